@@ -1,0 +1,210 @@
+//! What can be asked: one table of every action, with the surface it belongs to, the kind of thing it is asked of, and
+//! what it does to a key.
+//!
+//! A new action without a row does not compile, and without a line in the golden policy matrix fails its test.
+
+use crate::target::TargetKind;
+
+/// Who may come through which door (design, section 2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Surface {
+    /// People, with roles.
+    Control,
+    /// Applications, with grants.
+    Data,
+}
+
+/// What an action does to a key or to the system.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Effect {
+    /// Changes rights: principals, roles, grants, credentials.
+    Govern,
+    /// Changes rings and keys.
+    Manage,
+    /// Uses material on old data.
+    Process,
+    /// Uses material on new data.
+    Protect,
+    /// Reads what is no material.
+    Read,
+    /// Takes something out of use, which the fence orders against every use.
+    Tighten,
+}
+
+macro_rules! actions {
+    ($($(#[$doc:meta])+ $name:ident = $code:literal $word:literal $surface:ident $target:ident $effect:ident),+ $(,)?) => {
+        /// Everything that can be asked. The numbers are the operation codes of the log.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        #[repr(u16)]
+        pub enum Action { $($(#[$doc])+ $name = $code),+ }
+
+        impl Action {
+            /// The operation code in the log.
+            #[must_use]
+            pub const fn code(self) -> u16 { match self { $(Self::$name => $code),+ } }
+
+            /// The door it belongs to.
+            #[must_use]
+            pub const fn surface(self) -> Surface { match self { $(Self::$name => Surface::$surface),+ } }
+
+            /// What it is asked of.
+            #[must_use]
+            pub const fn target_kind(self) -> TargetKind { match self { $(Self::$name => TargetKind::$target),+ } }
+
+            /// What it does.
+            #[must_use]
+            pub const fn effect(self) -> Effect { match self { $(Self::$name => Effect::$effect),+ } }
+        }
+
+        crate::named! {
+            /// Text that is not an action.
+            Action, "an action" { $($name = $word),+ }
+        }
+    };
+}
+
+actions! {
+    /// Seal data under a key.
+    Encrypt = 101 "encrypt" Data Key Protect,
+    /// Open what the key sealed.
+    Decrypt = 102 "decrypt" Data Key Process,
+    /// Open under one version, seal under the newest, show nothing.
+    Reencrypt = 103 "reencrypt" Data Key Process,
+    /// Make a data key; hand it out in clear and wrapped.
+    GenerateDataKey = 104 "generate_data_key" Data Key Protect,
+    /// Sign.
+    Sign = 105 "sign" Data Key Protect,
+    /// Verify a signature.
+    Verify = 106 "verify" Data Key Process,
+    /// Make a message authentication code.
+    Mac = 107 "mac" Data Key Protect,
+    /// Check a message authentication code.
+    VerifyMac = 108 "verify_mac" Data Key Process,
+    /// Wrap a key of the caller's.
+    Wrap = 109 "wrap" Data Key Protect,
+    /// Unwrap a key of the caller's.
+    Unwrap = 110 "unwrap" Data Key Process,
+    /// Make a shared secret for the holder of a key (KEM).
+    Encapsulate = 111 "encapsulate" Data Key Protect,
+    /// Take a shared secret out of its capsule (KEM).
+    Decapsulate = 112 "decapsulate" Data Key Process,
+    /// Agree on a shared secret with a peer (ECDH).
+    Agree = 113 "agree" Data Key Process,
+    /// Draw random bytes.
+    Random = 114 "random" Data System Read,
+    /// Read a public key.
+    ReadPublicKey = 115 "read_public_key" Data Key Read,
+    /// Make a data key; hand it out wrapped only.
+    GenerateDataKeyWithoutPlaintext = 116 "generate_data_key_without_plaintext" Data Key Protect,
+
+    /// Create a key ring.
+    CreateRing = 201 "create_ring" Control System Manage,
+    /// Change a ring's policy.
+    UpdateRing = 202 "update_ring" Control Ring Manage,
+    /// Loosen a ring's separation of duties, or tighten it again.
+    SetRingSeparation = 203 "set_ring_separation" Control Ring Govern,
+    /// Create a key.
+    CreateKey = 210 "create_key" Control Ring Manage,
+    /// Put a key into use.
+    ActivateKey = 211 "activate_key" Control Key Manage,
+    /// Make a new version that protects from now on.
+    RotateKey = 212 "rotate_key" Control Key Manage,
+    /// Take a key out of use for a while.
+    SuspendKey = 213 "suspend_key" Control Key Tighten,
+    /// Bring a key back from suspension.
+    ResumeKey = 214 "resume_key" Control Key Manage,
+    /// End a key's protecting.
+    DeactivateKey = 215 "deactivate_key" Control Key Tighten,
+    /// Declare a key compromised.
+    CompromiseKey = 216 "compromise_key" Control Key Tighten,
+    /// Change what is said about a key.
+    UpdateKey = 220 "update_key" Control Key Manage,
+    /// Read what is said about a key.
+    ReadKey = 221 "read_key" Control Key Read,
+    /// Ask who can do what with a key, and by which rule.
+    ExplainKey = 222 "explain_key" Control Key Read,
+    /// Read what is said about a ring.
+    ReadRing = 223 "read_ring" Control Ring Read,
+    /// List rings and keys.
+    ListKeys = 224 "list_keys" Control System Read,
+    /// Take one version out of use for a while.
+    SuspendVersion = 231 "suspend_version" Control Key Tighten,
+    /// Bring one version back from suspension.
+    ResumeVersion = 232 "resume_version" Control Key Manage,
+    /// End one version's protecting.
+    DeactivateVersion = 233 "deactivate_version" Control Key Tighten,
+    /// Declare one version compromised.
+    CompromiseVersion = 234 "compromise_version" Control Key Tighten,
+
+    /// Create a principal.
+    CreatePrincipal = 301 "create_principal" Control System Govern,
+    /// Withdraw a principal for ever.
+    RevokePrincipal = 302 "revoke_principal" Control Principal Tighten,
+    /// Read or list principals.
+    ReadPrincipal = 303 "read_principal" Control System Read,
+    /// Give a role.
+    AssignRole = 304 "assign_role" Control Principal Govern,
+    /// Withdraw a role.
+    WithdrawRole = 305 "withdraw_role" Control Principal Tighten,
+    /// Give a grant.
+    CreateGrant = 307 "create_grant" Control System Govern,
+    /// Withdraw a grant.
+    RevokeGrant = 308 "revoke_grant" Control Grant Tighten,
+    /// Read or list grants.
+    ReadGrant = 309 "read_grant" Control System Read,
+    /// Give a credential.
+    CreateCredential = 310 "create_credential" Control Principal Govern,
+    /// Withdraw a credential.
+    RevokeCredential = 311 "revoke_credential" Control Principal Tighten,
+    /// Read or list credentials.
+    ReadCredential = 312 "read_credential" Control System Read,
+
+    /// Set a deployment up, once.
+    Initialize = 409 "initialize" Control System Govern,
+    /// Read the log.
+    ReadAudit = 430 "read_audit" Control System Read,
+    /// Take the whole log out.
+    ExportAudit = 431 "export_audit" Control System Read,
+    /// Read how the system is.
+    ReadSystem = 432 "read_system" Control System Read,
+}
+
+impl Action {
+    /// Can it be granted to an application? Every use of a key can, and nothing else.
+    #[must_use]
+    pub const fn is_grantable(self) -> bool {
+        matches!((self.surface(), self.target_kind()), (Surface::Data, TargetKind::Key))
+    }
+
+    /// The action with this operation code.
+    #[must_use]
+    pub fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.code() == code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_words_are_distinct() {
+        for (at, a) in Action::ALL.iter().enumerate() {
+            for b in Action::ALL.iter().skip(at + 1) {
+                assert_ne!(a.code(), b.code());
+                assert_ne!(a.name(), b.name());
+            }
+            assert_eq!(Action::from_code(a.code()), Some(*a));
+            assert_eq!(a.name().parse::<Action>().unwrap(), *a);
+        }
+    }
+
+    #[test]
+    fn uses_of_material_are_data_surface_and_nothing_else_is_granted() {
+        for action in Action::ALL {
+            let uses = matches!(action.effect(), Effect::Protect | Effect::Process);
+            assert!(!uses || action.is_grantable(), "{action}");
+            assert!(!action.is_grantable() || action.code() < 200, "{action}");
+        }
+    }
+}

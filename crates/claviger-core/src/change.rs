@@ -1,0 +1,90 @@
+//! What an operation wants written. Operations stage changes; the road writes them, with their entry or not at all.
+
+use crate::grant::Grant;
+use crate::key::{Key, KeyRing, KeyVersion};
+use crate::principal::{Credential, Principal};
+use crate::time::Timestamp;
+use crate::{CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
+
+/// One row to write. `revision` is that of the row it was computed from, 0 for a row that must not exist yet; the store
+/// writes `revision + 1`, and refuses the whole set of changes when another write came in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Adds to the count of uses of a version whose primitive has a limit. Commutes with every other change.
+    CountUses {
+        /// The version.
+        version: KeyVersionId,
+        /// How many uses on new data.
+        uses: u64,
+    },
+    /// Writes a credential.
+    PutCredential(Credential),
+    /// Writes a grant.
+    PutGrant(Grant),
+    /// Remembers a creating call, so that its repetition finds what the first one made.
+    PutIdempotency(IdempotencyRecord),
+    /// Writes a key.
+    PutKey(Key),
+    /// Writes a principal.
+    PutPrincipal(Principal),
+    /// Writes a ring.
+    PutRing(KeyRing),
+    /// Writes a key version.
+    PutVersion(KeyVersion),
+}
+
+/// A creating call that was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    /// Who called.
+    pub principal: PrincipalId,
+    /// SHA-256 of the caller's idempotency key.
+    pub key_digest: [u8; 32],
+    /// SHA-256 of what was asked.
+    pub request_digest: [u8; 32],
+    /// What it made.
+    pub created: [u8; 16],
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// What a tightening change is about: a call that rests on it, and was decided before, must be decided again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Subject {
+    /// A credential.
+    Credential(CredentialId),
+    /// A grant; every call of its principal counts as resting on it.
+    Grant(GrantId, PrincipalId),
+    /// A key with all its versions.
+    Key(KeyId),
+    /// A principal.
+    Principal(PrincipalId),
+    /// A ring with all its keys.
+    Ring(KeyRingId),
+}
+
+/// What a decided call rests on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Footing {
+    /// The caller.
+    pub principal: Option<PrincipalId>,
+    /// His credential.
+    pub credential: Option<CredentialId>,
+    /// The key.
+    pub key: Option<KeyId>,
+    /// The ring.
+    pub ring: Option<KeyRingId>,
+}
+
+impl Footing {
+    /// Does a change about `subject` take the ground from under the call?
+    #[must_use]
+    pub fn rests_on(&self, subject: Subject) -> bool {
+        match subject {
+            Subject::Credential(id) => self.credential == Some(id),
+            Subject::Grant(_, principal) | Subject::Principal(principal) => self.principal == Some(principal),
+            Subject::Key(id) => self.key == Some(id),
+            Subject::Ring(id) => self.ring == Some(id),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Identifiers: sixteen random bytes each, never derived from a name, never reused. Shown as UUID (RFC 9562, version 4).
+
+use std::fmt;
+use std::str::FromStr;
+
+use claviger_crypto::{CryptoError, random};
+use uuid::{Builder, Uuid};
+
+/// Text that is not an identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier: 36 signs in the form of a UUID are expected")]
+pub struct NotAnId;
+
+macro_rules! identifiers {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// A new identifier from the module's random generator.
+            ///
+            /// # Errors
+            /// When the generator fails.
+            pub fn random() -> Result<Self, CryptoError> {
+                Ok(Self(Builder::from_random_bytes(random::array::<16>()?).into_uuid().into_bytes()))
+            }
+
+            /// The identifier with these bytes, as a store or a log kept them.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// The sixteen bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Uuid::from_bytes(self.0).hyphenated().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                // Only the hyphenated form: one identifier, one spelling.
+                if text.len() != 36 || text.bytes().any(|b| b.is_ascii_uppercase()) {
+                    return Err(NotAnId);
+                }
+                Uuid::try_parse(text).map(|uuid| Self(uuid.into_bytes())).map_err(|_| NotAnId)
+            }
+        }
+    )+};
+}
+
+identifiers! {
+    /// Names a credential.
+    CredentialId,
+    /// Names a grant.
+    GrantId,
+    /// Names a key, for ever.
+    KeyId,
+    /// Names a key ring, for ever.
+    KeyRingId,
+    /// Names a principal.
+    PrincipalId,
+}
+
+/// One generation of a key's material.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyVersionId {
+    /// The key.
+    pub key: KeyId,
+    /// Counts from 1.
+    pub number: u32,
+}
+
+impl fmt::Display for KeyVersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.key, self.number)
+    }
+}
+
+impl fmt::Debug for KeyVersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyVersionId({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_form_parses_back_and_no_other_spelling_does() {
+        let id = KeyId::random().unwrap();
+        assert_eq!(id.to_string().parse::<KeyId>().unwrap(), id);
+        assert_eq!(id.to_string().to_uppercase().parse::<KeyId>(), Err(NotAnId));
+        assert_eq!(id.to_string().replace('-', "").parse::<KeyId>(), Err(NotAnId));
+    }
+}

@@ -1,0 +1,42 @@
+//! Rings, keys, versions and their lives.
+
+pub mod lifecycle;
+mod record;
+mod ring;
+mod version;
+
+pub use lifecycle::{Event, NoTransition, State};
+pub use record::{Key, KeyRecord, Labels, NotALabel};
+pub use ring::{KeyRing, RingPolicy, Separation};
+pub use version::{
+    Generator, KeyVersion, Origin, Processing, Protecting, Protection, Provenance, UseRefused, Wrap,
+};
+
+/// What the data under a key is, which decides the regimes that bind it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum DataClass {
+    /// Payment card data (PCI DSS).
+    Cardholder,
+    /// Confidential by the owner's own rules.
+    Confidential,
+    /// Electronic protected health information (HIPAA).
+    Ephi,
+    /// For use inside the organization.
+    Internal,
+    /// Personal data (GDPR Art 4).
+    Personal,
+    /// Special categories of personal data (GDPR Art 9).
+    PersonalSpecial,
+}
+
+crate::named! {
+    /// Text that is not a data class.
+    DataClass, "a data class" {
+        Cardholder = "cardholder",
+        Confidential = "confidential",
+        Ephi = "ephi",
+        Internal = "internal",
+        Personal = "personal",
+        PersonalSpecial = "personal_special",
+    }
+}

@@ -1,0 +1,133 @@
+//! The key as callers name it, and the key with all that its use depends on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{DataClass, KeyRing, KeyVersion, NoTransition, Protection, State, UseRefused};
+use super::{Event, Processing, Protecting};
+use crate::time::Timestamp;
+use crate::{KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Purpose, Spec};
+
+/// What callers name: a purpose, a spec and a row of versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its identifier, never reused.
+    pub id: KeyId,
+    /// Its ring.
+    pub ring: KeyRingId,
+    /// Its name within the ring, bound to it for ever.
+    pub name: Name,
+    /// The one thing it is for, fixed at creation.
+    pub purpose: Purpose,
+    /// Its algorithm and size, fixed at creation.
+    pub spec: Spec,
+    /// Where its material lives and works, fixed at creation.
+    pub protection: Protection,
+    /// What its data is.
+    pub data_class: DataClass,
+    /// Who answers for it.
+    pub owner: PrincipalId,
+    /// Free words of its owners.
+    pub labels: Labels,
+    /// How often it rotates by policy; `None` is the ring's rule.
+    pub rotation_period: Option<Duration>,
+    /// The key's own state; the stricter of it and a version's counts.
+    pub state: State,
+    /// Number of the version that protects.
+    pub primary: u32,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Counts the writes of this row.
+    pub revision: u64,
+}
+
+impl Key {
+    /// This key after `event` on the key as a whole.
+    ///
+    /// # Errors
+    /// [`NoTransition`] when the lifecycle has no such arrow.
+    pub fn after(&self, event: Event) -> Result<Self, NoTransition> {
+        Ok(Self { state: self.state.after(event)?, ..self.clone() })
+    }
+}
+
+/// Labels: up to 50 pairs, names up to 128 bytes, values up to 256.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Labels(Vec<(String, String)>);
+
+/// Pairs that are not labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("labels are up to 50 pairs with distinct names of 1 to 128 bytes and values of up to 256 bytes")]
+pub struct NotALabel;
+
+impl Labels {
+    /// Labels of these pairs, in the order of their names.
+    ///
+    /// # Errors
+    /// [`NotALabel`] beyond the limits, or when a name comes twice.
+    pub fn new(mut pairs: Vec<(String, String)>) -> Result<Self, NotALabel> {
+        pairs.sort();
+        let lawful = |(name, value): &(String, String)| !name.is_empty() && name.len() <= 128 && value.len() <= 256;
+        let distinct = pairs.iter().zip(pairs.iter().skip(1)).all(|(a, b)| a.0 != b.0);
+        if pairs.len() > 50 || !distinct || !pairs.iter().all(lawful) {
+            return Err(NotALabel);
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The pairs, in the order of their names.
+    #[must_use]
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+}
+
+/// A key with its ring and all its versions: what a decision about its use reads. Immutable; shared by `Arc`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// The ring.
+    pub ring: Arc<KeyRing>,
+    /// The key.
+    pub key: Key,
+    /// Its versions, by number, ascending.
+    pub versions: Vec<KeyVersion>,
+}
+
+impl KeyRecord {
+    /// The full name, `ring/key`.
+    #[must_use]
+    pub fn name(&self) -> KeyName {
+        KeyName { ring: self.ring.name.clone(), key: self.key.name.clone() }
+    }
+
+    /// The version of that number, if there is one.
+    #[must_use]
+    pub fn find_version(&self, number: u32) -> Option<&KeyVersion> {
+        self.versions.binary_search_by_key(&number, |version| version.id.number).ok().and_then(|at| self.versions.get(at))
+    }
+
+    /// What key and version allow together.
+    #[must_use]
+    pub fn state_of(&self, version: &KeyVersion) -> State {
+        self.key.state.stricter(version.state)
+    }
+
+    /// The primary version, for use on new data.
+    ///
+    /// # Errors
+    /// [`UseRefused`] when key or version do not protect.
+    pub fn protecting(&self) -> Result<Protecting<'_>, UseRefused> {
+        let id = KeyVersionId { key: self.key.id, number: self.key.primary };
+        let missing = UseRefused { version: id, state: self.key.state };
+        let version = self.find_version(self.key.primary).ok_or(missing)?;
+        version.protecting(self.state_of(version))
+    }
+
+    /// Version `number`, for use on old data; `None` when there is no such version.
+    ///
+    /// # Errors
+    /// [`UseRefused`] when key or version do not process.
+    pub fn processing(&self, number: u32) -> Result<Option<Processing<'_>>, UseRefused> {
+        self.find_version(number).map(|version| version.processing(self.state_of(version))).transpose()
+    }
+}

@@ -1,0 +1,74 @@
+//! The key ring: unit of delegation and of erasure, with the policy that its keys inherit.
+
+use std::time::Duration;
+
+use super::Protection;
+use crate::time::Timestamp;
+use crate::{KeyRingId, Name};
+
+/// A named set of keys under one policy and one KEK.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRing {
+    /// Its identifier.
+    pub id: KeyRingId,
+    /// Its name, unique for ever.
+    pub name: Name,
+    /// What its keys inherit.
+    pub policy: RingPolicy,
+    /// The ring KEK, wrapped by the root key: opaque to everyone but the provider.
+    pub kek: Vec<u8>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Counts the writes of this row; what compare-and-swap compares.
+    pub revision: u64,
+}
+
+/// The defaults and rules that a ring gives to its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RingPolicy {
+    /// Protection of keys that do not ask for one.
+    pub protection: Protection,
+    /// How often keys rotate, when they do so by policy.
+    pub rotation_period: Option<Duration>,
+    /// How long a version may protect (originator-usage period, SP 800-57 part 1, 5.3.5).
+    pub protect_period: Option<Duration>,
+    /// How long a version may process after that (recipient-usage period).
+    pub process_period: Option<Duration>,
+    /// The least time between the wish to destroy a key and its destruction.
+    pub destroy_waiting_period: Duration,
+    /// How many custodians must approve a sensitive act.
+    pub quorum: u8,
+    /// Whether one principal may both administer and use keys of this ring.
+    pub separation: Separation,
+}
+
+impl Default for RingPolicy {
+    fn default() -> Self {
+        Self {
+            protection: Protection::Software,
+            rotation_period: None,
+            protect_period: None,
+            process_period: None,
+            destroy_waiting_period: Duration::from_secs(30 * 86_400),
+            quorum: 2,
+            separation: Separation::Strict,
+        }
+    }
+}
+
+/// Separation of duties within a ring.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Separation {
+    /// One principal may both administer and use: for evaluation, and for tools that know one credential only.
+    Relaxed,
+    /// Who administers a key never uses it.
+    Strict,
+}
+
+crate::named! {
+    /// Text that is not a separation rule.
+    Separation, "a separation rule" {
+        Relaxed = "relaxed",
+        Strict = "strict",
+    }
+}

@@ -1,0 +1,35 @@
+//! The vocabulary of Claviger, and the ports that its parts plug into.
+//!
+//! Everything here is a value or a trait: no I/O, no serialization, no word of any wire. Other crates agree on
+//! what a key, a grant, an action or a receipt is by agreeing on this crate.
+//!
+//! What it keeps true:
+//! * the lifecycle is one table ([`key::lifecycle`]); a state is reached by an event of it or not at all;
+//! * material is used through [`key::Protecting`] and [`key::Processing`] only, which a state either gives or refuses;
+//! * a [`Permit`](permit::Permit) is made by the authorizer alone and a [`Receipt`](receipt::Receipt) by the road alone.
+
+#[macro_use]
+pub mod named;
+
+pub mod action;
+pub mod change;
+pub mod grant;
+pub mod id;
+pub mod key;
+pub mod name;
+pub mod permit;
+pub mod port;
+pub mod principal;
+pub mod receipt;
+pub mod target;
+pub mod time;
+
+#[cfg(test)]
+mod golden;
+
+pub use action::Action;
+pub use claviger_crypto::{Purpose, Spec};
+pub use id::{CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
+pub use name::{KeyName, Name};
+pub use target::Target;
+pub use time::Timestamp;

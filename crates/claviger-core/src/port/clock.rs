@@ -1,0 +1,14 @@
+//! Port: what time it is.
+
+use std::time::Duration;
+
+use crate::time::Timestamp;
+
+/// Tells the time. Two clocks, because the response gate compares them (mechanisms, 3.4).
+pub trait Clock: Send + Sync + std::fmt::Debug {
+    /// Wall-clock time, UTC (`CLOCK_REALTIME`).
+    fn now(&self) -> Timestamp;
+
+    /// Time since the machine started, suspension included (`CLOCK_BOOTTIME`).
+    fn since_boot(&self) -> Duration;
+}

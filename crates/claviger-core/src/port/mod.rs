@@ -1,0 +1,9 @@
+//! The ports: what the house needs from a store, a provider and a clock. Only the server names who stands behind them.
+
+pub mod clock;
+pub mod provider;
+pub mod store;
+
+pub use clock::Clock;
+pub use provider::{Handle, Provider, ProviderError};
+pub use store::{Journal, Store, StoreError};

@@ -1,0 +1,291 @@
+//! Port: where the state and the log are kept, in one place and one transaction.
+//!
+//! Reads are many and asynchronous. There is one way to write, the [`Journal`], and one who holds it: the sequencer.
+
+use async_trait::async_trait;
+
+use crate::change::{Change, IdempotencyRecord, Subject};
+use crate::grant::Grant;
+use crate::key::{Key, KeyRecord, KeyRing, State};
+use crate::principal::{Credential, Principal};
+use crate::time::Timestamp;
+use crate::{CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId};
+
+/// Why the store could not. A variant exists because an operator or caller acts on it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A page or row does not read back as it was written.
+    #[error("stored data is damaged: {0}; restore from a backup")]
+    Corrupt(String),
+    /// No space is left.
+    #[error("no space is left on the store's device; free some, service resumes by itself")]
+    Full,
+    /// The device failed.
+    #[error("the store's device failed: {0}")]
+    Io(String),
+    /// Another process holds the data directory.
+    #[error("another process holds this data directory; stop it first")]
+    Locked,
+    /// The store was made by a newer release.
+    #[error("the store has schema {found}, this release knows up to {known}; use the newer release")]
+    Newer {
+        /// Its schema.
+        found: u32,
+        /// What this release knows.
+        known: u32,
+    },
+    /// Nothing may be written there.
+    #[error("the store is read-only; make its directory writable")]
+    ReadOnly,
+    /// Too busy, or away.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// How a commit can end other than well (mechanisms, 1.4).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// Nothing was written; the store says why.
+    #[error(transparent)]
+    Failed(#[from] StoreError),
+    /// The epoch moved: decide again under the new one.
+    #[error("the fence moved to epoch {0}")]
+    Fenced(u64),
+    /// Another incarnation owns this shard: stop serving at once.
+    #[error("another process took over this log; this one must stop")]
+    Superseded,
+    /// Whether it was written is not known: only a restart finds out.
+    #[error("the outcome of a commit is unknown: {0}")]
+    Unknown(String),
+}
+
+/// A page of a list: what comes after `after`, in the order of its cursor, at most `limit`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<C> {
+    /// The cursor that the last page ended with.
+    pub after: Option<C>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Which keys to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyFilter {
+    /// Only of this ring.
+    pub ring: Option<KeyRingId>,
+    /// Only in this state.
+    pub state: Option<State>,
+}
+
+/// Which grants to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GrantFilter {
+    /// Only to this principal.
+    pub principal: Option<PrincipalId>,
+    /// Only on this key, by name or by its ring.
+    pub key: Option<KeyId>,
+    /// Only on this ring itself.
+    pub ring: Option<KeyRingId>,
+    /// Revoked ones too?
+    pub with_revoked: bool,
+}
+
+/// The head of a shard's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardHead {
+    /// The shard.
+    pub shard: u32,
+    /// Which start of the process owns it.
+    pub incarnation: u64,
+    /// How many entries it has.
+    pub size: u64,
+    /// Root of the tree over them (RFC 6962, 2.1).
+    pub root: [u8; 32],
+    /// Fence epoch.
+    pub epoch: u64,
+}
+
+/// A batch as the log keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBatch {
+    /// Index of its first entry.
+    pub first_index: u64,
+    /// How many entries.
+    pub count: u32,
+    /// Fence epoch of its commit.
+    pub epoch: u64,
+    /// Incarnation that wrote it.
+    pub incarnation: u64,
+    /// Root of the tree after it.
+    pub root: [u8; 32],
+    /// The entries, as the sequencer encoded them.
+    pub body: Vec<u8>,
+}
+
+/// What changed at an epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FenceDelta {
+    /// The epoch that it began.
+    pub epoch: u64,
+    /// What it was about.
+    pub subjects: Vec<Subject>,
+    /// Shard of the entry that tells it.
+    pub shard: u32,
+    /// Index of that entry.
+    pub index: u64,
+}
+
+/// The root log: the log of cuts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootHead {
+    /// How many cuts.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: [u8; 32],
+    /// Size that was last signed.
+    pub signed_size: u64,
+    /// The signed note of that size; empty before the first.
+    pub signed_note: String,
+}
+
+/// A batch to commit.
+#[derive(Debug, Clone)]
+pub struct Batch<'a> {
+    /// Size before.
+    pub old_size: u64,
+    /// Size after.
+    pub new_size: u64,
+    /// Root after.
+    pub new_root: [u8; 32],
+    /// Epoch that it was decided under.
+    pub epoch: u64,
+    /// What it tightens. Not empty: the commit begins epoch `epoch + 1`, in which the batch's entries lie.
+    pub tightens: &'a [Subject],
+    /// The entries.
+    pub body: &'a [u8],
+}
+
+/// What became of a set of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// They are in the open transaction.
+    Yes,
+    /// Another write came in between, or a name is taken: none of the set is in the transaction, the rest of it is untouched.
+    Conflict,
+}
+
+/// The one writer. Blocking; the sequencer calls it from a thread of its own.
+pub trait Journal: Send {
+    /// The head as it stands.
+    fn head(&self) -> ShardHead;
+
+    /// Puts a set of changes into the open transaction, opening one if need be: all of the set or none.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is then rolled back.
+    fn apply(&mut self, changes: &[Change]) -> Result<Applied, StoreError>;
+
+    /// The fence commit (mechanisms, 1.3): appends the batch by compare-and-swap on (incarnation, size, epoch) and makes it
+    /// durable together with all that was applied.
+    ///
+    /// # Errors
+    /// [`CommitError`]; nothing of the transaction stays, but for `Unknown`.
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), CommitError>;
+
+    /// Forgets what was applied.
+    fn roll_back(&mut self);
+
+    /// Appends a cut to the root log by compare-and-swap on its size, durably.
+    ///
+    /// # Errors
+    /// [`CommitError::Superseded`] when another one did.
+    fn append_cut(&mut self, old_size: u64, new_root: [u8; 32], entry: &[u8]) -> Result<(), CommitError>;
+
+    /// Remembers the signed note of a root-log size.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn put_signed_note(&mut self, size: u64, note: &str) -> Result<(), StoreError>;
+}
+
+/// The state and the log, to read; and the way to the one writer.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Takes over `shard` with a new incarnation. A journal that was handed out before is fenced from then on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn open_journal(&self, shard: u32) -> Result<Box<dyn Journal>, StoreError>;
+
+    /// A small document of the deployment by its name, such as the sealed root.
+    async fn find_document(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Writes such a document before the first journal is opened; refuses to replace one with other bytes.
+    async fn put_document(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError>;
+
+    /// A ring.
+    async fn find_ring(&self, id: KeyRingId) -> Result<Option<KeyRing>, StoreError>;
+    /// A ring by its name.
+    async fn find_ring_by_name(&self, name: &Name) -> Result<Option<KeyRing>, StoreError>;
+    /// Rings in the order of their names.
+    async fn list_rings(&self, page: Page<Name>) -> Result<Vec<KeyRing>, StoreError>;
+
+    /// A key with its ring and versions.
+    async fn find_key(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError>;
+    /// The key that bears a name.
+    async fn find_key_id(&self, name: &KeyName) -> Result<Option<KeyId>, StoreError>;
+    /// Keys in the order of (ring name, key name).
+    async fn list_keys(&self, filter: KeyFilter, page: Page<KeyName>) -> Result<Vec<(KeyName, Key)>, StoreError>;
+    /// State of every version and its key, in the order of ids: what a replay of the log must yield.
+    async fn list_states(&self, page: Page<KeyVersionId>) -> Result<Vec<(KeyVersionId, State, State)>, StoreError>;
+
+    /// A principal.
+    async fn find_principal(&self, id: PrincipalId) -> Result<Option<Principal>, StoreError>;
+    /// A principal by its name.
+    async fn find_principal_by_name(&self, name: &Name) -> Result<Option<Principal>, StoreError>;
+    /// Principals in the order of their names.
+    async fn list_principals(&self, page: Page<Name>) -> Result<Vec<Principal>, StoreError>;
+
+    /// A credential.
+    async fn find_credential(&self, id: CredentialId) -> Result<Option<Credential>, StoreError>;
+    /// The credential with that digest.
+    async fn find_credential_by_digest(&self, digest: &[u8; 32]) -> Result<Option<Credential>, StoreError>;
+    /// Credentials of a principal, or of all, in the order of ids.
+    async fn list_credentials(
+        &self,
+        principal: Option<PrincipalId>,
+        page: Page<CredentialId>,
+    ) -> Result<Vec<Credential>, StoreError>;
+
+    /// A grant.
+    async fn find_grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError>;
+    /// Active grants of a principal on a key or its ring: what a decision reads.
+    async fn list_grants_for(
+        &self,
+        principal: PrincipalId,
+        key: Option<KeyId>,
+        ring: KeyRingId,
+    ) -> Result<Vec<Grant>, StoreError>;
+    /// Grants in the order of ids.
+    async fn list_grants(&self, filter: GrantFilter, page: Page<GrantId>) -> Result<Vec<Grant>, StoreError>;
+
+    /// A creating call that was answered before.
+    async fn find_idempotency(
+        &self,
+        principal: PrincipalId,
+        key_digest: &[u8; 32],
+    ) -> Result<Option<IdempotencyRecord>, StoreError>;
+    /// Forgets calls answered before `before`; gives how many. No state hangs on them.
+    async fn forget_idempotency(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// All shard heads, in one snapshot.
+    async fn list_heads(&self) -> Result<Vec<ShardHead>, StoreError>;
+    /// Batches of a shard from the one that holds `index` on, in order, at most `limit`.
+    async fn list_batches(&self, shard: u32, index: u64, limit: u32) -> Result<Vec<StoredBatch>, StoreError>;
+    /// Deltas after an epoch, in order.
+    async fn list_deltas(&self, after_epoch: u64, limit: u32) -> Result<Vec<FenceDelta>, StoreError>;
+    /// Head of the root log.
+    async fn root_head(&self) -> Result<RootHead, StoreError>;
+    /// Cuts from `index` on, in order, at most `limit`.
+    async fn list_cuts(&self, index: u64, limit: u32) -> Result<Vec<Vec<u8>>, StoreError>;
+}

@@ -1,0 +1,131 @@
+//! Who acts: principals, the credentials that prove them, and the roles they hold.
+
+use crate::time::Timestamp;
+use crate::{CredentialId, Name, PrincipalId};
+
+/// What kind of being acts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum PrincipalKind {
+    /// A person.
+    Human,
+    /// A part of Claviger itself: jobs, start-up.
+    System,
+    /// An application.
+    Workload,
+}
+
+crate::named! {
+    /// Text that is not a kind of principal.
+    PrincipalKind, "a kind of principal" {
+        Human = "human",
+        System = "system",
+        Workload = "workload",
+    }
+}
+
+/// Whether a principal or credential still counts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Standing {
+    /// Counts.
+    Active,
+    /// Withdrawn, for ever.
+    Revoked,
+}
+
+crate::named! {
+    /// Text that is not a standing.
+    Standing, "a standing" {
+        Active = "active",
+        Revoked = "revoked",
+    }
+}
+
+/// The offices of people (design, section 4). Applications have none.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Role {
+    /// Makes and manages rings and keys; never uses them.
+    Administrator,
+    /// Reads everything that is evidence; changes nothing.
+    Auditor,
+    /// Approves sensitive acts.
+    Custodian,
+    /// Watches over the system; reads no key.
+    Operator,
+    /// Stops keys, grants and credentials in an incident.
+    Responder,
+    /// Gives and withdraws rights; never uses them.
+    SecurityOfficer,
+}
+
+crate::named! {
+    /// Text that is not a role.
+    Role, "a role" {
+        Administrator = "administrator",
+        Auditor = "auditor",
+        Custodian = "custodian",
+        Operator = "operator",
+        Responder = "responder",
+        SecurityOfficer = "security_officer",
+    }
+}
+
+/// Someone or something that acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// Its identifier.
+    pub id: PrincipalId,
+    /// Its name, unique for ever.
+    pub name: Name,
+    /// What it is.
+    pub kind: PrincipalKind,
+    /// Whether it still counts.
+    pub standing: Standing,
+    /// Its roles, ascending, each once.
+    pub roles: Vec<Role>,
+    /// The subject key under which its identity is sealed in the log, wrapped by the root: opaque to everyone but the provider.
+    pub subject_key: Vec<u8>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Counts the writes of this row.
+    pub revision: u64,
+}
+
+/// What proves a principal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum CredentialKind {
+    /// An X.509 certificate, presented in the TLS handshake.
+    Certificate,
+    /// A bearer token, kept as a digest.
+    Token,
+}
+
+crate::named! {
+    /// Text that is not a kind of credential.
+    CredentialKind, "a kind of credential" {
+        Certificate = "certificate",
+        Token = "token",
+    }
+}
+
+/// One proof of a principal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Its identifier.
+    pub id: CredentialId,
+    /// Whom it proves.
+    pub principal: PrincipalId,
+    /// What it is.
+    pub kind: CredentialKind,
+    /// SHA-256 of the certificate (DER) or of the token: what is looked up. The token itself is kept nowhere.
+    pub digest: [u8; 32],
+    /// A word to tell it from others.
+    pub label: Name,
+    /// Whether it still counts.
+    pub standing: Standing,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// Counts the writes of this row.
+    pub revision: u64,
+}

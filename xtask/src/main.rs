@@ -1,0 +1,2 @@
+//! Room reserved.
+fn main() {}
