@@ -148,6 +148,27 @@ pub struct RootHead {
     pub signed_note: String,
 }
 
+/// Which log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LogId {
+    /// The log of cuts.
+    Root,
+    /// A shard's log.
+    Shard(u32),
+}
+
+/// A full tile of 256 subtree hashes (C2SP tlog-tiles) at level 1 or above. Derived from the entries, kept so that proofs
+/// stay cheap; level 0 is recomputed from the entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tile {
+    /// Level, 1 or more.
+    pub level: u8,
+    /// Number within the level.
+    pub index: u64,
+    /// 256 hashes of 32 bytes.
+    pub hashes: Vec<u8>,
+}
+
 /// A batch to commit.
 #[derive(Debug, Clone)]
 pub struct Batch<'a> {
@@ -163,6 +184,8 @@ pub struct Batch<'a> {
     pub tightens: &'a [Subject],
     /// The entries.
     pub body: &'a [u8],
+    /// Tiles that the batch completes.
+    pub tiles: &'a [Tile],
 }
 
 /// What became of a set of changes.
@@ -199,7 +222,13 @@ pub trait Journal: Send {
     ///
     /// # Errors
     /// [`CommitError::Superseded`] when another one did.
-    fn append_cut(&mut self, old_size: u64, new_root: [u8; 32], entry: &[u8]) -> Result<(), CommitError>;
+    fn append_cut(
+        &mut self,
+        old_size: u64,
+        new_root: [u8; 32],
+        entry: &[u8],
+        tiles: &[Tile],
+    ) -> Result<(), CommitError>;
 
     /// Remembers the signed note of a root-log size.
     ///
@@ -282,6 +311,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn list_heads(&self) -> Result<Vec<ShardHead>, StoreError>;
     /// Batches of a shard from the one that holds `index` on, in order, at most `limit`.
     async fn list_batches(&self, shard: u32, index: u64, limit: u32) -> Result<Vec<StoredBatch>, StoreError>;
+    /// A full tile at level 1 or above.
+    async fn find_tile(&self, log: LogId, level: u8, index: u64) -> Result<Option<Vec<u8>>, StoreError>;
     /// Deltas after an epoch, in order.
     async fn list_deltas(&self, after_epoch: u64, limit: u32) -> Result<Vec<FenceDelta>, StoreError>;
     /// Head of the root log.
