@@ -1,0 +1,40 @@
+//! HMAC (FIPS 198-1) with full-length tags.
+
+use aws_lc_rs::hmac::{self, Algorithm};
+
+use super::Spec;
+use crate::CryptoError;
+
+/// Shortest imported key: 112 bits, the least that may protect anything (SP 800-131A rev. 2).
+const MIN_KEY: usize = 14;
+/// Longest imported key in bytes. Beyond the hash's block size a key is hashed and gains nothing.
+const MAX_KEY: usize = 1024;
+
+pub(crate) struct HmacKey(hmac::Key);
+
+impl HmacKey {
+    pub(crate) fn new(spec: Spec, key: &[u8]) -> Result<Self, CryptoError> {
+        if !(MIN_KEY..=MAX_KEY).contains(&key.len()) {
+            return Err(CryptoError::Malformed);
+        }
+        Ok(Self(hmac::Key::new(algorithm(spec)?, key)))
+    }
+
+    pub(crate) fn mac(&self, data: &[u8]) -> Vec<u8> {
+        hmac::sign(&self.0, data).as_ref().to_vec()
+    }
+
+    /// Compares the whole tag in constant time; a truncated tag is a wrong tag.
+    pub(crate) fn verify(&self, data: &[u8], tag: &[u8]) -> Result<(), CryptoError> {
+        hmac::verify(&self.0, data, tag).map_err(CryptoError::failed)
+    }
+}
+
+fn algorithm(spec: Spec) -> Result<Algorithm, CryptoError> {
+    match spec {
+        Spec::HmacSha256 => Ok(hmac::HMAC_SHA256),
+        Spec::HmacSha384 => Ok(hmac::HMAC_SHA384),
+        Spec::HmacSha512 => Ok(hmac::HMAC_SHA512),
+        _ => Err(CryptoError::UnsupportedSpec),
+    }
+}

@@ -1,0 +1,1 @@
+//! Integration tests, by capability, through the public API.
