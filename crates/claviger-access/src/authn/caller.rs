@@ -1,0 +1,299 @@
+//! From what was presented to who calls.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
+use claviger_core::{CredentialId, PrincipalId, Timestamp};
+use claviger_crypto::secret::ct_eq;
+
+use super::{TokenError, certificate, token};
+
+/// What a call showed of who it is from, reduced to what is looked up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presented {
+    /// A client certificate, verified in the TLS handshake.
+    Certificate {
+        /// SHA-256 of its DER.
+        digest: [u8; 32],
+    },
+    /// Nothing.
+    None,
+    /// A bearer token.
+    Token {
+        /// SHA-256 of its text.
+        digest: [u8; 32],
+    },
+}
+
+impl Presented {
+    /// A client certificate (DER) that the handshake has verified.
+    #[must_use]
+    pub fn certificate(der: &[u8]) -> Self {
+        Self::Certificate { digest: certificate::fingerprint(der) }
+    }
+
+    /// A bearer token.
+    ///
+    /// # Errors
+    /// [`TokenError`] when the text is not a token.
+    pub fn token(text: &str) -> Result<Self, TokenError> {
+        token::digest_of(text).map(|digest| Self::Token { digest })
+    }
+
+    /// The kind and digest to look the credential up by, if anything was presented.
+    #[must_use]
+    pub const fn lookup(&self) -> Option<(CredentialKind, &[u8; 32])> {
+        match self {
+            Self::Certificate { digest } => Some((CredentialKind::Certificate, digest)),
+            Self::None => None,
+            Self::Token { digest } => Some((CredentialKind::Token, digest)),
+        }
+    }
+}
+
+/// Someone who has proved who he is.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    principal: Arc<Principal>,
+    credential: Option<Arc<Credential>>,
+    source: Option<IpAddr>,
+}
+
+impl Caller {
+    /// A part of the house itself, which needs no proof: a job, start-up.
+    ///
+    /// # Errors
+    /// [`AuthnError::Mismatch`] for a principal that is not of the house, [`AuthnError::PrincipalRevoked`] for one withdrawn.
+    pub fn system(principal: Arc<Principal>) -> Result<Self, AuthnError> {
+        if principal.kind != PrincipalKind::System {
+            return Err(AuthnError::Mismatch);
+        }
+        in_standing(&principal)?;
+        Ok(Self { principal, credential: None, source: None })
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub const fn principal(&self) -> &Arc<Principal> {
+        &self.principal
+    }
+
+    /// By what he proved it; `None` for a part of the house.
+    #[must_use]
+    pub const fn credential(&self) -> Option<&Arc<Credential>> {
+        self.credential.as_ref()
+    }
+
+    /// The credential's identifier; all zeros for a part of the house, which has none.
+    #[must_use]
+    pub fn credential_id(&self) -> CredentialId {
+        self.credential.as_ref().map_or(CredentialId::from_bytes([0; 16]), |credential| credential.id)
+    }
+
+    /// The address the call came from, when it came over a network.
+    #[must_use]
+    pub const fn source(&self) -> Option<IpAddr> {
+        self.source
+    }
+
+    /// Has the proof run out by `now`?
+    #[must_use]
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.credential.as_ref().is_some_and(|credential| credential.expires_at <= now)
+    }
+}
+
+/// Why a call is from nobody. The variants are for the log; a caller reads [`AuthnError::public_message`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthnError {
+    /// The credential's time is over.
+    #[error("credential `{0}` has expired")]
+    Expired(CredentialId),
+    /// What was looked up is not what was presented: another kind, digest or principal.
+    #[error("what was presented and what was found do not fit")]
+    Mismatch,
+    /// Nothing was presented.
+    #[error("no credential was presented")]
+    Missing,
+    /// The principal was withdrawn.
+    #[error("principal `{0}` was revoked")]
+    PrincipalRevoked(PrincipalId),
+    /// The credential was withdrawn.
+    #[error("credential `{0}` was revoked")]
+    Revoked(CredentialId),
+    /// Nobody has this credential.
+    #[error("the credential is unknown")]
+    Unknown,
+}
+
+impl AuthnError {
+    /// What the caller may read: the same for all.
+    #[must_use]
+    pub const fn public_message(&self) -> &'static str {
+        "no valid credential was presented"
+    }
+}
+
+/// Who calls: `credential` and `principal` are what was found for `presented`, `source` is where the call came from.
+///
+/// # Errors
+/// [`AuthnError`] unless the credential is what was presented, in standing, not expired, and of a principal in standing.
+pub fn authenticate(
+    presented: &Presented,
+    credential: Option<&Arc<Credential>>,
+    principal: Option<&Arc<Principal>>,
+    source: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<Caller, AuthnError> {
+    let (kind, digest) = presented.lookup().ok_or(AuthnError::Missing)?;
+    let credential = credential.ok_or(AuthnError::Unknown)?;
+    if credential.kind != kind || !ct_eq(&credential.digest, digest) {
+        return Err(AuthnError::Mismatch);
+    }
+    if credential.standing != Standing::Active {
+        return Err(AuthnError::Revoked(credential.id));
+    }
+    if credential.expires_at <= now {
+        return Err(AuthnError::Expired(credential.id));
+    }
+    let principal = principal.ok_or(AuthnError::Unknown)?;
+    if credential.principal != principal.id {
+        return Err(AuthnError::Mismatch);
+    }
+    in_standing(principal)?;
+    Ok(Caller { principal: Arc::clone(principal), credential: Some(Arc::clone(credential)), source })
+}
+
+fn in_standing(principal: &Principal) -> Result<(), AuthnError> {
+    match principal.standing {
+        Standing::Active => Ok(()),
+        Standing::Revoked => Err(AuthnError::PrincipalRevoked(principal.id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_000);
+
+    fn principal() -> Principal {
+        Principal {
+            id: PrincipalId::from_bytes([1; 16]),
+            name: "orders".parse().unwrap(),
+            kind: PrincipalKind::Workload,
+            standing: Standing::Active,
+            roles: vec![],
+            subject_key: vec![],
+            created_at: NOW,
+            revision: 1,
+        }
+    }
+
+    fn credential() -> Credential {
+        Credential {
+            id: CredentialId::from_bytes([2; 16]),
+            principal: principal().id,
+            kind: CredentialKind::Token,
+            digest: [7; 32],
+            label: "laptop".parse().unwrap(),
+            standing: Standing::Active,
+            created_at: Timestamp::from_micros(0),
+            expires_at: Timestamp::from_micros(1_001),
+            revision: 1,
+        }
+    }
+
+    fn ask(
+        presented: Presented,
+        credential: Option<Credential>,
+        principal: Option<Principal>,
+    ) -> Result<Caller, AuthnError> {
+        authenticate(
+            &presented,
+            credential.map(Arc::new).as_ref(),
+            principal.map(Arc::new).as_ref(),
+            None,
+            NOW,
+        )
+    }
+
+    #[test]
+    fn credential_in_standing_proves_its_principal() {
+        let caller =
+            ask(Presented::Token { digest: [7; 32] }, Some(credential()), Some(principal())).unwrap();
+        assert_eq!(caller.principal().id, principal().id);
+        assert_eq!(caller.credential_id(), credential().id);
+        assert!(!caller.has_expired(NOW));
+        assert!(caller.has_expired(Timestamp::from_micros(1_001)));
+    }
+
+    #[test]
+    fn each_defect_refuses_and_all_look_alike_from_outside() {
+        let token = Presented::Token { digest: [7; 32] };
+        let (id, who) = (credential().id, principal().id);
+        let revoked = Standing::Revoked;
+        let cases = [
+            (Presented::None, Some(credential()), Some(principal()), AuthnError::Missing),
+            (token, None, Some(principal()), AuthnError::Unknown),
+            (token, Some(credential()), None, AuthnError::Unknown),
+            (
+                Presented::Certificate { digest: [7; 32] },
+                Some(credential()),
+                Some(principal()),
+                AuthnError::Mismatch,
+            ),
+            (
+                Presented::Token { digest: [8; 32] },
+                Some(credential()),
+                Some(principal()),
+                AuthnError::Mismatch,
+            ),
+            (
+                token,
+                Some(Credential { standing: revoked, ..credential() }),
+                Some(principal()),
+                AuthnError::Revoked(id),
+            ),
+            (
+                token,
+                Some(Credential { expires_at: NOW, ..credential() }),
+                Some(principal()),
+                AuthnError::Expired(id),
+            ),
+            (
+                token,
+                Some(credential()),
+                Some(Principal { standing: revoked, ..principal() }),
+                AuthnError::PrincipalRevoked(who),
+            ),
+            (
+                token,
+                Some(credential()),
+                Some(Principal { id: PrincipalId::from_bytes([9; 16]), ..principal() }),
+                AuthnError::Mismatch,
+            ),
+        ];
+        for (presented, credential, principal, expected) in cases {
+            let refused = ask(presented, credential, principal).unwrap_err();
+            assert_eq!(refused, expected);
+            assert_eq!(refused.public_message(), AuthnError::Unknown.public_message());
+        }
+    }
+
+    #[test]
+    fn only_the_house_needs_no_proof() {
+        assert_eq!(Caller::system(Arc::new(principal())).unwrap_err(), AuthnError::Mismatch);
+        let job = Principal { kind: PrincipalKind::System, ..principal() };
+        assert_eq!(
+            Caller::system(Arc::new(job.clone())).unwrap().credential_id(),
+            CredentialId::from_bytes([0; 16])
+        );
+        let revoked = Principal { standing: Standing::Revoked, ..job };
+        assert_eq!(
+            Caller::system(Arc::new(revoked)).unwrap_err(),
+            AuthnError::PrincipalRevoked(principal().id)
+        );
+    }
+}

@@ -1,0 +1,10 @@
+//! Credentials: what they look like on the way in, what is kept of them, and whom they prove.
+//!
+//! Nothing that could be presented is kept: a credential is found, and compared, by its SHA-256 digest.
+
+mod caller;
+pub mod certificate;
+mod token;
+
+pub use caller::{AuthnError, Caller, Presented, authenticate};
+pub use token::{Token, TokenError, digest_of};

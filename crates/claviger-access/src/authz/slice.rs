@@ -1,0 +1,280 @@
+//! What of all policies can bear on one principal and one target, ready to be asked.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use cedar_policy::{
+    Context, Decision as Answer, Entities, EntityUid, PolicyId, PolicySet, Request, RestrictedExpression,
+};
+use claviger_core::grant::{Grant, Selector};
+use claviger_core::permit::Rule;
+use claviger_core::principal::{Principal, PrincipalKind, Standing};
+use claviger_core::target::TargetKind;
+use claviger_core::{Action, GrantId, PrincipalId, Target, Timestamp};
+
+use super::PolicyError;
+use super::decision::{Cacheable, Decision, Denial, DenyReason, Mark, RequestContext, admits, permit};
+use super::grant::{GrantPolicy, address_text, long};
+use super::house::{Ground, House};
+use crate::authn::Caller;
+
+/// The policies and entities that bear on one principal and one target. Immutable: asking costs a few microseconds and
+/// no allocation worth the name; building costs some tens, so it is worth keeping for as long as nothing changes.
+pub struct Slice {
+    house: Arc<House>,
+    principal: Principal,
+    kind: TargetKind,
+    target: Mark,
+    who: EntityUid,
+    what: EntityUid,
+    entities: Entities,
+    policies: PolicySet,
+    grounds: HashMap<PolicyId, Ground>,
+    grants: Vec<Given>,
+    looks_at: LooksAt,
+}
+
+/// What is to be remembered of a grant: for telling why not, and whether the target may be known.
+struct Given {
+    id: GrantId,
+    operations: Vec<Action>,
+    until: Option<Timestamp>,
+}
+
+impl Given {
+    fn counts_at(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// What of a call the grants look at; the rest need not be prepared.
+#[derive(Clone, Copy)]
+struct LooksAt {
+    encryption: bool,
+    source: bool,
+}
+
+/// What the policies say, before it becomes a decision on a caller.
+pub(super) enum Verdict<'a> {
+    Denied(DenyReason),
+    /// All that permit, at least one.
+    Permitted(Vec<&'a Ground>),
+}
+
+impl Slice {
+    pub(super) fn build(
+        house: &Arc<House>,
+        principal: &Principal,
+        target: &Target,
+        grants: &[Grant],
+    ) -> Result<Self, PolicyError> {
+        let (who, what) = (house.vocabulary.caller(principal)?, house.vocabulary.target(target)?);
+        let entities = house.vocabulary.entities(&who, principal, &what, target)?;
+        let mut policies = PolicySet::new();
+        let mut grounds = HashMap::new();
+        for rule in house.rules_for(&who, &what) {
+            add(&mut policies, &mut grounds, rule.policy.clone(), rule.ground.clone())?;
+        }
+        let bearing: Vec<_> = grants.iter().filter(|grant| bears_on(grant, principal, target)).collect();
+        if target.kind() == TargetKind::Key {
+            for grant in &bearing {
+                let GrantPolicy { policy, ground, .. } = GrantPolicy::prepare(grant, principal.kind)?;
+                add(&mut policies, &mut grounds, policy, ground)?;
+            }
+        }
+        Ok(Self {
+            house: Arc::clone(house),
+            principal: Principal { subject_key: Vec::new(), ..principal.clone() },
+            kind: target.kind(),
+            target: Mark::from(target),
+            who: who.uid,
+            what: what.uid,
+            entities,
+            policies,
+            grounds,
+            looks_at: LooksAt {
+                encryption: bearing.iter().any(|grant| !grant.conditions.context_equals.is_empty()),
+                source: bearing.iter().any(|grant| !grant.conditions.source_networks.is_empty()),
+            },
+            grants: bearing.into_iter().map(given).collect(),
+        })
+    }
+
+    /// Whom it is about.
+    #[must_use]
+    pub const fn principal_id(&self) -> PrincipalId {
+        self.principal.id
+    }
+
+    /// May the caller do this to the slice's target? A caller that the slice was not built for may nothing.
+    #[must_use]
+    pub fn decide(&self, caller: &Caller, action: Action, request: &RequestContext<'_>) -> Decision {
+        let principal = caller.principal();
+        if principal.id != self.principal.id || principal.revision != self.principal.revision {
+            return Decision::Deny(Denial { reason: DenyReason::Unsound, hidden: true });
+        }
+        if caller.has_expired(request.now) {
+            return Decision::Deny(Denial { reason: DenyReason::CredentialExpired, hidden: true });
+        }
+        match self.ask(action, request, caller.source()) {
+            Verdict::Denied(reason) => Decision::Deny(Denial { reason, hidden: self.hides(request.now) }),
+            Verdict::Permitted(grounds) => match best(&grounds) {
+                Some(ground) => Decision::Permit {
+                    permit: permit(caller, action, ground, request.now),
+                    cacheable: Cacheable::of(&self.principal, action, self.target, ground),
+                },
+                None => Decision::Deny(Denial { reason: DenyReason::Unsound, hidden: true }),
+            },
+        }
+    }
+
+    /// What the policies say, and all of them that say so.
+    pub(super) fn ask(
+        &self,
+        action: Action,
+        request: &RequestContext<'_>,
+        source: Option<IpAddr>,
+    ) -> Verdict<'_> {
+        if let Err(reason) = admits(self.principal.kind, action) {
+            return Verdict::Denied(reason);
+        }
+        if action.target_kind() != self.kind {
+            return Verdict::Denied(DenyReason::WrongTarget);
+        }
+        let Ok(question) = self.question(action, request, source) else {
+            return Verdict::Denied(DenyReason::Unsound);
+        };
+        let answer = self.house.engine.is_authorized(&question, &self.policies, &self.entities);
+        // Cedar passes over a policy that fails to evaluate. Had it been one that forbids, nobody would know.
+        if answer.diagnostics().errors().next().is_some() {
+            return Verdict::Denied(DenyReason::Unsound);
+        }
+        let grounds: Vec<_> = answer.diagnostics().reason().filter_map(|id| self.grounds.get(id)).collect();
+        match answer.decision() {
+            Answer::Allow => Verdict::Permitted(grounds),
+            Answer::Deny => Verdict::Denied(self.why_not(action, request.now, &grounds)),
+        }
+    }
+
+    fn question(
+        &self,
+        action: Action,
+        request: &RequestContext<'_>,
+        source: Option<IpAddr>,
+    ) -> Result<Request, PolicyError> {
+        let mut pairs = Vec::new();
+        if self.looks_at.encryption {
+            pairs.reserve(request.context.len());
+            for (name, value) in request.context {
+                pairs.push(pair(name, value)?);
+            }
+        }
+        let mut said = vec![
+            ("encryption".to_owned(), RestrictedExpression::new_set(pairs)),
+            ("now".to_owned(), RestrictedExpression::new_long(long(request.now))),
+        ];
+        if let Some(source) = source.filter(|_| self.looks_at.source) {
+            said.push(("source".to_owned(), RestrictedExpression::new_ip(address_text(source))));
+        }
+        let context =
+            Context::from_pairs(said).map_err(|error| PolicyError::new("the context of a call", error))?;
+        let action = self.house.vocabulary.action(action)?.clone();
+        Request::new(self.who.clone(), action, self.what.clone(), context, None)
+            .map_err(|error| PolicyError::new("a call", error))
+    }
+
+    fn why_not(&self, action: Action, now: Timestamp, forbidding: &[&Ground]) -> DenyReason {
+        let forbidden = forbidding.iter().filter_map(|ground| match ground.rule {
+            Rule::Standing(name) => Some(name),
+            Rule::Grant(_) | Rule::Role(_) => None,
+        });
+        if let Some(name) = forbidden.min() {
+            return DenyReason::Forbidden(name);
+        }
+        let for_this = || self.grants.iter().filter(|grant| grant.operations.contains(&action));
+        let unmet = for_this().filter(|grant| grant.counts_at(now)).map(|grant| grant.id).min();
+        let ended = for_this().map(|grant| grant.id).min();
+        unmet
+            .map(DenyReason::ConditionsUnmet)
+            .or_else(|| ended.map(DenyReason::GrantEnded))
+            .unwrap_or(DenyReason::NoRule)
+    }
+
+    /// May the caller not know that the target is there?
+    fn hides(&self, now: Timestamp) -> bool {
+        let known_by_grant = || self.grants.iter().any(|grant| grant.counts_at(now));
+        match self.kind {
+            TargetKind::System => false,
+            TargetKind::Key => !known_by_grant() && !self.reads(Action::ReadKey, now),
+            TargetKind::Ring => !known_by_grant() && !self.reads(Action::ReadRing, now),
+            TargetKind::Principal => {
+                self.target != Mark::Principal(self.principal.id)
+                    && !self.reads_lists(Action::ReadPrincipal, now)
+            }
+            TargetKind::Grant => !self.reads_lists(Action::ReadGrant, now),
+        }
+    }
+
+    fn reads(&self, action: Action, now: Timestamp) -> bool {
+        matches!(self.ask(action, &RequestContext::at(now), None), Verdict::Permitted(_))
+    }
+
+    /// Principals and grants are read by asking the system for them.
+    fn reads_lists(&self, action: Action, now: Timestamp) -> bool {
+        Self::build(&self.house, &self.principal, &Target::System, &[])
+            .is_ok_and(|system| system.reads(action, now))
+    }
+}
+
+impl std::fmt::Debug for Slice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slice")
+            .field("principal", &self.principal.id)
+            .field("target", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+fn add(
+    policies: &mut PolicySet,
+    grounds: &mut HashMap<PolicyId, Ground>,
+    policy: cedar_policy::Policy,
+    ground: Ground,
+) -> Result<(), PolicyError> {
+    grounds.insert(policy.id().clone(), ground);
+    policies.add(policy).map_err(|error| PolicyError::new("a set of policies", error))
+}
+
+fn bears_on(grant: &Grant, principal: &Principal, target: &Target) -> bool {
+    let selected = match grant.selector {
+        Selector::Key(id) => target.key_id() == Some(id),
+        Selector::Ring(id) => target.ring_id() == Some(id),
+    };
+    // Nothing is granted to a part of the house.
+    let holds = grant.principal == principal.id && principal.kind != PrincipalKind::System;
+    holds && selected && grant.standing == Standing::Active
+}
+
+fn given(grant: &Grant) -> Given {
+    Given { id: grant.id, operations: grant.operations.clone(), until: grant.conditions.until }
+}
+
+fn pair(name: &str, value: &str) -> Result<RestrictedExpression, PolicyError> {
+    let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    RestrictedExpression::new_record([("name".to_owned(), text(name)), ("value".to_owned(), text(value))])
+        .map_err(|error| PolicyError::new("a pair of the encryption context", error))
+}
+
+/// The ground to name when several permit: one that can be kept, for as long as can be; the lowest identifier at last.
+fn best<'a>(grounds: &[&'a Ground]) -> Option<&'a Ground> {
+    let rank = |ground: &Ground| {
+        let until = ground.until.map_or(u64::MAX, Timestamp::as_micros);
+        let id = match ground.rule {
+            Rule::Grant(id) => *id.as_bytes(),
+            Rule::Role(_) | Rule::Standing(_) => [0; 16],
+        };
+        (!ground.unconditional, u64::MAX - until, id, ground.digest)
+    };
+    grounds.iter().copied().min_by_key(|ground| rank(ground))
+}

@@ -1,0 +1,189 @@
+//! Separation of duties (design, section 4), refused when a role or a grant is given.
+//!
+//! Invariant: no row of roles and grants that came about through these checks lets one principal both administer and use
+//! the keys of a ring with strict separation, or hold two offices that exclude each other. The policy of the house
+//! forbids the same once more at every call, for rows that came about otherwise.
+
+use claviger_core::Action;
+use claviger_core::PrincipalId;
+use claviger_core::key::Separation;
+use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+
+/// What uses a principal was granted, as far as offices depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Uses {
+    /// None.
+    None,
+    /// Of keys of rings with relaxed separation only.
+    Relaxed,
+    /// Of a key of a ring with strict separation, or more.
+    Strict,
+}
+
+impl Uses {
+    /// Of the rings on which, or on whose keys, the principal has grants in standing.
+    #[must_use]
+    pub fn of(rings: impl IntoIterator<Item = Separation>) -> Self {
+        let one = |separation| match separation {
+            Separation::Relaxed => Self::Relaxed,
+            Separation::Strict => Self::Strict,
+        };
+        rings.into_iter().map(one).max().unwrap_or(Self::None)
+    }
+}
+
+/// Which rule a role, a grant or a ring's policy would break, and what to do instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SeparationError {
+    /// Offices that nobody holds together.
+    #[error(
+        "`{wanted}` and `{held}` are not held together; withdraw `{held}` first, or give `{wanted}` to another person"
+    )]
+    Exclusive {
+        /// The office held.
+        held: Role,
+        /// The office wanted.
+        wanted: Role,
+    },
+    /// Rights for one who acts no more.
+    #[error("principal `{0}` is revoked and gets no more rights; create a new principal")]
+    Revoked(PrincipalId),
+    /// Rights for oneself.
+    #[error("nobody gives himself a role or a grant; ask another security officer")]
+    SelfService,
+    /// A ring made strict while someone both administers and uses it.
+    #[error(
+        "principal `{0}` holds an office and uses keys of this ring; revoke his grants or withdraw his roles before separation becomes strict"
+    )]
+    StillMixed(PrincipalId),
+    /// An office for a part of the house.
+    #[error("offices and grants are for people and applications; what the house does itself is in its rules")]
+    System,
+    /// A use granted to one who holds an office.
+    #[error(
+        "who holds the office `{0}` uses no keys; grant it to an application or another person, or let a security officer relax the ring's separation for an administrator"
+    )]
+    UseByOffice(Role),
+    /// An office for one who uses keys.
+    #[error(
+        "who uses keys gets no office `{0}`; revoke his grants first, or give the office to another person"
+    )]
+    UserOfKeys(Role),
+    /// A grant of what is no use of a key.
+    #[error("`{0}` is no use of a key and is not granted; give the role that it belongs to")]
+    NotAUse(Action),
+    /// An office for an application.
+    #[error("applications hold no offices; give the role `{0}` to a person, and grants to the application")]
+    Workload(Role),
+}
+
+/// May `by` give `role` to the principal, who was granted `uses`?
+///
+/// # Errors
+/// [`SeparationError`] says which rule it would break.
+pub fn check_role_assignment(
+    principal: &Principal,
+    role: Role,
+    uses: Uses,
+    by: PrincipalId,
+) -> Result<(), SeparationError> {
+    match principal.kind {
+        PrincipalKind::Human => {}
+        PrincipalKind::System => return Err(SeparationError::System),
+        PrincipalKind::Workload => return Err(SeparationError::Workload(role)),
+    }
+    check_recipient(principal, by)?;
+    if let Some(held) = principal.roles.iter().find(|held| excludes(**held, role)) {
+        return Err(SeparationError::Exclusive { held: *held, wanted: role });
+    }
+    let mut offices = principal.roles.clone();
+    offices.push(role);
+    match uses {
+        Uses::None => Ok(()),
+        Uses::Relaxed if excused_on_relaxed_rings(&offices) => Ok(()),
+        Uses::Relaxed | Uses::Strict => Err(SeparationError::UserOfKeys(role)),
+    }
+}
+
+/// May `by` grant `operations` to the principal, on a ring of this separation or a key of it?
+///
+/// # Errors
+/// [`SeparationError`] says which rule it would break.
+pub fn check_grant(
+    principal: &Principal,
+    separation: Separation,
+    operations: &[Action],
+    by: PrincipalId,
+) -> Result<(), SeparationError> {
+    if principal.kind == PrincipalKind::System {
+        return Err(SeparationError::System);
+    }
+    check_recipient(principal, by)?;
+    if let Some(other) = operations.iter().find(|action| !action.is_grantable()) {
+        return Err(SeparationError::NotAUse(*other));
+    }
+    check_user(principal, separation).map_err(SeparationError::UseByOffice)
+}
+
+/// May the ring's separation become this? `users` are those with grants in standing on the ring or a key of it.
+///
+/// # Errors
+/// [`SeparationError::StillMixed`] names one who would both administer and use it.
+pub fn check_ring_separation<'a>(
+    separation: Separation,
+    users: impl IntoIterator<Item = &'a Principal>,
+) -> Result<(), SeparationError> {
+    let mut users = users.into_iter().filter(|user| user.standing == Standing::Active);
+    match users.find(|user| check_user(user, separation).is_err()) {
+        Some(user) => Err(SeparationError::StillMixed(user.id)),
+        None => Ok(()),
+    }
+}
+
+/// Do these offices go together?
+pub(crate) fn compatible(offices: &[Role]) -> bool {
+    let rest = |at: usize| offices.iter().skip(at + 1);
+    offices.iter().enumerate().all(|(at, one)| rest(at).all(|other| !excludes(*one, *other)))
+}
+
+/// Which offices exclude each other. Only the responder's goes with another: with the administrator's or the security
+/// officer's, who can stop keys anyway.
+const fn excludes(one: Role, other: Role) -> bool {
+    match (one, other) {
+        (Role::Responder, Role::Administrator | Role::SecurityOfficer)
+        | (Role::Administrator | Role::SecurityOfficer, Role::Responder)
+        | (Role::Administrator, Role::Administrator)
+        | (Role::Auditor, Role::Auditor)
+        | (Role::Custodian, Role::Custodian)
+        | (Role::Operator, Role::Operator)
+        | (Role::Responder, Role::Responder)
+        | (Role::SecurityOfficer, Role::SecurityOfficer) => false,
+        (Role::Auditor | Role::Custodian | Role::Operator, _)
+        | (_, Role::Auditor | Role::Custodian | Role::Operator)
+        | (Role::Administrator, Role::SecurityOfficer)
+        | (Role::SecurityOfficer, Role::Administrator) => true,
+    }
+}
+
+/// An administrator, with or without the responder's office, may use keys of relaxed rings.
+fn excused_on_relaxed_rings(offices: &[Role]) -> bool {
+    offices.contains(&Role::Administrator) && compatible(offices)
+}
+
+fn check_user(principal: &Principal, separation: Separation) -> Result<(), Role> {
+    match principal.roles.first() {
+        None => Ok(()),
+        Some(_) if separation == Separation::Relaxed && excused_on_relaxed_rings(&principal.roles) => Ok(()),
+        Some(office) => Err(*office),
+    }
+}
+
+fn check_recipient(principal: &Principal, by: PrincipalId) -> Result<(), SeparationError> {
+    if principal.id == by {
+        return Err(SeparationError::SelfService);
+    }
+    if principal.standing == Standing::Revoked {
+        return Err(SeparationError::Revoked(principal.id));
+    }
+    Ok(())
+}

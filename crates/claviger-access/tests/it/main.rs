@@ -1,0 +1,1 @@
+//! Decisions, separation of duties and explanations, through the public API.
