@@ -4,12 +4,26 @@
 //! every decoder of foreign bytes answers with a typed error, never with a panic.
 
 mod cbor;
+pub mod checkpoint;
+pub mod cut;
 pub mod entry;
 mod hash;
+pub mod identity;
+pub mod key;
+pub mod note;
 pub mod op;
+pub mod receipt;
+mod signature;
 pub mod tree;
 
 pub use cbor::CborError;
+pub use checkpoint::Checkpoint;
+pub use cut::{Cut, ShardHead, ShardState};
 pub use entry::{Entry, EntryError};
+pub use hash::Hash;
+pub use identity::{Identity, SubjectKey};
+pub use key::{SigningKey, VerifierKey};
+pub use note::{Note, NoteError, assemble_note};
 pub use op::{Op, Outcome};
-pub use tree::Hash;
+pub use receipt::Receipt;
+pub use tree::Frontier;

@@ -7,7 +7,7 @@ mod proof;
 
 pub use frontier::Frontier;
 pub use proof::{
-    HashReader, ProofError, consistency, inclusion, root_of, verify_consistency, verify_inclusion,
+    HashReader, TreeError, consistency, inclusion, root_of, verify_consistency, verify_inclusion,
 };
 
 pub use crate::hash::Hash;

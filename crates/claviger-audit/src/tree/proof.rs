@@ -16,7 +16,7 @@ impl<F: Fn(u8, u64) -> Option<Hash>> HashReader for F {
 
 /// A proof that does not prove, or cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProofError {
+pub enum TreeError {
     /// The index or the older size is beyond the tree.
     #[error("index or older size is beyond the tree")]
     BeyondTree,
@@ -54,11 +54,11 @@ impl Range {
     }
 
     /// Its root: perfect subtrees from the left, folded from the right.
-    fn root(self, reader: &impl HashReader) -> Result<Hash, ProofError> {
+    fn root(self, reader: &impl HashReader) -> Result<Hash, TreeError> {
         if self.width().is_power_of_two() {
             let height = height(self.width());
             let index = self.from >> height;
-            return reader.hash(height, index).ok_or(ProofError::Missing { height, index });
+            return reader.hash(height, index).ok_or(TreeError::Missing { height, index });
         }
         if self.width() == 0 {
             return Ok(empty_root());
@@ -77,18 +77,18 @@ fn height(width: u64) -> u8 {
 /// The root of the tree of `size` leaves.
 ///
 /// # Errors
-/// [`ProofError::Missing`] if the reader lacks a subtree.
-pub fn root_of(size: u64, reader: &impl HashReader) -> Result<Hash, ProofError> {
+/// [`TreeError::Missing`] if the reader lacks a subtree.
+pub fn root_of(size: u64, reader: &impl HashReader) -> Result<Hash, TreeError> {
     Range { from: 0, to: size }.root(reader)
 }
 
 /// Proves that the leaf `index` is in the tree of `size` leaves (RFC 9162, 2.1.3.1): sibling of the leaf first.
 ///
 /// # Errors
-/// [`ProofError::BeyondTree`], or [`ProofError::Missing`] if the reader lacks a subtree.
-pub fn inclusion(index: u64, size: u64, reader: &impl HashReader) -> Result<Vec<Hash>, ProofError> {
+/// [`TreeError::BeyondTree`], or [`TreeError::Missing`] if the reader lacks a subtree.
+pub fn inclusion(index: u64, size: u64, reader: &impl HashReader) -> Result<Vec<Hash>, TreeError> {
     if index >= size {
-        return Err(ProofError::BeyondTree);
+        return Err(TreeError::BeyondTree);
     }
     let mut range = Range { from: 0, to: size };
     let mut path = Vec::new();
@@ -107,10 +107,10 @@ pub fn inclusion(index: u64, size: u64, reader: &impl HashReader) -> Result<Vec<
 /// sizes, and from the empty tree, the proof is empty.
 ///
 /// # Errors
-/// [`ProofError::BeyondTree`], or [`ProofError::Missing`] if the reader lacks a subtree.
-pub fn consistency(older: u64, newer: u64, reader: &impl HashReader) -> Result<Vec<Hash>, ProofError> {
+/// [`TreeError::BeyondTree`], or [`TreeError::Missing`] if the reader lacks a subtree.
+pub fn consistency(older: u64, newer: u64, reader: &impl HashReader) -> Result<Vec<Hash>, TreeError> {
     if older > newer {
-        return Err(ProofError::BeyondTree);
+        return Err(TreeError::BeyondTree);
     }
     if older == 0 || older == newer {
         return Ok(Vec::new());
@@ -141,22 +141,22 @@ pub fn consistency(older: u64, newer: u64, reader: &impl HashReader) -> Result<V
 /// Checks an inclusion proof (RFC 9162, 2.1.3.2).
 ///
 /// # Errors
-/// [`ProofError::BeyondTree`], [`ProofError::Length`] or [`ProofError::Root`].
+/// [`TreeError::BeyondTree`], [`TreeError::Length`] or [`TreeError::Root`].
 pub fn verify_inclusion(
     leaf: &Hash,
     index: u64,
     size: u64,
     path: &[Hash],
     root: &Hash,
-) -> Result<(), ProofError> {
+) -> Result<(), TreeError> {
     if index >= size {
-        return Err(ProofError::BeyondTree);
+        return Err(TreeError::BeyondTree);
     }
     let (mut fringe, mut last) = (index, size - 1);
     let mut hash = *leaf;
     for sibling in path {
         if last == 0 {
-            return Err(ProofError::Length);
+            return Err(TreeError::Length);
         }
         if fringe & 1 == 1 || fringe == last {
             hash = node_hash(sibling, &hash);
@@ -171,33 +171,33 @@ pub fn verify_inclusion(
         last >>= 1;
     }
     if last != 0 {
-        return Err(ProofError::Length);
+        return Err(TreeError::Length);
     }
-    if hash == *root { Ok(()) } else { Err(ProofError::Root) }
+    if hash == *root { Ok(()) } else { Err(TreeError::Root) }
 }
 
 /// Checks a consistency proof (RFC 9162, 2.1.4.2). Equal sizes need equal roots and an empty proof; the empty tree is the
 /// beginning of every tree.
 ///
 /// # Errors
-/// [`ProofError::BeyondTree`], [`ProofError::Length`] or [`ProofError::Root`].
-pub fn verify_consistency(older: (u64, &Hash), newer: (u64, &Hash), path: &[Hash]) -> Result<(), ProofError> {
+/// [`TreeError::BeyondTree`], [`TreeError::Length`] or [`TreeError::Root`].
+pub fn verify_consistency(older: (u64, &Hash), newer: (u64, &Hash), path: &[Hash]) -> Result<(), TreeError> {
     let ((older, older_root), (newer, newer_root)) = (older, newer);
     if older > newer {
-        return Err(ProofError::BeyondTree);
+        return Err(TreeError::BeyondTree);
     }
     if older == 0 || older == newer {
         let expected = if older == newer { *newer_root } else { empty_root() };
         return match path {
             [] if expected == *older_root => Ok(()),
-            [] => Err(ProofError::Root),
-            _ => Err(ProofError::Length),
+            [] => Err(TreeError::Root),
+            _ => Err(TreeError::Length),
         };
     }
     // An older tree that is a perfect subtree of the newer is not repeated in the proof.
     let mut siblings = path.iter();
     let start = if older.is_power_of_two() { Some(older_root) } else { siblings.next() };
-    let start = *start.ok_or(ProofError::Length)?;
+    let start = *start.ok_or(TreeError::Length)?;
     let (mut fringe, mut last) = (older - 1, newer - 1);
     while fringe & 1 == 1 {
         fringe >>= 1;
@@ -206,7 +206,7 @@ pub fn verify_consistency(older: (u64, &Hash), newer: (u64, &Hash), path: &[Hash
     let (mut first_hash, mut second_hash) = (start, start);
     for sibling in siblings {
         if last == 0 {
-            return Err(ProofError::Length);
+            return Err(TreeError::Length);
         }
         if fringe & 1 == 1 || fringe == last {
             first_hash = node_hash(sibling, &first_hash);
@@ -222,7 +222,7 @@ pub fn verify_consistency(older: (u64, &Hash), newer: (u64, &Hash), path: &[Hash
         last >>= 1;
     }
     if last != 0 {
-        return Err(ProofError::Length);
+        return Err(TreeError::Length);
     }
-    if first_hash == *older_root && second_hash == *newer_root { Ok(()) } else { Err(ProofError::Root) }
+    if first_hash == *older_root && second_hash == *newer_root { Ok(()) } else { Err(TreeError::Root) }
 }

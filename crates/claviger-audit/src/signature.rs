@@ -1,0 +1,45 @@
+//! The two signature algorithms of notes, and nothing else of the library behind them.
+
+use aws_lc_rs::signature::{self, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+
+/// Length of an uncompressed P-256 point (SEC 1, 2.3.3).
+pub(crate) const P256_POINT: usize = 65;
+
+/// Ed25519 (RFC 8032, 5.1.7).
+pub(crate) fn ed25519_verifies(public: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&signature::ED25519, public).verify(message, signature).is_ok()
+}
+
+/// ECDSA on P-256 with SHA-256 (FIPS 186-5, 6.4.2), signature in DER.
+pub(crate) fn p256_verifies(point: &[u8; P256_POINT], message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, point).verify(message, signature).is_ok()
+}
+
+/// An Ed25519 key in memory. The library clears it when it is dropped.
+pub(crate) struct Ed25519(Ed25519KeyPair);
+
+impl Ed25519 {
+    pub(crate) fn generate() -> Option<Self> {
+        Ed25519KeyPair::generate().ok().map(Self)
+    }
+
+    pub(crate) fn from_seed(seed: &[u8; 32]) -> Option<Self> {
+        Ed25519KeyPair::from_seed_unchecked(seed).ok().map(Self)
+    }
+
+    pub(crate) fn public(&self) -> [u8; 32] {
+        let mut public = [0; 32];
+        for (to, from) in public.iter_mut().zip(self.0.public_key().as_ref()) {
+            *to = *from;
+        }
+        public
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let mut signature = [0; 64];
+        for (to, from) in signature.iter_mut().zip(self.0.sign(message).as_ref()) {
+            *to = *from;
+        }
+        signature
+    }
+}
