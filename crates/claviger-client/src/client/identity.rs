@@ -1,0 +1,85 @@
+//! Calls about principals, grants and credentials.
+
+use claviger_core::principal::Role;
+use claviger_core::{CredentialId, GrantId};
+use http::Method;
+
+use super::transport::{Plane, segment};
+use super::{Client, Reply};
+use crate::types::Page;
+use crate::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
+use crate::types::grant::{CreateGrant, Grant, ListGrants, Revoke};
+use crate::types::principal::{CreatePrincipal, ListPrincipals, Principal};
+
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "every call fails as `ClientError` says, and says so in its type"
+)]
+impl Client {
+    /// Creates a principal.
+    pub async fn create_principal(&self, principal: &CreatePrincipal) -> Reply<Principal> {
+        self.create("/v1/principals").json(principal).answer().await
+    }
+
+    /// Reads a principal.
+    pub async fn read_principal(&self, principal: &str) -> Reply<Principal> {
+        self.get(Plane::Control, format!("/v1/principals/{}", segment(principal))).answer().await
+    }
+
+    /// Lists principals in the order of their names.
+    pub async fn list_principals(&self, query: &ListPrincipals) -> Reply<Page<Principal>> {
+        self.get(Plane::Control, "/v1/principals".into()).query(query).answer().await
+    }
+
+    /// Withdraws a principal for ever.
+    pub async fn revoke_principal(&self, principal: &str) -> Reply<Principal> {
+        self.change(Method::POST, format!("/v1/principals/{}/revoke", segment(principal))).answer().await
+    }
+
+    /// Gives a role.
+    pub async fn assign_role(&self, principal: &str, role: Role) -> Reply<Principal> {
+        self.change(Method::PUT, format!("/v1/principals/{}/roles/{role}", segment(principal))).answer().await
+    }
+
+    /// Withdraws a role.
+    pub async fn withdraw_role(&self, principal: &str, role: Role) -> Reply<Principal> {
+        self.change(Method::DELETE, format!("/v1/principals/{}/roles/{role}", segment(principal)))
+            .answer()
+            .await
+    }
+
+    /// Gives a grant.
+    pub async fn create_grant(&self, grant: &CreateGrant) -> Reply<Grant> {
+        self.create("/v1/grants").json(grant).answer().await
+    }
+
+    /// Reads a grant.
+    pub async fn read_grant(&self, grant: GrantId) -> Reply<Grant> {
+        self.get(Plane::Control, format!("/v1/grants/{grant}")).answer().await
+    }
+
+    /// Lists grants in the order of their identifiers.
+    pub async fn list_grants(&self, query: &ListGrants) -> Reply<Page<Grant>> {
+        self.get(Plane::Control, "/v1/grants".into()).query(query).answer().await
+    }
+
+    /// Withdraws a grant.
+    pub async fn revoke_grant(&self, grant: GrantId, revoke: &Revoke) -> Reply<Grant> {
+        self.change(Method::POST, format!("/v1/grants/{grant}/revoke")).json(revoke).answer().await
+    }
+
+    /// Gives a credential. A token is in the answer, and nowhere else.
+    pub async fn create_credential(&self, credential: &CreateCredential) -> Reply<CreatedCredential> {
+        self.create("/v1/credentials").json(credential).answer().await
+    }
+
+    /// Lists credentials in the order of their identifiers.
+    pub async fn list_credentials(&self, query: &ListCredentials) -> Reply<Page<Credential>> {
+        self.get(Plane::Control, "/v1/credentials".into()).query(query).answer().await
+    }
+
+    /// Withdraws a credential.
+    pub async fn revoke_credential(&self, credential: CredentialId, revoke: &Revoke) -> Reply<Credential> {
+        self.change(Method::POST, format!("/v1/credentials/{credential}/revoke")).json(revoke).answer().await
+    }
+}

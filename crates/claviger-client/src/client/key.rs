@@ -1,0 +1,59 @@
+//! Calls about keys and their lives.
+
+use claviger_core::key::Event;
+use http::Method;
+
+use super::transport::{Plane, segment};
+use super::{Client, Reply};
+use crate::types::Page;
+use crate::types::key::{ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, UpdateKey};
+
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "every call fails as `ClientError` says, and says so in its type"
+)]
+impl Client {
+    /// Creates a key with its first version.
+    pub async fn create_key(&self, key: &CreateKey) -> Reply<Key> {
+        self.create("/v1/keys").json(key).answer().await
+    }
+
+    /// Reads a key.
+    pub async fn read_key(&self, key: &str) -> Reply<Key> {
+        self.get(Plane::Control, path(key, "")).answer().await
+    }
+
+    /// Lists keys in the order of their full names.
+    pub async fn list_keys(&self, query: &ListKeys) -> Reply<Page<Key>> {
+        self.get(Plane::Control, "/v1/keys".into()).query(query).answer().await
+    }
+
+    /// Changes what is said about a key; with `if_revision`, only when the key still has that revision.
+    pub async fn update_key(&self, key: &str, update: &UpdateKey, if_revision: Option<u64>) -> Reply<Key> {
+        self.change(Method::PATCH, path(key, "")).if_revision(if_revision).json(update).answer().await
+    }
+
+    /// Makes a new version that protects from now on.
+    pub async fn rotate_key(&self, key: &str) -> Reply<Key> {
+        self.change(Method::POST, path(key, "/rotate")).answer().await
+    }
+
+    /// Moves a key, or the one version that `change` names, along its lifecycle.
+    pub async fn change_key_state(&self, key: &str, event: Event, change: &ChangeState) -> Reply<Key> {
+        self.change(Method::POST, path(key, &format!("/{event}"))).json(change).answer().await
+    }
+
+    /// Lists all versions of a key.
+    pub async fn list_key_versions(&self, key: &str) -> Reply<KeyVersions> {
+        self.get(Plane::Control, path(key, "/versions")).answer().await
+    }
+
+    /// Tells who can do what with a key, and by which rule.
+    pub async fn explain_key(&self, key: &str) -> Reply<Explanations> {
+        self.get(Plane::Control, path(key, "/explain")).answer().await
+    }
+}
+
+fn path(key: &str, rest: &str) -> String {
+    format!("/v1/keys/{}{rest}", segment(key))
+}

@@ -1,0 +1,97 @@
+//! Credentials: what proves a principal.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::text::{CredentialIdText, CredentialKindWord, NameText, PrincipalIdText, StandingWord};
+use super::{Base64Bytes, Instant, SecretText};
+
+/// One proof of a principal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Credential {
+    /// Its identifier.
+    pub id: CredentialIdText,
+    /// Whom it proves.
+    pub principal: PrincipalIdText,
+    /// What it is.
+    pub kind: CredentialKindWord,
+    /// SHA-256 of the certificate (DER) or of the token, in lower-case hexadecimal.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    pub digest: String,
+    /// A word to tell it from others.
+    pub label: NameText,
+    /// Whether it still counts.
+    pub standing: StandingWord,
+    /// When it was created.
+    pub created_at: Instant,
+    /// When it ends by itself.
+    pub expires_at: Instant,
+    /// Counts its changes.
+    pub revision: u64,
+}
+
+/// Gives a credential to a principal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateCredential {
+    /// To whom, by identifier or name.
+    pub principal: String,
+    /// A word to tell it from others.
+    pub label: NameText,
+    /// What it shall be.
+    pub credential: NewCredential,
+}
+
+/// What a new credential shall be: `{"token": {...}}` or `{"certificate": {...}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum NewCredential {
+    /// A certificate that the principal presents in the TLS handshake.
+    Certificate(NewCertificate),
+    /// A bearer token, made here and shown once.
+    Token(NewToken),
+}
+
+/// A certificate to know a principal by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCertificate {
+    /// The certificate (X.509, DER).
+    pub der: Base64Bytes,
+    /// When it shall count no more.
+    pub expires_at: Instant,
+}
+
+/// A token to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// How long it shall count.
+    pub lifetime_seconds: u64,
+}
+
+/// A credential that was just made, with its token if it is one.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct CreatedCredential {
+    /// The credential.
+    pub credential: Credential,
+    /// The token. It is kept nowhere and shown this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<SecretText>,
+}
+
+/// What to list of the credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListCredentials {
+    /// Only of this principal, by identifier or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+    /// Where to begin: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many at most: 1 to 1000, 100 unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
+}

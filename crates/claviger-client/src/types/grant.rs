@@ -1,0 +1,108 @@
+//! Grants: delegated rights.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::text::{ActionWord, Covered, GrantIdText, NetworkText, PrincipalIdText, StandingWord};
+use super::{Instant, Pairs};
+
+/// A delegated right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Grant {
+    /// Its identifier.
+    pub id: GrantIdText,
+    /// To whom.
+    pub principal: PrincipalIdText,
+    /// On what.
+    pub on: Covered,
+    /// Which uses.
+    pub operations: Vec<ActionWord>,
+    /// Under which conditions.
+    pub conditions: Conditions,
+    /// Why.
+    pub reason: String,
+    /// Who gave it.
+    pub created_by: PrincipalIdText,
+    /// When.
+    pub created_at: Instant,
+    /// Whether it still counts.
+    pub standing: StandingWord,
+    /// Counts its changes; the ETag of a read.
+    pub revision: u64,
+}
+
+/// What must hold of a call for a grant to count. All of it together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Conditions {
+    /// Pairs that the encryption context must contain.
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    pub context_equals: Pairs,
+    /// Networks that the call must come from; empty is any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_networks: Vec<NetworkText>,
+    /// The instant from which the grant counts no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Instant>,
+}
+
+/// What a grant shall cover, as `{"key": KEY}` or `{"ring": RING}`, each by identifier or name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum GrantOn {
+    /// One key.
+    Key(String),
+    /// Every key of a ring, those to come included.
+    Ring(String),
+}
+
+/// Gives a grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateGrant {
+    /// To whom, by identifier or name.
+    pub principal: String,
+    /// On what.
+    pub on: GrantOn,
+    /// Which uses, at least one.
+    #[schema(min_items = 1)]
+    pub operations: Vec<ActionWord>,
+    /// Under which conditions.
+    #[serde(default)]
+    pub conditions: Conditions,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why a grant or credential is withdrawn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Revoke {
+    /// Why.
+    pub reason: String,
+}
+
+/// What to list of the grants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListGrants {
+    /// Only to this principal, by identifier or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+    /// Only on this key, by identifier or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Only on this ring itself, by identifier or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<String>,
+    /// Withdrawn ones too; no unless said otherwise.
+    #[serde(default)]
+    pub with_revoked: bool,
+    /// Where to begin: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many at most: 1 to 1000, 100 unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
+}

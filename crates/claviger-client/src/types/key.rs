@@ -1,0 +1,200 @@
+//! Keys and key versions.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::grant::Conditions;
+use super::text::{
+    ActionWord, DataClassWord, GeneratorWord, GrantIdText, KeyIdText, KeyNameText, KeyRingIdText, NameText,
+    OriginWord, PrincipalIdText, ProtectionWord, PurposeWord, SpecWord, StateWord,
+};
+use super::{Base64Bytes, Instant, Pairs, patch};
+
+/// A key: what callers name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Key {
+    /// Its identifier, never reused.
+    pub id: KeyIdText,
+    /// Its full name, `ring/key`, bound to it for ever.
+    pub name: KeyNameText,
+    /// Identifier of its ring.
+    pub ring: KeyRingIdText,
+    /// The one thing it is for.
+    pub purpose: PurposeWord,
+    /// Its algorithm and size.
+    pub spec: SpecWord,
+    /// Where its material lives and works.
+    pub protection: ProtectionWord,
+    /// What its data is.
+    pub data_class: DataClassWord,
+    /// Who answers for it.
+    pub owner: PrincipalIdText,
+    /// Free words of its owners.
+    pub labels: Pairs,
+    /// How often it rotates by policy; `null` is the ring's rule.
+    #[schema(required)]
+    pub rotation_period_seconds: Option<u64>,
+    /// The key's own state; the stricter of it and a version's counts.
+    pub state: StateWord,
+    /// Number of the version that protects.
+    pub primary: u32,
+    /// When it was created.
+    pub created_at: Instant,
+    /// Counts its changes; the ETag of a read.
+    pub revision: u64,
+}
+
+/// One generation of a key's material.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyVersion {
+    /// Its number, counted from 1.
+    pub number: u32,
+    /// Whether it is the one that protects new data.
+    pub primary: bool,
+    /// Its own state.
+    pub state: StateWord,
+    /// What key and version allow together.
+    pub effective_state: StateWord,
+    /// Where its material lives.
+    pub protection: ProtectionWord,
+    /// Made here or brought in.
+    pub origin: OriginWord,
+    /// The generator that the material was drawn from.
+    pub generator: GeneratorWord,
+    /// The module that made it, with its version.
+    pub module: String,
+    /// Whether the module's self-tests had passed.
+    pub module_health_ok: bool,
+    /// `SubjectPublicKeyInfo` (DER) of an asymmetric version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<Base64Bytes>,
+    /// Uses on new data, counted where the primitive has a limit; else zero.
+    pub protect_uses: u64,
+    /// When it was made.
+    pub created_at: Instant,
+    /// When it first became active.
+    #[schema(required)]
+    pub activated_at: Option<Instant>,
+    /// When its state last changed.
+    pub state_changed_at: Instant,
+}
+
+/// The versions of a key, all of them, ascending.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyVersions {
+    /// The versions.
+    pub items: Vec<KeyVersion>,
+}
+
+/// Creates a key with its first version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateKey {
+    /// Its ring, by identifier or name.
+    pub ring: String,
+    /// Its name within the ring.
+    pub name: NameText,
+    /// The one thing it is for.
+    pub purpose: PurposeWord,
+    /// Its algorithm and size.
+    pub spec: SpecWord,
+    /// Where its material shall live; the ring's rule unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<ProtectionWord>,
+    /// What its data is.
+    pub data_class: DataClassWord,
+    /// Who answers for it, by identifier or name; the caller unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Free words: up to 50 pairs.
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    pub labels: Pairs,
+    /// How often it rotates; the ring's rule unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation_period_seconds: Option<u64>,
+    /// Whether it is in use at once; yes unless said otherwise.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub activate: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Changes what is said about a key; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateKey {
+    /// What its data is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_class: Option<DataClassWord>,
+    /// Who answers for it, by identifier or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Free words, all of them anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Pairs>,
+    /// How often it rotates; `null` is the ring's rule.
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub rotation_period_seconds: Option<Option<u64>>,
+}
+
+/// What goes with a step of the lifecycle. The body may be absent altogether.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeState {
+    /// The one version that it is about; the whole key unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub version: Option<u32>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What to list of the keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListKeys {
+    /// Only of this ring, by identifier or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<String>,
+    /// Only in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateWord>,
+    /// Where to begin: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many at most: 1 to 1000, 100 unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
+}
+
+/// Who can do what with a key, and by which rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Explanations {
+    /// One line per principal, action and rule.
+    pub items: Vec<Explanation>,
+}
+
+/// One principal may do one thing with a key, by one rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Explanation {
+    /// Who.
+    pub principal: PrincipalIdText,
+    /// His name.
+    pub principal_name: NameText,
+    /// May do what.
+    pub action: ActionWord,
+    /// By which rule, in words.
+    pub rule: String,
+    /// The grant, when the rule is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantIdText>,
+    /// Under which conditions, when there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Conditions>,
+}

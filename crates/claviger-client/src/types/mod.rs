@@ -1,0 +1,42 @@
+//! The wire types of the REST interface, one file per noun.
+//!
+//! Bytes are base64 (RFC 4648, section 4, padded) in JSON; instants are RFC 3339, UTC; spans are numbers whose names end
+//! in `_seconds`; words, names and identifiers are the house's own, parsed when they arrive ([`Text`]). Requests refuse
+//! members that they do not know.
+
+pub mod audit;
+pub mod bytes;
+pub mod credential;
+pub mod grant;
+pub mod header;
+pub mod key;
+pub mod page;
+pub mod pairs;
+pub mod principal;
+pub mod problem;
+pub mod ring;
+pub mod secret_json;
+pub mod system;
+pub mod text;
+pub mod time;
+pub mod usage;
+
+pub use self::bytes::{Base64Bytes, SecretBase64, SecretText};
+pub use page::Page;
+pub use pairs::Pairs;
+pub use problem::Problem;
+pub use text::Text;
+pub use time::Instant;
+
+/// For members of a patch: absent leaves as it is, `null` takes away, a value sets.
+pub(crate) mod patch {
+    use serde::{Deserialize, Deserializer};
+
+    pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+    where
+        D: Deserializer<'de>,
+        T: Deserialize<'de>,
+    {
+        Option::<T>::deserialize(deserializer).map(Some)
+    }
+}

@@ -1,0 +1,49 @@
+//! Principals and their roles.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Instant;
+use super::text::{NameText, PrincipalIdText, PrincipalKindWord, RoleWord, StandingWord};
+
+/// Someone or something that acts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Principal {
+    /// Its identifier.
+    pub id: PrincipalIdText,
+    /// Its name, unique for ever.
+    pub name: NameText,
+    /// What it is.
+    pub kind: PrincipalKindWord,
+    /// Whether it still counts.
+    pub standing: StandingWord,
+    /// Its roles.
+    pub roles: Vec<RoleWord>,
+    /// When it was created.
+    pub created_at: Instant,
+    /// Counts its changes; the ETag of a read.
+    pub revision: u64,
+}
+
+/// Creates a principal, without roles, grants or credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePrincipal {
+    /// Its name.
+    pub name: NameText,
+    /// What it is.
+    pub kind: PrincipalKindWord,
+}
+
+/// What to list of the principals.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListPrincipals {
+    /// Where to begin: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many at most: 1 to 1000, 100 unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
+}

@@ -1,0 +1,127 @@
+//! Key rings.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::text::{KeyRingIdText, NameText, ProtectionWord, SeparationWord};
+use super::{Instant, patch};
+
+/// A key ring: unit of delegation and of erasure, with the policy that its keys inherit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ring {
+    /// Its identifier.
+    pub id: KeyRingIdText,
+    /// Its name, unique for ever.
+    pub name: NameText,
+    /// What its keys inherit.
+    pub policy: RingPolicy,
+    /// When it was created.
+    pub created_at: Instant,
+    /// Counts its changes; the ETag of a read.
+    pub revision: u64,
+}
+
+/// The defaults and rules that a ring gives to its keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RingPolicy {
+    /// Protection of keys that do not ask for one.
+    pub protection: ProtectionWord,
+    /// How often keys rotate; `null` is never by policy.
+    #[schema(required)]
+    pub rotation_period_seconds: Option<u64>,
+    /// How long a version may protect (SP 800-57 part 1, 5.3.5); `null` is without end.
+    #[schema(required)]
+    pub protect_period_seconds: Option<u64>,
+    /// How long a version may process after that; `null` is without end.
+    #[schema(required)]
+    pub process_period_seconds: Option<u64>,
+    /// The least time between the wish to destroy a key and its destruction.
+    pub destroy_waiting_period_seconds: u64,
+    /// How many custodians must approve a sensitive act.
+    pub quorum: u8,
+    /// Whether one principal may both administer and use keys of this ring.
+    pub separation: SeparationWord,
+}
+
+/// Creates a ring. Its separation is strict; loosening it is a call of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateRing {
+    /// Its name.
+    pub name: NameText,
+    /// Where its policy differs from the house's.
+    #[serde(default)]
+    pub policy: RingPolicyPatch,
+}
+
+/// Changes a ring's policy; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateRing {
+    /// What changes.
+    pub policy: RingPolicyPatch,
+}
+
+/// Members of a ring's policy: absent leaves as it is, `null` takes away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RingPolicyPatch {
+    /// Protection of keys that do not ask for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<ProtectionWord>,
+    /// How often keys rotate.
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub rotation_period_seconds: Option<Option<u64>>,
+    /// How long a version may protect.
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub protect_period_seconds: Option<Option<u64>>,
+    /// How long a version may process after that.
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub process_period_seconds: Option<Option<u64>>,
+    /// The least time between the wish to destroy a key and its destruction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destroy_waiting_period_seconds: Option<u64>,
+    /// How many custodians must approve a sensitive act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<u8>,
+}
+
+/// Sets a ring's separation of duties.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetSeparation {
+    /// The rule from now on.
+    pub separation: SeparationWord,
+    /// Why.
+    pub reason: String,
+}
+
+/// What to list of the rings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListRings {
+    /// Where to begin: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many at most: 1 to 1000, 100 unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_tells_absent_from_null() {
+        let patch: RingPolicyPatch = serde_json::from_str(r#"{"rotation_period_seconds":null}"#).unwrap();
+        assert_eq!(patch.rotation_period_seconds, Some(None));
+        assert_eq!(patch.protect_period_seconds, None);
+        assert_eq!(serde_json::to_string(&patch).unwrap(), r#"{"rotation_period_seconds":null}"#);
+        assert!(serde_json::from_str::<RingPolicyPatch>(r#"{"separation":"relaxed"}"#).is_err());
+    }
+}

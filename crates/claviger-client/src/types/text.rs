@@ -1,0 +1,251 @@
+//! Words, names and identifiers in their text form.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+
+use claviger_core::grant::Selector;
+use claviger_core::key::{DataClass, Generator, Origin, Protection, Separation, State};
+use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Standing};
+use claviger_core::{
+    Action, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId, Purpose, Spec,
+};
+use claviger_crypto::SignatureAlgorithm;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::{RefOr, SchemaFormat};
+use utoipa::{PartialSchema, ToSchema};
+
+/// A value that has one text form, which it is written as and parsed from.
+///
+/// What arrives is parsed at the door: a `Text<State>` that exists is a state.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text<T>(pub T);
+
+/// A value with a text form, and with what the OpenAPI document says of it.
+pub trait Textual: fmt::Display + FromStr<Err: fmt::Display> {
+    /// Name of its schema.
+    const SCHEMA: &'static str;
+
+    /// Its schema.
+    fn describe(object: ObjectBuilder) -> ObjectBuilder;
+}
+
+impl<T> Deref for Text<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> From<T> for Text<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Text<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T: fmt::Display> fmt::Debug for Text<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.0)
+    }
+}
+
+impl<T: FromStr> FromStr for Text<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl<T: fmt::Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de, T: Textual> Deserialize<'de> for Text<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(std::marker::PhantomData<T>);
+
+        impl<T: Textual> de::Visitor<'_> for Visitor<T> {
+            type Value = Text<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                text.parse().map(Text).map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Visitor(std::marker::PhantomData))
+    }
+}
+
+impl<T: Textual> PartialSchema for Text<T> {
+    fn schema() -> RefOr<Schema> {
+        RefOr::T(Schema::Object(T::describe(ObjectBuilder::new().schema_type(Type::String)).build()))
+    }
+}
+
+impl<T: Textual> ToSchema for Text<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed(T::SCHEMA)
+    }
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $alias:ident = $type:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        pub type $alias = Text<$type>;
+
+        impl Textual for $type {
+            const SCHEMA: &'static str = stringify!($type);
+
+            fn describe(object: ObjectBuilder) -> ObjectBuilder {
+                object.enum_values(Some($type::ALL.map(|word| word.name())))
+            }
+        }
+    )+};
+}
+
+words! {
+    /// An action, as in `encrypt`.
+    ActionWord = Action,
+    /// A kind of credential.
+    CredentialKindWord = CredentialKind,
+    /// A data class.
+    DataClassWord = DataClass,
+    /// A generator of material.
+    GeneratorWord = Generator,
+    /// An origin of material.
+    OriginWord = Origin,
+    /// A kind of principal.
+    PrincipalKindWord = PrincipalKind,
+    /// A protection level.
+    ProtectionWord = Protection,
+    /// A purpose.
+    PurposeWord = Purpose,
+    /// A role.
+    RoleWord = Role,
+    /// A rule of separation.
+    SeparationWord = Separation,
+    /// A signature algorithm.
+    SignatureAlgorithmWord = SignatureAlgorithm,
+    /// A key spec.
+    SpecWord = Spec,
+    /// A standing.
+    StandingWord = Standing,
+    /// A lifecycle state.
+    StateWord = State,
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $alias:ident = $type:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        pub type $alias = Text<$type>;
+
+        impl Textual for $type {
+            const SCHEMA: &'static str = stringify!($type);
+
+            fn describe(object: ObjectBuilder) -> ObjectBuilder {
+                object.format(Some(SchemaFormat::Custom("uuid".to_owned())))
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// Identifier of a credential.
+    CredentialIdText = CredentialId,
+    /// Identifier of a grant.
+    GrantIdText = GrantId,
+    /// Identifier of a key.
+    KeyIdText = KeyId,
+    /// Identifier of a key ring.
+    KeyRingIdText = KeyRingId,
+    /// Identifier of a principal.
+    PrincipalIdText = PrincipalId,
+}
+
+/// A name.
+pub type NameText = Text<Name>;
+
+/// A key's full name, `ring/key`.
+pub type KeyNameText = Text<KeyName>;
+
+/// An IP network, as in `10.0.0.0/8`.
+pub type NetworkText = Text<ipnet::IpNet>;
+
+impl Textual for Name {
+    const SCHEMA: &'static str = "Name";
+
+    fn describe(object: ObjectBuilder) -> ObjectBuilder {
+        object.pattern(Some("^[a-z0-9][a-z0-9._-]{0,62}$"))
+    }
+}
+
+impl Textual for KeyName {
+    const SCHEMA: &'static str = "KeyName";
+
+    fn describe(object: ObjectBuilder) -> ObjectBuilder {
+        object.pattern(Some("^[a-z0-9][a-z0-9._-]{0,62}/[a-z0-9][a-z0-9._-]{0,62}$"))
+    }
+}
+
+impl Textual for ipnet::IpNet {
+    const SCHEMA: &'static str = "Network";
+
+    fn describe(object: ObjectBuilder) -> ObjectBuilder {
+        object.description(Some("An IPv4 or IPv6 network: address, `/`, length of the prefix."))
+    }
+}
+
+/// What a grant covers, as `{"key": ID}` or `{"ring": ID}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Covered {
+    /// One key.
+    Key(KeyIdText),
+    /// Every key of a ring, those to come included.
+    Ring(KeyRingIdText),
+}
+
+impl From<Selector> for Covered {
+    fn from(selector: Selector) -> Self {
+        match selector {
+            Selector::Key(id) => Self::Key(Text(id)),
+            Selector::Ring(id) => Self::Ring(Text(id)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_arrive_parsed_or_not_at_all() {
+        assert_eq!(serde_json::from_str::<StateWord>("\"pre_active\"").unwrap(), Text(State::PreActive));
+        let refused = serde_json::from_str::<StateWord>("\"enabled\"").unwrap_err().to_string();
+        assert!(refused.contains("`active`"), "{refused}");
+        assert_eq!(serde_json::to_string(&Text(Spec::Aes256Gcm)).unwrap(), "\"aes-256-gcm\"");
+    }
+
+    #[test]
+    fn schemas_list_every_word() {
+        let schema = serde_json::to_value(RoleWord::schema()).unwrap();
+        assert_eq!(schema["enum"].as_array().unwrap().len(), Role::ALL.len());
+        assert_eq!(RoleWord::name(), "Role");
+    }
+}
