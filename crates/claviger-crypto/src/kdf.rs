@@ -1,9 +1,12 @@
-//! HMAC (FIPS 198-1) and HKDF (RFC 5869, SP 800-56C) with SHA-256, for keys and tags of the house itself.
+//! HMAC (FIPS 198-1), HKDF (RFC 5869, SP 800-56C) and PBKDF2 (SP 800-132) with SHA-256, for keys and tags of the
+//! house itself.
 //!
 //! Keys of callers are used through [`crate::ReadyKey`].
 #![expect(clippy::disallowed_methods, reason = "algorithm body: derives from and with secrets")]
 
-use aws_lc_rs::{hkdf, hmac};
+use core::num::NonZeroU32;
+
+use aws_lc_rs::{hkdf, hmac, pbkdf2};
 
 use crate::{CryptoError, SecretBytes};
 
@@ -35,6 +38,20 @@ pub fn hkdf_sha256(
     let mut out = SecretBytes::zeroed(len);
     okm.fill(out.expose_mut()).map_err(CryptoError::module)?;
     Ok(out)
+}
+
+/// PBKDF2-HMAC-SHA256: `len` bytes from a passphrase (SP 800-132, RFC 8018 section 5.2). Slow by design: some tenths
+/// of a second at 600 000 iterations.
+#[must_use]
+pub fn pbkdf2_hmac_sha256(
+    passphrase: &SecretBytes,
+    salt: &[u8],
+    iterations: NonZeroU32,
+    len: usize,
+) -> SecretBytes {
+    let mut out = SecretBytes::zeroed(len);
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, passphrase.expose(), out.expose_mut());
+    out
 }
 
 /// HMAC-SHA256 of the concatenation of `parts` under a secret key of any length.
@@ -105,6 +122,28 @@ mod tests {
             hkdf_sha256(&secret, b"", &[], HKDF_MAX_OUTPUT + 1).unwrap_err(),
             CryptoError::InputTooLarge
         );
+    }
+
+    #[test]
+    fn pbkdf2_matches_the_vectors_of_rfc_7914() {
+        let cases: [(&[u8], &[u8], u32, &str); 2] = [
+            (b"passwd", b"salt", 1, "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"),
+            (
+                b"Password",
+                b"NaCl",
+                80_000,
+                "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56",
+            ),
+        ];
+        for (passphrase, salt, iterations, expected) in cases {
+            let key = pbkdf2_hmac_sha256(
+                &SecretBytes::copied_from(passphrase),
+                salt,
+                NonZeroU32::new(iterations).unwrap(),
+                32,
+            );
+            assert_eq!(hex::encode(key.expose()), expected);
+        }
     }
 
     #[test]

@@ -73,3 +73,56 @@ pub(crate) fn spki_frame(spec: Spec) -> Result<Frame, CryptoError> {
 pub(crate) fn pkcs8_frame(spec: Spec) -> Result<Frame, CryptoError> {
     pkcs8(spec).ok_or(CryptoError::UnsupportedSpec)
 }
+
+/// Refuses bytes after the end of a DER `SEQUENCE`, which the module's parsers would pass over.
+pub(crate) fn whole_sequence(der: &[u8]) -> Result<&[u8], CryptoError> {
+    let (&[tag, first], rest) = der.split_first_chunk().ok_or(CryptoError::Malformed)?;
+    let (len, content) = if first < 0x80 {
+        (usize::from(first), rest)
+    } else {
+        let (digits, content) =
+            rest.split_at_checked(usize::from(first & 0x7f)).ok_or(CryptoError::Malformed)?;
+        // Four digits hold any length that fits a key; more would not fit the sum below.
+        if digits.is_empty() || digits.len() > 4 {
+            return Err(CryptoError::Malformed);
+        }
+        (digits.iter().fold(0, |len: usize, digit| (len << 8) | usize::from(*digit)), content)
+    };
+    if tag == 0x30 && content.len() == len { Ok(der) } else { Err(CryptoError::Malformed) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_sequence_is_taken() {
+        let long = [&[0x30, 0x82, 0x01, 0x00][..], &[0; 256]].concat();
+        assert!(whole_sequence(&long).is_ok());
+        assert!(whole_sequence(b"\x30\x00").is_ok());
+        for bad in [
+            &b""[..],
+            b"\x30",
+            b"\x30\x01",
+            b"\x30\x00\x00",
+            b"\x31\x00",
+            b"\x30\x80\x00\x00",
+            b"\x30\x85\x00\x00\x00\x00\x00",
+            &long[..259],
+        ] {
+            assert_eq!(whole_sequence(bad), Err(CryptoError::Malformed), "{bad:02x?}");
+        }
+    }
+
+    #[test]
+    fn frames_declare_the_length_they_have() {
+        for spec in Spec::ALL {
+            for frame in [spki(spec), pkcs8(spec)].into_iter().flatten() {
+                let encoded = frame.close(&vec![4; frame.raw_len]).unwrap();
+                assert!(whole_sequence(&encoded).is_ok(), "{spec}");
+                assert_eq!(frame.open(&encoded).unwrap().len(), frame.raw_len);
+                assert_eq!(frame.open(&encoded[..encoded.len() - 1]), Err(CryptoError::Malformed));
+            }
+        }
+    }
+}

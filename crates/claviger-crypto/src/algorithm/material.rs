@@ -5,7 +5,7 @@
 //! (RFC 9881), the expanded key for ML-KEM (RFC 9935), `RSAPrivateKey` for RSA.
 #![expect(clippy::disallowed_methods, reason = "algorithm body: parses imported material")]
 
-use super::{ReadyKey, Spec, ec, ed25519, ml_dsa, ml_kem, rsa, x25519};
+use super::{ReadyKey, Spec, ec, ed25519, encoding, ml_dsa, ml_kem, rsa, x25519};
 use crate::random::RandomSource;
 use crate::{CryptoError, SecretBytes};
 
@@ -59,6 +59,9 @@ pub fn generate(spec: Spec, source: &mut dyn RandomSource) -> Result<Material, C
 /// [`CryptoError::Malformed`] if the bytes are not a valid key of `spec`.
 pub fn import(spec: Spec, bytes: &SecretBytes) -> Result<Material, CryptoError> {
     let der = bytes.expose();
+    if spec.is_asymmetric() {
+        encoding::whole_sequence(der)?;
+    }
     let secret = match spec {
         Spec::Rsa2048 | Spec::Rsa3072 | Spec::Rsa4096 => rsa::import(spec, der)?,
         Spec::EcP256 | Spec::EcP384 | Spec::EcP521 | Spec::EcSecp256k1 => ec::import(spec, der)?,

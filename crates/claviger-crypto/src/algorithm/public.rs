@@ -64,6 +64,15 @@ impl PublicKey {
         Ok(Self { spec, spki: spki.to_vec(), inner })
     }
 
+    /// Parses the bare key, in the form that [`PublicKey::raw`] gives: what a token tells of a key pair.
+    ///
+    /// # Errors
+    /// [`CryptoError::Malformed`] if it is not a valid key of `spec`; [`CryptoError::UnsupportedSpec`] if such keys
+    /// have no bare form (RSA, symmetric specs).
+    pub fn from_raw(spec: Spec, raw: &[u8]) -> Result<Self, CryptoError> {
+        Self::from_spki(spec, &encoding::spki_frame(spec)?.close(raw)?)
+    }
+
     /// The key's spec.
     #[must_use]
     pub fn spec(&self) -> Spec {

@@ -53,7 +53,7 @@ pub fn open(
 }
 
 /// Runs `use_aad` with the additional authenticated data, which is on the stack for the empty context.
-fn with_aad<T>(header: &Header, context: &Context, use_aad: impl FnOnce(&[u8]) -> T) -> T {
+pub fn with_aad<T>(header: &Header, context: &Context, use_aad: impl FnOnce(&[u8]) -> T) -> T {
     let mut fixed = [0; FIXED_LEN];
     for (to, from) in fixed.iter_mut().zip(LABEL.iter().copied().chain(header.encode())) {
         *to = from;

@@ -132,6 +132,10 @@ impl EcKey {
     pub(crate) fn parse(spec: Spec, material: &[u8]) -> Result<Self, CryptoError> {
         let curve = curve(spec)?;
         let pair = EcdsaKeyPair::from_pkcs8(curve.signing, material)?;
+        // The module's parser takes several forms; material has one only.
+        if !to_material(&pair)?.ct_eq_bytes(material) {
+            return Err(CryptoError::Malformed);
+        }
         let agreement = match curve.agreement {
             Some(algorithm) => Some(agreement::PrivateKey::from_private_key_der(algorithm, material)?),
             None => None,

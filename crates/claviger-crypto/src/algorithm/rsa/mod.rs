@@ -79,6 +79,10 @@ impl RsaKey {
     pub(crate) fn parse(spec: Spec, purpose: Option<Purpose>, material: &[u8]) -> Result<Self, CryptoError> {
         let pair = KeyPair::from_pkcs8(material)?;
         check_public(spec, &pair)?;
+        // The module's parser is lenient at the end; material has one form only.
+        if !to_material(&pair)?.ct_eq_bytes(material) {
+            return Err(CryptoError::Malformed);
+        }
         let spki = pair.public_key().as_der().map_err(CryptoError::module)?.as_ref().to_vec();
         let decrypt = if purpose.is_none_or(|p| p == Purpose::Encrypt) {
             let key = PrivateDecryptingKey::from_pkcs8(material)?;

@@ -33,7 +33,7 @@ fn opened(file: &[u8]) -> Result<Vec<u8>, CryptoError> {
 #[test]
 fn files_around_chunk_boundaries_open() {
     for len in [0, 1, CHUNK_LEN - 1, CHUNK_LEN, CHUNK_LEN + 1, 2 * CHUNK_LEN, 3 * CHUNK_LEN + 17] {
-        let plaintext: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+        let plaintext: Vec<u8> = (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect();
         let file = sealed(&plaintext);
         let chunks = len.div_ceil(CHUNK_LEN).max(1);
         let (_, header_len) = header_of(&file);

@@ -1,58 +1,13 @@
-//! Known-answer tests, run when a server starts and before it serves anything: the module's own, then one or
-//! more of ours for each algorithm family, through the same code that serves calls.
-//!
-//! Signatures and encapsulations are randomized, so for them a published signature is verified (and a changed one
-//! refused), a published ciphertext is decapsulated, and a fresh result is checked pairwise.
-#![expect(clippy::disallowed_methods, reason = "algorithm body: compares secrets with known answers")]
+//! Known answers of hashing, MACs, key derivation, encryption and key wrapping.
 
 use crate::algorithm::aes_gcm::xaes::Xaes256Gcm;
-use crate::{CryptoError, ReadyKey, RecordKey, SecretBytes, Spec, digest, kdf, random};
+use crate::{CryptoError, ReadyKey, RecordKey, SecretBytes, Spec, digest, kdf};
 
-/// A self-test did not hold: the module must not be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("cryptographic self-test failed: {family}")]
-pub struct SelfTestFailure {
-    /// What was tested.
-    pub family: &'static str,
-}
-
-type Test = fn() -> Result<bool, CryptoError>;
-
-const TESTS: [(&str, Test); 7] = [
-    ("module", module),
-    ("drbg", drbg),
-    ("sha-2", sha2),
-    ("hmac", hmac),
-    ("hkdf", hkdf),
-    ("aes-gcm", aes_gcm),
-    ("xaes-256-gcm", xaes),
-];
-
-/// Runs every self-test, in well under a second.
-///
-/// # Errors
-/// The first family whose known answer did not come out.
-pub fn self_test() -> Result<(), SelfTestFailure> {
-    for (family, test) in TESTS {
-        if test() != Ok(true) {
-            return Err(SelfTestFailure { family });
-        }
-    }
-    Ok(())
-}
-
-fn module() -> Result<bool, CryptoError> {
-    Ok(aws_lc_rs::try_fips_self_test().is_ok())
-}
-
-/// Two draws that are equal, or all zero, come from a stuck generator.
-fn drbg() -> Result<bool, CryptoError> {
-    let (one, two) = (random::array::<32>()?, random::array::<32>()?);
-    Ok(one != two && one != [0; 32] && two != [0; 32])
-}
+/// Wycheproof `aes_kwp`, test 179: key (32), a key of nine bytes, the same wrapped.
+const SMALL_KEY: &[u8] = include_bytes!("../../algorithm/aes_kwp/vectors/small_key.bin");
 
 /// FIPS 180-4, example "abc".
-fn sha2() -> Result<bool, CryptoError> {
+pub(super) fn sha2() -> Result<bool, CryptoError> {
     let sha256 = b"\xba\x78\x16\xbf\x8f\x01\xcf\xea\x41\x41\x40\xde\x5d\xae\x22\x23\xb0\x03\x61\xa3\x96\x17\x7a\x9c\xb4\x10\xff\x61\xf2\x00\x15\xad";
     Ok(digest::sha256(b"abc") == *sha256
         && digest::sha384(b"abc").starts_with(b"\xcb\x00\x75\x3f\x45\xa3\x5e\x8b")
@@ -60,7 +15,7 @@ fn sha2() -> Result<bool, CryptoError> {
 }
 
 /// RFC 4231, test case 6 (a key longer than the block) for all three hash functions.
-fn hmac() -> Result<bool, CryptoError> {
+pub(super) fn hmac() -> Result<bool, CryptoError> {
     let key = SecretBytes::new(vec![0xaa; 131]);
     let data = b"Test Using Larger Than Block-Size Key - Hash Key First";
     let answers: [(Spec, &[u8]); 3] = [
@@ -82,7 +37,7 @@ fn hmac() -> Result<bool, CryptoError> {
 }
 
 /// RFC 5869, test case 1.
-fn hkdf() -> Result<bool, CryptoError> {
+pub(super) fn hkdf() -> Result<bool, CryptoError> {
     let salt = b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c";
     let info = b"\xf0\xf1\xf2\xf3\xf4\xf5\xf6\xf7\xf8\xf9";
     let okm = kdf::hkdf_sha256(&SecretBytes::new(vec![0x0b; 22]), salt, &[info], 42)?;
@@ -92,7 +47,7 @@ fn hkdf() -> Result<bool, CryptoError> {
 }
 
 /// GCM specification (McGrew, Viega), test cases 2 and 14: one zero block under the zero key.
-fn aes_gcm() -> Result<bool, CryptoError> {
+pub(super) fn aes_gcm() -> Result<bool, CryptoError> {
     let sealed128 = b"\x03\x88\xda\xce\x60\xb6\xa3\x92\xf3\x28\xc2\xb9\x71\xb2\xfe\x78\xab\x6e\x47\xd4\x2c\xec\x13\xbd\xf5\x3a\x67\xb2\x12\x57\xbd\xdf";
     let sealed256 = b"\xce\xa7\x40\x3d\x4d\x60\x6b\x6e\x07\x4e\xc5\xd3\xba\xf3\x9d\x18\xd0\xd1\xc8\xa7\x99\x99\x6b\xf0\x26\x5b\x98\xb5\xd4\x8a\xb9\x19";
     let key128 = ReadyKey::from_material(Spec::Aes128Gcm, &SecretBytes::zeroed(16))?;
@@ -106,7 +61,7 @@ fn aes_gcm() -> Result<bool, CryptoError> {
 }
 
 /// C2SP XAES-256-GCM, second test vector.
-fn xaes() -> Result<bool, CryptoError> {
+pub(super) fn xaes() -> Result<bool, CryptoError> {
     let answer = b"\x98\x6e\xc1\x83\x25\x93\xdf\x54\x43\xa1\x79\x43\x7f\xd0\x83\xbf\x3f\xdb\x41\xab\xd7\x40\xa2\x1f\x71\xeb\x76\x9d";
     let key = Xaes256Gcm::new(&[3; 32])?;
     let mut body = Vec::new();
@@ -116,12 +71,15 @@ fn xaes() -> Result<bool, CryptoError> {
         && key.open(&body, b"").is_err())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn self_test_passes() {
-        assert_eq!(self_test(), Ok(()));
+pub(super) fn aes_kwp() -> Result<bool, CryptoError> {
+    let (key, rest) = SMALL_KEY.split_at_checked(32).ok_or(CryptoError::Malformed)?;
+    let (plain, wrapped) = rest.split_at_checked(9).ok_or(CryptoError::Malformed)?;
+    let key = ReadyKey::from_material(Spec::Aes256Kwp, &SecretBytes::copied_from(key))?;
+    let mut changed = wrapped.to_vec();
+    if let Some(first) = changed.first_mut() {
+        *first ^= 1;
     }
+    Ok(key.wrap(&SecretBytes::copied_from(plain))? == wrapped
+        && key.unwrap(wrapped)?.ct_eq_bytes(plain)
+        && key.unwrap(&changed).is_err())
 }
