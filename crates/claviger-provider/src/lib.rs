@@ -15,8 +15,10 @@
 
 mod binding;
 mod lru;
+pub mod pkcs11;
 mod ready;
 mod ring_kek;
 pub mod software;
 
+pub use pkcs11::{CreateRoot, Pkcs11Config, Pkcs11OpenError, Pkcs11Provider, TokenSelector};
 pub use software::{RootUnlock, SoftwareProvider, SoftwareRootError};

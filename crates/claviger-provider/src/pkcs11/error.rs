@@ -1,0 +1,71 @@
+//! Why a PKCS#11 root could not be opened: for the person who sets it up, so these say more than [`ProviderError`].
+//!
+//! [`ProviderError`]: claviger_core::port::ProviderError
+
+use std::path::PathBuf;
+
+use cryptoki::error::Error;
+
+/// Why a PKCS#11 root could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Pkcs11OpenError {
+    /// Two tokens bear the label.
+    #[error("more than one token is labelled `{label}`; name the slot instead")]
+    AmbiguousToken {
+        /// The label.
+        label: String,
+    },
+    /// The library cannot be loaded or initialized.
+    #[error("the PKCS#11 library `{}` cannot be used", path.display())]
+    Library {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the loader or the library said.
+        #[source]
+        source: Error,
+    },
+    /// The token refused the PIN. One attempt was made.
+    #[error("the token refused the PIN; one attempt was made, and none will follow by itself")]
+    LoginRefused,
+    /// The token lacks what a root needs.
+    #[error("the token does not offer {0}, which a root needs")]
+    MissingMechanism(&'static str),
+    /// No such token.
+    #[error("no initialized token matches {selector}")]
+    NoToken {
+        /// What was looked for.
+        selector: String,
+    },
+    /// Two keys bear one label.
+    #[error("more than one key in the token is labelled `{label}`; one of them must go")]
+    RootAmbiguous {
+        /// The label.
+        label: String,
+    },
+    /// Some of the root keys are there, some are not.
+    #[error("the root in the token is not complete: keys are missing that were there before")]
+    RootIncomplete,
+    /// There is no root, and none was to be made.
+    #[error("the token holds no root of this deployment")]
+    RootMissing,
+    /// The root that is there is not the one that was there before.
+    #[error("the root in the token is another than before")]
+    RootReplaced,
+    /// The token says something of a root key that must not be so.
+    #[error("the root key `{label}` is not fit to be one: {reason}")]
+    RootUnsafe {
+        /// The key's label.
+        label: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A self-test did not hold; the module must not be used.
+    #[error("the self-test of the {0} failed")]
+    SelfTestFailed(&'static str),
+    /// No thread could be started.
+    #[error("the threads that work for the token could not be started")]
+    Threads(#[source] std::io::Error),
+    /// A call to the token failed.
+    #[error("the token failed")]
+    Token(#[from] Error),
+}

@@ -1,0 +1,174 @@
+//! A connection to the token: the slot, the holder session that keeps the login, and the root keys by handle.
+//!
+//! The holder session also owns the session objects, so that a worker can replace its own session at any time without
+//! taking keys away from the others. If the token goes away the whole link is dropped and a new one made.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use claviger_crypto::SecretBytes;
+use cryptoki::context::Pkcs11;
+use cryptoki::error::{Error, RvError};
+use cryptoki::mechanism::MechanismType;
+use cryptoki::object::AttributeType;
+use cryptoki::session::{Session, UserType};
+use cryptoki::slot::Slot;
+use cryptoki::types::RawAuthPin;
+
+use super::error::Pkcs11OpenError;
+use super::fault::refuses_pin;
+use super::library::{Entry, Library};
+use super::root::{self, Roots};
+use super::{CreateRoot, TokenSelector};
+
+/// A live connection.
+pub(super) struct Link {
+    /// Counts the connections of one provider: handles of objects are valid in one of them.
+    pub(super) generation: u64,
+    /// The library's epoch in which its sessions were opened.
+    pub(super) epoch: u64,
+    pub(super) slot: Slot,
+    pub(super) token: TokenName,
+    pub(super) roots: Roots,
+    pub(super) mechanisms: Vec<MechanismType>,
+    holder: Mutex<Option<Session>>,
+    library: Arc<Library>,
+}
+
+/// What a token calls itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TokenName {
+    pub(super) label: String,
+    pub(super) serial: String,
+    pub(super) model: String,
+    pub(super) firmware: String,
+    /// Does the slot say that a hardware device is behind it (`CKF_HW_SLOT`)?
+    pub(super) hardware: bool,
+}
+
+/// What a link is made from.
+pub(super) struct Door<'a> {
+    pub(super) library: &'a Arc<Library>,
+    pub(super) selector: &'a TokenSelector,
+    pub(super) pin: &'a SecretBytes,
+    pub(super) prefix: &'a str,
+    /// The token of the first connection: no PIN is shown to another.
+    pub(super) known: Option<&'a TokenName>,
+}
+
+impl Link {
+    /// Connects: finds the token, logs in once, finds the root (or makes it) and checks it.
+    pub(super) fn connect(
+        door: &Door<'_>,
+        create: CreateRoot,
+        generation: u64,
+    ) -> Result<Self, Pkcs11OpenError> {
+        let entry = door.library.enter();
+        let pkcs11 = entry.pkcs11();
+        let slot = find_slot(pkcs11, door.selector)?;
+        let token = name_of(pkcs11, slot)?;
+        if door.known.is_some_and(|known| known.serial != token.serial || known.label != token.label) {
+            return Err(Pkcs11OpenError::RootReplaced);
+        }
+        let mechanisms = pkcs11.get_mechanism_list(slot)?;
+        if !mechanisms.contains(&MechanismType::AES_GCM) {
+            return Err(Pkcs11OpenError::MissingMechanism("CKM_AES_GCM"));
+        }
+        let session = pkcs11.open_ro_session(slot)?;
+        log_in(&session, door.pin)?;
+        if create == CreateRoot::IfMissing {
+            root::create(&pkcs11.open_rw_session(slot)?, &mechanisms, door.prefix)?;
+        }
+        let roots = root::find(&session, door.prefix)?;
+        Ok(Self {
+            generation,
+            epoch: entry.epoch(),
+            slot,
+            token,
+            roots,
+            mechanisms,
+            holder: Mutex::new(Some(session)),
+            library: door.library.clone(),
+        })
+    }
+
+    /// Works with the session that owns the session objects.
+    pub(super) fn with_holder<T>(&self, work: impl FnOnce(&Session) -> T) -> Option<T> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(work)
+    }
+
+    /// Does the token answer for the root?
+    pub(super) fn answers(&self) -> bool {
+        self.with_holder(|session| {
+            session
+                .get_attributes(self.roots.seal, &[AttributeType::Class])
+                .is_ok_and(|found| found.len() == 1)
+        })
+        .unwrap_or(false)
+    }
+
+    /// Opens a session for a worker; it is logged in because the holder is.
+    pub(super) fn open_session(&self, entry: &Entry<'_>) -> Result<Session, Error> {
+        entry.pkcs11().open_ro_session(self.slot)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let session = self.holder.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(session) = session {
+            self.library.enter().retire(session, self.epoch);
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("generation", &self.generation)
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}
+
+fn find_slot(pkcs11: &Pkcs11, selector: &TokenSelector) -> Result<Slot, Pkcs11OpenError> {
+    let mut found = Vec::new();
+    for slot in pkcs11.get_slots_with_token()? {
+        // A slot whose token cannot tell its name is not the one that is looked for.
+        let Ok(info) = pkcs11.get_token_info(slot) else { continue };
+        let matches = match selector {
+            TokenSelector::Label(label) => info.label() == label,
+            TokenSelector::Slot(id) => slot.id() == *id,
+        };
+        if matches && info.token_initialized() {
+            found.push(slot);
+        }
+    }
+    match *found.as_slice() {
+        [one] => Ok(one),
+        [] => Err(Pkcs11OpenError::NoToken { selector: selector.to_string() }),
+        _ => Err(Pkcs11OpenError::AmbiguousToken { label: selector.to_string() }),
+    }
+}
+
+fn name_of(pkcs11: &Pkcs11, slot: Slot) -> Result<TokenName, Pkcs11OpenError> {
+    let token = pkcs11.get_token_info(slot)?;
+    Ok(TokenName {
+        label: token.label().to_owned(),
+        serial: token.serial_number().to_owned(),
+        model: token.model().to_owned(),
+        firmware: token.firmware_version().to_string(),
+        hardware: pkcs11.get_slot_info(slot)?.hardware_slot(),
+    })
+}
+
+/// One attempt, never a second: tokens lock themselves after a few.
+#[expect(clippy::disallowed_methods, reason = "the token takes the PIN")]
+fn log_in(session: &Session, pin: &SecretBytes) -> Result<(), Pkcs11OpenError> {
+    let pin = RawAuthPin::new(Box::new(pin.expose().to_vec()));
+    match session.login_with_raw(UserType::User, &pin) {
+        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+        Err(error) if refuses_pin(&error) => Err(Pkcs11OpenError::LoginRefused),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,437 @@
+//! Threads that work for the token: each owns one session, fed by one bounded queue; a supervisor rebuilds the link.
+//!
+//! Calls to a token block, so none is made on a thread of the runtime. Callers wait with a deadline, for a place in the
+//! queue and for the answer; while the token is away they are told so at once. Nothing in flight is repeated: after a
+//! failure nobody knows whether the token did it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use claviger_core::port::ProviderError;
+use claviger_crypto::SecretBytes;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+use cryptoki::object::AttributeType;
+use cryptoki::session::Session;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+
+use super::error::Pkcs11OpenError;
+use super::fault::{Fault, Verdict};
+use super::library::{Entry, Library};
+use super::link::{Door, Link, TokenName};
+use super::object::Objects;
+use super::sealing;
+use super::{CreateRoot, TokenSelector};
+
+const AWAY: ProviderError = ProviderError::Unavailable("the token is away");
+const BUSY: ProviderError = ProviderError::Unavailable("the token is busy");
+const LATE: ProviderError = ProviderError::Unavailable("the token did not answer in time");
+
+/// Calls that may wait for each thread.
+const QUEUE_PER_THREAD: usize = 64;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// What the supervisor seals at first, and must be able to open under every later root: else it is another root.
+const CANARY: &[u8] = b"claviger/v1/canary\0";
+
+/// What all threads share.
+pub(super) struct Core {
+    pub(super) library: Arc<Library>,
+    pub(super) objects: Objects,
+    selector: TokenSelector,
+    prefix: String,
+    pin: SecretBytes,
+    /// The token of the first connection, and what was sealed in it.
+    token: TokenName,
+    canary: Vec<u8>,
+    link: RwLock<Option<Arc<Link>>>,
+    /// The token refused the PIN: nobody asks again.
+    refused: AtomicBool,
+    sessions: AtomicUsize,
+}
+
+/// What work is done with: a session of this thread, in a link, inside the library.
+pub(super) struct Bench<'a> {
+    pub(super) session: &'a Session,
+    pub(super) link: &'a Arc<Link>,
+    pub(super) core: &'a Core,
+}
+
+type Work = Box<dyn FnOnce(Result<&Bench<'_>, ProviderError>) -> Outcome + Send>;
+
+struct Job {
+    work: Work,
+    /// The place in the queue, given back when the work begins.
+    _place: OwnedSemaphorePermit,
+}
+
+/// What work did to the session it was done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Good,
+    /// A call failed: an operation may still be active in the session, so it is replaced.
+    Replace,
+    /// The link is gone.
+    Lost,
+}
+
+/// The caller's side. Dropped, the threads end and the token is logged out.
+pub(super) struct Pool {
+    core: Arc<Core>,
+    jobs: Sender<Job>,
+    places: Arc<Semaphore>,
+    /// Closed on drop, which ends the supervisor even in the middle of a pause.
+    _alive: Sender<()>,
+}
+
+/// What the pool is made from.
+pub(super) struct Plan {
+    pub(super) library: Arc<Library>,
+    pub(super) selector: TokenSelector,
+    pub(super) prefix: String,
+    pub(super) pin: SecretBytes,
+    pub(super) threads: usize,
+    pub(super) link: Link,
+}
+
+impl Pool {
+    /// Starts the threads for a link that was just made.
+    pub(super) fn start(plan: Plan) -> Result<Self, Pkcs11OpenError> {
+        let threads = plan.threads.clamp(1, 64);
+        let canary = plan
+            .link
+            .with_holder(|session| sealing::seal(session, plan.link.roots.seal, CANARY, CANARY))
+            .and_then(Result::ok)
+            .ok_or(Pkcs11OpenError::SelfTestFailed("sealing key"))?;
+        let link = Arc::new(plan.link);
+        let core = Arc::new(Core {
+            library: plan.library,
+            objects: Objects::new(),
+            selector: plan.selector,
+            prefix: plan.prefix,
+            pin: plan.pin,
+            token: link.token.clone(),
+            canary,
+            link: RwLock::new(None),
+            refused: AtomicBool::new(false),
+            sessions: AtomicUsize::new(0),
+        });
+        core.set_link(Some(link));
+        let depth = threads.saturating_mul(QUEUE_PER_THREAD);
+        let (jobs, queue) = bounded(depth);
+        let (trouble, troubles) = bounded(threads);
+        let (alive, ended) = bounded(0);
+        let mut resets = Vec::new();
+        for number in 0..threads {
+            let (reset, on_reset) = bounded(1);
+            resets.push(reset);
+            let worker = Worker {
+                core: core.clone(),
+                jobs: queue.clone(),
+                on_reset,
+                trouble: trouble.clone(),
+                seat: None,
+            };
+            spawn(format!("token-{number}"), move || worker.run())?;
+        }
+        let supervisor = Supervisor { core: core.clone(), troubles, ended, resets };
+        spawn("token-link".to_owned(), move || supervisor.run())?;
+        Ok(Self { core, jobs, places: Arc::new(Semaphore::new(depth)), _alive: alive })
+    }
+
+    /// Does `work` on a token thread and waits for it, `patience` long at most for each of queue and answer.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        work: impl FnOnce(&Bench<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, ProviderError> {
+        self.core.link()?;
+        let place = match timeout(patience, self.places.clone().acquire_owned()).await {
+            Ok(Ok(place)) => place,
+            Ok(Err(_)) | Err(_) => return Err(BUSY),
+        };
+        let (reply, answer) = oneshot::channel();
+        let work: Work = Box::new(move |bench| {
+            // Nobody waits any more: the deadline passed while this was in the queue.
+            if reply.is_closed() {
+                return Outcome::Good;
+            }
+            let (result, outcome) = match bench {
+                Ok(bench) => bench.judge(work(bench)),
+                Err(error) => (Err(error), Outcome::Good),
+            };
+            // The caller may have left meanwhile; then nobody is told.
+            let _ = reply.send(result);
+            outcome
+        });
+        self.jobs.try_send(Job { work, _place: place }).map_err(|_| BUSY)?;
+        match timeout(patience, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(AWAY),
+            Err(_) => Err(LATE),
+        }
+    }
+
+    /// Has an idle thread destroy the token objects that nobody uses any more.
+    pub(super) fn sweep(&self) {
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            return;
+        };
+        let work: Work = Box::new(|_| Outcome::Good);
+        // If the queue is full, the next job sweeps.
+        let _ = self.jobs.try_send(Job { work, _place: place });
+    }
+
+    pub(super) fn core(&self) -> &Core {
+        &self.core
+    }
+}
+
+fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<(), Pkcs11OpenError> {
+    thread::Builder::new().name(name).spawn(body).map(drop).map_err(Pkcs11OpenError::Threads)
+}
+
+impl Core {
+    /// The link, or why there is none.
+    pub(super) fn link(&self) -> Result<Arc<Link>, ProviderError> {
+        let link = self.link.read().unwrap_or_else(PoisonError::into_inner).clone();
+        link.ok_or_else(
+            || {
+                if self.refused.load(Ordering::Relaxed) { ProviderError::LoginRefused } else { AWAY }
+            },
+        )
+    }
+
+    /// Sessions open now: those of the threads and the holder's.
+    pub(super) fn sessions(&self) -> usize {
+        let holder = usize::from(self.link().is_ok());
+        self.sessions.load(Ordering::Relaxed).saturating_add(holder)
+    }
+
+    fn set_link(&self, link: Option<Arc<Link>>) -> Option<Arc<Link>> {
+        if let Some(link) = &link {
+            self.library.note(link);
+        }
+        let mut slot = self.link.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut slot, link)
+    }
+}
+
+impl Bench<'_> {
+    /// Does the token answer for the root?
+    pub(super) fn root_answers(&self) -> bool {
+        self.session
+            .get_attributes(self.link.roots.seal, &[AttributeType::Class])
+            .is_ok_and(|found| found.len() == 1)
+    }
+
+    fn judge<T>(&self, result: Result<T, Fault>) -> (Result<T, ProviderError>, Outcome) {
+        let fault = match result {
+            Ok(value) => return (Ok(value), Outcome::Good),
+            Err(Fault::Answer(error)) => return (Err(error), Outcome::Good),
+            Err(fault) => fault,
+        };
+        let lost = match fault.verdict() {
+            Verdict::Input => false,
+            Verdict::Lost => true,
+            Verdict::Unclear => !self.root_answers(),
+        };
+        if lost {
+            tracing::warn!(?fault, "the token is gone");
+            (Err(AWAY), Outcome::Lost)
+        } else {
+            tracing::debug!(?fault, "the token refused");
+            (Err(fault.answer()), Outcome::Replace)
+        }
+    }
+}
+
+/// A thread's session and the link that it belongs to.
+struct Seat {
+    link: Arc<Link>,
+    session: Session,
+}
+
+struct Worker {
+    core: Arc<Core>,
+    jobs: Receiver<Job>,
+    on_reset: Receiver<()>,
+    trouble: Sender<u64>,
+    seat: Option<Seat>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        loop {
+            select! {
+                recv(self.jobs) -> job => match job {
+                    Ok(job) => self.serve(job),
+                    Err(_) => break,
+                },
+                recv(self.on_reset) -> _ => self.stand_up(),
+            }
+        }
+        self.stand_up();
+    }
+
+    fn serve(&mut self, job: Job) {
+        let library = self.core.library.clone();
+        let entry = library.enter();
+        let Job { work, _place: place } = job;
+        drop(place);
+        let seated = self.sit_down(&entry);
+        let outcome = match (&seated, &self.seat) {
+            (Ok(()), Some(seat)) => {
+                let bench = Bench { session: &seat.session, link: &seat.link, core: &self.core };
+                let outcome = work(Ok(&bench));
+                self.core.objects.sweep(&bench);
+                outcome
+            }
+            (Ok(()), None) => work(Err(AWAY)),
+            (Err(error), _) => work(Err(error.clone())),
+        };
+        match outcome {
+            Outcome::Good => {}
+            Outcome::Replace => self.stand_up(),
+            Outcome::Lost => self.report(),
+        }
+    }
+
+    /// Takes a session of the present link, keeping the one there is if it still belongs to it.
+    fn sit_down(&mut self, entry: &Entry<'_>) -> Result<(), ProviderError> {
+        let link = match self.core.link() {
+            Ok(link) => link,
+            Err(error) => {
+                self.stand_up();
+                return Err(error);
+            }
+        };
+        if self
+            .seat
+            .as_ref()
+            .is_some_and(|seat| seat.link.generation == link.generation && link.epoch == entry.epoch())
+        {
+            return Ok(());
+        }
+        self.stand_up();
+        let lost = |error| {
+            tracing::warn!(?error, "the token gives no session");
+            // The supervisor finds out; if the queue of reports is full it already knows.
+            let _ = self.trouble.try_send(link.generation);
+            AWAY
+        };
+        if link.epoch != entry.epoch() {
+            return Err(lost(None));
+        }
+        let session = link.open_session(entry).map_err(|error| lost(Some(error)))?;
+        self.core.sessions.fetch_add(1, Ordering::Relaxed);
+        self.seat = Some(Seat { link, session });
+        Ok(())
+    }
+
+    fn stand_up(&mut self) {
+        if let Some(seat) = self.seat.take() {
+            self.core.sessions.fetch_sub(1, Ordering::Relaxed);
+            self.core.library.enter().retire(seat.session, seat.link.epoch);
+        }
+    }
+
+    fn report(&mut self) {
+        if let Some(seat) = &self.seat {
+            let _ = self.trouble.try_send(seat.link.generation);
+        }
+        self.stand_up();
+    }
+}
+
+struct Supervisor {
+    core: Arc<Core>,
+    troubles: Receiver<u64>,
+    ended: Receiver<()>,
+    resets: Vec<Sender<()>>,
+}
+
+impl Supervisor {
+    fn run(self) {
+        loop {
+            let lost = select! {
+                recv(self.troubles) -> lost => lost,
+                recv(self.ended) -> _ => return,
+            };
+            let Ok(lost) = lost else { return };
+            // Reports of a link that was replaced meanwhile are stale.
+            if self.core.link().is_ok_and(|link| link.generation == lost) && !self.rebuild(lost) {
+                return;
+            }
+        }
+    }
+
+    /// Rebuilds the link; `false` when it is to be given up.
+    fn rebuild(&self, lost: u64) -> bool {
+        self.core.set_link(None);
+        self.core.objects.forget_all();
+        for reset in &self.resets {
+            // A full channel already holds a reset.
+            let _ = reset.try_send(());
+        }
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.ended.recv_timeout(pause) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return false,
+            }
+            match self.reconnect(lost.wrapping_add(1)) {
+                Ok(link) => {
+                    tracing::info!(token = %link.token.label, "the token is back");
+                    self.core.set_link(Some(Arc::new(link)));
+                    return true;
+                }
+                Err(Pkcs11OpenError::LoginRefused) => {
+                    tracing::error!("the token refused the PIN; no further attempt is made");
+                    self.core.refused.store(true, Ordering::Relaxed);
+                    return true;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, ?pause, "the token is still away");
+                    self.restart();
+                }
+            }
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Some libraries see a token again only when they are initialized anew.
+    fn restart(&self) {
+        let seen = self.core.library.enter().epoch();
+        if let Err(error) = self.core.library.restart(seen) {
+            tracing::warn!(%error, "the PKCS#11 library does not start again");
+        }
+    }
+
+    fn reconnect(&self, generation: u64) -> Result<Link, Pkcs11OpenError> {
+        let door = Door {
+            library: &self.core.library,
+            selector: &self.core.selector,
+            pin: &self.core.pin,
+            prefix: &self.core.prefix,
+            known: Some(&self.core.token),
+        };
+        let link = Link::connect(&door, CreateRoot::Never, generation)?;
+        let opened = link
+            .with_holder(|session| sealing::open(session, link.roots.seal, CANARY, &self.core.canary))
+            .and_then(Result::ok);
+        match opened {
+            Some(canary) if canary.ct_eq_bytes(CANARY) => Ok(link),
+            _ => Err(Pkcs11OpenError::RootReplaced),
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("token", &self.core.token).finish_non_exhaustive()
+    }
+}
