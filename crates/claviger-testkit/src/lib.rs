@@ -1,1 +1,4 @@
-//! Room reserved.
+//! What tests of all rooms share: contracts of the ports, fixtures, a token. Never part of what is shipped.
+
+pub mod contract;
+pub mod softhsm;

@@ -69,10 +69,11 @@ impl Library {
         links.iter().filter_map(Weak::upgrade).any(|link| link.epoch == epoch && link.answers())
     }
 
-    /// Finalizes and initializes anew; not if somebody did so since `seen`, or a connection of another provider works, or
-    /// a call is still on its way (then a later attempt will do it).
-    pub(super) fn restart(&self, seen: u64) -> Result<(), Error> {
-        if self.serves_others() {
+    /// Finalizes and initializes anew; not if somebody did so since `seen`, or a call is still on its way (then a later
+    /// attempt will do it). Unless `at_any_price`, not if a connection of another provider works either: it would be
+    /// rebuilt, but not without a gap.
+    pub(super) fn restart(&self, seen: u64, at_any_price: bool) -> Result<(), Error> {
+        if !at_any_price && self.serves_others() {
             return Ok(());
         }
         let Ok(mut loaded) = self.loaded.try_write() else {

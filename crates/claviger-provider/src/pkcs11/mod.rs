@@ -216,10 +216,11 @@ impl Pkcs11Provider {
     ) -> Result<Arc<dyn Handle>, ProviderError> {
         let stored = ring_kek::stored(ring, version, UNDER_TOKEN_ROOT)?;
         let (place, body) = (stored.place, stored.body.to_vec());
+        let wrapped = self.pool.run(self.patience, move |bench| Wrapped::open(bench, &place, &body)).await?;
+        // Only now is the purpose authentic. A token that was exchanged for another model may have lost it.
         if !self.supports(place.spec, place.purpose, Protection::Hsm) {
             return Err(unsupported(place.spec, Protection::Hsm));
         }
-        let wrapped = self.pool.run(self.patience, move |bench| Wrapped::open(bench, &place, &body)).await?;
         // The public key in the row is what others verify with: it must be the one that was made with this key.
         if wrapped.public != version.public_key {
             return Err(ProviderError::BadWrap);

@@ -378,6 +378,7 @@ impl Supervisor {
             let _ = reset.try_send(());
         }
         let mut pause = FIRST_PAUSE;
+        let mut attempts = 0_u64;
         loop {
             match self.ended.recv_timeout(pause) {
                 Err(RecvTimeoutError::Timeout) => {}
@@ -396,17 +397,20 @@ impl Supervisor {
                 }
                 Err(error) => {
                     tracing::warn!(%error, ?pause, "the token is still away");
-                    self.restart();
+                    attempts = attempts.saturating_add(1);
+                    self.restart(attempts);
                 }
             }
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 
-    /// Some libraries see a token again only when they are initialized anew.
-    fn restart(&self) {
+    /// Some libraries see a token again only when they are initialized anew. Where that interrupts another provider of
+    /// the process, it is done ever more rarely: a token that is gone for good must not disturb one that is there.
+    fn restart(&self, attempts: u64) {
         let seen = self.core.library.enter().epoch();
-        if let Err(error) = self.core.library.restart(seen) {
+        let at_any_price = attempts >= 4 && attempts.is_power_of_two();
+        if let Err(error) = self.core.library.restart(seen, at_any_price) {
             tracing::warn!(%error, "the PKCS#11 library does not start again");
         }
     }

@@ -1,0 +1,3 @@
+//! What every backend must hold: one contract per port, run against each of its implementations.
+
+pub mod provider;
