@@ -1,0 +1,147 @@
+//! The configuration as it is written: every key optional, no key unknown. What it means is decided in `super`.
+
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::error::{Error, Kind};
+use figment::providers::{Env, Format as _, Toml};
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// Environment variables with this prefix and a double underscore override the file: `CLAVIGER_LISTEN__CONTROL`.
+const ENV_PREFIX: &str = "CLAVIGER_";
+
+/// The environment variable for the one key that belongs to no section.
+const ENV_DATA_DIR: &str = "DATA_DIR";
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) listen: Listen,
+    pub(super) tls: Tls,
+    pub(super) root: Root,
+    pub(super) limits: Limits,
+    pub(super) log: Log,
+    pub(super) audit: Audit,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Listen {
+    pub(super) control: Option<String>,
+    pub(super) data: Option<String>,
+    pub(super) metrics: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) client_ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Root {
+    pub(super) kind: Option<String>,
+    pub(super) library: Option<PathBuf>,
+    pub(super) token: Option<String>,
+    pub(super) slot: Option<u64>,
+    pub(super) pin_file: Option<PathBuf>,
+    pub(super) pin_env: Option<String>,
+    pub(super) passphrase_file: Option<PathBuf>,
+    pub(super) key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) body_bytes: Option<u64>,
+    pub(super) header_bytes: Option<u64>,
+    pub(super) headers: Option<u64>,
+    pub(super) connections: Option<u64>,
+    pub(super) concurrency: Option<u64>,
+    pub(super) backlog: Option<u64>,
+    pub(super) header_seconds: Option<u64>,
+    pub(super) request_seconds: Option<u64>,
+    pub(super) idle_seconds: Option<u64>,
+    pub(super) write_stall_seconds: Option<u64>,
+    pub(super) shutdown_seconds: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) level: Option<String>,
+    pub(super) format: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Audit {
+    pub(super) cut_seconds: Option<u64>,
+}
+
+/// Reads `path`, lets the environment override it, and refuses any key that is not in the list.
+pub(super) fn read(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::Unreadable { path: path.to_path_buf(), reason: error.to_string() })?;
+    parse(&text, &path.display().to_string(), environment())
+}
+
+/// Parses `text`, of which errors say that it came from `origin`.
+pub(super) fn parse(text: &str, origin: &str, environment: Env) -> Result<File, ConfigError> {
+    // The text alone first: its errors then name the file, and what remains is the environment's.
+    let file = Figment::from(Toml::string(text));
+    file.extract::<File>().map_err(|error| explain(error, origin))?;
+    file.merge(environment).extract().map_err(|error| explain(error, "the environment"))
+}
+
+/// The variables that are meant as configuration. `CLAVIGER_PROFILE` and others of the command line have no `__`.
+pub(super) fn environment() -> Env {
+    Env::prefixed(ENV_PREFIX)
+        .filter(|key| key.as_str().contains("__") || key.as_str().eq_ignore_ascii_case(ENV_DATA_DIR))
+        .split("__")
+}
+
+fn explain(error: Error, origin: &str) -> ConfigError {
+    let path = error.path.join(".");
+    match error.kind {
+        Kind::UnknownField(field, expected) => unknown_key(&path, &field, expected, origin),
+        kind if path.is_empty() => malformed(&kind, origin),
+        kind => {
+            ConfigError::Invalid { origin: origin.to_owned(), key: path, reason: format!("is wrong: {kind}") }
+        }
+    }
+}
+
+fn malformed(kind: &Kind, origin: &str) -> ConfigError {
+    ConfigError::Malformed { origin: origin.to_owned(), reason: kind.to_string().trim_end().to_owned() }
+}
+
+/// `path` ends with the field itself when the parser knew it, and with its section when not.
+fn unknown_key(path: &str, field: &str, expected: &[&str], origin: &str) -> ConfigError {
+    let section = match path.strip_suffix(field) {
+        Some(section) => section.trim_end_matches('.'),
+        None => path,
+    };
+    let dotted = |key: &str| if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+    ConfigError::UnknownKey {
+        origin: origin.to_owned(),
+        key: dotted(field),
+        nearest: nearest(field, expected).map(dotted),
+    }
+}
+
+/// The expected key that is most like `field`, if any is like it at all.
+fn nearest<'a>(field: &str, expected: &[&'a str]) -> Option<&'a str> {
+    expected
+        .iter()
+        .map(|key| (strsim::jaro_winkler(field, key), *key))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, key)| key)
+}

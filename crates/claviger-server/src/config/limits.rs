@@ -1,0 +1,105 @@
+//! What a listener bears. Every bound that keeps a stranger from growing memory or holding a connection is here.
+
+use std::time::Duration;
+
+use super::ConfigError;
+use super::file;
+
+/// The bounds of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest request body, in bytes.
+    pub body_bytes: usize,
+    /// Largest request head, in bytes.
+    pub header_bytes: usize,
+    /// Most header fields in a request.
+    pub headers: usize,
+    /// Most connections at once, for each listener.
+    pub connections: usize,
+    /// Most requests in work at once, for each listener; more are answered with 503 before any work.
+    pub concurrency: usize,
+    /// Connections that may wait to be accepted.
+    pub backlog: u32,
+    /// Time for a TLS handshake, and for the head of a request once its first byte is there.
+    pub header: Duration,
+    /// Time from the head of a request to the head of its answer.
+    pub request: Duration,
+    /// Time that a connection may be open with no request.
+    pub idle: Duration,
+    /// Time that a client may take nothing of an answer.
+    pub write_stall: Duration,
+    /// Time that requests in work get at shutdown.
+    pub shutdown: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 4 << 20,
+            header_bytes: 32 << 10,
+            headers: 64,
+            connections: 4096,
+            concurrency: 1024,
+            backlog: 1024,
+            header: Duration::from_secs(10),
+            request: Duration::from_secs(30),
+            idle: Duration::from_secs(120),
+            // The bound `G` of the response gate (mechanisms, 3.4): no result is parked behind a slow reader for longer.
+            write_stall: Duration::from_secs(2),
+            shutdown: Duration::from_secs(30),
+        }
+    }
+}
+
+/// One bound: what was written, or the default, within what makes sense.
+struct Bound<'a> {
+    origin: &'a str,
+    key: &'static str,
+    least: u64,
+    most: u64,
+}
+
+impl Bound<'_> {
+    fn check(&self, written: Option<u64>, default: u64) -> Result<u64, ConfigError> {
+        let value = written.unwrap_or(default);
+        if (self.least..=self.most).contains(&value) {
+            return Ok(value);
+        }
+        Err(ConfigError::Invalid {
+            origin: self.origin.to_owned(),
+            key: format!("limits.{}", self.key),
+            reason: format!("is {value}; from {} to {} is possible", self.least, self.most),
+        })
+    }
+
+    fn size(&self, written: Option<u64>, default: usize) -> Result<usize, ConfigError> {
+        let value = self.check(written, u64::try_from(default).unwrap_or(u64::MAX))?;
+        Ok(usize::try_from(value).unwrap_or(default))
+    }
+
+    fn seconds(&self, written: Option<u64>, default: Duration) -> Result<Duration, ConfigError> {
+        self.check(written, default.as_secs()).map(Duration::from_secs)
+    }
+}
+
+impl Limits {
+    pub(super) fn from_file(file: &file::Limits, origin: &str) -> Result<Self, ConfigError> {
+        let usual = Self::default();
+        let bound = |key, least, most| Bound { origin, key, least, most };
+        let backlog = bound("backlog", 1, 65_535).check(file.backlog, u64::from(usual.backlog))?;
+        Ok(Self {
+            body_bytes: bound("body_bytes", 1024, 256 << 20).size(file.body_bytes, usual.body_bytes)?,
+            header_bytes: bound("header_bytes", 8192, 1 << 20).size(file.header_bytes, usual.header_bytes)?,
+            headers: bound("headers", 16, 1024).size(file.headers, usual.headers)?,
+            connections: bound("connections", 1, 1_000_000).size(file.connections, usual.connections)?,
+            concurrency: bound("concurrency", 1, 1_000_000).size(file.concurrency, usual.concurrency)?,
+            backlog: u32::try_from(backlog).unwrap_or(usual.backlog),
+            header: bound("header_seconds", 1, 300).seconds(file.header_seconds, usual.header)?,
+            request: bound("request_seconds", 1, 600).seconds(file.request_seconds, usual.request)?,
+            idle: bound("idle_seconds", 1, 3600).seconds(file.idle_seconds, usual.idle)?,
+            write_stall: bound("write_stall_seconds", 1, 60)
+                .seconds(file.write_stall_seconds, usual.write_stall)?,
+            shutdown: bound("shutdown_seconds", 0, 600).seconds(file.shutdown_seconds, usual.shutdown)?,
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! The configuration: one TOML file, overridden by the environment, checked in full before anything starts.
+//!
+//! What it keeps true: a [`Config`] that exists is valid; no key is ignored; no secret is in it, only where to find one.
+//! Relative paths are meant from the folder of the file, so that a deployment can be moved as a whole.
+
+mod error;
+mod file;
+mod limits;
+mod root;
+mod template;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use error::ConfigError;
+pub use limits::Limits;
+pub use root::{PinSource, Root, SoftwareSeal, TokenSelector};
+pub use template::Template;
+
+/// What a server runs by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The file that it was read from.
+    pub file: PathBuf,
+    /// Where the store and the log are.
+    pub data_dir: PathBuf,
+    /// The addresses.
+    pub listen: Listen,
+    /// The certificates.
+    pub tls: Tls,
+    /// The root.
+    pub root: Root,
+    /// What a listener bears.
+    pub limits: Limits,
+    /// What is traced, and how.
+    pub log: Log,
+    /// The log of entries.
+    pub audit: Audit,
+}
+
+/// The addresses to listen on. Port 0 takes any that is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen {
+    /// The control plane: people, with roles.
+    pub control: SocketAddr,
+    /// The data plane: applications, with grants.
+    pub data: SocketAddr,
+    /// Metrics and health, in plain HTTP and therefore on loopback.
+    pub metrics: SocketAddr,
+}
+
+/// Files of TLS, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The server's certificate, and what is between it and its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authorities that clients' certificates are verified against.
+    pub client_ca: PathBuf,
+}
+
+/// What is traced, on standard error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A filter such as `info` or `info,claviger_server=debug`.
+    pub level: String,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// The form of a trace line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object each.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// How the log of entries is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audit {
+    /// How often a cut over all shards is made and signed.
+    pub cut: Duration,
+}
+
+impl Config {
+    /// Reads and checks the file at `path`, with what the environment overrides.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the key and what is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let file = file::read(path)?;
+        Self::check(&file, path)
+    }
+
+    fn check(file: &file::File, path: &Path) -> Result<Self, ConfigError> {
+        let origin = path.display().to_string();
+        let base = std::path::absolute(path)
+            .ok()
+            .and_then(|path| path.parent().map(Path::to_path_buf))
+            .unwrap_or_else(|| PathBuf::from("."));
+        let required = |key: &str, value: &Option<PathBuf>| match value {
+            Some(path) if !path.as_os_str().is_empty() => Ok(base.join(path)),
+            _ => Err(invalid(&origin, key, "is missing; write a path".to_owned())),
+        };
+        Ok(Self {
+            file: path.to_path_buf(),
+            data_dir: required("data_dir", &file.data_dir)?,
+            listen: Listen::from_file(&file.listen, &origin)?,
+            tls: Tls {
+                certificate: required("tls.certificate", &file.tls.certificate)?,
+                key: required("tls.key", &file.tls.key)?,
+                client_ca: required("tls.client_ca", &file.tls.client_ca)?,
+            },
+            root: Root::from_file(&file.root, &base, &origin)?,
+            limits: Limits::from_file(&file.limits, &origin)?,
+            log: Log::from_file(&file.log, &origin)?,
+            audit: Audit::from_file(&file.audit, &origin)?,
+        })
+    }
+}
+
+impl Listen {
+    /// The addresses that documents speak of.
+    pub const DEFAULT: [&'static str; 3] = ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7409"];
+
+    fn from_file(file: &file::Listen, origin: &str) -> Result<Self, ConfigError> {
+        let [control, data, metrics] = Self::DEFAULT;
+        let address = |key: &str, written: &Option<String>, default: &str| {
+            let text = written.as_deref().unwrap_or(default);
+            text.parse::<SocketAddr>().map_err(|_| {
+                invalid(
+                    origin,
+                    key,
+                    format!("is `{text}`; an IP address with a port is expected, like `{default}`"),
+                )
+            })
+        };
+        let listen = Self {
+            control: address("listen.control", &file.control, control)?,
+            data: address("listen.data", &file.data, data)?,
+            metrics: address("listen.metrics", &file.metrics, metrics)?,
+        };
+        listen.check(origin)?;
+        Ok(listen)
+    }
+
+    fn check(&self, origin: &str) -> Result<(), ConfigError> {
+        if !self.metrics.ip().is_loopback() {
+            let reason = format!(
+                "is `{}`; it speaks plain HTTP, so only a loopback address is possible: put a proxy in front of it",
+                self.metrics
+            );
+            return Err(invalid(origin, "listen.metrics", reason));
+        }
+        let pairs = [
+            ("listen.data", self.data, "listen.control", self.control),
+            ("listen.metrics", self.metrics, "listen.control", self.control),
+            ("listen.metrics", self.metrics, "listen.data", self.data),
+        ];
+        match pairs.into_iter().find(|(_, a, _, b)| a == b && a.port() != 0) {
+            Some((key, address, other, _)) => Err(invalid(
+                origin,
+                key,
+                format!("is `{address}`, the same as `{other}`; each needs its own"),
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Log {
+    fn from_file(file: &file::Log, origin: &str) -> Result<Self, ConfigError> {
+        let format = match file.format.as_deref() {
+            None | Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some(other) => {
+                return Err(invalid(
+                    origin,
+                    "log.format",
+                    format!("is `{other}`; `text` and `json` are possible"),
+                ));
+            }
+        };
+        let level = file.level.clone().unwrap_or_else(|| "info".to_owned());
+        match tracing_subscriber::EnvFilter::try_new(&level) {
+            Ok(_) => Ok(Self { level, format }),
+            Err(error) => Err(invalid(origin, "log.level", format!("is `{level}`: {error}"))),
+        }
+    }
+}
+
+impl Audit {
+    fn from_file(file: &file::Audit, origin: &str) -> Result<Self, ConfigError> {
+        match file.cut_seconds.unwrap_or(1) {
+            seconds @ 1..=3600 => Ok(Self { cut: Duration::from_secs(seconds) }),
+            other => {
+                Err(invalid(origin, "audit.cut_seconds", format!("is {other}; from 1 to 3600 is possible")))
+            }
+        }
+    }
+}
+
+fn invalid(origin: &str, key: &str, reason: String) -> ConfigError {
+    ConfigError::Invalid { origin: origin.to_owned(), key: key.to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests;

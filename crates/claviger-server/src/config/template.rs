@@ -1,0 +1,123 @@
+//! The configuration as `init` and `quickstart` write it: every key, with what it means.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::{Limits, Listen, PinSource, Root, SoftwareSeal, TokenSelector};
+
+/// What differs from one written configuration to the next.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// The addresses of control, data and metrics.
+    pub listen: [String; 3],
+    /// The root, with paths as they shall be written.
+    pub root: Root,
+}
+
+impl Template {
+    /// A deployment with the usual addresses.
+    #[must_use]
+    pub fn new(root: Root) -> Self {
+        Self { listen: Listen::DEFAULT.map(str::to_owned), root }
+    }
+
+    /// The text. Its paths are relative to its folder: `data`, `pki/`.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let [control, data, metrics] = self.listen.each_ref().map(|address| quoted(address));
+        let root = self.root_lines();
+        let Limits { body_bytes, header_bytes, headers, connections, concurrency, backlog, .. } =
+            Limits::default();
+        let Limits { header, request, idle, write_stall, shutdown, .. } = Limits::default();
+        let [header, request, idle, write_stall, shutdown] =
+            [header, request, idle, write_stall, shutdown].map(|span| span.as_secs());
+        format!(
+            r#"# Configuration of Claviger. `claviger doctor --config FILE` checks it.
+# Relative paths are meant from the folder of this file. An unknown key is an error.
+# An environment variable overrides a key: CLAVIGER_LISTEN__CONTROL, CLAVIGER_DATA_DIR.
+# No secret belongs in here: only where to find it.
+
+# The store and the log. One process at a time; a local disk that honours fsync.
+data_dir = "data"
+
+[listen]
+# Control plane: people, with roles. TLS 1.3.
+control = {control}
+# Data plane: applications, with grants. TLS 1.3.
+data = {data}
+# /metrics, /healthz, /readyz in plain HTTP: loopback only.
+metrics = {metrics}
+
+[tls]
+# The server's certificate chain and key, and the authorities of clients' certificates. PEM.
+# SIGHUP reads them again; connections that are open stay.
+certificate = "pki/server.crt"
+key = "pki/server.key"
+client_ca = "pki/ca.crt"
+
+[root]
+# The key that everything else hangs on. Back it up by the means of the token, or keep its file apart from the data.
+{root}
+[limits]
+# For each listener. More is answered with 413, 431 or 503, or the connection is closed.
+# body_bytes = {body_bytes}
+# header_bytes = {header_bytes}
+# headers = {headers}
+# connections = {connections}
+# concurrency = {concurrency}
+# backlog = {backlog}
+# header_seconds = {header}
+# request_seconds = {request}
+# idle_seconds = {idle}
+# write_stall_seconds = {write_stall}
+# shutdown_seconds = {shutdown}
+
+[log]
+# What is traced on standard error: error, warn, info, debug, or a filter by module.
+level = "info"
+# text or json.
+format = "text"
+
+[audit]
+# How often a checkpoint over the whole log is made and signed by the root.
+cut_seconds = 1
+"#
+        )
+    }
+
+    fn root_lines(&self) -> String {
+        let mut lines = String::new();
+        let _ = writeln!(lines, "kind = \"{}\"", self.root.kind());
+        match &self.root {
+            Root::InsecureSoftwareRoot { seal: SoftwareSeal::KeyFile(path) } => {
+                put(&mut lines, "key_file", path)
+            }
+            Root::InsecureSoftwareRoot { seal: SoftwareSeal::PassphraseFile(path) } => {
+                put(&mut lines, "passphrase_file", path);
+            }
+            Root::Pkcs11 { library, token, pin } => {
+                put(&mut lines, "library", library);
+                let _ = match token {
+                    TokenSelector::Label(label) => writeln!(lines, "token = {}", quoted(label)),
+                    TokenSelector::Slot(slot) => writeln!(lines, "slot = {slot}"),
+                };
+                match pin {
+                    PinSource::Env(name) => {
+                        let _ = writeln!(lines, "pin_env = {}", quoted(name));
+                    }
+                    PinSource::File(path) => put(&mut lines, "pin_file", path),
+                }
+            }
+        }
+        lines
+    }
+}
+
+fn put(lines: &mut String, key: &str, path: &Path) {
+    let _ = writeln!(lines, "{key} = {}", quoted(&path.display().to_string()));
+}
+
+/// A TOML string.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}

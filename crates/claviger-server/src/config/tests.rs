@@ -1,0 +1,155 @@
+use figment::providers::Env;
+
+use super::*;
+
+const GOOD: &str = r#"
+data_dir = "data"
+[tls]
+certificate = "pki/server.crt"
+key = "/etc/claviger/server.key"
+client_ca = "pki/ca.crt"
+[root]
+kind = "insecure_software_root"
+key_file = "root.key"
+"#;
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    let file = file::parse(text, "claviger.toml", Env::raw().only(&[]))?;
+    Config::check(&file, Path::new("/srv/claviger/claviger.toml"))
+}
+
+fn refusal(text: &str) -> String {
+    load(text).unwrap_err().to_string()
+}
+
+#[test]
+fn least_configuration_gets_the_documented_defaults() {
+    let config = load(GOOD).unwrap();
+    assert_eq!(config.listen.control.to_string(), "127.0.0.1:7400");
+    assert_eq!(config.listen.data.to_string(), "127.0.0.1:7401");
+    assert_eq!(config.listen.metrics.to_string(), "127.0.0.1:7409");
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.audit.cut, Duration::from_secs(1));
+}
+
+#[test]
+fn relative_paths_are_meant_from_the_folder_of_the_file() {
+    let config = load(GOOD).unwrap();
+    assert_eq!(config.data_dir, Path::new("/srv/claviger/data"));
+    assert_eq!(config.tls.certificate, Path::new("/srv/claviger/pki/server.crt"));
+    assert_eq!(config.tls.key, Path::new("/etc/claviger/server.key"));
+    let seal = SoftwareSeal::KeyFile("/srv/claviger/root.key".into());
+    assert_eq!(config.root, Root::InsecureSoftwareRoot { seal });
+}
+
+#[test]
+fn unknown_key_is_named_with_the_nearest_valid_one() {
+    let text = format!("dta_dir = 1\n{GOOD}");
+    assert_eq!(refusal(&text), "claviger.toml: unknown key `dta_dir`; did you mean `data_dir`?");
+    let text = format!("{GOOD}[listen]\ncontroll = \"127.0.0.1:1\"\n");
+    assert_eq!(
+        refusal(&text),
+        "claviger.toml: unknown key `listen.controll`; did you mean `listen.control`?"
+    );
+    let text = format!("{GOOD}[zzz]\nx = 1\n");
+    assert_eq!(refusal(&text), "claviger.toml: unknown key `zzz`");
+}
+
+#[test]
+fn metrics_are_refused_off_loopback() {
+    for address in ["0.0.0.0:7409", "10.0.0.1:7409", "[::]:7409"] {
+        let said = refusal(&format!("{GOOD}[listen]\nmetrics = \"{address}\"\n"));
+        assert!(said.contains("`listen.metrics`") && said.contains("loopback"), "{said}");
+    }
+    assert!(load(&format!("{GOOD}[listen]\nmetrics = \"[::1]:7409\"\n")).is_ok());
+}
+
+#[test]
+fn wrong_values_are_named_by_key() {
+    for (lines, key) in [
+        ("[listen]\ncontrol = \"localhost\"", "`listen.control`"),
+        ("[listen]\ncontrol = 7400", "`listen.control`"),
+        ("[listen]\ncontrol = \"127.0.0.1:1\"\ndata = \"127.0.0.1:1\"", "`listen.data`"),
+        ("[limits]\nbody_bytes = 0", "`limits.body_bytes`"),
+        ("[limits]\nbody_bytes = -1", "`limits.body_bytes`"),
+        ("[limits]\nheader_seconds = 100000", "`limits.header_seconds`"),
+        ("[log]\nformat = \"xml\"", "`log.format`"),
+        ("[log]\nlevel = \"claviger=loud\"", "`log.level`"),
+        ("[audit]\ncut_seconds = 0", "`audit.cut_seconds`"),
+    ] {
+        let said = refusal(&format!("{GOOD}{lines}\n"));
+        assert!(said.contains(key), "{said}");
+    }
+    assert!(refusal("data_dir = ").starts_with("claviger.toml: "));
+    assert!(refusal("").contains("`data_dir` is missing"));
+}
+
+#[test]
+fn root_takes_the_keys_of_its_kind_and_no_others() {
+    let with_root = |root: &str| {
+        let head = GOOD.split("[root]").next().unwrap();
+        format!("{head}[root]\n{root}\n")
+    };
+    for (root, key) in [
+        ("", "`root.kind` is missing"),
+        ("kind = \"cloud\"", "`root.kind` is `cloud`"),
+        ("kind = \"pkcs11\"", "`root.library` is missing"),
+        ("kind = \"pkcs11\"\nlibrary = \"/l.so\"", "`root.token`"),
+        ("kind = \"pkcs11\"\nlibrary = \"/l.so\"\ntoken = \"t\"\nslot = 1\npin_env = \"P\"", "`root.token`"),
+        ("kind = \"pkcs11\"\nlibrary = \"/l.so\"\ntoken = \"t\"", "`root.pin_file`"),
+        (
+            "kind = \"pkcs11\"\nlibrary = \"/l.so\"\ntoken = \"t\"\npin_env = \"P\"\nkey_file = \"k\"",
+            "`root.key_file`",
+        ),
+        ("kind = \"insecure_software_root\"", "`root.key_file`"),
+        ("kind = \"insecure_software_root\"\nkey_file = \"k\"\nslot = 0", "`root.slot` has no meaning"),
+    ] {
+        let said = refusal(&with_root(root));
+        assert!(said.contains(key), "{root}: {said}");
+    }
+    let config =
+        load(&with_root("kind = \"pkcs11\"\nlibrary = \"/l.so\"\nslot = 3\npin_file = \"pin\"")).unwrap();
+    let expected = Root::Pkcs11 {
+        library: "/l.so".into(),
+        token: TokenSelector::Slot(3),
+        pin: PinSource::File("/srv/claviger/pin".into()),
+    };
+    assert_eq!(config.root, expected);
+}
+
+#[test]
+fn written_configuration_reads_back() {
+    let roots = [
+        Root::InsecureSoftwareRoot { seal: SoftwareSeal::PassphraseFile("/p \"quoted\"".into()) },
+        Root::InsecureSoftwareRoot { seal: SoftwareSeal::KeyFile("/k".into()) },
+        Root::Pkcs11 {
+            library: "/l.so".into(),
+            token: TokenSelector::Label("main \\ token".into()),
+            pin: PinSource::Env("PIN".into()),
+        },
+    ];
+    for root in roots {
+        let config = load(&Template::new(root.clone()).to_toml()).unwrap();
+        assert_eq!(config.root, root);
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.data_dir, Path::new("/srv/claviger/data"));
+    }
+}
+
+#[test]
+fn limits_that_are_shown_as_comments_are_the_defaults() {
+    let root = Root::InsecureSoftwareRoot { seal: SoftwareSeal::KeyFile("/k".into()) };
+    let text = Template::new(root).to_toml();
+    let uncommented: String = text
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(line).to_owned() + "\n")
+        .collect();
+    assert_ne!(text, uncommented);
+    assert_eq!(load(&uncommented).unwrap().limits, Limits::default());
+}
+
+#[test]
+fn missing_file_is_named() {
+    let error = Config::load(Path::new("/nowhere/claviger.toml")).unwrap_err();
+    assert!(error.to_string().contains("`/nowhere/claviger.toml`"), "{error}");
+}

@@ -1,0 +1,151 @@
+//! One connection, from the handshake to its end.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use rustls::ServerConfig;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::activity::{Activity, Finding, Lookout, Watched};
+use super::door::{Door, Doorway};
+use super::peer::Peer;
+use crate::config::Limits;
+use crate::telemetry::Ending;
+
+/// Requests that one HTTP/2 connection may have in work.
+const STREAMS: u32 = 128;
+
+/// A connection that was accepted.
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    pub(super) address: SocketAddr,
+    pub(super) tls: Arc<ServerConfig>,
+    pub(super) door: Arc<Door>,
+    pub(super) surplus: bool,
+    pub(super) stopping: watch::Receiver<bool>,
+}
+
+impl Accepted {
+    /// Serves it to its end.
+    pub(super) async fn serve(self) {
+        let door = Arc::clone(&self.door);
+        let ending = Box::pin(self.serve_to_end()).await;
+        door.metrics().closed(ending);
+    }
+
+    async fn serve_to_end(self) -> Ending {
+        let Self { stream, address, tls, door, surplus, stopping } = self;
+        // Answers are small and whole; waiting for more of them would only add delay.
+        if stream.set_nodelay(true).is_err() {
+            return Ending::Broken;
+        }
+        let handshake = TlsAcceptor::from(tls).accept(stream);
+        let stream = match tokio::time::timeout(door.limits().header, handshake).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                return Ending::HandshakeFailed;
+            }
+            Err(_elapsed) => return Ending::TooSlow,
+        };
+        let activity = Activity::new();
+        let peer = Peer::new(address, stream.get_ref().1.peer_certificates());
+        let doorway = Doorway { door: Arc::clone(&door), peer, activity: Arc::clone(&activity), surplus };
+        converse(stream, doorway, activity, stopping).await
+    }
+}
+
+async fn converse(
+    stream: TlsStream<TcpStream>,
+    doorway: Doorway,
+    activity: Arc<Activity>,
+    stopping: watch::Receiver<bool>,
+) -> Ending {
+    let limits = *doorway.door.limits();
+    let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity), limits.write_stall));
+    let lookout = Lookout::new(activity, !speaks_http2);
+    // What was agreed on in the handshake is spoken: nothing is guessed from first bytes that may never come.
+    if speaks_http2 {
+        drive(http2_with(&limits).serve_connection(io, doorway), lookout, limits, stopping).await
+    } else {
+        drive(http1_with(&limits).serve_connection(io, doorway), lookout, limits, stopping).await
+    }
+}
+
+fn http1_with(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(limits.header_bytes)
+        .max_headers(limits.headers);
+    builder
+}
+
+fn http2_with(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(limits.idle)
+        .keep_alive_timeout(limits.header)
+        .max_send_buf_size(256 << 10);
+    builder
+}
+
+/// Drives a connection, looks at it now and then, and lets it end when the listener stops.
+async fn drive<C>(
+    connection: C,
+    mut lookout: Lookout,
+    limits: Limits,
+    mut stopping: watch::Receiver<bool>,
+) -> Ending
+where
+    C: GracefulConnection,
+    C::Error: std::error::Error,
+{
+    let mut connection = pin!(connection);
+    let mut looks = tokio::time::interval(Lookout::period(&limits));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks.reset();
+    let mut ends = false;
+    loop {
+        tokio::select! {
+            result = connection.as_mut() => return ending(result),
+            _ = stopping.wait_for(|stopping| *stopping), if !ends => {
+                ends = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            _ = looks.tick() => match lookout.look(&limits) {
+                Finding::Lively => {}
+                Finding::SlowHead => return Ending::TooSlow,
+                // The second time, being asked to end was not enough.
+                Finding::Idle if ends => return Ending::TooSlow,
+                Finding::Idle => {
+                    ends = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            },
+        }
+    }
+}
+
+fn ending<E: std::error::Error>(result: Result<(), E>) -> Ending {
+    match result {
+        Ok(()) => Ending::Orderly,
+        Err(error) => {
+            tracing::debug!(%error, "a connection broke");
+            Ending::Broken
+        }
+    }
+}

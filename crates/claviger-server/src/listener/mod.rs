@@ -1,0 +1,150 @@
+//! Sockets: they accept, speak TLS, keep bounds, and stop in order.
+//!
+//! What it keeps true: whatever a stranger sends or does not send, memory, connections and time are bounded by
+//! [`Limits`]; a request that was begun is answered, also while the listener stops.
+
+mod activity;
+mod connection;
+mod door;
+mod peer;
+mod refusal;
+pub mod tls;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::config::Limits;
+use crate::telemetry::DoorMetrics;
+use connection::Accepted;
+use door::Door;
+pub use peer::{Peer, PeerCertificate};
+pub use tls::TlsError;
+
+/// Connections beyond the limit that are told so; the next ones are closed without a word.
+const SURPLUS: usize = 16;
+
+/// How long to wait when the process has no more file descriptors: accepting at once would fail at once.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+
+/// Binds a socket to `address`.
+///
+/// # Errors
+/// As the operating system has it: the address is taken, is not this machine's, or needs a privilege.
+pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart finds its port, though connections of the run before are still in TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(backlog)
+}
+
+/// A listener that speaks TLS.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    tls: Arc<ArcSwap<ServerConfig>>,
+    door: Arc<Door>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Listener {
+    /// Puts `router` behind `socket`. Certificates that are put into `tls` count from the next connection on. It stops
+    /// when `stopping` turns true.
+    #[must_use]
+    pub fn new(
+        socket: TcpListener,
+        tls: Arc<ArcSwap<ServerConfig>>,
+        router: Router,
+        limits: Limits,
+        metrics: DoorMetrics,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        Self { socket, tls, door: Door::new(router, limits, metrics), stopping }
+    }
+
+    /// Serves until it is stopped and the requests in work are answered, or their time is over. Gives how many
+    /// connections had to be cut.
+    pub async fn run(self) -> usize {
+        let mut stopping = self.stopping.clone();
+        let mut connections = JoinSet::new();
+        let places = Arc::new(Semaphore::new(self.door.limits().connections));
+        let surplus = Arc::new(Semaphore::new(SURPLUS));
+        loop {
+            tokio::select! {
+                _ = stopping.wait_for(|stopping| *stopping) => break,
+                accepted = self.socket.accept() => match accepted {
+                    Ok((stream, address)) => {
+                        if let Some(place) = self.place(&places, &surplus) {
+                            self.spawn(&mut connections, stream, address, place);
+                        }
+                    }
+                    Err(error) => self.failed_to_accept(&error).await,
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+        let Self { socket, door, .. } = self;
+        drop(socket);
+        drain(connections, door.limits().shutdown).await
+    }
+
+    fn place(&self, places: &Arc<Semaphore>, surplus: &Arc<Semaphore>) -> Option<Place> {
+        if let Ok(held) = Arc::clone(places).try_acquire_owned() {
+            return Some(Place { _held: held, surplus: false });
+        }
+        self.door.metrics().surplus();
+        let held = Arc::clone(surplus).try_acquire_owned().ok()?;
+        Some(Place { _held: held, surplus: true })
+    }
+
+    fn spawn(&self, connections: &mut JoinSet<()>, stream: TcpStream, address: SocketAddr, place: Place) {
+        let accepted = Accepted {
+            stream,
+            address,
+            tls: self.tls.load_full(),
+            door: Arc::clone(&self.door),
+            surplus: place.surplus,
+            stopping: self.stopping.clone(),
+        };
+        self.door.metrics().opened();
+        connections.spawn(async move {
+            accepted.serve().await;
+            drop(place);
+        });
+    }
+
+    async fn failed_to_accept(&self, error: &io::Error) {
+        self.door.metrics().accept_failed();
+        // A client that gave up while it waited is nobody's trouble.
+        if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+            return;
+        }
+        tracing::warn!(%error, "a connection could not be accepted; if it lasts, raise `LimitNOFILE`");
+        tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+    }
+}
+
+/// Held while a connection is open.
+struct Place {
+    _held: OwnedSemaphorePermit,
+    surplus: bool,
+}
+
+async fn drain(mut connections: JoinSet<()>, limit: Duration) -> usize {
+    let emptied = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limit, emptied).await.is_ok() {
+        return 0;
+    }
+    let cut = connections.len();
+    connections.shutdown().await;
+    cut
+}

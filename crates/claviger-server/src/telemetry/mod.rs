@@ -1,0 +1,14 @@
+//! What the process tells about itself: traces for people, numbers and health for machines.
+//!
+//! What it keeps true: no secret, and no name that a caller chose, is in a trace or a number.
+
+mod door;
+mod probe;
+mod registry;
+mod trace;
+
+pub use door::DoorMetrics;
+pub(crate) use door::Ending;
+pub use probe::{Watchable, run as run_probe};
+pub use registry::Registry;
+pub use trace::start;

@@ -1,0 +1,58 @@
+//! Traces on standard error, and what a panic says.
+//!
+//! What it keeps true: a panic prints where it was and nothing of what it carried, which may be anything.
+
+use std::panic::PanicHookInfo;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::config::{Log, LogFormat};
+
+/// Sends traces to standard error from now on. Only the first call of a process counts.
+pub fn start(log: &Log) {
+    // The configuration was checked with the same parser.
+    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let started = match log.format {
+        LogFormat::Json => registry.with(lines.json()).try_init(),
+        LogFormat::Text => registry.with(lines.with_ansi(false).with_target(false)).try_init(),
+    };
+    if started.is_err() {
+        tracing::debug!("traces were started before");
+    }
+    std::panic::set_hook(Box::new(tell));
+}
+
+fn tell(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    tracing::error!("{}", describe(panic.location(), thread.name()));
+}
+
+fn describe(location: Option<&std::panic::Location<'_>>, thread: Option<&str>) -> String {
+    let place = location.map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    format!("panic at {place} in thread `{}`; please report this", thread.unwrap_or("?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn panic_tells_its_place_and_not_its_payload() {
+        let told = Arc::new(Mutex::new(String::new()));
+        let seen = Arc::clone(&told);
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            *seen.lock().unwrap() = describe(panic.location(), Some("worker"));
+        }));
+        let _ = std::panic::catch_unwind(|| panic!("canary-{}", 4711));
+        std::panic::set_hook(before);
+        let told = told.lock().unwrap().clone();
+        assert!(told.contains("trace.rs") && told.contains("worker") && !told.contains("canary"), "{told}");
+    }
+}
