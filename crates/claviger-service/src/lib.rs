@@ -1,1 +1,26 @@
-//! Room reserved.
+//! Every operation, and the one road that each of them goes.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`road`] | a deployment at work: opening it, its facts and figures, stopping it |
+//! | `pipeline` | authenticate, authorize, run, commit, release; the fence; the sequencer |
+//! | [`operation`] | what can be asked, one file each |
+//! | [`log`] | the trees over the log, cuts, reading and proving |
+//! | `state` | what is remembered of the store, and as of which epoch it is good |
+
+pub mod error;
+pub mod log;
+pub mod operation;
+mod pipeline;
+pub mod reference;
+pub mod road;
+mod state;
+mod view;
+
+pub use error::{ErrorKind, ServiceError};
+pub use operation::{Call, Operation, Released, Staged};
+pub use pipeline::sequencer::Figures;
+pub use reference::{KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};
+pub use road::{Options, Road, SystemFacts};
+pub use state::Memory;
+pub use view::View;

@@ -1,0 +1,201 @@
+//! What can go wrong with a call, in the terms that every protocol translates from.
+
+use claviger_access::separation::SeparationError;
+use claviger_core::key::{NoTransition, UseRefused};
+use claviger_core::port::{ProviderError, StoreError};
+use claviger_crypto::CryptoError;
+
+/// What kind of failure it is. A kind exists because callers act on it; each protocol gives every one its own word.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum ErrorKind {
+    /// The name is bound to something else for ever.
+    AlreadyExists,
+    /// The ciphertext does not open: a wrong key, tag or context, or changed bytes.
+    BadCiphertext,
+    /// Others wrote the same thing in between, too often. Try again.
+    Conflict,
+    /// The caller may not.
+    Denied,
+    /// The idempotency key came before, with another request.
+    IdempotencyMismatch,
+    /// A fault of ours.
+    Internal,
+    /// The request makes no sense.
+    InvalidArgument,
+    /// There is no such thing, or the caller may not know of it.
+    NotFound,
+    /// Too much at once. Try again later.
+    Overloaded,
+    /// The thing is not at the revision that the caller names.
+    PreconditionFailed,
+    /// The right would join duties that must stay apart.
+    SeparationOfDuties,
+    /// The input is larger than the operation takes.
+    TooLarge,
+    /// The caller is not known.
+    Unauthenticated,
+    /// Something that the operation needs is away. Try again later.
+    Unavailable,
+    /// The module, or this release, cannot do that.
+    Unsupported,
+    /// It was done and recorded, but the result came too late to be let out.
+    Withheld,
+    /// The state of the key does not allow it.
+    WrongState,
+}
+
+claviger_core::named! {
+    /// Text that is not a kind of error.
+    ErrorKind, "a kind of error" {
+        AlreadyExists = "already-exists",
+        BadCiphertext = "bad-ciphertext",
+        Conflict = "conflict",
+        Denied = "denied",
+        IdempotencyMismatch = "idempotency-mismatch",
+        Internal = "internal",
+        InvalidArgument = "invalid-argument",
+        NotFound = "not-found",
+        Overloaded = "overloaded",
+        PreconditionFailed = "precondition-failed",
+        SeparationOfDuties = "separation-of-duties",
+        TooLarge = "too-large",
+        Unauthenticated = "unauthenticated",
+        Unavailable = "unavailable",
+        Unsupported = "unsupported",
+        Withheld = "withheld",
+        WrongState = "wrong-state",
+    }
+}
+
+impl ErrorKind {
+    /// The stable code that callers may rely on, in kebab case.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        self.name()
+    }
+}
+
+/// A call that failed. `kind` and `public_message` are for the caller; the source chain is for the trace.
+#[derive(Debug)]
+pub struct ServiceError {
+    kind: ErrorKind,
+    message: std::borrow::Cow<'static, str>,
+    entry: Option<u64>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl ServiceError {
+    /// A failure of that kind; `message` is for the caller: lower case, no period, nothing secret.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), entry: None, source: None }
+    }
+
+    /// The request makes no sense.
+    #[must_use]
+    pub fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// There is no such thing, or the caller may not know of it: one message for both.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(ErrorKind::NotFound, "there is no such thing, or you may not know of it")
+    }
+
+    pub(crate) fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    pub(crate) fn recorded_at(mut self, index: u64) -> Self {
+        self.entry = Some(index);
+        self
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What the caller may read.
+    #[must_use]
+    pub fn public_message(&self) -> &str {
+        &self.message
+    }
+
+    /// Index of the entry that records the refusal, where there is one.
+    #[must_use]
+    pub const fn entry(&self) -> Option<u64> {
+        self.entry
+    }
+}
+
+impl std::fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ServiceError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        let kind = match error {
+            StoreError::Full | StoreError::Io(_) | StoreError::ReadOnly | StoreError::Unavailable(_) => {
+                ErrorKind::Unavailable
+            }
+            StoreError::Corrupt(_) | StoreError::Locked | StoreError::Newer { .. } => ErrorKind::Internal,
+        };
+        Self::new(kind, "the store cannot serve this call; nothing was done").caused_by(error)
+    }
+}
+
+impl From<ProviderError> for ServiceError {
+    fn from(error: ProviderError) -> Self {
+        match &error {
+            ProviderError::BadInput => {
+                Self::new(ErrorKind::BadCiphertext, "the input does not open under this key and context")
+            }
+            ProviderError::InvalidParameter(what) => Self::invalid(*what),
+            ProviderError::Unsupported { .. } => Self::new(ErrorKind::Unsupported, error.to_string()),
+            ProviderError::Unavailable(_) | ProviderError::LoginRefused => {
+                Self::new(ErrorKind::Unavailable, "the cryptographic module is unavailable; nothing was done")
+                    .caused_by(error)
+            }
+            ProviderError::BadWrap | ProviderError::SelfTestFailed => {
+                Self::new(ErrorKind::Internal, "the cryptographic module refused stored material")
+                    .caused_by(error)
+            }
+        }
+    }
+}
+
+impl From<CryptoError> for ServiceError {
+    fn from(error: CryptoError) -> Self {
+        Self::new(ErrorKind::Internal, "the cryptographic module failed").caused_by(error)
+    }
+}
+
+impl From<NoTransition> for ServiceError {
+    fn from(error: NoTransition) -> Self {
+        Self::new(ErrorKind::WrongState, error.to_string())
+    }
+}
+
+impl From<UseRefused> for ServiceError {
+    fn from(error: UseRefused) -> Self {
+        Self::new(ErrorKind::WrongState, error.to_string())
+    }
+}
+
+impl From<SeparationError> for ServiceError {
+    fn from(error: SeparationError) -> Self {
+        Self::new(ErrorKind::SeparationOfDuties, error.to_string())
+    }
+}

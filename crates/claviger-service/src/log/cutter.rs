@@ -1,0 +1,104 @@
+//! Cuts: every second the heads of all shards go into the root log, and its checkpoint is signed by the key in the root
+//! (mechanisms, 2.3 and 2.2). An idle log is cut every minute.
+//!
+//! Invariant: what is signed is committed, and consistent with what was signed before.
+
+use std::time::Duration;
+
+use claviger_audit::checkpoint::Checkpoint;
+use claviger_audit::cut::{Cut, ShardHead as CutHead, ShardState};
+use claviger_audit::note::assemble_note;
+use claviger_core::port::store::ShardHead;
+
+use crate::error::{ErrorKind, ServiceError};
+use crate::road::Road;
+
+/// How often an idle log is cut.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Cuts and signs until the road is dropped or told to stop. Failures are traced and tried again.
+pub(crate) async fn keep_cutting(road: Road, every: Duration) {
+    let mut last: Option<(Vec<ShardHead>, Duration)> = None;
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = road.stopping() => return,
+        }
+        if let Err(error) = road.tell_strangers().await {
+            tracing::warn!(%error, "the count of unauthenticated calls waits for the log");
+        }
+        let now = road.clock.since_boot();
+        match road
+            .cut_if_new(
+                last.as_ref().filter(|(_, at)| now.saturating_sub(*at) < IDLE).map(|(heads, _)| heads),
+            )
+            .await
+        {
+            Ok(Some(heads)) => last = Some((heads, now)),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(%error, source = ?std::error::Error::source(&error), "the log was not cut")
+            }
+        }
+    }
+}
+
+impl Road {
+    /// Cuts the log now and signs the cut.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn cut(&self) -> Result<(), ServiceError> {
+        self.cut_if_new(None).await.map(|_| ())
+    }
+
+    /// Cuts unless the heads are `last`; gives the heads that were cut.
+    async fn cut_if_new(
+        &self,
+        last: Option<&Vec<ShardHead>>,
+    ) -> Result<Option<Vec<ShardHead>>, ServiceError> {
+        let heads = self.state.store.list_heads().await?;
+        if last == Some(&heads) {
+            return Ok(None);
+        }
+        let (t, epoch) = (self.clock.now().as_micros(), self.state.fence.epoch());
+        let shards: Vec<_> = heads.iter().map(cut_head).collect();
+        let (size, root) = self
+            .queue
+            .cut(move |cut_no| {
+                let cut = Cut { t, cut_no, epoch, shards, erase_generation: None, capsule_hash: None };
+                cut.encode().unwrap_or_default()
+            })
+            .await?;
+        self.sign_root_head(size, root).await?;
+        Ok(Some(heads))
+    }
+
+    /// Signs a committed head of the root log.
+    pub(crate) async fn sign_root_head(&self, size: u64, root: [u8; 32]) -> Result<(), ServiceError> {
+        let key = &self.facts.root_key;
+        let text = Checkpoint { origin: key.name().to_owned(), size, root }.text();
+        let signature = self.state.provider.sign_root(text.as_bytes()).await?;
+        let internal = |error| {
+            ServiceError::new(ErrorKind::Internal, "a checkpoint could not be signed").caused_by(error)
+        };
+        key.verify(&text, &signature).map_err(internal)?;
+        let note = assemble_note(&text, key.name(), key.key_id(), &signature).map_err(internal)?;
+        self.queue.put_note(size, note.clone()).await?;
+        (self.on_signed)(&note);
+        Ok(())
+    }
+}
+
+fn cut_head(head: &ShardHead) -> CutHead {
+    CutHead {
+        shard: head.shard,
+        state: ShardState::Active,
+        incarnation: head.incarnation,
+        size: head.size,
+        root: head.root,
+        epoch: head.epoch,
+    }
+}

@@ -1,0 +1,9 @@
+//! The log of this deployment: its trees, its cuts, and how it is read.
+
+pub(crate) mod body;
+pub(crate) mod cutter;
+pub(crate) mod hashes;
+pub(crate) mod reader;
+pub(crate) mod tree;
+
+pub use reader::{EntryFilter, EntryPage, EntryProof, LogReader};

@@ -1,0 +1,176 @@
+//! Reads the log: entries, proofs, checkpoints, tiles, and the live state to hold against it.
+
+use claviger_audit::tile::{Resource, push_entry};
+use claviger_core::key::State;
+use claviger_core::permit::Permit;
+use claviger_core::port::store::Page;
+use claviger_core::{Action, KeyVersionId};
+
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::log::{EntryFilter, EntryPage, EntryProof};
+use crate::reference::TargetRef;
+use crate::road::node_document;
+use crate::view::View;
+
+/// Most entries of a page.
+const MOST_ENTRIES: u32 = 1000;
+
+macro_rules! system_operation {
+    ($name:ident, $action:ident, $output:ty, |$this:ident, $view:ident| $body:expr) => {
+        impl Operation for $name {
+            type Output = $output;
+
+            fn action(&self) -> Action {
+                Action::$action
+            }
+
+            fn target(&self) -> TargetRef<'_> {
+                TargetRef::System
+            }
+
+            async fn run(&self, _permit: &Permit, $view: &View<'_>) -> Result<Staged<$output>, ServiceError> {
+                let $this = self;
+                Ok(Staged::reading($body, $view.note()))
+            }
+        }
+    };
+}
+
+/// Reads entries.
+#[derive(Debug)]
+pub struct ReadEntries {
+    /// From this index on.
+    pub from: u64,
+    /// At most so many: up to 1,000.
+    pub limit: u32,
+    /// Which.
+    pub filter: EntryFilter,
+}
+
+system_operation!(ReadEntries, ReadAudit, EntryPage, |this, view| {
+    view.log.entries(this.from, this.limit.min(MOST_ENTRIES), this.filter.clone()).await?
+});
+
+/// Proves an entry.
+#[derive(Debug, Clone, Copy)]
+pub struct Prove {
+    /// Its index.
+    pub index: u64,
+}
+
+system_operation!(Prove, ReadAudit, EntryProof, |this, view| view.log.prove(this.index).await?);
+
+/// The newest checkpoints, and the keys that verify them.
+#[derive(Debug, Clone)]
+pub struct Checkpoints {
+    /// Signed note of the root log; empty before the first cut is signed.
+    pub root_note: String,
+    /// Verifies it.
+    pub root_vkey: String,
+    /// Origin of the shard's log.
+    pub shard_origin: String,
+    /// The shard.
+    pub shard: u32,
+    /// Size of its log.
+    pub shard_size: u64,
+    /// Verifies receipts of this incarnation.
+    pub node_vkey: String,
+}
+
+/// Reads the newest checkpoints.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadCheckpoint {}
+
+system_operation!(ReadCheckpoint, ReadAudit, Checkpoints, |_this, view| {
+    let (shard_size, _) = view.log.sizes().await?;
+    Checkpoints {
+        root_note: view.store().root_head().await?.signed_note,
+        root_vkey: view.system.root_key.to_string(),
+        shard_origin: view.system.origin.to_string(),
+        shard: view.system.shard,
+        shard_size,
+        node_vkey: view.system.node_key.to_string(),
+    }
+});
+
+/// Reads a resource of the log by its path under `/audit/`: `root/...` or `<shard>/...`, then `checkpoint`,
+/// `tile/...` (C2SP tlog-tiles) or `node/<digest>.vkey`.
+#[derive(Debug)]
+pub struct ReadLogResource {
+    /// The path.
+    pub path: String,
+}
+
+system_operation!(ReadLogResource, ExportAudit, Option<Vec<u8>>, |this, view| this.find(view).await?);
+
+impl ReadLogResource {
+    async fn find(&self, view: &View<'_>) -> Result<Option<Vec<u8>>, ServiceError> {
+        let Some((log, rest)) = self.path.split_once('/') else { return Ok(None) };
+        let root = log == "root";
+        if !root && log != view.system.shard.to_string() {
+            return Ok(None);
+        }
+        if root && rest == "checkpoint" {
+            let note = view.store().root_head().await?.signed_note;
+            return Ok((!note.is_empty()).then(|| note.into_bytes()));
+        }
+        if let Some(digest) = rest.strip_prefix("node/").and_then(|name| name.strip_suffix(".vkey")) {
+            return node_vkey(view, digest).await;
+        }
+        match Resource::parse(rest) {
+            Err(_) => Ok(None),
+            Ok(Resource::Tile { level, index, width }) => view.log.tile(root, level, index, width).await,
+            Ok(Resource::Bundle { index, width }) => bundle(view, root, index, width).await,
+        }
+    }
+}
+
+async fn bundle(
+    view: &View<'_>,
+    root: bool,
+    index: u64,
+    width: u16,
+) -> Result<Option<Vec<u8>>, ServiceError> {
+    let first = index.saturating_mul(claviger_audit::tile::WIDTH);
+    let upto = first.saturating_add(u64::from(width));
+    let entries = view.log.raw_entries(root, first, upto).await?;
+    if entries.is_empty() || entries.len() as u64 != u64::from(width) {
+        return Ok(None);
+    }
+    let mut bundle = Vec::new();
+    for entry in &entries {
+        push_entry(&mut bundle, entry).map_err(|error| {
+            ServiceError::new(ErrorKind::Internal, "an entry does not fit a bundle").caused_by(error)
+        })?;
+    }
+    Ok(Some(bundle))
+}
+
+async fn node_vkey(view: &View<'_>, digest: &str) -> Result<Option<Vec<u8>>, ServiceError> {
+    let mut bytes = [0; 32];
+    if digest.len() != 64 {
+        return Ok(None);
+    }
+    for (slot, pair) in bytes.iter_mut().zip(digest.as_bytes().as_chunks::<2>().0) {
+        let text = std::str::from_utf8(pair).unwrap_or_default();
+        let Ok(byte) = u8::from_str_radix(text, 16) else { return Ok(None) };
+        *slot = byte;
+    }
+    Ok(view.store().find_document(&node_document(&bytes)).await?)
+}
+
+/// A page of live states: version, its state, its key's state.
+pub type StatesPage = Vec<(KeyVersionId, State, State)>;
+
+/// Reads the live states of keys and versions, to hold them against what the log yields.
+#[derive(Debug)]
+pub struct ReadStates {
+    /// Which page.
+    pub page: Page<KeyVersionId>,
+}
+
+system_operation!(ReadStates, ReadAudit, StatesPage, |this, view| view
+    .store()
+    .list_states(this.page.clone())
+    .await?);

@@ -1,0 +1,114 @@
+//! Moves a key, or one version of it, along the lifecycle.
+
+use claviger_core::Action;
+use claviger_core::change::{Change, Subject};
+use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, State};
+use claviger_core::permit::Permit;
+
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::submission::Note;
+use crate::reference::{KeyRef, TargetRef};
+use crate::view::View;
+
+/// Moves a key or version.
+#[derive(Debug)]
+pub struct ChangeKeyState {
+    key: KeyRef,
+    version: Option<u32>,
+    event: Event,
+    action: Action,
+}
+
+impl ChangeKeyState {
+    /// The key as a whole, or one version of it, and what befalls it.
+    ///
+    /// # Errors
+    /// Invalid for an event that people do not bring about this way: destruction goes through erasure, and a version is
+    /// activated with its key.
+    pub fn new(key: KeyRef, version: Option<u32>, event: Event) -> Result<Self, ServiceError> {
+        let action = match (event, version) {
+            (Event::Activate, None) => Action::ActivateKey,
+            (Event::Compromise, None) => Action::CompromiseKey,
+            (Event::Compromise, Some(_)) => Action::CompromiseVersion,
+            (Event::Deactivate, None) => Action::DeactivateKey,
+            (Event::Deactivate, Some(_)) => Action::DeactivateVersion,
+            (Event::Resume, None) => Action::ResumeKey,
+            (Event::Resume, Some(_)) => Action::ResumeVersion,
+            (Event::Suspend, None) => Action::SuspendKey,
+            (Event::Suspend, Some(_)) => Action::SuspendVersion,
+            (Event::Activate, Some(_)) => {
+                return Err(ServiceError::invalid(
+                    "a version is activated with its key, by `rotate` or `activate`",
+                ));
+            }
+            (Event::Destroy, _) => {
+                return Err(ServiceError::new(
+                    ErrorKind::Unsupported,
+                    "destruction is not supported by this release",
+                ));
+            }
+        };
+        Ok(Self { key, version, event, action })
+    }
+
+    fn tightens(&self) -> bool {
+        matches!(self.event, Event::Compromise | Event::Deactivate | Event::Suspend)
+    }
+}
+
+impl Operation for ChangeKeyState {
+    type Output = KeyRecord;
+
+    fn action(&self) -> Action {
+        self.action
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+        let record = view.record()?;
+        let mut changed = KeyRecord::clone(record);
+        let changes = match self.version {
+            None => self.change_key(view, &mut changed)?,
+            Some(number) => vec![self.change_version(view, &mut changed, number)?],
+        };
+        let told = self.version.or_else(|| (self.event == Event::Activate).then_some(record.key.primary));
+        let note = Note { version: told, ..view.note() };
+        if self.tightens() {
+            return Ok(Staged::tightening(changed, changes, vec![Subject::Key(record.key.id)], note));
+        }
+        Ok(Staged::changing(changed, changes, note))
+    }
+}
+
+impl ChangeKeyState {
+    fn change_key(&self, view: &View<'_>, record: &mut KeyRecord) -> Result<Vec<Change>, ServiceError> {
+        let key = record.key.after(self.event)?;
+        let mut changes = vec![Change::PutKey(key.clone())];
+        record.key = Key { revision: key.revision + 1, ..key };
+        if self.event == Event::Activate {
+            let waiting =
+                record.find_version(record.key.primary).is_some_and(|v| v.state == State::PreActive);
+            if waiting {
+                changes.push(self.change_version(view, record, record.key.primary)?);
+            }
+        }
+        Ok(changes)
+    }
+
+    fn change_version(
+        &self,
+        view: &View<'_>,
+        record: &mut KeyRecord,
+        number: u32,
+    ) -> Result<Change, ServiceError> {
+        let version = record.versions.iter_mut().find(|version| version.id.number == number);
+        let version = version.ok_or_else(ServiceError::not_found)?;
+        let changed = version.after(self.event, view.now)?;
+        *version = KeyVersion { revision: changed.revision + 1, ..changed.clone() };
+        Ok(Change::PutVersion(changed))
+    }
+}

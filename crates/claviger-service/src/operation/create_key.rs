@@ -1,0 +1,174 @@
+//! Creates a key with its first version.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use claviger_core::change::Change;
+use claviger_core::key::{DataClass, Event, Key, KeyRecord, KeyRing, KeyVersion, Labels, Protection, State};
+use claviger_core::permit::Permit;
+use claviger_core::port::provider::MaterialRequest;
+use claviger_core::principal::{PrincipalKind, Standing};
+use claviger_core::{Action, KeyId, KeyName, KeyVersionId, Name, PrincipalId, Purpose, Spec};
+
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::{PrincipalRef, RingRef, TargetRef};
+use crate::view::View;
+
+/// Creates a key.
+#[derive(Debug)]
+pub struct CreateKey {
+    /// Its ring.
+    pub ring: RingRef,
+    /// Its name in the ring, bound to it for ever.
+    pub name: Name,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Algorithm and size.
+    pub spec: Spec,
+    /// Where it lives; the ring's default by default.
+    pub protection: Option<Protection>,
+    /// What its data is.
+    pub data_class: DataClass,
+    /// Who answers for it; the caller by default.
+    pub owner: Option<PrincipalRef>,
+    /// Free words.
+    pub labels: Labels,
+    /// How often it rotates.
+    pub rotation_period: Option<Duration>,
+    /// Put it into use at once?
+    pub activate: bool,
+}
+
+impl CreateKey {
+    fn request(&self) -> String {
+        format!("create_key {self:?}")
+    }
+
+    async fn owner(&self, view: &View<'_>) -> Result<PrincipalId, ServiceError> {
+        let Some(owner) = &self.owner else { return Ok(view.caller.principal().id) };
+        let owner = view.state.principal(owner).await?;
+        if owner.kind != PrincipalKind::Human || owner.standing != Standing::Active {
+            return Err(ServiceError::invalid("a key's owner is a person in standing"));
+        }
+        Ok(owner.id)
+    }
+
+    fn check(&self, view: &View<'_>, protection: Protection) -> Result<(), ServiceError> {
+        if !self.spec.allows(self.purpose) {
+            let purposes: Vec<_> = self.spec.purposes().iter().map(|purpose| purpose.name()).collect();
+            return Err(ServiceError::invalid(format!(
+                "{} keys are for: {}",
+                self.spec,
+                purposes.join(", ")
+            )));
+        }
+        if view.provider().supports(self.spec, self.purpose, protection) {
+            return Ok(());
+        }
+        let message = format!(
+            "{} for `{}` with protection `{protection}` is not supported by this module",
+            self.spec,
+            self.purpose.name()
+        );
+        Err(ServiceError::new(ErrorKind::Unsupported, message))
+    }
+}
+
+impl Operation for CreateKey {
+    type Output = KeyRecord;
+
+    fn action(&self) -> Action {
+        Action::CreateKey
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Ring(&self.ring)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+        let ring = view.ring()?;
+        if let Some(made) = view.made_before(self.request().as_bytes()).await? {
+            let record = view.load_key(KeyId::from_bytes(made)).await?;
+            let note = Note { key: Some(record.key.id), ..view.note() };
+            return Ok(Staged::reading(record, note));
+        }
+        let name = KeyName { ring: ring.name.clone(), key: self.name.clone() };
+        if view.store().find_key_id(&name).await?.is_some() {
+            return Err(ServiceError::new(
+                ErrorKind::AlreadyExists,
+                "the name is bound to another key for ever",
+            ));
+        }
+        let protection = self.protection.unwrap_or(ring.policy.protection);
+        self.check(view, protection)?;
+        let id = KeyId::random()?;
+        let key = Key {
+            id,
+            ring: ring.id,
+            name: self.name.clone(),
+            purpose: self.purpose,
+            spec: self.spec,
+            protection,
+            data_class: self.data_class,
+            owner: self.owner(view).await?,
+            labels: self.labels.clone(),
+            rotation_period: self.rotation_period,
+            state: if self.activate { State::Active } else { State::PreActive },
+            primary: 1,
+            created_at: view.now,
+            revision: 0,
+        };
+        let mut version = make_version(view, ring, &key, 1).await?;
+        if self.activate {
+            version = version.after(Event::Activate, view.now)?;
+        }
+        let mut changes = vec![Change::PutKey(key.clone()), Change::PutVersion(version.clone())];
+        changes.extend(view.remember_making(self.request().as_bytes(), *id.as_bytes()));
+        let note = Note {
+            key: Some(id),
+            version: Some(1),
+            reference: reference(&[&[u8::from(self.activate)]]),
+            ..view.note()
+        };
+        let record = KeyRecord {
+            ring: Arc::clone(ring),
+            key: Key { revision: 1, ..key },
+            versions: vec![KeyVersion { revision: 1, ..version }],
+        };
+        Ok(Staged::changing(record, changes, note))
+    }
+}
+
+/// Has the provider make material for version `number`, not yet in use.
+pub(super) async fn make_version(
+    view: &View<'_>,
+    ring: &KeyRing,
+    key: &Key,
+    number: u32,
+) -> Result<KeyVersion, ServiceError> {
+    let id = KeyVersionId { key: key.id, number };
+    let request = MaterialRequest {
+        ring,
+        version: id,
+        spec: key.spec,
+        purpose: key.purpose,
+        protection: key.protection,
+    };
+    let made = view.provider().generate(request).await?;
+    Ok(KeyVersion {
+        id,
+        state: State::PreActive,
+        spec: key.spec,
+        protection: key.protection,
+        wrap: Some(made.wrap),
+        public_key: made.public_key,
+        provenance: made.provenance,
+        created_at: view.now,
+        activated_at: None,
+        state_changed_at: view.now,
+        protect_uses: 0,
+        revision: 0,
+    })
+}

@@ -1,0 +1,73 @@
+//! Creates a principal.
+
+use claviger_core::change::Change;
+use claviger_core::permit::Permit;
+use claviger_core::principal::{Principal, PrincipalKind, Standing};
+use claviger_core::{Action, Name, PrincipalId};
+
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::subject_label;
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::TargetRef;
+use crate::view::View;
+
+/// Creates a principal without roles, grants or credentials.
+#[derive(Debug)]
+pub struct CreatePrincipal {
+    /// Its name, unique for ever.
+    pub name: Name,
+    /// A person or an application.
+    pub kind: PrincipalKind,
+}
+
+impl Operation for CreatePrincipal {
+    type Output = Principal;
+
+    fn action(&self) -> Action {
+        Action::CreatePrincipal
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+        if self.kind == PrincipalKind::System {
+            return Err(ServiceError::invalid("parts of the house are not created by callers"));
+        }
+        let request = format!("create_principal {} {}", self.name, self.kind);
+        if let Some(made) = view.made_before(request.as_bytes()).await? {
+            let found = view.store().find_principal(PrincipalId::from_bytes(made)).await?;
+            return Ok(Staged::reading(found.ok_or_else(ServiceError::not_found)?, view.note()));
+        }
+        if view.store().find_principal_by_name(&self.name).await?.is_some() {
+            return Err(ServiceError::new(ErrorKind::AlreadyExists, "a principal has that name already"));
+        }
+        let principal = make_principal(view, &self.name, self.kind).await?;
+        let mut changes = vec![Change::PutPrincipal(principal.clone())];
+        changes.extend(view.remember_making(request.as_bytes(), *principal.id.as_bytes()));
+        let note = Note { reference: reference(&[principal.id.as_bytes()]), ..view.note() };
+        Ok(Staged::changing(Principal { revision: 1, ..principal }, changes, note))
+    }
+}
+
+/// A new principal with a subject key of its own.
+pub(super) async fn make_principal(
+    view: &View<'_>,
+    name: &Name,
+    kind: PrincipalKind,
+) -> Result<Principal, ServiceError> {
+    let id = PrincipalId::random()?;
+    let subject = view.provider().random(32).await?;
+    Ok(Principal {
+        id,
+        name: name.clone(),
+        kind,
+        standing: Standing::Active,
+        roles: Vec::new(),
+        subject_key: view.provider().seal(&subject_label(id), &subject).await?,
+        created_at: view.now,
+        revision: 0,
+    })
+}

@@ -1,0 +1,84 @@
+//! Creates a key ring.
+
+use claviger_core::change::Change;
+use claviger_core::key::{KeyRing, RingPolicy, Separation};
+use claviger_core::permit::Permit;
+use claviger_core::{Action, KeyRingId, Name};
+
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::TargetRef;
+use crate::view::View;
+
+/// Creates a ring with a KEK of its own.
+#[derive(Debug)]
+pub struct CreateRing {
+    /// Its name, unique for ever.
+    pub name: Name,
+    /// What its keys inherit.
+    pub policy: RingPolicy,
+}
+
+impl Operation for CreateRing {
+    type Output = KeyRing;
+
+    fn action(&self) -> Action {
+        Action::CreateRing
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
+        check_policy(&self.policy)?;
+        if self.policy.separation == Separation::Relaxed {
+            return Err(ServiceError::invalid(
+                "a ring begins strict; a security officer may loosen it afterwards",
+            ));
+        }
+        let request = format!("create_ring {} {:?}", self.name, self.policy);
+        if let Some(made) = view.made_before(request.as_bytes()).await? {
+            let ring = view
+                .store()
+                .find_ring(KeyRingId::from_bytes(made))
+                .await?
+                .ok_or_else(ServiceError::not_found)?;
+            return Ok(Staged::reading(ring, view.note()));
+        }
+        if view.store().find_ring_by_name(&self.name).await?.is_some() {
+            return Err(ServiceError::new(ErrorKind::AlreadyExists, "a ring has that name already"));
+        }
+        let id = KeyRingId::random()?;
+        let ring = KeyRing {
+            id,
+            name: self.name.clone(),
+            policy: self.policy.clone(),
+            kek: view.provider().create_ring_kek(id).await?,
+            created_at: view.now,
+            revision: 0,
+        };
+        let mut changes = vec![Change::PutRing(ring.clone())];
+        changes.extend(view.remember_making(request.as_bytes(), *id.as_bytes()));
+        let note = Note { reference: reference(&[id.as_bytes()]), ..view.note() };
+        Ok(Staged::changing(KeyRing { revision: 1, ..ring }, changes, note))
+    }
+}
+
+/// Is it a policy that a ring can have?
+pub(super) fn check_policy(policy: &RingPolicy) -> Result<(), ServiceError> {
+    let week = std::time::Duration::from_secs(7 * 86_400);
+    if policy.destroy_waiting_period < week {
+        return Err(ServiceError::invalid("the waiting period before destruction is at least 7 days"));
+    }
+    if policy.quorum < 2 {
+        return Err(ServiceError::invalid("a quorum is at least 2 custodians"));
+    }
+    let day = std::time::Duration::from_secs(86_400);
+    let spans = [policy.rotation_period, policy.protect_period, policy.process_period];
+    if spans.iter().flatten().any(|span| *span < day) {
+        return Err(ServiceError::invalid("rotation and cryptoperiods are at least one day"));
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Sets a deployment up, once: its first principals with their offices and certificates.
+
+use claviger_access::authn::certificate::fingerprint;
+use claviger_core::change::Change;
+use claviger_core::permit::Permit;
+use claviger_core::port::store::Page;
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Standing};
+use claviger_core::{Action, CredentialId, Name, Timestamp};
+
+use super::create_principal::make_principal;
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::reference::TargetRef;
+use crate::view::View;
+
+/// A principal that a deployment begins with.
+#[derive(Debug, Clone)]
+pub struct FirstPrincipal {
+    /// Its name.
+    pub name: Name,
+    /// A person or an application.
+    pub kind: PrincipalKind,
+    /// Its office; applications have none.
+    pub role: Option<Role>,
+    /// Its client certificate (DER).
+    pub certificate: Vec<u8>,
+    /// When that ends.
+    pub expires_at: Timestamp,
+}
+
+/// Sets a deployment up. Refused as soon as there is anyone.
+#[derive(Debug)]
+pub struct Initialize {
+    /// Who is there from the beginning.
+    pub principals: Vec<FirstPrincipal>,
+}
+
+impl Operation for Initialize {
+    type Output = Vec<Principal>;
+
+    fn action(&self) -> Action {
+        Action::Initialize
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Principal>>, ServiceError> {
+        if !view.store().list_principals(Page { after: None, limit: 1 }).await?.is_empty() {
+            return Err(ServiceError::new(
+                ErrorKind::AlreadyExists,
+                "this deployment has been set up already",
+            ));
+        }
+        let mut changes = Vec::new();
+        let mut made = Vec::new();
+        for first in &self.principals {
+            let roles = first.role.into_iter().collect();
+            let principal = Principal { roles, ..make_principal(view, &first.name, first.kind).await? };
+            changes.push(Change::PutPrincipal(principal.clone()));
+            changes.push(Change::PutCredential(Credential {
+                id: CredentialId::random()?,
+                principal: principal.id,
+                kind: CredentialKind::Certificate,
+                digest: fingerprint(&first.certificate),
+                label: first.name.clone(),
+                standing: Standing::Active,
+                created_at: view.now,
+                expires_at: first.expires_at,
+                revision: 0,
+            }));
+            made.push(Principal { revision: 1, ..principal });
+        }
+        Ok(Staged::changing(made, changes, view.note()))
+    }
+}

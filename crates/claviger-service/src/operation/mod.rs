@@ -1,0 +1,162 @@
+//! What an operation is: it reads and stages, and never writes. One file each.
+
+pub mod usage;
+
+mod audit;
+mod change_key_state;
+mod create_credential;
+mod create_grant;
+mod create_key;
+mod create_principal;
+mod create_ring;
+mod explain_key;
+mod initialize;
+mod read_grant;
+mod read_key;
+mod read_principal;
+mod read_ring;
+mod read_system;
+mod revoke_credential;
+mod revoke_grant;
+mod revoke_principal;
+mod role;
+mod rotate_key;
+mod set_ring_separation;
+mod update_key;
+mod update_ring;
+
+use std::future::Future;
+use std::net::IpAddr;
+
+use claviger_access::Presented;
+use claviger_core::Action;
+use claviger_core::action::Surface;
+use claviger_core::change::{Change, Subject};
+use claviger_core::permit::Permit;
+use claviger_core::receipt::Receipt;
+use claviger_crypto::envelope::Context;
+
+pub use audit::{Checkpoints, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadStates, StatesPage};
+pub use change_key_state::ChangeKeyState;
+pub use create_credential::{CreateCredential, NewCredential, NewlyMade};
+pub use create_grant::{CreateGrant, GrantOn};
+pub use create_key::CreateKey;
+pub use create_principal::CreatePrincipal;
+pub use create_ring::CreateRing;
+pub use explain_key::ExplainKey;
+pub use initialize::{FirstPrincipal, Initialize};
+pub use read_grant::{ListGrants, ReadGrant};
+pub use read_key::{KeyFilterRef, ListKeys, ReadKey};
+pub use read_principal::{ListCredentials, ListPrincipals, ReadPrincipal};
+pub use read_ring::{ListRings, ReadRing};
+pub use read_system::{ReadSystem, SystemStatus};
+pub use revoke_credential::RevokeCredential;
+pub use revoke_grant::RevokeGrant;
+pub use revoke_principal::RevokePrincipal;
+pub use role::{AssignRole, WithdrawRole};
+pub use rotate_key::RotateKey;
+pub use set_ring_separation::SetRingSeparation;
+pub use update_key::{KeyPatch, UpdateKey};
+pub use update_ring::{RingPatch, UpdateRing};
+
+use crate::error::ServiceError;
+use crate::pipeline::submission::{Note, Notes};
+use crate::reference::TargetRef;
+use crate::view::View;
+
+/// Something that can be asked.
+pub trait Operation: Send + Sync {
+    /// What it gives.
+    type Output: Send;
+
+    /// Which action it is, in the terms of policy and log.
+    fn action(&self) -> Action;
+
+    /// What it is asked of.
+    fn target(&self) -> TargetRef<'_>;
+
+    /// The encryption contexts that conditions of grants are held against: one for each item that it works on.
+    fn contexts(&self) -> impl Iterator<Item = &Context> + Send {
+        std::iter::empty()
+    }
+
+    /// Reads and stages. Writes nothing.
+    fn run(
+        &self,
+        permit: &Permit,
+        view: &View<'_>,
+    ) -> impl Future<Output = Result<Staged<Self::Output>, ServiceError>> + Send;
+}
+
+/// A result that is shut until its entry is durable, with what is to be written for it.
+#[derive(Debug)]
+#[must_use]
+pub struct Staged<T> {
+    output: T,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) tightens: Vec<Subject>,
+    pub(crate) notes: Notes,
+}
+
+impl<T> Staged<T> {
+    /// A result that changes nothing.
+    pub(crate) fn reading(output: T, note: Note) -> Self {
+        Self { output, changes: Vec::new(), tightens: Vec::new(), notes: note.into() }
+    }
+
+    /// A result with the changes that make it true.
+    pub(crate) fn changing(output: T, changes: Vec<Change>, note: Note) -> Self {
+        Self { output, changes, tightens: Vec::new(), notes: note.into() }
+    }
+
+    /// The same, taking something away that calls may rest on.
+    pub(crate) fn tightening(output: T, changes: Vec<Change>, subjects: Vec<Subject>, note: Note) -> Self {
+        Self { output, changes, tightens: subjects, notes: note.into() }
+    }
+
+    pub(crate) fn of_items(output: T, changes: Vec<Change>, notes: Vec<Note>) -> Self {
+        Self { output, changes, tightens: Vec::new(), notes: Notes::Many(notes) }
+    }
+
+    /// Takes apart what is to be written from what is to be released.
+    pub(crate) fn split(self) -> (Vec<Change>, Vec<Subject>, Notes, Shut<T>) {
+        (self.changes, self.tightens, self.notes, Shut(self.output))
+    }
+}
+
+/// A result that waits for its receipt.
+#[derive(Debug)]
+pub(crate) struct Shut<T>(T);
+
+impl<T> Shut<T> {
+    /// Opens the result for its receipt.
+    pub(crate) fn release(self, receipt: Receipt) -> Released<T> {
+        Released { output: self.0, receipt }
+    }
+}
+
+/// A result that may go out, with the receipt of its entry.
+#[derive(Debug)]
+pub struct Released<T> {
+    /// The result.
+    pub output: T,
+    /// Where it is recorded.
+    pub receipt: Receipt,
+}
+
+/// A call as a protocol brings it.
+#[derive(Debug)]
+pub struct Call<O> {
+    /// What it shows of who it is from.
+    pub presented: Presented,
+    /// Where it comes from.
+    pub source: IpAddr,
+    /// The door it came in by.
+    pub surface: Surface,
+    /// The caller's own name for it.
+    pub request_id: Option<Box<str>>,
+    /// Makes the repetition of a creating call find what the first one made.
+    pub idempotency_key: Option<Box<str>>,
+    /// What is asked.
+    pub operation: O,
+}

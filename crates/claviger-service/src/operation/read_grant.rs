@@ -1,0 +1,79 @@
+//! Reads grants.
+
+use claviger_core::grant::Grant;
+use claviger_core::permit::Permit;
+use claviger_core::port::store::{GrantFilter, Page};
+use claviger_core::{Action, GrantId};
+
+use super::{Operation, Staged};
+use crate::error::ServiceError;
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
+use crate::view::View;
+
+/// Reads a grant.
+#[derive(Debug)]
+pub struct ReadGrant {
+    /// Which.
+    pub grant: GrantId,
+}
+
+impl Operation for ReadGrant {
+    type Output = Grant;
+
+    fn action(&self) -> Action {
+        Action::ReadGrant
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+        let grant = view.store().find_grant(self.grant).await?.ok_or_else(ServiceError::not_found)?;
+        let note =
+            Note { reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]), ..view.note() };
+        Ok(Staged::reading(grant, note))
+    }
+}
+
+/// Lists grants in the order of their identifiers.
+#[derive(Debug)]
+pub struct ListGrants {
+    /// Only to this principal.
+    pub principal: Option<PrincipalRef>,
+    /// Only on this key.
+    pub key: Option<KeyRef>,
+    /// Only on this ring.
+    pub ring: Option<RingRef>,
+    /// Withdrawn ones too?
+    pub with_revoked: bool,
+    /// Which page.
+    pub page: Page<GrantId>,
+}
+
+impl Operation for ListGrants {
+    type Output = Vec<Grant>;
+
+    fn action(&self) -> Action {
+        Action::ReadGrant
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Grant>>, ServiceError> {
+        let mut filter = GrantFilter { with_revoked: self.with_revoked, ..GrantFilter::default() };
+        if let Some(principal) = &self.principal {
+            filter.principal = Some(view.state.principal(principal).await?.id);
+        }
+        if let Some(key) = &self.key {
+            filter.key = Some(view.state.key_id(key).await?);
+        }
+        if let Some(ring) = &self.ring {
+            filter.ring = Some(view.state.ring(ring).await?.id);
+        }
+        Ok(Staged::reading(view.store().list_grants(filter, self.page.clone()).await?, view.note()))
+    }
+}

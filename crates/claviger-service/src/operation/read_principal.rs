@@ -1,0 +1,89 @@
+//! Reads principals and their credentials.
+
+use claviger_core::permit::Permit;
+use claviger_core::port::store::Page;
+use claviger_core::principal::{Credential, Principal};
+use claviger_core::{Action, CredentialId, Name};
+
+use super::{Operation, Staged};
+use crate::error::ServiceError;
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::{PrincipalRef, TargetRef};
+use crate::view::View;
+
+/// Reads a principal.
+#[derive(Debug)]
+pub struct ReadPrincipal {
+    /// Whom.
+    pub principal: PrincipalRef,
+}
+
+impl Operation for ReadPrincipal {
+    type Output = Principal;
+
+    fn action(&self) -> Action {
+        Action::ReadPrincipal
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+        let principal = view.state.principal(&self.principal).await?;
+        let note = Note { reference: reference(&[principal.id.as_bytes()]), ..view.note() };
+        Ok(Staged::reading(principal, note))
+    }
+}
+
+/// Lists principals in the order of their names.
+#[derive(Debug)]
+pub struct ListPrincipals {
+    /// Which page.
+    pub page: Page<Name>,
+}
+
+impl Operation for ListPrincipals {
+    type Output = Vec<Principal>;
+
+    fn action(&self) -> Action {
+        Action::ReadPrincipal
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Principal>>, ServiceError> {
+        Ok(Staged::reading(view.store().list_principals(self.page.clone()).await?, view.note()))
+    }
+}
+
+/// Lists credentials in the order of their identifiers.
+#[derive(Debug)]
+pub struct ListCredentials {
+    /// Only of this principal.
+    pub principal: Option<PrincipalRef>,
+    /// Which page.
+    pub page: Page<CredentialId>,
+}
+
+impl Operation for ListCredentials {
+    type Output = Vec<Credential>;
+
+    fn action(&self) -> Action {
+        Action::ReadCredential
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Credential>>, ServiceError> {
+        let principal = match &self.principal {
+            None => None,
+            Some(principal) => Some(view.state.principal(principal).await?.id),
+        };
+        Ok(Staged::reading(view.store().list_credentials(principal, self.page.clone()).await?, view.note()))
+    }
+}

@@ -1,0 +1,60 @@
+//! Reads rings.
+
+use claviger_core::key::KeyRing;
+use claviger_core::permit::Permit;
+use claviger_core::port::store::Page;
+use claviger_core::{Action, Name};
+
+use super::{Operation, Staged};
+use crate::error::ServiceError;
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::{RingRef, TargetRef};
+use crate::view::View;
+
+/// Reads a ring.
+#[derive(Debug)]
+pub struct ReadRing {
+    /// The ring.
+    pub ring: RingRef,
+}
+
+impl Operation for ReadRing {
+    type Output = KeyRing;
+
+    fn action(&self) -> Action {
+        Action::ReadRing
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Ring(&self.ring)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
+        let ring = KeyRing::clone(view.ring()?);
+        let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
+        Ok(Staged::reading(ring, note))
+    }
+}
+
+/// Lists rings in the order of their names.
+#[derive(Debug)]
+pub struct ListRings {
+    /// Which page.
+    pub page: Page<Name>,
+}
+
+impl Operation for ListRings {
+    type Output = Vec<KeyRing>;
+
+    fn action(&self) -> Action {
+        Action::ListKeys
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<KeyRing>>, ServiceError> {
+        Ok(Staged::reading(view.store().list_rings(self.page.clone()).await?, view.note()))
+    }
+}

@@ -1,0 +1,46 @@
+//! Withdraws a credential.
+
+use claviger_core::change::{Change, Subject};
+use claviger_core::permit::Permit;
+use claviger_core::principal::{Credential, Standing};
+use claviger_core::{Action, CredentialId};
+
+use super::{Operation, Staged};
+use crate::error::ServiceError;
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::TargetRef;
+use crate::view::View;
+
+/// Withdraws a credential.
+#[derive(Debug)]
+pub struct RevokeCredential {
+    /// Which.
+    pub credential: CredentialId,
+    /// Why.
+    pub reason: String,
+}
+
+impl Operation for RevokeCredential {
+    type Output = Credential;
+
+    fn action(&self) -> Action {
+        Action::RevokeCredential
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Credential(self.credential)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Credential>, ServiceError> {
+        let credential =
+            view.store().find_credential(self.credential).await?.ok_or_else(ServiceError::not_found)?;
+        let note = Note { reference: reference(&[credential.id.as_bytes()]), ..view.note() };
+        if credential.standing == Standing::Revoked {
+            return Ok(Staged::reading(credential, note));
+        }
+        let revoked = Credential { standing: Standing::Revoked, ..credential };
+        let output = Credential { revision: revoked.revision + 1, ..revoked.clone() };
+        let subjects = vec![Subject::Credential(revoked.id)];
+        Ok(Staged::tightening(output, vec![Change::PutCredential(revoked)], subjects, note))
+    }
+}

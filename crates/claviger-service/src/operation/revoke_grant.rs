@@ -1,0 +1,47 @@
+//! Withdraws a grant.
+
+use claviger_core::change::{Change, Subject};
+use claviger_core::grant::Grant;
+use claviger_core::permit::Permit;
+use claviger_core::principal::Standing;
+use claviger_core::{Action, GrantId};
+
+use super::{Operation, Staged};
+use crate::error::ServiceError;
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::TargetRef;
+use crate::view::View;
+
+/// Withdraws a grant.
+#[derive(Debug)]
+pub struct RevokeGrant {
+    /// Which.
+    pub grant: GrantId,
+    /// Why.
+    pub reason: String,
+}
+
+impl Operation for RevokeGrant {
+    type Output = Grant;
+
+    fn action(&self) -> Action {
+        Action::RevokeGrant
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Grant(self.grant)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+        let grant = view.store().find_grant(self.grant).await?.ok_or_else(ServiceError::not_found)?;
+        let note =
+            Note { reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]), ..view.note() };
+        if grant.standing == Standing::Revoked {
+            return Ok(Staged::reading(grant, note));
+        }
+        let revoked = Grant { standing: Standing::Revoked, ..grant };
+        let output = Grant { revision: revoked.revision + 1, ..revoked.clone() };
+        let subjects = vec![Subject::Grant(revoked.id, revoked.principal)];
+        Ok(Staged::tightening(output, vec![Change::PutGrant(revoked)], subjects, note))
+    }
+}

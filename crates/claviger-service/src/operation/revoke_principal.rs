@@ -1,0 +1,52 @@
+//! Withdraws a principal for ever, with all his credentials and grants.
+
+use claviger_core::Action;
+use claviger_core::change::{Change, Subject};
+use claviger_core::permit::Permit;
+use claviger_core::principal::{Principal, Standing};
+
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::{PrincipalRef, TargetRef};
+use crate::view::View;
+
+/// Withdraws a principal.
+#[derive(Debug)]
+pub struct RevokePrincipal {
+    /// Whom.
+    pub principal: PrincipalRef,
+    /// Why.
+    pub reason: String,
+}
+
+impl Operation for RevokePrincipal {
+    type Output = Principal;
+
+    fn action(&self) -> Action {
+        Action::RevokePrincipal
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Principal(&self.principal)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+        let principal = view.state.principal(&self.principal).await?;
+        let note = Note { reference: reference(&[principal.id.as_bytes()]), ..view.note() };
+        if principal.standing == Standing::Revoked {
+            // Once more changes nothing, and says so by the revision.
+            return Ok(Staged::reading(principal, note));
+        }
+        if principal.id == view.caller.principal().id {
+            return Err(ServiceError::new(
+                ErrorKind::SeparationOfDuties,
+                "nobody revokes himself; ask another officer",
+            ));
+        }
+        let revoked = Principal { standing: Standing::Revoked, ..principal };
+        let output = Principal { revision: revoked.revision + 1, ..revoked.clone() };
+        let subjects = vec![Subject::Principal(revoked.id)];
+        Ok(Staged::tightening(output, vec![Change::PutPrincipal(revoked)], subjects, note))
+    }
+}

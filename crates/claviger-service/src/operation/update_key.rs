@@ -1,0 +1,77 @@
+//! Changes what is said about a key.
+
+use std::time::Duration;
+
+use claviger_core::Action;
+use claviger_core::change::Change;
+use claviger_core::key::{DataClass, Key, KeyRecord, Labels};
+use claviger_core::permit::Permit;
+use claviger_core::principal::{PrincipalKind, Standing};
+
+use super::update_ring::check_revision;
+use super::{Operation, Staged};
+use crate::error::ServiceError;
+use crate::reference::{KeyRef, PrincipalRef, TargetRef};
+use crate::view::View;
+
+/// What to change; `None` leaves as it is.
+#[derive(Clone, Debug, Default)]
+pub struct KeyPatch {
+    /// What its data is.
+    pub data_class: Option<DataClass>,
+    /// Who answers for it.
+    pub owner: Option<PrincipalRef>,
+    /// Free words.
+    pub labels: Option<Labels>,
+    /// How often it rotates; `Some(None)` is the ring's rule.
+    pub rotation_period: Option<Option<Duration>>,
+}
+
+/// Changes what is said about a key.
+#[derive(Debug)]
+pub struct UpdateKey {
+    /// The key.
+    pub key: KeyRef,
+    /// What to change.
+    pub patch: KeyPatch,
+    /// Only if the key is at this revision.
+    pub if_revision: Option<u64>,
+}
+
+impl Operation for UpdateKey {
+    type Output = KeyRecord;
+
+    fn action(&self) -> Action {
+        Action::UpdateKey
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+        let record = view.record()?;
+        check_revision(self.if_revision, record.key.revision)?;
+        let owner = match &self.patch.owner {
+            None => record.key.owner,
+            Some(owner) => {
+                let owner = view.state.principal(owner).await?;
+                if owner.kind != PrincipalKind::Human || owner.standing != Standing::Active {
+                    return Err(ServiceError::invalid("a key's owner is a person in standing"));
+                }
+                owner.id
+            }
+        };
+        let key = Key {
+            owner,
+            data_class: self.patch.data_class.unwrap_or(record.key.data_class),
+            labels: self.patch.labels.clone().unwrap_or_else(|| record.key.labels.clone()),
+            rotation_period: self.patch.rotation_period.unwrap_or(record.key.rotation_period),
+            ..record.key.clone()
+        };
+        let changes = vec![Change::PutKey(key.clone())];
+        let updated =
+            KeyRecord { key: Key { revision: key.revision + 1, ..key }, ..KeyRecord::clone(record) };
+        Ok(Staged::changing(updated, changes, view.note()))
+    }
+}

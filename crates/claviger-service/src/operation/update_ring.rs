@@ -1,0 +1,84 @@
+//! Changes a ring's policy, its separation of duties apart.
+
+use std::time::Duration;
+
+use claviger_core::Action;
+use claviger_core::change::Change;
+use claviger_core::key::{KeyRing, Protection, RingPolicy};
+use claviger_core::permit::Permit;
+
+use super::create_ring::check_policy;
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::{RingRef, TargetRef};
+use crate::view::View;
+
+/// What to change; `None` leaves as it is.
+#[derive(Clone, Debug, Default)]
+pub struct RingPatch {
+    /// Protection of keys that do not ask for one.
+    pub protection: Option<Protection>,
+    /// How often keys rotate; `Some(None)` is never.
+    pub rotation_period: Option<Option<Duration>>,
+    /// How long a version may protect.
+    pub protect_period: Option<Option<Duration>>,
+    /// How long it may process after that.
+    pub process_period: Option<Option<Duration>>,
+    /// Wait before destruction.
+    pub destroy_waiting_period: Option<Duration>,
+    /// Custodians that must approve.
+    pub quorum: Option<u8>,
+}
+
+/// Changes a ring's policy.
+#[derive(Debug)]
+pub struct UpdateRing {
+    /// The ring.
+    pub ring: RingRef,
+    /// What to change.
+    pub patch: RingPatch,
+    /// Only if the ring is at this revision.
+    pub if_revision: Option<u64>,
+}
+
+impl Operation for UpdateRing {
+    type Output = KeyRing;
+
+    fn action(&self) -> Action {
+        Action::UpdateRing
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Ring(&self.ring)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
+        let ring = view.ring()?;
+        check_revision(self.if_revision, ring.revision)?;
+        let (old, patch) = (&ring.policy, &self.patch);
+        let policy = RingPolicy {
+            protection: patch.protection.unwrap_or(old.protection),
+            rotation_period: patch.rotation_period.unwrap_or(old.rotation_period),
+            protect_period: patch.protect_period.unwrap_or(old.protect_period),
+            process_period: patch.process_period.unwrap_or(old.process_period),
+            destroy_waiting_period: patch.destroy_waiting_period.unwrap_or(old.destroy_waiting_period),
+            quorum: patch.quorum.unwrap_or(old.quorum),
+            separation: old.separation,
+        };
+        check_policy(&policy)?;
+        let changed = KeyRing { policy, ..KeyRing::clone(ring) };
+        let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
+        let output = KeyRing { revision: changed.revision + 1, ..changed.clone() };
+        Ok(Staged::changing(output, vec![Change::PutRing(changed)], note))
+    }
+}
+
+/// Is the thing at the revision that the caller saw?
+pub(super) fn check_revision(wanted: Option<u64>, found: u64) -> Result<(), ServiceError> {
+    if wanted.is_none_or(|wanted| wanted == found) {
+        return Ok(());
+    }
+    let message = format!("it is at revision {found} by now; read it again, then change it");
+    Err(ServiceError::new(ErrorKind::PreconditionFailed, message))
+}

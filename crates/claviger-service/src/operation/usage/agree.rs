@@ -1,0 +1,83 @@
+//! Key agreement (SP 800-56A), and public keys.
+
+use bytes::Bytes;
+use claviger_core::permit::Permit;
+use claviger_core::port::provider::Process;
+use claviger_core::{Action, KeyId, Purpose, Spec};
+
+use super::{KeyUse, Opened, Workplace, secret};
+use crate::error::ServiceError;
+use crate::operation::{Operation, Staged};
+use crate::pipeline::submission::Note;
+use crate::reference::{KeyRef, TargetRef};
+use crate::view::View;
+
+/// Agrees on a shared secret with a peer.
+#[derive(Debug)]
+pub struct Agree {
+    /// `SubjectPublicKeyInfo` (DER) of the peer.
+    pub peer: Bytes,
+    /// Under this version; the primary one by default.
+    pub version: Option<u32>,
+}
+
+impl KeyUse for Agree {
+    type Output = Opened;
+    const ACTION: Action = Action::Agree;
+    const PURPOSE: Purpose = Purpose::Agree;
+
+    fn input_len(&self) -> usize {
+        self.peer.len()
+    }
+
+    async fn apply(&self, at: &Workplace<'_>) -> Result<(Opened, u32), ServiceError> {
+        let number = self.version.unwrap_or(at.view.record()?.key.primary);
+        let processing = at.processing(number)?;
+        let plaintext = secret(at.process(processing, Process::Agree { peer: &self.peer }).await?)?;
+        Ok((Opened { plaintext, key: at.key_id()?, version: number }, number))
+    }
+}
+
+/// A public key.
+#[derive(Debug, Clone)]
+pub struct PublicKeyOf {
+    /// `SubjectPublicKeyInfo` (DER).
+    pub spki: Vec<u8>,
+    /// Its algorithm.
+    pub spec: Spec,
+    /// The key.
+    pub key: KeyId,
+    /// Number of the version.
+    pub version: u32,
+}
+
+/// Reads a public key.
+#[derive(Debug)]
+pub struct ReadPublicKey {
+    /// The key.
+    pub key: KeyRef,
+    /// Of this version; the primary one by default.
+    pub version: Option<u32>,
+}
+
+impl Operation for ReadPublicKey {
+    type Output = PublicKeyOf;
+
+    fn action(&self) -> Action {
+        Action::ReadPublicKey
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<PublicKeyOf>, ServiceError> {
+        let record = view.record()?;
+        let number = self.version.unwrap_or(record.key.primary);
+        let version = record.find_version(number).ok_or_else(ServiceError::not_found)?;
+        let spki =
+            version.public_key.clone().ok_or_else(|| ServiceError::invalid("the key has no public half"))?;
+        let public = PublicKeyOf { spki, spec: record.key.spec, key: record.key.id, version: number };
+        Ok(Staged::reading(public, Note { version: Some(number), ..view.note() }))
+    }
+}

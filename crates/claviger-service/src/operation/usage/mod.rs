@@ -1,0 +1,330 @@
+//! Uses of a key: one call for one item, and the same uses in batches.
+
+mod agree;
+mod encapsulate;
+mod mac;
+mod random;
+mod seal;
+mod sign;
+mod wrap;
+
+use std::future::Future;
+
+use claviger_core::key::{KeyVersion, Processing, Protecting};
+use claviger_core::permit::Permit;
+use claviger_core::port::provider::{Process, Product, Protect};
+use claviger_core::{Action, KeyId, Purpose};
+use claviger_crypto::SecretBytes;
+use claviger_crypto::envelope::{Context, Header};
+
+pub use agree::{Agree, PublicKeyOf, ReadPublicKey};
+pub use encapsulate::{Capsule, Decapsulate, Encapsulate};
+pub use mac::{Mac, Maced, VerifyMac};
+pub use random::Random;
+pub use seal::{DataKey, Decrypt, Encrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext, Reencrypt};
+pub use sign::{Sign, Signed, Verified, Verify};
+pub use wrap::{Unwrap, Wrap};
+
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::submission::Note;
+use crate::reference::{KeyRef, TargetRef};
+use crate::view::View;
+
+/// Most items of a batch.
+pub const MOST_ITEMS: usize = 1000;
+/// Longest input of a direct use, in bytes; what is longer goes under a data key.
+pub const MOST_INPUT: usize = 64 << 10;
+
+/// Something that was sealed.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The ciphertext; it names its key and version.
+    pub ciphertext: Vec<u8>,
+    /// The key.
+    pub key: KeyId,
+    /// Number of the version.
+    pub version: u32,
+}
+
+/// Something that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// What was inside.
+    pub plaintext: SecretBytes,
+    /// The key.
+    pub key: KeyId,
+    /// Number of the version.
+    pub version: u32,
+}
+
+static NO_CONTEXT: Context = Context::EMPTY;
+
+/// One use of one key.
+pub trait KeyUse: Send + Sync {
+    /// What it gives.
+    type Output: Send;
+    /// Which action it is.
+    const ACTION: Action;
+    /// Which keys serve it.
+    const PURPOSE: Purpose;
+
+    /// The encryption context.
+    fn context(&self) -> &Context {
+        &NO_CONTEXT
+    }
+
+    /// How many bytes come in.
+    fn input_len(&self) -> usize;
+
+    /// Does it; gives the number of the version that served.
+    fn apply(
+        &self,
+        at: &Workplace<'_>,
+    ) -> impl Future<Output = Result<(Self::Output, u32), ServiceError>> + Send;
+}
+
+/// A use on its own.
+#[derive(Debug)]
+pub struct Use<U> {
+    key: Named,
+    what: U,
+}
+
+#[derive(Debug)]
+enum Named {
+    /// By the caller.
+    ByCaller(KeyRef),
+    /// By the ciphertext's header.
+    ByHeader(KeyId),
+}
+
+impl Named {
+    fn target(&self) -> TargetRef<'_> {
+        match self {
+            Self::ByCaller(key) => TargetRef::Key(key),
+            Self::ByHeader(id) => TargetRef::KeyId(*id),
+        }
+    }
+}
+
+impl<U> Use<U> {
+    /// A use of that key.
+    #[must_use]
+    pub const fn new(key: KeyRef, what: U) -> Self {
+        Self { key: Named::ByCaller(key), what }
+    }
+}
+
+impl Use<Decrypt> {
+    /// Decrypts under the key that the ciphertext names.
+    ///
+    /// # Errors
+    /// Bad ciphertext when it has no header.
+    pub fn by_header(what: Decrypt) -> Result<Self, ServiceError> {
+        let (header, _) = Header::parse(&what.ciphertext).map_err(|_| no_header())?;
+        Ok(Self { key: Named::ByHeader(KeyId::from_bytes(header.key_id)), what })
+    }
+}
+
+impl<U: KeyUse> Operation for Use<U> {
+    type Output = U::Output;
+
+    fn action(&self) -> Action {
+        U::ACTION
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        self.key.target()
+    }
+
+    fn contexts(&self) -> impl Iterator<Item = &Context> + Send {
+        std::iter::once(self.what.context())
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<U::Output>, ServiceError> {
+        let workplace = Workplace::for_purpose(view, U::PURPOSE)?;
+        let (output, version) = apply(&self.what, &workplace).await?;
+        let note = view.use_note(Some(version), self.what.input_len(), self.what.context());
+        let mut staged = Staged::reading(output, note);
+        staged.changes = workplace.counted(U::ACTION, 1)?;
+        Ok(staged)
+    }
+}
+
+/// Many uses of one key in one call. Every item has its own result and its own entry.
+#[derive(Debug)]
+pub struct UseBatch<U> {
+    /// The key.
+    pub key: KeyRef,
+    /// The items: 1 to [`MOST_ITEMS`].
+    pub items: Vec<U>,
+}
+
+impl<U: KeyUse> Operation for UseBatch<U> {
+    type Output = Vec<Result<U::Output, ServiceError>>;
+
+    fn action(&self) -> Action {
+        U::ACTION
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    fn contexts(&self) -> impl Iterator<Item = &Context> + Send {
+        self.items.iter().map(KeyUse::context)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        if self.items.is_empty() || self.items.len() > MOST_ITEMS {
+            return Err(ServiceError::invalid(format!("a batch has 1 to {MOST_ITEMS} items")));
+        }
+        let workplace = Workplace::for_purpose(view, U::PURPOSE)?;
+        let mut outputs = Vec::with_capacity(self.items.len());
+        let mut notes = Vec::with_capacity(self.items.len());
+        let mut done = 0;
+        for item in &self.items {
+            let result = apply(item, &workplace).await;
+            let note = match &result {
+                Ok((_, version)) => {
+                    done += 1;
+                    view.use_note(Some(*version), item.input_len(), item.context())
+                }
+                Err(error) => {
+                    let refused = view.use_note(None, item.input_len(), item.context());
+                    Note { outcome: crate::pipeline::told(error.kind()), ..refused }
+                }
+            };
+            notes.push(note);
+            outputs.push(result.map(|(output, _)| output));
+        }
+        let changes = workplace.counted(U::ACTION, done)?;
+        Ok(Staged::of_items(outputs, changes, notes))
+    }
+}
+
+async fn apply<U: KeyUse>(what: &U, at: &Workplace<'_>) -> Result<(U::Output, u32), ServiceError> {
+    if what.input_len() > MOST_INPUT {
+        let message =
+            format!("a direct use takes up to {MOST_INPUT} bytes; encrypt larger data under a data key");
+        return Err(ServiceError::new(ErrorKind::TooLarge, message));
+    }
+    what.apply(at).await
+}
+
+/// The key at work in one call.
+#[derive(Debug)]
+pub struct Workplace<'a> {
+    view: &'a View<'a>,
+}
+
+impl<'a> Workplace<'a> {
+    fn for_purpose(view: &'a View<'a>, purpose: Purpose) -> Result<Self, ServiceError> {
+        let key = &view.record()?.key;
+        if key.purpose != purpose {
+            let message = format!("the key is for `{}`, not for `{}`", key.purpose.name(), purpose.name());
+            return Err(ServiceError::invalid(message));
+        }
+        Ok(Self { view })
+    }
+
+    fn key_id(&self) -> Result<KeyId, ServiceError> {
+        Ok(self.view.record()?.key.id)
+    }
+
+    /// The version for new data. A version whose primitive has a limit refuses beyond it.
+    fn protecting(&self) -> Result<Protecting<'a>, ServiceError> {
+        let record = self.view.record()?;
+        let protecting = record.protecting()?;
+        let limit = record.key.spec.invocation_limit(record.key.purpose);
+        if let Some(limit) = limit
+            && self.view.live()?.count_uses(protecting.version(), 1)? >= limit
+        {
+            let message =
+                "the key's version has reached the number of uses its algorithm allows; rotate the key";
+            return Err(ServiceError::new(ErrorKind::WrongState, message));
+        }
+        Ok(protecting)
+    }
+
+    /// Version `number` for old data.
+    fn processing(&self, number: u32) -> Result<Processing<'a>, ServiceError> {
+        self.view.record()?.processing(number)?.ok_or_else(ServiceError::not_found)
+    }
+
+    /// The versions to try on old data that names none: `wanted`, or all that process, newest first.
+    fn candidates(&self, wanted: Option<u32>) -> Result<Vec<Processing<'a>>, ServiceError> {
+        if let Some(number) = wanted {
+            return Ok(vec![self.processing(number)?]);
+        }
+        let record = self.view.record()?;
+        let all = record
+            .versions
+            .iter()
+            .rev()
+            .filter_map(|version| record.processing(version.id.number).ok().flatten());
+        let all: Vec<_> = all.collect();
+        if all.is_empty() {
+            // Says which state stands in the way.
+            self.processing(record.key.primary)?;
+        }
+        Ok(all)
+    }
+
+    async fn protect(&self, version: Protecting<'_>, how: Protect<'_>) -> Result<Product, ServiceError> {
+        let handle = self.view.handle(version.version()).await?;
+        Ok(handle.protect(version, how).finish().await?)
+    }
+
+    async fn process(&self, version: Processing<'_>, how: Process<'_>) -> Result<Product, ServiceError> {
+        let handle = self.view.handle(version.version()).await?;
+        Ok(handle.process(version, how).finish().await?)
+    }
+
+    /// The change that counts uses of the primary version, where its primitive has a limit.
+    fn counted(&self, action: Action, uses: u64) -> Result<Vec<claviger_core::change::Change>, ServiceError> {
+        let record = self.view.record()?;
+        let protects =
+            action.effect() == claviger_core::action::Effect::Protect || action == Action::Reencrypt;
+        if uses == 0 || !protects || record.key.spec.invocation_limit(record.key.purpose).is_none() {
+            return Ok(Vec::new());
+        }
+        let version = record.protecting()?.version().id;
+        Ok(vec![claviger_core::change::Change::CountUses { version, uses }])
+    }
+
+    fn header(&self, version: &KeyVersion) -> Header {
+        Header { spec: version.spec, key_id: *version.id.key.as_bytes(), version: version.id.number }
+    }
+}
+
+fn no_header() -> ServiceError {
+    ServiceError::new(ErrorKind::BadCiphertext, "the input is no ciphertext of this service")
+}
+
+/// A product of another kind than the use gives: a fault of the provider.
+fn unexpected() -> ServiceError {
+    ServiceError::new(ErrorKind::Internal, "the cryptographic module gave a result of another kind")
+}
+
+fn bytes(product: Product) -> Result<Vec<u8>, ServiceError> {
+    match product {
+        Product::Bytes(bytes) => Ok(bytes),
+        Product::Capsule { .. } | Product::Secret(_) | Product::Verified(_) => Err(unexpected()),
+    }
+}
+
+fn secret(product: Product) -> Result<SecretBytes, ServiceError> {
+    match product {
+        Product::Secret(secret) => Ok(secret),
+        Product::Bytes(_) | Product::Capsule { .. } | Product::Verified(_) => Err(unexpected()),
+    }
+}
+
+fn verified(product: Product) -> Result<bool, ServiceError> {
+    match product {
+        Product::Verified(holds) => Ok(holds),
+        Product::Bytes(_) | Product::Capsule { .. } | Product::Secret(_) => Err(unexpected()),
+    }
+}

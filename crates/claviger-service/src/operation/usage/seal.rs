@@ -1,0 +1,259 @@
+//! Encrypt, decrypt, re-encrypt, and data keys.
+
+use bytes::Bytes;
+use claviger_core::port::provider::{Process, Protect};
+use claviger_core::{Action, KeyId, Purpose};
+use claviger_crypto::SecretBytes;
+use claviger_crypto::envelope::{Context, Header, direct};
+
+use super::{KeyUse, Opened, Sealed, Workplace, bytes, no_header, secret};
+use crate::error::{ErrorKind, ServiceError};
+
+/// Shortest and longest data key, in bytes.
+const DATA_KEY: std::ops::RangeInclusive<u32> = 16..=1024;
+/// Header, nonce and tag: what a ciphertext has more than its plaintext, at least.
+const ROOM: usize = 28 + 24 + 16;
+
+impl Workplace<'_> {
+    async fn seal(&self, plaintext: &[u8], context: &Context) -> Result<Sealed, ServiceError> {
+        let protecting = self.protecting()?;
+        let version = protecting.version();
+        let mut out = Vec::with_capacity(plaintext.len() + ROOM);
+        let sealed = if version.spec.is_asymmetric() {
+            no_context(context)?;
+            self.protect(protecting, Protect::Seal { plaintext, aad: &[], out }).await?
+        } else {
+            let header = self.header(version);
+            header.encode_into(&mut out);
+            let aad = direct::with_aad(&header, context, <[u8]>::to_vec);
+            self.protect(protecting, Protect::Seal { plaintext, aad: &aad, out }).await?
+        };
+        Ok(Sealed { ciphertext: bytes(sealed)?, key: version.id.key, version: version.id.number })
+    }
+
+    async fn open(&self, ciphertext: &[u8], context: &Context) -> Result<Opened, ServiceError> {
+        let key = self.key_id()?;
+        if self.view.record()?.key.spec.is_asymmetric() {
+            no_context(context)?;
+            return self.open_bare(key, ciphertext).await;
+        }
+        let (header, body) = Header::parse(ciphertext).map_err(|_| no_header())?;
+        if header.key_id != *key.as_bytes() {
+            return Err(does_not_open());
+        }
+        let processing = self.processing(header.version).map_err(|error| match error.kind() {
+            // A version that never was and a tag that does not fit are the same thing to a caller.
+            ErrorKind::NotFound => does_not_open(),
+            _ => error,
+        })?;
+        let aad = direct::with_aad(&header, context, <[u8]>::to_vec);
+        let product = self.process(processing, Process::Open { body, aad: &aad }).await?;
+        Ok(Opened { plaintext: secret(product)?, key, version: header.version })
+    }
+
+    /// Opens a ciphertext without header: every version that processes is tried, newest first.
+    async fn open_bare(&self, key: KeyId, body: &[u8]) -> Result<Opened, ServiceError> {
+        for processing in self.candidates(None)? {
+            match self.process(processing, Process::Open { body, aad: &[] }).await {
+                Ok(product) => {
+                    return Ok(Opened {
+                        plaintext: secret(product)?,
+                        key,
+                        version: processing.version().id.number,
+                    });
+                }
+                Err(error) if error.kind() == ErrorKind::BadCiphertext => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(does_not_open())
+    }
+}
+
+fn no_context(context: &Context) -> Result<(), ServiceError> {
+    if context.is_empty() {
+        Ok(())
+    } else {
+        Err(ServiceError::invalid("asymmetric encryption takes no context"))
+    }
+}
+
+fn does_not_open() -> ServiceError {
+    ServiceError::new(ErrorKind::BadCiphertext, "the input does not open under this key and context")
+}
+
+/// Seals data.
+#[derive(Debug)]
+pub struct Encrypt {
+    /// The data.
+    pub plaintext: Bytes,
+    /// What is authenticated with it.
+    pub context: Context,
+}
+
+impl KeyUse for Encrypt {
+    type Output = Sealed;
+    const ACTION: Action = Action::Encrypt;
+    const PURPOSE: Purpose = Purpose::Encrypt;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn input_len(&self) -> usize {
+        self.plaintext.len()
+    }
+
+    async fn apply(&self, at: &Workplace<'_>) -> Result<(Sealed, u32), ServiceError> {
+        let sealed = at.seal(&self.plaintext, &self.context).await?;
+        let version = sealed.version;
+        Ok((sealed, version))
+    }
+}
+
+/// Opens data.
+#[derive(Debug)]
+pub struct Decrypt {
+    /// What was sealed.
+    pub ciphertext: Bytes,
+    /// What was authenticated with it.
+    pub context: Context,
+}
+
+impl KeyUse for Decrypt {
+    type Output = Opened;
+    const ACTION: Action = Action::Decrypt;
+    const PURPOSE: Purpose = Purpose::Encrypt;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn input_len(&self) -> usize {
+        // A ciphertext may be as long as the longest plaintext makes it.
+        self.ciphertext.len().saturating_sub(1024)
+    }
+
+    async fn apply(&self, at: &Workplace<'_>) -> Result<(Opened, u32), ServiceError> {
+        let opened = at.open(&self.ciphertext, &self.context).await?;
+        let version = opened.version;
+        Ok((opened, version))
+    }
+}
+
+/// Opens under an old version and seals under the newest; the data is shown to nobody.
+#[derive(Debug)]
+pub struct Reencrypt {
+    /// What was sealed.
+    pub ciphertext: Bytes,
+    /// What is authenticated with it, before and after.
+    pub context: Context,
+}
+
+impl KeyUse for Reencrypt {
+    type Output = Sealed;
+    const ACTION: Action = Action::Reencrypt;
+    const PURPOSE: Purpose = Purpose::Encrypt;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn input_len(&self) -> usize {
+        self.ciphertext.len().saturating_sub(1024)
+    }
+
+    async fn apply(&self, at: &Workplace<'_>) -> Result<(Sealed, u32), ServiceError> {
+        let opened = at.open(&self.ciphertext, &self.context).await?;
+        #[expect(clippy::disallowed_methods, reason = "what was opened is sealed again, here and at once")]
+        let sealed = at.seal(opened.plaintext.expose(), &self.context).await?;
+        let version = sealed.version;
+        Ok((sealed, version))
+    }
+}
+
+/// A data key, in clear and wrapped.
+#[derive(Debug)]
+pub struct DataKey {
+    /// In clear.
+    pub plaintext: SecretBytes,
+    /// Wrapped.
+    pub ciphertext: Vec<u8>,
+    /// The key that wraps it.
+    pub key: KeyId,
+    /// Number of the version.
+    pub version: u32,
+}
+
+async fn make(
+    at: &Workplace<'_>,
+    length: u32,
+    context: &Context,
+) -> Result<(SecretBytes, Sealed), ServiceError> {
+    if !DATA_KEY.contains(&length) {
+        let message = format!("a data key has {} to {} bytes", DATA_KEY.start(), DATA_KEY.end());
+        return Err(ServiceError::invalid(message));
+    }
+    let plaintext = at.view.provider().random(usize::try_from(length).unwrap_or_default()).await?;
+    #[expect(clippy::disallowed_methods, reason = "a fresh data key is sealed under the key that wraps it")]
+    let sealed = at.seal(plaintext.expose(), context).await?;
+    Ok((plaintext, sealed))
+}
+
+/// Makes a data key.
+#[derive(Debug)]
+pub struct GenerateDataKey {
+    /// Its length.
+    pub bytes: u32,
+    /// What is authenticated with it.
+    pub context: Context,
+}
+
+impl KeyUse for GenerateDataKey {
+    type Output = DataKey;
+    const ACTION: Action = Action::GenerateDataKey;
+    const PURPOSE: Purpose = Purpose::Encrypt;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn input_len(&self) -> usize {
+        0
+    }
+
+    async fn apply(&self, at: &Workplace<'_>) -> Result<(DataKey, u32), ServiceError> {
+        let (plaintext, sealed) = make(at, self.bytes, &self.context).await?;
+        let Sealed { ciphertext, key, version } = sealed;
+        Ok((DataKey { plaintext, ciphertext, key, version }, version))
+    }
+}
+
+/// Makes a data key that is not shown in clear.
+#[derive(Debug)]
+pub struct GenerateDataKeyWithoutPlaintext {
+    /// Its length.
+    pub bytes: u32,
+    /// What is authenticated with it.
+    pub context: Context,
+}
+
+impl KeyUse for GenerateDataKeyWithoutPlaintext {
+    type Output = Sealed;
+    const ACTION: Action = Action::GenerateDataKeyWithoutPlaintext;
+    const PURPOSE: Purpose = Purpose::Encrypt;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn input_len(&self) -> usize {
+        0
+    }
+
+    async fn apply(&self, at: &Workplace<'_>) -> Result<(Sealed, u32), ServiceError> {
+        let (_, sealed) = make(at, self.bytes, &self.context).await?;
+        let version = sealed.version;
+        Ok((sealed, version))
+    }
+}

@@ -1,0 +1,106 @@
+//! The fence: which epoch it is, and what each epoch took away.
+//!
+//! A call captures the epoch when it begins. Whatever it rests on is good as of that epoch; the sequencer then asks once
+//! more, under the epoch of the commit, whether anything since took the ground away (mechanisms, 1.1-4a and 3.2).
+
+use std::collections::VecDeque;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use claviger_core::change::{Footing, Subject};
+use claviger_core::port::store::FenceDelta;
+
+/// How many epochs back can be asked about; what is older counts as affected.
+const REMEMBERED: usize = 4096;
+
+/// The fence of this node.
+#[derive(Debug)]
+pub(crate) struct Fence {
+    epoch: AtomicU64,
+    /// Counts every committed set of changes: what a cache fill checks that it did not overlap.
+    sequence: AtomicU64,
+    deltas: RwLock<VecDeque<(u64, Box<[Subject]>)>>,
+}
+
+impl Fence {
+    pub(crate) fn new(epoch: u64, deltas: Vec<FenceDelta>) -> Self {
+        let deltas = deltas.into_iter().map(|delta| (delta.epoch, delta.subjects.into())).collect();
+        Self { epoch: AtomicU64::new(epoch), sequence: AtomicU64::new(0), deltas: RwLock::new(deltas) }
+    }
+
+    /// The epoch in force.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// How many sets of changes were published.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence.load(Ordering::Acquire)
+    }
+
+    /// Did anything after epoch `since` take the ground from under `footing`? What is no longer known counts as yes.
+    pub(crate) fn affects(&self, since: u64, footing: &Footing) -> bool {
+        if self.epoch() == since {
+            return false;
+        }
+        let deltas = self.deltas.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let oldest = deltas.front().map_or(u64::MAX, |(epoch, _)| *epoch);
+        if oldest > since + 1 {
+            return true;
+        }
+        deltas
+            .iter()
+            .rev()
+            .take_while(|(epoch, _)| *epoch > since)
+            .any(|(_, subjects)| subjects.iter().any(|subject| footing.rests_on(*subject)))
+    }
+
+    /// Begins `epoch`. Called by the sequencer alone, after the commit that began it.
+    pub(super) fn advance(&self, epoch: u64, subjects: &[Subject]) {
+        let mut deltas = self.deltas.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if deltas.len() == REMEMBERED {
+            deltas.pop_front();
+        }
+        deltas.push_back((epoch, subjects.into()));
+        // The deltas go first: whoever sees the epoch finds them.
+        self.epoch.store(epoch, Ordering::Release);
+    }
+
+    /// Counts a published set of changes. Called by the sequencer before it drops what it outdated.
+    pub(super) fn count_change(&self) {
+        self.sequence.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_core::{KeyId, PrincipalId};
+
+    use super::*;
+
+    #[test]
+    fn only_what_rests_on_the_subject_is_affected_and_only_by_later_epochs() {
+        let (key, other) = (KeyId::random().unwrap(), KeyId::random().unwrap());
+        let fence = Fence::new(7, Vec::new());
+        let on = |key| Footing { key: Some(key), ..Footing::default() };
+        assert!(!fence.affects(7, &on(key)));
+        fence.advance(8, &[Subject::Key(key)]);
+        assert!(fence.affects(7, &on(key)));
+        assert!(!fence.affects(7, &on(other)));
+        assert!(!fence.affects(8, &on(key)));
+        fence.advance(9, &[Subject::Principal(PrincipalId::random().unwrap())]);
+        assert!(fence.affects(7, &on(key)));
+        assert!(!fence.affects(8, &on(key)));
+    }
+
+    #[test]
+    fn what_is_forgotten_counts_as_affected() {
+        let fence = Fence::new(0, Vec::new());
+        let footing = Footing { key: Some(KeyId::random().unwrap()), ..Footing::default() };
+        for epoch in 1..=(REMEMBERED as u64 + 2) {
+            fence.advance(epoch, &[]);
+        }
+        assert!(fence.affects(0, &footing));
+        assert!(!fence.affects(3, &footing));
+    }
+}

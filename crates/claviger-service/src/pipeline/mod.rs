@@ -1,0 +1,403 @@
+//! The road: authenticate, authorize, run, commit, release. Every call goes it, and there is no other.
+//!
+//! What it keeps true:
+//! * no result is released without its receipt, and no change written without its entry; refusals have entries too;
+//! * what a call rests on is good as of one epoch; the sequencer asks again under the epoch of the commit;
+//! * a call whose ground was taken away, or that lost a race, runs again from the start, a bounded number of times.
+
+pub(crate) mod fence;
+mod gate;
+pub(crate) mod sequencer;
+mod session;
+pub(crate) mod submission;
+
+use std::sync::Arc;
+
+use claviger_access::authz::admits;
+use claviger_access::{Caller, Decision, Denial, RequestContext, authenticate};
+use claviger_audit::op::{Op, Outcome};
+use claviger_core::change::Footing;
+use claviger_core::principal::Principal;
+use claviger_core::receipt::Receipt;
+use claviger_core::target::Target;
+use claviger_core::{Action, Timestamp};
+use claviger_crypto::envelope::Context;
+use tokio::sync::oneshot;
+
+pub(crate) use session::{Sessions, subject_label};
+use submission::{NotCommitted, Note, Notes, Submission, Telling, Told};
+
+use crate::error::{ErrorKind, ServiceError};
+use crate::operation::{Call, Operation, Released};
+use crate::road::Road;
+use crate::state::{Good, LiveKey};
+use crate::view::View;
+
+/// How often a call runs again when others were faster.
+const ATTEMPTS: usize = 16;
+
+static NO_CONTEXT: Context = Context::EMPTY;
+
+/// Why a call must run again.
+struct Again;
+
+/// Who asks: somebody with a credential, or the house itself.
+enum Who {
+    House(Arc<Principal>),
+    Somebody,
+}
+
+impl Road {
+    /// Takes one call down the road.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; its kind says what to do, its entry where the refusal is recorded.
+    pub async fn perform<O: Operation>(&self, call: Call<O>) -> Result<Released<O::Output>, ServiceError> {
+        self.perform_as(&Who::Somebody, &call).await
+    }
+
+    /// Takes a call of the house itself down the same road.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn perform_for_house<O: Operation>(
+        &self,
+        principal: Arc<Principal>,
+        operation: O,
+    ) -> Result<Released<O::Output>, ServiceError> {
+        let call = Call {
+            presented: claviger_access::Presented::None,
+            source: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            surface: claviger_core::action::Surface::Control,
+            request_id: None,
+            idempotency_key: None,
+            operation,
+        };
+        self.perform_as(&Who::House(principal), &call).await
+    }
+
+    async fn perform_as<O: Operation>(
+        &self,
+        who: &Who,
+        call: &Call<O>,
+    ) -> Result<Released<O::Output>, ServiceError> {
+        for _ in 0..ATTEMPTS {
+            if let Ok(answer) = self.attempt(who, call).await {
+                return answer;
+            }
+        }
+        Err(ServiceError::new(ErrorKind::Conflict, "others changed the same thing in between; try again"))
+    }
+
+    async fn attempt<O: Operation>(
+        &self,
+        who: &Who,
+        call: &Call<O>,
+    ) -> Result<Result<Released<O::Output>, ServiceError>, Again> {
+        if self.queue.is_full() {
+            return Ok(Err(overloaded()));
+        }
+        let epoch = self.state.fence.epoch();
+        let now = self.clock.now();
+        let caller = match self.authenticate(who, call, epoch, now).await {
+            Ok(caller) => caller,
+            Err(error) => return Ok(Err(error)),
+        };
+        let session = match self.session(&caller, now).await {
+            Ok(session) => session,
+            Err(error) => return Ok(Err(error)),
+        };
+        let action = call.operation.action();
+        let decided = self.decide(&caller, call, epoch, now).await;
+        let mut telling = Telling {
+            op: op_of(action),
+            at: now,
+            actor: session.as_ref().map(|session| session.actor),
+            session: session.as_ref().map(|session| session.index),
+            request_tag: call.request_id.as_deref().map(|id| self.state.request_tag(id)),
+            policy: None,
+            identity: None,
+        };
+        let mut footing = Footing {
+            principal: Some(caller.principal().id),
+            credential: caller.credential().map(|credential| credential.id),
+            ..Footing::default()
+        };
+        let outcome = match decided {
+            Ok(Decided { permit, target, live }) => {
+                telling.policy = Some(permit.policy_digest());
+                footing.key = target.key_id();
+                footing.ring = target.ring_id();
+                let view = View {
+                    state: &self.state,
+                    authorizer: &self.authorizer,
+                    caller: &caller,
+                    now,
+                    target: &target,
+                    live: live.as_ref().map(|live| &live.thing),
+                    idempotency_key: call.idempotency_key.as_deref(),
+                    log: &self.log,
+                    system: &self.facts,
+                };
+                call.operation.run(&permit, &view).await.map_err(|error| {
+                    let note = Note { outcome: Told(outcome_of(error.kind())), ..view.note() };
+                    Refused { error, note }
+                })
+            }
+            Err(refused) => Err(refused),
+        };
+        let (changes, tightens, notes, end) = match outcome {
+            Ok(staged) => {
+                let (changes, tightens, notes, shut) = staged.split();
+                (changes, tightens, notes, Ok(shut))
+            }
+            Err(Refused { error, note }) => (Vec::new(), Vec::new(), Notes::from(note), Err(error)),
+        };
+        let opened = gate::Opened::at(now, self.clock.as_ref());
+        let submission = |reply| Submission { telling, notes, changes, tightens, epoch, footing, reply };
+        let receipt = match self.commit(submission).await {
+            Ok(receipt) => receipt,
+            Err(NotCommitted::Conflict | NotCommitted::Fenced) => return Err(Again),
+            Err(other) => return Ok(Err(not_committed(other))),
+        };
+        let shut = match end {
+            Ok(shut) => shut,
+            Err(error) => return Ok(Err(error.recorded_at(receipt.index()))),
+        };
+        if opened.lets_out(self.clock.as_ref()) {
+            return Ok(Ok(shut.release(receipt)));
+        }
+        self.tell_suppressed(receipt.index());
+        let withheld = "it was done and recorded, but the result came too late to be let out; try again";
+        Ok(Err(ServiceError::new(ErrorKind::Withheld, withheld).recorded_at(receipt.index())))
+    }
+
+    /// Hands a submission to the sequencer and waits for its receipt.
+    pub(crate) async fn commit(
+        &self,
+        submission: impl FnOnce(oneshot::Sender<Result<Receipt, NotCommitted>>) -> Submission,
+    ) -> Result<Receipt, NotCommitted> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.submit(submission(reply))?;
+        answer.await.map_err(|_| NotCommitted::Stopped)?
+    }
+
+    async fn authenticate<O>(
+        &self,
+        who: &Who,
+        call: &Call<O>,
+        epoch: u64,
+        now: Timestamp,
+    ) -> Result<Caller, ServiceError> {
+        let unauthenticated =
+            || ServiceError::new(ErrorKind::Unauthenticated, "no valid credential was presented");
+        if let Who::House(principal) = who {
+            return Caller::system(Arc::clone(principal)).map_err(|error| unauthenticated().caused_by(error));
+        }
+        let known = self.state.known(&call.presented, epoch).await?;
+        let (credential, principal) =
+            known.as_ref().map(|known| (&known.thing.credential, &known.thing.principal)).unzip();
+        match authenticate(&call.presented, credential, principal, Some(call.source), now) {
+            Ok(caller) => Ok(caller),
+            Err(error) => {
+                let index = match credential {
+                    Some(credential) => self.tell_refused(credential.id, now).await,
+                    None => self.count_unauthenticated(),
+                };
+                let refused = unauthenticated().caused_by(error);
+                Err(match index {
+                    Some(index) => refused.recorded_at(index),
+                    None => refused,
+                })
+            }
+        }
+    }
+
+    async fn decide<O: Operation>(
+        &self,
+        caller: &Caller,
+        call: &Call<O>,
+        epoch: u64,
+        now: Timestamp,
+    ) -> Result<Decided, Refused> {
+        let action = call.operation.action();
+        // The door, before anything is looked up: the answer tells nothing of what exists.
+        if action.surface() != call.surface || admits(caller.principal().kind, action).is_err() {
+            return Err(Refused::denied(Note::default()));
+        }
+        let (target, live) = self
+            .state
+            .resolve(call.operation.target(), epoch)
+            .await
+            .map_err(|error| Refused::told(error, Note::default()))?;
+        if let Some(key) = target.key_id() {
+            let remembered = self.state.remembered(&(caller.credential_id(), action, key), epoch);
+            if let Some(permit) = remembered.and_then(|kept| kept.thing.permit(caller, action, &target, now))
+            {
+                return Ok(Decided { permit, target, live });
+            }
+        }
+        self.decide_anew(caller, call, target, live, now).await
+    }
+
+    async fn decide_anew<O: Operation>(
+        &self,
+        caller: &Caller,
+        call: &Call<O>,
+        target: Target,
+        live: Option<Arc<Good<LiveKey>>>,
+        now: Timestamp,
+    ) -> Result<Decided, Refused> {
+        let action = call.operation.action();
+        let key = target.key_id();
+        let note = Note { key, ..Note::default() };
+        let (sequence, good_at) = (self.state.fence.sequence(), self.state.fence.epoch());
+        let grants = match target.ring_id() {
+            Some(ring) => self.state.store.list_grants_for(caller.principal().id, key, ring).await,
+            None => Ok(Vec::new()),
+        };
+        let grants = grants.map_err(|error| Refused::told(error.into(), note.clone()))?;
+        let mut decision = None;
+        let mut contexts = call.operation.contexts().peekable();
+        let empty = contexts.peek().is_none().then_some(&NO_CONTEXT);
+        for context in contexts.chain(empty) {
+            let pairs: Vec<_> =
+                context.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let request = RequestContext { now, context: &pairs };
+            // Every item must be permitted; one decision that depends on no context stands for all.
+            match self.authorizer.decide(caller, action, &target, &grants, &request) {
+                Decision::Deny(denial) => return Err(Refused::by_policy(denial, note)),
+                permit @ Decision::Permit { .. } => {
+                    let unconditional = permit.is_unconditional();
+                    decision = Some(permit);
+                    if unconditional {
+                        break;
+                    }
+                }
+            }
+        }
+        let Some(Decision::Permit { permit, cacheable }) = decision else {
+            return Err(Refused::denied(note));
+        };
+        if let (Some(cacheable), Some(key)) = (cacheable, key) {
+            let footing = Footing {
+                principal: Some(caller.principal().id),
+                credential: Some(caller.credential_id()),
+                key: Some(key),
+                ring: target.ring_id(),
+            };
+            let kept = Arc::new(Good::new(cacheable, footing, good_at));
+            self.state.remember((caller.credential_id(), action, key), kept, sequence);
+        }
+        Ok(Decided { permit, target, live })
+    }
+}
+
+/// A call that may run.
+struct Decided {
+    permit: claviger_core::permit::Permit,
+    target: Target,
+    live: Option<Arc<Good<LiveKey>>>,
+}
+
+/// A call that may not.
+struct Refused {
+    error: ServiceError,
+    note: Note,
+}
+
+impl Refused {
+    fn denied(note: Note) -> Self {
+        Self::told(ServiceError::new(ErrorKind::Denied, "you may not do this"), note)
+    }
+
+    fn told(error: ServiceError, note: Note) -> Self {
+        let note = Note { outcome: Told(outcome_of(error.kind())), ..note };
+        Self { error, note }
+    }
+
+    fn by_policy(denial: Denial, note: Note) -> Self {
+        if !denial.hidden {
+            let error =
+                ServiceError::new(ErrorKind::Denied, format!("you may not do this: {}", denial.reason));
+            return Self::told(error, note);
+        }
+        // What you may not see is not found; the log knows better.
+        let error = ServiceError::not_found().caused_by(denial.reason);
+        Self { error, note: Note { outcome: Told(Outcome::Denied), ..note } }
+    }
+}
+
+pub(crate) fn overloaded() -> ServiceError {
+    ServiceError::new(ErrorKind::Overloaded, "too many calls wait; try again in a moment")
+}
+
+pub(crate) fn not_committed(why: NotCommitted) -> ServiceError {
+    let unavailable = |message: &'static str| ServiceError::new(ErrorKind::Unavailable, message);
+    match why {
+        NotCommitted::Conflict | NotCommitted::Fenced => {
+            ServiceError::new(ErrorKind::Conflict, "others changed the same thing in between; try again")
+        }
+        NotCommitted::Failed(error) => {
+            unavailable("the record could not be written, so nothing was done").caused_by(error)
+        }
+        NotCommitted::Overloaded => overloaded(),
+        NotCommitted::Stopped => {
+            unavailable("the log has stopped; whether this was recorded shows after a restart")
+        }
+        NotCommitted::Untellable(error) => {
+            ServiceError::new(ErrorKind::Internal, "the log has no form for this call, so nothing was done")
+                .caused_by(error)
+        }
+    }
+}
+
+/// How the log tells a failure of that kind.
+pub(crate) fn told(kind: ErrorKind) -> Told {
+    Told(outcome_of(kind))
+}
+
+/// The log's word for an action: the same number.
+fn op_of(action: Action) -> Op {
+    Op::from_code(action.code()).unwrap_or(Op::ReadSystem)
+}
+
+fn outcome_of(kind: ErrorKind) -> Outcome {
+    match kind {
+        ErrorKind::AlreadyExists
+        | ErrorKind::Conflict
+        | ErrorKind::IdempotencyMismatch
+        | ErrorKind::PreconditionFailed => Outcome::Conflict,
+        ErrorKind::BadCiphertext => Outcome::BadCiphertext,
+        ErrorKind::Denied | ErrorKind::SeparationOfDuties => Outcome::Denied,
+        ErrorKind::Internal => Outcome::Internal,
+        ErrorKind::InvalidArgument => Outcome::BadInput,
+        ErrorKind::NotFound => Outcome::NotFound,
+        ErrorKind::Overloaded | ErrorKind::TooLarge => Outcome::Limit,
+        ErrorKind::Unauthenticated => Outcome::Unauthenticated,
+        ErrorKind::Unavailable => Outcome::ProviderError,
+        ErrorKind::Unsupported => Outcome::Unsupported,
+        ErrorKind::Withheld => Outcome::Deadline,
+        ErrorKind::WrongState => Outcome::WrongState,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_core::target::TargetKind;
+
+    use super::*;
+
+    #[test]
+    fn every_action_has_its_word_in_the_log() {
+        for action in Action::ALL {
+            let op = Op::from_code(action.code()).unwrap_or_else(|| panic!("{action} has no operation code"));
+            assert_eq!(op.name(), action.name());
+        }
+    }
+
+    #[test]
+    fn target_kinds_that_are_remembered_are_keys() {
+        assert!(Action::ALL.iter().filter(|a| a.is_grantable()).all(|a| a.target_kind() == TargetKind::Key));
+    }
+}

@@ -1,0 +1,452 @@
+//! The one writer. Takes everything that waits, asks the fence once more, and commits it as one batch: changes and
+//! entries together or not at all (mechanisms, 1.1-4 and 1.3).
+//!
+//! What it keeps true:
+//! * one commit in flight; the commit of a batch is the point in time at which all its operations happen;
+//! * nobody hears of success before the commit, and everybody of failure;
+//! * a tightening call is a barrier: what waits before it commits first, it commits alone, what comes after is asked again;
+//! * after an outcome that it does not know, it stops for good. Recovery at the next start decides.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use claviger_audit::entry::EntryError;
+use claviger_audit::key::SigningKey;
+use claviger_audit::receipt;
+use claviger_audit::tree::{Hash, leaf_hash};
+use claviger_core::change::{Change, Subject};
+use claviger_core::port::store::{Applied, Batch, CommitError};
+use claviger_core::port::{Journal, StoreError};
+use claviger_core::receipt::{BatchSeal, Receipt};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use tokio::sync::oneshot;
+
+use super::fence::Fence;
+use super::submission::{NotCommitted, Note, Submission, Telling, Untellable};
+use crate::log::body::Packer;
+use crate::log::tree::{Draft, LogTree};
+
+/// Most entries of a batch (mechanisms, 1.1-4).
+const MOST_ENTRIES: usize = 4096;
+/// Most bytes of a batch before packing.
+const MOST_BYTES: usize = 512 << 10;
+/// How many calls may wait.
+pub(super) const QUEUE: usize = 8192;
+
+/// Who is told of committed changes before anyone hears of success: the caches.
+pub(crate) trait Publish: Send {
+    /// Drops what `changes` outdated.
+    fn publish(&self, changes: &[Change]);
+}
+
+/// What the sequencer is asked.
+enum Command {
+    Cut {
+        entry: Box<dyn FnOnce(u64) -> Vec<u8> + Send>,
+        reply: oneshot::Sender<Result<(u64, Hash), StoreError>>,
+    },
+    PutNote {
+        size: u64,
+        note: String,
+        reply: oneshot::Sender<Result<(), StoreError>>,
+    },
+    Stop,
+    Submit(Box<Submission>),
+}
+
+/// What the sequencer says of itself.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Commits so far.
+    pub commits: AtomicU64,
+    /// Entries so far.
+    pub entries: AtomicU64,
+    /// Commits that the store could not make.
+    pub failures: AtomicU64,
+    /// Calls that were decided again because the fence moved.
+    pub fenced: AtomicU64,
+    /// Size of the log.
+    pub size: AtomicU64,
+    /// Size of the root log.
+    pub cuts: AtomicU64,
+}
+
+/// The way to the sequencer.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    sender: Sender<Command>,
+    figures: Arc<Figures>,
+}
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cut { .. } => "Cut",
+            Self::PutNote { .. } => "PutNote",
+            Self::Stop => "Stop",
+            Self::Submit(_) => "Submit",
+        })
+    }
+}
+
+impl Queue {
+    pub(crate) fn is_full(&self) -> bool {
+        self.sender.is_full()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sender.len()
+    }
+
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Hands a submission over; its `reply` tells the rest.
+    pub(crate) fn submit(&self, submission: Submission) -> Result<(), NotCommitted> {
+        self.sender.try_send(Command::Submit(Box::new(submission))).map_err(|error| match error {
+            TrySendError::Full(_) => NotCommitted::Overloaded,
+            TrySendError::Disconnected(_) => NotCommitted::Stopped,
+        })
+    }
+
+    /// Appends a cut to the root log; `entry` gets its number. Gives size and root of the root log.
+    pub(crate) async fn cut(
+        &self,
+        entry: impl FnOnce(u64) -> Vec<u8> + Send + 'static,
+    ) -> Result<(u64, Hash), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Command::Cut { entry: Box::new(entry), reply }, answer).await
+    }
+
+    /// Keeps the signed note of a root-log size.
+    pub(crate) async fn put_note(&self, size: u64, note: String) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Command::PutNote { size, note, reply }, answer).await
+    }
+
+    async fn ask<T>(
+        &self,
+        command: Command,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let stopped = || StoreError::Unavailable("the log has stopped".into());
+        let sender = self.sender.clone();
+        // The queue may be full of calls; a cut waits its turn off the async threads.
+        let sent = tokio::task::spawn_blocking(move || sender.send(command)).await;
+        sent.map_err(|_| stopped())?.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Asks the sequencer to stop once everything before it is done.
+    pub(crate) fn stop(&self) {
+        let _ = self.sender.send(Command::Stop);
+    }
+}
+
+/// What the sequencer works with.
+pub(crate) struct Parts {
+    pub(crate) journal: Box<dyn Journal>,
+    pub(crate) tree: LogTree,
+    pub(crate) root_tree: LogTree,
+    pub(crate) fence: Arc<Fence>,
+    pub(crate) publish: Box<dyn Publish>,
+    pub(crate) node_key: SigningKey,
+    pub(crate) origin: Arc<str>,
+    /// Called once when the sequencer stops for another reason than being asked to.
+    pub(crate) on_fatal: Box<dyn FnOnce(String) + Send>,
+}
+
+struct Sequencer {
+    parts: Parts,
+    receiver: Receiver<Command>,
+    figures: Arc<Figures>,
+    packer: Packer,
+    epoch: u64,
+    /// Room to encode one call in, kept between calls.
+    encoded: Vec<u8>,
+    leaves: Vec<Hash>,
+    /// Test-only: leaves the second look at the fence out, to show that the history test sees it missing.
+    fence_off: bool,
+}
+
+/// A batch being filled.
+struct Filling {
+    draft: Draft,
+    plain: Vec<u8>,
+    first: u64,
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    index: u64,
+    leaf: Hash,
+    changes: Vec<Change>,
+    reply: oneshot::Sender<Result<Receipt, NotCommitted>>,
+}
+
+/// Starts the sequencer on a thread of its own.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(crate) fn start(parts: Parts, fence_off: bool) -> std::io::Result<(Queue, thread::JoinHandle<()>)> {
+    let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
+    let figures = Arc::new(Figures::default());
+    figures.size.store(parts.tree.size(), Ordering::Relaxed);
+    figures.cuts.store(parts.root_tree.size(), Ordering::Relaxed);
+    let epoch = parts.fence.epoch();
+    let sequencer = Sequencer {
+        parts,
+        receiver,
+        figures: Arc::clone(&figures),
+        packer: Packer::new(),
+        epoch,
+        encoded: Vec::new(),
+        leaves: Vec::new(),
+        fence_off,
+    };
+    let thread = thread::Builder::new().name("sequencer".into()).spawn(move || sequencer.run())?;
+    Ok((Queue { sender, figures }, thread))
+}
+
+impl Sequencer {
+    fn run(mut self) {
+        let mut taken = Vec::new();
+        loop {
+            let Ok(first) = self.receiver.recv() else { return };
+            taken.push(first);
+            taken.extend(self.receiver.try_iter().take(MOST_ENTRIES));
+            if let Err(end) = self.serve(&mut taken) {
+                if let End::Fatal(why) = end {
+                    (self.parts.on_fatal)(why);
+                }
+                // Dropped replies tell everyone who still waits that the log has stopped.
+                return;
+            }
+        }
+    }
+
+    fn serve(&mut self, taken: &mut Vec<Command>) -> Result<(), End> {
+        let mut filling = self.begin();
+        for command in taken.drain(..) {
+            match command {
+                Command::Submit(submission) if submission.tightens.is_empty() => {
+                    self.admit(&mut filling, *submission, self.epoch)?;
+                    if filling.is_full() {
+                        self.flush(&mut filling, &[])?;
+                    }
+                }
+                Command::Submit(mut submission) => {
+                    self.flush(&mut filling, &[])?;
+                    let subjects = std::mem::take(&mut submission.tightens);
+                    self.admit(&mut filling, *submission, self.epoch + 1)?;
+                    self.flush(&mut filling, &subjects)?;
+                }
+                Command::Cut { entry, reply } => {
+                    self.flush(&mut filling, &[])?;
+                    let _ = reply.send(self.cut(entry));
+                }
+                Command::PutNote { size, note, reply } => {
+                    self.flush(&mut filling, &[])?;
+                    let _ = reply.send(self.parts.journal.put_signed_note(size, &note));
+                }
+                Command::Stop => {
+                    self.flush(&mut filling, &[])?;
+                    return Err(End::Asked);
+                }
+            }
+        }
+        self.flush(&mut filling, &[])
+    }
+
+    fn begin(&self) -> Filling {
+        Filling {
+            draft: self.parts.tree.draft(),
+            plain: Vec::new(),
+            first: self.parts.tree.size(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Looks at the fence again, applies the changes and writes the entries, which lie in epoch `under`, into the batch.
+    fn admit(&mut self, filling: &mut Filling, submission: Submission, under: u64) -> Result<(), End> {
+        let Submission { telling, notes, changes, tightens, epoch, footing, reply } = submission;
+        debug_assert!(tightens.is_empty());
+        if !self.fence_off && epoch < self.epoch && self.parts.fence.affects(epoch, &footing) {
+            self.figures.fenced.fetch_add(1, Ordering::Relaxed);
+            let _ = reply.send(Err(NotCommitted::Fenced));
+            return Ok(());
+        }
+        self.encoded.clear();
+        self.leaves.clear();
+        for note in notes.as_slice() {
+            if let Err(error) = encode(&telling, note, under, &mut self.encoded, &mut self.leaves) {
+                let _ = reply.send(Err(NotCommitted::Untellable(error)));
+                return Ok(());
+            }
+        }
+        let Some(leaf) = self.leaves.first().copied() else { return Ok(()) };
+        if !changes.is_empty() {
+            match self.parts.journal.apply(&changes) {
+                Ok(Applied::Yes) => {}
+                Ok(Applied::Conflict) => {
+                    let _ = reply.send(Err(NotCommitted::Conflict));
+                    return Ok(());
+                }
+                Err(error) => {
+                    let _ = reply.send(Err(NotCommitted::Failed(error.clone())));
+                    return self.fail(filling, CommitError::Failed(error));
+                }
+            }
+        }
+        let index = filling.draft.size();
+        filling.plain.extend_from_slice(&self.encoded);
+        for leaf in self.leaves.drain(..) {
+            filling.draft.push(leaf);
+        }
+        filling.waiting.push(Waiting { index, leaf, changes, reply });
+        Ok(())
+    }
+
+    /// Commits the batch. A batch that tightens begins a new epoch, in which its entries lie.
+    fn flush(&mut self, filling: &mut Filling, tightens: &[Subject]) -> Result<(), End> {
+        if filling.waiting.is_empty() {
+            return Ok(());
+        }
+        let (size, root) = (filling.draft.size(), filling.draft.root());
+        let batch = Batch {
+            old_size: filling.first,
+            new_size: size,
+            new_root: root,
+            epoch: self.epoch,
+            tightens,
+            body: self.packer.pack(&filling.plain),
+            tiles: filling.draft.tiles(),
+        };
+        match self.parts.journal.commit(&batch) {
+            Ok(()) => self.release(filling, tightens, size, root),
+            Err(error) => self.fail(filling, error),
+        }
+    }
+
+    fn release(
+        &mut self,
+        filling: &mut Filling,
+        tightens: &[Subject],
+        size: u64,
+        root: Hash,
+    ) -> Result<(), End> {
+        let done = std::mem::replace(filling, Filling::empty(&self.parts.tree));
+        self.parts.tree.install(done.draft);
+        if !tightens.is_empty() {
+            self.epoch += 1;
+            self.parts.fence.advance(self.epoch, tightens);
+        }
+        let changed: Vec<&Waiting> =
+            done.waiting.iter().filter(|waiting| !waiting.changes.is_empty()).collect();
+        if !changed.is_empty() {
+            self.parts.fence.count_change();
+            for waiting in changed {
+                self.parts.publish.publish(&waiting.changes);
+            }
+        }
+        self.figures.commits.fetch_add(1, Ordering::Relaxed);
+        self.figures.entries.fetch_add(size - done.first, Ordering::Relaxed);
+        self.figures.size.store(size, Ordering::Relaxed);
+        let signature = self
+            .parts
+            .node_key
+            .sign_checkpoint(&self.parts.origin, size, &root)
+            .map_err(|error| End::Fatal(format!("the node key does not sign: {error}")))?;
+        let seal = Arc::new(BatchSeal {
+            origin: Arc::clone(&self.parts.origin),
+            size,
+            epoch: self.epoch,
+            tail: receipt::tail(size, &root, &signature).into(),
+        });
+        for waiting in done.waiting {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the fence commit has just made these entries durable"
+            )]
+            let receipt = Receipt::assertion(waiting.index, waiting.leaf, Arc::clone(&seal));
+            let _ = waiting.reply.send(Ok(receipt));
+        }
+        *filling = self.begin();
+        Ok(())
+    }
+
+    /// Tells everyone in the batch that nothing happened. What is not known ends the sequencer.
+    fn fail(&mut self, filling: &mut Filling, error: CommitError) -> Result<(), End> {
+        self.parts.journal.roll_back();
+        self.figures.failures.fetch_add(1, Ordering::Relaxed);
+        let failed = std::mem::replace(filling, self.begin());
+        let (answer, end) = match error {
+            CommitError::Failed(error @ StoreError::Io(_)) => {
+                (NotCommitted::Stopped, Err(End::Fatal(error.to_string())))
+            }
+            CommitError::Failed(error) => (NotCommitted::Failed(error), Ok(())),
+            // One process alone moves this fence: that it moved means that another one is at work here.
+            CommitError::Fenced(_) | CommitError::Superseded | CommitError::Unknown(_) => {
+                (NotCommitted::Stopped, Err(End::Fatal(error.to_string())))
+            }
+        };
+        for waiting in failed.waiting {
+            let _ = waiting.reply.send(Err(answer.clone()));
+        }
+        end
+    }
+
+    fn cut(&mut self, entry: Box<dyn FnOnce(u64) -> Vec<u8> + Send>) -> Result<(u64, Hash), StoreError> {
+        let number = self.parts.root_tree.size();
+        let bytes = entry(number);
+        let mut draft = self.parts.root_tree.draft();
+        draft.push(leaf_hash(&bytes));
+        let (size, root) = (draft.size(), draft.root());
+        match self.parts.journal.append_cut(number, root, &bytes, draft.tiles()) {
+            Ok(()) => {
+                self.parts.root_tree.install(draft);
+                self.figures.cuts.store(size, Ordering::Relaxed);
+                Ok((size, root))
+            }
+            Err(CommitError::Failed(error)) => Err(error),
+            Err(other) => Err(StoreError::Unavailable(other.to_string())),
+        }
+    }
+}
+
+impl Filling {
+    fn empty(tree: &LogTree) -> Self {
+        Self { draft: tree.draft(), plain: Vec::new(), first: tree.size(), waiting: Vec::new() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.draft.size() - self.first >= MOST_ENTRIES as u64 || self.plain.len() >= MOST_BYTES
+    }
+}
+
+/// Appends the entry for `note` behind its length, and its leaf hash.
+fn encode(
+    telling: &Telling,
+    note: &Note,
+    epoch: u64,
+    out: &mut Vec<u8>,
+    leaves: &mut Vec<Hash>,
+) -> Result<(), Untellable> {
+    let start = out.len();
+    out.extend_from_slice(&[0; 2]);
+    telling.encode(note, epoch, out)?;
+    let entry = out.get(start + 2..).unwrap_or_default();
+    let length = u16::try_from(entry.len()).map_err(|_| EntryError::TooLong)?;
+    leaves.push(leaf_hash(entry));
+    if let Some(prefix) = out.get_mut(start..start + 2) {
+        prefix.copy_from_slice(&length.to_be_bytes());
+    }
+    Ok(())
+}
+
+enum End {
+    Asked,
+    Fatal(String),
+}

@@ -1,0 +1,201 @@
+//! Sessions: who stands behind an actor tag, told once per credential, address and day, sealed under the subject's key
+//! (mechanisms, 2.5). And what is told of those who are nobody.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use claviger_access::Caller;
+use claviger_audit::identity::{Identity, SubjectKey};
+use claviger_audit::op::{Op, Outcome};
+use claviger_core::change::Footing;
+use claviger_core::principal::{CredentialKind, Principal, PrincipalKind};
+use claviger_core::{CredentialId, PrincipalId, Timestamp};
+use moka::sync::Cache;
+use tokio::sync::{Mutex, oneshot};
+
+use super::submission::{Note, Notes, SealedIdentity, Submission, Telling, Told, reference};
+use super::{not_committed, overloaded};
+use crate::error::{ErrorKind, ServiceError};
+use crate::road::Road;
+
+/// Most sessions remembered; one that was forgotten is told again.
+const REMEMBERED: u64 = 100_000;
+/// How often a refused credential that is known gets an entry of its own.
+const REFUSAL_EVERY: Duration = Duration::from_secs(1);
+
+/// What the entries of one session share.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Index of the session's own entry.
+    pub(crate) index: u64,
+    /// The actor tag.
+    pub(crate) actor: [u8; 16],
+}
+
+type SessionKey = (CredentialId, IpAddr, u64);
+
+/// The sessions of this incarnation, and the count of strangers.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    open: Cache<SessionKey, Arc<Session>>,
+    refused: Cache<CredentialId, ()>,
+    opening: Mutex<()>,
+    strangers: AtomicU64,
+}
+
+impl Sessions {
+    pub(crate) fn new() -> Self {
+        Self {
+            open: Cache::new(REMEMBERED),
+            refused: Cache::builder().max_capacity(REMEMBERED).time_to_live(REFUSAL_EVERY).build(),
+            opening: Mutex::new(()),
+            strangers: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes the count of calls from nobody since the last time.
+    pub(crate) fn take_strangers(&self) -> u64 {
+        self.strangers.swap(0, Ordering::Relaxed)
+    }
+}
+
+/// Under which label a principal's subject key is sealed.
+pub(crate) fn subject_label(principal: PrincipalId) -> Vec<u8> {
+    [b"claviger/subject-key/v1\0".as_slice(), principal.as_bytes()].concat()
+}
+
+impl Road {
+    /// The caller's session; tells it first if it is new. The house has none.
+    pub(crate) async fn session(
+        &self,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Session>>, ServiceError> {
+        let (Some(credential), Some(source)) = (caller.credential(), caller.source()) else {
+            return Ok(None);
+        };
+        let key = (credential.id, source, now.utc_day());
+        if let Some(session) = self.sessions.open.get(&key) {
+            return Ok(Some(session));
+        }
+        // One at a time: a session is told once. Rare enough for one lock.
+        let _opening = self.sessions.opening.lock().await;
+        if let Some(session) = self.sessions.open.get(&key) {
+            return Ok(Some(session));
+        }
+        let principal = caller.principal();
+        let subject = self.subject_key(principal).await?;
+        let actor = match principal.kind {
+            PrincipalKind::Human => subject.actor_tag_human(now.utc_day()),
+            PrincipalKind::System | PrincipalKind::Workload => subject.actor_tag_workload(),
+        };
+        let identity = Identity {
+            principal: *principal.id.as_bytes(),
+            name: principal.name.to_string(),
+            kind: match principal.kind {
+                PrincipalKind::Human => 0,
+                PrincipalKind::System => 1,
+                PrincipalKind::Workload => 2,
+            },
+            credential: *credential.id.as_bytes(),
+            method: match credential.kind {
+                CredentialKind::Certificate => 0,
+                CredentialKind::Token => 1,
+            },
+            source_address: Some(source.to_string()),
+        };
+        let telling = Telling {
+            actor: Some(actor),
+            identity: Some(Box::new(SealedIdentity { subject, identity })),
+            ..Telling::of_system(Op::Session, now)
+        };
+        let receipt = self.tell(telling, Note::default()).await?;
+        let session = Arc::new(Session { index: receipt, actor });
+        self.sessions.open.insert(key, Arc::clone(&session));
+        Ok(Some(session))
+    }
+
+    async fn subject_key(&self, principal: &Principal) -> Result<SubjectKey, ServiceError> {
+        let sealed = &principal.subject_key;
+        let opened = self.state.provider.unseal(&subject_label(principal.id), sealed).await?;
+        #[expect(clippy::disallowed_methods, reason = "the subject key seals identities in the audit crate")]
+        let bytes = <[u8; 32]>::try_from(opened.expose());
+        bytes
+            .map(SubjectKey::new)
+            .map_err(|_| ServiceError::new(ErrorKind::Internal, "a subject key is damaged"))
+    }
+
+    /// Writes an entry that stands for itself; gives its index.
+    pub(crate) async fn tell(&self, telling: Telling, note: Note) -> Result<u64, ServiceError> {
+        let epoch = self.state.fence.epoch();
+        let submission = |reply| entry(telling, note, epoch, reply);
+        self.commit(submission).await.map(|receipt| receipt.index()).map_err(not_committed)
+    }
+
+    /// Records that a known credential was refused; not more often than once a second each.
+    pub(super) async fn tell_refused(&self, credential: CredentialId, now: Timestamp) -> Option<u64> {
+        if self.sessions.refused.contains_key(&credential) {
+            return self.count_unauthenticated();
+        }
+        self.sessions.refused.insert(credential, ());
+        let note = Note {
+            outcome: Told(Outcome::Unauthenticated),
+            reference: reference(&[credential.as_bytes()]),
+            ..Note::default()
+        };
+        self.tell(Telling::of_system(Op::AuthenticationFailure, now), note).await.ok()
+    }
+
+    /// Counts a call from nobody; the count is told once a second.
+    pub(super) fn count_unauthenticated(&self) -> Option<u64> {
+        self.sessions.strangers.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+
+    /// Records that a recorded result was withheld. Nobody waits for it: the caller has his answer.
+    pub(super) fn tell_suppressed(&self, index: u64) {
+        let note = Note { reference: reference(&[&index.to_be_bytes()]), ..Note::default() };
+        let (reply, _nobody) = oneshot::channel();
+        let telling = Telling::of_system(Op::ReleaseSuppressed, self.clock.now());
+        if self.queue.submit(entry(telling, note, self.state.fence.epoch(), reply)).is_err() {
+            tracing::error!(index, "a result was withheld, and the log takes no record of it");
+        }
+    }
+
+    /// Records how many calls came from nobody since the last time.
+    pub(crate) async fn tell_strangers(&self) -> Result<(), ServiceError> {
+        let count = self.sessions.take_strangers();
+        if count == 0 {
+            return Ok(());
+        }
+        let note = Note {
+            outcome: Told(Outcome::Unauthenticated),
+            reference: reference(&[&count.to_be_bytes()]),
+            ..Note::default()
+        };
+        if self.queue.is_full() {
+            self.sessions.strangers.fetch_add(count, Ordering::Relaxed);
+            return Err(overloaded());
+        }
+        self.tell(Telling::of_system(Op::UnauthenticatedCount, self.clock.now()), note).await.map(|_| ())
+    }
+}
+
+fn entry(
+    telling: Telling,
+    note: Note,
+    epoch: u64,
+    reply: oneshot::Sender<Result<claviger_core::receipt::Receipt, super::NotCommitted>>,
+) -> Submission {
+    Submission {
+        telling,
+        notes: Notes::from(note),
+        changes: Vec::new(),
+        tightens: Vec::new(),
+        epoch,
+        footing: Footing::default(),
+        reply,
+    }
+}

@@ -1,0 +1,168 @@
+//! What a call hands to the sequencer: what to tell, what to change, and what it rests on.
+
+use claviger_audit::entry::{Entry, EntryError};
+use claviger_audit::identity::{Identity, IdentityError, SubjectKey};
+use claviger_audit::op::{Op, Outcome};
+use claviger_core::change::{Change, Footing, Subject};
+use claviger_core::port::StoreError;
+use claviger_core::receipt::Receipt;
+use claviger_core::{KeyId, Timestamp};
+use tokio::sync::oneshot;
+
+/// What one entry tells beyond what its whole call shares.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Note {
+    pub(crate) outcome: Told,
+    pub(crate) key: Option<KeyId>,
+    pub(crate) version: Option<u32>,
+    pub(crate) input_len: Option<usize>,
+    pub(crate) context_tag: Option<[u8; 16]>,
+    pub(crate) reference: Option<Box<[u8]>>,
+}
+
+/// How it ended; fine by default.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told(pub(crate) Outcome);
+
+impl Default for Told {
+    fn default() -> Self {
+        Self(Outcome::Ok)
+    }
+}
+
+/// Public bytes that an entry carries in field `ref`: these, one after the other.
+pub(crate) fn reference(parts: &[&[u8]]) -> Option<Box<[u8]>> {
+    Some(parts.concat().into_boxed_slice())
+}
+
+/// What all entries of a call share.
+#[derive(Clone, Debug)]
+pub(crate) struct Telling {
+    pub(crate) op: Op,
+    pub(crate) at: Timestamp,
+    pub(crate) actor: Option<[u8; 16]>,
+    pub(crate) session: Option<u64>,
+    pub(crate) request_tag: Option<[u8; 16]>,
+    pub(crate) policy: Option<[u8; 8]>,
+    /// Whose identity the entry carries, sealed; sessions only.
+    pub(crate) identity: Option<Box<SealedIdentity>>,
+}
+
+/// An identity with the key that seals it.
+#[derive(Clone, Debug)]
+pub(crate) struct SealedIdentity {
+    pub(crate) subject: SubjectKey,
+    pub(crate) identity: Identity,
+}
+
+/// Why an entry cannot be written down.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Untellable {
+    /// The log's schema has no such entry.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// The identity does not seal.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+impl Telling {
+    pub(crate) fn of_system(op: Op, at: Timestamp) -> Self {
+        Self { op, at, actor: None, session: None, request_tag: None, policy: None, identity: None }
+    }
+
+    /// Appends the entry for `note`, committed under `epoch`.
+    pub(super) fn encode(&self, note: &Note, epoch: u64, out: &mut Vec<u8>) -> Result<(), Untellable> {
+        let entry = Entry {
+            t: self.at.as_micros(),
+            e: epoch,
+            op: self.op,
+            out: note.outcome.0,
+            key: note.key.map(|key| *key.as_bytes()),
+            kv: note.version,
+            act: self.actor,
+            ses: self.session,
+            n: note.input_len.map(log2_ceil),
+            ctx: note.context_tag,
+            rid: self.request_tag,
+            pol: self.policy,
+            enc: None,
+            reference: note.reference.as_deref().map(Into::into),
+        };
+        let Some(identity) = &self.identity else { return Ok(entry.encode_into(out)?) };
+        // The seal is bound to the entry that carries it, its epoch included.
+        let sealed = identity.subject.seal_identity(&identity.identity, &entry.seal_context())?;
+        Ok(Entry { enc: Some(sealed.into()), ..entry }.encode_into(out)?)
+    }
+}
+
+/// `ceil(log2(length))`, 0 for lengths 0 and 1: the log tells sizes no finer.
+fn log2_ceil(length: usize) -> u8 {
+    u8::try_from(usize::BITS - length.saturating_sub(1).leading_zeros()).unwrap_or(u8::MAX)
+}
+
+/// One note or many, without an allocation for one.
+#[derive(Debug)]
+pub(crate) enum Notes {
+    /// The entries of a batch call, one an item.
+    Many(Vec<Note>),
+    /// The entry of a single call.
+    One(Note),
+}
+
+impl Notes {
+    pub(crate) fn as_slice(&self) -> &[Note] {
+        match self {
+            Self::Many(notes) => notes,
+            Self::One(note) => std::slice::from_ref(note),
+        }
+    }
+}
+
+impl From<Note> for Notes {
+    fn from(note: Note) -> Self {
+        Self::One(note)
+    }
+}
+
+/// A decided call on its way into the log.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    pub(crate) telling: Telling,
+    pub(crate) notes: Notes,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) tightens: Vec<Subject>,
+    /// Epoch as of which everything it rests on is good.
+    pub(crate) epoch: u64,
+    pub(crate) footing: Footing,
+    pub(crate) reply: oneshot::Sender<Result<Receipt, NotCommitted>>,
+}
+
+/// Why a submission is not in the log.
+#[derive(Debug, Clone)]
+pub(crate) enum NotCommitted {
+    /// Another write came in between: run it again.
+    Conflict,
+    /// The store could not; nothing happened.
+    Failed(StoreError),
+    /// Its ground was taken away: decide it again.
+    Fenced,
+    /// No room in the queue.
+    Overloaded,
+    /// The sequencer has stopped for good.
+    Stopped,
+    /// The log's schema has no such entry.
+    Untellable(Untellable),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_told_as_powers_of_two() {
+        for (length, told) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (1024, 10), (1025, 11)] {
+            assert_eq!(log2_ceil(length), told, "{length}");
+        }
+    }
+}

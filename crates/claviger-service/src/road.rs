@@ -1,0 +1,379 @@
+//! A deployment at work: opens what the store keeps, checks it against itself, and puts the road on top.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use claviger_access::Authorizer;
+use claviger_audit::checkpoint::Checkpoint;
+use claviger_audit::key::{SigningKey, VerifierKey};
+use claviger_audit::op::Op;
+use claviger_audit::tree::{Frontier, HashReader, root_of};
+use claviger_core::Name;
+use claviger_core::port::provider::RootPublicKey;
+use claviger_core::port::store::LogId;
+use claviger_core::port::{Clock, Provider, Store, StoreError};
+use claviger_crypto::SecretBytes;
+use claviger_crypto::kdf::HmacSha256;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::error::{ErrorKind, ServiceError};
+use crate::log::hashes::StoredHashes;
+use crate::log::tree::{LogTree, Rebuild};
+use crate::log::{LogReader, cutter};
+use crate::pipeline::Sessions;
+use crate::pipeline::fence::Fence;
+use crate::pipeline::sequencer::{self, Figures, Queue};
+use crate::pipeline::submission::{Note, Telling, reference};
+use crate::state::{Forget, Memory, State};
+
+/// The shard of a single node.
+const SHARD: u32 = 1;
+const DEPLOYMENT: &str = "deployment";
+const ROOT_KEY: &str = "root-key";
+const TAGS: &str = "tags";
+const TAGS_LABEL: &[u8] = b"claviger/log-tags/v1";
+
+/// How a deployment is opened.
+pub struct Options {
+    /// The deployment's name; binds at the first opening.
+    pub deployment: Name,
+    /// How often the log is cut.
+    pub cut_every: Duration,
+    /// How much is kept in memory.
+    pub memory: Memory,
+    /// The newest signed note that was kept beside the store: a store that does not reach it was rolled back.
+    pub known_note: Option<String>,
+    /// Called with each new signed note.
+    pub on_signed: Box<dyn Fn(&str) + Send + Sync>,
+    /// Called once if the log stops for a reason of its own.
+    pub on_fatal: Box<dyn FnOnce(String) + Send>,
+    /// Test-only: no second look at the fence.
+    pub insecure_fence_off: bool,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("deployment", &self.deployment).finish_non_exhaustive()
+    }
+}
+
+/// What is fixed while the process runs.
+#[derive(Debug)]
+pub struct SystemFacts {
+    /// The deployment's name.
+    pub deployment: Name,
+    /// Which start of the process this is.
+    pub incarnation: u64,
+    /// Origin of the shard's log.
+    pub origin: Arc<str>,
+    /// The shard.
+    pub shard: u32,
+    /// Verifies checkpoints of the root log.
+    pub root_key: VerifierKey,
+    /// Verifies checkpoints of the shard's log, and receipts, of this incarnation.
+    pub node_key: VerifierKey,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+/// The way into the house. Cheap to clone.
+#[derive(Clone)]
+pub struct Road(Arc<Inner>);
+
+/// What a road is made of.
+pub struct Inner {
+    pub(crate) state: Arc<State>,
+    pub(crate) authorizer: Authorizer,
+    pub(crate) sessions: Sessions,
+    pub(crate) queue: Queue,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) log: LogReader,
+    pub(crate) facts: SystemFacts,
+    pub(crate) on_signed: Box<dyn Fn(&str) + Send + Sync>,
+    stop: watch::Sender<bool>,
+    sequencer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::ops::Deref for Road {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Road {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Road").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+impl Road {
+    /// Opens a deployment: takes over its log, checks that it is whole and not rolled back, and records the start.
+    ///
+    /// # Errors
+    /// When store and root do not belong together, or the log is not what its heads say.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        provider: Arc<dyn Provider>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, ServiceError> {
+        let deployment = bind_deployment(store.as_ref(), &options.deployment).await?;
+        let root_key = bind_root_key(store.as_ref(), provider.as_ref(), &deployment).await?;
+        let tags = tags_key(store.as_ref(), provider.as_ref()).await?;
+        let origin: Arc<str> = format!("{deployment}/audit/{SHARD}").into();
+        let node_key = SigningKey::generate(&origin).map_err(internal)?;
+        let vkey = node_key.verifier_key().clone();
+        let digest = vkey.digest();
+        store.put_document(&node_document(&digest), vkey.to_string().as_bytes()).await?;
+
+        let journal = store.open_journal(SHARD)?;
+        let head = journal.head();
+        let root_head = store.root_head().await?;
+        let since = head.epoch.saturating_sub(4096);
+        let deltas = store.list_deltas(since, 4096).await?;
+        let fence = Arc::new(Fence::new(head.epoch, deltas));
+        let tree = rebuild(&store, LogId::Shard(SHARD), head.size, head.root).await?;
+        let root_tree = rebuild(&store, LogId::Root, root_head.size, root_head.root).await?;
+        for note in
+            options.known_note.iter().chain(Some(&root_head.signed_note).filter(|note| !note.is_empty()))
+        {
+            check_known(&store, &root_key, note, root_head.size).await?;
+        }
+        let log =
+            LogReader::new(Arc::clone(&store), SHARD, tree.shared_pending(), root_tree.shared_pending());
+        let state = Arc::new(State::new(store, provider, Arc::clone(&fence), tags, options.memory));
+        let facts = SystemFacts {
+            deployment,
+            incarnation: head.incarnation,
+            origin: Arc::clone(&origin),
+            shard: SHARD,
+            root_key,
+            node_key: vkey,
+        };
+        let parts = sequencer::Parts {
+            journal,
+            tree,
+            root_tree,
+            fence,
+            publish: Box::new(Forget(Arc::clone(&state))),
+            node_key,
+            origin,
+            on_fatal: options.on_fatal,
+        };
+        let (queue, thread) = sequencer::start(parts, options.insecure_fence_off).map_err(|error| {
+            ServiceError::new(ErrorKind::Unavailable, "no thread for the log").caused_by(error)
+        })?;
+        let (stop, _) = watch::channel(false);
+        let road = Self(Arc::new(Inner {
+            state,
+            authorizer: Authorizer::new().map_err(internal)?,
+            sessions: Sessions::new(),
+            queue,
+            clock,
+            log,
+            facts,
+            on_signed: options.on_signed,
+            stop,
+            sequencer: Mutex::new(Some(thread)),
+        }));
+        // The range of entries that may never have been delivered ends where this one stands (crash point C3).
+        let note = Note { reference: reference(&[&digest]), ..Note::default() };
+        road.tell(Telling::of_system(Op::NodeStart, road.clock.now()), note).await?;
+        if root_head.signed_size < root_head.size {
+            // Crash point C7: committed, not signed. Sign the same.
+            road.sign_root_head(root_head.size, root_head.root).await?;
+        }
+        tokio::spawn(cutter::keep_cutting(road.clone(), options.cut_every));
+        Ok(road)
+    }
+
+    /// Records the end, cuts and signs a last time, and stops the sequencer. Calls that come later are refused.
+    pub async fn stop(&self) {
+        let _ = self.stop.send(true);
+        if let Err(error) =
+            self.tell(Telling::of_system(Op::NodeStop, self.clock.now()), Note::default()).await
+        {
+            tracing::warn!(%error, "the stop was not recorded");
+        }
+        if let Err(error) = self.cut().await {
+            tracing::warn!(%error, "the last cut was not made");
+        }
+        let thread = self.sequencer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let queue = self.queue.clone();
+        let joined = tokio::task::spawn_blocking(move || {
+            queue.stop();
+            thread.map(JoinHandle::join)
+        });
+        if let Ok(Some(Err(_))) = joined.await {
+            tracing::error!("the sequencer ended badly");
+        }
+    }
+
+    pub(crate) async fn stopping(&self) {
+        let mut stop = self.stop.subscribe();
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
+
+impl Inner {
+    /// What is fixed while the process runs.
+    #[must_use]
+    pub fn facts(&self) -> &SystemFacts {
+        &self.facts
+    }
+
+    /// What the sequencer counts.
+    #[must_use]
+    pub fn figures(&self) -> &Figures {
+        self.queue.figures()
+    }
+
+    /// How many calls wait for the log.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The fence epoch in force.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.state.fence.epoch()
+    }
+
+    /// How many keys are in memory.
+    #[must_use]
+    pub fn keys_in_memory(&self) -> u64 {
+        self.state.keys_in_memory()
+    }
+
+    /// The provider, for its health.
+    #[must_use]
+    pub fn provider(&self) -> &Arc<dyn Provider> {
+        &self.state.provider
+    }
+}
+
+/// Under which name a node's verifier key is kept.
+pub(crate) fn node_document(digest: &[u8; 32]) -> String {
+    let mut name = String::from("node/");
+    for byte in digest {
+        name.push_str(&format!("{byte:02x}"));
+    }
+    name
+}
+
+async fn bind_deployment(store: &dyn Store, wanted: &Name) -> Result<Name, ServiceError> {
+    let Some(bytes) = store.find_document(DEPLOYMENT).await? else {
+        store.put_document(DEPLOYMENT, wanted.as_str().as_bytes()).await?;
+        return Ok(wanted.clone());
+    };
+    let kept = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse::<Name>().ok());
+    Ok(kept.ok_or_else(|| StoreError::Corrupt("the deployment's name does not read".into()))?)
+}
+
+async fn bind_root_key(
+    store: &dyn Store,
+    provider: &dyn Provider,
+    deployment: &Name,
+) -> Result<VerifierKey, ServiceError> {
+    let name = format!("{deployment}/audit/root");
+    let key = match provider.root_public_key() {
+        RootPublicKey::Ed25519(public) => VerifierKey::ed25519(&name, &public),
+        RootPublicKey::EcdsaP256(point) => VerifierKey::ecdsa_p256(&name, &point),
+    };
+    let key = key.map_err(internal)?;
+    let text = key.to_string();
+    match store.find_document(ROOT_KEY).await? {
+        None => store.put_document(ROOT_KEY, text.as_bytes()).await?,
+        Some(kept) if kept == text.as_bytes() => {}
+        Some(_) => {
+            let message = "this root is not the one that the store belongs to; point the configuration at the right token or root file";
+            return Err(ServiceError::new(ErrorKind::Internal, message));
+        }
+    }
+    Ok(key)
+}
+
+async fn tags_key(store: &dyn Store, provider: &dyn Provider) -> Result<HmacSha256, ServiceError> {
+    let secret: SecretBytes = match store.find_document(TAGS).await? {
+        Some(sealed) => provider.unseal(TAGS_LABEL, &sealed).await?,
+        None => {
+            let secret = provider.random(32).await?;
+            store.put_document(TAGS, &provider.seal(TAGS_LABEL, &secret).await?).await?;
+            secret
+        }
+    };
+    Ok(HmacSha256::new(&secret))
+}
+
+/// Rebuilds the tree of a log and holds it against its head.
+async fn rebuild(
+    store: &Arc<dyn Store>,
+    log: LogId,
+    size: u64,
+    root: [u8; 32],
+) -> Result<LogTree, ServiceError> {
+    let (store, runtime) = (Arc::clone(store), Handle::current());
+    let rebuilt = tokio::task::spawn_blocking(move || {
+        let hashes = StoredHashes::new(store, runtime, log, size, None);
+        let frontier = Frontier::from_subtrees(size, |height, index| hashes.hash(height, index));
+        let whole = frontier.filter(|frontier| frontier.root() == root || size == 0);
+        let Some(frontier) = whole else {
+            let why = hashes.failure();
+            return Err(why.unwrap_or_else(|| {
+                StoreError::Corrupt(format!("the log {log:?} is not what its head says"))
+            }));
+        };
+        let mut rebuild = Rebuild::default();
+        for level in 1..8_u8 {
+            let there = size >> (8 * u32::from(level));
+            if there > 0 {
+                let tile = hashes.tile(level, there / 256)?;
+                rebuild.put(level, tile.to_vec());
+            }
+        }
+        Ok(rebuild.finish(frontier))
+    });
+    Ok(rebuilt.await.map_err(internal)??)
+}
+
+/// Is a note that was signed before consistent with the root log as it is now?
+async fn check_known(
+    store: &Arc<dyn Store>,
+    key: &VerifierKey,
+    note: &str,
+    size: u64,
+) -> Result<(), ServiceError> {
+    let known = Checkpoint::open(note.as_bytes(), key).map_err(|error| {
+        ServiceError::new(ErrorKind::Internal, "a kept checkpoint does not verify").caused_by(error)
+    })?;
+    let rolled_back = || {
+        ServiceError::new(
+            ErrorKind::Internal,
+            "the store is older than a checkpoint that this node signed: it was rolled back; restore the newest state, and investigate",
+        )
+    };
+    if known.size > size {
+        return Err(rolled_back());
+    }
+    let (store, runtime) = (Arc::clone(store), Handle::current());
+    let root = tokio::task::spawn_blocking(move || {
+        let hashes = StoredHashes::new(store, runtime, LogId::Root, known.size, None);
+        root_of(known.size, &hashes)
+    });
+    let root = root.await.map_err(internal)?.map_err(internal)?;
+    if root == known.root { Ok(()) } else { Err(rolled_back()) }
+}
+
+fn internal(error: impl std::error::Error + Send + Sync + 'static) -> ServiceError {
+    ServiceError::new(ErrorKind::Internal, "the deployment cannot be opened").caused_by(error)
+}

@@ -1,0 +1,269 @@
+//! What this node remembers of the store, so that the hot path asks it nothing.
+//!
+//! Every remembered thing knows as of which epoch it is good. Whoever takes it at a later epoch asks the fence whether
+//! anything in between took its ground away; a thing that stood is then good as of that later epoch. So a revoked right is
+//! never used out of memory, whatever the order in which caches are filled and emptied.
+
+mod known;
+mod live;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use claviger_access::{Cacheable, Presented};
+use claviger_core::change::{Change, Footing};
+use claviger_core::port::{Provider, Store};
+use claviger_core::target::Target;
+use claviger_core::{Action, CredentialId, KeyId, KeyName};
+use claviger_crypto::kdf::HmacSha256;
+use moka::sync::Cache;
+
+pub(crate) use known::Known;
+pub(crate) use live::LiveKey;
+
+use crate::error::ServiceError;
+use crate::pipeline::fence::Fence;
+use crate::pipeline::sequencer::Publish;
+use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
+
+/// How much is remembered.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Keys with their material ready for use.
+    pub keys: u64,
+    /// Credentials and what they prove.
+    pub credentials: u64,
+    /// Permits.
+    pub permits: u64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { keys: 50_000, credentials: 50_000, permits: 200_000 }
+    }
+}
+
+/// A thing with the epoch as of which it is good.
+#[derive(Debug)]
+pub(crate) struct Good<T> {
+    pub(crate) thing: T,
+    footing: Footing,
+    epoch: AtomicU64,
+}
+
+impl<T> Good<T> {
+    pub(crate) fn new(thing: T, footing: Footing, epoch: u64) -> Self {
+        Self { thing, footing, epoch: AtomicU64::new(epoch) }
+    }
+
+    /// Is it good as of `epoch`? If so it is from now on.
+    pub(crate) fn stands_at(&self, epoch: u64, fence: &Fence) -> bool {
+        let known = self.epoch.load(Ordering::Acquire);
+        if known >= epoch {
+            return true;
+        }
+        if fence.affects(known, &self.footing) {
+            return false;
+        }
+        self.epoch.fetch_max(epoch, Ordering::AcqRel);
+        true
+    }
+}
+
+/// What a permit is remembered by: who came how, what for, and of which key.
+pub(crate) type PermitKey = (CredentialId, Action, KeyId);
+
+/// Store, provider, and what is remembered of both.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) fence: Arc<Fence>,
+    keys: Cache<KeyId, Arc<Good<LiveKey>>>,
+    names: Cache<KeyName, KeyId>,
+    known: Cache<[u8; 32], Arc<Good<Known>>>,
+    permits: Cache<PermitKey, Arc<Good<Cacheable>>>,
+    /// Tags encryption contexts and request ids in the log; one key per deployment, from which each key's is derived.
+    tags: HmacSha256,
+}
+
+impl State {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        provider: Arc<dyn Provider>,
+        fence: Arc<Fence>,
+        tags: HmacSha256,
+        memory: Memory,
+    ) -> Self {
+        Self {
+            store,
+            provider,
+            fence,
+            keys: Cache::new(memory.keys),
+            names: Cache::new(memory.keys),
+            known: Cache::new(memory.credentials),
+            permits: Cache::new(memory.permits),
+            tags,
+        }
+    }
+
+    /// How many keys are ready for use in memory.
+    pub(crate) fn keys_in_memory(&self) -> u64 {
+        self.keys.entry_count()
+    }
+
+    /// The key, as it is at `epoch` or later.
+    pub(crate) async fn live_key(&self, id: KeyId, epoch: u64) -> Result<Arc<Good<LiveKey>>, ServiceError> {
+        if let Some(live) = self.keys.get(&id)
+            && live.stands_at(epoch, &self.fence)
+        {
+            return Ok(live);
+        }
+        let (sequence, good_at) = (self.fence.sequence(), self.fence.epoch());
+        let record = self.store.find_key(id).await?.ok_or_else(ServiceError::not_found)?;
+        let footing = Footing { key: Some(id), ring: Some(record.ring.id), ..Footing::default() };
+        let tag = self.tags.tag(&[b"context", id.as_bytes()]);
+        let live = Arc::new(Good::new(LiveKey::new(Arc::new(record), tag), footing, good_at));
+        self.keys.insert(id, Arc::clone(&live));
+        if self.fence.sequence() != sequence {
+            // A change was published while we read: what we read may be from before it.
+            self.keys.invalidate(&id);
+        }
+        Ok(live)
+    }
+
+    /// Who presents himself with that, as of `epoch` or later; `None` when nobody is known by it.
+    pub(crate) async fn known(
+        &self,
+        presented: &Presented,
+        epoch: u64,
+    ) -> Result<Option<Arc<Good<Known>>>, ServiceError> {
+        let Some((_, digest)) = presented.lookup() else { return Ok(None) };
+        if let Some(known) = self.known.get(digest)
+            && known.stands_at(epoch, &self.fence)
+        {
+            return Ok(Some(known));
+        }
+        let (sequence, good_at) = (self.fence.sequence(), self.fence.epoch());
+        let Some(credential) = self.store.find_credential_by_digest(digest).await? else { return Ok(None) };
+        let Some(principal) = self.store.find_principal(credential.principal).await? else { return Ok(None) };
+        let footing =
+            Footing { principal: Some(principal.id), credential: Some(credential.id), ..Footing::default() };
+        let known = Arc::new(Good::new(Known::new(principal, credential), footing, good_at));
+        self.known.insert(*digest, Arc::clone(&known));
+        if self.fence.sequence() != sequence {
+            self.known.invalidate(digest);
+        }
+        Ok(Some(known))
+    }
+
+    /// A permit that was given before and still stands at `epoch`.
+    pub(crate) fn remembered(&self, key: &PermitKey, epoch: u64) -> Option<Arc<Good<Cacheable>>> {
+        self.permits.get(key).filter(|permit| permit.stands_at(epoch, &self.fence))
+    }
+
+    /// Remembers a permit that was decided on grants read since `sequence`.
+    pub(crate) fn remember(&self, key: PermitKey, permit: Arc<Good<Cacheable>>, sequence: u64) {
+        self.permits.insert(key, permit);
+        if self.fence.sequence() != sequence {
+            self.permits.invalidate(&key);
+        }
+    }
+
+    /// The identifier of the key that callers mean.
+    pub(crate) async fn key_id(&self, key: &KeyRef) -> Result<KeyId, ServiceError> {
+        let name = match key {
+            KeyRef::Id(id) => return Ok(*id),
+            KeyRef::Name(name) => name,
+        };
+        if let Some(id) = self.names.get(name) {
+            return Ok(id);
+        }
+        let id = self.store.find_key_id(name).await?.ok_or_else(ServiceError::not_found)?;
+        // Bound for ever: what is remembered here is never outdated.
+        self.names.insert(name.clone(), id);
+        Ok(id)
+    }
+
+    /// The ring that callers mean.
+    pub(crate) async fn ring(&self, ring: &RingRef) -> Result<claviger_core::key::KeyRing, ServiceError> {
+        let found = match ring {
+            RingRef::Id(id) => self.store.find_ring(*id).await?,
+            RingRef::Name(name) => self.store.find_ring_by_name(name).await?,
+        };
+        found.ok_or_else(ServiceError::not_found)
+    }
+
+    /// The principal that callers mean.
+    pub(crate) async fn principal(
+        &self,
+        principal: &PrincipalRef,
+    ) -> Result<claviger_core::principal::Principal, ServiceError> {
+        let found = match principal {
+            PrincipalRef::Id(id) => self.store.find_principal(*id).await?,
+            PrincipalRef::Name(name) => self.store.find_principal_by_name(name).await?,
+        };
+        found.ok_or_else(ServiceError::not_found)
+    }
+
+    /// Finds what a call is about. Gives the live key beside the target when it is one.
+    pub(crate) async fn resolve(
+        &self,
+        target: TargetRef<'_>,
+        epoch: u64,
+    ) -> Result<(Target, Option<Arc<Good<LiveKey>>>), ServiceError> {
+        let id = match target {
+            TargetRef::Key(key) => self.key_id(key).await?,
+            TargetRef::KeyId(id) => id,
+            TargetRef::Credential(id) => {
+                let credential = self.store.find_credential(id).await?.ok_or_else(ServiceError::not_found)?;
+                return Ok((Target::Principal(credential.principal), None));
+            }
+            TargetRef::Grant(id) => return Ok((Target::Grant(id), None)),
+            TargetRef::Principal(principal) => {
+                return Ok((Target::Principal(self.principal(principal).await?.id), None));
+            }
+            TargetRef::Ring(ring) => return Ok((Target::Ring(Arc::new(self.ring(ring).await?)), None)),
+            TargetRef::System => return Ok((Target::System, None)),
+        };
+        let live = self.live_key(id, epoch).await?;
+        Ok((Target::Key(Arc::clone(live.thing.record())), Some(live)))
+    }
+
+    /// The tag of a caller's request id in the log.
+    pub(crate) fn request_tag(&self, request_id: &str) -> [u8; 16] {
+        half(self.tags.tag(&[b"request", request_id.as_bytes()]))
+    }
+}
+
+/// The first half of a digest.
+pub(crate) fn half(digest: [u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(digest.first_chunk::<16>().unwrap_or(&[0; 16]));
+    half
+}
+
+/// Drops from memory what changes outdated; shared with the sequencer.
+#[derive(Debug)]
+pub(crate) struct Forget(pub(crate) Arc<State>);
+
+impl Publish for Forget {
+    fn publish(&self, changes: &[Change]) {
+        let state = &self.0;
+        for change in changes {
+            match change {
+                Change::PutKey(key) => state.keys.invalidate(&key.id),
+                Change::PutVersion(version) => state.keys.invalidate(&version.id.key),
+                Change::PutCredential(credential) => state.known.invalidate(&credential.digest),
+                // Rare, and what rests on a ring or a principal is not indexed by it.
+                Change::PutRing(_) => state.keys.invalidate_all(),
+                Change::PutPrincipal(_) => {
+                    state.known.invalidate_all();
+                    state.permits.invalidate_all();
+                }
+                // A permit says what is allowed and is only ever outdated by tightening, which the fence tells.
+                Change::PutGrant(_) | Change::CountUses { .. } | Change::PutIdempotency(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What an operation sees: the store to read, the provider to work with, the clock, and who asks.
+
+use std::sync::Arc;
+
+use claviger_access::{Authorizer, Caller};
+use claviger_core::change::{Change, IdempotencyRecord};
+use claviger_core::key::{KeyRecord, KeyRing, KeyVersion};
+use claviger_core::port::{Handle, Provider, Store};
+use claviger_core::target::Target;
+use claviger_core::{KeyId, Timestamp};
+use claviger_crypto::digest;
+use claviger_crypto::envelope::Context;
+
+use crate::error::{ErrorKind, ServiceError};
+use crate::log::LogReader;
+use crate::pipeline::submission::Note;
+use crate::state::{LiveKey, State};
+
+/// The view of one call.
+#[derive(Debug)]
+pub struct View<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) authorizer: &'a Authorizer,
+    pub(crate) caller: &'a Caller,
+    pub(crate) now: Timestamp,
+    pub(crate) target: &'a Target,
+    pub(crate) live: Option<&'a LiveKey>,
+    pub(crate) idempotency_key: Option<&'a str>,
+    pub(crate) log: &'a LogReader,
+    pub(crate) system: &'a crate::road::SystemFacts,
+}
+
+impl<'a> View<'a> {
+    /// The store, to read.
+    pub(crate) fn store(&self) -> &'a dyn Store {
+        self.state.store.as_ref()
+    }
+
+    /// The provider, to work with.
+    pub(crate) fn provider(&self) -> &'a dyn Provider {
+        self.state.provider.as_ref()
+    }
+
+    /// The key that the call is about.
+    pub(crate) fn live(&self) -> Result<&'a LiveKey, ServiceError> {
+        self.live.ok_or_else(ServiceError::not_found)
+    }
+
+    /// The record of the key that the call is about.
+    pub(crate) fn record(&self) -> Result<&'a Arc<KeyRecord>, ServiceError> {
+        Ok(self.live()?.record())
+    }
+
+    /// The ring that the call is about.
+    pub(crate) fn ring(&self) -> Result<&'a Arc<KeyRing>, ServiceError> {
+        match self.target {
+            Target::Ring(ring) => Ok(ring),
+            Target::Grant(_) | Target::Key(_) | Target::Principal(_) | Target::System => {
+                Err(ServiceError::not_found())
+            }
+        }
+    }
+
+    /// The material of a version of that key.
+    pub(crate) async fn handle(&self, version: &KeyVersion) -> Result<&'a Arc<dyn Handle>, ServiceError> {
+        self.live()?.handle(version, self.provider()).await
+    }
+
+    /// A note about the key that the call is about.
+    pub(crate) fn note(&self) -> Note {
+        Note { key: self.target.key_id(), ..Note::default() }
+    }
+
+    /// A note about one item of a use.
+    pub(crate) fn use_note(&self, version: Option<u32>, input_len: usize, context: &Context) -> Note {
+        Note {
+            key: self.target.key_id(),
+            version,
+            input_len: Some(input_len),
+            context_tag: self.live.and_then(|live| live.context_tag(context)),
+            ..Note::default()
+        }
+    }
+
+    /// What the same call made before, if it came before; `request` is all that it asks for.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IdempotencyMismatch`] when another call came under the same key.
+    pub(crate) async fn made_before(&self, request: &[u8]) -> Result<Option<[u8; 16]>, ServiceError> {
+        let Some(key) = self.idempotency_key else { return Ok(None) };
+        let key_digest = digest::sha256(key.as_bytes());
+        let Some(record) = self.store().find_idempotency(self.caller.principal().id, &key_digest).await?
+        else {
+            return Ok(None);
+        };
+        if record.request_digest != digest::sha256(request) {
+            return Err(ServiceError::new(
+                ErrorKind::IdempotencyMismatch,
+                "this idempotency key came before with another request; use a fresh one",
+            ));
+        }
+        Ok(Some(record.created))
+    }
+
+    /// The change that remembers this call as the maker of `created`.
+    pub(crate) fn remember_making(&self, request: &[u8], created: [u8; 16]) -> Option<Change> {
+        self.idempotency_key.map(|key| {
+            Change::PutIdempotency(IdempotencyRecord {
+                principal: self.caller.principal().id,
+                key_digest: digest::sha256(key.as_bytes()),
+                request_digest: digest::sha256(request),
+                created,
+                created_at: self.now,
+            })
+        })
+    }
+
+    /// The key of that identifier, as it is now in the store.
+    pub(crate) async fn load_key(&self, id: KeyId) -> Result<KeyRecord, ServiceError> {
+        self.store().find_key(id).await?.ok_or_else(ServiceError::not_found)
+    }
+}
