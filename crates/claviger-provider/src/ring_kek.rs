@@ -100,3 +100,32 @@ pub(crate) fn unwrap(
     }
     Ok(ready)
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "looks for known key bytes in what is kept")]
+mod tests {
+    use claviger_core::{KeyId, KeyRingId, KeyVersionId, Purpose, Spec};
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_material_shows_none_of_it() {
+        let kek = SecretBytes::new((0..32).collect());
+        let key = RecordKey::new(&kek).unwrap();
+        let place = Place {
+            ring: KeyRingId::from_bytes([1; 16]),
+            version: KeyVersionId { key: KeyId::from_bytes([2; 16]), number: 1 },
+            spec: Spec::Aes256Gcm,
+            purpose: Purpose::Encrypt,
+        };
+        let material = SecretBytes::new((100..132).collect());
+        let wrapped = wrap(&key, &place, &material).unwrap();
+        for secret in [&kek, &material] {
+            for part in secret.expose().windows(4) {
+                assert!(!wrapped.bytes.windows(4).any(|window| window == part));
+            }
+        }
+        let shown = format!("{wrapped:?} {key:?} {material:?}");
+        assert!(!shown.contains("100, 101"), "{shown}");
+    }
+}

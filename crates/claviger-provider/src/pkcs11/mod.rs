@@ -22,6 +22,8 @@ mod sealing;
 mod self_test;
 mod signing;
 mod usage;
+#[cfg(test)]
+mod wycheproof;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -102,6 +104,28 @@ pub struct Pkcs11Config {
     pub label_prefix: String,
     /// How long a call waits for a place in the queue, and again for the answer, before it is `Unavailable`.
     pub patience: Duration,
+}
+
+impl Pkcs11Config {
+    /// Threads where nothing else is said.
+    pub const POOL_SIZE: usize = 8;
+    /// What labels begin with where nothing else is said.
+    pub const LABEL_PREFIX: &'static str = "claviger";
+    /// How long a call waits where nothing else is said.
+    pub const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// A configuration that says nothing else.
+    #[must_use]
+    pub fn new(library: PathBuf, token: TokenSelector, pin: SecretBytes) -> Self {
+        Self {
+            library,
+            token,
+            pin,
+            pool_size: Self::POOL_SIZE,
+            label_prefix: Self::LABEL_PREFIX.to_owned(),
+            patience: Self::PATIENCE,
+        }
+    }
 }
 
 /// A provider whose root is in a PKCS#11 token.

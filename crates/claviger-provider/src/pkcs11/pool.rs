@@ -5,6 +5,7 @@
 //! failure nobody knows whether the token did it.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
@@ -286,7 +287,9 @@ impl Worker {
         let outcome = match (&seated, &self.seat) {
             (Ok(()), Some(seat)) => {
                 let bench = Bench { session: &seat.session, link: &seat.link, core: &self.core };
-                let outcome = work(Ok(&bench));
+                // A panic in the library's binding costs this session, not the thread: its caller sees no answer.
+                let outcome = catch_unwind(AssertUnwindSafe(|| work(Ok(&bench))));
+                let outcome = outcome.unwrap_or(Outcome::Replace);
                 self.core.objects.sweep(&bench);
                 outcome
             }

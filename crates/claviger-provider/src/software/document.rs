@@ -115,3 +115,36 @@ impl Method {
         RecordKey::new(&key).map_err(|_| SoftwareRootError::Module)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "looks for known key bytes in what is kept")]
+    fn document_opens_to_its_payload_and_shows_none_of_it() {
+        let unlock = RootUnlock::KeyFile(SecretBytes::new((0..32).collect()));
+        let payload = SecretBytes::new((100..180).collect());
+        let document = seal(&unlock, &payload).unwrap();
+        assert!(open(&document, &unlock).unwrap().ct_eq(&payload));
+        let text = String::from_utf8(document).unwrap();
+        for part in payload.expose().windows(4) {
+            assert!(!text.contains(&hex::encode(part)));
+        }
+        // A random salt and nonce: the same root is never sealed the same way twice.
+        assert_ne!(seal(&unlock, &payload).unwrap(), text.into_bytes());
+    }
+
+    #[test]
+    fn unlock_line_reads_back_in_one_spelling_only() {
+        let line = Method::KeyFile { salt: [0xab; SALT_LEN] }.line();
+        assert!(Method::parse(&line).is_some());
+        assert!(Method::parse(&line.to_uppercase()).is_none());
+        assert!(Method::parse(&line.replace("abab", "ABAB")).is_none());
+        assert!(Method::parse(&line.replace(' ', "  ")).is_none());
+        let line = Method::Passphrase { iterations: ITERATIONS, salt: [1; SALT_LEN] }.line();
+        assert!(Method::parse(&line).is_some());
+        assert!(Method::parse(&line.replace("600000", "0600000")).is_none());
+        assert!(Method::parse(&line.replace("600000", "599999")).is_none());
+    }
+}

@@ -32,8 +32,8 @@ fn token_holds_the_contract() {
             .filter(|case| case.protection == Protection::Hsm)
             .map(|case| (case.spec, case.purpose))
             .collect();
-        // SoftHSM 2.6 wraps no Ed25519 keys, knows OAEP with SHA-1 only, and leaves the padding on what it unwraps with
-        // KWP: none of these is offered. Everything else of the table is.
+        // SoftHSM 2.6 wraps no Ed25519 keys, knows OAEP with SHA-1 only, and with KWP wraps the padding as part of a key:
+        // none of these is offered. Everything else of the table is.
         assert_eq!(in_token, SOFTHSM_2_6);
         let in_process = supported.iter().filter(|case| case.protection == Protection::Software).count();
         assert_eq!(in_process, Spec::ALL.iter().map(|spec| spec.purposes().len()).sum::<usize>());

@@ -14,13 +14,12 @@ pub(crate) fn runtime() -> Runtime {
 
 /// How the tests use the token.
 pub(crate) fn config(hsm: &SoftHsm) -> Pkcs11Config {
+    let token = TokenSelector::Label(hsm.label().to_owned());
     Pkcs11Config {
-        library: hsm.library(),
-        token: TokenSelector::Label(hsm.label().to_owned()),
-        pin: hsm.pin(),
         pool_size: 4,
         label_prefix: "test".to_owned(),
         patience: Duration::from_secs(20),
+        ..Pkcs11Config::new(hsm.library(), token, hsm.pin())
     }
 }
 
