@@ -1,0 +1,65 @@
+//! The data directory: whose it is, and who may read it.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use claviger_core::port::StoreError;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::error::translate_io;
+
+/// A data directory that this process holds. Dropping it, or the end of the process in any way, gives it free.
+#[derive(Debug)]
+pub(super) struct Directory {
+    database: PathBuf,
+    // The lock belongs to this open file: no other one in this process can lose it, and none outlives the process.
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes the directory if there is none (mode 0700), and takes hold of it.
+    pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
+        if !path.is_dir() {
+            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| translate_io(&error, "directory"))?;
+            sync(path.parent())?;
+        }
+        let lock = open(&path.join("store.lock"))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Err(StoreError::Locked),
+            Err(error) => return Err(translate_io(&error.into(), "store.lock")),
+        }
+        // SQLite gives its other files the mode of the database, so the database is made here.
+        let database = path.join("store.db");
+        open(&database)?;
+        sync(Some(path))?;
+        Ok(Self { database, _lock: lock })
+    }
+
+    /// The database file.
+    pub(super) fn database(&self) -> &Path {
+        &self.database
+    }
+}
+
+/// Opens a file of the store to write, making it if there is none, for this account alone.
+fn open(path: &Path) -> Result<File, StoreError> {
+    let trouble = |error: std::io::Error| translate_io(&error, &path.display().to_string());
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(trouble)?;
+    if file.metadata().map_err(trouble)?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(trouble)?;
+    }
+    Ok(file)
+}
+
+/// Makes the names in a directory durable.
+fn sync(directory: Option<&Path>) -> Result<(), StoreError> {
+    let Some(directory) = directory else { return Ok(()) };
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|error| translate_io(&error, &directory.display().to_string()))
+}

@@ -1,0 +1,367 @@
+//! The one writer: state and log in one transaction (mechanisms, 1.3 and 1.5).
+//!
+//! Invariants: a head moves by the compare-and-swap of [`SqliteJournal::commit`] alone; whatever a call fails with, the
+//! transaction is gone afterwards; after an outcome that is not known nothing is written any more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use claviger_core::KeyId;
+use claviger_core::change::Change;
+use claviger_core::port::store::{Applied, Batch, CommitError, LogId, ShardHead, Tile};
+use claviger_core::port::{Journal, StoreError};
+use rusqlite::{Connection, ErrorCode, params};
+
+use super::columns::integer;
+use super::error::{damaged, refused, translate};
+use super::row::{credential, grant, idempotency, key, principal, ring, version};
+use super::schema::EMPTY_ROOT;
+use super::{Inner, connection, log};
+use crate::failpoint;
+
+/// The journal of one shard.
+#[derive(Debug)]
+pub(super) struct SqliteJournal {
+    connection: Connection,
+    head: ShardHead,
+    // Does the open transaction change state, uses apart?
+    changes_state: bool,
+    inner: Arc<Inner>,
+}
+
+impl SqliteJournal {
+    /// Takes a shard over, with a new incarnation.
+    pub(super) fn open(inner: Arc<Inner>, shard: u32) -> Result<Self, StoreError> {
+        inner.whole()?;
+        log::batch_id(shard, 0)?;
+        let connection = connection::writing(inner.database(), &inner.options)?;
+        // One statement, hence one transaction: nobody can come between reading the incarnation and raising it.
+        connection
+            .execute(
+                "INSERT INTO shard_head (shard_id, state, incarnation, size, root, epoch) \
+                 SELECT ?1, 1, 1, 0, ?2, epoch FROM fence WHERE id = 1 \
+                 ON CONFLICT (shard_id) DO UPDATE SET incarnation = incarnation + 1",
+                params![shard, EMPTY_ROOT],
+            )
+            .map_err(translate)?;
+        let head = log::find_head(&connection, shard)?.ok_or_else(|| damaged("shard_head", "its row is missing"))?;
+        Ok(Self { connection, head, changes_state: false, inner })
+    }
+
+    fn run(&self, sql: &str) -> Result<(), StoreError> {
+        self.step(sql).map_err(translate)
+    }
+
+    fn step(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
+    fn is_open(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    fn begin(&self) -> Result<(), StoreError> {
+        self.inner.whole()?;
+        if self.is_open() { Ok(()) } else { self.run("BEGIN IMMEDIATE") }
+    }
+
+    /// Ends the open transaction, if there is one, without a trace.
+    fn abandon(&mut self) {
+        self.changes_state = false;
+        if self.is_open()
+            && let Err(error) = self.run("ROLLBACK")
+        {
+            self.inner.break_off(error);
+        }
+    }
+
+    /// Makes the open transaction durable.
+    fn finish(&mut self) -> Result<(), CommitError> {
+        match self.step("COMMIT") {
+            Ok(()) => {
+                self.changes_state = false;
+                Ok(())
+            }
+            Err(error) => Err(match error.sqlite_error_code() {
+                // The commit frame is the last to be written, and was not: nothing of it counts. A full device that only
+                // the fsync finds out about is an I/O error, below.
+                Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::ReadOnly) => {
+                    CommitError::Failed(translate(error))
+                }
+                _ => {
+                    let error = translate(error);
+                    self.inner.break_off(error.clone());
+                    CommitError::Unknown(error.to_string())
+                }
+            }),
+        }
+    }
+
+    fn put_all(&self, changes: &[Change]) -> Result<Applied, StoreError> {
+        let mut sorted: Vec<_> = changes.iter().collect();
+        // What others refer to goes first; the order among equals is the caller's.
+        sorted.sort_by_key(|change| rank(change));
+        let mut keys = BTreeSet::new();
+        for change in sorted {
+            if self.put(change, &mut keys)? == Applied::Conflict {
+                return Ok(Applied::Conflict);
+            }
+        }
+        for key in keys {
+            key::check_primary(&self.connection, key)?;
+        }
+        Ok(Applied::Yes)
+    }
+
+    fn put(&self, change: &Change, keys: &mut BTreeSet<KeyId>) -> Result<Applied, StoreError> {
+        let connection = &self.connection;
+        match change {
+            Change::CountUses { version, uses } => version::count_uses(connection, *version, *uses),
+            Change::PutCredential(value) => credential::put(connection, value),
+            Change::PutGrant(value) => grant::put(connection, value),
+            Change::PutIdempotency(value) => idempotency::put(connection, value),
+            Change::PutKey(value) => {
+                keys.insert(value.id);
+                key::put(connection, value)
+            }
+            Change::PutPrincipal(value) => principal::put(connection, value),
+            Change::PutRing(value) => ring::put(connection, value),
+            Change::PutVersion(value) => {
+                keys.insert(value.id.key);
+                version::put(connection, value)
+            }
+        }
+    }
+
+    fn apply_set(&self, changes: &[Change]) -> Result<Applied, StoreError> {
+        self.begin()?;
+        if let [Change::CountUses { version, uses }] = changes {
+            return version::count_uses(&self.connection, *version, *uses);
+        }
+        self.run("SAVEPOINT changes")?;
+        let applied = self.put_all(changes)?;
+        if applied == Applied::Conflict {
+            self.run("ROLLBACK TO changes")?;
+        }
+        self.run("RELEASE changes")?;
+        Ok(applied)
+    }
+
+    fn write_batch(&self, batch: &Batch<'_>) -> Result<(), CommitError> {
+        let count = batch.new_size.checked_sub(batch.old_size).and_then(|count| u32::try_from(count).ok());
+        let count = count.filter(|count| *count > 0);
+        let count = count.ok_or_else(|| refused("audit_batch", "a batch has 1 to 2^32 - 1 entries"))?;
+        let id = log::batch_id(self.head.shard, batch.old_size)?;
+        log::batch_id(self.head.shard, batch.new_size)?;
+        let number = |count| integer("audit_batch", count);
+        let (before, incarnation) = (number(batch.epoch)?, number(self.head.incarnation)?);
+        let after = number(self.epoch_after(batch))?;
+
+        self.begin()?;
+        let swapped = self
+            .connection
+            .prepare_cached(
+                "UPDATE shard_head SET size = ?4, root = ?5 \
+                 WHERE shard_id = ?1 AND state = 1 AND incarnation = ?2 AND size = ?3 AND epoch = ?6",
+            )
+            .and_then(|mut update| {
+                let (old_size, new_size) = (batch.old_size.cast_signed(), batch.new_size.cast_signed());
+                update.execute(params![self.head.shard, incarnation, old_size, new_size, batch.new_root, before])
+            })
+            .map_err(translate)?;
+        if swapped == 0 {
+            return Err(self.lost_swap(batch)?);
+        }
+        self.connection
+            .prepare_cached(
+                "INSERT INTO audit_batch (id, n, epoch, incarnation, root, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )
+            .and_then(|mut insert| insert.execute(params![id, count, after, incarnation, batch.new_root, batch.body]))
+            .map_err(translate)?;
+        self.write_tiles(LogId::Shard(self.head.shard), batch.tiles)?;
+        if self.changes_state {
+            self.run("UPDATE fence SET state_seq = state_seq + 1 WHERE id = 1")?;
+        }
+        if !batch.tightens.is_empty() {
+            self.tighten(batch, after)?;
+            failpoint("tighten-inside");
+        }
+        Ok(())
+    }
+
+    fn epoch_after(&self, batch: &Batch<'_>) -> u64 {
+        if batch.tightens.is_empty() { batch.epoch } else { batch.epoch.saturating_add(1) }
+    }
+
+    /// Begins an epoch for all shards (mechanisms, 3.2).
+    fn tighten(&self, batch: &Batch<'_>, epoch: i64) -> Result<(), StoreError> {
+        let raised = self
+            .connection
+            .prepare_cached("UPDATE fence SET epoch = ?1 WHERE id = 1 AND epoch = ?1 - 1")
+            .and_then(|mut update| update.execute([epoch]))
+            .map_err(translate)?;
+        if raised != 1 {
+            return Err(damaged("fence", "its epoch is not that of the shards"));
+        }
+        self.connection
+            .prepare_cached("UPDATE shard_head SET epoch = ?1 WHERE state = 1")
+            .and_then(|mut update| update.execute([epoch]))
+            .map_err(translate)?;
+        self.connection
+            .prepare_cached("INSERT INTO fence_delta (epoch, subjects, shard_id, idx) VALUES (?1, ?2, ?3, ?4)")
+            .and_then(|mut insert| {
+                let index = batch.old_size.cast_signed();
+                insert.execute(params![epoch, log::encode(batch.tightens), self.head.shard, index])
+            })
+            .map_err(translate)?;
+        Ok(())
+    }
+
+    /// Why the compare-and-swap found nothing to swap.
+    fn lost_swap(&self, batch: &Batch<'_>) -> Result<CommitError, StoreError> {
+        let stored = log::find_head(&self.connection, self.head.shard)?
+            .ok_or_else(|| damaged("shard_head", "its row is missing"))?;
+        let same_writer = stored.incarnation == self.head.incarnation && stored.size == batch.old_size;
+        Ok(if same_writer && stored.epoch != batch.epoch {
+            CommitError::Fenced(stored.epoch)
+        } else {
+            CommitError::Superseded
+        })
+    }
+
+    fn write_cut(&self, old_size: u64, new_root: [u8; 32], entry: &[u8]) -> Result<(), CommitError> {
+        let (size, incarnation) = (integer("root_head", old_size)?, integer("root_head", self.head.incarnation)?);
+        self.begin()?;
+        let swapped = self
+            .connection
+            .prepare_cached(
+                "UPDATE root_head SET size = size + 1, root = ?2 WHERE id = 1 AND size = ?1 \
+                 AND EXISTS (SELECT 1 FROM shard_head WHERE shard_id = ?3 AND state = 1 AND incarnation = ?4)",
+            )
+            .and_then(|mut update| update.execute(params![size, new_root, self.head.shard, incarnation]))
+            .map_err(translate)?;
+        if swapped == 0 {
+            return Err(CommitError::Superseded);
+        }
+        self.connection
+            .prepare_cached("INSERT INTO root_leaf (idx, entry) VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute(params![size, entry]))
+            .map_err(translate)?;
+        Ok(())
+    }
+
+    fn write_tiles(&self, log: LogId, tiles: &[Tile]) -> Result<(), StoreError> {
+        for tile in tiles {
+            let index = integer("tile", tile.index)?;
+            self.connection
+                .prepare_cached("INSERT INTO tile (log, level, idx, hashes) VALUES (?1, ?2, ?3, ?4)")
+                .and_then(|mut insert| insert.execute(params![log::number_of(log), tile.level, index, tile.hashes]))
+                .map_err(translate)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses what would make changes durable without their entry.
+    fn between_commits(&self) -> Result<(), StoreError> {
+        if self.is_open() { Err(refused("root_head", "changes are applied and not committed")) } else { Ok(()) }
+    }
+}
+
+/// The order in which rows are written: a row comes behind those that it refers to.
+fn rank(change: &Change) -> u8 {
+    match change {
+        Change::PutPrincipal(_) => 0,
+        Change::PutRing(_) => 1,
+        Change::PutKey(_) => 2,
+        Change::PutVersion(_) => 3,
+        Change::PutCredential(_) => 4,
+        Change::PutGrant(_) => 5,
+        Change::PutIdempotency(_) => 6,
+        Change::CountUses { .. } => 7,
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn head(&self) -> ShardHead {
+        self.head.clone()
+    }
+
+    fn apply(&mut self, changes: &[Change]) -> Result<Applied, StoreError> {
+        if changes.is_empty() {
+            return Ok(Applied::Yes);
+        }
+        let applied = self.apply_set(changes);
+        match &applied {
+            Ok(Applied::Yes) => {
+                self.changes_state |= changes.iter().any(|change| !matches!(change, Change::CountUses { .. }));
+            }
+            Ok(Applied::Conflict) => {}
+            Err(_) => self.abandon(),
+        }
+        applied
+    }
+
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), CommitError> {
+        failpoint("commit-before");
+        let outcome = self.write_batch(batch).and_then(|()| self.finish());
+        if let Err(error) = outcome {
+            self.abandon();
+            if let CommitError::Fenced(epoch) = error {
+                self.head.epoch = epoch;
+            }
+            return Err(error);
+        }
+        failpoint("commit-after");
+        self.head.size = batch.new_size;
+        self.head.root = batch.new_root;
+        self.head.epoch = self.epoch_after(batch);
+        self.inner.committed(&self.connection, batch.body.len());
+        Ok(())
+    }
+
+    fn roll_back(&mut self) {
+        self.abandon();
+    }
+
+    fn append_cut(
+        &mut self,
+        old_size: u64,
+        new_root: [u8; 32],
+        entry: &[u8],
+        tiles: &[Tile],
+    ) -> Result<(), CommitError> {
+        self.between_commits()?;
+        let outcome = self
+            .write_cut(old_size, new_root, entry)
+            .and_then(|()| Ok(self.write_tiles(LogId::Root, tiles)?))
+            .and_then(|()| self.finish());
+        if outcome.is_err() {
+            self.abandon();
+        } else {
+            failpoint("cut-after-cas");
+            self.inner.committed(&self.connection, entry.len());
+        }
+        outcome
+    }
+
+    fn put_signed_note(&mut self, size: u64, note: &str) -> Result<(), StoreError> {
+        self.between_commits()?;
+        self.inner.whole()?;
+        let outcome = self.connection.prepare_cached(
+            "UPDATE root_head SET signed_size = ?1, signed_note = ?2 WHERE id = 1 AND signed_size <= ?1 AND size >= ?1",
+        );
+        let size = integer("root_head", size)?;
+        let outcome = outcome.and_then(|mut update| update.execute(params![size, note]));
+        match outcome {
+            Ok(1) => Ok(()),
+            Ok(_) => Err(refused("root_head", "a note is for a size that is there, and never older than the last one")),
+            Err(error) => {
+                let error = translate(error);
+                if let StoreError::Io(_) = error {
+                    self.inner.break_off(error.clone());
+                }
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The tables of the log: heads, batches, deltas and the root log (mechanisms, 1.2).
+
+use claviger_core::change::Subject;
+use claviger_core::port::StoreError;
+use claviger_core::port::store::{FenceDelta, LogId, RootHead, ShardHead, StoredBatch};
+use claviger_core::{CredentialId, GrantId, KeyId, KeyRingId, PrincipalId};
+use rusqlite::{Connection, Row, params};
+
+use super::columns::{Columns, find, integer, list};
+use super::error::damaged;
+
+/// Highest shard number: what is left of an integer of 63 bits beside the index.
+const MAX_SHARD: u32 = (1 << 15) - 1;
+const INDEX_BITS: u32 = 48;
+
+/// Where the batch of `shard` that begins at `index` is kept. Beyond 2^15 shards or 2^48 entries there is no place; at
+/// 100 000 entries a second the latter is 89 years away.
+pub(super) fn batch_id(shard: u32, index: u64) -> Result<i64, StoreError> {
+    if shard > MAX_SHARD || index >> INDEX_BITS != 0 {
+        return Err(StoreError::Unavailable(format!(
+            "shard {shard} at index {index} is beyond what this store can hold; use shards up to {MAX_SHARD}"
+        )));
+    }
+    integer("audit_batch", u64::from(shard) << INDEX_BITS | index)
+}
+
+pub(super) fn find_head(connection: &Connection, shard: u32) -> Result<Option<ShardHead>, StoreError> {
+    let sql = "SELECT shard_id, incarnation, size, root, epoch FROM shard_head WHERE shard_id = ?1";
+    find(connection, sql, [shard], parse_head)
+}
+
+/// All heads, in the order of shards.
+pub(super) fn list_heads(connection: &Connection) -> Result<Vec<ShardHead>, StoreError> {
+    let sql = "SELECT shard_id, incarnation, size, root, epoch FROM shard_head WHERE shard_id >= 0 ORDER BY shard_id";
+    list(connection, sql, [], parse_head)
+}
+
+fn parse_head(row: &Row<'_>) -> Result<ShardHead, StoreError> {
+    let mut columns = Columns::new("shard_head", row);
+    Ok(ShardHead {
+        shard: columns.small()?,
+        incarnation: columns.count()?,
+        size: columns.count()?,
+        root: columns.array()?,
+        epoch: columns.count()?,
+    })
+}
+
+/// At most `limit` batches of a shard, from the one that holds `index` on, in order.
+pub(super) fn list_batches(
+    connection: &Connection,
+    shard: u32,
+    index: u64,
+    limit: u32,
+) -> Result<Vec<StoredBatch>, StoreError> {
+    let last = batch_id(shard, (1 << INDEX_BITS) - 1)?;
+    // An index that no batch can have has none behind it either.
+    let Ok(at) = batch_id(shard, index) else { return Ok(Vec::new()) };
+    // The batch that holds `index` begins at it or is the last one to begin before; unless it ends before `index`.
+    let sql = "SELECT b.id & 281474976710655, b.n, b.epoch, b.incarnation, b.root, b.body FROM audit_batch b \
+               WHERE b.id >= coalesce((SELECT max(a.id) FROM audit_batch a WHERE a.id BETWEEN ?1 AND ?2), ?2) \
+               AND b.id <= ?3 AND (b.id + b.n > ?2) ORDER BY b.id LIMIT ?4";
+    list(connection, sql, params![batch_id(shard, 0)?, at, last, limit], |row| {
+        let mut columns = Columns::new("audit_batch", row);
+        Ok(StoredBatch {
+            first_index: columns.count()?,
+            count: columns.small()?,
+            epoch: columns.count()?,
+            incarnation: columns.count()?,
+            root: columns.array()?,
+            body: columns.bytes()?.to_vec(),
+        })
+    })
+}
+
+/// At most `limit` deltas behind an epoch, in order.
+pub(super) fn list_deltas(
+    connection: &Connection,
+    after_epoch: u64,
+    limit: u32,
+) -> Result<Vec<FenceDelta>, StoreError> {
+    let Ok(after) = i64::try_from(after_epoch) else { return Ok(Vec::new()) };
+    let sql = "SELECT epoch, subjects, shard_id, idx FROM fence_delta WHERE epoch > ?1 ORDER BY epoch LIMIT ?2";
+    list(connection, sql, params![after, limit], |row| {
+        let mut columns = Columns::new("fence_delta", row);
+        Ok(FenceDelta {
+            epoch: columns.count()?,
+            subjects: decode(columns.bytes()?).ok_or_else(|| columns.damaged("these are no subjects"))?,
+            shard: columns.small()?,
+            index: columns.count()?,
+        })
+    })
+}
+
+/// The number under which a log's tiles are kept.
+pub(super) fn number_of(log: LogId) -> i64 {
+    match log {
+        LogId::Root => -1,
+        LogId::Shard(shard) => i64::from(shard),
+    }
+}
+
+pub(super) fn find_tile(
+    connection: &Connection,
+    log: LogId,
+    level: u8,
+    index: u64,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let Ok(index) = integer("tile", index) else { return Ok(None) };
+    let sql = "SELECT hashes FROM tile WHERE log = ?1 AND level = ?2 AND idx = ?3";
+    find(connection, sql, params![number_of(log), level, index], |row| {
+        Columns::new("tile", row).bytes().map(<[u8]>::to_vec)
+    })
+}
+
+pub(super) fn root_head(connection: &Connection) -> Result<RootHead, StoreError> {
+    let sql = "SELECT size, root, signed_size, signed_note FROM root_head WHERE id = 1";
+    let head = find(connection, sql, [], |row| {
+        let mut columns = Columns::new("root_head", row);
+        Ok(RootHead {
+            size: columns.count()?,
+            root: columns.array()?,
+            signed_size: columns.count()?,
+            signed_note: columns.text()?.to_owned(),
+        })
+    })?;
+    head.ok_or_else(|| damaged("root_head", "its row is missing"))
+}
+
+/// At most `limit` cuts from `index` on, in order.
+pub(super) fn list_cuts(connection: &Connection, index: u64, limit: u32) -> Result<Vec<Vec<u8>>, StoreError> {
+    let Ok(index) = i64::try_from(index) else { return Ok(Vec::new()) };
+    let sql = "SELECT entry FROM root_leaf WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
+    list(connection, sql, params![index, limit], |row| Columns::new("root_leaf", row).bytes().map(<[u8]>::to_vec))
+}
+
+/// The epoch of the fence.
+pub(super) fn epoch(connection: &Connection) -> Result<u64, StoreError> {
+    let epoch =
+        find(connection, "SELECT epoch FROM fence WHERE id = 1", [], |row| Columns::new("fence", row).count())?;
+    epoch.ok_or_else(|| damaged("fence", "its row is missing"))
+}
+
+/// Subjects in a column: one byte for the kind, 16 for the identifier, for a grant 16 more for its principal.
+pub(super) fn encode(subjects: &[Subject]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(subjects.len() * 17);
+    let mut push = |kind: u8, id: &[u8; 16]| {
+        bytes.push(kind);
+        bytes.extend_from_slice(id);
+    };
+    for subject in subjects {
+        match subject {
+            Subject::Credential(id) => push(CREDENTIAL, id.as_bytes()),
+            Subject::Grant(id, principal) => {
+                push(GRANT, id.as_bytes());
+                push(PRINCIPAL, principal.as_bytes());
+            }
+            Subject::Key(id) => push(KEY, id.as_bytes()),
+            Subject::Principal(id) => push(PRINCIPAL, id.as_bytes()),
+            Subject::Ring(id) => push(RING, id.as_bytes()),
+        }
+    }
+    bytes
+}
+
+const CREDENTIAL: u8 = 1;
+const GRANT: u8 = 2;
+const KEY: u8 = 3;
+const PRINCIPAL: u8 = 4;
+const RING: u8 = 5;
+
+fn decode(bytes: &[u8]) -> Option<Vec<Subject>> {
+    let (records, []) = bytes.as_chunks::<17>() else { return None };
+    let mut records = records.iter().map(|[kind, id @ ..]| (*kind, *id));
+    let mut subjects = Vec::new();
+    while let Some((kind, id)) = records.next() {
+        subjects.push(match kind {
+            CREDENTIAL => Subject::Credential(CredentialId::from_bytes(id)),
+            GRANT => match records.next()? {
+                (PRINCIPAL, to) => Subject::Grant(GrantId::from_bytes(id), PrincipalId::from_bytes(to)),
+                _ => return None,
+            },
+            KEY => Subject::Key(KeyId::from_bytes(id)),
+            PRINCIPAL => Subject::Principal(PrincipalId::from_bytes(id)),
+            RING => Subject::Ring(KeyRingId::from_bytes(id)),
+            _ => return None,
+        });
+    }
+    (!subjects.is_empty()).then_some(subjects)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_come_back_and_nothing_else_is_taken_for_them() {
+        let subjects = [
+            Subject::Credential(CredentialId::from_bytes([1; 16])),
+            Subject::Grant(GrantId::from_bytes([2; 16]), PrincipalId::from_bytes([3; 16])),
+            Subject::Principal(PrincipalId::from_bytes([4; 16])),
+            Subject::Key(KeyId::from_bytes([5; 16])),
+            Subject::Ring(KeyRingId::from_bytes([6; 16])),
+        ];
+        let bytes = encode(&subjects);
+        assert_eq!(decode(&bytes).unwrap(), subjects);
+        assert_eq!(decode(&[]), None);
+        assert_eq!(decode(&bytes[1..]), None);
+        assert_eq!(decode(&encode(&subjects[1..2])[..17]), None);
+        assert_eq!(decode(&[9; 17]), None);
+    }
+
+    #[test]
+    fn places_of_batches_are_in_the_order_of_shard_and_index() {
+        assert!(batch_id(0, (1 << 48) - 1).unwrap() < batch_id(1, 0).unwrap());
+        assert!(batch_id(MAX_SHARD, (1 << 48) - 1).is_ok());
+        assert!(batch_id(MAX_SHARD + 1, 0).is_err());
+        assert!(batch_id(0, 1 << 48).is_err());
+    }
+}

@@ -1,0 +1,217 @@
+//! The port as others see it.
+
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use claviger_core::change::IdempotencyRecord;
+use claviger_core::grant::Grant;
+use claviger_core::key::{Key, KeyRecord, KeyRing, State};
+use claviger_core::port::store::{
+    FenceDelta, GrantFilter, KeyFilter, LogId, Page, RootHead, ShardHead, StoredBatch,
+};
+use claviger_core::port::{Journal, Store, StoreError};
+use claviger_core::principal::{Credential, Principal};
+use claviger_core::{
+    CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Timestamp,
+};
+use rusqlite::{Connection, params};
+
+use super::columns::{Columns, find, micros};
+use super::error::translate;
+use super::row::{credential, grant, idempotency, key, principal, ring, version};
+use super::{SqliteStore, connection, log};
+
+/// Rows of one small transaction of a clean-up: commits wait for no more than that.
+const CHUNK: u32 = 500;
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn open_journal(&self, shard: u32) -> Result<Box<dyn Journal>, StoreError> {
+        Ok(Box::new(self.inner.open_journal(shard)?))
+    }
+
+    async fn find_document(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let name = name.to_owned();
+        self.inner.pool.read(move |connection| find_document(connection, &name)).await
+    }
+
+    async fn put_document(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let (inner, name, bytes) = (self.inner.clone(), name.to_owned(), bytes.to_vec());
+        self.inner
+            .pool
+            .read(move |reader| {
+                match find_document(reader, &name)? {
+                    Some(stored) if stored == bytes => return Ok(()),
+                    Some(_) => return Err(StoreError::Unavailable(format!("document `{name}` has other bytes, and is never replaced"))),
+                    None if inner.has_journal.load(Ordering::Acquire) => {
+                        return Err(StoreError::Unavailable("documents are written before the first journal is opened".to_owned()));
+                    }
+                    None => inner.whole()?,
+                }
+                let writer = connection::writing(inner.database(), &inner.options)?;
+                writer.execute("INSERT INTO document (name, bytes) VALUES (?1, ?2)", params![name, bytes]).map_err(translate)?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn find_ring(&self, id: KeyRingId) -> Result<Option<KeyRing>, StoreError> {
+        self.inner.pool.read(move |connection| ring::find_by_id(connection, id)).await
+    }
+
+    async fn find_ring_by_name(&self, name: &Name) -> Result<Option<KeyRing>, StoreError> {
+        let name = name.clone();
+        self.inner.pool.read(move |connection| ring::find_by_name(connection, &name)).await
+    }
+
+    async fn list_rings(&self, page: Page<Name>) -> Result<Vec<KeyRing>, StoreError> {
+        self.inner.pool.read(move |connection| ring::list_after(connection, page.after.as_ref(), page.limit)).await
+    }
+
+    async fn find_key(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
+        self.inner.pool.read(move |connection| key::find_record(connection, id)).await
+    }
+
+    async fn find_key_id(&self, name: &KeyName) -> Result<Option<KeyId>, StoreError> {
+        let name = name.clone();
+        self.inner.pool.read(move |connection| key::find_id(connection, &name)).await
+    }
+
+    async fn list_keys(&self, filter: KeyFilter, page: Page<KeyName>) -> Result<Vec<(KeyName, Key)>, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| key::list_after(connection, &filter, page.after.as_ref(), page.limit))
+            .await
+    }
+
+    async fn list_states(&self, page: Page<KeyVersionId>) -> Result<Vec<(KeyVersionId, State, State)>, StoreError> {
+        self.inner.pool.read(move |connection| version::list_states(connection, page.after, page.limit)).await
+    }
+
+    async fn find_principal(&self, id: PrincipalId) -> Result<Option<Principal>, StoreError> {
+        self.inner.pool.read(move |connection| principal::find_by_id(connection, id)).await
+    }
+
+    async fn find_principal_by_name(&self, name: &Name) -> Result<Option<Principal>, StoreError> {
+        let name = name.clone();
+        self.inner.pool.read(move |connection| principal::find_by_name(connection, &name)).await
+    }
+
+    async fn list_principals(&self, page: Page<Name>) -> Result<Vec<Principal>, StoreError> {
+        self.inner.pool.read(move |connection| principal::list_after(connection, page.after.as_ref(), page.limit)).await
+    }
+
+    async fn find_credential(&self, id: CredentialId) -> Result<Option<Credential>, StoreError> {
+        self.inner.pool.read(move |connection| credential::find_by_id(connection, id)).await
+    }
+
+    async fn find_credential_by_digest(&self, digest: &[u8; 32]) -> Result<Option<Credential>, StoreError> {
+        let digest = *digest;
+        self.inner.pool.read(move |connection| credential::find_by_digest(connection, &digest)).await
+    }
+
+    async fn list_credentials(
+        &self,
+        principal: Option<PrincipalId>,
+        page: Page<CredentialId>,
+    ) -> Result<Vec<Credential>, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| credential::list_after(connection, principal, page.after, page.limit))
+            .await
+    }
+
+    async fn find_grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
+        self.inner.pool.read(move |connection| grant::find_by_id(connection, id)).await
+    }
+
+    async fn list_grants_for(
+        &self,
+        principal: PrincipalId,
+        key: Option<KeyId>,
+        ring: KeyRingId,
+    ) -> Result<Vec<Grant>, StoreError> {
+        self.inner.pool.read(move |connection| snapshot(connection, || grant::list_for(connection, principal, key, ring))).await
+    }
+
+    async fn list_grants(&self, filter: GrantFilter, page: Page<GrantId>) -> Result<Vec<Grant>, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| {
+                snapshot(connection, || grant::list_after(connection, &filter, page.after, page.limit))
+            })
+            .await
+    }
+
+    async fn find_idempotency(
+        &self,
+        principal: PrincipalId,
+        key_digest: &[u8; 32],
+    ) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let digest = *key_digest;
+        self.inner.pool.read(move |connection| idempotency::find_by_key(connection, principal, &digest)).await
+    }
+
+    async fn forget_idempotency(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let inner = self.inner.clone();
+        self.inner
+            .pool
+            .read(move |_| {
+                inner.whole()?;
+                let before = micros("idempotency", before)?;
+                let writer = connection::writing(inner.database(), &inner.options)?;
+                let mut forgotten = 0;
+                loop {
+                    let chunk = writer
+                        .prepare_cached(
+                            "DELETE FROM idempotency WHERE (principal, key_digest) IN \
+                             (SELECT principal, key_digest FROM idempotency WHERE created_at < ?1 LIMIT ?2)",
+                        )
+                        .and_then(|mut delete| delete.execute(params![before, CHUNK]))
+                        .map_err(translate)?;
+                    forgotten += chunk as u64;
+                    if chunk == 0 {
+                        return Ok(forgotten);
+                    }
+                }
+            })
+            .await
+    }
+
+    async fn list_heads(&self) -> Result<Vec<ShardHead>, StoreError> {
+        self.inner.pool.read(log::list_heads).await
+    }
+
+    async fn list_batches(&self, shard: u32, index: u64, limit: u32) -> Result<Vec<StoredBatch>, StoreError> {
+        self.inner.pool.read(move |connection| log::list_batches(connection, shard, index, limit)).await
+    }
+
+    async fn find_tile(&self, log: LogId, level: u8, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.pool.read(move |connection| log::find_tile(connection, log, level, index)).await
+    }
+
+    async fn list_deltas(&self, after_epoch: u64, limit: u32) -> Result<Vec<FenceDelta>, StoreError> {
+        self.inner.pool.read(move |connection| log::list_deltas(connection, after_epoch, limit)).await
+    }
+
+    async fn root_head(&self) -> Result<RootHead, StoreError> {
+        self.inner.pool.read(log::root_head).await
+    }
+
+    async fn list_cuts(&self, index: u64, limit: u32) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.inner.pool.read(move |connection| log::list_cuts(connection, index, limit)).await
+    }
+}
+
+/// Runs several statements on one state of the store.
+fn snapshot<T>(connection: &Connection, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    // Ends with the guard; a transaction that only read has nothing to lose by it.
+    let _transaction = connection.unchecked_transaction().map_err(translate)?;
+    read()
+}
+
+fn find_document(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    find(connection, "SELECT bytes FROM document WHERE name = ?1", [name], |row| {
+        Columns::new("document", row).bytes().map(<[u8]>::to_vec)
+    })
+}

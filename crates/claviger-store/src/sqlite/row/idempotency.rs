@@ -1,0 +1,47 @@
+//! Table `idempotency`.
+
+use claviger_core::PrincipalId;
+use claviger_core::change::IdempotencyRecord;
+use claviger_core::port::StoreError;
+use claviger_core::port::store::Applied;
+use rusqlite::{Connection, params};
+
+use super::super::columns::{Columns, find, micros};
+use super::write;
+
+const TABLE: &str = "idempotency";
+
+pub(in crate::sqlite) fn find_by_key(
+    connection: &Connection,
+    principal: PrincipalId,
+    key_digest: &[u8; 32],
+) -> Result<Option<IdempotencyRecord>, StoreError> {
+    let sql = "SELECT principal, key_digest, request_digest, created, created_at FROM idempotency \
+               WHERE principal = ?1 AND key_digest = ?2";
+    find(connection, sql, params![principal.as_bytes(), key_digest], |row| {
+        let mut columns = Columns::new(TABLE, row);
+        Ok(IdempotencyRecord {
+            principal: PrincipalId::from_bytes(columns.array()?),
+            key_digest: columns.array()?,
+            request_digest: columns.array()?,
+            created: columns.array()?,
+            created_at: columns.instant()?,
+        })
+    })
+}
+
+/// Remembers a call; a call that is remembered already is a conflict.
+pub(in crate::sqlite) fn put(connection: &Connection, record: &IdempotencyRecord) -> Result<Applied, StoreError> {
+    write(
+        connection,
+        "INSERT INTO idempotency (principal, key_digest, request_digest, created, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            record.principal.as_bytes(),
+            record.key_digest,
+            record.request_digest,
+            record.created,
+            micros(TABLE, record.created_at)?,
+        ],
+    )
+}

@@ -1,0 +1,229 @@
+//! Table `key`, and the record that a decision reads: key, ring and versions in one statement, hence one snapshot.
+
+use std::sync::Arc;
+
+use claviger_core::key::{Key, KeyRecord, Labels};
+use claviger_core::port::StoreError;
+use claviger_core::port::store::{Applied, KeyFilter};
+use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, PrincipalId};
+use rusqlite::{Connection, Row, params};
+
+use super::super::columns::{Columns, find, integer, list, micros, span};
+use super::super::error::{damaged, refused};
+use super::super::pairs;
+use super::{Seen, compare, fixed, next_revision, ring, version, write};
+
+const TABLE: &str = "key";
+
+macro_rules! columns {
+    () => {
+        "k.ring_name, k.id, k.ring, k.name, k.purpose, k.spec, k.protection, k.data_class, k.owner, k.labels, \
+         k.rotation_period, k.state, k.primary_version, k.created_at, k.revision"
+    };
+}
+
+pub(in crate::sqlite) fn find_by_id(connection: &Connection, id: KeyId) -> Result<Option<Key>, StoreError> {
+    let sql = concat!("SELECT ", columns!(), " FROM key k WHERE k.id = ?1");
+    Ok(find(connection, sql, [id.as_bytes()], parse)?.map(|(_, key)| key))
+}
+
+/// The key that bears a name.
+pub(in crate::sqlite) fn find_id(connection: &Connection, name: &KeyName) -> Result<Option<KeyId>, StoreError> {
+    let sql = "SELECT k.id FROM key k WHERE k.ring_name = ?1 AND k.name = ?2";
+    find(connection, sql, [name.ring.as_str(), name.key.as_str()], |row| {
+        Columns::new(TABLE, row).array().map(KeyId::from_bytes)
+    })
+}
+
+/// A key with its ring and versions.
+pub(in crate::sqlite) fn find_record(connection: &Connection, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        ", ",
+        ring::columns!(),
+        ", ",
+        version::columns!(),
+        " FROM key k JOIN ring r ON r.id = k.ring LEFT JOIN key_version v ON v.key = k.id",
+        " WHERE k.id = ?1 ORDER BY v.number"
+    );
+    let mut record = None;
+    list(connection, sql, [id.as_bytes()], |row| {
+        let mut columns = Columns::new(TABLE, row);
+        // Key and ring are the same in every row: the first one tells them.
+        let KeyRecord { key, versions, .. } = match &mut record {
+            Some(record) => {
+                columns = columns.behind(KEY_WIDTH + RING_WIDTH);
+                record
+            }
+            None => {
+                let (name, key) = read(&mut columns)?;
+                columns = columns.of("ring");
+                let ring = ring::read(&mut columns)?;
+                if ring.name != name.ring {
+                    return Err(damaged(TABLE, "the name of the ring is not that of its ring"));
+                }
+                record.insert(KeyRecord { ring: Arc::new(ring), key, versions: Vec::new() })
+            }
+        };
+        versions.extend(version::read(&mut columns.of("key_version"), key)?);
+        Ok(())
+    })?;
+    if let Some(record) = &record
+        && record.find_version(record.key.primary).is_none()
+    {
+        return Err(damaged(TABLE, "its primary version does not exist"));
+    }
+    Ok(record)
+}
+
+/// At most `limit` keys behind `after`, in the order of (ring name, key name).
+pub(in crate::sqlite) fn list_after(
+    connection: &Connection,
+    filter: &KeyFilter,
+    after: Option<&KeyName>,
+    limit: u32,
+) -> Result<Vec<(KeyName, Key)>, StoreError> {
+    let (ring, key) = after.map_or(("", ""), |after| (after.ring.as_str(), after.key.as_str()));
+    let Some(of_ring) = filter.ring else {
+        return match filter.state {
+            None => {
+                let sql = concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM key k WHERE (k.ring_name, k.name) > (?1, ?2) ORDER BY k.ring_name, k.name LIMIT ?3"
+                );
+                list(connection, sql, params![ring, key, limit], parse)
+            }
+            Some(state) => {
+                let sql = concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM key k WHERE k.state = ?4 AND (k.ring_name, k.name) > (?1, ?2) \
+                     ORDER BY k.ring_name, k.name LIMIT ?3"
+                );
+                list(connection, sql, params![ring, key, limit, state.name()], parse)
+            }
+        };
+    };
+    let Some(name) = find_ring_name(connection, of_ring)? else { return Ok(Vec::new()) };
+    let key = match ring.cmp(&name) {
+        std::cmp::Ordering::Less => "",
+        std::cmp::Ordering::Equal => key,
+        std::cmp::Ordering::Greater => return Ok(Vec::new()),
+    };
+    match filter.state {
+        None => {
+            let sql = concat!(
+                "SELECT ",
+                columns!(),
+                " FROM key k WHERE k.ring_name = ?1 AND k.name > ?2 ORDER BY k.name LIMIT ?3"
+            );
+            list(connection, sql, params![name, key, limit], parse)
+        }
+        Some(state) => {
+            let sql = concat!(
+                "SELECT ",
+                columns!(),
+                " FROM key k WHERE k.state = ?4 AND k.ring_name = ?1 AND k.name > ?2 ORDER BY k.name LIMIT ?3"
+            );
+            list(connection, sql, params![name, key, limit, state.name()], parse)
+        }
+    }
+}
+
+fn find_ring_name(connection: &Connection, ring: KeyRingId) -> Result<Option<String>, StoreError> {
+    find(connection, "SELECT r.name FROM ring r WHERE r.id = ?1", [ring.as_bytes()], |row| {
+        Columns::new("ring", row).text().map(str::to_owned)
+    })
+}
+
+const KEY_WIDTH: usize = 15;
+const RING_WIDTH: usize = 12;
+
+fn parse(row: &Row<'_>) -> Result<(KeyName, Key), StoreError> {
+    read(&mut Columns::new(TABLE, row))
+}
+
+fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key), StoreError> {
+    let ring_name = columns.word()?;
+    let key = Key {
+        id: KeyId::from_bytes(columns.array()?),
+        ring: KeyRingId::from_bytes(columns.array()?),
+        name: columns.word()?,
+        purpose: columns.word()?,
+        spec: columns.word()?,
+        protection: columns.word()?,
+        data_class: columns.word()?,
+        owner: PrincipalId::from_bytes(columns.array()?),
+        labels: match columns.maybe(Columns::bytes)? {
+            None => Labels::default(),
+            Some(bytes) => pairs::decode(bytes)
+                .and_then(|pairs| Labels::new(pairs).ok())
+                .ok_or_else(|| columns.damaged("these are no labels"))?,
+        },
+        rotation_period: columns.maybe(Columns::span)?,
+        state: columns.word()?,
+        primary: columns.small()?,
+        created_at: columns.instant()?,
+        revision: columns.count()?,
+    };
+    check(&key).map_err(|reason| columns.damaged(reason))?;
+    Ok((KeyName { ring: ring_name, key: key.name.clone() }, key))
+}
+
+fn check(key: &Key) -> Result<(), &'static str> {
+    if key.primary == 0 { Err("versions count from 1") } else { Ok(()) }
+}
+
+/// Writes a key. Its name, ring, purpose, spec and protection are fixed. That its primary version exists is checked by
+/// [`check_primary`] once the whole set is in.
+pub(in crate::sqlite) fn put(connection: &Connection, key: &Key) -> Result<Applied, StoreError> {
+    check(key).map_err(|reason| refused(TABLE, reason))?;
+    let stored = find_by_id(connection, key.id)?;
+    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), key.revision) {
+        return Ok(Applied::Conflict);
+    }
+    if let Some(stored) = stored {
+        let bound = |key: &Key| (key.ring, key.name.clone(), key.purpose, key.spec, key.protection, key.created_at);
+        fixed(TABLE, bound(&stored) == bound(key))?;
+    }
+    let Some(ring_name) = find_ring_name(connection, key.ring)? else { return Ok(Applied::Conflict) };
+    let labels = key.labels.pairs();
+    write(
+        connection,
+        "INSERT INTO key (id, ring, ring_name, name, purpose, spec, protection, data_class, owner, labels, \
+         rotation_period, state, primary_version, created_at, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+         ON CONFLICT (id) DO UPDATE SET data_class = excluded.data_class, owner = excluded.owner, \
+         labels = excluded.labels, rotation_period = excluded.rotation_period, state = excluded.state, \
+         primary_version = excluded.primary_version, revision = excluded.revision",
+        params![
+            key.id.as_bytes(),
+            key.ring.as_bytes(),
+            ring_name,
+            key.name.as_str(),
+            key.purpose.name(),
+            key.spec.name(),
+            key.protection.name(),
+            key.data_class.name(),
+            key.owner.as_bytes(),
+            (!labels.is_empty()).then(|| pairs::encode(labels)),
+            key.rotation_period.map(|period| span(TABLE, period)).transpose()?,
+            key.state.name(),
+            integer(TABLE, key.primary.into())?,
+            micros(TABLE, key.created_at)?,
+            next_revision(TABLE, key.revision)?,
+        ],
+    )
+}
+
+/// Refuses a set of changes that leaves a key without its primary version.
+pub(in crate::sqlite) fn check_primary(connection: &Connection, id: KeyId) -> Result<(), StoreError> {
+    let sql = "SELECT v.number FROM key k JOIN key_version v ON v.key = k.id AND v.number = k.primary_version \
+               WHERE k.id = ?1";
+    let primary = find(connection, sql, [id.as_bytes()], |row| {
+        Columns::new(TABLE, row).small().map(|number| KeyVersionId { key: id, number })
+    })?;
+    primary.map(drop).ok_or_else(|| refused(TABLE, "its primary version does not exist"))
+}

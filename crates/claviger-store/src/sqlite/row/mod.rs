@@ -1,0 +1,56 @@
+//! One file per table of state: its columns, how a row is parsed, and how a value is checked and written.
+//!
+//! Each has `parse`, which refuses a row that is no lawful value, and `put`, which checks the value, compares the revision
+//! and what is fixed for ever with the row as it stands, and writes. Both run the same `check`.
+
+pub(super) mod credential;
+pub(super) mod grant;
+pub(super) mod idempotency;
+pub(super) mod key;
+pub(super) mod principal;
+pub(super) mod ring;
+pub(super) mod version;
+
+use claviger_core::port::StoreError;
+use claviger_core::port::store::Applied;
+use rusqlite::{Connection, Params};
+
+use super::error::{is_conflict, refused, translate};
+
+/// What becomes of a write, given the row as it stands.
+pub(super) enum Seen {
+    /// The value was computed from this very row, or from there being none.
+    Current,
+    /// Another write came in between.
+    Moved,
+}
+
+/// Compares a value of `revision` with the row as it stands.
+pub(super) fn compare(stored: Option<u64>, revision: u64) -> Seen {
+    match stored {
+        None if revision == 0 => Seen::Current,
+        Some(stored) if stored == revision && revision != 0 => Seen::Current,
+        None | Some(_) => Seen::Moved,
+    }
+}
+
+/// Refuses a value that changes what is fixed for ever.
+pub(super) fn fixed(table: &str, unchanged: bool) -> Result<(), StoreError> {
+    if unchanged { Ok(()) } else { Err(refused(table, "it changes what is fixed for ever")) }
+}
+
+/// The revision that a write of a value of `revision` gives the row.
+pub(super) fn next_revision(table: &str, revision: u64) -> Result<i64, StoreError> {
+    super::columns::integer(table, revision.saturating_add(1))
+}
+
+/// Writes one row.
+pub(super) fn write(connection: &Connection, sql: &str, params: impl Params) -> Result<Applied, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(translate)?;
+    match statement.execute(params) {
+        Ok(1) => Ok(Applied::Yes),
+        Ok(_) => Ok(Applied::Conflict),
+        Err(error) if is_conflict(&error) => Ok(Applied::Conflict),
+        Err(error) => Err(translate(error)),
+    }
+}

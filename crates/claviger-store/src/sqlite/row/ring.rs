@@ -1,0 +1,101 @@
+//! Table `ring`.
+
+use claviger_core::key::{KeyRing, RingPolicy};
+use claviger_core::port::StoreError;
+use claviger_core::port::store::Applied;
+use claviger_core::{KeyRingId, Name};
+use rusqlite::{Connection, Row, params};
+
+use super::super::columns::{Columns, find, integer, list, micros, span};
+use super::{Seen, compare, fixed, next_revision, write};
+
+const TABLE: &str = "ring";
+
+macro_rules! columns {
+    () => {
+        "r.id, r.name, r.protection, r.rotation_period, r.protect_period, r.process_period, \
+         r.destroy_waiting_period, r.quorum, r.separation, r.kek, r.created_at, r.revision"
+    };
+}
+pub(in crate::sqlite) use columns;
+
+pub(in crate::sqlite) fn find_by_id(connection: &Connection, id: KeyRingId) -> Result<Option<KeyRing>, StoreError> {
+    let sql = concat!("SELECT ", columns!(), " FROM ring r WHERE r.id = ?1");
+    find(connection, sql, [id.as_bytes()], parse)
+}
+
+pub(in crate::sqlite) fn find_by_name(connection: &Connection, name: &Name) -> Result<Option<KeyRing>, StoreError> {
+    let sql = concat!("SELECT ", columns!(), " FROM ring r WHERE r.name = ?1");
+    find(connection, sql, [name.as_str()], parse)
+}
+
+/// At most `limit` rings behind `after`, in the order of their names.
+pub(in crate::sqlite) fn list_after(
+    connection: &Connection,
+    after: Option<&Name>,
+    limit: u32,
+) -> Result<Vec<KeyRing>, StoreError> {
+    let sql = concat!("SELECT ", columns!(), " FROM ring r WHERE r.name > ?1 ORDER BY r.name LIMIT ?2");
+    list(connection, sql, params![after.map_or("", Name::as_str), limit], parse)
+}
+
+fn parse(row: &Row<'_>) -> Result<KeyRing, StoreError> {
+    read(&mut Columns::new(TABLE, row))
+}
+
+/// Reads the columns of a ring, wherever they stand in a row.
+pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<KeyRing, StoreError> {
+    Ok(KeyRing {
+        id: KeyRingId::from_bytes(columns.array()?),
+        name: columns.word()?,
+        policy: RingPolicy {
+            protection: columns.word()?,
+            rotation_period: columns.maybe(Columns::span)?,
+            protect_period: columns.maybe(Columns::span)?,
+            process_period: columns.maybe(Columns::span)?,
+            destroy_waiting_period: columns.span()?,
+            quorum: columns.small()?,
+            separation: columns.word()?,
+        },
+        kek: columns.bytes()?.to_vec(),
+        created_at: columns.instant()?,
+        revision: columns.count()?,
+    })
+}
+
+/// Writes a ring. Its name and the instant of its making are fixed.
+pub(in crate::sqlite) fn put(connection: &Connection, ring: &KeyRing) -> Result<Applied, StoreError> {
+    let stored = find_by_id(connection, ring.id)?;
+    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), ring.revision) {
+        return Ok(Applied::Conflict);
+    }
+    if let Some(stored) = stored {
+        fixed(TABLE, stored.name == ring.name && stored.created_at == ring.created_at)?;
+    }
+    let policy = &ring.policy;
+    let optional = |period: Option<_>| period.map(|period| span(TABLE, period)).transpose();
+    write(
+        connection,
+        "INSERT INTO ring (id, name, protection, rotation_period, protect_period, process_period, \
+         destroy_waiting_period, quorum, separation, kek, created_at, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+         ON CONFLICT (id) DO UPDATE SET protection = excluded.protection, \
+         rotation_period = excluded.rotation_period, protect_period = excluded.protect_period, \
+         process_period = excluded.process_period, destroy_waiting_period = excluded.destroy_waiting_period, \
+         quorum = excluded.quorum, separation = excluded.separation, kek = excluded.kek, revision = excluded.revision",
+        params![
+            ring.id.as_bytes(),
+            ring.name.as_str(),
+            policy.protection.name(),
+            optional(policy.rotation_period)?,
+            optional(policy.protect_period)?,
+            optional(policy.process_period)?,
+            span(TABLE, policy.destroy_waiting_period)?,
+            integer(TABLE, policy.quorum.into())?,
+            policy.separation.name(),
+            ring.kek,
+            micros(TABLE, ring.created_at)?,
+            next_revision(TABLE, ring.revision)?,
+        ],
+    )
+}

@@ -1,0 +1,146 @@
+//! Table `key_version`. Spec and protection are the key's own and stand in the key's row only.
+
+use claviger_core::key::{Key, KeyVersion, Provenance, State, Wrap};
+use claviger_core::port::StoreError;
+use claviger_core::port::store::Applied;
+use claviger_core::{KeyId, KeyVersionId};
+use rusqlite::{Connection, params};
+
+use super::super::columns::{Columns, find, integer, list, micros};
+use super::super::error::refused;
+use super::{Seen, compare, fixed, next_revision, write};
+
+const TABLE: &str = "key_version";
+
+macro_rules! columns {
+    () => {
+        "v.number, v.state, v.wrap_format, v.wrap, v.public_key, v.origin, v.module, v.generator, v.health_ok, \
+         v.created_at, v.activated_at, v.state_changed_at, v.protect_uses, v.revision"
+    };
+}
+pub(in crate::sqlite) use columns;
+
+/// Reads the columns of a version of `key`; `None` where a join found none.
+pub(in crate::sqlite) fn read(columns: &mut Columns<'_>, key: &Key) -> Result<Option<KeyVersion>, StoreError> {
+    let Some(number) = columns.maybe(Columns::small::<u32>)? else { return Ok(None) };
+    let (spec, protection) = (key.spec, key.protection);
+    let id = KeyVersionId { key: key.id, number };
+    let state = columns.word()?;
+    let format = columns.maybe(Columns::small::<u8>)?;
+    let bytes = columns.maybe(|columns| columns.bytes().map(<[u8]>::to_vec))?;
+    let version = KeyVersion {
+        id,
+        state,
+        spec,
+        protection,
+        wrap: format.zip(bytes).map(|(format, bytes)| Wrap { format, bytes }),
+        public_key: columns.maybe(|columns| columns.bytes().map(<[u8]>::to_vec))?,
+        provenance: Provenance {
+            origin: columns.word()?,
+            module: columns.text()?.to_owned(),
+            generator: columns.word()?,
+            health_ok: columns.flag()?,
+        },
+        created_at: columns.instant()?,
+        activated_at: columns.maybe(Columns::instant)?,
+        state_changed_at: columns.instant()?,
+        protect_uses: columns.count()?,
+        revision: columns.count()?,
+    };
+    check(&version).map_err(|reason| columns.damaged(reason))?;
+    Ok(Some(version))
+}
+
+fn check(version: &KeyVersion) -> Result<(), &'static str> {
+    if version.id.number == 0 {
+        return Err("versions count from 1");
+    }
+    if matches!(version.state, State::Destroyed | State::DestroyedCompromised) && version.wrap.is_some() {
+        return Err("a destroyed version has material");
+    }
+    Ok(())
+}
+
+/// Writes a version of `key`, which must stand already. What it was made as is fixed; its uses are counted by
+/// [`count_uses`] alone, so that a write computed from an older row loses none.
+pub(in crate::sqlite) fn put(connection: &Connection, version: &KeyVersion) -> Result<Applied, StoreError> {
+    check(version).map_err(|reason| refused(TABLE, reason))?;
+    let Some(key) = super::key::find_by_id(connection, version.id.key)? else { return Ok(Applied::Conflict) };
+    if (version.spec, version.protection) != (key.spec, key.protection) {
+        return Err(refused(TABLE, "spec and protection are not the key's"));
+    }
+    let stored = find_by_id(connection, &key, version.id.number)?;
+    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), version.revision) {
+        return Ok(Applied::Conflict);
+    }
+    if let Some(stored) = stored {
+        fixed(TABLE, stored.created_at == version.created_at && stored.public_key == version.public_key)?;
+        fixed(TABLE, stored.provenance == version.provenance)?;
+    }
+    let provenance = &version.provenance;
+    write(
+        connection,
+        "INSERT INTO key_version (key, number, state, wrap_format, wrap, public_key, origin, module, generator, \
+         health_ok, created_at, activated_at, state_changed_at, protect_uses, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+         ON CONFLICT (key, number) DO UPDATE SET state = excluded.state, wrap_format = excluded.wrap_format, \
+         wrap = excluded.wrap, activated_at = excluded.activated_at, \
+         state_changed_at = excluded.state_changed_at, revision = excluded.revision",
+        params![
+            version.id.key.as_bytes(),
+            version.id.number,
+            version.state.name(),
+            version.wrap.as_ref().map(|wrap| wrap.format),
+            version.wrap.as_ref().map(|wrap| &wrap.bytes),
+            version.public_key,
+            provenance.origin.name(),
+            provenance.module,
+            provenance.generator.name(),
+            provenance.health_ok,
+            micros(TABLE, version.created_at)?,
+            version.activated_at.map(|at| micros(TABLE, at)).transpose()?,
+            micros(TABLE, version.state_changed_at)?,
+            integer(TABLE, version.protect_uses)?,
+            next_revision(TABLE, version.revision)?,
+        ],
+    )
+}
+
+/// Adds to the count of uses. The revision stays: counting commutes with every other write. A count that reached the
+/// largest number stays there.
+pub(in crate::sqlite) fn count_uses(
+    connection: &Connection,
+    version: KeyVersionId,
+    uses: u64,
+) -> Result<Applied, StoreError> {
+    write(
+        connection,
+        "UPDATE key_version SET protect_uses = min(protect_uses, 9223372036854775807 - ?3) + ?3 \
+         WHERE key = ?1 AND number = ?2",
+        params![version.key.as_bytes(), version.number, integer(TABLE, uses)?],
+    )
+}
+
+fn find_by_id(connection: &Connection, key: &Key, number: u32) -> Result<Option<KeyVersion>, StoreError> {
+    let sql = concat!("SELECT ", columns!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2");
+    let version = find(connection, sql, params![key.id.as_bytes(), number], |row| {
+        read(&mut Columns::new(TABLE, row), key)
+    })?;
+    Ok(version.flatten())
+}
+
+/// At most `limit` versions behind `after` with their states and those of their keys, in the order of ids.
+pub(in crate::sqlite) fn list_states(
+    connection: &Connection,
+    after: Option<KeyVersionId>,
+    limit: u32,
+) -> Result<Vec<(KeyVersionId, State, State)>, StoreError> {
+    let (key, number) = after.as_ref().map_or((&[][..], 0), |after| (&after.key.as_bytes()[..], after.number));
+    let sql = "SELECT v.key, v.number, v.state, k.state FROM key_version v JOIN key k ON k.id = v.key \
+               WHERE (v.key, v.number) > (?1, ?2) ORDER BY v.key, v.number LIMIT ?3";
+    list(connection, sql, params![key, number, limit], |row| {
+        let mut columns = Columns::new(TABLE, row);
+        let key = KeyId::from_bytes(columns.array()?);
+        Ok((KeyVersionId { key, number: columns.small()? }, columns.word()?, columns.word()?))
+    })
+}
