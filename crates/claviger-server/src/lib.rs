@@ -16,4 +16,5 @@ pub mod files;
 pub mod hardening;
 pub mod listener;
 pub mod pki;
+pub mod stop;
 pub mod telemetry;

@@ -132,8 +132,10 @@ impl Reader<'_> {
             (Some(path), None) => SoftwareSeal::PassphraseFile(self.base.join(path)),
             (None, Some(path)) => SoftwareSeal::KeyFile(self.base.join(path)),
             _ => {
-                return Err(self
-                    .invalid("key_file", "or `root.passphrase_file` must be there, and not both".to_owned()));
+                return Err(self.invalid(
+                    "key_file",
+                    "or `root.passphrase_file` must be there, and not both".to_owned(),
+                ));
             }
         };
         Ok(Root::InsecureSoftwareRoot { seal })

@@ -9,7 +9,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -18,6 +17,7 @@ use super::activity::{Activity, Finding, Lookout, Watched};
 use super::door::{Door, Doorway};
 use super::peer::Peer;
 use crate::config::Limits;
+use crate::stop::Stopping;
 use crate::telemetry::Ending;
 
 /// Requests that one HTTP/2 connection may have in work.
@@ -30,7 +30,7 @@ pub(super) struct Accepted {
     pub(super) tls: Arc<ServerConfig>,
     pub(super) door: Arc<Door>,
     pub(super) surplus: bool,
-    pub(super) stopping: watch::Receiver<bool>,
+    pub(super) stopping: Stopping,
 }
 
 impl Accepted {
@@ -67,7 +67,7 @@ async fn converse(
     stream: TlsStream<TcpStream>,
     doorway: Doorway,
     activity: Arc<Activity>,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 ) -> Ending {
     let limits = *doorway.door.limits();
     let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -104,12 +104,7 @@ fn http2_with(limits: &Limits) -> http2::Builder<TokioExecutor> {
 }
 
 /// Drives a connection, looks at it now and then, and lets it end when the listener stops.
-async fn drive<C>(
-    connection: C,
-    mut lookout: Lookout,
-    limits: Limits,
-    mut stopping: watch::Receiver<bool>,
-) -> Ending
+async fn drive<C>(connection: C, mut lookout: Lookout, limits: Limits, mut stopping: Stopping) -> Ending
 where
     C: GracefulConnection,
     C::Error: std::error::Error,
@@ -122,7 +117,7 @@ where
     loop {
         tokio::select! {
             result = connection.as_mut() => return ending(result),
-            _ = stopping.wait_for(|stopping| *stopping), if !ends => {
+            () = stopping.stopped(), if !ends => {
                 ends = true;
                 connection.as_mut().graceful_shutdown();
             }

@@ -16,7 +16,7 @@ use hyper::{Request, Response};
 use tower::Service as _;
 
 use super::activity::{Activity, InWork};
-use super::peer::Peer;
+use super::peer::{Introduction, Peer};
 use super::refusal::Refusal;
 use crate::clock::SystemClock;
 use crate::config::Limits;
@@ -25,6 +25,7 @@ use crate::telemetry::DoorMetrics;
 /// What all connections of a listener share.
 pub(super) struct Door {
     router: Router,
+    introduce: Introduction,
     limits: Limits,
     metrics: DoorMetrics,
     in_work: AtomicUsize,
@@ -37,8 +38,13 @@ impl std::fmt::Debug for Door {
 }
 
 impl Door {
-    pub(super) fn new(router: Router, limits: Limits, metrics: DoorMetrics) -> Arc<Self> {
-        Arc::new(Self { router, limits, metrics, in_work: AtomicUsize::new(0) })
+    pub(super) fn new(
+        router: Router,
+        introduce: Introduction,
+        limits: Limits,
+        metrics: DoorMetrics,
+    ) -> Arc<Self> {
+        Arc::new(Self { router, introduce, limits, metrics, in_work: AtomicUsize::new(0) })
     }
 
     pub(super) const fn limits(&self) -> &Limits {
@@ -108,7 +114,7 @@ impl Doorway {
         let bounded = request.body().size_hint().upper().is_some();
         let mut request =
             request.map(|body| if bounded { Body::new(body) } else { Body::new(Limited::new(body, most)) });
-        request.extensions_mut().insert(self.peer);
+        (self.door.introduce)(&self.peer.at(SystemClock.now()), request.extensions_mut());
         request
     }
 }

@@ -19,14 +19,15 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::config::Limits;
+use crate::stop::Stopping;
 use crate::telemetry::DoorMetrics;
 use connection::Accepted;
 use door::Door;
-pub use peer::{Peer, PeerCertificate};
+pub use peer::{Introduction, Peer, PeerCertificate};
 pub use tls::TlsError;
 
 /// Connections beyond the limit that are told so; the next ones are closed without a word.
@@ -53,22 +54,22 @@ pub struct Listener {
     socket: TcpListener,
     tls: Arc<ArcSwap<ServerConfig>>,
     door: Arc<Door>,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 }
 
 impl Listener {
-    /// Puts `router` behind `socket`. Certificates that are put into `tls` count from the next connection on. It stops
-    /// when `stopping` turns true.
+    /// Puts `router` behind `socket`; `introduce` tells it with each request who is at the other end. Certificates that
+    /// are put into `tls` count from the next connection on. It stops when `stopping` says so.
     #[must_use]
     pub fn new(
         socket: TcpListener,
         tls: Arc<ArcSwap<ServerConfig>>,
-        router: Router,
+        (router, introduce): (Router, Introduction),
         limits: Limits,
         metrics: DoorMetrics,
-        stopping: watch::Receiver<bool>,
+        stopping: Stopping,
     ) -> Self {
-        Self { socket, tls, door: Door::new(router, limits, metrics), stopping }
+        Self { socket, tls, door: Door::new(router, introduce, limits, metrics), stopping }
     }
 
     /// Serves until it is stopped and the requests in work are answered, or their time is over. Gives how many
@@ -80,7 +81,7 @@ impl Listener {
         let surplus = Arc::new(Semaphore::new(SURPLUS));
         loop {
             tokio::select! {
-                _ = stopping.wait_for(|stopping| *stopping) => break,
+                () = stopping.stopped() => break,
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, address)) => {
                         if let Some(place) = self.place(&places, &surplus) {

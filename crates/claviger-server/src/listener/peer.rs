@@ -1,9 +1,10 @@
 //! Who is at the other end of a connection, as far as the handshake told. Found out once, and put into every request.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use claviger_core::Timestamp;
 use claviger_crypto::digest::sha256;
+use hyper::http::Extensions;
 use rustls_pki_types::CertificateDer;
 
 use crate::pki;
@@ -12,7 +13,7 @@ use crate::pki;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     /// Its address. An IPv4 client of a dual-stack socket has an IPv4 address here, as in every source condition.
-    pub source: IpAddr,
+    pub address: SocketAddr,
     /// The certificate that it showed, if any; chain and possession are verified.
     pub certificate: Option<PeerCertificate>,
 }
@@ -22,9 +23,12 @@ pub struct Peer {
 pub struct PeerCertificate {
     /// SHA-256 of its DER.
     pub digest: [u8; 32],
-    /// When it expires. A resumed session does not verify it again, so every call has to look.
+    /// When it expires. Neither an open connection nor a resumed session verifies it again, so every request looks.
     pub expires_at: Timestamp,
 }
+
+/// Puts a peer into a request, in the form that the protocol behind the listener looks for.
+pub type Introduction = fn(&Peer, &mut Extensions);
 
 impl Peer {
     pub(super) fn new(address: SocketAddr, certificates: Option<&[CertificateDer<'_>]>) -> Self {
@@ -33,6 +37,40 @@ impl Peer {
             // A certificate that TLS accepted and that cannot be read here counts as expired.
             expires_at: pki::certificate_facts(leaf).map_or(Timestamp::default(), |facts| facts.expires_at),
         });
-        Self { source: address.ip().to_canonical(), certificate }
+        Self { address: SocketAddr::new(address.ip().to_canonical(), address.port()), certificate }
+    }
+
+    /// The same, at `now`: a certificate that expired since the handshake proves nothing any more.
+    pub(super) fn at(&self, now: Timestamp) -> Self {
+        Self { certificate: self.certificate.filter(|certificate| now < certificate.expires_at), ..*self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
+
+    #[test]
+    fn certificate_counts_until_it_expires_and_not_longer() {
+        let (authority, _) = pki::Authority::create(NOW).unwrap();
+        let issued = authority.issue_client(&"app".parse().unwrap(), NOW).unwrap();
+        let leaf = CertificateDer::from(issued.der);
+        let peer = Peer::new("[::ffff:10.1.2.3]:9".parse().unwrap(), Some(&[leaf]));
+        assert_eq!(peer.address, "10.1.2.3:9".parse().unwrap());
+        let end = NOW.after(pki::LEAF_LIFETIME);
+        assert_eq!(peer.at(NOW).certificate, peer.certificate);
+        assert!(peer.at(Timestamp::from_micros(end.as_micros() - 1)).certificate.is_some());
+        assert_eq!(peer.at(end).certificate, None);
+        assert_eq!(peer.at(end.after(Duration::from_secs(1))).address, peer.address);
+    }
+
+    #[test]
+    fn certificate_that_cannot_be_read_proves_nothing() {
+        let peer = Peer::new("10.1.2.3:9".parse().unwrap(), Some(&[CertificateDer::from(vec![0x30, 0])]));
+        assert_eq!(peer.at(NOW).certificate, None);
     }
 }

@@ -13,7 +13,9 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
+
+use crate::stop::Stopping;
 
 /// Connections at once. Watchers are few.
 const CONNECTIONS: usize = 32;
@@ -34,12 +36,12 @@ pub trait Watchable: Send + Sync + 'static {
     async fn ready(&self) -> Result<(), String>;
 }
 
-/// Answers watchers until `stopping` turns true.
-pub async fn run(socket: TcpListener, watchable: Arc<dyn Watchable>, mut stopping: watch::Receiver<bool>) {
+/// Answers watchers until `stopping` says so.
+pub async fn run(socket: TcpListener, watchable: Arc<dyn Watchable>, mut stopping: Stopping) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let accepted = tokio::select! {
-            _ = stopping.wait_for(|stopping| *stopping) => return,
+            () = stopping.stopped() => return,
             accepted = socket.accept() => accepted,
         };
         let Ok((stream, _)) = accepted else {

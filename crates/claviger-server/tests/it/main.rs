@@ -1,0 +1,6 @@
+//! The server from outside: real sockets, real TLS.
+
+#[cfg(test)]
+mod listener;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,172 @@
+//! A deployment's certificates, listeners, and clients for tests.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use claviger_core::Timestamp;
+use claviger_core::port::Clock as _;
+use claviger_server::clock::SystemClock;
+use claviger_server::config::{Limits, Tls};
+use claviger_server::listener::{Listener, Peer, bind, tls};
+use claviger_server::pki::{Authority, Issued, LEAF_LIFETIME, server_names};
+use claviger_server::stop::{self, Stop};
+use claviger_server::telemetry::{DoorMetrics, Registry};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// Certificates in a folder of their own.
+pub(crate) struct Pki {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) authority: Authority,
+    pub(crate) authority_der: CertificateDer<'static>,
+}
+
+impl Pki {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (authority, issued) = Authority::create(now()).unwrap();
+        issued.write(&dir.path().join("ca.crt"), &dir.path().join("ca.key")).unwrap();
+        let pki = Self { dir, authority, authority_der: issued.der.into() };
+        pki.renew_server();
+        pki
+    }
+
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn renew_server(&self) {
+        let server = self.authority.issue_server(&server_names(&[]), now()).unwrap();
+        server.write(&self.path("server.crt"), &self.path("server.key")).unwrap();
+    }
+
+    pub(crate) fn files(&self) -> Tls {
+        Tls {
+            certificate: self.path("server.crt"),
+            key: self.path("server.key"),
+            client_ca: self.path("ca.crt"),
+        }
+    }
+
+    pub(crate) fn client(&self, name: &str) -> Issued {
+        self.authority.issue_client(&name.parse().unwrap(), now()).unwrap()
+    }
+
+    pub(crate) fn expired_client(&self, name: &str) -> Issued {
+        let lifetime = u64::try_from((LEAF_LIFETIME + Duration::from_secs(60)).as_micros()).unwrap();
+        let long_ago = Timestamp::from_micros(now().as_micros() - lifetime);
+        self.authority.issue_client(&name.parse().unwrap(), long_ago).unwrap()
+    }
+
+    pub(crate) fn trust(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.authority_der.clone()).unwrap();
+        roots
+    }
+
+    pub(crate) fn tls(&self, identity: Option<&Issued>) -> ClientConfig {
+        self.tls_of(identity, &[&rustls::version::TLS13])
+    }
+
+    pub(crate) fn tls_of(
+        &self,
+        identity: Option<&Issued>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ClientConfig {
+        client_tls(self.trust(), identity, versions)
+    }
+
+    pub(crate) fn http(&self, identity: Option<&Issued>) -> reqwest::Client {
+        http(self.tls(identity))
+    }
+}
+
+pub(crate) fn client_tls(
+    trust: RootCertStore,
+    identity: Option<&Issued>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(trust);
+    match identity {
+        None => builder.with_no_client_auth(),
+        Some(issued) => {
+            let key = PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes()).unwrap();
+            builder.with_client_auth_cert(vec![issued.der.clone().into()], key).unwrap()
+        }
+    }
+}
+
+pub(crate) fn http(mut tls: ClientConfig) -> reqwest::Client {
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .timeout(Duration::from_secs(20))
+        .build()
+        .unwrap()
+}
+
+fn introduce(peer: &Peer, extensions: &mut axum::http::Extensions) {
+    extensions.insert(*peer);
+}
+
+/// A listener at work.
+pub(crate) struct Open {
+    pub(crate) address: SocketAddr,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) tls: Arc<ArcSwap<rustls::ServerConfig>>,
+    pub(crate) stop: Stop,
+    pub(crate) ended: JoinHandle<usize>,
+}
+
+impl Open {
+    pub(crate) async fn new(pki: &Pki, router: Router, limits: Limits) -> Self {
+        let socket = bind("127.0.0.1:0".parse().unwrap(), limits.backlog).unwrap();
+        let address = socket.local_addr().unwrap();
+        let registry = Arc::new(Registry::new());
+        let tls = Arc::new(ArcSwap::from_pointee(tls::load(&pki.files()).unwrap()));
+        let (stop, stopping) = stop::pair();
+        let metrics = DoorMetrics::new(&registry, "test");
+        let listener =
+            Listener::new(socket, Arc::clone(&tls), (router, introduce), limits, metrics, stopping);
+        Self { address, registry, tls, stop, ended: tokio::spawn(listener.run()) }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.address.port())
+    }
+
+    /// A TLS connection with nothing said yet.
+    pub(crate) async fn connect(&self, tls: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(self.address).await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(Arc::new(tls)).connect(name, stream).await
+    }
+
+    pub(crate) async fn stop(self) -> usize {
+        self.stop.stop();
+        self.ended.await.unwrap()
+    }
+}
+
+/// The mode of a file.
+pub(crate) fn mode(path: &Path) -> u32 {
+    std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(path).unwrap()) & 0o777
+}
