@@ -32,8 +32,9 @@ impl Client {
     }
 
     /// Withdraws a principal for ever.
-    pub async fn revoke_principal(&self, principal: &str) -> Reply<Principal> {
-        self.change(Method::POST, format!("/v1/principals/{}/revoke", segment(principal))).answer().await
+    pub async fn revoke_principal(&self, principal: &str, revoke: &Revoke) -> Reply<Principal> {
+        let path = format!("/v1/principals/{}/revoke", segment(principal));
+        self.change(Method::POST, path).json(revoke).answer().await
     }
 
     /// Gives a role.

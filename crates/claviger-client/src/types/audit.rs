@@ -1,9 +1,9 @@
-//! The audit log: entries, checkpoints, and the check of the live state against the log.
+//! The audit log: entries, proofs, checkpoints, and the live states to hold against a replay.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::text::{ActionWord, KeyIdText};
+use super::text::{KeyIdText, StateWord};
 use super::{Base64Bytes, Instant};
 
 /// One entry of the log.
@@ -18,7 +18,7 @@ pub struct Entry {
 /// A page of entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EntryPage {
-    /// The entries, ascending.
+    /// The entries, ascending. There may be none although more follow.
     pub items: Vec<Entry>,
     /// Where the next page begins, for `?from=`; `null` when the log holds no more for now.
     #[schema(required)]
@@ -38,15 +38,15 @@ pub struct ReadEntries {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Only about this key, by identifier or name.
+    /// Only about this key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyIdText>,
-    /// Only of this action.
+    /// Only with this operation code, as entries have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action: Option<ActionWord>,
-    /// Only with this outcome, as in `denied`.
+    pub operation: Option<u16>,
+    /// Only with this outcome code, as entries have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<String>,
+    pub outcome: Option<u8>,
     /// Only from this instant on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Instant>,
@@ -55,28 +55,69 @@ pub struct ReadEntries {
     pub until: Option<Instant>,
 }
 
-/// The newest checkpoints (C2SP signed notes) and the keys to check them with (C2SP vkeys).
+/// All that it takes to check that an entry is in the log: from the entry to its shard's root in a cut, from the cut to the
+/// signed root checkpoint. Hashes are SHA-256 (RFC 6962, 2.1), in base64.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Proof {
+    /// The shard.
+    pub shard: u32,
+    /// Index of the entry in the shard's log.
+    pub index: u64,
+    /// The entry as it is hashed.
+    pub entry: Base64Bytes,
+    /// Size of the shard's log in the cut.
+    pub shard_size: u64,
+    /// Inclusion path from the entry to the shard's root.
+    pub shard_path: Vec<Base64Bytes>,
+    /// The cut as it is hashed: it names the size and root of every shard.
+    pub cut: Base64Bytes,
+    /// Index of the cut in the root log.
+    pub cut_index: u64,
+    /// Inclusion path from the cut to the root log's root.
+    pub root_path: Vec<Base64Bytes>,
+    /// Signed checkpoint of the root log (C2SP signed note).
+    pub root_note: String,
+}
+
+/// The newest checkpoint of the root log, and the keys to check notes and receipts with (C2SP vkeys).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Checkpoints {
-    /// Checkpoint of the root log.
+    /// Signed checkpoint of the root log; empty before the first cut is signed.
     pub root_note: String,
-    /// Checkpoint of this node's shard.
-    pub shard_note: String,
     /// Key of the root log's checkpoints.
     pub root_vkey: String,
-    /// Key of this node's checkpoints and receipts.
+    /// Origin of this node's log.
+    pub shard_origin: String,
+    /// Number of this node's log.
+    pub shard: u32,
+    /// Entries in this node's log.
+    pub shard_size: u64,
+    /// Key of this node's receipts, for as long as it runs.
     pub node_vkey: String,
 }
 
-/// What the check of the live state against a replay of the log found.
+/// The live state of a key version, to hold against the one that a replay of the log yields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct LiveReport {
-    /// Whether nothing differs.
-    pub consistent: bool,
-    /// How many entries were replayed.
-    pub entries: u64,
-    /// How many key versions were compared.
-    pub versions: u64,
-    /// What differs, a line each.
-    pub differences: Vec<String>,
+pub struct LiveState {
+    /// The key.
+    pub key: KeyIdText,
+    /// Number of the version.
+    pub version: u32,
+    /// The version's own state.
+    pub state: StateWord,
+    /// The key's own state.
+    pub key_state: StateWord,
+}
+
+/// What to list of the live states.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListStates {
+    /// Where to begin: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many at most: 1 to 1000, 100 unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
 }

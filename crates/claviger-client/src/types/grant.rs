@@ -74,7 +74,7 @@ pub struct CreateGrant {
     pub reason: String,
 }
 
-/// Why a grant or credential is withdrawn.
+/// Why a principal, grant or credential is withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Revoke {

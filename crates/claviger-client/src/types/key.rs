@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::grant::Conditions;
 use super::text::{
     ActionWord, DataClassWord, GeneratorWord, GrantIdText, KeyIdText, KeyNameText, KeyRingIdText, NameText,
     OriginWord, PrincipalIdText, ProtectionWord, PurposeWord, SpecWord, StateWord,
@@ -149,7 +148,7 @@ pub struct ChangeState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub version: Option<u32>,
-    /// Why.
+    /// Why, for the caller's own trace: entries about keys hold no free text, so that it is kept nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -194,7 +193,7 @@ pub struct Explanation {
     /// The grant, when the rule is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantIdText>,
-    /// Under which conditions, when there are any.
+    /// Under which conditions, in words; absent when it always counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub conditions: Option<Conditions>,
+    pub conditions: Option<String>,
 }

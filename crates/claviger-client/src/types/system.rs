@@ -24,27 +24,52 @@ pub struct Version {
 /// How the system is, as far as it was measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SystemStatus {
-    /// Name of the deployment, the origin of its logs.
+    /// Name of the deployment, the first part of its logs' origins.
     pub deployment: String,
     /// Which start of the process this is.
     pub incarnation: u64,
     /// Fence epoch.
     pub epoch: u64,
+    /// Origin of this node's log.
+    pub log_origin: String,
     /// Entries in this node's log.
     pub log_size: u64,
-    /// Entries in the root log.
+    /// Cuts in the root log.
     pub root_log_size: u64,
-    /// Age of the newest signed checkpoint of the root log; `null` before the first.
-    #[schema(required)]
-    pub checkpoint_age_seconds: Option<u64>,
-    /// The cryptographic module, with its version, as it says it.
-    pub module: String,
-    /// Whether the module runs in its validated mode.
-    pub module_validated_mode: bool,
-    /// Kind of the root: `pkcs11` or `insecure_software_root`.
-    pub root: String,
-    /// Whether the provider answers.
-    pub provider_ok: bool,
-    /// Settings in force that weaken security, by their names.
+    /// Cuts that the newest signed checkpoint covers.
+    pub signed_root_log_size: u64,
+    /// The cryptographic module.
+    pub module: Module,
+    /// Names of weakenings in force, each beginning with `insecure_`.
     pub insecure: Vec<String>,
+    /// How the module is now; `null` when it does not answer.
+    #[schema(required)]
+    pub provider: Option<ProviderHealth>,
+}
+
+/// The cryptographic module, as it says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Module {
+    /// `pkcs11` or `software`.
+    pub kind: String,
+    /// Library or module, with its version.
+    pub name: String,
+    /// Label and serial number of the token, where there is one.
+    #[schema(required)]
+    pub token: Option<String>,
+    /// Whether the root key is in hardware custody, as far as the module says.
+    pub root_in_token: bool,
+    /// Whether it is a FIPS build, and says so at run time.
+    pub fips: bool,
+}
+
+/// How a module is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProviderHealth {
+    /// Whether its self-tests have passed.
+    pub self_test_ok: bool,
+    /// Whether the root answers.
+    pub root_ok: bool,
+    /// Sessions open to a token; zero where there is none.
+    pub sessions: u64,
 }

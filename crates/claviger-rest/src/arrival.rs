@@ -1,0 +1,125 @@
+//! What is read of a request before its body: who, from where, and the caller's own words for the call.
+
+use axum::extract::FromRequestParts;
+use claviger_client::types::header;
+use claviger_core::action::Surface;
+use claviger_service::operation::{Call, Operation, ReadSystem, Released};
+use claviger_service::{ErrorKind, Presented};
+use http::HeaderMap;
+use http::header::IF_MATCH;
+use http::request::Parts;
+
+use crate::error::{Failure, to_wire};
+use crate::frame::word;
+use crate::{Api, PeerIdentity, credential};
+
+/// A caller at the door, who has shown a credential. Whether it is a good one, the road says.
+#[derive(Debug)]
+pub struct Arrival {
+    api: Api,
+    presented: Presented,
+    peer: PeerIdentity,
+    request_id: Option<Box<str>>,
+    idempotency_key: Option<Box<str>>,
+}
+
+impl FromRequestParts<Api> for Arrival {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+        let peer = parts.extensions.get::<PeerIdentity>().copied().ok_or_else(|| {
+            tracing::error!("the listener handed over a request without its peer");
+            Failure::new(to_wire(ErrorKind::Internal), "")
+        })?;
+        let arrival = Self {
+            api: api.clone(),
+            presented: credential::presented(&parts.headers, &peer),
+            peer,
+            request_id: text_of(&parts.headers, header::REQUEST_ID)?,
+            idempotency_key: text_of(&parts.headers, header::IDEMPOTENCY_KEY)?,
+        };
+        if matches!(arrival.presented, Presented::None) {
+            return Err(arrival.refused_as_nobody().await);
+        }
+        Ok(arrival)
+    }
+}
+
+impl Arrival {
+    /// The handlers' shared state.
+    pub(crate) fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Takes an operation down the road.
+    pub(crate) async fn perform<O: Operation>(self, operation: O) -> Result<Released<O::Output>, Failure> {
+        let call = Call {
+            presented: self.presented,
+            source: self.peer.address.ip(),
+            surface: self.api.surface(),
+            request_id: self.request_id,
+            idempotency_key: self.idempotency_key,
+            operation,
+        };
+        Ok(self.api.road().perform(call).await?)
+    }
+
+    /// Goes the road all the same: it refuses before anything is looked at, and counts.
+    async fn refused_as_nobody(self) -> Failure {
+        let call = Call {
+            presented: Presented::None,
+            source: self.peer.address.ip(),
+            surface: Surface::Control,
+            request_id: None,
+            idempotency_key: None,
+            operation: ReadSystem {},
+        };
+        match self.api.road().perform(call).await {
+            Err(error) => error.into(),
+            Ok(_) => Failure::new(to_wire(ErrorKind::Unauthenticated), ""),
+        }
+    }
+}
+
+fn text_of(headers: &HeaderMap, name: &'static str) -> Result<Option<Box<str>>, Failure> {
+    Ok(word(headers, name)?.and_then(|value| value.to_str().ok().map(Box::from)))
+}
+
+/// The revision that `If-Match` names (RFC 9110, 13.1.1), as the `ETag` of a read gave it.
+pub(crate) fn if_revision(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
+    let wrong = || Failure::malformed("`if-match` must be the ETag of a read, once, or `*`");
+    let mut values = headers.get_all(IF_MATCH).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(wrong());
+    }
+    if value.as_bytes() == b"*" {
+        return Ok(None);
+    }
+    let text = value.to_str().map_err(|_| wrong())?;
+    let number = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).ok_or_else(wrong)?;
+    if !number.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    number.parse().map(Some).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_revision_has_one_spelling() {
+        let of = |text: &'static str| {
+            let headers: HeaderMap = [(IF_MATCH, HeaderValue::from_static(text))].into_iter().collect();
+            if_revision(&headers).map_err(|failure| failure.told().code)
+        };
+        assert_eq!(of("\"17\""), Ok(Some(17)));
+        assert_eq!(of("*"), Ok(None));
+        for bad in ["17", "W/\"17\"", "\"17\", \"18\"", "\"+17\"", "\"\"", "\"18446744073709551616\""] {
+            assert_eq!(of(bad), Err("malformed-request"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Every decoder of foreign bytes in this crate, in one place, for fuzzing: each takes any bytes and never panics.
+
+use claviger_client::types::page::Batch;
+use claviger_client::types::{credential, grant, key, principal, ring, usage};
+use claviger_core::{CredentialId, GrantId, KeyName, Name};
+use http::{HeaderMap, HeaderValue};
+
+use crate::cursor::{self, List};
+use crate::error::Failure;
+use crate::operation::audit::VersionName;
+use crate::operation::raw::context_of;
+use crate::wire::usage::WireUse;
+use crate::{arrival, body, wire};
+
+macro_rules! requests {
+    ($($(#[$doc:meta])+ $variant:ident: |$bytes:ident| $decode:expr;)+) => {
+        /// The bodies that are taken.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Request {
+            $($(#[$doc])+ $variant),+
+        }
+
+        impl Request {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Reads such a body as its route does.
+            ///
+            /// # Errors
+            /// A [`Failure`] for bytes that are no such body.
+            pub fn decode(self, bytes: &[u8]) -> Result<(), Failure> {
+                match self {
+                    $(Self::$variant => { let $bytes = bytes; $decode.map(|_| ()) })+
+                }
+            }
+        }
+    };
+}
+
+fn one<Q: WireUse>(bytes: &[u8]) -> Result<Q::Use, Failure> {
+    body::parse::<Q>(bytes)?.into_use()
+}
+
+fn many<Q: WireUse>(bytes: &[u8]) -> Result<Vec<Q::Use>, Failure> {
+    body::parse::<Batch<Q>>(bytes)?.items.into_iter().map(Q::into_use).collect()
+}
+
+requests! {
+    /// To agree.
+    Agree: |bytes| one::<usage::Agree>(bytes);
+    /// To change a state.
+    ChangeState: |bytes| body::parse::<key::ChangeState>(bytes);
+    /// To create a credential.
+    CreateCredential: |bytes| body::parse(bytes).and_then(|wire: credential::CreateCredential| {
+        wire::identity::credential_from_wire(wire)
+    });
+    /// To create a grant.
+    CreateGrant: |bytes| body::parse(bytes).and_then(|wire: grant::CreateGrant| wire::identity::grant_from_wire(wire));
+    /// To create a key.
+    CreateKey: |bytes| body::parse(bytes).and_then(|wire: key::CreateKey| wire::key::create_from_wire(wire));
+    /// To create a principal.
+    CreatePrincipal: |bytes| body::parse::<principal::CreatePrincipal>(bytes);
+    /// To create a ring.
+    CreateRing: |bytes| body::parse(bytes).map(|wire: ring::CreateRing| wire::ring::policy_from_wire(&wire.policy));
+    /// To decapsulate.
+    Decapsulate: |bytes| one::<usage::Decapsulate>(bytes);
+    /// To decrypt.
+    Decrypt: |bytes| one::<usage::Decrypt>(bytes);
+    /// To decrypt many.
+    DecryptBatch: |bytes| many::<usage::Decrypt>(bytes);
+    /// To encapsulate.
+    Encapsulate: |bytes| one::<usage::Encapsulate>(bytes);
+    /// To encrypt.
+    Encrypt: |bytes| one::<usage::Encrypt>(bytes);
+    /// To encrypt many.
+    EncryptBatch: |bytes| many::<usage::Encrypt>(bytes);
+    /// To make a data key.
+    GenerateDataKey: |bytes| body::parse::<usage::GenerateDataKey>(bytes);
+    /// To make a code.
+    Mac: |bytes| one::<usage::Mac>(bytes);
+    /// To draw random bytes.
+    Random: |bytes| body::parse::<usage::Random>(bytes);
+    /// To re-encrypt.
+    Reencrypt: |bytes| one::<usage::Reencrypt>(bytes);
+    /// To withdraw something.
+    Revoke: |bytes| body::parse::<grant::Revoke>(bytes);
+    /// To set a ring's separation.
+    SetSeparation: |bytes| body::parse::<ring::SetSeparation>(bytes);
+    /// To sign.
+    Sign: |bytes| one::<usage::Sign>(bytes);
+    /// To unwrap.
+    Unwrap: |bytes| one::<usage::Unwrap>(bytes);
+    /// To change a key.
+    UpdateKey: |bytes| body::parse(bytes).and_then(|wire: key::UpdateKey| wire::key::patch_from_wire(wire));
+    /// To change a ring.
+    UpdateRing: |bytes| body::parse(bytes).map(|wire: ring::UpdateRing| wire::ring::patch_from_wire(&wire.policy));
+    /// To verify.
+    Verify: |bytes| one::<usage::Verify>(bytes);
+    /// To check a code.
+    VerifyMac: |bytes| one::<usage::VerifyMac>(bytes);
+    /// To wrap.
+    Wrap: |bytes| one::<usage::Wrap>(bytes);
+}
+
+/// Reads header `claviger-context`.
+///
+/// # Errors
+/// A [`Failure`] for bytes that are no context.
+pub fn context_header(bytes: &[u8]) -> Result<(), Failure> {
+    context_of(bytes).map(|_| ())
+}
+
+/// Reads a cursor as each list does; gives how many took it, which is one at most.
+#[must_use]
+pub fn cursors(text: &str) -> usize {
+    [
+        cursor::decode::<CredentialId>(List::Credentials, text).is_ok(),
+        cursor::decode::<GrantId>(List::Grants, text).is_ok(),
+        cursor::decode::<KeyName>(List::Keys, text).is_ok(),
+        cursor::decode::<Name>(List::Principals, text).is_ok(),
+        cursor::decode::<Name>(List::Rings, text).is_ok(),
+        cursor::decode::<VersionName>(List::States, text).is_ok(),
+    ]
+    .into_iter()
+    .filter(|taken| *taken)
+    .count()
+}
+
+/// Reads `If-Match` and `Content-Type` headers.
+///
+/// # Errors
+/// A [`Failure`] for values that are neither.
+pub fn headers(value: &[u8]) -> Result<(), Failure> {
+    let Ok(value) = HeaderValue::from_bytes(value) else { return Ok(()) };
+    let mut headers = HeaderMap::new();
+    headers.insert(http::header::IF_MATCH, value.clone());
+    headers.insert(http::header::CONTENT_TYPE, value);
+    arrival::if_revision(&headers).map(|_| ()).and(body::form(&headers).map(|_| ()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..256), text in ".{0,200}") {
+            for request in Request::ALL {
+                let _ = request.decode(&bytes);
+            }
+            let _ = context_header(&bytes);
+            let _ = headers(&bytes);
+            prop_assert!(cursors(&text) <= 1);
+        }
+
+        #[test]
+        fn no_json_panics(json in r#"\{"(plaintext|context|items|policy|name)":(null|\[\]|\{\}|"[a-zA-Z+/=]{0,12}"|[0-9]{1,24})\}"#) {
+            for request in Request::ALL {
+                let _ = request.decode(json.as_bytes());
+            }
+        }
+    }
+}

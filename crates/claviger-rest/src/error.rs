@@ -1,0 +1,233 @@
+//! What a call that did not succeed answers: one table from kinds of failure to problems (RFC 9457).
+
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use claviger_client::types::Problem;
+use claviger_service::{ErrorKind, ServiceError};
+use http::StatusCode;
+
+/// What a kind of failure is on this wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The status.
+    pub status: StatusCode,
+    /// The stable code.
+    pub code: &'static str,
+    /// The kind in words.
+    pub title: &'static str,
+    /// Seconds after which to try again, where nothing came of the call and trying again may help.
+    pub retry_after_seconds: Option<u32>,
+}
+
+const fn told(status: StatusCode, code: &'static str, title: &'static str) -> Told {
+    Told { status, code, title, retry_after_seconds: None }
+}
+
+const fn again(told: Told) -> Told {
+    Told { retry_after_seconds: Some(1), ..told }
+}
+
+/// What this wire makes of each kind of failure.
+#[must_use]
+pub const fn to_wire(kind: ErrorKind) -> Told {
+    use ErrorKind as E;
+    match kind {
+        E::AlreadyExists => told(StatusCode::CONFLICT, kind.code(), "The name is taken for ever"),
+        E::BadCiphertext => told(StatusCode::BAD_REQUEST, kind.code(), "The ciphertext does not open"),
+        E::Conflict => told(StatusCode::CONFLICT, kind.code(), "Others changed the same thing in between"),
+        E::Denied => told(StatusCode::FORBIDDEN, kind.code(), "You may not do that"),
+        E::IdempotencyMismatch => told(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            kind.code(),
+            "The idempotency key came before, with another request",
+        ),
+        E::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, kind.code(), "A fault of the server's"),
+        E::InvalidArgument => told(StatusCode::BAD_REQUEST, kind.code(), "The request makes no sense"),
+        E::NotFound => {
+            told(StatusCode::NOT_FOUND, kind.code(), "There is no such thing, or you may not know of it")
+        }
+        E::Overloaded => {
+            again(told(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "Too much at once; try again later"))
+        }
+        E::PreconditionFailed => told(
+            StatusCode::PRECONDITION_FAILED,
+            kind.code(),
+            "The thing is not at the revision that was named",
+        ),
+        E::SeparationOfDuties => {
+            told(StatusCode::CONFLICT, kind.code(), "Duties that must stay apart would be joined")
+        }
+        E::TooLarge => told(StatusCode::PAYLOAD_TOO_LARGE, kind.code(), "The input is too large"),
+        E::Unauthenticated => {
+            told(StatusCode::UNAUTHORIZED, kind.code(), "No valid credential was presented")
+        }
+        E::Unavailable => {
+            again(told(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "Something that is needed is away"))
+        }
+        E::Unsupported => told(StatusCode::BAD_REQUEST, kind.code(), "That is not supported"),
+        // No word of trying again: the call counts as done, and clients repeat only what came to nothing.
+        E::Withheld => {
+            told(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "It was done, but the result came too late")
+        }
+        E::WrongState => told(StatusCode::CONFLICT, kind.code(), "The state of the key does not allow it"),
+    }
+}
+
+/// Failures at the door, before any operation.
+pub(crate) mod door {
+    use super::{StatusCode, Told, told};
+
+    pub(crate) const HEADERS_TOO_LARGE: Told =
+        told(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "The headers are too large");
+    pub(crate) const MALFORMED: Told =
+        told(StatusCode::BAD_REQUEST, "malformed-request", "The request cannot be read");
+    pub(crate) const METHOD: Told =
+        told(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not go with that path");
+    pub(crate) const MEDIA_TYPE: Told = told(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-media-type",
+        "The body has another type than is taken",
+    );
+    pub(crate) const ROUTE: Told = told(StatusCode::NOT_FOUND, "unknown-route", "There is no such path");
+
+    /// All of them.
+    #[cfg(test)]
+    pub(crate) const ALL: [Told; 5] = [HEADERS_TOO_LARGE, MALFORMED, METHOD, MEDIA_TYPE, ROUTE];
+}
+
+/// A call that did not succeed, on its way to becoming a problem. [`crate::frame`] writes it out.
+#[derive(Clone, Debug)]
+pub struct Failure(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    told: Told,
+    detail: Cow<'static, str>,
+    entry: Option<u64>,
+}
+
+impl Failure {
+    pub(crate) fn new(told: Told, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Inner { told, detail: detail.into(), entry: None }))
+    }
+
+    pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(door::MALFORMED, detail)
+    }
+
+    pub(crate) fn too_large(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(to_wire(ErrorKind::TooLarge), detail)
+    }
+
+    pub(crate) fn invalid(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(to_wire(ErrorKind::InvalidArgument), detail)
+    }
+
+    /// What the wire makes of it.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        self.0.told
+    }
+
+    /// Index of the entry that records it, where there is one.
+    #[must_use]
+    pub fn entry(&self) -> Option<u64> {
+        self.0.entry
+    }
+
+    /// As a problem, with the request's identifier.
+    #[must_use]
+    pub fn to_problem(&self, request_id: Option<String>) -> Problem {
+        let Inner { told, detail, entry } = &*self.0;
+        let detail = (!detail.is_empty()).then(|| detail.to_string());
+        Problem {
+            detail,
+            entry: *entry,
+            request_id,
+            ..Problem::new(told.status.as_u16(), told.code, told.title)
+        }
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        let told = to_wire(error.kind());
+        if told.status.is_server_error() {
+            tracing::warn!(code = told.code, cause = chain(&error), "a call failed");
+        }
+        let detail = Cow::Owned(error.public_message().to_owned());
+        Self(Arc::new(Inner { told, detail, entry: error.entry() }))
+    }
+}
+
+/// The sources of an error in words, for the trace.
+fn chain(error: &ServiceError) -> String {
+    let mut words = String::new();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if !words.is_empty() {
+            words.push_str(": ");
+        }
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        *response.status_mut() = self.told().status;
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    const HEADER: &str = "\
+# What each kind of failure is on each wire. Printed by claviger-rest (UPDATE_GOLDEN=1 rewrites).
+# kind                 REST                              retry
+";
+
+    fn table() -> String {
+        let mut out = HEADER.to_owned();
+        let mut row = |kind: &str, told: Told| {
+            let retry = told.retry_after_seconds.map_or_else(|| "-".to_owned(), |s| format!("{s} s"));
+            let _ = writeln!(out, "{kind:<22} {} {:<29} {retry}", told.status.as_u16(), told.code);
+        };
+        for kind in ErrorKind::ALL {
+            row(&format!("{kind:?}"), to_wire(kind));
+        }
+        for told in door::ALL {
+            row("(at the door)", told);
+        }
+        out
+    }
+
+    #[test]
+    fn golden_table_is_unchanged() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/errors.txt");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, table()).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(kept, table(), "golden/errors.txt differs; UPDATE_GOLDEN=1 rewrites it");
+    }
+
+    #[test]
+    fn only_what_came_to_nothing_may_be_repeated() {
+        for kind in ErrorKind::ALL {
+            let repeatable = matches!(kind, ErrorKind::Overloaded | ErrorKind::Unavailable);
+            assert_eq!(to_wire(kind).retry_after_seconds.is_some(), repeatable, "{kind}");
+        }
+    }
+}

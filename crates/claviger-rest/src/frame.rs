@@ -1,0 +1,91 @@
+//! What every answer has in common, in one layer: request identifier, limits of headers, problems, no caching.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use claviger_client::types::{header, problem};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use crate::Api;
+use crate::error::{Failure, door};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static(header::REQUEST_ID);
+const ENTRY: HeaderName = HeaderName::from_static(header::ENTRY);
+
+/// Longest request identifier and idempotency key, in bytes.
+pub(crate) const MAX_WORD: usize = 128;
+
+/// The layer.
+pub(crate) async fn frame(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let checked = check(request.headers(), api.limits().headers);
+    let (request_id, mut response) = match checked {
+        Ok(id) => (id, next.run(request).await),
+        Err(failure) => (None, failure.into_response()),
+    };
+    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        write_problem(&mut response, &failure, request_id.as_ref());
+    }
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(id) = request_id {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// The request's identifier, if it has a lawful one and its headers are in bounds.
+fn check(headers: &HeaderMap, limit: usize) -> Result<Option<HeaderValue>, Failure> {
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if size > limit {
+        return Err(Failure::new(
+            door::HEADERS_TOO_LARGE,
+            format!("at most {limit} bytes of headers are taken"),
+        ));
+    }
+    word(headers, header::REQUEST_ID)
+}
+
+/// A header that is the caller's own word: 1 to 128 visible ASCII signs, at most once.
+pub(crate) fn word(headers: &HeaderMap, name: &'static str) -> Result<Option<HeaderValue>, Failure> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let lawful = (1..=MAX_WORD).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
+    if !lawful || values.next().is_some() {
+        return Err(Failure::malformed(format!(
+            "`{name}` must be 1 to {MAX_WORD} visible ASCII signs, once"
+        )));
+    }
+    Ok(Some(value.clone()))
+}
+
+fn write_problem(response: &mut Response, failure: &Failure, request_id: Option<&HeaderValue>) {
+    let told = failure.told();
+    let id = request_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
+    // A problem is strings and numbers, which always are JSON.
+    let json = serde_json::to_vec(&failure.to_problem(id)).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
+    if let Some(seconds) = told.retry_after_seconds {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if told.status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(entry) = failure.entry() {
+        headers.insert(ENTRY, HeaderValue::from(entry));
+    }
+    *response.body_mut() = Body::from(json);
+}
+
+/// For paths that are not in the table.
+pub(crate) async fn unknown_route() -> Failure {
+    Failure::new(door::ROUTE, "see `/openapi.json` for the paths there are")
+}
+
+/// For methods that do not go with a path of the table.
+pub(crate) async fn wrong_method() -> Failure {
+    Failure::new(door::METHOD, "see `/openapi.json` for the methods that this path takes")
+}

@@ -1,0 +1,159 @@
+//! Principals, grants and credentials.
+
+use axum::extract::Request;
+use claviger_client::types::credential::{
+    CreateCredential as WireCredential, CreatedCredential, ListCredentials as WireCredentials,
+};
+use claviger_client::types::grant::{CreateGrant as WireGrant, ListGrants as WireGrants, Revoke};
+use claviger_client::types::principal::{CreatePrincipal as WirePrincipal, ListPrincipals as WirePrincipals};
+use claviger_client::types::{Page, SecretText};
+use claviger_service::operation::{
+    AssignRole, CreatePrincipal, ListCredentials, ListGrants, ListPrincipals, ReadGrant, ReadPrincipal,
+    RevokeCredential, RevokeGrant, RevokePrincipal, WithdrawRole,
+};
+use http::{StatusCode, Uri};
+
+use super::{Answered, In};
+use crate::answer::Answer;
+use crate::arrival::Arrival;
+use crate::body;
+use crate::cursor::{self, List};
+use crate::error::Failure;
+use crate::names::{parse, parse_if_any};
+use crate::wire::identity::{
+    credential_from_wire, credential_to_wire, grant_from_wire, grant_to_wire, principal_to_wire,
+};
+
+pub(crate) async fn create_principal(arrival: Arrival, request: Request) -> Answered {
+    let (_, wire) = body::json::<WirePrincipal>(request, arrival.api().limits().body).await?;
+    let done = arrival.perform(CreatePrincipal { name: wire.name.0, kind: wire.kind.0 }).await?;
+    let answer = Answer::json(&principal_to_wire(&done.output))?.status(StatusCode::CREATED);
+    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn list_principals(arrival: Arrival, uri: Uri) -> Answered {
+    let query: WirePrincipals = body::query(&uri)?;
+    let page = cursor::page(List::Principals, query.cursor.as_deref(), query.limit)?;
+    let limit = page.limit;
+    let done = arrival.perform(ListPrincipals { page }).await?;
+    let next = cursor::next(List::Principals, limit, &done.output, |principal| principal.name.clone());
+    let items = done.output.iter().map(principal_to_wire).collect();
+    Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
+}
+
+pub(crate) async fn read_principal(arrival: Arrival, In(principal): In<String>) -> Answered {
+    let done = arrival.perform(ReadPrincipal { principal: parse(&principal)? }).await?;
+    let answer = Answer::json(&principal_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn revoke_principal(
+    arrival: Arrival,
+    In(principal): In<String>,
+    request: Request,
+) -> Answered {
+    let principal = parse(&principal)?;
+    let (_, wire) = body::json::<Revoke>(request, arrival.api().limits().body).await?;
+    let done = arrival.perform(RevokePrincipal { principal, reason: wire.reason }).await?;
+    let answer = Answer::json(&principal_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn assign_role(
+    arrival: Arrival,
+    In((principal, role)): In<(String, String)>,
+    request: Request,
+) -> Answered {
+    let (principal, role) = (parse(&principal)?, parse(&role)?);
+    body::none(request).await?;
+    let done = arrival.perform(AssignRole { principal, role }).await?;
+    let answer = Answer::json(&principal_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn withdraw_role(
+    arrival: Arrival,
+    In((principal, role)): In<(String, String)>,
+    request: Request,
+) -> Answered {
+    let (principal, role) = (parse(&principal)?, parse(&role)?);
+    body::none(request).await?;
+    let done = arrival.perform(WithdrawRole { principal, role }).await?;
+    let answer = Answer::json(&principal_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn create_grant(arrival: Arrival, request: Request) -> Answered {
+    let (_, wire) = body::json::<WireGrant>(request, arrival.api().limits().body).await?;
+    let done = arrival.perform(grant_from_wire(wire)?).await?;
+    let answer = Answer::json(&grant_to_wire(&done.output))?.status(StatusCode::CREATED);
+    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn list_grants(arrival: Arrival, uri: Uri) -> Answered {
+    let query: WireGrants = body::query(&uri)?;
+    let page = cursor::page(List::Grants, query.cursor.as_deref(), query.limit)?;
+    let limit = page.limit;
+    let operation = ListGrants {
+        principal: parse_if_any(query.principal.as_deref())?,
+        key: parse_if_any(query.key.as_deref())?,
+        ring: parse_if_any(query.ring.as_deref())?,
+        with_revoked: query.with_revoked,
+        page,
+    };
+    let done = arrival.perform(operation).await?;
+    let next = cursor::next(List::Grants, limit, &done.output, |grant| grant.id);
+    let items = done.output.iter().map(grant_to_wire).collect();
+    Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
+}
+
+pub(crate) async fn read_grant(arrival: Arrival, In(grant): In<String>) -> Answered {
+    let done = arrival.perform(ReadGrant { grant: parse(&grant)? }).await?;
+    let answer = Answer::json(&grant_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn revoke_grant(arrival: Arrival, In(grant): In<String>, request: Request) -> Answered {
+    let grant = parse(&grant)?;
+    let (_, wire) = body::json::<Revoke>(request, arrival.api().limits().body).await?;
+    let done = arrival.perform(RevokeGrant { grant, reason: wire.reason }).await?;
+    let answer = Answer::json(&grant_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn create_credential(arrival: Arrival, request: Request) -> Answered {
+    let (_, wire) = body::json::<WireCredential>(request, arrival.api().limits().body).await?;
+    let done = arrival.perform(credential_from_wire(wire)?).await?;
+    let credential = credential_to_wire(&done.output.credential);
+    let token = done.output.token.map(|token| text_of(&token.into_text())).transpose()?;
+    let answer = Answer::secret_json(&CreatedCredential { credential, token })?;
+    Ok(answer.status(StatusCode::CREATED).recorded(&done.receipt))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the encoder of the one answer that shows a token")]
+fn text_of(token: &claviger_crypto::SecretBytes) -> Result<SecretText, Failure> {
+    let text = std::str::from_utf8(token.expose());
+    text.map(|text| SecretText::new(text.to_owned())).map_err(|_| Failure::invalid("the token is not text"))
+}
+
+pub(crate) async fn list_credentials(arrival: Arrival, uri: Uri) -> Answered {
+    let query: WireCredentials = body::query(&uri)?;
+    let page = cursor::page(List::Credentials, query.cursor.as_deref(), query.limit)?;
+    let limit = page.limit;
+    let operation = ListCredentials { principal: parse_if_any(query.principal.as_deref())?, page };
+    let done = arrival.perform(operation).await?;
+    let next = cursor::next(List::Credentials, limit, &done.output, |credential| credential.id);
+    let items = done.output.iter().map(credential_to_wire).collect();
+    Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
+}
+
+pub(crate) async fn revoke_credential(
+    arrival: Arrival,
+    In(credential): In<String>,
+    request: Request,
+) -> Answered {
+    let credential = parse(&credential)?;
+    let (_, wire) = body::json::<Revoke>(request, arrival.api().limits().body).await?;
+    let done = arrival.perform(RevokeCredential { credential, reason: wire.reason }).await?;
+    Ok(Answer::json(&credential_to_wire(&done.output))?.recorded(&done.receipt))
+}

@@ -1,0 +1,106 @@
+//! Keys and their lives.
+
+use axum::extract::Request;
+use claviger_client::types::Page;
+use claviger_client::types::key::{
+    ChangeState, CreateKey as WireCreate, Explanations, Key as WireKey, KeyVersions, ListKeys as WireList,
+    UpdateKey as WireUpdate,
+};
+use claviger_core::KeyName;
+use claviger_core::key::{Event, KeyRecord};
+use claviger_core::port::store::Page as ServicePage;
+use claviger_service::operation::{
+    ChangeKeyState, ExplainKey, KeyFilterRef, ListKeys, ReadKey, RotateKey, UpdateKey,
+};
+use http::{StatusCode, Uri};
+
+use super::{Answered, In};
+use crate::answer::Answer;
+use crate::arrival::{Arrival, if_revision};
+use crate::body;
+use crate::cursor::{self, List};
+use crate::names::{parse, parse_if_any};
+use crate::wire::key::{create_from_wire, explanation_to_wire, patch_from_wire, to_wire, versions_to_wire};
+
+fn record_to_wire(record: &KeyRecord) -> WireKey {
+    to_wire(record.name(), &record.key)
+}
+
+pub(crate) async fn create(arrival: Arrival, request: Request) -> Answered {
+    let (_, wire) = body::json::<WireCreate>(request, arrival.api().limits().body).await?;
+    let done = arrival.perform(create_from_wire(wire)?).await?;
+    let answer = Answer::json(&record_to_wire(&done.output))?.status(StatusCode::CREATED);
+    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {
+    let query: WireList = body::query(&uri)?;
+    let filter =
+        KeyFilterRef { ring: parse_if_any(query.ring.as_deref())?, state: query.state.map(|word| word.0) };
+    let page: ServicePage<KeyName> = cursor::page(List::Keys, query.cursor.as_deref(), query.limit)?;
+    let limit = page.limit;
+    let done = arrival.perform(ListKeys { filter, page }).await?;
+    let next = cursor::next(List::Keys, limit, &done.output, |(name, _)| name.clone());
+    let items = done.output.into_iter().map(|(name, key)| to_wire(name, &key)).collect();
+    Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
+}
+
+pub(crate) async fn read(arrival: Arrival, In(key): In<String>) -> Answered {
+    let done = arrival.perform(ReadKey { key: parse(&key)? }).await?;
+    let answer = Answer::json(&record_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn list_versions(arrival: Arrival, In(key): In<String>) -> Answered {
+    let done = arrival.perform(ReadKey { key: parse(&key)? }).await?;
+    let answer = Answer::json(&KeyVersions { items: versions_to_wire(&done.output) })?;
+    Ok(answer.recorded(&done.receipt))
+}
+
+pub(crate) async fn update(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
+    let key = parse(&key)?;
+    let (headers, wire) = body::json::<WireUpdate>(request, arrival.api().limits().body).await?;
+    let operation = UpdateKey { key, patch: patch_from_wire(wire)?, if_revision: if_revision(&headers)? };
+    let done = arrival.perform(operation).await?;
+    let answer = Answer::json(&record_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn rotate(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
+    let key = parse(&key)?;
+    body::none(request).await?;
+    let done = arrival.perform(RotateKey { key }).await?;
+    let answer = Answer::json(&record_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn explain(arrival: Arrival, In(key): In<String>) -> Answered {
+    let done = arrival.perform(ExplainKey { key: parse(&key)? }).await?;
+    let items = done.output.iter().map(|(principal, line)| explanation_to_wire(principal, line)).collect();
+    Ok(Answer::json(&Explanations { items })?.recorded(&done.receipt))
+}
+
+async fn change(event: Event, arrival: Arrival, key: String, request: Request) -> Answered {
+    let key = parse(&key)?;
+    let wire: ChangeState = body::json_if_any(request, arrival.api().limits().body).await?;
+    let operation = ChangeKeyState::new(key, wire.version, event)?;
+    let done = arrival.perform(operation).await?;
+    let answer = Answer::json(&record_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+}
+
+macro_rules! events {
+    ($($name:ident = $event:ident),+ $(,)?) => {$(
+        pub(crate) async fn $name(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
+            change(Event::$event, arrival, key, request).await
+        }
+    )+};
+}
+
+events! {
+    activate = Activate,
+    suspend = Suspend,
+    resume = Resume,
+    deactivate = Deactivate,
+    compromise = Compromise,
+}

@@ -1,0 +1,56 @@
+//! Key rings.
+
+use axum::extract::Request;
+use claviger_client::types::Page;
+use claviger_client::types::ring::{
+    CreateRing as WireCreate, ListRings as WireList, SetSeparation, UpdateRing as WireUpdate,
+};
+use claviger_service::operation::{CreateRing, ListRings, ReadRing, SetRingSeparation, UpdateRing};
+use http::{StatusCode, Uri};
+
+use super::{Answered, In};
+use crate::answer::Answer;
+use crate::arrival::{Arrival, if_revision};
+use crate::body;
+use crate::cursor::{self, List};
+use crate::names::parse;
+use crate::wire::ring::{patch_from_wire, policy_from_wire, to_wire};
+
+pub(crate) async fn create(arrival: Arrival, request: Request) -> Answered {
+    let (_, wire) = body::json::<WireCreate>(request, arrival.api().limits().body).await?;
+    let policy = policy_from_wire(&wire.policy);
+    let done = arrival.perform(CreateRing { name: wire.name.0, policy }).await?;
+    let answer = Answer::json(&to_wire(&done.output))?.status(StatusCode::CREATED);
+    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {
+    let query: WireList = body::query(&uri)?;
+    let page = cursor::page(List::Rings, query.cursor.as_deref(), query.limit)?;
+    let limit = page.limit;
+    let done = arrival.perform(ListRings { page }).await?;
+    let next = cursor::next(List::Rings, limit, &done.output, |ring| ring.name.clone());
+    let items = done.output.iter().map(to_wire).collect();
+    Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
+}
+
+pub(crate) async fn read(arrival: Arrival, In(ring): In<String>) -> Answered {
+    let done = arrival.perform(ReadRing { ring: parse(&ring)? }).await?;
+    Ok(Answer::json(&to_wire(&done.output))?.revision(done.output.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn update(arrival: Arrival, In(ring): In<String>, request: Request) -> Answered {
+    let ring = parse(&ring)?;
+    let (headers, wire) = body::json::<WireUpdate>(request, arrival.api().limits().body).await?;
+    let patch = patch_from_wire(&wire.policy);
+    let done = arrival.perform(UpdateRing { ring, patch, if_revision: if_revision(&headers)? }).await?;
+    Ok(Answer::json(&to_wire(&done.output))?.revision(done.output.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn set_separation(arrival: Arrival, In(ring): In<String>, request: Request) -> Answered {
+    let ring = parse(&ring)?;
+    let (_, wire) = body::json::<SetSeparation>(request, arrival.api().limits().body).await?;
+    let operation = SetRingSeparation { ring, separation: wire.separation.0, reason: wire.reason };
+    let done = arrival.perform(operation).await?;
+    Ok(Answer::json(&to_wire(&done.output))?.revision(done.output.revision).recorded(&done.receipt))
+}

@@ -1,0 +1,42 @@
+//! How the system is; and what is open to everyone.
+
+use axum::extract::State;
+use axum::response::Response;
+use claviger_client::types::system::{Health, Version};
+use claviger_core::action::Surface;
+use claviger_service::operation::ReadSystem;
+use claviger_service::operation::usage::Random;
+
+use super::Answered;
+use crate::Api;
+use crate::answer::Answer;
+use crate::arrival::Arrival;
+use crate::error::Failure;
+use crate::wire::audit::status_to_wire;
+
+pub(crate) async fn read(arrival: Arrival) -> Answered {
+    let done = arrival.perform(ReadSystem {}).await?;
+    Ok(Answer::json(&status_to_wire(done.output))?.recorded(&done.receipt))
+}
+
+/// Answers as long as the process does. Says nothing of the inside, and asks nothing of it: anyone may call this as often
+/// as he likes.
+pub(crate) async fn health() -> Result<Response, Failure> {
+    Ok(Answer::json(&Health { status: "ok".into() })?.unrecorded())
+}
+
+pub(crate) async fn version() -> Result<Response, Failure> {
+    let version =
+        Version { name: "claviger".into(), version: env!("CARGO_PKG_VERSION").into(), api: "v1".into() };
+    Ok(Answer::json(&version)?.unrecorded())
+}
+
+/// The OpenAPI document. It tells nothing that the sources do not; still it is for those whom the house knows. Who may read
+/// how the system is may read it on the control plane; who may draw random bytes, on the data plane.
+pub(crate) async fn openapi(State(api): State<Api>, arrival: Arrival) -> Answered {
+    let receipt = match api.surface() {
+        Surface::Control => arrival.perform(ReadSystem {}).await?.receipt,
+        Surface::Data => arrival.perform(Random { bytes: 1 }).await?.receipt,
+    };
+    Ok(Answer::written(api.openapi()).recorded(&receipt))
+}

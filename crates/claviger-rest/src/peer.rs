@@ -1,0 +1,13 @@
+//! What the listener knows of the other end, and hands over as a request extension.
+
+use std::net::SocketAddr;
+
+/// Who is at the other end of the connection, as the TLS handshake proved it. The listener puts one into the extensions of
+/// every request; a request without one is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerIdentity {
+    /// SHA-256 of the client certificate (DER) that the handshake verified, if one was presented.
+    pub certificate: Option<[u8; 32]>,
+    /// Where the connection comes from.
+    pub address: SocketAddr,
+}

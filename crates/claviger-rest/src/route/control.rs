@@ -1,0 +1,306 @@
+//! The control plane's rows.
+
+use axum::routing::MethodFilter;
+use claviger_client::types::Page;
+use claviger_client::types::audit::{Checkpoints, EntryPage, ListStates, LiveState, Proof, ReadEntries};
+use claviger_client::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
+use claviger_client::types::grant::{CreateGrant, Grant, ListGrants, Revoke};
+use claviger_client::types::key::{
+    ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, UpdateKey,
+};
+use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal};
+use claviger_client::types::ring::{CreateRing, ListRings, Ring, SetSeparation, UpdateRing};
+use claviger_client::types::system::{Health, SystemStatus, Version};
+
+use super::row::{Row, row};
+use crate::operation::{audit, identity, key, ring, system};
+
+const GET: MethodFilter = MethodFilter::GET;
+const POST: MethodFilter = MethodFilter::POST;
+const PATCH: MethodFilter = MethodFilter::PATCH;
+const PUT: MethodFilter = MethodFilter::PUT;
+const DELETE: MethodFilter = MethodFilter::DELETE;
+
+pub(super) fn rows() -> Vec<Row> {
+    [
+        open_rows(),
+        ring_rows(),
+        key_rows(),
+        principal_rows(),
+        grant_rows(),
+        credential_rows(),
+        audit_rows(),
+        system_rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What is open to everyone, on both planes.
+pub(super) fn open_rows() -> Vec<Row> {
+    vec![
+        row(GET, "/v1/health", "health", "Tells whether the process serves.", system::health)
+            .open()
+            .gives::<Health>(),
+        row(GET, "/v1/version", "version", "Tells what answers here.", system::version)
+            .open()
+            .gives::<Version>(),
+    ]
+}
+
+fn ring_rows() -> Vec<Row> {
+    vec![
+        row(POST, "/v1/rings", "create_ring", "Creates a key ring.", ring::create)
+            .takes::<CreateRing>()
+            .gives::<Ring>()
+            .creates(),
+        row(GET, "/v1/rings", "list_rings", "Lists rings in the order of their names.", ring::list)
+            .asks::<ListRings>()
+            .gives::<Page<Ring>>(),
+        row(GET, "/v1/rings/{ring}", "read_ring", "Reads a ring.", ring::read).gives::<Ring>(),
+        row(PATCH, "/v1/rings/{ring}", "update_ring", "Changes a ring's policy.", ring::update)
+            .takes::<UpdateRing>()
+            .gives::<Ring>()
+            .conditional(),
+        row(
+            PUT,
+            "/v1/rings/{ring}/separation",
+            "set_ring_separation",
+            "Sets a ring's separation of duties.",
+            ring::set_separation,
+        )
+        .takes::<SetSeparation>()
+        .gives::<Ring>(),
+    ]
+}
+
+fn key_rows() -> Vec<Row> {
+    vec![
+        row(POST, "/v1/keys", "create_key", "Creates a key with its first version.", key::create)
+            .takes::<CreateKey>()
+            .gives::<Key>()
+            .creates(),
+        row(GET, "/v1/keys", "list_keys", "Lists keys in the order of their full names.", key::list)
+            .asks::<ListKeys>()
+            .gives::<Page<Key>>(),
+        row(GET, "/v1/keys/{key}", "read_key", "Reads a key.", key::read).gives::<Key>(),
+        row(PATCH, "/v1/keys/{key}", "update_key", "Changes what is said about a key.", key::update)
+            .takes::<UpdateKey>()
+            .gives::<Key>()
+            .conditional(),
+        row(
+            POST,
+            "/v1/keys/{key}/rotate",
+            "rotate_key",
+            "Makes a new version that protects from now on.",
+            key::rotate,
+        )
+        .gives::<Key>(),
+        row(POST, "/v1/keys/{key}/activate", "activate_key", "Puts a key into use.", key::activate)
+            .may_take::<ChangeState>()
+            .gives::<Key>(),
+        row(
+            POST,
+            "/v1/keys/{key}/suspend",
+            "suspend_key",
+            "Takes a key, or one version of it, out of use for a while.",
+            key::suspend,
+        )
+        .may_take::<ChangeState>()
+        .gives::<Key>(),
+        row(
+            POST,
+            "/v1/keys/{key}/resume",
+            "resume_key",
+            "Brings a key, or one version of it, back from suspension.",
+            key::resume,
+        )
+        .may_take::<ChangeState>()
+        .gives::<Key>(),
+        row(
+            POST,
+            "/v1/keys/{key}/deactivate",
+            "deactivate_key",
+            "Ends the protecting of a key, or of one version of it.",
+            key::deactivate,
+        )
+        .may_take::<ChangeState>()
+        .gives::<Key>(),
+        row(
+            POST,
+            "/v1/keys/{key}/compromise",
+            "compromise_key",
+            "Declares a key, or one version of it, compromised, for ever.",
+            key::compromise,
+        )
+        .may_take::<ChangeState>()
+        .gives::<Key>(),
+        row(
+            GET,
+            "/v1/keys/{key}/versions",
+            "list_key_versions",
+            "Lists all versions of a key.",
+            key::list_versions,
+        )
+        .gives::<KeyVersions>(),
+        row(
+            GET,
+            "/v1/keys/{key}/explain",
+            "explain_key",
+            "Tells who can do what with a key, and by which rule.",
+            key::explain,
+        )
+        .gives::<Explanations>(),
+    ]
+}
+
+fn principal_rows() -> Vec<Row> {
+    vec![
+        row(POST, "/v1/principals", "create_principal", "Creates a principal.", identity::create_principal)
+            .takes::<CreatePrincipal>()
+            .gives::<Principal>()
+            .creates(),
+        row(
+            GET,
+            "/v1/principals",
+            "list_principals",
+            "Lists principals in the order of their names.",
+            identity::list_principals,
+        )
+        .asks::<ListPrincipals>()
+        .gives::<Page<Principal>>(),
+        row(
+            GET,
+            "/v1/principals/{principal}",
+            "read_principal",
+            "Reads a principal.",
+            identity::read_principal,
+        )
+        .gives::<Principal>(),
+        row(
+            POST,
+            "/v1/principals/{principal}/revoke",
+            "revoke_principal",
+            "Withdraws a principal for ever.",
+            identity::revoke_principal,
+        )
+        .takes::<Revoke>()
+        .gives::<Principal>(),
+        row(
+            PUT,
+            "/v1/principals/{principal}/roles/{role}",
+            "assign_role",
+            "Gives a role.",
+            identity::assign_role,
+        )
+        .gives::<Principal>(),
+        row(
+            DELETE,
+            "/v1/principals/{principal}/roles/{role}",
+            "withdraw_role",
+            "Withdraws a role.",
+            identity::withdraw_role,
+        )
+        .gives::<Principal>(),
+    ]
+}
+
+fn grant_rows() -> Vec<Row> {
+    vec![
+        row(POST, "/v1/grants", "create_grant", "Gives a grant.", identity::create_grant)
+            .takes::<CreateGrant>()
+            .gives::<Grant>()
+            .creates(),
+        row(
+            GET,
+            "/v1/grants",
+            "list_grants",
+            "Lists grants in the order of their identifiers.",
+            identity::list_grants,
+        )
+        .asks::<ListGrants>()
+        .gives::<Page<Grant>>(),
+        row(GET, "/v1/grants/{grant}", "read_grant", "Reads a grant.", identity::read_grant).gives::<Grant>(),
+        row(POST, "/v1/grants/{grant}/revoke", "revoke_grant", "Withdraws a grant.", identity::revoke_grant)
+            .takes::<Revoke>()
+            .gives::<Grant>(),
+    ]
+}
+
+fn credential_rows() -> Vec<Row> {
+    vec![
+        row(POST, "/v1/credentials", "create_credential", "Gives a credential.", identity::create_credential)
+            .takes::<CreateCredential>()
+            .gives::<CreatedCredential>()
+            .creates(),
+        row(
+            GET,
+            "/v1/credentials",
+            "list_credentials",
+            "Lists credentials in the order of their identifiers.",
+            identity::list_credentials,
+        )
+        .asks::<ListCredentials>()
+        .gives::<Page<Credential>>(),
+        row(
+            POST,
+            "/v1/credentials/{credential}/revoke",
+            "revoke_credential",
+            "Withdraws a credential.",
+            identity::revoke_credential,
+        )
+        .takes::<Revoke>()
+        .gives::<Credential>(),
+    ]
+}
+
+fn audit_rows() -> Vec<Row> {
+    vec![
+        row(GET, "/v1/audit/entries", "read_entries", "Reads entries of the log.", audit::read_entries)
+            .asks::<ReadEntries>()
+            .gives::<EntryPage>(),
+        row(
+            GET,
+            "/v1/audit/proof/{shard}/{index}",
+            "prove",
+            "Gives all that it takes to check that an entry is in the log.",
+            audit::prove,
+        )
+        .gives::<Proof>(),
+        row(
+            GET,
+            "/v1/audit/checkpoint",
+            "read_checkpoint",
+            "Gives the newest checkpoint and the keys to check with.",
+            audit::read_checkpoint,
+        )
+        .gives::<Checkpoints>(),
+        row(
+            GET,
+            "/v1/audit/states",
+            "list_states",
+            "Lists the live states of key versions, to hold against a replay of the log.",
+            audit::list_states,
+        )
+        .asks::<ListStates>()
+        .gives::<Page<LiveState>>(),
+        row(
+            GET,
+            "/audit/{*path}",
+            "read_log_resource",
+            "Gives a file of a log (C2SP tlog-tiles).",
+            audit::read_log_resource,
+        )
+        .gives_octets()
+        .gives_text(),
+    ]
+}
+
+fn system_rows() -> Vec<Row> {
+    vec![
+        row(GET, "/v1/system", "read_system", "Tells how the system is.", system::read)
+            .gives::<SystemStatus>(),
+        row(GET, "/openapi.json", "openapi", "Gives this document.", system::openapi),
+    ]
+}

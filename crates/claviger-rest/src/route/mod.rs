@@ -1,0 +1,125 @@
+//! The table of routes: what the routers, the OpenAPI documents and the tests are made from.
+//!
+//! A route is a row; there is no other way to add one. Whether it is open to everyone stands in its row.
+
+mod control;
+mod data;
+mod openapi;
+mod row;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use claviger_core::action::Surface;
+use claviger_service::Road;
+use http::Method;
+
+use crate::frame::{frame, unknown_route, wrong_method};
+use crate::{Api, RestLimits};
+use row::Row;
+
+/// A route, as others may know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{names}` for what varies.
+    pub path: &'static str,
+    /// Whether it answers without a credential.
+    pub open: bool,
+}
+
+/// The control plane: people, with roles. Every request must carry a [`PeerIdentity`](crate::PeerIdentity) extension.
+pub fn control_router(road: Road) -> Router {
+    control_router_with(road, RestLimits::default())
+}
+
+/// The control plane with limits of one's own.
+pub fn control_router_with(road: Road, limits: RestLimits) -> Router {
+    router(road, limits, Surface::Control, control::rows())
+}
+
+/// The data plane: applications, with grants. Every request must carry a [`PeerIdentity`](crate::PeerIdentity) extension.
+pub fn data_router(road: Road) -> Router {
+    data_router_with(road, RestLimits::default())
+}
+
+/// The data plane with limits of one's own.
+pub fn data_router_with(road: Road, limits: RestLimits) -> Router {
+    router(road, limits, Surface::Data, data::rows())
+}
+
+/// All routes of the control plane.
+#[must_use]
+pub fn control_routes() -> Vec<RouteInfo> {
+    control::rows().iter().map(Row::info).collect()
+}
+
+/// All routes of the data plane.
+#[must_use]
+pub fn data_routes() -> Vec<RouteInfo> {
+    data::rows().iter().map(Row::info).collect()
+}
+
+/// The OpenAPI 3.1 document of a plane, as JSON.
+#[must_use]
+pub fn openapi(surface: Surface) -> String {
+    match surface {
+        Surface::Control => openapi::document("Claviger control plane", &control::rows()),
+        Surface::Data => openapi::document("Claviger data plane", &data::rows()),
+    }
+}
+
+fn router(road: Road, limits: RestLimits, surface: Surface, rows: Vec<Row>) -> Router {
+    let api = Api::new(road, limits, surface, openapi(surface).into());
+    let mut router = Router::new();
+    for row in rows {
+        router = router.route(row.path, row.handler);
+    }
+    router
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(api.clone(), frame))
+        .with_state(api)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn two_routes_are_open_on_each_plane() {
+        for routes in [control_routes(), data_routes()] {
+            let open: Vec<_> = routes.iter().filter(|route| route.open).map(|route| route.path).collect();
+            assert_eq!(open, ["/v1/health", "/v1/version"]);
+        }
+    }
+
+    #[test]
+    fn no_route_is_told_twice() {
+        for routes in [control_routes(), data_routes()] {
+            let distinct: BTreeSet<_> =
+                routes.iter().map(|route| (route.method.as_str(), route.path)).collect();
+            assert_eq!(distinct.len(), routes.len());
+        }
+    }
+
+    #[test]
+    fn golden_documents_are_unchanged() {
+        for (surface, file) in
+            [(Surface::Control, "openapi-control.json"), (Surface::Data, "openapi-data.json")]
+        {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden").join(file);
+            let printed = openapi(surface) + "\n";
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                std::fs::write(&path, &printed).unwrap();
+            }
+            let kept = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                kept == printed,
+                "golden/{file} differs; UPDATE_GOLDEN=1 rewrites it, and the diff is the change"
+            );
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The audit log and the system.
+
+use claviger_client::types::audit as wire;
+use claviger_client::types::system::{Module, ProviderHealth, SystemStatus as WireStatus};
+use claviger_client::types::{Base64Bytes, Text};
+use claviger_core::KeyVersionId;
+use claviger_core::key::State;
+use claviger_service::log::{EntryFilter, EntryPage, EntryProof};
+use claviger_service::operation::{Checkpoints, SystemStatus};
+
+/// A page of entries as callers see it.
+#[must_use]
+pub fn page_to_wire(page: EntryPage) -> wire::EntryPage {
+    let entry = |(index, bytes): (u64, Vec<u8>)| wire::Entry { index, canonical: bytes.into() };
+    wire::EntryPage { items: page.entries.into_iter().map(entry).collect(), next: page.next, size: page.size }
+}
+
+/// Which entries a query asks for.
+#[must_use]
+pub fn filter_from_wire(query: &wire::ReadEntries) -> EntryFilter {
+    EntryFilter {
+        key: query.key.map(|id| id.0),
+        operation: query.operation,
+        outcome: query.outcome,
+        since: query.since.map(|instant| instant.0),
+        until: query.until.map(|instant| instant.0),
+    }
+}
+
+/// A proof as callers see it.
+#[must_use]
+pub fn proof_to_wire(shard: u32, proof: EntryProof) -> wire::Proof {
+    let path =
+        |hashes: Vec<[u8; 32]>| hashes.into_iter().map(|hash| Base64Bytes::from(hash.to_vec())).collect();
+    wire::Proof {
+        shard,
+        index: proof.index,
+        entry: proof.entry.into(),
+        shard_size: proof.shard_size,
+        shard_path: path(proof.shard_path),
+        cut: proof.cut.into(),
+        cut_index: proof.cut_index,
+        root_path: path(proof.root_path),
+        root_note: proof.root_note,
+    }
+}
+
+/// Checkpoints as callers see them.
+#[must_use]
+pub fn checkpoints_to_wire(checkpoints: Checkpoints) -> wire::Checkpoints {
+    wire::Checkpoints {
+        root_note: checkpoints.root_note,
+        root_vkey: checkpoints.root_vkey,
+        shard_origin: checkpoints.shard_origin,
+        shard: checkpoints.shard,
+        shard_size: checkpoints.shard_size,
+        node_vkey: checkpoints.node_vkey,
+    }
+}
+
+/// A live state as callers see it.
+#[must_use]
+pub fn state_to_wire(&(version, state, key_state): &(KeyVersionId, State, State)) -> wire::LiveState {
+    wire::LiveState {
+        key: Text(version.key),
+        version: version.number,
+        state: Text(state),
+        key_state: Text(key_state),
+    }
+}
+
+/// How the system is, as callers see it.
+#[must_use]
+pub fn status_to_wire(status: SystemStatus) -> WireStatus {
+    WireStatus {
+        deployment: status.deployment.to_string(),
+        incarnation: status.incarnation,
+        epoch: status.epoch,
+        log_origin: status.origin.to_string(),
+        log_size: status.log_size,
+        root_log_size: status.cuts,
+        signed_root_log_size: status.signed_cuts,
+        insecure: status.module.insecure.iter().map(|name| (*name).to_owned()).collect(),
+        module: Module {
+            kind: status.module.kind.to_owned(),
+            name: status.module.name,
+            token: status.module.token,
+            root_in_token: status.module.root_in_token,
+            fips: status.module.fips,
+        },
+        provider: status.provider.map(|health| ProviderHealth {
+            self_test_ok: health.self_test_ok,
+            root_ok: health.root_ok,
+            sessions: u64::try_from(health.sessions).unwrap_or(u64::MAX),
+        }),
+    }
+}

@@ -1,0 +1,113 @@
+//! Principals, grants and credentials.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use claviger_client::types::Text;
+use claviger_client::types::credential as wire_credential;
+use claviger_client::types::grant as wire_grant;
+use claviger_client::types::principal as wire_principal;
+use claviger_core::grant::{Conditions, Grant};
+use claviger_core::principal::{Credential, Principal};
+use claviger_service::operation::{CreateCredential, CreateGrant, GrantOn, NewCredential};
+
+use crate::error::Failure;
+use crate::names::parse;
+
+/// A principal as callers see it.
+#[must_use]
+pub fn principal_to_wire(principal: &Principal) -> wire_principal::Principal {
+    wire_principal::Principal {
+        id: principal.id.into(),
+        name: principal.name.clone().into(),
+        kind: principal.kind.into(),
+        standing: principal.standing.into(),
+        roles: principal.roles.iter().copied().map(Text).collect(),
+        created_at: principal.created_at.into(),
+        revision: principal.revision,
+    }
+}
+
+/// A grant as callers see it.
+#[must_use]
+pub fn grant_to_wire(grant: &Grant) -> wire_grant::Grant {
+    wire_grant::Grant {
+        id: grant.id.into(),
+        principal: grant.principal.into(),
+        on: grant.selector.into(),
+        operations: grant.operations.iter().copied().map(Text).collect(),
+        conditions: conditions_to_wire(&grant.conditions),
+        reason: grant.reason.clone(),
+        created_by: grant.created_by.into(),
+        created_at: grant.created_at.into(),
+        standing: grant.standing.into(),
+        revision: grant.revision,
+    }
+}
+
+fn conditions_to_wire(conditions: &Conditions) -> wire_grant::Conditions {
+    wire_grant::Conditions {
+        context_equals: conditions.context_equals.iter().cloned().collect(),
+        source_networks: conditions.source_networks.iter().copied().map(Text).collect(),
+        until: conditions.until.map(Into::into),
+    }
+}
+
+/// The grant to give.
+///
+/// # Errors
+/// A [`Failure`] for what names nothing.
+pub fn grant_from_wire(wire: wire_grant::CreateGrant) -> Result<CreateGrant, Failure> {
+    let on = match &wire.on {
+        wire_grant::GrantOn::Key(key) => GrantOn::Key(parse(key)?),
+        wire_grant::GrantOn::Ring(ring) => GrantOn::Ring(parse(ring)?),
+    };
+    let conditions = Conditions {
+        context_equals: wire.conditions.context_equals.into_vec(),
+        source_networks: wire.conditions.source_networks.into_iter().map(|network| network.0).collect(),
+        until: wire.conditions.until.map(|instant| instant.0),
+    };
+    let operations = wire.operations.into_iter().map(|word| word.0).collect();
+    Ok(CreateGrant { principal: parse(&wire.principal)?, on, operations, conditions, reason: wire.reason })
+}
+
+/// A credential as callers see it.
+#[must_use]
+pub fn credential_to_wire(credential: &Credential) -> wire_credential::Credential {
+    wire_credential::Credential {
+        id: credential.id.into(),
+        principal: credential.principal.into(),
+        kind: credential.kind.into(),
+        digest: hexadecimal(&credential.digest),
+        label: credential.label.clone().into(),
+        standing: credential.standing.into(),
+        created_at: credential.created_at.into(),
+        expires_at: credential.expires_at.into(),
+        revision: credential.revision,
+    }
+}
+
+/// The credential to give.
+///
+/// # Errors
+/// A [`Failure`] for what names nothing.
+pub fn credential_from_wire(wire: wire_credential::CreateCredential) -> Result<CreateCredential, Failure> {
+    let what = match wire.credential {
+        wire_credential::NewCredential::Certificate(certificate) => NewCredential::Certificate {
+            der: certificate.der.0.to_vec(),
+            expires_at: certificate.expires_at.0,
+        },
+        wire_credential::NewCredential::Token(token) => {
+            NewCredential::Token { lifetime: Duration::from_secs(token.lifetime_seconds) }
+        }
+    };
+    Ok(CreateCredential { principal: parse(&wire.principal)?, label: wire.label.0, what })
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}

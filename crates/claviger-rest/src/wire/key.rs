@@ -1,0 +1,117 @@
+//! Keys and key versions.
+
+use claviger_client::types::Pairs;
+use claviger_client::types::key::{
+    CreateKey as WireCreate, Explanation as WireExplanation, Key as WireKey, KeyVersion as WireVersion,
+    UpdateKey,
+};
+use claviger_core::KeyName;
+use claviger_core::key::{Key, KeyRecord, KeyVersion, Labels};
+use claviger_core::permit::Rule;
+use claviger_core::principal::Principal;
+use claviger_service::Explanation;
+use claviger_service::operation::{CreateKey, KeyPatch};
+
+use super::{seconds, span};
+use crate::error::Failure;
+use crate::names::{parse, parse_if_any};
+
+/// A key as callers see it.
+#[must_use]
+pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
+    WireKey {
+        id: key.id.into(),
+        name: name.into(),
+        ring: key.ring.into(),
+        purpose: key.purpose.into(),
+        spec: key.spec.into(),
+        protection: key.protection.into(),
+        data_class: key.data_class.into(),
+        owner: key.owner.into(),
+        labels: key.labels.pairs().iter().cloned().collect(),
+        rotation_period_seconds: seconds(key.rotation_period),
+        state: key.state.into(),
+        primary: key.primary,
+        created_at: key.created_at.into(),
+        revision: key.revision,
+    }
+}
+
+/// The versions of a key as callers see them.
+#[must_use]
+pub fn versions_to_wire(record: &KeyRecord) -> Vec<WireVersion> {
+    record.versions.iter().map(|version| version_to_wire(record, version)).collect()
+}
+
+fn version_to_wire(record: &KeyRecord, version: &KeyVersion) -> WireVersion {
+    WireVersion {
+        number: version.id.number,
+        primary: version.id.number == record.key.primary,
+        state: version.state.into(),
+        effective_state: record.state_of(version).into(),
+        protection: version.protection.into(),
+        origin: version.provenance.origin.into(),
+        generator: version.provenance.generator.into(),
+        module: version.provenance.module.clone(),
+        module_health_ok: version.provenance.health_ok,
+        public_key: version.public_key.clone().map(Into::into),
+        protect_uses: version.protect_uses,
+        created_at: version.created_at.into(),
+        activated_at: version.activated_at.map(Into::into),
+        state_changed_at: version.state_changed_at.into(),
+    }
+}
+
+/// One thing that someone can do with a key, as callers see it.
+#[must_use]
+pub fn explanation_to_wire(principal: &Principal, line: &Explanation) -> WireExplanation {
+    let (rule, grant) = match line.rule {
+        Rule::Grant(id) => ("grant".to_owned(), Some(id.into())),
+        Rule::Role(role) => (format!("role {role}"), None),
+        Rule::Standing(name) => (name.to_owned(), None),
+    };
+    WireExplanation {
+        principal: line.principal.into(),
+        principal_name: principal.name.clone().into(),
+        action: line.action.into(),
+        rule,
+        grant,
+        conditions: (!line.conditions.is_empty()).then(|| line.conditions.clone()),
+    }
+}
+
+/// The key to create.
+///
+/// # Errors
+/// A [`Failure`] for what names nothing, and for labels beyond their limits.
+pub fn create_from_wire(wire: WireCreate) -> Result<CreateKey, Failure> {
+    Ok(CreateKey {
+        ring: parse(&wire.ring)?,
+        name: wire.name.0,
+        purpose: wire.purpose.0,
+        spec: wire.spec.0,
+        protection: wire.protection.map(|word| word.0),
+        data_class: wire.data_class.0,
+        owner: parse_if_any(wire.owner.as_deref())?,
+        labels: labels_from_wire(wire.labels)?,
+        rotation_period: span(wire.rotation_period_seconds),
+        activate: wire.activate,
+    })
+}
+
+/// What changes of a key.
+///
+/// # Errors
+/// A [`Failure`] for what names nothing, and for labels beyond their limits.
+pub fn patch_from_wire(wire: UpdateKey) -> Result<KeyPatch, Failure> {
+    Ok(KeyPatch {
+        data_class: wire.data_class.map(|word| word.0),
+        owner: parse_if_any(wire.owner.as_deref())?,
+        labels: wire.labels.map(labels_from_wire).transpose()?,
+        rotation_period: wire.rotation_period_seconds.map(span),
+    })
+}
+
+fn labels_from_wire(pairs: Pairs) -> Result<Labels, Failure> {
+    Labels::new(pairs.into_vec()).map_err(|error| Failure::invalid(error.to_string()))
+}

@@ -1,0 +1,32 @@
+//! Wire types from and to the house's own. What arrives is parsed here or refused here.
+
+pub mod audit;
+pub mod identity;
+pub mod key;
+pub mod ring;
+pub mod usage;
+
+use std::time::Duration;
+
+use claviger_client::types::Pairs;
+use claviger_crypto::envelope::Context;
+
+use crate::error::Failure;
+
+pub(crate) fn seconds(span: Option<Duration>) -> Option<u64> {
+    span.map(|span| span.as_secs())
+}
+
+pub(crate) fn span(seconds: Option<u64>) -> Option<Duration> {
+    seconds.map(Duration::from_secs)
+}
+
+/// The encryption context of these pairs.
+///
+/// # Errors
+/// A [`Failure`] beyond the limits of contexts, or for an empty name.
+pub fn context_from_wire(pairs: &Pairs) -> Result<Context, Failure> {
+    Context::from_pairs(&pairs.0).map_err(|_| {
+        Failure::invalid("a context is up to 64 pairs with names that are not empty, 8 KiB in all")
+    })
+}

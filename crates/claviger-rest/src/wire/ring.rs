@@ -1,0 +1,63 @@
+//! Key rings.
+
+use std::time::Duration;
+
+use claviger_client::types::ring::{Ring, RingPolicy as WirePolicy, RingPolicyPatch};
+use claviger_core::key::{KeyRing, RingPolicy};
+use claviger_service::operation::RingPatch;
+
+use super::{seconds, span};
+
+/// A ring as callers see it.
+#[must_use]
+pub fn to_wire(ring: &KeyRing) -> Ring {
+    Ring {
+        id: ring.id.into(),
+        name: ring.name.clone().into(),
+        policy: policy_to_wire(&ring.policy),
+        created_at: ring.created_at.into(),
+        revision: ring.revision,
+    }
+}
+
+fn policy_to_wire(policy: &RingPolicy) -> WirePolicy {
+    WirePolicy {
+        protection: policy.protection.into(),
+        rotation_period_seconds: seconds(policy.rotation_period),
+        protect_period_seconds: seconds(policy.protect_period),
+        process_period_seconds: seconds(policy.process_period),
+        destroy_waiting_period_seconds: policy.destroy_waiting_period.as_secs(),
+        quorum: policy.quorum,
+        separation: policy.separation.into(),
+    }
+}
+
+/// The policy of a new ring: the house's, but for what the patch says.
+#[must_use]
+pub fn policy_from_wire(patch: &RingPolicyPatch) -> RingPolicy {
+    let house = RingPolicy::default();
+    RingPolicy {
+        protection: patch.protection.map_or(house.protection, |word| word.0),
+        rotation_period: patch.rotation_period_seconds.map_or(house.rotation_period, span),
+        protect_period: patch.protect_period_seconds.map_or(house.protect_period, span),
+        process_period: patch.process_period_seconds.map_or(house.process_period, span),
+        destroy_waiting_period: patch
+            .destroy_waiting_period_seconds
+            .map_or(house.destroy_waiting_period, Duration::from_secs),
+        quorum: patch.quorum.unwrap_or(house.quorum),
+        separation: house.separation,
+    }
+}
+
+/// What changes of a ring's policy.
+#[must_use]
+pub fn patch_from_wire(patch: &RingPolicyPatch) -> RingPatch {
+    RingPatch {
+        protection: patch.protection.map(|word| word.0),
+        rotation_period: patch.rotation_period_seconds.map(span),
+        protect_period: patch.protect_period_seconds.map(span),
+        process_period: patch.process_period_seconds.map(span),
+        destroy_waiting_period: patch.destroy_waiting_period_seconds.map(Duration::from_secs),
+        quorum: patch.quorum,
+    }
+}
