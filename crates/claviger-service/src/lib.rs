@@ -17,6 +17,7 @@ pub mod road;
 mod state;
 mod view;
 
+pub use claviger_access::{Explanation, Presented};
 pub use error::{ErrorKind, ServiceError};
 pub use operation::{Call, Operation, Released, Staged};
 pub use pipeline::sequencer::Figures;
