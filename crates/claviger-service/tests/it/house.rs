@@ -1,0 +1,192 @@
+//! A small deployment: everyone who has an office, and one application.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use claviger_access::Presented;
+use claviger_core::action::Surface;
+use claviger_core::key::{DataClass, KeyRecord, Labels, RingPolicy};
+use claviger_core::port::Clock;
+use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::{Action, PrincipalId, Purpose, Spec, Timestamp};
+use claviger_crypto::SecretBytes;
+use claviger_crypto::envelope::Context;
+use claviger_provider::software::{RootUnlock, SoftwareProvider};
+use claviger_service::operation::usage::{Decrypt, Encrypt, Use};
+use claviger_service::operation::*;
+use claviger_service::{Call, KeyRef, Memory, Options, PrincipalRef, Released, RingRef, Road, ServiceError};
+use claviger_store::sqlite::{SqliteOptions, SqliteStore};
+
+#[derive(Debug)]
+struct WallClock;
+
+#[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        Timestamp::from_micros(u64::try_from(since.as_micros()).unwrap())
+    }
+    fn since_boot(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+    }
+}
+
+pub(crate) struct House {
+    pub(crate) road: Road,
+    pub(crate) directory: tempfile::TempDir,
+    sealed_root: Vec<u8>,
+}
+
+fn unlock() -> RootUnlock {
+    RootUnlock::KeyFile(SecretBytes::new(vec![7; 32]))
+}
+
+fn certificate_of(name: &str) -> Vec<u8> {
+    format!("certificate of {name}").into_bytes()
+}
+
+impl House {
+    pub(crate) async fn build() -> Self {
+        Self::build_with(false).await
+    }
+
+    pub(crate) async fn build_with(fence_off: bool) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (provider, sealed_root) = SoftwareProvider::create(&unlock()).unwrap();
+        let road = open(&directory, provider, fence_off).await;
+        let house = Self { road, directory, sealed_root };
+        let everyone = [
+            ("ada", PrincipalKind::Human, Some(Role::Administrator)),
+            ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer)),
+            ("vera", PrincipalKind::Human, Some(Role::Auditor)),
+            ("app", PrincipalKind::Workload, None),
+            ("stranger", PrincipalKind::Workload, None),
+        ];
+        let expires_at = WallClock.now().after(Duration::from_secs(86_400));
+        let principals = everyone.map(|(name, kind, role)| FirstPrincipal {
+            name: name.parse().unwrap(),
+            kind,
+            role,
+            certificate: certificate_of(name),
+            expires_at,
+        });
+        house.road.perform_for_house(system(), Initialize { principals: principals.into() }).await.unwrap();
+        house
+    }
+
+    /// Stops, and opens the same directory again.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { road, directory, sealed_root } = self;
+        road.stop().await;
+        drop(road);
+        // The last reader lets go of the directory a moment after the road does.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let provider = SoftwareProvider::open(&sealed_root, &unlock()).unwrap();
+        let road = open(&directory, provider, false).await;
+        Self { road, directory, sealed_root }
+    }
+
+    pub(crate) async fn ask<O: Operation>(
+        &self,
+        who: &str,
+        operation: O,
+    ) -> Result<Released<O::Output>, ServiceError> {
+        let surface = operation.action().surface();
+        self.ask_by(who, surface, operation).await
+    }
+
+    pub(crate) async fn ask_by<O: Operation>(
+        &self,
+        who: &str,
+        surface: Surface,
+        operation: O,
+    ) -> Result<Released<O::Output>, ServiceError> {
+        self.road
+            .perform(Call {
+                presented: Presented::certificate(&certificate_of(who)),
+                source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                surface,
+                request_id: Some("test".into()),
+                idempotency_key: None,
+                operation,
+            })
+            .await
+    }
+
+    pub(crate) async fn key(&self, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
+        let ring = "orders".parse().unwrap();
+        match self.ask("ada", CreateRing { name: ring, policy: RingPolicy::default() }).await {
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.kind().code(), "already-exists", "{error:?}"),
+        }
+        let create = CreateKey {
+            ring: "orders".parse::<RingRef>().unwrap(),
+            name: name.parse().unwrap(),
+            purpose,
+            spec,
+            protection: None,
+            data_class: DataClass::Cardholder,
+            owner: None,
+            labels: Labels::default(),
+            rotation_period: None,
+            activate: true,
+        };
+        self.ask("ada", create).await.unwrap().output
+    }
+
+    pub(crate) async fn grant(&self, key: &KeyRecord, operations: &[Action]) -> claviger_core::grant::Grant {
+        let create = CreateGrant {
+            principal: PrincipalRef::Name("app".parse().unwrap()),
+            on: GrantOn::Key(KeyRef::Id(key.key.id)),
+            operations: operations.to_vec(),
+            conditions: Default::default(),
+            reason: "test".into(),
+        };
+        self.ask("otto", create).await.unwrap().output
+    }
+
+    pub(crate) async fn encrypt(
+        &self,
+        who: &str,
+        key: &KeyRecord,
+        data: &[u8],
+    ) -> Result<Vec<u8>, ServiceError> {
+        let what = Encrypt { plaintext: data.to_vec().into(), context: Context::EMPTY };
+        Ok(self.ask(who, Use::new(KeyRef::Id(key.key.id), what)).await?.output.ciphertext)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the tests compare plaintext")]
+    pub(crate) async fn decrypt(&self, who: &str, ciphertext: &[u8]) -> Result<Vec<u8>, ServiceError> {
+        let what = Decrypt { ciphertext: ciphertext.to_vec().into(), context: Context::EMPTY };
+        let opened = self.ask(who, Use::by_header(what)?).await?.output;
+        Ok(opened.plaintext.expose().to_vec())
+    }
+}
+
+fn system() -> Arc<Principal> {
+    Arc::new(Principal {
+        id: PrincipalId::from_bytes([0; 16]),
+        name: "claviger".parse().unwrap(),
+        kind: PrincipalKind::System,
+        standing: Standing::Active,
+        roles: Vec::new(),
+        subject_key: Vec::new(),
+        created_at: WallClock.now(),
+        revision: 0,
+    })
+}
+
+async fn open(directory: &tempfile::TempDir, provider: SoftwareProvider, fence_off: bool) -> Road {
+    let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
+    let options = Options {
+        deployment: "test".parse().unwrap(),
+        cut_every: Duration::from_millis(50),
+        memory: Memory::default(),
+        known_note: None,
+        on_signed: Box::new(|_| {}),
+        on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
+        insecure_fence_off: fence_off,
+    };
+    Road::open(Arc::new(store), Arc::new(provider), Arc::new(WallClock), options).await.unwrap()
+}

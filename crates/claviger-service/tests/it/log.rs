@@ -1,0 +1,91 @@
+//! The log as an outsider checks it.
+
+use claviger_audit::checkpoint::Checkpoint;
+use claviger_audit::cut::Cut;
+use claviger_audit::entry::Entry;
+use claviger_audit::key::VerifierKey;
+use claviger_audit::op::{Op, Outcome};
+use claviger_audit::receipt::Receipt;
+use claviger_audit::tree::{leaf_hash, verify_inclusion};
+use claviger_core::{Action, Purpose, Spec};
+use claviger_service::log::EntryFilter;
+use claviger_service::operation::usage::{Encrypt, Use};
+use claviger_service::operation::{Prove, ReadCheckpoint, ReadEntries};
+use claviger_service::{ErrorKind, KeyRef};
+
+use crate::house::House;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_has_its_entry_and_refusals_too() {
+    let house = House::build().await;
+    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    house.grant(&key, &[Action::Encrypt]).await;
+    house.encrypt("app", &key, b"x").await.unwrap();
+    let refused = house.encrypt("stranger", &key, b"x").await.unwrap_err();
+    let read = ReadEntries { from: 0, limit: 1000, filter: EntryFilter::default() };
+    let page = house.ask("vera", read).await.unwrap().output;
+    let entries: Vec<_> = page.entries.iter().map(|(_, bytes)| Entry::decode(bytes).unwrap()).collect();
+    assert_eq!(entries.first().unwrap().op, Op::NodeStart);
+    let at = usize::try_from(refused.entry().unwrap()).unwrap();
+    assert_eq!((entries[at].op, entries[at].out), (Op::Encrypt, Outcome::Denied));
+    let uses = entries.iter().filter(|entry| entry.op == Op::Encrypt && entry.out == Outcome::Ok);
+    assert_eq!(uses.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_verify_and_upgrade_to_proofs() {
+    let house = House::build().await;
+    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    house.grant(&key, &[Action::Encrypt]).await;
+    let mut receipts = Vec::new();
+    // More than one tile, so that the proof needs tiles above the leaves.
+    for _ in 0..600 {
+        let what = Encrypt { plaintext: vec![1; 10].into(), context: Default::default() };
+        let done = house.ask("app", Use::new(KeyRef::Id(key.key.id), what)).await.unwrap();
+        receipts.push(done.receipt.to_wire());
+    }
+    house.road.cut().await.unwrap();
+    let checkpoints = house.ask("vera", ReadCheckpoint {}).await.unwrap().output;
+    let node: VerifierKey = VerifierKey::parse(&checkpoints.node_vkey).unwrap();
+    let root: VerifierKey = VerifierKey::parse(&checkpoints.root_vkey).unwrap();
+    for wire in [&receipts[0], &receipts[300], &receipts[599]] {
+        let receipt = Receipt::parse(wire).unwrap();
+        receipt.verify(&node).unwrap();
+        let proof = house.ask("vera", Prove { index: receipt.index }).await.unwrap().output;
+        assert_eq!(leaf_hash(&proof.entry), receipt.leaf);
+        let signed = Checkpoint::open(proof.root_note.as_bytes(), &root).unwrap();
+        let cut = Cut::decode(&proof.cut).unwrap();
+        let head = cut.shard(1).unwrap();
+        verify_inclusion(&receipt.leaf, proof.index, head.size, &proof.shard_path, &head.root).unwrap();
+        verify_inclusion(
+            &leaf_hash(&proof.cut),
+            proof.cut_index,
+            signed.size,
+            &proof.root_path,
+            &signed.root,
+        )
+        .unwrap();
+    }
+    let beyond = house.ask("vera", Prove { index: 1_000_000 }).await.unwrap_err();
+    assert_eq!(beyond.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_goes_on_where_it_was_over_restarts() {
+    let mut house = House::build().await;
+    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    house.grant(&key, &[Action::Encrypt]).await;
+    for _ in 0..3 {
+        for _ in 0..100 {
+            house.encrypt("app", &key, b"x").await.unwrap();
+        }
+        house = house.restart().await;
+    }
+    let read = ReadEntries {
+        from: 0,
+        limit: 1000,
+        filter: EntryFilter { operation: Some(101), ..Default::default() },
+    };
+    let page = house.ask("vera", read).await.unwrap().output;
+    assert_eq!(page.entries.len(), 300);
+}

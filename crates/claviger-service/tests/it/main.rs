@@ -1,0 +1,8 @@
+//! The road as callers see it, over the real store and the software root.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails here")]
+
+mod house;
+mod lifecycle;
+mod log;
+mod revocation;
