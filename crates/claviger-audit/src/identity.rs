@@ -114,6 +114,8 @@ impl fmt::Debug for Identity {
 }
 
 /// The key of one subject: whoever holds it knows whose entries these are, and whoever destroys it ends that.
+/// Each copy is cleared when it is dropped.
+#[derive(Clone)]
 pub struct SubjectKey([u8; 32]);
 
 impl SubjectKey {

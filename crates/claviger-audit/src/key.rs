@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::checkpoint;
 use crate::hash::{Hash, from_base64, from_hex, sha256, to_base64, to_hex};
 use crate::note::NoteError;
 use crate::signature::{self, Ed25519, P256_POINT};
@@ -203,6 +204,21 @@ impl SigningKey {
     #[must_use]
     pub const fn verifier_key(&self) -> &VerifierKey {
         &self.verifier
+    }
+
+    /// Signs the head of a log, and gives key id and signature as receipts and signature lines carry them.
+    ///
+    /// # Errors
+    /// [`NoteError::Name`] if `origin` is not this key's name: the key of one log does not speak for another.
+    pub fn sign_checkpoint(&self, origin: &str, size: u64, root: &Hash) -> Result<[u8; 68], NoteError> {
+        if origin != self.verifier.name {
+            return Err(NoteError::Name);
+        }
+        let mut signed = [0; 68];
+        let (id, signature) = signed.split_at_mut(4);
+        id.copy_from_slice(&self.verifier.key_id);
+        signature.copy_from_slice(&self.sign(&checkpoint::text(origin, size, root)));
+        Ok(signed)
     }
 
     /// Signs the text of a note; the key id is not part of the result.

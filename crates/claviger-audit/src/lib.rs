@@ -14,6 +14,7 @@ pub mod note;
 pub mod op;
 pub mod receipt;
 mod signature;
+pub mod tile;
 pub mod tree;
 
 pub use cbor::CborError;

@@ -1,7 +1,9 @@
 //! Signed notes (C2SP signed-note): a text, an empty line, and lines with signatures.
 
 use crate::hash::{from_base64, to_base64};
-use crate::key::{VerifierKey, check_name};
+use crate::key::check_name;
+
+pub use crate::key::{SigningKey, VerifierKey};
 
 /// The longest note, in bytes.
 pub const MAX_NOTE: usize = 128 * 1024;
@@ -145,7 +147,6 @@ pub fn assemble_note(text: &str, name: &str, key_id: [u8; 4], signature: &[u8]) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::SigningKey;
 
     const TEXT: &str = "one\n\ntwo\n";
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::checkpoint::{self, Checkpoint, check_origin};
 use crate::hash::{Hash, from_base64, from_decimal, from_hex, to_base64, to_hex};
-use crate::key::{SigningKey, VerifierKey};
+use crate::key::VerifierKey;
 use crate::note::NoteError;
 
 /// The longest receipt, in bytes.
@@ -49,17 +49,13 @@ pub enum ReceiptError {
     Note(#[from] NoteError),
 }
 
-/// `size;root;sig`: what all receipts of one batch share.
+/// `size;root;sig`: what all receipts of one batch share. `signature` is key id and signature, as [`SigningKey::sign_checkpoint`]
+/// gives them.
+///
+/// [`SigningKey::sign_checkpoint`]: crate::SigningKey::sign_checkpoint
 #[must_use]
-pub fn tail(size: u64, root: &Hash, key_id: [u8; 4], signature: &[u8]) -> String {
-    format!("{size};{};{}", to_hex(root), to_base64(&[key_id.as_slice(), signature].concat()))
-}
-
-/// Signs the head of a batch and gives the part that its receipts share. `key` carries the log's origin as its name.
-#[must_use]
-pub fn signed_tail(size: u64, root: &Hash, key: &SigningKey) -> String {
-    let verifier = key.verifier_key();
-    tail(size, root, verifier.key_id(), &key.sign(&checkpoint::text(verifier.name(), size, root)))
+pub fn tail(size: u64, root: &Hash, signature: &[u8]) -> String {
+    format!("{size};{};{}", to_hex(root), to_base64(signature))
 }
 
 impl Receipt {
@@ -113,7 +109,7 @@ impl Receipt {
 
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tail = tail(self.size, &self.root, self.key_id, &self.signature);
+        let tail = tail(self.size, &self.root, &[self.key_id.as_slice(), &self.signature].concat());
         write!(f, "v1;{};{};{};{tail}", self.origin, self.index, to_hex(&self.leaf))
     }
 }
@@ -121,6 +117,7 @@ impl fmt::Display for Receipt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::SigningKey;
 
     #[test]
     fn receipt_reads_back_and_verifies() {

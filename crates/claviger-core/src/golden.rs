@@ -6,5 +6,8 @@ pub(crate) fn check(file: &str, printed: &str) {
         std::fs::write(&path, printed).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(kept, printed, "golden/{file} differs; UPDATE_GOLDEN=1 rewrites it, and the diff is the change of rule");
+    assert_eq!(
+        kept, printed,
+        "golden/{file} differs; UPDATE_GOLDEN=1 rewrites it, and the diff is the change of rule"
+    );
 }

@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn matrix_is_the_golden_one() {
-        let mut table = String::from("# State x event, NIST SP 800-57 part 1 rev. 5, section 7. `-` refuses.\n");
+        let mut table =
+            String::from("# State x event, NIST SP 800-57 part 1 rev. 5, section 7. `-` refuses.\n");
         let _ = write!(table, "{:<22}", "state");
         for event in Event::ALL {
             let _ = write!(table, "{:<22}", event.name());

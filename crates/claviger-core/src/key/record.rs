@@ -67,7 +67,8 @@ impl Labels {
     /// [`NotALabel`] beyond the limits, or when a name comes twice.
     pub fn new(mut pairs: Vec<(String, String)>) -> Result<Self, NotALabel> {
         pairs.sort();
-        let lawful = |(name, value): &(String, String)| !name.is_empty() && name.len() <= 128 && value.len() <= 256;
+        let lawful =
+            |(name, value): &(String, String)| !name.is_empty() && name.len() <= 128 && value.len() <= 256;
         let distinct = pairs.iter().zip(pairs.iter().skip(1)).all(|(a, b)| a.0 != b.0);
         if pairs.len() > 50 || !distinct || !pairs.iter().all(lawful) {
             return Err(NotALabel);
@@ -103,7 +104,10 @@ impl KeyRecord {
     /// The version of that number, if there is one.
     #[must_use]
     pub fn find_version(&self, number: u32) -> Option<&KeyVersion> {
-        self.versions.binary_search_by_key(&number, |version| version.id.number).ok().and_then(|at| self.versions.get(at))
+        self.versions
+            .binary_search_by_key(&number, |version| version.id.number)
+            .ok()
+            .and_then(|at| self.versions.get(at))
     }
 
     /// What key and version allow together.

@@ -264,9 +264,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The key that bears a name.
     async fn find_key_id(&self, name: &KeyName) -> Result<Option<KeyId>, StoreError>;
     /// Keys in the order of (ring name, key name).
-    async fn list_keys(&self, filter: KeyFilter, page: Page<KeyName>) -> Result<Vec<(KeyName, Key)>, StoreError>;
+    async fn list_keys(
+        &self,
+        filter: KeyFilter,
+        page: Page<KeyName>,
+    ) -> Result<Vec<(KeyName, Key)>, StoreError>;
     /// State of every version and its key, in the order of ids: what a replay of the log must yield.
-    async fn list_states(&self, page: Page<KeyVersionId>) -> Result<Vec<(KeyVersionId, State, State)>, StoreError>;
+    async fn list_states(
+        &self,
+        page: Page<KeyVersionId>,
+    ) -> Result<Vec<(KeyVersionId, State, State)>, StoreError>;
 
     /// A principal.
     async fn find_principal(&self, id: PrincipalId) -> Result<Option<Principal>, StoreError>;

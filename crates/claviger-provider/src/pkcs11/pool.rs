@@ -120,10 +120,10 @@ impl Pool {
             refused: AtomicBool::new(false),
             sessions: AtomicUsize::new(0),
         });
-        core.set_link(Some(link));
+        core.set_link(link);
         let depth = threads.saturating_mul(QUEUE_PER_THREAD);
         let (jobs, queue) = bounded(depth);
-        let (trouble, troubles) = bounded(threads);
+        let (trouble, troubles) = bounded(1);
         let (alive, ended) = bounded(0);
         let mut resets = Vec::new();
         for number in 0..threads {
@@ -212,12 +212,20 @@ impl Core {
         self.sessions.load(Ordering::Relaxed).saturating_add(holder)
     }
 
-    fn set_link(&self, link: Option<Arc<Link>>) -> Option<Arc<Link>> {
-        if let Some(link) = &link {
-            self.library.note(link);
-        }
-        let mut slot = self.link.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut slot, link)
+    fn set_link(&self, link: Arc<Link>) {
+        self.library.note(&link);
+        *self.link.write().unwrap_or_else(PoisonError::into_inner) = Some(link);
+    }
+
+    /// Takes the link of that generation out of use; `false` if somebody did so before.
+    fn lose(&self, generation: u64) -> bool {
+        let lost = self
+            .link
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_if(|link| link.generation == generation);
+        // Dropped outside the lock: the last one closes the holder session.
+        lost.is_some()
     }
 }
 
@@ -260,7 +268,7 @@ struct Worker {
     core: Arc<Core>,
     jobs: Receiver<Job>,
     on_reset: Receiver<()>,
-    trouble: Sender<u64>,
+    trouble: Sender<()>,
     seat: Option<Seat>,
 }
 
@@ -322,8 +330,7 @@ impl Worker {
         self.stand_up();
         let lost = |error| {
             tracing::warn!(?error, "the token gives no session");
-            // The supervisor finds out; if the queue of reports is full it already knows.
-            let _ = self.trouble.try_send(link.generation);
+            self.lose(link.generation);
             AWAY
         };
         if link.epoch != entry.epoch() {
@@ -344,37 +351,47 @@ impl Worker {
 
     fn report(&mut self) {
         if let Some(seat) = &self.seat {
-            let _ = self.trouble.try_send(seat.link.generation);
+            self.lose(seat.link.generation);
         }
         self.stand_up();
+    }
+
+    /// From here on nobody uses this connection; the supervisor makes the next.
+    fn lose(&self, generation: u64) {
+        if self.core.lose(generation) {
+            // A full channel already holds a wake-up.
+            let _ = self.trouble.try_send(());
+        }
     }
 }
 
 struct Supervisor {
     core: Arc<Core>,
-    troubles: Receiver<u64>,
+    troubles: Receiver<()>,
     ended: Receiver<()>,
     resets: Vec<Sender<()>>,
 }
 
 impl Supervisor {
     fn run(self) {
+        let mut generation = 1_u64;
         loop {
-            let lost = select! {
-                recv(self.troubles) -> lost => lost,
+            select! {
+                recv(self.troubles) -> trouble => if trouble.is_err() { return },
                 recv(self.ended) -> _ => return,
-            };
-            let Ok(lost) = lost else { return };
-            // Reports of a link that was replaced meanwhile are stale.
-            if self.core.link().is_ok_and(|link| link.generation == lost) && !self.rebuild(lost) {
-                return;
+            }
+            // Without a link it says why there is none: a refused PIN stays refused.
+            if matches!(self.core.link(), Err(error) if error == AWAY) {
+                generation = generation.wrapping_add(1);
+                if !self.rebuild(generation) {
+                    return;
+                }
             }
         }
     }
 
-    /// Rebuilds the link; `false` when it is to be given up.
-    fn rebuild(&self, lost: u64) -> bool {
-        self.core.set_link(None);
+    /// Makes the next link; `false` when it is to be given up.
+    fn rebuild(&self, generation: u64) -> bool {
         self.core.objects.forget_all();
         for reset in &self.resets {
             // A full channel already holds a reset.
@@ -387,10 +404,10 @@ impl Supervisor {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return false,
             }
-            match self.reconnect(lost.wrapping_add(1)) {
+            match self.reconnect(generation) {
                 Ok(link) => {
                     tracing::info!(token = %link.token.label, "the token is back");
-                    self.core.set_link(Some(Arc::new(link)));
+                    self.core.set_link(Arc::new(link));
                     return true;
                 }
                 Err(Pkcs11OpenError::LoginRefused) => {

@@ -68,7 +68,10 @@ fn components(rows: &[Row]) -> Components {
     let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     builder
         .security_scheme("token", SecurityScheme::Http(token))
-        .security_scheme("certificate", SecurityScheme::MutualTls { description: None, deprecated: None, extensions: None })
+        .security_scheme(
+            "certificate",
+            SecurityScheme::MutualTls { description: None, deprecated: None, extensions: None },
+        )
         .build()
 }
 

@@ -69,7 +69,9 @@ impl Pressure {
 
     /// Gives (pages in the log, pages of them moved).
     fn checkpoint(&self, connection: &Connection, sql: &str) -> Option<(u64, u64)> {
-        let count = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(|pages| u64::try_from(pages).unwrap_or(0));
+        let count = |row: &rusqlite::Row<'_>, at| {
+            row.get::<_, i64>(at).map(|pages| u64::try_from(pages).unwrap_or(0))
+        };
         // A busy checkpoint tells of no pages (-1), which counts as none.
         match connection.query_row(sql, [], |row| Ok((count(row, 1)?, count(row, 2)?))) {
             Ok(pages) => Some(pages),

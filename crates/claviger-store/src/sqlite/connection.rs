@@ -20,9 +20,8 @@ pub(super) fn writing(database: &Path, options: &SqliteOptions) -> Result<Connec
     // Takes effect on a new file only, and only before WAL is on. 4 KiB: with 8 KiB a commit writes a third more and a
     // batch fills its page worse.
     pragma(&connection, "page_size", 4096)?;
-    let mode: String = connection
-        .query_row("PRAGMA journal_mode = wal", [], |row| row.get(0))
-        .map_err(translate)?;
+    let mode: String =
+        connection.query_row("PRAGMA journal_mode = wal", [], |row| row.get(0)).map_err(translate)?;
     if mode != "wal" {
         return Err(StoreError::Unavailable(format!(
             "the file system cannot keep a write-ahead log (mode `{mode}`); use a local one"

@@ -22,7 +22,11 @@ impl Directory {
     /// Makes the directory if there is none (mode 0700), and takes hold of it.
     pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
         if !path.is_dir() {
-            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| translate_io(&error, "directory"))?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(path)
+                .map_err(|error| translate_io(&error, "directory"))?;
             sync(path.parent())?;
         }
         let lock = open(&path.join("store.lock"))?;
@@ -47,8 +51,14 @@ impl Directory {
 /// Opens a file of the store to write, making it if there is none, for this account alone.
 fn open(path: &Path) -> Result<File, StoreError> {
     let trouble = |error: std::io::Error| translate_io(&error, &path.display().to_string());
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(trouble)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(trouble)?;
     if file.metadata().map_err(trouble)?.permissions().mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600)).map_err(trouble)?;
     }

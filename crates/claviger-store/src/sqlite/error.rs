@@ -18,7 +18,9 @@ pub(super) fn translate(error: rusqlite::Error) -> StoreError {
         _ => {}
     }
     match failure.code {
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch => StoreError::Corrupt(text),
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch => {
+            StoreError::Corrupt(text)
+        }
         ErrorCode::DiskFull => StoreError::Full,
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreError::ReadOnly,
         ErrorCode::SystemIoFailure => {
@@ -91,7 +93,11 @@ mod tests {
 
     #[test]
     fn only_taken_and_missing_rows_are_conflicts() {
-        for code in [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_CONSTRAINT_PRIMARYKEY, ffi::SQLITE_CONSTRAINT_FOREIGNKEY] {
+        for code in [
+            ffi::SQLITE_CONSTRAINT_UNIQUE,
+            ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
+            ffi::SQLITE_CONSTRAINT_FOREIGNKEY,
+        ] {
             assert!(is_conflict(&failure(code)));
         }
         assert!(!is_conflict(&failure(ffi::SQLITE_CONSTRAINT_CHECK)));

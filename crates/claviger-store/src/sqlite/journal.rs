@@ -44,7 +44,8 @@ impl SqliteJournal {
                 params![shard, EMPTY_ROOT],
             )
             .map_err(translate)?;
-        let head = log::find_head(&connection, shard)?.ok_or_else(|| damaged("shard_head", "its row is missing"))?;
+        let head =
+            log::find_head(&connection, shard)?.ok_or_else(|| damaged("shard_head", "its row is missing"))?;
         Ok(Self { connection, head, changes_state: false, inner })
     }
 
@@ -166,7 +167,14 @@ impl SqliteJournal {
             )
             .and_then(|mut update| {
                 let (old_size, new_size) = (batch.old_size.cast_signed(), batch.new_size.cast_signed());
-                update.execute(params![self.head.shard, incarnation, old_size, new_size, batch.new_root, before])
+                update.execute(params![
+                    self.head.shard,
+                    incarnation,
+                    old_size,
+                    new_size,
+                    batch.new_root,
+                    before
+                ])
             })
             .map_err(translate)?;
         if swapped == 0 {
@@ -208,7 +216,9 @@ impl SqliteJournal {
             .and_then(|mut update| update.execute([epoch]))
             .map_err(translate)?;
         self.connection
-            .prepare_cached("INSERT INTO fence_delta (epoch, subjects, shard_id, idx) VALUES (?1, ?2, ?3, ?4)")
+            .prepare_cached(
+                "INSERT INTO fence_delta (epoch, subjects, shard_id, idx) VALUES (?1, ?2, ?3, ?4)",
+            )
             .and_then(|mut insert| {
                 let index = batch.old_size.cast_signed();
                 insert.execute(params![epoch, log::encode(batch.tightens), self.head.shard, index])
@@ -230,7 +240,8 @@ impl SqliteJournal {
     }
 
     fn write_cut(&self, old_size: u64, new_root: [u8; 32], entry: &[u8]) -> Result<(), CommitError> {
-        let (size, incarnation) = (integer("root_head", old_size)?, integer("root_head", self.head.incarnation)?);
+        let (size, incarnation) =
+            (integer("root_head", old_size)?, integer("root_head", self.head.incarnation)?);
         self.begin()?;
         let swapped = self
             .connection
@@ -255,7 +266,9 @@ impl SqliteJournal {
             let index = integer("tile", tile.index)?;
             self.connection
                 .prepare_cached("INSERT INTO tile (log, level, idx, hashes) VALUES (?1, ?2, ?3, ?4)")
-                .and_then(|mut insert| insert.execute(params![log::number_of(log), tile.level, index, tile.hashes]))
+                .and_then(|mut insert| {
+                    insert.execute(params![log::number_of(log), tile.level, index, tile.hashes])
+                })
                 .map_err(translate)?;
         }
         Ok(())
@@ -263,7 +276,11 @@ impl SqliteJournal {
 
     /// Refuses what would make changes durable without their entry.
     fn between_commits(&self) -> Result<(), StoreError> {
-        if self.is_open() { Err(refused("root_head", "changes are applied and not committed")) } else { Ok(()) }
+        if self.is_open() {
+            Err(refused("root_head", "changes are applied and not committed"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -293,7 +310,8 @@ impl Journal for SqliteJournal {
         let applied = self.apply_set(changes);
         match &applied {
             Ok(Applied::Yes) => {
-                self.changes_state |= changes.iter().any(|change| !matches!(change, Change::CountUses { .. }));
+                self.changes_state |=
+                    changes.iter().any(|change| !matches!(change, Change::CountUses { .. }));
             }
             Ok(Applied::Conflict) => {}
             Err(_) => self.abandon(),
@@ -354,7 +372,10 @@ impl Journal for SqliteJournal {
         let outcome = outcome.and_then(|mut update| update.execute(params![size, note]));
         match outcome {
             Ok(1) => Ok(()),
-            Ok(_) => Err(refused("root_head", "a note is for a size that is there, and never older than the last one")),
+            Ok(_) => Err(refused(
+                "root_head",
+                "a note is for a size that is there, and never older than the last one",
+            )),
             Err(error) => {
                 let error = translate(error);
                 if let StoreError::Io(_) = error {

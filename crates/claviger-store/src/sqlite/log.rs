@@ -80,7 +80,8 @@ pub(super) fn list_deltas(
     limit: u32,
 ) -> Result<Vec<FenceDelta>, StoreError> {
     let Ok(after) = i64::try_from(after_epoch) else { return Ok(Vec::new()) };
-    let sql = "SELECT epoch, subjects, shard_id, idx FROM fence_delta WHERE epoch > ?1 ORDER BY epoch LIMIT ?2";
+    let sql =
+        "SELECT epoch, subjects, shard_id, idx FROM fence_delta WHERE epoch > ?1 ORDER BY epoch LIMIT ?2";
     list(connection, sql, params![after, limit], |row| {
         let mut columns = Columns::new("fence_delta", row);
         Ok(FenceDelta {
@@ -131,13 +132,16 @@ pub(super) fn root_head(connection: &Connection) -> Result<RootHead, StoreError>
 pub(super) fn list_cuts(connection: &Connection, index: u64, limit: u32) -> Result<Vec<Vec<u8>>, StoreError> {
     let Ok(index) = i64::try_from(index) else { return Ok(Vec::new()) };
     let sql = "SELECT entry FROM root_leaf WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
-    list(connection, sql, params![index, limit], |row| Columns::new("root_leaf", row).bytes().map(<[u8]>::to_vec))
+    list(connection, sql, params![index, limit], |row| {
+        Columns::new("root_leaf", row).bytes().map(<[u8]>::to_vec)
+    })
 }
 
 /// The epoch of the fence.
 pub(super) fn epoch(connection: &Connection) -> Result<u64, StoreError> {
-    let epoch =
-        find(connection, "SELECT epoch FROM fence WHERE id = 1", [], |row| Columns::new("fence", row).count())?;
+    let epoch = find(connection, "SELECT epoch FROM fence WHERE id = 1", [], |row| {
+        Columns::new("fence", row).count()
+    })?;
     epoch.ok_or_else(|| damaged("fence", "its row is missing"))
 }
 

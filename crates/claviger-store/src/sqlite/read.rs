@@ -42,14 +42,22 @@ impl Store for SqliteStore {
             .read(move |reader| {
                 match find_document(reader, &name)? {
                     Some(stored) if stored == bytes => return Ok(()),
-                    Some(_) => return Err(StoreError::Unavailable(format!("document `{name}` has other bytes, and is never replaced"))),
+                    Some(_) => {
+                        return Err(StoreError::Unavailable(format!(
+                            "document `{name}` has other bytes, and is never replaced"
+                        )));
+                    }
                     None if inner.has_journal.load(Ordering::Acquire) => {
-                        return Err(StoreError::Unavailable("documents are written before the first journal is opened".to_owned()));
+                        return Err(StoreError::Unavailable(
+                            "documents are written before the first journal is opened".to_owned(),
+                        ));
                     }
                     None => inner.whole()?,
                 }
                 let writer = connection::writing(inner.database(), &inner.options)?;
-                writer.execute("INSERT INTO document (name, bytes) VALUES (?1, ?2)", params![name, bytes]).map_err(translate)?;
+                writer
+                    .execute("INSERT INTO document (name, bytes) VALUES (?1, ?2)", params![name, bytes])
+                    .map_err(translate)?;
                 Ok(())
             })
             .await
@@ -65,7 +73,10 @@ impl Store for SqliteStore {
     }
 
     async fn list_rings(&self, page: Page<Name>) -> Result<Vec<KeyRing>, StoreError> {
-        self.inner.pool.read(move |connection| ring::list_after(connection, page.after.as_ref(), page.limit)).await
+        self.inner
+            .pool
+            .read(move |connection| ring::list_after(connection, page.after.as_ref(), page.limit))
+            .await
     }
 
     async fn find_key(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
@@ -77,14 +88,21 @@ impl Store for SqliteStore {
         self.inner.pool.read(move |connection| key::find_id(connection, &name)).await
     }
 
-    async fn list_keys(&self, filter: KeyFilter, page: Page<KeyName>) -> Result<Vec<(KeyName, Key)>, StoreError> {
+    async fn list_keys(
+        &self,
+        filter: KeyFilter,
+        page: Page<KeyName>,
+    ) -> Result<Vec<(KeyName, Key)>, StoreError> {
         self.inner
             .pool
             .read(move |connection| key::list_after(connection, &filter, page.after.as_ref(), page.limit))
             .await
     }
 
-    async fn list_states(&self, page: Page<KeyVersionId>) -> Result<Vec<(KeyVersionId, State, State)>, StoreError> {
+    async fn list_states(
+        &self,
+        page: Page<KeyVersionId>,
+    ) -> Result<Vec<(KeyVersionId, State, State)>, StoreError> {
         self.inner.pool.read(move |connection| version::list_states(connection, page.after, page.limit)).await
     }
 
@@ -98,7 +116,10 @@ impl Store for SqliteStore {
     }
 
     async fn list_principals(&self, page: Page<Name>) -> Result<Vec<Principal>, StoreError> {
-        self.inner.pool.read(move |connection| principal::list_after(connection, page.after.as_ref(), page.limit)).await
+        self.inner
+            .pool
+            .read(move |connection| principal::list_after(connection, page.after.as_ref(), page.limit))
+            .await
     }
 
     async fn find_credential(&self, id: CredentialId) -> Result<Option<Credential>, StoreError> {
@@ -131,7 +152,12 @@ impl Store for SqliteStore {
         key: Option<KeyId>,
         ring: KeyRingId,
     ) -> Result<Vec<Grant>, StoreError> {
-        self.inner.pool.read(move |connection| snapshot(connection, || grant::list_for(connection, principal, key, ring))).await
+        self.inner
+            .pool
+            .read(move |connection| {
+                snapshot(connection, || grant::list_for(connection, principal, key, ring))
+            })
+            .await
     }
 
     async fn list_grants(&self, filter: GrantFilter, page: Page<GrantId>) -> Result<Vec<Grant>, StoreError> {
@@ -204,7 +230,10 @@ impl Store for SqliteStore {
 }
 
 /// Runs several statements on one state of the store.
-fn snapshot<T>(connection: &Connection, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+fn snapshot<T>(
+    connection: &Connection,
+    read: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     // Ends with the guard; a transaction that only read has nothing to lose by it.
     let _transaction = connection.unchecked_transaction().map_err(translate)?;
     read()

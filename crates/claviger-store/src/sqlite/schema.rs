@@ -39,7 +39,8 @@ fn version(connection: &Connection) -> Result<u32, StoreError> {
     match (application, version) {
         (0, 0) if is_empty => Ok(0),
         (id, version) if id == u64::from(APPLICATION_ID) && version > 0 && !is_empty => {
-            u32::try_from(version).map_err(|_| damaged("sqlite_schema", "the version of the schema is out of range"))
+            u32::try_from(version)
+                .map_err(|_| damaged("sqlite_schema", "the version of the schema is out of range"))
         }
         _ => Err(StoreError::Corrupt("`store.db` is not a store of Claviger".to_owned())),
     }
@@ -54,7 +55,10 @@ fn step(connection: &Connection, version: u32, migration: &str) -> Result<(), St
             .map_err(translate)?;
         // RFC 6962, 2.1: the root of a tree without leaves.
         connection
-            .execute("INSERT INTO root_head (id, size, root, signed_size, signed_note) VALUES (1, 0, ?1, 0, '')", [EMPTY_ROOT])
+            .execute(
+                "INSERT INTO root_head (id, size, root, signed_size, signed_note) VALUES (1, 0, ?1, 0, '')",
+                [EMPTY_ROOT],
+            )
             .map_err(translate)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(translate)?;
     }
@@ -64,8 +68,8 @@ fn step(connection: &Connection, version: u32, migration: &str) -> Result<(), St
 
 /// SHA-256 of nothing.
 pub(super) const EMPTY_ROOT: [u8; 32] = [
-    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41,
-    0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
+    0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
 
 /// What can be checked of a store of any size at once: the small tables page by page, and that heads, last batches, last
@@ -73,7 +77,8 @@ pub(super) const EMPTY_ROOT: [u8; 32] = [
 pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
     for table in ["fence", "shard_head", "root_head"] {
         let sql = format!("PRAGMA quick_check({table})");
-        let verdicts = list(connection, &sql, [], |row| Columns::new("sqlite_schema", row).text().map(str::to_owned))?;
+        let verdicts =
+            list(connection, &sql, [], |row| Columns::new("sqlite_schema", row).text().map(str::to_owned))?;
         if verdicts != ["ok"] {
             return Err(damaged(table, verdicts.join("; ")));
         }
@@ -86,19 +91,29 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
     let root = log::root_head(connection)?;
     let cuts = scalar(connection, "SELECT coalesce(max(idx) + 1, 0) FROM root_leaf", [])?;
     if cuts != root.size {
-        return Err(damaged("root_leaf", format_args!("there are {cuts} cuts, the head tells of {}", root.size)));
+        return Err(damaged(
+            "root_leaf",
+            format_args!("there are {cuts} cuts, the head tells of {}", root.size),
+        ));
     }
     for head in log::list_heads(connection)? {
         let last = match head.size.checked_sub(1) {
             None => None,
             Some(last) => log::list_batches(connection, head.shard, last, 2)?.into_iter().next_back(),
         };
-        let (size, root) = last.map_or((0, EMPTY_ROOT), |batch| (batch.first_index + u64::from(batch.count), batch.root));
+        let (size, root) =
+            last.map_or((0, EMPTY_ROOT), |batch| (batch.first_index + u64::from(batch.count), batch.root));
         if (size, root) != (head.size, head.root) {
-            return Err(damaged("audit_batch", format_args!("the last batch is not the one that the head of shard {} tells of", head.shard)));
+            return Err(damaged(
+                "audit_batch",
+                format_args!("the last batch is not the one that the head of shard {} tells of", head.shard),
+            ));
         }
         if head.epoch != epoch {
-            return Err(damaged("shard_head", format_args!("shard {} is not at the fence's epoch", head.shard)));
+            return Err(damaged(
+                "shard_head",
+                format_args!("shard {} is not at the fence's epoch", head.shard),
+            ));
         }
     }
     Ok(())

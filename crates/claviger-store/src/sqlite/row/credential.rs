@@ -71,14 +71,18 @@ fn parse(row: &Row<'_>) -> Result<Credential, StoreError> {
 }
 
 /// Writes a credential. Whom it proves and by what is fixed.
-pub(in crate::sqlite) fn put(connection: &Connection, credential: &Credential) -> Result<Applied, StoreError> {
+pub(in crate::sqlite) fn put(
+    connection: &Connection,
+    credential: &Credential,
+) -> Result<Applied, StoreError> {
     let stored = find_by_id(connection, credential.id)?;
     if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), credential.revision) {
         return Ok(Applied::Conflict);
     }
     if let Some(stored) = stored {
-        let bound =
-            |credential: &Credential| (credential.principal, credential.kind, credential.digest, credential.created_at);
+        let bound = |credential: &Credential| {
+            (credential.principal, credential.kind, credential.digest, credential.created_at)
+        };
         fixed(TABLE, bound(&stored) == bound(credential))?;
     }
     write(

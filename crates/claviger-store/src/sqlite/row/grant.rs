@@ -21,7 +21,10 @@ macro_rules! columns {
     };
 }
 
-pub(in crate::sqlite) fn find_by_id(connection: &Connection, id: GrantId) -> Result<Option<Grant>, StoreError> {
+pub(in crate::sqlite) fn find_by_id(
+    connection: &Connection,
+    id: GrantId,
+) -> Result<Option<Grant>, StoreError> {
     find(connection, concat!("SELECT ", columns!(), " FROM grants WHERE id = ?1"), [id.as_bytes()], parse)
 }
 
@@ -33,12 +36,18 @@ pub(in crate::sqlite) fn list_for(
     ring: KeyRingId,
 ) -> Result<Vec<Grant>, StoreError> {
     let principal = principal.as_bytes();
-    let on_ring =
-        concat!("SELECT ", columns!(), " FROM grants WHERE principal = ?1 AND ring = ?2 AND standing = 'active'");
+    let on_ring = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM grants WHERE principal = ?1 AND ring = ?2 AND standing = 'active'"
+    );
     let mut grants = list(connection, on_ring, params![principal, ring.as_bytes()], parse)?;
     if let Some(key) = key {
-        let on_key =
-            concat!("SELECT ", columns!(), " FROM grants WHERE principal = ?1 AND key = ?2 AND standing = 'active'");
+        let on_key = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM grants WHERE principal = ?1 AND key = ?2 AND standing = 'active'"
+        );
         grants.extend(list(connection, on_key, params![principal, key.as_bytes()], parse)?);
     }
     grants.sort_unstable_by_key(|grant| grant.id);

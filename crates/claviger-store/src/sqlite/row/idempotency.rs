@@ -31,7 +31,10 @@ pub(in crate::sqlite) fn find_by_key(
 }
 
 /// Remembers a call; a call that is remembered already is a conflict.
-pub(in crate::sqlite) fn put(connection: &Connection, record: &IdempotencyRecord) -> Result<Applied, StoreError> {
+pub(in crate::sqlite) fn put(
+    connection: &Connection,
+    record: &IdempotencyRecord,
+) -> Result<Applied, StoreError> {
     write(
         connection,
         "INSERT INTO idempotency (principal, key_digest, request_digest, created, created_at) \

@@ -28,7 +28,10 @@ pub(in crate::sqlite) fn find_by_id(connection: &Connection, id: KeyId) -> Resul
 }
 
 /// The key that bears a name.
-pub(in crate::sqlite) fn find_id(connection: &Connection, name: &KeyName) -> Result<Option<KeyId>, StoreError> {
+pub(in crate::sqlite) fn find_id(
+    connection: &Connection,
+    name: &KeyName,
+) -> Result<Option<KeyId>, StoreError> {
     let sql = "SELECT k.id FROM key k WHERE k.ring_name = ?1 AND k.name = ?2";
     find(connection, sql, [name.ring.as_str(), name.key.as_str()], |row| {
         Columns::new(TABLE, row).array().map(KeyId::from_bytes)
@@ -36,7 +39,10 @@ pub(in crate::sqlite) fn find_id(connection: &Connection, name: &KeyName) -> Res
 }
 
 /// A key with its ring and versions.
-pub(in crate::sqlite) fn find_record(connection: &Connection, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
+pub(in crate::sqlite) fn find_record(
+    connection: &Connection,
+    id: KeyId,
+) -> Result<Option<KeyRecord>, StoreError> {
     let sql = concat!(
         "SELECT ",
         columns!(),
@@ -185,7 +191,8 @@ pub(in crate::sqlite) fn put(connection: &Connection, key: &Key) -> Result<Appli
         return Ok(Applied::Conflict);
     }
     if let Some(stored) = stored {
-        let bound = |key: &Key| (key.ring, key.name.clone(), key.purpose, key.spec, key.protection, key.created_at);
+        let bound =
+            |key: &Key| (key.ring, key.name.clone(), key.purpose, key.spec, key.protection, key.created_at);
         fixed(TABLE, bound(&stored) == bound(key))?;
     }
     let Some(ring_name) = find_ring_name(connection, key.ring)? else { return Ok(Applied::Conflict) };

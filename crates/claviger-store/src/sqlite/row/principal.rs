@@ -18,12 +18,23 @@ macro_rules! columns {
     };
 }
 
-pub(in crate::sqlite) fn find_by_id(connection: &Connection, id: PrincipalId) -> Result<Option<Principal>, StoreError> {
+pub(in crate::sqlite) fn find_by_id(
+    connection: &Connection,
+    id: PrincipalId,
+) -> Result<Option<Principal>, StoreError> {
     find(connection, concat!("SELECT ", columns!(), " FROM principal WHERE id = ?1"), [id.as_bytes()], parse)
 }
 
-pub(in crate::sqlite) fn find_by_name(connection: &Connection, name: &Name) -> Result<Option<Principal>, StoreError> {
-    find(connection, concat!("SELECT ", columns!(), " FROM principal WHERE name = ?1"), [name.as_str()], parse)
+pub(in crate::sqlite) fn find_by_name(
+    connection: &Connection,
+    name: &Name,
+) -> Result<Option<Principal>, StoreError> {
+    find(
+        connection,
+        concat!("SELECT ", columns!(), " FROM principal WHERE name = ?1"),
+        [name.as_str()],
+        parse,
+    )
 }
 
 /// At most `limit` principals behind `after`, in the order of their names.

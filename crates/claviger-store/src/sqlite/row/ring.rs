@@ -19,12 +19,18 @@ macro_rules! columns {
 }
 pub(in crate::sqlite) use columns;
 
-pub(in crate::sqlite) fn find_by_id(connection: &Connection, id: KeyRingId) -> Result<Option<KeyRing>, StoreError> {
+pub(in crate::sqlite) fn find_by_id(
+    connection: &Connection,
+    id: KeyRingId,
+) -> Result<Option<KeyRing>, StoreError> {
     let sql = concat!("SELECT ", columns!(), " FROM ring r WHERE r.id = ?1");
     find(connection, sql, [id.as_bytes()], parse)
 }
 
-pub(in crate::sqlite) fn find_by_name(connection: &Connection, name: &Name) -> Result<Option<KeyRing>, StoreError> {
+pub(in crate::sqlite) fn find_by_name(
+    connection: &Connection,
+    name: &Name,
+) -> Result<Option<KeyRing>, StoreError> {
     let sql = concat!("SELECT ", columns!(), " FROM ring r WHERE r.name = ?1");
     find(connection, sql, [name.as_str()], parse)
 }

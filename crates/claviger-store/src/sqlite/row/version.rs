@@ -21,7 +21,10 @@ macro_rules! columns {
 pub(in crate::sqlite) use columns;
 
 /// Reads the columns of a version of `key`; `None` where a join found none.
-pub(in crate::sqlite) fn read(columns: &mut Columns<'_>, key: &Key) -> Result<Option<KeyVersion>, StoreError> {
+pub(in crate::sqlite) fn read(
+    columns: &mut Columns<'_>,
+    key: &Key,
+) -> Result<Option<KeyVersion>, StoreError> {
     let Some(number) = columns.maybe(Columns::small::<u32>)? else { return Ok(None) };
     let (spec, protection) = (key.spec, key.protection);
     let id = KeyVersionId { key: key.id, number };
@@ -135,7 +138,8 @@ pub(in crate::sqlite) fn list_states(
     after: Option<KeyVersionId>,
     limit: u32,
 ) -> Result<Vec<(KeyVersionId, State, State)>, StoreError> {
-    let (key, number) = after.as_ref().map_or((&[][..], 0), |after| (&after.key.as_bytes()[..], after.number));
+    let (key, number) =
+        after.as_ref().map_or((&[][..], 0), |after| (&after.key.as_bytes()[..], after.number));
     let sql = "SELECT v.key, v.number, v.state, k.state FROM key_version v JOIN key k ON k.id = v.key \
                WHERE (v.key, v.number) > (?1, ?2) ORDER BY v.key, v.number LIMIT ?3";
     list(connection, sql, params![key, number, limit], |row| {

@@ -1,0 +1,88 @@
+//! The log over REST: entries, proofs, checkpoints, live states, tiles.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::house::House;
+
+#[tokio::test]
+async fn what_was_done_is_found_under_the_index_that_the_answer_named() {
+    let house = House::with_ring().await;
+    house.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
+    let done = house.data("app", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": ""})).await.ok();
+    let index = done.header("claviger-entry").unwrap().to_owned();
+    let leaf = done.header("audit-receipt").unwrap().split(';').nth(3).unwrap().to_owned();
+    let page = house.get("vera", &format!("/v1/audit/entries?from={index}&limit=1")).await.ok().json();
+    assert_eq!(page["items"][0]["index"].to_string(), index);
+    let entry = STANDARD.decode(page["items"][0]["canonical"].as_str().unwrap()).unwrap();
+    // RFC 6962, 2.1: the leaf hash is SHA-256 over a zero byte and the entry.
+    let hashed = claviger_crypto::digest::sha256(&[[0].as_slice(), &entry].concat());
+    assert_eq!(hashed.map(|byte| format!("{byte:02x}")).concat(), leaf);
+
+    let of_key = format!("/v1/audit/entries?key={}&operation=101", done.json()["key"].as_str().unwrap());
+    assert_eq!(house.get("vera", &of_key).await.ok().json()["items"].as_array().unwrap().len(), 1);
+    house.get("ada", "/v1/audit/entries").await.problem(403, "denied");
+    house.get("vera", "/v1/audit/entries?key=orders").await.problem(400, "malformed-request");
+}
+
+#[tokio::test]
+async fn a_proof_follows_the_next_cut() {
+    let house = House::with_ring().await;
+    let mut proof = None;
+    for _ in 0..100 {
+        let answer = house.get("vera", "/v1/audit/proof/1/1").await;
+        if answer.status.is_success() {
+            proof = Some(answer.json());
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let proof = proof.unwrap();
+    assert_eq!((&proof["shard"], &proof["index"]), (&json!(1), &json!(1)));
+    let checkpoint = house.get("vera", "/v1/audit/checkpoint").await.ok().json();
+    assert!(proof["root_note"].as_str().unwrap().starts_with("test/audit/root\n"));
+    assert!(checkpoint["root_vkey"].as_str().unwrap().starts_with("test/audit/root+"));
+    house.get("vera", "/v1/audit/proof/2/0").await.problem(404, "not-found");
+    assert!(house.get("vera", "/v1/audit/proof/1/999999").await.status.is_client_error());
+
+    let served = house.get("vera", "/audit/root/checkpoint").await.ok();
+    assert_eq!(served.header("content-type"), Some("text/plain; charset=utf-8"));
+    let size: usize = std::str::from_utf8(&served.body).unwrap().lines().nth(1).unwrap().parse().unwrap();
+    let tile = house.get("vera", &format!("/audit/root/tile/0/000.p/{size}")).await.ok();
+    assert_eq!(tile.body.len(), 32 * size);
+    house.get("vera", "/audit/root/tile/0/x").await.problem(404, "not-found");
+    house.get("vera", "/audit/../v1/system").await;
+}
+
+#[tokio::test]
+async fn live_states_are_listed_for_a_replay_to_be_held_against() {
+    let house = House::with_ring().await;
+    for name in ["a", "b", "c"] {
+        house.key(name, "encrypt", "aes-256-gcm", &[]).await;
+    }
+    let first = house.get("vera", "/v1/audit/states?limit=2").await.ok().json();
+    let next = first["next"].as_str().unwrap();
+    let second = house.get("vera", &format!("/v1/audit/states?limit=2&cursor={next}")).await.ok().json();
+    let count = |page: &Value| page["items"].as_array().unwrap().len();
+    assert_eq!((count(&first), count(&second)), (2, 1));
+    assert_eq!(second["next"], Value::Null);
+    assert_eq!(first["items"][0]["state"], "active");
+}
+
+#[tokio::test]
+async fn the_system_says_what_weakens_it() {
+    let house = House::build().await;
+    let status = house.get("odile", "/v1/system").await.ok().json();
+    assert_eq!(status["deployment"], "test");
+    assert_eq!(status["module"]["root_in_token"], false);
+    assert!(
+        status["insecure"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|name| name.as_str().unwrap().starts_with("insecure_"))
+    );
+}

@@ -1,0 +1,243 @@
+//! The control plane: rings, keys, principals, grants, credentials.
+
+use axum::body::Body;
+use claviger_core::action::Surface;
+use http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::house::{Answer, As, House, request};
+
+async fn patch(house: &House, who: &str, path: &str, if_match: Option<&str>, body: Value) -> Answer {
+    let mut request = Request::patch(path).header(CONTENT_TYPE, "application/json");
+    if let Some(tag) = if_match {
+        request = request.header(IF_MATCH, tag);
+    }
+    house.send(Surface::Control, As::Name(who), request.body(Body::from(body.to_string())).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_ring_is_created_read_changed_and_listed() {
+    let house = House::build().await;
+    let create = json!({"name": "orders", "policy": {"quorum": 3, "rotation_period_seconds": 86400}});
+    let created = house.control("ada", Method::POST, "/v1/rings", create).await.ok();
+    assert_eq!(created.status.as_u16(), 201);
+    let ring = created.json();
+    assert_eq!(ring["policy"]["quorum"], 3);
+    assert_eq!(ring["policy"]["separation"], "strict");
+    let by_id = house.get("ada", &format!("/v1/rings/{}", ring["id"].as_str().unwrap())).await.ok();
+    assert_eq!(by_id.json(), house.get("ada", "/v1/rings/orders").await.ok().json());
+    assert_eq!(by_id.json(), ring);
+
+    let tag = by_id.headers[ETAG].to_str().unwrap().to_owned();
+    let change = json!({"policy": {"rotation_period_seconds": null, "quorum": 4}});
+    let changed = patch(&house, "ada", "/v1/rings/orders", Some(&tag), change.clone()).await.ok();
+    assert_eq!(changed.json()["policy"]["rotation_period_seconds"], Value::Null);
+    assert_eq!(changed.json()["policy"]["quorum"], 4);
+    assert_ne!(changed.headers[ETAG], *tag);
+    patch(&house, "ada", "/v1/rings/orders", Some(&tag), change.clone())
+        .await
+        .problem(412, "precondition-failed");
+    patch(&house, "ada", "/v1/rings/orders", Some("4"), change.clone())
+        .await
+        .problem(400, "malformed-request");
+    patch(&house, "ada", "/v1/rings/orders", None, change).await.ok();
+
+    house
+        .control("ada", Method::POST, "/v1/rings", json!({"name": "orders"}))
+        .await
+        .problem(409, "already-exists");
+    house.get("ada", "/v1/rings/nothing").await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn separation_takes_the_security_officer() {
+    let house = House::with_ring().await;
+    let relax = json!({"separation": "relaxed", "reason": "evaluation"});
+    let path = "/v1/rings/orders/separation";
+    house.control("ada", Method::PUT, path, relax.clone()).await.problem(403, "denied");
+    let ring = house.control("otto", Method::PUT, path, relax).await.ok().json();
+    assert_eq!(ring["policy"]["separation"], "relaxed");
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_that_cover_everything_once() {
+    let house = House::with_ring().await;
+    for name in ["e", "a", "d", "b", "c"] {
+        house.key(name, "encrypt", "aes-256-gcm", &[]).await;
+    }
+    let mut seen = Vec::new();
+    let mut path = "/v1/keys?ring=orders&limit=2".to_owned();
+    loop {
+        let page = house.get("ada", &path).await.ok().json();
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 2);
+        seen.extend(items.iter().map(|key| key["name"].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => path = format!("/v1/keys?ring=orders&limit=2&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, ["orders/a", "orders/b", "orders/c", "orders/d", "orders/e"]);
+    let of_keys = path.rsplit('=').next().unwrap();
+    house.get("ada", &format!("/v1/rings?cursor={of_keys}")).await.problem(400, "malformed-request");
+    let none = house.get("ada", "/v1/keys?state=compromised").await.ok().json();
+    assert_eq!(none, json!({"items": [], "next": null}));
+    house.get("ada", "/v1/keys?state=enabled").await.problem(400, "malformed-request");
+    house.get("ada", "/v1/principals?limit=3").await;
+    let people = house.get("otto", "/v1/principals?limit=3").await.ok().json();
+    assert_eq!(people["items"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_key_lives_its_life() {
+    let house = House::with_ring().await;
+    let create = json!({
+        "ring": "orders", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm", "data_class": "cardholder",
+        "labels": {"team": "payments"}, "activate": false,
+    });
+    let created = house.control("ada", Method::POST, "/v1/keys", create).await.ok();
+    assert_eq!(created.status.as_u16(), 201);
+    assert_eq!(created.json()["state"], "pre_active");
+    let path = "/v1/keys/orders%2Fmain";
+    let step = async |verb: &str, body: Value| {
+        house.control("ada", Method::POST, &format!("{path}/{verb}"), body).await
+    };
+    assert_eq!(step("activate", Value::Null).await.ok().json()["state"], "active");
+    assert_eq!(step("rotate", Value::Null).await.ok().json()["primary"], 2);
+    assert_eq!(step("suspend", json!({})).await.ok().json()["state"], "suspended");
+    step("activate", Value::Null).await.problem(409, "wrong-state");
+    assert_eq!(step("resume", Value::Null).await.ok().json()["state"], "active");
+    step("suspend", json!({"version": 1})).await.ok();
+    step("suspend", json!({"version": 9})).await.problem(404, "not-found");
+    step("suspend", json!({"versoin": 1})).await.problem(400, "malformed-request");
+    step("rotate", json!({})).await.problem(400, "malformed-request");
+
+    let versions = house.get("ada", &format!("{path}/versions")).await.ok().json();
+    let told: Vec<_> = versions["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| (&v["number"], &v["state"], &v["primary"]))
+        .collect();
+    assert_eq!(
+        told,
+        [(&json!(1), &json!("suspended"), &json!(false)), (&json!(2), &json!("active"), &json!(true))]
+    );
+
+    let change = json!({"labels": {}, "data_class": "personal", "rotation_period_seconds": 3600});
+    let changed = patch(&house, "ada", path, None, change).await.ok().json();
+    assert_eq!((&changed["labels"], &changed["data_class"]), (&json!({}), &json!("personal")));
+    assert_eq!(
+        step("compromise", json!({"reason": "found on a mailing list"})).await.ok().json()["state"],
+        "compromised"
+    );
+    step("resume", Value::Null).await.problem(409, "wrong-state");
+    let create = json!({"ring": "orders", "name": "main", "purpose": "sign", "spec": "ed25519", "data_class": "internal"});
+    house.control("ada", Method::POST, "/v1/keys", create).await.problem(409, "already-exists");
+}
+
+#[tokio::test]
+async fn a_grant_lets_in_and_its_end_shuts_out() {
+    let house = House::with_ring().await;
+    house.key("main", "encrypt", "aes-256-gcm", &[]).await;
+    let use_it = || house.data("app", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": "aGk="}));
+    assert!(use_it().await.status.is_client_error());
+    let create = json!({
+        "principal": "app", "on": {"ring": "orders"}, "operations": ["encrypt", "decrypt"], "reason": "checkout",
+        "conditions": {"source_networks": ["127.0.0.0/8"], "until": "2999-01-01T00:00:00Z"},
+    });
+    let grant = house.control("otto", Method::POST, "/v1/grants", create.clone()).await.ok().json();
+    assert_eq!(grant["conditions"]["source_networks"], json!(["127.0.0.0/8"]));
+    use_it().await.ok();
+    let id = grant["id"].as_str().unwrap();
+    assert_eq!(house.get("otto", &format!("/v1/grants/{id}")).await.ok().json(), grant);
+    let explained = house.get("vera", "/v1/keys/orders%2Fmain/explain").await.ok().json();
+    let mut lines = explained["items"].as_array().unwrap().iter();
+    let line = lines.find(|line| line["principal_name"] == "app" && line["action"] == "encrypt").unwrap();
+    assert_eq!((&line["grant"], &line["rule"]), (&json!(id), &json!("grant")));
+    let revoked = house
+        .control("otto", Method::POST, &format!("/v1/grants/{id}/revoke"), json!({"reason": "over"}))
+        .await;
+    assert_eq!(revoked.ok().json()["standing"], "revoked");
+    assert!(use_it().await.status.is_client_error());
+    let listed = house.get("otto", "/v1/grants?principal=app").await.ok().json();
+    assert_eq!(listed["items"], json!([]));
+    let listed = house.get("otto", "/v1/grants?principal=app&with_revoked=true").await.ok().json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+
+    let mut bad = create.clone();
+    bad["operations"] = json!(["create_key"]);
+    assert!(house.control("otto", Method::POST, "/v1/grants", bad).await.status.is_client_error());
+    let mut administrator = create;
+    administrator["principal"] = json!("ada");
+    assert!(house.control("otto", Method::POST, "/v1/grants", administrator).await.status.is_client_error());
+}
+
+#[tokio::test]
+async fn a_principal_comes_gets_an_office_and_goes() {
+    let house = House::build().await;
+    let create = json!({"name": "carla", "kind": "human"});
+    let made = house.control("otto", Method::POST, "/v1/principals", create).await.ok().json();
+    assert_eq!((&made["roles"], &made["standing"]), (&json!([]), &json!("active")));
+    let role = |method| house.control("otto", method, "/v1/principals/carla/roles/auditor", Value::Null);
+    assert_eq!(role(Method::PUT).await.ok().json()["roles"], json!(["auditor"]));
+    assert_eq!(role(Method::DELETE).await.ok().json()["roles"], json!([]));
+    let odd = house.control("otto", Method::PUT, "/v1/principals/carla/roles/king", Value::Null).await;
+    odd.problem(400, "invalid-argument");
+    let gone = house
+        .control("otto", Method::POST, "/v1/principals/carla/revoke", json!({"reason": "left"}))
+        .await
+        .ok();
+    assert_eq!(gone.json()["standing"], "revoked");
+    assert_eq!(house.get("otto", "/v1/principals/carla").await.ok().json()["standing"], "revoked");
+}
+
+#[tokio::test]
+async fn a_token_is_shown_once_opens_the_door_and_shuts_it_when_revoked() {
+    let house = House::build().await;
+    let create = json!({
+        "principal": "vera", "label": "laptop", "credential": {"token": {"lifetime_seconds": 3600}},
+    });
+    let made = house.control("otto", Method::POST, "/v1/credentials", create).await.ok().json();
+    let (token, id) = (made["token"].as_str().unwrap(), made["credential"]["id"].as_str().unwrap());
+    let ask = || {
+        house.send(
+            Surface::Control,
+            As::Token(token),
+            request(Method::GET, "/v1/audit/checkpoint", &Value::Null),
+        )
+    };
+    ask().await.ok();
+    let listed = house.get("otto", "/v1/credentials?principal=vera").await.ok();
+    assert!(!String::from_utf8_lossy(&listed.body).contains(token));
+    assert_eq!(listed.json()["items"].as_array().unwrap().len(), 2);
+    let path = format!("/v1/credentials/{id}/revoke");
+    house.control("otto", Method::POST, &path, json!({"reason": "lost"})).await.ok();
+    ask().await.problem(401, "unauthenticated");
+
+    let certificate = json!({
+        "principal": "vera", "label": "card", "credential": {"certificate": {"der": "MAA=", "expires_at": "2000-01-01T00:00:00Z"}},
+    });
+    assert!(
+        house.control("otto", Method::POST, "/v1/credentials", certificate).await.status.is_client_error()
+    );
+}
+
+#[tokio::test]
+async fn a_repeated_creation_finds_what_the_first_one_made() {
+    let house = House::build().await;
+    let create = |name: &str, key: &str| {
+        Request::post("/v1/rings")
+            .header(CONTENT_TYPE, "application/json")
+            .header("idempotency-key", key)
+            .body(Body::from(json!({"name": name}).to_string()))
+            .unwrap()
+    };
+    let send = |request| house.send(Surface::Control, As::Name("ada"), request);
+    let first = send(create("orders", "k-1")).await.ok().json();
+    assert_eq!(send(create("orders", "k-1")).await.ok().json(), first);
+    send(create("others", "k-1")).await.problem(422, "idempotency-mismatch");
+    send(create("orders", "k-2")).await.problem(409, "already-exists");
+    send(create("third", "with blank")).await.problem(400, "malformed-request");
+}

@@ -1,0 +1,248 @@
+//! A small deployment behind its two routers: everyone who has an office, and one application.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use claviger_core::action::Surface;
+use claviger_core::port::Clock;
+use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::{PrincipalId, Timestamp};
+use claviger_crypto::SecretBytes;
+use claviger_crypto::digest::sha256;
+use claviger_provider::software::{RootUnlock, SoftwareProvider};
+use claviger_rest::{PeerIdentity, RestLimits, control_router_with, data_router_with};
+use claviger_service::operation::{FirstPrincipal, Initialize};
+use claviger_service::{Memory, Options, Road};
+use claviger_store::sqlite::{SqliteOptions, SqliteStore};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, StatusCode};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::openapi;
+
+#[derive(Debug)]
+struct WallClock;
+
+#[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        Timestamp::from_micros(u64::try_from(since.as_micros()).unwrap())
+    }
+
+    fn since_boot(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+    }
+}
+
+pub(crate) struct House {
+    control: Router,
+    data: Router,
+    pub(crate) road: Road,
+    _directory: tempfile::TempDir,
+}
+
+/// Small enough to be exceeded in a test.
+pub(crate) const LIMITS: RestLimits =
+    RestLimits { body: 128 << 10, batch_body: 256 << 10, headers: 16 << 10 };
+
+/// How somebody shows who he is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum As<'a> {
+    /// With a certificate.
+    Name(&'a str),
+    /// Not at all.
+    Nobody,
+    /// With a token.
+    Token(&'a str),
+}
+
+/// An answer, held against the OpenAPI document already.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert!(self.status.is_success(), "{self:?}");
+        self
+    }
+
+    /// Asserts that it is a problem with that status and code.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16, code: &str) {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(problem["type"], format!("urn:claviger:problem:{code}"));
+        assert_eq!(
+            self.header("claviger-entry").map(str::to_owned),
+            problem.get("entry").map(Value::to_string)
+        );
+    }
+}
+
+fn certificate_of(name: &str) -> Vec<u8> {
+    format!("certificate of {name}").into_bytes()
+}
+
+impl House {
+    pub(crate) async fn build() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let road = open(&directory).await;
+        let everyone = [
+            ("ada", PrincipalKind::Human, Some(Role::Administrator)),
+            ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer)),
+            ("vera", PrincipalKind::Human, Some(Role::Auditor)),
+            ("odile", PrincipalKind::Human, Some(Role::Operator)),
+            ("app", PrincipalKind::Workload, None),
+            ("stranger", PrincipalKind::Workload, None),
+        ];
+        let expires_at = WallClock.now().after(Duration::from_secs(86_400));
+        let principals = everyone.map(|(name, kind, role)| FirstPrincipal {
+            name: name.parse().unwrap(),
+            kind,
+            role,
+            certificate: certificate_of(name),
+            expires_at,
+        });
+        road.perform_for_house(system(), Initialize { principals: principals.into() }).await.unwrap();
+        let control = control_router_with(road.clone(), LIMITS);
+        let data = data_router_with(road.clone(), LIMITS);
+        Self { control, data, road, _directory: directory }
+    }
+
+    /// A deployment with ring `orders`.
+    pub(crate) async fn with_ring() -> Self {
+        let house = Self::build().await;
+        house.control("ada", Method::POST, "/v1/rings", json!({"name": "orders"})).await.ok();
+        house
+    }
+
+    /// Sends a request as it is.
+    pub(crate) async fn send(&self, surface: Surface, who: As<'_>, mut request: Request<Body>) -> Answer {
+        let certificate = match who {
+            As::Name(name) => Some(sha256(&certificate_of(name))),
+            As::Nobody => None,
+            As::Token(token) => {
+                request.headers_mut().insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+                None
+            }
+        };
+        let address = ([127, 0, 0, 1], 4711).into();
+        request.extensions_mut().insert(PeerIdentity { certificate, address });
+        self.send_bare(surface, request).await
+    }
+
+    /// Sends a request without what the listener knows.
+    pub(crate) async fn send_bare(&self, surface: Surface, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let router = match surface {
+            Surface::Control => self.control.clone(),
+            Surface::Data => self.data.clone(),
+        };
+        let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        let answer = Answer { status: parts.status, headers: parts.headers, body };
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+        openapi::hold_against_document(surface, &method, &path, &answer);
+        answer
+    }
+
+    pub(crate) async fn control(&self, who: &str, method: Method, path: &str, body: Value) -> Answer {
+        self.send(Surface::Control, As::Name(who), request(method, path, &body)).await
+    }
+
+    pub(crate) async fn get(&self, who: &str, path: &str) -> Answer {
+        self.send(Surface::Control, As::Name(who), request(Method::GET, path, &Value::Null)).await
+    }
+
+    pub(crate) async fn data(&self, who: &str, path: &str, body: Value) -> Answer {
+        self.send(Surface::Data, As::Name(who), request(Method::POST, path, &body)).await
+    }
+
+    pub(crate) async fn octets(
+        &self,
+        who: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Answer {
+        let mut builder = Request::post(path).header(CONTENT_TYPE, "application/octet-stream");
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        self.send(Surface::Data, As::Name(who), builder.body(body.into()).unwrap()).await
+    }
+
+    /// Creates key `orders/<name>` and lets `app` do with it whatever its purpose allows.
+    pub(crate) async fn key(&self, name: &str, purpose: &str, spec: &str, operations: &[&str]) -> Value {
+        let create = json!({
+            "ring": "orders", "name": name, "purpose": purpose, "spec": spec, "data_class": "internal",
+        });
+        let key = self.control("ada", Method::POST, "/v1/keys", create).await.ok().json();
+        if !operations.is_empty() {
+            let grant = json!({
+                "principal": "app", "on": {"key": format!("orders/{name}")}, "operations": operations, "reason": "test",
+            });
+            self.control("otto", Method::POST, "/v1/grants", grant).await.ok();
+        }
+        key
+    }
+}
+
+/// A request with that JSON; without a body for `null`.
+pub(crate) fn request(method: Method, path: &str, body: &Value) -> Request<Body> {
+    let builder = Request::builder().method(method).uri(path);
+    if body.is_null() {
+        return builder.body(Body::empty()).unwrap();
+    }
+    builder.header(CONTENT_TYPE, "application/json").body(body.to_string().into()).unwrap()
+}
+
+fn system() -> Arc<Principal> {
+    Arc::new(Principal {
+        id: PrincipalId::from_bytes([0; 16]),
+        name: "claviger".parse().unwrap(),
+        kind: PrincipalKind::System,
+        standing: Standing::Active,
+        roles: Vec::new(),
+        subject_key: Vec::new(),
+        created_at: WallClock.now(),
+        revision: 0,
+    })
+}
+
+async fn open(directory: &tempfile::TempDir) -> Road {
+    let unlock = RootUnlock::KeyFile(SecretBytes::new(vec![7; 32]));
+    let (provider, _) = SoftwareProvider::create(&unlock).unwrap();
+    let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
+    let options = Options {
+        deployment: "test".parse().unwrap(),
+        cut_every: Duration::from_millis(50),
+        memory: Memory::default(),
+        known_note: None,
+        on_signed: Box::new(|_| {}),
+        on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
+        insecure_fence_off: false,
+    };
+    Road::open(Arc::new(store), Arc::new(provider), Arc::new(WallClock), options).await.unwrap()
+}

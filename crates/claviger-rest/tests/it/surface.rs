@@ -1,0 +1,169 @@
+//! The doors: who is let in, what is read, and what everyone gets who is not let in.
+
+use axum::body::Body;
+use claviger_core::action::Surface;
+use claviger_rest::{RouteInfo, control_routes, data_routes};
+use http::header::CONTENT_TYPE;
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::house::{As, House, LIMITS, request};
+
+fn everything() -> Vec<(Surface, RouteInfo)> {
+    let of = |surface, routes: Vec<RouteInfo>| routes.into_iter().map(move |route| (surface, route));
+    of(Surface::Control, control_routes()).chain(of(Surface::Data, data_routes())).collect()
+}
+
+/// A path of the route, with something for what varies.
+fn path_of(route: &RouteInfo) -> String {
+    let filled =
+        route.path.replace("{*path}", "root/checkpoint").replace("{shard}", "1").replace("{index}", "0");
+    filled
+        .replace("{role}", "auditor")
+        .split('/')
+        .map(|part| if part.starts_with('{') { "x" } else { part })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+#[tokio::test]
+async fn every_route_but_two_wants_a_credential() {
+    let house = House::build().await;
+    let mut closed = 0;
+    for (surface, route) in everything() {
+        for who in [As::Nobody, As::Token("nonsense"), As::Name("unheard-of")] {
+            let answer =
+                house.send(surface, who, request(route.method.clone(), &path_of(&route), &Value::Null)).await;
+            if route.open {
+                answer.ok();
+                continue;
+            }
+            // Somebody with an unknown credential is refused no later than by the road; his request may be senseless.
+            if !matches!(who, As::Name(_)) || answer.status.is_success() {
+                answer.problem(401, "unauthenticated");
+                assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{route:?}");
+                closed += 1;
+            }
+        }
+    }
+    assert!(closed > 100, "{closed}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_none_does_not_fall_back_to_the_certificate() {
+    let house = House::build().await;
+    let mut ask = request(Method::GET, "/v1/rings", &Value::Null);
+    ask.headers_mut().insert("authorization", "Bearer nonsense".parse().unwrap());
+    house.send(Surface::Control, As::Name("ada"), ask).await.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_request_without_its_peer_is_refused() {
+    let house = House::build().await;
+    let answer = house.send_bare(Surface::Control, request(Method::GET, "/v1/rings", &Value::Null)).await;
+    answer.problem(500, "internal");
+}
+
+#[tokio::test]
+async fn a_plane_serves_its_own_calls_to_its_own_callers() {
+    let house = House::with_ring().await;
+    house.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
+    let encrypt = || request(Method::POST, "/v1/keys/orders%2Fmain/encrypt", &json!({"plaintext": ""}));
+    house.send(Surface::Control, As::Name("app"), encrypt()).await.problem(404, "unknown-route");
+    let rings = || request(Method::GET, "/v1/rings", &Value::Null);
+    house.send(Surface::Data, As::Name("ada"), rings()).await.problem(404, "unknown-route");
+    house.send(Surface::Control, As::Name("app"), rings()).await.problem(403, "denied");
+    house.send(Surface::Data, As::Name("ada"), encrypt()).await.problem(403, "denied");
+}
+
+#[tokio::test]
+async fn what_is_not_there_and_what_does_not_fit_are_typed_problems() {
+    let house = House::with_ring().await;
+    house.get("ada", "/v1/nothing").await.problem(404, "unknown-route");
+    house.get("ada", "/").await.problem(404, "unknown-route");
+    let answer = house.control("ada", Method::DELETE, "/v1/rings", Value::Null).await;
+    answer.problem(405, "method-not-allowed");
+    let allowed = answer.header("allow").unwrap();
+    assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
+
+    let typed = |kind: &str, body: &'static str| {
+        Request::post("/v1/rings").header(CONTENT_TYPE, kind).body(Body::from(body)).unwrap()
+    };
+    for (kind, body, status, code) in [
+        ("text/plain", "{}", 415, "unsupported-media-type"),
+        ("application/octet-stream", "{}", 415, "unsupported-media-type"),
+        ("application/json", "{", 400, "malformed-request"),
+        ("application/json", "", 400, "malformed-request"),
+        ("application/json", "[]", 400, "malformed-request"),
+        ("application/json", "{\"name\":\"a\",\"name\":\"b\"}", 400, "malformed-request"),
+        ("application/json", "{\"name\":\"a\",\"nom\":\"b\"}", 400, "malformed-request"),
+        ("application/json", "{\"name\":\"A\"}", 400, "malformed-request"),
+        ("application/json", "{\"name\":\"a\"} x", 400, "malformed-request"),
+        ("application/json", "\u{0}", 400, "malformed-request"),
+    ] {
+        let answer = house.send(Surface::Control, As::Name("ada"), typed(kind, body)).await;
+        answer.problem(status, code);
+    }
+    let untyped = Request::post("/v1/rings").body(Body::from("{\"name\":\"a\"}")).unwrap();
+    house.send(Surface::Control, As::Name("ada"), untyped).await.problem(415, "unsupported-media-type");
+    for path in [
+        "/v1/rings?limit=0",
+        "/v1/rings?limit=1001",
+        "/v1/rings?limit=x",
+        "/v1/rings?cursor=x",
+        "/v1/rings?a=b",
+    ] {
+        house.get("ada", path).await.problem(400, "malformed-request");
+    }
+    house.get("ada", "/v1/rings/Not%20A%20Name").await.problem(400, "invalid-argument");
+    house.get("ada", "/v1/rings/%ff").await.problem(400, "malformed-request");
+    house.get("vera", "/v1/audit/proof/one/0").await.problem(400, "malformed-request");
+}
+
+#[tokio::test]
+async fn sizes_are_bounded_whether_announced_or_not() {
+    let house = House::with_ring().await;
+    house.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
+    let path = "/v1/keys/orders%2Fmain/encrypt";
+    let announced = vec![0; LIMITS.body + 1];
+    house.octets("app", path, &[], announced.into()).await.problem(413, "too-large");
+    // What one use takes is less than what is read: the service's own rule.
+    house.octets("app", path, &[], vec![0; (64 << 10) + 1].into()).await.problem(413, "too-large");
+    house.octets("app", path, &[], vec![0; 64 << 10].into()).await.ok();
+    let items = vec![json!({"plaintext": ""}); 1001];
+    house
+        .data("app", &format!("{path}/batch"), json!({"items": items}))
+        .await
+        .problem(400, "malformed-request");
+    house.data("app", &format!("{path}/batch"), json!({"items": []})).await.problem(400, "malformed-request");
+    let long = "x".repeat(LIMITS.headers);
+    house.octets("app", path, &[("x-long", &long)], "".into()).await.problem(431, "headers-too-large");
+}
+
+#[tokio::test]
+async fn a_callers_word_for_his_call_comes_back() {
+    let house = House::build().await;
+    let with = |id: &str| Request::get("/v1/rings").header("x-request-id", id).body(Body::empty()).unwrap();
+    let answer = house.send(Surface::Control, As::Name("ada"), with("trace-1")).await.ok();
+    assert_eq!(answer.header("x-request-id"), Some("trace-1"));
+    let refused = house.send(Surface::Control, As::Nobody, with("trace-2")).await;
+    refused.problem(401, "unauthenticated");
+    assert_eq!(refused.header("x-request-id"), Some("trace-2"));
+    assert_eq!(refused.json()["request_id"], "trace-2");
+    for bad in ["", "a b", &"x".repeat(129)] {
+        let answer = house.send(Surface::Control, As::Name("ada"), with(bad)).await;
+        answer.problem(400, "malformed-request");
+        assert_eq!(answer.header("x-request-id"), None);
+    }
+}
+
+#[tokio::test]
+async fn refusals_name_their_entry() {
+    let house = House::with_ring().await;
+    house.key("main", "encrypt", "aes-256-gcm", &[]).await;
+    let answer = house.data("stranger", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": ""})).await;
+    // To a stranger the key might as well not exist; either way the refusal is in the log.
+    assert!(matches!(answer.status.as_u16(), 403 | 404), "{answer:?}");
+    let entry: u64 = answer.header("claviger-entry").unwrap().parse().unwrap();
+    assert_eq!(answer.json()["entry"], entry);
+}
