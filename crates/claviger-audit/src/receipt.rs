@@ -122,8 +122,11 @@ mod tests {
     #[test]
     fn receipt_reads_back_and_verifies() {
         let key = SigningKey::from_seed("example.org/audit/3", &[4; 32]).unwrap();
-        let wire =
-            format!("v1;example.org/audit/3;5;{};{}", to_hex(&[7; 32]), signed_tail(6, &[8; 32], &key));
+        let wire = format!(
+            "v1;example.org/audit/3;5;{};{}",
+            to_hex(&[7; 32]),
+            tail(6, &[8; 32], &key.sign_checkpoint("example.org/audit/3", 6, &[8; 32]).unwrap())
+        );
         let receipt = Receipt::parse(&wire).unwrap();
         assert_eq!((receipt.to_string(), receipt.index, receipt.leaf), (wire.clone(), 5, [7; 32]));
         assert_eq!(receipt.verify(key.verifier_key()), Ok(()));
