@@ -2,10 +2,17 @@
 //!
 //! Every answer that any test gets is held against the OpenAPI document of its plane.
 
+#[cfg(test)]
 mod audit;
+#[cfg(test)]
 mod canary;
+#[cfg(test)]
 mod control;
+#[cfg(test)]
 mod data;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
 mod openapi;
+#[cfg(test)]
 mod surface;
