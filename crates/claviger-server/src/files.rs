@@ -5,7 +5,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use claviger_crypto::SecretBytes;
@@ -88,6 +88,9 @@ fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileErro
         .mode(mode)
         .open(&unfinished)
         .map_err(failed("create", &unfinished))?;
+    // What is meant for others is so whatever the process's mask says.
+    let permissions = std::fs::Permissions::from_mode(mode);
+    file.set_permissions(permissions).map_err(failed("create", &unfinished))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", &unfinished))?;
     std::fs::rename(&unfinished, path).map_err(failed("write", path))?;
     sync_folder_of(path)
@@ -167,8 +170,6 @@ pub fn check_private(path: &Path, mode: u32) -> Result<(), FileError> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

@@ -33,6 +33,23 @@ impl Hardening {
         hardening
     }
 
+    /// Each measure by its word, and whether it holds.
+    #[must_use]
+    pub const fn measures(self) -> [(&'static str, bool); 3] {
+        [
+            ("no_core_dumps", self.no_core_dumps),
+            ("memory_locked", self.memory_locked),
+            ("no_new_privileges", self.no_new_privileges),
+        ]
+    }
+
+    /// Could memory be locked in a process like this one?
+    #[must_use]
+    pub fn can_lock_memory() -> bool {
+        let limit = rustix::process::getrlimit(Resource::Memlock).maximum;
+        limit.is_none_or(|bytes| bytes >= ENOUGH_MEMLOCK) || has_ipc_lock()
+    }
+
     fn warn(self) {
         if !self.no_core_dumps {
             tracing::warn!("core dumps could not be switched off; set `LimitCORE=0` for this service");
@@ -50,6 +67,9 @@ impl Hardening {
         give the process CAP_IPC_LOCK, or set `LimitMEMLOCK=infinity` for this service, or switch swap off";
 }
 
+/// A limit below this would let the lock succeed now and make allocations fail later.
+const ENOUGH_MEMLOCK: u64 = 1 << 30;
+
 fn forbid_core_dumps() -> bool {
     let limited = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).is_ok();
     let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable).is_ok();
@@ -58,10 +78,8 @@ fn forbid_core_dumps() -> bool {
 
 /// Locks pages as they are touched: locking all that is mapped would count memory that is never used.
 fn lock_memory() -> bool {
-    // A limit below this would let the lock succeed now and make allocations fail later.
-    const ENOUGH: u64 = 1 << 30;
     let raised = raise_memlock_limit();
-    let unlimited = raised.is_none_or(|bytes| bytes >= ENOUGH);
+    let unlimited = raised.is_none_or(|bytes| bytes >= ENOUGH_MEMLOCK);
     (unlimited || has_ipc_lock())
         && mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT).is_ok()
 }

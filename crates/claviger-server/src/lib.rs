@@ -7,14 +7,33 @@
 //! | [`listener`] | sockets, TLS 1.3, the bounds of a connection |
 //! | [`telemetry`] | traces, numbers, health |
 //! | [`hardening`], [`clock`] | the process, and its time |
+//! | [`Server`] | store, root, road, protocols and sockets, put together |
+//! | [`init`], [`quickstart`], [`doctor`], [`command`] | what the commands of an operator do |
 //!
 //! It is the one crate that names a store and a provider; everyone else sees the ports.
 
+mod assemble;
+mod authority;
+mod cast;
 pub mod clock;
+pub mod command;
 pub mod config;
+mod deployment;
+pub mod doctor;
+mod error;
 pub mod files;
 pub mod hardening;
+pub mod init;
 pub mod listener;
+mod newest_note;
+mod notify;
+mod observe;
 pub mod pki;
+mod planes;
+pub mod quickstart;
+mod root;
 pub mod stop;
 pub mod telemetry;
+
+pub use assemble::{Running, Server, Urls};
+pub use error::ServerError;

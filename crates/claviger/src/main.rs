@@ -1,2 +1,69 @@
-//! Room reserved.
-fn main() {}
+//! The binary: one command line, of which the server's commands go to `claviger-server` and all others to `claviger-cli`.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use claviger_cli::{Format, Globals};
+use claviger_server::command::Output;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Key management: keys in a token, their life by policy, and every use of them on record.
+#[derive(Debug, Parser)]
+#[command(name = "claviger", version, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 approval pending, 4 verification failed."
+)]
+struct CommandLine {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Server(claviger_server::command::Command),
+    #[command(flatten)]
+    Client(claviger_cli::Command),
+}
+
+fn main() -> ExitCode {
+    let CommandLine { globals, command } = CommandLine::parse();
+    match command {
+        Command::Server(command) => claviger_server::command::run(command, output(globals.output)),
+        Command::Client(command) => match claviger_cli::run_docs(CommandLine::command(), &command) {
+            Some(code) => code,
+            None => claviger_cli::run(globals, command),
+        },
+    }
+}
+
+/// JSON is YAML as well (YAML 1.2, 1.3).
+const fn output(format: Format) -> Output {
+    match format {
+        Format::Json | Format::Yaml => Output::Json,
+        Format::Table => Output::Text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent_and_no_command_is_there_twice() {
+        CommandLine::command().debug_assert();
+        let whole = CommandLine::command();
+        let mut names: Vec<_> = whole.get_subcommands().map(clap::Command::get_name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        for name in ["quickstart", "init", "serve", "doctor", "status", "key", "demo"] {
+            assert!(names.binary_search(&name).is_ok(), "{name}");
+        }
+    }
+}

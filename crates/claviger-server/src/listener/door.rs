@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::Router;
 use axum::body::Body;
 use claviger_core::port::Clock as _;
 use http_body_util::Limited;
@@ -16,7 +15,8 @@ use hyper::{Request, Response};
 use tower::Service as _;
 
 use super::activity::{Activity, InWork};
-use super::peer::{Introduction, Peer};
+use super::peer::Peer;
+use super::protocol::Protocol;
 use super::refusal::Refusal;
 use crate::clock::SystemClock;
 use crate::config::Limits;
@@ -24,8 +24,7 @@ use crate::telemetry::DoorMetrics;
 
 /// What all connections of a listener share.
 pub(super) struct Door {
-    router: Router,
-    introduce: Introduction,
+    protocol: Protocol,
     limits: Limits,
     metrics: DoorMetrics,
     in_work: AtomicUsize,
@@ -38,13 +37,8 @@ impl std::fmt::Debug for Door {
 }
 
 impl Door {
-    pub(super) fn new(
-        router: Router,
-        introduce: Introduction,
-        limits: Limits,
-        metrics: DoorMetrics,
-    ) -> Arc<Self> {
-        Arc::new(Self { router, introduce, limits, metrics, in_work: AtomicUsize::new(0) })
+    pub(super) fn new(protocol: Protocol, limits: Limits, metrics: DoorMetrics) -> Arc<Self> {
+        Arc::new(Self { protocol, limits, metrics, in_work: AtomicUsize::new(0) })
     }
 
     pub(super) const fn limits(&self) -> &Limits {
@@ -114,7 +108,7 @@ impl Doorway {
         let bounded = request.body().size_hint().upper().is_some();
         let mut request =
             request.map(|body| if bounded { Body::new(body) } else { Body::new(Limited::new(body, most)) });
-        (self.door.introduce)(&self.peer.at(SystemClock.now()), request.extensions_mut());
+        (self.door.protocol.introduce)(&self.peer.at(SystemClock.now()), request.extensions_mut());
         request
     }
 }
@@ -122,13 +116,14 @@ impl Doorway {
 async fn serve(place: Place, in_work: InWork, request: Request<Body>) -> Result<Response<Body>, Infallible> {
     let door = &place.0;
     let begun = SystemClock.since_boot();
-    let mut router = door.router.clone();
+    let asked = (door.protocol.action_of)(request.method(), request.uri());
+    let mut router = door.protocol.router.clone();
     let response = match tokio::time::timeout(door.limits.request, router.call(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
         Err(_elapsed) => Refusal::Deadline.answer(false),
     };
-    door.metrics.answered(&response, SystemClock.since_boot().saturating_sub(begun));
+    door.metrics.answered(asked, response.status(), SystemClock.since_boot().saturating_sub(begun));
     drop(in_work);
     Ok(response)
 }

@@ -7,6 +7,7 @@ mod activity;
 mod connection;
 mod door;
 mod peer;
+mod protocol;
 mod refusal;
 pub mod tls;
 
@@ -16,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::Router;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,7 +27,8 @@ use crate::stop::Stopping;
 use crate::telemetry::DoorMetrics;
 use connection::Accepted;
 use door::Door;
-pub use peer::{Introduction, Peer, PeerCertificate};
+pub use peer::{Peer, PeerCertificate};
+pub use protocol::Protocol;
 pub use tls::TlsError;
 
 /// Connections beyond the limit that are told so; the next ones are closed without a word.
@@ -58,18 +59,18 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Puts `router` behind `socket`; `introduce` tells it with each request who is at the other end. Certificates that
-    /// are put into `tls` count from the next connection on. It stops when `stopping` says so.
+    /// Puts `protocol` behind `socket`. Certificates that are put into `tls` count from the next connection on. It stops
+    /// when `stopping` says so.
     #[must_use]
     pub fn new(
         socket: TcpListener,
         tls: Arc<ArcSwap<ServerConfig>>,
-        (router, introduce): (Router, Introduction),
+        protocol: Protocol,
         limits: Limits,
         metrics: DoorMetrics,
         stopping: Stopping,
     ) -> Self {
-        Self { socket, tls, door: Door::new(router, introduce, limits, metrics), stopping }
+        Self { socket, tls, door: Door::new(protocol, limits, metrics), stopping }
     }
 
     /// Serves until it is stopped and the requests in work are answered, or their time is over. Gives how many

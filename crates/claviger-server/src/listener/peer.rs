@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use claviger_core::Timestamp;
 use claviger_crypto::digest::sha256;
-use hyper::http::Extensions;
 use rustls_pki_types::CertificateDer;
 
 use crate::pki;
@@ -26,9 +25,6 @@ pub struct PeerCertificate {
     /// When it expires. Neither an open connection nor a resumed session verifies it again, so every request looks.
     pub expires_at: Timestamp,
 }
-
-/// Puts a peer into a request, in the form that the protocol behind the listener looks for.
-pub type Introduction = fn(&Peer, &mut Extensions);
 
 impl Peer {
     pub(super) fn new(address: SocketAddr, certificates: Option<&[CertificateDer<'_>]>) -> Self {

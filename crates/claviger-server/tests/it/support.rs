@@ -11,7 +11,7 @@ use claviger_core::Timestamp;
 use claviger_core::port::Clock as _;
 use claviger_server::clock::SystemClock;
 use claviger_server::config::{Limits, Tls};
-use claviger_server::listener::{Listener, Peer, bind, tls};
+use claviger_server::listener::{Listener, Peer, Protocol, bind, tls};
 use claviger_server::pki::{Authority, Issued, LEAF_LIFETIME, server_names};
 use claviger_server::stop::{self, Stop};
 use claviger_server::telemetry::{DoorMetrics, Registry};
@@ -127,6 +127,10 @@ fn introduce(peer: &Peer, extensions: &mut axum::http::Extensions) {
     extensions.insert(*peer);
 }
 
+fn no_action(_: &axum::http::Method, _: &axum::http::Uri) -> Option<claviger_core::Action> {
+    None
+}
+
 /// A listener at work.
 pub(crate) struct Open {
     pub(crate) address: SocketAddr,
@@ -144,8 +148,8 @@ impl Open {
         let tls = Arc::new(ArcSwap::from_pointee(tls::load(&pki.files()).unwrap()));
         let (stop, stopping) = stop::pair();
         let metrics = DoorMetrics::new(&registry, "test");
-        let listener =
-            Listener::new(socket, Arc::clone(&tls), (router, introduce), limits, metrics, stopping);
+        let protocol = Protocol { router, introduce, action_of: no_action };
+        let listener = Listener::new(socket, Arc::clone(&tls), protocol, limits, metrics, stopping);
         Self { address, registry, tls, stop, ended: tokio::spawn(listener.run()) }
     }
 

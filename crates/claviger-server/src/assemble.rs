@@ -1,0 +1,256 @@
+//! Puts a server together: store, root, road, protocols, sockets. The one place that knows all of them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use claviger_core::port::Clock as _;
+use claviger_service::Road;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::SystemClock;
+use crate::config::{self, Config};
+use crate::deployment::{AtWork, Deployment};
+use crate::error::ServerError;
+use crate::hardening::Hardening;
+use crate::listener::{self, Listener, Protocol, TlsError, tls};
+use crate::observe::Observed;
+use crate::pki::{self, EXPIRY_WARNING};
+use crate::planes;
+use crate::root::Making;
+use crate::stop::{self, Stop, Stopping};
+use crate::telemetry::{DoorMetrics, Registry, run_probe};
+
+/// How often histograms are tidied.
+const TIDY: Duration = Duration::from_secs(5);
+
+/// Where a server is reached.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Urls {
+    /// The control plane.
+    pub control: String,
+    /// The data plane.
+    pub data: String,
+    /// Metrics and health.
+    pub metrics: String,
+}
+
+/// The sockets of a server, bound and silent.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    control: TcpListener,
+    data: TcpListener,
+    metrics: TcpListener,
+    urls: Urls,
+}
+
+impl Sockets {
+    pub(crate) fn bind(config: &Config) -> Result<Self, ServerError> {
+        let bind = |name, address| {
+            listener::bind(address, config.limits.backlog).map_err(|source| ServerError::Bind {
+                name,
+                address,
+                source,
+            })
+        };
+        let control = bind("control", config.listen.control)?;
+        let data = bind("data", config.listen.data)?;
+        let metrics = bind("metrics", config.listen.metrics)?;
+        let address = |socket: &TcpListener| {
+            socket.local_addr().map_err(ServerError::os("the address of a socket is not known"))
+        };
+        let urls = Urls {
+            control: url("https", address(&control)?),
+            data: url("https", address(&data)?),
+            metrics: url("http", address(&metrics)?),
+        };
+        Ok(Self { control, data, metrics, urls })
+    }
+
+    pub(crate) const fn urls(&self) -> &Urls {
+        &self.urls
+    }
+}
+
+/// A socket on all addresses is reached on this machine by loopback.
+fn url(scheme: &str, address: SocketAddr) -> String {
+    let shown = match address.ip() {
+        ip if !ip.is_unspecified() => address,
+        ip if ip.is_ipv4() => SocketAddr::from(([127, 0, 0, 1], address.port())),
+        _ => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], address.port())),
+    };
+    format!("{scheme}://{shown}")
+}
+
+/// A server, before it runs.
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Starts a server of a deployment that was set up. When this returns, it serves.
+    ///
+    /// # Errors
+    /// [`ServerError`], each of whose variants says what to do.
+    pub async fn start(config: Config, hardening: Option<Hardening>) -> Result<Running, ServerError> {
+        let deployment = Deployment::open(&config, Making::Never, None).await?;
+        if !deployment.is_set_up().await? {
+            return Err(ServerError::NotSetUp { data_dir: config.data_dir, config: config.file });
+        }
+        check_certificate(&config)?;
+        // Before the road: what is wrong with files or sockets should leave no entry in the log.
+        let tls = tls::load(&config.tls)?;
+        let sockets = Sockets::bind(&config)?;
+        let at_work = deployment.start(&config).await?;
+        Ok(serve(at_work, sockets, tls, config, hardening))
+    }
+}
+
+/// A certificate that no client accepts any more would only look like a server that is down.
+pub(crate) fn check_certificate(config: &Config) -> Result<(), ServerError> {
+    let path = &config.tls.certificate;
+    let (facts, now) = (pki::read_facts(path)?, SystemClock.now());
+    if facts.expires_at <= now {
+        return Err(ServerError::CertificateExpired { path: path.clone() });
+    }
+    if facts.expires_at <= now.after(EXPIRY_WARNING) {
+        let days = facts.expires_at.since(now).as_secs() / 86_400;
+        tracing::warn!(days, "the certificate of the server expires soon; renew it, then send SIGHUP");
+    }
+    Ok(())
+}
+
+/// Opens the doors.
+pub(crate) fn serve(
+    at_work: AtWork,
+    sockets: Sockets,
+    tls: ServerConfig,
+    config: Config,
+    hardening: Option<Hardening>,
+) -> Running {
+    let (stop, stopping) = stop::pair();
+    let registry = Arc::new(Registry::new());
+    let tls = Arc::new(ArcSwap::from_pointee(tls));
+    let open = |socket, name, protocol: Protocol| {
+        let metrics = DoorMetrics::new(&registry, name);
+        let listener =
+            Listener::new(socket, Arc::clone(&tls), protocol, config.limits, metrics, stopping.clone());
+        tokio::spawn(listener.run())
+    };
+    let road = &at_work.road;
+    let doors = vec![
+        open(sockets.control, "control", planes::control(road.clone(), &config.limits)),
+        open(sockets.data, "data", planes::data(road.clone(), &config.limits)),
+    ];
+    let observed = Arc::new(Observed::new(
+        road.clone(),
+        Arc::clone(&registry),
+        at_work.newest_note.clone(),
+        config.audit.cut,
+        config.tls.certificate.clone(),
+        at_work.fatal.clone(),
+        stopping.clone(),
+        hardening,
+    ));
+    // Watchers are answered while requests in work end, so that a load balancer sees why.
+    let (stop_probe, probe_stopping) = stop::pair();
+    let probe = tokio::spawn(run_probe(sockets.metrics, observed, probe_stopping));
+    tokio::spawn(tidy(registry, stopping.clone()));
+    tokio::spawn(at_work.newest_note.clone().keep_on(stopping));
+    Running { urls: sockets.urls, tls, tls_files: config.tls, stop, doors, stop_probe, probe, at_work }
+}
+
+async fn tidy(registry: Arc<Registry>, mut stopping: Stopping) {
+    loop {
+        tokio::select! {
+            () = stopping.stopped() => return,
+            () = tokio::time::sleep(TIDY) => registry.tidy(),
+        }
+    }
+}
+
+/// A server that serves.
+#[derive(Debug)]
+pub struct Running {
+    urls: Urls,
+    tls: Arc<ArcSwap<ServerConfig>>,
+    tls_files: config::Tls,
+    stop: Stop,
+    doors: Vec<JoinHandle<usize>>,
+    stop_probe: Stop,
+    probe: JoinHandle<()>,
+    at_work: AtWork,
+}
+
+impl Running {
+    /// Where it is reached.
+    #[must_use]
+    pub const fn urls(&self) -> &Urls {
+        &self.urls
+    }
+
+    /// The road that it serves.
+    #[must_use]
+    pub const fn road(&self) -> &Road {
+        &self.at_work.road
+    }
+
+    /// Reads the files of TLS again; they count from the next connection on. If something is wrong with them, what was
+    /// read before stays.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn reload_certificates(&self) -> Result<(), TlsError> {
+        self.tls.store(Arc::new(tls::load(&self.tls_files)?));
+        Ok(())
+    }
+
+    /// Waits until the log stops by itself, and says why. Does not come back otherwise.
+    pub async fn failed(&self) -> String {
+        let mut fatal: watch::Receiver<Option<String>> = self.at_work.fatal.clone();
+        if let Ok(reason) = fatal.wait_for(Option::is_some).await
+            && let Some(reason) = reason.clone()
+        {
+            return reason;
+        }
+        // Nobody is left to say that it failed: it did not.
+        std::future::pending().await
+    }
+
+    /// Ends it: nothing new is accepted, what was begun is answered, then the log is closed.
+    pub async fn shutdown(self) {
+        self.stop.stop();
+        let mut cut = 0_usize;
+        for door in self.doors {
+            cut = cut.saturating_add(door.await.unwrap_or_default());
+        }
+        if cut > 0 {
+            tracing::warn!(
+                cut,
+                "connections were cut, because their requests did not end in `limits.shutdown_seconds`"
+            );
+        }
+        self.at_work.stop().await;
+        self.stop_probe.stop();
+        let _ = self.probe.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn socket_on_all_addresses_is_shown_as_loopback() {
+        for (address, shown) in [
+            ("0.0.0.0:7400", "https://127.0.0.1:7400"),
+            ("[::]:7400", "https://[::1]:7400"),
+            ("10.0.0.9:7400", "https://10.0.0.9:7400"),
+        ] {
+            assert_eq!(url("https", address.parse().unwrap()), shown);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The certificates that a deployment needs before it can listen: made if missing, kept if there.
+
+use std::path::PathBuf;
+
+use claviger_core::Timestamp;
+
+use crate::config::{Config, Tls};
+use crate::error::ServerError;
+use crate::files;
+use crate::pki::{self, Authority, EXPIRY_WARNING};
+
+/// Where the authority's key is: beside its certificate.
+pub(crate) fn key_path(tls: &Tls) -> PathBuf {
+    tls.client_ca.with_extension("key")
+}
+
+/// The deployment's authority. An authority's certificate without its key is somebody else's: it is never replaced.
+pub(crate) fn ensure_authority(tls: &Tls, now: Timestamp) -> Result<Authority, ServerError> {
+    let key = key_path(tls);
+    match (tls.client_ca.exists(), key.exists()) {
+        (true, true) => Ok(Authority::load(&tls.client_ca, &key)?),
+        (true, false) => Err(ServerError::AuthorityKeyMissing { certificate: tls.client_ca.clone(), key }),
+        // A key without a certificate is what a crash left between the two: nothing was ever signed by it.
+        (false, _) => {
+            make_folders(tls)?;
+            let (authority, issued) = Authority::create(now)?;
+            issued.write(&tls.client_ca, &key)?;
+            Ok(authority)
+        }
+    }
+}
+
+/// The server's certificate, unless there is one.
+pub(crate) fn ensure_server_certificate(
+    config: &Config,
+    authority: &Authority,
+    more_names: &[String],
+    now: Timestamp,
+) -> Result<(), ServerError> {
+    if config.tls.certificate.exists() {
+        return Ok(());
+    }
+    issue_server_certificate(config, authority, more_names, now)
+}
+
+/// A new certificate of the server, in place of one that will expire soon.
+pub(crate) fn renew_server_certificate_if_due(config: &Config, now: Timestamp) -> Result<(), ServerError> {
+    let due = pki::read_facts(&config.tls.certificate)?.expires_at <= now.after(EXPIRY_WARNING);
+    if !due || !key_path(&config.tls).exists() {
+        return Ok(());
+    }
+    let authority = ensure_authority(&config.tls, now)?;
+    issue_server_certificate(config, &authority, &[], now)
+}
+
+/// A new certificate of the server, in place of what was there.
+pub(crate) fn issue_server_certificate(
+    config: &Config,
+    authority: &Authority,
+    more_names: &[String],
+    now: Timestamp,
+) -> Result<(), ServerError> {
+    make_folders(&config.tls)?;
+    let mut names = pki::server_names(more_names);
+    for address in [config.listen.control, config.listen.data] {
+        let name = address.ip().to_string();
+        if !address.ip().is_unspecified() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(authority.issue_server(&names, now)?.write(&config.tls.certificate, &config.tls.key)?)
+}
+
+fn make_folders(tls: &Tls) -> Result<(), ServerError> {
+    for path in [&tls.certificate, &tls.key, &tls.client_ca] {
+        if let Some(folder) = path.parent() {
+            files::create_private_dir(folder)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! Who a deployment begins with: the offices, each with a certificate and a profile.
+
+use std::path::{Path, PathBuf};
+
+use claviger_client::profile::{CredentialFile, ProfileFile};
+use claviger_core::port::Clock as _;
+use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::{Name, PrincipalId, Timestamp};
+use claviger_service::operation::{FirstPrincipal, Initialize};
+use claviger_service::{ErrorKind, Road, ServiceError};
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::error::ServerError;
+use crate::files::{self, FileError};
+use crate::pki::{Authority, Issued};
+
+/// One of the first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// Principal and profile bear this name.
+    pub(crate) name: &'static str,
+    kind: PrincipalKind,
+    role: Option<Role>,
+}
+
+const fn office(name: &'static str, role: Role) -> Part {
+    Part { name, kind: PrincipalKind::Human, role: Some(role) }
+}
+
+/// The offices that a deployment cannot do without.
+pub(crate) const OFFICES: [Part; 7] = [
+    office("administrator", Role::Administrator),
+    office("auditor", Role::Auditor),
+    office("custodian-1", Role::Custodian),
+    office("custodian-2", Role::Custodian),
+    office("operator", Role::Operator),
+    office("responder", Role::Responder),
+    office("security_officer", Role::SecurityOfficer),
+];
+
+/// An application to try things with. It may do nothing until it is granted something.
+pub(crate) const APP: Part = Part { name: "app", kind: PrincipalKind::Workload, role: None };
+
+/// The folder of the profiles: beside the configuration.
+pub(crate) fn folder(config: &Config) -> PathBuf {
+    base(config).join("profiles")
+}
+
+fn base(config: &Config) -> PathBuf {
+    let file = std::path::absolute(&config.file).unwrap_or_else(|_| config.file.clone());
+    file.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// Makes certificates for `parts` and records them as the first principals, all in one commit. The certificates come
+/// first: when the commit is durable they are, and until then a repetition makes new ones.
+pub(crate) async fn enter(
+    parts: &[Part],
+    authority: &Authority,
+    road: &Road,
+    config: &Config,
+) -> Result<(), ServerError> {
+    let folder = folder(config);
+    files::create_private_dir(&folder)?;
+    let mut principals = Vec::with_capacity(parts.len());
+    for part in parts {
+        let name: Name = part.name.parse().map_err(|_| unnamed())?;
+        let issued = authority.issue_client(&name, SystemClock.now())?;
+        write_credential(&folder, part, &issued)?;
+        principals.push(FirstPrincipal {
+            name,
+            kind: part.kind,
+            role: part.role,
+            certificate: issued.der,
+            expires_at: issued.expires_at,
+        });
+    }
+    road.perform_for_house(std::sync::Arc::new(house()?), Initialize { principals }).await?;
+    Ok(())
+}
+
+fn write_credential(folder: &Path, part: &Part, issued: &Issued) -> Result<(), FileError> {
+    let path = |extension: &str| folder.join(format!("{}.{extension}", part.name));
+    files::write_private(&path("key"), issued.key_pem.as_bytes())?;
+    files::write_private(&path("crt"), issued.certificate_pem.as_bytes())
+}
+
+/// Writes the profiles of those among `parts` that have a certificate here. Gives them by name.
+pub(crate) fn write_profiles(
+    parts: &[Part],
+    config: &Config,
+    urls: (&str, &str),
+) -> Result<Vec<(&'static str, PathBuf)>, ServerError> {
+    let folder = folder(config);
+    let mut written = Vec::new();
+    for part in parts.iter().filter(|part| folder.join(format!("{}.crt", part.name)).exists()) {
+        let path = folder.join(format!("{}.toml", part.name));
+        let text = profile(part, config, urls)?;
+        if std::fs::read_to_string(&path).ok().as_deref() != Some(&text) {
+            files::write_private(&path, text.as_bytes())?;
+        }
+        written.push((part.name, path));
+    }
+    Ok(written)
+}
+
+fn profile(part: &Part, config: &Config, (control, data): (&str, &str)) -> Result<String, ServerError> {
+    // Applications have no business on the control plane, so their profile does not name it.
+    let control = (part.kind != PrincipalKind::Workload).then(|| control.to_owned());
+    let ca = match config.tls.client_ca.strip_prefix(base(config)) {
+        Ok(relative) => Path::new("..").join(relative),
+        Err(_) => config.tls.client_ca.clone(),
+    };
+    let credential = CredentialFile {
+        certificate: Some(format!("{}.crt", part.name).into()),
+        key: Some(format!("{}.key", part.name).into()),
+        ..CredentialFile::default()
+    };
+    let file = ProfileFile { control, data: Some(data.to_owned()), ca, credential };
+    toml::to_string(&file)
+        .map_err(|error| ServerError::Fatal(format!("a profile cannot be written: {error}")))
+}
+
+/// The house, which sets itself up once.
+fn house() -> Result<Principal, ServerError> {
+    Ok(Principal {
+        id: PrincipalId::from_bytes([0; 16]),
+        name: "claviger".parse().map_err(|_| unnamed())?,
+        kind: PrincipalKind::System,
+        standing: Standing::Active,
+        roles: Vec::new(),
+        subject_key: Vec::new(),
+        created_at: Timestamp::default(),
+        revision: 0,
+    })
+}
+
+fn unnamed() -> ServiceError {
+    ServiceError::new(ErrorKind::Internal, "a first principal has no lawful name")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_office_is_taken_and_every_name_is_lawful() {
+        for role in Role::ALL {
+            assert!(OFFICES.iter().any(|part| part.role == Some(role)), "{role}");
+        }
+        for part in OFFICES.iter().chain([&APP]) {
+            assert!(part.name.parse::<Name>().is_ok(), "{}", part.name);
+        }
+        assert_eq!(OFFICES.iter().filter(|part| part.role == Some(Role::Custodian)).count(), 2);
+    }
+}

@@ -1,0 +1,44 @@
+//! `claviger doctor`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::output::Output;
+use super::serve::on_runtime;
+use crate::doctor::{Finding, Level, examine};
+use crate::error::ServerError;
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Configuration
+    #[arg(long, value_name = "FILE", env = "CLAVIGER_CONFIG", default_value = "/etc/claviger/claviger.toml")]
+    config: PathBuf,
+}
+
+/// Exit code 1 if anything is wrong; warnings alone are 0.
+pub(super) fn run(args: &DoctorArgs, output: Output) -> Result<ExitCode, ServerError> {
+    let findings = on_runtime(async { Ok(examine(&args.config).await) })?;
+    output.print(&findings, &table(&findings))?;
+    let wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
+    Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn table(findings: &[Finding]) -> String {
+    findings.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn line(finding: &Finding) -> String {
+    let mark = match finding.level {
+        Level::Ok => "ok     ",
+        Level::Warning => "warning",
+        Level::Wrong => "WRONG  ",
+    };
+    let said = format!("{mark}  {:<12} {}", finding.check, finding.message);
+    match &finding.advice {
+        Some(advice) => format!("{said}\n         {:<12} do: {advice}", ""),
+        None => said,
+    }
+}

@@ -1,0 +1,86 @@
+//! `claviger init`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use claviger_core::Name;
+
+use super::output::Output;
+use super::root::RootArgs;
+use super::serve::on_runtime;
+use crate::config::{Log, LogFormat};
+use crate::error::ServerError;
+use crate::hardening::Hardening;
+use crate::init::{InitOptions, SetUp, init, renew};
+use crate::telemetry;
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Makes the data directory, the certificates that are missing, the root, and the first principals with a \
+certificate and a profile each, beside the configuration under `profiles/`. Hand these over, and keep no copy. Interrupted, \
+run it again: it goes on where it was."
+)]
+pub struct InitArgs {
+    /// Configuration; written first if it is not there
+    #[arg(long, value_name = "FILE", env = "CLAVIGER_CONFIG", default_value = "/etc/claviger/claviger.toml")]
+    config: PathBuf,
+    #[command(flatten)]
+    root: RootArgs,
+    /// One more name or address that the server is reached by; may be given many times
+    #[arg(long = "san", value_name = "NAME")]
+    names: Vec<String>,
+    /// Name of the deployment, the origin of its logs; a random one unless said otherwise
+    #[arg(long, value_name = "NAME")]
+    deployment: Option<Name>,
+    /// Only make a new certificate for the server, from the deployment's authority
+    #[arg(long)]
+    renew: bool,
+}
+
+pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerError> {
+    telemetry::start(&Log { level: "warn".to_owned(), format: LogFormat::Text });
+    let _ = Hardening::apply();
+    if args.renew {
+        let path = renew(&args.config, &args.names)?;
+        let told = serde_json::json!({ "certificate": path });
+        let text = format!(
+            "new certificate in `{}`; `systemctl reload claviger`, or SIGHUP, puts it to use",
+            path.display()
+        );
+        output.print(&told, &text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let root = args.root.resolve()?;
+    let options = InitOptions { config: args.config, root, names: args.names, deployment: args.deployment };
+    let set_up = on_runtime(init(&options))?;
+    let profiles: serde_json::Map<_, _> = set_up
+        .profiles
+        .iter()
+        .map(|(name, path)| ((*name).to_owned(), path.display().to_string().into()))
+        .collect();
+    let told = serde_json::json!({ "config": set_up.config, "root": set_up.root, "profiles": profiles });
+    output.print(&told, &next_steps(&set_up))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn next_steps(set_up: &SetUp) -> String {
+    let folder =
+        set_up.profiles.first().and_then(|(_, path)| path.parent()).unwrap_or(std::path::Path::new("."));
+    format!(
+        "\
+the deployment is set up; its root is in: {root}
+
+next:
+  1. hand each of the profiles in `{folder}` to its owner, and keep no copy:
+     {names}
+  2. move `ca.key` to a place that is offline; it is needed only for new certificates
+  3. check:  claviger doctor --config {config}
+  4. serve:  claviger serve --config {config}",
+        root = set_up.root,
+        folder = folder.display(),
+        names = set_up.profiles.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+        config = set_up.config.display(),
+    )
+}

@@ -1,0 +1,94 @@
+//! `claviger quickstart`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::output::{Output, note};
+use super::root::RootArgs;
+use super::serve::{Signals, on_runtime, until_told};
+use crate::config::{Config, Log, LogFormat};
+use crate::error::ServerError;
+use crate::hardening::Hardening;
+use crate::quickstart::{QuickstartOptions, Ready, quickstart};
+use crate::telemetry;
+
+/// Options of `quickstart`.
+#[derive(Debug, Args)]
+pub struct QuickstartArgs {
+    /// Folder of the deployment; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "./claviger-data")]
+    dir: PathBuf,
+    #[command(flatten)]
+    root: RootArgs,
+    /// Write URLs, CA and profiles to this file, as JSON, once serving
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// Address of the control plane; data is one port above, metrics nine; port 0 takes any that are free
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+pub(super) fn run(args: QuickstartArgs, output: Output) -> Result<ExitCode, ServerError> {
+    let config = args.dir.join("claviger.toml");
+    let log = if config.exists() {
+        Config::load(&config)?.log
+    } else {
+        Log { level: "info".to_owned(), format: LogFormat::Text }
+    };
+    telemetry::start(&log);
+    let hardening = Hardening::apply();
+    let options = QuickstartOptions {
+        root: args.root.resolve()?,
+        dir: args.dir,
+        listen: args.listen,
+        ready_file: args.ready_file,
+    };
+    on_runtime(async move {
+        let signals = Signals::listen()?;
+        let (running, ready) = quickstart(&options, Some(hardening)).await?;
+        if ready.root == "insecure_software_root" {
+            note(SOFTWARE_ROOT);
+        }
+        output.print(&ready, &next_steps(&ready))?;
+        until_told(running, signals).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+const SOFTWARE_ROOT: &str = "warning: the root key is kept by software (insecure_software_root): good for trying things, \
+not for data that matters. Whoever reads this folder has every key. A token is taken with \
+`--root pkcs11 --library FILE --token LABEL --pin-file FILE` in a new folder.";
+
+fn next_steps(ready: &Ready) -> String {
+    let profile =
+        |name: &str| ready.profiles.get(name).map_or_else(String::new, |path| path.display().to_string());
+    format!(
+        "\
+Claviger serves.
+  control plane  {control}
+  data plane     {data}
+  metrics        {metrics}/metrics
+  root           {root}
+
+Next, in another terminal:
+  export CLAVIGER_PROFILE={administrator}
+  claviger ring create orders
+  claviger key create orders/main
+  claviger --profile {security_officer} \\
+    grant create app --key orders/main --operations encrypt,decrypt --reason 'first steps'
+  echo hello | claviger --profile {app} encrypt --key orders/main > hello.sealed
+  claviger --profile {app} decrypt < hello.sealed
+
+Ctrl-C stops it. The same command starts it again with the same data.",
+        control = ready.urls.control,
+        data = ready.urls.data,
+        metrics = ready.urls.metrics,
+        root = ready.root,
+        administrator = profile("administrator"),
+        security_officer = profile("security_officer"),
+        app = profile("app"),
+    )
+}

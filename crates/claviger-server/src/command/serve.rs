@@ -1,0 +1,88 @@
+//! `claviger serve`, and what every command that serves shares.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::assemble::{Running, Server};
+use crate::config::Config;
+use crate::error::ServerError;
+use crate::hardening::Hardening;
+use crate::notify::{self, State};
+use crate::telemetry;
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Configuration
+    #[arg(long, value_name = "FILE", env = "CLAVIGER_CONFIG", default_value = "/etc/claviger/claviger.toml")]
+    config: PathBuf,
+}
+
+pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, ServerError> {
+    let config = Config::load(&args.config)?;
+    telemetry::start(&config.log);
+    let hardening = Hardening::apply();
+    on_runtime(async move {
+        let signals = Signals::listen()?;
+        let running = Server::start(config, Some(hardening)).await?;
+        let urls = running.urls();
+        tracing::info!(control = %urls.control, data = %urls.data, metrics = %urls.metrics, "serving");
+        until_told(running, signals).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `work` on a runtime of its own. What blocks is given some seconds to end.
+pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, ServerError>>) -> Result<T, ServerError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(ServerError::os("the runtime does not start"))?;
+    let done = runtime.block_on(Box::pin(work));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    done
+}
+
+/// Signals that are meant for a server. Heard from before it starts, so that none comes too early.
+#[derive(Debug)]
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> Result<Self, ServerError> {
+        let listen = |kind| signal(kind).map_err(ServerError::os("signals cannot be heard"));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// Serves until a signal ends it, or it fails by itself.
+pub(super) async fn until_told(running: Running, mut signals: Signals) -> Result<(), ServerError> {
+    notify::tell(State::Ready);
+    let failed = loop {
+        tokio::select! {
+            _ = signals.interrupt.recv() => break None,
+            _ = signals.terminate.recv() => break None,
+            _ = signals.hang_up.recv() => match running.reload_certificates() {
+                Ok(()) => tracing::info!("the certificates were read again"),
+                Err(error) => tracing::error!(%error, "the certificates stay as they were"),
+            },
+            reason = running.failed() => break Some(reason),
+        }
+    };
+    notify::tell(State::Stopping);
+    tracing::info!("stopping: requests in work are answered, then the log is closed");
+    running.shutdown().await;
+    tracing::info!("stopped");
+    failed.map_or(Ok(()), |reason| Err(ServerError::Fatal(reason)))
+}

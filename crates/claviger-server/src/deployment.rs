@@ -1,0 +1,105 @@
+//! A deployment on this machine: its store and its root, held together, and the road on top.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use claviger_core::Name;
+use claviger_core::port::store::Page;
+use claviger_core::port::{Provider, Store as _, StoreError};
+use claviger_service::{Memory, Options, Road};
+use claviger_store::{SqliteOptions, SqliteStore};
+use tokio::sync::watch;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::error::ServerError;
+use crate::newest_note::NewestNote;
+use crate::root::{self, Making, RootError, blocking};
+
+/// A store that this process holds, with its root.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    name: Name,
+    store: SqliteStore,
+    provider: Arc<dyn Provider>,
+    data_dir: PathBuf,
+}
+
+/// A deployment at work.
+#[derive(Debug)]
+pub(crate) struct AtWork {
+    pub(crate) road: Road,
+    pub(crate) newest_note: NewestNote,
+    /// Holds the reason once the log stopped by itself.
+    pub(crate) fatal: watch::Receiver<Option<String>>,
+}
+
+impl Deployment {
+    /// Takes hold of the data directory and opens what is in it. With [`Making::Never`] everything must be there.
+    pub(crate) async fn open(
+        config: &Config,
+        making: Making,
+        wanted: Option<&Name>,
+    ) -> Result<Self, ServerError> {
+        let data_dir = config.data_dir.clone();
+        let in_place = |source| ServerError::Store { data_dir: config.data_dir.clone(), source };
+        // Opening a store makes one; where there must be one already, an empty folder is a mistake.
+        if making == Making::Never && !data_dir.join("store.db").exists() {
+            return Err(ServerError::NotSetUp { data_dir, config: config.file.clone() });
+        }
+        let path = data_dir.clone();
+        let store =
+            blocking(move || SqliteStore::open(&path, SqliteOptions::default())).await?.map_err(in_place)?;
+        let name = root::bind_name(&store, wanted).await.map_err(in_place)?;
+        let provider =
+            root::open(&config.root, &name, &store, making).await.map_err(|error| match error {
+                RootError::Server(error) => error,
+                RootError::Store(source) => in_place(source),
+            })?;
+        Ok(Self { name, store, provider, data_dir })
+    }
+
+    /// Was it set up to its end?
+    pub(crate) async fn is_set_up(&self) -> Result<bool, ServerError> {
+        let first = self.store.list_principals(Page { after: None, limit: 1 }).await;
+        first.map(|found| !found.is_empty()).map_err(|source| self.store_failed(source))
+    }
+
+    /// Puts the road on top.
+    pub(crate) async fn start(&self, config: &Config) -> Result<AtWork, ServerError> {
+        let newest_note = NewestNote::beside(&self.data_dir);
+        let known_note = newest_note.read()?;
+        let (tell_fatal, fatal) = watch::channel(None);
+        let options = Options {
+            deployment: self.name.clone(),
+            cut_every: config.audit.cut,
+            memory: Memory::default(),
+            known_note,
+            on_signed: newest_note.listener(),
+            on_fatal: Box::new(move |reason| {
+                tell_fatal.send_replace(Some(reason));
+            }),
+            insecure_fence_off: false,
+        };
+        let store = Arc::new(self.store.clone());
+        let road =
+            Box::pin(Road::open(store, Arc::clone(&self.provider), Arc::new(SystemClock), options)).await?;
+        Ok(AtWork { road, newest_note, fatal })
+    }
+
+    pub(crate) fn provider(&self) -> &Arc<dyn Provider> {
+        &self.provider
+    }
+
+    fn store_failed(&self, source: StoreError) -> ServerError {
+        ServerError::Store { data_dir: self.data_dir.clone(), source }
+    }
+}
+
+impl AtWork {
+    /// Ends it: the last entry, the last cut, the last note.
+    pub(crate) async fn stop(self) {
+        self.road.stop().await;
+        self.newest_note.keep().await;
+    }
+}

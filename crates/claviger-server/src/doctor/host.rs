@@ -1,0 +1,114 @@
+//! The machine: permissions, clock, memory, disk, file descriptors.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use claviger_core::Timestamp;
+use claviger_core::port::Clock as _;
+use rustix::process::{Resource, getrlimit};
+
+use super::Finding;
+use crate::clock::SystemClock;
+use crate::config::{Config, Limits, PinSource, Root, SoftwareSeal};
+use crate::files;
+use crate::hardening::Hardening;
+use crate::pki;
+
+/// 2026-01-01: this release is younger, so a clock before it is wrong.
+const RELEASE: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
+
+const MIB: u64 = 1 << 20;
+
+/// Files that hold secrets, and folders that hold everything.
+pub(super) fn permissions(config: &Config) -> Vec<Finding> {
+    let mut secrets = vec![config.tls.key.clone()];
+    match &config.root {
+        Root::InsecureSoftwareRoot {
+            seal: SoftwareSeal::KeyFile(path) | SoftwareSeal::PassphraseFile(path),
+        }
+        | Root::Pkcs11 { pin: PinSource::File(path), .. } => secrets.push(path.clone()),
+        Root::Pkcs11 { pin: PinSource::Env(_), .. } => {}
+    }
+    let mut findings: Vec<_> = secrets.iter().filter_map(exposed).collect();
+    findings.extend(open_folder(&config.data_dir));
+    findings.extend(writable(&config.file));
+    if findings.is_empty() {
+        findings.push(Finding::ok("permissions", "secrets and data are open to their owner alone"));
+    }
+    findings
+}
+
+fn exposed(path: &PathBuf) -> Option<Finding> {
+    let mode = std::fs::metadata(path).ok()?.mode();
+    let error = files::check_private(path, mode).err()?;
+    Some(Finding::wrong("permissions", error.to_string(), format!("chmod 600 {}", path.display())))
+}
+
+fn open_folder(path: &Path) -> Option<Finding> {
+    let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
+    let message = format!("`{}` is open to others (mode {mode:03o})", path.display());
+    (mode & 0o077 != 0)
+        .then(|| Finding::warning("permissions", message, format!("chmod 700 {}", path.display())))
+}
+
+fn writable(path: &Path) -> Option<Finding> {
+    let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
+    let message = format!("others can change `{}` (mode {mode:03o})", path.display());
+    (mode & 0o022 != 0)
+        .then(|| Finding::wrong("permissions", message, format!("chmod go-w {}", path.display())))
+}
+
+/// A clock is right if it is not before what has certainly happened.
+pub(super) fn clock(config: &Config) -> Finding {
+    let made = pki::read_facts(&config.tls.client_ca).map_or(RELEASE, |facts| facts.valid_from);
+    if SystemClock.now() < made.max(RELEASE) {
+        let message = "the clock of this machine is behind: it is before something that has happened";
+        return Finding::wrong("clock", message, "set the clock, and keep it by NTP");
+    }
+    Finding::ok("clock", "the clock of this machine is not behind")
+}
+
+pub(super) fn memory() -> Finding {
+    if Hardening::can_lock_memory() {
+        return Finding::ok("memory", "memory can be locked");
+    }
+    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
+    if swaps.lines().count() == 1 {
+        return Finding::ok(
+            "memory",
+            "memory cannot be locked, and there is no swap device that it could reach",
+        );
+    }
+    Finding::warning("memory", "memory cannot be locked", Hardening::MEMORY_ADVICE)
+}
+
+pub(super) fn disk(data_dir: &Path) -> Finding {
+    let Ok(space) = rustix::fs::statvfs(data_dir) else {
+        return Finding::warning(
+            "disk",
+            format!("the space at `{}` is not known", data_dir.display()),
+            "make the folder",
+        );
+    };
+    let free = space.f_bavail.saturating_mul(space.f_frsize) / MIB;
+    let message = format!("{free} MiB are free at `{}`", data_dir.display());
+    let advice = "free some space; when none is left, nothing can be recorded, and so nothing is done";
+    match free {
+        0..100 => Finding::wrong("disk", message, advice),
+        100..1024 => Finding::warning("disk", message, advice),
+        _ => Finding::ok("disk", message),
+    }
+}
+
+/// Every connection is a descriptor; two planes, and some for the store and the token.
+pub(super) fn descriptors(limits: &Limits) -> Finding {
+    let needed = u64::try_from(limits.connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(256);
+    match getrlimit(Resource::Nofile).current {
+        Some(allowed) if allowed < needed => Finding::warning(
+            "descriptors",
+            format!("{allowed} open files are allowed, and `limits.connections` may need {needed}"),
+            "set `LimitNOFILE` for the service, or lower `limits.connections`",
+        ),
+        _ => Finding::ok("descriptors", format!("{needed} open files are allowed")),
+    }
+}

@@ -1,0 +1,108 @@
+//! Store, root and ports: at rest, or at work in another process.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use claviger_core::port::StoreError;
+
+use super::Finding;
+use crate::config::Config;
+use crate::deployment::Deployment;
+use crate::error::ServerError;
+use crate::root::{Making, blocking};
+
+/// How long a server that is at work may take to say how it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) async fn all(config: &Config) -> Vec<Finding> {
+    match open(config).await {
+        Err(ServerError::Store { source: StoreError::Locked, .. }) => {
+            let mut findings =
+                vec![Finding::ok("store", "a process holds the data directory: the server is at work")];
+            findings.push(readiness(config.listen.metrics).await);
+            findings
+        }
+        opened => {
+            let mut findings = vec![at_rest(opened, config)];
+            findings.extend(ports(config));
+            findings
+        }
+    }
+}
+
+/// What a start would do first. The root is asked as well, by one attempt.
+async fn open(config: &Config) -> Result<(bool, String), ServerError> {
+    let deployment = Deployment::open(config, Making::Never, None).await?;
+    Ok((deployment.is_set_up().await?, deployment.provider().module().name))
+}
+
+fn at_rest(opened: Result<(bool, String), ServerError>, config: &Config) -> Finding {
+    let init = format!("claviger init --config {}", config.file.display());
+    match opened {
+        Ok((true, module)) => {
+            Finding::ok("store", format!("the store opens, and so does its root ({module})"))
+        }
+        Ok((false, _)) => Finding::wrong("store", "the set-up was begun and not finished", init),
+        Err(error @ (ServerError::NotSetUp { .. } | ServerError::RootMissing)) => {
+            Finding::wrong("store", error.to_string(), init)
+        }
+        Err(error @ ServerError::Store { .. }) => {
+            Finding::wrong("store", error.to_string(), "see to the data directory and its disk")
+        }
+        Err(error) => {
+            Finding::wrong("root", told(&error), "see to `[root]` in the configuration, and to what it names")
+        }
+    }
+}
+
+fn told(error: &ServerError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+fn ports(config: &Config) -> Vec<Finding> {
+    let listen = [
+        ("control", config.listen.control),
+        ("data", config.listen.data),
+        ("metrics", config.listen.metrics),
+    ];
+    let taken: Vec<_> = listen.into_iter().filter_map(|(name, address)| port(name, address)).collect();
+    if taken.is_empty() { vec![Finding::ok("ports", "all addresses are free")] } else { taken }
+}
+
+fn port(name: &str, address: SocketAddr) -> Option<Finding> {
+    let error = TcpListener::bind(address).err()?;
+    let message = format!("`{address}` cannot be listened on: {error}");
+    Some(Finding::wrong("ports", message, format!("end what listens there, or change `listen.{name}`")))
+}
+
+async fn readiness(metrics: SocketAddr) -> Finding {
+    if metrics.port() == 0 {
+        let message = "the server listens for watchers on a port that it chose; it was not asked";
+        return Finding::warning("server", message, "give `listen.metrics` a port of its own");
+    }
+    let advice = "look at the traces of the server: `journalctl -u claviger`";
+    match blocking(move || ask(metrics)).await {
+        Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 200") => Finding::ok("server", "the server is ready"),
+        Ok(Ok(answer)) => {
+            let reason = answer.lines().last().unwrap_or("not ready").to_owned();
+            Finding::wrong("server", reason, advice)
+        }
+        Ok(Err(error)) => {
+            Finding::wrong("server", format!("no answer from `http://{metrics}/readyz`: {error}"), advice)
+        }
+        Err(error) => Finding::wrong("server", error.to_string(), advice),
+    }
+}
+
+fn ask(metrics: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&metrics, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(4096).read_to_string(&mut answer)?;
+    Ok(answer)
+}

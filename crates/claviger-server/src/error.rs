@@ -1,0 +1,120 @@
+//! Why a server could not be set up or could not go on, said so that the operator knows what to do.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use claviger_core::port::StoreError;
+use claviger_provider::{Pkcs11OpenError, SoftwareRootError};
+use claviger_service::ServiceError;
+
+use crate::config::ConfigError;
+use crate::files::FileError;
+use crate::listener::TlsError;
+use crate::pki::PkiError;
+
+/// Why not.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// There is a deployment already.
+    #[error(
+        "`{}` holds a deployment already, and set-up happens once; serve it with `claviger serve`, or name another `data_dir`",
+        data_dir.display()
+    )]
+    AlreadySetUp {
+        /// Where.
+        data_dir: PathBuf,
+    },
+    /// The authority's key is away.
+    #[error(
+        "the first principals need certificates of the authority in `{}`, and its key is not in `{}`; put it there for the set-up",
+        certificate.display(), key.display()
+    )]
+    AuthorityKeyMissing {
+        /// The authority's certificate.
+        certificate: PathBuf,
+        /// Where its key is expected.
+        key: PathBuf,
+    },
+    /// A socket cannot be had.
+    #[error("cannot listen on `{address}`: {source}; end what listens there, or change `listen.{name}`")]
+    Bind {
+        /// The listener.
+        name: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The server's certificate ended.
+    #[error(
+        "the certificate `{}` has expired; make a new one with `claviger init --renew --config FILE`, or put one of your authority there",
+        path.display()
+    )]
+    CertificateExpired {
+        /// The certificate.
+        path: PathBuf,
+    },
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The log or the process stopped by itself.
+    #[error("the service stopped: {0}")]
+    Fatal(String),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Nobody was ever set up.
+    #[error("`{}` holds no deployment; set one up with `claviger init --config {}`", data_dir.display(), config.display())]
+    NotSetUp {
+        /// Where one was looked for.
+        data_dir: PathBuf,
+        /// The configuration that says so.
+        config: PathBuf,
+    },
+    /// The operating system refused something that has no remedy here.
+    #[error("{what}: {source}")]
+    Os {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The variable with the PIN is not set.
+    #[error("`root.pin_env` names the variable `{0}`, which is not set; set it for this process")]
+    PinVariable(String),
+    /// A certificate could not be made or read.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// There is no root, and now is not the time to make one.
+    #[error("the store has no sealed root; set the deployment up with `claviger init`")]
+    RootMissing,
+    /// What was asked for is not complete.
+    #[error("a root in a token needs {0}")]
+    RootUndescribed(&'static str),
+    /// The deployment does not open, or refused.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The software root does not open.
+    #[error(transparent)]
+    Software(#[from] SoftwareRootError),
+    /// The store does not open.
+    #[error("the store in `{}` cannot be used: {source}", data_dir.display())]
+    Store {
+        /// Where it is.
+        data_dir: PathBuf,
+        /// Why not.
+        source: StoreError,
+    },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The token does not open.
+    #[error(transparent)]
+    Token(#[from] Pkcs11OpenError),
+}
+
+impl ServerError {
+    pub(crate) fn os(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Os { what, source }
+    }
+}

@@ -1,0 +1,95 @@
+//! `claviger init`: sets a deployment up, once.
+//!
+//! What it keeps true: until the one commit that records the first principals, the deployment is not set up, and running
+//! `init` again finishes what was begun; after it, `init` refuses. No crash in between leaves anything to repair.
+
+use std::path::{Path, PathBuf};
+
+use claviger_core::Name;
+use claviger_core::port::Clock as _;
+
+use crate::authority;
+use crate::cast::{self, OFFICES};
+use crate::clock::SystemClock;
+use crate::config::{Config, Root, Template};
+use crate::deployment::Deployment;
+use crate::error::ServerError;
+use crate::files;
+use crate::root::Making;
+
+/// How a deployment is set up.
+#[derive(Debug)]
+pub struct InitOptions {
+    /// The configuration; written first if it is not there.
+    pub config: PathBuf,
+    /// The root that a new configuration names.
+    pub root: Option<Root>,
+    /// More names that the server's certificate is for.
+    pub names: Vec<String>,
+    /// The deployment's name, the origin of its logs; a random one if none is given.
+    pub deployment: Option<Name>,
+}
+
+/// What was set up.
+#[derive(Debug)]
+pub struct SetUp {
+    /// The configuration.
+    pub config: PathBuf,
+    /// The profiles, by name.
+    pub profiles: Vec<(&'static str, PathBuf)>,
+    /// What the root is.
+    pub root: String,
+}
+
+/// Sets a deployment up: data directory, certificates, root, first principals.
+///
+/// # Errors
+/// [`ServerError`]; [`ServerError::AlreadySetUp`] when it was done before.
+pub async fn init(options: &InitOptions) -> Result<SetUp, ServerError> {
+    if !options.config.exists() {
+        let root = options.root.clone().ok_or(ServerError::RootUndescribed(
+            "`--root` with the first set-up; or write the configuration yourself",
+        ))?;
+        write_config(&options.config, &Template::new(root))?;
+    }
+    let config = Config::load(&options.config)?;
+    let deployment = Deployment::open(&config, Making::IfMissing, options.deployment.as_ref()).await?;
+    if deployment.is_set_up().await? {
+        return Err(ServerError::AlreadySetUp { data_dir: config.data_dir });
+    }
+    let now = SystemClock.now();
+    let authority = authority::ensure_authority(&config.tls, now)?;
+    authority::ensure_server_certificate(&config, &authority, &options.names, now)?;
+    let urls = (format!("https://{}", config.listen.control), format!("https://{}", config.listen.data));
+    let at_work = deployment.start(&config).await?;
+    let entered = cast::enter(&OFFICES, &authority, &at_work.road, &config).await;
+    at_work.stop().await;
+    entered?;
+    let profiles = cast::write_profiles(&OFFICES, &config, (&urls.0, &urls.1))?;
+    let root = deployment.provider().module().name;
+    Ok(SetUp { config: config.file, profiles, root })
+}
+
+/// Makes a new certificate for the server.
+///
+/// # Errors
+/// [`ServerError`]; [`ServerError::AuthorityKeyMissing`] when the authority's key is kept elsewhere.
+pub fn renew(path: &Path, names: &[String]) -> Result<PathBuf, ServerError> {
+    let config = Config::load(path)?;
+    let now = SystemClock.now();
+    let key = authority::key_path(&config.tls);
+    if !config.tls.client_ca.exists() || !key.exists() {
+        return Err(ServerError::AuthorityKeyMissing { certificate: config.tls.client_ca, key });
+    }
+    let authority = authority::ensure_authority(&config.tls, now)?;
+    authority::issue_server_certificate(&config, &authority, names, now)?;
+    Ok(config.tls.certificate)
+}
+
+/// Writes a configuration where there is none.
+pub(crate) fn write_config(path: &Path, template: &Template) -> Result<(), ServerError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        files::create_private_dir(folder)?;
+    }
+    Ok(files::write_private(path, template.to_toml().as_bytes())?)
+}

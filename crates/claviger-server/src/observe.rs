@@ -1,0 +1,187 @@
+//! What watchers are told of a server at work.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use claviger_core::port::provider::ProviderHealth;
+use claviger_service::Road;
+use metrics::{Counter, Gauge};
+use tokio::sync::watch;
+
+use crate::hardening::Hardening;
+use crate::newest_note::NewestNote;
+use crate::pki;
+use crate::stop::Stopping;
+use crate::telemetry::{Registry, Watchable};
+
+/// How long a watcher waits for the root.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A checkpoint older than this many cuts, and than an idle log allows, means that nothing is signed any more.
+const STALE_CUTS: u32 = 10;
+const STALE_LEAST: Duration = Duration::from_secs(180);
+
+/// A server at work, to watch.
+pub(crate) struct Observed {
+    pub(crate) road: Road,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) newest_note: NewestNote,
+    pub(crate) cut_every: Duration,
+    pub(crate) certificate: PathBuf,
+    pub(crate) fatal: watch::Receiver<Option<String>>,
+    pub(crate) stopping: Stopping,
+    numbers: Numbers,
+}
+
+struct Numbers {
+    commits: Counter,
+    entries: Counter,
+    failures: Counter,
+    fenced: Counter,
+    log_size: Gauge,
+    cuts: Gauge,
+    queue: Gauge,
+    epoch: Gauge,
+    keys: Gauge,
+    checkpoint_age: Gauge,
+    provider_up: Gauge,
+    provider_sessions: Gauge,
+    certificate_expires: Gauge,
+}
+
+impl Numbers {
+    fn new(registry: &Registry) -> Self {
+        let counter = |name, text| {
+            registry.describe(name, text);
+            registry.counter(name, &[])
+        };
+        let gauge = |name, text| {
+            registry.describe(name, text);
+            registry.gauge(name, &[])
+        };
+        Self {
+            commits: counter("claviger_log_commits_total", "batches that were committed"),
+            entries: counter("claviger_log_entries_total", "entries in those batches"),
+            failures: counter("claviger_log_failures_total", "batches that the store could not commit"),
+            fenced: counter(
+                "claviger_log_fenced_total",
+                "calls that were decided again because the fence moved",
+            ),
+            log_size: gauge("claviger_log_size", "entries in the log of this node"),
+            cuts: gauge("claviger_log_cuts", "cuts in the root log"),
+            queue: gauge("claviger_log_queue", "calls that wait for the log"),
+            epoch: gauge("claviger_fence_epoch", "the fence epoch in force"),
+            keys: gauge("claviger_keys_in_memory", "keys with their material ready for use"),
+            checkpoint_age: gauge(
+                "claviger_checkpoint_age",
+                "seconds since the newest checkpoint was signed",
+            ),
+            provider_up: gauge("claviger_provider_up", "1 while the root answers"),
+            provider_sessions: gauge("claviger_provider_sessions", "sessions open to the token"),
+            certificate_expires: gauge(
+                "claviger_certificate_expires_at",
+                "when the certificate of the server expires, in seconds of Unix time",
+            ),
+        }
+    }
+}
+
+impl Observed {
+    #[expect(clippy::too_many_arguments, reason = "each is one thing that is watched")]
+    pub(crate) fn new(
+        road: Road,
+        registry: Arc<Registry>,
+        newest_note: NewestNote,
+        cut_every: Duration,
+        certificate: PathBuf,
+        fatal: watch::Receiver<Option<String>>,
+        stopping: Stopping,
+        hardening: Option<Hardening>,
+    ) -> Self {
+        let numbers = Numbers::new(&registry);
+        registry.describe("claviger_build", "the release that runs");
+        registry.gauge("claviger_build", &[("version", env!("CARGO_PKG_VERSION"))]).set(1.0);
+        if let Some(hardening) = hardening {
+            show_hardening(&registry, hardening);
+        }
+        Self { road, registry, newest_note, cut_every, certificate, fatal, stopping, numbers }
+    }
+
+    async fn provider_health(&self) -> Option<ProviderHealth> {
+        tokio::time::timeout(PATIENCE, self.road.provider().health()).await.ok()?.ok()
+    }
+
+    fn update_figures(&self) {
+        let (figures, numbers) = (self.road.figures(), &self.numbers);
+        numbers.commits.absolute(figures.commits.load(Ordering::Relaxed));
+        numbers.entries.absolute(figures.entries.load(Ordering::Relaxed));
+        numbers.failures.absolute(figures.failures.load(Ordering::Relaxed));
+        numbers.fenced.absolute(figures.fenced.load(Ordering::Relaxed));
+        numbers.log_size.set(to_f64(figures.size.load(Ordering::Relaxed)));
+        numbers.cuts.set(to_f64(figures.cuts.load(Ordering::Relaxed)));
+        numbers.queue.set(to_f64(u64::try_from(self.road.waiting()).unwrap_or(u64::MAX)));
+        numbers.epoch.set(to_f64(self.road.epoch()));
+        numbers.keys.set(to_f64(self.road.keys_in_memory()));
+        if let Some(age) = self.newest_note.age() {
+            numbers.checkpoint_age.set(age.as_secs_f64());
+        }
+    }
+
+    async fn update(&self) {
+        self.update_figures();
+        let health = self.provider_health().await;
+        let up = health.is_some_and(|health| health.root_ok && health.self_test_ok);
+        self.numbers.provider_up.set(if up { 1.0 } else { 0.0 });
+        let sessions = health.map_or(0, |health| u64::try_from(health.sessions).unwrap_or(u64::MAX));
+        self.numbers.provider_sessions.set(to_f64(sessions));
+        if let Ok(facts) = pki::read_facts(&self.certificate) {
+            self.numbers.certificate_expires.set(to_f64(facts.expires_at.as_micros() / 1_000_000));
+        }
+    }
+
+    fn checkpoint_is_stale(&self) -> bool {
+        let most = self.cut_every.saturating_mul(STALE_CUTS).max(STALE_LEAST);
+        self.newest_note.age().is_some_and(|age| age > most)
+    }
+}
+
+#[async_trait]
+impl Watchable for Observed {
+    async fn numbers(&self) -> String {
+        self.update().await;
+        self.registry.render()
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        if self.stopping.is_stopped() {
+            return Err("the process is stopping".to_owned());
+        }
+        if self.fatal.borrow().is_some() {
+            return Err("the log stopped".to_owned());
+        }
+        if self.checkpoint_is_stale() {
+            return Err("checkpoints are not signed any more".to_owned());
+        }
+        match self.provider_health().await {
+            Some(health) if health.root_ok && health.self_test_ok => Ok(()),
+            _ => Err("the cryptographic module does not answer".to_owned()),
+        }
+    }
+}
+
+fn show_hardening(registry: &Registry, hardening: Hardening) {
+    registry.describe("claviger_hardening", "1 for each measure that holds of the process");
+    for (measure, holds) in hardening.measures() {
+        let gauge = registry.gauge("claviger_hardening", &[("measure", measure)]);
+        gauge.set(if holds { 1.0 } else { 0.0 });
+    }
+}
+
+/// Numbers of Prometheus are floating: above 2^53 the last digits go.
+#[expect(clippy::cast_precision_loss, reason = "that is what the format holds")]
+const fn to_f64(value: u64) -> f64 {
+    value as f64
+}

@@ -1,0 +1,75 @@
+//! The two planes as listeners see them: which router, who is introduced how, and which action a path asks for.
+
+use claviger_core::Action;
+use claviger_core::action::Surface;
+use claviger_rest::{PeerIdentity, RestLimits, control_router_with, data_router_with};
+use claviger_service::Road;
+use hyper::http::Extensions;
+use hyper::{Method, Uri};
+
+use crate::config::Limits;
+use crate::listener::{Peer, Protocol};
+
+/// The plane of people.
+pub(crate) fn control(road: Road, limits: &Limits) -> Protocol {
+    let router = control_router_with(road, rest_limits(limits));
+    Protocol { router, introduce, action_of: |_, _| None }
+}
+
+/// The plane of applications.
+pub(crate) fn data(road: Road, limits: &Limits) -> Protocol {
+    let router = data_router_with(road, rest_limits(limits));
+    Protocol { router, introduce, action_of: use_of }
+}
+
+fn rest_limits(limits: &Limits) -> RestLimits {
+    let usual = RestLimits::default();
+    RestLimits {
+        body: usual.body.min(limits.body_bytes),
+        batch_body: usual.batch_body.min(limits.body_bytes),
+        headers: usual.headers.min(limits.header_bytes),
+    }
+}
+
+fn introduce(peer: &Peer, extensions: &mut Extensions) {
+    let certificate = peer.certificate.map(|certificate| certificate.digest);
+    extensions.insert(PeerIdentity { certificate, address: peer.address });
+}
+
+/// The use that a path of the data plane asks for: its last word, without `batch`. Whatever is no use counts as none, so
+/// that no word of a caller becomes a label.
+fn use_of(_: &Method, uri: &Uri) -> Option<Action> {
+    let path = uri.path();
+    let path = path.strip_suffix("/batch").unwrap_or(path);
+    let word = path.rsplit('/').next()?;
+    let action = match word {
+        "datakey" => Some(Action::GenerateDataKey),
+        "verify-mac" => Some(Action::VerifyMac),
+        "public-key" => Some(Action::ReadPublicKey),
+        word => word.parse().ok(),
+    };
+    action.filter(|action: &Action| action.surface() == Surface::Data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_of_the_data_plane_that_is_a_use_is_counted_as_one() {
+        for route in claviger_rest::data_routes() {
+            let uri: Uri = route.path.replace("{key}", "orders%2Fmain").parse().unwrap();
+            let is_use = route.path.starts_with("/v1/keys/")
+                || ["/v1/decrypt", "/v1/random"].contains(&route.path.trim_end_matches("/batch"));
+            assert_eq!(use_of(&route.method, &uri).is_some(), is_use, "{}", route.path);
+        }
+    }
+
+    #[test]
+    fn words_of_callers_are_no_labels() {
+        for path in ["/v1/keys/create_key", "/v1/secret-name", "/", "/v1/keys/a%2Fb/explode"] {
+            assert_eq!(use_of(&Method::POST, &path.parse().unwrap()), None, "{path}");
+        }
+        assert_eq!(use_of(&Method::POST, &"/v1/keys/a%2Fb/sign/batch".parse().unwrap()), Some(Action::Sign));
+    }
+}

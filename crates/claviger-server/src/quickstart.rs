@@ -1,0 +1,159 @@
+//! `claviger quickstart`: from nothing to a server that answers, in one command, in one folder. Run again: same data.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use claviger_core::port::Clock as _;
+use serde::Serialize;
+
+use crate::assemble::{self, Running, Sockets, Urls};
+use crate::authority;
+use crate::cast::{self, APP, OFFICES, Part};
+use crate::clock::SystemClock;
+use crate::config::{Config, Listen, Root, SoftwareSeal, Template};
+use crate::deployment::Deployment;
+use crate::error::ServerError;
+use crate::files;
+use crate::hardening::Hardening;
+use crate::init::write_config;
+use crate::listener::tls;
+use crate::root::Making;
+
+/// How a quick start is made.
+#[derive(Debug)]
+pub struct QuickstartOptions {
+    /// The folder; made if it is not there.
+    pub dir: PathBuf,
+    /// The root of a new deployment; a software root if none is given. An old one has its own.
+    pub root: Option<Root>,
+    /// Address of the control plane; data is one port above, metrics nine, and port 0 takes any that are free.
+    pub listen: Option<SocketAddr>,
+    /// Where to write what is in [`Ready`], once the server serves.
+    pub ready_file: Option<PathBuf>,
+}
+
+/// What a program that started the server needs to know.
+#[derive(Debug, Serialize)]
+pub struct Ready {
+    /// Where the server is reached.
+    pub urls: Urls,
+    /// The authority of its certificate.
+    pub ca: PathBuf,
+    /// The profiles, by name.
+    pub profiles: BTreeMap<&'static str, PathBuf>,
+    /// The configuration.
+    pub config: PathBuf,
+    /// Kind of the root.
+    pub root: &'static str,
+}
+
+const CAST: [Part; OFFICES.len() + 1] = {
+    let mut cast = [APP; OFFICES.len() + 1];
+    let mut at = 0;
+    while at < OFFICES.len() {
+        #[expect(clippy::indexing_slicing, reason = "the compiler runs this, and would refuse it")]
+        {
+            cast[at] = OFFICES[at];
+        }
+        at += 1;
+    }
+    cast
+};
+
+/// Makes what is missing in the folder, and serves it.
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn quickstart(
+    options: &QuickstartOptions,
+    hardening: Option<Hardening>,
+) -> Result<(Running, Ready), ServerError> {
+    let config = configure(options)?;
+    let deployment = Deployment::open(&config, Making::IfMissing, None).await?;
+    let now = SystemClock.now();
+    let is_set_up = deployment.is_set_up().await?;
+    if is_set_up {
+        authority::renew_server_certificate_if_due(&config, now)?;
+        assemble::check_certificate(&config)?;
+    } else {
+        let authority = authority::ensure_authority(&config.tls, now)?;
+        authority::ensure_server_certificate(&config, &authority, &[], now)?;
+    }
+    let tls = tls::load(&config.tls)?;
+    let sockets = Sockets::bind(&config)?;
+    let at_work = deployment.start(&config).await?;
+    if !is_set_up {
+        let authority = authority::ensure_authority(&config.tls, now)?;
+        cast::enter(&CAST, &authority, &at_work.road, &config).await?;
+    }
+    let ready = ready(&config, sockets.urls())?;
+    let running = assemble::serve(at_work, sockets, tls, config, hardening);
+    if let Some(path) = &options.ready_file {
+        let json = serde_json::to_vec_pretty(&ready)
+            .map_err(|error| ServerError::Fatal(format!("the ready file cannot be written: {error}")))?;
+        files::write_public(path, &json)?;
+    }
+    Ok((running, ready))
+}
+
+fn configure(options: &QuickstartOptions) -> Result<Config, ServerError> {
+    let file = options.dir.join("claviger.toml");
+    if !file.exists() {
+        let software = || Root::InsecureSoftwareRoot { seal: SoftwareSeal::KeyFile("root.key".into()) };
+        let root = options.root.clone().unwrap_or_else(software);
+        let listen = options.listen.map_or_else(
+            || Listen::DEFAULT.map(str::to_owned),
+            |base| addresses(base).map(|address| address.to_string()),
+        );
+        write_config(&file, &Template { listen, root })?;
+    }
+    let mut config = Config::load(&file)?;
+    if let Some(base) = options.listen {
+        let [control, data, metrics] = addresses(base);
+        config.listen = Listen { control, data, metrics };
+    }
+    Ok(config)
+}
+
+/// Control, data and metrics from one address. Metrics stay on loopback.
+fn addresses(base: SocketAddr) -> [SocketAddr; 3] {
+    let port = |above: u16| if base.port() == 0 { 0 } else { base.port().saturating_add(above) };
+    let watchers = if base.ip().is_loopback() { base.ip() } else { IpAddr::V4(Ipv4Addr::LOCALHOST) };
+    [base, SocketAddr::new(base.ip(), port(1)), SocketAddr::new(watchers, port(9))]
+}
+
+fn ready(config: &Config, urls: &Urls) -> Result<Ready, ServerError> {
+    let profiles = cast::write_profiles(&CAST, config, (&urls.control, &urls.data))?;
+    Ok(Ready {
+        urls: urls.clone(),
+        ca: absolute(&config.tls.client_ca),
+        profiles: profiles.into_iter().map(|(name, path)| (name, absolute(&path))).collect(),
+        config: absolute(&config.file),
+        root: config.root.kind(),
+    })
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_gives_all_three_and_metrics_stay_on_loopback() {
+        let of = |text: &str| addresses(text.parse().unwrap()).map(|address| address.to_string());
+        assert_eq!(of("127.0.0.1:7400"), ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7409"]);
+        assert_eq!(of("0.0.0.0:9000"), ["0.0.0.0:9000", "0.0.0.0:9001", "127.0.0.1:9009"]);
+        assert_eq!(of("[::1]:0"), ["[::1]:0", "[::1]:0", "[::1]:0"]);
+    }
+
+    #[test]
+    fn everybody_is_in_the_cast_once() {
+        let names: std::collections::BTreeSet<_> = CAST.iter().map(|part| part.name).collect();
+        assert_eq!(names.len(), OFFICES.len() + 1);
+        assert!(names.contains("app"));
+    }
+}
