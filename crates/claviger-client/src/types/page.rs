@@ -1,20 +1,24 @@
 //! Lists come in pages; batches in one piece.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Ref, Schema, SchemaType, Type,
+};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Problem;
 
 /// One page of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
     /// What is on it.
     pub items: Vec<T>,
     /// Where the next page begins, for `?cursor=`; `null` after the last. Opaque.
-    #[schema(required)]
     pub next: Option<String>,
 }
 
@@ -22,24 +26,23 @@ pub struct Page<T> {
 pub const MAX_BATCH: usize = 1000;
 
 /// Many requests of one kind, for one key, in one call: 1 to [`MAX_BATCH`] of them. One more is refused when it is read.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Batch<T> {
     /// The requests.
     #[serde(deserialize_with = "bounded", bound(deserialize = "T: Deserialize<'de>"))]
-    #[schema(min_items = 1, max_items = 1000)]
     pub items: Vec<T>,
 }
 
 /// The answers to a batch, in the order of its items.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BatchAnswer<T> {
     /// The answers.
     pub items: Vec<BatchItem<T>>,
 }
 
 /// The answer to one item of a batch: `{"ok": ...}` or `{"error": problem}`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchItem<T> {
     /// It went well.
@@ -58,6 +61,113 @@ impl<T> BatchItem<T> {
             Self::Ok(value) => Ok(value),
             Self::Error(problem) => Err(Box::new(problem)),
         }
+    }
+}
+
+// The derived schemas of generic types share one name for all their arguments; these have one each: `RingPage`,
+// `EncryptBatch`, `SealedBatchAnswer`.
+
+fn named<T: ToSchema>(suffix: &str) -> Cow<'static, str> {
+    Cow::Owned(format!("{}{suffix}", T::name()))
+}
+
+fn reference<T: ToSchema>() -> RefOr<Schema> {
+    RefOr::Ref(Ref::from_schema_name(T::name()))
+}
+
+fn with_its_own<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
+}
+
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new()
+            .schema_type([Type::String, Type::Null].into_iter().collect::<SchemaType>())
+            .description(Some("Where the next page begins, for `?cursor=`; `null` after the last. Opaque."));
+        let object = ObjectBuilder::new()
+            .description(Some("One page of a list."))
+            .property("items", ArrayBuilder::new().items(reference::<T>()))
+            .required("items")
+            .property("next", text)
+            .required("next");
+        RefOr::T(Schema::Object(object.build()))
+    }
+}
+
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        named::<T>("Page")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        with_its_own::<T>(schemas);
+    }
+}
+
+impl<T: ToSchema> PartialSchema for Batch<T> {
+    fn schema() -> RefOr<Schema> {
+        let items = ArrayBuilder::new().items(reference::<T>()).min_items(Some(1)).max_items(Some(MAX_BATCH));
+        let object = ObjectBuilder::new()
+            .description(Some("Many requests of one kind, for one key, in one call."))
+            .property("items", items)
+            .required("items")
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+        RefOr::T(Schema::Object(object.build()))
+    }
+}
+
+impl<T: ToSchema> ToSchema for Batch<T> {
+    fn name() -> Cow<'static, str> {
+        named::<T>("Batch")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        with_its_own::<T>(schemas);
+    }
+}
+
+impl<T: ToSchema> PartialSchema for BatchAnswer<T> {
+    fn schema() -> RefOr<Schema> {
+        let object = ObjectBuilder::new()
+            .description(Some("The answers to a batch, in the order of its items."))
+            .property("items", ArrayBuilder::new().items(reference::<BatchItem<T>>()))
+            .required("items");
+        RefOr::T(Schema::Object(object.build()))
+    }
+}
+
+impl<T: ToSchema> ToSchema for BatchAnswer<T> {
+    fn name() -> Cow<'static, str> {
+        named::<T>("BatchAnswer")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        with_its_own::<BatchItem<T>>(schemas);
+    }
+}
+
+impl<T: ToSchema> PartialSchema for BatchItem<T> {
+    fn schema() -> RefOr<Schema> {
+        let one = |name: &str, what: RefOr<Schema>| {
+            Schema::Object(ObjectBuilder::new().property(name, what).required(name).build())
+        };
+        let either = OneOfBuilder::new()
+            .description(Some("The answer to one item of a batch."))
+            .item(one("ok", reference::<T>()))
+            .item(one("error", reference::<Problem>()));
+        RefOr::T(Schema::OneOf(either.build()))
+    }
+}
+
+impl<T: ToSchema> ToSchema for BatchItem<T> {
+    fn name() -> Cow<'static, str> {
+        named::<T>("BatchItem")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        with_its_own::<T>(schemas);
+        with_its_own::<Problem>(schemas);
     }
 }
 

@@ -1,0 +1,8 @@
+//! The client against a real TLS server that answers from a script.
+
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod trust;
