@@ -19,8 +19,8 @@ use super::grant::{GrantPolicy, address_text, long};
 use super::house::{Ground, House};
 use crate::authn::Caller;
 
-/// The policies and entities that bear on one principal and one target. Immutable: asking costs a few microseconds and
-/// no allocation worth the name; building costs some tens, so it is worth keeping for as long as nothing changes.
+/// The policies and entities that bear on one principal and one target. Immutable. Building one parses
+/// the grants, which costs many times what asking does: it is worth keeping for as long as nothing changes.
 pub struct Slice {
     house: Arc<House>,
     principal: Principal,
@@ -277,4 +277,48 @@ fn best<'a>(grounds: &[&'a Ground]) -> Option<&'a Ground> {
         (!ground.unconditional, u64::MAX - until, id, ground.digest)
     };
     grounds.iter().copied().min_by_key(|ground| rank(ground))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cedar_policy::Policy;
+
+    fn slice() -> Slice {
+        let principal = Principal {
+            id: PrincipalId::from_bytes([1; 16]),
+            name: "orders".parse().unwrap(),
+            kind: PrincipalKind::Workload,
+            standing: Standing::Active,
+            roles: vec![],
+            subject_key: vec![],
+            created_at: Timestamp::default(),
+            revision: 1,
+        };
+        Slice::build(&Arc::new(House::open().unwrap()), &principal, &Target::System, &[]).unwrap()
+    }
+
+    /// Cedar passes over a policy that fails and decides by the others: here it would permit.
+    #[test]
+    fn policy_that_cannot_be_evaluated_denies() {
+        let mut slice = slice();
+        let now = RequestContext::at(Timestamp::default());
+        assert!(matches!(slice.ask(Action::Random, &now, None), Verdict::Permitted(_)));
+        let failing = "forbid (principal, action, resource) when { resource.nothing };";
+        slice.policies.add(Policy::parse(Some(PolicyId::new("failing")), failing).unwrap()).unwrap();
+        let question = slice.question(Action::Random, &now, None).unwrap();
+        let answer = slice.house.engine.is_authorized(&question, &slice.policies, &slice.entities);
+        assert_eq!(answer.decision(), Answer::Allow);
+        assert!(matches!(slice.ask(Action::Random, &now, None), Verdict::Denied(DenyReason::Unsound)));
+    }
+
+    /// A slice that does not know which rule permitted has no permit to give.
+    #[test]
+    fn policy_of_unknown_ground_gives_no_permit() {
+        let mut slice = slice();
+        slice.grounds.clear();
+        let now = RequestContext::at(Timestamp::default());
+        let Verdict::Permitted(grounds) = slice.ask(Action::Random, &now, None) else { panic!("permitted") };
+        assert!(best(&grounds).is_none());
+    }
 }

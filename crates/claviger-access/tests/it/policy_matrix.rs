@@ -1,0 +1,338 @@
+//! Who may do what: the whole table, printed from live decisions, and what must hold of it whatever it says.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use claviger_access::{Caller, Decision, DenyReason, Presented, RequestContext, authenticate};
+use claviger_core::action::{Effect, Surface};
+use claviger_core::grant::{Conditions, Grant};
+use claviger_core::key::Separation;
+use claviger_core::permit::Rule;
+use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::target::TargetKind;
+use claviger_core::{Action, Target};
+use std::sync::Arc;
+
+use crate::golden;
+use crate::world::{
+    FUTURE, NOW, PAST, application, ask, authorizer, caller, credential, grant, may, on_key, on_ring, pairs,
+    person, principal, revoked, target, uses, with,
+};
+
+const LEGEND: &str = "\
+# Who may do what, asked of the policy one by one.
+# permitted:  role, grant, or rule:<name of a rule for everyone of the kind>
+# denied:     - nothing permits it; door: wrong surface; ended, unmet: the grant's end or conditions;
+#             forbid:<rule>; expired: the credential. With `?` the target is not even admitted to exist.
+";
+
+fn cell(decision: &Decision) -> String {
+    let Some(denial) = decision.denial() else {
+        return match decision.permit().unwrap().rule() {
+            Rule::Grant(_) => "grant".into(),
+            Rule::Role(_) => "role".into(),
+            Rule::Standing(name) => format!("rule:{name}"),
+        };
+    };
+    let reason = match denial.reason {
+        DenyReason::ConditionsUnmet(_) => "unmet".into(),
+        DenyReason::CredentialExpired => "expired".into(),
+        DenyReason::Forbidden(rule) => format!("forbid:{rule}"),
+        DenyReason::GrantEnded(_) => "ended".into(),
+        DenyReason::NoRule => "-".into(),
+        DenyReason::Unsound => "UNSOUND".into(),
+        DenyReason::WrongSurface => "door".into(),
+        DenyReason::WrongTarget => "WRONG TARGET".into(),
+    };
+    format!("{reason}{}", if denial.hidden { "?" } else { "" })
+}
+
+fn print(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> =
+        std::iter::once(heads.iter().map(ToString::to_string).collect()).chain(rows).collect();
+    let widths: Vec<_> =
+        (0..heads.len()).map(|at| rows.iter().map(|row| row[at].len()).max().unwrap_or_default()).collect();
+    let mut printed = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        writeln!(printed, "{}", cells.collect::<Vec<_>>().join("  ").trim_end()).unwrap();
+    }
+    printed
+}
+
+/// Every action, asked by every kind of caller that was granted nothing.
+fn by_office() -> String {
+    let mut callers: Vec<(&str, Caller)> =
+        Role::ALL.map(|role| (role.name(), caller(&person(10, &[role]), None))).into();
+    callers.push(("no_office", caller(&person(10, &[]), None)));
+    callers.push(("system", caller(&principal(10, PrincipalKind::System, &[]), None)));
+    callers.push(("workload", caller(&application(10), None)));
+    let heads: Vec<_> =
+        ["action", "target"].into_iter().chain(callers.iter().map(|(name, _)| *name)).collect();
+    let rows = Action::ALL.into_iter().map(|action| {
+        let target = target(action.target_kind(), Separation::Strict);
+        let said = callers.iter().map(|(_, caller)| cell(&ask(caller, action, &target, &[])));
+        [action.name().to_owned(), action.target_kind().name().to_owned()].into_iter().chain(said).collect()
+    });
+    print(&heads, rows)
+}
+
+/// Everything that a case of a granted use depends on.
+struct Case {
+    caller: Caller,
+    grants: Vec<Grant>,
+    separation: Separation,
+    context: Vec<(String, String)>,
+}
+
+impl Case {
+    fn new(who: &Principal, grants: Vec<Grant>) -> Self {
+        Self { caller: caller(who, None), grants, separation: Separation::Strict, context: vec![] }
+    }
+
+    fn ask(&self, action: Action) -> Decision {
+        let request = RequestContext { now: NOW, context: &self.context };
+        authorizer().decide(
+            &self.caller,
+            action,
+            &target(TargetKind::Key, self.separation),
+            &self.grants,
+            &request,
+        )
+    }
+}
+
+fn others(action: Action) -> Vec<Action> {
+    uses().filter(|other| *other != action).collect()
+}
+
+fn home() -> Conditions {
+    Conditions { source_networks: vec!["192.0.2.0/24".parse().unwrap()], ..Conditions::default() }
+}
+
+fn tenant() -> Conditions {
+    Conditions { context_equals: pairs(&[("tenant", "7")]), ..Conditions::default() }
+}
+
+fn ended() -> Conditions {
+    Conditions { until: Some(NOW), ..Conditions::default() }
+}
+
+fn cases(action: Action) -> Vec<(&'static str, Case)> {
+    let (app, stranger) = (application(10), application(11));
+    let this = grant(1, &app, on_key(1), &[action]);
+    let from = |address: &str| caller(&app, Some(address.parse::<IpAddr>().unwrap()));
+    let conditional = |conditions: Conditions| Case::new(&app, vec![with(this.clone(), conditions)]);
+    vec![
+        ("this", Case::new(&app, vec![this.clone()])),
+        ("others", Case::new(&app, vec![grant(1, &app, on_key(1), &others(action))])),
+        ("by_ring", Case::new(&app, vec![grant(1, &app, on_ring(1), &[action])])),
+        ("other_key", Case::new(&app, vec![grant(1, &app, on_key(2), &[action])])),
+        ("other_ring", Case::new(&app, vec![grant(1, &app, on_ring(2), &[action])])),
+        ("stranger", Case::new(&stranger, vec![this.clone()])),
+        ("withdrawn", Case::new(&app, vec![Grant { standing: Standing::Revoked, ..this.clone() }])),
+        ("ended", conditional(ended())),
+        ("context", Case { context: pairs(&[("a", "b"), ("tenant", "7")]), ..conditional(tenant()) }),
+        ("no_context", conditional(tenant())),
+        ("network", Case { caller: from("192.0.2.9"), ..conditional(home()) }),
+        ("elsewhere", Case { caller: from("198.51.100.9"), ..conditional(home()) }),
+        ("person", Case::new(&person(10, &[]), vec![this])),
+    ]
+}
+
+/// Every use, asked by those who were granted it, or something near it.
+fn by_grant() -> String {
+    let names: Vec<_> = cases(Action::Encrypt).iter().map(|(name, _)| *name).collect();
+    let heads: Vec<_> = ["action", "target"].into_iter().chain(names).collect();
+    let rows = uses().map(|action| {
+        let said = cases(action).into_iter().map(|(_, case)| cell(&case.ask(action)));
+        [action.name().to_owned(), action.target_kind().name().to_owned()].into_iter().chain(said).collect()
+    });
+    print(&heads, rows)
+}
+
+/// A granted use, asked by those who hold offices, which the checks of separation would not have let come about.
+fn by_office_and_grant() -> String {
+    let mut offices: Vec<Vec<Role>> = Role::ALL.into_iter().map(|role| vec![role]).collect();
+    offices.push(vec![Role::Administrator, Role::Responder]);
+    offices.push(vec![Role::Administrator, Role::SecurityOfficer]);
+    let rows = offices.into_iter().flat_map(|offices| {
+        let words: Vec<_> = offices.iter().map(|role| role.name()).collect();
+        let words = words.join("+");
+        Separation::ALL.map(|separation| {
+            let who = person(10, &offices);
+            let said: std::collections::BTreeSet<_> = uses()
+                .map(|action| {
+                    let grants = vec![grant(1, &who, on_key(1), &[action])];
+                    cell(&Case { separation, ..Case::new(&who, grants) }.ask(action))
+                })
+                .collect();
+            vec![
+                words.clone(),
+                separation.name().to_owned(),
+                said.into_iter().collect::<Vec<_>>().join(" | "),
+            ]
+        })
+    });
+    print(&["offices", "separation", "any granted use of a key"], rows)
+}
+
+/// Callers whose proof or standing is gone. What authentication refuses never becomes a caller.
+fn without_standing() -> String {
+    let app = application(10);
+    let presented = Presented::Token { digest: [9; 32] };
+    let refuse = |principal: &Principal, expires_at| {
+        let (principal, credential) = (Arc::new(principal.clone()), credential(principal, expires_at));
+        let refused = authenticate(&presented, Some(&credential), Some(&principal), None, NOW).unwrap_err();
+        refused.to_string().split('`').step_by(2).collect::<Vec<_>>().join("_")
+    };
+    let rows = [
+        vec!["expired credential".to_owned(), refuse(&app, NOW)],
+        vec!["revoked principal".to_owned(), refuse(&revoked(app.clone()), FUTURE)],
+    ];
+    print(&["caller", "authentication"], rows.into_iter())
+}
+
+#[test]
+fn policy_matrix_is_the_golden_one() {
+    let printed = format!(
+        "{LEGEND}\n# Offices and kinds, nothing granted, rings strict\n{}\n# Granted uses of a key of a strict ring\n{}\n\
+         # Granted uses by holders of offices\n{}\n# Without standing\n{}",
+        by_office(),
+        by_grant(),
+        by_office_and_grant(),
+        without_standing(),
+    );
+    assert!(!printed.contains("UNSOUND") && !printed.contains("WRONG TARGET"), "{printed}");
+    golden::check("policy.txt", &printed);
+}
+
+#[test]
+fn every_action_and_every_kind_of_target_has_a_row() {
+    let matrix = golden::read("policy.txt");
+    let rows: Vec<Vec<_>> = matrix.lines().map(|line| line.split_whitespace().collect()).collect();
+    let has = |action: &str, kind: &str| {
+        rows.iter().any(|row| row.first() == Some(&action) && row.get(1) == Some(&kind))
+    };
+    for action in Action::ALL {
+        assert!(
+            has(action.name(), action.target_kind().name()),
+            "{action} is in no row of golden/policy.txt"
+        );
+    }
+    for kind in TargetKind::ALL {
+        assert!(
+            rows.iter().any(|row| row.get(1) == Some(&kind.name())),
+            "{kind} is in no row of golden/policy.txt"
+        );
+    }
+}
+
+/// A use is permitted to one who was granted exactly it; no other use, and no number of them, gives it.
+#[test]
+fn a_granted_use_gives_that_use_and_no_other() {
+    let (app, stranger, key) =
+        (application(10), application(11), target(TargetKind::Key, Separation::Strict));
+    for asked in uses() {
+        for given in uses() {
+            let grants = [grant(1, &app, on_key(1), &[given])];
+            assert_eq!(may(&app, asked, &key, &grants), asked == given, "{asked}, granted {given}");
+            assert!(!may(&stranger, asked, &key, &grants), "{asked} by a stranger");
+        }
+        assert!(
+            !may(&app, asked, &key, &[grant(1, &app, on_key(1), &others(asked))]),
+            "{asked}, granted all others"
+        );
+        assert!(!may(&app, asked, &key, &[]), "{asked}, granted nothing");
+    }
+}
+
+/// Grants are for uses: with all of them, the control surface stays shut, and so do the life and the facts of the key.
+#[test]
+fn no_grant_gives_an_act_of_the_control_surface() {
+    let everything: Vec<_> = uses().collect();
+    for who in [application(10), person(10, &[])] {
+        let grants = [grant(1, &who, on_key(1), &everything), grant(2, &who, on_ring(1), &everything)];
+        for action in Action::ALL.into_iter().filter(|action| action.surface() == Surface::Control) {
+            let target = target(action.target_kind(), Separation::Relaxed);
+            assert!(!may(&who, action, &target, &grants), "{action} by {:?}", who.kind);
+        }
+    }
+}
+
+#[test]
+fn offices_keep_to_what_they_are_for() {
+    let permitted = |role: Role, action: Action| {
+        may(&person(10, &[role]), action, &target(action.target_kind(), Separation::Relaxed), &[])
+    };
+    for action in Action::ALL {
+        let of = |role| permitted(role, action);
+        let (reads, effect) = (action.effect() == Effect::Read, action.effect());
+        assert!(
+            !Role::ALL.into_iter().any(of) || action.surface() == Surface::Control,
+            "{action} is no use of a key"
+        );
+        assert!(
+            !(of(Role::Auditor) || of(Role::Custodian) || of(Role::Operator)) || reads,
+            "{action} changes something"
+        );
+        assert!(
+            !of(Role::Operator) || action.target_kind() == TargetKind::System,
+            "{action} is not of the system"
+        );
+        assert!(!of(Role::Administrator) || effect != Effect::Govern, "{action} gives rights");
+        assert!(!of(Role::SecurityOfficer) || effect != Effect::Manage, "{action} manages keys");
+        assert!(!of(Role::Responder) || reads || effect == Effect::Tighten, "{action} stops nothing");
+        let someone = Role::ALL.into_iter().any(of);
+        let unused = action.surface() == Surface::Control && !someone;
+        assert_eq!(unused, action == Action::Initialize, "{action} is an act of no office");
+    }
+}
+
+#[test]
+fn revoked_principal_may_nothing_however_he_became_a_caller() {
+    let key = target(TargetKind::Key, Separation::Strict);
+    for who in [application(10), person(10, &[Role::Administrator]), person(10, &[])] {
+        let gone = revoked(who.clone());
+        let grants = [grant(1, &gone, on_key(1), &uses().collect::<Vec<_>>())];
+        let explained = authorizer().explain(&key, &[(gone, grants.to_vec())], NOW).unwrap();
+        assert_eq!(explained, vec![]);
+        assert_ne!(authorizer().explain(&key, &[(who, grants.to_vec())], NOW).unwrap(), vec![]);
+    }
+}
+
+#[test]
+fn action_asked_of_another_kind_of_thing_is_denied() {
+    let admin = caller(&person(10, &[Role::Administrator]), None);
+    for action in Action::ALL.into_iter().filter(|action| action.surface() == Surface::Control) {
+        for kind in TargetKind::ALL.into_iter().filter(|kind| *kind != action.target_kind()) {
+            let denial = ask(&admin, action, &target(kind, Separation::Strict), &[]).denial().unwrap();
+            assert_eq!(denial.reason, DenyReason::WrongTarget, "{action} of {kind}");
+        }
+    }
+}
+
+#[test]
+fn permit_says_who_what_when_and_by_which_policy() {
+    let app = application(10);
+    let given = grant(1, &app, on_key(1), &[Action::Encrypt]);
+    let policy = authorizer().validate_grant(&given, &app).unwrap();
+    let decision = ask(
+        &caller(&app, None),
+        Action::Encrypt,
+        &target(TargetKind::Key, Separation::Strict),
+        std::slice::from_ref(&given),
+    );
+    let permit = decision.permit().unwrap();
+    assert_eq!((permit.principal(), permit.action(), permit.at()), (app.id, Action::Encrypt, NOW));
+    assert_eq!(permit.credential(), credential(&app, PAST).id);
+    assert_eq!((permit.rule(), permit.policy_digest()), (Rule::Grant(given.id), policy.digest()));
+}
+
+#[test]
+fn every_kind_of_target_is_one_of_the_fixtures() {
+    for kind in TargetKind::ALL {
+        assert_eq!(target(kind, Separation::Strict).kind(), kind);
+    }
+    assert!(matches!(target(TargetKind::System, Separation::Strict), Target::System));
+}

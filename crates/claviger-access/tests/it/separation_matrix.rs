@@ -1,0 +1,172 @@
+//! Separation of duties: the whole table, printed from live checks, and what must hold of it whatever it says.
+
+use std::fmt::Write as _;
+
+use claviger_access::separation::{
+    SeparationError, Uses, check_grant, check_ring_separation, check_role_assignment,
+};
+use claviger_core::key::Separation;
+use claviger_core::principal::{Principal, PrincipalKind, Role};
+use claviger_core::{Action, PrincipalId};
+
+use crate::golden;
+use crate::world::{application, person, principal, revoked, uses};
+
+const OFFICER: PrincipalId = PrincipalId::from_bytes([99; 16]);
+
+fn said(outcome: Result<(), SeparationError>) -> &'static str {
+    match outcome {
+        Ok(()) => "yes",
+        Err(SeparationError::Exclusive { .. }) => "exclusive",
+        Err(SeparationError::NotAUse(_)) => "not_a_use",
+        Err(SeparationError::Revoked(_)) => "revoked",
+        Err(SeparationError::SelfService) => "self",
+        Err(SeparationError::StillMixed(_)) => "still_mixed",
+        Err(SeparationError::System) => "system",
+        Err(SeparationError::UseByOffice(_)) => "use_by_office",
+        Err(SeparationError::UserOfKeys(_)) => "user_of_keys",
+        Err(SeparationError::Workload(_)) => "workload",
+    }
+}
+
+/// Sets of offices worth a row: none, each, and each pair that goes together.
+fn offices() -> Vec<Vec<Role>> {
+    let mut offices: Vec<Vec<Role>> = vec![vec![]];
+    offices.extend(Role::ALL.map(|role| vec![role]));
+    offices.push(vec![Role::Administrator, Role::Responder]);
+    offices.push(vec![Role::Responder, Role::SecurityOfficer]);
+    offices
+}
+
+fn words(offices: &[Role]) -> String {
+    if offices.is_empty() {
+        "none".into()
+    } else {
+        offices.iter().map(|role| role.name()).collect::<Vec<_>>().join("+")
+    }
+}
+
+fn row(printed: &mut String, head: &str, cells: impl Iterator<Item = String>) {
+    let cells: String = cells.map(|cell| format!("{cell:<18}")).collect();
+    writeln!(printed, "{}", format!("{head:<28}{cells}").trim_end()).unwrap();
+}
+
+fn role_pairs(printed: &mut String) {
+    row(printed, "holds \\ gets", Role::ALL.iter().map(ToString::to_string));
+    for held in offices() {
+        let who = person(10, &held);
+        let cells =
+            Role::ALL.map(|role| said(check_role_assignment(&who, role, Uses::None, OFFICER)).to_owned());
+        row(printed, &words(&held), cells.into_iter());
+    }
+}
+
+fn role_recipients(printed: &mut String) {
+    row(printed, "recipient \\ gets", Role::ALL.iter().map(ToString::to_string));
+    let nobody = person(10, &[]);
+    let cases: [(&str, Principal, Uses, PrincipalId); 6] = [
+        ("uses relaxed rings", nobody.clone(), Uses::Relaxed, OFFICER),
+        ("uses a strict ring", nobody.clone(), Uses::Strict, OFFICER),
+        ("himself", nobody.clone(), Uses::None, nobody.id),
+        ("revoked", revoked(nobody), Uses::None, OFFICER),
+        ("workload", application(10), Uses::None, OFFICER),
+        ("system", principal(10, PrincipalKind::System, &[]), Uses::None, OFFICER),
+    ];
+    for (name, who, uses, by) in cases {
+        row(
+            printed,
+            name,
+            Role::ALL.map(|role| said(check_role_assignment(&who, role, uses, by)).to_owned()).into_iter(),
+        );
+    }
+}
+
+fn grants(printed: &mut String) {
+    row(printed, "offices \\ gets a use on", Separation::ALL.iter().map(ToString::to_string));
+    let mut cases: Vec<(String, Principal, PrincipalId)> =
+        offices().iter().map(|held| (words(held), person(10, held), OFFICER)).collect();
+    cases.push(("himself".into(), person(10, &[]), person(10, &[]).id));
+    cases.push(("revoked".into(), revoked(application(10)), OFFICER));
+    cases.push(("workload".into(), application(10), OFFICER));
+    cases.push(("system".into(), principal(10, PrincipalKind::System, &[]), OFFICER));
+    for (name, who, by) in cases {
+        let cell = |separation| said(check_grant(&who, separation, &[Action::Encrypt], by)).to_owned();
+        row(printed, &name, Separation::ALL.map(cell).into_iter());
+    }
+}
+
+fn rings(printed: &mut String) {
+    row(printed, "used by \\ ring becomes", Separation::ALL.iter().map(ToString::to_string));
+    for held in offices() {
+        let user = person(10, &held);
+        let cell = |separation| said(check_ring_separation(separation, [&application(11), &user])).to_owned();
+        row(printed, &words(&held), Separation::ALL.map(cell).into_iter());
+    }
+}
+
+#[test]
+fn separation_matrix_is_the_golden_one() {
+    let mut printed = String::from(
+        "# Separation of duties, asked of the checks one by one. What is not `yes` names the rule.\n",
+    );
+    for (title, section) in [
+        ("Roles, by roles held", role_pairs as fn(&mut String)),
+        ("Roles, by recipient", role_recipients),
+        ("Grants", grants),
+        ("Ring separation", rings),
+    ] {
+        writeln!(printed, "\n# {title}").unwrap();
+        section(&mut printed);
+    }
+    golden::check("separation.txt", &printed);
+}
+
+#[test]
+fn offices_exclude_each_other_both_ways() {
+    for one in Role::ALL {
+        for other in Role::ALL {
+            let gets = |held, wanted| {
+                check_role_assignment(&person(10, &[held]), wanted, Uses::None, OFFICER).is_ok()
+            };
+            assert_eq!(gets(one, other), gets(other, one), "{one} and {other}");
+        }
+    }
+}
+
+#[test]
+fn only_uses_are_granted() {
+    for action in Action::ALL {
+        let outcome = check_grant(&application(10), Separation::Strict, &[Action::Encrypt, action], OFFICER);
+        assert_eq!(outcome.is_ok(), action.is_grantable(), "{action}");
+    }
+    let all: Vec<_> = uses().collect();
+    assert_eq!(check_grant(&application(10), Separation::Strict, &all, OFFICER), Ok(()));
+}
+
+#[test]
+fn uses_are_as_strict_as_the_strictest_ring() {
+    assert_eq!(Uses::of([]), Uses::None);
+    assert_eq!(Uses::of([Separation::Relaxed, Separation::Relaxed]), Uses::Relaxed);
+    assert_eq!(Uses::of([Separation::Relaxed, Separation::Strict]), Uses::Strict);
+}
+
+#[test]
+fn every_refusal_names_the_rule_and_a_way_out() {
+    let who = person(10, &[Role::Auditor]);
+    let refusals = [
+        check_role_assignment(&who, Role::Custodian, Uses::None, OFFICER),
+        check_role_assignment(&person(10, &[]), Role::Custodian, Uses::Strict, OFFICER),
+        check_role_assignment(&application(10), Role::Custodian, Uses::None, OFFICER),
+        check_role_assignment(&person(10, &[]), Role::Custodian, Uses::None, who.id),
+        check_grant(&who, Separation::Relaxed, &[Action::Encrypt], OFFICER),
+        check_grant(&application(10), Separation::Strict, &[Action::RotateKey], OFFICER),
+        check_ring_separation(Separation::Strict, [&person(10, &[Role::Administrator])]),
+    ];
+    for refusal in refusals {
+        let text = refusal.unwrap_err().to_string();
+        assert!(
+            ["give", "ask", "revoke", "withdraw", "let"].iter().any(|verb| text.contains(verb)),
+            "{text}"
+        );
+    }
+}

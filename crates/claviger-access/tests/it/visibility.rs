@@ -1,0 +1,67 @@
+//! What a caller may know to exist.
+
+use claviger_access::DenyReason;
+use claviger_access::authz::admits;
+use claviger_core::grant::Conditions;
+use claviger_core::key::Separation;
+use claviger_core::principal::{PrincipalKind, Role};
+use claviger_core::target::TargetKind;
+use claviger_core::{Action, Target};
+
+use crate::world::{NOW, application, ask, caller, grant, on_key, on_ring, pairs, person, target, with};
+
+#[test]
+fn key_is_shown_to_those_who_read_it_or_were_granted_something_on_it() {
+    let (app, key) = (application(10), target(TargetKind::Key, Separation::Strict));
+    let hidden =
+        |grants: &[_]| ask(&caller(&app, None), Action::Decrypt, &key, grants).denial().unwrap().hidden;
+    let given = grant(1, &app, on_key(1), &[Action::Encrypt]);
+    assert!(hidden(&[]));
+    assert!(!hidden(std::slice::from_ref(&given)));
+    assert!(!hidden(&[grant(1, &app, on_ring(1), &[Action::Encrypt])]));
+    assert!(hidden(&[grant(1, &app, on_key(2), &[Action::Decrypt])]));
+    assert!(hidden(&[grant(1, &application(11), on_key(1), &[Action::Decrypt])]));
+    let unmet = Conditions { context_equals: pairs(&[("a", "b")]), ..Conditions::default() };
+    assert!(!hidden(&[with(given.clone(), unmet)]));
+    let ended = Conditions { until: Some(NOW), ..Conditions::default() };
+    assert!(hidden(&[with(given, ended)]));
+}
+
+#[test]
+fn offices_that_read_a_kind_of_thing_know_what_there_is_of_it() {
+    let hidden = |role: Option<Role>, action: Action| {
+        let who = person(10, role.as_slice());
+        ask(&caller(&who, None), action, &target(action.target_kind(), Separation::Strict), &[])
+            .denial()
+            .unwrap()
+            .hidden
+    };
+    for denied in [Action::Encrypt, Action::UpdateRing, Action::AssignRole, Action::RevokeGrant] {
+        assert!(!hidden(Some(Role::Auditor), denied), "{denied}");
+        assert!(!hidden(Some(Role::Custodian), denied), "{denied}");
+        assert!(hidden(Some(Role::Operator), denied), "{denied}");
+        assert!(hidden(None, denied), "{denied}");
+    }
+    assert!(!hidden(None, Action::CreateRing), "the system is there for all");
+}
+
+#[test]
+fn everyone_knows_himself() {
+    let who = person(10, &[]);
+    let denial = |target| ask(&caller(&who, None), Action::CreateCredential, &target, &[]).denial().unwrap();
+    assert!(!denial(Target::Principal(who.id)).hidden);
+    assert!(denial(Target::Principal(application(11).id)).hidden);
+}
+
+#[test]
+fn the_door_is_the_same_whatever_exists() {
+    for action in Action::ALL {
+        let target = target(action.target_kind(), Separation::Strict);
+        for kind in PrincipalKind::ALL {
+            let who = crate::world::principal(10, kind, &[]);
+            let decision = ask(&caller(&who, None), action, &target, &[]);
+            let shut = decision.denial().is_some_and(|denial| denial.reason == DenyReason::WrongSurface);
+            assert_eq!(shut, admits(kind, action).is_err(), "{action} by {kind}");
+        }
+    }
+}
