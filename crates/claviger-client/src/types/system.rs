@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Whether the process serves. Open to everyone; says nothing more.
+/// That the process answers. Open to everyone; says nothing of the inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// `ok`, or `unavailable` together with status 503.
+    /// `ok`.
     pub status: String,
 }
 

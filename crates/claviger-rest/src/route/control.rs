@@ -40,7 +40,7 @@ pub(super) fn rows() -> Vec<Row> {
 /// What is open to everyone, on both planes.
 pub(super) fn open_rows() -> Vec<Row> {
     vec![
-        row(GET, "/v1/health", "health", "Tells whether the process serves.", system::health)
+        row(GET, "/v1/health", "health", "Tells that the process answers.", system::health)
             .open()
             .gives::<Health>(),
         row(GET, "/v1/version", "version", "Tells what answers here.", system::version)
