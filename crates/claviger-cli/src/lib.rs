@@ -1,1 +1,61 @@
-//! Room reserved.
+//! The command line: commands by noun over the REST client, and audit proofs checked on this machine.
+//!
+//! The binary composes: it flattens [`Globals`] and [`Command`] into its own command line, asks [`run_docs`] first, because only it
+//! knows the whole command line, and gives everything else to [`run`].
+//!
+//! What it keeps true: results go to stdout, everything else to stderr; a secret is never an argument and never a part of a
+//! message; a file appears under its name only when it is whole; an exit code other than 0 means that what was asked for is not
+//! so.
+
+#![expect(dead_code, reason = "some helpers serve the demonstration, which is not wired in yet")]
+
+mod clock;
+mod command;
+mod docs;
+mod failure;
+mod file;
+mod globals;
+mod input;
+mod output;
+mod progress;
+mod session;
+
+use std::process::ExitCode;
+
+pub use command::Command;
+pub use docs::run_docs;
+pub use failure::{Exit, Failure};
+pub use globals::Globals;
+pub use output::Format;
+
+/// Runs one command to its end, and says with which code the process is to end.
+#[must_use]
+pub fn run(globals: Globals, command: Command) -> ExitCode {
+    let format = globals.output;
+    match perform(globals, command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            format.print_failure(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+fn perform(globals: Globals, command: Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the runtime does not start: {error}")))?;
+    let session = session::Session::new(globals);
+    runtime.block_on(Box::pin(command.run(&session)))
+}
+
+/// This crate's part of the command line, for its own documents and tests.
+fn part() -> clap::Command {
+    use clap::{Args as _, Subcommand as _};
+    let bare = clap::Command::new("claviger").about("Key management").subcommand_required(true);
+    Command::augment_subcommands(Globals::augment_args(bare))
+}
+
+#[cfg(test)]
+mod tests;

@@ -62,7 +62,7 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
-        for name in ["quickstart", "init", "serve", "doctor", "status", "key", "demo"] {
+        for name in ["quickstart", "init", "serve", "doctor", "status", "key", "audit"] {
             assert!(names.binary_search(&name).is_ok(), "{name}");
         }
     }

@@ -1,23 +1,27 @@
 //! A deployment's certificates, listeners, and clients for tests.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use claviger_audit::op::Op;
 use claviger_core::Timestamp;
 use claviger_core::port::Clock as _;
+use claviger_server::Running;
 use claviger_server::clock::SystemClock;
-use claviger_server::config::{Limits, Tls};
+use claviger_server::config::{Config, Limits, Tls};
 use claviger_server::listener::{Listener, Peer, Protocol, bind, tls};
 use claviger_server::pki::{Authority, Issued, LEAF_LIFETIME, server_names};
+use claviger_server::quickstart::{QuickstartOptions, quickstart};
 use claviger_server::stop::{self, Stop};
 use claviger_server::telemetry::{DoorMetrics, Registry};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
@@ -44,7 +48,7 @@ impl Pki {
         pki
     }
 
-    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -170,7 +174,93 @@ impl Open {
     }
 }
 
-/// The mode of a file.
-pub(crate) fn mode(path: &Path) -> u32 {
-    std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(path).unwrap()) & 0o777
+/// A deployment in a folder of its own.
+pub(crate) struct House {
+    pub(crate) dir: tempfile::TempDir,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        Config::load(&self.path("claviger.toml")).unwrap()
+    }
+
+    pub(crate) fn options(&self) -> QuickstartOptions {
+        QuickstartOptions {
+            dir: self.dir.path().to_path_buf(),
+            root: None,
+            listen: Some("127.0.0.1:0".parse().unwrap()),
+            ready_file: None,
+        }
+    }
+
+    pub(crate) async fn start(&self) -> Running {
+        quickstart(&self.options(), None).await.unwrap().0
+    }
+
+    /// A client with the credential of a profile, or with none.
+    pub(crate) fn http(&self, profile: Option<&str>) -> reqwest::Client {
+        let mut trust = RootCertStore::empty();
+        trust.add(CertificateDer::from_pem_file(self.path("pki/ca.crt")).unwrap()).unwrap();
+        let builder = ClientConfig::builder_with_provider(tls::provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(trust);
+        http(match profile {
+            None => builder.with_no_client_auth(),
+            Some(name) => {
+                let file = |extension: &str| self.path(&format!("profiles/{name}.{extension}"));
+                let chain = vec![CertificateDer::from_pem_file(file("crt")).unwrap()];
+                let key = PrivateKeyDer::from_pem_file(file("key")).unwrap();
+                builder.with_client_auth_cert(chain, key).unwrap()
+            }
+        })
+    }
+
+    /// One call as the holder of a profile: status and JSON.
+    pub(crate) async fn call(
+        &self,
+        profile: &str,
+        method: &str,
+        url: String,
+        body: Option<Value>,
+    ) -> (u16, Value) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let request = self.http(Some(profile)).request(method, url);
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json().await.unwrap_or(Value::Null))
+    }
+
+    pub(crate) async fn create_ring(&self, running: &Running, name: &str) -> (u16, Value) {
+        let url = format!("{}/v1/rings", running.urls().control);
+        self.call("administrator", "POST", url, Some(serde_json::json!({ "name": name }))).await
+    }
+
+    pub(crate) async fn ring_names(&self, running: &Running) -> Vec<String> {
+        let url = format!("{}/v1/rings", running.urls().control);
+        let (status, page) = self.call("administrator", "GET", url, None).await;
+        assert_eq!(status, 200, "{page}");
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|ring| ring["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// How many entries with that operation code the log has.
+    pub(crate) async fn count_entries(&self, running: &Running, op: Op) -> usize {
+        let url = format!("{}/v1/audit/entries?operation={}&limit=1000", running.urls().control, op.code());
+        let (status, page) = self.call("auditor", "GET", url, None).await;
+        assert_eq!(status, 200, "{page}");
+        page["items"].as_array().unwrap().len()
+    }
 }

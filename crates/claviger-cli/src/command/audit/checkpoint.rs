@@ -1,0 +1,96 @@
+//! `audit checkpoint`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use claviger_audit::{Checkpoint, VerifierKey};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::file::placed::{Placed, Privacy};
+use crate::input::bytes::Source;
+use crate::output::{record, warn};
+use crate::session::Session;
+
+/// Where to, and against which key.
+#[derive(Debug, Args)]
+pub struct CheckpointArgs {
+    /// Key of the root log as you know it from elsewhere (vkey); without it the deployment's own word is taken
+    #[arg(long, value_name = "FILE")]
+    root_vkey: Option<Source>,
+    /// File for the checkpoint: keep it elsewhere, and the log can no longer be rewritten unseen
+    #[arg(short = 'O', long = "out", value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    origin: String,
+    size: u64,
+    root: String,
+    signed_by: String,
+    key_known_beforehand: bool,
+    shard_origin: String,
+    shard_size: u64,
+    node_vkey: String,
+    note: String,
+}
+
+/// The key to check with: the one that is known from elsewhere, which the deployment's own must equal, or else the deployment's own.
+pub(super) fn root_key(known: Option<&Source>, told: &str) -> Result<VerifierKey, Failure> {
+    let parse = |text: &str, whose: &str| {
+        VerifierKey::parse(text.trim())
+            .map_err(|error| Failure::unverified(format!("{whose} is no vkey: {error}")))
+    };
+    let told = parse(told, "the deployment's root key")?;
+    let Some(source) = known else {
+        warn(
+            "the root key is the deployment's own word; compare it once with what was written down at set-up, and give it with `--root-vkey`",
+        );
+        return Ok(told);
+    };
+    let bytes = source.read(4096)?;
+    let known = parse(&String::from_utf8_lossy(&bytes), "the root key that you gave")?;
+    if known.to_string() == told.to_string() {
+        return Ok(known);
+    }
+    Err(Failure::unverified("the deployment's root key is not the one that you know")
+        .advise("another deployment answers, or its log was begun anew: find out before you trust it"))
+}
+
+impl CheckpointArgs {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let told = session.client()?.read_checkpoint().await?.value;
+        if told.root_note.is_empty() {
+            return Err(Failure::failed("no checkpoint is signed yet").advise("try again in a second"));
+        }
+        let key = root_key(self.root_vkey.as_ref(), &told.root_vkey)?;
+        let checkpoint = Checkpoint::open(told.root_note.as_bytes(), &key)
+            .map_err(|error| Failure::unverified(format!("the checkpoint does not hold: {error}")))?;
+        if let Some(out) = &self.out {
+            Placed::write(out, Privacy::Others, told.root_note.as_bytes())?;
+        }
+        let shown = Shown {
+            origin: checkpoint.origin,
+            size: checkpoint.size,
+            root: hex::encode(checkpoint.root),
+            signed_by: key.to_string(),
+            key_known_beforehand: self.root_vkey.is_some(),
+            shard_origin: told.shard_origin,
+            shard_size: told.shard_size,
+            node_vkey: told.node_vkey,
+            note: told.root_note,
+        };
+        session.format.print(&shown, |shown| {
+            let fields = record(&[
+                ("origin", shown.origin.clone()),
+                ("cuts", shown.size.to_string()),
+                ("root", shown.root.clone()),
+                ("signed by", shown.signed_by.clone()),
+                ("log of this node", format!("{}, {} entries", shown.shard_origin, shown.shard_size)),
+                ("key of this node", shown.node_vkey.clone()),
+            ]);
+            format!("{fields}\n{}", shown.note)
+        })
+    }
+}

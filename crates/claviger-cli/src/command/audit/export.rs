@@ -1,0 +1,258 @@
+//! `audit export`: the whole log as files, to be verified anywhere.
+//!
+//! Invariant: the checkpoint is written last, so that whatever interrupts an export, what is in the directory is either the old
+//! export or the new one, with bundles more that do no harm. Run again, it goes on where it was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use claviger_audit::cut::Cut;
+use claviger_audit::tile::{Resource, WIDTH, parse_bundle};
+use claviger_audit::tree::{Frontier, leaf_hash};
+use claviger_audit::{Checkpoint, Entry, Op, VerifierKey};
+use claviger_client::types::audit::Checkpoints;
+use claviger_client::{Client, ClientError};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::checkpoint::root_key;
+use super::layout::{self, ROOT, for_each_entry};
+use crate::failure::Failure;
+use crate::file::placed::{Placed, Privacy};
+use crate::input::bytes::Source;
+use crate::output::record;
+use crate::progress;
+use crate::session::Session;
+
+/// How often, and how long apart, a checkpoint is asked for that covers what it must: the next one is a second away.
+const TRIES: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Where to.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The directory holds the cuts and entries as bundles (C2SP tlog-tiles), the signed checkpoint and the keys. Run \
+again with the same directory, it fetches only what is new, and checks that the log it finds is the one it knew, grown."
+)]
+pub struct ExportArgs {
+    /// Directory for the log; it is made, or brought up to date
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Key of the root log as you know it from elsewhere (vkey); without it the deployment's own word is taken
+    #[arg(long, value_name = "FILE")]
+    root_vkey: Option<Source>,
+}
+
+/// What was exported.
+#[derive(Debug, Serialize)]
+pub(crate) struct Exported {
+    directory: String,
+    origin: String,
+    cuts: u64,
+    entries: u64,
+    fetched: u64,
+}
+
+impl ExportArgs {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client()?;
+        let told = client.read_checkpoint().await?.value;
+        let key = root_key(self.root_vkey.as_ref(), &told.root_vkey)?;
+        let exported = export(&client, &key, &self.out, None).await?;
+        session.format.print(&exported, |exported| {
+            record(&[
+                ("directory", exported.directory.clone()),
+                ("log", exported.origin.clone()),
+                ("cuts", exported.cuts.to_string()),
+                ("entries", exported.entries.to_string()),
+                ("bundles fetched", exported.fetched.to_string()),
+                ("next", format!("claviger audit verify --offline --dir {}", exported.directory)),
+            ])
+        })
+    }
+}
+
+/// Brings the export in `dir` up to the newest checkpoint, or to one that covers entry `cover` of this node's log.
+///
+/// # Errors
+/// Exit code 4 when what the service gives is not the log that was known, grown; others when it refuses.
+pub(crate) async fn export(
+    client: &Client,
+    key: &VerifierKey,
+    dir: &Path,
+    cover: Option<u64>,
+) -> Result<Exported, Failure> {
+    let mut work = Work { client, key, dir, fetched: 0, bar: progress::count("exporting", 0) };
+    let known = work.known()?;
+    let (note, head, cut) = work.newest(cover).await?;
+    if let Some(known) = &known {
+        work.check_growth(known, &head)?;
+    }
+    let mut entries = 0;
+    for shard in &cut.shards {
+        work.fetch_log(&shard.shard.to_string(), shard.size).await?;
+        work.fetch_node_keys(shard.shard, shard.size).await?;
+        entries += shard.size;
+    }
+    Placed::write(&layout::root_vkey(dir), Privacy::Others, format!("{key}\n").as_bytes())?;
+    Placed::write(&layout::checkpoint(dir), Privacy::Others, note.as_bytes())?;
+    work.bar.finish_and_clear();
+    let directory = dir.display().to_string();
+    Ok(Exported { directory, origin: head.origin, cuts: head.size, entries, fetched: work.fetched })
+}
+
+struct Work<'a> {
+    client: &'a Client,
+    key: &'a VerifierKey,
+    dir: &'a Path,
+    fetched: u64,
+    bar: ProgressBar,
+}
+
+impl Work<'_> {
+    /// The checkpoint of an export that is already there. It must be of the same log.
+    fn known(&self) -> Result<Option<Checkpoint>, Failure> {
+        let path = layout::checkpoint(self.dir);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let note = fs::read(&path).map_err(|error| Failure::file(&path, &error))?;
+        Checkpoint::open(&note, self.key).map(Some).map_err(|error| {
+            Failure::unverified(format!("`{}` is not of this log: {error}", path.display()))
+                .advise("export into another directory")
+        })
+    }
+
+    /// The newest checkpoint, with its last cut, once that covers what it must. Fetches the cuts on the way.
+    async fn newest(&mut self, cover: Option<u64>) -> Result<(String, Checkpoint, Cut), Failure> {
+        for _ in 0..TRIES {
+            let told = self.client.read_checkpoint().await?.value;
+            if let Some((head, cut)) = self.cut_of(&told).await? {
+                let covered = |entry: u64| cut.shard(told.shard).is_some_and(|shard| entry < shard.size);
+                if cover.is_none_or(covered) {
+                    return Ok((told.root_note, head, cut));
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(Failure::failed("no signed checkpoint covers the newest entries")
+            .advise("see `claviger status`, and try again"))
+    }
+
+    async fn cut_of(&mut self, told: &Checkpoints) -> Result<Option<(Checkpoint, Cut)>, Failure> {
+        if told.root_note.is_empty() {
+            return Ok(None);
+        }
+        let head = Checkpoint::open(told.root_note.as_bytes(), self.key)
+            .map_err(|error| Failure::unverified(format!("the checkpoint does not hold: {error}")))?;
+        self.fetch_log(ROOT, head.size).await?;
+        let mut last = None;
+        for_each_entry(self.dir, ROOT, head.size, |index, bytes| {
+            if index + 1 == head.size {
+                last = Some(Cut::decode(bytes));
+            }
+            Ok(())
+        })?;
+        let cut = last.transpose().map_err(|error| Failure::unverified(format!("the last cut: {error}")))?;
+        Ok(cut.map(|cut| (head, cut)))
+    }
+
+    /// Holds the root log against the checkpoint that was known before.
+    fn check_growth(&self, known: &Checkpoint, head: &Checkpoint) -> Result<(), Failure> {
+        let mut tree = Frontier::new();
+        let mut root = (known.size == 0).then(|| tree.root());
+        for_each_entry(self.dir, ROOT, head.size, |_, bytes| {
+            tree.push(leaf_hash(bytes));
+            if tree.size() == known.size {
+                root = Some(tree.root());
+            }
+            Ok(())
+        })?;
+        if root == Some(known.root) && tree.root() == head.root {
+            return Ok(());
+        }
+        Err(Failure::unverified(
+            "the log is not the one that was exported before, grown: it was rewritten or rolled back",
+        )
+        .advise("keep the directory as it is: its checkpoint is the evidence"))
+    }
+
+    async fn fetch_log(&mut self, log: &str, size: u64) -> Result<(), Failure> {
+        for bundle in layout::bundles(size) {
+            if !self.has(log, bundle, size) {
+                self.fetch(log, bundle).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Is it there, and whole?
+    fn has(&self, log: &str, bundle: Resource, size: u64) -> bool {
+        let Resource::Bundle { index, width } = bundle else { return false };
+        let there = fs::read(self.dir.join(format!("{log}/{bundle}")));
+        let wanted = u64::from(width).min(size.saturating_sub(index * WIDTH));
+        there.is_ok_and(|bytes| parse_bundle(&bytes).is_ok_and(|entries| entries.len() as u64 == wanted))
+    }
+
+    async fn fetch(&mut self, log: &str, bundle: Resource) -> Result<(), Failure> {
+        let name = format!("{log}/{bundle}");
+        let bytes = match self.client.read_log_resource(&name).await {
+            Ok(answer) => answer.value,
+            Err(ClientError::Problem(problem)) if problem.code == "not-found" => {
+                return Err(Failure::failed(format!("this node does not serve `{name}`")).advise(
+                    "export with the profile of the node that keeps that log, into the same directory",
+                ));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.place(&name, &bytes)?;
+        if let Resource::Bundle { index, width } = bundle {
+            self.sweep(log, index, width);
+        }
+        self.fetched += 1;
+        self.bar.inc_length(1);
+        self.bar.inc(1);
+        Ok(())
+    }
+
+    /// Removes shorter forms of a bundle. One that stays does no harm: nothing reads it.
+    fn sweep(&self, log: &str, index: u64, width: u16) {
+        let full = Resource::Bundle { index, width: 256 };
+        let partials = self.dir.join(format!("{log}/{full}.p"));
+        for entry in fs::read_dir(partials).into_iter().flatten().flatten() {
+            let shorter = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<u16>().ok())
+                .is_some_and(|w| w < width);
+            if shorter {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// The keys of the nodes that the log says have started: what receipts are checked with.
+    async fn fetch_node_keys(&mut self, shard: u32, size: u64) -> Result<(), Failure> {
+        let mut names = Vec::new();
+        for_each_entry(self.dir, &shard.to_string(), size, |_, bytes| {
+            if let Ok(Entry { op: Op::NodeStart, reference: Some(digest), .. }) = Entry::decode(bytes) {
+                names.push(format!("{shard}/node/{}.vkey", hex::encode(digest)));
+            }
+            Ok(())
+        })?;
+        for name in names.iter().filter(|name| !self.dir.join(name).exists()) {
+            let bytes = self.client.read_log_resource(name).await?.value;
+            self.place(name, &bytes)?;
+        }
+        Ok(())
+    }
+
+    fn place(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let path = self.dir.join(name);
+        let parent = path.parent().unwrap_or(self.dir);
+        fs::create_dir_all(parent).map_err(|error| Failure::file(parent, &error))?;
+        Placed::write(&path, Privacy::Others, bytes)
+    }
+}

@@ -1,0 +1,47 @@
+//! `claviger audit …`.
+
+pub(crate) mod checkpoint;
+mod entry;
+pub(crate) mod export;
+mod follow;
+mod layout;
+pub(crate) mod offline;
+pub(crate) mod prove;
+mod replay;
+mod search;
+mod verify;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Commands about the audit log.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Show the newest entries, and with `--follow` those to come
+    Tail(follow::TailArgs),
+    /// Find entries by key, operation, outcome and time
+    Search(search::SearchArgs),
+    /// Prove that an entry is in the log, and check the proof here
+    Prove(prove::ProveArgs),
+    /// Show the newest signed checkpoint, and check its signature here
+    Checkpoint(checkpoint::CheckpointArgs),
+    /// Verify the whole log here, and the live state against it; exit code 4 with findings
+    Verify(verify::VerifyArgs),
+    /// Take the whole log out as files that can be verified anywhere
+    Export(export::ExportArgs),
+}
+
+impl AuditCommand {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        match self {
+            Self::Tail(args) => args.run(session).await,
+            Self::Search(args) => args.run(session).await,
+            Self::Prove(args) => args.run(session).await,
+            Self::Checkpoint(args) => args.run(session).await,
+            Self::Verify(args) => args.run(session).await,
+            Self::Export(args) => args.run(session).await,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The states of keys that follow from the log, to be held against the live ones.
+
+use std::collections::BTreeMap;
+
+use claviger_audit::{Entry, Op, Outcome};
+use claviger_core::key::{Event, State};
+use claviger_core::{KeyId, KeyVersionId};
+
+/// A key as the log tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    state: State,
+    primary: u32,
+    versions: BTreeMap<u32, State>,
+}
+
+/// Replays what entries say of keys. Entries come in the order of the log.
+#[derive(Debug, Default)]
+pub(super) struct Replay {
+    keys: BTreeMap<KeyId, Key>,
+    findings: Vec<String>,
+}
+
+/// State of a version and of its key.
+pub(super) type States = BTreeMap<KeyVersionId, (State, State)>;
+
+impl Replay {
+    /// Takes one entry. What cannot be is a finding; the replay goes on.
+    pub(super) fn take(&mut self, at: u64, entry: &Entry<'_>) {
+        if entry.out != Outcome::Ok {
+            return;
+        }
+        let Some(step) = step_of(entry.op) else { return };
+        let Some(id) = entry.key.map(KeyId::from_bytes) else {
+            self.findings.push(format!("entry {at}: `{}` names no key", entry.op.name()));
+            return;
+        };
+        if self.apply(step, id, entry).is_none() {
+            self.findings.push(format!(
+                "entry {at}: `{}` of key {id} cannot follow from the entries before",
+                entry.op.name()
+            ));
+        }
+    }
+
+    fn apply(&mut self, step: Step, id: KeyId, entry: &Entry<'_>) -> Option<()> {
+        match step {
+            Step::Create => {
+                let state =
+                    if entry.reference.as_deref()?.first()? == &1 { State::Active } else { State::PreActive };
+                let number = entry.kv?;
+                let key = Key { state, primary: number, versions: BTreeMap::from([(number, state)]) };
+                self.keys.insert(id, key).is_none().then_some(())
+            }
+            Step::Rotate => self.keys.get_mut(&id)?.rotate(entry.kv?),
+            Step::Key(event) => self.keys.get_mut(&id)?.move_key(event),
+            Step::Version(event) => self.keys.get_mut(&id)?.move_version(entry.kv?, event),
+        }
+    }
+
+    /// What follows, and what could not follow.
+    pub(super) fn finish(self) -> (States, Vec<String>) {
+        let versions = |(id, key): (KeyId, Key)| {
+            key.versions
+                .into_iter()
+                .map(move |(number, state)| (KeyVersionId { key: id, number }, (state, key.state)))
+        };
+        (self.keys.into_iter().flat_map(versions).collect(), self.findings)
+    }
+}
+
+impl Key {
+    fn rotate(&mut self, number: u32) -> Option<()> {
+        // SP 800-57 part 1, 5.3.5: the originator-usage period of the old version ends when the new one takes over.
+        let old = self.versions.get_mut(&self.primary)?;
+        if *old == State::Active {
+            *old = old.after(Event::Deactivate).ok()?;
+        }
+        let fresh = State::PreActive.after(Event::Activate).ok()?;
+        self.primary = number;
+        self.versions.insert(number, fresh).is_none().then_some(())
+    }
+
+    fn move_key(&mut self, event: Event) -> Option<()> {
+        self.state = self.state.after(event).ok()?;
+        if event == Event::Activate && self.versions.get(&self.primary) == Some(&State::PreActive) {
+            return self.move_version(self.primary, event);
+        }
+        Some(())
+    }
+
+    fn move_version(&mut self, number: u32, event: Event) -> Option<()> {
+        let state = self.versions.get_mut(&number)?;
+        *state = state.after(event).ok()?;
+        Some(())
+    }
+}
+
+enum Step {
+    Create,
+    Key(Event),
+    Rotate,
+    Version(Event),
+}
+
+fn step_of(op: Op) -> Option<Step> {
+    Some(match op {
+        Op::CreateKey => Step::Create,
+        Op::RotateKey => Step::Rotate,
+        Op::ActivateKey => Step::Key(Event::Activate),
+        Op::SuspendKey => Step::Key(Event::Suspend),
+        Op::ResumeKey => Step::Key(Event::Resume),
+        Op::DeactivateKey => Step::Key(Event::Deactivate),
+        Op::CompromiseKey => Step::Key(Event::Compromise),
+        Op::SuspendVersion => Step::Version(Event::Suspend),
+        Op::ResumeVersion => Step::Version(Event::Resume),
+        Op::DeactivateVersion => Step::Version(Event::Deactivate),
+        Op::CompromiseVersion => Step::Version(Event::Compromise),
+        _ => return None,
+    })
+}
+
+/// The differences between what the log yields and what is live, a line each.
+pub(super) fn differences(logged: &States, live: &States) -> Vec<String> {
+    let words = |states: Option<&(State, State)>| {
+        states.map_or_else(|| "nothing".to_owned(), |(version, key)| format!("{version}, its key {key}"))
+    };
+    let all: std::collections::BTreeSet<_> = logged.keys().chain(live.keys()).collect();
+    all.into_iter()
+        .filter(|id| logged.get(id) != live.get(id))
+        .map(|id| {
+            format!("version {id}: the log yields {}; live is {}", words(logged.get(id)), words(live.get(id)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    fn entry(op: Op, version: Option<u32>, outcome: Outcome) -> Entry<'static> {
+        let mut entry = Entry::new(1, 1, op, outcome);
+        entry.key = Some([7; 16]);
+        entry.kv = version;
+        if op == Op::CreateKey {
+            entry.reference = Some(Cow::Borrowed(&[0]));
+        }
+        entry
+    }
+
+    fn replayed(steps: &[(Op, Option<u32>)]) -> (Vec<(u32, State, State)>, Vec<String>) {
+        let mut replay = Replay::default();
+        for (at, (op, version)) in (0..).zip(steps) {
+            replay.take(at, &entry(*op, *version, Outcome::Ok));
+        }
+        let (states, findings) = replay.finish();
+        (states.into_iter().map(|(id, (version, key))| (id.number, version, key)).collect(), findings)
+    }
+
+    #[test]
+    fn a_life_is_replayed() {
+        use State::{Active, Compromised, Deactivated, Suspended};
+        let mut steps = vec![(Op::CreateKey, Some(1)), (Op::ActivateKey, Some(1)), (Op::RotateKey, Some(2))];
+        assert_eq!(replayed(&steps), (vec![(1, Deactivated, Active), (2, Active, Active)], vec![]));
+        steps.extend([(Op::SuspendKey, None), (Op::CompromiseVersion, Some(1))]);
+        assert_eq!(replayed(&steps), (vec![(1, Compromised, Suspended), (2, Active, Suspended)], vec![]));
+    }
+
+    #[test]
+    fn refused_steps_change_nothing() {
+        let mut replay = Replay::default();
+        replay.take(0, &entry(Op::CreateKey, Some(1), Outcome::Ok));
+        replay.take(1, &entry(Op::ActivateKey, Some(1), Outcome::Denied));
+        let (states, findings) = replay.finish();
+        assert_eq!(states.values().next(), Some(&(State::PreActive, State::PreActive)));
+        assert!(findings.is_empty());
+    }
+
+    #[test]
+    fn impossible_steps_are_findings() {
+        for steps in [
+            vec![(Op::RotateKey, Some(2))],
+            vec![(Op::CreateKey, Some(1)), (Op::CreateKey, Some(1))],
+            vec![(Op::CreateKey, Some(1)), (Op::ResumeKey, None)],
+            vec![(Op::CreateKey, Some(1)), (Op::SuspendVersion, Some(9))],
+        ] {
+            assert_eq!(replayed(&steps).1.len(), 1, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn differences_name_what_is_missing_on_either_side() {
+        let id = KeyVersionId { key: KeyId::from_bytes([7; 16]), number: 1 };
+        let one = States::from([(id, (State::Active, State::Active))]);
+        assert!(differences(&one, &one).is_empty());
+        assert!(differences(&one, &States::new())[0].contains("live is nothing"));
+        let other = States::from([(id, (State::Active, State::Suspended))]);
+        assert!(differences(&one, &other)[0].contains("live is active, its key suspended"));
+    }
+}

@@ -1,0 +1,147 @@
+//! `audit verify`: the whole log, checked here, and the live state held against it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use claviger_audit::VerifierKey;
+use claviger_client::Client;
+use claviger_client::types::audit::ListStates;
+use claviger_core::KeyVersionId;
+use serde::Serialize;
+
+use super::checkpoint::root_key;
+use super::export::export;
+use super::offline::{Verified, key_in, verify};
+use super::replay::{States, differences};
+use crate::failure::Failure;
+use crate::input::bytes::Source;
+use crate::output::{record, warn};
+use crate::session::Session;
+
+/// How often live state and log are compared when they differ: a change between the two readings is no finding.
+const TRIES: u32 = 3;
+
+/// What to verify.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Directory of an export: brought up to date first; a temporary one unless said otherwise
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Verify the export as it is, without asking any deployment
+    #[arg(long, requires = "dir")]
+    offline: bool,
+    /// Key of the root log as you know it from elsewhere (vkey); without it the log's own word is taken
+    #[arg(long, value_name = "FILE")]
+    root_vkey: Option<Source>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    #[serde(flatten)]
+    verified: Verified,
+    key_known_beforehand: bool,
+    /// Live key versions that were compared; absent when no deployment was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live_key_versions: Option<usize>,
+}
+
+impl VerifyArgs {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let key_known_beforehand = self.root_vkey.is_some();
+        let (mut verified, live_key_versions) = match (&self.dir, self.offline) {
+            (Some(dir), true) => {
+                let told = key_in(dir)?;
+                let key = root_key(self.root_vkey.as_ref(), &told.to_string())?;
+                (verify(dir, &key)?, None)
+            }
+            _ => self.verify_live(session).await?,
+        };
+        let findings = std::mem::take(&mut verified.findings);
+        if !findings.is_empty() {
+            let failure = Failure::unverified(format!(
+                "{} of {} entries: {} findings",
+                verified.origin,
+                verified.entries,
+                findings.len()
+            ));
+            return Err(failure
+                .with_findings(findings)
+                .advise("keep log, export and checkpoints as they are: they are evidence"));
+        }
+        let report = Report { verified, key_known_beforehand, live_key_versions };
+        session.format.print(&report, text)
+    }
+
+    async fn verify_live(&self, session: &Session) -> Result<(Verified, Option<usize>), Failure> {
+        let client = session.client()?;
+        let told = client.read_checkpoint().await?.value;
+        let key = root_key(self.root_vkey.as_ref(), &told.root_vkey)?;
+        let temporary = tempfile::tempdir()
+            .map_err(|error| Failure::failed(format!("no temporary directory: {error}")))?;
+        let dir = self.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
+        let mut tries = 1;
+        loop {
+            let (verified, live, found) = compare(&client, &key, &dir).await?;
+            if found.is_empty() || tries == TRIES {
+                let findings = verified.findings.into_iter().chain(found).collect();
+                return Ok((Verified { findings, ..verified }, Some(live)));
+            }
+            warn("live state and log differ; comparing again, in case something changed in between");
+            tries += 1;
+        }
+    }
+}
+
+/// Reads the live states, then the log up to and beyond that reading, and compares.
+async fn compare(
+    client: &Client,
+    key: &VerifierKey,
+    dir: &std::path::Path,
+) -> Result<(Verified, usize, Vec<String>), Failure> {
+    let (live, entry) = live_states(client).await?;
+    export(client, key, dir, entry).await?;
+    let verified = verify(dir, key)?;
+    let found = differences(&verified.states, &live);
+    Ok((verified, live.len(), found))
+}
+
+/// The live states, and the log entry of the last reading of them.
+async fn live_states(client: &Client) -> Result<(States, Option<u64>), Failure> {
+    let mut states = States::new();
+    let mut query = ListStates { cursor: None, limit: Some(1000) };
+    loop {
+        let answer = client.list_states(&query).await?;
+        for live in &answer.value.items {
+            let id = KeyVersionId { key: *live.key, number: live.version };
+            states.insert(id, (*live.state, *live.key_state));
+        }
+        match answer.value.next {
+            Some(next) => query.cursor = Some(next),
+            None => return Ok((states, answer.entry)),
+        }
+    }
+}
+
+fn text(report: &Report) -> String {
+    let verified = &report.verified;
+    let live = report.live_key_versions.map(|count| format!("{count} key versions are as the log says"));
+    record(&[
+        ("verified", format!("{}, {} cuts, {} entries", verified.origin, verified.cuts, verified.entries)),
+        (
+            "shards",
+            verified
+                .shards
+                .iter()
+                .map(|(shard, size)| format!("{shard}: {size}"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
+        ("key versions in the log", verified.key_versions.to_string()),
+        ("live state", live.unwrap_or_else(|| "not asked".to_owned())),
+        (
+            "root key",
+            if report.key_known_beforehand { "the one you gave" } else { "the log's own word" }.to_owned(),
+        ),
+        ("findings", "none".to_owned()),
+    ])
+}

@@ -1,0 +1,249 @@
+//! `claviger grant …`.
+
+use clap::{Args, Subcommand};
+use claviger_client::types::Pairs;
+use claviger_client::types::grant::{Conditions, CreateGrant, Grant, GrantOn, ListGrants, Revoke};
+use claviger_client::types::text::{Covered, NetworkText};
+use claviger_core::{Action, GrantId, Timestamp};
+
+use super::paging::Paging;
+use crate::clock;
+use crate::failure::Failure;
+use crate::input::{pair, when};
+use crate::output::{Table, record};
+use crate::session::Session;
+
+/// Commands about grants.
+#[derive(Debug, Subcommand)]
+pub enum GrantCommand {
+    /// Grant a principal uses of one key, or of all keys of a ring
+    Create(CreateArgs),
+    /// List grants
+    List(ListArgs),
+    /// Show one grant
+    Show(ShowArgs),
+    /// Withdraw a grant, at once and on every node
+    Revoke(RevokeArgs),
+}
+
+/// A new grant.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("on").required(true).args(["key", "ring"])))]
+pub struct CreateArgs {
+    /// To whom: principal, by name or id
+    principal: String,
+    /// On this key, as RING/NAME or id
+    #[arg(long)]
+    key: Option<String>,
+    /// On every key of this ring, those to come included
+    #[arg(long)]
+    ring: Option<String>,
+    /// Which uses, as in encrypt,decrypt
+    #[arg(long, required = true, value_delimiter = ',', value_name = "OPERATION", value_parser = parse_use)]
+    operations: Vec<Action>,
+    /// Only with this pair in the encryption context; may be given many times
+    #[arg(long = "context", value_name = "NAME=VALUE", value_parser = pair::parse)]
+    context: Vec<(String, String)>,
+    /// Only from this network, as in 10.0.0.0/8; may be given many times
+    #[arg(long = "source", value_name = "CIDR")]
+    sources: Vec<NetworkText>,
+    /// Only until this instant (RFC 3339), or for so long from now (30d)
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    until: Option<when::When>,
+    /// Why; it stays with the grant
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+/// Which grants.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only to this principal
+    #[arg(long)]
+    principal: Option<String>,
+    /// Only on this key
+    #[arg(long)]
+    key: Option<String>,
+    /// Only on this ring itself
+    #[arg(long)]
+    ring: Option<String>,
+    /// Withdrawn ones too
+    #[arg(long)]
+    with_revoked: bool,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// Which grant.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Grant, by id
+    grant: GrantId,
+}
+
+/// Which grant to withdraw.
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    /// Grant, by id
+    grant: GrantId,
+    /// Why; it is told in the log
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+fn parse_use(text: &str) -> Result<Action, String> {
+    let grantable = || Action::ALL.into_iter().filter(|action| action.is_grantable());
+    // `verify-mac` is the command, `verify_mac` the operation: both are understood.
+    let word = text.replace('-', "_");
+    grantable().find(|action| action.name() == word).ok_or_else(|| {
+        let words: Vec<_> = grantable().map(Action::name).collect();
+        format!("one of {} is expected", words.join(", "))
+    })
+}
+
+impl CreateArgs {
+    fn to_request(&self, now: Timestamp) -> Result<CreateGrant, Failure> {
+        let on = match (&self.key, &self.ring) {
+            (Some(key), None) => GrantOn::Key(key.clone()),
+            (None, Some(ring)) => GrantOn::Ring(ring.clone()),
+            _ => return Err(Failure::usage("exactly one of `--key` and `--ring` is expected")),
+        };
+        let until = self.until.map(|until| until.after(now));
+        if until.is_some_and(|until| until <= now) {
+            return Err(Failure::usage("`--until` is in the past: such a grant would never count"));
+        }
+        Ok(CreateGrant {
+            principal: self.principal.clone(),
+            on,
+            operations: self.operations.iter().copied().map(Into::into).collect(),
+            conditions: Conditions {
+                context_equals: Pairs(pair::to_map(&self.context, "context")?),
+                source_networks: self.sources.clone(),
+                until: until.map(Into::into),
+            },
+            reason: self.reason.clone(),
+        })
+    }
+}
+
+impl GrantCommand {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client()?;
+        let grant = match self {
+            Self::List(args) => return args.run(session).await,
+            Self::Create(args) => client.create_grant(&args.to_request(clock::now())?).await?,
+            Self::Show(args) => client.read_grant(args.grant).await?,
+            Self::Revoke(args) => client.revoke_grant(args.grant, &Revoke { reason: args.reason }).await?,
+        };
+        session.format.print(&grant.value, table)
+    }
+}
+
+impl ListArgs {
+    async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client()?;
+        let fetch = async |cursor, limit| {
+            let query = ListGrants {
+                principal: self.principal.clone(),
+                key: self.key.clone(),
+                ring: self.ring.clone(),
+                with_revoked: self.with_revoked,
+                cursor,
+                limit,
+            };
+            Ok(client.list_grants(&query).await?.value)
+        };
+        let page = self.paging.collect(fetch).await?;
+        session.format.print(&page, |page| {
+            let mut table = Table::new("grants", &["id", "principal", "on", "operations", "if", "standing"]);
+            for grant in &page.items {
+                table.row([
+                    grant.id.to_string(),
+                    grant.principal.to_string(),
+                    covered(&grant.on),
+                    operations(grant),
+                    conditions(&grant.conditions),
+                    grant.standing.to_string(),
+                ]);
+            }
+            table.text()
+        })
+    }
+}
+
+fn covered(on: &Covered) -> String {
+    match on {
+        Covered::Key(id) => format!("key {id}"),
+        Covered::Ring(id) => format!("ring {id}"),
+    }
+}
+
+fn operations(grant: &Grant) -> String {
+    grant.operations.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Conditions in one line; empty when there are none.
+fn conditions(conditions: &Conditions) -> String {
+    let context = conditions.context_equals.0.iter().map(|(name, value)| format!("{name}={value}"));
+    let sources = conditions.source_networks.iter().map(|network| format!("from {network}"));
+    let until = conditions.until.iter().map(|until| format!("until {until}"));
+    context.chain(sources).chain(until).collect::<Vec<_>>().join(", ")
+}
+
+fn table(grant: &Grant) -> String {
+    record(&[
+        ("id", grant.id.to_string()),
+        ("principal", grant.principal.to_string()),
+        ("on", covered(&grant.on)),
+        ("operations", operations(grant)),
+        ("conditions", conditions(&grant.conditions)),
+        ("reason", grant.reason.clone()),
+        ("standing", grant.standing.to_string()),
+        ("created by", grant.created_by.to_string()),
+        ("created at", grant.created_at.to_string()),
+        ("revision", grant.revision.to_string()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> CreateArgs {
+        CreateArgs {
+            principal: "shop".into(),
+            key: Some("orders/pan".into()),
+            ring: None,
+            operations: vec![Action::Encrypt, Action::Decrypt],
+            context: vec![("tenant".into(), "a".into())],
+            sources: vec!["10.0.0.0/8".parse().unwrap()],
+            until: Some(when::parse("1d").unwrap()),
+            reason: "the shop".into(),
+        }
+    }
+
+    #[test]
+    fn request_carries_every_condition() {
+        let now = Timestamp::from_micros(1_000_000_000_000_000);
+        let request = args().to_request(now).unwrap();
+        let json = serde_json::to_value(&request).unwrap();
+        assert_eq!(json["on"], serde_json::json!({"key": "orders/pan"}));
+        assert_eq!(json["operations"], serde_json::json!(["encrypt", "decrypt"]));
+        assert_eq!(conditions(&request.conditions), "tenant=a, from 10.0.0.0/8, until 2001-09-10T01:46:40Z");
+    }
+
+    #[test]
+    fn grant_that_would_never_count_is_refused_here() {
+        let past = CreateArgs { until: Some(when::parse("1990-01-01T00:00:00Z").unwrap()), ..args() };
+        assert!(past.to_request(Timestamp::from_micros(1_000_000_000_000_000)).is_err());
+    }
+
+    #[test]
+    fn only_uses_of_keys_are_granted() {
+        assert_eq!(parse_use("verify-mac"), Ok(Action::VerifyMac));
+        assert_eq!(parse_use("generate_data_key"), Ok(Action::GenerateDataKey));
+        for other in ["create_key", "random", "everything", ""] {
+            assert!(parse_use(other).unwrap_err().contains("decrypt"), "{other}");
+        }
+    }
+}

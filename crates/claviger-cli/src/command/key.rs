@@ -1,0 +1,427 @@
+//! `claviger key …`.
+
+use clap::{Args, Subcommand};
+use claviger_client::types::Pairs;
+use claviger_client::types::key::{
+    ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, UpdateKey,
+};
+use claviger_core::key::{DataClass, Event, Protection, State};
+use claviger_core::{KeyName, Purpose, Spec};
+
+use super::paging::Paging;
+use super::ring::{Period, parse_period, seconds};
+use crate::failure::Failure;
+use crate::input::consent::Consent;
+use crate::input::pair;
+use crate::output::{Table, record};
+use crate::session::Session;
+
+/// Commands about keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Create a key with its first version
+    Create(CreateArgs),
+    /// List keys
+    List(ListArgs),
+    /// Show one key
+    Show(KeyArgs),
+    /// Show the versions of a key
+    Versions(KeyArgs),
+    /// Change what is said about a key
+    Update(UpdateArgs),
+    /// Make a new version that protects from now on; older ones go on processing
+    Rotate(KeyArgs),
+    /// Put a key into use
+    Activate(StepArgs),
+    /// Take a key out of use for a while
+    Suspend(StepArgs),
+    /// Bring a key back from suspension
+    Resume(StepArgs),
+    /// End a key's protecting; it goes on processing
+    Deactivate(StepArgs),
+    /// Declare a key compromised: used for nothing more, and there is no way back
+    Compromise(CompromiseArgs),
+    /// Who can do what with a key, and by which rule
+    Explain(ExplainArgs),
+}
+
+/// Which key.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// Key, as RING/NAME or id
+    key: String,
+}
+
+/// A new key.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// Full name, as RING/NAME, bound for ever
+    name: KeyName,
+    /// The one thing it is for: encrypt, wrap, sign, mac, agree or encapsulate
+    #[arg(long, default_value = "encrypt", value_parser = parse_purpose)]
+    purpose: Purpose,
+    /// Algorithm and size; the usual one for its purpose unless said otherwise
+    #[arg(long, value_parser = parse_spec)]
+    spec: Option<Spec>,
+    /// Where its material lives: hsm or software; the ring's rule unless said otherwise
+    #[arg(long)]
+    protection: Option<Protection>,
+    /// What its data is: cardholder, confidential, ephi, internal, personal or personal_special
+    #[arg(long, default_value = "confidential", value_name = "CLASS")]
+    data_class: DataClass,
+    /// Who answers for it, by name or id; you unless said otherwise
+    #[arg(long, value_name = "PRINCIPAL")]
+    owner: Option<String>,
+    /// A label; may be given many times
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = pair::parse)]
+    labels: Vec<(String, String)>,
+    /// How often it rotates, as in 90d; the ring's rule unless said otherwise
+    #[arg(long, value_name = "SPAN", value_parser = crate::input::when::parse_span)]
+    rotation_period: Option<std::time::Duration>,
+    /// Leave it pre-active: made, but not in use until `key activate`
+    #[arg(long)]
+    pre_active: bool,
+}
+
+/// Which keys.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only of this ring
+    #[arg(long)]
+    ring: Option<String>,
+    /// Only in this state
+    #[arg(long)]
+    state: Option<State>,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// What changes.
+#[derive(Debug, Args)]
+pub struct UpdateArgs {
+    /// Key, as RING/NAME or id
+    key: String,
+    /// What its data is
+    #[arg(long, value_name = "CLASS")]
+    data_class: Option<DataClass>,
+    /// Who answers for it, by name or id
+    #[arg(long, value_name = "PRINCIPAL")]
+    owner: Option<String>,
+    /// All labels anew; may be given many times
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = pair::parse, conflicts_with = "no_labels")]
+    labels: Vec<(String, String)>,
+    /// Take all labels away
+    #[arg(long)]
+    no_labels: bool,
+    /// How often it rotates, as in 90d; `ring` is the ring's rule
+    #[arg(long, value_name = "SPAN", value_parser = parse_rotation)]
+    rotation_period: Option<Period>,
+    /// Only if the key still has this revision
+    #[arg(long, value_name = "N")]
+    if_revision: Option<u64>,
+}
+
+/// A step of the lifecycle.
+#[derive(Debug, Args)]
+pub struct StepArgs {
+    /// Key, as RING/NAME or id
+    key: String,
+    /// Only this version; the whole key unless said otherwise
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    version: Option<u32>,
+    /// Why, for the trace of the deployment; the log holds no free text
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// The step without a way back.
+#[derive(Debug, Args)]
+pub struct CompromiseArgs {
+    /// Key, as RING/NAME or id
+    key: String,
+    /// Only this version; the whole key unless said otherwise
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    version: Option<u32>,
+    /// Why, for the trace of the deployment; the log holds no free text
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// Which key, and who with it.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Key, as RING/NAME or id
+    key: String,
+    /// Only this principal, by name or id
+    #[arg(long)]
+    principal: Option<String>,
+}
+
+fn parse_purpose(text: &str) -> Result<Purpose, String> {
+    text.parse().map_err(|_| format!("one of {} is expected", Purpose::ALL.map(Purpose::name).join(", ")))
+}
+
+fn parse_spec(text: &str) -> Result<Spec, String> {
+    text.parse().map_err(|_| format!("one of {} is expected", Spec::ALL.map(Spec::name).join(", ")))
+}
+
+fn parse_rotation(text: &str) -> Result<Period, String> {
+    if text == "ring" { Ok(Period::Never) } else { parse_period(text).and_then(span_only) }
+}
+
+fn span_only(period: Period) -> Result<Period, String> {
+    match period {
+        Period::Never => Err("a span is expected, or `ring` for the ring's rule".to_owned()),
+        span @ Period::Span(_) => Ok(span),
+    }
+}
+
+/// The spec that a purpose usually has.
+fn usual_spec(purpose: Purpose) -> Spec {
+    match purpose {
+        Purpose::Agree => Spec::X25519,
+        Purpose::Encapsulate => Spec::MlKem768,
+        Purpose::Encrypt => Spec::Aes256Gcm,
+        Purpose::Mac => Spec::HmacSha256,
+        Purpose::Sign => Spec::Ed25519,
+        Purpose::Wrap => Spec::Aes256Kwp,
+    }
+}
+
+impl CreateArgs {
+    fn to_request(&self) -> Result<CreateKey, Failure> {
+        let spec = self.spec.unwrap_or_else(|| usual_spec(self.purpose));
+        if !spec.allows(self.purpose) {
+            let purposes: Vec<_> = spec.purposes().iter().map(|purpose| purpose.name()).collect();
+            let detail =
+                format!("a key of `{spec}` cannot serve `{}`, only {}", self.purpose, purposes.join(" or "));
+            return Err(Failure::usage(detail));
+        }
+        Ok(CreateKey {
+            ring: self.name.ring.to_string(),
+            name: self.name.key.clone().into(),
+            purpose: self.purpose.into(),
+            spec: spec.into(),
+            protection: self.protection.map(Into::into),
+            data_class: self.data_class.into(),
+            owner: self.owner.clone(),
+            labels: Pairs(pair::to_map(&self.labels, "label")?),
+            rotation_period_seconds: self.rotation_period.map(|span| span.as_secs()),
+            activate: !self.pre_active,
+        })
+    }
+}
+
+impl UpdateArgs {
+    fn to_request(&self) -> Result<UpdateKey, Failure> {
+        let labels = if self.labels.is_empty() && !self.no_labels {
+            None
+        } else {
+            Some(Pairs(pair::to_map(&self.labels, "label")?))
+        };
+        let update = UpdateKey {
+            data_class: self.data_class.map(Into::into),
+            owner: self.owner.clone(),
+            labels,
+            rotation_period_seconds: self.rotation_period.map(Period::to_seconds),
+        };
+        if update == UpdateKey::default() {
+            return Err(Failure::usage("nothing to change: give at least one of the options"));
+        }
+        Ok(update)
+    }
+}
+
+impl KeyCommand {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client()?;
+        let key = match self {
+            Self::List(args) => return args.run(session).await,
+            Self::Explain(args) => return args.run(session).await,
+            Self::Versions(args) => {
+                let versions = client.list_key_versions(&args.key).await?.value;
+                return session.format.print(&versions, versions_table);
+            }
+            Self::Create(args) => client.create_key(&args.to_request()?).await?,
+            Self::Show(args) => client.read_key(&args.key).await?,
+            Self::Update(args) => client.update_key(&args.key, &args.to_request()?, args.if_revision).await?,
+            Self::Rotate(args) => client.rotate_key(&args.key).await?,
+            Self::Activate(args) => args.step(session, Event::Activate).await?,
+            Self::Suspend(args) => args.step(session, Event::Suspend).await?,
+            Self::Resume(args) => args.step(session, Event::Resume).await?,
+            Self::Deactivate(args) => args.step(session, Event::Deactivate).await?,
+            Self::Compromise(args) => args.run(session).await?,
+        };
+        session.format.print(&key.value, table)
+    }
+}
+
+type KeyAnswer = claviger_client::Answer<Key>;
+
+impl StepArgs {
+    async fn step(self, session: &Session, event: Event) -> Result<KeyAnswer, Failure> {
+        let change = ChangeState { version: self.version, reason: self.reason };
+        Ok(session.client()?.change_key_state(&self.key, event, &change).await?)
+    }
+}
+
+impl CompromiseArgs {
+    async fn run(self, session: &Session) -> Result<KeyAnswer, Failure> {
+        let what = match self.version {
+            Some(number) => format!("version {number} of key `{}`", self.key),
+            None => format!("key `{}` with all its versions", self.key),
+        };
+        let question = format!(
+            "{what} will be used for nothing more, not even to decrypt. There is no way back.\n\
+             To take it out of use for a while, `claviger key suspend` is the step."
+        );
+        Consent::of(self.yes).require(&question, &self.key)?;
+        let change = ChangeState { version: self.version, reason: self.reason };
+        Ok(session.client()?.change_key_state(&self.key, Event::Compromise, &change).await?)
+    }
+}
+
+impl ListArgs {
+    async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client()?;
+        let fetch = async |cursor, limit| {
+            let query =
+                ListKeys { ring: self.ring.clone(), state: self.state.map(Into::into), cursor, limit };
+            Ok(client.list_keys(&query).await?.value)
+        };
+        let page = self.paging.collect(fetch).await?;
+        session.format.print(&page, |page| {
+            let heads = ["name", "state", "purpose", "spec", "protection", "class", "version"];
+            let mut table = Table::new("keys", &heads);
+            for key in &page.items {
+                table.row([
+                    key.name.to_string(),
+                    key.state.to_string(),
+                    key.purpose.to_string(),
+                    key.spec.to_string(),
+                    key.protection.to_string(),
+                    key.data_class.to_string(),
+                    key.primary.to_string(),
+                ]);
+            }
+            table.text()
+        })
+    }
+}
+
+impl ExplainArgs {
+    async fn run(self, session: &Session) -> Result<(), Failure> {
+        let mut explained = session.client()?.explain_key(&self.key).await?.value;
+        if let Some(principal) = &self.principal {
+            explained.items.retain(|line| {
+                line.principal_name.as_str() == principal || line.principal.to_string() == *principal
+            });
+        }
+        session.format.print(&explained, explained_table)
+    }
+}
+
+fn table(key: &Key) -> String {
+    let labels: Vec<_> = key.labels.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    record(&[
+        ("name", key.name.to_string()),
+        ("id", key.id.to_string()),
+        ("state", key.state.to_string()),
+        ("purpose", key.purpose.to_string()),
+        ("spec", key.spec.to_string()),
+        ("protection", key.protection.to_string()),
+        ("data class", key.data_class.to_string()),
+        ("owner", key.owner.to_string()),
+        ("labels", labels.join(", ")),
+        ("rotation period", seconds(key.rotation_period_seconds, "as the ring says")),
+        ("protecting version", key.primary.to_string()),
+        ("created at", key.created_at.to_string()),
+        ("revision", key.revision.to_string()),
+    ])
+}
+
+fn versions_table(versions: &KeyVersions) -> String {
+    let mut table = Table::new(
+        "versions",
+        &["version", "state", "effective", "origin", "generator", "module", "uses", "created"],
+    );
+    for version in &versions.items {
+        let number =
+            if version.primary { format!("{} *", version.number) } else { version.number.to_string() };
+        table.row([
+            number,
+            version.state.to_string(),
+            version.effective_state.to_string(),
+            version.origin.to_string(),
+            version.generator.to_string(),
+            version.module.clone(),
+            version.protect_uses.to_string(),
+            version.created_at.to_string(),
+        ]);
+    }
+    table.text()
+}
+
+fn explained_table(explained: &Explanations) -> String {
+    let mut table = Table::new("principals who can do anything with it", &["principal", "may", "by", "if"]);
+    for line in &explained.items {
+        let by = match &line.grant {
+            Some(grant) => format!("{} ({grant})", line.rule),
+            None => line.rule.clone(),
+        };
+        table.row([
+            line.principal_name.to_string(),
+            line.action.to_string(),
+            by,
+            line.conditions.clone().unwrap_or_default(),
+        ]);
+    }
+    table.text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_purpose_has_a_usual_spec_that_serves_it() {
+        for purpose in Purpose::ALL {
+            assert!(usual_spec(purpose).allows(purpose), "{purpose}");
+        }
+    }
+
+    fn create(spec: Option<Spec>) -> CreateArgs {
+        CreateArgs {
+            name: "orders/pan".parse().unwrap(),
+            purpose: Purpose::Encrypt,
+            spec,
+            protection: None,
+            data_class: DataClass::Cardholder,
+            owner: None,
+            labels: vec![("team".into(), "a".into())],
+            rotation_period: None,
+            pre_active: true,
+        }
+    }
+
+    #[test]
+    fn spec_that_cannot_serve_the_purpose_is_a_usage_error() {
+        let failure = create(Some(Spec::Ed25519)).to_request().unwrap_err();
+        assert!(failure.to_string().contains("only sign"), "{failure}");
+        let request = create(None).to_request().unwrap();
+        assert_eq!(
+            (request.ring.as_str(), request.activate, *request.spec),
+            ("orders", false, Spec::Aes256Gcm)
+        );
+    }
+
+    #[test]
+    fn rotation_of_a_key_is_a_span_or_the_rings_rule() {
+        assert_eq!(parse_rotation("ring"), Ok(Period::Never));
+        assert!(parse_rotation("1d").is_ok());
+        assert!(parse_rotation("never").is_err());
+    }
+}

@@ -1,0 +1,140 @@
+//! The commands, one module per noun.
+
+pub(crate) mod audit;
+mod credential;
+mod grant;
+mod key;
+mod paging;
+mod principal;
+mod ring;
+mod role;
+mod status;
+pub(crate) mod usage;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Everything that the command line does as a client of a deployment.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// How the deployment is: root, log, checkpoints, what weakens it
+    Status,
+    /// Key rings and their policy
+    #[command(subcommand)]
+    Ring(RingCommand),
+    /// Keys and their lives
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Encrypt a file or standard input
+    Encrypt(EncryptArgs),
+    /// Decrypt what `encrypt` made
+    Decrypt(DecryptArgs),
+    /// Bring a ciphertext under the newest version of its key, without showing the plaintext
+    Reencrypt(ReencryptArgs),
+    /// Make a data key, sealed and in clear
+    Datakey(DatakeyArgs),
+    /// Sign a message
+    Sign(SignArgs),
+    /// Verify a signature; exit code 4 if it is wrong
+    Verify(VerifyArgs),
+    /// Make a message authentication code
+    Mac(MacArgs),
+    /// Check a message authentication code; exit code 4 if it is wrong
+    VerifyMac(VerifyMacArgs),
+    /// Wrap key material of your own
+    Wrap(WrapArgs),
+    /// Unwrap what `wrap` made
+    Unwrap(UnwrapArgs),
+    /// Make a shared secret for the holder of a key (KEM)
+    Encapsulate(EncapsulateArgs),
+    /// Take a shared secret out of its capsule (KEM)
+    Decapsulate(DecapsulateArgs),
+    /// Agree on a shared secret with a peer (ECDH)
+    Agree(AgreeArgs),
+    /// Draw random bytes from the deployment's generator
+    Random(RandomArgs),
+    /// Read a public key
+    PublicKey(PublicKeyArgs),
+    /// Principals: people, workloads, systems
+    #[command(subcommand)]
+    Principal(PrincipalCommand),
+    /// Roles of people
+    #[command(subcommand)]
+    Role(RoleCommand),
+    /// Grants: which application may use which key, for what
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// Credentials: what proves a principal
+    #[command(subcommand)]
+    Credential(CredentialCommand),
+    /// The audit log, and proofs of what it says
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Write manual pages
+    Man(ManArgs),
+}
+
+pub(crate) use audit::AuditCommand;
+pub(crate) use credential::CredentialCommand;
+pub(crate) use grant::GrantCommand;
+pub(crate) use key::KeyCommand;
+pub(crate) use principal::PrincipalCommand;
+pub(crate) use ring::RingCommand;
+pub(crate) use role::RoleCommand;
+pub(crate) use usage::{
+    AgreeArgs, DatakeyArgs, DecapsulateArgs, DecryptArgs, EncapsulateArgs, EncryptArgs, MacArgs,
+    PublicKeyArgs, RandomArgs, ReencryptArgs, SignArgs, UnwrapArgs, VerifyArgs, VerifyMacArgs, WrapArgs,
+};
+
+/// Which shell.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// Where to.
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// Directory for the pages; it is made
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+impl Command {
+    pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
+        match self {
+            Self::Status => status::run(session).await,
+            Self::Ring(command) => command.run(session).await,
+            Self::Key(command) => command.run(session).await,
+            Self::Encrypt(args) => args.run(session).await,
+            Self::Decrypt(args) => args.run(session).await,
+            Self::Reencrypt(args) => args.run(session).await,
+            Self::Datakey(args) => args.run(session).await,
+            Self::Sign(args) => args.run(session).await,
+            Self::Verify(args) => args.run(session).await,
+            Self::Mac(args) => args.run(session).await,
+            Self::VerifyMac(args) => args.run(session).await,
+            Self::Wrap(args) => args.run(session).await,
+            Self::Unwrap(args) => args.run(session).await,
+            Self::Encapsulate(args) => args.run(session).await,
+            Self::Decapsulate(args) => args.run(session).await,
+            Self::Agree(args) => args.run(session).await,
+            Self::Random(args) => args.run(session).await,
+            Self::PublicKey(args) => args.run(session).await,
+            Self::Principal(command) => command.run(session).await,
+            Self::Role(command) => command.run(session).await,
+            Self::Grant(command) => command.run(session).await,
+            Self::Credential(command) => command.run(session).await,
+            Self::Audit(command) => command.run(session).await,
+            Self::Completions(args) => crate::docs::completions(crate::part(), args.shell),
+            Self::Man(args) => crate::docs::man(crate::part(), &args.out),
+        }
+    }
+}

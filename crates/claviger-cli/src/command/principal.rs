@@ -1,0 +1,124 @@
+//! `claviger principal …`.
+
+use clap::{Args, Subcommand};
+use claviger_client::types::grant::Revoke;
+use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal};
+use claviger_core::Name;
+use claviger_core::principal::PrincipalKind;
+
+use super::paging::Paging;
+use crate::failure::Failure;
+use crate::input::consent::Consent;
+use crate::output::{Table, record};
+use crate::session::Session;
+
+/// Commands about principals.
+#[derive(Debug, Subcommand)]
+pub enum PrincipalCommand {
+    /// Create a principal, without roles, grants or credentials
+    Create(CreateArgs),
+    /// List principals
+    List(ListArgs),
+    /// Show one principal
+    Show(ShowArgs),
+    /// Withdraw a principal for ever, with all that he holds
+    Revoke(RevokeArgs),
+}
+
+/// A new principal.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// Name, bound for ever
+    name: Name,
+    /// What it is: human, workload or system
+    #[arg(long, default_value = "workload")]
+    kind: PrincipalKind,
+}
+
+/// Which principals.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// Which principal.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Principal, by name or id
+    principal: String,
+}
+
+/// Whom to withdraw.
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    /// Principal, by name or id
+    principal: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl PrincipalCommand {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client()?;
+        let principal = match self {
+            Self::List(args) => return args.run(session).await,
+            Self::Create(args) => {
+                client
+                    .create_principal(&CreatePrincipal { name: args.name.into(), kind: args.kind.into() })
+                    .await?
+            }
+            Self::Show(args) => client.read_principal(&args.principal).await?,
+            Self::Revoke(args) => {
+                let question =
+                    format!("principal `{}` is withdrawn for ever, its name with it.", args.principal);
+                Consent::of(args.yes).require(&question, &args.principal)?;
+                client.revoke_principal(&args.principal, &Revoke { reason: args.reason }).await?
+            }
+        };
+        session.format.print(&principal.value, table)
+    }
+}
+
+impl ListArgs {
+    async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client()?;
+        let fetch =
+            async |cursor, limit| Ok(client.list_principals(&ListPrincipals { cursor, limit }).await?.value);
+        let page = self.paging.collect(fetch).await?;
+        session.format.print(&page, |page| {
+            let mut table = Table::new("principals", &["name", "kind", "standing", "roles", "id"]);
+            for principal in &page.items {
+                table.row([
+                    principal.name.to_string(),
+                    principal.kind.to_string(),
+                    principal.standing.to_string(),
+                    roles(principal),
+                    principal.id.to_string(),
+                ]);
+            }
+            table.text()
+        })
+    }
+}
+
+fn roles(principal: &Principal) -> String {
+    principal.roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// One principal as text.
+pub(super) fn table(principal: &Principal) -> String {
+    record(&[
+        ("name", principal.name.to_string()),
+        ("id", principal.id.to_string()),
+        ("kind", principal.kind.to_string()),
+        ("standing", principal.standing.to_string()),
+        ("roles", roles(principal)),
+        ("created at", principal.created_at.to_string()),
+        ("revision", principal.revision.to_string()),
+    ])
+}

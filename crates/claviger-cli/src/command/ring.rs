@@ -1,0 +1,227 @@
+//! `claviger ring …`.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use claviger_client::types::ring::{CreateRing, ListRings, Ring, RingPolicyPatch, SetSeparation, UpdateRing};
+use claviger_core::Name;
+use claviger_core::key::{Protection, Separation};
+
+use super::paging::Paging;
+use crate::failure::Failure;
+use crate::input::when::parse_span;
+use crate::output::{Table, record, units};
+use crate::session::Session;
+
+/// Commands about key rings.
+#[derive(Debug, Subcommand)]
+pub enum RingCommand {
+    /// Create a ring
+    Create(CreateArgs),
+    /// List rings
+    List(ListArgs),
+    /// Show one ring with its policy
+    Show(ShowArgs),
+    /// Change a ring's policy
+    Update(UpdateArgs),
+    /// Loosen a ring's separation of duties, or tighten it again
+    Separation(SeparationArgs),
+}
+
+/// A new ring.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// Name, bound for ever
+    name: Name,
+    #[command(flatten)]
+    policy: PolicyArgs,
+}
+
+/// Which rings.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// Which ring.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Ring, by name or id
+    ring: String,
+}
+
+/// What changes.
+#[derive(Debug, Args)]
+pub struct UpdateArgs {
+    /// Ring, by name or id
+    ring: String,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// Only if the ring still has this revision
+    #[arg(long, value_name = "N")]
+    if_revision: Option<u64>,
+}
+
+/// The rule to set.
+#[derive(Debug, Args)]
+pub struct SeparationArgs {
+    /// Ring, by name or id
+    ring: String,
+    /// The rule: strict or relaxed
+    separation: Separation,
+    /// Why; it is told in the log
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+/// Where a policy differs. What is not given stays, or is the house's default.
+#[derive(Debug, Default, Args)]
+pub(crate) struct PolicyArgs {
+    /// Where material of new keys lives: hsm or software
+    #[arg(long)]
+    protection: Option<Protection>,
+    /// How often keys rotate, as in 90d; `never` takes the rule away
+    #[arg(long, value_name = "SPAN", value_parser = parse_period)]
+    rotation_period: Option<Period>,
+    /// How long a version may protect new data; `never` is without end
+    #[arg(long, value_name = "SPAN", value_parser = parse_period)]
+    protect_period: Option<Period>,
+    /// How long a version may process old data after that; `never` is without end
+    #[arg(long, value_name = "SPAN", value_parser = parse_period)]
+    process_period: Option<Period>,
+    /// Least time between the wish to destroy a key and its destruction
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    destroy_waiting_period: Option<Duration>,
+    /// How many custodians must approve a sensitive act
+    #[arg(long, value_name = "M")]
+    quorum: Option<u8>,
+}
+
+/// A period, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Period {
+    /// Without end.
+    Never,
+    /// So long.
+    Span(Duration),
+}
+
+impl Period {
+    /// As a member of a patch.
+    pub(crate) fn to_seconds(self) -> Option<u64> {
+        match self {
+            Self::Never => None,
+            Self::Span(span) => Some(span.as_secs()),
+        }
+    }
+}
+
+/// Reads a span, or `never`.
+pub(crate) fn parse_period(text: &str) -> Result<Period, String> {
+    if text == "never" { Ok(Period::Never) } else { parse_span(text).map(Period::Span) }
+}
+
+impl PolicyArgs {
+    fn to_patch(&self) -> RingPolicyPatch {
+        RingPolicyPatch {
+            protection: self.protection.map(Into::into),
+            rotation_period_seconds: self.rotation_period.map(Period::to_seconds),
+            protect_period_seconds: self.protect_period.map(Period::to_seconds),
+            process_period_seconds: self.process_period.map(Period::to_seconds),
+            destroy_waiting_period_seconds: self.destroy_waiting_period.map(|span| span.as_secs()),
+            quorum: self.quorum,
+        }
+    }
+}
+
+impl RingCommand {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client()?;
+        let ring = match self {
+            Self::List(args) => return args.run(session).await,
+            Self::Create(args) => {
+                client
+                    .create_ring(&CreateRing {
+                        name: args.name.clone().into(),
+                        policy: args.policy.to_patch(),
+                    })
+                    .await?
+            }
+            Self::Show(args) => client.read_ring(&args.ring).await?,
+            Self::Update(args) => {
+                let policy = args.policy.to_patch();
+                if policy == RingPolicyPatch::default() {
+                    return Err(Failure::usage("nothing to change: give at least one part of the policy"));
+                }
+                client.update_ring(&args.ring, &UpdateRing { policy }, args.if_revision).await?
+            }
+            Self::Separation(args) => {
+                let set = SetSeparation { separation: args.separation.into(), reason: args.reason };
+                client.set_ring_separation(&args.ring, &set).await?
+            }
+        };
+        session.format.print(&ring.value, table)
+    }
+}
+
+impl ListArgs {
+    async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client()?;
+        let fetch = async |cursor, limit| Ok(client.list_rings(&ListRings { cursor, limit }).await?.value);
+        let page = self.paging.collect(fetch).await?;
+        session.format.print(&page, |page| {
+            let mut table = Table::new("rings", &["name", "protection", "rotation", "separation", "created"]);
+            for ring in &page.items {
+                table.row([
+                    ring.name.to_string(),
+                    ring.policy.protection.to_string(),
+                    seconds(ring.policy.rotation_period_seconds, "never"),
+                    ring.policy.separation.to_string(),
+                    ring.created_at.to_string(),
+                ]);
+            }
+            table.text()
+        })
+    }
+}
+
+/// A period in words; `none` when there is none.
+pub(super) fn seconds(period: Option<u64>, none: &str) -> String {
+    period.map_or_else(|| none.to_owned(), |seconds| units::span(Duration::from_secs(seconds)))
+}
+
+fn table(ring: &Ring) -> String {
+    let policy = &ring.policy;
+    record(&[
+        ("name", ring.name.to_string()),
+        ("id", ring.id.to_string()),
+        ("protection", policy.protection.to_string()),
+        ("rotation period", seconds(policy.rotation_period_seconds, "never")),
+        ("protect period", seconds(policy.protect_period_seconds, "without end")),
+        ("process period", seconds(policy.process_period_seconds, "without end")),
+        ("destroy waiting period", seconds(Some(policy.destroy_waiting_period_seconds), "")),
+        ("quorum", policy.quorum.to_string()),
+        ("separation", policy.separation.to_string()),
+        ("created at", ring.created_at.to_string()),
+        ("revision", ring.revision.to_string()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policy_tells_never_from_not_given() {
+        let args =
+            PolicyArgs { rotation_period: Some(parse_period("never").unwrap()), ..PolicyArgs::default() };
+        let patch = args.to_patch();
+        assert_eq!((patch.rotation_period_seconds, patch.protect_period_seconds), (Some(None), None));
+        let spans =
+            PolicyArgs { protect_period: Some(parse_period("90d").unwrap()), ..PolicyArgs::default() };
+        assert_eq!(spans.to_patch().protect_period_seconds, Some(Some(90 * 86_400)));
+        assert_eq!(PolicyArgs::default().to_patch(), RingPolicyPatch::default());
+        assert!(parse_period("sometimes").is_err());
+    }
+}

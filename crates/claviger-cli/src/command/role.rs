@@ -1,0 +1,106 @@
+//! `claviger role …`.
+
+use clap::{Args, Subcommand};
+use claviger_client::types::principal::ListPrincipals;
+use claviger_core::principal::Role;
+use serde::Serialize;
+
+use super::paging::Paging;
+use super::principal;
+use crate::failure::Failure;
+use crate::output::Table;
+use crate::session::Session;
+
+/// Commands about roles.
+#[derive(Debug, Subcommand)]
+pub enum RoleCommand {
+    /// Give a principal a role
+    #[command(alias = "create")]
+    Assign(RoleArgs),
+    /// Take a role from a principal
+    #[command(alias = "revoke")]
+    Withdraw(RoleArgs),
+    /// What roles there are, and who holds them
+    List(ListArgs),
+    /// Who holds one role
+    Show(ShowArgs),
+}
+
+/// Who, and which.
+#[derive(Debug, Args)]
+pub struct RoleArgs {
+    /// Principal, by name or id
+    principal: String,
+    /// Role: administrator, auditor, custodian, operator, responder or security_officer
+    role: Role,
+}
+
+/// All of them.
+#[derive(Debug, Args)]
+pub struct ListArgs {}
+
+/// Which role.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Role: administrator, auditor, custodian, operator, responder or security_officer
+    role: Role,
+}
+
+/// A role and its holders.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+struct Holders {
+    role: &'static str,
+    may: &'static str,
+    principals: Vec<String>,
+}
+
+impl RoleCommand {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client()?;
+        let principal = match self {
+            Self::List(_) => return list(session, &Role::ALL).await,
+            Self::Show(args) => return list(session, &[args.role]).await,
+            Self::Assign(args) => client.assign_role(&args.principal, args.role).await?,
+            Self::Withdraw(args) => client.withdraw_role(&args.principal, args.role).await?,
+        };
+        session.format.print(&principal.value, principal::table)
+    }
+}
+
+async fn list(session: &Session, roles: &[Role]) -> Result<(), Failure> {
+    let client = session.client()?;
+    let fetch =
+        async |cursor, limit| Ok(client.list_principals(&ListPrincipals { cursor, limit }).await?.value);
+    let principals = Paging::all().collect(fetch).await?.items;
+    let holders: Vec<_> = roles
+        .iter()
+        .map(|role| Holders {
+            role: role.name(),
+            may: purpose(*role),
+            principals: principals
+                .iter()
+                .filter(|principal| principal.roles.iter().any(|held| **held == *role))
+                .map(|principal| principal.name.to_string())
+                .collect(),
+        })
+        .collect();
+    session.format.print(&holders, |holders| {
+        let mut table = Table::new("roles", &["role", "is there to", "held by"]);
+        for line in holders {
+            table.row([line.role.to_owned(), line.may.to_owned(), line.principals.join(", ")]);
+        }
+        table.text()
+    })
+}
+
+/// What a role is there for (design, sections 1 and 4).
+fn purpose(role: Role) -> &'static str {
+    match role {
+        Role::Administrator => "administer rings and keys",
+        Role::Auditor => "read everything, change nothing",
+        Role::Custodian => "approve sensitive acts, hold a share of the root",
+        Role::Operator => "run the deployment",
+        Role::Responder => "take keys out of use at once",
+        Role::SecurityOfficer => "grant and withdraw rights",
+    }
+}

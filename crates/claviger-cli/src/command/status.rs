@@ -1,0 +1,80 @@
+//! `claviger status`.
+
+use claviger_client::types::system::SystemStatus;
+
+use crate::failure::Failure;
+use crate::output::record;
+use crate::session::Session;
+
+pub(super) async fn run(session: &Session) -> Result<(), Failure> {
+    let answer = session.client()?.read_system().await?;
+    session.format.print(&answer.value, table)
+}
+
+fn table(status: &SystemStatus) -> String {
+    let yes_no = |is: bool| if is { "yes" } else { "no" }.to_owned();
+    let module = &status.module;
+    let health = status.provider.as_ref().map_or_else(
+        || "DOES NOT ANSWER".to_owned(),
+        |health| match (health.self_test_ok, health.root_ok) {
+            (true, true) => "answers, self-tests passed".to_owned(),
+            (false, _) => "SELF-TESTS FAILED".to_owned(),
+            (true, false) => "ROOT DOES NOT ANSWER".to_owned(),
+        },
+    );
+    let mut text = record(&[
+        ("deployment", status.deployment.clone()),
+        ("root", module.kind.clone()),
+        ("root key in hardware", yes_no(module.root_in_token)),
+        ("module", module.name.clone()),
+        ("token", module.token.clone().unwrap_or_default()),
+        ("FIPS build", yes_no(module.fips)),
+        ("provider", health),
+        ("incarnation", status.incarnation.to_string()),
+        ("fence epoch", status.epoch.to_string()),
+        ("log", format!("{}, {} entries", status.log_origin, status.log_size)),
+        (
+            "root log",
+            format!("{} cuts, {} of them signed", status.root_log_size, status.signed_root_log_size),
+        ),
+    ]);
+    for insecure in &status.insecure {
+        text.push_str(&format!("INSECURE: {insecure}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_client::types::system::Module;
+
+    use super::*;
+
+    #[test]
+    fn what_weakens_security_is_never_left_out() {
+        let module = Module {
+            kind: "software".into(),
+            name: "AWS-LC".into(),
+            token: None,
+            root_in_token: false,
+            fips: false,
+        };
+        let status = SystemStatus {
+            deployment: "d".into(),
+            incarnation: 1,
+            epoch: 2,
+            log_origin: "d/audit/1".into(),
+            log_size: 3,
+            root_log_size: 4,
+            signed_root_log_size: 4,
+            module,
+            insecure: vec!["insecure_software_root".into()],
+            provider: None,
+        };
+        let text = table(&status);
+        assert!(
+            text.contains("INSECURE: insecure_software_root") && text.contains("DOES NOT ANSWER"),
+            "{text}"
+        );
+    }
+}

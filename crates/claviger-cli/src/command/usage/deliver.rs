@@ -1,0 +1,183 @@
+//! What a use gives, handed to the caller in the form asked for.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use claviger_client::Answer;
+use claviger_crypto::SecretBytes;
+use serde_json::{Map, Value};
+
+use super::OutputArgs;
+use crate::failure::Failure;
+use crate::file::placed::Privacy;
+use crate::output::{Encoding, Format, Released, note, release, stdout_is_terminal, warn};
+
+/// Key, version and log entry of a use, with what else there is to tell of it.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    members: Map<String, Value>,
+}
+
+impl Told {
+    /// What the answer of a use tells beside its bytes.
+    pub(super) fn of<T>(answer: &Answer<T>, key: impl ToString, version: Option<u32>) -> Self {
+        let told = Self::default().with("key", key.to_string()).maybe("version", version);
+        told.maybe("entry", answer.entry).maybe("receipt", answer.receipt.clone())
+    }
+
+    /// One member more.
+    pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn maybe<V: Into<Value>>(self, name: &str, value: Option<V>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// The members as one document.
+    pub(super) fn into_value(self) -> Value {
+        Value::Object(self.members)
+    }
+
+    /// In one line for people.
+    pub(super) fn line(&self) -> String {
+        let text = |name: &str| {
+            self.members.get(name).map(|value| match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            })
+        };
+        let version = text("version").map_or_else(String::new, |version| format!(" version {version}"));
+        let entry = text("entry").map_or_else(String::new, |entry| format!(", log entry {entry}"));
+        format!("key {}{version}{entry}", text("key").unwrap_or_default())
+    }
+}
+
+/// Bytes that a use gave.
+pub(super) struct Produced<'a> {
+    /// Their name as a member of a document.
+    pub(super) member: &'a str,
+    /// What they are, in words.
+    pub(super) what: &'a str,
+    /// The bytes.
+    pub(super) bytes: &'a [u8],
+    /// Who may see them.
+    pub(super) privacy: Privacy,
+}
+
+impl Produced<'_> {
+    /// To the file, or to stdout; programs get a document, in which the bytes are only when no file takes them.
+    ///
+    /// # Errors
+    /// When file or stdout cannot be written.
+    pub(super) fn deliver(&self, format: Format, to: &OutputArgs, told: Told) -> Result<(), Failure> {
+        if !format.is_for_programs() {
+            let told = told.line();
+            self.write(to.out.as_deref(), to.encoding)?;
+            if let Some(out) = &to.out {
+                note(&format!("{} in `{}`: {told}", self.what, out.display()));
+            }
+            return Ok(());
+        }
+        let document = self.to_document(to.out.as_deref(), to.encoding, told)?;
+        format.print(&document.into_value(), Value::to_string)
+    }
+
+    /// Writes the file if there is one, and adds to `told` where the bytes are.
+    pub(super) fn to_document(
+        &self,
+        out: Option<&Path>,
+        encoding: Option<Encoding>,
+        told: Told,
+    ) -> Result<Told, Failure> {
+        let Some(path) = out else {
+            if self.privacy == Privacy::Owner && stdout_is_terminal() {
+                warn(&format!(
+                    "{} is shown on the terminal; name a file to keep it off the screen",
+                    self.what
+                ));
+            }
+            return Ok(told.with(self.member, STANDARD.encode(self.bytes)));
+        };
+        self.write(Some(path), encoding)?;
+        Ok(told
+            .with(&format!("{}_file", self.member), path.display().to_string())
+            .with("bytes", self.bytes.len()))
+    }
+
+    /// The bytes themselves.
+    pub(super) fn write(&self, out: Option<&Path>, encoding: Option<Encoding>) -> Result<(), Failure> {
+        release(Released { bytes: self.bytes, privacy: self.privacy, what: self.what }, out, encoding)
+    }
+}
+
+/// Hands a secret over.
+pub(super) fn secret(
+    (member, what): (&str, &str),
+    bytes: SecretBytes,
+    format: Format,
+    to: &OutputArgs,
+    told: Told,
+) -> Result<(), Failure> {
+    let body = bytes.into_body();
+    Produced { member, what, bytes: body.as_ref(), privacy: Privacy::Owner }.deliver(format, to, told)
+}
+
+/// Hands over what is no secret.
+pub(super) fn public(
+    (member, what): (&str, &str),
+    bytes: &[u8],
+    format: Format,
+    to: &OutputArgs,
+    told: Told,
+) -> Result<(), Failure> {
+    Produced { member, what, bytes, privacy: Privacy::Others }.deliver(format, to, told)
+}
+
+/// Says whether a signature or code is right, and fails with exit code 4 when it is not.
+pub(super) fn verdict(what: &str, valid: bool, format: Format, told: Told) -> Result<(), Failure> {
+    let line = told.line();
+    if valid {
+        return format.print(&told.with("valid", true).into_value(), |_| format!("{what} is right: {line}"));
+    }
+    Err(Failure::unverified(format!("{what} is wrong: {line}"))
+        .advise("check message, key and version; a message that was changed in any byte does not verify"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told() -> Told {
+        let answer = Answer { value: (), entry: Some(12), receipt: None };
+        Told::of(&answer, "k", Some(3))
+    }
+
+    #[test]
+    fn document_holds_the_bytes_or_their_file_but_not_both() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("out");
+        let produced =
+            Produced { member: "signature", what: "signature", bytes: b"abc", privacy: Privacy::Others };
+        let inline = produced.to_document(None, None, told()).unwrap().into_value();
+        assert_eq!(inline, json!({"key": "k", "version": 3, "entry": 12, "signature": "YWJj"}));
+        let filed = produced.to_document(Some(&file), Some(Encoding::Hex), told()).unwrap().into_value();
+        assert_eq!(filed.get("signature"), None);
+        assert_eq!(filed["bytes"], 3);
+        assert_eq!(std::fs::read(&file).unwrap(), b"616263");
+    }
+
+    #[test]
+    fn wrong_signature_is_exit_code_four() {
+        let failure = verdict("the signature", false, Format::Json, told()).unwrap_err();
+        assert_eq!(failure.exit(), crate::failure::Exit::Unverified);
+        assert_eq!(told().line(), "key k version 3, log entry 12");
+    }
+}

@@ -1,0 +1,68 @@
+//! `mac`, `verify-mac`.
+
+use clap::Args;
+use claviger_client::types::usage::{Mac, VerifyMac};
+
+use super::deliver::{Told, public, verdict};
+use super::{InputArgs, MAX_MESSAGE, MAX_SMALL, OutputArgs};
+use crate::failure::Failure;
+use crate::input::bytes::Source;
+use crate::output::Encoding;
+use crate::session::Session;
+
+/// What to authenticate.
+#[derive(Debug, Args)]
+pub struct MacArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Key, as RING/NAME or id
+    #[arg(short, long)]
+    key: String,
+    #[command(flatten)]
+    to: OutputArgs,
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+pub struct VerifyMacArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Key, as RING/NAME or id
+    #[arg(short, long)]
+    key: String,
+    /// The message authentication code
+    #[arg(short, long, value_name = "FILE")]
+    tag: Source,
+    /// Form of the code
+    #[arg(long, value_enum, default_value_t = Encoding::Raw)]
+    encoding: Encoding,
+    /// The version that is said to have made it; any unless said otherwise
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    version: Option<u32>,
+}
+
+impl MacArgs {
+    pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let request = Mac { data: self.input.input.read(MAX_MESSAGE)?.into() };
+        let answer = session.client()?.mac(&self.key, &request).await?;
+        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
+        public(
+            ("tag", "message authentication code"),
+            answer.value.tag.as_ref(),
+            session.format,
+            &self.to,
+            told,
+        )
+    }
+}
+
+impl VerifyMacArgs {
+    pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let data = self.input.input.read(MAX_MESSAGE)?;
+        let tag = self.encoding.decode(&self.tag.read(MAX_SMALL)?, "the code")?;
+        let request = VerifyMac { data: data.into(), tag: tag.into(), version: self.version };
+        let answer = session.client()?.verify_mac(&self.key, &request).await?;
+        let told = Told::of(&answer, answer.value.key, answer.value.version);
+        verdict("the message authentication code", answer.value.valid, session.format, told)
+    }
+}

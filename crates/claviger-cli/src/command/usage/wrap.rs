@@ -1,0 +1,58 @@
+//! `wrap`, `unwrap`.
+
+use clap::Args;
+use claviger_client::types::usage::{Unwrap, Wrap};
+use claviger_crypto::SecretBytes;
+
+use super::deliver::{Told, public, secret};
+use super::{InputArgs, MAX_DIRECT, MAX_DIRECT_CIPHERTEXT, OutputArgs};
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// What to wrap.
+#[derive(Debug, Args)]
+pub struct WrapArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Wrapping key, as RING/NAME or id
+    #[arg(short, long)]
+    key: String,
+    #[command(flatten)]
+    to: OutputArgs,
+}
+
+/// What to unwrap.
+#[derive(Debug, Args)]
+pub struct UnwrapArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Wrapping key, as RING/NAME or id
+    #[arg(short, long)]
+    key: String,
+    #[command(flatten)]
+    to: OutputArgs,
+}
+
+impl WrapArgs {
+    pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let material = SecretBytes::new(self.input.input.open()?.read_to_end(MAX_DIRECT)?);
+        let answer = session.client()?.wrap(&self.key, &Wrap { material: material.into() }).await?;
+        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
+        public(
+            ("wrapped", "wrapped material"),
+            answer.value.ciphertext.as_ref(),
+            session.format,
+            &self.to,
+            told,
+        )
+    }
+}
+
+impl UnwrapArgs {
+    pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let wrapped = self.input.input.read(MAX_DIRECT_CIPHERTEXT)?;
+        let answer = session.client()?.unwrap(&self.key, &Unwrap { wrapped: wrapped.into() }).await?;
+        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
+        secret(("material", "material"), answer.value.plaintext.into_inner(), session.format, &self.to, told)
+    }
+}

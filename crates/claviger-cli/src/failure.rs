@@ -1,0 +1,199 @@
+//! How a command ends when it does not end well: an exit code, a message, and what to do next.
+
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+/// The exit codes of the command line (design, section 5). They are stable: scripts rely on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Refused by the service, or failed.
+    Failed = 1,
+    /// The command line itself is wrong.
+    Usage = 2,
+    /// The call waits for approval.
+    Pending = 3,
+    /// Something that was checked does not hold.
+    Unverified = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Failed => Self::from(1),
+            Exit::Usage => Self::from(2),
+            Exit::Pending => Self::from(3),
+            Exit::Unverified => Self::from(4),
+        }
+    }
+}
+
+/// Why a command did not do what it was asked to. Its JSON is a problem document (RFC 9457) with two members more: `advice`, and
+/// `entry`, the index in the audit log of the entry that tells the refusal.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    #[serde(skip)]
+    exit: Exit,
+    #[serde(flatten)]
+    told: Box<Told>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Told {
+    title: &'static str,
+    code: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<String>,
+}
+
+impl Failure {
+    fn new(exit: Exit, title: &'static str, code: &str, detail: impl Into<String>) -> Self {
+        let (code, detail) = (code.to_owned(), detail.into());
+        let told =
+            Told { title, code, status: None, detail, entry: None, advice: None, findings: Vec::new() };
+        Self { exit, told: Box::new(told) }
+    }
+
+    /// The command line is wrong.
+    pub(crate) fn usage(detail: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, "wrong command line", "usage", detail)
+    }
+
+    /// Something on this side failed.
+    pub(crate) fn failed(detail: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, "failed", "failed", detail)
+    }
+
+    /// A file could not be read or written.
+    pub(crate) fn file(path: &Path, error: &std::io::Error) -> Self {
+        Self::new(Exit::Failed, "failed", "file", format!("`{}`: {error}", path.display()))
+    }
+
+    /// What was checked does not hold.
+    pub(crate) fn unverified(detail: impl Into<String>) -> Self {
+        Self::new(Exit::Unverified, "verification failed", "unverified", detail)
+    }
+
+    /// The service refused, with this stable code and HTTP status.
+    pub(crate) fn refused(code: &str, status: u16, detail: impl Into<String>) -> Self {
+        let mut failure = Self::new(Exit::Failed, "refused", code, detail);
+        failure.told.status = Some(status);
+        failure
+    }
+
+    /// The service waits for approvals before it does this.
+    pub(crate) fn pending(request: impl Into<String>) -> Self {
+        Self::new(Exit::Pending, "approval pending", "approval-pending", request)
+    }
+
+    /// The same, with a word on what to do next.
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.told.advice = Some(advice.into());
+        self
+    }
+
+    /// The same, with the log entry that tells it.
+    pub(crate) fn at_entry(mut self, entry: Option<u64>) -> Self {
+        self.told.entry = entry;
+        self
+    }
+
+    /// The same, with the single things that do not hold.
+    pub(crate) fn with_findings(mut self, findings: Vec<String>) -> Self {
+        self.told.findings = findings;
+        self
+    }
+
+    /// The same, after the words that say what was being done.
+    pub(crate) fn during(mut self, what: &str) -> Self {
+        self.told.detail = format!("{what}: {}", self.told.detail);
+        self
+    }
+
+    /// With which code the process ends.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.told.code
+    }
+
+    /// The HTTP status, when the service refused.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.told.status
+    }
+}
+
+/// The text for people: message, findings, where it is told, what to do.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.told.title, self.told.detail)?;
+        if self.exit == Exit::Failed && self.told.status.is_some() {
+            write!(f, " ({})", self.told.code)?;
+        }
+        for finding in &self.told.findings {
+            write!(f, "\n  - {finding}")?;
+        }
+        if let Some(entry) = self.told.entry {
+            write!(f, "\n  told by entry {entry} of the audit log")?;
+        }
+        if let Some(advice) = &self.told.advice {
+            write!(f, "\n  next: {advice}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_says_what_happened_where_it_is_told_and_what_to_do() {
+        let failure = Failure::refused("denied", 403, "no grant allows this")
+            .at_entry(Some(7))
+            .advise("ask for a grant");
+        assert_eq!(
+            failure.to_string(),
+            "refused: no grant allows this (denied)\n  told by entry 7 of the audit log\n  next: ask for a grant"
+        );
+        assert_eq!(failure.exit(), Exit::Failed);
+    }
+
+    #[test]
+    fn json_is_a_problem_document_without_empty_members() {
+        let json = serde_json::to_value(Failure::refused("denied", 403, "no")).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({"title": "refused", "code": "denied", "status": 403, "detail": "no"})
+        );
+    }
+
+    #[test]
+    fn codes_are_those_of_the_contract() {
+        let codes = [Exit::Failed, Exit::Usage, Exit::Pending, Exit::Unverified].map(|exit| exit as u8);
+        assert_eq!(codes, [1, 2, 3, 4]);
+        assert_eq!(Failure::pending("r-1").exit(), Exit::Pending);
+        assert_eq!(Failure::usage("x").exit(), Exit::Usage);
+        assert_eq!(
+            Failure::unverified("x").with_findings(vec!["a".into()]).to_string(),
+            "verification failed: x\n  - a"
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Bytes as results: to a file, to a pipe as they are, to a terminal in a form that does no harm there.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{print_bytes, print_line, stdout_is_terminal, warn};
+use crate::failure::Failure;
+use crate::file::placed::{Placed, Privacy};
+
+/// How bytes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Encoding {
+    /// Base64 (RFC 4648, section 4).
+    Base64,
+    /// Hexadecimal, lower case.
+    Hex,
+    /// As they are.
+    Raw,
+}
+
+impl Encoding {
+    /// The bytes in this form.
+    pub(crate) fn encode(self, bytes: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Base64 => STANDARD.encode(bytes).into_bytes(),
+            Self::Hex => hex::encode(bytes).into_bytes(),
+            Self::Raw => bytes.to_vec(),
+        }
+    }
+
+    /// Reads this form back; space around it does not matter.
+    ///
+    /// # Errors
+    /// When it is not of this form.
+    pub(crate) fn decode(self, bytes: &[u8], what: &str) -> Result<Vec<u8>, Failure> {
+        let trimmed = bytes.trim_ascii();
+        match self {
+            Self::Base64 => {
+                STANDARD.decode(trimmed).map_err(|_| Failure::usage(format!("{what} is not base64 text")))
+            }
+            Self::Hex => {
+                hex::decode(trimmed).map_err(|_| Failure::usage(format!("{what} is not hexadecimal text")))
+            }
+            Self::Raw => Ok(bytes.to_vec()),
+        }
+    }
+}
+
+/// What is released to the caller.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Released<'a> {
+    /// The bytes.
+    pub(crate) bytes: &'a [u8],
+    /// Whether others may see them.
+    pub(crate) privacy: Privacy,
+    /// What they are, in the words of a warning.
+    pub(crate) what: &'a str,
+}
+
+/// Writes the bytes to `out`, or to stdout. On a terminal bytes that are no text are written in base64, and a secret comes
+/// with a warning.
+///
+/// # Errors
+/// When the file or stdout cannot be written.
+pub(crate) fn release(
+    released: Released<'_>,
+    out: Option<&Path>,
+    encoding: Option<Encoding>,
+) -> Result<(), Failure> {
+    if let Some(path) = out {
+        let encoded = encoding.unwrap_or(Encoding::Raw).encode(released.bytes);
+        return Placed::write(path, released.privacy, &encoded);
+    }
+    let terminal = stdout_is_terminal();
+    if terminal && released.privacy == Privacy::Owner {
+        warn(&format!(
+            "{} is shown on the terminal; name a file with `--out` to keep it off the screen",
+            released.what
+        ));
+    }
+    match encoding.unwrap_or_else(|| default_encoding(released.bytes, terminal)) {
+        Encoding::Raw if terminal => print_line(&String::from_utf8_lossy(released.bytes)),
+        Encoding::Raw => print_bytes(released.bytes),
+        text => print_line(&String::from_utf8_lossy(&text.encode(released.bytes))),
+    }
+}
+
+fn default_encoding(bytes: &[u8], terminal: bool) -> Encoding {
+    let harmless = |sign: char| !sign.is_control() || matches!(sign, '\n' | '\t' | '\r');
+    let text = std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(harmless));
+    if terminal && !text { Encoding::Base64 } else { Encoding::Raw }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_never_gets_control_bytes_by_default() {
+        assert_eq!(default_encoding(b"text\n", true), Encoding::Raw);
+        assert_eq!(default_encoding("ü".as_bytes(), true), Encoding::Raw);
+        assert_eq!(default_encoding(b"\x1b[2J", true), Encoding::Base64);
+        assert_eq!(default_encoding(&[0xff, 0xfe], true), Encoding::Base64);
+        assert_eq!(default_encoding(&[0xff, 0xfe], false), Encoding::Raw);
+    }
+
+    #[test]
+    fn encodings_read_back() {
+        for encoding in [Encoding::Base64, Encoding::Hex, Encoding::Raw] {
+            let text = encoding.encode(&[0, 1, 254]);
+            assert_eq!(encoding.decode(&text, "x").unwrap(), [0, 1, 254]);
+        }
+        assert_eq!(Encoding::Base64.decode(b" AAH+\n", "x").unwrap(), [0, 1, 254]);
+        assert!(Encoding::Hex.decode(b"zz", "the tag").unwrap_err().to_string().contains("the tag"));
+    }
+}

@@ -1,0 +1,112 @@
+//! What commands say: results on stdout as table, JSON or YAML; everything else on stderr.
+
+mod encoding;
+mod table;
+pub(crate) mod units;
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+pub(crate) use encoding::{Encoding, Released, release};
+pub(crate) use table::{Table, record};
+
+/// In which form results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// JSON, one document.
+    Json,
+    /// YAML, one document.
+    Yaml,
+}
+
+impl Format {
+    /// Is it read by programs?
+    pub(crate) fn is_for_programs(self) -> bool {
+        self != Self::Table
+    }
+
+    /// Prints `value`; `table` makes the text for people.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) fn print<T: Serialize + ?Sized>(
+        self,
+        value: &T,
+        table: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
+        let text = match self {
+            Self::Table => table(value),
+            Self::Json | Self::Yaml => self.encode(value)?,
+        };
+        print_line(&text)
+    }
+
+    /// `value` in this form; a table is printed as JSON, having no form of its own.
+    fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<String, Failure> {
+        let broken =
+            |error: &dyn std::fmt::Display| Failure::failed(format!("the result cannot be printed: {error}"));
+        match self {
+            Self::Yaml => serde_yaml_ng::to_string(value).map_err(|error| broken(&error)),
+            Self::Json | Self::Table => serde_json::to_string_pretty(value).map_err(|error| broken(&error)),
+        }
+    }
+
+    /// Prints a failure on stderr: text for people, a problem document for programs.
+    pub(crate) fn print_failure(self, failure: &Failure) {
+        let text = match self {
+            Self::Table => failure.to_string(),
+            Self::Json | Self::Yaml => self.encode(failure).unwrap_or_else(|_| failure.to_string()),
+        };
+        note(&text);
+    }
+}
+
+/// One line on stdout. A reader that has gone away ends the program quietly, as it does for every other filter.
+pub(crate) fn print_line(text: &str) -> Result<(), Failure> {
+    print_bytes(format!("{}\n", text.trim_end_matches('\n')).as_bytes())
+}
+
+/// Bytes on stdout, as they are.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(bytes)
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failure::failed(format!("standard output: {error}")))
+}
+
+/// A line on stderr. Nothing can be done, nor said, when that fails.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", text.trim_end_matches('\n'));
+}
+
+/// A line on stderr that warns.
+pub(crate) fn warn(text: &str) {
+    note(&format!("warning: {text}"));
+}
+
+/// Is standard output a terminal?
+pub(crate) fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_get_one_document_that_reads_back() {
+        let value = serde_json::json!({"name": "orders", "keys": [1, 2]});
+        let json = Format::Json.encode(&value).unwrap();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
+        let yaml = Format::Yaml.encode(&value).unwrap();
+        assert_eq!(serde_yaml_ng::from_str::<serde_json::Value>(&yaml).unwrap(), value);
+        assert!(!Format::Table.is_for_programs() && Format::Json.is_for_programs());
+    }
+}

@@ -1,0 +1,133 @@
+//! The command line as a whole: what parses, what does not, and its help in the golden file.
+
+use clap::error::ErrorKind;
+
+use super::part;
+
+fn parse(line: &str) -> Result<(), ErrorKind> {
+    let words = std::iter::once("claviger").chain(line.split_whitespace());
+    part().try_get_matches_from(words).map(|_| ()).map_err(|error| error.kind())
+}
+
+#[test]
+fn command_line_is_consistent() {
+    part().debug_assert();
+}
+
+#[test]
+fn documented_forms_parse() {
+    for line in [
+        "status",
+        "-o json status",
+        "status -o yaml",
+        "--profile p.toml ring create orders --rotation-period 90d --quorum 3",
+        "ring update orders --rotation-period never --if-revision 4",
+        "ring separation orders relaxed --reason evaluation",
+        "key create orders/pan --data-class cardholder --label team=a --label tier=1",
+        "key list --ring orders --state active --page-all",
+        "key compromise orders/pan --version 3 --reason leaked --yes",
+        "key explain orders/pan --principal shop",
+        "encrypt --envelope file --key orders/pan -O out --context a=b --context c=d=e",
+        "decrypt out",
+        "decrypt -",
+        "reencrypt file --key orders/pan",
+        "datakey --key orders/pan --bytes 16 --without-plaintext",
+        "sign file --key s/k --algorithm rsa-pss-sha256 --prehashed",
+        "verify file --key s/k --signature sig --encoding base64",
+        "verify-mac file --key s/k --tag tag --version 1",
+        "agree --key a/k --peer peer.pem --out secret",
+        "random --bytes 64 --encoding hex",
+        "public-key --key s/k --form der",
+        "principal create shop --kind workload",
+        "role assign alice security_officer",
+        "grant create shop --key orders/pan --operations encrypt,decrypt --context k=v --source 10.0.0.0/8 --until 30d --reason why",
+        "grant create shop --ring orders --operations verify-mac --reason why",
+        "credential create shop --token --lifetime 90d --out t",
+        "credential create shop --certificate c.pem",
+        "audit tail -f -n 5",
+        "audit search --key a/b --op decrypt --outcome denied --since 2h --until 2027-01-01T00:00:00Z",
+        "audit prove 12 --out proof",
+        "audit prove --receipt r",
+        "completions bash",
+        "man --out d",
+    ] {
+        assert_eq!(parse(line), Ok(()), "{line}");
+    }
+}
+
+#[test]
+fn what_must_not_parse_does_not() {
+    for line in [
+        "key create pan",
+        "key create orders/pan --purpose everything",
+        "key compromise orders/pan --version 0",
+        "key list --limit 0",
+        "key list --limit 5 --page-all",
+        "ring create Orders",
+        "grant create shop --key a/b --ring a --operations encrypt --reason r",
+        "grant create shop --operations encrypt --reason r",
+        "grant create shop --key a/b --operations create_key --reason r",
+        "grant create shop --key a/b --operations encrypt",
+        "grant create shop --key a/b --operations encrypt --source 10.0.0.0/33 --reason r",
+        "credential create shop",
+        "credential create shop --token --certificate c",
+        "credential create shop --token --lifetime 1y",
+        "encrypt file",
+        "encrypt file --key a/b --context novalue",
+        "audit prove",
+        "audit search --op burn",
+        "random --bytes 0",
+        "role assign alice king",
+        "-o xml status",
+    ] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn no_option_takes_a_secret_as_its_value() {
+    fn walk(command: &clap::Command, path: &str) {
+        for argument in command.get_arguments() {
+            let name = argument.get_id().as_str();
+            let takes_text = argument.get_action().takes_values();
+            let secretive = ["password", "passphrase", "pin", "secret", "token", "plaintext"];
+            let is_secret = secretive.contains(&name);
+            assert!(
+                !(is_secret && takes_text),
+                "{path} --{name} would put a secret into the argument vector"
+            );
+        }
+        for child in command.get_subcommands() {
+            walk(child, &format!("{path} {}", child.get_name()));
+        }
+    }
+    walk(&part(), "claviger");
+}
+
+#[test]
+fn help_is_the_golden_one() {
+    fn print(command: &mut clap::Command, path: &str, out: &mut String) {
+        let help = command.clone().term_width(100).render_long_help();
+        out.push_str(&format!("==== {path}\n{help}\n"));
+        let names: Vec<_> = command.get_subcommands().map(|child| child.get_name().to_owned()).collect();
+        for name in names.iter().filter(|name| *name != "help") {
+            if let Some(child) = command.find_subcommand_mut(name) {
+                print(child, &format!("{path} {name}"), out);
+            }
+        }
+    }
+    let mut whole = part().term_width(100);
+    whole.build();
+    let mut printed = String::new();
+    print(&mut whole, "claviger", &mut printed);
+    let printed: String = printed.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/help.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &printed).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == printed,
+        "golden/help.txt differs; UPDATE_GOLDEN=1 rewrites it, and the diff is the change of the command line"
+    );
+}
