@@ -105,6 +105,7 @@ impl Server {
         let tls = tls::load(&config.tls)?;
         let sockets = Sockets::bind(&config)?;
         let at_work = deployment.start(&config).await?;
+        drop(deployment);
         Ok(serve(at_work, sockets, tls, config, hardening))
     }
 }

@@ -1,7 +1,8 @@
 //! A deployment on this machine: its store and its root, held together, and the road on top.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use claviger_core::Name;
 use claviger_core::port::store::Page;
@@ -32,7 +33,13 @@ pub(crate) struct AtWork {
     pub(crate) newest_note: NewestNote,
     /// Holds the reason once the log stopped by itself.
     pub(crate) fatal: watch::Receiver<Option<String>>,
+    /// The store, until nobody else has it.
+    store: SqliteStore,
+    others: Weak<SqliteStore>,
 }
+
+/// How long to wait for those who still have the store.
+const RELEASE: Duration = Duration::from_secs(5);
 
 impl Deployment {
     /// Takes hold of the data directory and opens what is in it. With [`Making::Never`] everything must be there.
@@ -82,9 +89,10 @@ impl Deployment {
             insecure_fence_off: false,
         };
         let store = Arc::new(self.store.clone());
+        let others = Arc::downgrade(&store);
         let road =
             Box::pin(Road::open(store, Arc::clone(&self.provider), Arc::new(SystemClock), options)).await?;
-        Ok(AtWork { road, newest_note, fatal })
+        Ok(AtWork { road, newest_note, fatal, store: self.store.clone(), others })
     }
 
     pub(crate) fn provider(&self) -> &Arc<dyn Provider> {
@@ -97,9 +105,21 @@ impl Deployment {
 }
 
 impl AtWork {
-    /// Ends it: the last entry, the last cut, the last note.
+    /// Ends it: the last entry, the last cut, the last note; and gives the data directory free.
     pub(crate) async fn stop(self) {
-        self.road.stop().await;
-        self.newest_note.keep().await;
+        let Self { road, newest_note, store, others, .. } = self;
+        road.stop().await;
+        newest_note.keep().await;
+        drop(road);
+        let released = async {
+            while others.strong_count() > 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        if tokio::time::timeout(RELEASE, released).await.is_err() {
+            tracing::warn!("something still holds the store; it is given free when the process ends");
+        }
+        // The last one to leave moves the write-ahead log into the database, which takes its time.
+        let _ = blocking(move || drop(store)).await;
     }
 }

@@ -63,10 +63,11 @@ pub async fn init(options: &InitOptions) -> Result<SetUp, ServerError> {
     let urls = (format!("https://{}", config.listen.control), format!("https://{}", config.listen.data));
     let at_work = deployment.start(&config).await?;
     let entered = cast::enter(&OFFICES, &authority, &at_work.road, &config).await;
+    let root = deployment.provider().module().name;
+    drop(deployment);
     at_work.stop().await;
     entered?;
     let profiles = cast::write_profiles(&OFFICES, &config, (&urls.0, &urls.1))?;
-    let root = deployment.provider().module().name;
     Ok(SetUp { config: config.file, profiles, root })
 }
 

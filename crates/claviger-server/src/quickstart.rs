@@ -84,9 +84,16 @@ pub async fn quickstart(
     let sockets = Sockets::bind(&config)?;
     let at_work = deployment.start(&config).await?;
     if !is_set_up {
-        let authority = authority::ensure_authority(&config.tls, now)?;
-        cast::enter(&CAST, &authority, &at_work.road, &config).await?;
+        let entered = match authority::ensure_authority(&config.tls, now) {
+            Ok(authority) => cast::enter(&CAST, &authority, &at_work.road, &config).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = entered {
+            at_work.stop().await;
+            return Err(error);
+        }
     }
+    drop(deployment);
     let ready = ready(&config, sockets.urls())?;
     let running = assemble::serve(at_work, sockets, tls, config, hardening);
     if let Some(path) = &options.ready_file {

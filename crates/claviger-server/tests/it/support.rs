@@ -247,20 +247,4 @@ impl House {
         let url = format!("{}/v1/rings", running.urls().control);
         self.call("administrator", "POST", url, Some(serde_json::json!({ "name": name }))).await
     }
-
-    pub(crate) async fn ring_names(&self, running: &Running) -> Vec<String> {
-        let url = format!("{}/v1/rings", running.urls().control);
-        let (status, page) = self.call("administrator", "GET", url, None).await;
-        assert_eq!(status, 200, "{page}");
-        let items = page["items"].as_array().unwrap();
-        items.iter().map(|ring| ring["name"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// How many entries with that operation code the log has.
-    pub(crate) async fn count_entries(&self, running: &Running, op: Op) -> usize {
-        let url = format!("{}/v1/audit/entries?operation={}&limit=1000", running.urls().control, op.code());
-        let (status, page) = self.call("auditor", "GET", url, None).await;
-        assert_eq!(status, 200, "{page}");
-        page["items"].as_array().unwrap().len()
-    }
 }
