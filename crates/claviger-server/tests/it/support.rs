@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use claviger_audit::op::Op;
 use claviger_core::Timestamp;
 use claviger_core::port::Clock as _;
 use claviger_server::Running;
