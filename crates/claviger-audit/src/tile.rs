@@ -1,7 +1,6 @@
 //! Paths and contents of a tiled log (C2SP tlog-tiles): tiles of 256 subtree hashes, and bundles of 256 entries.
 
 use std::fmt;
-use std::fmt::Write as _;
 
 use crate::hash::Hash;
 
@@ -191,14 +190,6 @@ pub fn full_tile_root(hashes: &[Hash]) -> Option<Hash> {
     row.first().copied()
 }
 
-/// The path as text.
-#[must_use]
-pub fn path_of(resource: Resource) -> String {
-    let mut path = String::with_capacity(32);
-    let _ = write!(path, "{resource}");
-    path
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,7 +212,6 @@ mod tests {
                     [Resource::bundle(index, size), Resource::tile(0, index, size)].into_iter().flatten()
                 {
                     assert_eq!(Resource::parse(&resource.to_string()), Ok(resource));
-                    assert_eq!(path_of(resource), resource.to_string());
                 }
             }
         }
