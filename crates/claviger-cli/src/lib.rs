@@ -7,8 +7,6 @@
 //! message; a file appears under its name only when it is whole; an exit code other than 0 means that what was asked for is not
 //! so.
 
-#![expect(dead_code, reason = "some helpers serve the demonstration, which is not wired in yet")]
-
 mod clock;
 mod command;
 mod docs;
@@ -32,6 +30,7 @@ pub use output::Format;
 #[must_use]
 pub fn run(globals: Globals, command: Command) -> ExitCode {
     let format = globals.output;
+    output::speak_for(format);
     match perform(globals, command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -365,25 +365,33 @@ fn versions_table(versions: &KeyVersions) -> String {
     table.text()
 }
 
+/// One line for each principal and rule; the document for programs has one for each action.
 fn explained_table(explained: &Explanations) -> String {
-    let mut table = Table::new("principals who can do anything with it", &["principal", "may", "by", "if"]);
-    for line in &explained.items {
-        let by = match &line.grant {
-            Some(grant) => format!("{} ({grant})", line.rule),
-            None => line.rule.clone(),
+    let mut lines: Vec<([String; 3], Vec<&'static str>)> = Vec::new();
+    for item in &explained.items {
+        let by = match &item.grant {
+            Some(grant) => format!("{} {grant}", item.rule),
+            None => item.rule.clone(),
         };
-        table.row([
-            line.principal_name.to_string(),
-            line.action.to_string(),
-            by,
-            line.conditions.clone().unwrap_or_default(),
-        ]);
+        let line = [item.principal_name.to_string(), by, item.conditions.clone().unwrap_or_default()];
+        match lines.iter_mut().find(|(known, _)| *known == line) {
+            Some((_, actions)) => actions.push(item.action.name()),
+            None => lines.push((line, vec![item.action.name()])),
+        }
+    }
+    let mut table = Table::new("principals who can do anything with it", &["principal", "by", "if", "may"]);
+    for ([principal, by, conditions], actions) in lines {
+        table.row([principal, by, conditions, actions.join(", ")]);
     }
     table.text()
 }
 
 #[cfg(test)]
 mod tests {
+    use claviger_client::types::Text;
+    use claviger_client::types::key::Explanation;
+    use claviger_core::Action::{Decrypt, Encrypt, RotateKey};
+
     use super::*;
 
     #[test]
@@ -416,6 +424,26 @@ mod tests {
             (request.ring.as_str(), request.activate, *request.spec),
             ("orders", false, Spec::Aes256Gcm)
         );
+    }
+
+    #[test]
+    fn explanation_groups_what_one_rule_gives_to_one_principal() {
+        let item = |name: &str, action: claviger_core::Action, rule: &str| Explanation {
+            principal: claviger_core::PrincipalId::from_bytes([1; 16]).into(),
+            principal_name: Text(name.parse().unwrap()),
+            action: action.into(),
+            rule: rule.into(),
+            grant: None,
+            conditions: None,
+        };
+        let items = vec![
+            item("app", Encrypt, "grant"),
+            item("eve", RotateKey, "role"),
+            item("app", Decrypt, "grant"),
+        ];
+        let text = explained_table(&Explanations { items });
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("encrypt, decrypt"), "{text}");
     }
 
     #[test]

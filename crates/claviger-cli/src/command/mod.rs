@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 mod credential;
+mod demo;
 mod grant;
 mod key;
 mod paging;
@@ -74,6 +75,8 @@ pub enum Command {
     /// The audit log, and proofs of what it says
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// The main job on real files, start to finish, every step checked
+    Demo(DemoArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Write manual pages
@@ -82,6 +85,7 @@ pub enum Command {
 
 pub(crate) use audit::AuditCommand;
 pub(crate) use credential::CredentialCommand;
+pub(crate) use demo::DemoArgs;
 pub(crate) use grant::GrantCommand;
 pub(crate) use key::KeyCommand;
 pub(crate) use principal::PrincipalCommand;
@@ -133,6 +137,7 @@ impl Command {
             Self::Grant(command) => command.run(session).await,
             Self::Credential(command) => command.run(session).await,
             Self::Audit(command) => command.run(session).await,
+            Self::Demo(args) => args.run(session).await,
             Self::Completions(args) => crate::docs::completions(crate::part(), args.shell),
             Self::Man(args) => crate::docs::man(crate::part(), &args.out),
         }

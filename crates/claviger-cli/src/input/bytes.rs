@@ -3,11 +3,10 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use claviger_crypto::SecretBytes;
 
 use crate::failure::Failure;
 
@@ -50,23 +49,9 @@ impl Source {
         }
     }
 
-    /// All of it, wiped from memory once it is no longer used.
-    pub(crate) fn read_secret(&self, limit: u64) -> Result<Bytes, Failure> {
-        let bytes = self.open()?.read_to_end(limit)?;
-        Ok(Bytes::from_owner(SecretBytes::new(bytes).into_body()))
-    }
-
     /// All of it.
     pub(crate) fn read(&self, limit: u64) -> Result<Bytes, Failure> {
         self.open()?.read_to_end(limit).map(Bytes::from)
-    }
-
-    /// The path, when it is a file.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        match self {
-            Self::File(path) => Some(path),
-            Self::Stdin => None,
-        }
     }
 }
 
@@ -97,7 +82,7 @@ impl Opened {
         let read = (&mut self.reader).take(limit.saturating_add(1)).read_to_end(&mut bytes);
         let read = read.map_err(|error| Failure::failed(format!("`{}`: {error}", self.name)))?;
         if u64::try_from(read).unwrap_or(u64::MAX) > limit {
-            return Err(Failure::usage(format!("`{}` is larger than {limit} bytes", self.name)));
+            return Err(Failure::failed(format!("`{}` is larger than {limit} bytes", self.name)));
         }
         Ok(bytes)
     }
@@ -126,7 +111,6 @@ mod tests {
         std::fs::write(&path, [7; 10]).unwrap();
         let source = Source::File(path);
         assert_eq!(source.read(10).unwrap().as_ref(), [7; 10]);
-        assert_eq!(source.read_secret(10).unwrap().as_ref(), [7; 10]);
         assert!(source.read(9).unwrap_err().to_string().contains("larger than 9 bytes"));
         assert!(Source::File(dir.path().to_owned()).read(9).unwrap_err().to_string().contains("directory"));
         assert!(Source::File(dir.path().join("no")).read(9).is_err());

@@ -37,7 +37,7 @@ impl Consent {
         if self != Self::Ask {
             return Ok(());
         }
-        crate::output::note(&format!("{question}\ntype `{word}` to go on:"));
+        crate::output::say(&format!("{question}\ntype `{word}` to go on:"));
         let mut answer = String::new();
         let read = answers.read_line(&mut answer).map_err(|error| Failure::failed(error.to_string()))?;
         if read > 0 && answer.trim() == word {

@@ -5,6 +5,7 @@ mod table;
 pub(crate) mod units;
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -63,7 +64,7 @@ impl Format {
             Self::Table => failure.to_string(),
             Self::Json | Self::Yaml => self.encode(failure).unwrap_or_else(|_| failure.to_string()),
         };
-        note(&text);
+        say(&text);
     }
 }
 
@@ -81,12 +82,27 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(format!("standard output: {error}")))
 }
 
-/// A line on stderr. Nothing can be done, nor said, when that fails.
+/// Set when the results are for programs: stderr then carries a problem document, or nothing.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on, says only what must be said, when results of this form are asked for.
+pub(crate) fn speak_for(format: Format) {
+    QUIET.store(format.is_for_programs(), Ordering::Relaxed);
+}
+
+/// A line on stderr, for people.
 pub(crate) fn note(text: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        say(text);
+    }
+}
+
+/// A line on stderr that must be said. Nothing can be done, nor said, when that fails.
+pub(crate) fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", text.trim_end_matches('\n'));
 }
 
-/// A line on stderr that warns.
+/// A line on stderr that warns people.
 pub(crate) fn warn(text: &str) {
     note(&format!("warning: {text}"));
 }

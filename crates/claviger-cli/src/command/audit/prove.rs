@@ -61,6 +61,7 @@ struct Proven {
     cut: u64,
     origin: String,
     root_log_size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     receipt_kept: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,

@@ -1,0 +1,113 @@
+//! What the log proves afterwards: a single refusal, the whole log, and that no byte of it can be changed unseen.
+
+use std::fs;
+use std::path::Path;
+
+use claviger_audit::VerifierKey;
+use claviger_client::Client;
+
+use super::steps::check;
+use crate::command::audit::export::export;
+use crate::command::audit::offline::verify;
+use crate::command::audit::prove;
+use crate::failure::Failure;
+
+/// The key of the root log, as the instance says: it was started a minute ago by this program, which is as good as its word.
+async fn root_key(client: &Client) -> Result<(VerifierKey, u32), Failure> {
+    let told = client.read_checkpoint().await?.value;
+    let key = VerifierKey::parse(told.root_vkey.trim());
+    Ok((key.map_err(|error| Failure::unverified(format!("the root key is no vkey: {error}")))?, told.shard))
+}
+
+/// Proves an entry, checks the proof here, and keeps it in `out`.
+pub(super) async fn prove(auditor: &Client, entry: u64, out: &Path) -> Result<String, Failure> {
+    let (key, shard) = root_key(auditor).await?;
+    let proof = prove::fetch(auditor, shard, entry).await?;
+    let (head, shown) = prove::check(&proof, &key)?;
+    check(shown.index == entry, || "the proof is of another entry".to_owned())?;
+    check(shown.is_refusal(), || format!("entry {entry} tells no refusal"))?;
+    prove::write(out, proof, &key, None)?;
+    Ok(format!("entry {entry} is under the signed checkpoint of {} cuts", head.size))
+}
+
+/// Exports the log to `log`, copies it to `copy`, and verifies the copy with nothing but its files and the key.
+pub(super) async fn export_and_verify(auditor: &Client, log: &Path, copy: &Path) -> Result<String, Failure> {
+    let (key, _) = root_key(auditor).await?;
+    let newest = auditor.read_system().await?.entry;
+    export(auditor, &key, log, newest).await?;
+    copy_tree(log, copy)?;
+    let verified = verify(copy, &key)?;
+    check(verified.findings.is_empty(), || verified.findings.join("; "))?;
+    Ok(format!(
+        "{} entries under {} cuts hold; {} key versions follow from them",
+        verified.entries, verified.cuts, verified.key_versions
+    ))
+}
+
+/// Changes one byte in the middle of a copy of `log`, and expects that the verification finds it.
+pub(super) fn change_and_detect(log: &Path, changed: &Path) -> Result<String, Failure> {
+    copy_tree(log, changed)?;
+    let key = crate::command::audit::offline::key_in(log)?;
+    let bundle = largest_file(changed)?;
+    let mut bytes = fs::read(&bundle).map_err(|error| Failure::file(&bundle, &error))?;
+    let middle = bytes.len() / 2;
+    if let Some(byte) = bytes.get_mut(middle) {
+        *byte ^= 1;
+    }
+    fs::write(&bundle, &bytes).map_err(|error| Failure::file(&bundle, &error))?;
+    let found = match verify(changed, &key) {
+        Ok(verified) => verified.findings,
+        Err(failure) => vec![failure.to_string()],
+    };
+    check(!found.is_empty(), || {
+        format!("byte {middle} of `{}` was changed, and nobody noticed", bundle.display())
+    })?;
+    Ok(format!("byte {middle} of `{}`: {}", bundle.display(), found.first().map_or("", String::as_str)))
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(to).map_err(|error| Failure::file(to, &error))?;
+    for entry in fs::read_dir(from).map_err(|error| Failure::file(from, &error))? {
+        let entry = entry.map_err(|error| Failure::file(from, &error))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() {
+            copy_tree(&source, &target)?;
+        } else {
+            fs::copy(&source, &target).map_err(|error| Failure::file(&source, &error))?;
+        }
+    }
+    Ok(())
+}
+
+/// The largest file under `dir`: a bundle of entries.
+fn largest_file(dir: &Path) -> Result<std::path::PathBuf, Failure> {
+    let mut folders = vec![dir.to_owned()];
+    let mut largest = None;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(|error| Failure::file(&folder, &error))?.flatten() {
+            let about = entry.metadata().map_err(|error| Failure::file(&entry.path(), &error))?;
+            if about.is_dir() {
+                folders.push(entry.path());
+            } else {
+                largest = largest.max(Some((about.len(), entry.path())));
+            }
+        }
+    }
+    largest.map(|(_, path)| path).ok_or_else(|| Failure::failed(format!("`{}` is empty", dir.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::audit::offline::fixture;
+
+    #[test]
+    fn changed_byte_is_detected_and_the_original_still_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        let key = fixture::export(&log, 600);
+        let told = change_and_detect(&log, &dir.path().join("changed")).unwrap();
+        assert!(told.contains("byte"), "{told}");
+        assert!(verify(&log, &key).unwrap().findings.is_empty());
+    }
+}

@@ -1,0 +1,396 @@
+//! The demonstration itself, from an instance that starts to a log that is verified.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use claviger_client::types::key::{ChangeState, CreateKey};
+use claviger_client::types::ring::{CreateRing, RingPolicyPatch};
+use claviger_client::types::usage::{Decrypt, Reencrypt};
+use claviger_client::types::{Pairs, key};
+use claviger_client::{Client, ClientError};
+use claviger_core::key::{DataClass, Event};
+use claviger_core::{Action, Purpose, Spec};
+
+use super::evidence;
+use super::instance::Instance;
+use super::people::{GRANTED, People};
+use super::steps::{Steps, Told, check};
+use super::tree::{self, MadeAs, Original};
+use super::{RunArgs, data};
+use crate::failure::Failure;
+use crate::input::pair::Bound;
+use crate::output::units;
+use crate::progress;
+
+const RING: &str = "demo";
+const KEY: &str = "demo/records";
+
+/// Everything that the steps share.
+pub(super) struct Play<'a> {
+    args: &'a RunArgs,
+    dir: PathBuf,
+    people: People,
+    files: Vec<Original>,
+    /// Log entry of a refusal, to be proved at the end.
+    refusal: Option<u64>,
+}
+
+impl Play<'_> {
+    fn plain(&self) -> PathBuf {
+        self.args.input.clone().unwrap_or_else(|| self.dir.join("plain"))
+    }
+
+    fn sealed(&self) -> PathBuf {
+        self.dir.join("protected")
+    }
+
+    /// What is made on the way and not worth keeping.
+    fn scratch(&self) -> PathBuf {
+        self.dir.join("scratch")
+    }
+
+    /// A protected file of the kind, to try things with.
+    fn example(&self, kind: MadeAs) -> Result<&Original, Failure> {
+        let direct =
+            |file: &&Original| (file.len <= crate::command::usage::MAX_DIRECT) == (kind == MadeAs::Direct);
+        let found = self.files.iter().find(direct).or_else(|| self.files.first());
+        found.ok_or_else(|| Failure::failed("there are no files"))
+    }
+}
+
+/// Plays the whole.
+///
+/// # Errors
+/// Those of the first step that does not hold.
+pub(super) async fn play(args: &RunArgs, dir: &Path, steps: &mut Steps) -> Result<(), Failure> {
+    // Stopped when this function ends, however it ends.
+    let instance = steps.take("start an instance of its own", start(dir)).await?;
+    let plain = args.input.clone().unwrap_or_else(|| dir.join("plain"));
+    let files = steps.take("survey the files to protect", survey(args, &plain)).await?;
+    let people = steps.take("create two applications, each with a token", gather(&instance, dir)).await?;
+    let mut play = Play { args, dir: dir.to_owned(), people, files, refusal: None };
+    let play = &mut play;
+    steps.take("create a key ring and a key", create_key(play)).await?;
+    steps.take("grant one application uses of the key", grant(play)).await?;
+    steps.take("protect every file", protect(play)).await?;
+    steps.take("look for plaintext in the protected files", look_for_plaintext(play)).await?;
+    steps.take("refuse everybody who was granted nothing", refuse_others(play)).await?;
+    steps.take("rotate the key; what was protected still opens", rotate(play)).await?;
+    steps.take("open every file and compare SHA-256", open_all(play)).await?;
+    steps.take("suspend the key: refused at once; resume: opens again", suspend(play)).await?;
+    steps.take("withdraw the grant: refused at once", withdraw(play)).await?;
+    steps.take("declare the key compromised: refused at once", compromise(play)).await?;
+    steps.take("prove by the log that the refusal is in it", prove(play)).await?;
+    steps.take("export the log and verify it offline, on a copy", verify_log(play)).await?;
+    steps.take("change one byte of another copy: detected", detect_change(play)).await?;
+    let scratch = play.scratch();
+    fs::remove_dir_all(&scratch).map_err(|error| Failure::file(&scratch, &error))
+}
+
+async fn start(dir: &Path) -> Result<(Instance, Told), Failure> {
+    let instance = Instance::start(dir).await?;
+    let told = Told::words(format!(
+        "control {}, data {}, root: {}",
+        instance.ready.urls.control, instance.ready.urls.data, instance.ready.root
+    ));
+    Ok((instance, told))
+}
+
+async fn survey(args: &RunArgs, plain: &Path) -> Result<(Vec<Original>, Told), Failure> {
+    if args.input.is_none() {
+        let bar = progress::bytes("writing", Some(u64::from(args.megabytes) * 1024 * 1024));
+        data::write(plain, args.megabytes, |bytes| bar.inc(bytes))
+            .map_err(|error| Failure::file(plain, &error))?;
+        bar.finish_and_clear();
+    }
+    let files = tree::survey(plain)?;
+    let bytes = files.iter().map(|file| file.len).sum();
+    let told = Told::work(
+        format!("{} files, {}, in `{}`", files.len(), units::bytes(bytes), plain.display()),
+        bytes,
+    );
+    Ok((files, told))
+}
+
+async fn gather(instance: &Instance, dir: &Path) -> Result<(People, Told), Failure> {
+    let people = People::gather(instance, dir).await?;
+    Ok((people, Told::words("their tokens were shown once, and are in files for their owner alone")))
+}
+
+async fn create_key(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let name = |text: &str| {
+        text.parse().map(claviger_client::types::Text).map_err(|_| Failure::failed("not a name"))
+    };
+    let administrator = &play.people.administrator;
+    administrator.create_ring(&CreateRing { name: name(RING)?, policy: RingPolicyPatch::default() }).await?;
+    let create = CreateKey {
+        ring: RING.to_owned(),
+        name: name("records")?,
+        purpose: Purpose::Encrypt.into(),
+        spec: Spec::Aes256Gcm.into(),
+        protection: None,
+        data_class: DataClass::Ephi.into(),
+        owner: None,
+        labels: Pairs::default(),
+        rotation_period_seconds: Some(Duration::from_secs(90 * 86_400).as_secs()),
+        activate: true,
+    };
+    let key = administrator.create_key(&create).await?.value;
+    Ok(((), Told::words(format!("`{}`, {}, {}, id {}", key.name, key.spec, key.state, key.id))))
+}
+
+async fn grant(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let grant = play.people.grant(KEY).await?;
+    let explained = play.people.auditor.explain_key(KEY).await?.value;
+    let users: Vec<_> = users(&explained);
+    check(users == [GRANTED], || {
+        format!("the explanation names other users of the key: {}", users.join(", "))
+    })?;
+    Ok((
+        (),
+        Told::words(format!(
+            "grant {}; the explanation of the key names `{GRANTED}` as its one user",
+            grant.id
+        )),
+    ))
+}
+
+/// Who may use material, by the explanation of the key.
+fn users(explained: &key::Explanations) -> Vec<String> {
+    let mut users: Vec<_> = explained
+        .items
+        .iter()
+        .filter(|line| line.action.is_grantable() && *line.action != Action::ReadPublicKey)
+        .map(|line| line.principal_name.to_string())
+        .collect();
+    users.sort();
+    users.dedup();
+    users
+}
+
+async fn protect(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let (plain, sealed) = (play.plain(), play.sealed());
+    let made = tree::protect(&play.people.granted, KEY, &play.files, (&plain, &sealed)).await?;
+    let direct = made.iter().filter(|made| made.kind == MadeAs::Direct).count();
+    check(made.iter().all(|made| made.version == 1), || "a file is not under version 1".to_owned())?;
+    let bytes = play.files.iter().map(|file| file.len).sum();
+    Ok((
+        (),
+        Told::work(format!("{direct} files in one call each, {} as envelopes", made.len() - direct), bytes),
+    ))
+}
+
+async fn look_for_plaintext(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let leaking = tree::leaking(&play.files, &play.sealed())?;
+    check(leaking.is_empty(), || format!("plaintext is in: {}", leaking.join(", ")))?;
+    Ok(((), Told::words("none of it is there")))
+}
+
+async fn refuse_others(play: &mut Play<'_>) -> Result<((), Told), Failure> {
+    let file = play.example(MadeAs::Direct)?.clone();
+    let sealed = read(&file.sealed_in(&play.sealed()))?;
+    let bound = file.bound()?;
+    let people = &play.people;
+    let decrypt = |client: Client, pairs: Pairs| {
+        let request = Decrypt { ciphertext: sealed.clone().into(), context: pairs };
+        async move { client.decrypt(KEY, &request).await.map(|_| ()) }
+    };
+    let refusal = refused(
+        "the administrator",
+        &[403, 404],
+        decrypt(people.administrator.clone(), bound.pairs.clone()).await,
+    )?;
+    refused(
+        "the security officer",
+        &[403, 404],
+        decrypt(people.security_officer.clone(), bound.pairs.clone()).await,
+    )?;
+    refused(
+        "the other application",
+        &[403, 404],
+        decrypt(people.stranger.clone(), bound.pairs.clone()).await,
+    )?;
+    let other = Bound::of(&[("dataset".to_owned(), "another".to_owned())])?;
+    refused(
+        "the application outside its data set",
+        &[403, 404],
+        decrypt(people.granted.clone(), other.pairs).await,
+    )?;
+    let mut swapped = bound.pairs.clone();
+    swapped.0.insert("file".to_owned(), "another".to_owned());
+    refused(
+        "the application with another file's context",
+        &[400],
+        decrypt(people.granted.clone(), swapped).await,
+    )?;
+    refused(
+        "the application on the control plane",
+        &[401, 403, 404],
+        people.granted.read_key(KEY).await.map(|_| ()),
+    )?;
+    play.refusal = refusal;
+    Ok((
+        (),
+        Told::words(
+            "six live calls were refused: administrator, security officer, stranger, and the application where it has no business",
+        ),
+    ))
+}
+
+/// Holds a call against the statuses that refuse it. Gives the log entry that tells the refusal.
+fn refused(who: &str, statuses: &[u16], result: Result<(), ClientError>) -> Result<Option<u64>, Failure> {
+    match result {
+        Ok(()) => Err(Failure::unverified(format!("{who} was not refused"))),
+        Err(ClientError::Problem(problem)) if statuses.contains(&problem.status) => Ok(problem.entry),
+        Err(other) => Err(Failure::from(other).during(&format!("{who} was to be refused, but"))),
+    }
+}
+
+async fn rotate(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let key = play.people.administrator.rotate_key(KEY).await?.value;
+    check(key.primary == 2, || format!("the protecting version is {}", key.primary))?;
+    let file = play.example(MadeAs::Envelope)?;
+    let (old, new) = (file.sealed_in(&play.sealed()), play.scratch().join("rotated.clv"));
+    tree::open_one(&play.people.granted, file, (&old, &play.scratch().join("rotated"))).await?;
+    let made =
+        tree::protect_one(&play.people.granted, KEY, file, (&play.plain().join(&file.name), &new)).await?;
+    check(made.version == 2, || format!("new data is under version {}", made.version))?;
+    let direct = play.example(MadeAs::Direct)?;
+    let path = direct.sealed_in(&play.sealed());
+    let request = Reencrypt { ciphertext: read(&path)?.into(), context: direct.bound()?.pairs };
+    // A data set without small files has no direct ciphertext to bring forward.
+    if direct.len > crate::command::usage::MAX_DIRECT {
+        return Ok(((), Told::words("version 2 protects new data; old data opens")));
+    }
+    let again = play.people.granted.reencrypt(KEY, &request).await?.value;
+    check(again.version == 2, || format!("re-encrypted data is under version {}", again.version))?;
+    Ok((
+        (),
+        Told::words(
+            "version 2 protects new data; old data opens, and is brought to version 2 without being shown",
+        ),
+    ))
+}
+
+async fn open_all(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let opened = play.dir.join("opened");
+    let bytes = tree::open(&play.people.granted, &play.files, (&play.sealed(), &opened)).await?;
+    Ok(((), Told::work(format!("{} files are, byte for byte, what they were", play.files.len()), bytes)))
+}
+
+/// Tries to open one file, and says how that went.
+async fn try_to_open(play: &Play<'_>) -> Result<Result<(), Failure>, Failure> {
+    let file = play.example(MadeAs::Envelope)?;
+    let sealed = file.sealed_in(&play.sealed());
+    Ok(tree::open_one(&play.people.granted, file, (&sealed, &play.scratch().join("tried"))).await)
+}
+
+fn refused_with(what: &str, statuses: &[u16], result: Result<(), Failure>) -> Result<(), Failure> {
+    match result {
+        Ok(()) => Err(Failure::unverified(format!("{what}: it was not refused"))),
+        Err(failure) if failure.status().is_some_and(|status| statuses.contains(&status)) => Ok(()),
+        Err(failure) => Err(failure.during(what)),
+    }
+}
+
+async fn suspend(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let responder = &play.people.responder;
+    responder.change_key_state(KEY, Event::Suspend, &ChangeState::default()).await?;
+    refused_with("the key is suspended", &[409], try_to_open(play).await?)?;
+    play.people.administrator.change_key_state(KEY, Event::Resume, &ChangeState::default()).await?;
+    try_to_open(play).await?.map_err(|failure| failure.during("the key is resumed"))?;
+    Ok(((), Told::words("the first call after the answer was refused; after resuming, the next one was not")))
+}
+
+async fn withdraw(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let query = claviger_client::types::grant::ListGrants {
+        principal: Some(GRANTED.to_owned()),
+        ..Default::default()
+    };
+    let officer = &play.people.security_officer;
+    let grants = officer.list_grants(&query).await?.value.items;
+    let revoke = claviger_client::types::grant::Revoke { reason: "shown in the demonstration".to_owned() };
+    for grant in &grants {
+        officer.revoke_grant(*grant.id, &revoke).await?;
+    }
+    check(grants.len() == 1, || format!("there were {} grants", grants.len()))?;
+    refused_with("the grant is withdrawn", &[403, 404], try_to_open(play).await?)?;
+    play.people.grant(KEY).await?;
+    try_to_open(play).await?.map_err(|failure| failure.during("the grant is given anew"))?;
+    Ok(((), Told::words("the first call after the answer was refused; given anew, the next one was not")))
+}
+
+async fn compromise(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let change =
+        ChangeState { reason: Some("shown in the demonstration".to_owned()), ..ChangeState::default() };
+    let key = play.people.responder.change_key_state(KEY, Event::Compromise, &change).await?.value;
+    refused_with("the key is compromised", &[409], try_to_open(play).await?)?;
+    let back = play.people.administrator.change_key_state(KEY, Event::Resume, &ChangeState::default()).await;
+    refused("the way back", &[409], back.map(|_| ()))?;
+    Ok((
+        (),
+        Told::words(format!("`{KEY}` is {}: it opens nothing more, and there is no way back", key.state)),
+    ))
+}
+
+async fn prove(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let entry =
+        play.refusal.ok_or_else(|| Failure::unverified("a refusal came without its entry in the log"))?;
+    let text = evidence::prove(&play.people.auditor, entry, &play.dir.join("refusal.proof")).await?;
+    Ok(((), Told::words(text)))
+}
+
+async fn verify_log(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let (log, copy) = (play.dir.join("log"), play.dir.join("log-copy"));
+    let text = evidence::export_and_verify(&play.people.auditor, &log, &copy).await?;
+    Ok(((), Told::words(text)))
+}
+
+async fn detect_change(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let text = evidence::change_and_detect(&play.dir.join("log"), &play.dir.join("log-changed"))?;
+    Ok(((), Told::words(text)))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::file(path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_client::types::Problem;
+
+    use super::*;
+
+    fn problem(status: u16) -> ClientError {
+        ClientError::Problem(Box::new(Problem { entry: Some(5), ..Problem::new(status, "x", "x") }))
+    }
+
+    #[test]
+    fn only_the_expected_refusal_counts_as_one() {
+        assert_eq!(refused("a", &[403], Err(problem(403))).unwrap(), Some(5));
+        assert!(refused("a", &[403], Err(problem(500))).is_err());
+        assert!(refused("a", &[403], Ok(())).unwrap_err().to_string().contains("was not refused"));
+        assert!(refused("a", &[403], Err(ClientError::Transport("gone".into()))).is_err());
+        assert!(refused_with("a", &[409], Err(problem(409).into())).is_ok());
+        assert!(refused_with("a", &[409], Err(problem(403).into())).is_err());
+    }
+
+    #[test]
+    fn users_of_a_key_are_those_who_use_material() {
+        let line = |name: &str, action: Action| key::Explanation {
+            principal: claviger_core::PrincipalId::from_bytes([1; 16]).into(),
+            principal_name: claviger_client::types::Text(name.parse().unwrap()),
+            action: action.into(),
+            rule: "r".into(),
+            grant: None,
+            conditions: None,
+        };
+        let items = vec![
+            line("app", Action::Encrypt),
+            line("app", Action::Decrypt),
+            line("admin", Action::RotateKey),
+        ];
+        assert_eq!(users(&key::Explanations { items }), ["app"]);
+    }
+}
