@@ -234,9 +234,11 @@ impl Running {
                 "connections were cut, because their requests did not end in `limits.shutdown_seconds`"
             );
         }
-        self.at_work.stop().await;
+        self.at_work.close().await;
+        // Watchers hold the road, and with it the store: they go before the data directory is given free.
         self.stop_probe.stop();
         let _ = self.probe.await;
+        self.at_work.release().await;
     }
 }
 

@@ -105,11 +105,21 @@ impl Deployment {
 }
 
 impl AtWork {
-    /// Ends it: the last entry, the last cut, the last note; and gives the data directory free.
+    /// Ends it and gives the data directory free.
     pub(crate) async fn stop(self) {
-        let Self { road, newest_note, store, others, .. } = self;
-        road.stop().await;
-        newest_note.keep().await;
+        self.close().await;
+        self.release().await;
+    }
+
+    /// Closes the log: the last entry, the last cut, the last note.
+    pub(crate) async fn close(&self) {
+        self.road.stop().await;
+        self.newest_note.keep().await;
+    }
+
+    /// Gives the data directory free, once nobody else has the store any more.
+    pub(crate) async fn release(self) {
+        let Self { road, store, others, .. } = self;
         drop(road);
         let released = async {
             while others.strong_count() > 0 {

@@ -198,7 +198,7 @@ impl Road {
 
     /// Records the end, cuts and signs a last time, and stops the sequencer. Calls that come later are refused.
     pub async fn stop(&self) {
-        let _ = self.stop.send(true);
+        self.stop.send_replace(true);
         if let Err(error) =
             self.tell(Telling::of_system(Op::NodeStop, self.clock.now()), Note::default()).await
         {

@@ -14,6 +14,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::stop::Stopping;
 
@@ -39,10 +40,12 @@ pub trait Watchable: Send + Sync + 'static {
 /// Answers watchers until `stopping` says so.
 pub async fn run(socket: TcpListener, watchable: Arc<dyn Watchable>, mut stopping: Stopping) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut conversations = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            () = stopping.stopped() => return,
+            () = stopping.stopped() => break,
             accepted = socket.accept() => accepted,
+            Some(_) = conversations.join_next() => continue,
         };
         let Ok((stream, _)) = accepted else {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -50,12 +53,13 @@ pub async fn run(socket: TcpListener, watchable: Arc<dyn Watchable>, mut stoppin
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
         let watchable = Arc::clone(&watchable);
-        tokio::spawn(async move {
+        conversations.spawn(async move {
             // A watcher that went away is nobody's trouble.
             let _ = tokio::time::timeout(LIFETIME, converse(stream, watchable)).await;
             drop(place);
         });
     }
+    conversations.shutdown().await;
 }
 
 async fn converse(stream: TcpStream, watchable: Arc<dyn Watchable>) -> Result<(), hyper::Error> {
