@@ -1,6 +1,8 @@
 //! The server from outside: real sockets, real TLS, real data.
 
 #[cfg(test)]
+mod deployment;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod listener;

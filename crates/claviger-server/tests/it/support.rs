@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use claviger_audit::op::Op;
 use claviger_core::Timestamp;
 use claviger_core::port::Clock as _;
 use claviger_server::Running;
@@ -245,5 +246,21 @@ impl House {
     pub(crate) async fn create_ring(&self, running: &Running, name: &str) -> (u16, Value) {
         let url = format!("{}/v1/rings", running.urls().control);
         self.call("administrator", "POST", url, Some(serde_json::json!({ "name": name }))).await
+    }
+
+    pub(crate) async fn ring_names(&self, running: &Running) -> Vec<String> {
+        let url = format!("{}/v1/rings", running.urls().control);
+        let (status, page) = self.call("administrator", "GET", url, None).await;
+        assert_eq!(status, 200, "{page}");
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|ring| ring["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// How many entries with that operation code the log has.
+    pub(crate) async fn count_entries(&self, running: &Running, op: Op) -> usize {
+        let url = format!("{}/v1/audit/entries?operation={}&limit=1000", running.urls().control, op.code());
+        let (status, page) = self.call("auditor", "GET", url, None).await;
+        assert_eq!(status, 200, "{page}");
+        page["items"].as_array().unwrap().len()
     }
 }

@@ -1,0 +1,302 @@
+//! A deployment at work: what it keeps, whom it lets in, what it tells watchers, how it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use claviger_audit::op::Op;
+use claviger_core::Timestamp;
+use claviger_core::port::StoreError;
+use claviger_server::config::Config;
+use claviger_server::pki::{Authority, LEAF_LIFETIME};
+use claviger_server::quickstart::{QuickstartOptions, quickstart};
+use claviger_server::{Server, ServerError};
+use serde_json::{Value, json};
+
+use crate::support::{House, now};
+
+#[tokio::test]
+async fn quick_start_run_again_serves_the_same_data() {
+    let house = House::new();
+    let first = house.start().await;
+    assert_eq!(house.create_ring(&first, "orders").await.0, 201);
+    first.shutdown().await;
+    let ca = std::fs::read(house.path("pki/ca.crt")).unwrap();
+    let app = std::fs::read(house.path("profiles/app.crt")).unwrap();
+
+    let second = house.start().await;
+    assert_eq!(house.ring_names(&second).await, ["orders"]);
+    assert_eq!(std::fs::read(house.path("pki/ca.crt")).unwrap(), ca);
+    assert_eq!(std::fs::read(house.path("profiles/app.crt")).unwrap(), app);
+    // Each start and each orderly end is on record.
+    assert_eq!(house.count_entries(&second, Op::NodeStart).await, 2);
+    assert_eq!(house.count_entries(&second, Op::NodeStop).await, 1);
+    assert_eq!(house.count_entries(&second, Op::Initialize).await, 1);
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn configuration_of_a_quick_start_can_be_served() {
+    let house = House::new();
+    house.start().await.shutdown().await;
+    let running = Server::start(house.config(), None).await.unwrap();
+    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn ready_file_says_where_everything_is() {
+    let house = House::new();
+    let file = house.path("ready.json");
+    let options = QuickstartOptions { ready_file: Some(file.clone()), ..house.options() };
+    let (running, _) = quickstart(&options, None).await.unwrap();
+    let ready: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(ready["urls"]["control"], running.urls().control);
+    assert_eq!(ready["root"], "insecure_software_root");
+    for name in [
+        "administrator",
+        "security_officer",
+        "auditor",
+        "operator",
+        "responder",
+        "custodian-1",
+        "custodian-2",
+        "app",
+    ] {
+        let path = ready["profiles"][name].as_str().unwrap();
+        let profile = claviger_client::Profile::load(std::path::Path::new(path)).unwrap();
+        assert_eq!(profile.data.as_deref(), Some(running.urls().data.as_str()));
+        assert_eq!(profile.control.is_some(), name != "app");
+    }
+    assert!(std::path::Path::new(ready["ca"].as_str().unwrap()).is_absolute());
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn profiles_work_with_the_client_as_they_are() {
+    let house = House::new();
+    let running = house.start().await;
+    let profile = claviger_client::Profile::load(&house.path("profiles/operator.toml")).unwrap();
+    let status = claviger_client::Client::new(&profile).unwrap().read_system().await.unwrap().value;
+    assert!(status.log_size > 0);
+    assert!(status.deployment.starts_with("claviger-"), "{}", status.deployment);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn who_shows_nothing_is_unauthenticated_on_both_planes() {
+    let house = House::new();
+    let running = house.start().await;
+    let (nobody, urls) = (house.http(None), running.urls());
+    for url in
+        [format!("{}/v1/rings", urls.control), format!("{}/v1/keys/orders%2Fmain/public-key", urls.data)]
+    {
+        let response = nobody.get(url).send().await.unwrap();
+        assert_eq!(response.status(), 401);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+    }
+    let response =
+        nobody.get(format!("{}/v1/rings", urls.control)).bearer_auth("nonsense").send().await.unwrap();
+    assert_eq!(response.status(), 401);
+    assert_eq!(nobody.get(format!("{}/v1/health", urls.data)).send().await.unwrap().status(), 200);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn application_has_no_business_on_the_control_plane() {
+    let house = House::new();
+    let running = house.start().await;
+    let url = format!("{}/v1/rings", running.urls().control);
+    assert_eq!(house.call("app", "GET", url, None).await.0, 403);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn application_uses_a_key_that_it_was_granted_and_only_then() {
+    let house = House::new();
+    let running = house.start().await;
+    let urls = running.urls().clone();
+    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    let key = json!({ "ring": "orders", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm" });
+    let (status, made) =
+        house.call("administrator", "POST", format!("{}/v1/keys", urls.control), Some(key)).await;
+    assert_eq!(status, 201, "{made}");
+    let encrypt = || {
+        let url = format!("{}/v1/keys/orders%2Fmain/encrypt", urls.data);
+        house.call("app", "POST", url, Some(json!({ "plaintext": "aGVsbG8=" })))
+    };
+    assert_eq!(encrypt().await.0, 404);
+    let grant = json!({
+        "principal": "app", "on": { "key": "orders/main" }, "operations": ["encrypt"], "reason": "test",
+    });
+    let (status, made) =
+        house.call("security_officer", "POST", format!("{}/v1/grants", urls.control), Some(grant)).await;
+    assert_eq!(status, 201, "{made}");
+    let (status, sealed) = encrypt().await;
+    assert_eq!(status, 200, "{sealed}");
+
+    // The use is counted by its action; nothing that a caller named is a label.
+    let text =
+        house.http(None).get(format!("{}/metrics", urls.metrics)).send().await.unwrap().text().await.unwrap();
+    assert!(
+        text.contains(r#"claviger_requests_total{listener="data",action="encrypt",outcome="ok"} 1"#),
+        "{text}"
+    );
+    assert!(text.contains(r#"action="encrypt",outcome="not_found"} 1"#));
+    assert!(!text.contains("orders") && !text.contains("app\""), "{text}");
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn second_process_on_the_same_data_is_refused() {
+    let house = House::new();
+    let running = house.start().await;
+    for error in [
+        quickstart(&house.options(), None).await.unwrap_err(),
+        Server::start(house.config(), None).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, ServerError::Store { source: StoreError::Locked, .. }), "{error}");
+        assert!(error.to_string().contains("another process holds"), "{error}");
+    }
+    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn watchers_are_told_numbers_health_and_readiness_in_plain_http() {
+    let house = House::new();
+    let running = house.start().await;
+    let metrics = running.urls().metrics.clone();
+    assert!(metrics.starts_with("http://127.0.0.1:"));
+    let client = house.http(None);
+    let get = async |path: &str| {
+        let response = client.get(format!("{metrics}{path}")).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(get("/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(get("/readyz").await, (200, "ready\n".to_owned()));
+    assert_eq!(get("/v1/rings").await.0, 404);
+    assert_eq!(client.post(format!("{metrics}/metrics")).send().await.unwrap().status(), 405);
+    let (_, text) = get("/metrics").await;
+    for name in [
+        "claviger_log_commits_total ",
+        "claviger_fence_epoch ",
+        "claviger_provider_up 1",
+        "claviger_log_queue ",
+    ] {
+        assert!(text.contains(name), "{name}\n{text}");
+    }
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn end_under_load_loses_nothing_that_was_answered() {
+    let house = Arc::new(House::new());
+    let running = house.start().await;
+    let url = format!("{}/v1/rings", running.urls().control);
+    let (made, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let mut tasks = Vec::new();
+    for worker in 0..4 {
+        let (client, url) = (house.http(Some("administrator")), url.clone());
+        let (made, over) = (Arc::clone(&made), Arc::clone(&over));
+        tasks.push(tokio::spawn(async move {
+            for number in 0.. {
+                let ring = json!({ "name": format!("ring-{worker}-{number}") });
+                let Ok(response) = client.post(&url).json(&ring).send().await else { break };
+                assert_eq!(response.status(), 201);
+                made.fetch_add(1, Ordering::SeqCst);
+            }
+            assert!(over.load(Ordering::SeqCst), "the server went away before it was told to");
+        }));
+    }
+    while made.load(Ordering::SeqCst) < 20 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    over.store(true, Ordering::SeqCst);
+    running.shutdown().await;
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let again = house.start().await;
+    // A call may be done and its answer lost on the way; the other way round never.
+    assert!(house.count_entries(&again, Op::CreateRing).await >= made.load(Ordering::SeqCst));
+    assert_eq!(house.count_entries(&again, Op::NodeStop).await, 1);
+    again.shutdown().await;
+}
+
+#[tokio::test]
+async fn store_that_was_put_back_does_not_start() {
+    let house = House::new();
+    house.start().await.shutdown().await;
+    let (store, old) = (house.path("data/store.db"), house.path("old.db"));
+    std::fs::copy(&store, &old).unwrap();
+    let running = house.start().await;
+    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    running.shutdown().await;
+    for leftover in ["data/store.db-wal", "data/store.db-shm"] {
+        let _ = std::fs::remove_file(house.path(leftover));
+    }
+    std::fs::copy(&old, &store).unwrap();
+    let error = quickstart(&house.options(), None).await.unwrap_err();
+    assert!(error.to_string().contains("rolled back"), "{error}");
+}
+
+#[tokio::test]
+async fn root_of_another_deployment_is_refused() {
+    let (house, other) = (House::new(), House::new());
+    house.start().await.shutdown().await;
+    other.start().await.shutdown().await;
+    std::fs::copy(other.path("root.key"), house.path("root.key")).unwrap();
+    let error = Server::start(house.config(), None).await.unwrap_err();
+    assert!(error.to_string().contains("does not open this software root"), "{error}");
+}
+
+#[tokio::test]
+async fn expired_certificate_is_refused_with_what_to_do_and_renewed_by_a_quick_start() {
+    let house = House::new();
+    house.start().await.shutdown().await;
+    let authority = Authority::load(&house.path("pki/ca.crt"), &house.path("pki/ca.key")).unwrap();
+    let age = u64::try_from((LEAF_LIFETIME + Duration::from_secs(5)).as_micros()).unwrap();
+    let long_ago = Timestamp::from_micros(now().as_micros() - age);
+    let expired = authority.issue_server(&["localhost".into()], long_ago).unwrap();
+    expired.write(&house.path("pki/server.crt"), &house.path("pki/server.key")).unwrap();
+
+    let error = Server::start(house.config(), None).await.unwrap_err().to_string();
+    assert!(error.contains("has expired") && error.contains("--renew"), "{error}");
+    std::fs::write(house.path("pki/server.crt"), "nothing").unwrap();
+    let error = Server::start(house.config(), None).await.unwrap_err().to_string();
+    assert!(error.contains("pki/server.crt"), "{error}");
+
+    expired.write(&house.path("pki/server.crt"), &house.path("pki/server.key")).unwrap();
+    let running = house.start().await;
+    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn certificates_are_read_again_and_broken_ones_change_nothing() {
+    let house = House::new();
+    let running = house.start().await;
+    let key = std::fs::read(house.path("pki/server.key")).unwrap();
+    std::fs::write(house.path("pki/server.key"), "broken").unwrap();
+    assert!(running.reload_certificates().is_err());
+    assert_eq!(house.create_ring(&running, "one").await.0, 201);
+    std::fs::write(house.path("pki/server.key"), key).unwrap();
+    running.reload_certificates().unwrap();
+    assert_eq!(house.create_ring(&running, "two").await.0, 201);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn address_that_is_taken_is_named() {
+    let house = House::new();
+    house.start().await.shutdown().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config: Config = house.config();
+    config.listen.data = taken.local_addr().unwrap();
+    let error = Server::start(config, None).await.unwrap_err().to_string();
+    assert!(
+        error.contains("listen.data") && error.contains(&taken.local_addr().unwrap().to_string()),
+        "{error}"
+    );
+}

@@ -1,0 +1,93 @@
+//! A deployment served by the real binary, stopped when it goes out of scope.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The binary under test.
+pub(crate) const CLAVIGER: &str = env!("CARGO_BIN_EXE_claviger");
+const START: Duration = Duration::from_secs(60);
+
+/// A command of the binary that no setting of the surroundings reaches.
+pub(crate) fn claviger() -> Command {
+    let mut command = Command::new(CLAVIGER);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CLAVIGER_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A quick start at work.
+pub(crate) struct Instance {
+    child: Child,
+    pub(crate) dir: PathBuf,
+    /// What it wrote to its ready file.
+    pub(crate) ready: Value,
+}
+
+impl Instance {
+    /// Starts one in `dir`, with its data in `dir/claviger-data` and its traces in `dir/trace`.
+    pub(crate) fn start(dir: &Path, environment: &[(&str, &str)]) -> Self {
+        let (ready, trace) = (dir.join("ready.json"), dir.join("trace"));
+        let _ = std::fs::remove_file(&ready);
+        let trace = std::fs::File::options().create(true).append(true).open(trace).unwrap();
+        let mut command = claviger();
+        command.current_dir(dir).envs(environment.iter().copied());
+        command.args(["quickstart", "--listen", "127.0.0.1:0", "--ready-file", "ready.json"]);
+        command.stdin(Stdio::null()).stdout(trace.try_clone().unwrap()).stderr(trace);
+        let mut child = command.spawn().unwrap();
+        let start = Instant::now();
+        while !ready.exists() {
+            assert!(start.elapsed() < START, "it does not serve");
+            assert!(child.try_wait().unwrap().is_none(), "{}", said(dir));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let ready = serde_json::from_slice(&std::fs::read(ready).unwrap()).unwrap();
+        Self { child, dir: dir.to_owned(), ready }
+    }
+
+    /// Runs a command with the profile of `who`, giving it `input`.
+    pub(crate) fn run(&self, who: &str, arguments: &[&str], input: &[u8]) -> Output {
+        let profile = self.ready["profiles"][who].as_str().unwrap();
+        let mut child = claviger()
+            .current_dir(&self.dir)
+            .args(["--profile", profile])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that refuses may not read its input to the end.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        child.wait_with_output().unwrap()
+    }
+
+    /// The same, where it must succeed; gives what it printed.
+    pub(crate) fn done(&self, who: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+        let output = self.run(who, arguments, input);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub(crate) fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success(), "{}", said(&self.dir));
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn said(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("trace")).unwrap_or_default()
+}
