@@ -117,7 +117,8 @@ async fn application_uses_a_key_that_it_was_granted_and_only_then() {
     let running = house.start().await;
     let urls = running.urls().clone();
     assert_eq!(house.create_ring(&running, "orders").await.0, 201);
-    let key = json!({ "ring": "orders", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm" });
+    let key = json!({ "ring": "orders", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm",
+        "data_class": "internal" });
     let (status, made) =
         house.call("administrator", "POST", format!("{}/v1/keys", urls.control), Some(key)).await;
     assert_eq!(status, 201, "{made}");
