@@ -25,13 +25,26 @@ pub(super) const fn field_len(spec: Spec) -> Option<usize> {
 }
 
 /// The public key in `CKA_EC_POINT`: an `OCTET STRING` by the standard, bare in some tokens.
+///
+/// The length of the whole decides: a bare point starts with 0x04 too, and what follows may look like the length of an
+/// `OCTET STRING` by chance.
 pub(super) fn public_of_point(spec: Spec, point: &[u8]) -> Result<PublicKey, CryptoError> {
-    let inner = match point {
-        [0x04, len, rest @ ..] if *len < 0x80 && usize::from(*len) == rest.len() => rest,
-        [0x04, 0x81, len, rest @ ..] if usize::from(*len) == rest.len() => rest,
-        bare => bare,
-    };
-    PublicKey::from_raw(spec, inner)
+    let len = point_len(spec).ok_or(CryptoError::UnsupportedSpec)?;
+    let start = point.len().checked_sub(len).ok_or(CryptoError::Malformed)?;
+    let (head, bare) = point.split_at(start);
+    if head.is_empty() || tlv(0x04, bare)?.starts_with(head) {
+        return PublicKey::from_raw(spec, bare);
+    }
+    Err(CryptoError::Malformed)
+}
+
+/// Bytes of a public key: an uncompressed point (SEC 1, 2.3.3), or the one form that Ed25519 has (RFC 8032, 5.1.2).
+const fn point_len(spec: Spec) -> Option<usize> {
+    match (spec, field_len(spec)) {
+        (Spec::Ed25519, _) => Some(32),
+        (_, Some(field)) => Some(1 + 2 * field),
+        (_, None) => None,
+    }
 }
 
 /// The public key of modulus and exponent (RFC 8017, A.1.1 in RFC 5280, 4.1).
@@ -116,6 +129,23 @@ mod tests {
                 assert_eq!(public_of_point(spec, &point).unwrap().spki(), public.spki(), "{spec}");
             }
             assert!(public_of_point(spec, &raw[1..]).is_err());
+            let mut other_tag = tlv(4, raw).unwrap();
+            other_tag[0] = 5;
+            assert!(public_of_point(spec, &other_tag).is_err());
+        }
+    }
+
+    #[test]
+    fn bare_point_that_looks_wrapped_is_taken_as_a_point() {
+        // The second byte of a bare point is the first of x; one in some two hundred equals the length of what follows.
+        for (spec, looks_like) in [(Spec::EcP256, 63), (Spec::EcP384, 95)] {
+            let found = (0..20_000).find_map(|_| {
+                let Material { public, .. } = generate(spec, &mut ModuleRandom).unwrap();
+                let public = PublicKey::from_spki(spec, &public.unwrap()).unwrap();
+                (public.raw().unwrap()[1] == looks_like).then_some(public)
+            });
+            let public = found.unwrap();
+            assert_eq!(public_of_point(spec, public.raw().unwrap()).unwrap().spki(), public.spki());
         }
     }
 
