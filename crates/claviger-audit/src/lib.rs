@@ -16,6 +16,7 @@ pub mod receipt;
 mod signature;
 pub mod tile;
 pub mod tree;
+pub mod verify;
 
 pub use cbor::CborError;
 pub use checkpoint::Checkpoint;

@@ -11,6 +11,7 @@ use clap::Args;
 use claviger_audit::cut::Cut;
 use claviger_audit::tile::{Resource, WIDTH, parse_bundle};
 use claviger_audit::tree::{Frontier, leaf_hash};
+use claviger_audit::verify::{CHECKPOINT, ROOT, ROOT_VKEY, bundles, for_each_entry, node_vkey};
 use claviger_audit::{Checkpoint, Entry, Op, VerifierKey};
 use claviger_client::types::audit::Checkpoints;
 use claviger_client::{Client, ClientError};
@@ -18,7 +19,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::checkpoint::root_key;
-use super::layout::{self, ROOT, for_each_entry};
+use super::offline::{Export, failure};
 use crate::failure::Failure;
 use crate::file::placed::{Placed, Privacy};
 use crate::input::bytes::Source;
@@ -96,8 +97,8 @@ pub(crate) async fn export(
         work.fetch_node_keys(shard.shard, shard.size).await?;
         entries += shard.size;
     }
-    Placed::write(&layout::root_vkey(dir), Privacy::Others, format!("{key}\n").as_bytes())?;
-    Placed::write(&layout::checkpoint(dir), Privacy::Others, note.as_bytes())?;
+    Placed::write(&dir.join(ROOT_VKEY), Privacy::Others, format!("{key}\n").as_bytes())?;
+    Placed::write(&dir.join(CHECKPOINT), Privacy::Others, note.as_bytes())?;
     work.bar.finish_and_clear();
     let directory = dir.display().to_string();
     Ok(Exported { directory, origin: head.origin, cuts: head.size, entries, fetched: work.fetched })
@@ -114,7 +115,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// The checkpoint of an export that is already there. It must be of the same log.
     fn known(&self) -> Result<Option<Checkpoint>, Failure> {
-        let path = layout::checkpoint(self.dir);
+        let path = self.dir.join(CHECKPOINT);
         if !path.exists() {
             return Ok(None);
         }
@@ -149,12 +150,12 @@ impl Work<'_> {
             .map_err(|error| Failure::unverified(format!("the checkpoint does not hold: {error}")))?;
         self.fetch_log(ROOT, head.size).await?;
         let mut last = None;
-        for_each_entry(self.dir, ROOT, head.size, |index, bytes| {
+        for_each_entry(&Export(self.dir), ROOT, head.size, |index, bytes| {
             if index + 1 == head.size {
                 last = Some(Cut::decode(bytes));
             }
-            Ok(())
-        })?;
+        })
+        .map_err(failure)?;
         let cut = last.transpose().map_err(|error| Failure::unverified(format!("the last cut: {error}")))?;
         Ok(cut.map(|cut| (head, cut)))
     }
@@ -163,13 +164,13 @@ impl Work<'_> {
     fn check_growth(&self, known: &Checkpoint, head: &Checkpoint) -> Result<(), Failure> {
         let mut tree = Frontier::new();
         let mut root = (known.size == 0).then(|| tree.root());
-        for_each_entry(self.dir, ROOT, head.size, |_, bytes| {
+        for_each_entry(&Export(self.dir), ROOT, head.size, |_, bytes| {
             tree.push(leaf_hash(bytes));
             if tree.size() == known.size {
                 root = Some(tree.root());
             }
-            Ok(())
-        })?;
+        })
+        .map_err(failure)?;
         if root == Some(known.root) && tree.root() == head.root {
             return Ok(());
         }
@@ -180,7 +181,7 @@ impl Work<'_> {
     }
 
     async fn fetch_log(&mut self, log: &str, size: u64) -> Result<(), Failure> {
-        for bundle in layout::bundles(size) {
+        for bundle in bundles(size) {
             if !self.has(log, bundle, size) {
                 self.fetch(log, bundle).await?;
             }
@@ -236,12 +237,12 @@ impl Work<'_> {
     /// The keys of the nodes that the log says have started: what receipts are checked with.
     async fn fetch_node_keys(&mut self, shard: u32, size: u64) -> Result<(), Failure> {
         let mut names = Vec::new();
-        for_each_entry(self.dir, &shard.to_string(), size, |_, bytes| {
+        for_each_entry(&Export(self.dir), &shard.to_string(), size, |_, bytes| {
             if let Ok(Entry { op: Op::NodeStart, reference: Some(digest), .. }) = Entry::decode(bytes) {
-                names.push(format!("{shard}/node/{}.vkey", hex::encode(digest)));
+                names.push(node_vkey(shard, &digest));
             }
-            Ok(())
-        })?;
+        })
+        .map_err(failure)?;
         for name in names.iter().filter(|name| !self.dir.join(name).exists()) {
             let bytes = self.client.read_log_resource(name).await?.value;
             self.place(name, &bytes)?;

@@ -4,10 +4,8 @@ pub(crate) mod checkpoint;
 mod entry;
 pub(crate) mod export;
 mod follow;
-mod layout;
 pub(crate) mod offline;
 pub(crate) mod prove;
-mod replay;
 mod search;
 mod verify;
 

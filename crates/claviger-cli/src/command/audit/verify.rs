@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use claviger_audit::VerifierKey;
+use claviger_audit::verify::{States, differences};
 use claviger_client::Client;
 use claviger_client::types::audit::ListStates;
 use claviger_core::KeyVersionId;
@@ -12,7 +13,6 @@ use serde::Serialize;
 use super::checkpoint::root_key;
 use super::export::export;
 use super::offline::{Verified, key_in, verify};
-use super::replay::{States, differences};
 use crate::failure::Failure;
 use crate::input::bytes::Source;
 use crate::output::{record, warn};

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use claviger_audit::{Entry, Op, Outcome};
 use claviger_core::key::{Event, State};
 use claviger_core::{KeyId, KeyVersionId};
+
+use super::finding::Finding;
+use crate::{Entry, Op, Outcome};
 
 /// A key as the log tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,29 +20,45 @@ struct Key {
 #[derive(Debug, Default)]
 pub(super) struct Replay {
     keys: BTreeMap<KeyId, Key>,
-    findings: Vec<String>,
 }
 
 /// State of a version and of its key.
-pub(super) type States = BTreeMap<KeyVersionId, (State, State)>;
+pub type States = BTreeMap<KeyVersionId, (State, State)>;
 
 impl Replay {
     /// Takes one entry. What cannot be is a finding; the replay goes on.
-    pub(super) fn take(&mut self, at: u64, entry: &Entry<'_>) {
+    pub(super) fn take(&mut self, shard: u32, at: u64, entry: &Entry<'_>, findings: &mut Vec<Finding>) {
         if entry.out != Outcome::Ok {
             return;
         }
-        let Some(step) = step_of(entry.op) else { return };
-        let Some(id) = entry.key.map(KeyId::from_bytes) else {
-            self.findings.push(format!("entry {at}: `{}` names no key", entry.op.name()));
-            return;
-        };
-        if self.apply(step, id, entry).is_none() {
-            self.findings.push(format!(
-                "entry {at}: `{}` of key {id} cannot follow from the entries before",
-                entry.op.name()
-            ));
+        let id = entry.key.map(KeyId::from_bytes);
+        if let Some(step) = step_of(entry.op)
+            && id.and_then(|id| self.apply(step, id, entry)).is_none()
+        {
+            findings.push(Finding::ImpossibleStep { shard, entry: at, op: entry.op, key: id });
         }
+        if entry.op.uses_material()
+            && let Some(id) = id
+            && let Some(state) = self.forbids(id, entry)
+        {
+            findings.push(Finding::UseOfDeadKey { shard, entry: at, op: entry.op, key: id, state });
+        }
+    }
+
+    /// The state that forbids what the entry tells as done (mechanisms, INV-13); `None` if nothing does. A key that the log
+    /// does not know is in no state that allows anything.
+    fn forbids(&self, id: KeyId, entry: &Entry<'_>) -> Option<Option<State>> {
+        let Some(key) = self.keys.get(&id) else { return Some(None) };
+        let version = match entry.kv {
+            Some(number) => match key.versions.get(&number) {
+                Some(state) => *state,
+                None => return Some(None),
+            },
+            None => key.state,
+        };
+        let state = key.state.stricter(version);
+        let allowed = if entry.op.protects() { state.protects() } else { state.processes() };
+        (!allowed).then_some(Some(state))
     }
 
     fn apply(&mut self, step: Step, id: KeyId, entry: &Entry<'_>) -> Option<()> {
@@ -58,14 +76,14 @@ impl Replay {
         }
     }
 
-    /// What follows, and what could not follow.
-    pub(super) fn finish(self) -> (States, Vec<String>) {
+    /// What follows.
+    pub(super) fn finish(self) -> States {
         let versions = |(id, key): (KeyId, Key)| {
             key.versions
                 .into_iter()
                 .map(move |(number, state)| (KeyVersionId { key: id, number }, (state, key.state)))
         };
-        (self.keys.into_iter().flat_map(versions).collect(), self.findings)
+        self.keys.into_iter().flat_map(versions).collect()
     }
 }
 
@@ -121,7 +139,8 @@ fn step_of(op: Op) -> Option<Step> {
 }
 
 /// The differences between what the log yields and what is live, a line each.
-pub(super) fn differences(logged: &States, live: &States) -> Vec<String> {
+#[must_use]
+pub fn differences(logged: &States, live: &States) -> Vec<String> {
     let words = |states: Option<&(State, State)>| {
         states.map_or_else(|| "nothing".to_owned(), |(version, key)| format!("{version}, its key {key}"))
     };
@@ -150,12 +169,12 @@ mod tests {
         entry
     }
 
-    fn replayed(steps: &[(Op, Option<u32>)]) -> (Vec<(u32, State, State)>, Vec<String>) {
-        let mut replay = Replay::default();
+    fn replayed(steps: &[(Op, Option<u32>)]) -> (Vec<(u32, State, State)>, Vec<Finding>) {
+        let (mut replay, mut findings) = (Replay::default(), Vec::new());
         for (at, (op, version)) in (0..).zip(steps) {
-            replay.take(at, &entry(*op, *version, Outcome::Ok));
+            replay.take(0, at, &entry(*op, *version, Outcome::Ok), &mut findings);
         }
-        let (states, findings) = replay.finish();
+        let states = replay.finish();
         (states.into_iter().map(|(id, (version, key))| (id.number, version, key)).collect(), findings)
     }
 
@@ -170,10 +189,10 @@ mod tests {
 
     #[test]
     fn refused_steps_change_nothing() {
-        let mut replay = Replay::default();
-        replay.take(0, &entry(Op::CreateKey, Some(1), Outcome::Ok));
-        replay.take(1, &entry(Op::ActivateKey, Some(1), Outcome::Denied));
-        let (states, findings) = replay.finish();
+        let (mut replay, mut findings) = (Replay::default(), Vec::new());
+        replay.take(0, 0, &entry(Op::CreateKey, Some(1), Outcome::Ok), &mut findings);
+        replay.take(0, 1, &entry(Op::ActivateKey, Some(1), Outcome::Denied), &mut findings);
+        let states = replay.finish();
         assert_eq!(states.values().next(), Some(&(State::PreActive, State::PreActive)));
         assert!(findings.is_empty());
     }
@@ -188,6 +207,29 @@ mod tests {
         ] {
             assert_eq!(replayed(&steps).1.len(), 1, "{steps:?}");
         }
+    }
+
+    #[test]
+    fn use_that_the_state_forbids_is_a_finding() {
+        use Op::{
+            ActivateKey, CompromiseKey, CreateKey, DeactivateKey, Decrypt, Encrypt, ReadPublicKey, ResumeKey,
+            RotateKey, SuspendKey, Verify,
+        };
+        let begun = [(CreateKey, Some(1)), (ActivateKey, Some(1))];
+        for (steps, dead) in [
+            (&[(Encrypt, Some(1)), (Decrypt, Some(1)), (Verify, None)][..], 0),
+            (&[(SuspendKey, None), (Decrypt, Some(1)), (Encrypt, Some(1)), (ReadPublicKey, Some(1))], 2),
+            (&[(SuspendKey, None), (ResumeKey, None), (Encrypt, Some(1))], 0),
+            (&[(RotateKey, Some(2)), (Encrypt, Some(2)), (Decrypt, Some(1)), (Encrypt, Some(1))], 1),
+            (&[(DeactivateKey, None), (Decrypt, Some(1)), (Encrypt, Some(1))], 1),
+            (&[(CompromiseKey, None), (Decrypt, Some(1))], 1),
+            (&[(Decrypt, Some(9))], 1),
+        ] {
+            let findings = replayed(&[&begun, steps].concat()).1;
+            assert_eq!(findings.len(), dead, "{steps:?}: {findings:?}");
+            assert!(findings.iter().all(|finding| finding.code() == "use-of-dead-key"), "{findings:?}");
+        }
+        assert_eq!(replayed(&[(Encrypt, Some(1))]).1.len(), 1, "a key that the log does not know");
     }
 
     #[test]

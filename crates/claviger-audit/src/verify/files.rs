@@ -1,0 +1,102 @@
+//! Where the parts of an exported log lie, and how they are read:
+//!
+//! ```text
+//! root.vkey                          key of the root log (C2SP vkey)
+//! root/checkpoint                    its newest signed checkpoint; written last, covers all the rest
+//! root/tile/entries/…                its cuts, 256 to a bundle (C2SP tlog-tiles)
+//! <shard>/tile/entries/…             the entries of a shard's log
+//! <shard>/node/<hex>.vkey            keys of its nodes, by their SHA-256: what receipts are checked with
+//! ```
+
+use super::finding::Finding;
+use crate::tile::{Resource, WIDTH, parse_bundle};
+
+/// The root log, as names have it.
+pub const ROOT: &str = "root";
+/// The key of the root log.
+pub const ROOT_VKEY: &str = "root.vkey";
+/// The newest checkpoint.
+pub const CHECKPOINT: &str = "root/checkpoint";
+
+/// The key of a node, by the digest that its start carries.
+#[must_use]
+pub fn node_vkey(shard: u32, digest: &[u8]) -> String {
+    format!("{shard}/node/{}.vkey", crate::hash::to_hex(digest))
+}
+
+/// Gives the files of an export.
+pub trait Files {
+    /// The content of a file, or why there is none.
+    ///
+    /// # Errors
+    /// [`NoFile`].
+    fn read(&self, name: &str) -> Result<Vec<u8>, NoFile>;
+}
+
+/// Why a file is not there for the reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoFile {
+    /// There is none of that name.
+    Missing,
+    /// It cannot be read, for this reason.
+    Unreadable(String),
+}
+
+/// Why a walk over a log ends early.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WalkError {
+    /// Something does not hold.
+    #[error("{0}")]
+    Finding(Finding),
+    /// A file could not be read, which says nothing about the log.
+    #[error("`{name}` cannot be read: {why}")]
+    Unreadable {
+        /// Its name.
+        name: String,
+        /// The reason.
+        why: String,
+    },
+}
+
+/// A file of the export.
+///
+/// # Errors
+/// [`Finding::FileMissing`]: an export without it proves nothing; or [`WalkError::Unreadable`].
+pub fn read(files: &dyn Files, name: &str) -> Result<Vec<u8>, WalkError> {
+    files.read(name).map_err(|no_file| match no_file {
+        NoFile::Missing => WalkError::Finding(Finding::FileMissing { name: name.to_owned() }),
+        NoFile::Unreadable(why) => WalkError::Unreadable { name: name.to_owned(), why },
+    })
+}
+
+/// The bundles of a log of `size` entries.
+pub fn bundles(size: u64) -> impl Iterator<Item = Resource> {
+    (0..size.div_ceil(WIDTH)).filter_map(move |index| Resource::bundle(index, size))
+}
+
+/// The first `size` entries of a log, in order.
+///
+/// # Errors
+/// Those of [`read`], and [`Finding::FileMalformed`] for a bundle that is not what it should be.
+pub fn for_each_entry(
+    files: &dyn Files,
+    log: &str,
+    size: u64,
+    mut each: impl FnMut(u64, &[u8]),
+) -> Result<(), WalkError> {
+    let mut index = 0;
+    for bundle in bundles(size) {
+        let name = format!("{log}/{bundle}");
+        let bytes = read(files, &name)?;
+        let malformed = |why: String| WalkError::Finding(Finding::FileMalformed { name: name.clone(), why });
+        let entries = parse_bundle(&bytes).map_err(|error| malformed(error.to_string()))?;
+        if u64::try_from(entries.len()).unwrap_or(u64::MAX) != (size - index).min(WIDTH) {
+            return Err(malformed(format!("it holds {} entries", entries.len())));
+        }
+        for entry in entries {
+            each(index, entry);
+            index += 1;
+        }
+    }
+    Ok(())
+}

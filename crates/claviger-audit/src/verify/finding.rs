@@ -1,0 +1,256 @@
+//! What a verification can find. Each finding has a stable code for programs and a sentence for people.
+
+use std::fmt;
+
+use claviger_core::KeyId;
+use claviger_core::key::State;
+
+use crate::Op;
+
+/// One thing that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The checkpoint is not one that the given key signed.
+    CheckpointInvalid {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The newest cut is older than the caller accepts.
+    CheckpointStale {
+        /// Its age in seconds.
+        age_seconds: u64,
+    },
+    /// A cut is not one.
+    CutMalformed {
+        /// Its index in the root log.
+        cut: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A cut calls itself by another number, or goes back in its epoch.
+    CutOutOfOrder {
+        /// Its index in the root log.
+        cut: u64,
+    },
+    /// Entries are not those that were cut.
+    EntriesAltered {
+        /// The shard.
+        shard: u32,
+        /// The first entry that may be altered.
+        first: u64,
+        /// The first entry after those that may be.
+        end: u64,
+    },
+    /// An entry goes back in its epoch.
+    EntryOutOfOrder {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+    },
+    /// An entry does not have the one form that entries have.
+    EntryMalformed {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file is not what its place says.
+    FileMalformed {
+        /// Its name in the export.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file that the checkpoint covers is not there.
+    FileMissing {
+        /// Its name in the export.
+        name: String,
+    },
+    /// The log is not the one of a checkpoint that was held before, grown: somebody keeps two histories.
+    Forked {
+        /// Size of the root log at which they differ.
+        size: u64,
+    },
+    /// A change of a key's state that cannot follow from the entries before it.
+    ImpossibleStep {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+        /// What it tells.
+        op: Op,
+        /// The key.
+        key: Option<KeyId>,
+    },
+    /// The log does not hold what a receipt promised.
+    ReceiptBroken {
+        /// The receipt's place in the request, from 0.
+        receipt: usize,
+        /// The entry that was promised.
+        entry: u64,
+    },
+    /// A receipt is for entries that the log does not reach: it was rolled back, or the export is older.
+    ReceiptBeyondLog {
+        /// The receipt's place in the request, from 0.
+        receipt: usize,
+        /// The entry that was promised.
+        entry: u64,
+    },
+    /// A receipt that no node of this log signed.
+    ReceiptForged {
+        /// The receipt's place in the request, from 0.
+        receipt: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The log is shorter than at a checkpoint that was held before.
+    RolledBack {
+        /// Size of the root log then.
+        known: u64,
+        /// Size now.
+        size: u64,
+    },
+    /// The root log is not the one that the checkpoint signs.
+    RootLogAltered,
+    /// An entry names a session that is not in the log before it.
+    SessionUnknown {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+    },
+    /// A cut leaves out a shard that was not retired.
+    ShardDropped {
+        /// Index of the cut.
+        cut: u64,
+        /// The shard.
+        shard: u32,
+    },
+    /// Two cuts give a shard different roots at one size.
+    ShardForked {
+        /// Index of the later cut.
+        cut: u64,
+        /// The shard.
+        shard: u32,
+    },
+    /// A cut takes back entries, an epoch or an incarnation of a shard.
+    ShardWentBack {
+        /// Index of the cut.
+        cut: u64,
+        /// The shard.
+        shard: u32,
+    },
+    /// A key was used in a state that forbids it, or without being there (mechanisms, INV-13).
+    UseOfDeadKey {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+        /// The use.
+        op: Op,
+        /// The key.
+        key: KeyId,
+        /// Its state; `None` for one that the log does not know.
+        state: Option<State>,
+    },
+}
+
+impl Finding {
+    /// A word for programs. Stable.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::CheckpointInvalid { .. } => "checkpoint-invalid",
+            Self::CheckpointStale { .. } => "checkpoint-stale",
+            Self::CutMalformed { .. } => "cut-malformed",
+            Self::CutOutOfOrder { .. } => "cut-out-of-order",
+            Self::EntriesAltered { .. } => "entries-altered",
+            Self::EntryMalformed { .. } => "entry-malformed",
+            Self::EntryOutOfOrder { .. } => "entry-out-of-order",
+            Self::FileMalformed { .. } => "file-malformed",
+            Self::FileMissing { .. } => "file-missing",
+            Self::Forked { .. } => "forked",
+            Self::ImpossibleStep { .. } => "impossible-step",
+            Self::ReceiptBeyondLog { .. } => "receipt-beyond-log",
+            Self::ReceiptBroken { .. } => "receipt-broken",
+            Self::ReceiptForged { .. } => "receipt-forged",
+            Self::RolledBack { .. } => "rolled-back",
+            Self::RootLogAltered => "root-log-altered",
+            Self::SessionUnknown { .. } => "session-unknown",
+            Self::ShardDropped { .. } => "shard-dropped",
+            Self::ShardForked { .. } => "shard-forked",
+            Self::ShardWentBack { .. } => "shard-went-back",
+            Self::UseOfDeadKey { .. } => "use-of-dead-key",
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CheckpointInvalid { why } => write!(f, "the checkpoint does not hold: {why}"),
+            Self::CheckpointStale { age_seconds } => write!(f, "the newest cut is {age_seconds} s old"),
+            Self::CutMalformed { cut, why } => write!(f, "cut {cut} is no cut: {why}"),
+            Self::CutOutOfOrder { cut } => {
+                write!(f, "cut {cut} has another number, or goes back in its epoch")
+            }
+            Self::EntriesAltered { shard, first, end } => write!(
+                f,
+                "entries {first} to {} of shard {shard} are not those that were cut: altered, inserted, removed or reordered",
+                end.saturating_sub(1)
+            ),
+            Self::EntryMalformed { shard, entry, why } => {
+                write!(f, "entry {entry} of shard {shard} is no entry: {why}")
+            }
+            Self::EntryOutOfOrder { shard, entry } => {
+                write!(f, "entry {entry} of shard {shard} goes back in its epoch")
+            }
+            Self::FileMalformed { name, why } => write!(f, "`{name}`: {why}"),
+            Self::FileMissing { name } => write!(f, "`{name}` is missing"),
+            Self::Forked { size } => write!(
+                f,
+                "at {size} cuts the log is another one than the checkpoint that was held before: two histories are kept"
+            ),
+            Self::ImpossibleStep { shard, entry, op, key: Some(key) } => {
+                write!(
+                    f,
+                    "entry {entry} of shard {shard}: `{op}` of key {key} cannot follow from the entries before"
+                )
+            }
+            Self::ImpossibleStep { shard, entry, op, key: None } => {
+                write!(f, "entry {entry} of shard {shard}: `{op}` names no key")
+            }
+            Self::ReceiptBeyondLog { receipt, entry } => write!(
+                f,
+                "receipt {receipt} promises entry {entry}, which the log does not reach: it was rolled back, or the export is older"
+            ),
+            Self::ReceiptBroken { receipt, entry } => {
+                write!(f, "receipt {receipt} promises another entry {entry} than the log holds")
+            }
+            Self::ReceiptForged { receipt, why } => {
+                write!(f, "receipt {receipt} was not given by this log: {why}")
+            }
+            Self::RolledBack { known, size } => {
+                write!(f, "the log has {size} cuts, and had {known} at the checkpoint that was held before")
+            }
+            Self::RootLogAltered => f.write_str("the root log is not the one that the checkpoint signs"),
+            Self::SessionUnknown { shard, entry } => {
+                write!(f, "entry {entry} of shard {shard} names a session that is not in the log before it")
+            }
+            Self::ShardDropped { cut, shard } => write!(f, "cut {cut} leaves out shard {shard}"),
+            Self::ShardForked { cut, shard } => {
+                write!(f, "cut {cut}: shard {shard} had another root at that size before")
+            }
+            Self::ShardWentBack { cut, shard } => write!(f, "cut {cut}: shard {shard} goes back"),
+            Self::UseOfDeadKey { shard, entry, op, key, state: Some(state) } => {
+                write!(f, "entry {entry} of shard {shard}: `{op}` with key {key}, which was {state}")
+            }
+            Self::UseOfDeadKey { shard, entry, op, key, state: None } => {
+                write!(f, "entry {entry} of shard {shard}: `{op}` with key {key}, which was not there")
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Verifies an exported log with nothing but its files and one public key. No I/O: the files come through [`Files`].
+//!
+//! What is checked: the root log is the one that the checkpoint signs, and, where an older checkpoint is at hand, that one
+//! grown; its cuts follow each other, and no shard shrinks, goes back in its epochs or disappears; each shard's log has, at
+//! every size that a cut names, the root that the cut names; every entry has the one form that entries have, no entry goes back
+//! in its epoch, and each names a session that is there; the states of keys follow from the entries, and no key was used in a
+//! state that forbids it (mechanisms, INV-12 and INV-13); and the log holds what receipts promised.
+
+mod files;
+mod finding;
+mod receipts;
+mod replay;
+mod root;
+mod shard;
+
+use std::collections::BTreeMap;
+
+pub use files::{
+    CHECKPOINT, Files, NoFile, ROOT, ROOT_VKEY, WalkError, bundles, for_each_entry, node_vkey, read,
+};
+pub use finding::Finding;
+use receipts::Receipts;
+use replay::Replay;
+pub use replay::{States, differences};
+
+use crate::{Checkpoint, VerifierKey};
+
+/// What to verify an export with.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The key of the root log. It must come from elsewhere than the export to mean anything.
+    pub key: &'a VerifierKey,
+    /// A checkpoint that was held before: a signed note.
+    pub known: Option<&'a [u8]>,
+    /// Receipts that callers hold, in their wire form.
+    pub receipts: &'a [String],
+    /// The instant, in microseconds since 1970, and the age in seconds beyond which the newest cut is stale.
+    pub freshness: Option<(u64, u64)>,
+}
+
+impl<'a> Request<'a> {
+    /// With the key alone.
+    #[must_use]
+    pub const fn new(key: &'a VerifierKey) -> Self {
+        Self { key, known: None, receipts: &[], freshness: None }
+    }
+}
+
+/// What was verified, and what does not hold. Figures are of what was reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Name of the root log.
+    pub origin: String,
+    /// Cuts of the root log.
+    pub cuts: u64,
+    /// Clock of the newest cut, in microseconds since 1970. Advisory.
+    pub cut_at: u64,
+    /// Sizes of the shards.
+    pub shards: BTreeMap<u32, u64>,
+    /// The states of keys that the log yields.
+    pub states: States,
+    /// Receipts that the log keeps.
+    pub receipts_kept: usize,
+    /// What does not hold; empty if all does.
+    pub findings: Vec<Finding>,
+}
+
+impl Verified {
+    /// Entries of all shards.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.shards.values().sum()
+    }
+}
+
+/// A file that is there and cannot be read, which says nothing about the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` cannot be read: {why}")]
+pub struct Unreadable {
+    /// Its name.
+    pub name: String,
+    /// The reason.
+    pub why: String,
+}
+
+/// Verifies an export. What does not hold is in [`Verified::findings`].
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn verify(files: &dyn Files, request: &Request<'_>) -> Result<Verified, Unreadable> {
+    let mut verified = Verified::default();
+    match walk(files, request, &mut verified) {
+        Ok(()) => Ok(verified),
+        Err(WalkError::Finding(finding)) => {
+            verified.findings.push(finding);
+            Ok(verified)
+        }
+        Err(WalkError::Unreadable { name, why }) => Err(Unreadable { name, why }),
+    }
+}
+
+/// Goes on as long as there is ground to stand on: entries mean nothing where the checkpoint or the root log does not hold.
+fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Result<(), WalkError> {
+    let head = open(&read(files, CHECKPOINT)?, request.key, "")?;
+    verified.origin.clone_from(&head.origin);
+    verified.cuts = head.size;
+    let known = request.known.map(|note| open(note, request.key, "the one that was held before: "));
+    let known = known.transpose()?;
+    let cuts = root::verify(files, &head, known.as_ref(), &mut verified.findings)?;
+    verified.cut_at = cuts.newest_at;
+    if let Some((now, limit)) = request.freshness {
+        let age_seconds = now.saturating_sub(cuts.newest_at) / 1_000_000;
+        if age_seconds > limit {
+            verified.findings.push(Finding::CheckpointStale { age_seconds });
+        }
+    }
+    let mut receipts = Receipts::parse(request.receipts, &head.origin, &mut verified.findings);
+    let mut replay = Replay::default();
+    for (number, roots) in &cuts.shards {
+        let size = roots.last_key_value().map_or(0, |(size, _)| *size);
+        verified.shards.insert(*number, size);
+        let mut wanted = receipts.wanted(*number);
+        let walked = shard::Shard::new(*number, roots, &mut wanted, &mut replay, &mut verified.findings)
+            .verify(files, size);
+        let of_shard = receipts.of(*number);
+        match walked.and_then(|nodes| of_shard.judge(files, (*number, size), &wanted, &nodes, verified)) {
+            Ok(()) => {}
+            // The other shards can still be told about.
+            Err(WalkError::Finding(finding)) => verified.findings.push(finding),
+            Err(unreadable) => return Err(unreadable),
+        }
+    }
+    receipts.judge_rest(&mut verified.findings);
+    verified.states = replay.finish();
+    Ok(())
+}
+
+fn open(note: &[u8], key: &VerifierKey, which: &str) -> Result<Checkpoint, WalkError> {
+    Checkpoint::open(note, key)
+        .map_err(|error| WalkError::Finding(Finding::CheckpointInvalid { why: format!("{which}{error}") }))
+}

@@ -1,0 +1,109 @@
+//! The log of one shard: its tree at every cut, and its entries one by one.
+
+use std::collections::BTreeSet;
+
+use super::files::{Files, WalkError, for_each_entry};
+use super::finding::Finding;
+use super::receipts::Wanted;
+use super::replay::Replay;
+use super::root::Roots;
+use crate::tree::{Frontier, leaf_hash};
+use crate::{Entry, Op};
+
+/// Digests of the keys of the nodes that the log says have started.
+pub(super) type Nodes = BTreeSet<Vec<u8>>;
+
+/// A walk over one shard.
+pub(super) struct Shard<'a> {
+    number: u32,
+    roots: &'a Roots,
+    wanted: &'a mut Wanted,
+    replay: &'a mut Replay,
+    findings: &'a mut Vec<Finding>,
+    tree: Frontier,
+    epoch: u64,
+    sessions: BTreeSet<u64>,
+    nodes: Nodes,
+    /// The last size that a cut names at which the log was as it was cut.
+    whole_until: u64,
+    altered: bool,
+}
+
+impl<'a> Shard<'a> {
+    pub(super) const fn new(
+        number: u32,
+        roots: &'a Roots,
+        wanted: &'a mut Wanted,
+        replay: &'a mut Replay,
+        findings: &'a mut Vec<Finding>,
+    ) -> Self {
+        Self {
+            number,
+            roots,
+            wanted,
+            replay,
+            findings,
+            tree: Frontier::new(),
+            epoch: 0,
+            sessions: BTreeSet::new(),
+            nodes: Nodes::new(),
+            whole_until: 0,
+            altered: false,
+        }
+    }
+
+    /// Walks over the first `size` entries; gives the nodes that started.
+    pub(super) fn verify(mut self, files: &dyn Files, size: u64) -> Result<Nodes, WalkError> {
+        self.hold_against_cut();
+        for_each_entry(files, &self.number.to_string(), size, |index, bytes| {
+            let leaf = leaf_hash(bytes);
+            self.tree.push(leaf);
+            self.wanted.saw(index, leaf, &self.tree);
+            self.hold_against_cut();
+            match Entry::decode(bytes) {
+                Ok(entry) => self.take(index, &entry),
+                Err(error) => self.findings.push(Finding::EntryMalformed {
+                    shard: self.number,
+                    entry: index,
+                    why: error.to_string(),
+                }),
+            }
+        })?;
+        Ok(self.nodes)
+    }
+
+    /// Holds the tree against the cut at this size, if there is one. The first that differs says where to look; all later ones
+    /// must differ as well.
+    fn hold_against_cut(&mut self) {
+        let size = self.tree.size();
+        match self.roots.get(&size) {
+            Some(root) if *root == self.tree.root() => self.whole_until = size,
+            Some(_) if !self.altered => {
+                self.altered = true;
+                let (shard, first) = (self.number, self.whole_until);
+                self.findings.push(Finding::EntriesAltered { shard, first, end: size });
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    fn take(&mut self, index: u64, entry: &Entry<'_>) {
+        if entry.e < self.epoch {
+            self.findings.push(Finding::EntryOutOfOrder { shard: self.number, entry: index });
+        }
+        self.epoch = self.epoch.max(entry.e);
+        match (entry.op, &entry.reference) {
+            (Op::Session, _) => {
+                self.sessions.insert(index);
+            }
+            (Op::NodeStart, Some(digest)) => {
+                self.nodes.insert(digest.to_vec());
+            }
+            _ => {}
+        }
+        if entry.ses.is_some_and(|session| !self.sessions.contains(&session)) {
+            self.findings.push(Finding::SessionUnknown { shard: self.number, entry: index });
+        }
+        self.replay.take(self.number, index, entry, self.findings);
+    }
+}
