@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 pub(crate) fn run() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     crate::tidy::run()?;
+    crate::deny::run()?;
+    crate::advisories::run(None)?;
     cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     cargo(&["nextest", "run", "--workspace", "--locked"])
 }

@@ -1,8 +1,14 @@
 //! Chores of the house, written in Rust so that they run wherever the house is built.
 
+mod advisories;
 mod check;
+mod deny;
+mod graph;
+mod license;
+mod sbom;
 mod tidy;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -11,15 +17,32 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Chore {
+    /// Holds the lock file against a copy of the advisory database, offline.
+    Advisories {
+        /// Folder with `crates/` or `advisory-db.tar.xz`. Default: `../shared/data/rustsec`.
+        #[arg(long)]
+        db: Option<PathBuf>,
+    },
     /// Format, lints, arrows and tests: what must hold of every commit.
     Check,
+    /// Holds licences, bans and sources of all dependencies against `deny.toml`.
+    Deny,
+    /// Writes the software bill of materials of the binaries: CycloneDX 1.6, JSON.
+    Sbom {
+        /// The file to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Holds the dependencies between crates against `arrows.toml`.
     Tidy,
 }
 
 fn main() -> ExitCode {
     let done = match Chore::parse() {
+        Chore::Advisories { db } => advisories::run(db.as_deref()),
         Chore::Check => check::run(),
+        Chore::Deny => deny::run(),
+        Chore::Sbom { out } => sbom::run(&out),
         Chore::Tidy => tidy::run(),
     };
     match done {
