@@ -1,2 +1,20 @@
-//! Room reserved.
-fn main() {}
+//! The auditor's program: verifies an exported log on a machine that knows nothing but its files and one public key.
+//!
+//! What it keeps true: it writes nothing and asks nobody; exit code 0 means that everything holds, 4 that something does
+//! not, and each thing that does not is named; when the key is the export's own word, it says so.
+
+mod command;
+mod pack;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let command = command::Command::parse();
+    match command.run() {
+        Ok(report) => report.print(),
+        Err(error) => report::print_failure(command.output, &error),
+    }
+}

@@ -10,6 +10,7 @@
 
 use super::finding::Finding;
 use crate::tile::{Resource, WIDTH, parse_bundle};
+use crate::{NoteError, VerifierKey};
 
 /// The root log, as names have it.
 pub const ROOT: &str = "root";
@@ -66,6 +67,19 @@ pub fn read(files: &dyn Files, name: &str) -> Result<Vec<u8>, WalkError> {
     files.read(name).map_err(|no_file| match no_file {
         NoFile::Missing => WalkError::Finding(Finding::FileMissing { name: name.to_owned() }),
         NoFile::Unreadable(why) => WalkError::Unreadable { name: name.to_owned(), why },
+    })
+}
+
+/// A key as a file of the export holds it: its vkey, and at most a line feed.
+///
+/// # Errors
+/// Those of [`read`], and [`Finding::FileMalformed`] for what is no key.
+pub fn read_vkey(files: &dyn Files, name: &str) -> Result<VerifierKey, WalkError> {
+    let bytes = read(files, name)?;
+    let text = std::str::from_utf8(bytes.strip_suffix(b"\n").unwrap_or(&bytes));
+    let key = text.map_err(|_| NoteError::VerifierKey).and_then(VerifierKey::parse);
+    key.map_err(|error| {
+        WalkError::Finding(Finding::FileMalformed { name: name.to_owned(), why: error.to_string() })
     })
 }
 

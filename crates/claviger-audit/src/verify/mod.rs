@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 pub use files::{
     CHECKPOINT, Files, NoFile, ROOT, ROOT_VKEY, WalkError, bundles, for_each_entry, node_vkey, read,
+    read_vkey,
 };
 pub use finding::Finding;
 use receipts::Receipts;
@@ -101,6 +102,7 @@ pub fn verify(files: &dyn Files, request: &Request<'_>) -> Result<Verified, Unre
 
 /// Goes on as long as there is ground to stand on: entries mean nothing where the checkpoint or the root log does not hold.
 fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Result<(), WalkError> {
+    hold_key(files, request.key)?;
     let head = open(&read(files, CHECKPOINT)?, request.key, "")?;
     verified.origin.clone_from(&head.origin);
     verified.cuts = head.size;
@@ -133,6 +135,15 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
     receipts.judge_rest(&mut verified.findings);
     verified.states = replay.finish();
     Ok(())
+}
+
+/// The key that lies in the export is nobody's proof, but another one than the request's is a sign that something is wrong.
+fn hold_key(files: &dyn Files, key: &VerifierKey) -> Result<(), WalkError> {
+    if read_vkey(files, ROOT_VKEY)? == *key {
+        return Ok(());
+    }
+    let why = "it is another key than the one to verify with".to_owned();
+    Err(WalkError::Finding(Finding::FileMalformed { name: ROOT_VKEY.to_owned(), why }))
 }
 
 fn open(note: &[u8], key: &VerifierKey, which: &str) -> Result<Checkpoint, WalkError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Verified;
-use super::files::{Files, WalkError, node_vkey, read};
+use super::files::{Files, WalkError, node_vkey, read_vkey};
 use super::finding::Finding;
 use super::shard::Nodes;
 use crate::receipt::ReceiptError;
@@ -123,14 +123,12 @@ const NOT_THIS_KEY: ReceiptError = ReceiptError::Note(NoteError::NotSigned);
 fn keys(files: &dyn Files, shard: u32, nodes: &Nodes) -> Result<Vec<VerifierKey>, WalkError> {
     let one = |digest: &Vec<u8>| {
         let name = node_vkey(shard, digest);
-        let text = read(files, &name)?;
-        let key = VerifierKey::parse(String::from_utf8_lossy(&text).trim());
-        match key {
-            Ok(key) if key.digest().as_slice() == digest.as_slice() => Ok(key),
-            Ok(_) => Err("it is another key than the one that started".to_owned()),
-            Err(error) => Err(error.to_string()),
+        let key = read_vkey(files, &name)?;
+        if key.digest().as_slice() == digest.as_slice() {
+            return Ok(key);
         }
-        .map_err(|why| WalkError::Finding(Finding::FileMalformed { name, why }))
+        let why = "it is another key than the one that started".to_owned();
+        Err(WalkError::Finding(Finding::FileMalformed { name, why }))
     };
     nodes.iter().map(one).collect()
 }

@@ -8,3 +8,5 @@ mod hygiene;
 mod instance;
 #[cfg(test)]
 mod tour;
+#[cfg(test)]
+mod verify;

@@ -59,9 +59,10 @@ pub(crate) struct Exported {
 impl ExportArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client()?;
-        let told = client.read_checkpoint().await?.value;
-        let key = root_key(self.root_vkey.as_ref(), &told.root_vkey)?;
-        let exported = export(&client, &key, &self.out, None).await?;
+        let told = client.read_checkpoint().await?;
+        let key = root_key(self.root_vkey.as_ref(), &told.value.root_vkey)?;
+        // Everything that was answered before this command is in the log before the entry of its own first question.
+        let exported = export(&client, &key, &self.out, told.entry).await?;
         session.format.print(&exported, |exported| {
             record(&[
                 ("directory", exported.directory.clone()),

@@ -62,9 +62,7 @@ pub(crate) fn verify(dir: &Path, key: &VerifierKey) -> Result<Verified, Failure>
 
 /// The key that lies in the export: its own word, no more.
 pub(crate) fn key_in(dir: &Path) -> Result<VerifierKey, Failure> {
-    let text = audit::read(&Export(dir), ROOT_VKEY).map_err(failure)?;
-    VerifierKey::parse(String::from_utf8_lossy(&text).trim())
-        .map_err(|error| Failure::unverified(format!("`{ROOT_VKEY}`: {error}")))
+    audit::read_vkey(&Export(dir), ROOT_VKEY).map_err(failure)
 }
 
 /// A walk over an export that ended early, as a failure of the command.

@@ -1,0 +1,71 @@
+//! What the program says, and how it ends.
+
+use std::fs;
+use std::process::Output;
+
+use crate::log::{Log, node_key, root_key};
+use crate::program::run;
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn the_export_s_own_word_is_called_that() {
+    let dir = tempfile::tempdir().unwrap();
+    Log::honest().write(dir.path());
+    let output = run(&[dir.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(said(&output).contains("the export's own word"), "{}", said(&output));
+    let key = dir.path().join("key");
+    fs::write(&key, format!("{}\n", root_key().verifier_key())).unwrap();
+    let output = run(&[dir.path().to_str().unwrap(), "--checkpoint-key", key.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(said(&output).contains("Everything holds."), "{}", said(&output));
+}
+
+#[test]
+fn finding_is_told_with_its_code_and_exit_4() {
+    let dir = tempfile::tempdir().unwrap();
+    Log::honest().write(dir.path());
+    let key = dir.path().join("key");
+    fs::write(&key, node_key(0).verifier_key().to_string()).unwrap();
+    let output = run(&[dir.path().to_str().unwrap(), "--checkpoint-key", key.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(said(&output).contains("file-malformed: `root.vkey`"), "{}", said(&output));
+    assert!(said(&output).contains("it is evidence"), "{}", said(&output));
+}
+
+#[test]
+fn what_cannot_be_read_is_no_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    for (arguments, exit, wanted) in [
+        (&["/nowhere/at/all"][..], 1, "cannot be read"),
+        (&[path], 1, "claviger audit export"),
+        (&[path, "--checkpoint-key", "/nowhere/key"], 1, "`/nowhere/key` cannot be read"),
+        (&[path, "--max-age", "soon"], 2, "--max-age"),
+        (&[], 2, "Usage"),
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(exit), "{}", said(&output));
+        assert!(output.stdout.is_empty());
+        assert!(said(&output).contains(wanted), "{}", said(&output));
+    }
+}
+
+#[test]
+fn what_is_no_file_or_too_long_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    Log::honest().write(dir.path());
+    let bundle = dir.path().join("3/tile/entries/000.p/60");
+    fs::File::options().write(true).open(&bundle).unwrap().set_len(1 << 40).unwrap();
+    let output = run(&[dir.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("longer than any file of an export"), "{}", said(&output));
+    fs::remove_file(&bundle).unwrap();
+    fs::create_dir(&bundle).unwrap();
+    let output = run(&[dir.path().to_str().unwrap(), "-o", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("no regular file"), "{}", said(&output));
+}
