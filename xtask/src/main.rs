@@ -6,6 +6,7 @@ mod deny;
 mod graph;
 mod license;
 mod sbom;
+mod targets;
 mod tidy;
 
 use std::path::PathBuf;
@@ -33,7 +34,7 @@ enum Chore {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Holds the dependencies between crates against `arrows.toml`.
+    /// Holds the dependencies between crates against `arrows.toml`, and fuzz targets against their checks.
     Tidy,
 }
 
