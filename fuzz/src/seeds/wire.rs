@@ -64,7 +64,7 @@ pub(super) const ANSWERS: [&str; 10] = [
     r#"{"items":[{"principal":"30313233-3435-4637-b839-616263646566","principal_name":"app","action":"encrypt","rule":"grant","conditions":"until 2999"}]}"#,
     r#"{"id":"30313233-3435-4637-b839-616263646566","name":"orders/main","ring":"30313233-3435-4637-b839-616263646566","purpose":"encrypt","spec":"aes-256-gcm","protection":"hsm","data_class":"cardholder","owner":"30313233-3435-4637-b839-616263646566","labels":{"team":"payments"},"rotation_period_seconds":null,"state":"active","primary":1,"created_at":"2026-01-02T03:04:05Z","revision":1}"#,
     r#"{"items":[{"number":1,"primary":true,"state":"active","effective_state":"active","protection":"hsm","origin":"generated","generator":"token","module":"SoftHSM","module_health_ok":true,"protect_uses":5,"created_at":"2026-01-02T03:04:05Z","activated_at":null,"state_changed_at":"2026-01-02T03:04:05Z"}]}"#,
-    r#"{"deployment":"d","incarnation":1,"epoch":2,"log_origin":"o","log_size":3,"root_log_size":1,"signed_root_log_size":1,"module":{"kind":"pkcs11","name":"SoftHSM","token":"claviger","root_in_token":true,"fips":false},"insecure":[],"provider":{"self_test_ok":true,"root_ok":true,"sessions":4}}"#,
+    r#"{"deployment":"d","incarnation":1,"epoch":2,"log_origin":"o","log_size":3,"root_log_size":1,"signed_root_log_size":1,"module":{"kind":"pkcs11","name":"SoftHSM","token":"claviger","root_in_token":true,"library":"aws-lc 5.1.0 (not FIPS)","fips":false},"insecure":[],"provider":{"self_test_ok":true,"root_ok":true,"sessions":4}}"#,
     r#"{"ciphertext":"aGk=","key":"30313233-3435-4637-b839-616263646566","version":1}"#,
     r#"{"signature":"aGk=","algorithm":"ed25519","key":"30313233-3435-4637-b839-616263646566","version":1}"#,
 ];

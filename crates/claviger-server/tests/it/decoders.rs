@@ -1,6 +1,9 @@
 //! Every decoder of foreign bytes, held to its word: its seeds as they are, and mutated at random.
 //!
-//! The checks and the seeds are those of the fuzz targets. A fuzzer goes deeper; this goes with every test run.
+//! The checks and the seeds are those of the fuzz targets. A fuzzer goes deeper; this goes with every test run. With
+//! `UPDATE_SEEDS` set it writes the seeds into `fuzz/seeds/`, where a campaign begins.
+
+use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -76,9 +79,20 @@ fn every_seed_is_taken() {
     for (name, check) in checks::ALL {
         let seeds = seeds::of(name);
         assert!(!seeds.is_empty(), "`{name}` has no seeds");
-        for seed in seeds {
-            assert!(check(&seed), "`{name}` refuses {}", String::from_utf8_lossy(&seed));
+        for seed in &seeds {
+            assert!(check(seed), "`{name}` refuses {}", String::from_utf8_lossy(seed));
         }
+        if std::env::var_os("UPDATE_SEEDS").is_some() {
+            write(name, &seeds);
+        }
+    }
+}
+
+fn write(name: &str, seeds: &[Vec<u8>]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    for (number, seed) in seeds.iter().enumerate() {
+        std::fs::write(folder.join(format!("{number:02}")), seed).unwrap();
     }
 }
 
