@@ -3,6 +3,7 @@
 mod advisories;
 mod check;
 mod deny;
+mod exposure;
 mod graph;
 mod license;
 mod sbom;
@@ -34,7 +35,7 @@ enum Chore {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Holds the dependencies between crates against `arrows.toml`, and fuzz targets against their checks.
+    /// Holds dependencies between crates against `arrows.toml`, fuzz targets against their checks, the unit against its guide.
     Tidy,
 }
 

@@ -8,9 +8,6 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-/// The binary that writes the seeds is no target.
-const NO_TARGET: &str = "seeds";
-
 /// What the fuzz workspace says of its targets, as text.
 struct Workspace {
     /// Names of binaries in the manifest.
@@ -61,7 +58,7 @@ impl Workspace {
                 faults.push(format!("  {name} has no seeds"));
             }
         }
-        let known = |name: &str| name == NO_TARGET || self.checks.iter().any(|(check, _)| check == name);
+        let known = |name: &str| self.checks.iter().any(|(check, _)| check == name);
         let named = self.binaries.iter().chain(self.files.iter().map(|(name, _)| name));
         let strays: BTreeSet<_> = named.filter(|name| !known(name)).collect();
         faults.extend(strays.into_iter().map(|name| format!("  {name} is not in checks::ALL")));
@@ -100,7 +97,7 @@ mod tests {
 
     fn workspace(seeds: &str) -> Workspace {
         Workspace {
-            binaries: binaries("[[bin]]\nname = \"note\"\n[[bin]]\nname = \"seeds\"").unwrap(),
+            binaries: binaries("[[bin]]\nname = \"note\"").unwrap(),
             files: vec![("note".into(), "{ claviger_fuzz::checks::log::note(bytes); }".into())],
             checks: checks("pub const ALL: [Check; 1] = [\n    (\"note\", log::note),\n];"),
             seeds: seeds.into(),

@@ -1,5 +1,5 @@
 //! Holds the house against its own rules: dependencies between crates against `arrows.toml`, fuzz targets against their
-//! checks.
+//! checks, the service unit against what the guide says of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,8 @@ type Arrows = BTreeMap<String, Vec<String>>;
 
 pub(crate) fn run() -> Result<()> {
     arrows()?;
-    crate::targets::run()
+    crate::targets::run()?;
+    crate::exposure::run()
 }
 
 fn arrows() -> Result<()> {

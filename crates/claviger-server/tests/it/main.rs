@@ -13,6 +13,8 @@ mod doctor;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod production;
+#[cfg(test)]
 #[expect(unreachable_pub, reason = "the fuzz targets share it")]
 #[path = "../../../../fuzz/src/seeds/mod.rs"]
 mod seeds;
