@@ -3,9 +3,11 @@
 mod advisories;
 mod check;
 mod deny;
+mod exposure;
 mod graph;
 mod license;
 mod sbom;
+mod targets;
 mod tidy;
 
 use std::path::PathBuf;
@@ -33,7 +35,7 @@ enum Chore {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Holds the dependencies between crates against `arrows.toml`.
+    /// Holds dependencies between crates against `arrows.toml`, fuzz targets against their checks, the unit against its guide.
     Tidy,
 }
 

@@ -1,4 +1,5 @@
-//! Holds the dependencies between crates against `arrows.toml`.
+//! Holds the house against its own rules: dependencies between crates against `arrows.toml`, fuzz targets against their
+//! checks, the service unit against what the guide says of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,6 +11,12 @@ use serde_json::Value;
 type Arrows = BTreeMap<String, Vec<String>>;
 
 pub(crate) fn run() -> Result<()> {
+    arrows()?;
+    crate::targets::run()?;
+    crate::exposure::run()
+}
+
+fn arrows() -> Result<()> {
     let allowed = allowed()?;
     let output = Command::new("cargo").args(["metadata", "--format-version=1", "--no-deps"]).output()?;
     ensure!(output.status.success(), "`cargo metadata` failed");

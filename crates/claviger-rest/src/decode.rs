@@ -3,7 +3,8 @@
 use claviger_client::types::page::Batch;
 use claviger_client::types::{credential, grant, key, principal, ring, usage};
 use claviger_core::{CredentialId, GrantId, KeyName, Name};
-use http::{HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, IF_MATCH};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::cursor::{self, List};
 use crate::error::Failure;
@@ -126,16 +127,26 @@ pub fn cursors(text: &str) -> usize {
     .count()
 }
 
-/// Reads `If-Match` and `Content-Type` headers.
+/// Reads header `If-Match`.
 ///
 /// # Errors
-/// A [`Failure`] for values that are neither.
-pub fn headers(value: &[u8]) -> Result<(), Failure> {
-    let Ok(value) = HeaderValue::from_bytes(value) else { return Ok(()) };
-    let mut headers = HeaderMap::new();
-    headers.insert(http::header::IF_MATCH, value.clone());
-    headers.insert(http::header::CONTENT_TYPE, value);
-    arrival::if_revision(&headers).map(|_| ()).and(body::form(&headers).map(|_| ()))
+/// A [`Failure`] for bytes that are no revision.
+pub fn if_match(value: &[u8]) -> Result<(), Failure> {
+    arrival::if_revision(&with(IF_MATCH, value)?).map(|_| ())
+}
+
+/// Reads header `Content-Type`.
+///
+/// # Errors
+/// A [`Failure`] for bytes that are no form of a body.
+pub fn content_type(value: &[u8]) -> Result<(), Failure> {
+    body::form(&with(CONTENT_TYPE, value)?).map(|_| ())
+}
+
+fn with(name: HeaderName, value: &[u8]) -> Result<HeaderMap, Failure> {
+    let value =
+        HeaderValue::from_bytes(value).map_err(|_| Failure::malformed("no header has such a value"))?;
+    Ok(HeaderMap::from_iter([(name, value)]))
 }
 
 #[cfg(test)]
@@ -151,7 +162,8 @@ mod tests {
                 let _ = request.decode(&bytes);
             }
             let _ = context_header(&bytes);
-            let _ = headers(&bytes);
+            let _ = if_match(&bytes);
+            let _ = content_type(&bytes);
             prop_assert!(cursors(&text) <= 1);
         }
 

@@ -66,4 +66,29 @@ mod tests {
             assert!(names.binary_search(&name).is_ok(), "{name}");
         }
     }
+
+    #[test]
+    fn every_command_of_the_whole_has_a_manual_page() {
+        let dir = tempfile::tempdir().unwrap();
+        let CommandLine { command, .. } = CommandLine::parse_from([
+            "claviger".as_ref(),
+            "man".as_ref(),
+            "--out".as_ref(),
+            dir.path().as_os_str(),
+        ]);
+        let Command::Client(command) = command else { panic!("`man` is the client's") };
+        let done = claviger_cli::run_docs(CommandLine::command(), &command).unwrap();
+        assert_eq!(format!("{done:?}"), format!("{:?}", ExitCode::SUCCESS));
+        let mut whole = CommandLine::command();
+        whole.build();
+        let pages = count_pages(&whole, "claviger", dir.path());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), pages);
+    }
+
+    /// Every command below `command`, each with its page in `folder`. `help` explains itself.
+    fn count_pages(command: &clap::Command, name: &str, folder: &std::path::Path) -> usize {
+        assert!(folder.join(format!("{name}.1")).is_file(), "{name}");
+        let parts = command.get_subcommands().filter(|part| part.get_name() != "help");
+        1 + parts.map(|part| count_pages(part, &format!("{name}-{}", part.get_name()), folder)).sum::<usize>()
+    }
 }

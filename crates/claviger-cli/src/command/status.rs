@@ -28,6 +28,7 @@ fn table(status: &SystemStatus) -> String {
         ("root key in hardware", yes_no(module.root_in_token)),
         ("module", module.name.clone()),
         ("token", module.token.clone().unwrap_or_default()),
+        ("library", module.library.clone()),
         ("FIPS build", yes_no(module.fips)),
         ("provider", health),
         ("incarnation", status.incarnation.to_string()),
@@ -57,6 +58,7 @@ mod tests {
             name: "AWS-LC".into(),
             token: None,
             root_in_token: false,
+            library: "aws-lc 5.1.0 (not FIPS)".into(),
             fips: false,
         };
         let status = SystemStatus {

@@ -59,7 +59,9 @@ pub struct Module {
     pub token: Option<String>,
     /// Whether the root key is in hardware custody, as far as the module says.
     pub root_in_token: bool,
-    /// Whether it is a FIPS build, and says so at run time.
+    /// The cryptographic library that is linked, with its version and whether it is the FIPS module, as it says at run time.
+    pub library: String,
+    /// Whether that library is a FIPS build, and says so at run time.
     pub fips: bool,
 }
 

@@ -34,6 +34,11 @@ pub fn module() -> ModuleDescription {
 
 impl fmt::Display for ModuleDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ({})", self.name, self.version, if self.fips { "FIPS" } else { "not FIPS" })
+        write!(f, "{} {} ", self.name, self.version)?;
+        match (self.fips, self.fips_module) {
+            (true, Some(module)) => write!(f, "(FIPS module {module})"),
+            (true, None) => f.write_str("(FIPS)"),
+            (false, _) => f.write_str("(not FIPS)"),
+        }
     }
 }

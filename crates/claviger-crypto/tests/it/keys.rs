@@ -333,4 +333,5 @@ fn module_tells_the_truth() {
     assert_eq!(module.fips, cfg!(feature = "fips"));
     assert!(module.version.starts_with(|c: char| c.is_ascii_digit()));
     assert_eq!(module.fips_module.is_some(), module.fips);
+    assert_eq!(module.to_string().contains("(FIPS module "), module.fips, "{module}");
 }

@@ -5,6 +5,7 @@ use claviger_client::types::system::{Module, ProviderHealth, SystemStatus as Wir
 use claviger_client::types::{Base64Bytes, Text};
 use claviger_core::KeyVersionId;
 use claviger_core::key::State;
+use claviger_crypto::provenance;
 use claviger_service::log::{EntryFilter, EntryPage, EntryProof};
 use claviger_service::operation::{Checkpoints, SystemStatus};
 
@@ -86,6 +87,7 @@ pub fn status_to_wire(status: SystemStatus) -> WireStatus {
             name: status.module.name,
             token: status.module.token,
             root_in_token: status.module.root_in_token,
+            library: provenance::module().to_string(),
             fips: status.module.fips,
         },
         provider: status.provider.map(|health| ProviderHealth {

@@ -77,6 +77,8 @@ async fn the_system_says_what_weakens_it() {
     let status = house.get("odile", "/v1/system").await.ok().json();
     assert_eq!(status["deployment"], "test");
     assert_eq!(status["module"]["root_in_token"], false);
+    let library = claviger_crypto::provenance::module().to_string();
+    assert_eq!(status["module"]["library"], library);
     assert!(
         status["insecure"]
             .as_array()

@@ -96,6 +96,15 @@ impl Config {
         Self::check(&file, path)
     }
 
+    /// Checks `text` as if it were the file at `path`; the environment overrides nothing.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the key and what is wrong with it.
+    pub fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let nothing = figment::providers::Env::raw().only(&[]);
+        Self::check(&file::parse(text, &path.display().to_string(), nothing)?, path)
+    }
+
     fn check(file: &file::File, path: &Path) -> Result<Self, ConfigError> {
         let origin = path.display().to_string();
         let base = std::path::absolute(path)

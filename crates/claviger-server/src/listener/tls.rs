@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use claviger_crypto::provenance;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{Ticketer, cipher_suite, default_provider, kx_group};
 use rustls::server::{ServerConfig, WebPkiClientVerifier};
@@ -36,10 +37,11 @@ pub enum TlsError {
     Refused(#[from] rustls::Error),
 }
 
-/// The one set of primitives that TLS uses here, for servers and clients of this process.
+/// The one set of primitives that TLS uses here, for servers and clients of this process. Over a FIPS build of the library
+/// those that are approved, and no others.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(CryptoProvider {
+    let mut provider = CryptoProvider {
         cipher_suites: vec![
             cipher_suite::TLS13_AES_256_GCM_SHA384,
             cipher_suite::TLS13_AES_128_GCM_SHA256,
@@ -47,7 +49,12 @@ pub fn provider() -> Arc<CryptoProvider> {
         ],
         kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
         ..default_provider()
-    })
+    };
+    if provenance::module().fips {
+        provider.cipher_suites.retain(|suite| suite.fips());
+        provider.kx_groups.retain(|group| group.fips());
+    }
+    Arc::new(provider)
 }
 
 /// Reads the files and makes the configuration of a listener.
@@ -119,6 +126,14 @@ mod tests {
         assert_eq!(groups.first(), Some(&rustls::NamedGroup::X25519MLKEM768));
         assert_eq!(config.max_early_data_size, 0);
         assert!(config.ticketer.enabled());
+    }
+
+    #[test]
+    fn tls_is_in_fips_mode_when_the_library_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = load(&files(dir.path())).unwrap();
+        assert_eq!(config.fips(), provenance::module().fips);
+        assert_eq!(provenance::module().fips, cfg!(feature = "fips"));
     }
 
     #[test]

@@ -10,11 +10,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat};
 
+/// The binding of PKCS#11 calls it an error when a token lists a mechanism that it has no name for. Every token does, and
+/// nobody needs to act: those that watch for errors would be woken at each start.
+const NO_ERRORS: &str = "cryptoki::mechanism=off";
+
 /// Sends traces to standard error from now on. Only the first call of a process counts.
 pub fn start(log: &Log) {
-    // The configuration was checked with the same parser.
-    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter(&log.level));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started = match log.format {
         LogFormat::Json => registry.with(lines.json()).try_init(),
@@ -24,6 +26,11 @@ pub fn start(log: &Log) {
         tracing::debug!("traces were started before");
     }
     std::panic::set_hook(Box::new(tell));
+}
+
+fn filter(level: &str) -> EnvFilter {
+    // The configuration was checked with the same parser.
+    EnvFilter::try_new(format!("{NO_ERRORS},{level}")).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
 fn tell(panic: &PanicHookInfo<'_>) {
@@ -41,6 +48,35 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn mechanisms_without_a_name_are_no_errors_and_errors_are() {
+        for level in ["info", "debug,claviger_server=trace"] {
+            let lines = Lines::default();
+            let seen = lines.clone();
+            let layer = tracing_subscriber::fmt::layer().with_writer(move || lines.clone());
+            let subscriber = tracing_subscriber::registry().with(filter(level)).with(layer);
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::error!(target: "cryptoki::mechanism", "no name");
+                tracing::error!(target: "cryptoki::session", "no token");
+            });
+            let seen = String::from_utf8(seen.0.lock().unwrap().clone()).unwrap();
+            assert!(seen.contains("no token") && !seen.contains("no name"), "{seen}");
+        }
+    }
 
     #[test]
     fn panic_tells_its_place_and_not_its_payload() {

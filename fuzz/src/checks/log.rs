@@ -1,0 +1,127 @@
+//! The log: entries, cuts, notes, receipts, tiles, proofs. Each has one encoding, so reading and writing cancel out.
+
+use claviger_audit::note::signature_line;
+use claviger_audit::tile::{self, Resource};
+use claviger_audit::tree::{
+    TreeError, consistency, inclusion, leaf_hash, node_hash, root_of, verify_consistency, verify_inclusion,
+};
+use claviger_audit::{Checkpoint, Cut, Entry, Hash, Note, Receipt, VerifierKey};
+
+/// An entry is written as it was read.
+pub fn entry(bytes: &[u8]) -> bool {
+    let Ok(entry) = Entry::decode(bytes) else { return false };
+    let mut written = Vec::new();
+    entry.encode_into(&mut written).expect("what was read can be written");
+    assert_eq!(written, bytes);
+    true
+}
+
+/// A cut is written as it was read, and finds each of its shards.
+pub fn cut(bytes: &[u8]) -> bool {
+    let Ok(cut) = Cut::decode(bytes) else { return false };
+    assert_eq!(cut.encode().expect("what was read can be written"), bytes);
+    assert!(cut.shards.iter().all(|head| cut.shard(head.shard) == Some(head)));
+    true
+}
+
+/// A note, its checkpoint and a verifier key are written as they were read.
+pub fn note(bytes: &[u8]) -> bool {
+    let signed = Note::parse(bytes).ok().inspect(|note| written(note, bytes)).is_some();
+    let bare = text(bytes).is_some_and(|text| checkpoint(text) || verifier_key(text));
+    signed || bare
+}
+
+fn written(note: &Note<'_>, bytes: &[u8]) {
+    let lines: String = note
+        .signatures()
+        .iter()
+        .map(|line| signature_line(line.name, line.key_id, &line.signature).expect("its name was read"))
+        .collect();
+    assert_eq!(format!("{}\n{lines}", note.unverified_text()).as_bytes(), bytes);
+    checkpoint(note.unverified_text());
+}
+
+fn checkpoint(text: &str) -> bool {
+    let Ok(checkpoint) = Checkpoint::parse(text) else { return false };
+    assert_eq!(checkpoint.text(), text);
+    true
+}
+
+fn verifier_key(text: &str) -> bool {
+    let Ok(key) = VerifierKey::parse(text) else { return false };
+    assert_eq!(key.to_string(), text);
+    true
+}
+
+/// A receipt is written as it was read.
+pub fn receipt(bytes: &[u8]) -> bool {
+    let Some(receipt) = text(bytes).and_then(|text| Receipt::parse(text).ok()) else { return false };
+    assert_eq!(receipt.to_string().as_bytes(), bytes);
+    assert!(receipt.index < receipt.size);
+    true
+}
+
+/// Paths and bundles are written as they were read.
+pub fn tile(bytes: &[u8]) -> bool {
+    let path = text(bytes).and_then(|text| Resource::parse(text).ok());
+    if let Some(resource) = &path {
+        assert_eq!(resource.to_string().as_bytes(), bytes);
+    }
+    path.is_some() || bundle(bytes)
+}
+
+fn bundle(bytes: &[u8]) -> bool {
+    let Ok(entries) = tile::parse_bundle(bytes) else { return false };
+    let mut written = Vec::new();
+    for entry in entries {
+        tile::push_entry(&mut written, entry).expect("its length was read");
+    }
+    assert_eq!(written, bytes);
+    true
+}
+
+/// Honest proofs hold, foreign ones never do. The first three bytes choose a tree and a place in it, the rest is the
+/// foreign proof, for that tree and for one as large as can be.
+pub fn proof(bytes: &[u8]) -> bool {
+    let Some((&[size, place, older], foreign)) = bytes.split_first_chunk() else { return false };
+    let size = u64::from(size) + 1;
+    let (place, older) = (u64::from(place) % size, u64::from(older) % size + 1);
+    let (leaf, root) = (leaf_hash(&place.to_be_bytes()), head(size));
+    let path = inclusion(place, size, &subtree).expect("all subtrees are there");
+    assert_eq!(verify_inclusion(&leaf, place, size, &path, &root), Ok(()));
+    let link = consistency(older, size, &subtree).expect("all subtrees are there");
+    assert_eq!(verify_consistency((older, &head(older)), (size, &root), &link), Ok(()));
+
+    let foreign: Vec<Hash> = foreign.as_chunks::<32>().0.to_vec();
+    let included = verify_inclusion(&leaf, place, size, &foreign, &root).is_ok();
+    assert_eq!(included, foreign == path);
+    let linked = verify_consistency((older, &head(older)), (size, &root), &foreign).is_ok();
+    assert_eq!(linked, foreign == link);
+    for index in [0, place, u64::MAX - 1] {
+        assert!(verify_inclusion(&leaf, index, u64::MAX, &foreign, &root).is_err());
+    }
+    assert_eq!(verify_inclusion(&leaf, size, size, &foreign, &root), Err(TreeError::BeyondTree));
+    assert!(verify_consistency((older, &head(older)), (u64::MAX, &root), &foreign).is_err());
+    included || linked
+}
+
+fn head(size: u64) -> Hash {
+    root_of(size, &subtree).expect("all subtrees are there")
+}
+
+/// Of the log whose entries are their own indices.
+#[expect(clippy::unnecessary_wraps, reason = "a reader of hashes may lack some")]
+fn subtree(height: u8, index: u64) -> Option<Hash> {
+    Some(perfect(height, index))
+}
+
+fn perfect(height: u8, index: u64) -> Hash {
+    match height.checked_sub(1) {
+        None => leaf_hash(&index.to_be_bytes()),
+        Some(below) => node_hash(&perfect(below, 2 * index), &perfect(below, 2 * index + 1)),
+    }
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}

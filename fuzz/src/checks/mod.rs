@@ -1,0 +1,33 @@
+//! What must hold of each decoder, whatever it is given: no panic, and one spelling for each thing.
+//!
+//! | module | decoders of |
+//! |---|---|
+//! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope |
+//! | [`log`] | the log: entries, cuts, notes, receipts, tiles, proofs |
+//! | [`doors`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files |
+
+pub mod doors;
+pub mod log;
+pub mod sealed;
+
+/// Holds a decoder to its word, and panics when it is broken. Tells whether the decoder took the bytes.
+pub type Check = fn(&[u8]) -> bool;
+
+/// All of them, by the name of their fuzz target.
+pub const ALL: [(&str, Check); 15] = [
+    ("answer", doors::answer),
+    ("certificate", doors::certificate),
+    ("ciphertext", sealed::ciphertext),
+    ("config", doors::config),
+    ("context", sealed::context),
+    ("cut", log::cut),
+    ("entry", log::entry),
+    ("name", doors::name),
+    ("note", log::note),
+    ("proof", log::proof),
+    ("receipt", log::receipt),
+    ("request", doors::request),
+    ("stream", sealed::stream),
+    ("tile", log::tile),
+    ("token", doors::token),
+];

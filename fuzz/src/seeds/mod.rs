@@ -1,0 +1,205 @@
+//! Where to begin: for each check a few inputs that its decoder takes, made by the encoders themselves.
+
+mod wire;
+
+use std::borrow::Cow;
+
+use claviger_access::Token;
+use claviger_audit::tile::{self, Resource};
+use claviger_audit::tree::{consistency, inclusion, leaf_hash};
+use claviger_audit::{Checkpoint, Cut, Entry, Op, Outcome, Receipt, ShardHead, ShardState, SigningKey};
+use claviger_core::{CredentialId, KeyId, Timestamp};
+use claviger_crypto::envelope::stream::{DATA_KEY_LEN, Sealer};
+use claviger_crypto::envelope::{Context, Header};
+use claviger_crypto::{SecretBytes, Spec};
+use claviger_server::pki::Authority;
+
+const ID: [u8; 16] = *b"0123456789abcdef";
+const ORIGIN: &str = "example/audit/0";
+
+/// The seeds of one check; none for a name that is no check's.
+///
+/// # Panics
+/// When an encoder of the house refuses what is lawful.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a token that nobody was given is no secret")]
+pub fn of(check: &str) -> Vec<Vec<u8>> {
+    match check {
+        "answer" => texts(&wire::ANSWERS),
+        "certificate" => vec![certificate()],
+        "ciphertext" => vec![[header().encode().as_slice(), &[7; 40]].concat()],
+        "config" => texts(&[CONFIG, PROFILE]),
+        "context" => vec![context().to_aad().to_vec()],
+        "cut" => vec![cut()],
+        "entry" => vec![entry(false), entry(true)],
+        "name" => names(),
+        "note" => vec![note().into_bytes(), signing_key().verifier_key().to_string().into_bytes()],
+        "proof" => vec![proof()],
+        "receipt" => vec![receipt().into_bytes()],
+        "request" => wire::requests(),
+        "stream" => vec![stream()],
+        "tile" => vec![bundle(), path(70_000), path(1)],
+        "token" => vec![
+            Token::generate(CredentialId::from_bytes(ID))
+                .expect("randomness")
+                .0
+                .into_text()
+                .expose()
+                .to_vec(),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+const CONFIG: &str = r#"data_dir = "data"
+[listen]
+control = "127.0.0.1:7400"
+[tls]
+certificate = "pki/server.crt"
+key = "pki/server.key"
+client_ca = "pki/ca.crt"
+[root]
+kind = "pkcs11"
+library = "/usr/lib/softhsm/libsofthsm2.so"
+token = "claviger"
+pin_file = "pin"
+[limits]
+body_bytes = 1048576
+[log]
+level = "info,claviger_server=debug"
+format = "json"
+[audit]
+cut_seconds = 5
+"#;
+const PROFILE: &str = r#"control = "https://localhost:7400"
+ca = "ca.crt"
+[credential]
+token_file = "token"
+"#;
+
+fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+fn names() -> Vec<Vec<u8>> {
+    let id = KeyId::from_bytes(ID).to_string();
+    texts(&["orders/main", "orders", &id, "aes-256-gcm", "encrypt", "2026-01-02T03:04:05.678901Z"])
+}
+
+fn header() -> Header {
+    Header { spec: Spec::Aes256Gcm, key_id: ID, version: 7 }
+}
+
+fn context() -> Context {
+    Context::from_pairs([("tenant", "blue"), ("table", "orders")]).expect("lawful")
+}
+
+fn stream() -> Vec<u8> {
+    let mut file = Vec::new();
+    let key = SecretBytes::new(vec![1; DATA_KEY_LEN]);
+    let mut sealer = Sealer::new(&key, &[9; 60], &context(), &mut file).expect("lawful");
+    sealer.update(b"some plaintext", &mut file).expect("lawful");
+    sealer.finish(&mut file).expect("lawful");
+    file
+}
+
+fn entry(full: bool) -> Vec<u8> {
+    let mut entry =
+        Entry::new(1_790_000_000_000_000, 7, if full { Op::Session } else { Op::Encrypt }, Outcome::Ok);
+    entry.key = Some(ID);
+    entry.kv = Some(2);
+    if full {
+        (entry.act, entry.ses, entry.n) = (Some(ID), Some(3), Some(10));
+        (entry.ctx, entry.rid, entry.pol) = (Some(ID), Some(ID), Some([9; 8]));
+        entry.enc = Some(Cow::Borrowed(&[5; 40]));
+        entry.reference = Some(Cow::Borrowed(b"reference"));
+    }
+    let mut bytes = Vec::new();
+    entry.encode_into(&mut bytes).expect("lawful");
+    bytes
+}
+
+fn cut() -> Vec<u8> {
+    let head = |shard| ShardHead {
+        shard,
+        state: ShardState::Active,
+        incarnation: 1,
+        size: 300,
+        root: [4; 32],
+        epoch: 9,
+    };
+    let shards = vec![head(0), head(3)];
+    let cut =
+        Cut { t: 5, cut_no: 6, epoch: 9, shards, erase_generation: Some(1), capsule_hash: Some([2; 32]) };
+    cut.encode().expect("lawful")
+}
+
+fn signing_key() -> SigningKey {
+    SigningKey::from_seed(ORIGIN, &[1; 32]).expect("lawful")
+}
+
+fn note() -> String {
+    let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size: 300, root: [3; 32] };
+    checkpoint.sign(&signing_key()).expect("lawful")
+}
+
+fn receipt() -> String {
+    let signed = signing_key().sign_checkpoint(ORIGIN, 300, &[3; 32]).expect("lawful");
+    let (id, signature) = signed.split_first_chunk().expect("a signature begins with an id");
+    Receipt {
+        origin: ORIGIN.to_owned(),
+        index: 299,
+        leaf: [2; 32],
+        size: 300,
+        root: [3; 32],
+        key_id: *id,
+        signature: signature.to_vec(),
+    }
+    .to_string()
+}
+
+fn bundle() -> Vec<u8> {
+    let mut bundle = Vec::new();
+    for bytes in [entry(false), entry(true)] {
+        tile::push_entry(&mut bundle, &bytes).expect("lawful");
+    }
+    bundle
+}
+
+fn path(size: u64) -> Vec<u8> {
+    Resource::tile(0, (size - 1) / tile::WIDTH, size).expect("within the log").to_string().into_bytes()
+}
+
+/// Both honest proofs of a tree of two leaves are one hash long; that of the leaf is taken here.
+fn proof() -> Vec<u8> {
+    let leaf = |height: u8, index: u64| (height == 0).then(|| leaf_hash(&index.to_be_bytes()));
+    let path = inclusion(0, 2, &leaf).expect("both leaves are there");
+    assert_eq!(consistency(1, 2, &leaf).as_ref(), Ok(&path));
+    [&[1, 0, 0], path.concat().as_slice()].concat()
+}
+
+fn certificate() -> Vec<u8> {
+    let (authority, _) = Authority::create(Timestamp::from_micros(1_790_000_000_000_000)).expect("lawful");
+    let pem = authority.certificate_pem().to_owned();
+    let lines: Vec<_> = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    pem_body(&lines.concat())
+}
+
+/// Base64 (RFC 4648, section 4), of which only lawful text comes here.
+fn pem_body(text: &str) -> Vec<u8> {
+    let sextet = |sign: u8| match sign {
+        b'A'..=b'Z' => Some(sign - b'A'),
+        b'a'..=b'z' => Some(sign - b'a' + 26),
+        b'0'..=b'9' => Some(sign - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let sextets: Vec<u8> = text.bytes().filter_map(sextet).collect();
+    let octets = sextets.chunks(4).flat_map(|group| {
+        let bits =
+            group.iter().fold(0_u32, |bits, six| bits << 6 | u32::from(*six)) << (6 * (4 - group.len()));
+        bits.to_be_bytes().into_iter().skip(1).take(group.len() * 6 / 8)
+    });
+    octets.collect()
+}

@@ -1,0 +1,70 @@
+//! Bodies of requests and answers, one of each kind.
+
+use claviger_rest::cursor::{self, List};
+use claviger_rest::decode::Request;
+
+/// One body for each kind of request, behind the byte that chooses it; then a context, a revision, a form, a cursor.
+pub(super) fn requests() -> Vec<Vec<u8>> {
+    let bodies = (0_u8..).zip(Request::ALL).map(|(chosen, request)| after(chosen, body(*request)));
+    let cursor = cursor::encode(List::Keys, &"orders/main");
+    bodies
+        .chain([CONTEXT, "\"17\"", "application/json; charset=utf-8", &cursor].map(|text| after(0, text)))
+        .collect()
+}
+
+fn after(chosen: u8, text: &str) -> Vec<u8> {
+    [&[chosen], text.as_bytes()].concat()
+}
+
+/// `{"tenant":"blue"}`.
+const CONTEXT: &str = "eyJ0ZW5hbnQiOiJibHVlIn0=";
+
+fn body(request: Request) -> &'static str {
+    match request {
+        Request::Agree => r#"{"peer":"aGk=","version":1}"#,
+        Request::ChangeState => r#"{"version":2,"reason":"lost"}"#,
+        Request::CreateCredential => {
+            r#"{"principal":"app","label":"laptop","credential":{"token":{"lifetime_seconds":3600}}}"#
+        }
+        Request::CreateGrant => {
+            r#"{"principal":"app","on":{"key":"orders/main"},"operations":["encrypt"],"conditions":{"context_equals":{"tenant":"blue"},"source_networks":["10.0.0.0/8"],"until":"2999-01-01T00:00:00Z"},"reason":"r"}"#
+        }
+        Request::CreateKey => {
+            r#"{"ring":"orders","name":"main","purpose":"encrypt","spec":"aes-256-gcm","data_class":"cardholder","protection":"software","labels":{"team":"payments"},"rotation_period_seconds":86400,"activate":false}"#
+        }
+        Request::CreatePrincipal => r#"{"name":"app","kind":"workload"}"#,
+        Request::CreateRing => r#"{"name":"orders","policy":{"quorum":3,"rotation_period_seconds":86400}}"#,
+        Request::Decapsulate => r#"{"ciphertext":"aGk=","version":3}"#,
+        Request::Decrypt | Request::Reencrypt => r#"{"ciphertext":"aGk=","context":{"tenant":"blue"}}"#,
+        Request::DecryptBatch => r#"{"items":[{"ciphertext":"aGk="},{"ciphertext":"","context":{"a":"b"}}]}"#,
+        Request::Encapsulate => "{}",
+        Request::Encrypt => r#"{"plaintext":"aGVsbG8=","context":{"tenant":"blue"}}"#,
+        Request::EncryptBatch => r#"{"items":[{"plaintext":"aGk="},{"plaintext":"","context":{"a":"b"}}]}"#,
+        Request::GenerateDataKey => r#"{"bytes":32,"context":{"tenant":"blue"},"plaintext":false}"#,
+        Request::Mac => r#"{"data":"aGk="}"#,
+        Request::Random => r#"{"bytes":16}"#,
+        Request::Revoke => r#"{"reason":"over"}"#,
+        Request::SetSeparation => r#"{"separation":"relaxed","reason":"evaluation"}"#,
+        Request::Sign => r#"{"message":"aGk=","prehashed":false,"algorithm":"ed25519"}"#,
+        Request::Unwrap => r#"{"wrapped":"aGk="}"#,
+        Request::UpdateKey => r#"{"labels":{},"data_class":"personal","rotation_period_seconds":null}"#,
+        Request::UpdateRing => r#"{"policy":{"protect_period_seconds":null,"quorum":4,"protection":"hsm"}}"#,
+        Request::Verify => r#"{"message":"aGk=","signature":"aGk=","version":1}"#,
+        Request::VerifyMac => r#"{"data":"aGk=","tag":"aGk="}"#,
+        Request::Wrap => r#"{"material":"aGk="}"#,
+    }
+}
+
+/// One answer of each kind that the client reads.
+pub(super) const ANSWERS: [&str; 10] = [
+    r#"{"type":"urn:claviger:problem:not-found","title":"Not Found","status":404,"code":"not-found","detail":"no such key","entry":7}"#,
+    r#"{"root_note":"o\n1\nAA==\n","root_vkey":"o+01020304+AAAA","shard_origin":"o/1","shard":1,"shard_size":9,"node_vkey":"n+01020304+AAAA"}"#,
+    r#"{"items":[{"index":3,"canonical":"oA=="}],"next":4,"size":9}"#,
+    r#"{"shard":0,"index":3,"entry":"oA==","shard_size":9,"shard_path":["AAAA"],"cut":"oA==","cut_index":2,"root_path":[],"root_note":"o\n"}"#,
+    r#"{"items":[{"principal":"30313233-3435-4637-b839-616263646566","principal_name":"app","action":"encrypt","rule":"grant","conditions":"until 2999"}]}"#,
+    r#"{"id":"30313233-3435-4637-b839-616263646566","name":"orders/main","ring":"30313233-3435-4637-b839-616263646566","purpose":"encrypt","spec":"aes-256-gcm","protection":"hsm","data_class":"cardholder","owner":"30313233-3435-4637-b839-616263646566","labels":{"team":"payments"},"rotation_period_seconds":null,"state":"active","primary":1,"created_at":"2026-01-02T03:04:05Z","revision":1}"#,
+    r#"{"items":[{"number":1,"primary":true,"state":"active","effective_state":"active","protection":"hsm","origin":"generated","generator":"token","module":"SoftHSM","module_health_ok":true,"protect_uses":5,"created_at":"2026-01-02T03:04:05Z","activated_at":null,"state_changed_at":"2026-01-02T03:04:05Z"}]}"#,
+    r#"{"deployment":"d","incarnation":1,"epoch":2,"log_origin":"o","log_size":3,"root_log_size":1,"signed_root_log_size":1,"module":{"kind":"pkcs11","name":"SoftHSM","token":"claviger","root_in_token":true,"library":"aws-lc 5.1.0 (not FIPS)","fips":false},"insecure":[],"provider":{"self_test_ok":true,"root_ok":true,"sessions":4}}"#,
+    r#"{"ciphertext":"aGk=","key":"30313233-3435-4637-b839-616263646566","version":1}"#,
+    r#"{"signature":"aGk=","algorithm":"ed25519","key":"30313233-3435-4637-b839-616263646566","version":1}"#,
+];
