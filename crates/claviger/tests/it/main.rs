@@ -1,10 +1,18 @@
 //! The binary as people run it: a real process, real files, real sockets.
 
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod evidence;
 #[cfg(test)]
 mod hygiene;
 #[cfg(test)]
 mod instance;
+#[cfg(test)]
+mod load;
+#[cfg(test)]
+mod serving;
 #[cfg(test)]
 mod tour;
