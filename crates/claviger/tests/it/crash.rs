@@ -39,8 +39,11 @@ async fn assert_open(site: &Site, answered: &[Answered]) {
                 let plaintext = opened.value.expose();
                 assert_eq!(plaintext, b"4111-1111-1111-1111");
             }
-            // The key may be out of use.
-            Err(error) => assert_eq!(error.problem().unwrap().code, "wrong-state", "{error}"),
+            // The key may be out of use, and a slow machine's result withheld.
+            Err(error) => {
+                let code = error.problem().unwrap().code.as_str();
+                assert!(["withheld", "wrong-state"].contains(&code), "{error}");
+            }
         }
     }
 }

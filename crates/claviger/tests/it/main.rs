@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod crash_points;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod evidence;
