@@ -2,21 +2,17 @@
 
 use std::time::Duration;
 
-use claviger_audit::Op;
 use claviger_client::Client;
 use claviger_client::types::Pairs;
 
 use crate::evidence::Evidence;
-use crate::load::{Answered, Load, count};
+use crate::load::{Answered, Load, OPS, count};
 use crate::serving::Site;
 
 /// How often, where `CLAVIGER_KILL_ROUNDS` does not say.
 const ROUNDS: u32 = 5;
 /// Longest load before the kill.
 const LONGEST_MILLIS: u32 = 900;
-/// What is done at least once before the first kill.
-const OPS: [Op; 6] = [Op::CreateKey, Op::Encrypt, Op::ResumeKey, Op::RotateKey, Op::Sign, Op::SuspendKey];
-
 fn rounds() -> u32 {
     std::env::var("CLAVIGER_KILL_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap())
 }

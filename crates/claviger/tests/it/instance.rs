@@ -15,7 +15,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// A command of the binary that no setting of the surroundings reaches.
 pub(crate) fn claviger() -> Command {
-    let mut command = Command::new(CLAVIGER);
+    unset(Command::new(CLAVIGER))
+}
+
+/// The command without any setting of the surroundings that is meant for the binary.
+pub(crate) fn unset(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CLAVIGER_")) {
         command.env_remove(name);
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use claviger_audit::{Op, Outcome};
@@ -31,10 +31,16 @@ pub(crate) struct Answered {
     pub(crate) ciphertext: Option<Vec<u8>>,
 }
 
+/// What is done at least once where it says so.
+pub(crate) const OPS: [Op; 6] =
+    [Op::CreateKey, Op::Encrypt, Op::ResumeKey, Op::RotateKey, Op::Sign, Op::SuspendKey];
+
 /// The clients at work.
 pub(crate) struct Load {
     worker: Worker,
     workers: JoinSet<()>,
+    /// Are they to stop?
+    over: Arc<AtomicBool>,
     answers: UnboundedReceiver<Answered>,
     answered: Vec<Answered>,
 }
@@ -85,20 +91,32 @@ impl Load {
         load
     }
 
+    /// Lets eight clients work until each operation was done, and a little longer; gives what they were answered.
+    pub(crate) async fn some(site: &Site, round: u32) -> Vec<Answered> {
+        let mut load = Self::start(site, round);
+        load.until_done(&OPS).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        load.over.store(true, Ordering::Relaxed);
+        load.end().await
+    }
+
     fn none(site: &Site, round: u32) -> Self {
         let client = |who| Client::new(&site.profile(who)).unwrap();
         let (tell, answers) = unbounded_channel();
         let (app, administrator) = (client("app"), client("administrator"));
         let worker = Worker { app, administrator, round, calls: Arc::default(), tell };
-        Self { worker, workers: JoinSet::new(), answers, answered: Vec::new() }
+        let over = Arc::default();
+        Self { worker, workers: JoinSet::new(), over, answers, answered: Vec::new() }
     }
 
     fn set_to<F>(&mut self, work: impl Fn(Worker) -> F + Send + Sync + 'static)
     where
         F: Future<Output = Result<(), Gone>> + Send,
     {
-        let worker = self.worker.clone();
-        self.workers.spawn(async move { while work(worker.clone()).await.is_ok() {} });
+        let (worker, over) = (self.worker.clone(), Arc::clone(&self.over));
+        self.workers.spawn(async move {
+            while !over.load(Ordering::Relaxed) && work(worker.clone()).await.is_ok() {}
+        });
     }
 
     /// Waits until each of these operations was done at least once.
@@ -111,7 +129,7 @@ impl Load {
         }
     }
 
-    /// Waits until every client has seen that the server is gone; gives all that they were answered.
+    /// Waits until every client has stopped, or seen that the server is gone; gives all that they were answered.
     pub(crate) async fn end(mut self) -> Vec<Answered> {
         while let Some(ended) = self.workers.join_next().await {
             ended.unwrap();

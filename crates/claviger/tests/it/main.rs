@@ -7,6 +7,8 @@ mod crash_points;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod disk_faults;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod hygiene;
@@ -18,3 +20,5 @@ mod load;
 mod serving;
 #[cfg(test)]
 mod tour;
+#[cfg(test)]
+mod volume;

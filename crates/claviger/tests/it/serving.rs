@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use claviger_client::Profile;
@@ -67,8 +67,17 @@ impl Site {
 
     /// Serves it with these variables set, or tells how that ended.
     pub(crate) fn try_serve(&self, environment: &[(&str, &str)]) -> Result<Serving, Ended> {
+        self.try_serve_by(claviger(), environment)
+    }
+
+    /// The same by a command that runs the binary.
+    pub(crate) fn try_serve_by(
+        &self,
+        mut claviger: Command,
+        environment: &[(&str, &str)],
+    ) -> Result<Serving, Ended> {
         let trace = File::create(self.path("trace")).unwrap();
-        let child = claviger()
+        let child = claviger
             .arg("serve")
             .arg("--config")
             .arg(self.deployed("claviger.toml"))
@@ -167,7 +176,7 @@ impl Serving {
     /// Asks it to stop, and waits until it has.
     pub(crate) fn stop(self) -> Ended {
         let id = self.id().to_string();
-        assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         self.wait()
     }
 
