@@ -1,5 +1,6 @@
 //! A deployment on this machine: its store and its root, held together, and the road on top.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use claviger_core::Name;
 use claviger_core::port::store::Page;
 use claviger_core::port::{Provider, Store as _, StoreError};
-use claviger_service::{Memory, Options, Road};
+use claviger_service::{Memory, Options, Road, ServiceError};
 use claviger_store::{SqliteOptions, SqliteStore};
 use tokio::sync::watch;
 
@@ -91,12 +92,21 @@ impl Deployment {
         let store = Arc::new(self.store.clone());
         let others = Arc::downgrade(&store);
         let road =
-            Box::pin(Road::open(store, Arc::clone(&self.provider), Arc::new(SystemClock), options)).await?;
+            Box::pin(Road::open(store, Arc::clone(&self.provider), Arc::new(SystemClock), options)).await;
+        let road = road.map_err(|error| self.not_opened(error))?;
         Ok(AtWork { road, newest_note, fatal, store: self.store.clone(), others })
     }
 
     pub(crate) fn provider(&self) -> &Arc<dyn Provider> {
         &self.provider
+    }
+
+    /// A failure of the store is told with its place, and not in the words that a caller may read.
+    fn not_opened(&self, error: ServiceError) -> ServerError {
+        match error.source().and_then(|cause| cause.downcast_ref::<StoreError>()) {
+            Some(source) => self.store_failed(source.clone()),
+            None => error.into(),
+        }
     }
 
     fn store_failed(&self, source: StoreError) -> ServerError {

@@ -18,7 +18,7 @@ pub enum StoreError {
     #[error("stored data is damaged: {0}; restore from a backup")]
     Corrupt(String),
     /// No space is left.
-    #[error("no space is left on the store's device; free some, service resumes by itself")]
+    #[error("no space is left on the store's device; free some, and a server at work goes on by itself")]
     Full,
     /// The device failed.
     #[error("the store's device failed: {0}")]

@@ -39,7 +39,8 @@ pub(crate) async fn keep_cutting(road: Road, every: Duration) {
             Ok(Some(heads)) => last = Some((heads, now)),
             Ok(None) => {}
             Err(error) => {
-                tracing::error!(%error, source = ?std::error::Error::source(&error), "the log was not cut")
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(%error, cause, "the log was not cut");
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The data directory: whose it is, and who may read it.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use claviger_core::port::StoreError;
@@ -46,6 +46,41 @@ impl Directory {
     pub(super) fn database(&self) -> &Path {
         &self.database
     }
+}
+
+/// The files that commits go to, as the file system tells them apart.
+#[derive(Debug)]
+pub(super) struct InPlace {
+    files: [(PathBuf, (u64, u64)); 2],
+}
+
+impl InPlace {
+    /// The database and its write-ahead log, both of which a connection has just opened by name.
+    pub(super) fn of(database: &Path) -> Result<Self, StoreError> {
+        let mut log = database.as_os_str().to_owned();
+        log.push("-wal");
+        let known = |path: PathBuf| match identity(&path) {
+            Ok(identity) => Ok((path, identity)),
+            Err(error) => Err(translate_io(&error, &path.display().to_string())),
+        };
+        Ok(Self { files: [known(database.to_owned())?, known(log.into())?] })
+    }
+
+    /// Fails once a name leads elsewhere. SQLite goes on writing to files that were moved, replaced or removed under it, and
+    /// the next start would know nothing of what it wrote.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        match self.files.iter().find(|(path, known)| identity(path).ok() != Some(*known)) {
+            None => Ok(()),
+            Some((path, _)) => Err(StoreError::Unavailable(format!(
+                "`{}` was moved, replaced or removed while it was in use; put it back, then start again",
+                path.display()
+            ))),
+        }
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    std::fs::metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
 /// Opens a file of the store to write, making it if there is none, for this account alone.

@@ -1,7 +1,8 @@
 //! The one writer: state and log in one transaction (mechanisms, 1.3 and 1.5).
 //!
 //! Invariants: a head moves by the compare-and-swap of [`SqliteJournal::commit`] alone; whatever a call fails with, the
-//! transaction is gone afterwards; after an outcome that is not known nothing is written any more.
+//! transaction is gone afterwards; after an outcome that is not known nothing is written any more; what was acknowledged is
+//! in the files that bear the store's names.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use claviger_core::port::{Journal, StoreError};
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::columns::integer;
+use super::directory::InPlace;
 use super::error::{damaged, refused, translate};
 use super::row::{credential, grant, idempotency, key, principal, ring, version};
 use super::schema::EMPTY_ROOT;
@@ -23,6 +25,7 @@ use crate::failpoint;
 #[derive(Debug)]
 pub(super) struct SqliteJournal {
     connection: Connection,
+    in_place: InPlace,
     head: ShardHead,
     // Does the open transaction change state, uses apart?
     changes_state: bool,
@@ -46,7 +49,8 @@ impl SqliteJournal {
             .map_err(translate)?;
         let head =
             log::find_head(&connection, shard)?.ok_or_else(|| damaged("shard_head", "its row is missing"))?;
-        Ok(Self { connection, head, changes_state: false, inner })
+        let in_place = InPlace::of(inner.database())?;
+        Ok(Self { connection, in_place, head, changes_state: false, inner })
     }
 
     fn run(&self, sql: &str) -> Result<(), StoreError> {
@@ -81,7 +85,11 @@ impl SqliteJournal {
         match self.step("COMMIT") {
             Ok(()) => {
                 self.changes_state = false;
-                Ok(())
+                // After the commit: a look before it would miss what happens in between.
+                self.in_place.check().map_err(|error| {
+                    self.inner.break_off(error.clone());
+                    CommitError::Unknown(error.to_string())
+                })
             }
             Err(error) => Err(match error.sqlite_error_code() {
                 // The commit frame is the last to be written, and was not: nothing of it counts. A full device that only

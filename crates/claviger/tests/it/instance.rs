@@ -15,11 +15,32 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// A command of the binary that no setting of the surroundings reaches.
 pub(crate) fn claviger() -> Command {
-    let mut command = Command::new(CLAVIGER);
+    unset(Command::new(CLAVIGER))
+}
+
+/// The command without any setting of the surroundings that is meant for the binary.
+pub(crate) fn unset(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CLAVIGER_")) {
         command.env_remove(name);
     }
     command
+}
+
+/// Runs a command in `dir` with a profile, giving it `input`.
+pub(crate) fn run(dir: &Path, profile: &Path, arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = claviger()
+        .current_dir(dir)
+        .arg("--profile")
+        .arg(profile)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that refuses may not read its input to the end.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
 }
 
 /// A quick start at work.
@@ -55,18 +76,7 @@ impl Instance {
     /// Runs a command with the profile of `who`, giving it `input`.
     pub(crate) fn run(&self, who: &str, arguments: &[&str], input: &[u8]) -> Output {
         let profile = self.ready["profiles"][who].as_str().unwrap();
-        let mut child = claviger()
-            .current_dir(&self.dir)
-            .args(["--profile", profile])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A command that refuses may not read its input to the end.
-        let _ = child.stdin.take().unwrap().write_all(input);
-        child.wait_with_output().unwrap()
+        run(&self.dir, profile.as_ref(), arguments, input)
     }
 
     /// The same, where it must succeed; gives what it printed.

@@ -1,12 +1,26 @@
 //! The binary as people run it: a real process, real files, real sockets.
 
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod crash_points;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod disk_faults;
+#[cfg(test)]
+mod evidence;
 #[cfg(test)]
 mod hygiene;
 #[cfg(test)]
 mod instance;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
+mod serving;
+#[cfg(test)]
 mod tour;
 #[cfg(test)]
 mod verify;
+#[cfg(test)]
+mod volume;

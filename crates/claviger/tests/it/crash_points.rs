@@ -1,0 +1,151 @@
+//! The process ends itself exactly at each crash point of the commit path (mechanisms, 6), and is started again: state and
+//! log agree, what was answered is there, and what was not answered is there or not as the point has it.
+
+use std::os::unix::process::ExitStatusExt as _;
+
+use claviger_audit::{Op, Outcome};
+use claviger_core::key::State;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::evidence::Evidence;
+use crate::load::{Answered, Load};
+use crate::serving::{Serving, Site};
+
+const SIGABRT: i32 = 6;
+
+/// A deployment that is crashed, restarted and examined.
+struct Bench {
+    site: Site,
+    evidence: Evidence,
+    runtime: Runtime,
+    round: u32,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let site = Site::set_up();
+        let serving = site.serve();
+        let evidence = Evidence::begin(&site);
+        serving.stop();
+        Self { site, evidence, runtime: Runtime::new().unwrap(), round: 0 }
+    }
+
+    /// Serves until the point is reached under that load; gives what was answered, and a server that was started again.
+    fn crash_at(&mut self, point: &str, load: impl Fn(&Site, u32) -> Load) -> (Vec<Answered>, Serving) {
+        self.round += 1;
+        let serving = self.site.try_serve(&[("CLAVIGER_FAILPOINT", point)]).unwrap();
+        let answered = self.runtime.block_on(async { load(&self.site, self.round).end().await });
+        let ended = serving.wait();
+        assert_eq!(ended.status.signal(), Some(SIGABRT), "{point}: {}", ended.said);
+        (answered, self.site.serve())
+    }
+
+    fn key(&self, name: &str) -> Value {
+        let shown = self.site.read("administrator", &["-o", "json", "key", "show", name]);
+        serde_json::from_slice(&shown).unwrap()
+    }
+
+    fn primary(&self) -> u64 {
+        self.key("orders/main")["primary"].as_u64().unwrap()
+    }
+
+    fn state(&self) -> State {
+        self.key("orders/toggled")["state"].as_str().unwrap().parse().unwrap()
+    }
+}
+
+fn rotating(site: &Site, round: u32) -> Load {
+    Load::alone(site, round, |worker| async move { worker.rotate("orders/main").await })
+}
+
+/// Out of use and back, in turns. The key must be in use at the start.
+fn toggling(site: &Site, round: u32) -> Load {
+    Load::alone(site, round, |worker| async move {
+        worker.suspend("orders/toggled").await?;
+        worker.resume("orders/toggled").await
+    })
+}
+
+fn done(answered: &[Answered]) -> u64 {
+    assert!(answered.iter().all(|answer| answer.outcome == Outcome::Ok), "{answered:?}");
+    answered.len() as u64
+}
+
+#[test]
+fn crash_before_the_commit_leaves_nothing() {
+    let mut bench = Bench::new();
+    let (answered, _serving) = bench.crash_at("commit-before:9", rotating);
+    // C1: the rotation in work is not there, neither as a version nor as an entry.
+    assert_eq!(bench.primary(), 1 + done(&answered));
+    let verified = bench.evidence.hold(&bench.site, &answered);
+    let main = answered.first().unwrap().key.unwrap();
+    let versions = verified.states.keys().filter(|version| *version.key.as_bytes() == main).count();
+    assert_eq!(versions as u64, 1 + done(&answered));
+}
+
+#[test]
+fn crash_behind_the_commit_leaves_the_change_and_its_entry() {
+    let mut bench = Bench::new();
+    let (answered, _serving) = bench.crash_at("commit-after:9", rotating);
+    // C2 and C3: nobody was told of the last rotation, and it is done: recorded, not delivered.
+    assert_eq!(bench.primary(), 2 + done(&answered));
+    let verified = bench.evidence.hold(&bench.site, &answered);
+    let main = answered.first().unwrap().key.unwrap();
+    let versions = verified.states.keys().filter(|version| *version.key.as_bytes() == main).count();
+    assert_eq!(versions as u64, 2 + done(&answered));
+}
+
+#[test]
+fn crash_inside_a_tightening_rolls_it_back() {
+    let mut bench = Bench::new();
+    let (answered, _serving) = bench.crash_at("tighten-inside:3", toggling);
+    // C5, first half: twice out of use and back, and the third time never was.
+    assert_eq!(done(&answered), 4);
+    assert_eq!(bench.state(), State::Active);
+    bench.evidence.hold(&bench.site, &answered);
+    bench.site.done("app", &["encrypt", "--key", "orders/toggled"], b"data");
+    // The caller, who does not know, asks again; then it counts at once.
+    bench.site.done("administrator", &["key", "suspend", "orders/toggled"], b"");
+    assert!(!bench.site.run("app", &["encrypt", "--key", "orders/toggled"], b"data").status.success());
+}
+
+#[test]
+fn crash_behind_a_tightening_or_a_loosening_leaves_it_in_force() {
+    let mut bench = Bench::new();
+    let mut cut_off = Vec::new();
+    // Two visits, one behind the other: one is a tightening, one a loosening.
+    for visit in ["commit-after:9", "commit-after:10"] {
+        let (answered, _serving) = bench.crash_at(visit, toggling);
+        assert!(done(&answered) > 0);
+        // C5, second half: committed without a reply.
+        let (unanswered, state) = match answered.last().unwrap().op {
+            Op::ResumeKey => (Op::SuspendKey, State::Suspended),
+            _ => (Op::ResumeKey, State::Active),
+        };
+        assert_eq!(bench.state(), state);
+        bench.evidence.hold(&bench.site, &answered);
+        let encrypted = bench.site.run("app", &["encrypt", "--key", "orders/toggled"], b"data");
+        assert_eq!(encrypted.status.success(), state == State::Active);
+        if state == State::Suspended {
+            bench.site.done("administrator", &["key", "resume", "orders/toggled"], b"");
+        }
+        cut_off.push(unanswered);
+    }
+    cut_off.sort_unstable();
+    assert_eq!(cut_off, [Op::SuspendKey, Op::ResumeKey]);
+}
+
+#[test]
+fn crash_at_any_point_under_load_loses_nothing_that_was_answered() {
+    let mut bench = Bench::new();
+    let mut all = Vec::new();
+    for point in ["commit-before:60", "commit-after:60", "tighten-inside:6", "cut-after-cas:2"] {
+        let (answered, _serving) = bench.crash_at(point, Load::start);
+        assert!(!answered.is_empty(), "{point}");
+        bench.evidence.hold(&bench.site, &answered);
+        all.extend(answered);
+    }
+    let _serving = bench.site.serve();
+    bench.evidence.hold(&bench.site, &all);
+}

@@ -1,0 +1,176 @@
+//! Disks that are full, read-only or damaged: a clear word on what to do, no result without its entry, and nothing lost.
+
+use crate::evidence::Evidence;
+use crate::load::{Answered, Load};
+use crate::serving::{Ended, Serving, Site};
+use crate::volume::Volume;
+
+/// Enough for the store and a few thousand entries.
+const MEBIBYTES: u32 = 16;
+
+/// A deployment with its data on a volume of its own.
+struct Disk {
+    site: Site,
+    volume: Volume,
+    data: String,
+}
+
+impl Disk {
+    fn new() -> Option<Self> {
+        let site = Site::set_up();
+        let path = site.path("volume");
+        let Some(volume) = Volume::mount(&path, MEBIBYTES) else {
+            println!("no namespaces on this machine: not tested");
+            return None;
+        };
+        let data = path.to_str().unwrap().to_owned();
+        assert!(volume.run(&format!("cp -a '{}'/. .", site.deployed("data").display())));
+        Some(Self { site, volume, data })
+    }
+
+    fn try_serve(&self) -> Result<Serving, Ended> {
+        self.site.try_serve_by(self.volume.claviger(), &[("CLAVIGER_DATA_DIR", &self.data)])
+    }
+
+    fn encrypt(&self) -> Result<(), String> {
+        let output = self.site.run("app", &["encrypt", "--key", "orders/main"], b"data");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok(()) } else { Err(format!("{:?} {said}", output.status.code())) }
+    }
+
+    /// Encrypts until that is refused; gives what was said.
+    fn refusal(&self) -> String {
+        (0..200).find_map(|_| self.encrypt().err()).unwrap()
+    }
+}
+
+fn load(site: &Site, round: u32) -> Vec<Answered> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(Load::some(site, round))
+}
+
+#[test]
+fn full_disk_is_told_and_service_resumes_by_itself() {
+    let Some(disk) = Disk::new() else { return };
+    let serving = disk.try_serve().unwrap();
+    let mut evidence = Evidence::begin(&disk.site);
+    let mut answered = load(&disk.site, 1);
+    disk.volume.fill();
+    let refusal = disk.refusal();
+    assert!(refusal.contains("unavailable") && refusal.contains("nothing was done"), "{refusal}");
+    let said = serving.said();
+    assert!(said.contains("no space is left") && said.contains("goes on by itself"), "{said}");
+    disk.volume.empty();
+    assert_eq!(disk.encrypt(), Ok(()));
+    answered.extend(load(&disk.site, 2));
+    evidence.hold(&disk.site, &answered);
+
+    // No start begins without room for its own entry.
+    assert!(serving.stop().status.success());
+    disk.volume.fill();
+    let ended = disk.try_serve().err().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.said.contains("no space is left"), "{ended:?}");
+    disk.volume.empty();
+    let _serving = disk.try_serve().unwrap();
+    evidence.hold(&disk.site, &answered);
+    assert_eq!(disk.encrypt(), Ok(()));
+}
+
+#[test]
+fn read_only_disk_is_told() {
+    let Some(disk) = Disk::new() else { return };
+    let serving = disk.try_serve().unwrap();
+    let mut evidence = Evidence::begin(&disk.site);
+    let answered = load(&disk.site, 1);
+    assert!(serving.stop().status.success());
+    assert!(disk.volume.run("mount -o remount,ro ."));
+    let ended = disk.try_serve().err().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.said.contains("read-only; make its directory writable"), "{ended:?}");
+    assert!(disk.volume.run("mount -o remount,rw ."));
+    let _serving = disk.try_serve().unwrap();
+    evidence.hold(&disk.site, &answered);
+}
+
+#[test]
+fn files_that_are_moved_away_are_told_and_nothing_is_answered_that_is_not_in_them() {
+    let site = Site::set_up();
+    let mut serving = site.serve();
+    let mut evidence = Evidence::begin(&site);
+    for (round, moved) in
+        [&["store.db", "store.db-wal"][..], &["store.db"], &["store.db-wal"]].iter().enumerate()
+    {
+        let round = u32::try_from(round).unwrap();
+        let mut answered = load(&site, 2 * round);
+        for file in *moved {
+            std::fs::rename(site.deployed("data").join(file), site.path(file)).unwrap();
+        }
+        let on_main = |site: &Site, round| {
+            Load::alone(site, round, |worker| async move { worker.encrypt("orders/main").await }).end()
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        answered.extend(runtime.block_on(async { on_main(&site, 2 * round + 1).await }));
+        let ended = serving.wait();
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert!(
+            ended.said.contains("was moved, replaced or removed while it was in use; put it back"),
+            "{ended:?}"
+        );
+        for file in *moved {
+            std::fs::rename(site.path(file), site.deployed("data").join(file)).unwrap();
+        }
+        serving = site.serve();
+        evidence.hold(&site, &answered);
+    }
+}
+
+/// Bytes of a page of the database.
+const PAGE: usize = 4096;
+/// How many pages are damaged, one at a time.
+const DAMAGED: usize = 8;
+
+#[test]
+fn damaged_pages_are_told_and_nothing_panics() {
+    let site = Site::set_up();
+    let serving = site.serve();
+    let mut evidence = Evidence::begin(&site);
+    let answered = load(&site, 1);
+    assert!(serving.stop().status.success());
+    let whole = std::fs::read(site.deployed("data/store.db")).unwrap();
+    let pages = whole.len() / PAGE;
+    let told = (0..pages).step_by(pages / DAMAGED).filter(|page| {
+        let mut damaged = whole.clone();
+        damaged[page * PAGE..(page + 1) * PAGE].fill(0xa5);
+        is_told(&site, &damaged)
+    });
+    // Some pages hold nothing that a call needs; the first, without which nothing is a database, is not among them.
+    assert!(told.count() > 1);
+    let _serving = site.serve();
+    evidence.hold(&site, &answered);
+}
+
+/// Serves a copy of the data with this database. Whatever cannot be done with it says what to do; gives whether anything was.
+fn is_told(site: &Site, database: &[u8]) -> bool {
+    let copy = site.path("damaged");
+    let _ = std::fs::remove_dir_all(&copy);
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::copy(site.deployed("data/newest-checkpoint"), copy.join("newest-checkpoint")).unwrap();
+    std::fs::write(copy.join("store.db"), database).unwrap();
+    let (all_well, ended) = match site.try_serve(&[("CLAVIGER_DATA_DIR", copy.to_str().unwrap())]) {
+        Err(ended) => {
+            assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+            assert!(ended.said.contains("damaged` cannot be used"), "{ended:?}");
+            (false, ended)
+        }
+        Ok(serving) => {
+            let encrypted = site.run("app", &["encrypt", "--key", "orders/main"], b"data");
+            let verified = site.run("auditor", &["audit", "verify"], b"");
+            (encrypted.status.success() && verified.status.success(), serving.stop())
+        }
+    };
+    assert!(all_well || ended.said.contains("stored data is damaged"), "{ended:?}");
+    assert!(all_well || ended.said.contains("restore from a backup"), "{ended:?}");
+    assert!(!ended.said.contains("panic"), "{ended:?}");
+    !all_well
+}

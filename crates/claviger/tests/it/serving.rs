@@ -1,0 +1,200 @@
+//! A deployment that was set up, served by `claviger serve` as often as a test wants it to, ended in whatever way.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use claviger_client::Profile;
+use serde_json::Value;
+
+use crate::instance::{Instance, claviger, run};
+
+/// How often, and how long apart, a process is looked at before it counts as stuck: a minute.
+const LOOKS: u32 = 3000;
+const PAUSE: Duration = Duration::from_millis(20);
+/// How often a result may be withheld.
+const WITHHELD: u32 = 5;
+
+/// A deployment, whether or not it is served just now.
+pub(crate) struct Site {
+    dir: tempfile::TempDir,
+}
+
+/// A server at work on it.
+pub(crate) struct Serving {
+    child: Child,
+    dir: PathBuf,
+}
+
+/// How a server ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) said: String,
+}
+
+impl Site {
+    /// Sets one up in a folder of its own: ring `orders`, and of it what `app` may use.
+    pub(crate) fn set_up() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let instance = Instance::start(dir.path(), &[]);
+        instance.done("administrator", &["ring", "create", "orders"], b"");
+        for (name, purpose) in [("main", "encrypt"), ("toggled", "encrypt"), ("seal", "sign")] {
+            let name = format!("orders/{name}");
+            instance.done("administrator", &["key", "create", &name, "--purpose", purpose], b"");
+        }
+        let grant = "grant create app --ring orders --operations encrypt,decrypt,sign --reason test";
+        instance.done("security_officer", &grant.split(' ').collect::<Vec<_>>(), b"");
+        instance.stop();
+        Self { dir }
+    }
+
+    /// A path in the folder of the test.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A path in the folder of the deployment.
+    pub(crate) fn deployed(&self, name: &str) -> PathBuf {
+        self.path("claviger-data").join(name)
+    }
+
+    /// Serves it.
+    pub(crate) fn serve(&self) -> Serving {
+        self.try_serve(&[]).unwrap_or_else(|ended| panic!("it does not serve: {ended:?}"))
+    }
+
+    /// Serves it with these variables set, or tells how that ended.
+    pub(crate) fn try_serve(&self, environment: &[(&str, &str)]) -> Result<Serving, Ended> {
+        self.try_serve_by(claviger(), environment)
+    }
+
+    /// The same by a command that runs the binary.
+    pub(crate) fn try_serve_by(
+        &self,
+        mut claviger: Command,
+        environment: &[(&str, &str)],
+    ) -> Result<Serving, Ended> {
+        let trace = File::create(self.path("trace")).unwrap();
+        let child = claviger
+            .arg("serve")
+            .arg("--config")
+            .arg(self.deployed("claviger.toml"))
+            .env("CLAVIGER_LOG__FORMAT", "json")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(trace.try_clone().unwrap())
+            .stderr(trace)
+            .spawn()
+            .unwrap();
+        let mut serving = Serving { child, dir: self.dir.path().to_owned() };
+        for _ in 0..LOOKS {
+            if let Some(urls) = serving.urls() {
+                self.point_profiles(&urls);
+                return Ok(serving);
+            }
+            if let Some(status) = serving.child.try_wait().unwrap() {
+                return Err(Ended { status, said: serving.said() });
+            }
+            std::thread::sleep(PAUSE);
+        }
+        panic!("it neither serves nor ends: {}", serving.said());
+    }
+
+    /// The ports are new with each start, and profiles name them.
+    fn point_profiles(&self, urls: &Value) {
+        for entry in std::fs::read_dir(self.deployed("profiles")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "toml") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let lines = text.lines().map(|line| match line.split_once(" = ") {
+                Some((plane @ ("control" | "data"), _)) => format!("{plane} = {}\n", urls[plane]),
+                _ => format!("{line}\n"),
+            });
+            std::fs::write(&path, lines.collect::<String>()).unwrap();
+        }
+    }
+
+    pub(crate) fn profile(&self, who: &str) -> Profile {
+        Profile::load(&self.deployed(&format!("profiles/{who}.toml"))).unwrap()
+    }
+
+    /// Runs a command with the profile of `who`.
+    pub(crate) fn run(&self, who: &str, arguments: &[&str], input: &[u8]) -> Output {
+        run(self.dir.path(), &self.deployed(&format!("profiles/{who}.toml")), arguments, input)
+    }
+
+    /// The same, where it must succeed; gives what it printed.
+    pub(crate) fn done(&self, who: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+        printed(arguments, &self.run(who, arguments, input))
+    }
+
+    /// The same for what only reads: a result that came too late to be let out, on a machine that stood still, is asked for
+    /// again.
+    pub(crate) fn read(&self, who: &str, arguments: &[&str]) -> Vec<u8> {
+        for _ in 0..WITHHELD {
+            let output = self.run(who, arguments, b"");
+            if !String::from_utf8_lossy(&output.stderr).contains("(withheld)") {
+                return printed(arguments, &output);
+            }
+        }
+        panic!("{arguments:?} is withheld each time");
+    }
+}
+
+fn printed(arguments: &[&str], output: &Output) -> Vec<u8> {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    output.stdout.clone()
+}
+
+impl Serving {
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(self.dir.join("trace")).unwrap()
+    }
+
+    /// Where it serves, once it says so.
+    fn urls(&self) -> Option<Value> {
+        let said = self.said();
+        let mut lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find(|line| line["fields"]["message"] == "serving").map(|mut line| line["fields"].take())
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(self) -> Ended {
+        let id = self.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.wait()
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(mut self) -> Ended {
+        for _ in 0..LOOKS {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Ended { status, said: self.said() };
+            }
+            std::thread::sleep(PAUSE);
+        }
+        panic!("it does not end: {}", self.said());
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
