@@ -97,14 +97,16 @@ pub struct Round {
 }
 
 impl Load {
-    /// Opens so many connections, all of which will ask the same.
+    /// Opens so many connections, all of which will ask the same, and ask once now: the server closes one that never does.
     ///
     /// # Errors
     /// When one is refused.
     pub async fn open(target: &Target, connections: usize, request: Bytes) -> Result<Self> {
         let mut open = Vec::with_capacity(connections);
         for _ in 0..connections {
-            open.push(Connection::open(target).await?);
+            let mut connection = Connection::open(target).await?;
+            connection.ask(&request).await?;
+            open.push(connection);
         }
         Ok(Self { connections: open, request })
     }

@@ -61,7 +61,7 @@ pub fn run(args: &SpeedArgs, form: Form) -> Result<()> {
         series: Vec::new(),
         figures: Vec::new(),
     };
-    runtime.block_on(Box::pin(async {
+    let measured = runtime.block_on(Box::pin(async {
         let server = bench.serve(dir.path())?;
         bench.floors(&server, dir.path(), &mut report).await?;
         if !args.only_floors {
@@ -70,7 +70,10 @@ pub fn run(args: &SpeedArgs, form: Form) -> Result<()> {
             bench.batches(dir.path(), &mut report).await?;
         }
         anyhow::Ok(())
-    }))?;
+    }));
+    if let Err(error) = measured {
+        return Err(error.context(format!("what it left is in {}", dir.keep().display())));
+    }
     report.print(form)
 }
 
