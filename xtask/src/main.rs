@@ -1,6 +1,7 @@
 //! Chores of the house, written in Rust so that they run wherever the house is built.
 
 mod advisories;
+mod bench;
 mod check;
 mod deny;
 mod exposure;
@@ -25,6 +26,13 @@ enum Chore {
         #[arg(long)]
         db: Option<PathBuf>,
     },
+    /// Measures the server, release build, against floors on the same stack. What follows goes to `claviger-bench`:
+    /// nothing for speed, `scale` for a million keys, `-o json` for programs, `--help` for the rest.
+    Bench {
+        /// Handed on.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Format, lints, arrows and tests: what must hold of every commit.
     Check,
     /// Holds licences, bans and sources of all dependencies against `deny.toml`.
@@ -42,6 +50,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Advisories { db } => advisories::run(db.as_deref()),
+        Chore::Bench { arguments } => bench::run(&arguments),
         Chore::Check => check::run(),
         Chore::Deny => deny::run(),
         Chore::Sbom { out } => sbom::run(&out),

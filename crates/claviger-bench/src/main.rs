@@ -1,0 +1,54 @@
+//! The binary behind `cargo xtask bench`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use claviger_bench::floor::FloorArgs;
+use claviger_bench::library::LibraryArgs;
+use claviger_bench::report::Form;
+use claviger_bench::speed::SpeedArgs;
+use claviger_bench::{floor, library, speed};
+
+// The server's own: a floor with another allocator would be another stack.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures the real server against floors on the same stack.
+#[derive(Debug, Parser)]
+#[command(name = "claviger-bench", version)]
+struct CommandLine {
+    /// How to print the figures
+    #[arg(short, long, global = true, default_value = "table")]
+    output: Form,
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    speed: SpeedArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves one of the floors; the runs start it themselves
+    #[command(hide = true)]
+    Floor(FloorArgs),
+    /// Measures the cryptographic module alone; the runs start it themselves
+    #[command(hide = true)]
+    Library(LibraryArgs),
+}
+
+fn main() -> ExitCode {
+    let CommandLine { output, command, speed } = CommandLine::parse();
+    let done: Result<()> = match command {
+        None => speed::run(&speed, output),
+        Some(Command::Floor(args)) => floor::run(&args),
+        Some(Command::Library(args)) => library::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("claviger-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
