@@ -9,17 +9,20 @@
 //! | [`instance`] | the real server, as a process on cores of its choice |
 //! | [`cores`] | who runs where, and how much of it he uses |
 //! | [`library`] | what the cryptographic module does by itself |
-//! | [`speed`], [`report`] | the runs, and what they print |
+//! | [`fill`] | a store full of keys |
+//! | [`speed`], [`scale`], [`report`] | the runs, and what they print |
 //!
 //! What it keeps true: floors and server take turns within one run, under one generator; a ratio is never made of figures
 //! of two runs. Nothing depends on this crate.
 
 pub mod cores;
+pub mod fill;
 pub mod floor;
 pub mod instance;
 pub mod library;
 pub mod load;
 pub mod peer;
 pub mod report;
+pub mod scale;
 pub mod speed;
 pub mod wire;

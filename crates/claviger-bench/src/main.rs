@@ -7,8 +7,9 @@ use clap::{Parser, Subcommand};
 use claviger_bench::floor::FloorArgs;
 use claviger_bench::library::LibraryArgs;
 use claviger_bench::report::Form;
+use claviger_bench::scale::ScaleArgs;
 use claviger_bench::speed::SpeedArgs;
-use claviger_bench::{floor, library, speed};
+use claviger_bench::{floor, library, scale, speed};
 
 // The server's own: a floor with another allocator would be another stack.
 #[global_allocator]
@@ -35,6 +36,8 @@ enum Command {
     /// Measures the cryptographic module alone; the runs start it themselves
     #[command(hide = true)]
     Library(LibraryArgs),
+    /// Measures a store that holds a million keys
+    Scale(ScaleArgs),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         None => speed::run(&speed, output),
         Some(Command::Floor(args)) => floor::run(&args),
         Some(Command::Library(args)) => library::run(&args),
+        Some(Command::Scale(args)) => scale::run(&args, output),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
