@@ -49,6 +49,19 @@ impl Key {
     pub fn after(&self, event: Event) -> Result<Self, NoTransition> {
         Ok(Self { state: self.state.after(event)?, ..self.clone() })
     }
+
+    /// How often one of its versions may protect before it must be replaced; `None` if never for this reason. What the spec
+    /// says holds for the house's own algorithms; a token has AES-GCM with nonces of 96 bits only, drawn at random: 2^32
+    /// (SP 800-38D, 8.3).
+    #[must_use]
+    pub const fn invocation_limit(&self) -> Option<u64> {
+        match (self.protection, self.spec, self.purpose) {
+            (Protection::Hsm, Spec::Aes256Gcm, Purpose::Encrypt) => {
+                Spec::Aes128Gcm.invocation_limit(Purpose::Encrypt)
+            }
+            (_, spec, purpose) => spec.invocation_limit(purpose),
+        }
+    }
 }
 
 /// Labels: up to 50 pairs, names up to 128 bytes, values up to 256.
@@ -133,5 +146,39 @@ impl KeyRecord {
     /// [`UseRefused`] when key or version do not process.
     pub fn processing(&self, number: u32) -> Result<Option<Processing<'_>>, UseRefused> {
         self.find_version(number).map(|version| version.processing(self.state_of(version))).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uses_are_limited_where_nonces_are_short() {
+        let key = |protection, spec| Key {
+            id: KeyId::from_bytes([1; 16]),
+            ring: KeyRingId::from_bytes([2; 16]),
+            name: "cards".parse().unwrap(),
+            purpose: Purpose::Encrypt,
+            spec,
+            protection,
+            data_class: DataClass::Cardholder,
+            owner: PrincipalId::from_bytes([3; 16]),
+            labels: Labels::default(),
+            rotation_period: None,
+            state: State::Active,
+            primary: 1,
+            created_at: Timestamp::from_micros(0),
+            revision: 1,
+        };
+        for (protection, spec, limit) in [
+            (Protection::Software, Spec::Aes256Gcm, None),
+            (Protection::Software, Spec::Aes128Gcm, Some(1 << 32)),
+            (Protection::Hsm, Spec::Aes256Gcm, Some(1 << 32)),
+            (Protection::Hsm, Spec::Aes128Gcm, Some(1 << 32)),
+            (Protection::Hsm, Spec::Rsa2048, None),
+        ] {
+            assert_eq!(key(protection, spec).invocation_limit(), limit, "{protection} {spec}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use claviger_access::separation::check_grant;
 use claviger_core::change::Change;
 use claviger_core::grant::{Conditions, Grant, Selector};
+use claviger_core::key::KeyRing;
 use claviger_core::permit::Permit;
 use claviger_core::principal::Standing;
 use claviger_core::{Action, GrantId};
@@ -92,7 +93,13 @@ impl Operation for CreateGrant {
         view.authorizer
             .validate_grant(&grant, &principal)
             .map_err(|error| ServiceError::invalid(error.to_string()))?;
-        let mut changes = vec![Change::PutGrant(grant.clone())];
+        // Principal and ring are written as they were read: separation of duties was checked against them, and whoever changes
+        // a role or the ring's rule at the same time must see this grant, or this grant that change.
+        let mut changes = vec![
+            Change::PutGrant(grant.clone()),
+            Change::PutPrincipal(principal.clone()),
+            Change::PutRing(KeyRing::clone(&ring)),
+        ];
         changes.extend(view.remember_making(request.as_bytes(), *grant.id.as_bytes()));
         let note =
             Note { reference: reference(&[grant.id.as_bytes(), principal.id.as_bytes()]), ..view.note() };

@@ -6,3 +6,4 @@ mod house;
 mod lifecycle;
 mod log;
 mod revocation;
+mod separation;

@@ -237,7 +237,7 @@ impl<'a> Workplace<'a> {
     fn protecting(&self) -> Result<Protecting<'a>, ServiceError> {
         let record = self.view.record()?;
         let protecting = record.protecting()?;
-        let limit = record.key.spec.invocation_limit(record.key.purpose);
+        let limit = record.key.invocation_limit();
         if let Some(limit) = limit
             && self.view.live()?.count_uses(protecting.version(), 1)? >= limit
         {
@@ -287,7 +287,7 @@ impl<'a> Workplace<'a> {
         let record = self.view.record()?;
         let protects =
             action.effect() == claviger_core::action::Effect::Protect || action == Action::Reencrypt;
-        if uses == 0 || !protects || record.key.spec.invocation_limit(record.key.purpose).is_none() {
+        if uses == 0 || !protects || record.key.invocation_limit().is_none() {
             return Ok(Vec::new());
         }
         let version = record.protecting()?.version().id;
