@@ -10,7 +10,7 @@ use claviger_core::receipt::Receipt;
 use claviger_crypto::SecretBytes;
 use claviger_service::ErrorKind;
 use http::header::{CONTENT_TYPE, ETAG};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::error::{Failure, to_wire};
@@ -24,6 +24,9 @@ const ALGORITHM: HeaderName = HeaderName::from_static(header::ALGORITHM);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// Most headers of an answer, those of the HTTP layer included.
+const HEADERS: usize = 12;
 
 /// An answer in the making.
 #[derive(Debug)]
@@ -74,6 +77,8 @@ impl Answer {
 
     fn of(body: Bytes, kind: HeaderValue) -> Self {
         let mut response = Response::new(Body::from(body));
+        // Room for all that follow, here and in the frame.
+        *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
         response.headers_mut().insert(CONTENT_TYPE, kind);
         Self(response)
     }

@@ -122,9 +122,9 @@ impl Observed {
         numbers.fenced.absolute(figures.fenced.load(Ordering::Relaxed));
         numbers.log_size.set(to_f64(figures.size.load(Ordering::Relaxed)));
         numbers.cuts.set(to_f64(figures.cuts.load(Ordering::Relaxed)));
-        numbers.queue.set(to_f64(u64::try_from(self.road.waiting()).unwrap_or(u64::MAX)));
+        numbers.queue.set(count(self.road.waiting()));
         numbers.epoch.set(to_f64(self.road.epoch()));
-        numbers.keys.set(to_f64(self.road.keys_in_memory()));
+        numbers.keys.set(count(self.road.keys_in_memory()));
         if let Some(age) = self.newest_note.age() {
             numbers.checkpoint_age.set(age.as_secs_f64());
         }
@@ -135,8 +135,7 @@ impl Observed {
         let health = self.provider_health().await;
         let up = health.is_some_and(|health| health.root_ok && health.self_test_ok);
         self.numbers.provider_up.set(if up { 1.0 } else { 0.0 });
-        let sessions = health.map_or(0, |health| u64::try_from(health.sessions).unwrap_or(u64::MAX));
-        self.numbers.provider_sessions.set(to_f64(sessions));
+        self.numbers.provider_sessions.set(health.map_or(0.0, |health| count(health.sessions)));
         if let Ok(facts) = pki::read_facts(&self.certificate) {
             self.numbers.certificate_expires.set(to_f64(facts.expires_at.as_micros() / 1_000_000));
         }
@@ -184,4 +183,8 @@ fn show_hardening(registry: &Registry, hardening: Hardening) {
 #[expect(clippy::cast_precision_loss, reason = "that is what the format holds")]
 const fn to_f64(value: u64) -> f64 {
     value as f64
+}
+
+fn count(things: usize) -> f64 {
+    to_f64(u64::try_from(things).unwrap_or(u64::MAX))
 }

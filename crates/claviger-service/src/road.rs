@@ -251,7 +251,7 @@ impl Inner {
 
     /// How many keys are in memory.
     #[must_use]
-    pub fn keys_in_memory(&self) -> u64 {
+    pub fn keys_in_memory(&self) -> usize {
         self.state.keys_in_memory()
     }
 

@@ -1,20 +1,45 @@
 //! What a connection is doing, so that one that does nothing, or does it too slowly, can be closed.
 //!
-//! The bytes and the requests only set flags; one timer per connection looks at them now and then. No clock is read and
-//! no timer is set for a request.
+//! The bytes and the requests only set flags; the listener looks at all of them now and then, and leaves its word with
+//! those that must end. No clock is read and no timer is set for a request or a connection.
 
+use std::collections::HashMap;
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use atomic_waker::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task;
 use tokio::time::Sleep;
 
 use crate::config::Limits;
+
+/// What a listener tells a connection, in the order in which it may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Word {
+    /// Go on.
+    Go,
+    /// Finish what is in work, and end.
+    Finish,
+    /// End now.
+    Cut,
+}
+
+impl Word {
+    const fn of(byte: u8) -> Self {
+        match byte {
+            0 => Self::Go,
+            1 => Self::Finish,
+            _ => Self::Cut,
+        }
+    }
+}
 
 /// Flags of one connection.
 #[derive(Debug, Default)]
@@ -22,14 +47,17 @@ pub(super) struct Activity {
     in_work: AtomicUsize,
     served: AtomicU64,
     head_begun: AtomicBool,
+    /// In HTTP/2, bytes without a request are ordinary: pings, settings, window updates.
+    bytes_begin_a_head: AtomicBool,
+    word: AtomicU8,
+    waker: AtomicWaker,
 }
 
 impl Activity {
-    /// A connection that is new: its first request is already due.
-    pub(super) fn new() -> Arc<Self> {
-        let activity = Self::default();
-        activity.head_begun.store(true, Ordering::Relaxed);
-        Arc::new(activity)
+    /// The handshake is over, and the first request due.
+    pub(super) fn converse(&self, http2: bool) {
+        self.bytes_begin_a_head.store(!http2, Ordering::Relaxed);
+        self.head_begun.store(!http2, Ordering::Relaxed);
     }
 
     /// A request's head is complete; it is in work until the guard is dropped.
@@ -40,9 +68,25 @@ impl Activity {
     }
 
     fn heard(&self) {
-        if self.in_work.load(Ordering::Relaxed) == 0 {
+        if self.in_work.load(Ordering::Relaxed) == 0 && self.bytes_begin_a_head.load(Ordering::Relaxed) {
             self.head_begun.store(true, Ordering::Relaxed);
         }
+    }
+
+    fn tell(&self, word: Word) {
+        self.word.fetch_max(word as u8, Ordering::AcqRel);
+        self.waker.wake();
+    }
+
+    /// The listener's word, as soon as it goes beyond what was `known`.
+    pub(super) fn poll_word(&self, known: Word, cx: &mut Context<'_>) -> Poll<Word> {
+        let news = || Some(Word::of(self.word.load(Ordering::Acquire))).filter(|word| *word > known);
+        if let Some(word) = news() {
+            return Poll::Ready(word);
+        }
+        self.waker.register(cx.waker());
+        // It may have been said before the waker was there.
+        news().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -57,9 +101,9 @@ impl Drop for InWork {
     }
 }
 
-/// What the timer finds.
+/// What a look finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Finding {
+enum Finding {
     /// Nothing was asked for as long as that may be.
     Idle,
     /// All is well.
@@ -68,32 +112,21 @@ pub(super) enum Finding {
     SlowHead,
 }
 
-/// Looks at the flags once per period.
+/// Looks at the flags of one connection once per period.
 #[derive(Debug)]
-pub(super) struct Lookout {
+struct Lookout {
     activity: Arc<Activity>,
     head_ticks: u32,
     idle_ticks: u32,
     seen_served: u64,
-    /// In HTTP/2, bytes without a request are ordinary: pings, settings, window updates.
-    bytes_begin_a_head: bool,
 }
 
 impl Lookout {
-    /// How many times the header time is divided: a slow head is found that much late at most.
-    const FINENESS: u32 = 4;
-
-    pub(super) fn new(activity: Arc<Activity>, bytes_begin_a_head: bool) -> Self {
-        Self { activity, head_ticks: 0, idle_ticks: 0, seen_served: 0, bytes_begin_a_head }
+    const fn new(activity: Arc<Activity>) -> Self {
+        Self { activity, head_ticks: 0, idle_ticks: 0, seen_served: 0 }
     }
 
-    /// How often to look.
-    pub(super) fn period(limits: &Limits) -> Duration {
-        limits.header.min(limits.idle) / Self::FINENESS
-    }
-
-    /// One look.
-    pub(super) fn look(&mut self, limits: &Limits) -> Finding {
+    fn look(&mut self, limits: &Limits) -> Finding {
         let served = self.activity.served.load(Ordering::Relaxed);
         if self.activity.in_work.load(Ordering::Relaxed) > 0 || served != self.seen_served {
             self.seen_served = served;
@@ -101,16 +134,60 @@ impl Lookout {
             self.idle_ticks = 0;
             return Finding::Lively;
         }
-        let period = Self::period(limits);
-        if self.bytes_begin_a_head && self.activity.head_begun.load(Ordering::Relaxed) {
+        if self.activity.head_begun.load(Ordering::Relaxed) {
             self.head_ticks = self.head_ticks.saturating_add(1);
         }
         self.idle_ticks = self.idle_ticks.saturating_add(1);
+        // What a look finds began after the look before: the first tick stands for no time at all.
+        let past = |ticks: u32| Lookouts::period(limits).saturating_mul(ticks.saturating_sub(1));
         match () {
-            () if period.saturating_mul(self.head_ticks) >= limits.header => Finding::SlowHead,
-            () if period.saturating_mul(self.idle_ticks) >= limits.idle => Finding::Idle,
+            () if past(self.head_ticks) >= limits.header => Finding::SlowHead,
+            () if past(self.idle_ticks) >= limits.idle => Finding::Idle,
             () => Finding::Lively,
         }
+    }
+
+    /// Looks, and leaves the word that follows from it.
+    fn judge(&mut self, limits: &Limits) {
+        match self.look(limits) {
+            Finding::Lively => {}
+            Finding::SlowHead => self.activity.tell(Word::Cut),
+            // The second time, being asked to finish was not enough.
+            Finding::Idle if self.activity.word.load(Ordering::Relaxed) > 0 => self.activity.tell(Word::Cut),
+            Finding::Idle => self.activity.tell(Word::Finish),
+        }
+    }
+}
+
+/// The connections of a listener.
+#[derive(Debug, Default)]
+pub(super) struct Lookouts(HashMap<task::Id, Lookout>);
+
+impl Lookouts {
+    /// How many times the header time is divided: what is too slow is found that much late at most.
+    const FINENESS: u32 = 4;
+
+    /// How often to look.
+    pub(super) fn period(limits: &Limits) -> Duration {
+        limits.header.min(limits.idle) / Self::FINENESS
+    }
+
+    pub(super) fn watch(&mut self, connection: task::Id, activity: Arc<Activity>) {
+        self.0.insert(connection, Lookout::new(activity));
+    }
+
+    pub(super) fn forget(&mut self, connection: task::Id) {
+        self.0.remove(&connection);
+    }
+
+    /// One look at each.
+    pub(super) fn look(&mut self, limits: &Limits) {
+        self.0.values_mut().for_each(|lookout| lookout.judge(limits));
+    }
+
+    /// Asks all of them to finish.
+    pub(super) fn finish(&self) {
+        self.0.values().for_each(|lookout| lookout.activity.tell(Word::Finish));
     }
 }
 
@@ -196,8 +273,8 @@ mod tests {
         Limits { header: Duration::from_secs(4), idle: Duration::from_secs(8), ..Limits::default() }
     }
 
-    fn looks(lookout: &mut Lookout, most: usize) -> (usize, Finding) {
-        let limits = limits();
+    fn looks(activity: &Arc<Activity>, most: usize) -> (usize, Finding) {
+        let (limits, mut lookout) = (limits(), Lookout::new(Arc::clone(activity)));
         for count in 1..=most {
             let finding = lookout.look(&limits);
             if finding != Finding::Lively {
@@ -207,35 +284,67 @@ mod tests {
         (most, Finding::Lively)
     }
 
-    #[test]
-    fn head_that_does_not_end_is_found_in_the_header_time() {
-        let mut lookout = Lookout::new(Activity::new(), true);
-        assert_eq!(looks(&mut lookout, 100), (4, Finding::SlowHead));
+    fn conversing(http2: bool) -> Arc<Activity> {
+        let activity = Arc::new(Activity::default());
+        activity.converse(http2);
+        activity
     }
 
     #[test]
-    fn connection_in_work_is_never_closed_and_an_idle_one_in_the_idle_time() {
-        let activity = Activity::new();
-        let mut lookout = Lookout::new(Arc::clone(&activity), true);
+    fn head_that_does_not_end_is_found_after_the_header_time() {
+        assert_eq!(looks(&conversing(false), 100), (5, Finding::SlowHead));
+    }
+
+    #[test]
+    fn connection_in_work_is_never_closed_and_an_idle_one_after_the_idle_time() {
+        let activity = conversing(false);
         let request = activity.begin();
         activity.heard();
-        assert_eq!(looks(&mut lookout, 100), (100, Finding::Lively));
+        assert_eq!(looks(&activity, 100), (100, Finding::Lively));
         drop(request);
         // One look sees that something was served; the idle time begins after it.
-        assert_eq!(looks(&mut lookout, 100), (9, Finding::Idle));
+        assert_eq!(looks(&activity, 100), (10, Finding::Idle));
     }
 
     #[test]
     fn in_http2_bytes_alone_begin_no_head() {
-        let activity = Activity::new();
+        let activity = conversing(true);
         activity.heard();
-        assert_eq!(looks(&mut Lookout::new(activity, false), 100), (8, Finding::Idle));
+        assert_eq!(looks(&activity, 100), (9, Finding::Idle));
+    }
+
+    #[tokio::test]
+    async fn word_is_heard_once_and_only_a_stronger_one_after_it() {
+        let activity = Arc::new(Activity::default());
+        let next = |known| {
+            let activity = Arc::clone(&activity);
+            std::future::poll_fn(move |cx| activity.poll_word(known, cx))
+        };
+        let waiting = tokio::spawn(next(Word::Go));
+        task::yield_now().await;
+        activity.tell(Word::Finish);
+        assert_eq!(waiting.await.unwrap(), Word::Finish);
+        activity.tell(Word::Cut);
+        activity.tell(Word::Finish);
+        assert_eq!(next(Word::Finish).await, Word::Cut);
+    }
+
+    #[test]
+    fn idle_connection_is_asked_to_finish_and_cut_when_it_does_not() {
+        let (limits, activity) = (limits(), conversing(true));
+        let mut lookout = Lookout::new(Arc::clone(&activity));
+        let mut words = Vec::new();
+        for _ in 0..10 {
+            lookout.judge(&limits);
+            words.push(Word::of(activity.word.load(Ordering::Relaxed)));
+        }
+        assert_eq!(words[7..], [Word::Go, Word::Finish, Word::Cut]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn reader_that_takes_nothing_ends_the_connection() {
         let (ours, _theirs) = tokio::io::duplex(16);
-        let mut watched = Watched::new(ours, Activity::new(), Duration::from_secs(2));
+        let mut watched = Watched::new(ours, Arc::default(), Duration::from_secs(2));
         let begun = tokio::time::Instant::now();
         let error = watched.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -1,5 +1,6 @@
 //! One connection, from the handshake to its end.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,15 +10,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
-use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::activity::{Activity, Finding, Lookout, Watched};
+use super::activity::{Activity, Watched, Word};
 use super::door::{Door, Doorway};
 use super::peer::Peer;
 use crate::config::Limits;
-use crate::stop::Stopping;
 use crate::telemetry::Ending;
 
 /// Requests that one HTTP/2 connection may have in work.
@@ -29,8 +28,8 @@ pub(super) struct Accepted {
     pub(super) address: SocketAddr,
     pub(super) tls: Arc<ServerConfig>,
     pub(super) door: Arc<Door>,
+    pub(super) activity: Arc<Activity>,
     pub(super) surplus: bool,
-    pub(super) stopping: Stopping,
 }
 
 impl Accepted {
@@ -42,7 +41,9 @@ impl Accepted {
     }
 
     async fn serve_to_end(self) -> Ending {
-        let Self { stream, address, tls, door, surplus, stopping } = self;
+        let Self { stream, address, tls, door, activity, surplus } = self;
+        // The handshake has a time limit of its own.
+        let handshaking = activity.begin();
         // Answers are small and whole; waiting for more of them would only add delay.
         if stream.set_nodelay(true).is_err() {
             return Ending::Broken;
@@ -56,28 +57,22 @@ impl Accepted {
             }
             Err(_elapsed) => return Ending::TooSlow,
         };
-        let activity = Activity::new();
+        drop(handshaking);
         let peer = Peer::new(address, stream.get_ref().1.peer_certificates());
-        let doorway = Doorway { door: Arc::clone(&door), peer, activity: Arc::clone(&activity), surplus };
-        converse(stream, doorway, activity, stopping).await
+        converse(stream, Doorway { door, peer, activity, surplus }).await
     }
 }
 
-async fn converse(
-    stream: TlsStream<TcpStream>,
-    doorway: Doorway,
-    activity: Arc<Activity>,
-    stopping: Stopping,
-) -> Ending {
-    let limits = *doorway.door.limits();
-    let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+async fn converse(stream: TlsStream<TcpStream>, doorway: Doorway) -> Ending {
+    let (limits, activity) = (*doorway.door.limits(), Arc::clone(&doorway.activity));
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    activity.converse(http2);
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity), limits.write_stall));
-    let lookout = Lookout::new(activity, !speaks_http2);
     // What was agreed on in the handshake is spoken: nothing is guessed from first bytes that may never come.
-    if speaks_http2 {
-        drive(http2_with(&limits).serve_connection(io, doorway), lookout, limits, stopping).await
+    if http2 {
+        drive(http2_with(&limits).serve_connection(io, doorway), &activity).await
     } else {
-        drive(http1_with(&limits).serve_connection(io, doorway), lookout, limits, stopping).await
+        drive(http1_with(&limits).serve_connection(io, doorway), &activity).await
     }
 }
 
@@ -103,31 +98,22 @@ fn http2_with(limits: &Limits) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// Drives a connection, looks at it now and then, and lets it end when the listener stops.
-async fn drive<C>(connection: C, mut lookout: Lookout, limits: Limits, mut stopping: Stopping) -> Ending
+/// Drives a connection until it ends, by itself or by the listener's word.
+async fn drive<C>(connection: C, activity: &Activity) -> Ending
 where
     C: GracefulConnection,
     C::Error: std::error::Error,
 {
     let mut connection = pin!(connection);
-    let mut looks = tokio::time::interval(Lookout::period(&limits));
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    looks.reset();
-    let mut ends = false;
+    let mut known = Word::Go;
     loop {
         tokio::select! {
+            biased;
             result = connection.as_mut() => return ending(result),
-            () = stopping.stopped(), if !ends => {
-                ends = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            _ = looks.tick() => match lookout.look(&limits) {
-                Finding::Lively => {}
-                Finding::SlowHead => return Ending::TooSlow,
-                // The second time, being asked to end was not enough.
-                Finding::Idle if ends => return Ending::TooSlow,
-                Finding::Idle => {
-                    ends = true;
+            word = poll_fn(|cx| activity.poll_word(known, cx)) => match word {
+                Word::Cut => return Ending::TooSlow,
+                Word::Finish | Word::Go => {
+                    known = word;
                     connection.as_mut().graceful_shutdown();
                 }
             },

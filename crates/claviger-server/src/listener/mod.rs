@@ -20,11 +20,13 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
 
 use crate::config::Limits;
 use crate::stop::Stopping;
 use crate::telemetry::DoorMetrics;
+use activity::{Activity, Lookouts};
 use connection::Accepted;
 use door::Door;
 pub use peer::{Peer, PeerCertificate};
@@ -77,7 +79,7 @@ impl Listener {
     /// connections had to be cut.
     pub async fn run(self) -> usize {
         let mut stopping = self.stopping.clone();
-        let mut connections = JoinSet::new();
+        let mut connections = Connections::new(*self.door.limits());
         let places = Arc::new(Semaphore::new(self.door.limits().connections));
         let surplus = Arc::new(Semaphore::new(SURPLUS));
         loop {
@@ -91,12 +93,12 @@ impl Listener {
                     }
                     Err(error) => self.failed_to_accept(&error).await,
                 },
-                Some(_) = connections.join_next() => {}
+                () = connections.tend() => {}
             }
         }
-        let Self { socket, door, .. } = self;
+        let Self { socket, .. } = self;
         drop(socket);
-        drain(connections, door.limits().shutdown).await
+        connections.finish().await
     }
 
     fn place(&self, places: &Arc<Semaphore>, surplus: &Arc<Semaphore>) -> Option<Place> {
@@ -108,20 +110,22 @@ impl Listener {
         Some(Place { _held: held, surplus: true })
     }
 
-    fn spawn(&self, connections: &mut JoinSet<()>, stream: TcpStream, address: SocketAddr, place: Place) {
+    fn spawn(&self, connections: &mut Connections, stream: TcpStream, address: SocketAddr, place: Place) {
+        let activity = Arc::new(Activity::default());
         let accepted = Accepted {
             stream,
             address,
             tls: self.tls.load_full(),
             door: Arc::clone(&self.door),
+            activity: Arc::clone(&activity),
             surplus: place.surplus,
-            stopping: self.stopping.clone(),
         };
         self.door.metrics().opened();
-        connections.spawn(async move {
+        let serving = connections.serving.spawn(async move {
             accepted.serve().await;
             drop(place);
         });
+        connections.lookouts.watch(serving.id(), activity);
     }
 
     async fn failed_to_accept(&self, error: &io::Error) {
@@ -141,12 +145,50 @@ struct Place {
     surplus: bool,
 }
 
-async fn drain(mut connections: JoinSet<()>, limit: Duration) -> usize {
-    let emptied = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(limit, emptied).await.is_ok() {
-        return 0;
+/// The open connections.
+struct Connections {
+    serving: JoinSet<()>,
+    lookouts: Lookouts,
+    looks: tokio::time::Interval,
+    limits: Limits,
+}
+
+impl Connections {
+    fn new(limits: Limits) -> Self {
+        let mut looks = tokio::time::interval(Lookouts::period(&limits));
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { serving: JoinSet::new(), lookouts: Lookouts::default(), looks, limits }
     }
-    let cut = connections.len();
-    connections.shutdown().await;
-    cut
+
+    /// Waits for the next one to end, or the next time to look at all of them.
+    async fn tend(&mut self) {
+        tokio::select! {
+            Some(ended) = self.serving.join_next_with_id() => self.lookouts.forget(id_of(&ended)),
+            _ = self.looks.tick() => self.lookouts.look(&self.limits),
+        }
+    }
+
+    /// Lets all of them finish what is in work, as long as that may take; gives how many had to be cut.
+    async fn finish(mut self) -> usize {
+        let limit = self.limits.shutdown;
+        self.lookouts.finish();
+        let emptied = async {
+            while !self.serving.is_empty() {
+                self.tend().await;
+            }
+        };
+        if tokio::time::timeout(limit, emptied).await.is_ok() {
+            return 0;
+        }
+        let cut = self.serving.len();
+        self.serving.shutdown().await;
+        cut
+    }
+}
+
+fn id_of(ended: &Result<(task::Id, ()), JoinError>) -> task::Id {
+    match ended {
+        Ok((id, ())) => *id,
+        Err(error) => error.id(),
+    }
 }

@@ -12,7 +12,7 @@ use claviger_audit::op::{Op, Outcome};
 use claviger_core::change::Footing;
 use claviger_core::principal::{CredentialKind, Principal, PrincipalKind};
 use claviger_core::{CredentialId, PrincipalId, Timestamp};
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, oneshot};
 
 use super::submission::{Note, Notes, SealedIdentity, Submission, Telling, Told, reference};
@@ -21,7 +21,7 @@ use crate::error::{ErrorKind, ServiceError};
 use crate::road::Road;
 
 /// Most sessions remembered; one that was forgotten is told again.
-const REMEMBERED: u64 = 100_000;
+const REMEMBERED: usize = 100_000;
 /// How often a refused credential that is known gets an entry of its own.
 const REFUSAL_EVERY: Duration = Duration::from_secs(1);
 
@@ -40,7 +40,8 @@ type SessionKey = (CredentialId, IpAddr, u64);
 #[derive(Debug)]
 pub(crate) struct Sessions {
     open: Cache<SessionKey, Arc<Session>>,
-    refused: Cache<CredentialId, ()>,
+    /// Known credentials that were refused, and when since the start of the machine an entry last told it.
+    refused: Cache<CredentialId, Duration>,
     opening: Mutex<()>,
     strangers: AtomicU64,
 }
@@ -49,7 +50,7 @@ impl Sessions {
     pub(crate) fn new() -> Self {
         Self {
             open: Cache::new(REMEMBERED),
-            refused: Cache::builder().max_capacity(REMEMBERED).time_to_live(REFUSAL_EVERY).build(),
+            refused: Cache::new(REMEMBERED),
             opening: Mutex::new(()),
             strangers: AtomicU64::new(0),
         }
@@ -136,10 +137,12 @@ impl Road {
 
     /// Records that a known credential was refused; not more often than once a second each.
     pub(super) async fn tell_refused(&self, credential: CredentialId, now: Timestamp) -> Option<u64> {
-        if self.sessions.refused.contains_key(&credential) {
+        let moment = self.clock.since_boot();
+        let told = self.sessions.refused.get(&credential);
+        if told.is_some_and(|told| moment.saturating_sub(told) < REFUSAL_EVERY) {
             return self.count_unauthenticated();
         }
-        self.sessions.refused.insert(credential, ());
+        self.sessions.refused.insert(credential, moment);
         let note = Note {
             outcome: Told(Outcome::Unauthenticated),
             reference: reference(&[credential.as_bytes()]),

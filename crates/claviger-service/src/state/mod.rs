@@ -16,7 +16,7 @@ use claviger_core::port::{Provider, Store};
 use claviger_core::target::Target;
 use claviger_core::{Action, CredentialId, KeyId, KeyName};
 use claviger_crypto::kdf::HmacSha256;
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 
 pub(crate) use known::Known;
 pub(crate) use live::LiveKey;
@@ -30,11 +30,11 @@ use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     /// Keys with their material ready for use.
-    pub keys: u64,
+    pub keys: usize,
     /// Credentials and what they prove.
-    pub credentials: u64,
+    pub credentials: usize,
     /// Permits.
-    pub permits: u64,
+    pub permits: usize,
 }
 
 impl Default for Memory {
@@ -108,8 +108,8 @@ impl State {
     }
 
     /// How many keys are ready for use in memory.
-    pub(crate) fn keys_in_memory(&self) -> u64 {
-        self.keys.entry_count()
+    pub(crate) fn keys_in_memory(&self) -> usize {
+        self.keys.len()
     }
 
     /// The key, as it is at `epoch` or later.
@@ -127,7 +127,7 @@ impl State {
         self.keys.insert(id, Arc::clone(&live));
         if self.fence.sequence() != sequence {
             // A change was published while we read: what we read may be from before it.
-            self.keys.invalidate(&id);
+            self.keys.remove(&id);
         }
         Ok(live)
     }
@@ -152,7 +152,7 @@ impl State {
         let known = Arc::new(Good::new(Known::new(principal, credential), footing, good_at));
         self.known.insert(*digest, Arc::clone(&known));
         if self.fence.sequence() != sequence {
-            self.known.invalidate(digest);
+            self.known.remove(digest);
         }
         Ok(Some(known))
     }
@@ -166,7 +166,7 @@ impl State {
     pub(crate) fn remember(&self, key: PermitKey, permit: Arc<Good<Cacheable>>, sequence: u64) {
         self.permits.insert(key, permit);
         if self.fence.sequence() != sequence {
-            self.permits.invalidate(&key);
+            self.permits.remove(&key);
         }
     }
 
@@ -252,14 +252,14 @@ impl Publish for Forget {
         let state = &self.0;
         for change in changes {
             match change {
-                Change::PutKey(key) => state.keys.invalidate(&key.id),
-                Change::PutVersion(version) => state.keys.invalidate(&version.id.key),
-                Change::PutCredential(credential) => state.known.invalidate(&credential.digest),
+                Change::PutKey(key) => drop(state.keys.remove(&key.id)),
+                Change::PutVersion(version) => drop(state.keys.remove(&version.id.key)),
+                Change::PutCredential(credential) => drop(state.known.remove(&credential.digest)),
                 // Rare, and what rests on a ring or a principal is not indexed by it.
-                Change::PutRing(_) => state.keys.invalidate_all(),
+                Change::PutRing(_) => state.keys.clear(),
                 Change::PutPrincipal(_) => {
-                    state.known.invalidate_all();
-                    state.permits.invalidate_all();
+                    state.known.clear();
+                    state.permits.clear();
                 }
                 // A permit says what is allowed and is only ever outdated by tightening, which the fence tells.
                 Change::PutGrant(_) | Change::CountUses { .. } | Change::PutIdempotency(_) => {}
