@@ -1,8 +1,7 @@
 //! The generator: so many connections, each of which asks again as soon as it is answered (closed loop).
 //!
 //! It runs on one thread. What it measures is from the first byte of a request written to the last of its answer read, its
-//! own work and its own queue included: it never flatters the server. The thread never sleeps: on a virtual machine, waking
-//! a sleeping core costs the sender microseconds, which a client on another machine would not cost the server.
+//! own work and its own queue included: it never flatters the server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -118,11 +117,6 @@ impl Load {
     /// When one answer is no `200`: then the figures mean nothing.
     pub async fn round(&mut self, span: Duration) -> Result<Round> {
         let begun = Instant::now();
-        let awake = tokio::spawn(async {
-            loop {
-                tokio::task::yield_now().await;
-            }
-        });
         let mut asking = JoinSet::new();
         for mut connection in self.connections.drain(..) {
             let request = self.request.clone();
@@ -137,7 +131,6 @@ impl Load {
             latencies.extend(own);
             self.connections.push(connection);
         }
-        awake.abort();
         let span = begun.elapsed();
         latencies.sort_unstable();
         Ok(Round { span, latencies })

@@ -10,7 +10,7 @@ use http::header::IF_MATCH;
 use http::request::Parts;
 
 use crate::error::{Failure, to_wire};
-use crate::frame::word;
+use crate::plane::word;
 use crate::{Api, PeerIdentity, credential};
 
 /// A caller at the door, who has shown a credential. Whether it is a good one, the road says.
@@ -28,24 +28,32 @@ impl FromRequestParts<Api> for Arrival {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
         let peer = parts.extensions.get::<PeerIdentity>().copied().ok_or_else(|| {
-            tracing::error!("the listener handed over a request without its peer");
+            tracing::error!("the plane handed over a request without its peer");
             Failure::new(to_wire(ErrorKind::Internal), "")
         })?;
+        Self::new(api, &peer, &parts.headers).await
+    }
+}
+
+impl Arrival {
+    /// Reads who is there.
+    ///
+    /// # Errors
+    /// A [`Failure`] when no credential is shown, and for words of the caller's that are none.
+    pub(crate) async fn new(api: &Api, peer: &PeerIdentity, headers: &HeaderMap) -> Result<Self, Failure> {
         let arrival = Self {
             api: api.clone(),
-            presented: credential::presented(&parts.headers, &peer),
-            peer,
-            request_id: text_of(&parts.headers, header::REQUEST_ID)?,
-            idempotency_key: text_of(&parts.headers, header::IDEMPOTENCY_KEY)?,
+            presented: credential::presented(headers, peer),
+            peer: *peer,
+            request_id: text_of(headers, header::REQUEST_ID)?,
+            idempotency_key: text_of(headers, header::IDEMPOTENCY_KEY)?,
         };
         if matches!(arrival.presented, Presented::None) {
             return Err(arrival.refused_as_nobody().await);
         }
         Ok(arrival)
     }
-}
 
-impl Arrival {
     /// The handlers' shared state.
     pub(crate) fn api(&self) -> &Api {
         &self.api

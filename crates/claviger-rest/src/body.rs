@@ -55,11 +55,6 @@ pub(crate) fn only_json() -> Failure {
     wrong_form("`application/json`")
 }
 
-/// The JSON of a body that was read.
-pub(crate) fn json_of<T: DeserializeOwned>(form: Form, bytes: &[u8]) -> Result<T, Failure> {
-    if form == Form::Json { parse(bytes) } else { Err(only_json()) }
-}
-
 /// Reads a body of raw bytes or JSON, whichever it is.
 pub(crate) async fn read(request: Request, limit: usize) -> Result<(HeaderMap, Form, Bytes), Failure> {
     let (parts, body) = request.into_parts();
@@ -104,7 +99,7 @@ pub(crate) async fn none(request: Request) -> Result<(), Failure> {
 }
 
 /// The body in one piece: without a copy when it came in one.
-async fn collect(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes, Failure> {
+pub(crate) async fn collect(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes, Failure> {
     let too_large = || Failure::too_large(format!("at most {limit} bytes are taken"));
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {

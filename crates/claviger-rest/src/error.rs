@@ -119,6 +119,10 @@ impl Failure {
         Self::new(door::MALFORMED, detail)
     }
 
+    pub(crate) fn unreadable_path() -> Self {
+        Self::malformed("the path cannot be read")
+    }
+
     pub(crate) fn too_large(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(to_wire(ErrorKind::TooLarge), detail)
     }

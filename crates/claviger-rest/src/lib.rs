@@ -1,12 +1,13 @@
-//! The REST interface: two routers, one for people and one for applications, over the one road.
+//! The REST interface: two planes, one for people and one for applications, over the one road.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`route`] | the table of routes, from which the routers and the OpenAPI documents are made |
+//! | [`route`] | the table of routes, from which the planes and the OpenAPI documents are made |
 //! | [`operation`] | what each route does: parse at the door, one call down the road, answer |
 //! | [`wire`] | conversions between wire types ([`claviger_client::types`]) and the house's own |
 //! | [`credential`], [`arrival`], [`names`], [`cursor`], [`body`] | what is read from a request |
-//! | [`answer`], [`error`], [`frame`] | what is written to a response |
+//! | [`plane`] | what all requests and answers of a plane have in common |
+//! | [`answer`], [`error`] | what is written to a response |
 //! | [`decode`] | every decoder of foreign bytes, for fuzzing |
 //!
 //! What it keeps true:
@@ -22,11 +23,11 @@ pub mod credential;
 pub mod cursor;
 pub mod decode;
 pub mod error;
-pub mod frame;
 mod limits;
 pub mod names;
 pub mod operation;
 mod peer;
+pub mod plane;
 pub mod route;
 pub mod wire;
 
@@ -37,10 +38,8 @@ use claviger_service::Road;
 
 pub use limits::RestLimits;
 pub use peer::PeerIdentity;
-pub use route::{
-    RouteInfo, control_router, control_router_with, control_routes, data_router, data_router_with,
-    data_routes,
-};
+pub use plane::Plane;
+pub use route::{RouteInfo, control_plane, control_routes, data_plane, data_routes};
 
 /// What handlers share.
 #[derive(Clone, Debug)]

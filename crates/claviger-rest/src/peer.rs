@@ -1,9 +1,8 @@
-//! What the listener knows of the other end, and hands over as a request extension.
+//! What the listener knows of the other end, and hands over with each request.
 
 use std::net::SocketAddr;
 
-/// Who is at the other end of the connection, as the TLS handshake proved it. The listener puts one into the extensions of
-/// every request; a request without one is refused.
+/// Who is at the other end of the connection, as the TLS handshake proved it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerIdentity {
     /// SHA-256 of the client certificate (DER) that the handshake verified, if one was presented.

@@ -1,25 +1,40 @@
-//! The two planes as listeners see them: which router, who is introduced how, and which action a path asks for.
+//! The two planes as listeners see them: who answers, and which action a path asks for.
+
+use std::sync::Arc;
 
 use claviger_core::Action;
 use claviger_core::action::Surface;
-use claviger_rest::{PeerIdentity, RestLimits, control_router_with, data_router_with};
+use claviger_rest::{PeerIdentity, Plane, RestLimits, control_plane, data_plane};
 use claviger_service::Road;
-use hyper::http::Extensions;
 use hyper::{Method, Uri};
 
 use crate::config::Limits;
-use crate::listener::{Peer, Protocol};
+use crate::listener::{Answering, Peer, Protocol};
 
 /// The plane of people.
 pub(crate) fn control(road: Road, limits: &Limits) -> Protocol {
-    let router = control_router_with(road, rest_limits(limits));
-    Protocol { router, introduce, action_of: |_, _| None }
+    protocol(control_plane(road, rest_limits(limits)), |_, _| None)
 }
 
 /// The plane of applications.
 pub(crate) fn data(road: Road, limits: &Limits) -> Protocol {
-    let router = data_router_with(road, rest_limits(limits));
-    Protocol { router, introduce, action_of: use_of }
+    protocol(data_plane(road, rest_limits(limits)), use_of)
+}
+
+fn protocol(plane: Plane, action_of: fn(&Method, &Uri) -> Option<Action>) -> Protocol {
+    let plane = Arc::new(plane);
+    let answer = move |peer: Peer, request| {
+        let (plane, peer) = (Arc::clone(&plane), identity(&peer));
+        Box::pin(async move { plane.answer(peer, request).await }) as Answering
+    };
+    Protocol { answer: Arc::new(answer), action_of }
+}
+
+fn identity(peer: &Peer) -> PeerIdentity {
+    PeerIdentity {
+        certificate: peer.certificate.map(|certificate| certificate.digest),
+        address: peer.address,
+    }
 }
 
 fn rest_limits(limits: &Limits) -> RestLimits {
@@ -29,11 +44,6 @@ fn rest_limits(limits: &Limits) -> RestLimits {
         batch_body: usual.batch_body.min(limits.body_bytes),
         headers: usual.headers.min(limits.header_bytes),
     }
-}
-
-fn introduce(peer: &Peer, extensions: &mut Extensions) {
-    let certificate = peer.certificate.map(|certificate| certificate.digest);
-    extensions.insert(PeerIdentity { certificate, address: peer.address });
 }
 
 /// The use that a path of the data plane asks for: its last word, without `batch`. Whatever is no use counts as none, so

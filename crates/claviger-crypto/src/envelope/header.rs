@@ -37,16 +37,13 @@ impl Header {
     #[must_use]
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         let mut out = [0; HEADER_LEN];
-        let fields = MAGIC
-            .iter()
-            .copied()
-            .chain([FORMAT])
-            .chain(self.spec.code().to_be_bytes())
-            .chain(FLAGS.to_be_bytes())
-            .chain(self.key_id)
-            .chain(self.version.to_be_bytes());
-        for (to, from) in out.iter_mut().zip(fields) {
-            *to = from;
+        let (spec, flags, version) =
+            (self.spec.code().to_be_bytes(), FLAGS.to_be_bytes(), self.version.to_be_bytes());
+        let mut rest = out.as_mut_slice();
+        for field in [MAGIC.as_slice(), &[FORMAT], &spec, &flags, &self.key_id, &version] {
+            let (place, after) = rest.split_at_mut(field.len());
+            place.copy_from_slice(field);
+            rest = after;
         }
         out
     }

@@ -27,6 +27,6 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for In<T> {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
         let read = Path::<T>::from_request_parts(parts, api).await;
-        read.map(|Path(named)| Self(named)).map_err(|_| Failure::malformed("the path cannot be read"))
+        read.map(|Path(named)| Self(named)).map_err(|_| Failure::unreadable_path())
     }
 }

@@ -1,117 +1,133 @@
 //! Uses that take the bytes as they are: the hot path. A body of `application/octet-stream` becomes the input without a copy,
-//! a result the answer's body; what else a use needs comes and goes in headers. JSON comes the same way in.
+//! a result the answer's body; what else a use needs comes and goes in headers. Such a request is known by its method, path
+//! and content type before the table of routes is asked; the same uses in JSON are rows of the table.
 
-use axum::extract::Request;
+use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use claviger_client::types::{Pairs, header, usage as wire};
+use claviger_client::types::{Pairs, header};
 use claviger_crypto::SignatureAlgorithm;
 use claviger_crypto::envelope::Context;
+use claviger_service::Released;
 use claviger_service::operation::usage::{Decrypt, Encrypt, Mac, Opened, Sign, Use, Verify, VerifyMac};
-use claviger_service::{KeyRef, Released};
-use http::HeaderMap;
+use http::request::Parts;
+use http::{HeaderMap, Method};
+use percent_encoding::percent_decode_str;
 
-use super::usage::{answer_one, perform};
-use super::{Answered, In};
+use super::Answered;
 use crate::answer::Answer;
 use crate::arrival::Arrival;
 use crate::body::{self, Form};
 use crate::error::Failure;
 use crate::names::parse;
 use crate::wire::context_from_wire;
-use crate::wire::usage::{WireUse, verified};
+use crate::wire::usage::verified;
+use crate::{Api, PeerIdentity};
 
-pub(crate) async fn encrypt(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
-    let (key, headers, form, body) = read(&arrival, &key, request).await?;
-    if form != Form::Octets {
-        return perform(arrival, key, body::json_of::<wire::Encrypt>(form, &body)?).await;
-    }
-    let what = Encrypt { plaintext: body, context: context(&headers)? };
-    let done = arrival.perform(Use::new(key, what)).await?;
-    let answer = Answer::octets(done.output.ciphertext).used(done.output.key, done.output.version);
-    Ok(answer.recorded(&done.receipt))
+/// What is asked of the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Decrypt,
+    DecryptByHeader,
+    Encrypt,
+    Mac,
+    Sign,
+    Verify,
+    VerifyMac,
 }
 
-pub(crate) async fn decrypt(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
-    let (key, headers, form, body) = read(&arrival, &key, request).await?;
-    if form != Form::Octets {
-        return perform(arrival, key, body::json_of::<wire::Decrypt>(form, &body)?).await;
-    }
-    let what = Decrypt { ciphertext: body, context: context(&headers)? };
-    Ok(in_clear(arrival.perform(Use::new(key, what)).await?))
+/// A request for a use of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RawUse<'a> {
+    verb: Verb,
+    /// The key, as the path has it; empty where the ciphertext names it.
+    key: &'a str,
 }
 
-pub(crate) async fn decrypt_by_header(arrival: Arrival, request: Request) -> Answered {
-    let (headers, form, body) = body::read(request, arrival.api().limits().body).await?;
-    if form != Form::Octets {
-        let what = body::json_of::<wire::Decrypt>(form, &body)?.into_use()?;
-        return answer_one::<wire::Decrypt>(arrival.perform(Use::by_header(what)?).await?);
+impl<'a> RawUse<'a> {
+    /// The use that a request asks for, if it is such a request.
+    pub(crate) fn of(parts: &'a Parts) -> Option<Self> {
+        let octets = || matches!(body::form(&parts.headers), Ok(Form::Octets));
+        (parts.method == Method::POST && octets()).then(|| Self::of_path(parts.uri.path())).flatten()
     }
-    let what = Decrypt { ciphertext: body, context: context(&headers)? };
-    Ok(in_clear(arrival.perform(Use::by_header(what)?).await?))
+
+    fn of_path(path: &'a str) -> Option<Self> {
+        if path == "/v1/decrypt" {
+            return Some(Self { verb: Verb::DecryptByHeader, key: "" });
+        }
+        let (key, verb) = path.strip_prefix("/v1/keys/")?.split_once('/')?;
+        let verb = match verb {
+            "decrypt" => Verb::Decrypt,
+            "encrypt" => Verb::Encrypt,
+            "mac" => Verb::Mac,
+            "sign" => Verb::Sign,
+            "verify" => Verb::Verify,
+            "verify-mac" => Verb::VerifyMac,
+            _ => return None,
+        };
+        (!key.is_empty()).then_some(Self { verb, key })
+    }
+
+    /// Does it.
+    pub(crate) async fn answer(self, api: &Api, peer: &PeerIdentity, parts: &Parts, body: Body) -> Answered {
+        let arrival = Arrival::new(api, peer, &parts.headers).await?;
+        let headers = &parts.headers;
+        if self.verb == Verb::DecryptByHeader {
+            let ciphertext = body::collect(headers, body, api.limits().body).await?;
+            let what = Decrypt { ciphertext, context: context(headers)? };
+            return Ok(in_clear(arrival.perform(Use::by_header(what)?).await?));
+        }
+        let key = percent_decode_str(self.key).decode_utf8().map_err(|_| Failure::unreadable_path())?;
+        let key = parse(&key)?;
+        let body = body::collect(headers, body, api.limits().body).await?;
+        match self.verb {
+            Verb::Encrypt => {
+                let what = Encrypt { plaintext: body, context: context(headers)? };
+                let done = arrival.perform(Use::new(key, what)).await?;
+                let answer = Answer::octets(done.output.ciphertext);
+                Ok(answer.used(done.output.key, done.output.version).recorded(&done.receipt))
+            }
+            Verb::Decrypt | Verb::DecryptByHeader => {
+                let what = Decrypt { ciphertext: body, context: context(headers)? };
+                Ok(in_clear(arrival.perform(Use::new(key, what)).await?))
+            }
+            Verb::Sign => {
+                let (algorithm, prehashed) = (algorithm(headers)?, prehashed(headers)?);
+                let what = Sign { algorithm, message: body, prehashed };
+                let done = arrival.perform(Use::new(key, what)).await?;
+                let answer = Answer::octets(done.output.signature).algorithm(done.output.algorithm.name());
+                Ok(answer.used(done.output.key, done.output.version).recorded(&done.receipt))
+            }
+            Verb::Verify => {
+                let what = Verify {
+                    algorithm: algorithm(headers)?,
+                    message: body,
+                    prehashed: prehashed(headers)?,
+                    signature: octets(headers, header::SIGNATURE)?,
+                    version: version(headers)?,
+                };
+                let done = arrival.perform(Use::new(key, what)).await?;
+                Ok(Answer::json(&verified(&done.output))?.recorded(&done.receipt))
+            }
+            Verb::Mac => {
+                let done = arrival.perform(Use::new(key, Mac { data: body })).await?;
+                let answer = Answer::octets(done.output.tag);
+                Ok(answer.used(done.output.key, done.output.version).recorded(&done.receipt))
+            }
+            Verb::VerifyMac => {
+                let (tag, version) = (octets(headers, header::TAG)?, version(headers)?);
+                let what = VerifyMac { data: body, tag, version };
+                let done = arrival.perform(Use::new(key, what)).await?;
+                Ok(Answer::json(&verified(&done.output))?.recorded(&done.receipt))
+            }
+        }
+    }
 }
 
 fn in_clear(done: Released<Opened>) -> axum::response::Response {
     let answer = Answer::secret_octets(done.output.plaintext).used(done.output.key, done.output.version);
     answer.recorded(&done.receipt)
-}
-
-pub(crate) async fn sign(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
-    let (key, headers, form, body) = read(&arrival, &key, request).await?;
-    if form != Form::Octets {
-        return perform(arrival, key, body::json_of::<wire::Sign>(form, &body)?).await;
-    }
-    let what = Sign { algorithm: algorithm(&headers)?, message: body, prehashed: prehashed(&headers)? };
-    let done = arrival.perform(Use::new(key, what)).await?;
-    let answer = Answer::octets(done.output.signature).used(done.output.key, done.output.version);
-    Ok(answer.algorithm(done.output.algorithm.name()).recorded(&done.receipt))
-}
-
-pub(crate) async fn verify(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
-    let (key, headers, form, body) = read(&arrival, &key, request).await?;
-    if form != Form::Octets {
-        return perform(arrival, key, body::json_of::<wire::Verify>(form, &body)?).await;
-    }
-    let what = Verify {
-        algorithm: algorithm(&headers)?,
-        message: body,
-        prehashed: prehashed(&headers)?,
-        signature: octets(&headers, header::SIGNATURE)?,
-        version: version(&headers)?,
-    };
-    let done = arrival.perform(Use::new(key, what)).await?;
-    Ok(Answer::json(&verified(&done.output))?.recorded(&done.receipt))
-}
-
-pub(crate) async fn mac(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
-    let (key, _, form, body) = read(&arrival, &key, request).await?;
-    if form != Form::Octets {
-        return perform(arrival, key, body::json_of::<wire::Mac>(form, &body)?).await;
-    }
-    let done = arrival.perform(Use::new(key, Mac { data: body })).await?;
-    let answer = Answer::octets(done.output.tag).used(done.output.key, done.output.version);
-    Ok(answer.recorded(&done.receipt))
-}
-
-pub(crate) async fn verify_mac(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
-    let (key, headers, form, body) = read(&arrival, &key, request).await?;
-    if form != Form::Octets {
-        return perform(arrival, key, body::json_of::<wire::VerifyMac>(form, &body)?).await;
-    }
-    let what = VerifyMac { data: body, tag: octets(&headers, header::TAG)?, version: version(&headers)? };
-    let done = arrival.perform(Use::new(key, what)).await?;
-    Ok(Answer::json(&verified(&done.output))?.recorded(&done.receipt))
-}
-
-async fn read(
-    arrival: &Arrival,
-    key: &str,
-    request: Request,
-) -> Result<(KeyRef, HeaderMap, Form, Bytes), Failure> {
-    let key = parse(key)?;
-    let (headers, form, body) = body::read(request, arrival.api().limits().body).await?;
-    Ok((key, headers, form, body))
 }
 
 /// The one value of a header.
@@ -172,6 +188,19 @@ fn prehashed(headers: &HeaderMap) -> Result<bool, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_path_that_the_table_takes_bytes_at_is_known_without_it() {
+        for route in crate::data_routes() {
+            let path = route.path.replace("{key}", "orders%2Fmain");
+            assert_eq!(RawUse::of_path(&path).is_some(), route.takes_octets, "{path}");
+        }
+        let found = RawUse::of_path("/v1/keys/orders%2Fmain/encrypt");
+        assert_eq!(found, Some(RawUse { verb: Verb::Encrypt, key: "orders%2Fmain" }));
+        for other in ["/v1/keys//encrypt", "/v1/keys/a/b/encrypt", "/v1/keys/a/encrypt/", "/v1/keys/a"] {
+            assert_eq!(RawUse::of_path(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn the_context_header_is_canonical_or_refused() {

@@ -16,21 +16,27 @@ use crate::error::Failure;
 use crate::names::parse;
 use crate::wire::usage::{SealedDataKey, ShownDataKey, WireUse};
 
-/// A use that comes in JSON only.
+/// A use in JSON.
 pub(crate) async fn in_json<Q: WireUse>(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
     let key = parse(&key)?;
     let (_, asked) = body::json::<Q>(request, arrival.api().limits().body).await?;
     perform(arrival, key, asked).await
 }
 
+/// Decryption under the key that the ciphertext names.
+pub(crate) async fn decrypt_by_header(arrival: Arrival, request: Request) -> Answered {
+    let (_, asked) = body::json::<wire::Decrypt>(request, arrival.api().limits().body).await?;
+    answer_one::<wire::Decrypt>(arrival.perform(Use::by_header(asked.into_use()?)?).await?)
+}
+
 /// One use, read already.
-pub(crate) async fn perform<Q: WireUse>(arrival: Arrival, key: KeyRef, asked: Q) -> Answered {
+async fn perform<Q: WireUse>(arrival: Arrival, key: KeyRef, asked: Q) -> Answered {
     let done = arrival.perform(Use::new(key, asked.into_use()?)).await?;
     answer_one::<Q>(done)
 }
 
 /// The answer to one use.
-pub(crate) fn answer_one<Q: WireUse>(
+fn answer_one<Q: WireUse>(
     done: Released<<Q::Use as claviger_service::operation::usage::KeyUse>::Output>,
 ) -> Answered {
     Ok(written::<Q>(&Q::answer(done.output))?.recorded(&done.receipt))

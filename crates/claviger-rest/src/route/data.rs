@@ -7,7 +7,7 @@ use claviger_client::types::usage as wire;
 
 use super::control::open_rows;
 use super::row::{Row, row};
-use crate::operation::{raw, system, usage};
+use crate::operation::{system, usage};
 use crate::wire::usage::WireUse;
 
 const GET: MethodFilter = MethodFilter::GET;
@@ -40,13 +40,13 @@ pub(super) fn rows() -> Vec<Row> {
 
 fn seal_rows() -> Vec<Row> {
     vec![
-        row(POST, "/v1/keys/{key}/encrypt", "encrypt", "Encrypts.", raw::encrypt)
+        in_json::<wire::Encrypt>("/v1/keys/{key}/encrypt", "encrypt", "Encrypts.")
             .takes::<wire::Encrypt>()
             .takes_octets(&[CONTEXT])
             .gives::<wire::Sealed>()
             .gives_octets(),
         batch!("encrypt", "encrypt", wire::Encrypt, wire::Sealed),
-        row(POST, "/v1/keys/{key}/decrypt", "decrypt", "Decrypts.", raw::decrypt)
+        in_json::<wire::Decrypt>("/v1/keys/{key}/decrypt", "decrypt", "Decrypts.")
             .takes::<wire::Decrypt>()
             .takes_octets(&[CONTEXT])
             .gives::<wire::Opened>()
@@ -57,7 +57,7 @@ fn seal_rows() -> Vec<Row> {
             "/v1/decrypt",
             "decrypt_by_header",
             "Decrypts with the key that the ciphertext names.",
-            raw::decrypt_by_header,
+            usage::decrypt_by_header,
         )
         .takes::<wire::Decrypt>()
         .takes_octets(&[CONTEXT])
@@ -82,29 +82,27 @@ fn seal_rows() -> Vec<Row> {
 
 fn sign_rows() -> Vec<Row> {
     vec![
-        row(POST, "/v1/keys/{key}/sign", "sign", "Signs.", raw::sign)
+        in_json::<wire::Sign>("/v1/keys/{key}/sign", "sign", "Signs.")
             .takes::<wire::Sign>()
             .takes_octets(&[ALGORITHM, PREHASHED])
             .gives::<wire::Signed>()
             .gives_octets(),
         batch!("sign", "sign", wire::Sign, wire::Signed),
-        row(POST, "/v1/keys/{key}/verify", "verify", "Verifies a signature.", raw::verify)
+        in_json::<wire::Verify>("/v1/keys/{key}/verify", "verify", "Verifies a signature.")
             .takes::<wire::Verify>()
             .takes_octets(&[SIGNATURE, ALGORITHM, PREHASHED, VERSION])
             .gives::<wire::Verified>(),
         batch!("verify", "verify", wire::Verify, wire::Verified),
-        row(POST, "/v1/keys/{key}/mac", "mac", "Makes a message authentication code.", raw::mac)
+        in_json::<wire::Mac>("/v1/keys/{key}/mac", "mac", "Makes a message authentication code.")
             .takes::<wire::Mac>()
             .takes_octets(&[])
             .gives::<wire::Maced>()
             .gives_octets(),
         batch!("mac", "mac", wire::Mac, wire::Maced),
-        row(
-            POST,
+        in_json::<wire::VerifyMac>(
             "/v1/keys/{key}/verify-mac",
             "verify_mac",
             "Checks a message authentication code.",
-            raw::verify_mac,
         )
         .takes::<wire::VerifyMac>()
         .takes_octets(&[TAG, VERSION])

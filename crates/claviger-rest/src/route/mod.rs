@@ -8,12 +8,11 @@ mod openapi;
 mod row;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use claviger_core::action::Surface;
 use claviger_service::Road;
 use http::Method;
 
-use crate::frame::{frame, unknown_route, wrong_method};
+use crate::plane::{Plane, unknown_route, wrong_method};
 use crate::{Api, RestLimits};
 use row::Row;
 
@@ -26,26 +25,18 @@ pub struct RouteInfo {
     pub path: &'static str,
     /// Whether it answers without a credential.
     pub open: bool,
+    /// Whether it takes raw bytes as well as JSON.
+    pub takes_octets: bool,
 }
 
-/// The control plane: people, with roles. Every request must carry a [`PeerIdentity`](crate::PeerIdentity) extension.
-pub fn control_router(road: Road) -> Router {
-    control_router_with(road, RestLimits::default())
+/// The control plane: people, with roles.
+pub fn control_plane(road: Road, limits: RestLimits) -> Plane {
+    plane(road, limits, Surface::Control, control::rows())
 }
 
-/// The control plane with limits of one's own.
-pub fn control_router_with(road: Road, limits: RestLimits) -> Router {
-    router(road, limits, Surface::Control, control::rows())
-}
-
-/// The data plane: applications, with grants. Every request must carry a [`PeerIdentity`](crate::PeerIdentity) extension.
-pub fn data_router(road: Road) -> Router {
-    data_router_with(road, RestLimits::default())
-}
-
-/// The data plane with limits of one's own.
-pub fn data_router_with(road: Road, limits: RestLimits) -> Router {
-    router(road, limits, Surface::Data, data::rows())
+/// The data plane: applications, with grants.
+pub fn data_plane(road: Road, limits: RestLimits) -> Plane {
+    plane(road, limits, Surface::Data, data::rows())
 }
 
 /// All routes of the control plane.
@@ -69,17 +60,14 @@ pub fn openapi(surface: Surface) -> String {
     }
 }
 
-fn router(road: Road, limits: RestLimits, surface: Surface, rows: Vec<Row>) -> Router {
+fn plane(road: Road, limits: RestLimits, surface: Surface, rows: Vec<Row>) -> Plane {
     let api = Api::new(road, limits, surface, openapi(surface).into());
     let mut router = Router::new();
     for row in rows {
         router = router.route(row.path, row.handler);
     }
-    router
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(api.clone(), frame))
-        .with_state(api)
+    let router = router.fallback(unknown_route).method_not_allowed_fallback(wrong_method);
+    Plane::new(api.clone(), router.with_state(api))
 }
 
 #[cfg(test)]

@@ -141,6 +141,11 @@ impl Row {
     }
 
     pub(super) fn info(&self) -> RouteInfo {
-        RouteInfo { method: self.method.clone(), path: self.path, open: self.open }
+        RouteInfo {
+            method: self.method.clone(),
+            path: self.path,
+            open: self.open,
+            takes_octets: self.takes.octets,
+        }
     }
 }

@@ -1,9 +1,8 @@
-//! A small deployment behind its two routers: everyone who has an office, and one application.
+//! A small deployment behind its two planes: everyone who has an office, and one application.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use claviger_core::action::Surface;
@@ -13,14 +12,13 @@ use claviger_core::{PrincipalId, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::digest::sha256;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
-use claviger_rest::{PeerIdentity, RestLimits, control_router_with, data_router_with};
+use claviger_rest::{PeerIdentity, Plane, RestLimits, control_plane, data_plane};
 use claviger_service::operation::{FirstPrincipal, Initialize};
 use claviger_service::{Memory, Options, Road};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 
 use crate::openapi;
 
@@ -40,8 +38,8 @@ impl Clock for WallClock {
 }
 
 pub(crate) struct House {
-    control: Router,
-    data: Router,
+    control: Plane,
+    data: Plane,
     pub(crate) road: Road,
     _directory: tempfile::TempDir,
 }
@@ -125,8 +123,8 @@ impl House {
             expires_at,
         });
         road.perform_for_house(system(), Initialize { principals: principals.into() }).await.unwrap();
-        let control = control_router_with(road.clone(), LIMITS);
-        let data = data_router_with(road.clone(), LIMITS);
+        let control = control_plane(road.clone(), LIMITS);
+        let data = data_plane(road.clone(), LIMITS);
         Self { control, data, road, _directory: directory }
     }
 
@@ -148,18 +146,13 @@ impl House {
             }
         };
         let address = ([127, 0, 0, 1], 4711).into();
-        request.extensions_mut().insert(PeerIdentity { certificate, address });
-        self.send_bare(surface, request).await
-    }
-
-    /// Sends a request without what the listener knows.
-    pub(crate) async fn send_bare(&self, surface: Surface, request: Request<Body>) -> Answer {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let router = match surface {
-            Surface::Control => self.control.clone(),
-            Surface::Data => self.data.clone(),
+        let plane = match surface {
+            Surface::Control => &self.control,
+            Surface::Data => &self.data,
         };
-        let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+        let answer = plane.answer(PeerIdentity { certificate, address }, request).await;
+        let (parts, body) = answer.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         let answer = Answer { status: parts.status, headers: parts.headers, body };
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");

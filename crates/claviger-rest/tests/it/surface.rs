@@ -58,13 +58,6 @@ async fn a_token_that_is_none_does_not_fall_back_to_the_certificate() {
 }
 
 #[tokio::test]
-async fn a_request_without_its_peer_is_refused() {
-    let house = House::build().await;
-    let answer = house.send_bare(Surface::Control, request(Method::GET, "/v1/rings", &Value::Null)).await;
-    answer.problem(500, "internal");
-}
-
-#[tokio::test]
 async fn a_plane_serves_its_own_calls_to_its_own_callers() {
     let house = House::with_ring().await;
     house.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;

@@ -12,7 +12,6 @@ use claviger_core::port::Clock as _;
 use http_body_util::Limited;
 use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response};
-use tower::Service as _;
 
 use super::activity::{Activity, InWork};
 use super::peer::Peer;
@@ -90,7 +89,7 @@ impl hyper::service::Service<Request<Incoming>> for Doorway {
         if request.body().size_hint().lower() > to_u64(self.door.limits.body_bytes) {
             return self.refuse(Refusal::BodyTooLarge, in_work);
         }
-        Box::pin(serve(place, in_work, self.admit(request)))
+        Box::pin(serve(place, in_work, self.peer.at(SystemClock.now()), self.bounded(request)))
     }
 }
 
@@ -102,27 +101,26 @@ impl Doorway {
         Box::pin(std::future::ready(Ok(response)))
     }
 
-    fn admit(&self, request: Request<Incoming>) -> Request<Body> {
+    /// A body of known length was checked by that; only one of unknown length is counted while it comes.
+    fn bounded(&self, request: Request<Incoming>) -> Request<Body> {
         let most = self.door.limits.body_bytes;
-        // A body of known length was checked by that; only one of unknown length is counted while it comes.
-        let bounded = request.body().size_hint().upper().is_some();
-        let mut request =
-            request.map(|body| if bounded { Body::new(body) } else { Body::new(Limited::new(body, most)) });
-        (self.door.protocol.introduce)(&self.peer.at(SystemClock.now()), request.extensions_mut());
-        request
+        let known = request.body().size_hint().upper().is_some();
+        request.map(|body| if known { Body::new(body) } else { Body::new(Limited::new(body, most)) })
     }
 }
 
-async fn serve(place: Place, in_work: InWork, request: Request<Body>) -> Result<Response<Body>, Infallible> {
+async fn serve(
+    place: Place,
+    in_work: InWork,
+    peer: Peer,
+    request: Request<Body>,
+) -> Result<Response<Body>, Infallible> {
     let door = &place.0;
     let begun = SystemClock.since_boot();
     let asked = (door.protocol.action_of)(request.method(), request.uri());
-    let mut router = door.protocol.router.clone();
-    let response = match tokio::time::timeout(door.limits.request, router.call(request)).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(never)) => match never {},
-        Err(_elapsed) => Refusal::Deadline.answer(false),
-    };
+    let answering = (door.protocol.answer)(peer, request);
+    let answered = tokio::time::timeout(door.limits.request, answering).await;
+    let response = answered.unwrap_or_else(|_elapsed| Refusal::Deadline.answer(false));
     door.metrics.answered(asked, response.status(), SystemClock.since_boot().saturating_sub(begun));
     drop(in_work);
     Ok(response)

@@ -30,7 +30,7 @@ use activity::{Activity, Lookouts};
 use connection::Accepted;
 use door::Door;
 pub use peer::{Peer, PeerCertificate};
-pub use protocol::Protocol;
+pub use protocol::{Answering, Protocol};
 pub use tls::TlsError;
 
 /// Connections beyond the limit that are told so; the next ones are closed without a word.

@@ -1,19 +1,23 @@
 //! What a listener needs to know of the protocol behind it.
 
-use axum::Router;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::body::Body;
 use claviger_core::Action;
-use hyper::http::Extensions;
-use hyper::{Method, Uri};
+use hyper::{Method, Request, Response, Uri};
 
 use super::Peer;
+
+/// An answer in the making.
+pub type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// A protocol, as a listener sees it.
 #[derive(Clone)]
 pub struct Protocol {
-    /// Answers requests.
-    pub router: Router,
-    /// Puts the other end into a request, in the form that the router looks for.
-    pub introduce: fn(&Peer, &mut Extensions),
+    /// Answers a request of that peer.
+    pub answer: Arc<dyn Fn(Peer, Request<Body>) -> Answering + Send + Sync>,
     /// Which action is asked for, as far as method and path tell; for the numbers only.
     pub action_of: fn(&Method, &Uri) -> Option<Action>,
 }

@@ -13,7 +13,7 @@ use claviger_core::port::Clock as _;
 use claviger_server::Running;
 use claviger_server::clock::SystemClock;
 use claviger_server::config::{Config, Limits, Tls};
-use claviger_server::listener::{Listener, Peer, Protocol, bind, tls};
+use claviger_server::listener::{Answering, Listener, Peer, Protocol, bind, tls};
 use claviger_server::pki::{Authority, Issued, LEAF_LIFETIME, server_names};
 use claviger_server::quickstart::{QuickstartOptions, quickstart};
 use claviger_server::stop::{self, Stop};
@@ -26,6 +26,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tower::ServiceExt as _;
 
 pub(crate) fn now() -> Timestamp {
     SystemClock.now()
@@ -127,8 +128,13 @@ pub(crate) fn http(mut tls: ClientConfig) -> reqwest::Client {
         .unwrap()
 }
 
-fn introduce(peer: &Peer, extensions: &mut axum::http::Extensions) {
-    extensions.insert(*peer);
+fn behind(router: Router) -> Protocol {
+    let answer = move |peer: Peer, mut request: axum::extract::Request| {
+        request.extensions_mut().insert(peer);
+        let answered = router.clone().oneshot(request);
+        Box::pin(async move { answered.await.unwrap() }) as Answering
+    };
+    Protocol { answer: Arc::new(answer), action_of: no_action }
 }
 
 fn no_action(_: &axum::http::Method, _: &axum::http::Uri) -> Option<claviger_core::Action> {
@@ -152,8 +158,8 @@ impl Open {
         let tls = Arc::new(ArcSwap::from_pointee(tls::load(&pki.files()).unwrap()));
         let (stop, stopping) = stop::pair();
         let metrics = DoorMetrics::new(&registry, "test");
-        let protocol = Protocol { router, introduce, action_of: no_action };
-        let listener = Listener::new(socket, Arc::clone(&tls), protocol, limits, metrics, stopping);
+        let listener =
+            Listener::new(socket, Arc::clone(&tls), behind(router), limits, metrics, stopping);
         Self { address, registry, tls, stop, ended: tokio::spawn(listener.run()) }
     }
 

@@ -1,15 +1,20 @@
-//! What every answer has in common, in one layer: request identifier, limits of headers, problems, no caching.
+//! A plane at work: what every request and every answer has in common, and the way to who answers it.
 
+use std::convert::Infallible;
+
+use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use claviger_client::types::{header, problem};
+use claviger_core::action::Surface;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tower::Service as _;
 
-use crate::Api;
 use crate::error::{Failure, door};
+use crate::operation::raw::RawUse;
+use crate::{Api, PeerIdentity};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static(header::REQUEST_ID);
 const ENTRY: HeaderName = HeaderName::from_static(header::ENTRY);
@@ -17,23 +22,53 @@ const ENTRY: HeaderName = HeaderName::from_static(header::ENTRY);
 /// Longest request identifier and idempotency key, in bytes.
 pub(crate) const MAX_WORD: usize = 128;
 
-/// The layer.
-pub(crate) async fn frame(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let checked = check(request.headers(), api.limits().headers);
-    let (request_id, mut response) = match checked {
-        Ok(id) => (id, next.run(request).await),
-        Err(failure) => (None, failure.into_response()),
-    };
-    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
-        write_problem(&mut response, &failure, request_id.as_ref());
+/// A plane. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Plane {
+    api: Api,
+    router: Router,
+}
+
+impl Plane {
+    pub(crate) const fn new(api: Api, router: Router) -> Self {
+        Self { api, router }
     }
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some(id) = request_id {
-        headers.insert(REQUEST_ID, id);
+
+    /// Answers a request of `peer`: bounds, the request identifier, problems, no caching.
+    pub async fn answer(&self, peer: PeerIdentity, request: Request) -> Response {
+        let checked = check(request.headers(), self.api.limits().headers);
+        let (request_id, mut response) = match checked {
+            Ok(id) => (id, self.lead(peer, request).await),
+            Err(failure) => (None, failure.into_response()),
+        };
+        if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+            write_problem(&mut response, &failure, request_id.as_ref());
+        }
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(id) = request_id {
+            headers.insert(REQUEST_ID, id);
+        }
+        response
     }
-    response
+
+    /// Leads it to who answers it.
+    async fn lead(&self, peer: PeerIdentity, request: Request) -> Response {
+        let (mut parts, body) = request.into_parts();
+        if self.api.surface() == Surface::Data
+            && let Some(raw) = RawUse::of(&parts)
+        {
+            return raw.answer(&self.api, &peer, &parts, body).await.into_response();
+        }
+        parts.extensions.insert(peer);
+        let routed: Result<_, Infallible> =
+            self.router.clone().call(Request::from_parts(parts, body)).await;
+        match routed {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
 }
 
 /// The request's identifier, if it has a lawful one and its headers are in bounds.
