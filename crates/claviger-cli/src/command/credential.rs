@@ -81,7 +81,7 @@ pub struct ShowArgs {
 pub struct RevokeArgs {
     /// Credential, by id
     credential: CredentialId,
-    /// Why; it is told in the log
+    /// Why; for the trace of the deployment, the log holds no free text
     #[arg(long, value_name = "TEXT")]
     reason: String,
 }

@@ -86,7 +86,7 @@ pub struct ShowArgs {
 pub struct RevokeArgs {
     /// Grant, by id
     grant: GrantId,
-    /// Why; it is told in the log
+    /// Why; for the trace of the deployment, the log holds no free text
     #[arg(long, value_name = "TEXT")]
     reason: String,
 }

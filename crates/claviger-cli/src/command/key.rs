@@ -129,7 +129,7 @@ pub struct StepArgs {
     /// Only this version; the whole key unless said otherwise
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     version: Option<u32>,
-    /// Why, for the trace of the deployment; the log holds no free text
+    /// Why; for the trace of the deployment, the log holds no free text
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
@@ -142,7 +142,7 @@ pub struct CompromiseArgs {
     /// Only this version; the whole key unless said otherwise
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     version: Option<u32>,
-    /// Why, for the trace of the deployment; the log holds no free text
+    /// Why; for the trace of the deployment, the log holds no free text
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Do not ask

@@ -70,7 +70,7 @@ pub struct SeparationArgs {
     ring: String,
     /// The rule: strict or relaxed
     separation: Separation,
-    /// Why; it is told in the log
+    /// Why; for the trace of the deployment, the log holds no free text
     #[arg(long, value_name = "TEXT")]
     reason: String,
 }

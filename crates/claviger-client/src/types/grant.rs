@@ -78,7 +78,7 @@ pub struct CreateGrant {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Revoke {
-    /// Why.
+    /// Why; for the trace of the deployment, the log holds no free text.
     pub reason: String,
 }
 

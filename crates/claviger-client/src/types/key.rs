@@ -148,7 +148,7 @@ pub struct ChangeState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub version: Option<u32>,
-    /// Why, for the caller's own trace: entries about keys hold no free text, so that it is kept nowhere.
+    /// Why; for the trace of the deployment, the log holds no free text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -95,7 +95,7 @@ pub struct RingPolicyPatch {
 pub struct SetSeparation {
     /// The rule from now on.
     pub separation: SeparationWord,
-    /// Why.
+    /// Why; for the trace of the deployment, the log holds no free text.
     pub reason: String,
 }
 

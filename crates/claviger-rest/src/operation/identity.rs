@@ -7,13 +7,14 @@ use claviger_client::types::credential::{
 use claviger_client::types::grant::{CreateGrant as WireGrant, ListGrants as WireGrants, Revoke};
 use claviger_client::types::principal::{CreatePrincipal as WirePrincipal, ListPrincipals as WirePrincipals};
 use claviger_client::types::{Page, SecretText};
+use claviger_core::Action;
 use claviger_service::operation::{
     AssignRole, CreatePrincipal, ListCredentials, ListGrants, ListPrincipals, ReadGrant, ReadPrincipal,
     RevokeCredential, RevokeGrant, RevokePrincipal, WithdrawRole,
 };
 use http::{StatusCode, Uri};
 
-use super::{Answered, In};
+use super::{Answered, In, trace_reason};
 use crate::answer::Answer;
 use crate::arrival::Arrival;
 use crate::body;
@@ -54,7 +55,8 @@ pub(crate) async fn revoke_principal(
 ) -> Answered {
     let principal = parse(&principal)?;
     let (_, wire) = body::json::<Revoke>(request, arrival.api().limits().body).await?;
-    let done = arrival.perform(RevokePrincipal { principal, reason: wire.reason }).await?;
+    let done = arrival.perform(RevokePrincipal { principal }).await?;
+    trace_reason(Action::RevokePrincipal, &done.receipt, &wire.reason);
     let answer = Answer::json(&principal_to_wire(&done.output))?;
     Ok(answer.revision(done.output.revision).recorded(&done.receipt))
 }
@@ -116,7 +118,8 @@ pub(crate) async fn read_grant(arrival: Arrival, In(grant): In<String>) -> Answe
 pub(crate) async fn revoke_grant(arrival: Arrival, In(grant): In<String>, request: Request) -> Answered {
     let grant = parse(&grant)?;
     let (_, wire) = body::json::<Revoke>(request, arrival.api().limits().body).await?;
-    let done = arrival.perform(RevokeGrant { grant, reason: wire.reason }).await?;
+    let done = arrival.perform(RevokeGrant { grant }).await?;
+    trace_reason(Action::RevokeGrant, &done.receipt, &wire.reason);
     let answer = Answer::json(&grant_to_wire(&done.output))?;
     Ok(answer.revision(done.output.revision).recorded(&done.receipt))
 }
@@ -154,6 +157,7 @@ pub(crate) async fn revoke_credential(
 ) -> Answered {
     let credential = parse(&credential)?;
     let (_, wire) = body::json::<Revoke>(request, arrival.api().limits().body).await?;
-    let done = arrival.perform(RevokeCredential { credential, reason: wire.reason }).await?;
+    let done = arrival.perform(RevokeCredential { credential }).await?;
+    trace_reason(Action::RevokeCredential, &done.receipt, &wire.reason);
     Ok(Answer::json(&credential_to_wire(&done.output))?.recorded(&done.receipt))
 }

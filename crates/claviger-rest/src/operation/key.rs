@@ -10,11 +10,11 @@ use claviger_core::KeyName;
 use claviger_core::key::{Event, KeyRecord};
 use claviger_core::port::store::Page as ServicePage;
 use claviger_service::operation::{
-    ChangeKeyState, ExplainKey, KeyFilterRef, ListKeys, ReadKey, RotateKey, UpdateKey,
+    ChangeKeyState, ExplainKey, KeyFilterRef, ListKeys, Operation as _, ReadKey, RotateKey, UpdateKey,
 };
 use http::{StatusCode, Uri};
 
-use super::{Answered, In};
+use super::{Answered, In, trace_reason};
 use crate::answer::Answer;
 use crate::arrival::{Arrival, if_revision};
 use crate::body;
@@ -84,7 +84,11 @@ async fn change(event: Event, arrival: Arrival, key: String, request: Request) -
     let key = parse(&key)?;
     let wire: ChangeState = body::json_if_any(request, arrival.api().limits().body).await?;
     let operation = ChangeKeyState::new(key, wire.version, event)?;
+    let action = operation.action();
     let done = arrival.perform(operation).await?;
+    if let Some(reason) = &wire.reason {
+        trace_reason(action, &done.receipt, reason);
+    }
     let answer = Answer::json(&record_to_wire(&done.output))?;
     Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
 }

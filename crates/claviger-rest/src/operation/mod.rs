@@ -10,6 +10,8 @@ pub(crate) mod usage;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::response::Response;
+use claviger_core::Action;
+use claviger_core::receipt::Receipt;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -29,4 +31,10 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for In<T> {
         let read = Path::<T>::from_request_parts(parts, api).await;
         read.map(|Path(named)| Self(named)).map_err(|_| Failure::unreadable_path())
     }
+}
+
+/// Writes why something was done into the trace, with the index of its entry: the log itself holds no free text, which may
+/// name people and could never be erased.
+fn trace_reason(action: Action, receipt: &Receipt, reason: &str) {
+    tracing::info!(%action, entry = receipt.index(), ?reason, "done, and why");
 }

@@ -5,14 +5,16 @@ use claviger_client::types::Page;
 use claviger_client::types::ring::{
     CreateRing as WireCreate, ListRings as WireList, SetSeparation, UpdateRing as WireUpdate,
 };
+use claviger_core::Action;
 use claviger_service::operation::{CreateRing, ListRings, ReadRing, SetRingSeparation, UpdateRing};
 use http::{StatusCode, Uri};
 
-use super::{Answered, In};
+use super::{Answered, In, trace_reason};
 use crate::answer::Answer;
 use crate::arrival::{Arrival, if_revision};
 use crate::body;
 use crate::cursor::{self, List};
+use crate::error::Failure;
 use crate::names::parse;
 use crate::wire::ring::{patch_from_wire, policy_from_wire, to_wire};
 
@@ -50,7 +52,11 @@ pub(crate) async fn update(arrival: Arrival, In(ring): In<String>, request: Requ
 pub(crate) async fn set_separation(arrival: Arrival, In(ring): In<String>, request: Request) -> Answered {
     let ring = parse(&ring)?;
     let (_, wire) = body::json::<SetSeparation>(request, arrival.api().limits().body).await?;
-    let operation = SetRingSeparation { ring, separation: wire.separation.0, reason: wire.reason };
+    if wire.reason.trim().is_empty() {
+        return Err(Failure::invalid("say why the separation of duties changes"));
+    }
+    let operation = SetRingSeparation { ring, separation: wire.separation.0 };
     let done = arrival.perform(operation).await?;
+    trace_reason(Action::SetRingSeparation, &done.receipt, &wire.reason);
     Ok(Answer::json(&to_wire(&done.output))?.revision(done.output.revision).recorded(&done.receipt))
 }

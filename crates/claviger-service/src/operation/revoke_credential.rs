@@ -16,8 +16,6 @@ use crate::view::View;
 pub struct RevokeCredential {
     /// Which.
     pub credential: CredentialId,
-    /// Why.
-    pub reason: String,
 }
 
 impl Operation for RevokeCredential {

@@ -17,8 +17,6 @@ use crate::view::View;
 pub struct RevokeGrant {
     /// Which.
     pub grant: GrantId,
-    /// Why.
-    pub reason: String,
 }
 
 impl Operation for RevokeGrant {

@@ -16,8 +16,6 @@ use crate::view::View;
 pub struct RevokePrincipal {
     /// Whom.
     pub principal: PrincipalRef,
-    /// Why.
-    pub reason: String,
 }
 
 impl Operation for RevokePrincipal {

@@ -8,6 +8,7 @@ use claviger_core::change::{Change, Subject};
 use claviger_core::key::{KeyRing, RingPolicy, Separation};
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{GrantFilter, Page};
+use claviger_core::principal::Standing;
 
 use super::{Operation, Staged};
 use crate::error::ServiceError;
@@ -22,8 +23,6 @@ pub struct SetRingSeparation {
     pub ring: RingRef,
     /// What it shall be.
     pub separation: Separation,
-    /// Why.
-    pub reason: String,
 }
 
 impl Operation for SetRingSeparation {
@@ -38,9 +37,6 @@ impl Operation for SetRingSeparation {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
-        if self.reason.trim().is_empty() {
-            return Err(ServiceError::invalid("say why the separation of duties changes"));
-        }
         let ring = view.ring()?;
         let users = users_of(view, ring).await?;
         check_ring_separation(self.separation, &users)?;
@@ -53,7 +49,7 @@ impl Operation for SetRingSeparation {
     }
 }
 
-/// Who has a grant on the ring or on a key of it.
+/// Who has a standing grant on the ring or on a key of it.
 async fn users_of(
     view: &View<'_>,
     ring: &KeyRing,
@@ -63,7 +59,7 @@ async fn users_of(
     loop {
         let grants = view.store().list_grants(GrantFilter::default(), page.clone()).await?;
         let Some(last) = grants.last().map(|grant| grant.id) else { break };
-        for grant in grants {
+        for grant in grants.into_iter().filter(|grant| grant.standing == Standing::Active) {
             let on_ring = match grant.selector {
                 claviger_core::grant::Selector::Ring(id) => id == ring.id,
                 claviger_core::grant::Selector::Key(key) => {

@@ -6,9 +6,13 @@
 //! * nobody hears of success before the commit, and everybody of failure;
 //! * a tightening call is a barrier: what waits before it commits first, it commits alone, what comes after is asked again;
 //! * after an outcome that it does not know, it stops for good. Recovery at the next start decides.
+//!
+//! Half of the calls that are under way make a batch: then one half is decided while the other becomes durable, and neither
+//! the processor nor the disk waits for the other. Where both share one core, the call that makes a batch large enough
+//! yields to the sequencer, and the sequencer to calls while it is not; where they do not, both go on at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use claviger_audit::entry::EntryError;
@@ -76,6 +80,7 @@ pub struct Figures {
 #[derive(Clone, Debug)]
 pub(crate) struct Queue {
     sender: Sender<Command>,
+    enough: Arc<AtomicUsize>,
     figures: Arc<Figures>,
 }
 
@@ -108,7 +113,11 @@ impl Queue {
         self.sender.try_send(Command::Submit(Box::new(submission))).map_err(|error| match error {
             TrySendError::Full(_) => NotCommitted::Overloaded,
             TrySendError::Disconnected(_) => NotCommitted::Stopped,
-        })
+        })?;
+        if self.sender.len() == self.enough.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
+        Ok(())
     }
 
     /// Appends a cut to the root log; `entry` gets its number. Gives size and root of the root log.
@@ -161,6 +170,8 @@ pub(crate) struct Parts {
 struct Sequencer {
     parts: Parts,
     receiver: Receiver<Command>,
+    /// How many calls make a batch large enough.
+    enough: Arc<AtomicUsize>,
     figures: Arc<Figures>,
     packer: Packer,
     epoch: u64,
@@ -192,13 +203,14 @@ struct Waiting {
 /// When the system gives no thread.
 pub(crate) fn start(parts: Parts, fence_off: bool) -> std::io::Result<(Queue, thread::JoinHandle<()>)> {
     let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
-    let figures = Arc::new(Figures::default());
+    let (enough, figures) = (Arc::new(AtomicUsize::new(0)), Arc::new(Figures::default()));
     figures.size.store(parts.tree.size(), Ordering::Relaxed);
     figures.cuts.store(parts.root_tree.size(), Ordering::Relaxed);
     let epoch = parts.fence.epoch();
     let sequencer = Sequencer {
         parts,
         receiver,
+        enough: Arc::clone(&enough),
         figures: Arc::clone(&figures),
         packer: Packer::new(),
         epoch,
@@ -207,7 +219,7 @@ pub(crate) fn start(parts: Parts, fence_off: bool) -> std::io::Result<(Queue, th
         fence_off,
     };
     let thread = thread::Builder::new().name("sequencer".into()).spawn(move || sequencer.run())?;
-    Ok((Queue { sender, figures }, thread))
+    Ok((Queue { sender, enough, figures }, thread))
 }
 
 impl Sequencer {
@@ -215,10 +227,12 @@ impl Sequencer {
         let mut taken = Vec::new();
         loop {
             let Ok(first) = self.receiver.recv() else { return };
-            // Calls that are at work on this core finish first and share the commit; on an idle core this costs nothing.
-            thread::yield_now();
+            if 1 + self.receiver.len() < self.enough.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
             taken.push(first);
             taken.extend(self.receiver.try_iter().take(MOST_ENTRIES));
+            let calls = taken.len();
             if let Err(end) = self.serve(&mut taken) {
                 if let End::Fatal(why) = end {
                     (self.parts.on_fatal)(why);
@@ -226,6 +240,7 @@ impl Sequencer {
                 // Dropped replies tell everyone who still waits that the log has stopped.
                 return;
             }
+            self.enough.store((calls + self.receiver.len()) / 2, Ordering::Relaxed);
         }
     }
 
