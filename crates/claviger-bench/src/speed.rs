@@ -32,10 +32,10 @@ pub struct SpeedArgs {
     #[arg(long, default_value_t = 64)]
     connections: usize,
     /// Rounds of each thing; they take turns, and the median counts
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 9)]
     rounds: usize,
     /// Seconds of a round
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     seconds: u64,
     /// Only the encryption of 1 KiB and its floors
     #[arg(long)]

@@ -9,7 +9,8 @@
 //!
 //! Half of the calls that are under way make a batch: then one half is decided while the other becomes durable, and neither
 //! the processor nor the disk waits for the other. Where both share one core, the call that makes a batch large enough
-//! yields to the sequencer, and the sequencer to calls while it is not; where they do not, both go on at once.
+//! yields to the sequencer, and the sequencer to calls while it is not, or one call is alone; where they do not, both go on
+//! at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -114,7 +115,8 @@ impl Queue {
             TrySendError::Full(_) => NotCommitted::Overloaded,
             TrySendError::Disconnected(_) => NotCommitted::Stopped,
         })?;
-        if self.sender.len() == self.enough.load(Ordering::Relaxed) {
+        let waiting = self.sender.len();
+        if waiting > 1 && waiting == self.enough.load(Ordering::Relaxed) {
             thread::yield_now();
         }
         Ok(())
@@ -227,7 +229,8 @@ impl Sequencer {
         let mut taken = Vec::new();
         loop {
             let Ok(first) = self.receiver.recv() else { return };
-            if 1 + self.receiver.len() < self.enough.load(Ordering::Relaxed) {
+            let waiting = 1 + self.receiver.len();
+            if waiting == 1 || waiting < self.enough.load(Ordering::Relaxed) {
                 thread::yield_now();
             }
             taken.push(first);
