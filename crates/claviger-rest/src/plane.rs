@@ -8,7 +8,9 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use claviger_client::types::{header, problem};
 use claviger_core::action::Surface;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tower::Service as _;
 
@@ -62,8 +64,7 @@ impl Plane {
             return raw.answer(&self.api, &peer, &parts, body).await.into_response();
         }
         parts.extensions.insert(peer);
-        let routed: Result<_, Infallible> =
-            self.router.clone().call(Request::from_parts(parts, body)).await;
+        let routed: Result<_, Infallible> = self.router.clone().call(Request::from_parts(parts, body)).await;
         match routed {
             Ok(response) => response,
             Err(never) => match never {},
@@ -112,6 +113,8 @@ fn write_problem(response: &mut Response, failure: &Failure, request_id: Option<
     if let Some(entry) = failure.entry() {
         headers.insert(ENTRY, HeaderValue::from(entry));
     }
+    // The router wrote the length of the body that was there before.
+    headers.remove(CONTENT_LENGTH);
     *response.body_mut() = Body::from(json);
 }
 

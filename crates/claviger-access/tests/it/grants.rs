@@ -282,8 +282,6 @@ fn slice_serves_nobody_but_whom_it_was_built_for() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     #[test]
     fn any_text_is_matched_exactly(name in "\\PC{1,20}|.{1,20}", value in ".{0,20}", other in ".{0,20}") {
         let wanted = || context_of(vec![(name.clone(), value.clone())]);

@@ -156,6 +156,8 @@ impl House {
         let body = to_bytes(body, usize::MAX).await.unwrap();
         let answer = Answer { status: parts.status, headers: parts.headers, body };
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+        let length = answer.header("content-length").map(|length| length.parse().unwrap());
+        assert_eq!(length.unwrap_or(answer.body.len()), answer.body.len(), "{answer:?}");
         openapi::hold_against_document(surface, &method, &path, &answer);
         answer
     }

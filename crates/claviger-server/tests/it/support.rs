@@ -158,8 +158,7 @@ impl Open {
         let tls = Arc::new(ArcSwap::from_pointee(tls::load(&pki.files()).unwrap()));
         let (stop, stopping) = stop::pair();
         let metrics = DoorMetrics::new(&registry, "test");
-        let listener =
-            Listener::new(socket, Arc::clone(&tls), behind(router), limits, metrics, stopping);
+        let listener = Listener::new(socket, Arc::clone(&tls), behind(router), limits, metrics, stopping);
         Self { address, registry, tls, stop, ended: tokio::spawn(listener.run()) }
     }
 
