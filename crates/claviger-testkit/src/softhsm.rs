@@ -20,7 +20,6 @@ pub const CONFIG_VARIABLE: &str = "SOFTHSM2_CONF";
 const DEFAULT_LIBRARY: &str = "/usr/lib/softhsm/libsofthsm2.so";
 const CHILD_VARIABLE: &str = "CLAVIGER_TEST_TOKEN_DIR";
 const LABEL: &str = "claviger-test";
-const PIN: &str = "1234-5678";
 const SO_PIN: &str = "8765-4321";
 const DONE: &str = "test-body-done";
 
@@ -32,6 +31,9 @@ pub struct SoftHsm {
 }
 
 impl SoftHsm {
+    /// The PIN of the token's user, as the environment of another process gives it.
+    pub const PIN: &str = "1234-5678";
+
     /// Makes a new token in a temporary directory, removed on drop. For driving other processes: pass
     /// [`CONFIG_VARIABLE`] with [`SoftHsm::config`] in their environment.
     ///
@@ -63,7 +65,7 @@ impl SoftHsm {
     /// When `softhsm2-util` is missing or fails.
     pub fn init(&self, label: &str) {
         let output = Command::new("softhsm2-util")
-            .args(["--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", SO_PIN])
+            .args(["--init-token", "--free", "--label", label, "--pin", Self::PIN, "--so-pin", SO_PIN])
             .env(CONFIG_VARIABLE, self.config())
             .output();
         match output {
@@ -97,7 +99,7 @@ impl SoftHsm {
     /// The PIN of the token's user.
     #[must_use]
     pub fn pin(&self) -> SecretBytes {
-        SecretBytes::copied_from(PIN.as_bytes())
+        SecretBytes::copied_from(Self::PIN.as_bytes())
     }
 
     /// A place for files of the test.

@@ -19,6 +19,8 @@ mod load;
 #[cfg(test)]
 mod serving;
 #[cfg(test)]
+mod token_faults;
+#[cfg(test)]
 mod tour;
 #[cfg(test)]
 mod verify;

@@ -37,8 +37,13 @@ pub(crate) struct Ended {
 impl Site {
     /// Sets one up in a folder of its own: ring `orders`, and of it what `app` may use.
     pub(crate) fn set_up() -> Self {
+        Self::set_up_with(&[])
+    }
+
+    /// The same with these variables set.
+    pub(crate) fn set_up_with(environment: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let instance = Instance::start(dir.path(), &[]);
+        let instance = Instance::start(dir.path(), environment);
         instance.done("administrator", &["ring", "create", "orders"], b"");
         for (name, purpose) in [("main", "encrypt"), ("toggled", "encrypt"), ("seal", "sign")] {
             let name = format!("orders/{name}");

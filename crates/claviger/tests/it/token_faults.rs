@@ -1,0 +1,94 @@
+//! A token that is away, a PIN that is wrong, a second server: each is told with what to do, and nothing is lost.
+
+use claviger_testkit::softhsm::{CONFIG_VARIABLE, LIBRARY_VARIABLE, SoftHsm};
+
+use crate::serving::{Ended, Site};
+
+/// How often is tried again what the server refused; each time the client itself waits a second or more.
+const TRIES: u32 = 10;
+
+/// A deployment with its root in a token.
+struct Rooted {
+    token: SoftHsm,
+    site: Site,
+}
+
+/// The variables that say where the token is, and its PIN.
+fn environment(token: &SoftHsm, pin: &str) -> Vec<(&'static str, String)> {
+    vec![
+        (CONFIG_VARIABLE, token.config().display().to_string()),
+        (LIBRARY_VARIABLE, token.library().display().to_string()),
+        ("CLAVIGER_PKCS11_TOKEN", token.label().to_owned()),
+        ("CLAVIGER_PKCS11_PIN", pin.to_owned()),
+    ]
+}
+
+fn borrowed<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    variables.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+impl Rooted {
+    fn set_up() -> Self {
+        let token = SoftHsm::create();
+        let site = Site::set_up_with(&borrowed(&environment(&token, SoftHsm::PIN)));
+        Self { token, site }
+    }
+
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        environment(&self.token, SoftHsm::PIN)
+    }
+
+    fn refused(&self, variables: &[(&'static str, String)]) -> Ended {
+        let ended = self.site.try_serve(&borrowed(variables)).err().unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        ended
+    }
+
+    /// It serves, and opens what it sealed before.
+    fn serves(&self, sealed: &[u8]) {
+        let _serving = self.site.try_serve(&borrowed(&self.variables())).unwrap();
+        assert_eq!(self.site.done("app", &["decrypt"], sealed), b"data");
+    }
+}
+
+#[test]
+fn wrong_pin_and_absent_token_are_told_at_the_start_and_cost_nothing() {
+    let rooted = Rooted::set_up();
+    let variables = rooted.variables();
+    let serving = rooted.site.try_serve(&borrowed(&variables)).unwrap();
+    let sealed = rooted.site.done("app", &["encrypt", "--key", "orders/main"], b"data");
+
+    // A second server on the same data finds it taken.
+    let second = rooted.refused(&variables);
+    assert!(second.said.contains("another process"), "{second:?}");
+    assert!(serving.stop().status.success());
+
+    let wrong = rooted.refused(&environment(&rooted.token, "0000-0000"));
+    assert!(wrong.said.contains("PIN") && !wrong.said.contains("0000-0000"), "{wrong:?}");
+    rooted.serves(&sealed);
+
+    rooted.token.go_away();
+    let absent = rooted.refused(&variables);
+    assert!(absent.said.contains(rooted.token.label()), "{absent:?}");
+    rooted.token.come_back();
+    rooted.serves(&sealed);
+}
+
+#[test]
+fn token_that_vanishes_at_work_is_told_and_serves_again_when_it_is_back() {
+    let rooted = Rooted::set_up();
+    let variables = rooted.variables();
+    let _serving = rooted.site.try_serve(&borrowed(&variables)).unwrap();
+    let sealed = rooted.site.done("app", &["encrypt", "--key", "orders/main"], b"data");
+    rooted.token.go_away();
+    // To make a key takes the token.
+    let create = ["key", "create", "orders/late"];
+    let refused = rooted.site.run("administrator", &create, b"");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("unavailable"), "{said}");
+    rooted.token.come_back();
+    // The advice was to try again in a moment.
+    let made = (0..TRIES).any(|_| rooted.site.run("administrator", &create, b"").status.success());
+    assert!(made, "the token is back, and the server does not see it");
+    assert_eq!(rooted.site.done("app", &["decrypt"], &sealed), b"data");
+}
