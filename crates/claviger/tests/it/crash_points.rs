@@ -42,7 +42,7 @@ impl Bench {
     }
 
     fn key(&self, name: &str) -> Value {
-        let shown = self.site.read("administrator", &["-o", "json", "key", "show", name]);
+        let shown = self.site.done("administrator", &["-o", "json", "key", "show", name], b"");
         serde_json::from_slice(&shown).unwrap()
     }
 

@@ -41,7 +41,7 @@ impl Evidence {
     /// Exports the log for the first time and keeps its key, which counts from then on.
     pub(crate) fn begin(site: &Site) -> Self {
         let dir = site.path("export");
-        site.read("auditor", &["audit", "export", "--out", dir.to_str().unwrap()]);
+        site.done("auditor", &["audit", "export", "--out", dir.to_str().unwrap()], b"");
         let vkey = std::fs::read_to_string(dir.join(ROOT_VKEY)).unwrap();
         std::fs::write(site.path(ROOT_VKEY), &vkey).unwrap();
         let known = std::fs::read(dir.join(CHECKPOINT)).unwrap();
@@ -53,7 +53,7 @@ impl Evidence {
     pub(crate) fn hold(&mut self, site: &Site, answered: &[Answered]) -> Verified {
         let (dir, key) = (self.dir.to_str().unwrap(), site.path(ROOT_VKEY));
         // The command compares the live state with the log; it exports up to its own last entry, behind all that was answered.
-        site.read("auditor", &["audit", "verify", "--dir", dir, "--root-vkey", key.to_str().unwrap()]);
+        site.done("auditor", &["audit", "verify", "--dir", dir, "--root-vkey", key.to_str().unwrap()], b"");
         let receipts: Vec<String> = answered.iter().filter_map(|answer| answer.receipt.clone()).collect();
         let request = Request { known: Some(&self.known), receipts: &receipts, ..Request::new(&self.key) };
         let verified = verify(&Export(&self.dir), &request).unwrap();

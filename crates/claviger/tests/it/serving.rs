@@ -8,13 +8,11 @@ use std::time::Duration;
 use claviger_client::Profile;
 use serde_json::Value;
 
-use crate::instance::{Instance, claviger, run};
+use crate::instance::{Instance, claviger, printed, run};
 
 /// How often, and how long apart, a process is looked at before it counts as stuck: a minute.
 const LOOKS: u32 = 3000;
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often a result may be withheld.
-const WITHHELD: u32 = 5;
 
 /// A deployment, whether or not it is served just now.
 pub(crate) struct Site {
@@ -134,26 +132,8 @@ impl Site {
 
     /// The same, where it must succeed; gives what it printed.
     pub(crate) fn done(&self, who: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-        printed(arguments, &self.run(who, arguments, input))
+        printed(arguments, || self.run(who, arguments, input))
     }
-
-    /// The same for what only reads: a result that came too late to be let out, on a machine that stood still, is asked for
-    /// again.
-    pub(crate) fn read(&self, who: &str, arguments: &[&str]) -> Vec<u8> {
-        for _ in 0..WITHHELD {
-            let output = self.run(who, arguments, b"");
-            if !String::from_utf8_lossy(&output.stderr).contains("(withheld)") {
-                return printed(arguments, &output);
-            }
-        }
-        panic!("{arguments:?} is withheld each time");
-    }
-}
-
-fn printed(arguments: &[&str], output: &Output) -> Vec<u8> {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {said}");
-    output.stdout.clone()
 }
 
 impl Serving {
