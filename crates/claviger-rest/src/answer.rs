@@ -77,7 +77,7 @@ impl Answer {
 
     fn of(body: Bytes, kind: HeaderValue) -> Self {
         let mut response = Response::new(Body::from(body));
-        // Room for all that follow, here and in the frame.
+        // Room for all that follow, here and in the plane.
         *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
         response.headers_mut().insert(CONTENT_TYPE, kind);
         Self(response)

@@ -1,7 +1,7 @@
 //! What a connection is doing, so that one that does nothing, or does it too slowly, can be closed.
 //!
 //! The bytes and the requests only set flags; the listener looks at all of them now and then, and leaves its word with
-//! those that must end. No clock is read and no timer is set for a request or a connection.
+//! those that must end. No clock is read for a request, and a connection has a timer only while its client takes nothing.
 
 use std::collections::HashMap;
 use std::future::Future as _;

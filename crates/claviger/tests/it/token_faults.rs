@@ -2,7 +2,7 @@
 
 use claviger_testkit::softhsm::{CONFIG_VARIABLE, LIBRARY_VARIABLE, SoftHsm};
 
-use crate::serving::{Ended, Site};
+use crate::serving::{Ended, Serving, Site};
 
 /// How often is tried again what the server refused; each time the client itself waits a second or more.
 const TRIES: u32 = 10;
@@ -44,6 +44,12 @@ impl Rooted {
         ended
     }
 
+    /// A server at work, and something that it sealed.
+    fn at_work(&self) -> (Serving, Vec<u8>) {
+        let serving = self.site.try_serve(&borrowed(&self.variables())).unwrap();
+        (serving, self.site.done("app", &["encrypt", "--key", "orders/main"], b"data"))
+    }
+
     /// It serves, and opens what it sealed before.
     fn serves(&self, sealed: &[u8]) {
         let _serving = self.site.try_serve(&borrowed(&self.variables())).unwrap();
@@ -55,8 +61,7 @@ impl Rooted {
 fn wrong_pin_and_absent_token_are_told_at_the_start_and_cost_nothing() {
     let rooted = Rooted::set_up();
     let variables = rooted.variables();
-    let serving = rooted.site.try_serve(&borrowed(&variables)).unwrap();
-    let sealed = rooted.site.done("app", &["encrypt", "--key", "orders/main"], b"data");
+    let (serving, sealed) = rooted.at_work();
 
     // A second server on the same data finds it taken.
     let second = rooted.refused(&variables);
@@ -77,9 +82,7 @@ fn wrong_pin_and_absent_token_are_told_at_the_start_and_cost_nothing() {
 #[test]
 fn token_that_vanishes_at_work_is_told_and_serves_again_when_it_is_back() {
     let rooted = Rooted::set_up();
-    let variables = rooted.variables();
-    let _serving = rooted.site.try_serve(&borrowed(&variables)).unwrap();
-    let sealed = rooted.site.done("app", &["encrypt", "--key", "orders/main"], b"data");
+    let (_serving, sealed) = rooted.at_work();
     rooted.token.go_away();
     // To make a key takes the token.
     let create = ["key", "create", "orders/late"];
