@@ -9,8 +9,8 @@ use bytes::Bytes;
 use claviger_client::types::{Pairs, header};
 use claviger_crypto::SignatureAlgorithm;
 use claviger_crypto::envelope::Context;
-use claviger_service::Released;
 use claviger_service::operation::usage::{Decrypt, Encrypt, Mac, Opened, Sign, Use, Verify, VerifyMac};
+use claviger_service::{KeyRef, Released};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
@@ -29,7 +29,6 @@ use crate::{Api, PeerIdentity};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verb {
     Decrypt,
-    DecryptByHeader,
     Encrypt,
     Mac,
     Sign,
@@ -41,8 +40,8 @@ enum Verb {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RawUse<'a> {
     verb: Verb,
-    /// The key, as the path has it; empty where the ciphertext names it.
-    key: &'a str,
+    /// The key, as the path has it; none where the ciphertext names it, which is for decryption alone.
+    key: Option<&'a str>,
 }
 
 impl<'a> RawUse<'a> {
@@ -54,7 +53,7 @@ impl<'a> RawUse<'a> {
 
     fn of_path(path: &'a str) -> Option<Self> {
         if path == "/v1/decrypt" {
-            return Some(Self { verb: Verb::DecryptByHeader, key: "" });
+            return Some(Self { verb: Verb::Decrypt, key: None });
         }
         let (key, verb) = path.strip_prefix("/v1/keys/")?.split_once('/')?;
         let verb = match verb {
@@ -66,21 +65,19 @@ impl<'a> RawUse<'a> {
             "verify-mac" => Verb::VerifyMac,
             _ => return None,
         };
-        (!key.is_empty()).then_some(Self { verb, key })
+        (!key.is_empty()).then_some(Self { verb, key: Some(key) })
     }
 
     /// Does it.
     pub(crate) async fn answer(self, api: &Api, peer: &PeerIdentity, parts: &Parts, body: Body) -> Answered {
         let arrival = Arrival::new(api, peer, &parts.headers).await?;
         let headers = &parts.headers;
-        if self.verb == Verb::DecryptByHeader {
-            let ciphertext = body::collect(headers, body, api.limits().body).await?;
-            let what = Decrypt { ciphertext, context: context(headers)? };
-            return Ok(in_clear(arrival.perform(Use::by_header(what)?).await?));
-        }
-        let key = percent_decode_str(self.key).decode_utf8().map_err(|_| Failure::unreadable_path())?;
-        let key = parse(&key)?;
+        let key = self.key.map(named).transpose()?;
         let body = body::collect(headers, body, api.limits().body).await?;
+        let Some(key) = key else {
+            let what = Decrypt { ciphertext: body, context: context(headers)? };
+            return Ok(in_clear(arrival.perform(Use::by_header(what)?).await?));
+        };
         match self.verb {
             Verb::Encrypt => {
                 let what = Encrypt { plaintext: body, context: context(headers)? };
@@ -88,7 +85,7 @@ impl<'a> RawUse<'a> {
                 let answer = Answer::octets(done.output.ciphertext);
                 Ok(answer.used(done.output.key, done.output.version).recorded(&done.receipt))
             }
-            Verb::Decrypt | Verb::DecryptByHeader => {
+            Verb::Decrypt => {
                 let what = Decrypt { ciphertext: body, context: context(headers)? };
                 Ok(in_clear(arrival.perform(Use::new(key, what)).await?))
             }
@@ -123,6 +120,11 @@ impl<'a> RawUse<'a> {
             }
         }
     }
+}
+
+/// The key that a segment of a path names.
+fn named(segment: &str) -> Result<KeyRef, Failure> {
+    parse(&percent_decode_str(segment).decode_utf8().map_err(|_| Failure::unreadable_path())?)
 }
 
 fn in_clear(done: Released<Opened>) -> axum::response::Response {
@@ -196,7 +198,7 @@ mod tests {
             assert_eq!(RawUse::of_path(&path).is_some(), route.takes_octets, "{path}");
         }
         let found = RawUse::of_path("/v1/keys/orders%2Fmain/encrypt");
-        assert_eq!(found, Some(RawUse { verb: Verb::Encrypt, key: "orders%2Fmain" }));
+        assert_eq!(found, Some(RawUse { verb: Verb::Encrypt, key: Some("orders%2Fmain") }));
         for other in ["/v1/keys//encrypt", "/v1/keys/a/b/encrypt", "/v1/keys/a/encrypt/", "/v1/keys/a"] {
             assert_eq!(RawUse::of_path(other), None, "{other}");
         }
