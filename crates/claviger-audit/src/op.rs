@@ -75,6 +75,20 @@ codes! {
         ReadPublicKey = 115 "read_public_key",
         /// Make a data key; hand it out wrapped only.
         GenerateDataKeyWithoutPlaintext = 116 "generate_data_key_without_plaintext",
+        /// Read what is said about a key, as one who uses it.
+        DescribeKey = 117 "describe_key",
+        /// List what one was granted.
+        ListGranted = 118 "list_granted",
+        /// Make a key pair; hand out its private half in clear and wrapped.
+        GenerateDataKeyPair = 119 "generate_data_key_pair",
+        /// Make a key pair; hand out its private half wrapped only.
+        GenerateDataKeyPairWithoutPlaintext = 120 "generate_data_key_pair_without_plaintext",
+        /// Seal under this key what was opened under another.
+        ReencryptInto = 121 "reencrypt_into",
+        /// Give up a grant.
+        RetireGrant = 122 "retire_grant",
+        /// Ask who one is.
+        ReadSelf = 123 "read_self",
 
         /// Create a key ring.
         CreateRing = 201 "create_ring",
@@ -116,6 +130,20 @@ codes! {
         DeactivateVersion = 233 "deactivate_version",
         /// Declare one version compromised.
         CompromiseVersion = 234 "compromise_version",
+        /// Give a key another name, or move such a name to it.
+        PutAlias = 240 "put_alias",
+        /// Take such a name away.
+        RemoveAlias = 241 "remove_alias",
+        /// Take a key out of use and begin its waiting period.
+        ScheduleDestroy = 242 "schedule_destroy",
+        /// End the waiting period without destroying.
+        CancelDestroy = 243 "cancel_destroy",
+        /// Ask for what is needed to bring material in.
+        ReadImportParameters = 244 "read_import_parameters",
+        /// Bring material in.
+        ImportMaterial = 245 "import_material",
+        /// Take imported material away again.
+        RemoveImportedMaterial = 246 "remove_imported_material",
 
         /// Create a principal.
         CreatePrincipal = 301 "create_principal",
@@ -139,6 +167,12 @@ codes! {
         RevokeCredential = 311 "revoke_credential",
         /// Read or list credentials.
         ReadCredential = 312 "read_credential",
+        /// Give a grant on a key, as one who administers it.
+        DelegateGrant = 320 "delegate_grant",
+        /// Withdraw a grant on a key, as one who administers it.
+        WithdrawDelegatedGrant = 321 "withdraw_delegated_grant",
+        /// Read the grants on a key.
+        ReadKeyGrants = 322 "read_key_grants",
 
         /// A caller's sealed identity, once per session and shard; later entries point to it.
         Session = 401 "session",
@@ -198,6 +232,8 @@ codes! {
         Unsupported = 12 "unsupported",
         /// A fault of ours.
         Internal = 13 "internal",
+        /// It would have been done; the caller only asked whether.
+        DryRun = 14 "dry_run",
     }
 }
 
@@ -211,7 +247,16 @@ impl Op {
     /// Does it use a key on data (1xx with a key)?
     #[must_use]
     pub const fn uses_material(self) -> bool {
-        self.code() / 100 == 1 && !matches!(self, Self::Random | Self::ReadPublicKey)
+        self.code() / 100 == 1
+            && !matches!(
+                self,
+                Self::DescribeKey
+                    | Self::ListGranted
+                    | Self::Random
+                    | Self::ReadPublicKey
+                    | Self::ReadSelf
+                    | Self::RetireGrant
+            )
     }
 
     /// Does it protect new data (NIST SP 800-57 part 1, 5.3.5: originator usage)? Only an active version may.
@@ -227,6 +272,9 @@ impl Op {
                 | Self::Wrap
                 | Self::Encapsulate
                 | Self::GenerateDataKeyWithoutPlaintext
+                | Self::GenerateDataKeyPair
+                | Self::GenerateDataKeyPairWithoutPlaintext
+                | Self::ReencryptInto
         )
     }
 }
@@ -246,7 +294,7 @@ mod tests {
             assert_eq!(Outcome::from_name(outcome.name()), Some(outcome));
         }
         assert_eq!((Op::from_code(0), Op::from_code(500), Op::from_name("Encrypt")), (None, None, None));
-        assert_eq!(Outcome::from_code(14), None);
+        assert_eq!(Outcome::from_code(15), None);
     }
 
     #[test]

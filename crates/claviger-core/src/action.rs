@@ -96,6 +96,20 @@ actions! {
     ReadPublicKey = 115 "read_public_key" Data Key Read,
     /// Make a data key; hand it out wrapped only.
     GenerateDataKeyWithoutPlaintext = 116 "generate_data_key_without_plaintext" Data Key Protect,
+    /// Read what is said about a key, as one who uses it.
+    DescribeKey = 117 "describe_key" Data Key Read,
+    /// List what one was granted: keys, their aliases, and grants that one may retire.
+    ListGranted = 118 "list_granted" Data System Read,
+    /// Make a key pair; hand out its private half in clear and wrapped.
+    GenerateDataKeyPair = 119 "generate_data_key_pair" Data Key Protect,
+    /// Make a key pair; hand out its private half wrapped only.
+    GenerateDataKeyPairWithoutPlaintext = 120 "generate_data_key_pair_without_plaintext" Data Key Protect,
+    /// Seal under this key what was opened under another and shown to nobody.
+    ReencryptInto = 121 "reencrypt_into" Data Key Protect,
+    /// Give up a grant, as its holder or as the one who was named to retire it.
+    RetireGrant = 122 "retire_grant" Data Grant Tighten,
+    /// Ask who one is.
+    ReadSelf = 123 "read_self" Data System Read,
 
     /// Create a key ring.
     CreateRing = 201 "create_ring" Control System Manage,
@@ -117,6 +131,8 @@ actions! {
     DeactivateKey = 215 "deactivate_key" Control Key Tighten,
     /// Declare a key compromised.
     CompromiseKey = 216 "compromise_key" Control Key Tighten,
+    /// Make a key's material unrecoverable.
+    DestroyKey = 219 "destroy_key" Control Key Tighten,
     /// Change what is said about a key.
     UpdateKey = 220 "update_key" Control Key Manage,
     /// Read what is said about a key.
@@ -135,6 +151,20 @@ actions! {
     DeactivateVersion = 233 "deactivate_version" Control Key Tighten,
     /// Declare one version compromised.
     CompromiseVersion = 234 "compromise_version" Control Key Tighten,
+    /// Give a key another name, or move such a name to it.
+    PutAlias = 240 "put_alias" Control Key Manage,
+    /// Take such a name away.
+    RemoveAlias = 241 "remove_alias" Control Key Manage,
+    /// Take a key out of use and begin its waiting period, at whose end it is destroyed.
+    ScheduleDestroy = 242 "schedule_destroy" Control Key Tighten,
+    /// End the waiting period without destroying.
+    CancelDestroy = 243 "cancel_destroy" Control Key Manage,
+    /// Ask for what is needed to bring material in.
+    ReadImportParameters = 244 "read_import_parameters" Control Key Manage,
+    /// Bring material in.
+    ImportMaterial = 245 "import_material" Control Key Manage,
+    /// Take imported material away again.
+    RemoveImportedMaterial = 246 "remove_imported_material" Control Key Tighten,
 
     /// Create a principal.
     CreatePrincipal = 301 "create_principal" Control System Govern,
@@ -158,6 +188,12 @@ actions! {
     RevokeCredential = 311 "revoke_credential" Control Principal Tighten,
     /// Read or list credentials.
     ReadCredential = 312 "read_credential" Control System Read,
+    /// Give a grant on a key, as one who administers it.
+    DelegateGrant = 320 "delegate_grant" Control Key Govern,
+    /// Withdraw a grant on a key, as one who administers it.
+    WithdrawDelegatedGrant = 321 "withdraw_delegated_grant" Control Key Tighten,
+    /// Read the grants on a key.
+    ReadKeyGrants = 322 "read_key_grants" Control Key Read,
 
     /// Set a deployment up, once.
     Initialize = 409 "initialize" Control System Govern,
@@ -174,6 +210,14 @@ impl Action {
     #[must_use]
     pub const fn is_grantable(self) -> bool {
         matches!((self.surface(), self.target_kind()), (Surface::Data, TargetKind::Key))
+    }
+
+    /// Can it be granted to an application on a ring whose separation is relaxed? There, what is done to a ring or a key of it
+    /// can be; the ring's own rules never.
+    #[must_use]
+    pub const fn is_grantable_when_relaxed(self) -> bool {
+        let of_key = matches!(self.target_kind(), TargetKind::Key) && !matches!(self, Self::DestroyKey);
+        self.is_grantable() || of_key || matches!(self, Self::CreateKey | Self::ReadRing)
     }
 
     /// The action with this operation code.

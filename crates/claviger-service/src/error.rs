@@ -10,12 +10,16 @@ use claviger_crypto::CryptoError;
 pub enum ErrorKind {
     /// The name is bound to something else for ever.
     AlreadyExists,
+    /// It takes more people than the caller: custodians must approve it.
+    ApprovalRequired,
     /// The ciphertext does not open: a wrong key, tag or context, or changed bytes.
     BadCiphertext,
     /// Others wrote the same thing in between, too often. Try again.
     Conflict,
     /// The caller may not.
     Denied,
+    /// It would have been done; the caller only asked whether.
+    DryRun,
     /// The idempotency key came before, with another request.
     IdempotencyMismatch,
     /// A fault of ours.
@@ -40,6 +44,10 @@ pub enum ErrorKind {
     Unsupported,
     /// It was done and recorded, but the result came too late to be let out.
     Withheld,
+    /// The ciphertext names another key than the caller.
+    WrongKey,
+    /// The key is for something else.
+    WrongPurpose,
     /// The state of the key does not allow it.
     WrongState,
 }
@@ -48,9 +56,11 @@ claviger_core::named! {
     /// Text that is not a kind of error.
     ErrorKind, "a kind of error" {
         AlreadyExists = "already-exists",
+        ApprovalRequired = "approval-required",
         BadCiphertext = "bad-ciphertext",
         Conflict = "conflict",
         Denied = "denied",
+        DryRun = "dry-run",
         IdempotencyMismatch = "idempotency-mismatch",
         Internal = "internal",
         InvalidArgument = "invalid-argument",
@@ -63,6 +73,8 @@ claviger_core::named! {
         Unavailable = "unavailable",
         Unsupported = "unsupported",
         Withheld = "withheld",
+        WrongKey = "wrong-key",
+        WrongPurpose = "wrong-purpose",
         WrongState = "wrong-state",
     }
 }

@@ -121,6 +121,7 @@ pub enum DenyReason {
 /// [`DenyReason::WrongSurface`] for an application on the control surface, or a part of the house on the data surface.
 pub const fn admits(kind: PrincipalKind, action: Action) -> Result<(), DenyReason> {
     match (kind, action.surface()) {
+        (PrincipalKind::Workload, Surface::Control) if action.is_grantable_when_relaxed() => Ok(()),
         (PrincipalKind::Workload, Surface::Control) | (PrincipalKind::System, Surface::Data) => {
             Err(DenyReason::WrongSurface)
         }

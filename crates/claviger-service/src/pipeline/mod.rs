@@ -368,10 +368,11 @@ fn outcome_of(kind: ErrorKind) -> Outcome {
         | ErrorKind::Conflict
         | ErrorKind::IdempotencyMismatch
         | ErrorKind::PreconditionFailed => Outcome::Conflict,
-        ErrorKind::BadCiphertext => Outcome::BadCiphertext,
-        ErrorKind::Denied | ErrorKind::SeparationOfDuties => Outcome::Denied,
+        ErrorKind::BadCiphertext | ErrorKind::WrongKey => Outcome::BadCiphertext,
+        ErrorKind::ApprovalRequired | ErrorKind::Denied | ErrorKind::SeparationOfDuties => Outcome::Denied,
+        ErrorKind::DryRun => Outcome::DryRun,
         ErrorKind::Internal => Outcome::Internal,
-        ErrorKind::InvalidArgument => Outcome::BadInput,
+        ErrorKind::InvalidArgument | ErrorKind::WrongPurpose => Outcome::BadInput,
         ErrorKind::NotFound => Outcome::NotFound,
         ErrorKind::Overloaded | ErrorKind::TooLarge => Outcome::Limit,
         ErrorKind::Unauthenticated => Outcome::Unauthenticated,

@@ -224,7 +224,7 @@ impl<'a> Workplace<'a> {
         let key = &view.record()?.key;
         if key.purpose != purpose {
             let message = format!("the key is for `{}`, not for `{}`", key.purpose.name(), purpose.name());
-            return Err(ServiceError::invalid(message));
+            return Err(ServiceError::new(ErrorKind::WrongPurpose, message));
         }
         Ok(Self { view })
     }
