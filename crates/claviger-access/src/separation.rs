@@ -53,7 +53,7 @@ pub enum SeparationError {
     SelfService,
     /// A ring made strict while someone both administers and uses it.
     #[error(
-        "principal `{0}` holds an office and uses keys of this ring; revoke his grants or withdraw his roles before separation becomes strict"
+        "principal `{0}` both administers and may use keys of this ring; revoke his grants or withdraw his roles before separation becomes strict"
     )]
     StillMixed(PrincipalId),
     /// An office for a part of the house.
@@ -70,7 +70,9 @@ pub enum SeparationError {
     )]
     UserOfKeys(Role),
     /// A grant of what is no use of a key.
-    #[error("`{0}` is no use of a key and is not granted; give the role that it belongs to")]
+    #[error(
+        "`{0}` is no use of a key and is not granted, save to applications on rings with relaxed separation; give the role that it belongs to"
+    )]
     NotAUse(Action),
     /// An office for an application.
     #[error("applications hold no offices; give the role `{0}` to a person, and grants to the application")]
@@ -119,27 +121,69 @@ pub fn check_grant(
         return Err(SeparationError::System);
     }
     check_recipient(principal, by)?;
-    if let Some(other) = operations.iter().find(|action| !action.is_grantable()) {
-        return Err(SeparationError::NotAUse(*other));
-    }
+    check_operations(principal, separation, operations)?;
     check_user(principal, separation).map_err(SeparationError::UseByOffice)
 }
 
-/// May the ring's separation become this? `users` are those with grants in standing on the ring or a key of it.
+/// May an application that administers a relaxed ring pass `operations` on to the principal? It gives no more than it has
+/// itself, which the caller of this checks; so unlike a security officer it may give them to itself.
+///
+/// # Errors
+/// [`SeparationError`] says which rule it would break.
+pub fn check_delegation(
+    principal: &Principal,
+    separation: Separation,
+    operations: &[Action],
+) -> Result<(), SeparationError> {
+    if principal.kind == PrincipalKind::System {
+        return Err(SeparationError::System);
+    }
+    if principal.standing == Standing::Revoked {
+        return Err(SeparationError::Revoked(principal.id));
+    }
+    check_operations(principal, separation, operations)?;
+    check_user(principal, separation).map_err(SeparationError::UseByOffice)
+}
+
+/// Uses are granted to people and applications; what administers to applications only, and on relaxed rings only.
+fn check_operations(
+    principal: &Principal,
+    separation: Separation,
+    operations: &[Action],
+) -> Result<(), SeparationError> {
+    let administers = separation == Separation::Relaxed && principal.kind == PrincipalKind::Workload;
+    let granted =
+        |action: &Action| action.is_grantable() || (administers && action.is_grantable_when_relaxed());
+    match operations.iter().find(|action| !granted(action)) {
+        Some(other) => Err(SeparationError::NotAUse(*other)),
+        None => Ok(()),
+    }
+}
+
+/// Someone with grants in standing on a ring or a key of it.
+#[derive(Debug)]
+pub struct Holder<'a> {
+    /// Who.
+    pub principal: &'a Principal,
+    /// Was anything granted to it that is no use of a key?
+    pub administers: bool,
+}
+
+/// May the ring's separation become this? `holders` are those with grants in standing on the ring or a key of it.
 /// Relaxing is a right that policy gives; it breaks nothing that was strict for others.
 ///
 /// # Errors
 /// [`SeparationError::StillMixed`] names one who would both administer and use it.
 pub fn check_ring_separation<'a>(
     separation: Separation,
-    users: impl IntoIterator<Item = &'a Principal>,
+    holders: impl IntoIterator<Item = Holder<'a>>,
 ) -> Result<(), SeparationError> {
     if separation == Separation::Relaxed {
         return Ok(());
     }
-    let mut users = users.into_iter().filter(|user| user.standing == Standing::Active);
-    match users.find(|user| check_user(user, separation).is_err()) {
-        Some(user) => Err(SeparationError::StillMixed(user.id)),
+    let mut holders = holders.into_iter().filter(|holder| holder.principal.standing == Standing::Active);
+    match holders.find(|holder| holder.administers || check_user(holder.principal, separation).is_err()) {
+        Some(holder) => Err(SeparationError::StillMixed(holder.principal.id)),
         None => Ok(()),
     }
 }

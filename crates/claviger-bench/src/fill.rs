@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result};
-use claviger_core::action::Surface;
+use claviger_core::action::Door;
 use claviger_core::key::{DataClass, Labels};
 use claviger_core::{Purpose, Spec};
 use claviger_server::quickstart::{QuickstartOptions, quickstart};
@@ -85,7 +85,7 @@ async fn create(road: Road, presented: Presented, next: Arc<AtomicU32>, keys: u3
         }
         let operation = CreateKey {
             ring: RingRef::Name(RING.parse()?),
-            name: name(number).parse()?,
+            name: Some(name(number).parse()?),
             purpose: Purpose::Encrypt,
             spec: Spec::Aes256Gcm,
             protection: None,
@@ -97,8 +97,15 @@ async fn create(road: Road, presented: Presented, next: Arc<AtomicU32>, keys: u3
         };
         let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let (request_id, idempotency_key) = (None, None);
-        let call =
-            Call { presented, source, surface: Surface::Control, request_id, idempotency_key, operation };
+        let call = Call {
+            presented,
+            source,
+            door: Door::Control,
+            dry_run: false,
+            request_id,
+            idempotency_key,
+            operation,
+        };
         match road.perform(call).await {
             // A disk that took too long: the key is there, only the answer was held back.
             Err(error) if error.kind() == ErrorKind::Withheld => {}

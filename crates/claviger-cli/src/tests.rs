@@ -71,7 +71,7 @@ fn what_must_not_parse_does_not() {
         "ring create Orders",
         "grant create shop --key a/b --ring a --operations encrypt --reason r",
         "grant create shop --operations encrypt --reason r",
-        "grant create shop --key a/b --operations create_key --reason r",
+        "grant create shop --key a/b --operations create_ring --reason r",
         "grant create shop --key a/b --operations encrypt",
         "grant create shop --key a/b --operations encrypt --source 10.0.0.0/33 --reason r",
         "credential create shop",

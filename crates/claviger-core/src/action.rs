@@ -3,6 +3,7 @@
 //!
 //! A new action without a row does not compile, and without a line in the golden policy matrix fails its test.
 
+use crate::principal::PrincipalKind;
 use crate::target::TargetKind;
 
 /// Who may come through which door (design, section 2).
@@ -12,6 +13,41 @@ pub enum Surface {
     Control,
     /// Applications, with grants.
     Data,
+}
+
+/// The door that a call came in by: a listener, and with it whom it serves.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Door {
+    /// The control plane of people.
+    Control,
+    /// The data plane of applications.
+    Data,
+    /// A protocol that mixes both kinds of acts, for applications: the action decides which surface a call belongs to.
+    Mixed,
+}
+
+impl From<Surface> for Door {
+    fn from(surface: Surface) -> Self {
+        match surface {
+            Surface::Control => Self::Control,
+            Surface::Data => Self::Data,
+        }
+    }
+}
+
+impl Door {
+    /// Does this door serve such a caller with this action at all? The answer depends on nothing else, so it tells nothing
+    /// of what exists.
+    #[must_use]
+    pub const fn serves(self, kind: PrincipalKind, action: Action) -> bool {
+        let people = !matches!(kind, PrincipalKind::Workload);
+        match (self, action.surface()) {
+            (Self::Control, Surface::Control) => people,
+            (Self::Data, Surface::Data) => true,
+            (Self::Control, Surface::Data) | (Self::Data, Surface::Control) => false,
+            (Self::Mixed, _) => !people,
+        }
+    }
 }
 
 /// What an action does to a key or to the system.
@@ -240,6 +276,19 @@ mod tests {
             }
             assert_eq!(Action::from_code(a.code()), Some(*a));
             assert_eq!(a.name().parse::<Action>().unwrap(), *a);
+        }
+    }
+
+    #[test]
+    fn no_door_but_the_mixed_one_lets_applications_administer() {
+        for action in Action::ALL {
+            let control = action.surface() == Surface::Control;
+            for door in [Door::Control, Door::Data] {
+                assert!(!(control && door.serves(PrincipalKind::Workload, action)), "{action}");
+            }
+            assert!(Door::Mixed.serves(PrincipalKind::Workload, action));
+            assert!(!Door::Mixed.serves(PrincipalKind::Human, action));
+            assert_eq!(Door::Control.serves(PrincipalKind::Human, action), control);
         }
     }
 

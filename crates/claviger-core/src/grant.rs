@@ -21,6 +21,8 @@ pub enum Selector {
 pub struct Conditions {
     /// Pairs that the encryption context must contain.
     pub context_equals: Vec<(String, String)>,
+    /// Pairs that the encryption context must be, no more and no less.
+    pub context_exactly: Option<Vec<(String, String)>>,
     /// Networks that the call must come from; empty is any.
     pub source_networks: Vec<IpNet>,
     /// The instant from which the grant counts no more.
@@ -31,7 +33,13 @@ impl Conditions {
     /// Does the grant count whatever the call says of itself (its end apart)?
     #[must_use]
     pub const fn is_unconditional(&self) -> bool {
-        self.context_equals.is_empty() && self.source_networks.is_empty()
+        !self.look_at_context() && self.source_networks.is_empty()
+    }
+
+    /// Do they ask for something of the encryption context?
+    #[must_use]
+    pub const fn look_at_context(&self) -> bool {
+        !self.context_equals.is_empty() || self.context_exactly.is_some()
     }
 }
 
@@ -44,12 +52,16 @@ pub struct Grant {
     pub principal: PrincipalId,
     /// On what.
     pub selector: Selector,
-    /// Which uses: actions of the data surface, ascending, each once, at least one.
+    /// Which actions, ascending, each once, at least one: uses, and on a relaxed ring what administers too.
     pub operations: Vec<Action>,
     /// Under which conditions.
     pub conditions: Conditions,
     /// Why.
     pub reason: String,
+    /// A name that the giver gave it, to find it again.
+    pub name: Option<String>,
+    /// Who may end it beside its holder and those who withdraw grants.
+    pub retiring: Option<PrincipalId>,
     /// Who gave it.
     pub created_by: PrincipalId,
     /// When.

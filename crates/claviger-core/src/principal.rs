@@ -1,7 +1,7 @@
 //! Who acts: principals, the credentials that prove them, and the roles they hold.
 
 use crate::time::Timestamp;
-use crate::{CredentialId, Name, PrincipalId};
+use crate::{CredentialId, KeyRingId, Name, PrincipalId};
 
 /// What kind of being acts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -82,6 +82,8 @@ pub struct Principal {
     pub standing: Standing,
     /// Its roles, ascending, each once.
     pub roles: Vec<Role>,
+    /// The ring that keys land in which it creates without naming one, and through protocols that know no rings.
+    pub home: Option<KeyRingId>,
     /// The subject key under which its identity is sealed in the log, wrapped by the root: opaque to everyone but the provider.
     pub subject_key: Vec<u8>,
     /// When it was created.

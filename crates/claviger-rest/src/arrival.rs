@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use claviger_client::types::header;
-use claviger_core::action::Surface;
+use claviger_core::action::Door;
 use claviger_service::operation::{Call, Operation, ReadSystem, Released};
 use claviger_service::{ErrorKind, Presented};
 use http::HeaderMap;
@@ -64,7 +64,8 @@ impl Arrival {
         let call = Call {
             presented: self.presented,
             source: self.peer.address.ip(),
-            surface: self.api.surface(),
+            door: self.api.surface().into(),
+            dry_run: false,
             request_id: self.request_id,
             idempotency_key: self.idempotency_key,
             operation,
@@ -77,7 +78,8 @@ impl Arrival {
         let call = Call {
             presented: Presented::None,
             source: self.peer.address.ip(),
-            surface: Surface::Control,
+            door: Door::Control,
+            dry_run: false,
             request_id: None,
             idempotency_key: None,
             operation: ReadSystem {},

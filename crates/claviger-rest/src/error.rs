@@ -37,10 +37,10 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
     use ErrorKind as E;
     match kind {
         E::AlreadyExists => told(StatusCode::CONFLICT, kind.code(), "The name is taken for ever"),
-        E::ApprovalRequired => {
-            told(StatusCode::FORBIDDEN, kind.code(), "Custodians must approve it")
+        E::ApprovalRequired => told(StatusCode::FORBIDDEN, kind.code(), "Custodians must approve it"),
+        E::BadCiphertext | E::WrongKey => {
+            told(StatusCode::BAD_REQUEST, E::BadCiphertext.code(), "The ciphertext does not open")
         }
-        E::BadCiphertext => told(StatusCode::BAD_REQUEST, kind.code(), "The ciphertext does not open"),
         E::Conflict => told(StatusCode::CONFLICT, kind.code(), "Others changed the same thing in between"),
         E::Denied => told(StatusCode::FORBIDDEN, kind.code(), "You may not do that"),
         E::DryRun => told(StatusCode::PRECONDITION_FAILED, kind.code(), "It would have been done"),
@@ -77,7 +77,6 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
         E::Withheld => {
             told(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "It was done, but the result came too late")
         }
-        E::WrongKey => told(StatusCode::BAD_REQUEST, kind.code(), "The ciphertext names another key"),
         E::WrongPurpose => told(StatusCode::BAD_REQUEST, kind.code(), "The key is for something else"),
         E::WrongState => told(StatusCode::CONFLICT, kind.code(), "The state of the key does not allow it"),
     }

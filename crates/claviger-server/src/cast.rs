@@ -129,6 +129,7 @@ fn house() -> Result<Principal, ServerError> {
         kind: PrincipalKind::System,
         standing: Standing::Active,
         roles: Vec::new(),
+        home: None,
         subject_key: Vec::new(),
         created_at: Timestamp::default(),
         revision: 0,

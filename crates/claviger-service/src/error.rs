@@ -1,7 +1,7 @@
 //! What can go wrong with a call, in the terms that every protocol translates from.
 
 use claviger_access::separation::SeparationError;
-use claviger_core::key::{NoTransition, UseRefused};
+use claviger_core::key::{NoTransition, State, UseRefused};
 use claviger_core::port::{ProviderError, StoreError};
 use claviger_crypto::CryptoError;
 
@@ -93,6 +93,7 @@ pub struct ServiceError {
     kind: ErrorKind,
     message: std::borrow::Cow<'static, str>,
     entry: Option<u64>,
+    state: Option<State>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -100,7 +101,7 @@ impl ServiceError {
     /// A failure of that kind; `message` is for the caller: lower case, no period, nothing secret.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), entry: None, source: None }
+        Self { kind, message: message.into(), entry: None, state: None, source: None }
     }
 
     /// The request makes no sense.
@@ -135,6 +136,16 @@ impl ServiceError {
     #[must_use]
     pub fn public_message(&self) -> &str {
         &self.message
+    }
+
+    /// The state that stands in the way, where it is one.
+    #[must_use]
+    pub const fn state(&self) -> Option<State> {
+        self.state
+    }
+
+    pub(crate) fn because_of(self, state: State) -> Self {
+        Self { state: Some(state), ..self }
     }
 
     /// Index of the entry that records the refusal, where there is one.
@@ -196,13 +207,13 @@ impl From<CryptoError> for ServiceError {
 
 impl From<NoTransition> for ServiceError {
     fn from(error: NoTransition) -> Self {
-        Self::new(ErrorKind::WrongState, error.to_string())
+        Self::new(ErrorKind::WrongState, error.to_string()).because_of(error.from)
     }
 }
 
 impl From<UseRefused> for ServiceError {
     fn from(error: UseRefused) -> Self {
-        Self::new(ErrorKind::WrongState, error.to_string())
+        Self::new(ErrorKind::WrongState, error.to_string()).because_of(error.state)
     }
 }
 

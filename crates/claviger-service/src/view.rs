@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use claviger_access::{Authorizer, Caller};
 use claviger_core::change::{Change, IdempotencyRecord};
+use claviger_core::grant::Grant;
 use claviger_core::key::{KeyRecord, KeyRing, KeyVersion};
+use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::port::{Handle, Provider, Store};
 use claviger_core::target::Target;
 use claviger_core::{KeyId, Timestamp};
@@ -113,6 +115,18 @@ impl<'a> View<'a> {
                 created_at: self.now,
             })
         })
+    }
+
+    /// All grants in standing that a filter takes, in the order of their identifiers.
+    pub(crate) async fn all_grants(&self, filter: GrantFilter) -> Result<Vec<Grant>, ServiceError> {
+        let mut page = Page { after: None, limit: 1000 };
+        let mut all = Vec::new();
+        loop {
+            let grants = self.store().list_grants(filter.clone(), page.clone()).await?;
+            let Some(last) = grants.last().map(|grant| grant.id) else { return Ok(all) };
+            page.after = Some(last);
+            all.extend(grants);
+        }
     }
 
     /// The key of that identifier, as it is now in the store.

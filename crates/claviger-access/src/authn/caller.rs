@@ -185,6 +185,7 @@ mod tests {
             kind: PrincipalKind::Workload,
             standing: Standing::Active,
             roles: vec![],
+            home: None,
             subject_key: vec![],
             created_at: NOW,
             revision: 1,

@@ -40,8 +40,8 @@ pub enum GrantError {
     /// More networks than allowed.
     #[error("a grant names up to {MAX_NETWORKS} source networks")]
     Networks,
-    /// None, one twice, one out of order, or one that is no use of a key.
-    #[error("a grant names at least one use of a key, each once and in their order; `{}` cannot be granted", .0.map_or("nothing", Action::name))]
+    /// None, one twice, one out of order, or one that is never granted.
+    #[error("a grant names at least one action, each once and in their order; `{}` cannot be granted", .0.map_or("nothing", Action::name))]
     Operations(Option<Action>),
     /// It does not hold together as a policy.
     #[error("the grant cannot be written as a policy")]
@@ -92,7 +92,7 @@ pub(super) fn validate(house: &House, grant: &Grant, holder: &Principal) -> Resu
     if grant.principal != holder.id || holder.kind == PrincipalKind::System {
         return Err(GrantError::Holder);
     }
-    check_operations(&grant.operations)?;
+    check_operations(&grant.operations, holder.kind)?;
     check_conditions(&grant.conditions, grant.created_at)?;
     if grant.reason.trim().is_empty() || grant.reason.len() > MAX_REASON {
         return Err(GrantError::Reason);
@@ -104,8 +104,13 @@ pub(super) fn validate(house: &House, grant: &Grant, holder: &Principal) -> Resu
     Ok(prepared)
 }
 
-fn check_operations(operations: &[Action]) -> Result<(), GrantError> {
-    if let Some(other) = operations.iter().find(|action| !action.is_grantable()) {
+/// Whether the ring is relaxed enough, the checks of separation say.
+fn check_operations(operations: &[Action], holder: PrincipalKind) -> Result<(), GrantError> {
+    let can_be = |action: &Action| match holder {
+        PrincipalKind::Workload => action.is_grantable_when_relaxed(),
+        PrincipalKind::Human | PrincipalKind::System => action.is_grantable(),
+    };
+    if let Some(other) = operations.iter().find(|action| !can_be(action)) {
         return Err(GrantError::Operations(Some(*other)));
     }
     let disordered = operations.iter().zip(operations.iter().skip(1)).find(|(a, b)| a >= b);
@@ -117,14 +122,8 @@ fn check_operations(operations: &[Action]) -> Result<(), GrantError> {
 }
 
 fn check_conditions(conditions: &Conditions, created_at: Timestamp) -> Result<(), GrantError> {
-    let pairs = &conditions.context_equals;
-    let lawful = |(name, value): &(String, String)| {
-        !name.is_empty() && name.len() <= MAX_CONTEXT_TEXT && value.len() <= MAX_CONTEXT_TEXT
-    };
-    let mut names: Vec<_> = pairs.iter().map(|(name, _)| name).collect();
-    names.sort_unstable();
-    names.dedup();
-    if pairs.len() > MAX_CONTEXT_PAIRS || names.len() != pairs.len() || !pairs.iter().all(lawful) {
+    let exactly = conditions.context_exactly.as_deref().unwrap_or_default();
+    if ![&conditions.context_equals, exactly].into_iter().all(is_context) {
         return Err(GrantError::Context);
     }
     if conditions.source_networks.len() > MAX_NETWORKS {
@@ -136,12 +135,23 @@ fn check_conditions(conditions: &Conditions, created_at: Timestamp) -> Result<()
     Ok(())
 }
 
+fn is_context(pairs: &[(String, String)]) -> bool {
+    let lawful = |(name, value): &(String, String)| {
+        !name.is_empty() && name.len() <= MAX_CONTEXT_TEXT && value.len() <= MAX_CONTEXT_TEXT
+    };
+    let mut names: Vec<_> = pairs.iter().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    names.dedup();
+    pairs.len() <= MAX_CONTEXT_PAIRS && names.len() == pairs.len() && pairs.iter().all(lawful)
+}
+
 /// The policy's text. Every word in it that people choose is quoted; the rest is ours.
 fn write(grant: &Grant, holder: PrincipalKind) -> String {
     let actions: Vec<_> = grant.operations.iter().map(|action| format!("Action::\"{action}\"")).collect();
     let resource = match grant.selector {
         Selector::Key(id) => format!("resource == Key::\"{id}\""),
-        Selector::Ring(id) => format!("resource is Key in Ring::\"{id}\""),
+        // The ring itself too: on a relaxed ring, creating keys in it can be granted.
+        Selector::Ring(id) => format!("resource in Ring::\"{id}\""),
     };
     let mut text = format!(
         "@id(\"grant:{}\")\npermit (\n    principal == {}::\"{}\",\n    action in [{}],\n    {resource}\n)",
@@ -163,11 +173,16 @@ fn conditions(of: &Conditions) -> Vec<String> {
         written.push(format!("context.now < {}", long(until)));
     }
     if !of.context_equals.is_empty() {
-        let pair = |(name, value): &(String, String)| {
-            format!("{{ name: {}, value: {} }}", quoted(name), quoted(value))
-        };
-        let pairs: Vec<_> = of.context_equals.iter().map(pair).collect();
-        written.push(format!("context.encryption.containsAll([{}])", pairs.join(", ")));
+        written.push(format!("context.encryption.containsAll({})", set(&of.context_equals)));
+    }
+    if let Some(exactly) = &of.context_exactly {
+        let contains = |outer: &str, inner: &str| format!("{outer}.containsAll({inner})");
+        let (said, wanted) = ("context.encryption", set(exactly));
+        // Cedar reads no empty set: it has no type. A context that contains no pair of its own is empty.
+        written.push(match exactly.is_empty() {
+            true => "context.encryption.isEmpty()".to_owned(),
+            false => format!("{} && {}", contains(said, &wanted), contains(&wanted, said)),
+        });
     }
     if !of.source_networks.is_empty() {
         let within = |network: &IpNet| format!("context.source.isInRange(ip(\"{}\"))", network_text(network));
@@ -175,6 +190,13 @@ fn conditions(of: &Conditions) -> Vec<String> {
         written.push(format!("context has source && ({})", any.join(" || ")));
     }
     written
+}
+
+fn set(pairs: &[(String, String)]) -> String {
+    let pair =
+        |(name, value): &(String, String)| format!("{{ name: {}, value: {} }}", quoted(name), quoted(value));
+    let pairs: Vec<_> = pairs.iter().map(pair).collect();
+    format!("[{}]", pairs.join(", "))
 }
 
 fn quoted(text: &str) -> String {
@@ -211,13 +233,18 @@ fn network_text(network: &IpNet) -> String {
 
 fn in_words(of: &Conditions) -> String {
     let mut words = Vec::new();
+    let listed = |pairs: &[(String, String)]| {
+        let pairs: Vec<_> =
+            pairs.iter().map(|(name, value)| format!("{}={}", quoted(name), quoted(value))).collect();
+        pairs.join(", ")
+    };
     if !of.context_equals.is_empty() {
-        let pairs: Vec<_> = of
-            .context_equals
-            .iter()
-            .map(|(name, value)| format!("{}={}", quoted(name), quoted(value)))
-            .collect();
-        words.push(format!("context contains {}", pairs.join(", ")));
+        words.push(format!("context contains {}", listed(&of.context_equals)));
+    }
+    match of.context_exactly.as_deref() {
+        None => {}
+        Some([]) => words.push("context is empty".to_owned()),
+        Some(exactly) => words.push(format!("context is {}", listed(exactly))),
     }
     if !of.source_networks.is_empty() {
         let networks: Vec<_> = of.source_networks.iter().map(ToString::to_string).collect();

@@ -77,7 +77,7 @@ impl Slice {
             add(&mut policies, &mut grounds, rule.policy.clone(), rule.ground.clone())?;
         }
         let bearing: Vec<_> = grants.iter().filter(|grant| bears_on(grant, principal, target)).collect();
-        if target.kind() == TargetKind::Key {
+        if matches!(target.kind(), TargetKind::Key | TargetKind::Ring) {
             for grant in &bearing {
                 let GrantPolicy { policy, ground, .. } = GrantPolicy::prepare(grant, principal.kind)?;
                 add(&mut policies, &mut grounds, policy, ground)?;
@@ -94,7 +94,7 @@ impl Slice {
             policies,
             grounds,
             looks_at: LooksAt {
-                encryption: bearing.iter().any(|grant| !grant.conditions.context_equals.is_empty()),
+                encryption: bearing.iter().any(|grant| grant.conditions.look_at_context()),
                 source: bearing.iter().any(|grant| !grant.conditions.source_networks.is_empty()),
             },
             grants: bearing.into_iter().map(given).collect(),
@@ -251,9 +251,13 @@ fn bears_on(grant: &Grant, principal: &Principal, target: &Target) -> bool {
         Selector::Key(id) => target.key_id() == Some(id),
         Selector::Ring(id) => target.ring_id() == Some(id),
     };
-    // Nothing is granted to a part of the house.
-    let holds = grant.principal == principal.id && principal.kind != PrincipalKind::System;
-    holds && selected && grant.standing == Standing::Active
+    // Nothing is granted to a part of the house, and people administer by their offices, never by grants.
+    let may_hold = match principal.kind {
+        PrincipalKind::Human => grant.operations.iter().all(|action| action.is_grantable()),
+        PrincipalKind::System => false,
+        PrincipalKind::Workload => true,
+    };
+    may_hold && grant.principal == principal.id && selected && grant.standing == Standing::Active
 }
 
 fn given(grant: &Grant) -> Given {
@@ -291,6 +295,7 @@ mod tests {
             kind: PrincipalKind::Workload,
             standing: Standing::Active,
             roles: vec![],
+            home: None,
             subject_key: vec![],
             created_at: Timestamp::default(),
             revision: 1,

@@ -45,6 +45,7 @@ fn conditional_rights_are_explained_with_their_conditions() {
     let app = application(10);
     let conditions = Conditions {
         context_equals: pairs(&[("tenant", "7"), ("team", "blue")]),
+        context_exactly: None,
         source_networks: vec!["2001:db8::/32".parse().unwrap(), "192.0.2.0/24".parse().unwrap()],
         until: Some(FUTURE),
     };

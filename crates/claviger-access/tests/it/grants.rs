@@ -116,7 +116,7 @@ fn grants_that_cannot_be_are_refused_with_the_reason() {
     assert!(refused(&good(), &application(11)).contains("holder"));
     for (operations, named) in [
         (vec![], "`nothing`"),
-        (vec![Action::Encrypt, Action::RotateKey], "`rotate_key`"),
+        (vec![Action::Encrypt, Action::CreateRing], "`create_ring`"),
         (vec![Action::Random], "`random`"),
         (vec![Action::Decrypt, Action::Encrypt], "`encrypt`"),
         (vec![Action::Encrypt, Action::Encrypt], "`encrypt`"),
@@ -126,6 +126,9 @@ fn grants_that_cannot_be_are_refused_with_the_reason() {
             "{operations:?}"
         );
     }
+    let person = person(12, &[]);
+    let administers = grant(1, &person, on_key(1), &[Action::Encrypt, Action::RotateKey]);
+    assert!(refused(&administers, &person).contains("`rotate_key`"));
     for reason in [String::new(), " ".into(), "x".repeat(MAX_REASON + 1)] {
         assert!(refused(&Grant { reason, ..good() }, &app).contains("reason"));
     }

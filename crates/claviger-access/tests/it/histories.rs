@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use claviger_access::separation::{Uses, check_grant, check_ring_separation, check_role_assignment};
+use claviger_access::separation::{Holder, Uses, check_grant, check_ring_separation, check_role_assignment};
 use claviger_core::action::{Effect, Surface};
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::Separation;
@@ -64,11 +64,12 @@ impl Stored {
         Uses::of(his.map(|grant| self.rings[&Self::ring_of(grant)]))
     }
 
-    fn users(&self, ring: u8) -> Vec<&Principal> {
+    fn holders(&self, ring: u8) -> Vec<Holder<'_>> {
         let uses = |who: &&Principal| {
             self.grants.iter().any(|one| one.principal == who.id && Self::ring_of(one) == ring)
         };
-        self.principals.iter().filter(uses).collect()
+        let holder = |principal| Holder { principal, administers: false };
+        self.principals.iter().filter(uses).map(holder).collect()
     }
 
     /// Returns whether the step was let pass.
@@ -106,7 +107,7 @@ impl Stored {
                 }
             }
             Step::Separate { ring, separation } => {
-                let passes = check_ring_separation(separation, self.users(ring)).is_ok();
+                let passes = check_ring_separation(separation, self.holders(ring)).is_ok();
                 if passes {
                     self.rings.insert(ring, separation);
                 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use claviger_access::separation::{
-    SeparationError, Uses, check_grant, check_ring_separation, check_role_assignment,
+    Holder, SeparationError, Uses, check_delegation, check_grant, check_ring_separation,
+    check_role_assignment,
 };
 use claviger_core::key::Separation;
 use claviger_core::principal::{Principal, PrincipalKind, Role};
@@ -99,8 +100,41 @@ fn rings(printed: &mut String) {
     row(printed, "used by \\ ring becomes", Separation::ALL.iter().map(ToString::to_string));
     for held in offices() {
         let user = person(10, &held);
-        let cell = |separation| said(check_ring_separation(separation, [&application(11), &user])).to_owned();
+        let cell = |separation| {
+            said(check_ring_separation(separation, [holder(&application(11)), holder(&user)])).to_owned()
+        };
         row(printed, &words(&held), Separation::ALL.map(cell).into_iter());
+    }
+    let app = application(11);
+    let cell = |separation| said(check_ring_separation(separation, [administering(&app)])).to_owned();
+    row(printed, "workload, administers", Separation::ALL.map(cell).into_iter());
+}
+
+fn administering(principal: &Principal) -> Holder<'_> {
+    Holder { principal, administers: true }
+}
+
+fn holder(principal: &Principal) -> Holder<'_> {
+    Holder { principal, administers: false }
+}
+
+/// What is granted, or passed on, by what it is and to whom, on which kind of ring.
+fn granted_actions(printed: &mut String) {
+    let heads = ["workload strict", "workload relaxed", "person strict", "person relaxed"];
+    row(printed, "action", heads.iter().map(ToString::to_string));
+    let cases = [
+        (application(10), Separation::Strict),
+        (application(10), Separation::Relaxed),
+        (person(10, &[]), Separation::Strict),
+        (person(10, &[]), Separation::Relaxed),
+    ];
+    for action in Action::ALL.into_iter().filter(|action| !action.is_grantable()) {
+        let cells = cases.iter().map(|(who, separation)| {
+            let given = check_grant(who, *separation, &[action], OFFICER);
+            assert_eq!(given, check_delegation(who, *separation, &[action]), "{action}");
+            said(given).to_owned()
+        });
+        row(printed, action.name(), cells);
     }
 }
 
@@ -113,6 +147,7 @@ fn separation_matrix_is_the_golden_one() {
         ("Roles, by roles held", role_pairs as fn(&mut String)),
         ("Roles, by recipient", role_recipients),
         ("Grants", grants),
+        ("What is no use of a key, granted", granted_actions),
         ("Ring separation", rings),
     ] {
         writeln!(printed, "\n# {title}").unwrap();
@@ -134,10 +169,14 @@ fn offices_exclude_each_other_both_ways() {
 }
 
 #[test]
-fn only_uses_are_granted() {
+fn only_uses_are_granted_but_to_applications_on_relaxed_rings() {
     for action in Action::ALL {
-        let outcome = check_grant(&application(10), Separation::Strict, &[Action::Encrypt, action], OFFICER);
-        assert_eq!(outcome.is_ok(), action.is_grantable(), "{action}");
+        let of = |who: &Principal, separation| {
+            check_grant(who, separation, &[Action::Encrypt, action], OFFICER).is_ok()
+        };
+        assert_eq!(of(&application(10), Separation::Strict), action.is_grantable(), "{action}");
+        assert_eq!(of(&application(10), Separation::Relaxed), action.is_grantable_when_relaxed(), "{action}");
+        assert_eq!(of(&person(10, &[]), Separation::Relaxed), action.is_grantable(), "{action}");
     }
     let all: Vec<_> = uses().collect();
     assert_eq!(check_grant(&application(10), Separation::Strict, &all, OFFICER), Ok(()));
@@ -160,7 +199,7 @@ fn every_refusal_names_the_rule_and_a_way_out() {
         check_role_assignment(&person(10, &[]), Role::Custodian, Uses::None, who.id),
         check_grant(&who, Separation::Relaxed, &[Action::Encrypt], OFFICER),
         check_grant(&application(10), Separation::Strict, &[Action::RotateKey], OFFICER),
-        check_ring_separation(Separation::Strict, [&person(10, &[Role::Administrator])]),
+        check_ring_separation(Separation::Strict, [holder(&person(10, &[Role::Administrator]))]),
     ];
     for refusal in refusals {
         let text = refusal.unwrap_err().to_string();

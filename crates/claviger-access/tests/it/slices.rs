@@ -20,8 +20,7 @@ use claviger_core::target::TargetKind;
 use claviger_core::{Action, GrantId, PrincipalId, Target, Timestamp};
 
 use crate::world::{
-    NOW, application, authorizer, caller, grant, key, on_key, on_ring, pairs, person, principal, ring, uses,
-    with,
+    NOW, application, authorizer, caller, grant, key, on_key, on_ring, pairs, person, principal, ring, with,
 };
 
 /// Marsaglia's xorshift: the same world and the same questions on every run.
@@ -71,8 +70,15 @@ impl World {
     }
 
     fn grant(dice: &mut Dice, number: u8, principals: &[Principal]) -> Grant {
-        let all: Vec<_> = uses().collect();
-        let mut operations: Vec<_> = (0..=dice.throw(6)).map(|_| *dice.pick(&all)).collect();
+        let all: Vec<_> =
+            Action::ALL.into_iter().filter(|action| action.is_grantable_when_relaxed()).collect();
+        let holder = dice.pick(&principals[..15]);
+        let people = holder.kind == PrincipalKind::Human;
+        let mut operations: Vec<_> = (0..=dice.throw(6))
+            .map(|_| *dice.pick(&all))
+            .filter(|action| !people || action.is_grantable())
+            .chain([Action::Encrypt])
+            .collect();
         operations.sort();
         operations.dedup();
         let on = u8::try_from(dice.throw(6)).unwrap() + 1;
@@ -81,6 +87,7 @@ impl World {
             context_equals: dice
                 .pick(&[pairs(&[]), pairs(&[]), pairs(&[("a", "1")]), pairs(&[("a", "1"), ("b", "\"")])])
                 .clone(),
+            context_exactly: dice.pick(&[None, None, Some(pairs(&[])), Some(pairs(&[("a", "1")]))]).clone(),
             source_networks: dice
                 .pick(&[vec![], vec![], vec!["10.0.0.0/8"], vec!["2001:db8::/32", "::ffff:10.0.0.0/104"]])
                 .iter()
@@ -88,7 +95,6 @@ impl World {
                 .collect(),
             until: *dice.pick(&[None, None, Some(NOW), Some(Timestamp::from_micros(NOW.as_micros() + 1))]),
         };
-        let holder = dice.pick(&principals[..15]);
         let standing = *dice.pick(&[Standing::Active, Standing::Active, Standing::Active, Standing::Revoked]);
         Grant { standing, ..with(grant(number, holder, selector, &operations), conditions) }
     }
@@ -97,14 +103,15 @@ impl World {
     fn question(&self, dice: &mut Dice) -> (&Principal, Action, &Target) {
         if dice.throw(2) == 0 {
             let grant = dice.pick(&self.grants);
-            let keys: Vec<_> =
-                self.targets.iter().filter(|target| target.kind() == TargetKind::Key).collect();
+            let action = *dice.pick(&grant.operations);
+            let fitting: Vec<_> =
+                self.targets.iter().filter(|target| target.kind() == action.target_kind()).collect();
             let selects = |target: &&Target| match grant.selector {
                 Selector::Key(id) => target.key_id() == Some(id),
                 Selector::Ring(id) => target.ring_id() == Some(id),
             };
-            let target = keys.iter().copied().find(selects).unwrap_or(keys[0]);
-            return (self.holder(grant.principal), *dice.pick(&grant.operations), target);
+            let target = fitting.iter().copied().find(selects).unwrap_or(fitting[0]);
+            return (self.holder(grant.principal), action, target);
         }
         let target = dice.pick(&self.targets);
         let fits = |action: &Action| action.target_kind() == target.kind();

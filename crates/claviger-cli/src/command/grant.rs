@@ -92,7 +92,7 @@ pub struct RevokeArgs {
 }
 
 fn parse_use(text: &str) -> Result<Action, String> {
-    let grantable = || Action::ALL.into_iter().filter(|action| action.is_grantable());
+    let grantable = || Action::ALL.into_iter().filter(|action| action.is_grantable_when_relaxed());
     // `verify-mac` is the command, `verify_mac` the operation: both are understood.
     let word = text.replace('-', "_");
     grantable().find(|action| action.name() == word).ok_or_else(|| {
@@ -118,10 +118,13 @@ impl CreateArgs {
             operations: self.operations.iter().copied().map(Into::into).collect(),
             conditions: Conditions {
                 context_equals: Pairs(pair::to_map(&self.context, "context")?),
+                context_exactly: None,
                 source_networks: self.sources.clone(),
                 until: until.map(Into::into),
             },
             reason: self.reason.clone(),
+            name: None,
+            retiring: None,
         })
     }
 }
@@ -239,10 +242,10 @@ mod tests {
     }
 
     #[test]
-    fn only_uses_of_keys_are_granted() {
+    fn only_what_can_be_granted_is_understood() {
         assert_eq!(parse_use("verify-mac"), Ok(Action::VerifyMac));
         assert_eq!(parse_use("generate_data_key"), Ok(Action::GenerateDataKey));
-        for other in ["create_key", "random", "everything", ""] {
+        for other in ["create_ring", "random", "everything", ""] {
             assert!(parse_use(other).unwrap_err().contains("decrypt"), "{other}");
         }
     }

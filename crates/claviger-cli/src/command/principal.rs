@@ -33,6 +33,9 @@ pub struct CreateArgs {
     /// What it is: human, workload or system
     #[arg(long, default_value = "workload")]
     kind: PrincipalKind,
+    /// Ring, by name or id, for keys that it creates through protocols that know no rings
+    #[arg(long, value_name = "RING")]
+    home: Option<String>,
 }
 
 /// Which principals.
@@ -68,9 +71,9 @@ impl PrincipalCommand {
         let principal = match self {
             Self::List(args) => return args.run(session).await,
             Self::Create(args) => {
-                client
-                    .create_principal(&CreatePrincipal { name: args.name.into(), kind: args.kind.into() })
-                    .await?
+                let CreateArgs { name, kind, home } = args;
+                let request = CreatePrincipal { name: name.into(), kind: kind.into(), home };
+                client.create_principal(&request).await?
             }
             Self::Show(args) => client.read_principal(&args.principal).await?,
             Self::Revoke(args) => {

@@ -21,6 +21,12 @@ pub struct Grant {
     pub conditions: Conditions,
     /// Why.
     pub reason: String,
+    /// A name that its giver gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who may end it beside its holder and those who withdraw grants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retiring: Option<PrincipalIdText>,
     /// Who gave it.
     pub created_by: PrincipalIdText,
     /// When.
@@ -38,6 +44,9 @@ pub struct Conditions {
     /// Pairs that the encryption context must contain.
     #[serde(default, skip_serializing_if = "Pairs::is_empty")]
     pub context_equals: Pairs,
+    /// Pairs that the encryption context must be, no more and no less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_exactly: Option<Pairs>,
     /// Networks that the call must come from; empty is any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub source_networks: Vec<NetworkText>,
@@ -72,6 +81,12 @@ pub struct CreateGrant {
     pub conditions: Conditions,
     /// Why.
     pub reason: String,
+    /// A name to find it again by, up to 256 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who may end it beside its holder, by identifier or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retiring: Option<String>,
 }
 
 /// Why a principal, grant or credential is withdrawn.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Instant;
-use super::text::{NameText, PrincipalIdText, PrincipalKindWord, RoleWord, StandingWord};
+use super::text::{KeyRingIdText, NameText, PrincipalIdText, PrincipalKindWord, RoleWord, StandingWord};
 
 /// Someone or something that acts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -19,6 +19,9 @@ pub struct Principal {
     pub standing: StandingWord,
     /// Its roles.
     pub roles: Vec<RoleWord>,
+    /// The ring that keys land in which it creates without naming one, if it has such a ring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<KeyRingIdText>,
     /// When it was created.
     pub created_at: Instant,
     /// Counts its changes; the ETag of a read.
@@ -33,6 +36,9 @@ pub struct CreatePrincipal {
     pub name: NameText,
     /// What it is.
     pub kind: PrincipalKindWord,
+    /// The ring, by identifier or name, that keys land in which it creates without naming one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
 }
 
 /// What to list of the principals.

@@ -86,6 +86,8 @@ pub struct GrantFilter {
     pub key: Option<KeyId>,
     /// Only on this ring itself.
     pub ring: Option<KeyRingId>,
+    /// Only those that this principal was named to retire; neither key nor ring is asked then.
+    pub retiring: Option<PrincipalId>,
     /// Revoked ones too?
     pub with_revoked: bool,
 }

@@ -27,7 +27,8 @@ use crate::wire::identity::{
 
 pub(crate) async fn create_principal(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WirePrincipal>(request, arrival.api().limits().body).await?;
-    let done = arrival.perform(CreatePrincipal { name: wire.name.0, kind: wire.kind.0 }).await?;
+    let home = parse_if_any(wire.home.as_deref())?;
+    let done = arrival.perform(CreatePrincipal { name: wire.name.0, kind: wire.kind.0, home }).await?;
     let answer = Answer::json(&principal_to_wire(&done.output))?.status(StatusCode::CREATED);
     Ok(answer.revision(done.output.revision).recorded(&done.receipt))
 }

@@ -12,7 +12,7 @@ use claviger_core::principal::{Credential, Principal};
 use claviger_service::operation::{CreateCredential, CreateGrant, GrantOn, NewCredential};
 
 use crate::error::Failure;
-use crate::names::parse;
+use crate::names::{parse, parse_if_any};
 
 /// A principal as callers see it.
 #[must_use]
@@ -23,6 +23,7 @@ pub fn principal_to_wire(principal: &Principal) -> wire_principal::Principal {
         kind: principal.kind.into(),
         standing: principal.standing.into(),
         roles: principal.roles.iter().copied().map(Text).collect(),
+        home: principal.home.map(Into::into),
         created_at: principal.created_at.into(),
         revision: principal.revision,
     }
@@ -38,6 +39,8 @@ pub fn grant_to_wire(grant: &Grant) -> wire_grant::Grant {
         operations: grant.operations.iter().copied().map(Text).collect(),
         conditions: conditions_to_wire(&grant.conditions),
         reason: grant.reason.clone(),
+        name: grant.name.clone(),
+        retiring: grant.retiring.map(Into::into),
         created_by: grant.created_by.into(),
         created_at: grant.created_at.into(),
         standing: grant.standing.into(),
@@ -48,6 +51,7 @@ pub fn grant_to_wire(grant: &Grant) -> wire_grant::Grant {
 fn conditions_to_wire(conditions: &Conditions) -> wire_grant::Conditions {
     wire_grant::Conditions {
         context_equals: conditions.context_equals.iter().cloned().collect(),
+        context_exactly: conditions.context_exactly.as_ref().map(|pairs| pairs.iter().cloned().collect()),
         source_networks: conditions.source_networks.iter().copied().map(Text).collect(),
         until: conditions.until.map(Into::into),
     }
@@ -64,11 +68,20 @@ pub fn grant_from_wire(wire: wire_grant::CreateGrant) -> Result<CreateGrant, Fai
     };
     let conditions = Conditions {
         context_equals: wire.conditions.context_equals.into_vec(),
+        context_exactly: wire.conditions.context_exactly.map(|pairs| pairs.into_vec()),
         source_networks: wire.conditions.source_networks.into_iter().map(|network| network.0).collect(),
         until: wire.conditions.until.map(|instant| instant.0),
     };
     let operations = wire.operations.into_iter().map(|word| word.0).collect();
-    Ok(CreateGrant { principal: parse(&wire.principal)?, on, operations, conditions, reason: wire.reason })
+    Ok(CreateGrant {
+        principal: parse(&wire.principal)?,
+        on,
+        operations,
+        conditions,
+        reason: wire.reason,
+        name: wire.name,
+        retiring: parse_if_any(wire.retiring.as_deref())?,
+    })
 }
 
 /// A credential as callers see it.

@@ -87,7 +87,7 @@ pub fn explanation_to_wire(principal: &Principal, line: &Explanation) -> WireExp
 pub fn create_from_wire(wire: WireCreate) -> Result<CreateKey, Failure> {
     Ok(CreateKey {
         ring: parse(&wire.ring)?,
-        name: wire.name.0,
+        name: Some(wire.name.0),
         purpose: wire.purpose.0,
         spec: wire.spec.0,
         protection: wire.protection.map(|word| word.0),

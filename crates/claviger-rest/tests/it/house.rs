@@ -220,6 +220,7 @@ fn system() -> Arc<Principal> {
         kind: PrincipalKind::System,
         standing: Standing::Active,
         roles: Vec::new(),
+        home: None,
         subject_key: Vec::new(),
         created_at: WallClock.now(),
         revision: 0,

@@ -5,8 +5,8 @@ use claviger_core::change::Change;
 use claviger_core::grant::{Conditions, Grant, Selector};
 use claviger_core::key::KeyRing;
 use claviger_core::permit::Permit;
-use claviger_core::principal::Standing;
-use claviger_core::{Action, GrantId};
+use claviger_core::principal::{Principal, Standing};
+use claviger_core::{Action, GrantId, PrincipalId};
 
 use super::{Operation, Staged};
 use crate::error::ServiceError;
@@ -36,6 +36,10 @@ pub struct CreateGrant {
     pub conditions: Conditions,
     /// Why.
     pub reason: String,
+    /// A name to find it again by.
+    pub name: Option<String>,
+    /// Who else may end it.
+    pub retiring: Option<PrincipalRef>,
 }
 
 impl Operation for CreateGrant {
@@ -70,19 +74,63 @@ impl Operation for CreateGrant {
                 (Selector::Ring(ring.id), ring.into())
             }
         };
-        let by = view.caller.principal().id;
-        check_grant(&principal, ring.policy.separation, &self.operations, by)?;
-        let mut operations = self.operations.clone();
+        check_grant(&principal, ring.policy.separation, &self.operations, view.caller.principal().id)?;
+        let retiring = match &self.retiring {
+            Some(retiring) => Some(view.state.principal(retiring).await?.id),
+            None => None,
+        };
+        let terms = Terms {
+            operations: &self.operations,
+            conditions: &self.conditions,
+            reason: &self.reason,
+            name: self.name.as_deref(),
+            retiring,
+        };
+        let (grant, mut changes, note) = terms.give(view, &principal, selector, &ring)?;
+        changes.extend(view.remember_making(request.as_bytes(), *grant.id.as_bytes()));
+        Ok(Staged::changing(grant, changes, note))
+    }
+}
+
+/// Longest name of a grant, in bytes.
+const LONGEST_NAME: usize = 256;
+
+/// What a grant gives, apart from to whom and on what.
+pub(super) struct Terms<'a> {
+    pub(super) operations: &'a [Action],
+    pub(super) conditions: &'a Conditions,
+    pub(super) reason: &'a str,
+    pub(super) name: Option<&'a str>,
+    pub(super) retiring: Option<PrincipalId>,
+}
+
+impl Terms<'_> {
+    /// The actions, as a grant has them.
+    pub(super) fn operations(&self) -> Vec<Action> {
+        let mut operations = self.operations.to_vec();
         operations.sort();
         operations.dedup();
+        operations
+    }
+
+    /// The grant to that principal, with what is to be written for it. Separation of duties was checked before.
+    pub(super) fn give(
+        &self,
+        view: &View<'_>,
+        principal: &Principal,
+        selector: Selector,
+        ring: &KeyRing,
+    ) -> Result<(Grant, Vec<Change>, Note), ServiceError> {
         let grant = Grant {
             id: GrantId::random()?,
             principal: principal.id,
             selector,
-            operations,
+            operations: self.operations(),
             conditions: self.conditions.clone(),
-            reason: self.reason.clone(),
-            created_by: by,
+            reason: self.reason.to_owned(),
+            name: self.name.map(str::to_owned),
+            retiring: self.retiring,
+            created_by: view.caller.principal().id,
             created_at: view.now,
             standing: Standing::Active,
             revision: 0,
@@ -90,19 +138,21 @@ impl Operation for CreateGrant {
         if grant.conditions.until.is_some_and(|until| until <= view.now) {
             return Err(ServiceError::invalid("the grant would have ended before it began"));
         }
+        if grant.name.as_ref().is_some_and(|name| name.is_empty() || name.len() > LONGEST_NAME) {
+            return Err(ServiceError::invalid(format!("a grant's name has 1 to {LONGEST_NAME} bytes")));
+        }
         view.authorizer
-            .validate_grant(&grant, &principal)
+            .validate_grant(&grant, principal)
             .map_err(|error| ServiceError::invalid(error.to_string()))?;
         // Principal and ring are written as they were read: separation of duties was checked against them, and whoever changes
         // a role or the ring's rule at the same time must see this grant, or this grant that change.
-        let mut changes = vec![
+        let changes = vec![
             Change::PutGrant(grant.clone()),
             Change::PutPrincipal(principal.clone()),
-            Change::PutRing(KeyRing::clone(&ring)),
+            Change::PutRing(ring.clone()),
         ];
-        changes.extend(view.remember_making(request.as_bytes(), *grant.id.as_bytes()));
         let note =
             Note { reference: reference(&[grant.id.as_bytes(), principal.id.as_bytes()]), ..view.note() };
-        Ok(Staged::changing(Grant { revision: 1, ..grant }, changes, note))
+        Ok((Grant { revision: 1, ..grant }, changes, note))
     }
 }

@@ -21,8 +21,8 @@ use crate::view::View;
 pub struct CreateKey {
     /// Its ring.
     pub ring: RingRef,
-    /// Its name in the ring, bound to it for ever.
-    pub name: Name,
+    /// Its name in the ring, bound to it for ever; its identifier by default.
+    pub name: Option<Name>,
     /// What it is for.
     pub purpose: Purpose,
     /// Algorithm and size.
@@ -94,7 +94,12 @@ impl Operation for CreateKey {
             let note = Note { key: Some(record.key.id), ..view.note() };
             return Ok(Staged::reading(record, note));
         }
-        let name = KeyName { ring: ring.name.clone(), key: self.name.clone() };
+        let id = KeyId::random()?;
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => id.to_string().parse().map_err(|_| ServiceError::invalid("a key needs a name"))?,
+        };
+        let name = KeyName { ring: ring.name.clone(), key: name };
         if view.store().find_key_id(&name).await?.is_some() {
             return Err(ServiceError::new(
                 ErrorKind::AlreadyExists,
@@ -103,11 +108,10 @@ impl Operation for CreateKey {
         }
         let protection = self.protection.unwrap_or(ring.policy.protection);
         self.check(view, protection)?;
-        let id = KeyId::random()?;
         let key = Key {
             id,
             ring: ring.id,
-            name: self.name.clone(),
+            name: name.key,
             purpose: self.purpose,
             spec: self.spec,
             protection,

@@ -9,7 +9,7 @@ use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::pipeline::subject_label;
 use crate::pipeline::submission::{Note, reference};
-use crate::reference::TargetRef;
+use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
 
 /// Creates a principal without roles, grants or credentials.
@@ -19,6 +19,8 @@ pub struct CreatePrincipal {
     pub name: Name,
     /// A person or an application.
     pub kind: PrincipalKind,
+    /// The ring that keys land in which it creates without naming one.
+    pub home: Option<RingRef>,
 }
 
 impl Operation for CreatePrincipal {
@@ -36,7 +38,7 @@ impl Operation for CreatePrincipal {
         if self.kind == PrincipalKind::System {
             return Err(ServiceError::invalid("parts of the house are not created by callers"));
         }
-        let request = format!("create_principal {} {}", self.name, self.kind);
+        let request = format!("create_principal {self:?}");
         if let Some(made) = view.made_before(request.as_bytes()).await? {
             let found = view.store().find_principal(PrincipalId::from_bytes(made)).await?;
             return Ok(Staged::reading(found.ok_or_else(ServiceError::not_found)?, view.note()));
@@ -44,7 +46,11 @@ impl Operation for CreatePrincipal {
         if view.store().find_principal_by_name(&self.name).await?.is_some() {
             return Err(ServiceError::new(ErrorKind::AlreadyExists, "a principal has that name already"));
         }
-        let principal = make_principal(view, &self.name, self.kind).await?;
+        let home = match &self.home {
+            Some(ring) => Some(view.state.ring(ring).await?.id),
+            None => None,
+        };
+        let principal = Principal { home, ..make_principal(view, &self.name, self.kind).await? };
         let mut changes = vec![Change::PutPrincipal(principal.clone())];
         changes.extend(view.remember_making(request.as_bytes(), *principal.id.as_bytes()));
         let note = Note { reference: reference(&[principal.id.as_bytes()]), ..view.note() };
@@ -66,6 +72,7 @@ pub(super) async fn make_principal(
         kind,
         standing: Standing::Active,
         roles: Vec::new(),
+        home: None,
         subject_key: view.provider().seal(&subject_label(id), &subject).await?,
         created_at: view.now,
         revision: 0,

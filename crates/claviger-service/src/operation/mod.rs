@@ -9,7 +9,9 @@ mod create_grant;
 mod create_key;
 mod create_principal;
 mod create_ring;
+mod delegation;
 mod explain_key;
+mod granted;
 mod initialize;
 mod read_grant;
 mod read_key;
@@ -30,7 +32,7 @@ use std::net::IpAddr;
 
 use claviger_access::Presented;
 use claviger_core::Action;
-use claviger_core::action::Surface;
+use claviger_core::action::Door;
 use claviger_core::change::{Change, Subject};
 use claviger_core::permit::Permit;
 use claviger_core::receipt::Receipt;
@@ -43,7 +45,9 @@ pub use create_grant::{CreateGrant, GrantOn};
 pub use create_key::CreateKey;
 pub use create_principal::CreatePrincipal;
 pub use create_ring::CreateRing;
+pub use delegation::{DelegateGrant, ReadKeyGrants, RetireGrant, WithdrawDelegatedGrant};
 pub use explain_key::ExplainKey;
+pub use granted::{DescribeKey, ListGrantedKeys, ListRetirableGrants, ReadSelf};
 pub use initialize::{FirstPrincipal, Initialize};
 pub use read_grant::{ListGrants, ReadGrant};
 pub use read_key::{KeyFilterRef, ListKeys, ReadKey};
@@ -152,7 +156,9 @@ pub struct Call<O> {
     /// Where it comes from.
     pub source: IpAddr,
     /// The door it came in by.
-    pub surface: Surface,
+    pub door: Door,
+    /// Only to be told whether it would be done?
+    pub dry_run: bool,
     /// The caller's own name for it.
     pub request_id: Option<Box<str>>,
     /// Makes the repetition of a creating call find what the first one made.

@@ -5,7 +5,7 @@ use claviger_core::Action;
 use claviger_core::change::{Change, Subject};
 use claviger_core::grant::Selector;
 use claviger_core::permit::Permit;
-use claviger_core::port::store::{GrantFilter, Page};
+use claviger_core::port::store::GrantFilter;
 use claviger_core::principal::{Principal, Role};
 
 use super::{Operation, Staged};
@@ -95,22 +95,15 @@ fn put_roles(principal: Principal, roles: Vec<Role>, note: Note) -> Staged<Princ
 /// On what kind of rings the principal has grants in standing.
 async fn uses_of(view: &View<'_>, principal: &Principal) -> Result<Uses, ServiceError> {
     let filter = GrantFilter { principal: Some(principal.id), ..GrantFilter::default() };
-    let mut page = Page { after: None, limit: 1000 };
     let mut separations = Vec::new();
-    loop {
-        let grants = view.store().list_grants(filter.clone(), page.clone()).await?;
-        let Some(last) = grants.last().map(|grant| grant.id) else { return Ok(Uses::of(separations)) };
-        page.after = Some(last);
-        for grant in grants {
-            let ring = match grant.selector {
-                Selector::Ring(ring) => {
-                    view.store().find_ring(ring).await?.map(|ring| ring.policy.separation)
-                }
-                Selector::Key(key) => {
-                    view.store().find_key(key).await?.map(|record| record.ring.policy.separation)
-                }
-            };
-            separations.extend(ring);
-        }
+    for grant in view.all_grants(filter).await? {
+        let ring = match grant.selector {
+            Selector::Ring(ring) => view.store().find_ring(ring).await?.map(|ring| ring.policy.separation),
+            Selector::Key(key) => {
+                view.store().find_key(key).await?.map(|record| record.ring.policy.separation)
+            }
+        };
+        separations.extend(ring);
     }
+    Ok(Uses::of(separations))
 }

@@ -34,7 +34,7 @@ impl Operation for RotateKey {
         let record = view.record()?;
         if record.key.state != State::Active {
             let message = format!("a key that is {} is not rotated", record.key.state);
-            return Err(ServiceError::new(ErrorKind::WrongState, message));
+            return Err(ServiceError::new(ErrorKind::WrongState, message).because_of(record.key.state));
         }
         let last = record.versions.last().map_or(0, |version| version.id.number);
         let number =

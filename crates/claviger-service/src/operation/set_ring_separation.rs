@@ -1,14 +1,15 @@
 //! Loosens a ring's separation of duties, or tightens it again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use claviger_access::separation::check_ring_separation;
+use claviger_access::separation::{Holder, check_ring_separation};
 use claviger_core::Action;
 use claviger_core::change::{Change, Subject};
+use claviger_core::grant::Selector;
 use claviger_core::key::{KeyRing, RingPolicy, Separation};
 use claviger_core::permit::Permit;
-use claviger_core::port::store::{GrantFilter, Page};
-use claviger_core::principal::Standing;
+use claviger_core::port::store::GrantFilter;
+use claviger_core::principal::Principal;
 
 use super::{Operation, Staged};
 use crate::error::ServiceError;
@@ -38,8 +39,10 @@ impl Operation for SetRingSeparation {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
         let ring = view.ring()?;
-        let users = users_of(view, ring).await?;
-        check_ring_separation(self.separation, &users)?;
+        let holders = holders_of(view, ring).await?;
+        let holders =
+            holders.iter().map(|(principal, administers)| Holder { principal, administers: *administers });
+        check_ring_separation(self.separation, holders)?;
         let policy = RingPolicy { separation: self.separation, ..ring.policy.clone() };
         let changed = KeyRing { policy, ..KeyRing::clone(ring) };
         let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
@@ -49,32 +52,24 @@ impl Operation for SetRingSeparation {
     }
 }
 
-/// Who has a standing grant on the ring or on a key of it.
-async fn users_of(
-    view: &View<'_>,
-    ring: &KeyRing,
-) -> Result<Vec<claviger_core::principal::Principal>, ServiceError> {
-    let mut ids = BTreeSet::new();
-    let mut page = Page { after: None, limit: 1000 };
-    loop {
-        let grants = view.store().list_grants(GrantFilter::default(), page.clone()).await?;
-        let Some(last) = grants.last().map(|grant| grant.id) else { break };
-        for grant in grants.into_iter().filter(|grant| grant.standing == Standing::Active) {
-            let on_ring = match grant.selector {
-                claviger_core::grant::Selector::Ring(id) => id == ring.id,
-                claviger_core::grant::Selector::Key(key) => {
-                    view.store().find_key(key).await?.is_some_and(|record| record.ring.id == ring.id)
-                }
-            };
-            if on_ring {
-                ids.insert(grant.principal);
+/// Who has a standing grant on the ring or on a key of it, and whether one that gives more than uses.
+async fn holders_of(view: &View<'_>, ring: &KeyRing) -> Result<Vec<(Principal, bool)>, ServiceError> {
+    let mut ids = BTreeMap::new();
+    for grant in view.all_grants(GrantFilter::default()).await? {
+        let on_ring = match grant.selector {
+            Selector::Ring(id) => id == ring.id,
+            Selector::Key(key) => {
+                view.store().find_key(key).await?.is_some_and(|record| record.ring.id == ring.id)
             }
+        };
+        if on_ring {
+            let administers = !grant.operations.iter().all(|action| action.is_grantable());
+            *ids.entry(grant.principal).or_default() |= administers;
         }
-        page.after = Some(last);
     }
-    let mut users = Vec::new();
-    for id in ids {
-        users.extend(view.store().find_principal(id).await?);
+    let mut holders = Vec::new();
+    for (id, administers) in ids {
+        holders.extend(view.store().find_principal(id).await?.map(|principal| (principal, administers)));
     }
-    Ok(users)
+    Ok(holders)
 }

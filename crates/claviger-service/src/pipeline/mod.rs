@@ -28,7 +28,7 @@ pub(crate) use session::{Sessions, subject_label};
 use submission::{NotCommitted, Note, Notes, Submission, Telling, Told};
 
 use crate::error::{ErrorKind, ServiceError};
-use crate::operation::{Call, Operation, Released};
+use crate::operation::{Call, Operation, Released, Staged};
 use crate::road::Road;
 use crate::state::{Good, LiveKey};
 use crate::view::View;
@@ -68,7 +68,8 @@ impl Road {
         let call = Call {
             presented: claviger_access::Presented::None,
             source: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-            surface: claviger_core::action::Surface::Control,
+            door: claviger_core::action::Door::Control,
+            dry_run: false,
             request_id: None,
             idempotency_key: None,
             operation,
@@ -146,6 +147,8 @@ impl Road {
             }
             Err(refused) => Err(refused),
         };
+        let outcome =
+            outcome.and_then(|staged| if call.dry_run { Err(Refused::dry(&staged)) } else { Ok(staged) });
         let (changes, tightens, notes, end) = match outcome {
             Ok(staged) => {
                 let (changes, tightens, notes, shut) = staged.split();
@@ -222,7 +225,8 @@ impl Road {
     ) -> Result<Decided, Refused> {
         let action = call.operation.action();
         // The door, before anything is looked up: the answer tells nothing of what exists.
-        if action.surface() != call.surface || admits(caller.principal().kind, action).is_err() {
+        let kind = caller.principal().kind;
+        if !call.door.serves(kind, action) || admits(kind, action).is_err() {
             return Err(Refused::denied(Note::default()));
         }
         let (target, live) = self
@@ -307,6 +311,13 @@ struct Refused {
 }
 
 impl Refused {
+    /// What would have been done is told in the log as no more than that, and leaves no result.
+    fn dry<T>(staged: &Staged<T>) -> Self {
+        let error = ServiceError::new(ErrorKind::DryRun, "it would have been done");
+        let note = staged.notes.first().cloned().unwrap_or_default();
+        Self { error, note: Note { outcome: Told(Outcome::DryRun), ..note } }
+    }
+
     fn denied(note: Note) -> Self {
         Self::told(ServiceError::new(ErrorKind::Denied, "you may not do this"), note)
     }

@@ -117,6 +117,10 @@ impl Notes {
             Self::One(note) => std::slice::from_ref(note),
         }
     }
+
+    pub(crate) fn first(&self) -> Option<&Note> {
+        self.as_slice().first()
+    }
 }
 
 impl From<Note> for Notes {

@@ -106,7 +106,8 @@ impl House {
             .perform(Call {
                 presented: Presented::certificate(&certificate_of(who)),
                 source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                surface,
+                door: surface.into(),
+                dry_run: false,
                 request_id: Some("test".into()),
                 idempotency_key: None,
                 operation,
@@ -122,7 +123,7 @@ impl House {
         }
         let create = CreateKey {
             ring: "orders".parse::<RingRef>().unwrap(),
-            name: name.parse().unwrap(),
+            name: Some(name.parse().unwrap()),
             purpose,
             spec,
             protection: None,
@@ -142,6 +143,8 @@ impl House {
             operations: operations.to_vec(),
             conditions: Default::default(),
             reason: "test".into(),
+            name: None,
+            retiring: None,
         };
         self.ask("otto", create).await.unwrap().output
     }
@@ -171,6 +174,7 @@ fn system() -> Arc<Principal> {
         kind: PrincipalKind::System,
         standing: Standing::Active,
         roles: Vec::new(),
+        home: None,
         subject_key: Vec::new(),
         created_at: WallClock.now(),
         revision: 0,

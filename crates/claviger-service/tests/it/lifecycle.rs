@@ -66,7 +66,7 @@ async fn a_name_once_used_is_bound_for_ever() {
     let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let create = claviger_service::operation::CreateKey {
         ring: "orders".parse().unwrap(),
-        name: key.key.name.clone(),
+        name: Some(key.key.name.clone()),
         purpose: Purpose::Mac,
         spec: Spec::HmacSha256,
         protection: None,

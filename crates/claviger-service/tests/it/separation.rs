@@ -15,7 +15,8 @@ async fn by_officer<O: Operation>(road: Road, operation: O) -> Result<Released<O
     let call = Call {
         presented: Presented::certificate(b"certificate of otto"),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        surface,
+        door: surface.into(),
+        dry_run: false,
         request_id: None,
         idempotency_key: None,
         operation,
@@ -29,7 +30,7 @@ async fn nobody_gets_an_office_and_a_use_at_the_same_moment() {
     let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     for round in 0..30 {
         let name: claviger_core::Name = format!("person-{round}").parse().unwrap();
-        let create = CreatePrincipal { name: name.clone(), kind: PrincipalKind::Human };
+        let create = CreatePrincipal { name: name.clone(), kind: PrincipalKind::Human, home: None };
         house.ask("otto", create).await.unwrap();
         let principal = PrincipalRef::Name(name);
         let grant = CreateGrant {
@@ -38,6 +39,8 @@ async fn nobody_gets_an_office_and_a_use_at_the_same_moment() {
             operations: vec![Action::Encrypt],
             conditions: Default::default(),
             reason: "test".into(),
+            name: None,
+            retiring: None,
         };
         let assign = AssignRole { principal, role: Role::Administrator };
         let granted = tokio::spawn(by_officer(house.road.clone(), grant));

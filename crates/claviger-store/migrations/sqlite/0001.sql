@@ -135,6 +135,7 @@ CREATE TABLE principal (
     kind        TEXT    NOT NULL,
     standing    TEXT    NOT NULL,
     roles       TEXT    NOT NULL,
+    home        BLOB    REFERENCES ring (id),
     subject_key BLOB    NOT NULL,
     created_at  INTEGER NOT NULL,
     revision    INTEGER NOT NULL
@@ -163,6 +164,8 @@ CREATE TABLE grants (
     operations TEXT    NOT NULL,
     conditions BLOB,
     reason     TEXT    NOT NULL,
+    name       TEXT,
+    retiring   BLOB    REFERENCES principal (id),
     created_by BLOB    NOT NULL CHECK (length(created_by) = 16),
     created_at INTEGER NOT NULL,
     standing   TEXT    NOT NULL,
@@ -171,6 +174,7 @@ CREATE TABLE grants (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX grants_by_principal ON grants (principal, id);
+CREATE INDEX grants_by_retiring ON grants (retiring, id) WHERE retiring IS NOT NULL;
 CREATE INDEX grants_by_key ON grants (key, id) WHERE key IS NOT NULL;
 CREATE INDEX grants_by_ring ON grants (ring, id) WHERE ring IS NOT NULL;
 -- What a decision reads.

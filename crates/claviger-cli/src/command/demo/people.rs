@@ -71,6 +71,8 @@ impl People {
                 ..Conditions::default()
             },
             reason: "keeps the demonstration's records".to_owned(),
+            name: None,
+            retiring: None,
         };
         Ok(self.security_officer.create_grant(&grant).await?.value)
     }
@@ -81,7 +83,11 @@ async fn application(officer: &Client, name: &str, ready: &Ready, dir: &Path) ->
     let principal: Name = name.parse().map_err(wrong)?;
     let label: Name = "demo".parse().map_err(wrong)?;
     officer
-        .create_principal(&CreatePrincipal { name: principal.into(), kind: PrincipalKind::Workload.into() })
+        .create_principal(&CreatePrincipal {
+            name: principal.into(),
+            kind: PrincipalKind::Workload.into(),
+            home: None,
+        })
         .await?;
     let token = NewToken { lifetime_seconds: LIFETIME.as_secs() };
     let request = CreateCredential {

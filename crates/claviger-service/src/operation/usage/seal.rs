@@ -40,7 +40,10 @@ impl Workplace<'_> {
         let (header, body) = Header::parse(ciphertext).map_err(|_| no_header())?;
         if header.key_id != *key.as_bytes() {
             // The header is in clear: nothing is told that the caller does not hold in his hands.
-            return Err(ServiceError::new(ErrorKind::WrongKey, "the ciphertext is of another key than the one named"));
+            return Err(ServiceError::new(
+                ErrorKind::WrongKey,
+                "the ciphertext is of another key than the one named",
+            ));
         }
         let processing = self.processing(header.version).map_err(|error| match error.kind() {
             // A version that never was and a tag that does not fit are the same thing to a caller.

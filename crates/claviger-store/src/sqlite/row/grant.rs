@@ -1,6 +1,6 @@
 //! Table `grants`.
 
-use claviger_core::action::{Action, Surface};
+use claviger_core::Action;
 use claviger_core::grant::{Conditions, Grant, Selector};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, GrantFilter};
@@ -17,7 +17,7 @@ const TABLE: &str = "grants";
 
 macro_rules! columns {
     () => {
-        "id, principal, key, ring, operations, conditions, reason, created_by, created_at, standing, revision"
+        "id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, created_at, standing, revision"
     };
 }
 
@@ -72,6 +72,16 @@ pub(in crate::sqlite) fn list_after(
         );
         list(connection, sql, params![after, limit, principal, filter.with_revoked, ring.as_bytes()], parse)
     };
+    if let Some(retiring) = filter.retiring {
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM grants WHERE retiring = ?5 AND id > ?1 AND (?3 IS NULL OR +principal = ?3) \
+             AND (?4 OR standing = 'active') ORDER BY id LIMIT ?2"
+        );
+        let by = params![after, limit, principal, filter.with_revoked, retiring.as_bytes()];
+        return list(connection, sql, by, parse);
+    }
     if let Some(key) = filter.key {
         let Some(stored) = super::key::find_by_id(connection, key)? else { return Ok(Vec::new()) };
         return match filter.ring {
@@ -132,6 +142,8 @@ fn parse(row: &Row<'_>) -> Result<Grant, StoreError> {
             Some(bytes) => decode(bytes).ok_or_else(|| columns.damaged("these are no conditions"))?,
         },
         reason: columns.text()?.to_owned(),
+        name: columns.maybe(Columns::text)?.map(str::to_owned),
+        retiring: columns.maybe(Columns::array)?.map(PrincipalId::from_bytes),
         created_by: PrincipalId::from_bytes(columns.array()?),
         created_at: columns.instant()?,
         standing: columns.word()?,
@@ -143,9 +155,9 @@ fn parse(row: &Row<'_>) -> Result<Grant, StoreError> {
 
 fn check(grant: &Grant) -> Result<(), &'static str> {
     let operations = &grant.operations;
-    let of_data = |action: &Action| action.surface() == Surface::Data;
-    if operations.is_empty() || !operations.is_sorted_by(|a, b| a < b) || !operations.iter().all(of_data) {
-        return Err("operations are of the data surface, ascending, each once, at least one");
+    let grantable = |action: &Action| action.is_grantable_when_relaxed();
+    if operations.is_empty() || !operations.is_sorted_by(|a, b| a < b) || !operations.iter().all(grantable) {
+        return Err("operations are such as can be granted, ascending, each once, at least one");
     }
     Ok(())
 }
@@ -167,8 +179,8 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
     };
     write(
         connection,
-        "INSERT INTO grants (id, principal, key, ring, operations, conditions, reason, created_by, created_at, \
-         standing, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+        "INSERT INTO grants (id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, \
+         created_at, standing, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
          ON CONFLICT (id) DO UPDATE SET operations = excluded.operations, conditions = excluded.conditions, \
          reason = excluded.reason, standing = excluded.standing, revision = excluded.revision",
         params![
@@ -179,6 +191,8 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
             join(&grant.operations),
             (grant.conditions != Conditions::default()).then(|| encode(&grant.conditions)),
             grant.reason,
+            grant.name,
+            grant.retiring.as_ref().map(PrincipalId::as_bytes),
             grant.created_by.as_bytes(),
             micros(TABLE, grant.created_at)?,
             grant.standing.name(),
@@ -187,11 +201,11 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
     )
 }
 
-/// Conditions as CBOR (RFC 8949): `[[name, value, ...], [network, ...], until or null]`.
+/// Conditions as CBOR (RFC 8949): `[[name, value, ...], [network, ...], until or null, [name, value, ...] or null]`.
 fn encode(conditions: &Conditions) -> Vec<u8> {
     let mut encoder = Encoder::new(Vec::new());
     let written = (|| {
-        encoder.array(3)?;
+        encoder.array(4)?;
         pairs::write(&mut encoder, &conditions.context_equals)?;
         encoder.array(conditions.source_networks.len() as u64)?;
         for network in &conditions.source_networks {
@@ -201,6 +215,10 @@ fn encode(conditions: &Conditions) -> Vec<u8> {
             Some(until) => encoder.u64(until.as_micros())?,
             None => encoder.null()?,
         };
+        match &conditions.context_exactly {
+            Some(context) => pairs::write(&mut encoder, context)?,
+            None => drop(encoder.null()?),
+        }
         Ok::<(), minicbor::encode::Error<std::convert::Infallible>>(())
     })();
     match written {
@@ -212,19 +230,25 @@ fn encode(conditions: &Conditions) -> Vec<u8> {
 
 fn decode(bytes: &[u8]) -> Option<Conditions> {
     let mut decoder = Decoder::new(bytes);
-    if decoder.array().ok()?? != 3 {
+    if decoder.array().ok()?? != 4 {
         return None;
     }
     let context_equals = pairs::read(&mut decoder)?;
     let networks = pairs::texts(&mut decoder)?;
-    let until = if decoder.datatype().ok()? == minicbor::data::Type::Null {
-        decoder.null().ok()?;
-        None
-    } else {
-        Some(Timestamp::from_micros(decoder.u64().ok()?))
-    };
+    let until = if is_null(&mut decoder)? { None } else { Some(Timestamp::from_micros(decoder.u64().ok()?)) };
+    let context_exactly = if is_null(&mut decoder)? { None } else { Some(pairs::read(&mut decoder)?) };
     let source_networks = networks.iter().map(|network| network.parse().ok()).collect::<Option<_>>()?;
-    (decoder.position() == bytes.len()).then_some(Conditions { context_equals, source_networks, until })
+    let conditions = Conditions { context_equals, context_exactly, source_networks, until };
+    (decoder.position() == bytes.len()).then_some(conditions)
+}
+
+/// Is there nothing in this place? What is nothing is passed over.
+fn is_null(decoder: &mut Decoder<'_>) -> Option<bool> {
+    let is_null = decoder.datatype().ok()? == minicbor::data::Type::Null;
+    if is_null {
+        decoder.null().ok()?;
+    }
+    Some(is_null)
 }
 
 #[cfg(test)]
@@ -236,9 +260,16 @@ mod tests {
         let all = Conditions {
             context_equals: vec![("tenant".to_owned(), "a".to_owned())],
             source_networks: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
+            context_exactly: Some(vec![("a".to_owned(), String::new())]),
             until: Some(Timestamp::from_micros(7)),
         };
-        for conditions in [all.clone(), Conditions { until: None, ..all.clone() }, Conditions::default()] {
+        for conditions in [
+            all.clone(),
+            Conditions { until: None, ..all.clone() },
+            Conditions { context_exactly: None, ..all.clone() },
+            Conditions { context_exactly: Some(Vec::new()), ..Conditions::default() },
+            Conditions::default(),
+        ] {
             assert_eq!(decode(&encode(&conditions)), Some(conditions));
         }
         let bytes = encode(&all);

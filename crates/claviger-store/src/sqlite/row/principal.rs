@@ -3,7 +3,7 @@
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::principal::Principal;
-use claviger_core::{Name, PrincipalId};
+use claviger_core::{KeyRingId, Name, PrincipalId};
 use rusqlite::{Connection, Row, params};
 
 use super::super::columns::{Columns, find, join, list, micros};
@@ -14,7 +14,7 @@ const TABLE: &str = "principal";
 
 macro_rules! columns {
     () => {
-        "id, name, kind, standing, roles, subject_key, created_at, revision"
+        "id, name, kind, standing, roles, home, subject_key, created_at, revision"
     };
 }
 
@@ -55,6 +55,7 @@ fn parse(row: &Row<'_>) -> Result<Principal, StoreError> {
         kind: columns.word()?,
         standing: columns.word()?,
         roles: columns.words()?,
+        home: columns.maybe(Columns::array)?.map(KeyRingId::from_bytes),
         subject_key: columns.bytes()?.to_vec(),
         created_at: columns.instant()?,
         revision: columns.count()?,
@@ -80,16 +81,17 @@ pub(in crate::sqlite) fn put(connection: &Connection, principal: &Principal) -> 
     }
     write(
         connection,
-        "INSERT INTO principal (id, name, kind, standing, roles, subject_key, created_at, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+        "INSERT INTO principal (id, name, kind, standing, roles, home, subject_key, created_at, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
          ON CONFLICT (id) DO UPDATE SET standing = excluded.standing, roles = excluded.roles, \
-         subject_key = excluded.subject_key, revision = excluded.revision",
+         home = excluded.home, subject_key = excluded.subject_key, revision = excluded.revision",
         params![
             principal.id.as_bytes(),
             principal.name.as_str(),
             principal.kind.name(),
             principal.standing.name(),
             join(&principal.roles),
+            principal.home.as_ref().map(KeyRingId::as_bytes),
             principal.subject_key,
             micros(TABLE, principal.created_at)?,
             next_revision(TABLE, principal.revision)?,

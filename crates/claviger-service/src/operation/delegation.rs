@@ -1,0 +1,205 @@
+//! Grants on one key, given and taken by an application that administers it on a relaxed ring, and given up by those who
+//! have them.
+
+use claviger_access::separation::check_delegation;
+use claviger_access::{Decision, RequestContext};
+use claviger_core::change::{Change, Subject};
+use claviger_core::grant::{Conditions, Grant, Selector};
+use claviger_core::permit::Permit;
+use claviger_core::port::store::{GrantFilter, Page};
+use claviger_core::principal::Standing;
+use claviger_core::{Action, GrantId, KeyId};
+
+use super::create_grant::Terms;
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::{KeyRef, PrincipalRef, TargetRef};
+use crate::view::View;
+
+/// Passes rights on one key on: none that the caller does not have himself, without conditions.
+#[derive(Debug)]
+pub struct DelegateGrant {
+    /// The key.
+    pub key: KeyRef,
+    /// To whom.
+    pub principal: PrincipalRef,
+    /// Which actions.
+    pub operations: Vec<Action>,
+    /// Under which conditions.
+    pub conditions: Conditions,
+    /// Why.
+    pub reason: String,
+    /// A name: the same call with the same name finds the grant that the first one gave.
+    pub name: Option<String>,
+    /// Who else may end it.
+    pub retiring: Option<PrincipalRef>,
+}
+
+impl Operation for DelegateGrant {
+    type Output = Grant;
+
+    fn action(&self) -> Action {
+        Action::DelegateGrant
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+        let record = view.record()?;
+        let principal = view.state.principal(&self.principal).await?;
+        let retiring = match &self.retiring {
+            Some(retiring) => Some(view.state.principal(retiring).await?.id),
+            None => None,
+        };
+        check_delegation(&principal, record.ring.policy.separation, &self.operations)?;
+        holds_all(view, &self.operations).await?;
+        let terms = Terms {
+            operations: &self.operations,
+            conditions: &self.conditions,
+            reason: &self.reason,
+            name: self.name.as_deref(),
+            retiring,
+        };
+        let selector = Selector::Key(record.key.id);
+        if let Some(name) = &self.name {
+            let operations = terms.operations();
+            let same = |grant: &Grant| {
+                grant.name.as_ref() == Some(name)
+                    && grant.selector == selector
+                    && grant.retiring == retiring
+                    && grant.operations == operations
+                    && grant.conditions == self.conditions
+            };
+            let filter = GrantFilter { principal: Some(principal.id), ..on_key(record.key.id) };
+            if let Some(found) = view.all_grants(filter).await?.into_iter().find(same) {
+                return Ok(Staged::reading(found, view.note()));
+            }
+        }
+        let (grant, changes, note) = terms.give(view, &principal, selector, &record.ring)?;
+        Ok(Staged::changing(grant, changes, note))
+    }
+}
+
+/// Does the caller have each of these rights on the key, whatever a call says of itself?
+async fn holds_all(view: &View<'_>, operations: &[Action]) -> Result<(), ServiceError> {
+    let record = view.record()?;
+    let caller = view.caller;
+    let grants =
+        view.store().list_grants_for(caller.principal().id, Some(record.key.id), record.ring.id).await?;
+    let request = RequestContext::at(view.now);
+    let holds = |action: Action| {
+        let decision = view.authorizer.decide(caller, action, view.target, &grants, &request);
+        matches!(&decision, Decision::Permit { .. } if decision.is_unconditional())
+    };
+    match operations.iter().find(|action| !holds(**action)) {
+        None => Ok(()),
+        Some(missing) => {
+            let message = format!("you may pass on what you may do yourself, which `{missing}` is not");
+            Err(ServiceError::new(ErrorKind::Denied, message))
+        }
+    }
+}
+
+fn on_key(key: KeyId) -> GrantFilter {
+    GrantFilter { key: Some(key), ..GrantFilter::default() }
+}
+
+/// Reads the grants on one key and on its ring, in the order of their identifiers.
+#[derive(Debug)]
+pub struct ReadKeyGrants {
+    /// The key.
+    pub key: KeyRef,
+    /// Only to this principal.
+    pub principal: Option<PrincipalRef>,
+    /// Which page.
+    pub page: Page<GrantId>,
+}
+
+impl Operation for ReadKeyGrants {
+    type Output = Vec<Grant>;
+
+    fn action(&self) -> Action {
+        Action::ReadKeyGrants
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Grant>>, ServiceError> {
+        let mut filter = on_key(view.record()?.key.id);
+        if let Some(principal) = &self.principal {
+            filter.principal = Some(view.state.principal(principal).await?.id);
+        }
+        Ok(Staged::reading(view.store().list_grants(filter, self.page.clone()).await?, view.note()))
+    }
+}
+
+/// Withdraws a grant on one key.
+#[derive(Debug)]
+pub struct WithdrawDelegatedGrant {
+    /// The key.
+    pub key: KeyRef,
+    /// The grant, which must be on that key alone.
+    pub grant: GrantId,
+}
+
+impl Operation for WithdrawDelegatedGrant {
+    type Output = Grant;
+
+    fn action(&self) -> Action {
+        Action::WithdrawDelegatedGrant
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+        let key = view.record()?.key.id;
+        let found = view.store().find_grant(self.grant).await?;
+        let on_key = found.filter(|grant| grant.selector == Selector::Key(key));
+        end(view, on_key)
+    }
+}
+
+/// Gives a grant up, as the one who has it or the one who was named to.
+#[derive(Debug)]
+pub struct RetireGrant {
+    /// The grant.
+    pub grant: GrantId,
+}
+
+impl Operation for RetireGrant {
+    type Output = Grant;
+
+    fn action(&self) -> Action {
+        Action::RetireGrant
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Grant(self.grant)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+        let caller = view.caller.principal().id;
+        let found = view.store().find_grant(self.grant).await?;
+        let own = found.filter(|grant| grant.principal == caller || grant.retiring == Some(caller));
+        end(view, own)
+    }
+}
+
+/// Ends a grant in standing; what is not there, or ended before, is not found.
+fn end(view: &View<'_>, grant: Option<Grant>) -> Result<Staged<Grant>, ServiceError> {
+    let grant =
+        grant.filter(|grant| grant.standing == Standing::Active).ok_or_else(ServiceError::not_found)?;
+    let note =
+        Note { reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]), ..view.note() };
+    let ended = Grant { standing: Standing::Revoked, ..grant };
+    let output = Grant { revision: ended.revision + 1, ..ended.clone() };
+    let subjects = vec![Subject::Grant(ended.id, ended.principal)];
+    Ok(Staged::tightening(output, vec![Change::PutGrant(ended)], subjects, note))
+}

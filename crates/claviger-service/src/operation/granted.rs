@@ -1,0 +1,192 @@
+//! What an application may know by itself: who it is, what it was granted, and what is said about a key that it uses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use claviger_core::grant::{Grant, Selector};
+use claviger_core::key::KeyRecord;
+use claviger_core::permit::Permit;
+use claviger_core::port::store::{GrantFilter, KeyFilter, Page};
+use claviger_core::principal::Principal;
+use claviger_core::{Action, GrantId, KeyId, KeyName, KeyRingId, Name};
+
+use super::{Operation, Staged};
+use crate::error::ServiceError;
+use crate::reference::{KeyRef, TargetRef};
+use crate::view::View;
+
+/// Reads what is said about a key, as one who uses it.
+#[derive(Debug)]
+pub struct DescribeKey {
+    /// The key.
+    pub key: KeyRef,
+}
+
+impl Operation for DescribeKey {
+    type Output = Arc<KeyRecord>;
+
+    fn action(&self) -> Action {
+        Action::DescribeKey
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Arc<KeyRecord>>, ServiceError> {
+        Ok(Staged::reading(Arc::clone(view.record()?), view.note()))
+    }
+}
+
+/// Asks who one is.
+#[derive(Debug)]
+pub struct ReadSelf {}
+
+impl Operation for ReadSelf {
+    type Output = Arc<Principal>;
+
+    fn action(&self) -> Action {
+        Action::ReadSelf
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Arc<Principal>>, ServiceError> {
+        Ok(Staged::reading(Arc::clone(view.caller.principal()), view.note()))
+    }
+}
+
+/// Lists the keys on which, or on whose ring, one holds a grant, in the order of their names.
+#[derive(Debug)]
+pub struct ListGrantedKeys {
+    /// Which page.
+    pub page: Page<KeyName>,
+}
+
+impl Operation for ListGrantedKeys {
+    type Output = Vec<(KeyName, KeyId)>;
+
+    fn action(&self) -> Action {
+        Action::ListGranted
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        let reach = Reach::of(view).await?;
+        Ok(Staged::reading(reach.list_keys(view, &self.page).await?, view.note()))
+    }
+}
+
+/// Lists the grants that one was named to retire, in the order of their identifiers.
+#[derive(Debug)]
+pub struct ListRetirableGrants {
+    /// Which page.
+    pub page: Page<GrantId>,
+}
+
+impl Operation for ListRetirableGrants {
+    type Output = Vec<Grant>;
+
+    fn action(&self) -> Action {
+        Action::ListGranted
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Grant>>, ServiceError> {
+        let filter = GrantFilter { retiring: Some(view.caller.principal().id), ..GrantFilter::default() };
+        Ok(Staged::reading(view.store().list_grants(filter, self.page.clone()).await?, view.note()))
+    }
+}
+
+/// What of a ring somebody was granted.
+enum Part {
+    /// All of it.
+    Ring,
+    /// Some of its keys.
+    Keys(BTreeMap<Name, KeyId>),
+}
+
+/// How far the caller's grants reach, by rings in the order of their names.
+pub(super) struct Reach(BTreeMap<Name, (KeyRingId, Part)>);
+
+impl Reach {
+    pub(super) async fn of(view: &View<'_>) -> Result<Self, ServiceError> {
+        let filter = GrantFilter { principal: Some(view.caller.principal().id), ..GrantFilter::default() };
+        let mut grants = view.all_grants(filter).await?;
+        grants.retain(|grant| grant.conditions.until.is_none_or(|until| view.now < until));
+        let selected: BTreeSet<_> = grants.into_iter().map(|grant| grant.selector).collect();
+        let mut reach = BTreeMap::new();
+        for selector in selected {
+            match selector {
+                Selector::Ring(id) => {
+                    if let Some(ring) = view.store().find_ring(id).await? {
+                        reach.insert(ring.name, (id, Part::Ring));
+                    }
+                }
+                Selector::Key(id) => {
+                    if let Some(record) = view.store().find_key(id).await? {
+                        let ring = reach
+                            .entry(record.ring.name.clone())
+                            .or_insert_with(|| (record.ring.id, Part::Keys(BTreeMap::new())));
+                        if let Part::Keys(keys) = &mut ring.1 {
+                            keys.insert(record.key.name, id);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Self(reach))
+    }
+
+    /// Does it reach that key of that ring?
+    pub(super) fn covers(&self, ring: KeyRingId, key: KeyId) -> bool {
+        self.0.values().any(|(id, part)| {
+            *id == ring
+                && match part {
+                    Part::Ring => true,
+                    Part::Keys(keys) => keys.values().any(|granted| *granted == key),
+                }
+        })
+    }
+
+    async fn list_keys(
+        &self,
+        view: &View<'_>,
+        page: &Page<KeyName>,
+    ) -> Result<Vec<(KeyName, KeyId)>, ServiceError> {
+        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        let mut found = Vec::new();
+        let from = page.after.as_ref().map_or(Bound::Unbounded, |after| Bound::Included(&after.ring));
+        for (name, (id, part)) in self.0.range::<Name, _>((from, Bound::Unbounded)) {
+            let wanted = limit - found.len();
+            if wanted == 0 {
+                break;
+            }
+            let after = page.after.as_ref().filter(|after| after.ring == *name);
+            match part {
+                Part::Ring => {
+                    let filter = KeyFilter { ring: Some(*id), ..KeyFilter::default() };
+                    let limit = u32::try_from(wanted).unwrap_or(page.limit);
+                    let keys = view.store().list_keys(filter, Page { after: after.cloned(), limit }).await?;
+                    found.extend(keys.into_iter().map(|(name, key)| (name, key.id)));
+                }
+                Part::Keys(keys) => {
+                    let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(&after.key));
+                    let keys = keys.range::<Name, _>((from, Bound::Unbounded)).take(wanted);
+                    let named = |key: &Name| KeyName { ring: name.clone(), key: key.clone() };
+                    found.extend(keys.map(|(key, id)| (named(key), *id)));
+                }
+            }
+        }
+        Ok(found)
+    }
+}
