@@ -3,6 +3,7 @@
 use claviger_access::separation::SeparationError;
 use claviger_core::key::{NoTransition, State, UseRefused};
 use claviger_core::port::{ProviderError, StoreError};
+use claviger_core::{KeyId, Purpose};
 use claviger_crypto::CryptoError;
 
 /// What kind of failure it is. A kind exists because callers act on it; each protocol gives every one its own word.
@@ -87,13 +88,23 @@ impl ErrorKind {
     }
 }
 
+/// What of a key stands in the way of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Obstacle {
+    /// It is for this.
+    Purpose(Purpose),
+    /// It, or its version, is in this state.
+    State(State),
+}
+
 /// A call that failed. `kind` and `public_message` are for the caller; the source chain is for the trace.
 #[derive(Debug)]
 pub struct ServiceError {
     kind: ErrorKind,
     message: std::borrow::Cow<'static, str>,
     entry: Option<u64>,
-    state: Option<State>,
+    obstacle: Option<Obstacle>,
+    key: Option<KeyId>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -101,7 +112,7 @@ impl ServiceError {
     /// A failure of that kind; `message` is for the caller: lower case, no period, nothing secret.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), entry: None, state: None, source: None }
+        Self { kind, message: message.into(), entry: None, obstacle: None, key: None, source: None }
     }
 
     /// The request makes no sense.
@@ -138,14 +149,24 @@ impl ServiceError {
         &self.message
     }
 
-    /// The state that stands in the way, where it is one.
+    /// What of the key stands in the way, where that is it.
     #[must_use]
-    pub const fn state(&self) -> Option<State> {
-        self.state
+    pub const fn obstacle(&self) -> Option<Obstacle> {
+        self.obstacle
     }
 
-    pub(crate) fn because_of(self, state: State) -> Self {
-        Self { state: Some(state), ..self }
+    /// The key that the call was about, where the caller may know that it exists.
+    #[must_use]
+    pub const fn key(&self) -> Option<KeyId> {
+        self.key
+    }
+
+    pub(crate) fn because_of(self, obstacle: Obstacle) -> Self {
+        Self { obstacle: Some(obstacle), ..self }
+    }
+
+    pub(crate) fn about(self, key: Option<KeyId>) -> Self {
+        Self { key: key.or(self.key), ..self }
     }
 
     /// Index of the entry that records the refusal, where there is one.
@@ -207,13 +228,13 @@ impl From<CryptoError> for ServiceError {
 
 impl From<NoTransition> for ServiceError {
     fn from(error: NoTransition) -> Self {
-        Self::new(ErrorKind::WrongState, error.to_string()).because_of(error.from)
+        Self::new(ErrorKind::WrongState, error.to_string()).because_of(Obstacle::State(error.from))
     }
 }
 
 impl From<UseRefused> for ServiceError {
     fn from(error: UseRefused) -> Self {
-        Self::new(ErrorKind::WrongState, error.to_string()).because_of(error.state)
+        Self::new(ErrorKind::WrongState, error.to_string()).because_of(Obstacle::State(error.state))
     }
 }
 

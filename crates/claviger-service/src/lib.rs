@@ -18,7 +18,7 @@ mod state;
 mod view;
 
 pub use claviger_access::{Explanation, Presented};
-pub use error::{ErrorKind, ServiceError};
+pub use error::{ErrorKind, Obstacle, ServiceError};
 pub use operation::{Call, Operation, Released, Staged};
 pub use pipeline::sequencer::Figures;
 pub use reference::{KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};

@@ -7,7 +7,7 @@ use claviger_core::permit::Permit;
 
 use super::create_key::make_version;
 use super::{Operation, Staged};
-use crate::error::{ErrorKind, ServiceError};
+use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::pipeline::submission::Note;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
@@ -34,7 +34,8 @@ impl Operation for RotateKey {
         let record = view.record()?;
         if record.key.state != State::Active {
             let message = format!("a key that is {} is not rotated", record.key.state);
-            return Err(ServiceError::new(ErrorKind::WrongState, message).because_of(record.key.state));
+            return Err(ServiceError::new(ErrorKind::WrongState, message)
+                .because_of(Obstacle::State(record.key.state)));
         }
         let last = record.versions.last().map_or(0, |version| version.id.number);
         let number =

@@ -142,7 +142,7 @@ impl Road {
                 };
                 call.operation.run(&permit, &view).await.map_err(|error| {
                     let note = Note { outcome: Told(outcome_of(error.kind())), ..view.note() };
-                    Refused { error, note }
+                    Refused { error: error.about(note.key), note }
                 })
             }
             Err(refused) => Err(refused),
@@ -315,7 +315,7 @@ impl Refused {
     fn dry<T>(staged: &Staged<T>) -> Self {
         let error = ServiceError::new(ErrorKind::DryRun, "it would have been done");
         let note = staged.notes.first().cloned().unwrap_or_default();
-        Self { error, note: Note { outcome: Told(Outcome::DryRun), ..note } }
+        Self { error: error.about(note.key), note: Note { outcome: Told(Outcome::DryRun), ..note } }
     }
 
     fn denied(note: Note) -> Self {
@@ -331,7 +331,7 @@ impl Refused {
         if !denial.hidden {
             let error =
                 ServiceError::new(ErrorKind::Denied, format!("you may not do this: {}", denial.reason));
-            return Self::told(error, note);
+            return Self::told(error.about(note.key), note);
         }
         // What you may not see is not found; the log knows better.
         let error = ServiceError::not_found().caused_by(denial.reason);

@@ -26,7 +26,7 @@ pub use sign::{Sign, Signed, Verified, Verify};
 pub use wrap::{Unwrap, Wrap};
 
 use super::{Operation, Staged};
-use crate::error::{ErrorKind, ServiceError};
+use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::pipeline::submission::Note;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
@@ -224,7 +224,8 @@ impl<'a> Workplace<'a> {
         let key = &view.record()?.key;
         if key.purpose != purpose {
             let message = format!("the key is for `{}`, not for `{}`", key.purpose.name(), purpose.name());
-            return Err(ServiceError::new(ErrorKind::WrongPurpose, message));
+            return Err(ServiceError::new(ErrorKind::WrongPurpose, message)
+                .because_of(Obstacle::Purpose(key.purpose)));
         }
         Ok(Self { view })
     }
