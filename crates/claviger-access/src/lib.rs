@@ -18,7 +18,8 @@ pub mod authn;
 pub mod authz;
 pub mod separation;
 
-pub use authn::{AuthnError, Caller, Presented, Token, TokenError, authenticate};
+pub use authn::access_key::{NewAccessKey, SignatureRefused, SignedRequest, SigningSecret};
+pub use authn::{AuthnError, AuthnReason, Caller, Presented, Token, TokenError, authenticate};
 pub use authz::{
     Authorizer, Cacheable, Decision, Denial, DenyReason, Explanation, GrantError, PolicyError,
     RequestContext, Slice,

@@ -65,7 +65,7 @@ async fn fill_open(dir: &Path, keys: u32) -> Result<()> {
     let next = Arc::new(AtomicU32::new(0));
     let mut working = JoinSet::new();
     for _ in 0..AT_ONCE.min(keys) {
-        working.spawn(create(running.road().clone(), presented, Arc::clone(&next), keys));
+        working.spawn(create(running.road().clone(), presented.clone(), Arc::clone(&next), keys));
     }
     while let Some(worked) = working.join_next().await {
         worked??;
@@ -98,7 +98,7 @@ async fn create(road: Road, presented: Presented, next: Arc<AtomicU32>, keys: u3
         let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let (request_id, idempotency_key) = (None, None);
         let call = Call {
-            presented,
+            presented: presented.clone(),
             source,
             door: Door::Control,
             dry_run: false,

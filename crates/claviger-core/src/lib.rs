@@ -11,6 +11,7 @@
 #[macro_use]
 pub mod named;
 
+pub mod access_key;
 pub mod action;
 pub mod change;
 pub mod grant;
@@ -27,6 +28,7 @@ pub mod time;
 #[cfg(test)]
 mod golden;
 
+pub use access_key::AccessKeyId;
 pub use action::Action;
 pub use claviger_crypto::{Purpose, Spec};
 pub use id::{CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId};

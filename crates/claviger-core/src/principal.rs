@@ -1,5 +1,6 @@
 //! Who acts: principals, the credentials that prove them, and the roles they hold.
 
+use crate::access_key::AccessKey;
 use crate::time::Timestamp;
 use crate::{CredentialId, KeyRingId, Name, PrincipalId};
 
@@ -95,6 +96,8 @@ pub struct Principal {
 /// What proves a principal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum CredentialKind {
+    /// An access key, whose secret signs requests and is never sent.
+    AccessKey,
     /// An X.509 certificate, presented in the TLS handshake.
     Certificate,
     /// A bearer token, kept as a digest.
@@ -104,6 +107,7 @@ pub enum CredentialKind {
 crate::named! {
     /// Text that is not a kind of credential.
     CredentialKind, "a kind of credential" {
+        AccessKey = "access_key",
         Certificate = "certificate",
         Token = "token",
     }
@@ -118,8 +122,11 @@ pub struct Credential {
     pub principal: PrincipalId,
     /// What it is.
     pub kind: CredentialKind,
-    /// SHA-256 of the certificate (DER) or of the token: what is looked up. The token itself is kept nowhere.
+    /// SHA-256 of the certificate (DER), of the token, or of the access key's identifier under a label of its own: what is
+    /// looked up. The token itself is kept nowhere.
     pub digest: [u8; 32],
+    /// What is kept of an access key; of nothing else.
+    pub access_key: Option<AccessKey>,
     /// A word to tell it from others.
     pub label: Name,
     /// Whether it still counts.

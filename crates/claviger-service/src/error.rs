@@ -1,6 +1,7 @@
 //! What can go wrong with a call, in the terms that every protocol translates from.
 
 use claviger_access::separation::SeparationError;
+use claviger_access::{AuthnError, AuthnReason};
 use claviger_core::key::{NoTransition, State, UseRefused};
 use claviger_core::port::{ProviderError, StoreError};
 use claviger_core::{KeyId, Purpose};
@@ -167,6 +168,12 @@ impl ServiceError {
 
     pub(crate) fn about(self, key: Option<KeyId>) -> Self {
         Self { key: key.or(self.key), ..self }
+    }
+
+    /// Why the caller is not known, for protocols in which a signer is told.
+    #[must_use]
+    pub fn authn_reason(&self) -> Option<AuthnReason> {
+        self.source.as_ref()?.downcast_ref::<AuthnError>().map(AuthnError::reason)
     }
 
     /// Index of the entry that records the refusal, where there is one.

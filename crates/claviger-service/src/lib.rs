@@ -17,7 +17,7 @@ pub mod road;
 mod state;
 mod view;
 
-pub use claviger_access::{Explanation, Presented};
+pub use claviger_access::{AuthnReason, Explanation, NewAccessKey, Presented, SignatureRefused};
 pub use error::{ErrorKind, Obstacle, ServiceError};
 pub use operation::{Call, Operation, Released, Staged};
 pub use pipeline::sequencer::Figures;

@@ -7,10 +7,11 @@ use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalK
 use claviger_core::{CredentialId, PrincipalId, Timestamp};
 use claviger_crypto::secret::ct_eq;
 
+use super::access_key::{SignatureRefused, SignedRequest, SigningSecret};
 use super::{TokenError, certificate, token};
 
-/// What a call showed of who it is from, reduced to what is looked up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a call showed of who it is from, reduced to what is looked up and held against it.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Presented {
     /// A client certificate, verified in the TLS handshake.
     Certificate {
@@ -19,6 +20,8 @@ pub enum Presented {
     },
     /// Nothing.
     None,
+    /// A request signed by an access key.
+    Signed(Box<SignedRequest>),
     /// A bearer token.
     Token {
         /// SHA-256 of its text.
@@ -43,10 +46,11 @@ impl Presented {
 
     /// The kind and digest to look the credential up by, if anything was presented.
     #[must_use]
-    pub const fn lookup(&self) -> Option<(CredentialKind, &[u8; 32])> {
+    pub fn lookup(&self) -> Option<(CredentialKind, &[u8; 32])> {
         match self {
             Self::Certificate { digest } => Some((CredentialKind::Certificate, digest)),
             Self::None => None,
+            Self::Signed(request) => Some((CredentialKind::AccessKey, &request.access_key)),
             Self::Token { digest } => Some((CredentialKind::Token, digest)),
         }
     }
@@ -122,6 +126,12 @@ pub enum AuthnError {
     /// The credential was withdrawn.
     #[error("credential `{0}` was revoked")]
     Revoked(CredentialId),
+    /// The time of a short-lived access key is over, and its session token is the right one.
+    #[error("the session of credential `{0}` has expired")]
+    SessionExpired(CredentialId),
+    /// The request is not signed as the access key signs.
+    #[error("credential `{0}`: {1}")]
+    Signature(CredentialId, SignatureRefused),
     /// Nobody has this credential.
     #[error("the credential is unknown")]
     Unknown,
@@ -133,15 +143,46 @@ impl AuthnError {
     pub const fn public_message(&self) -> &'static str {
         "no valid credential was presented"
     }
+
+    /// As much of it as protocols with signed requests tell the signer.
+    #[must_use]
+    pub const fn reason(&self) -> AuthnReason {
+        match self {
+            Self::Missing => AuthnReason::Missing,
+            Self::SessionExpired(_) => AuthnReason::SessionExpired,
+            Self::Signature(_, refused) => AuthnReason::Signature(*refused),
+            Self::Expired(_)
+            | Self::Mismatch
+            | Self::PrincipalRevoked(_)
+            | Self::Revoked(_)
+            | Self::Unknown => AuthnReason::Unknown,
+        }
+    }
 }
 
-/// Who calls: `credential` and `principal` are what was found for `presented`, `source` is where the call came from.
+/// What a signer may learn of why he was refused. What was revoked is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthnReason {
+    /// Nothing was presented.
+    Missing,
+    /// The session of a short-lived access key is over.
+    SessionExpired,
+    /// The access key is known, and did not sign this so.
+    Signature(SignatureRefused),
+    /// What was presented counts for nothing.
+    Unknown,
+}
+
+/// Who calls: `credential`, `secret` and `principal` are what was found for `presented`, `source` is where the call came
+/// from. Only an access key has a `secret`.
 ///
 /// # Errors
-/// [`AuthnError`] unless the credential is what was presented, in standing, not expired, and of a principal in standing.
+/// [`AuthnError`] unless the credential is what was presented, in standing, not expired, and of a principal in standing,
+/// and has signed a request that is signed.
 pub fn authenticate(
     presented: &Presented,
     credential: Option<&Arc<Credential>>,
+    secret: Option<&SigningSecret>,
     principal: Option<&Arc<Principal>>,
     source: Option<IpAddr>,
     now: Timestamp,
@@ -154,15 +195,44 @@ pub fn authenticate(
     if credential.standing != Standing::Active {
         return Err(AuthnError::Revoked(credential.id));
     }
-    if credential.expires_at <= now {
-        return Err(AuthnError::Expired(credential.id));
-    }
     let principal = principal.ok_or(AuthnError::Unknown)?;
     if credential.principal != principal.id {
         return Err(AuthnError::Mismatch);
     }
     in_standing(principal)?;
+    if credential.expires_at <= now {
+        return Err(expired(presented, credential));
+    }
+    if let Presented::Signed(request) = presented {
+        has_signed(credential, secret, request, now)?;
+    }
     Ok(Caller { principal: Arc::clone(principal), credential: Some(Arc::clone(credential)), source })
+}
+
+fn has_signed(
+    credential: &Credential,
+    secret: Option<&SigningSecret>,
+    request: &SignedRequest,
+    now: Timestamp,
+) -> Result<(), AuthnError> {
+    let (kept, secret) = credential.access_key.as_ref().zip(secret).ok_or(AuthnError::Mismatch)?;
+    if !request.fits_session(kept.session_digest.as_ref()) {
+        return Err(AuthnError::Signature(credential.id, SignatureRefused::SessionToken));
+    }
+    request.verify(secret, now).map_err(|refused| AuthnError::Signature(credential.id, refused))
+}
+
+/// Who has the session token learns that its time is over; to everyone else the key is unknown.
+fn expired(presented: &Presented, credential: &Credential) -> AuthnError {
+    let session = credential.access_key.as_ref().and_then(|kept| kept.session_digest.as_ref());
+    match presented {
+        Presented::Signed(request) if session.is_some() && request.fits_session(session) => {
+            AuthnError::SessionExpired(credential.id)
+        }
+        Presented::Certificate { .. } | Presented::None | Presented::Signed(_) | Presented::Token { .. } => {
+            AuthnError::Expired(credential.id)
+        }
+    }
 }
 
 fn in_standing(principal: &Principal) -> Result<(), AuthnError> {
@@ -198,6 +268,7 @@ mod tests {
             principal: principal().id,
             kind: CredentialKind::Token,
             digest: [7; 32],
+            access_key: None,
             label: "laptop".parse().unwrap(),
             standing: Standing::Active,
             created_at: Timestamp::from_micros(0),
@@ -214,6 +285,7 @@ mod tests {
         authenticate(
             &presented,
             credential.map(Arc::new).as_ref(),
+            None,
             principal.map(Arc::new).as_ref(),
             None,
             NOW,
@@ -232,13 +304,13 @@ mod tests {
 
     #[test]
     fn each_defect_refuses_and_all_look_alike_from_outside() {
-        let token = Presented::Token { digest: [7; 32] };
+        let token = || Presented::Token { digest: [7; 32] };
         let (id, who) = (credential().id, principal().id);
         let revoked = Standing::Revoked;
         let cases = [
             (Presented::None, Some(credential()), Some(principal()), AuthnError::Missing),
-            (token, None, Some(principal()), AuthnError::Unknown),
-            (token, Some(credential()), None, AuthnError::Unknown),
+            (token(), None, Some(principal()), AuthnError::Unknown),
+            (token(), Some(credential()), None, AuthnError::Unknown),
             (
                 Presented::Certificate { digest: [7; 32] },
                 Some(credential()),
@@ -252,25 +324,25 @@ mod tests {
                 AuthnError::Mismatch,
             ),
             (
-                token,
+                token(),
                 Some(Credential { standing: revoked, ..credential() }),
                 Some(principal()),
                 AuthnError::Revoked(id),
             ),
             (
-                token,
+                token(),
                 Some(Credential { expires_at: NOW, ..credential() }),
                 Some(principal()),
                 AuthnError::Expired(id),
             ),
             (
-                token,
+                token(),
                 Some(credential()),
                 Some(Principal { standing: revoked, ..principal() }),
                 AuthnError::PrincipalRevoked(who),
             ),
             (
-                token,
+                token(),
                 Some(credential()),
                 Some(Principal { id: PrincipalId::from_bytes([9; 16]), ..principal() }),
                 AuthnError::Mismatch,

@@ -1,10 +1,12 @@
 //! Credentials: what they look like on the way in, what is kept of them, and whom they prove.
 //!
-//! Nothing that could be presented is kept: a credential is found, and compared, by its SHA-256 digest.
+//! Nothing that could be presented is kept: a credential is found, and compared, by its SHA-256 digest. The secret of an
+//! access key is never presented; it is kept sealed.
 
+pub mod access_key;
 mod caller;
 pub mod certificate;
 mod token;
 
-pub use caller::{AuthnError, Caller, Presented, authenticate};
+pub use caller::{AuthnError, AuthnReason, Caller, Presented, authenticate};
 pub use token::{Token, TokenError, digest_of};

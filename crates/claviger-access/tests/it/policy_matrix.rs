@@ -183,7 +183,8 @@ fn without_standing() -> String {
     let presented = Presented::Token { digest: [9; 32] };
     let refuse = |principal: &Principal, expires_at| {
         let (principal, credential) = (Arc::new(principal.clone()), credential(principal, expires_at));
-        let refused = authenticate(&presented, Some(&credential), Some(&principal), None, NOW).unwrap_err();
+        let refused =
+            authenticate(&presented, Some(&credential), None, Some(&principal), None, NOW).unwrap_err();
         refused.to_string().split('`').step_by(2).collect::<Vec<_>>().join("_")
     };
     let rows = [

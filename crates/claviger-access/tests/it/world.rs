@@ -105,6 +105,7 @@ pub(crate) fn credential(principal: &Principal, expires_at: Timestamp) -> Arc<Cr
         principal: principal.id,
         kind: CredentialKind::Token,
         digest: [9; 32],
+        access_key: None,
         label: "test".parse().unwrap(),
         standing: Standing::Active,
         created_at: PAST,
@@ -121,7 +122,7 @@ pub(crate) fn caller(principal: &Principal, source: Option<IpAddr>) -> Caller {
     }
     let presented = Presented::Token { digest: [9; 32] };
     let credential = credential(&principal, FUTURE);
-    authenticate(&presented, Some(&credential), Some(&principal), source, NOW).unwrap()
+    authenticate(&presented, Some(&credential), None, Some(&principal), source, NOW).unwrap()
 }
 
 pub(crate) fn grant(number: u8, to: &Principal, selector: Selector, operations: &[Action]) -> Grant {

@@ -2,31 +2,46 @@
 
 use std::time::Duration;
 
-use claviger_access::Token;
+use claviger_access::authn::access_key::digest_of;
 use claviger_access::authn::certificate::fingerprint;
+use claviger_access::{NewAccessKey, Token};
+use claviger_core::access_key::AccessKey;
 use claviger_core::change::Change;
 use claviger_core::permit::Permit;
-use claviger_core::principal::{Credential, CredentialKind, Standing};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
 use claviger_core::{Action, CredentialId, Name, Timestamp};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{PrincipalRef, TargetRef};
+use crate::state::access_key_label;
 use crate::view::View;
 
-/// Longest life of a token.
-const LONGEST_TOKEN: Duration = Duration::from_secs(366 * 86_400);
+/// Longest life of a token or an access key.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+/// Longest life of a short-lived access key.
+const LONGEST_SESSION: Duration = Duration::from_secs(12 * 3600);
 
 /// What kind of credential.
 #[derive(Debug, Clone)]
 pub enum NewCredential {
+    /// An access key, made here: an identifier and a secret that signs requests.
+    AccessKey {
+        /// How long it lives.
+        lifetime: Duration,
+    },
     /// A client certificate that somebody issued whom the listeners trust.
     Certificate {
         /// The certificate (DER).
         der: Vec<u8>,
         /// When it ends.
         expires_at: Timestamp,
+    },
+    /// An access key that goes with a session token, made here.
+    ShortLived {
+        /// How long it lives.
+        lifetime: Duration,
     },
     /// A token, made here.
     Token {
@@ -35,13 +50,15 @@ pub enum NewCredential {
     },
 }
 
-/// A credential, with the token that is shown this once.
+/// A credential, with the secret that is shown this once.
 #[derive(Debug)]
 pub struct NewlyMade {
     /// The credential.
     pub credential: Credential,
     /// Its token, if it is one. Kept nowhere.
     pub token: Option<Token>,
+    /// Its access key, if it is one. Of its secret only a seal is kept.
+    pub access_key: Option<NewAccessKey>,
 }
 
 /// Gives a credential.
@@ -77,22 +94,11 @@ impl Operation for CreateCredential {
             return Err(ServiceError::new(ErrorKind::WrongState, "the principal was revoked"));
         }
         let id = CredentialId::random()?;
-        let (kind, digest, expires_at, token) = match &self.what {
-            NewCredential::Certificate { der, expires_at } => {
-                (CredentialKind::Certificate, fingerprint(der), *expires_at, None)
-            }
-            NewCredential::Token { lifetime } => {
-                if *lifetime > LONGEST_TOKEN || lifetime.is_zero() {
-                    return Err(ServiceError::invalid("a token lives up to 366 days"));
-                }
-                let (token, digest) = Token::generate(id)?;
-                (CredentialKind::Token, digest, view.now.after(*lifetime), Some(token))
-            }
-        };
-        if expires_at <= view.now {
+        let proof = self.what.prove(id, &principal, view).await?;
+        if proof.expires_at <= view.now {
             return Err(ServiceError::invalid("the credential has expired already"));
         }
-        if view.store().find_credential_by_digest(&digest).await?.is_some() {
+        if view.store().find_credential_by_digest(&proof.digest).await?.is_some() {
             return Err(ServiceError::new(
                 ErrorKind::AlreadyExists,
                 "that certificate is a credential already",
@@ -101,18 +107,90 @@ impl Operation for CreateCredential {
         let credential = Credential {
             id,
             principal: principal.id,
-            kind,
-            digest,
+            kind: proof.kind,
+            digest: proof.digest,
+            access_key: proof.kept,
             label: self.label.clone(),
             standing: Standing::Active,
             created_at: view.now,
-            expires_at,
+            expires_at: proof.expires_at,
             revision: 0,
         };
         let mut changes = vec![Change::PutCredential(credential.clone())];
         changes.extend(view.remember_making(request.as_bytes(), *id.as_bytes()));
         let note = Note { reference: reference(&[id.as_bytes()]), ..view.note() };
-        let made = NewlyMade { credential: Credential { revision: 1, ..credential }, token };
+        let credential = Credential { revision: 1, ..credential };
+        let made = NewlyMade { credential, token: proof.token, access_key: proof.access_key };
         Ok(Staged::changing(made, changes, note))
     }
+}
+
+/// What makes a credential: what is kept of it, and what is shown once.
+struct Proof {
+    kind: CredentialKind,
+    digest: [u8; 32],
+    expires_at: Timestamp,
+    kept: Option<AccessKey>,
+    token: Option<Token>,
+    access_key: Option<NewAccessKey>,
+}
+
+impl Proof {
+    const fn new(kind: CredentialKind, digest: [u8; 32], expires_at: Timestamp) -> Self {
+        Self { kind, digest, expires_at, kept: None, token: None, access_key: None }
+    }
+}
+
+impl NewCredential {
+    async fn prove(
+        &self,
+        id: CredentialId,
+        principal: &Principal,
+        view: &View<'_>,
+    ) -> Result<Proof, ServiceError> {
+        match self {
+            Self::AccessKey { lifetime } => {
+                within(*lifetime, LONGEST, "an access key lives up to 366 days")?;
+                access_key(id, principal, view, *lifetime, false).await
+            }
+            Self::Certificate { der, expires_at } => {
+                Ok(Proof::new(CredentialKind::Certificate, fingerprint(der), *expires_at))
+            }
+            Self::ShortLived { lifetime } => {
+                within(*lifetime, LONGEST_SESSION, "a short-lived access key lives up to 12 hours")?;
+                access_key(id, principal, view, *lifetime, true).await
+            }
+            Self::Token { lifetime } => {
+                within(*lifetime, LONGEST, "a token lives up to 366 days")?;
+                let (token, digest) = Token::generate(id)?;
+                let proof = Proof::new(CredentialKind::Token, digest, view.now.after(*lifetime));
+                Ok(Proof { token: Some(token), ..proof })
+            }
+        }
+    }
+}
+
+fn within(lifetime: Duration, longest: Duration, otherwise: &'static str) -> Result<(), ServiceError> {
+    if lifetime > longest || lifetime.is_zero() { Err(ServiceError::invalid(otherwise)) } else { Ok(()) }
+}
+
+async fn access_key(
+    id: CredentialId,
+    principal: &Principal,
+    view: &View<'_>,
+    lifetime: Duration,
+    short_lived: bool,
+) -> Result<Proof, ServiceError> {
+    if principal.kind != PrincipalKind::Workload {
+        let message = "access keys are for applications; a person shows a certificate or a token";
+        return Err(ServiceError::invalid(message));
+    }
+    let made = NewAccessKey::generate(short_lived)?;
+    let kept = AccessKey {
+        id: made.id,
+        sealed_secret: view.provider().seal(&access_key_label(id), &made.secret).await?,
+        session_digest: made.session_digest(),
+    };
+    let proof = Proof::new(CredentialKind::AccessKey, digest_of(made.id.as_str()), view.now.after(lifetime));
+    Ok(Proof { kept: Some(kept), access_key: Some(made), ..proof })
 }

@@ -64,6 +64,7 @@ impl Operation for Initialize {
                 principal: principal.id,
                 kind: CredentialKind::Certificate,
                 digest: fingerprint(&first.certificate),
+                access_key: None,
                 label: first.name.clone(),
                 standing: Standing::Active,
                 created_at: view.now,

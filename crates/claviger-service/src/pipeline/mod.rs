@@ -198,9 +198,11 @@ impl Road {
             return Caller::system(Arc::clone(principal)).map_err(|error| unauthenticated().caused_by(error));
         }
         let known = self.state.known(&call.presented, epoch).await?;
-        let (credential, principal) =
-            known.as_ref().map(|known| (&known.thing.credential, &known.thing.principal)).unzip();
-        match authenticate(&call.presented, credential, principal, Some(call.source), now) {
+        let known = known.as_ref().map(|known| &known.thing);
+        let credential = known.map(|known| &known.credential);
+        let secret = known.and_then(|known| known.secret.as_ref());
+        let principal = known.map(|known| &known.principal);
+        match authenticate(&call.presented, credential, secret, principal, Some(call.source), now) {
             Ok(caller) => Ok(caller),
             Err(error) => {
                 let index = match credential {

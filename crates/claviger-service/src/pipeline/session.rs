@@ -104,6 +104,7 @@ impl Road {
             method: match credential.kind {
                 CredentialKind::Certificate => 0,
                 CredentialKind::Token => 1,
+                CredentialKind::AccessKey => 2,
             },
             source_address: Some(source.to_string()),
         };

@@ -18,7 +18,7 @@ use claviger_core::{Action, CredentialId, KeyId, KeyName};
 use claviger_crypto::kdf::HmacSha256;
 use quick_cache::sync::Cache;
 
-pub(crate) use known::Known;
+pub(crate) use known::{Known, access_key_label};
 pub(crate) use live::LiveKey;
 
 use crate::error::ServiceError;
@@ -149,7 +149,8 @@ impl State {
         let Some(principal) = self.store.find_principal(credential.principal).await? else { return Ok(None) };
         let footing =
             Footing { principal: Some(principal.id), credential: Some(credential.id), ..Footing::default() };
-        let known = Arc::new(Good::new(Known::new(principal, credential), footing, good_at));
+        let known = Known::load(principal, credential, self.provider.as_ref()).await?;
+        let known = Arc::new(Good::new(known, footing, good_at));
         self.known.insert(*digest, Arc::clone(&known));
         if self.fence.sequence() != sequence {
             self.known.remove(digest);

@@ -142,15 +142,21 @@ CREATE TABLE principal (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE credential (
-    id         BLOB    PRIMARY KEY CHECK (length(id) = 16),
-    principal  BLOB    NOT NULL REFERENCES principal (id),
-    kind       TEXT    NOT NULL,
-    digest     BLOB    NOT NULL UNIQUE CHECK (length(digest) = 32),
-    label      TEXT    NOT NULL,
-    standing   TEXT    NOT NULL,
-    created_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL,
-    revision   INTEGER NOT NULL
+    id             BLOB    PRIMARY KEY CHECK (length(id) = 16),
+    principal      BLOB    NOT NULL REFERENCES principal (id),
+    kind           TEXT    NOT NULL,
+    digest         BLOB    NOT NULL UNIQUE CHECK (length(digest) = 32),
+    access_key_id  TEXT    CHECK (length(access_key_id) = 20),
+    sealed_secret  BLOB,
+    session_digest BLOB    CHECK (length(session_digest) = 32),
+    label          TEXT    NOT NULL,
+    standing       TEXT    NOT NULL,
+    created_at     INTEGER NOT NULL,
+    expires_at     INTEGER NOT NULL,
+    revision       INTEGER NOT NULL,
+    CHECK ((access_key_id IS NULL) = (kind <> 'access_key')),
+    CHECK ((access_key_id IS NULL) = (sealed_secret IS NULL)),
+    CHECK (access_key_id IS NOT NULL OR session_digest IS NULL)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX credential_by_principal ON credential (principal, id);

@@ -1,8 +1,9 @@
 //! Table `credential`.
 
+use claviger_core::access_key::AccessKey;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
-use claviger_core::principal::Credential;
+use claviger_core::principal::{Credential, CredentialKind};
 use claviger_core::{CredentialId, PrincipalId};
 use rusqlite::{Connection, Row, params};
 
@@ -13,7 +14,7 @@ const TABLE: &str = "credential";
 
 macro_rules! columns {
     () => {
-        "id, principal, kind, digest, label, standing, created_at, expires_at, revision"
+        "id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, revision"
     };
 }
 
@@ -57,17 +58,37 @@ pub(in crate::sqlite) fn list_after(
 
 fn parse(row: &Row<'_>) -> Result<Credential, StoreError> {
     let mut columns = Columns::new(TABLE, row);
+    let id = CredentialId::from_bytes(columns.array()?);
+    let principal = PrincipalId::from_bytes(columns.array()?);
+    let kind = columns.word()?;
     Ok(Credential {
-        id: CredentialId::from_bytes(columns.array()?),
-        principal: PrincipalId::from_bytes(columns.array()?),
-        kind: columns.word()?,
+        id,
+        principal,
+        kind,
         digest: columns.array()?,
+        access_key: access_key(kind, &mut columns)?,
         label: columns.word()?,
         standing: columns.word()?,
         created_at: columns.instant()?,
         expires_at: columns.instant()?,
         revision: columns.count()?,
     })
+}
+
+/// An access key has an identifier and a secret, nothing else has either.
+fn access_key(kind: CredentialKind, columns: &mut Columns<'_>) -> Result<Option<AccessKey>, StoreError> {
+    let id = columns.maybe(Columns::word)?;
+    let sealed_secret = columns.maybe(Columns::bytes)?.map(<[u8]>::to_vec);
+    let session_digest = columns.maybe(Columns::array)?;
+    match (kind, id, sealed_secret) {
+        (CredentialKind::AccessKey, Some(id), Some(sealed_secret)) => {
+            Ok(Some(AccessKey { id, sealed_secret, session_digest }))
+        }
+        (CredentialKind::Certificate | CredentialKind::Token, None, None) if session_digest.is_none() => {
+            Ok(None)
+        }
+        _ => Err(columns.damaged("an access key lacks a part, or what is none has one")),
+    }
 }
 
 /// Writes a credential. Whom it proves and by what is fixed.
@@ -83,12 +104,14 @@ pub(in crate::sqlite) fn put(
         let bound = |credential: &Credential| {
             (credential.principal, credential.kind, credential.digest, credential.created_at)
         };
-        fixed(TABLE, bound(&stored) == bound(credential))?;
+        fixed(TABLE, bound(&stored) == bound(credential) && stored.access_key == credential.access_key)?;
     }
+    let access_key = credential.access_key.as_ref();
     write(
         connection,
-        "INSERT INTO credential (id, principal, kind, digest, label, standing, created_at, expires_at, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+        "INSERT INTO credential (id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, \
+         standing, created_at, expires_at, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
          ON CONFLICT (id) DO UPDATE SET label = excluded.label, standing = excluded.standing, \
          expires_at = excluded.expires_at, revision = excluded.revision",
         params![
@@ -96,6 +119,9 @@ pub(in crate::sqlite) fn put(
             credential.principal.as_bytes(),
             credential.kind.name(),
             credential.digest,
+            access_key.map(|kept| kept.id.as_str()),
+            access_key.map(|kept| &kept.sealed_secret),
+            access_key.and_then(|kept| kept.session_digest),
             credential.label.as_str(),
             credential.standing.name(),
             micros(TABLE, credential.created_at)?,
