@@ -1,1 +1,0 @@
-//! Signature Version 4: what a signed request says of who signed it.

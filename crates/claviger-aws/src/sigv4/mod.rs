@@ -1,0 +1,57 @@
+//! Signature Version 4: what a signed request says of who signed it.
+//!
+//! A request is read as it was received, and the signature is held against that: nothing is rebuilt from what this side
+//! knows of itself. What could be read in two ways is refused. Whether the signature holds, authentication finds out:
+//! it alone has the secret.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `canonical` | the form that is signed |
+//! | `claim` | who says he signed, in the header or in the query |
+//! | `date` | the instant of signing |
+//! | `error` | what is wrong with a request |
+//! | `received` | the request as it came |
+//!
+//! Spellings of a path or query with the same canonical form are the same request to a signer. Whoever routes goes by the
+//! path as received, so that another spelling finds nothing or the same.
+
+mod canonical;
+mod claim;
+mod date;
+mod error;
+mod received;
+
+#[cfg(test)]
+mod tests;
+
+use claviger_access::authn::access_key::{self, Audience, SignedRequest};
+use claviger_crypto::digest::sha256;
+use http::request::Parts;
+
+pub use error::{Part, SigV4Error};
+
+use claim::Claim;
+use received::Received;
+
+/// Reads the claim of a signed request; `body` is all of its body, `audience` is for whom it must be signed.
+///
+/// # Errors
+/// [`SigV4Error`] when there is no signature, when a part is missing or malformed, when something that must be signed is
+/// not, and when there is more than one way to read it.
+pub fn read(parts: &Parts, body: &[u8], audience: &Audience) -> Result<SignedRequest, SigV4Error> {
+    let received = Received::new(parts)?;
+    let claim = Claim::find(&received)?;
+    let body_digest = hex::encode(sha256(body));
+    claim.covers(&received, &body_digest)?;
+    let canonical = canonical::request(&received, &claim, &body_digest)?;
+    Ok(SignedRequest {
+        access_key: access_key::digest_of(&claim.access_key_id),
+        scope: claim.scope,
+        signed_at: claim.signed_at,
+        presigned_for: claim.presigned_for,
+        session: claim.session_token.as_deref().map(access_key::session_digest_of),
+        canonical: sha256(&canonical),
+        signature: claim.signature,
+        audience: audience.clone(),
+    })
+}
