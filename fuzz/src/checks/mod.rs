@@ -2,10 +2,12 @@
 //!
 //! | module | decoders of |
 //! |---|---|
+//! | [`aws`] | what clients of AWS send: signed requests |
 //! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope |
 //! | [`log`] | the log: entries, cuts, notes, receipts, tiles, proofs |
 //! | [`doors`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files |
 
+pub mod aws;
 pub mod doors;
 pub mod log;
 pub mod sealed;
@@ -14,7 +16,7 @@ pub mod sealed;
 pub type Check = fn(&[u8]) -> bool;
 
 /// All of them, by the name of their fuzz target.
-pub const ALL: [(&str, Check); 15] = [
+pub const ALL: [(&str, Check); 16] = [
     ("answer", doors::answer),
     ("certificate", doors::certificate),
     ("ciphertext", sealed::ciphertext),
@@ -27,6 +29,7 @@ pub const ALL: [(&str, Check); 15] = [
     ("proof", log::proof),
     ("receipt", log::receipt),
     ("request", doors::request),
+    ("sigv4", aws::sigv4),
     ("stream", sealed::stream),
     ("tile", log::tile),
     ("token", doors::token),

@@ -1,5 +1,6 @@
 //! Where to begin: for each check a few inputs that its decoder takes, made by the encoders themselves.
 
+mod aws;
 mod wire;
 
 use std::borrow::Cow;
@@ -37,6 +38,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
         "proof" => vec![proof()],
         "receipt" => vec![receipt().into_bytes()],
         "request" => wire::requests(),
+        "sigv4" => aws::signed(),
         "stream" => vec![stream()],
         "tile" => vec![bundle(), path(70_000), path(1)],
         "token" => vec![

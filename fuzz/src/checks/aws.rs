@@ -1,0 +1,43 @@
+//! What clients of AWS send.
+
+use claviger_access::authn::access_key::{Audience, PRESIGNED_MAX};
+use claviger_aws::sigv4;
+use http::request::Parts;
+use http::{HeaderValue, Request};
+
+/// A signed request can be read in one way only: with a second claim, or with a header of the protocol that is not
+/// signed, it is refused.
+pub fn sigv4(bytes: &[u8]) -> bool {
+    let Some((parts, body)) = request_of(bytes) else { return false };
+    let audience = Audience { service: "kms", region: None };
+    let read = |parts: &Parts| sigv4::read(parts, body, &audience);
+    let Ok(signed) = read(&parts) else { return false };
+    assert_eq!(read(&parts).expect("it was taken before"), signed);
+    assert!(signed.presigned_for.is_none_or(|span| !span.is_zero() && span <= PRESIGNED_MAX));
+    for (name, value) in [("authorization", "AWS4-HMAC-SHA256 "), ("host", "a"), ("x-amz-fuzz", "a")] {
+        let mut more = parts.clone();
+        more.headers.append(name, HeaderValue::from_static(value));
+        let is_in_query = name == "host" && !parts.headers.contains_key("host");
+        assert!(read(&more).is_err() || is_in_query, "a second `{name}` is taken");
+    }
+    true
+}
+
+/// A request line, headers, an empty line, a body.
+fn request_of(bytes: &[u8]) -> Option<(Parts, &[u8])> {
+    let end = bytes.windows(2).position(|two| two == b"\n\n")?;
+    let (head, body) = (&bytes[..end], &bytes[end + 2..]);
+    let mut lines = head.split(|b| *b == b'\n');
+    let (method, target) = split(lines.next()?, b' ')?;
+    let mut builder = Request::builder().method(method).uri(target);
+    for line in lines {
+        let (name, value) = split(line, b':')?;
+        builder = builder.header(name, value);
+    }
+    Some((builder.body(()).ok()?.into_parts().0, body))
+}
+
+fn split(line: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let at = line.iter().position(|b| *b == at)?;
+    Some((&line[..at], &line[at + 1..]))
+}

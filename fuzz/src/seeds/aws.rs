@@ -1,0 +1,28 @@
+//! Requests as clients of AWS send them.
+
+/// A request that is signed in its header, one that is presigned with a session token, and one that is HTTP/2.
+pub(super) fn signed() -> Vec<Vec<u8>> {
+    let scope = "20150830/us-east-1/kms/aws4_request";
+    let signature = "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7";
+    let claim = |names: &str| {
+        format!(
+            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/{scope}, SignedHeaders={names}, Signature={signature}"
+        )
+    };
+    let encoded = scope.replace('/', "%2F");
+    let in_header = format!(
+        "POST /\nHost:kms.example:7402\nX-Amz-Date:20150830T123600Z\nX-Amz-Target:TrentService.Encrypt\n\
+         Content-Type:application/x-amz-json-1.1\nAuthorization:{}\n\n{{\"KeyId\":\"alias/a\"}}",
+        claim("content-type;host;x-amz-date;x-amz-target")
+    );
+    let presigned = format!(
+        "GET /a/../b?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAIOSFODNN7EXAMPLE%2F{encoded}\
+         &X-Amz-Date=20150830T123600Z&X-Amz-Expires=60&X-Amz-Security-Token=AQoDYX%2B&X-Amz-SignedHeaders=host\
+         &X-Amz-Signature={signature}\nHost:a\n\n"
+    );
+    let http_2 = format!(
+        "POST https://kms.example/\nDate:Sun, 30 Aug 2015 12:36:00 GMT\nAuthorization:{}\n\n",
+        claim("date;host")
+    );
+    [in_header, presigned, http_2].map(String::into_bytes).into()
+}
