@@ -1,5 +1,6 @@
 //! What an operation wants written. Operations stage changes; the road writes them, with their entry or not at all.
 
+use crate::alias::Alias;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion};
 use crate::principal::{Credential, Principal};
@@ -17,6 +18,8 @@ pub enum Change {
         /// How many uses on new data.
         uses: u64,
     },
+    /// Writes an alias.
+    PutAlias(Alias),
     /// Writes a credential.
     PutCredential(Credential),
     /// Writes a grant.
@@ -31,6 +34,10 @@ pub enum Change {
     PutRing(KeyRing),
     /// Writes a key version.
     PutVersion(KeyVersion),
+    /// Takes an alias away, if it is still as it stands here.
+    RemoveAlias(Alias),
+    /// Takes all aliases of a key away, whichever they are by then.
+    RemoveAliasesOf(KeyId),
 }
 
 /// A creating call that was answered.
@@ -74,6 +81,10 @@ pub struct Footing {
     pub key: Option<KeyId>,
     /// The ring.
     pub ring: Option<KeyRingId>,
+    /// Another key, of a call about two.
+    pub other_key: Option<KeyId>,
+    /// That key's ring.
+    pub other_ring: Option<KeyRingId>,
 }
 
 impl Footing {
@@ -83,8 +94,8 @@ impl Footing {
         match subject {
             Subject::Credential(id) => self.credential == Some(id),
             Subject::Grant(_, principal) | Subject::Principal(principal) => self.principal == Some(principal),
-            Subject::Key(id) => self.key == Some(id),
-            Subject::Ring(id) => self.ring == Some(id),
+            Subject::Key(id) => self.key == Some(id) || self.other_key == Some(id),
+            Subject::Ring(id) => self.ring == Some(id) || self.other_ring == Some(id),
         }
     }
 }

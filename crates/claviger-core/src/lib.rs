@@ -13,6 +13,7 @@ pub mod named;
 
 pub mod access_key;
 pub mod action;
+pub mod alias;
 pub mod change;
 pub mod grant;
 pub mod id;
@@ -30,6 +31,7 @@ mod golden;
 
 pub use access_key::AccessKeyId;
 pub use action::Action;
+pub use alias::{Alias, AliasName};
 pub use claviger_crypto::{Purpose, Spec};
 pub use id::{CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
 pub use name::{KeyName, Name};

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use claviger_core::{CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId};
+use claviger_core::{AliasName, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId};
 
 /// Text that names nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,9 +34,31 @@ macro_rules! references {
     )+};
 }
 
+/// A key. Text is never taken for an alias: `a/b` would be one as well as a full name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KeyRef {
+    /// By an alias, wherever that points when the call is decided.
+    Alias(AliasName),
+    /// By identifier.
+    Id(KeyId),
+    /// By name.
+    Name(KeyName),
+}
+
+impl FromStr for KeyRef {
+    type Err = NotAReference;
+
+    fn from_str(text: &str) -> Result<Self, NotAReference> {
+        // As for the others: the identifier wins.
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Id(id));
+        }
+        let expected = NotAReference("not a key: an id or `ring/name` is expected");
+        text.parse().map(Self::Name).map_err(|_| expected)
+    }
+}
+
 references! {
-    /// A key.
-    KeyRef { KeyId, KeyName, "not a key: an id or `ring/name` is expected" }
     /// A principal.
     PrincipalRef { PrincipalId, Name, "not a principal: an id or a name is expected" }
     /// A ring.
@@ -46,6 +68,8 @@ references! {
 /// What a call is about, as the caller names it.
 #[derive(Clone, Copy, Debug)]
 pub enum TargetRef<'a> {
+    /// The key that an alias names.
+    Alias(&'a AliasName),
     /// A credential; its principal is the target.
     Credential(CredentialId),
     /// A grant.

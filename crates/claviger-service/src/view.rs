@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use claviger_access::{Authorizer, Caller};
+use claviger_access::{Authorizer, Caller, Decision, RequestContext};
 use claviger_core::change::{Change, IdempotencyRecord};
 use claviger_core::grant::Grant;
 use claviger_core::key::{KeyRecord, KeyRing, KeyVersion};
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::port::{Handle, Provider, Store};
 use claviger_core::target::Target;
-use claviger_core::{KeyId, Timestamp};
+use claviger_core::{Action, KeyId, Timestamp};
 use claviger_crypto::digest;
 use claviger_crypto::envelope::Context;
 
@@ -81,6 +81,26 @@ impl<'a> View<'a> {
             input_len: Some(input_len),
             context_tag: self.live.and_then(|live| live.context_tag(context)),
             ..Note::default()
+        }
+    }
+
+    /// May the caller do this to another key than the one that the call is about? What it rests on is to be staged with
+    /// [`Staged::resting_on`](crate::operation::Staged).
+    ///
+    /// # Errors
+    /// As if he had asked for that key alone.
+    pub(crate) async fn may(&self, action: Action, record: &Arc<KeyRecord>) -> Result<(), ServiceError> {
+        let (key, ring) = (record.key.id, record.ring.id);
+        let grants = self.store().list_grants_for(self.caller.principal().id, Some(key), ring).await?;
+        let target = Target::Key(Arc::clone(record));
+        let request = RequestContext::at(self.now);
+        match self.authorizer.decide(self.caller, action, &target, &grants, &request) {
+            Decision::Permit { .. } => Ok(()),
+            Decision::Deny(denial) if denial.hidden => Err(ServiceError::not_found()),
+            Decision::Deny(denial) => {
+                let message = format!("you may not do this to the other key: {}", denial.reason);
+                Err(ServiceError::new(ErrorKind::Denied, message))
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use crate::alias::{Alias, AliasName};
 use crate::change::{Change, IdempotencyRecord, Subject};
 use crate::grant::Grant;
 use crate::key::{Key, KeyRecord, KeyRing, State};
@@ -66,6 +67,15 @@ pub struct Page<C> {
     pub after: Option<C>,
     /// How many at most.
     pub limit: u32,
+}
+
+/// Which aliases to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AliasFilter {
+    /// Only of this key.
+    pub key: Option<KeyId>,
+    /// Only of keys of this ring.
+    pub ring: Option<KeyRingId>,
 }
 
 /// Which keys to list.
@@ -276,6 +286,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         &self,
         page: Page<KeyVersionId>,
     ) -> Result<Vec<(KeyVersionId, State, State)>, StoreError>;
+
+    /// An alias.
+    async fn find_alias(&self, name: &AliasName) -> Result<Option<Alias>, StoreError>;
+    /// Aliases in the order of their names.
+    async fn list_aliases(
+        &self,
+        filter: AliasFilter,
+        page: Page<AliasName>,
+    ) -> Result<Vec<Alias>, StoreError>;
 
     /// A principal.
     async fn find_principal(&self, id: PrincipalId) -> Result<Option<Principal>, StoreError>;

@@ -2,6 +2,7 @@
 
 pub mod usage;
 
+mod alias;
 mod audit;
 mod change_key_state;
 mod create_credential;
@@ -31,13 +32,14 @@ use std::future::Future;
 use std::net::IpAddr;
 
 use claviger_access::Presented;
-use claviger_core::Action;
 use claviger_core::action::Door;
 use claviger_core::change::{Change, Subject};
 use claviger_core::permit::Permit;
 use claviger_core::receipt::Receipt;
+use claviger_core::{Action, KeyId, KeyRingId};
 use claviger_crypto::envelope::Context;
 
+pub use alias::{AliasFilterRef, CreateAlias, ListAliases, MoveAlias, ReadAlias, RemoveAlias};
 pub use audit::{Checkpoints, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadStates, StatesPage};
 pub use change_key_state::ChangeKeyState;
 pub use create_credential::{CreateCredential, NewCredential, NewlyMade};
@@ -100,26 +102,33 @@ pub struct Staged<T> {
     pub(crate) changes: Vec<Change>,
     pub(crate) tightens: Vec<Subject>,
     pub(crate) notes: Notes,
+    /// Another key that it rests on, with its ring.
+    pub(crate) other: Option<(KeyId, KeyRingId)>,
 }
 
 impl<T> Staged<T> {
     /// A result that changes nothing.
     pub(crate) fn reading(output: T, note: Note) -> Self {
-        Self { output, changes: Vec::new(), tightens: Vec::new(), notes: note.into() }
+        Self { output, changes: Vec::new(), tightens: Vec::new(), notes: note.into(), other: None }
     }
 
     /// A result with the changes that make it true.
     pub(crate) fn changing(output: T, changes: Vec<Change>, note: Note) -> Self {
-        Self { output, changes, tightens: Vec::new(), notes: note.into() }
+        Self { output, changes, tightens: Vec::new(), notes: note.into(), other: None }
     }
 
     /// The same, taking something away that calls may rest on.
     pub(crate) fn tightening(output: T, changes: Vec<Change>, subjects: Vec<Subject>, note: Note) -> Self {
-        Self { output, changes, tightens: subjects, notes: note.into() }
+        Self { output, changes, tightens: subjects, notes: note.into(), other: None }
     }
 
     pub(crate) fn of_items(output: T, changes: Vec<Change>, notes: Vec<Note>) -> Self {
-        Self { output, changes, tightens: Vec::new(), notes: Notes::Many(notes) }
+        Self { output, changes, tightens: Vec::new(), notes: Notes::Many(notes), other: None }
+    }
+
+    /// The same, resting on another key as well: what takes its ground away takes this call's.
+    pub(crate) fn resting_on(self, key: KeyId, ring: KeyRingId) -> Self {
+        Self { other: Some((key, ring)), ..self }
     }
 
     /// Takes apart what is to be written from what is to be released.

@@ -151,6 +151,7 @@ impl Road {
             outcome.and_then(|staged| if call.dry_run { Err(Refused::dry(&staged)) } else { Ok(staged) });
         let (changes, tightens, notes, end) = match outcome {
             Ok(staged) => {
+                (footing.other_key, footing.other_ring) = staged.other.unzip();
                 let (changes, tightens, notes, shut) = staged.split();
                 (changes, tightens, notes, Ok(shut))
             }
@@ -291,6 +292,7 @@ impl Road {
                 credential: Some(caller.credential_id()),
                 key: Some(key),
                 ring: target.ring_id(),
+                ..Footing::default()
             };
             let kept = Arc::new(Good::new(cacheable, footing, good_at));
             self.state.remember((caller.credential_id(), action, key), kept, sequence);

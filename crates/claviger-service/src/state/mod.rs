@@ -14,7 +14,7 @@ use claviger_access::{Cacheable, Presented};
 use claviger_core::change::{Change, Footing};
 use claviger_core::port::{Provider, Store};
 use claviger_core::target::Target;
-use claviger_core::{Action, CredentialId, KeyId, KeyName};
+use claviger_core::{Action, AliasName, CredentialId, KeyId, KeyName};
 use claviger_crypto::kdf::HmacSha256;
 use quick_cache::sync::Cache;
 
@@ -81,6 +81,11 @@ pub(crate) struct State {
     pub(crate) fence: Arc<Fence>,
     keys: Cache<KeyId, Arc<Good<LiveKey>>>,
     names: Cache<KeyName, KeyId>,
+    /// What aliases name, and as of which count of moves.
+    aliases: Cache<AliasName, (KeyId, u64)>,
+    /// Counts the moves of aliases: what was remembered under an earlier count is read again. A mover hears of success after
+    /// his move is counted, so nobody who comes later takes the old key out of memory.
+    alias_moves: AtomicU64,
     known: Cache<[u8; 32], Arc<Good<Known>>>,
     permits: Cache<PermitKey, Arc<Good<Cacheable>>>,
     /// Tags encryption contexts and request ids in the log; one key per deployment, from which each key's is derived.
@@ -101,6 +106,8 @@ impl State {
             fence,
             keys: Cache::new(memory.keys),
             names: Cache::new(memory.keys),
+            aliases: Cache::new(memory.keys),
+            alias_moves: AtomicU64::new(0),
             known: Cache::new(memory.credentials),
             permits: Cache::new(memory.permits),
             tags,
@@ -174,6 +181,7 @@ impl State {
     /// The identifier of the key that callers mean.
     pub(crate) async fn key_id(&self, key: &KeyRef) -> Result<KeyId, ServiceError> {
         let name = match key {
+            KeyRef::Alias(alias) => return self.key_of_alias(alias).await,
             KeyRef::Id(id) => return Ok(*id),
             KeyRef::Name(name) => name,
         };
@@ -184,6 +192,20 @@ impl State {
         // Bound for ever: what is remembered here is never outdated.
         self.names.insert(name.clone(), id);
         Ok(id)
+    }
+
+    /// The key that an alias names now.
+    async fn key_of_alias(&self, alias: &AliasName) -> Result<KeyId, ServiceError> {
+        // Read before the store is: a move in between outdates what is remembered here.
+        let moves = self.alias_moves.load(Ordering::Acquire);
+        if let Some((id, known)) = self.aliases.get(alias)
+            && known == moves
+        {
+            return Ok(id);
+        }
+        let found = self.store.find_alias(alias).await?.ok_or_else(ServiceError::not_found)?;
+        self.aliases.insert(alias.clone(), (found.key, moves));
+        Ok(found.key)
     }
 
     /// The ring that callers mean.
@@ -214,6 +236,7 @@ impl State {
         epoch: u64,
     ) -> Result<(Target, Option<Arc<Good<LiveKey>>>), ServiceError> {
         let id = match target {
+            TargetRef::Alias(alias) => self.key_of_alias(alias).await?,
             TargetRef::Key(key) => self.key_id(key).await?,
             TargetRef::KeyId(id) => id,
             TargetRef::Credential(id) => {
@@ -261,6 +284,9 @@ impl Publish for Forget {
                 Change::PutPrincipal(_) => {
                     state.known.clear();
                     state.permits.clear();
+                }
+                Change::PutAlias(_) | Change::RemoveAlias(_) | Change::RemoveAliasesOf(_) => {
+                    state.alias_moves.fetch_add(1, Ordering::AcqRel);
                 }
                 // A permit says what is allowed and is only ever outdated by tightening, which the fence tells.
                 Change::PutGrant(_) | Change::CountUses { .. } | Change::PutIdempotency(_) => {}

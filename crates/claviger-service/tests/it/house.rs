@@ -116,13 +116,17 @@ impl House {
     }
 
     pub(crate) async fn key(&self, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
-        let ring = "orders".parse().unwrap();
-        match self.ask("ada", CreateRing { name: ring, policy: RingPolicy::default() }).await {
+        self.key_in("orders", name, purpose, spec).await
+    }
+
+    pub(crate) async fn key_in(&self, ring: &str, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
+        let ring_name = ring.parse().unwrap();
+        match self.ask("ada", CreateRing { name: ring_name, policy: RingPolicy::default() }).await {
             Ok(_) => {}
             Err(error) => assert_eq!(error.kind().code(), "already-exists", "{error:?}"),
         }
         let create = CreateKey {
-            ring: "orders".parse::<RingRef>().unwrap(),
+            ring: ring.parse::<RingRef>().unwrap(),
             name: Some(name.parse().unwrap()),
             purpose,
             spec,

@@ -129,6 +129,19 @@ CREATE TABLE key_version (
     CHECK ((wrap_format IS NULL) = (wrap IS NULL))
 ) STRICT, WITHOUT ROWID;
 
+-- Names that move. The ring is that of the key, which is fixed for ever.
+CREATE TABLE alias (
+    name       TEXT    NOT NULL PRIMARY KEY,
+    key        BLOB    NOT NULL REFERENCES key (id),
+    ring       BLOB    NOT NULL REFERENCES ring (id),
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    revision   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX alias_by_key ON alias (key, name);
+CREATE INDEX alias_by_ring ON alias (ring, name);
+
 CREATE TABLE principal (
     id          BLOB    PRIMARY KEY CHECK (length(id) = 16),
     name        TEXT    NOT NULL UNIQUE,

@@ -16,7 +16,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use super::columns::integer;
 use super::directory::InPlace;
 use super::error::{damaged, refused, translate};
-use super::row::{credential, grant, idempotency, key, principal, ring, version};
+use super::row::{alias, credential, grant, idempotency, key, principal, ring, version};
 use super::schema::EMPTY_ROOT;
 use super::{Inner, connection, log};
 use crate::failpoint;
@@ -126,6 +126,7 @@ impl SqliteJournal {
         let connection = &self.connection;
         match change {
             Change::CountUses { version, uses } => version::count_uses(connection, *version, *uses),
+            Change::PutAlias(value) => alias::put(connection, value),
             Change::PutCredential(value) => credential::put(connection, value),
             Change::PutGrant(value) => grant::put(connection, value),
             Change::PutIdempotency(value) => idempotency::put(connection, value),
@@ -139,6 +140,8 @@ impl SqliteJournal {
                 keys.insert(value.id.key);
                 version::put(connection, value)
             }
+            Change::RemoveAlias(value) => alias::remove(connection, value),
+            Change::RemoveAliasesOf(key) => alias::remove_all(connection, *key),
         }
     }
 
@@ -301,8 +304,11 @@ fn rank(change: &Change) -> u8 {
         Change::PutVersion(_) => 3,
         Change::PutCredential(_) => 4,
         Change::PutGrant(_) => 5,
-        Change::PutIdempotency(_) => 6,
-        Change::CountUses { .. } => 7,
+        // What goes, goes before what comes: a name that is given free can be taken in the same set.
+        Change::RemoveAlias(_) | Change::RemoveAliasesOf(_) => 6,
+        Change::PutAlias(_) => 7,
+        Change::PutIdempotency(_) => 8,
+        Change::CountUses { .. } => 9,
     }
 }
 

@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use claviger_core::alias::{Alias, AliasName};
 use claviger_core::change::IdempotencyRecord;
 use claviger_core::grant::Grant;
 use claviger_core::key::{Key, KeyRecord, KeyRing, State};
 use claviger_core::port::store::{
-    FenceDelta, GrantFilter, KeyFilter, LogId, Page, RootHead, ShardHead, StoredBatch,
+    AliasFilter, FenceDelta, GrantFilter, KeyFilter, LogId, Page, RootHead, ShardHead, StoredBatch,
 };
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
@@ -18,7 +19,7 @@ use rusqlite::{Connection, params};
 
 use super::columns::{Columns, find, micros};
 use super::error::translate;
-use super::row::{credential, grant, idempotency, key, principal, ring, version};
+use super::row::{alias, credential, grant, idempotency, key, principal, ring, version};
 use super::{SqliteStore, connection, log};
 
 /// Rows of one small transaction of a clean-up: commits wait for no more than that.
@@ -104,6 +105,22 @@ impl Store for SqliteStore {
         page: Page<KeyVersionId>,
     ) -> Result<Vec<(KeyVersionId, State, State)>, StoreError> {
         self.inner.pool.read(move |connection| version::list_states(connection, page.after, page.limit)).await
+    }
+
+    async fn find_alias(&self, name: &AliasName) -> Result<Option<Alias>, StoreError> {
+        let name = name.clone();
+        self.inner.pool.read(move |connection| alias::find_by_name(connection, &name)).await
+    }
+
+    async fn list_aliases(
+        &self,
+        filter: AliasFilter,
+        page: Page<AliasName>,
+    ) -> Result<Vec<Alias>, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| alias::list_after(connection, &filter, page.after.as_ref(), page.limit))
+            .await
     }
 
     async fn find_principal(&self, id: PrincipalId) -> Result<Option<Principal>, StoreError> {

@@ -3,6 +3,7 @@
 //! Each has `parse`, which refuses a row that is no lawful value, and `put`, which checks the value, compares the revision
 //! and what is fixed for ever with the row as it stands, and writes. Both run the same `check`.
 
+pub(super) mod alias;
 pub(super) mod credential;
 pub(super) mod grant;
 pub(super) mod idempotency;

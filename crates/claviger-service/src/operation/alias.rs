@@ -1,0 +1,226 @@
+//! Aliases: gives keys other names, moves such names from key to key, takes them away, and reads them.
+
+use std::sync::Arc;
+
+use claviger_core::Action;
+use claviger_core::alias::{Alias, AliasName};
+use claviger_core::change::Change;
+use claviger_core::key::{Key, State};
+use claviger_core::permit::Permit;
+use claviger_core::port::store::{AliasFilter, Page};
+use claviger_crypto::digest;
+
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::{KeyRef, RingRef, TargetRef};
+use crate::state::half;
+use crate::view::View;
+
+/// Gives a key another name.
+#[derive(Debug)]
+pub struct CreateAlias {
+    /// The name; nobody may have it.
+    pub name: AliasName,
+    /// The key.
+    pub key: KeyRef,
+}
+
+impl Operation for CreateAlias {
+    type Output = Alias;
+
+    fn action(&self) -> Action {
+        Action::PutAlias
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
+        let key = &view.record()?.key;
+        check_named(key)?;
+        if view.store().find_alias(&self.name).await?.is_some() {
+            return Err(ServiceError::new(ErrorKind::AlreadyExists, "the alias names a key already"));
+        }
+        check_room(view, key).await?;
+        let alias = Alias {
+            name: self.name.clone(),
+            key: key.id,
+            ring: key.ring,
+            created_at: view.now,
+            updated_at: view.now,
+            revision: 0,
+        };
+        let note = note(view, &self.name, &[]);
+        Ok(Staged::changing(Alias { revision: 1, ..alias.clone() }, vec![Change::PutAlias(alias)], note))
+    }
+}
+
+/// Moves an alias to a key. It takes the right to put aliases on that key, and the right to remove them from the key that
+/// it names now.
+#[derive(Debug)]
+pub struct MoveAlias {
+    /// The alias.
+    pub name: AliasName,
+    /// The key that it shall name.
+    pub key: KeyRef,
+}
+
+impl Operation for MoveAlias {
+    type Output = Alias;
+
+    fn action(&self) -> Action {
+        Action::PutAlias
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
+        let key = &view.record()?.key;
+        check_named(key)?;
+        let alias = view.store().find_alias(&self.name).await?.ok_or_else(ServiceError::not_found)?;
+        let from = Arc::new(view.load_key(alias.key).await?);
+        view.may(Action::RemoveAlias, &from).await?;
+        if from.key.id != key.id {
+            check_room(view, key).await?;
+        }
+        let moved = Alias { key: key.id, ring: key.ring, updated_at: view.now, ..alias };
+        let note = note(view, &self.name, from.key.id.as_bytes());
+        let output = Alias { revision: moved.revision + 1, ..moved.clone() };
+        let staged = Staged::changing(output, vec![Change::PutAlias(moved)], note);
+        Ok(staged.resting_on(from.key.id, from.ring.id))
+    }
+}
+
+/// Takes an alias away from the key that it names.
+#[derive(Debug)]
+pub struct RemoveAlias {
+    /// The alias.
+    pub name: AliasName,
+}
+
+impl Operation for RemoveAlias {
+    type Output = Alias;
+
+    fn action(&self) -> Action {
+        Action::RemoveAlias
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Alias(&self.name)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
+        let alias = named(view, &self.name).await?;
+        let note = note(view, &self.name, &[]);
+        Ok(Staged::changing(alias.clone(), vec![Change::RemoveAlias(alias)], note))
+    }
+}
+
+/// Reads an alias, as one who may read the key that it names.
+#[derive(Debug)]
+pub struct ReadAlias {
+    /// The alias.
+    pub name: AliasName,
+}
+
+impl Operation for ReadAlias {
+    type Output = Alias;
+
+    fn action(&self) -> Action {
+        Action::ReadKey
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Alias(&self.name)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
+        Ok(Staged::reading(named(view, &self.name).await?, view.note()))
+    }
+}
+
+/// Which aliases to list.
+#[derive(Debug, Default)]
+pub struct AliasFilterRef {
+    /// Only of this key.
+    pub key: Option<KeyRef>,
+    /// Only of keys of this ring.
+    pub ring: Option<RingRef>,
+}
+
+/// Lists aliases in the order of their names.
+#[derive(Debug)]
+pub struct ListAliases {
+    /// Which.
+    pub filter: AliasFilterRef,
+    /// Which page.
+    pub page: Page<AliasName>,
+}
+
+impl Operation for ListAliases {
+    type Output = Vec<Alias>;
+
+    fn action(&self) -> Action {
+        Action::ListKeys
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        let key = match &self.filter.key {
+            None => None,
+            Some(key) => Some(view.load_key(view.state.key_id(key).await?).await?.key.id),
+        };
+        let ring = match &self.filter.ring {
+            None => None,
+            Some(ring) => Some(view.state.ring(ring).await?.id),
+        };
+        let found = view.store().list_aliases(AliasFilter { key, ring }, self.page.clone()).await?;
+        Ok(Staged::reading(found, view.note()))
+    }
+}
+
+/// The alias that the call found its key by.
+async fn named(view: &View<'_>, name: &AliasName) -> Result<Alias, ServiceError> {
+    let alias = view.store().find_alias(name).await?.ok_or_else(ServiceError::not_found)?;
+    if alias.key == view.record()?.key.id {
+        return Ok(alias);
+    }
+    // What is allowed on the one key is not yet allowed on the other.
+    Err(ServiceError::new(ErrorKind::Conflict, "the alias moved in between; try again"))
+}
+
+/// A destroyed key has no names but its own.
+fn check_named(key: &Key) -> Result<(), ServiceError> {
+    if matches!(key.state, State::Destroyed | State::DestroyedCompromised) {
+        return Err(ServiceError::new(
+            ErrorKind::WrongState,
+            format!("a key that is {} has no aliases", key.state),
+        ));
+    }
+    Ok(())
+}
+
+/// Does the key have room for one more?
+async fn check_room(view: &View<'_>, key: &Key) -> Result<(), ServiceError> {
+    let filter = AliasFilter { key: Some(key.id), ring: None };
+    let page = Page { after: None, limit: Alias::MOST_OF_A_KEY };
+    let full = view.store().list_aliases(filter, page).await?.len() >= Alias::MOST_OF_A_KEY as usize;
+    if full {
+        let message = format!("a key has at most {} aliases", Alias::MOST_OF_A_KEY);
+        return Err(ServiceError::new(ErrorKind::TooLarge, message));
+    }
+    Ok(())
+}
+
+/// What the log tells of an alias: half the digest of its name, and the key that it moved from.
+fn note(view: &View<'_>, name: &AliasName, from: &[u8]) -> Note {
+    let digest = half(digest::sha256(name.as_str().as_bytes()));
+    Note { reference: reference(&[&digest, from]), ..view.note() }
+}

@@ -1,0 +1,148 @@
+//! Aliases: other names of keys, which move.
+
+use claviger_core::key::{RingPolicy, Separation};
+use claviger_core::port::store::Page;
+use claviger_core::{Action, AliasName, Purpose, Spec};
+use claviger_crypto::envelope::{Context, Header};
+use claviger_service::operation::usage::{Encrypt, Use};
+use claviger_service::operation::{
+    AliasFilterRef, CreateAlias, CreateGrant, CreateRing, GrantOn, ListAliases, MoveAlias, ReadAlias,
+    RemoveAlias, SetRingSeparation,
+};
+use claviger_service::{ErrorKind, KeyRef, PrincipalRef, ServiceError};
+
+use crate::house::House;
+
+fn name(text: &str) -> AliasName {
+    text.parse().unwrap()
+}
+
+/// Encrypts by alias; gives the key that did it.
+async fn encrypt_by(house: &House, alias: &str) -> Result<[u8; 16], ServiceError> {
+    let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY };
+    let sealed = house.ask("app", Use::new(KeyRef::Alias(name(alias)), what)).await?.output;
+    Ok(Header::parse(&sealed.ciphertext).unwrap().0.key_id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_names_one_key_at_a_time_and_a_use_follows_its_moves() {
+    let house = House::build().await;
+    let first = house.key("first", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let second = house.key("second", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    for key in [&first, &second] {
+        house.grant(key, &[Action::Encrypt]).await;
+    }
+    let on = |key: &claviger_core::key::KeyRecord| KeyRef::Id(key.key.id);
+    let create = CreateAlias { name: name("app/orders"), key: on(&first) };
+    let made = house.ask("ada", create).await.unwrap().output;
+    assert_eq!((made.key, made.ring, made.revision), (first.key.id, first.ring.id, 1));
+    let again = CreateAlias { name: name("app/orders"), key: on(&second) };
+    assert_eq!(house.ask("ada", again).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    // Many moves, and a use after each: never under the key that was left.
+    for turn in 0..20 {
+        let to = if turn % 2 == 0 { &second } else { &first };
+        house.ask("ada", MoveAlias { name: name("app/orders"), key: on(to) }).await.unwrap();
+        assert_eq!(encrypt_by(&house, "app/orders").await.unwrap(), *to.key.id.as_bytes());
+        assert_eq!(encrypt_by(&house, "app/orders").await.unwrap(), *to.key.id.as_bytes());
+    }
+    house.ask("ada", RemoveAlias { name: name("app/orders") }).await.unwrap();
+    assert_eq!(encrypt_by(&house, "app/orders").await.unwrap_err().kind(), ErrorKind::NotFound);
+    let gone = house.ask("ada", ReadAlias { name: name("app/orders") }).await.unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uses_at_the_same_time_as_moves_are_under_a_key_that_the_alias_named_meanwhile() {
+    let house = std::sync::Arc::new(House::build().await);
+    let first = house.key("first", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let second = house.key("second", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    for key in [&first, &second] {
+        house.grant(key, &[Action::Encrypt]).await;
+    }
+    let ids = [first.key.id, second.key.id];
+    house.ask("ada", CreateAlias { name: name("a"), key: KeyRef::Id(ids[0]) }).await.unwrap();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let noise = (0..2).map(|_| {
+        let (house, stop) = (house.clone(), stop.clone());
+        tokio::spawn(async move {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                encrypt_by(&house, "a").await.unwrap();
+            }
+        })
+    });
+    let noise: Vec<_> = noise.collect();
+    for turn in 1..40_usize {
+        let to = ids[turn % 2];
+        house.ask("ada", MoveAlias { name: name("a"), key: KeyRef::Id(to) }).await.unwrap();
+        // The fillers race with the move; this call begins after it has returned.
+        assert_eq!(encrypt_by(&house, "a").await.unwrap(), *to.as_bytes(), "turn {turn}");
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    for task in noise {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moving_takes_rights_on_both_keys() {
+    let house = House::build().await;
+    let here = house.key("here", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let other = CreateRing { name: "other".parse().unwrap(), policy: RingPolicy::default() };
+    house.ask("ada", other).await.unwrap();
+    let there = house.key_in("other", "there", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    for ring in ["orders", "other"] {
+        let relax = SetRingSeparation { ring: ring.parse().unwrap(), separation: Separation::Relaxed };
+        house.ask("otto", relax).await.unwrap();
+    }
+    let grant = |key: &claviger_core::key::KeyRecord, actions: &[Action]| CreateGrant {
+        principal: PrincipalRef::Name("app".parse().unwrap()),
+        on: GrantOn::Key(KeyRef::Id(key.key.id)),
+        operations: actions.to_vec(),
+        conditions: Default::default(),
+        reason: "test".into(),
+    };
+    house.ask("otto", grant(&there, &[Action::PutAlias])).await.unwrap();
+    house.ask("ada", CreateAlias { name: name("a"), key: KeyRef::Id(here.key.id) }).await.unwrap();
+    let step = || MoveAlias { name: name("a"), key: KeyRef::Id(there.key.id) };
+    // He may put aliases on the new key, and nothing at all on the old one: of that he may not even know.
+    assert_eq!(house.ask("app", step()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    house.ask("otto", grant(&here, &[Action::PutAlias])).await.unwrap();
+    assert_eq!(house.ask("app", step()).await.unwrap_err().kind(), ErrorKind::Denied);
+    house.ask("otto", grant(&here, &[Action::RemoveAlias])).await.unwrap();
+    let moved = house.ask("app", step()).await.unwrap().output;
+    assert_eq!((moved.key, moved.ring, moved.revision), (there.key.id, there.ring.id, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aliases_are_listed_by_key_and_by_ring_in_pages() {
+    let house = House::build().await;
+    let first = house.key("first", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let second = house.key("second", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    for (alias, key) in [("c", &first), ("a", &second), ("B", &first), ("d/e", &first)] {
+        house.ask("ada", CreateAlias { name: name(alias), key: KeyRef::Id(key.key.id) }).await.unwrap();
+    }
+    let list = async |filter: AliasFilterRef, after: Option<&str>, limit| {
+        let page = Page { after: after.map(name), limit };
+        let found = house.ask("vera", ListAliases { filter, page }).await.unwrap().output;
+        found.into_iter().map(|alias| alias.name.to_string()).collect::<Vec<_>>()
+    };
+    let of_first = || AliasFilterRef { key: Some(KeyRef::Id(first.key.id)), ring: None };
+    let of_ring = || AliasFilterRef { key: None, ring: Some("orders".parse().unwrap()) };
+    assert_eq!(list(AliasFilterRef::default(), None, 10).await, ["B", "a", "c", "d/e"]);
+    assert_eq!(list(of_first(), None, 2).await, ["B", "c"]);
+    assert_eq!(list(of_first(), Some("c"), 2).await, ["d/e"]);
+    assert_eq!(list(of_ring(), Some("a"), 10).await, ["c", "d/e"]);
+    let both = AliasFilterRef { ring: Some("orders".parse().unwrap()), ..of_first() };
+    assert_eq!(list(both, None, 10).await, ["B", "c", "d/e"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_has_fifty_aliases_at_most() {
+    let house = House::build().await;
+    let key = house.key("many", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let create = |number: u32| CreateAlias { name: name(&format!("n{number}")), key: KeyRef::Id(key.key.id) };
+    for number in 0..50 {
+        house.ask("ada", create(number)).await.unwrap();
+    }
+    assert_eq!(house.ask("ada", create(50)).await.unwrap_err().kind(), ErrorKind::TooLarge);
+}
