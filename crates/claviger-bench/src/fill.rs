@@ -90,6 +90,7 @@ async fn create(road: Road, presented: Presented, next: Arc<AtomicU32>, keys: u3
             spec: Spec::Aes256Gcm,
             protection: None,
             data_class: DataClass::Confidential,
+            description: String::new(),
             owner: None,
             labels: Labels::default(),
             rotation_period: None,

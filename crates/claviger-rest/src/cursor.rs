@@ -13,12 +13,14 @@ use crate::error::Failure;
 pub const MAX_LIMIT: u32 = 1000;
 /// Items on a page unless said otherwise.
 pub const DEFAULT_LIMIT: u32 = 100;
-/// Longest cursor, in bytes: two names, a tag, in base64.
-const MAX_CURSOR: usize = 256;
+/// Longest cursor, in bytes: the name of an alias, a tag, in base64.
+const MAX_CURSOR: usize = 384;
 
 /// Which list a cursor belongs to: that of one is refused by another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum List {
+    /// Of aliases.
+    Aliases,
     /// Of credentials.
     Credentials,
     /// Of grants.
@@ -36,6 +38,7 @@ pub enum List {
 impl List {
     const fn tag(self) -> &'static str {
         match self {
+            Self::Aliases => "a1:",
             Self::Credentials => "c1:",
             Self::Grants => "g1:",
             Self::Keys => "k1:",
@@ -97,7 +100,7 @@ pub(crate) fn next<T, D: Display>(
 
 #[cfg(test)]
 mod tests {
-    use claviger_core::{KeyName, Name};
+    use claviger_core::{AliasName, KeyName, Name};
 
     use super::*;
 
@@ -117,6 +120,8 @@ mod tests {
     fn the_longest_names_have_a_cursor() {
         let name: KeyName = format!("{}/{}", "a".repeat(63), "b".repeat(63)).parse().unwrap();
         assert_eq!(decode::<KeyName>(List::Keys, &encode(List::Keys, &name)).unwrap(), name);
+        let alias: AliasName = "a".repeat(250).parse().unwrap();
+        assert_eq!(decode::<AliasName>(List::Aliases, &encode(List::Aliases, &alias)).unwrap(), alias);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(crate) struct AtWork {
     others: Weak<SqliteStore>,
 }
 
+/// How often jobs look for what is due.
+const JOBS: Duration = Duration::from_secs(60);
 /// How long to wait for those who still have the store.
 const RELEASE: Duration = Duration::from_secs(5);
 
@@ -81,6 +83,7 @@ impl Deployment {
         let options = Options {
             deployment: self.name.clone(),
             cut_every: config.audit.cut,
+            jobs_every: JOBS,
             memory: Memory::default(),
             known_note,
             on_signed: newest_note.listener(),

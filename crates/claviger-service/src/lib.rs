@@ -5,10 +5,12 @@
 //! | [`road`] | a deployment at work: opening it, its facts and figures, stopping it |
 //! | `pipeline` | authenticate, authorize, run, commit, release; the fence; the sequencer |
 //! | [`operation`] | what can be asked, one file each |
+//! | `job` | what the house does of itself because it is due |
 //! | [`log`] | the trees over the log, cuts, reading and proving |
 //! | `state` | what is remembered of the store, and as of which epoch it is good |
 
 pub mod error;
+mod job;
 pub mod log;
 pub mod operation;
 mod pipeline;

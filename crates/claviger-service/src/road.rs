@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::error::{ErrorKind, ServiceError};
+use crate::job::{self, Troubled};
 use crate::log::hashes::StoredHashes;
 use crate::log::tree::{LogTree, Rebuild};
 use crate::log::{LogReader, cutter};
@@ -42,6 +43,8 @@ pub struct Options {
     pub deployment: Name,
     /// How often the log is cut.
     pub cut_every: Duration,
+    /// How often jobs look for what is due; they do so at the start too.
+    pub jobs_every: Duration,
     /// How much is kept in memory.
     pub memory: Memory,
     /// The newest signed note that was kept beside the store: a store that does not reach it was rolled back.
@@ -97,6 +100,7 @@ pub struct Inner {
     pub(crate) log: LogReader,
     pub(crate) facts: SystemFacts,
     pub(crate) on_signed: Box<dyn Fn(&str) + Send + Sync>,
+    pub(crate) troubled: Troubled,
     stop: watch::Sender<bool>,
     sequencer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -182,6 +186,7 @@ impl Road {
             log,
             facts,
             on_signed: options.on_signed,
+            troubled: Troubled::default(),
             stop,
             sequencer: Mutex::new(Some(thread)),
         }));
@@ -193,6 +198,7 @@ impl Road {
             road.sign_root_head(root_head.size, root_head.root).await?;
         }
         tokio::spawn(cutter::keep_cutting(road.clone(), options.cut_every));
+        tokio::spawn(job::keep_doing(road.clone(), options.jobs_every));
         Ok(road)
     }
 

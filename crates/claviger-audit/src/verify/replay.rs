@@ -14,6 +14,8 @@ struct Key {
     state: State,
     primary: u32,
     versions: BTreeMap<u32, State>,
+    /// When it may be destroyed, in microseconds since the Unix epoch; until then it is used for nothing.
+    destroy_at: Option<u64>,
 }
 
 /// Replays what entries say of keys. Entries come in the order of the log.
@@ -57,6 +59,9 @@ impl Replay {
             None => key.state,
         };
         let state = key.state.stricter(version);
+        if key.destroy_at.is_some() {
+            return Some(Some(state));
+        }
         let allowed = if entry.op.protects() { state.protects() } else { state.processes() };
         (!allowed).then_some(Some(state))
     }
@@ -67,8 +72,19 @@ impl Replay {
                 let state =
                     if entry.reference.as_deref()?.first()? == &1 { State::Active } else { State::PreActive };
                 let number = entry.kv?;
-                let key = Key { state, primary: number, versions: BTreeMap::from([(number, state)]) };
+                let key = Key {
+                    state,
+                    primary: number,
+                    versions: BTreeMap::from([(number, state)]),
+                    destroy_at: None,
+                };
                 self.keys.insert(id, key).is_none().then_some(())
+            }
+            Step::CancelDestroy => self.keys.get_mut(&id)?.destroy_at.take().map(drop),
+            Step::Destroy => self.keys.get_mut(&id)?.destroy(entry.t),
+            Step::ScheduleDestroy => {
+                let at = entry.reference.as_deref()?.first_chunk::<8>()?;
+                self.keys.get_mut(&id)?.schedule_destroy(u64::from_be_bytes(*at))
             }
             Step::Rotate => self.keys.get_mut(&id)?.rotate(entry.kv?),
             Step::Key(event) => self.keys.get_mut(&id)?.move_key(event),
@@ -89,6 +105,9 @@ impl Replay {
 
 impl Key {
     fn rotate(&mut self, number: u32) -> Option<()> {
+        if self.state != State::Active {
+            return None;
+        }
         // SP 800-57 part 1, 5.3.5: the originator-usage period of the old version ends when the new one takes over.
         let old = self.versions.get_mut(&self.primary)?;
         if *old == State::Active {
@@ -99,7 +118,30 @@ impl Key {
         self.versions.insert(number, fresh).is_none().then_some(())
     }
 
+    fn schedule_destroy(&mut self, at: u64) -> Option<()> {
+        if self.destroy_at.is_some() || self.state.is_destroyed() {
+            return None;
+        }
+        self.destroy_at = Some(at);
+        self.state = self.state.after(Event::Suspend).unwrap_or(self.state);
+        Some(())
+    }
+
+    /// Not without a waiting period, and not before its end.
+    fn destroy(&mut self, now: u64) -> Option<()> {
+        self.destroy_at.take().filter(|at| *at <= now)?;
+        self.state = self.state.destroyed().ok()?;
+        for state in self.versions.values_mut() {
+            *state = if state.is_destroyed() { *state } else { state.destroyed().ok()? };
+        }
+        Some(())
+    }
+
     fn move_key(&mut self, event: Event) -> Option<()> {
+        // What waits for its destruction does not come back into use but by the end of the wait.
+        if self.destroy_at.is_some() && matches!(event, Event::Activate | Event::Resume) {
+            return None;
+        }
         self.state = self.state.after(event).ok()?;
         if event == Event::Activate && self.versions.get(&self.primary) == Some(&State::PreActive) {
             return self.move_version(self.primary, event);
@@ -115,9 +157,12 @@ impl Key {
 }
 
 enum Step {
+    CancelDestroy,
     Create,
+    Destroy,
     Key(Event),
     Rotate,
+    ScheduleDestroy,
     Version(Event),
 }
 
@@ -125,6 +170,9 @@ fn step_of(op: Op) -> Option<Step> {
     Some(match op {
         Op::CreateKey => Step::Create,
         Op::RotateKey => Step::Rotate,
+        Op::ScheduleDestroy => Step::ScheduleDestroy,
+        Op::CancelDestroy => Step::CancelDestroy,
+        Op::DestroyKey => Step::Destroy,
         Op::ActivateKey => Step::Key(Event::Activate),
         Op::SuspendKey => Step::Key(Event::Suspend),
         Op::ResumeKey => Step::Key(Event::Resume),
@@ -166,13 +214,18 @@ mod tests {
         if op == Op::CreateKey {
             entry.reference = Some(Cow::Borrowed(&[0]));
         }
+        if op == Op::ScheduleDestroy {
+            entry.reference = Some(Cow::Borrowed(&[0, 0, 0, 0, 0, 0, 0, 5]));
+        }
         entry
     }
 
     fn replayed(steps: &[(Op, Option<u32>)]) -> (Vec<(u32, State, State)>, Vec<Finding>) {
         let (mut replay, mut findings) = (Replay::default(), Vec::new());
         for (at, (op, version)) in (0..).zip(steps) {
-            replay.take(0, at, &entry(*op, *version, Outcome::Ok), &mut findings);
+            // Each a microsecond after the other, so that a fifth entry is the first that may destroy.
+            let entry = Entry { t: at + 1, ..entry(*op, *version, Outcome::Ok) };
+            replay.take(0, at, &entry, &mut findings);
         }
         let states = replay.finish();
         (states.into_iter().map(|(id, (version, key))| (id.number, version, key)).collect(), findings)
@@ -185,6 +238,30 @@ mod tests {
         assert_eq!(replayed(&steps), (vec![(1, Deactivated, Active), (2, Active, Active)], vec![]));
         steps.extend([(Op::SuspendKey, None), (Op::CompromiseVersion, Some(1))]);
         assert_eq!(replayed(&steps), (vec![(1, Compromised, Suspended), (2, Active, Suspended)], vec![]));
+    }
+
+    #[test]
+    fn a_death_is_replayed_and_nobody_returns_from_it() {
+        use State::{Active, Compromised, Destroyed, DestroyedCompromised, Suspended};
+        let begun = vec![(Op::CreateKey, Some(1)), (Op::ActivateKey, Some(1))];
+        let with = |steps: &[(Op, Option<u32>)]| replayed(&[&begun, steps].concat());
+        let (schedule, cancel) = ((Op::ScheduleDestroy, None), (Op::CancelDestroy, None));
+        assert_eq!(with(&[schedule]), (vec![(1, Active, Suspended)], vec![]));
+        assert_eq!(with(&[schedule, cancel, (Op::ResumeKey, None)]), (vec![(1, Active, Active)], vec![]));
+        let rotated = (Op::RotateKey, Some(2));
+        let leaked = (Op::CompromiseVersion, Some(1));
+        let died = [rotated, schedule, leaked, (Op::DestroyKey, None)];
+        let states = vec![(1, DestroyedCompromised, Destroyed), (2, Destroyed, Destroyed)];
+        assert_eq!(with(&died), (states.clone(), vec![]));
+        for back in
+            [schedule, cancel, (Op::ResumeKey, None), (Op::ActivateKey, Some(2)), (Op::RotateKey, Some(3))]
+        {
+            let (after, findings) = with(&[&died[..], &[back]].concat());
+            assert_eq!((after, findings.len()), (states.clone(), 1), "{back:?}");
+        }
+        let known = with(&[&died[..], &[(Op::CompromiseKey, None)]].concat());
+        assert_eq!(known.0[1], (2, Destroyed, DestroyedCompromised));
+        assert_eq!(with(&[schedule, (Op::CompromiseKey, None)]).0, vec![(1, Active, Compromised)]);
     }
 
     #[test]
@@ -204,6 +281,13 @@ mod tests {
             vec![(Op::CreateKey, Some(1)), (Op::CreateKey, Some(1))],
             vec![(Op::CreateKey, Some(1)), (Op::ResumeKey, None)],
             vec![(Op::CreateKey, Some(1)), (Op::SuspendVersion, Some(9))],
+            vec![(Op::CreateKey, Some(1)), (Op::RotateKey, Some(2))],
+            vec![(Op::CreateKey, Some(1)), (Op::DestroyKey, None)],
+            vec![(Op::CreateKey, Some(1)), (Op::CancelDestroy, None)],
+            vec![(Op::CreateKey, Some(1)), (Op::ScheduleDestroy, None), (Op::ScheduleDestroy, None)],
+            vec![(Op::CreateKey, Some(1)), (Op::ScheduleDestroy, None), (Op::ActivateKey, Some(1))],
+            // Before its time.
+            vec![(Op::CreateKey, Some(1)), (Op::ScheduleDestroy, None), (Op::DestroyKey, None)],
         ] {
             assert_eq!(replayed(&steps).1.len(), 1, "{steps:?}");
         }
@@ -224,6 +308,16 @@ mod tests {
             (&[(DeactivateKey, None), (Decrypt, Some(1)), (Encrypt, Some(1))], 1),
             (&[(CompromiseKey, None), (Decrypt, Some(1))], 1),
             (&[(Decrypt, Some(9))], 1),
+            (&[(DeactivateKey, None), (Op::ScheduleDestroy, None), (Decrypt, Some(1))], 1),
+            (
+                &[
+                    (Op::ScheduleDestroy, None),
+                    (Op::CancelDestroy, None),
+                    (ResumeKey, None),
+                    (Encrypt, Some(1)),
+                ],
+                0,
+            ),
         ] {
             let findings = replayed(&[&begun, steps].concat()).1;
             assert_eq!(findings.len(), dead, "{steps:?}: {findings:?}");

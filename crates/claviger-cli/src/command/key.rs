@@ -3,11 +3,12 @@
 use clap::{Args, Subcommand};
 use claviger_client::types::Pairs;
 use claviger_client::types::key::{
-    ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, UpdateKey,
+    ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, ScheduleDestroy, UpdateKey,
 };
 use claviger_core::key::{DataClass, Event, Protection, State};
 use claviger_core::{KeyName, Purpose, Spec};
 
+use super::alias::{self, AliasCommand};
 use super::paging::Paging;
 use super::ring::{Period, parse_period, seconds};
 use crate::failure::Failure;
@@ -41,6 +42,13 @@ pub enum KeyCommand {
     Deactivate(StepArgs),
     /// Declare a key compromised: used for nothing more, and there is no way back
     Compromise(CompromiseArgs),
+    /// Take a key out of use at once, and destroy it at the end of a waiting period
+    Destroy(DestroyArgs),
+    /// End the waiting period without destroying; the key stays out of use
+    CancelDestroy(KeyArgs),
+    /// Other names of keys, which can move
+    #[command(subcommand)]
+    Alias(AliasCommand),
     /// Who can do what with a key, and by which rule
     Explain(ExplainArgs),
 }
@@ -69,6 +77,9 @@ pub struct CreateArgs {
     /// What its data is: cardholder, confidential, ephi, internal, personal or personal_special
     #[arg(long, default_value = "confidential", value_name = "CLASS")]
     data_class: DataClass,
+    /// What it is for
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    description: String,
     /// Who answers for it, by name or id; you unless said otherwise
     #[arg(long, value_name = "PRINCIPAL")]
     owner: Option<String>,
@@ -104,6 +115,9 @@ pub struct UpdateArgs {
     /// What its data is
     #[arg(long, value_name = "CLASS")]
     data_class: Option<DataClass>,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
     /// Who answers for it, by name or id
     #[arg(long, value_name = "PRINCIPAL")]
     owner: Option<String>,
@@ -148,6 +162,19 @@ pub struct CompromiseArgs {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+}
+
+/// Which key, and how long to wait.
+#[derive(Debug, Args)]
+pub struct DestroyArgs {
+    /// Key, as RING/NAME or id
+    key: String,
+    /// How many days to wait, up to 365; as long as the ring says unless said otherwise
+    #[arg(long = "in", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=365))]
+    days: Option<u16>,
+    /// Why; for the trace of the deployment, the log holds no free text
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 /// Which key, and who with it.
@@ -207,6 +234,7 @@ impl CreateArgs {
             spec: spec.into(),
             protection: self.protection.map(Into::into),
             data_class: self.data_class.into(),
+            description: self.description.clone(),
             owner: self.owner.clone(),
             labels: Pairs(pair::to_map(&self.labels, "label")?),
             rotation_period_seconds: self.rotation_period.map(|span| span.as_secs()),
@@ -224,6 +252,7 @@ impl UpdateArgs {
         };
         let update = UpdateKey {
             data_class: self.data_class.map(Into::into),
+            description: self.description.clone(),
             owner: self.owner.clone(),
             labels,
             rotation_period_seconds: self.rotation_period.map(Period::to_seconds),
@@ -246,7 +275,10 @@ impl KeyCommand {
                 return session.format.print(&versions, versions_table);
             }
             Self::Create(args) => client.create_key(&args.to_request()?).await?,
-            Self::Show(args) => client.read_key(&args.key).await?,
+            Self::Show(args) => return args.show(session).await,
+            Self::Alias(command) => return command.run(session).await,
+            Self::Destroy(args) => args.run(session).await?,
+            Self::CancelDestroy(args) => client.cancel_destroy(&args.key).await?,
             Self::Update(args) => client.update_key(&args.key, &args.to_request()?, args.if_revision).await?,
             Self::Rotate(args) => client.rotate_key(&args.key).await?,
             Self::Activate(args) => args.step(session, Event::Activate).await?,
@@ -260,6 +292,27 @@ impl KeyCommand {
 }
 
 type KeyAnswer = claviger_client::Answer<Key>;
+
+impl KeyArgs {
+    async fn show(self, session: &Session) -> Result<(), Failure> {
+        let key = session.client()?.read_key(&self.key).await?.value;
+        let aliases = alias::names_of(session, &self.key).await?.join(", ");
+        let with_aliases = |key: &Key| {
+            let mut rows = rows(key);
+            rows.insert(2, ("aliases", aliases));
+            record(&rows)
+        };
+        session.format.print(&key, with_aliases)
+    }
+}
+
+impl DestroyArgs {
+    async fn run(self, session: &Session) -> Result<KeyAnswer, Failure> {
+        let waiting_seconds = self.days.map(|days| u64::from(days) * 86_400);
+        let wish = ScheduleDestroy { waiting_seconds, reason: self.reason };
+        Ok(session.client()?.schedule_destroy(&self.key, &wish).await?)
+    }
+}
 
 impl StepArgs {
     async fn step(self, session: &Session, event: Event) -> Result<KeyAnswer, Failure> {
@@ -325,8 +378,12 @@ impl ExplainArgs {
 }
 
 fn table(key: &Key) -> String {
+    record(&rows(key))
+}
+
+fn rows(key: &Key) -> Vec<(&'static str, String)> {
     let labels: Vec<_> = key.labels.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    record(&[
+    vec![
         ("name", key.name.to_string()),
         ("id", key.id.to_string()),
         ("state", key.state.to_string()),
@@ -334,13 +391,15 @@ fn table(key: &Key) -> String {
         ("spec", key.spec.to_string()),
         ("protection", key.protection.to_string()),
         ("data class", key.data_class.to_string()),
+        ("description", key.description.clone()),
         ("owner", key.owner.to_string()),
         ("labels", labels.join(", ")),
         ("rotation period", seconds(key.rotation_period_seconds, "as the ring says")),
         ("protecting version", key.primary.to_string()),
+        ("destroyed at", key.destroy_at.map(|at| at.to_string()).unwrap_or_default()),
         ("created at", key.created_at.to_string()),
         ("revision", key.revision.to_string()),
-    ])
+    ]
 }
 
 fn versions_table(versions: &KeyVersions) -> String {
@@ -408,6 +467,7 @@ mod tests {
             spec,
             protection: None,
             data_class: DataClass::Cardholder,
+            description: String::new(),
             owner: None,
             labels: vec![("team".into(), "a".into())],
             rotation_period: None,

@@ -1,6 +1,7 @@
 //! The commands, one module per noun.
 
-pub(crate) mod audit;
+pub(crate) mod alias;
+mod audit;
 mod credential;
 mod demo;
 mod grant;

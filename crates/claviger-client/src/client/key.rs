@@ -6,7 +6,9 @@ use http::Method;
 use super::transport::{Plane, segment};
 use super::{Client, Reply};
 use crate::types::Page;
-use crate::types::key::{ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, UpdateKey};
+use crate::types::key::{
+    ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, ScheduleDestroy, UpdateKey,
+};
 
 #[expect(
     clippy::missing_errors_doc,
@@ -41,6 +43,16 @@ impl Client {
     /// Moves a key, or the one version that `change` names, along its lifecycle.
     pub async fn change_key_state(&self, key: &str, event: Event, change: &ChangeState) -> Reply<Key> {
         self.change(Method::POST, path(key, &format!("/{event}"))).json(change).answer().await
+    }
+
+    /// Takes a key out of use, and has it destroyed at the end of a waiting period.
+    pub async fn schedule_destroy(&self, key: &str, wish: &ScheduleDestroy) -> Reply<Key> {
+        self.change(Method::POST, path(key, "/destroy")).json(wish).answer().await
+    }
+
+    /// Ends the waiting period of a key without destroying it.
+    pub async fn cancel_destroy(&self, key: &str) -> Reply<Key> {
+        self.change(Method::POST, path(key, "/cancel-destroy")).answer().await
     }
 
     /// Lists all versions of a key.

@@ -5,6 +5,7 @@
 //! it says so only when nothing was released. A creating call carries an idempotency key, so that its repetition finds
 //! what the first one made. All others are sent once.
 
+mod alias;
 mod audit;
 mod error;
 mod identity;

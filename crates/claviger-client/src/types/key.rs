@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::text::{
     ActionWord, DataClassWord, GeneratorWord, GrantIdText, KeyIdText, KeyNameText, KeyRingIdText, NameText,
-    OriginWord, PrincipalIdText, ProtectionWord, PurposeWord, SpecWord, StateWord,
+    OriginWord, PrincipalIdText, ProtectionWord, PurposeWord, RotationWord, SpecWord, StateWord,
 };
 use super::{Base64Bytes, Instant, Pairs, patch};
 
@@ -26,6 +26,8 @@ pub struct Key {
     pub protection: ProtectionWord,
     /// What its data is.
     pub data_class: DataClassWord,
+    /// What it is for, in its owners' words.
+    pub description: String,
     /// Who answers for it.
     pub owner: PrincipalIdText,
     /// Free words of its owners.
@@ -37,6 +39,9 @@ pub struct Key {
     pub state: StateWord,
     /// Number of the version that protects.
     pub primary: u32,
+    /// When it is destroyed; from the wish to it on it is used for nothing.
+    #[schema(required)]
+    pub destroy_at: Option<Instant>,
     /// When it was created.
     pub created_at: Instant,
     /// Counts its changes; the ETag of a read.
@@ -69,6 +74,9 @@ pub struct KeyVersion {
     pub public_key: Option<Base64Bytes>,
     /// Uses on new data, counted where the primitive has a limit; else zero.
     pub protect_uses: u64,
+    /// How it came to follow the one before it; absent for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotated: Option<RotationWord>,
     /// When it was made.
     pub created_at: Instant,
     /// When it first became active.
@@ -102,6 +110,9 @@ pub struct CreateKey {
     pub protection: Option<ProtectionWord>,
     /// What its data is.
     pub data_class: DataClassWord,
+    /// What it is for: up to 8192 bytes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
     /// Who answers for it, by identifier or name; the caller unless said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
@@ -128,6 +139,9 @@ pub struct UpdateKey {
     /// What its data is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_class: Option<DataClassWord>,
+    /// What it is for: up to 8192 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// Who answers for it, by identifier or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
@@ -148,6 +162,18 @@ pub struct ChangeState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub version: Option<u32>,
+    /// Why; for the trace of the deployment, the log holds no free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Takes a key out of use, and has it destroyed at the end of a waiting period. The body may be absent altogether.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleDestroy {
+    /// How long to wait; as long as the ring says unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_seconds: Option<u64>,
     /// Why; for the trace of the deployment, the log holds no free text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

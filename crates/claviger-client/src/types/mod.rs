@@ -4,6 +4,7 @@
 //! in `_seconds`; words, names and identifiers are the house's own, parsed when they arrive ([`Text`]). Requests refuse
 //! members that they do not know.
 
+pub mod alias;
 pub mod audit;
 pub mod bytes;
 pub mod credential;

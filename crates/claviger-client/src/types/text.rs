@@ -6,10 +6,10 @@ use std::ops::Deref;
 use std::str::FromStr;
 
 use claviger_core::grant::Selector;
-use claviger_core::key::{DataClass, Generator, Origin, Protection, Separation, State};
+use claviger_core::key::{DataClass, Generator, Origin, Protection, Rotation, Separation, State};
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Standing};
 use claviger_core::{
-    Action, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId, Purpose, Spec,
+    Action, AliasName, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId, Purpose, Spec,
 };
 use claviger_crypto::SignatureAlgorithm;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -138,6 +138,8 @@ words! {
     PurposeWord = Purpose,
     /// A role.
     RoleWord = Role,
+    /// A way to rotate.
+    RotationWord = Rotation,
     /// A rule of separation.
     SeparationWord = Separation,
     /// A signature algorithm.
@@ -178,6 +180,9 @@ ids! {
     PrincipalIdText = PrincipalId,
 }
 
+/// The name of an alias.
+pub type AliasNameText = Text<AliasName>;
+
 /// A name.
 pub type NameText = Text<Name>;
 
@@ -186,6 +191,14 @@ pub type KeyNameText = Text<KeyName>;
 
 /// An IP network, as in `10.0.0.0/8`.
 pub type NetworkText = Text<ipnet::IpNet>;
+
+impl Textual for AliasName {
+    const SCHEMA: &'static str = "AliasName";
+
+    fn describe(object: ObjectBuilder) -> ObjectBuilder {
+        object.pattern(Some("^(?!aws/)[a-zA-Z0-9/_-]{1,250}$"))
+    }
+}
 
 impl Textual for Name {
     const SCHEMA: &'static str = "Name";

@@ -96,6 +96,28 @@ impl State {
         })
     }
 
+    /// The state after destruction. What is in use, or out of it for a while, is deactivated on the way: SP 800-57 part 1,
+    /// 7.3, has no arrow from there to `destroyed`.
+    ///
+    /// # Errors
+    /// [`NoTransition`] for what is destroyed already.
+    pub fn destroyed(self) -> Result<Self, NoTransition> {
+        match self {
+            Self::Active | Self::Suspended => self.after(Event::Deactivate)?.after(Event::Destroy),
+            Self::Compromised
+            | Self::Deactivated
+            | Self::Destroyed
+            | Self::DestroyedCompromised
+            | Self::PreActive => self.after(Event::Destroy),
+        }
+    }
+
+    /// Is the material gone?
+    #[must_use]
+    pub const fn is_destroyed(self) -> bool {
+        matches!(self, Self::Destroyed | Self::DestroyedCompromised)
+    }
+
     /// The stricter of two states: what a key and one of its versions allow together.
     #[must_use]
     pub fn stricter(self, other: Self) -> Self {
@@ -162,6 +184,18 @@ mod tests {
                 assert_eq!(both, b.stricter(a));
                 assert_eq!(both.protects(), a.protects() && b.protects());
                 assert_eq!(both.processes(), a.processes() && b.processes());
+            }
+        }
+    }
+
+    #[test]
+    fn everything_can_be_destroyed_once() {
+        for state in State::ALL {
+            let destroyed = state.destroyed();
+            assert_eq!(destroyed.is_err(), state.is_destroyed(), "{state}");
+            if let Ok(destroyed) = destroyed {
+                assert!(destroyed.is_destroyed());
+                assert_eq!(destroyed == State::DestroyedCompromised, state == State::Compromised, "{state}");
             }
         }
     }

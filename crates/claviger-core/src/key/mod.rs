@@ -9,7 +9,7 @@ pub use lifecycle::{Event, NoTransition, State};
 pub use record::{Key, KeyRecord, Labels, NotALabel};
 pub use ring::{KeyRing, RingPolicy, Separation};
 pub use version::{
-    Generator, KeyVersion, Origin, Processing, Protecting, Protection, Provenance, UseRefused, Wrap,
+    Generator, KeyVersion, Origin, Processing, Protecting, Protection, Provenance, Rotation, UseRefused, Wrap,
 };
 
 /// What the data under a key is, which decides the regimes that bind it.

@@ -25,6 +25,8 @@ pub struct Key {
     pub protection: Protection,
     /// What its data is.
     pub data_class: DataClass,
+    /// What its owners say it is for: up to [`Key::MAX_DESCRIPTION`] bytes.
+    pub description: String,
     /// Who answers for it.
     pub owner: PrincipalId,
     /// Free words of its owners.
@@ -35,6 +37,10 @@ pub struct Key {
     pub state: State,
     /// Number of the version that protects.
     pub primary: u32,
+    /// When its newest version was made.
+    pub rotated_at: Timestamp,
+    /// When it is destroyed; from the wish to it on, until then, it is used for nothing.
+    pub destroy_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Counts the writes of this row.
@@ -42,12 +48,34 @@ pub struct Key {
 }
 
 impl Key {
+    /// Longest description, in bytes.
+    pub const MAX_DESCRIPTION: usize = 8192;
+
     /// This key after `event` on the key as a whole.
     ///
     /// # Errors
     /// [`NoTransition`] when the lifecycle has no such arrow.
     pub fn after(&self, event: Event) -> Result<Self, NoTransition> {
         Ok(Self { state: self.state.after(event)?, ..self.clone() })
+    }
+
+    /// This key out of use, to be destroyed at `at`. What is active is suspended; what cannot be keeps its state, and is used
+    /// for nothing all the same.
+    ///
+    /// # Errors
+    /// [`NoTransition`] for what is destroyed already.
+    pub fn to_be_destroyed(&self, at: Timestamp) -> Result<Self, NoTransition> {
+        self.state.destroyed()?;
+        let state = self.state.after(Event::Suspend).unwrap_or(self.state);
+        Ok(Self { state, destroy_at: Some(at), ..self.clone() })
+    }
+
+    /// The tombstone of this key.
+    ///
+    /// # Errors
+    /// [`NoTransition`] for what is destroyed already.
+    pub fn destroyed(&self) -> Result<Self, NoTransition> {
+        Ok(Self { state: self.state.destroyed()?, destroy_at: None, ..self.clone() })
     }
 
     /// How often one of its versions may protect before it must be replaced; `None` if never for this reason. What the spec
@@ -129,13 +157,37 @@ impl KeyRecord {
         self.key.state.stricter(version.state)
     }
 
+    /// How often the key rotates by policy: by its own, or by its ring's.
+    #[must_use]
+    pub fn rotation_period(&self) -> Option<Duration> {
+        self.key.rotation_period.or(self.ring.policy.rotation_period)
+    }
+
+    /// When the key rotates next by policy; `None` when it does not, be it for want of one or of an active state.
+    #[must_use]
+    pub fn next_rotation_at(&self) -> Option<Timestamp> {
+        let period = self.rotation_period().filter(|_| self.key.state == State::Active)?;
+        Some(self.key.rotated_at.after(period))
+    }
+
+    /// Nothing is used while the key waits for its destruction.
+    fn in_use(&self, number: u32) -> Result<(), UseRefused> {
+        if self.key.destroy_at.is_none() {
+            return Ok(());
+        }
+        let version = KeyVersionId { key: self.key.id, number };
+        let state = self.find_version(number).map_or(self.key.state, |version| self.state_of(version));
+        Err(UseRefused { waits: true, ..UseRefused::by_state(version, state) })
+    }
+
     /// The primary version, for use on new data.
     ///
     /// # Errors
     /// [`UseRefused`] when key or version do not protect.
     pub fn protecting(&self) -> Result<Protecting<'_>, UseRefused> {
+        self.in_use(self.key.primary)?;
         let id = KeyVersionId { key: self.key.id, number: self.key.primary };
-        let missing = UseRefused { version: id, state: self.key.state };
+        let missing = UseRefused::by_state(id, self.key.state);
         let version = self.find_version(self.key.primary).ok_or(missing)?;
         version.protecting(self.state_of(version))
     }
@@ -145,6 +197,7 @@ impl KeyRecord {
     /// # Errors
     /// [`UseRefused`] when key or version do not process.
     pub fn processing(&self, number: u32) -> Result<Option<Processing<'_>>, UseRefused> {
+        self.in_use(number)?;
         self.find_version(number).map(|version| version.processing(self.state_of(version))).transpose()
     }
 }
@@ -163,11 +216,14 @@ mod tests {
             spec,
             protection,
             data_class: DataClass::Cardholder,
+            description: String::new(),
             owner: PrincipalId::from_bytes([3; 16]),
             labels: Labels::default(),
             rotation_period: None,
             state: State::Active,
             primary: 1,
+            rotated_at: Timestamp::from_micros(0),
+            destroy_at: None,
             created_at: Timestamp::from_micros(0),
             revision: 1,
         };

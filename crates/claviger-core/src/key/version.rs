@@ -58,6 +58,23 @@ crate::named! {
     }
 }
 
+/// How a version came to follow the one before it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Rotation {
+    /// It was due by the rotation period of key or ring.
+    ByPolicy,
+    /// Somebody asked for it.
+    OnDemand,
+}
+
+crate::named! {
+    /// Text that is not a way to rotate.
+    Rotation, "a way to rotate" {
+        ByPolicy = "by_policy",
+        OnDemand = "on_demand",
+    }
+}
+
 /// How a version's material came to be: what the evidence says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
@@ -103,6 +120,8 @@ pub struct KeyVersion {
     pub public_key: Option<Vec<u8>>,
     /// Where it came from.
     pub provenance: Provenance,
+    /// How it came to follow the one before it; `None` for a key's first.
+    pub rotated: Option<Rotation>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it first became active.
@@ -126,12 +145,21 @@ impl KeyVersion {
         Ok(Self { state, activated_at, state_changed_at: now, ..self.clone() })
     }
 
+    /// The tombstone of this version, destroyed at `now`: its material is gone, and what is known of it stays.
+    ///
+    /// # Errors
+    /// [`NoTransition`] for what is destroyed already.
+    pub fn destroyed(&self, now: Timestamp) -> Result<Self, NoTransition> {
+        let state = self.state.destroyed()?;
+        Ok(Self { state, wrap: None, state_changed_at: now, ..self.clone() })
+    }
+
     pub(super) fn protecting(&self, state: State) -> Result<Protecting<'_>, UseRefused> {
-        if state.protects() { Ok(Protecting(self)) } else { Err(UseRefused { version: self.id, state }) }
+        if state.protects() { Ok(Protecting(self)) } else { Err(UseRefused::by_state(self.id, state)) }
     }
 
     pub(super) fn processing(&self, state: State) -> Result<Processing<'_>, UseRefused> {
-        if state.processes() { Ok(Processing(self)) } else { Err(UseRefused { version: self.id, state }) }
+        if state.processes() { Ok(Processing(self)) } else { Err(UseRefused::by_state(self.id, state)) }
     }
 }
 
@@ -161,10 +189,18 @@ impl<'a> Processing<'a> {
 
 /// The state of key or version does not allow the use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("version {} of the key is {state}", version.number)]
+#[error("version {} of the key is {state}{}", version.number, if *waits { ", and the key waits for its destruction" } else { "" })]
 pub struct UseRefused {
     /// The version.
     pub version: KeyVersionId,
     /// What key and version allow together.
     pub state: State,
+    /// Does the key wait for its destruction?
+    pub waits: bool,
+}
+
+impl UseRefused {
+    pub(super) const fn by_state(version: KeyVersionId, state: State) -> Self {
+        Self { version, state, waits: false }
+    }
 }

@@ -281,6 +281,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         filter: KeyFilter,
         page: Page<KeyName>,
     ) -> Result<Vec<(KeyName, Key)>, StoreError>;
+    /// Active keys whose rotation is due at `now`, by their own rule or their ring's; at most `limit`.
+    async fn list_rotation_due(&self, now: Timestamp, limit: u32) -> Result<Vec<KeyId>, StoreError>;
+    /// Keys whose waiting period is over at `now`, in the order of its end; at most `limit`.
+    async fn list_destruction_due(&self, now: Timestamp, limit: u32) -> Result<Vec<KeyId>, StoreError>;
     /// State of every version and its key, in the order of ids: what a replay of the log must yield.
     async fn list_states(
         &self,

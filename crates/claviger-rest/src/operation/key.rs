@@ -1,16 +1,19 @@
 //! Keys and their lives.
 
+use std::time::Duration;
+
 use axum::extract::Request;
 use claviger_client::types::Page;
 use claviger_client::types::key::{
     ChangeState, CreateKey as WireCreate, Explanations, Key as WireKey, KeyVersions, ListKeys as WireList,
-    UpdateKey as WireUpdate,
+    ScheduleDestroy as WireDestroy, UpdateKey as WireUpdate,
 };
 use claviger_core::KeyName;
 use claviger_core::key::{Event, KeyRecord};
 use claviger_core::port::store::Page as ServicePage;
 use claviger_service::operation::{
-    ChangeKeyState, ExplainKey, KeyFilterRef, ListKeys, Operation as _, ReadKey, RotateKey, UpdateKey,
+    CancelDestroy, ChangeKeyState, ExplainKey, KeyFilterRef, ListKeys, Operation as _, ReadKey, RotateKey,
+    ScheduleDestroy, UpdateKey,
 };
 use http::{StatusCode, Uri};
 
@@ -78,6 +81,27 @@ pub(crate) async fn explain(arrival: Arrival, In(key): In<String>) -> Answered {
     let done = arrival.perform(ExplainKey { key: parse(&key)? }).await?;
     let items = done.output.iter().map(|(principal, line)| explanation_to_wire(principal, line)).collect();
     Ok(Answer::json(&Explanations { items })?.recorded(&done.receipt))
+}
+
+pub(crate) async fn schedule_destroy(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
+    let key = parse(&key)?;
+    let wire: WireDestroy = body::json_if_any(request, arrival.api().limits().body).await?;
+    let operation = ScheduleDestroy { key, waiting: wire.waiting_seconds.map(Duration::from_secs) };
+    let action = operation.action();
+    let done = arrival.perform(operation).await?;
+    if let Some(reason) = &wire.reason {
+        trace_reason(action, &done.receipt, reason);
+    }
+    let answer = Answer::json(&record_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn cancel_destroy(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
+    let key = parse(&key)?;
+    body::none(request).await?;
+    let done = arrival.perform(CancelDestroy { key }).await?;
+    let answer = Answer::json(&record_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
 }
 
 async fn change(event: Event, arrival: Arrival, key: String, request: Request) -> Answered {

@@ -1,5 +1,6 @@
 //! What each route does: parse at the door, one call down the road, answer.
 
+pub(crate) mod alias;
 pub(crate) mod audit;
 pub(crate) mod identity;
 pub(crate) mod key;

@@ -2,18 +2,19 @@
 
 use axum::routing::MethodFilter;
 use claviger_client::types::Page;
+use claviger_client::types::alias::{Alias, CreateAlias, ListAliases, MoveAlias};
 use claviger_client::types::audit::{Checkpoints, EntryPage, ListStates, LiveState, Proof, ReadEntries};
 use claviger_client::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
 use claviger_client::types::grant::{CreateGrant, Grant, ListGrants, Revoke};
 use claviger_client::types::key::{
-    ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, UpdateKey,
+    ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, ScheduleDestroy, UpdateKey,
 };
 use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal};
 use claviger_client::types::ring::{CreateRing, ListRings, Ring, SetSeparation, UpdateRing};
 use claviger_client::types::system::{Health, SystemStatus, Version};
 
 use super::row::{Row, row};
-use crate::operation::{audit, identity, key, ring, system};
+use crate::operation::{alias, audit, identity, key, ring, system};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -26,6 +27,7 @@ pub(super) fn rows() -> Vec<Row> {
         open_rows(),
         ring_rows(),
         key_rows(),
+        alias_rows(),
         principal_rows(),
         grant_rows(),
         credential_rows(),
@@ -137,6 +139,23 @@ fn key_rows() -> Vec<Row> {
         .may_take::<ChangeState>()
         .gives::<Key>(),
         row(
+            POST,
+            "/v1/keys/{key}/destroy",
+            "schedule_destroy",
+            "Takes a key out of use, and has it destroyed at the end of a waiting period.",
+            key::schedule_destroy,
+        )
+        .may_take::<ScheduleDestroy>()
+        .gives::<Key>(),
+        row(
+            POST,
+            "/v1/keys/{key}/cancel-destroy",
+            "cancel_destroy",
+            "Ends the waiting period of a key without destroying it; it stays out of use.",
+            key::cancel_destroy,
+        )
+        .gives::<Key>(),
+        row(
             GET,
             "/v1/keys/{key}/versions",
             "list_key_versions",
@@ -152,6 +171,24 @@ fn key_rows() -> Vec<Row> {
             key::explain,
         )
         .gives::<Explanations>(),
+    ]
+}
+
+fn alias_rows() -> Vec<Row> {
+    vec![
+        row(POST, "/v1/aliases", "create_alias", "Gives a key another name.", alias::create)
+            .takes::<CreateAlias>()
+            .gives::<Alias>()
+            .creates(),
+        row(GET, "/v1/aliases", "list_aliases", "Lists aliases in the order of their names.", alias::list)
+            .asks::<ListAliases>()
+            .gives::<Page<Alias>>(),
+        row(GET, "/v1/aliases/{alias}", "read_alias", "Reads an alias.", alias::read).gives::<Alias>(),
+        row(PUT, "/v1/aliases/{alias}", "move_alias", "Moves an alias to another key.", alias::move_to)
+            .takes::<MoveAlias>()
+            .gives::<Alias>(),
+        row(DELETE, "/v1/aliases/{alias}", "remove_alias", "Takes an alias away.", alias::remove)
+            .gives::<Alias>(),
     ]
 }
 

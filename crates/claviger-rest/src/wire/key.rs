@@ -27,11 +27,13 @@ pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
         spec: key.spec.into(),
         protection: key.protection.into(),
         data_class: key.data_class.into(),
+        description: key.description.clone(),
         owner: key.owner.into(),
         labels: key.labels.pairs().iter().cloned().collect(),
         rotation_period_seconds: seconds(key.rotation_period),
         state: key.state.into(),
         primary: key.primary,
+        destroy_at: key.destroy_at.map(Into::into),
         created_at: key.created_at.into(),
         revision: key.revision,
     }
@@ -56,6 +58,7 @@ fn version_to_wire(record: &KeyRecord, version: &KeyVersion) -> WireVersion {
         module_health_ok: version.provenance.health_ok,
         public_key: version.public_key.clone().map(Into::into),
         protect_uses: version.protect_uses,
+        rotated: version.rotated.map(Into::into),
         created_at: version.created_at.into(),
         activated_at: version.activated_at.map(Into::into),
         state_changed_at: version.state_changed_at.into(),
@@ -92,6 +95,7 @@ pub fn create_from_wire(wire: WireCreate) -> Result<CreateKey, Failure> {
         spec: wire.spec.0,
         protection: wire.protection.map(|word| word.0),
         data_class: wire.data_class.0,
+        description: wire.description,
         owner: parse_if_any(wire.owner.as_deref())?,
         labels: labels_from_wire(wire.labels)?,
         rotation_period: span(wire.rotation_period_seconds),
@@ -106,6 +110,7 @@ pub fn create_from_wire(wire: WireCreate) -> Result<CreateKey, Failure> {
 pub fn patch_from_wire(wire: UpdateKey) -> Result<KeyPatch, Failure> {
     Ok(KeyPatch {
         data_class: wire.data_class.map(|word| word.0),
+        description: wire.description,
         owner: parse_if_any(wire.owner.as_deref())?,
         labels: wire.labels.map(labels_from_wire).transpose()?,
         rotation_period: wire.rotation_period_seconds.map(span),

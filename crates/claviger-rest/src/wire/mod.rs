@@ -1,5 +1,6 @@
 //! Wire types from and to the house's own. What arrives is parsed here or refused here.
 
+pub mod alias;
 pub mod audit;
 pub mod identity;
 pub mod key;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use claviger_core::Action;
 use claviger_core::alias::{Alias, AliasName};
 use claviger_core::change::Change;
-use claviger_core::key::{Key, State};
+use claviger_core::key::Key;
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{AliasFilter, Page};
 use claviger_crypto::digest;
 
+use super::destroy_key::refuse_ended;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::pipeline::submission::{Note, reference};
@@ -39,7 +40,12 @@ impl Operation for CreateAlias {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
         let key = &view.record()?.key;
-        check_named(key)?;
+        let request = format!("create_alias {self:?}");
+        if view.made_before(request.as_bytes()).await?.is_some() {
+            let made = view.store().find_alias(&self.name).await?.ok_or_else(ServiceError::not_found)?;
+            return Ok(Staged::reading(made, view.note()));
+        }
+        refuse_ended(key)?;
         if view.store().find_alias(&self.name).await?.is_some() {
             return Err(ServiceError::new(ErrorKind::AlreadyExists, "the alias names a key already"));
         }
@@ -52,8 +58,9 @@ impl Operation for CreateAlias {
             updated_at: view.now,
             revision: 0,
         };
-        let note = note(view, &self.name, &[]);
-        Ok(Staged::changing(Alias { revision: 1, ..alias.clone() }, vec![Change::PutAlias(alias)], note))
+        let mut changes = vec![Change::PutAlias(alias.clone())];
+        changes.extend(view.remember_making(request.as_bytes(), *key.id.as_bytes()));
+        Ok(Staged::changing(Alias { revision: 1, ..alias }, changes, note(view, &self.name, &[])))
     }
 }
 
@@ -80,7 +87,7 @@ impl Operation for MoveAlias {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
         let key = &view.record()?.key;
-        check_named(key)?;
+        refuse_ended(key)?;
         let alias = view.store().find_alias(&self.name).await?.ok_or_else(ServiceError::not_found)?;
         let from = Arc::new(view.load_key(alias.key).await?);
         view.may(Action::RemoveAlias, &from).await?;
@@ -194,17 +201,6 @@ async fn named(view: &View<'_>, name: &AliasName) -> Result<Alias, ServiceError>
     }
     // What is allowed on the one key is not yet allowed on the other.
     Err(ServiceError::new(ErrorKind::Conflict, "the alias moved in between; try again"))
-}
-
-/// A destroyed key has no names but its own.
-fn check_named(key: &Key) -> Result<(), ServiceError> {
-    if matches!(key.state, State::Destroyed | State::DestroyedCompromised) {
-        return Err(ServiceError::new(
-            ErrorKind::WrongState,
-            format!("a key that is {} has no aliases", key.state),
-        ));
-    }
-    Ok(())
 }
 
 /// Does the key have room for one more?

@@ -5,6 +5,7 @@ use claviger_core::change::{Change, Subject};
 use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, State};
 use claviger_core::permit::Permit;
 
+use super::destroy_key::refuse_waiting;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::pipeline::submission::Note;
@@ -24,8 +25,8 @@ impl ChangeKeyState {
     /// The key as a whole, or one version of it, and what befalls it.
     ///
     /// # Errors
-    /// Invalid for an event that people do not bring about this way: destruction goes through erasure, and a version is
-    /// activated with its key.
+    /// Invalid for an event that people do not bring about this way: a key is destroyed at the end of its waiting
+    /// period, with all its versions, and a version is activated with its key.
     pub fn new(key: KeyRef, version: Option<u32>, event: Event) -> Result<Self, ServiceError> {
         let action = match (event, version) {
             (Event::Activate, None) => Action::ActivateKey,
@@ -45,7 +46,7 @@ impl ChangeKeyState {
             (Event::Destroy, _) => {
                 return Err(ServiceError::new(
                     ErrorKind::Unsupported,
-                    "destruction is not supported by this release",
+                    "a key is destroyed at the end of a waiting period, with all its versions",
                 ));
             }
         };
@@ -86,6 +87,9 @@ impl Operation for ChangeKeyState {
 
 impl ChangeKeyState {
     fn change_key(&self, view: &View<'_>, record: &mut KeyRecord) -> Result<Vec<Change>, ServiceError> {
+        if matches!(self.event, Event::Activate | Event::Resume) {
+            refuse_waiting(&record.key)?;
+        }
         let key = record.key.after(self.event)?;
         let mut changes = vec![Change::PutKey(key.clone())];
         record.key = Key { revision: key.revision + 1, ..key };

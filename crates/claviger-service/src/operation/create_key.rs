@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_core::change::Change;
-use claviger_core::key::{DataClass, Event, Key, KeyRecord, KeyRing, KeyVersion, Labels, Protection, State};
+use claviger_core::key::{
+    DataClass, Event, Key, KeyRecord, KeyRing, KeyVersion, Labels, Protection, Rotation, State,
+};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::MaterialRequest;
 use claviger_core::principal::{PrincipalKind, Standing};
@@ -31,6 +33,8 @@ pub struct CreateKey {
     pub protection: Option<Protection>,
     /// What its data is.
     pub data_class: DataClass,
+    /// What it is for, in its owners' words: up to [`Key::MAX_DESCRIPTION`] bytes.
+    pub description: String,
     /// Who answers for it; the caller by default.
     pub owner: Option<PrincipalRef>,
     /// Free words.
@@ -56,6 +60,7 @@ impl CreateKey {
     }
 
     fn check(&self, view: &View<'_>, protection: Protection) -> Result<(), ServiceError> {
+        check_description(&self.description)?;
         if !self.spec.allows(self.purpose) {
             let purposes: Vec<_> = self.spec.purposes().iter().map(|purpose| purpose.name()).collect();
             return Err(ServiceError::invalid(format!(
@@ -116,15 +121,18 @@ impl Operation for CreateKey {
             spec: self.spec,
             protection,
             data_class: self.data_class,
+            description: self.description.clone(),
             owner: self.owner(view).await?,
             labels: self.labels.clone(),
             rotation_period: self.rotation_period,
             state: if self.activate { State::Active } else { State::PreActive },
             primary: 1,
+            rotated_at: view.now,
+            destroy_at: None,
             created_at: view.now,
             revision: 0,
         };
-        let mut version = make_version(view, ring, &key, 1).await?;
+        let mut version = make_version(view, ring, &key, 1, None).await?;
         if self.activate {
             version = version.after(Event::Activate, view.now)?;
         }
@@ -145,12 +153,21 @@ impl Operation for CreateKey {
     }
 }
 
+/// Is the description short enough?
+pub(super) fn check_description(description: &str) -> Result<(), ServiceError> {
+    if description.len() <= Key::MAX_DESCRIPTION {
+        return Ok(());
+    }
+    Err(ServiceError::invalid(format!("a description has at most {} bytes", Key::MAX_DESCRIPTION)))
+}
+
 /// Has the provider make material for version `number`, not yet in use.
 pub(super) async fn make_version(
     view: &View<'_>,
     ring: &KeyRing,
     key: &Key,
     number: u32,
+    rotated: Option<Rotation>,
 ) -> Result<KeyVersion, ServiceError> {
     let id = KeyVersionId { key: key.id, number };
     let request = MaterialRequest {
@@ -169,6 +186,7 @@ pub(super) async fn make_version(
         wrap: Some(made.wrap),
         public_key: made.public_key,
         provenance: made.provenance,
+        rotated,
         created_at: view.now,
         activated_at: None,
         state_changed_at: view.now,

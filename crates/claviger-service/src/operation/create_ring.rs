@@ -5,6 +5,7 @@ use claviger_core::key::{KeyRing, RingPolicy, Separation};
 use claviger_core::permit::Permit;
 use claviger_core::{Action, KeyRingId, Name};
 
+use super::destroy_key::LONGEST_WAIT;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::pipeline::submission::{Note, reference};
@@ -72,8 +73,14 @@ pub(super) fn check_policy(policy: &RingPolicy) -> Result<(), ServiceError> {
     if policy.destroy_waiting_period < week {
         return Err(ServiceError::invalid("the waiting period before destruction is at least 7 days"));
     }
-    if policy.quorum < 2 {
-        return Err(ServiceError::invalid("a quorum is at least 2 custodians"));
+    if policy.destroy_waiting_period > LONGEST_WAIT {
+        return Err(ServiceError::invalid("the waiting period before destruction is at most 365 days"));
+    }
+    let alone = policy.quorum == 0 && policy.separation == Separation::Relaxed;
+    if policy.quorum < 2 && !alone {
+        return Err(ServiceError::invalid(
+            "a quorum is at least 2 custodians; in a ring whose separation is relaxed it may be 0, nobody",
+        ));
     }
     let day = std::time::Duration::from_secs(86_400);
     let spans = [policy.rotation_period, policy.protect_period, policy.process_period];

@@ -1,9 +1,9 @@
 //! Rotates a key: a new version protects from now on; the old one processes what it protected.
 
-use claviger_core::Action;
 use claviger_core::change::{Change, Subject};
-use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, State};
+use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, Rotation, State};
 use claviger_core::permit::Permit;
+use claviger_core::{Action, KeyId};
 
 use super::create_key::make_version;
 use super::{Operation, Staged};
@@ -12,7 +12,7 @@ use crate::pipeline::submission::Note;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
-/// Rotates a key.
+/// Rotates a key because somebody asks for it.
 #[derive(Debug)]
 pub struct RotateKey {
     /// The key.
@@ -31,37 +31,67 @@ impl Operation for RotateKey {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
-        let record = view.record()?;
-        if record.key.state != State::Active {
-            let message = format!("a key that is {} is not rotated", record.key.state);
-            return Err(ServiceError::new(ErrorKind::WrongState, message)
-                .because_of(Obstacle::State(record.key.state)));
-        }
-        let last = record.versions.last().map_or(0, |version| version.id.number);
-        let number =
-            last.checked_add(1).ok_or_else(|| ServiceError::invalid("the key has no version left"))?;
-        let fresh =
-            make_version(view, &record.ring, &record.key, number).await?.after(Event::Activate, view.now)?;
-        let key = Key { primary: number, ..record.key.clone() };
-        let mut changes = vec![Change::PutVersion(fresh.clone())];
-        let mut versions = Vec::with_capacity(record.versions.len() + 1);
-        for version in &record.versions {
-            // SP 800-57 part 1, 5.3.5: the originator-usage period of the old version ends here.
-            let ends = version.id.number == record.key.primary && version.state == State::Active;
-            if ends {
-                let ended = version.after(Event::Deactivate, view.now)?;
-                changes.push(Change::PutVersion(ended.clone()));
-                versions.push(KeyVersion { revision: ended.revision + 1, ..ended });
-            } else {
-                versions.push(version.clone());
-            }
-        }
-        versions.push(KeyVersion { revision: 1, ..fresh });
-        changes.push(Change::PutKey(key.clone()));
-        let note = Note { version: Some(number), ..view.note() };
-        let rotated =
-            KeyRecord { ring: record.ring.clone(), key: Key { revision: key.revision + 1, ..key }, versions };
-        // The old version protects no more: that is a tightening, and calls on their way under it are decided again.
-        Ok(Staged::tightening(rotated, changes, vec![Subject::Key(record.key.id)], note))
+        rotate(view, Rotation::OnDemand).await
     }
+}
+
+/// Rotates a key if that is due by policy.
+#[derive(Debug)]
+pub struct RotateDueKey {
+    /// The key.
+    pub key: KeyId,
+}
+
+impl Operation for RotateDueKey {
+    type Output = KeyRecord;
+
+    fn action(&self) -> Action {
+        Action::RotateKey
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::KeyId(self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+        // Somebody may have rotated or suspended it since it was found due.
+        if view.record()?.next_rotation_at().is_none_or(|at| view.now < at) {
+            return Err(ServiceError::new(ErrorKind::WrongState, "the key's rotation is not due"));
+        }
+        rotate(view, Rotation::ByPolicy).await
+    }
+}
+
+async fn rotate(view: &View<'_>, rotation: Rotation) -> Result<Staged<KeyRecord>, ServiceError> {
+    let record = view.record()?;
+    if record.key.state != State::Active {
+        let message = format!("a key that is {} is not rotated", record.key.state);
+        return Err(ServiceError::new(ErrorKind::WrongState, message)
+            .because_of(Obstacle::State(record.key.state)));
+    }
+    let last = record.versions.last().map_or(0, |version| version.id.number);
+    let number = last.checked_add(1).ok_or_else(|| ServiceError::invalid("the key has no version left"))?;
+    let fresh = make_version(view, &record.ring, &record.key, number, Some(rotation)).await?;
+    let fresh = fresh.after(Event::Activate, view.now)?;
+    let key = Key { primary: number, rotated_at: view.now, ..record.key.clone() };
+    let mut changes = vec![Change::PutVersion(fresh.clone())];
+    let mut versions = Vec::with_capacity(record.versions.len() + 1);
+    for version in &record.versions {
+        // SP 800-57 part 1, 5.3.5: the originator-usage period of the old version ends here.
+        let ends = version.id.number == record.key.primary && version.state == State::Active;
+        if ends {
+            let ended = version.after(Event::Deactivate, view.now)?;
+            changes.push(Change::PutVersion(ended.clone()));
+            versions.push(KeyVersion { revision: ended.revision + 1, ..ended });
+        } else {
+            versions.push(version.clone());
+        }
+    }
+    versions.push(KeyVersion { revision: 1, ..fresh });
+    changes.push(Change::PutKey(key.clone()));
+    let note = Note { version: Some(number), ..view.note() };
+    let rotated =
+        KeyRecord { ring: record.ring.clone(), key: Key { revision: key.revision + 1, ..key }, versions };
+    // The old version protects no more: that is a tightening, and calls on their way under it are decided again.
+    Ok(Staged::tightening(rotated, changes, vec![Subject::Key(record.key.id)], note))
 }

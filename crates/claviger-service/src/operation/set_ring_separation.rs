@@ -43,12 +43,24 @@ impl Operation for SetRingSeparation {
         let holders =
             holders.iter().map(|(principal, administers)| Holder { principal, administers: *administers });
         check_ring_separation(self.separation, holders)?;
-        let policy = RingPolicy { separation: self.separation, ..ring.policy.clone() };
+        let policy = RingPolicy {
+            separation: self.separation,
+            quorum: quorum(self.separation, &ring.policy),
+            ..ring.policy.clone()
+        };
         let changed = KeyRing { policy, ..KeyRing::clone(ring) };
         let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
         let output = KeyRing { revision: changed.revision + 1, ..changed.clone() };
         let subjects = vec![Subject::Ring(ring.id)];
         Ok(Staged::tightening(output, vec![Change::PutRing(changed)], subjects, note))
+    }
+}
+
+/// A strict ring has a quorum: tightening brings the house's own where there was none.
+fn quorum(separation: Separation, policy: &RingPolicy) -> u8 {
+    match (separation, policy.quorum) {
+        (Separation::Strict, 0) => RingPolicy::default().quorum,
+        (Separation::Relaxed | Separation::Strict, quorum) => quorum,
     }
 }
 

@@ -8,6 +8,8 @@ use claviger_core::key::{DataClass, Key, KeyRecord, Labels};
 use claviger_core::permit::Permit;
 use claviger_core::principal::{PrincipalKind, Standing};
 
+use super::create_key::check_description;
+use super::destroy_key::refuse_ended;
 use super::update_ring::check_revision;
 use super::{Operation, Staged};
 use crate::error::ServiceError;
@@ -19,6 +21,8 @@ use crate::view::View;
 pub struct KeyPatch {
     /// What its data is.
     pub data_class: Option<DataClass>,
+    /// What it is for, in its owners' words: up to [`Key::MAX_DESCRIPTION`] bytes.
+    pub description: Option<String>,
     /// Who answers for it.
     pub owner: Option<PrincipalRef>,
     /// Free words.
@@ -52,6 +56,8 @@ impl Operation for UpdateKey {
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
         check_revision(self.if_revision, record.key.revision)?;
+        refuse_ended(&record.key)?;
+        check_description(self.patch.description.as_deref().unwrap_or_default())?;
         let owner = match &self.patch.owner {
             None => record.key.owner,
             Some(owner) => {
@@ -65,6 +71,7 @@ impl Operation for UpdateKey {
         let key = Key {
             owner,
             data_class: self.patch.data_class.unwrap_or(record.key.data_class),
+            description: self.patch.description.clone().unwrap_or_else(|| record.key.description.clone()),
             labels: self.patch.labels.clone().unwrap_or_else(|| record.key.labels.clone()),
             rotation_period: self.patch.rotation_period.unwrap_or(record.key.rotation_period),
             ..record.key.clone()

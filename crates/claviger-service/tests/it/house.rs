@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use claviger_access::Presented;
 use claviger_core::action::Surface;
-use claviger_core::key::{DataClass, KeyRecord, Labels, RingPolicy};
+use claviger_core::key::{DataClass, KeyRecord, Labels, RingPolicy, Separation};
 use claviger_core::port::Clock;
 use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
 use claviger_core::{Action, PrincipalId, Purpose, Spec, Timestamp};
@@ -18,22 +19,39 @@ use claviger_service::operation::*;
 use claviger_service::{Call, KeyRef, Memory, Options, PrincipalRef, Released, RingRef, Road, ServiceError};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
 
-#[derive(Debug)]
-struct WallClock;
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+
+/// The wall clock, ahead of the true time by as much as a test has it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TestClock {
+    ahead_micros: Arc<AtomicU64>,
+}
+
+impl TestClock {
+    pub(crate) fn advance(&self, span: Duration) {
+        self.ahead_micros.fetch_add(u64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn wall(&self) -> Timestamp {
+        self.now()
+    }
+}
 
 #[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
-impl Clock for WallClock {
+impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        Timestamp::from_micros(u64::try_from(since.as_micros()).unwrap())
+        Timestamp::default().after(self.since_boot())
     }
+
     fn since_boot(&self) -> Duration {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+        let ahead = Duration::from_micros(self.ahead_micros.load(Ordering::SeqCst));
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + ahead
     }
 }
 
 pub(crate) struct House {
     pub(crate) road: Road,
+    pub(crate) clock: TestClock,
     pub(crate) directory: tempfile::TempDir,
     sealed_root: Vec<u8>,
 }
@@ -54,8 +72,9 @@ impl House {
     pub(crate) async fn build_with(fence_off: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (provider, sealed_root) = SoftwareProvider::create(&unlock()).unwrap();
-        let road = open(&directory, provider, fence_off).await;
-        let house = Self { road, directory, sealed_root };
+        let clock = TestClock::default();
+        let road = open(&directory, provider, &clock, fence_off).await;
+        let house = Self { road, clock, directory, sealed_root };
         let everyone = [
             ("ada", PrincipalKind::Human, Some(Role::Administrator)),
             ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer)),
@@ -63,7 +82,7 @@ impl House {
             ("app", PrincipalKind::Workload, None),
             ("stranger", PrincipalKind::Workload, None),
         ];
-        let expires_at = WallClock.now().after(Duration::from_secs(86_400));
+        let expires_at = house.clock.now().after(DAY * 3650);
         let principals = everyone.map(|(name, kind, role)| FirstPrincipal {
             name: name.parse().unwrap(),
             kind,
@@ -77,14 +96,14 @@ impl House {
 
     /// Stops, and opens the same directory again.
     pub(crate) async fn restart(self) -> Self {
-        let Self { road, directory, sealed_root } = self;
+        let Self { road, clock, directory, sealed_root } = self;
         road.stop().await;
         drop(road);
         // The last reader lets go of the directory a moment after the road does.
         tokio::time::sleep(Duration::from_millis(100)).await;
         let provider = SoftwareProvider::open(&sealed_root, &unlock()).unwrap();
-        let road = open(&directory, provider, false).await;
-        Self { road, directory, sealed_root }
+        let road = open(&directory, provider, &clock, false).await;
+        Self { road, clock, directory, sealed_root }
     }
 
     pub(crate) async fn ask<O: Operation>(
@@ -96,23 +115,25 @@ impl House {
         self.ask_by(who, surface, operation).await
     }
 
+    /// A creating call that may be repeated under that key.
+    pub(crate) async fn ask_once<O: Operation>(
+        &self,
+        who: &str,
+        idempotency_key: &str,
+        operation: O,
+    ) -> Result<Released<O::Output>, ServiceError> {
+        let surface = operation.action().surface();
+        let call = Call { idempotency_key: Some(idempotency_key.into()), ..call(who, surface, operation) };
+        self.road.perform(call).await
+    }
+
     pub(crate) async fn ask_by<O: Operation>(
         &self,
         who: &str,
         surface: Surface,
         operation: O,
     ) -> Result<Released<O::Output>, ServiceError> {
-        self.road
-            .perform(Call {
-                presented: Presented::certificate(&certificate_of(who)),
-                source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                door: surface.into(),
-                dry_run: false,
-                request_id: Some("test".into()),
-                idempotency_key: None,
-                operation,
-            })
-            .await
+        self.road.perform(call(who, surface, operation)).await
     }
 
     pub(crate) async fn key(&self, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
@@ -125,19 +146,32 @@ impl House {
             Ok(_) => {}
             Err(error) => assert_eq!(error.kind().code(), "already-exists", "{error:?}"),
         }
-        let create = CreateKey {
+        self.ask("ada", self.new_key(ring, name, purpose, spec)).await.unwrap().output
+    }
+
+    pub(crate) fn new_key(&self, ring: &str, name: &str, purpose: Purpose, spec: Spec) -> CreateKey {
+        CreateKey {
             ring: ring.parse::<RingRef>().unwrap(),
             name: Some(name.parse().unwrap()),
             purpose,
             spec,
             protection: None,
             data_class: DataClass::Cardholder,
+            description: String::new(),
             owner: None,
             labels: Labels::default(),
             rotation_period: None,
             activate: true,
-        };
-        self.ask("ada", create).await.unwrap().output
+        }
+    }
+
+    /// Has the ring rely on its people: nobody but one must want a thing.
+    pub(crate) async fn without_quorum(&self, ring: &str) {
+        let ring = || ring.parse::<RingRef>().unwrap();
+        let relax = SetRingSeparation { ring: ring(), separation: Separation::Relaxed };
+        self.ask("otto", relax).await.unwrap();
+        let patch = RingPatch { quorum: Some(0), ..RingPatch::default() };
+        self.ask("ada", UpdateRing { ring: ring(), patch, if_revision: None }).await.unwrap();
     }
 
     pub(crate) async fn grant(&self, key: &KeyRecord, operations: &[Action]) -> claviger_core::grant::Grant {
@@ -171,7 +205,19 @@ impl House {
     }
 }
 
-fn system() -> Arc<Principal> {
+fn call<O: Operation>(who: &str, surface: Surface, operation: O) -> Call<O> {
+    Call {
+        presented: Presented::certificate(&certificate_of(who)),
+        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        door: surface.into(),
+        dry_run: false,
+        request_id: Some("test".into()),
+        idempotency_key: None,
+        operation,
+    }
+}
+
+pub(crate) fn system() -> Arc<Principal> {
     Arc::new(Principal {
         id: PrincipalId::from_bytes([0; 16]),
         name: "claviger".parse().unwrap(),
@@ -180,21 +226,27 @@ fn system() -> Arc<Principal> {
         roles: Vec::new(),
         home: None,
         subject_key: Vec::new(),
-        created_at: WallClock.now(),
+        created_at: Timestamp::default(),
         revision: 0,
     })
 }
 
-async fn open(directory: &tempfile::TempDir, provider: SoftwareProvider, fence_off: bool) -> Road {
+async fn open(
+    directory: &tempfile::TempDir,
+    provider: SoftwareProvider,
+    clock: &TestClock,
+    fence_off: bool,
+) -> Road {
     let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
     let options = Options {
         deployment: "test".parse().unwrap(),
         cut_every: Duration::from_millis(50),
+        jobs_every: Duration::from_secs(3600),
         memory: Memory::default(),
         known_note: None,
         on_signed: Box::new(|_| {}),
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: fence_off,
     };
-    Road::open(Arc::new(store), Arc::new(provider), Arc::new(WallClock), options).await.unwrap()
+    Road::open(Arc::new(store), Arc::new(provider), Arc::new(clock.clone()), options).await.unwrap()
 }

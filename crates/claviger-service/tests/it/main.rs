@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails here")]
 
 mod alias;
+mod destruction;
+mod evidence;
 mod house;
+mod jobs;
 mod lifecycle;
 mod log;
 mod revocation;

@@ -84,6 +84,8 @@ CREATE TABLE ring (
     revision               INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX ring_by_rotation ON ring (rotation_period) WHERE rotation_period IS NOT NULL;
+
 -- The ring's name stands in the row too: both are fixed for ever, and every list is in the order (ring name, key name).
 -- Rows lie in the order in which keys were created, not in that of their random identifiers: what was created together is
 -- mostly listed and used together, and a list from a cold disk reads few pages.
@@ -96,17 +98,25 @@ CREATE TABLE key (
     spec            TEXT    NOT NULL,
     protection      TEXT    NOT NULL,
     data_class      TEXT    NOT NULL,
+    description     TEXT    NOT NULL,
     owner           BLOB    NOT NULL CHECK (length(owner) = 16),
     labels          BLOB,
     rotation_period INTEGER,
     state           TEXT    NOT NULL,
     primary_version INTEGER NOT NULL,
+    rotated_at      INTEGER NOT NULL,
+    destroy_at      INTEGER,
     created_at      INTEGER NOT NULL,
     revision        INTEGER NOT NULL,
     UNIQUE (ring_name, name)
 ) STRICT;
 
 CREATE INDEX key_by_state ON key (state, ring_name, name);
+-- What jobs ask each minute: keys that rotate by their own rule, keys that rotate by their ring's, keys to be destroyed.
+CREATE INDEX key_by_rotation ON key (rotated_at + rotation_period)
+    WHERE state = 'active' AND rotation_period IS NOT NULL;
+CREATE INDEX key_by_ring_rotation ON key (ring, rotated_at) WHERE state = 'active' AND rotation_period IS NULL;
+CREATE INDEX key_by_destruction ON key (destroy_at) WHERE destroy_at IS NOT NULL;
 
 -- Spec and protection are the key's own and stand there only.
 CREATE TABLE key_version (
@@ -120,6 +130,7 @@ CREATE TABLE key_version (
     module           TEXT    NOT NULL,
     generator        TEXT    NOT NULL,
     health_ok        INTEGER NOT NULL CHECK (health_ok IN (0, 1)),
+    rotated          TEXT,
     created_at       INTEGER NOT NULL,
     activated_at     INTEGER,
     state_changed_at INTEGER NOT NULL,

@@ -31,6 +31,8 @@ pub(super) fn writing(database: &Path, options: &SqliteOptions) -> Result<Connec
     // Checkpoints are the checkpointer's: none may stand between a commit and its acknowledgement.
     pragma(&connection, "wal_autocheckpoint", 0)?;
     pragma(&connection, "foreign_keys", true)?;
+    // What is taken out of a row, material above all, is overwritten and not only forgotten.
+    pragma(&connection, "secure_delete", true)?;
     // Nothing reaches the log before its commit.
     pragma(&connection, "cache_spill", false)?;
     if let Some(pages) = options.max_pages {

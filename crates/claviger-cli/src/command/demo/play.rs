@@ -131,6 +131,7 @@ async fn create_key(play: &Play<'_>) -> Result<((), Told), Failure> {
         spec: Spec::Aes256Gcm.into(),
         protection: None,
         data_class: DataClass::Ephi.into(),
+        description: String::new(),
         owner: None,
         labels: Pairs::default(),
         rotation_period_seconds: Some(Duration::from_secs(90 * 86_400).as_secs()),

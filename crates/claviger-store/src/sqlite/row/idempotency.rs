@@ -1,9 +1,9 @@
 //! Table `idempotency`.
 
-use claviger_core::PrincipalId;
 use claviger_core::change::IdempotencyRecord;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
+use claviger_core::{PrincipalId, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::super::columns::{Columns, find, micros};
@@ -28,6 +28,12 @@ pub(in crate::sqlite) fn find_by_key(
             created_at: columns.instant()?,
         })
     })
+}
+
+/// Is there a call that was answered before `before`?
+pub(in crate::sqlite) fn has_older(connection: &Connection, before: Timestamp) -> Result<bool, StoreError> {
+    let sql = "SELECT created_at FROM idempotency WHERE created_at < ?1 LIMIT 1";
+    Ok(find(connection, sql, [micros(TABLE, before)?], |_| Ok(()))?.is_some())
 }
 
 /// Remembers a call; a call that is remembered already is a conflict.

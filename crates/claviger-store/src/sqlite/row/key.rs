@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use claviger_core::key::{Key, KeyRecord, Labels};
+use claviger_core::key::{Key, KeyRecord, Labels, State};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, KeyFilter};
-use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, PrincipalId};
+use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, PrincipalId, Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use super::super::columns::{Columns, find, integer, list, micros, span};
@@ -17,8 +17,9 @@ const TABLE: &str = "key";
 
 macro_rules! columns {
     () => {
-        "k.ring_name, k.id, k.ring, k.name, k.purpose, k.spec, k.protection, k.data_class, k.owner, k.labels, \
-         k.rotation_period, k.state, k.primary_version, k.created_at, k.revision"
+        "k.ring_name, k.id, k.ring, k.name, k.purpose, k.spec, k.protection, k.data_class, k.description, k.owner, \
+         k.labels, k.rotation_period, k.state, k.primary_version, k.rotated_at, k.destroy_at, k.created_at, \
+         k.revision"
     };
 }
 
@@ -138,13 +139,45 @@ pub(in crate::sqlite) fn list_after(
     }
 }
 
+/// Active keys whose rotation is due: first those that rotate by their own rule, then those that rotate by their ring's.
+pub(in crate::sqlite) fn list_rotation_due(
+    connection: &Connection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<KeyId>, StoreError> {
+    let now = micros(TABLE, now)?;
+    let own = "SELECT k.id FROM key k WHERE k.state = 'active' AND k.rotation_period IS NOT NULL \
+               AND k.rotated_at + k.rotation_period <= ?1 ORDER BY k.rotated_at + k.rotation_period LIMIT ?2";
+    let mut due = list(connection, own, params![now, limit], id)?;
+    let room = limit.saturating_sub(u32::try_from(due.len()).unwrap_or(u32::MAX));
+    let rings = "SELECT k.id FROM ring r CROSS JOIN key k ON k.ring = r.id WHERE r.rotation_period > 0 \
+                 AND k.state = 'active' AND k.rotation_period IS NULL \
+                 AND k.rotated_at <= ?1 - r.rotation_period LIMIT ?2";
+    due.extend(list(connection, rings, params![now, room], id)?);
+    Ok(due)
+}
+
+/// Keys whose waiting period is over, in the order of its end.
+pub(in crate::sqlite) fn list_destruction_due(
+    connection: &Connection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<KeyId>, StoreError> {
+    let sql = "SELECT k.id FROM key k WHERE k.destroy_at <= ?1 ORDER BY k.destroy_at LIMIT ?2";
+    list(connection, sql, params![micros(TABLE, now)?, limit], id)
+}
+
+fn id(row: &Row<'_>) -> Result<KeyId, StoreError> {
+    Columns::new(TABLE, row).array().map(KeyId::from_bytes)
+}
+
 fn find_ring_name(connection: &Connection, ring: KeyRingId) -> Result<Option<String>, StoreError> {
     find(connection, "SELECT r.name FROM ring r WHERE r.id = ?1", [ring.as_bytes()], |row| {
         Columns::new("ring", row).text().map(str::to_owned)
     })
 }
 
-const KEY_WIDTH: usize = 15;
+const KEY_WIDTH: usize = 18;
 const RING_WIDTH: usize = 12;
 
 fn parse(row: &Row<'_>) -> Result<(KeyName, Key), StoreError> {
@@ -161,6 +194,7 @@ fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key), StoreError> {
         spec: columns.word()?,
         protection: columns.word()?,
         data_class: columns.word()?,
+        description: columns.text()?.to_owned(),
         owner: PrincipalId::from_bytes(columns.array()?),
         labels: match columns.maybe(Columns::bytes)? {
             None => Labels::default(),
@@ -171,6 +205,8 @@ fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key), StoreError> {
         rotation_period: columns.maybe(Columns::span)?,
         state: columns.word()?,
         primary: columns.small()?,
+        rotated_at: columns.instant()?,
+        destroy_at: columns.maybe(Columns::instant)?,
         created_at: columns.instant()?,
         revision: columns.count()?,
     };
@@ -179,7 +215,16 @@ fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key), StoreError> {
 }
 
 fn check(key: &Key) -> Result<(), &'static str> {
-    if key.primary == 0 { Err("versions count from 1") } else { Ok(()) }
+    if key.primary == 0 {
+        return Err("versions count from 1");
+    }
+    if key.description.len() > Key::MAX_DESCRIPTION {
+        return Err("the description is too long");
+    }
+    if key.destroy_at.is_some() && (key.state == State::Active || key.state.is_destroyed()) {
+        return Err("a key that waits for its destruction is neither active nor destroyed");
+    }
+    Ok(())
 }
 
 /// Writes a key. Its name, ring, purpose, spec and protection are fixed. That its primary version exists is checked by
@@ -199,12 +244,13 @@ pub(in crate::sqlite) fn put(connection: &Connection, key: &Key) -> Result<Appli
     let labels = key.labels.pairs();
     write(
         connection,
-        "INSERT INTO key (id, ring, ring_name, name, purpose, spec, protection, data_class, owner, labels, \
-         rotation_period, state, primary_version, created_at, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
-         ON CONFLICT (id) DO UPDATE SET data_class = excluded.data_class, owner = excluded.owner, \
-         labels = excluded.labels, rotation_period = excluded.rotation_period, state = excluded.state, \
-         primary_version = excluded.primary_version, revision = excluded.revision",
+        "INSERT INTO key (id, ring, ring_name, name, purpose, spec, protection, data_class, description, owner, labels, \
+         rotation_period, state, primary_version, rotated_at, destroy_at, created_at, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         ON CONFLICT (id) DO UPDATE SET data_class = excluded.data_class, description = excluded.description, \
+         owner = excluded.owner, labels = excluded.labels, rotation_period = excluded.rotation_period, state = excluded.state, \
+         primary_version = excluded.primary_version, rotated_at = excluded.rotated_at, \
+         destroy_at = excluded.destroy_at, revision = excluded.revision",
         params![
             key.id.as_bytes(),
             key.ring.as_bytes(),
@@ -214,11 +260,14 @@ pub(in crate::sqlite) fn put(connection: &Connection, key: &Key) -> Result<Appli
             key.spec.name(),
             key.protection.name(),
             key.data_class.name(),
+            key.description,
             key.owner.as_bytes(),
             (!labels.is_empty()).then(|| pairs::encode(labels)),
             key.rotation_period.map(|period| span(TABLE, period)).transpose()?,
             key.state.name(),
             integer(TABLE, key.primary.into())?,
+            micros(TABLE, key.rotated_at)?,
+            key.destroy_at.map(|at| micros(TABLE, at)).transpose()?,
             micros(TABLE, key.created_at)?,
             next_revision(TABLE, key.revision)?,
         ],

@@ -1,6 +1,6 @@
 //! Table `key_version`. Spec and protection are the key's own and stand in the key's row only.
 
-use claviger_core::key::{Key, KeyVersion, Provenance, State, Wrap};
+use claviger_core::key::{Key, KeyVersion, Provenance, Rotation, State, Wrap};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::{KeyId, KeyVersionId};
@@ -15,7 +15,7 @@ const TABLE: &str = "key_version";
 macro_rules! columns {
     () => {
         "v.number, v.state, v.wrap_format, v.wrap, v.public_key, v.origin, v.module, v.generator, v.health_ok, \
-         v.created_at, v.activated_at, v.state_changed_at, v.protect_uses, v.revision"
+         v.rotated, v.created_at, v.activated_at, v.state_changed_at, v.protect_uses, v.revision"
     };
 }
 pub(in crate::sqlite) use columns;
@@ -44,6 +44,7 @@ pub(in crate::sqlite) fn read(
             generator: columns.word()?,
             health_ok: columns.flag()?,
         },
+        rotated: columns.maybe(Columns::word)?,
         created_at: columns.instant()?,
         activated_at: columns.maybe(Columns::instant)?,
         state_changed_at: columns.instant()?,
@@ -58,7 +59,7 @@ fn check(version: &KeyVersion) -> Result<(), &'static str> {
     if version.id.number == 0 {
         return Err("versions count from 1");
     }
-    if matches!(version.state, State::Destroyed | State::DestroyedCompromised) && version.wrap.is_some() {
+    if version.state.is_destroyed() && version.wrap.is_some() {
         return Err("a destroyed version has material");
     }
     Ok(())
@@ -78,14 +79,14 @@ pub(in crate::sqlite) fn put(connection: &Connection, version: &KeyVersion) -> R
     }
     if let Some(stored) = stored {
         fixed(TABLE, stored.created_at == version.created_at && stored.public_key == version.public_key)?;
-        fixed(TABLE, stored.provenance == version.provenance)?;
+        fixed(TABLE, stored.provenance == version.provenance && stored.rotated == version.rotated)?;
     }
     let provenance = &version.provenance;
     write(
         connection,
         "INSERT INTO key_version (key, number, state, wrap_format, wrap, public_key, origin, module, generator, \
-         health_ok, created_at, activated_at, state_changed_at, protect_uses, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+         health_ok, rotated, created_at, activated_at, state_changed_at, protect_uses, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
          ON CONFLICT (key, number) DO UPDATE SET state = excluded.state, wrap_format = excluded.wrap_format, \
          wrap = excluded.wrap, activated_at = excluded.activated_at, \
          state_changed_at = excluded.state_changed_at, revision = excluded.revision",
@@ -100,6 +101,7 @@ pub(in crate::sqlite) fn put(connection: &Connection, version: &KeyVersion) -> R
             provenance.module,
             provenance.generator.name(),
             provenance.health_ok,
+            version.rotated.map(Rotation::name),
             micros(TABLE, version.created_at)?,
             version.activated_at.map(|at| micros(TABLE, at)).transpose()?,
             micros(TABLE, version.state_changed_at)?,

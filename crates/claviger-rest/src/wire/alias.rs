@@ -1,0 +1,17 @@
+//! Aliases.
+
+use claviger_client::types::alias::Alias as WireAlias;
+use claviger_core::Alias;
+
+/// An alias as callers see it.
+#[must_use]
+pub fn to_wire(alias: &Alias) -> WireAlias {
+    WireAlias {
+        name: alias.name.clone().into(),
+        key: alias.key.into(),
+        ring: alias.ring.into(),
+        created_at: alias.created_at.into(),
+        updated_at: alias.updated_at.into(),
+        revision: alias.revision,
+    }
+}

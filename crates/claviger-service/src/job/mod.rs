@@ -1,0 +1,161 @@
+//! Jobs: what the house does of itself because it is due. Jobs are callers: each goes the road as a part of the house, is
+//! authorized by the rule `cryptoperiod`, and leaves its entries; so a crash in between loses nothing, for what is due is
+//! found again.
+//!
+//! | job | does |
+//! |---|---|
+//! | `rotate_due_keys` | rotates keys whose rotation period is over |
+//! | `destroy_due_keys` | destroys keys whose waiting period is over |
+//! | `forget_idempotency` | forgets creating calls that nobody repeats any more |
+//!
+//! A new job is a file here and a line in [`Road::do_what_is_due`].
+//!
+//! What is due is found by an index of the store. A run is bounded: what is left over is done by the next.
+
+mod destroy_due_keys;
+mod forget_idempotency;
+mod rotate_due_keys;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use claviger_core::principal::{Principal, PrincipalKind, Standing};
+use claviger_core::{KeyId, PrincipalId, Timestamp};
+
+use crate::error::{ErrorKind, ServiceError};
+use crate::operation::Operation;
+use crate::road::Road;
+
+/// Most keys that one job works on in one run.
+const MOST_KEYS: u32 = 1024;
+/// Most keys that are remembered as troubled.
+const MOST_TROUBLED: usize = 8192;
+
+/// Does what is due at once, and then again and again, until the road is told to stop.
+pub(crate) async fn keep_doing(road: Road, every: Duration) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = road.stopping() => return,
+        }
+        tokio::select! {
+            () = road.do_what_is_due() => {}
+            // What is under way with the sequencer is committed or not; nobody waits for the answer.
+            () = road.stopping() => return,
+        }
+    }
+}
+
+impl Road {
+    /// Runs every job once. Failures are traced; what failed is due again the next time.
+    pub async fn do_what_is_due(&self) {
+        trace("rotate_due_keys", rotate_due_keys::run(self).await);
+        trace("destroy_due_keys", destroy_due_keys::run(self).await);
+        trace("forget_idempotency", forget_idempotency::run(self).await);
+    }
+
+    /// Has the house do one thing to each of these keys. What fails is traced and holds up nothing else.
+    async fn do_to_each<O: Operation>(
+        &self,
+        job: &str,
+        due: Vec<KeyId>,
+        step: impl Fn(KeyId) -> O,
+    ) -> Result<Done, ServiceError> {
+        let (mut done, house) = (Done::default(), Arc::new(house()?));
+        for key in self.troubled.last(due) {
+            let outcome = self.perform_for_house(Arc::clone(&house), step(key)).await;
+            match outcome {
+                Ok(_) => {
+                    self.troubled.forget(key);
+                    done.keys += 1;
+                }
+                // Somebody was faster.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::WrongState) => {
+                    self.troubled.forget(key);
+                    tracing::debug!(job, %key, %error, "not due any more");
+                }
+                Err(error) => {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::error!(job, %key, %error, cause, "this is due, and was not done");
+                    self.troubled.remember(key);
+                    done.failed += 1;
+                }
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// Keys that a job failed with: it turns to them last, so that they keep nobody waiting.
+#[derive(Debug, Default)]
+pub(crate) struct Troubled(Mutex<BTreeSet<KeyId>>);
+
+impl Troubled {
+    /// How many keys to ask for, so that enough are among them that are not here.
+    fn most(&self) -> u32 {
+        MOST_KEYS.saturating_add(u32::try_from(self.keys().len()).unwrap_or(u32::MAX))
+    }
+
+    /// The keys of one run, those that are here behind the others.
+    fn last(&self, mut due: Vec<KeyId>) -> Vec<KeyId> {
+        let troubled = self.keys();
+        due.sort_by_key(|key| troubled.contains(key));
+        due.truncate(MOST_KEYS as usize);
+        due
+    }
+
+    fn remember(&self, key: KeyId) {
+        let mut troubled = self.keys();
+        if troubled.len() < MOST_TROUBLED {
+            troubled.insert(key);
+        }
+    }
+
+    fn forget(&self, key: KeyId) {
+        self.keys().remove(&key);
+    }
+
+    fn keys(&self) -> MutexGuard<'_, BTreeSet<KeyId>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// What a job did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Done {
+    /// Keys that it worked on.
+    keys: u64,
+    /// Keys that it should have worked on.
+    failed: u64,
+}
+
+fn trace(job: &str, outcome: Result<Done, ServiceError>) {
+    match outcome {
+        Ok(done) if done == Done::default() => {}
+        Ok(Done { keys, failed }) => tracing::info!(job, keys, failed, "what was due is done"),
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!(job, %error, cause, "what is due was not found out");
+        }
+    }
+}
+
+/// The house itself, as it acts: it has no credential, no row in the store, and the rights of a part of the house.
+pub(crate) fn house() -> Result<Principal, ServiceError> {
+    let name = "claviger"
+        .parse()
+        .map_err(|error| ServiceError::new(ErrorKind::Internal, "the house has no name").caused_by(error))?;
+    Ok(Principal {
+        id: PrincipalId::from_bytes([0; 16]),
+        name,
+        kind: PrincipalKind::System,
+        standing: Standing::Active,
+        roles: Vec::new(),
+        subject_key: Vec::new(),
+        created_at: Timestamp::default(),
+        revision: 0,
+    })
+}

@@ -1,0 +1,170 @@
+//! The end of a key: the wish for it, its withdrawal during the waiting period, and destruction when that is over.
+
+use std::time::Duration;
+
+use claviger_core::change::{Change, Subject};
+use claviger_core::key::{Key, KeyRecord, KeyRing, KeyVersion, Separation};
+use claviger_core::permit::Permit;
+use claviger_core::{Action, KeyId};
+
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::{KeyRef, TargetRef};
+use crate::view::View;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// Longest waiting period.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(365 * 86_400);
+
+/// Takes a key out of use at once, and has it destroyed at the end of a waiting period.
+#[derive(Debug)]
+pub struct ScheduleDestroy {
+    /// The key.
+    pub key: KeyRef,
+    /// How long to wait; as long as the ring says by default.
+    pub waiting: Option<Duration>,
+}
+
+impl ScheduleDestroy {
+    /// How long to wait. A ring whose separation is relaxed binds nobody to its own period: a day is enough.
+    fn waiting(&self, ring: &KeyRing) -> Result<Duration, ServiceError> {
+        let period = ring.policy.destroy_waiting_period;
+        let least = if ring.policy.separation == Separation::Relaxed { DAY.min(period) } else { period };
+        let waiting = self.waiting.unwrap_or(period);
+        if waiting < least || waiting > LONGEST_WAIT {
+            let days = |span: Duration| span.as_secs().div_ceil(DAY.as_secs());
+            let message =
+                format!("the waiting period is {} to {} days here", days(least), days(LONGEST_WAIT));
+            return Err(ServiceError::invalid(message));
+        }
+        Ok(waiting)
+    }
+}
+
+impl Operation for ScheduleDestroy {
+    type Output = KeyRecord;
+
+    fn action(&self) -> Action {
+        Action::ScheduleDestroy
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+        let record = view.record()?;
+        check_quorum(&record.ring)?;
+        refuse_waiting(&record.key)?;
+        let at = view.now.after(self.waiting(&record.ring)?);
+        let key = record.key.to_be_destroyed(at)?;
+        let note = Note { reference: reference(&[&at.as_micros().to_be_bytes()]), ..view.note() };
+        let subjects = vec![Subject::Key(key.id)];
+        Ok(Staged::tightening(written(record, &key), vec![Change::PutKey(key)], subjects, note))
+    }
+}
+
+/// Ends the waiting period without destroying. The key stays out of use until somebody brings it back.
+#[derive(Debug)]
+pub struct CancelDestroy {
+    /// The key.
+    pub key: KeyRef,
+}
+
+impl Operation for CancelDestroy {
+    type Output = KeyRecord;
+
+    fn action(&self) -> Action {
+        Action::CancelDestroy
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+        let record = view.record()?;
+        if record.key.destroy_at.is_none() {
+            return Err(not_waiting());
+        }
+        let key = Key { destroy_at: None, ..record.key.clone() };
+        Ok(Staged::changing(written(record, &key), vec![Change::PutKey(key)], view.note()))
+    }
+}
+
+/// Makes a key's material unrecoverable from here on, once its waiting period is over. Tombstones stay; aliases go. All
+/// material lies wrapped in the rows of the versions, whatever their protection: nothing is left to erase elsewhere.
+#[derive(Debug)]
+pub struct DestroyKey {
+    /// The key.
+    pub key: KeyId,
+}
+
+impl Operation for DestroyKey {
+    type Output = KeyRecord;
+
+    fn action(&self) -> Action {
+        Action::DestroyKey
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::KeyId(self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+        let record = view.record()?;
+        let at = record.key.destroy_at.ok_or_else(not_waiting)?;
+        if view.now < at {
+            return Err(ServiceError::new(ErrorKind::WrongState, "the waiting period is not over"));
+        }
+        let key = record.key.destroyed()?;
+        let mut destroyed = written(record, &key);
+        let mut changes = vec![Change::PutKey(key), Change::RemoveAliasesOf(self.key)];
+        for version in destroyed.versions.iter_mut().filter(|version| !version.state.is_destroyed()) {
+            let gone = version.destroyed(view.now)?;
+            changes.push(Change::PutVersion(gone.clone()));
+            *version = KeyVersion { revision: gone.revision + 1, ..gone };
+        }
+        Ok(Staged::tightening(destroyed, changes, vec![Subject::Key(self.key)], view.note()))
+    }
+}
+
+/// The record once `key` is written.
+fn written(record: &KeyRecord, key: &Key) -> KeyRecord {
+    KeyRecord { key: Key { revision: key.revision + 1, ..key.clone() }, ..record.clone() }
+}
+
+fn not_waiting() -> ServiceError {
+    ServiceError::new(ErrorKind::WrongState, "the key does not wait for its destruction")
+}
+
+/// Where custodians must approve, nobody can destroy yet: their approval cannot be collected by this release.
+fn check_quorum(ring: &KeyRing) -> Result<(), ServiceError> {
+    if ring.policy.quorum == 0 {
+        return Ok(());
+    }
+    let message = format!(
+        "destruction in this ring takes the approval of {} custodians, which this release cannot collect yet; \
+         `suspend` and `compromise` take a key out of use at once",
+        ring.policy.quorum
+    );
+    Err(ServiceError::new(ErrorKind::ApprovalRequired, message))
+}
+
+/// Refuses what is not done to a key that waits for its destruction.
+pub(super) fn refuse_waiting(key: &Key) -> Result<(), ServiceError> {
+    if key.destroy_at.is_none() {
+        return Ok(());
+    }
+    let message = "the key waits for its destruction; `cancel-destroy` ends that";
+    Err(ServiceError::new(ErrorKind::WrongState, message))
+}
+
+/// Refuses what is done to living keys only.
+pub(super) fn refuse_ended(key: &Key) -> Result<(), ServiceError> {
+    if key.state.is_destroyed() {
+        return Err(ServiceError::new(ErrorKind::WrongState, format!("the key is {}", key.state)));
+    }
+    refuse_waiting(key)
+}
