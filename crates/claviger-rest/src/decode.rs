@@ -1,8 +1,8 @@
 //! Every decoder of foreign bytes in this crate, in one place, for fuzzing: each takes any bytes and never panics.
 
 use claviger_client::types::page::Batch;
-use claviger_client::types::{credential, grant, key, principal, ring, usage};
-use claviger_core::{CredentialId, GrantId, KeyName, Name};
+use claviger_client::types::{alias, credential, grant, key, principal, ring, usage};
+use claviger_core::{AliasName, CredentialId, GrantId, KeyName, Name};
 use http::header::{CONTENT_TYPE, IF_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -51,6 +51,8 @@ requests! {
     Agree: |bytes| one::<usage::Agree>(bytes);
     /// To change a state.
     ChangeState: |bytes| body::parse::<key::ChangeState>(bytes);
+    /// To create an alias.
+    CreateAlias: |bytes| body::parse::<alias::CreateAlias>(bytes);
     /// To create a credential.
     CreateCredential: |bytes| body::parse(bytes).and_then(|wire: credential::CreateCredential| {
         wire::identity::credential_from_wire(wire)
@@ -79,12 +81,16 @@ requests! {
     GenerateDataKey: |bytes| body::parse::<usage::GenerateDataKey>(bytes);
     /// To make a code.
     Mac: |bytes| one::<usage::Mac>(bytes);
+    /// To move an alias.
+    MoveAlias: |bytes| body::parse::<alias::MoveAlias>(bytes);
     /// To draw random bytes.
     Random: |bytes| body::parse::<usage::Random>(bytes);
     /// To re-encrypt.
     Reencrypt: |bytes| one::<usage::Reencrypt>(bytes);
     /// To withdraw something.
     Revoke: |bytes| body::parse::<grant::Revoke>(bytes);
+    /// To have a key destroyed.
+    ScheduleDestroy: |bytes| body::parse::<key::ScheduleDestroy>(bytes);
     /// To set a ring's separation.
     SetSeparation: |bytes| body::parse::<ring::SetSeparation>(bytes);
     /// To sign.
@@ -115,6 +121,7 @@ pub fn context_header(bytes: &[u8]) -> Result<(), Failure> {
 #[must_use]
 pub fn cursors(text: &str) -> usize {
     [
+        cursor::decode::<AliasName>(List::Aliases, text).is_ok(),
         cursor::decode::<CredentialId>(List::Credentials, text).is_ok(),
         cursor::decode::<GrantId>(List::Grants, text).is_ok(),
         cursor::decode::<KeyName>(List::Keys, text).is_ok(),

@@ -96,6 +96,8 @@ pub enum Obstacle {
     Purpose(Purpose),
     /// It, or its version, is in this state.
     State(State),
+    /// It waits for its destruction, whatever its state.
+    Waiting,
 }
 
 /// A call that failed. `kind` and `public_message` are for the caller; the source chain is for the trace.
@@ -241,7 +243,11 @@ impl From<NoTransition> for ServiceError {
 
 impl From<UseRefused> for ServiceError {
     fn from(error: UseRefused) -> Self {
-        Self::new(ErrorKind::WrongState, error.to_string()).because_of(Obstacle::State(error.state))
+        Self::new(ErrorKind::WrongState, error.to_string()).because_of(if error.waits {
+            Obstacle::Waiting
+        } else {
+            Obstacle::State(error.state)
+        })
     }
 }
 

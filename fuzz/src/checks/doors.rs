@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use claviger_access::authn;
 use claviger_client::profile::ProfileFile;
-use claviger_client::types::{Instant, Problem, audit, key, system, usage};
-use claviger_core::{Action, CredentialId, KeyId, KeyName, Name};
+use claviger_client::types::{Instant, Problem, alias, audit, key, system, usage};
+use claviger_core::{Action, AliasName, CredentialId, KeyId, KeyName, Name};
 use claviger_crypto::{Purpose, SignatureAlgorithm, Spec};
 use claviger_rest::decode::{self, Request};
 use claviger_server::config::Config;
@@ -52,6 +52,7 @@ pub fn request(bytes: &[u8]) -> bool {
 /// Answers, as the client reads them: what was read, written and read again is the same.
 pub fn answer(bytes: &[u8]) -> bool {
     let taken = [
+        stable::<alias::Alias>(bytes),
         stable::<Problem>(bytes),
         stable::<audit::Checkpoints>(bytes),
         stable::<audit::EntryPage>(bytes),
@@ -92,6 +93,7 @@ pub fn name(bytes: &[u8]) -> bool {
     let Some(text) = text(bytes) else { return false };
     let taken = [
         one_spelling::<Action>(text),
+        one_spelling::<AliasName>(text),
         one_spelling::<CredentialId>(text),
         one_spelling::<KeyId>(text),
         one_spelling::<KeyName>(text),

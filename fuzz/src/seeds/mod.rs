@@ -85,7 +85,15 @@ fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
 
 fn names() -> Vec<Vec<u8>> {
     let id = KeyId::from_bytes(ID).to_string();
-    texts(&["orders/main", "orders", &id, "aes-256-gcm", "encrypt", "2026-01-02T03:04:05.678901Z"])
+    texts(&[
+        "orders/main",
+        "orders",
+        "app/Orders_1",
+        &id,
+        "aes-256-gcm",
+        "encrypt",
+        "2026-01-02T03:04:05.678901Z",
+    ])
 }
 
 fn header() -> Header {

@@ -23,6 +23,7 @@ fn body(request: Request) -> &'static str {
     match request {
         Request::Agree => r#"{"peer":"aGk=","version":1}"#,
         Request::ChangeState => r#"{"version":2,"reason":"lost"}"#,
+        Request::CreateAlias => r#"{"name":"app/Orders","key":"orders/main"}"#,
         Request::CreateCredential => {
             r#"{"principal":"app","label":"laptop","credential":{"token":{"lifetime_seconds":3600}}}"#
         }
@@ -42,8 +43,10 @@ fn body(request: Request) -> &'static str {
         Request::EncryptBatch => r#"{"items":[{"plaintext":"aGk="},{"plaintext":"","context":{"a":"b"}}]}"#,
         Request::GenerateDataKey => r#"{"bytes":32,"context":{"tenant":"blue"},"plaintext":false}"#,
         Request::Mac => r#"{"data":"aGk="}"#,
+        Request::MoveAlias => r#"{"key":"orders/main"}"#,
         Request::Random => r#"{"bytes":16}"#,
         Request::Revoke => r#"{"reason":"over"}"#,
+        Request::ScheduleDestroy => r#"{"waiting_seconds":604800,"reason":"over"}"#,
         Request::SetSeparation => r#"{"separation":"relaxed","reason":"evaluation"}"#,
         Request::Sign => r#"{"message":"aGk=","prehashed":false,"algorithm":"ed25519"}"#,
         Request::Unwrap => r#"{"wrapped":"aGk="}"#,
@@ -56,14 +59,15 @@ fn body(request: Request) -> &'static str {
 }
 
 /// One answer of each kind that the client reads.
-pub(super) const ANSWERS: [&str; 10] = [
+pub(super) const ANSWERS: [&str; 11] = [
+    r#"{"name":"app/Orders","key":"30313233-3435-4637-b839-616263646566","ring":"30313233-3435-4637-b839-616263646566","created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:05Z","revision":2}"#,
     r#"{"type":"urn:claviger:problem:not-found","title":"Not Found","status":404,"code":"not-found","detail":"no such key","entry":7}"#,
     r#"{"root_note":"o\n1\nAA==\n","root_vkey":"o+01020304+AAAA","shard_origin":"o/1","shard":1,"shard_size":9,"node_vkey":"n+01020304+AAAA"}"#,
     r#"{"items":[{"index":3,"canonical":"oA=="}],"next":4,"size":9}"#,
     r#"{"shard":0,"index":3,"entry":"oA==","shard_size":9,"shard_path":["AAAA"],"cut":"oA==","cut_index":2,"root_path":[],"root_note":"o\n"}"#,
     r#"{"items":[{"principal":"30313233-3435-4637-b839-616263646566","principal_name":"app","action":"encrypt","rule":"grant","conditions":"until 2999"}]}"#,
-    r#"{"id":"30313233-3435-4637-b839-616263646566","name":"orders/main","ring":"30313233-3435-4637-b839-616263646566","purpose":"encrypt","spec":"aes-256-gcm","protection":"hsm","data_class":"cardholder","owner":"30313233-3435-4637-b839-616263646566","labels":{"team":"payments"},"rotation_period_seconds":null,"state":"active","primary":1,"created_at":"2026-01-02T03:04:05Z","revision":1}"#,
-    r#"{"items":[{"number":1,"primary":true,"state":"active","effective_state":"active","protection":"hsm","origin":"generated","generator":"token","module":"SoftHSM","module_health_ok":true,"protect_uses":5,"created_at":"2026-01-02T03:04:05Z","activated_at":null,"state_changed_at":"2026-01-02T03:04:05Z"}]}"#,
+    r#"{"id":"30313233-3435-4637-b839-616263646566","name":"orders/main","ring":"30313233-3435-4637-b839-616263646566","purpose":"encrypt","spec":"aes-256-gcm","protection":"hsm","data_class":"cardholder","description":"cards","owner":"30313233-3435-4637-b839-616263646566","labels":{"team":"payments"},"rotation_period_seconds":null,"state":"suspended","primary":1,"destroy_at":"2026-02-02T03:04:05Z","created_at":"2026-01-02T03:04:05Z","revision":1}"#,
+    r#"{"items":[{"number":1,"primary":true,"state":"active","effective_state":"active","protection":"hsm","origin":"generated","generator":"token","module":"SoftHSM","module_health_ok":true,"protect_uses":5,"rotated":"by_policy","created_at":"2026-01-02T03:04:05Z","activated_at":null,"state_changed_at":"2026-01-02T03:04:05Z"}]}"#,
     r#"{"deployment":"d","incarnation":1,"epoch":2,"log_origin":"o","log_size":3,"root_log_size":1,"signed_root_log_size":1,"module":{"kind":"pkcs11","name":"SoftHSM","token":"claviger","root_in_token":true,"library":"aws-lc 5.1.0 (not FIPS)","fips":false},"insecure":[],"provider":{"self_test_ok":true,"root_ok":true,"sessions":4}}"#,
     r#"{"ciphertext":"aGk=","key":"30313233-3435-4637-b839-616263646566","version":1}"#,
     r#"{"signature":"aGk=","algorithm":"ed25519","key":"30313233-3435-4637-b839-616263646566","version":1}"#,

@@ -139,6 +139,85 @@ async fn a_key_lives_its_life() {
 }
 
 #[tokio::test]
+async fn a_key_is_described_and_described_anew() {
+    let house = House::with_ring().await;
+    let create = json!({
+        "ring": "orders", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm", "data_class": "cardholder",
+        "description": "cards at rest",
+    });
+    let created = house.control("ada", Method::POST, "/v1/keys", create.clone()).await.ok().json();
+    assert_eq!((&created["description"], &created["destroy_at"]), (&json!("cards at rest"), &Value::Null));
+    let path = "/v1/keys/orders%2Fmain";
+    let changed = patch(&house, "ada", path, None, json!({"description": ""})).await.ok().json();
+    assert_eq!(changed["description"], "");
+    let long = json!({"description": "x".repeat(8193)});
+    patch(&house, "ada", path, None, long).await.problem(400, "invalid-argument");
+    let rotated = house.control("ada", Method::POST, &format!("{path}/rotate"), Value::Null).await.ok();
+    assert_eq!(rotated.json()["primary"], 2);
+    let versions = house.get("ada", &format!("{path}/versions")).await.ok().json();
+    assert_eq!(versions["items"][0].get("rotated"), None);
+    assert_eq!(versions["items"][1]["rotated"], "on_demand");
+}
+
+#[tokio::test]
+async fn a_key_waits_for_its_destruction_and_is_brought_back() {
+    let house = House::with_ring().await;
+    house.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
+    let step = async |verb: &str, body: Value| {
+        house.control("ada", Method::POST, &format!("/v1/keys/orders%2Fmain/{verb}"), body).await
+    };
+    step("destroy", Value::Null).await.problem(403, "approval-required");
+    let relax = json!({"separation": "relaxed", "reason": "evaluation"});
+    house.control("otto", Method::PUT, "/v1/rings/orders/separation", relax).await.ok();
+    patch(&house, "ada", "/v1/rings/orders", None, json!({"policy": {"quorum": 0}})).await.ok();
+    step("destroy", json!({"waiting_seconds": 60})).await.problem(400, "invalid-argument");
+    let waiting = step("destroy", json!({"waiting_seconds": 604_800, "reason": "over"})).await.ok().json();
+    assert_eq!(waiting["state"], "suspended");
+    assert!(waiting["destroy_at"].is_string(), "{waiting}");
+    let use_it = || house.data("app", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": "aGk="}));
+    use_it().await.problem(409, "wrong-state");
+    step("resume", Value::Null).await.problem(409, "wrong-state");
+    let back = step("cancel-destroy", Value::Null).await.ok().json();
+    assert_eq!((&back["state"], &back["destroy_at"]), (&json!("suspended"), &Value::Null));
+    step("resume", Value::Null).await.ok();
+    use_it().await.ok();
+    step("cancel-destroy", Value::Null).await.problem(409, "wrong-state");
+}
+
+#[tokio::test]
+async fn an_alias_is_given_moved_listed_and_taken_away() {
+    let house = House::with_ring().await;
+    for name in ["first", "second"] {
+        house.key(name, "encrypt", "aes-256-gcm", &[]).await;
+    }
+    let create = json!({"name": "app/Orders", "key": "orders/first"});
+    let created = house.control("ada", Method::POST, "/v1/aliases", create.clone()).await.ok();
+    assert_eq!(created.status.as_u16(), 201);
+    house.control("ada", Method::POST, "/v1/aliases", create).await.problem(409, "already-exists");
+    for bad in ["aws/x", "a b", ""] {
+        let create = json!({"name": bad, "key": "orders/first"});
+        house.control("ada", Method::POST, "/v1/aliases", create).await.problem(400, "malformed-request");
+    }
+    let path = "/v1/aliases/app%2FOrders";
+    let first = house.get("ada", "/v1/keys/orders%2Ffirst").await.ok().json();
+    let second = house.get("ada", "/v1/keys/orders%2Fsecond").await.ok().json();
+    assert_eq!(house.get("vera", path).await.ok().json()["key"], first["id"]);
+    let moved = house.control("ada", Method::PUT, path, json!({"key": "orders/second"})).await.ok().json();
+    assert_eq!((&moved["key"], &moved["revision"]), (&second["id"], &json!(2)));
+    house
+        .control("ada", Method::PUT, "/v1/aliases/none", json!({"key": "orders/second"}))
+        .await
+        .problem(404, "not-found");
+    let listed = house.get("vera", "/v1/aliases?key=orders%2Fsecond").await.ok().json();
+    assert_eq!(listed["items"], json!([moved]));
+    let listed = house.get("vera", "/v1/aliases?key=orders%2Ffirst").await.ok().json();
+    assert_eq!(listed["items"], json!([]));
+    house.control("vera", Method::DELETE, path, Value::Null).await.problem(403, "denied");
+    house.control("ada", Method::DELETE, path, Value::Null).await.ok();
+    house.get("vera", path).await.problem(404, "not-found");
+}
+
+#[tokio::test]
 async fn a_grant_lets_in_and_its_end_shuts_out() {
     let house = House::with_ring().await;
     house.key("main", "encrypt", "aes-256-gcm", &[]).await;

@@ -154,6 +154,7 @@ pub(crate) fn house() -> Result<Principal, ServiceError> {
         kind: PrincipalKind::System,
         standing: Standing::Active,
         roles: Vec::new(),
+        home: None,
         subject_key: Vec::new(),
         created_at: Timestamp::default(),
         revision: 0,

@@ -6,4 +6,4 @@ pub(crate) mod hashes;
 pub(crate) mod reader;
 pub(crate) mod tree;
 
-pub use reader::{EntryFilter, EntryPage, EntryProof, LogReader};
+pub use reader::{EntryFilter, EntryPage, EntryProof, LastUse, LogReader, Used};

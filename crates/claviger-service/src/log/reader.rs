@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 use claviger_audit::checkpoint::Checkpoint;
 use claviger_audit::cut::Cut;
 use claviger_audit::entry::Entry;
+use claviger_audit::op::{Op, Outcome};
 use claviger_audit::tree::{Hash, inclusion};
 use claviger_core::port::store::LogId;
 use claviger_core::port::{Store, StoreError};
@@ -83,6 +84,26 @@ pub struct EntryProof {
     pub root_note: String,
 }
 
+/// When a key was last used, as far as the log was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastUse {
+    /// The last use that came to its end, if one was found.
+    pub used: Option<Used>,
+    /// Instant of the oldest entry that was looked at: there was no later use than the one that was found, from then on.
+    pub since: Option<Timestamp>,
+}
+
+/// A use of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// What was done.
+    pub op: Op,
+    /// When.
+    pub at: Timestamp,
+    /// Index of its entry.
+    pub index: u64,
+}
+
 /// The log, to read.
 #[derive(Clone, Debug)]
 pub struct LogReader {
@@ -147,6 +168,36 @@ impl LogReader {
             }
             page.next = (end < size).then_some(end);
             Ok(page)
+        })
+        .await
+    }
+
+    /// The newest entry that tells a use of that key as done, among the newest `most` entries.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn last_use(&self, key: KeyId, most: u64) -> Result<LastUse, ServiceError> {
+        let (size, _) = self.sizes().await?;
+        let (store, log) = (Arc::clone(&self.store), LogId::Shard(self.shard));
+        blocking(move |runtime| {
+            let (end, mut upto) = (size.saturating_sub(most), size);
+            let mut last = LastUse { used: None, since: None };
+            while upto > end && last.used.is_none() {
+                let from = upto.saturating_sub(1024).max(end);
+                let entries = read_entries(store.as_ref(), runtime, log, from, upto)?;
+                for (index, bytes) in (from..upto).rev().zip(entries.into_iter().rev()) {
+                    let entry = Entry::decode(&bytes).map_err(|_| damaged(index))?;
+                    let at = Timestamp::from_micros(entry.t);
+                    last.since = Some(at);
+                    let is_use = entry.op.uses_material() && entry.out == Outcome::Ok;
+                    if is_use && entry.key == Some(*key.as_bytes()) {
+                        last.used = Some(Used { op: entry.op, at, index });
+                        break;
+                    }
+                }
+                upto = from;
+            }
+            Ok(last)
         })
         .await
     }

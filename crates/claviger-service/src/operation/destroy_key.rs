@@ -8,7 +8,7 @@ use claviger_core::permit::Permit;
 use claviger_core::{Action, KeyId};
 
 use super::{Operation, Staged};
-use crate::error::{ErrorKind, ServiceError};
+use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
@@ -158,13 +158,14 @@ pub(super) fn refuse_waiting(key: &Key) -> Result<(), ServiceError> {
         return Ok(());
     }
     let message = "the key waits for its destruction; `cancel-destroy` ends that";
-    Err(ServiceError::new(ErrorKind::WrongState, message))
+    Err(ServiceError::new(ErrorKind::WrongState, message).because_of(Obstacle::Waiting))
 }
 
 /// Refuses what is done to living keys only.
 pub(super) fn refuse_ended(key: &Key) -> Result<(), ServiceError> {
     if key.state.is_destroyed() {
-        return Err(ServiceError::new(ErrorKind::WrongState, format!("the key is {}", key.state)));
+        let error = ServiceError::new(ErrorKind::WrongState, format!("the key is {}", key.state));
+        return Err(error.because_of(Obstacle::State(key.state)));
     }
     refuse_waiting(key)
 }

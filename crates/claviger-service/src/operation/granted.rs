@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use claviger_core::alias::{Alias, AliasName};
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::KeyRecord;
 use claviger_core::permit::Permit;
-use claviger_core::port::store::{GrantFilter, KeyFilter, Page};
+use claviger_core::port::store::{AliasFilter, GrantFilter, KeyFilter, Page};
 use claviger_core::principal::Principal;
 use claviger_core::{Action, GrantId, KeyId, KeyName, KeyRingId, Name};
 
@@ -80,6 +81,50 @@ impl Operation for ListGrantedKeys {
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         let reach = Reach::of(view).await?;
         Ok(Staged::reading(reach.list_keys(view, &self.page).await?, view.note()))
+    }
+}
+
+/// Lists the aliases of keys on which, or on whose ring, one holds a grant, in the order of their names.
+#[derive(Debug)]
+pub struct ListGrantedAliases {
+    /// Only of this key.
+    pub key: Option<KeyRef>,
+    /// Which page.
+    pub page: Page<AliasName>,
+}
+
+impl Operation for ListGrantedAliases {
+    type Output = Vec<Alias>;
+
+    fn action(&self) -> Action {
+        Action::ListGranted
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Alias>>, ServiceError> {
+        let reach = Reach::of(view).await?;
+        let filters = match &self.key {
+            None => reach.alias_filters(),
+            Some(key) => {
+                let record = view.load_key(view.state.key_id(key).await?).await?;
+                // What was not granted is not there.
+                if !reach.covers(record.ring.id, record.key.id) {
+                    return Err(ServiceError::not_found());
+                }
+                vec![AliasFilter { key: Some(record.key.id), ring: None }]
+            }
+        };
+        let mut found = Vec::new();
+        for filter in filters {
+            found.extend(view.store().list_aliases(filter, self.page.clone()).await?);
+        }
+        // Each part came in order, and none gives more than a page: the first of all are among them.
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found.truncate(usize::try_from(self.page.limit).unwrap_or(usize::MAX));
+        Ok(Staged::reading(found, view.note()))
     }
 }
 
@@ -156,6 +201,16 @@ impl Reach {
                     Part::Keys(keys) => keys.values().any(|granted| *granted == key),
                 }
         })
+    }
+
+    fn alias_filters(&self) -> Vec<AliasFilter> {
+        let of_part = |(ring, part): &(KeyRingId, Part)| match part {
+            Part::Ring => vec![AliasFilter { key: None, ring: Some(*ring) }],
+            Part::Keys(keys) => {
+                keys.values().map(|key| AliasFilter { key: Some(*key), ring: None }).collect()
+            }
+        };
+        self.0.values().flat_map(of_part).collect()
     }
 
     async fn list_keys(

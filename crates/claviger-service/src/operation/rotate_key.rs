@@ -66,8 +66,9 @@ async fn rotate(view: &View<'_>, rotation: Rotation) -> Result<Staged<KeyRecord>
     let record = view.record()?;
     if record.key.state != State::Active {
         let message = format!("a key that is {} is not rotated", record.key.state);
-        return Err(ServiceError::new(ErrorKind::WrongState, message)
-            .because_of(Obstacle::State(record.key.state)));
+        return Err(
+            ServiceError::new(ErrorKind::WrongState, message).because_of(Obstacle::State(record.key.state))
+        );
     }
     let last = record.versions.last().map_or(0, |version| version.id.number);
     let number = last.checked_add(1).ok_or_else(|| ServiceError::invalid("the key has no version left"))?;

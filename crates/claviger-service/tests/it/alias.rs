@@ -1,13 +1,14 @@
 //! Aliases: other names of keys, which move.
 
+use claviger_core::action::Door;
 use claviger_core::key::{RingPolicy, Separation};
 use claviger_core::port::store::Page;
 use claviger_core::{Action, AliasName, Purpose, Spec};
 use claviger_crypto::envelope::{Context, Header};
 use claviger_service::operation::usage::{Encrypt, Use};
 use claviger_service::operation::{
-    AliasFilterRef, CreateAlias, CreateGrant, CreateRing, GrantOn, ListAliases, MoveAlias, ReadAlias,
-    RemoveAlias, SetRingSeparation,
+    AliasFilterRef, CreateAlias, CreateGrant, CreateRing, GrantOn, ListAliases, ListGrantedAliases,
+    MoveAlias, ReadAlias, RemoveAlias, SetRingSeparation,
 };
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef, ServiceError};
 
@@ -95,6 +96,8 @@ async fn moving_takes_rights_on_both_keys() {
         house.ask("otto", relax).await.unwrap();
     }
     let grant = |key: &claviger_core::key::KeyRecord, actions: &[Action]| CreateGrant {
+        name: None,
+        retiring: None,
         principal: PrincipalRef::Name("app".parse().unwrap()),
         on: GrantOn::Key(KeyRef::Id(key.key.id)),
         operations: actions.to_vec(),
@@ -105,11 +108,11 @@ async fn moving_takes_rights_on_both_keys() {
     house.ask("ada", CreateAlias { name: name("a"), key: KeyRef::Id(here.key.id) }).await.unwrap();
     let step = || MoveAlias { name: name("a"), key: KeyRef::Id(there.key.id) };
     // He may put aliases on the new key, and nothing at all on the old one: of that he may not even know.
-    assert_eq!(house.ask("app", step()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(house.ask_at("app", Door::Mixed, step()).await.unwrap_err().kind(), ErrorKind::NotFound);
     house.ask("otto", grant(&here, &[Action::PutAlias])).await.unwrap();
-    assert_eq!(house.ask("app", step()).await.unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!(house.ask_at("app", Door::Mixed, step()).await.unwrap_err().kind(), ErrorKind::Denied);
     house.ask("otto", grant(&here, &[Action::RemoveAlias])).await.unwrap();
-    let moved = house.ask("app", step()).await.unwrap().output;
+    let moved = house.ask_at("app", Door::Mixed, step()).await.unwrap().output;
     assert_eq!((moved.key, moved.ring, moved.revision), (there.key.id, there.ring.id, 2));
 }
 
@@ -145,4 +148,25 @@ async fn a_key_has_fifty_aliases_at_most() {
         house.ask("ada", create(number)).await.unwrap();
     }
     assert_eq!(house.ask("ada", create(50)).await.unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_lists_the_aliases_of_what_it_was_granted() {
+    let house = House::build().await;
+    let mine = house.key("mine", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let foreign = house.key("foreign", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    house.grant(&mine, &[Action::Encrypt]).await;
+    for (alias, key) in [("c", &mine), ("b", &foreign), ("a", &mine)] {
+        house.ask("ada", CreateAlias { name: name(alias), key: KeyRef::Id(key.key.id) }).await.unwrap();
+    }
+    let list = async |key: Option<KeyRef>, limit| {
+        let page = Page { after: None, limit };
+        let found = house.ask("app", ListGrantedAliases { key, page }).await?.output;
+        Ok::<_, ServiceError>(found.into_iter().map(|alias| alias.name.to_string()).collect::<Vec<_>>())
+    };
+    assert_eq!(list(None, 10).await.unwrap(), ["a", "c"]);
+    assert_eq!(list(None, 1).await.unwrap(), ["a"]);
+    assert_eq!(list(Some(KeyRef::Id(mine.key.id)), 10).await.unwrap(), ["a", "c"]);
+    let hidden = list(Some(KeyRef::Id(foreign.key.id)), 10).await.unwrap_err();
+    assert_eq!(hidden.kind(), ErrorKind::NotFound);
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use claviger_access::Presented;
-use claviger_core::action::Surface;
+use claviger_core::action::{Door, Surface};
 use claviger_core::key::{DataClass, KeyRecord, Labels, RingPolicy, Separation};
 use claviger_core::port::Clock;
 use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
@@ -123,7 +123,8 @@ impl House {
         operation: O,
     ) -> Result<Released<O::Output>, ServiceError> {
         let surface = operation.action().surface();
-        let call = Call { idempotency_key: Some(idempotency_key.into()), ..call(who, surface, operation) };
+        let call =
+            Call { idempotency_key: Some(idempotency_key.into()), ..call(who, surface.into(), operation) };
         self.road.perform(call).await
     }
 
@@ -133,7 +134,16 @@ impl House {
         surface: Surface,
         operation: O,
     ) -> Result<Released<O::Output>, ServiceError> {
-        self.road.perform(call(who, surface, operation)).await
+        self.ask_at(who, surface.into(), operation).await
+    }
+
+    pub(crate) async fn ask_at<O: Operation>(
+        &self,
+        who: &str,
+        door: Door,
+        operation: O,
+    ) -> Result<Released<O::Output>, ServiceError> {
+        self.road.perform(call(who, door, operation)).await
     }
 
     pub(crate) async fn key(&self, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
@@ -205,11 +215,11 @@ impl House {
     }
 }
 
-fn call<O: Operation>(who: &str, surface: Surface, operation: O) -> Call<O> {
+fn call<O: Operation>(who: &str, door: Door, operation: O) -> Call<O> {
     Call {
         presented: Presented::certificate(&certificate_of(who)),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        door: surface.into(),
+        door,
         dry_run: false,
         request_id: Some("test".into()),
         idempotency_key: None,

@@ -10,7 +10,7 @@ use claviger_audit::tree::{leaf_hash, verify_inclusion};
 use claviger_core::{Action, Purpose, Spec};
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::usage::{Encrypt, Use};
-use claviger_service::operation::{Prove, ReadCheckpoint, ReadEntries};
+use claviger_service::operation::{Prove, ReadCheckpoint, ReadEntries, ReadLastUse};
 use claviger_service::{ErrorKind, KeyRef};
 
 use crate::house::House;
@@ -88,4 +88,31 @@ async fn the_log_goes_on_where_it_was_over_restarts() {
     };
     let page = house.ask("vera", read).await.unwrap().output;
     assert_eq!(page.entries.len(), 300);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_use_of_a_key_is_found_in_the_log() {
+    let house = House::build().await;
+    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let other = house.key("other", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    for key in [&key, &other] {
+        house.grant(key, &[Action::Encrypt, Action::Decrypt, Action::DescribeKey]).await;
+    }
+    let last = async || house.ask("app", ReadLastUse { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
+    let never = last().await;
+    assert_eq!(never.used, None);
+    assert!(never.since.unwrap() <= key.key.created_at);
+    let sealed = house.encrypt("app", &key, b"x").await.unwrap();
+    house.decrypt("app", &sealed).await.unwrap();
+    // Neither refusals nor uses of other keys nor what is no use count.
+    house.decrypt("stranger", &sealed).await.unwrap_err();
+    for _ in 0..1100 {
+        house.encrypt("app", &other, b"x").await.unwrap();
+    }
+    let used = last().await.used.unwrap();
+    assert_eq!(used.op, Op::Decrypt);
+    assert!(used.at >= key.key.created_at);
+    let read = ReadEntries { from: used.index, limit: 1, filter: EntryFilter::default() };
+    let page = house.ask("vera", read).await.unwrap().output;
+    assert_eq!(Entry::decode(&page.entries[0].1).unwrap().op, Op::Decrypt);
 }

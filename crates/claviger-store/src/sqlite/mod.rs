@@ -23,6 +23,8 @@ mod pool;
 mod read;
 mod row;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -139,18 +139,19 @@ pub(in crate::sqlite) fn list_after(
     }
 }
 
-/// Active keys whose rotation is due: first those that rotate by their own rule, then those that rotate by their ring's.
+/// Active keys whose rotation is due, by the very indexes that hold no others: first those that rotate by their own rule, then those that rotate by their ring's.
 pub(in crate::sqlite) fn list_rotation_due(
     connection: &Connection,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<KeyId>, StoreError> {
     let now = micros(TABLE, now)?;
-    let own = "SELECT k.id FROM key k WHERE k.state = 'active' AND k.rotation_period IS NOT NULL \
+    let own = "SELECT k.id FROM key k INDEXED BY key_by_rotation WHERE k.state = 'active' AND k.rotation_period IS NOT NULL \
                AND k.rotated_at + k.rotation_period <= ?1 ORDER BY k.rotated_at + k.rotation_period LIMIT ?2";
     let mut due = list(connection, own, params![now, limit], id)?;
     let room = limit.saturating_sub(u32::try_from(due.len()).unwrap_or(u32::MAX));
-    let rings = "SELECT k.id FROM ring r CROSS JOIN key k ON k.ring = r.id WHERE r.rotation_period > 0 \
+    let rings = "SELECT k.id FROM ring r INDEXED BY ring_by_rotation CROSS JOIN key k INDEXED BY key_by_ring_rotation \
+                 ON k.ring = r.id WHERE r.rotation_period > 0 \
                  AND k.state = 'active' AND k.rotation_period IS NULL \
                  AND k.rotated_at <= ?1 - r.rotation_period LIMIT ?2";
     due.extend(list(connection, rings, params![now, room], id)?);
@@ -163,7 +164,7 @@ pub(in crate::sqlite) fn list_destruction_due(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<KeyId>, StoreError> {
-    let sql = "SELECT k.id FROM key k WHERE k.destroy_at <= ?1 ORDER BY k.destroy_at LIMIT ?2";
+    let sql = "SELECT k.id FROM key k INDEXED BY key_by_destruction WHERE k.destroy_at <= ?1 ORDER BY k.destroy_at LIMIT ?2";
     list(connection, sql, params![micros(TABLE, now)?, limit], id)
 }
 

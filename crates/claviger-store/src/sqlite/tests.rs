@@ -1,0 +1,212 @@
+//! Rows as the port gives them back, in a real store. Every statement is held against its plan on the way.
+
+use std::time::Duration;
+
+use claviger_core::alias::{Alias, AliasName};
+use claviger_core::change::Change;
+use claviger_core::key::{
+    DataClass, Generator, Key, KeyRing, KeyVersion, Labels, Origin, Protection, Provenance, RingPolicy,
+    Rotation, State, Wrap,
+};
+use claviger_core::port::store::{AliasFilter, Applied, Batch, Page};
+use claviger_core::port::{Journal, Store as _};
+use claviger_core::{KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp};
+
+use super::{SqliteOptions, SqliteStore};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn at(day: u32) -> Timestamp {
+    Timestamp::from_micros(0).after(DAY * day)
+}
+
+struct Shelf {
+    store: SqliteStore,
+    journal: Box<dyn Journal>,
+    size: u64,
+    _directory: tempfile::TempDir,
+}
+
+impl Shelf {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
+        let journal = store.open_journal(1).unwrap();
+        Self { store, journal, size: 0, _directory: directory }
+    }
+
+    fn apply(&mut self, changes: &[Change]) -> Applied {
+        let applied = self.journal.apply(changes).unwrap();
+        let (old_size, new_size) = (self.size, self.size + 1);
+        let batch =
+            Batch { old_size, new_size, new_root: [1; 32], epoch: 0, tightens: &[], body: b"x", tiles: &[] };
+        self.journal.commit(&batch).unwrap();
+        self.size = new_size;
+        applied
+    }
+
+    fn ring(&mut self, number: u8, rotation_period: Option<Duration>) -> KeyRingId {
+        let ring = KeyRing {
+            id: KeyRingId::from_bytes([number; 16]),
+            name: format!("ring-{number}").parse().unwrap(),
+            policy: RingPolicy { rotation_period, ..RingPolicy::default() },
+            kek: vec![1],
+            created_at: at(0),
+            revision: 0,
+        };
+        assert_eq!(self.apply(&[Change::PutRing(ring.clone())]), Applied::Yes);
+        ring.id
+    }
+
+    fn key(&mut self, ring: KeyRingId, number: u8, with: impl FnOnce(&mut Key)) -> Key {
+        let id = KeyId::from_bytes([number; 16]);
+        let mut key = Key {
+            id,
+            ring,
+            name: format!("key-{number}").parse().unwrap(),
+            purpose: Purpose::Encrypt,
+            spec: Spec::Aes256Gcm,
+            protection: Protection::Software,
+            data_class: DataClass::Internal,
+            description: "what it is for".into(),
+            owner: PrincipalId::from_bytes([9; 16]),
+            labels: Labels::default(),
+            rotation_period: None,
+            state: State::Active,
+            primary: 1,
+            rotated_at: at(0),
+            destroy_at: None,
+            created_at: at(0),
+            revision: 0,
+        };
+        with(&mut key);
+        let version = KeyVersion {
+            id: KeyVersionId { key: id, number: 1 },
+            state: State::Active,
+            spec: key.spec,
+            protection: key.protection,
+            wrap: Some(Wrap { format: 1, bytes: vec![0x5a; 64] }),
+            public_key: None,
+            provenance: Provenance {
+                origin: Origin::Generated,
+                module: "test".into(),
+                generator: Generator::ModuleDrbg,
+                health_ok: true,
+            },
+            rotated: Some(Rotation::ByPolicy),
+            created_at: at(0),
+            activated_at: Some(at(0)),
+            state_changed_at: at(0),
+            protect_uses: 0,
+            revision: 0,
+        };
+        let changes = [Change::PutKey(key.clone()), Change::PutVersion(version)];
+        assert_eq!(self.apply(&changes), Applied::Yes);
+        Key { revision: 1, ..key }
+    }
+}
+
+fn alias(name: &str, key: &Key) -> Alias {
+    let name = name.parse().unwrap();
+    Alias { name, key: key.id, ring: key.ring, created_at: at(1), updated_at: at(1), revision: 0 }
+}
+
+#[tokio::test]
+async fn a_key_comes_back_as_it_was_written_and_its_tombstone_without_material() {
+    let mut shelf = Shelf::new();
+    let ring = shelf.ring(1, None);
+    let key = shelf.key(ring, 1, |key| {
+        key.state = State::Suspended;
+        key.destroy_at = Some(at(30));
+    });
+    let record = shelf.store.find_key(key.id).await.unwrap().unwrap();
+    assert_eq!(record.key, key);
+    assert_eq!(record.versions[0].rotated, Some(Rotation::ByPolicy));
+    let gone = record.versions[0].destroyed(at(30)).unwrap();
+    let changes = [Change::PutKey(key.destroyed().unwrap()), Change::PutVersion(gone.clone())];
+    assert_eq!(shelf.apply(&changes), Applied::Yes);
+    let tombstone = shelf.store.find_key(key.id).await.unwrap().unwrap();
+    assert_eq!((tombstone.key.state, tombstone.key.destroy_at), (State::Destroyed, None));
+    assert_eq!(tombstone.versions, [KeyVersion { revision: 2, ..gone }]);
+    // A key that waits cannot be active, whoever asks.
+    let back = Key { state: State::Active, destroy_at: Some(at(60)), ..tombstone.key };
+    assert!(shelf.journal.apply(&[Change::PutKey(back)]).is_err());
+}
+
+#[tokio::test]
+async fn rotation_and_destruction_are_found_when_they_are_due() {
+    let mut shelf = Shelf::new();
+    let (monthly, never) = (shelf.ring(1, Some(DAY * 30)), shelf.ring(2, None));
+    let id = |number: u8| KeyId::from_bytes([number; 16]);
+    shelf.key(monthly, 1, |_| {});
+    shelf.key(monthly, 2, |key| key.rotation_period = Some(DAY * 10));
+    shelf.key(monthly, 3, |key| key.state = State::Suspended);
+    shelf.key(monthly, 4, |key| key.rotated_at = at(20));
+    shelf.key(never, 5, |_| {});
+    shelf.key(never, 6, |key| key.rotation_period = Some(DAY * 20));
+    for (number, day) in [(7, 40), (8, 20)] {
+        shelf.key(never, number, |key| {
+            key.state = State::PreActive;
+            key.destroy_at = Some(at(day));
+        });
+    }
+    for (day, rotate, destroy) in [
+        (9, vec![], vec![]),
+        (10, vec![id(2)], vec![]),
+        (20, vec![id(2), id(6)], vec![id(8)]),
+        (30, vec![id(2), id(6), id(1)], vec![id(8)]),
+        (50, vec![id(2), id(6), id(1), id(4)], vec![id(8), id(7)]),
+    ] {
+        assert_eq!(shelf.store.list_rotation_due(at(day), 10).await.unwrap(), rotate, "day {day}");
+        assert_eq!(shelf.store.list_destruction_due(at(day), 10).await.unwrap(), destroy, "day {day}");
+    }
+    assert_eq!(shelf.store.list_rotation_due(at(50), 3).await.unwrap(), [id(2), id(6), id(1)]);
+    assert_eq!(shelf.store.list_destruction_due(at(50), 1).await.unwrap(), [id(8)]);
+}
+
+#[tokio::test]
+async fn an_alias_is_written_only_from_the_row_as_it_stands() {
+    let mut shelf = Shelf::new();
+    let ring = shelf.ring(1, None);
+    let (first, second) = (shelf.key(ring, 1, |_| {}), shelf.key(ring, 2, |_| {}));
+    let made = alias("a", &first);
+    assert_eq!(shelf.apply(&[Change::PutAlias(made.clone())]), Applied::Yes);
+    assert_eq!(shelf.apply(&[Change::PutAlias(made.clone())]), Applied::Conflict);
+    let seen = Alias { revision: 1, ..made.clone() };
+    assert_eq!(shelf.store.find_alias(&made.name).await.unwrap(), Some(seen.clone()));
+    // Taken away and given anew in between: the same revision, another alias.
+    assert_eq!(shelf.apply(&[Change::RemoveAlias(seen.clone())]), Applied::Yes);
+    let anew = Alias { created_at: at(2), updated_at: at(2), ..alias("a", &second) };
+    assert_eq!(shelf.apply(&[Change::PutAlias(anew.clone())]), Applied::Yes);
+    let moved = Alias { key: second.id, ..seen.clone() };
+    assert_eq!(shelf.apply(&[Change::PutAlias(moved)]), Applied::Conflict);
+    assert_eq!(shelf.apply(&[Change::RemoveAlias(seen)]), Applied::Conflict);
+    let now = Alias { revision: 1, ..anew };
+    assert_eq!(shelf.store.find_alias(&made.name).await.unwrap(), Some(now.clone()));
+    let to_nothing = Alias { key: KeyId::from_bytes([7; 16]), ..now };
+    assert_eq!(shelf.apply(&[Change::PutAlias(to_nothing)]), Applied::Conflict);
+}
+
+#[tokio::test]
+async fn aliases_are_listed_in_order_and_go_with_their_key() {
+    let mut shelf = Shelf::new();
+    let (one, other) = (shelf.ring(1, None), shelf.ring(2, None));
+    let (first, second) = (shelf.key(one, 1, |_| {}), shelf.key(other, 2, |_| {}));
+    let aliases = [("c", &first), ("a", &second), ("b", &first)];
+    let changes: Vec<_> = aliases.iter().map(|(name, key)| Change::PutAlias(alias(name, key))).collect();
+    assert_eq!(shelf.apply(&changes), Applied::Yes);
+    let list = async |shelf: &Shelf, key: Option<KeyId>, ring: Option<KeyRingId>, after: Option<&str>| {
+        let page = Page { after: after.map(|name| name.parse::<AliasName>().unwrap()), limit: 2 };
+        let found = shelf.store.list_aliases(AliasFilter { key, ring }, page).await.unwrap();
+        found.into_iter().map(|alias| alias.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(list(&shelf, None, None, None).await, ["a", "b"]);
+    assert_eq!(list(&shelf, None, None, Some("b")).await, ["c"]);
+    assert_eq!(list(&shelf, Some(first.id), None, None).await, ["b", "c"]);
+    assert_eq!(list(&shelf, None, Some(other), None).await, ["a"]);
+    assert_eq!(list(&shelf, Some(first.id), Some(other), None).await, Vec::<String>::new());
+    // The name that goes with one key is free for the other in the same set.
+    let taken = Change::PutAlias(alias("c", &second));
+    assert_eq!(shelf.apply(&[taken, Change::RemoveAliasesOf(first.id)]), Applied::Yes);
+    assert_eq!(list(&shelf, None, None, None).await, ["a", "c"]);
+}
