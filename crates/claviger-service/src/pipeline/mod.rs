@@ -147,8 +147,10 @@ impl Road {
             }
             Err(refused) => Err(refused),
         };
-        let outcome =
-            outcome.and_then(|staged| if call.dry_run { Err(Refused::dry(&staged)) } else { Ok(staged) });
+        let outcome = match outcome {
+            Ok(staged) if call.dry_run => Err(Refused::dry(&staged)),
+            other => other,
+        };
         let (changes, tightens, notes, end) = match outcome {
             Ok(staged) => {
                 (footing.other_key, footing.other_ring) = staged.other.unzip();

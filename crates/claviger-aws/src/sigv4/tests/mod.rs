@@ -55,6 +55,7 @@ fn proves(
         kind: PrincipalKind::Workload,
         standing: Standing::Active,
         roles: vec![],
+        home: None,
         subject_key: vec![],
         created_at: ANY_TIME,
         revision: 1,
