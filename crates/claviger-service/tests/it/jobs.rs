@@ -35,7 +35,7 @@ async fn rotate_ring_every(house: &House, days: u32) {
 async fn rotations(house: &House, key: &KeyRecord) -> Vec<Rotation> {
     let record = house.ask("vera", ReadKey { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
     assert_eq!(record.key.primary as usize, record.versions.len());
-    assert_eq!(record.versions[0].rotated, None);
+    assert!(record.versions.first().unwrap().rotated.is_none());
     record.versions.iter().filter_map(|version| version.rotated).collect()
 }
 

@@ -15,6 +15,8 @@ mod hygiene;
 #[cfg(test)]
 mod instance;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod serving;

@@ -1,0 +1,47 @@
+//! Other names of keys and their end, from the command line.
+
+use serde_json::Value;
+
+use crate::instance::Instance;
+
+fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+#[test]
+fn a_key_is_named_otherwise_scheduled_and_brought_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let instance = Instance::start(dir.path(), &[]);
+    let ada = |arguments: &[&str]| instance.done("administrator", arguments, b"");
+    ada(&["ring", "create", "orders"]);
+    ada(&["key", "create", "orders/main", "--description", "cards at rest"]);
+    ada(&["key", "create", "orders/next"]);
+    ada(&["key", "alias", "add", "app/Orders", "orders/main"]);
+    let shown = String::from_utf8(ada(&["key", "show", "orders/main"])).unwrap();
+    assert!(shown.contains("app/Orders") && shown.contains("cards at rest"), "{shown}");
+    ada(&["key", "alias", "move", "app/Orders", "orders/next"]);
+    let listed = json(&ada(&["-o", "json", "key", "alias", "list", "--ring", "orders"]));
+    let next = json(&ada(&["-o", "json", "key", "show", "orders/next"]));
+    assert_eq!(listed["items"][0]["key"], next["id"]);
+    ada(&["key", "alias", "remove", "app/Orders"]);
+
+    // Where custodians must approve, nobody can destroy yet, and nothing is pending.
+    let refused = instance.run("administrator", &["key", "destroy", "orders/main"], b"");
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("approval of 2 custodians"), "{said}");
+    let relax = ["ring", "separation", "orders", "relaxed", "--reason", "evaluation"];
+    instance.done("security_officer", &relax, b"");
+    ada(&["ring", "update", "orders", "--quorum", "0"]);
+    ada(&["key", "destroy", "orders/main", "--in", "7"]);
+    let waiting = json(&ada(&["-o", "json", "key", "show", "orders/main"]));
+    assert_eq!(waiting["state"], "suspended");
+    assert!(waiting["destroy_at"].is_string(), "{waiting}");
+    assert_eq!(instance.run("administrator", &["key", "resume", "orders/main"], b"").status.code(), Some(1));
+    ada(&["key", "cancel-destroy", "orders/main"]);
+    let back = json(&ada(&["-o", "json", "key", "show", "orders/main"]));
+    assert_eq!((&back["state"], &back["destroy_at"]), (&Value::from("suspended"), &Value::Null));
+    ada(&["key", "resume", "orders/main"]);
+    instance.done("auditor", &["audit", "verify"], b"");
+    instance.stop();
+}
