@@ -137,7 +137,7 @@ fn behind(router: Router) -> Protocol {
     Protocol { answer: Arc::new(answer), action_of: no_action }
 }
 
-fn no_action(_: &axum::http::Method, _: &axum::http::Uri) -> Option<claviger_core::Action> {
+fn no_action(_: &http::Method, _: &http::Uri) -> Option<claviger_core::Action> {
     None
 }
 
