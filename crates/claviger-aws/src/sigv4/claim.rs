@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::date;
 use super::error::{Part, SigV4Error};
-use super::received::{Received, is_amz};
+use super::received::{Pair, Received, is_amz};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// What all algorithms of the family begin with.
@@ -58,8 +58,7 @@ struct Texts<'a> {
 impl Claim {
     /// Finds the claim, which must be one.
     pub(super) fn find(received: &Received<'_>) -> Result<Self, SigV4Error> {
-        let is_parameter =
-            |(name, _): &(Vec<u8>, Vec<u8>)| PARAMETERS.iter().any(|known| known.as_bytes() == name);
+        let is_parameter = |(name, _): &Pair| PARAMETERS.iter().any(|known| known.as_bytes() == name);
         let in_query = received.query.iter().any(is_parameter);
         match (received.headers.get(AUTHORIZATION), in_query) {
             (None, false) => Err(SigV4Error::Missing),

@@ -12,12 +12,15 @@ use super::error::{Part, SigV4Error};
 /// Headers of one value. Two could be read as the first, the last, or both.
 const SINGLE: [HeaderName; 5] = [AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST];
 
+/// A parameter of the query: name and value.
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
+
 /// A request with its query taken apart and its host found.
 pub(super) struct Received<'a> {
     pub(super) method: &'a str,
     pub(super) path: &'a str,
     /// Names and values, decoded, in the order in which they came.
-    pub(super) query: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) query: Vec<Pair>,
     pub(super) headers: &'a HeaderMap,
     pub(super) host: &'a [u8],
 }
@@ -93,7 +96,7 @@ fn host(parts: &Parts) -> Result<&[u8], SigV4Error> {
     Ok(host)
 }
 
-fn query(text: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, SigV4Error> {
+fn query(text: &str) -> Result<Vec<Pair>, SigV4Error> {
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))

@@ -76,3 +76,57 @@ impl Derived {
         ct_eq(&self.key.tag(&[request.string_to_sign().as_bytes()]), &request.signature)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Audience, instant};
+    use super::*;
+
+    fn secret() -> SigningSecret {
+        SigningSecret::new(&SecretBytes::copied_from(b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"))
+    }
+
+    fn signed(region: &str) -> SignedRequest {
+        let scope: Scope = format!("20150830/{region}/kms/aws4_request").parse().unwrap();
+        let mut request = SignedRequest {
+            access_key: [0; 32],
+            signed_at: instant::parse(b"20150830T123600Z").unwrap(),
+            presigned_for: None,
+            session: None,
+            canonical: [7; 32],
+            signature: [0; 32],
+            audience: Audience { service: "kms", region: None },
+            scope,
+        };
+        let key = secret().derive(&request.scope).key;
+        request.signature = key.tag(&[request.string_to_sign().as_bytes()]);
+        request
+    }
+
+    /// The region whose key is at hand.
+    fn at_hand(secret: &SigningSecret) -> Option<String> {
+        secret.derived.read().unwrap().as_ref().map(|derived| derived.scope.region().to_owned())
+    }
+
+    #[test]
+    fn the_key_of_the_last_scope_that_verified_is_at_hand() {
+        let secret = secret();
+        assert_eq!(at_hand(&secret), None);
+        for region in ["north", "north", "south", "north"] {
+            assert!(secret.has_signed(&signed(region)));
+            assert_eq!(at_hand(&secret).as_deref(), Some(region));
+        }
+        let moved = SignedRequest { scope: signed("south").scope, ..signed("north") };
+        assert!(!secret.has_signed(&moved));
+        assert_eq!(at_hand(&secret).as_deref(), Some("north"), "what does not verify moves nothing");
+        assert!(!secret.has_signed(&SignedRequest { signature: [0; 32], ..signed("north") }));
+    }
+
+    #[test]
+    fn another_secret_has_not_signed_it() {
+        let other =
+            SigningSecret::new(&SecretBytes::copied_from(b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEX"));
+        assert!(secret().has_signed(&signed("north")) && !other.has_signed(&signed("north")));
+        assert!(!format!("{:?}", secret()).contains("wJalr"));
+    }
+}

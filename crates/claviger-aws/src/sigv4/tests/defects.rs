@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use claviger_access::SignatureRefused;
-use claviger_access::authn::access_key::{SKEW, SigningSecret, instant, session_digest_of};
+use claviger_access::authn::access_key::{SKEW, instant, session_digest_of};
 use claviger_core::Timestamp;
 use claviger_crypto::SecretBytes;
 use claviger_crypto::digest::sha256;
 use claviger_crypto::kdf::HmacSha256;
-use http::Request;
 
 use super::super::{Part, SigV4Error, read};
 use super::{SECRET, audience, proves, read_request, request_of};
@@ -321,9 +320,6 @@ fn a_session_token_belongs_to_its_key() {
     assert_eq!(proves(read(&with_token), SECRET, None, now()), refused);
     assert_eq!(proves(read(&in_order()), SECRET, session("token"), now()), refused);
     let in_query = presigned("60", "&X-Amz-Security-Token=token");
-    // The parameters of the text are in order, which is how they are signed.
-    let in_query =
-        in_query.replace("&X-Amz-Expires=60&X-Amz-Security-Token", "&X-Amz-Expires=60&X-Amz-Security-Token");
     assert_eq!(proves(read(&in_query), SECRET, session("token"), now()), Ok(()));
     assert_eq!(proves(read(&in_query), SECRET, None, now()), refused);
 }
@@ -385,16 +381,4 @@ fn the_day_of_the_scope_is_that_of_the_request() {
     let signed = read_request(request_of(&text).unwrap(), "kms").unwrap();
     let now = signed.signed_at;
     assert_eq!(proves(signed, SECRET, None, now), Err(SignatureRefused::Mismatch));
-}
-
-#[test]
-fn a_key_that_was_derived_is_used_for_its_scope_only() {
-    let secret = SigningSecret::new(&SecretBytes::copied_from(SECRET.as_bytes()));
-    assert!(!format!("{secret:?}").contains(SECRET));
-    let request = |text: &str| Request::from(request_of(text).unwrap());
-    for text in [in_order(), in_order().replace("us-east-1", "us-east-2"), in_order()] {
-        let signed = read_request(request(&text), "kms").unwrap();
-        let is_ours = text == in_order();
-        assert_eq!(proves(signed, SECRET, None, now()).is_ok(), is_ours);
-    }
 }
