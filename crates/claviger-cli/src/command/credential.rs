@@ -1,11 +1,13 @@
 //! `claviger credential …`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use claviger_client::types::SecretText;
 use claviger_client::types::credential::{
-    CreateCredential, CreatedCredential, Credential, ListCredentials, NewCertificate, NewCredential, NewToken,
+    AccessKeySecret, CreateCredential, CreatedCredential, Credential, ListCredentials, NewAccessKey,
+    NewCertificate, NewCredential, NewToken,
 };
 use claviger_client::types::grant::Revoke;
 use claviger_core::{CredentialId, Name};
@@ -23,10 +25,18 @@ use crate::session::Session;
 /// The longest certificate file, in bytes.
 const MAX_CERTIFICATE: u64 = 64 * 1024;
 
+/// How long a credential counts unless said otherwise.
+const LIFETIME: Duration = Duration::from_secs(90 * 86_400);
+/// The same for a short-lived access key.
+const SHORT_LIFETIME: Duration = Duration::from_secs(3600);
+
 /// Commands about credentials.
 #[derive(Debug, Subcommand)]
 pub enum CredentialCommand {
-    /// Give a principal a credential: a new token, or a certificate that it holds
+    /// Give a principal a credential: a new token or access key, or a certificate that it holds
+    ///
+    /// An access key signs requests (AWS Signature Version 4) and is for applications only. A principal may hold several
+    /// credentials at once. To rotate one, create a second, bring the application over, then revoke the first.
     Create(CreateArgs),
     /// List credentials
     List(ListArgs),
@@ -38,25 +48,40 @@ pub enum CredentialCommand {
 
 /// A new credential.
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["token", "certificate"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["kind", "token", "certificate"])))]
 pub struct CreateArgs {
     /// For whom: principal, by name or id
     principal: String,
     /// A word to tell it from others
     #[arg(long, default_value = "default")]
     label: Name,
-    /// A bearer token, made by the deployment and shown once
+    /// A credential of this kind, made by the deployment and shown once
+    #[arg(long, value_name = "KIND")]
+    kind: Option<MadeKind>,
+    /// An access key that goes with a session token and lives up to 12 hours
+    #[arg(long, requires = "kind")]
+    short_lived: bool,
+    /// The same as `--kind token`
     #[arg(long)]
     token: bool,
     /// The certificate that the principal presents (PEM or DER)
     #[arg(long, value_name = "FILE")]
     certificate: Option<Source>,
-    /// How long it counts
-    #[arg(long, default_value = "90d", value_name = "SPAN", value_parser = when::parse_span)]
-    lifetime: Duration,
-    /// File for the token, made anew and for you alone (0600)
+    /// How long it counts [default: 90d, or 1h for a short-lived access key]
+    #[arg(long, visible_alias = "ttl", value_name = "SPAN", value_parser = when::parse_span)]
+    lifetime: Option<Duration>,
+    /// File for the secret, made anew and for you alone (0600); an access key as variables of the environment
     #[arg(long, value_name = "FILE", conflicts_with = "certificate")]
     out: Option<PathBuf>,
+}
+
+/// What the deployment can make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum MadeKind {
+    /// An identifier and a secret that signs requests
+    AccessKey,
+    /// A bearer token
+    Token,
 }
 
 /// Which credentials.
@@ -107,22 +132,78 @@ impl CredentialCommand {
     }
 }
 
-/// What is printed of a credential that was made: its token only when no file takes it.
+/// What is printed of a credential that was made: its secret only when no file takes it.
 #[derive(Serialize)]
 struct Made<'a> {
     #[serde(flatten)]
     credential: &'a Credential,
     #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<&'a str>,
+    token: Option<&'a SecretText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_access_key: Option<&'a SecretText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_token: Option<&'a SecretText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_file: Option<&'a PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key_file: Option<&'a PathBuf>,
+}
+
+impl<'a> Made<'a> {
+    fn new(created: &'a CreatedCredential, out: Option<&'a PathBuf>) -> Self {
+        let (token, key) = (created.token.as_ref(), created.access_key.as_ref());
+        let shown = |secret: Option<&'a SecretText>| secret.filter(|_| out.is_none());
+        Self {
+            credential: &created.credential,
+            token: shown(token),
+            secret_access_key: shown(key.map(|key| &key.secret_access_key)),
+            session_token: shown(key.and_then(|key| key.session_token.as_ref())),
+            token_file: token.and(out),
+            access_key_file: key.and(out),
+        }
+    }
+}
+
+/// A secret as a file or a pipe takes it, with its name for people.
+struct Secret {
+    text: SecretText,
+    what: &'static str,
+}
+
+impl Secret {
+    fn of(created: &CreatedCredential) -> Option<Self> {
+        let token =
+            created.token.as_ref().map(|token| Self { text: joined(&[token.reveal()]), what: "the token" });
+        token.or_else(|| created.access_key.as_ref().map(Self::of_access_key))
+    }
+
+    /// As variables of the environment, the form that a shell and the SDKs' users know.
+    fn of_access_key(key: &AccessKeySecret) -> Self {
+        let id = key.access_key_id.to_string();
+        let mut parts =
+            vec!["AWS_ACCESS_KEY_ID=", &id, "\nAWS_SECRET_ACCESS_KEY=", key.secret_access_key.reveal()];
+        if let Some(token) = &key.session_token {
+            parts.extend(["\nAWS_SESSION_TOKEN=", token.reveal()]);
+        }
+        Self { text: joined(&parts), what: "the access key" }
+    }
+}
+
+/// The parts as one text, without copies that are left behind.
+fn joined(parts: &[&str]) -> SecretText {
+    let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| text.push_str(part));
+    SecretText::new(text)
 }
 
 impl CreateArgs {
     async fn run(self, session: &Session) -> Result<(), Failure> {
         if let Some(out) = self.out.as_ref().filter(|out| out.exists()) {
-            // Asked before the token exists: one that nobody could store would have to be withdrawn again.
+            // Asked before the secret exists: one that nobody could store would have to be withdrawn again.
             return Err(Failure::usage(format!("`{}` is there already", out.display())));
+        }
+        if self.short_lived && self.kind != Some(MadeKind::AccessKey) {
+            return Err(Failure::usage("`--short-lived` goes with `--kind access-key`"));
         }
         let request = CreateCredential {
             principal: self.principal.clone(),
@@ -134,47 +215,56 @@ impl CreateArgs {
     }
 
     fn new_credential(&self) -> Result<NewCredential, Failure> {
-        Ok(match &self.certificate {
-            Some(source) => NewCredential::Certificate(NewCertificate {
+        let lifetime = self.lifetime.unwrap_or(if self.short_lived { SHORT_LIFETIME } else { LIFETIME });
+        let lifetime_seconds = lifetime.as_secs();
+        Ok(match (&self.certificate, self.kind) {
+            (Some(source), _) => NewCredential::Certificate(NewCertificate {
                 der: pem::der(&source.read(MAX_CERTIFICATE)?, "CERTIFICATE")?.into(),
-                expires_at: clock::now().after(self.lifetime).into(),
+                expires_at: clock::now().after(lifetime).into(),
             }),
-            None => NewCredential::Token(NewToken { lifetime_seconds: self.lifetime.as_secs() }),
+            (None, Some(MadeKind::AccessKey)) => {
+                NewCredential::AccessKey(NewAccessKey { lifetime_seconds, short_lived: self.short_lived })
+            }
+            (None, Some(MadeKind::Token) | None) => NewCredential::Token(NewToken { lifetime_seconds }),
         })
     }
 
     fn hand_over(&self, session: &Session, created: &CreatedCredential) -> Result<(), Failure> {
-        let token = created.token.as_ref().map(|token| token.reveal());
-        if let (Some(token), Some(out)) = (token, &self.out) {
-            let stored = Placed::write_new(out, Privacy::Owner, format!("{token}\n").as_bytes());
-            if stored.is_err() {
-                note(&format!(
-                    "the token was made but could not be stored; withdraw it: claviger credential revoke {} --reason 'not stored'",
-                    created.credential.id
+        let secret = Secret::of(created);
+        if let (Some(secret), Some(out)) = (&secret, &self.out) {
+            self.store(secret, out, created)?;
+        }
+        let shown = secret.filter(|_| self.out.is_none());
+        if session.format.is_for_programs() {
+            if let Some(secret) = shown.filter(|_| crate::output::stdout_is_terminal()) {
+                warn(&format!(
+                    "{} is shown on the terminal; `--out FILE` keeps it off the screen",
+                    secret.what
                 ));
             }
-            stored?;
-        }
-        let shown = token.filter(|_| self.out.is_none());
-        if session.format.is_for_programs() {
-            if shown.is_some() && crate::output::stdout_is_terminal() {
-                warn("the token is shown on the terminal; `--out FILE` keeps it off the screen");
-            }
-            let made = Made { credential: &created.credential, token: shown, token_file: self.out.as_ref() };
-            return session.format.print(&made, |_| String::new());
+            return session.format.print(&Made::new(created, self.out.as_ref()), |_| String::new());
         }
         match shown {
-            // The token alone goes to stdout, so that it can be piped to where it belongs.
-            Some(token) => {
+            // The secret alone goes to stdout, so that it can be piped to where it belongs.
+            Some(Secret { text, what }) => {
                 note(&table(&created.credential));
-                release(
-                    Released { bytes: token.as_bytes(), privacy: Privacy::Owner, what: "the token" },
-                    None,
-                    None,
-                )
+                let bytes = text.reveal().as_bytes();
+                release(Released { bytes, privacy: Privacy::Owner, what }, None, None)
             }
             None => session.format.print(&created.credential, table),
         }
+    }
+
+    fn store(&self, secret: &Secret, out: &Path, created: &CreatedCredential) -> Result<(), Failure> {
+        let line = joined(&[secret.text.reveal(), "\n"]);
+        let stored = Placed::write_new(out, Privacy::Owner, line.reveal().as_bytes());
+        if stored.is_err() {
+            note(&format!(
+                "{} was made but could not be stored; withdraw it: claviger credential revoke {} --reason 'not stored'",
+                secret.what, created.credential.id
+            ));
+        }
+        stored
     }
 }
 
@@ -213,10 +303,12 @@ impl ListArgs {
 }
 
 fn table(credential: &Credential) -> String {
+    let access_key_id = credential.access_key_id.as_ref();
     record(&[
         ("id", credential.id.to_string()),
         ("principal", credential.principal.to_string()),
         ("kind", credential.kind.to_string()),
+        ("access key id", access_key_id.map_or_else(String::new, ToString::to_string)),
         ("label", credential.label.to_string()),
         ("sha-256", credential.digest.clone()),
         ("standing", credential.standing.to_string()),

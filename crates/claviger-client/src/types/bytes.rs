@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for SecretBase64 {
     }
 }
 
-/// A token in clear, shown once: wiped on drop, says nothing in `Debug`.
+/// A token or another secret text in clear, shown once: wiped on drop, says nothing in `Debug`.
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
@@ -187,8 +187,9 @@ impl ToSchema for SecretBase64 {}
 
 impl PartialSchema for SecretText {
     fn schema() -> RefOr<Schema> {
-        let text =
-            ObjectBuilder::new().schema_type(Type::String).description(Some("A token in clear, shown once."));
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("A secret in clear, shown once."));
         RefOr::T(Schema::Object(text.build()))
     }
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::text::{CredentialIdText, CredentialKindWord, NameText, PrincipalIdText, StandingWord};
+use super::text::{
+    AccessKeyIdText, CredentialIdText, CredentialKindWord, NameText, PrincipalIdText, StandingWord,
+};
 use super::{Base64Bytes, Instant, SecretText};
 
 /// One proof of a principal.
@@ -15,9 +17,13 @@ pub struct Credential {
     pub principal: PrincipalIdText,
     /// What it is.
     pub kind: CredentialKindWord,
-    /// SHA-256 of the certificate (DER) or of the token, in lower-case hexadecimal.
+    /// SHA-256 of the certificate (DER) or of the token, or a digest of the access key's identifier, in lower-case
+    /// hexadecimal.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub digest: String,
+    /// The identifier of an access key, which its requests name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<AccessKeyIdText>,
     /// A word to tell it from others.
     pub label: NameText,
     /// Whether it still counts.
@@ -42,14 +48,27 @@ pub struct CreateCredential {
     pub credential: NewCredential,
 }
 
-/// What a new credential shall be: `{"token": {...}}` or `{"certificate": {...}}`.
+/// What a new credential shall be: `{"access_key": {...}}`, `{"certificate": {...}}` or `{"token": {...}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum NewCredential {
+    /// An access key for an application, which signs requests (AWS Signature Version 4), made here and shown once.
+    AccessKey(NewAccessKey),
     /// A certificate that the principal presents in the TLS handshake.
     Certificate(NewCertificate),
     /// A bearer token, made here and shown once.
     Token(NewToken),
+}
+
+/// An access key to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccessKey {
+    /// How long it shall count: up to 366 days, up to 12 hours if it is short-lived.
+    pub lifetime_seconds: u64,
+    /// Shall it go with a session token?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub short_lived: bool,
 }
 
 /// A certificate to know a principal by.
@@ -70,7 +89,7 @@ pub struct NewToken {
     pub lifetime_seconds: u64,
 }
 
-/// A credential that was just made, with its token if it is one.
+/// A credential that was just made, with its secret if it has one.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct CreatedCredential {
     /// The credential.
@@ -78,6 +97,21 @@ pub struct CreatedCredential {
     /// The token. It is kept nowhere and shown this once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<SecretText>,
+    /// The secret of an access key. It is shown this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key: Option<AccessKeySecret>,
+}
+
+/// An access key in clear.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct AccessKeySecret {
+    /// Its identifier.
+    pub access_key_id: AccessKeyIdText,
+    /// The secret that signs.
+    pub secret_access_key: SecretText,
+    /// The token that goes with each request of a short-lived one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_token: Option<SecretText>,
 }
 
 /// What to list of the credentials.

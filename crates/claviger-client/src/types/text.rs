@@ -9,7 +9,8 @@ use claviger_core::grant::Selector;
 use claviger_core::key::{DataClass, Generator, Origin, Protection, Rotation, Separation, State};
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Standing};
 use claviger_core::{
-    Action, AliasName, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId, Purpose, Spec,
+    AccessKeyId, Action, AliasName, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId,
+    Purpose, Spec,
 };
 use claviger_crypto::SignatureAlgorithm;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -178,6 +179,17 @@ ids! {
     KeyRingIdText = KeyRingId,
     /// Identifier of a principal.
     PrincipalIdText = PrincipalId,
+}
+
+/// Identifier of an access key.
+pub type AccessKeyIdText = Text<AccessKeyId>;
+
+impl Textual for AccessKeyId {
+    const SCHEMA: &'static str = "AccessKeyId";
+
+    fn describe(object: ObjectBuilder) -> ObjectBuilder {
+        object.pattern(Some("^A[KS]IA[A-Z2-7]{16}$"))
+    }
 }
 
 /// The name of an alias.

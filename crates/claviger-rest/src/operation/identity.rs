@@ -2,12 +2,14 @@
 
 use axum::extract::Request;
 use claviger_client::types::credential::{
-    CreateCredential as WireCredential, CreatedCredential, ListCredentials as WireCredentials,
+    AccessKeySecret, CreateCredential as WireCredential, CreatedCredential,
+    ListCredentials as WireCredentials,
 };
 use claviger_client::types::grant::{CreateGrant as WireGrant, ListGrants as WireGrants, Revoke};
 use claviger_client::types::principal::{CreatePrincipal as WirePrincipal, ListPrincipals as WirePrincipals};
 use claviger_client::types::{Page, SecretText};
 use claviger_core::Action;
+use claviger_service::NewAccessKey;
 use claviger_service::operation::{
     AssignRole, CreatePrincipal, ListCredentials, ListGrants, ListPrincipals, ReadGrant, ReadPrincipal,
     RevokeCredential, RevokeGrant, RevokePrincipal, WithdrawRole,
@@ -130,14 +132,23 @@ pub(crate) async fn create_credential(arrival: Arrival, request: Request) -> Ans
     let done = arrival.perform(credential_from_wire(wire)?).await?;
     let credential = credential_to_wire(&done.output.credential);
     let token = done.output.token.map(|token| text_of(&token.into_text())).transpose()?;
-    let answer = Answer::secret_json(&CreatedCredential { credential, token })?;
+    let access_key = done.output.access_key.map(access_key_to_wire).transpose()?;
+    let answer = Answer::secret_json(&CreatedCredential { credential, token, access_key })?;
     Ok(answer.status(StatusCode::CREATED).recorded(&done.receipt))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the encoder of the one answer that shows a token")]
-fn text_of(token: &claviger_crypto::SecretBytes) -> Result<SecretText, Failure> {
-    let text = std::str::from_utf8(token.expose());
-    text.map(|text| SecretText::new(text.to_owned())).map_err(|_| Failure::invalid("the token is not text"))
+fn access_key_to_wire(made: NewAccessKey) -> Result<AccessKeySecret, Failure> {
+    Ok(AccessKeySecret {
+        access_key_id: made.id.into(),
+        secret_access_key: text_of(&made.secret)?,
+        session_token: made.session_token.as_ref().map(text_of).transpose()?,
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the encoder of the one answer that shows a secret")]
+fn text_of(secret: &claviger_crypto::SecretBytes) -> Result<SecretText, Failure> {
+    let text = std::str::from_utf8(secret.expose());
+    text.map(|text| SecretText::new(text.to_owned())).map_err(|_| Failure::invalid("the secret is not text"))
 }
 
 pub(crate) async fn list_credentials(arrival: Arrival, uri: Uri) -> Answered {

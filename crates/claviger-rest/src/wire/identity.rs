@@ -92,6 +92,7 @@ pub fn credential_to_wire(credential: &Credential) -> wire_credential::Credentia
         principal: credential.principal.into(),
         kind: credential.kind.into(),
         digest: hexadecimal(&credential.digest),
+        access_key_id: credential.access_key.as_ref().map(|kept| kept.id.into()),
         label: credential.label.clone().into(),
         standing: credential.standing.into(),
         created_at: credential.created_at.into(),
@@ -106,6 +107,14 @@ pub fn credential_to_wire(credential: &Credential) -> wire_credential::Credentia
 /// A [`Failure`] for what names nothing.
 pub fn credential_from_wire(wire: wire_credential::CreateCredential) -> Result<CreateCredential, Failure> {
     let what = match wire.credential {
+        wire_credential::NewCredential::AccessKey(key) => {
+            let lifetime = Duration::from_secs(key.lifetime_seconds);
+            if key.short_lived {
+                NewCredential::ShortLived { lifetime }
+            } else {
+                NewCredential::AccessKey { lifetime }
+            }
+        }
         wire_credential::NewCredential::Certificate(certificate) => NewCredential::Certificate {
             der: certificate.der.0.to_vec(),
             expires_at: certificate.expires_at.0,

@@ -321,3 +321,35 @@ async fn a_repeated_creation_finds_what_the_first_one_made() {
     send(create("orders", "k-2")).await.problem(409, "already-exists");
     send(create("third", "with blank")).await.problem(400, "malformed-request");
 }
+
+#[tokio::test]
+async fn an_access_key_is_shown_once_and_to_applications_only() {
+    let house = House::build().await;
+    let create = async |who: &str, what: Value| {
+        let body = json!({"principal": who, "label": "sdk", "credential": {"access_key": what}});
+        house.control("otto", Method::POST, "/v1/credentials", body).await
+    };
+    let lasting = create("app", json!({"lifetime_seconds": 3600})).await.ok().json();
+    let short = create("app", json!({"lifetime_seconds": 3600, "short_lived": true})).await.ok().json();
+    for (made, prefix) in [(&lasting, "AKIA"), (&short, "ASIA")] {
+        assert_eq!(made["credential"]["kind"], "access_key");
+        let id = made["access_key"]["access_key_id"].as_str().unwrap();
+        assert!(id.starts_with(prefix));
+        assert_eq!(made["credential"]["access_key_id"], id);
+        assert_eq!(made["access_key"]["secret_access_key"].as_str().unwrap().len(), 40);
+    }
+    assert!(lasting["access_key"].get("session_token").is_none());
+    let token = short["access_key"]["session_token"].as_str().unwrap();
+    let listed = house.get("otto", "/v1/credentials?principal=app").await.ok();
+    assert_eq!(listed.json()["items"].as_array().unwrap().len(), 3);
+    let text = String::from_utf8_lossy(&listed.body).into_owned();
+    for secret in [&lasting, &short].map(|made| made["access_key"]["secret_access_key"].as_str().unwrap()) {
+        assert!(!text.contains(secret) && !text.contains(token));
+    }
+    let path = format!("/v1/credentials/{}/revoke", lasting["credential"]["id"].as_str().unwrap());
+    house.control("otto", Method::POST, &path, json!({"reason": "rotated"})).await.ok();
+    create("vera", json!({"lifetime_seconds": 3600})).await.problem(400, "invalid-argument");
+    create("app", json!({"lifetime_seconds": 50_000, "short_lived": true}))
+        .await
+        .problem(400, "invalid-argument");
+}

@@ -82,6 +82,25 @@ fn marked_secrets_are_in_nothing_that_the_server_leaves_behind() {
     );
     let token: serde_json::Value = serde_json::from_slice(&token).unwrap();
     let token = token["token"].as_str().unwrap().as_bytes().to_vec();
+    let key = instance.done(
+        "security_officer",
+        &[
+            "-o",
+            "json",
+            "credential",
+            "create",
+            "app",
+            "--kind",
+            "access-key",
+            "--short-lived",
+            "--label",
+            "sdk",
+        ],
+        b"",
+    );
+    let key: serde_json::Value = serde_json::from_slice(&key).unwrap();
+    let of_key =
+        ["secret_access_key", "session_token"].map(|name| key[name].as_str().unwrap().as_bytes().to_vec());
     let mut said = Vec::new();
     for (who, arguments, input) in [
         ("administrator", &["encrypt", "--key", "orders/main", "--context", &context][..], MARK.as_bytes()),
@@ -107,5 +126,6 @@ fn marked_secrets_are_in_nothing_that_the_server_leaves_behind() {
 
     let trace = std::fs::read(dir.path().join("trace")).unwrap();
     assert!(contains(&trace, b"TRACE"), "the trace is not as talkative as it can be");
-    assert_nowhere(dir.path(), &[MARK.as_bytes().to_vec(), token], &[]);
+    let [secret, session] = of_key;
+    assert_nowhere(dir.path(), &[MARK.as_bytes().to_vec(), token, secret, session], &[]);
 }
