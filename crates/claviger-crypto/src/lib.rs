@@ -29,8 +29,8 @@ pub mod secret;
 
 pub use aead::RecordKey;
 pub use algorithm::{
-    Encapsulated, Material, Message, PublicKey, Purpose, ReadyKey, SignatureAlgorithm, Spec, generate,
-    import, seeds_from_source,
+    Encapsulated, EncryptionAlgorithm, Material, Message, PublicKey, Purpose, ReadyKey, SignatureAlgorithm,
+    Spec, generate, import, seeds_from_source,
 };
 pub use error::CryptoError;
 pub use secret::SecretBytes;

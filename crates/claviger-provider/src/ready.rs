@@ -27,8 +27,8 @@ impl ReadyHandle {
                 .encapsulate()
                 .map(|made| Product::Capsule { ciphertext: made.ciphertext, secret: made.shared }),
             Protect::Mac { data } => self.key.mac(data).map(Product::Bytes),
-            Protect::Seal { plaintext, aad, mut out } => {
-                self.key.seal(plaintext, aad, &mut out).map(|()| Product::Bytes(out))
+            Protect::Seal { algorithm, plaintext, aad, mut out } => {
+                self.key.seal_with(algorithm, plaintext, aad, &mut out).map(|()| Product::Bytes(out))
             }
             Protect::Sign { algorithm, message } => self.key.sign(algorithm, message).map(Product::Bytes),
             Protect::Wrap { key } => self.key.wrap(key).map(Product::Bytes),
@@ -41,7 +41,9 @@ impl ReadyHandle {
         match how {
             Process::Agree { peer } => self.key.agree(peer).map(Product::Secret),
             Process::Decapsulate { ciphertext } => self.key.decapsulate(ciphertext).map(Product::Secret),
-            Process::Open { body, aad } => self.key.open(body, aad).map(Product::Secret),
+            Process::Open { algorithm, body, aad } => {
+                self.key.open_with(algorithm, body, aad).map(Product::Secret)
+            }
             Process::Unwrap { wrapped } => self.key.unwrap(wrapped).map(Product::Secret),
             Process::Verify { algorithm, message, signature } => {
                 verdict(self.key.verify(algorithm, message, signature))

@@ -216,7 +216,9 @@ impl From<ProviderError> for ServiceError {
                 Self::new(ErrorKind::BadCiphertext, "the input does not open under this key and context")
             }
             ProviderError::InvalidParameter(what) => Self::invalid(*what),
-            ProviderError::Unsupported { .. } => Self::new(ErrorKind::Unsupported, error.to_string()),
+            ProviderError::Unsupported { .. } | ProviderError::UnsupportedAlgorithm { .. } => {
+                Self::new(ErrorKind::Unsupported, error.to_string())
+            }
             ProviderError::Unavailable(_) | ProviderError::LoginRefused => {
                 Self::new(ErrorKind::Unavailable, "the cryptographic module is unavailable; nothing was done")
                     .caused_by(error)

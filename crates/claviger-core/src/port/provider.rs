@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use claviger_crypto::{Message, SecretBytes, SignatureAlgorithm};
+use claviger_crypto::{EncryptionAlgorithm, Message, SecretBytes, SignatureAlgorithm};
 
 use crate::key::{KeyRing, KeyVersion, Processing, Protecting, Protection, Provenance, Wrap};
 use crate::{KeyRingId, KeyVersionId, Purpose, Spec};
@@ -38,6 +38,14 @@ pub enum ProviderError {
         spec: Spec,
         /// Where.
         protection: Protection,
+        /// By whom.
+        module: &'static str,
+    },
+    /// This module does not encrypt that way.
+    #[error("{algorithm} is not supported by {module}")]
+    UnsupportedAlgorithm {
+        /// What was asked for.
+        algorithm: EncryptionAlgorithm,
         /// By whom.
         module: &'static str,
     },
@@ -121,6 +129,8 @@ pub enum Protect<'a> {
     },
     /// Seal: the sealed body is appended to `out`.
     Seal {
+        /// How.
+        algorithm: EncryptionAlgorithm,
         /// The data.
         plaintext: &'a [u8],
         /// What is authenticated with it.
@@ -157,6 +167,8 @@ pub enum Process<'a> {
     },
     /// Open what was sealed.
     Open {
+        /// How.
+        algorithm: EncryptionAlgorithm,
         /// The body, without the header.
         body: &'a [u8],
         /// What was authenticated with it.

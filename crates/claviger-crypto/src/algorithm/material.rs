@@ -23,7 +23,10 @@ pub struct Material {
 /// ML-KEM keys), the module's own DRBG makes the key whatever the source: the module offers no other way.
 #[must_use]
 pub const fn seeds_from_source(spec: Spec) -> bool {
-    !matches!(spec, Spec::Rsa2048 | Spec::Rsa3072 | Spec::Rsa4096 | Spec::MlKem768 | Spec::MlKem1024)
+    !matches!(
+        spec,
+        Spec::Rsa2048 | Spec::Rsa3072 | Spec::Rsa4096 | Spec::MlKem512 | Spec::MlKem768 | Spec::MlKem1024
+    )
 }
 
 /// Makes a new key. An RSA key takes up to seconds: not on a thread that others wait for.
@@ -36,11 +39,12 @@ pub fn generate(spec: Spec, source: &mut dyn RandomSource) -> Result<Material, C
         Spec::EcP256 | Spec::EcP384 | Spec::EcP521 | Spec::EcSecp256k1 => ec::generate(spec, source)?,
         Spec::Ed25519 => ed25519::generate(source)?,
         Spec::X25519 => x25519::generate(source)?,
-        Spec::MlKem768 | Spec::MlKem1024 => ml_kem::generate(spec)?,
-        Spec::MlDsa65 | Spec::MlDsa87 => ml_dsa::generate(spec, source)?,
+        Spec::MlKem512 | Spec::MlKem768 | Spec::MlKem1024 => ml_kem::generate(spec)?,
+        Spec::MlDsa44 | Spec::MlDsa65 | Spec::MlDsa87 => ml_dsa::generate(spec, source)?,
         Spec::Aes256Gcm
         | Spec::Aes128Gcm
         | Spec::Aes256Kwp
+        | Spec::HmacSha224
         | Spec::HmacSha256
         | Spec::HmacSha384
         | Spec::HmacSha512 => {
@@ -66,13 +70,15 @@ pub fn import(spec: Spec, bytes: &SecretBytes) -> Result<Material, CryptoError> 
         Spec::Rsa2048 | Spec::Rsa3072 | Spec::Rsa4096 => rsa::import(spec, der)?,
         Spec::EcP256 | Spec::EcP384 | Spec::EcP521 | Spec::EcSecp256k1 => ec::import(spec, der)?,
         Spec::Ed25519 => ed25519::import(der)?,
-        Spec::MlDsa65 | Spec::MlDsa87 => ml_dsa::import(spec, der)?,
+        Spec::MlDsa44 | Spec::MlDsa65 | Spec::MlDsa87 => ml_dsa::import(spec, der)?,
         Spec::X25519
+        | Spec::MlKem512
         | Spec::MlKem768
         | Spec::MlKem1024
         | Spec::Aes256Gcm
         | Spec::Aes128Gcm
         | Spec::Aes256Kwp
+        | Spec::HmacSha224
         | Spec::HmacSha256
         | Spec::HmacSha384
         | Spec::HmacSha512 => SecretBytes::copied_from(der),

@@ -8,6 +8,7 @@ pub(crate) mod aes_kwp;
 pub(crate) mod ec;
 pub(crate) mod ed25519;
 pub(crate) mod encoding;
+mod encryption;
 pub(crate) mod hmac;
 mod material;
 pub(crate) mod ml_dsa;
@@ -21,6 +22,7 @@ mod spec;
 pub(crate) mod x25519;
 
 pub use aes_kwp::MAX_WRAPPED_KEY;
+pub use encryption::{EncryptionAlgorithm, UnknownEncryptionAlgorithm};
 pub use material::{Material, generate, import, seeds_from_source};
 pub use public::PublicKey;
 pub use purpose::{Purpose, UnknownPurpose};

@@ -6,7 +6,9 @@ use aws_lc_rs::kem::EncapsulationKey;
 use aws_lc_rs::signature::{self, ParsedPublicKey};
 
 use super::rsa::RsaPublicKey;
-use super::{Encapsulated, Message, SignatureAlgorithm, Spec, ec, encoding, ml_dsa, ml_kem};
+use super::{
+    Encapsulated, EncryptionAlgorithm, Message, SignatureAlgorithm, Spec, ec, encoding, ml_dsa, ml_kem,
+};
 use crate::CryptoError;
 
 /// A parsed public key, ready for use by many threads at once.
@@ -42,11 +44,11 @@ impl PublicKey {
                 let raw = encoding::spki_frame(spec)?.open(spki)?;
                 Inner::Verifying(ParsedPublicKey::new(&signature::ED25519, raw)?)
             }
-            Spec::MlDsa65 | Spec::MlDsa87 => {
+            Spec::MlDsa44 | Spec::MlDsa65 | Spec::MlDsa87 => {
                 let raw = encoding::spki_frame(spec)?.open(spki)?;
                 Inner::Verifying(ParsedPublicKey::new(ml_dsa::verification(spec)?, raw)?)
             }
-            Spec::MlKem768 | Spec::MlKem1024 => {
+            Spec::MlKem512 | Spec::MlKem768 | Spec::MlKem1024 => {
                 let raw = encoding::spki_frame(spec)?.open(spki)?;
                 Inner::MlKem(ml_kem::parse_public(spec, raw)?)
             }
@@ -57,6 +59,7 @@ impl PublicKey {
             Spec::Aes256Gcm
             | Spec::Aes128Gcm
             | Spec::Aes256Kwp
+            | Spec::HmacSha224
             | Spec::HmacSha256
             | Spec::HmacSha384
             | Spec::HmacSha512 => return Err(CryptoError::UnsupportedSpec),
@@ -117,19 +120,26 @@ impl PublicKey {
         .map_err(CryptoError::failed)
     }
 
-    /// Encrypts with RSA-OAEP-SHA256 and appends the ciphertext to `out`. `aad` must be empty: OAEP has none.
+    /// Encrypts with RSA-OAEP and appends the ciphertext to `out`. `aad` must be empty: OAEP has none.
     ///
     /// # Errors
-    /// [`CryptoError::InvalidParameter`] if `aad` is not empty, [`CryptoError::InputTooLarge`] if the plaintext
-    /// exceeds [`Spec::max_plaintext`], [`CryptoError::UnsupportedSpec`] if this is not an RSA key.
-    pub fn seal(&self, plaintext: &[u8], aad: &[u8], out: &mut Vec<u8>) -> Result<(), CryptoError> {
+    /// [`CryptoError::InvalidParameter`] if `aad` is not empty or the algorithm is not one of this spec,
+    /// [`CryptoError::InputTooLarge`] if the plaintext is longer than the modulus and the algorithm allow,
+    /// [`CryptoError::UnsupportedSpec`] if this is not an RSA key.
+    pub fn seal(
+        &self,
+        algorithm: EncryptionAlgorithm,
+        plaintext: &[u8],
+        aad: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
         let Inner::Rsa(rsa) = &self.inner else {
             return Err(CryptoError::UnsupportedSpec);
         };
         if !aad.is_empty() {
             return Err(CryptoError::InvalidParameter);
         }
-        rsa.encrypt(plaintext, out)
+        rsa.encrypt(algorithm, plaintext, out)
     }
 
     /// Makes a fresh shared secret and its encapsulation for the holder of the private key.

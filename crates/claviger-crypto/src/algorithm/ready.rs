@@ -14,7 +14,9 @@ use super::hmac::HmacKey;
 use super::ml_kem::MlKemKey;
 use super::public::check_algorithm;
 use super::rsa::RsaKey;
-use super::{Message, PublicKey, Purpose, SignatureAlgorithm, Spec, ed25519, ml_dsa, x25519};
+use super::{
+    EncryptionAlgorithm, Message, PublicKey, Purpose, SignatureAlgorithm, Spec, ed25519, ml_dsa, x25519,
+};
 use crate::{CryptoError, SecretBytes};
 
 /// A shared secret and the ciphertext from which the holder of the private key recovers it.
@@ -79,7 +81,7 @@ impl ReadyKey {
                 (Inner::Gcm(key), None)
             }
             Spec::Aes256Kwp => (Inner::Kwp(Kwp::new(bytes)?), None),
-            Spec::HmacSha256 | Spec::HmacSha384 | Spec::HmacSha512 => {
+            Spec::HmacSha224 | Spec::HmacSha256 | Spec::HmacSha384 | Spec::HmacSha512 => {
                 (Inner::Hmac(Box::new(HmacKey::new(spec, bytes)?)), None)
             }
             Spec::Rsa2048 | Spec::Rsa3072 | Spec::Rsa4096 => {
@@ -102,12 +104,12 @@ impl ReadyKey {
                 let spki = x25519::spki(&key)?;
                 (Inner::X25519(key), Some(spki))
             }
-            Spec::MlKem768 | Spec::MlKem1024 => {
+            Spec::MlKem512 | Spec::MlKem768 | Spec::MlKem1024 => {
                 let key = MlKemKey::parse(spec, bytes)?;
                 let spki = key.spki()?;
                 (Inner::MlKem(Box::new(key)), Some(spki))
             }
-            Spec::MlDsa65 | Spec::MlDsa87 => {
+            Spec::MlDsa44 | Spec::MlDsa65 | Spec::MlDsa87 => {
                 let pair = ml_dsa::parse(spec, bytes)?;
                 let spki = ml_dsa::spki(&pair)?;
                 (Inner::MlDsa(pair), Some(spki))
@@ -153,7 +155,8 @@ impl ReadyKey {
         self.public.as_ref().ok_or(CryptoError::UnsupportedSpec)
     }
 
-    /// Seals `plaintext`, bound to `aad`, and appends the body to `out`; on failure `out` is as it was.
+    /// Seals `plaintext` with the default algorithm of the spec, bound to `aad`, and appends the body to `out`; on
+    /// failure `out` is as it was.
     ///
     /// Bodies: `aes-256-gcm` `nonce (24) || ciphertext || tag (16)` (XAES-256-GCM); `aes-128-gcm`
     /// `nonce (12) || ciphertext || tag (16)`; RSA the OAEP-SHA256 ciphertext.
@@ -163,12 +166,7 @@ impl ReadyKey {
     /// with `aad`; [`CryptoError::UnsupportedSpec`] if the key does not encrypt; [`CryptoError::Module`] if no
     /// nonce can be drawn.
     pub fn seal(&self, plaintext: &[u8], aad: &[u8], out: &mut Vec<u8>) -> Result<(), CryptoError> {
-        match self.serve(Purpose::Encrypt)? {
-            Inner::Xaes(key) => key.seal(plaintext, aad, out),
-            Inner::Gcm(key) => random_nonce::seal(key, plaintext, aad, out),
-            Inner::Rsa(_) => self.public_for(Purpose::Encrypt)?.seal(plaintext, aad, out),
-            _ => Err(CryptoError::UnsupportedSpec),
-        }
+        self.seal_with(self.default_encryption()?, plaintext, aad, out)
     }
 
     /// Opens a body that [`ReadyKey::seal`] (or, for RSA, anyone with the public key) made.
@@ -177,13 +175,59 @@ impl ReadyKey {
     /// [`CryptoError::Failed`] if anything differs; [`CryptoError::InvalidParameter`] for RSA with `aad`;
     /// [`CryptoError::UnsupportedSpec`] if the key does not decrypt.
     pub fn open(&self, body: &[u8], aad: &[u8]) -> Result<SecretBytes, CryptoError> {
-        match self.serve(Purpose::Encrypt)? {
+        self.open_with(self.default_encryption()?, body, aad)
+    }
+
+    /// [`ReadyKey::seal`] with an algorithm of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`ReadyKey::seal`]; [`CryptoError::InvalidParameter`] if the algorithm is not one of this spec.
+    pub fn seal_with(
+        &self,
+        algorithm: EncryptionAlgorithm,
+        plaintext: &[u8],
+        aad: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
+        match self.encrypting(algorithm)? {
+            Inner::Xaes(key) => key.seal(plaintext, aad, out),
+            Inner::Gcm(key) => random_nonce::seal(key, plaintext, aad, out),
+            Inner::Rsa(_) => self.public_for(Purpose::Encrypt)?.seal(algorithm, plaintext, aad, out),
+            _ => Err(CryptoError::UnsupportedSpec),
+        }
+    }
+
+    /// [`ReadyKey::open`] with an algorithm of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`ReadyKey::open`]; [`CryptoError::InvalidParameter`] if the algorithm is not one of this spec.
+    pub fn open_with(
+        &self,
+        algorithm: EncryptionAlgorithm,
+        body: &[u8],
+        aad: &[u8],
+    ) -> Result<SecretBytes, CryptoError> {
+        match self.encrypting(algorithm)? {
             Inner::Xaes(key) => key.open(body, aad),
             Inner::Gcm(key) => random_nonce::open(key, body, aad),
             Inner::Rsa(_) if !aad.is_empty() => Err(CryptoError::InvalidParameter),
-            Inner::Rsa(key) => key.decrypt(body),
+            Inner::Rsa(key) => key.decrypt(algorithm, body),
             _ => Err(CryptoError::UnsupportedSpec),
         }
+    }
+
+    fn default_encryption(&self) -> Result<EncryptionAlgorithm, CryptoError> {
+        self.spec.encryption_algorithms().first().copied().ok_or(CryptoError::UnsupportedSpec)
+    }
+
+    /// The key for an encryption algorithm of its spec.
+    fn encrypting(&self, algorithm: EncryptionAlgorithm) -> Result<&Inner, CryptoError> {
+        let inner = self.serve(Purpose::Encrypt)?;
+        let known = self.spec.encryption_algorithms();
+        if known.is_empty() {
+            return Err(CryptoError::UnsupportedSpec);
+        }
+        if known.contains(&algorithm) { Ok(inner) } else { Err(CryptoError::InvalidParameter) }
     }
 
     /// Signs. RSA signatures have the length of the modulus, ECDSA signatures are DER, Ed25519 and ML-DSA

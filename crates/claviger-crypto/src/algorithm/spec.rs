@@ -6,7 +6,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use super::{Purpose, SignatureAlgorithm, aes_gcm, aes_kwp, rsa};
+use super::{EncryptionAlgorithm, Purpose, SignatureAlgorithm, aes_gcm, aes_kwp, rsa};
 
 /// A key's algorithm with all its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,7 +23,9 @@ pub enum Spec {
     HmacSha384,
     /// HMAC-SHA512 (FIPS 198-1).
     HmacSha512,
-    /// RSA with a modulus of 2048 bits: sign (PSS, PKCS #1 v1.5) or decrypt (OAEP-SHA256).
+    /// HMAC-SHA224 (FIPS 198-1).
+    HmacSha224,
+    /// RSA with a modulus of 2048 bits: sign (PSS, PKCS #1 v1.5) or decrypt (OAEP).
     Rsa2048,
     /// RSA with a modulus of 3072 bits.
     Rsa3072,
@@ -45,21 +47,26 @@ pub enum Spec {
     MlKem768,
     /// ML-KEM-1024 (FIPS 203).
     MlKem1024,
+    /// ML-KEM-512 (FIPS 203).
+    MlKem512,
     /// ML-DSA-65 (FIPS 204).
     MlDsa65,
     /// ML-DSA-87 (FIPS 204).
     MlDsa87,
+    /// ML-DSA-44 (FIPS 204).
+    MlDsa44,
 }
 
 impl Spec {
     /// All specs, in the order of their codes.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Aes256Gcm,
         Self::Aes128Gcm,
         Self::Aes256Kwp,
         Self::HmacSha256,
         Self::HmacSha384,
         Self::HmacSha512,
+        Self::HmacSha224,
         Self::Rsa2048,
         Self::Rsa3072,
         Self::Rsa4096,
@@ -71,8 +78,10 @@ impl Spec {
         Self::X25519,
         Self::MlKem768,
         Self::MlKem1024,
+        Self::MlKem512,
         Self::MlDsa65,
         Self::MlDsa87,
+        Self::MlDsa44,
     ];
 
     /// The stable name, as in `aes-256-gcm`.
@@ -85,6 +94,7 @@ impl Spec {
             Self::HmacSha256 => "hmac-sha256",
             Self::HmacSha384 => "hmac-sha384",
             Self::HmacSha512 => "hmac-sha512",
+            Self::HmacSha224 => "hmac-sha224",
             Self::Rsa2048 => "rsa-2048",
             Self::Rsa3072 => "rsa-3072",
             Self::Rsa4096 => "rsa-4096",
@@ -96,8 +106,10 @@ impl Spec {
             Self::X25519 => "x25519",
             Self::MlKem768 => "ml-kem-768",
             Self::MlKem1024 => "ml-kem-1024",
+            Self::MlKem512 => "ml-kem-512",
             Self::MlDsa65 => "ml-dsa-65",
             Self::MlDsa87 => "ml-dsa-87",
+            Self::MlDsa44 => "ml-dsa-44",
         }
     }
 
@@ -111,6 +123,7 @@ impl Spec {
             Self::HmacSha256 => 0x0201,
             Self::HmacSha384 => 0x0202,
             Self::HmacSha512 => 0x0203,
+            Self::HmacSha224 => 0x0204,
             Self::Rsa2048 => 0x0301,
             Self::Rsa3072 => 0x0302,
             Self::Rsa4096 => 0x0303,
@@ -122,8 +135,10 @@ impl Spec {
             Self::X25519 => 0x0412,
             Self::MlKem768 => 0x0501,
             Self::MlKem1024 => 0x0502,
+            Self::MlKem512 => 0x0503,
             Self::MlDsa65 => 0x0601,
             Self::MlDsa87 => 0x0602,
+            Self::MlDsa44 => 0x0603,
         }
     }
 
@@ -139,12 +154,14 @@ impl Spec {
         match self {
             Self::Aes256Gcm | Self::Aes128Gcm => &[Purpose::Encrypt],
             Self::Aes256Kwp => &[Purpose::Wrap],
-            Self::HmacSha256 | Self::HmacSha384 | Self::HmacSha512 => &[Purpose::Mac],
+            Self::HmacSha224 | Self::HmacSha256 | Self::HmacSha384 | Self::HmacSha512 => &[Purpose::Mac],
             Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => &[Purpose::Sign, Purpose::Encrypt],
             Self::EcP256 | Self::EcP384 | Self::EcP521 => &[Purpose::Sign, Purpose::Agree],
-            Self::EcSecp256k1 | Self::Ed25519 | Self::MlDsa65 | Self::MlDsa87 => &[Purpose::Sign],
+            Self::EcSecp256k1 | Self::Ed25519 | Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87 => {
+                &[Purpose::Sign]
+            }
             Self::X25519 => &[Purpose::Agree],
-            Self::MlKem768 | Self::MlKem1024 => &[Purpose::Encapsulate],
+            Self::MlKem512 | Self::MlKem768 | Self::MlKem1024 => &[Purpose::Encapsulate],
         }
     }
 
@@ -171,16 +188,29 @@ impl Spec {
             Self::EcP384 => &[A::EcdsaSha384],
             Self::EcP521 => &[A::EcdsaSha512],
             Self::Ed25519 => &[A::Ed25519],
-            Self::MlDsa65 | Self::MlDsa87 => &[A::MlDsa],
+            Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87 => &[A::MlDsa],
             Self::Aes256Gcm
             | Self::Aes128Gcm
             | Self::Aes256Kwp
+            | Self::HmacSha224
             | Self::HmacSha256
             | Self::HmacSha384
             | Self::HmacSha512
             | Self::X25519
+            | Self::MlKem512
             | Self::MlKem768
             | Self::MlKem1024 => &[],
+        }
+    }
+
+    /// The encryption algorithms a key of this spec knows, its default first; empty if it does not encrypt.
+    #[must_use]
+    pub const fn encryption_algorithms(self) -> &'static [EncryptionAlgorithm] {
+        use EncryptionAlgorithm as A;
+        match self {
+            Self::Aes256Gcm | Self::Aes128Gcm => &[A::SymmetricDefault],
+            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => &[A::RsaOaepSha256, A::RsaOaepSha1],
+            _ => &[],
         }
     }
 
@@ -192,6 +222,7 @@ impl Spec {
             Self::Aes256Gcm
                 | Self::Aes128Gcm
                 | Self::Aes256Kwp
+                | Self::HmacSha224
                 | Self::HmacSha256
                 | Self::HmacSha384
                 | Self::HmacSha512
@@ -210,8 +241,10 @@ impl Spec {
             | Self::EcP256
             | Self::EcSecp256k1
             | Self::Ed25519
-            | Self::X25519 => 128,
-            Self::EcP384 | Self::MlKem768 | Self::MlDsa65 => 192,
+            | Self::X25519
+            | Self::MlKem512
+            | Self::MlDsa44 => 128,
+            Self::HmacSha224 | Self::EcP384 | Self::MlKem768 | Self::MlDsa65 => 192,
             Self::Aes256Gcm
             | Self::Aes256Kwp
             | Self::HmacSha256
@@ -227,8 +260,9 @@ impl Spec {
     #[must_use]
     pub const fn nist_category(self) -> Option<u8> {
         match self {
-            Self::Aes128Gcm => Some(1),
-            Self::MlKem768 | Self::MlDsa65 => Some(3),
+            Self::Aes128Gcm | Self::MlKem512 => Some(1),
+            Self::MlDsa44 => Some(2),
+            Self::HmacSha224 | Self::MlKem768 | Self::MlDsa65 => Some(3),
             Self::Aes256Gcm
             | Self::Aes256Kwp
             | Self::HmacSha256
@@ -265,15 +299,16 @@ impl Spec {
         }
     }
 
-    /// Longest input in bytes that one call can encrypt or wrap; `None` where nothing is encrypted or wrapped.
+    /// Longest input in bytes that one call can encrypt, with the default algorithm, or wrap; `None` where nothing is
+    /// encrypted or wrapped.
     #[must_use]
     pub const fn max_plaintext(self) -> Option<u64> {
         match self {
             Self::Aes256Gcm | Self::Aes128Gcm => Some(aes_gcm::MAX_PLAINTEXT),
             Self::Aes256Kwp => Some(aes_kwp::MAX_WRAPPED_KEY as u64),
-            Self::Rsa2048 => Some(rsa::max_plaintext(2048) as u64),
-            Self::Rsa3072 => Some(rsa::max_plaintext(3072) as u64),
-            Self::Rsa4096 => Some(rsa::max_plaintext(4096) as u64),
+            Self::Rsa2048 => Some(rsa::max_plaintext(2048, rsa::SHA256_LEN) as u64),
+            Self::Rsa3072 => Some(rsa::max_plaintext(3072, rsa::SHA256_LEN) as u64),
+            Self::Rsa4096 => Some(rsa::max_plaintext(4096, rsa::SHA256_LEN) as u64),
             _ => None,
         }
     }
@@ -283,6 +318,7 @@ impl Spec {
     pub const fn symmetric_len(self) -> Option<usize> {
         match self {
             Self::Aes128Gcm => Some(16),
+            Self::HmacSha224 => Some(28),
             Self::Aes256Gcm | Self::Aes256Kwp | Self::HmacSha256 => Some(32),
             Self::HmacSha384 => Some(48),
             Self::HmacSha512 => Some(64),

@@ -3,8 +3,8 @@
 
 use claviger_crypto::random::{ModuleRandom, RandomSource};
 use claviger_crypto::{
-    CryptoError, Message, PublicKey, Purpose, ReadyKey, SecretBytes, SignatureAlgorithm, Spec, digest,
-    generate, import, seeds_from_source,
+    CryptoError, EncryptionAlgorithm, Message, PublicKey, Purpose, ReadyKey, SecretBytes, SignatureAlgorithm,
+    Spec, digest, generate, import, seeds_from_source,
 };
 
 /// RSA-4096 takes seconds to generate in a debug build and differs from the others in nothing but its size.
@@ -291,6 +291,30 @@ fn rsa_takes_no_additional_data_and_no_long_plaintext() {
     out[10] ^= 1;
     assert_eq!(key.open(&out, b"").unwrap_err(), CryptoError::Failed);
     assert_eq!(key.open(&out[1..], b"").unwrap_err(), CryptoError::Failed);
+}
+
+#[test]
+fn oaep_with_one_hash_does_not_open_under_the_other() {
+    use EncryptionAlgorithm::{RsaOaepSha1, RsaOaepSha256, SymmetricDefault};
+    let key = key(Spec::Rsa2048);
+    for (algorithm, other, most) in [(RsaOaepSha1, RsaOaepSha256, 214), (RsaOaepSha256, RsaOaepSha1, 190)] {
+        let mut body = Vec::new();
+        key.seal_with(algorithm, &vec![7; most], b"", &mut body).unwrap();
+        assert_eq!(key.open_with(algorithm, &body, b"").unwrap().expose(), vec![7; most]);
+        assert_eq!(key.open_with(other, &body, b"").unwrap_err(), CryptoError::Failed);
+        let longer = key.seal_with(algorithm, &vec![7; most + 1], b"", &mut body);
+        assert_eq!(longer, Err(CryptoError::InputTooLarge));
+        assert_eq!(key.open_with(algorithm, &body, b"aad").unwrap_err(), CryptoError::InvalidParameter);
+    }
+    let mut none = Vec::new();
+    assert_eq!(key.seal_with(SymmetricDefault, b"", b"", &mut none), Err(CryptoError::InvalidParameter));
+    let aes = self::key(Spec::Aes256Gcm);
+    assert_eq!(aes.seal_with(RsaOaepSha256, b"", b"", &mut none), Err(CryptoError::InvalidParameter));
+    assert!(none.is_empty());
+    for spec in quick_specs() {
+        let first = spec.encryption_algorithms().first();
+        assert_eq!(first.is_some(), spec.allows(Purpose::Encrypt), "{spec}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use claviger_core::key::{KeyVersion, Processing, Protecting};
 use claviger_core::port::provider::{InUse, Process, Product, Protect};
 use claviger_core::port::{Handle, ProviderError};
 use claviger_core::{KeyVersionId, Purpose, Spec};
-use claviger_crypto::{PublicKey, SecretBytes};
+use claviger_crypto::{EncryptionAlgorithm, PublicKey, SecretBytes};
 
 use super::fault::Fault;
 use super::pool::{Bench, Pool};
@@ -33,6 +33,8 @@ pub(super) struct TokenKey {
     pub(super) purpose: Purpose,
     pub(super) wrapped: Wrapped,
     pub(super) public: Option<PublicKey>,
+    /// What the token does of OAEP.
+    pub(super) oaep: Arc<[EncryptionAlgorithm]>,
 }
 
 /// A key under the root's wrapping key: what the envelope at rest has inside.
@@ -142,14 +144,16 @@ impl Handle for TokenHandle {
         if let Err(error) = lawful {
             return InUse::Done(Err(error));
         }
-        self.send(usage::of_protect(self.0.spec, self.0.purpose, self.0.public.as_ref(), how))
+        let key = &self.0;
+        self.send(usage::of_protect(key.spec, key.purpose, key.public.as_ref(), &key.oaep, how))
     }
 
     fn process<'a>(&'a self, version: Processing<'_>, how: Process<'a>) -> InUse<'a> {
         if let Err(error) = check_version(self.0.version, version.version()) {
             return InUse::Done(Err(error));
         }
-        self.send(usage::of_process(self.0.spec, self.0.purpose, self.0.public.as_ref(), how))
+        let key = &self.0;
+        self.send(usage::of_process(key.spec, key.purpose, key.public.as_ref(), &key.oaep, how))
     }
 }
 

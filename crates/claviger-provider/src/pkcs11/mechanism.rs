@@ -25,6 +25,7 @@ const fn kind(spec: Spec) -> Option<Kind> {
     Some(match spec {
         Spec::Aes128Gcm => Kind::Aes { bytes: 16 },
         Spec::Aes256Gcm | Spec::Aes256Kwp => Kind::Aes { bytes: 32 },
+        Spec::HmacSha224 => Kind::Secret { bytes: 28 },
         Spec::HmacSha256 => Kind::Secret { bytes: 32 },
         Spec::HmacSha384 => Kind::Secret { bytes: 48 },
         Spec::HmacSha512 => Kind::Secret { bytes: 64 },
@@ -33,7 +34,13 @@ const fn kind(spec: Spec) -> Option<Kind> {
         Spec::Rsa4096 => Kind::Rsa { bits: 4096 },
         Spec::EcP256 | Spec::EcP384 | Spec::EcP521 | Spec::EcSecp256k1 => Kind::Curve,
         Spec::Ed25519 => Kind::Edwards,
-        Spec::X25519 | Spec::MlKem768 | Spec::MlKem1024 | Spec::MlDsa65 | Spec::MlDsa87 => return None,
+        Spec::X25519
+        | Spec::MlKem512
+        | Spec::MlKem768
+        | Spec::MlKem1024
+        | Spec::MlDsa44
+        | Spec::MlDsa65
+        | Spec::MlDsa87 => return None,
     })
 }
 
@@ -50,6 +57,7 @@ pub(super) fn needs(spec: Spec, purpose: Purpose) -> Option<[MechanismType; 2]> 
     let work = match (spec, purpose) {
         (Spec::Aes128Gcm | Spec::Aes256Gcm, Purpose::Encrypt) => M::AES_GCM,
         (Spec::Aes256Kwp, Purpose::Wrap) => M::AES_KEY_WRAP_PAD,
+        (Spec::HmacSha224, Purpose::Mac) => M::SHA224_HMAC,
         (Spec::HmacSha256, Purpose::Mac) => M::SHA256_HMAC,
         (Spec::HmacSha384, Purpose::Mac) => M::SHA384_HMAC,
         (Spec::HmacSha512, Purpose::Mac) => M::SHA512_HMAC,
@@ -74,6 +82,7 @@ pub(super) const fn rsa_bits(spec: Spec) -> Option<u64> {
 /// How the HMAC of a spec is called.
 pub(super) const fn hmac(spec: Spec) -> Option<Mechanism<'static>> {
     match spec {
+        Spec::HmacSha224 => Some(Mechanism::Sha224Hmac),
         Spec::HmacSha256 => Some(Mechanism::Sha256Hmac),
         Spec::HmacSha384 => Some(Mechanism::Sha384Hmac),
         Spec::HmacSha512 => Some(Mechanism::Sha512Hmac),

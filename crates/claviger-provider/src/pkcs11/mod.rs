@@ -48,6 +48,7 @@ use self::handle::{TokenHandle, TokenKey, Wrapped};
 use self::library::Library;
 use self::link::{Door, Link};
 use self::pool::{Bench, Plan, Pool};
+use self::self_test::Able;
 use crate::binding::{self, Place, UNDER_RING_KEK, UNDER_TOKEN_ROOT};
 use crate::ready::ReadyHandle;
 use crate::ring_kek::{self, RING_KEK_LEN, RingKeks};
@@ -136,7 +137,7 @@ pub struct Pkcs11Provider {
     /// The token as provenance names it.
     token: String,
     public: RootPublicKey,
-    able: Vec<(Spec, Purpose)>,
+    able: Able,
     keks: RingKeks,
     patience: Duration,
 }
@@ -263,6 +264,7 @@ impl Pkcs11Provider {
             purpose: place.purpose,
             wrapped,
             public,
+            oaep: self.able.oaep.clone(),
         });
         let ready = key.clone();
         self.pool.run(self.patience, move |bench| ready.make_ready(bench)).await?;
@@ -271,7 +273,7 @@ impl Pkcs11Provider {
 }
 
 /// Self-tests of the token, and what it says of itself.
-fn examine(library: &Library, link: &Link) -> Result<(ModuleInfo, Vec<(Spec, Purpose)>), Pkcs11OpenError> {
+fn examine(library: &Library, link: &Link) -> Result<(ModuleInfo, Able), Pkcs11OpenError> {
     let entry = library.enter();
     let session = link.open_session(&entry)?;
     self_test::root_works(&session, link)?;
@@ -345,7 +347,7 @@ impl Provider for Pkcs11Provider {
 
     fn supports(&self, spec: Spec, purpose: Purpose, protection: Protection) -> bool {
         match protection {
-            Protection::Hsm => self.able.contains(&(spec, purpose)),
+            Protection::Hsm => self.able.serves.contains(&(spec, purpose)),
             Protection::Software => spec.allows(purpose),
         }
     }

@@ -3,10 +3,12 @@
 //! A mechanism list promises; tokens have been seen to promise what they then do wrong. Where the answer can be checked
 //! outside the token it is: signatures verify, ciphertexts to a public key open, agreed secrets are the same on both sides.
 
+use std::sync::Arc;
+
 use claviger_core::port::provider::{Process, Product, Protect};
 use claviger_core::{Purpose, Spec};
 use claviger_crypto::random::ModuleRandom;
-use claviger_crypto::{Message, PublicKey, ReadyKey, SecretBytes, generate};
+use claviger_crypto::{EncryptionAlgorithm, Message, PublicKey, ReadyKey, SecretBytes, generate};
 use cryptoki::context::Pkcs11;
 use cryptoki::mechanism::MechanismType;
 use cryptoki::object::{Attribute, AttributeType, ObjectHandle};
@@ -36,26 +38,31 @@ pub(super) fn root_works(session: &Session, link: &Link) -> Result<(), Pkcs11Ope
     root::prove(session, link.roots.sign, link.roots.sign_spec, &public)
 }
 
-/// The specs and purposes that the token serves with protection `hsm`.
-pub(super) fn capabilities(
-    pkcs11: &Pkcs11,
-    session: &Session,
-    link: &Link,
-) -> Result<Vec<(Spec, Purpose)>, Pkcs11OpenError> {
-    let mut able = Vec::new();
+/// What the token can do with keys of protection `hsm`.
+#[derive(Debug)]
+pub(super) struct Able {
+    /// The specs and purposes that it serves.
+    pub(super) serves: Vec<(Spec, Purpose)>,
+    /// The forms of OAEP that it decrypts; an RSA key that is to encrypt needs one of them.
+    pub(super) oaep: Arc<[EncryptionAlgorithm]>,
+}
+
+/// Tries out what the token can do.
+pub(super) fn capabilities(pkcs11: &Pkcs11, session: &Session, link: &Link) -> Result<Able, Pkcs11OpenError> {
+    let (mut able, mut oaep) = (Vec::new(), Vec::new());
     if !link.mechanisms.contains(&MechanismType::AES_KEY_WRAP_PAD) {
-        return Ok(able);
+        return Ok(Able { serves: able, oaep: oaep.into() });
     }
     for spec in Spec::ALL {
         for purpose in spec.purposes() {
             let listed = mechanism::needs(spec, *purpose)
                 .is_some_and(|needs| needs.iter().all(|need| link.mechanisms.contains(need)));
-            if listed && works(pkcs11, session, link, spec, *purpose, &able)? {
+            if listed && works(pkcs11, session, link, spec, *purpose, (&able, &mut oaep))? {
                 able.push((spec, *purpose));
             }
         }
     }
-    Ok(able)
+    Ok(Able { serves: able, oaep: oaep.into() })
 }
 
 fn works(
@@ -64,7 +71,7 @@ fn works(
     link: &Link,
     spec: Spec,
     purpose: Purpose,
-    able: &[(Spec, Purpose)],
+    (able, oaep): (&[(Spec, Purpose)], &mut Vec<EncryptionAlgorithm>),
 ) -> Result<bool, Pkcs11OpenError> {
     // A longer RSA key takes seconds to make: what the shorter one could do is taken for it, if the token says that it
     // makes keys of that size.
@@ -73,7 +80,7 @@ fn works(
         let in_range = u64::try_from(info.max_key_size()).is_ok_and(|max| bits <= max);
         return Ok(in_range && able.contains(&(Spec::Rsa2048, purpose)));
     }
-    match try_out(session, link, spec, purpose) {
+    match try_out(session, link, spec, purpose, oaep) {
         Ok(works) => {
             if !works {
                 tracing::info!(%spec, %purpose, "the token does this wrong; it is not offered");
@@ -90,13 +97,19 @@ fn works(
     }
 }
 
-fn try_out(session: &Session, link: &Link, spec: Spec, purpose: Purpose) -> Result<bool, Fault> {
+fn try_out(
+    session: &Session,
+    link: &Link,
+    spec: Spec,
+    purpose: Purpose,
+    oaep: &mut Vec<EncryptionAlgorithm>,
+) -> Result<bool, Fault> {
     let made = mechanism::generate(session, link, spec, purpose)?;
     let wrapped = mechanism::wrap(session, link, made.key);
     session.destroy_object(made.key)?;
     let key = mechanism::unwrap(session, link, spec, purpose, &wrapped?)?;
     let result = keeps_its_secret(session, key).and_then(|kept| {
-        Ok(kept && Trial { session, key, spec, purpose, public: made.public.as_ref() }.holds()?)
+        Ok(kept && Trial { session, key, spec, purpose, public: made.public.as_ref() }.holds(oaep)?)
     });
     session.destroy_object(key)?;
     result
@@ -116,11 +129,12 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    fn holds(&self) -> Result<bool, Fault> {
+    fn holds(&self, oaep: &mut Vec<EncryptionAlgorithm>) -> Result<bool, Fault> {
         match self.purpose {
             Purpose::Agree => self.agrees(),
             Purpose::Encapsulate => Ok(false),
-            Purpose::Encrypt => self.encrypts(),
+            Purpose::Encrypt if self.public.is_some() => self.decrypts_oaep(oaep),
+            Purpose::Encrypt => self.encrypts(EncryptionAlgorithm::SymmetricDefault),
             Purpose::Mac => self.macs(),
             Purpose::Sign => self.signs(),
             Purpose::Wrap => self.wraps(),
@@ -128,11 +142,11 @@ impl Trial<'_> {
     }
 
     fn protect(&self, how: Protect<'_>) -> Result<Product, Fault> {
-        self.take(usage::of_protect(self.spec, self.purpose, self.public, how))
+        self.take(usage::of_protect(self.spec, self.purpose, self.public, &EncryptionAlgorithm::ALL, how))
     }
 
     fn process(&self, how: Process<'_>) -> Result<Product, Fault> {
-        self.take(usage::of_process(self.spec, self.purpose, self.public, how))
+        self.take(usage::of_process(self.spec, self.purpose, self.public, &EncryptionAlgorithm::ALL, how))
     }
 
     fn take(&self, route: Route) -> Result<Product, Fault> {
@@ -152,13 +166,29 @@ impl Trial<'_> {
         Ok(matches!(theirs, Product::Secret(theirs) if theirs.ct_eq(&ours)))
     }
 
-    fn encrypts(&self) -> Result<bool, Fault> {
+    /// Each form of OAEP on its own: a token that knows one of them serves with that one.
+    fn decrypts_oaep(&self, oaep: &mut Vec<EncryptionAlgorithm>) -> Result<bool, Fault> {
+        for algorithm in self.spec.encryption_algorithms() {
+            match self.encrypts(*algorithm) {
+                Ok(true) => oaep.push(*algorithm),
+                Ok(false) => tracing::info!(%algorithm, "the token does this wrong; it is not offered"),
+                Err(fault) if fault.verdict() == Verdict::Lost => return Err(fault),
+                Err(fault) => {
+                    tracing::info!(%algorithm, ?fault, "the token does not do this; it is not offered")
+                }
+            }
+        }
+        Ok(!oaep.is_empty())
+    }
+
+    fn encrypts(&self, algorithm: EncryptionAlgorithm) -> Result<bool, Fault> {
         let aad: &[u8] = if self.public.is_some() { b"" } else { b"aad" };
-        let sealed = self.protect(Protect::Seal { plaintext: b"plaintext", aad, out: b"head".to_vec() })?;
+        let out = b"head".to_vec();
+        let sealed = self.protect(Protect::Seal { algorithm, plaintext: b"plaintext", aad, out })?;
         let Product::Bytes(sealed) = sealed else { return Ok(false) };
         let Some(body) = sealed.strip_prefix(b"head") else { return Ok(false) };
-        let opened = self.process(Process::Open { body, aad })?;
-        let refused = self.process(Process::Open { body: &flipped(body), aad }).is_err();
+        let opened = self.process(Process::Open { algorithm, body, aad })?;
+        let refused = self.process(Process::Open { algorithm, body: &flipped(body), aad }).is_err();
         Ok(refused && matches!(opened, Product::Secret(opened) if opened.ct_eq_bytes(b"plaintext")))
     }
 

@@ -3,7 +3,7 @@
 use claviger_core::port::ProviderError;
 use claviger_core::port::provider::{Process, Product, Protect};
 use claviger_core::{Purpose, Spec};
-use claviger_crypto::{Message, PublicKey, SecretBytes, SignatureAlgorithm, secret};
+use claviger_crypto::{EncryptionAlgorithm, Message, PublicKey, SecretBytes, SignatureAlgorithm, secret};
 use cryptoki::mechanism::elliptic_curve::{EcKdf, Ecdh1DeriveParams};
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource};
 use cryptoki::mechanism::{Mechanism, MechanismType};
@@ -27,7 +27,7 @@ const OTHER_USE: ProviderError = ProviderError::InvalidParameter("the key is not
 pub(super) enum Usage {
     Agree { point: Vec<u8> },
     Mac { data: SecretBytes },
-    Open { body: Vec<u8>, aad: Vec<u8> },
+    Open { algorithm: EncryptionAlgorithm, body: Vec<u8>, aad: Vec<u8> },
     Seal { plaintext: SecretBytes, aad: Vec<u8>, header: Vec<u8> },
     Sign { algorithm: SignatureAlgorithm, message: OwnedMessage },
     Unwrap { wrapped: Vec<u8> },
@@ -48,26 +48,34 @@ pub(super) enum Route {
     Token(Usage),
 }
 
-/// Where a use on new data goes.
+/// Where a use on new data goes. `oaep` is what the token does of it: what it could not open is not sealed either.
 #[expect(clippy::disallowed_methods, reason = "the provider takes the caller's key to the token")]
 pub(super) fn of_protect(
     spec: Spec,
     purpose: Purpose,
     public: Option<&PublicKey>,
+    oaep: &[EncryptionAlgorithm],
     how: Protect<'_>,
 ) -> Route {
     let usage = match (how, purpose) {
         (Protect::Mac { data }, Purpose::Mac) => Usage::Mac { data: SecretBytes::copied_from(data) },
-        (Protect::Seal { plaintext, aad, mut out }, Purpose::Encrypt) => match public {
-            // Encrypting to a public key takes no secret.
-            Some(public) => {
-                let sealed = public.seal(plaintext, aad, &mut out).map_err(crate::ready::refusal);
-                return Route::Done(sealed.map(|()| Product::Bytes(out)));
+        (Protect::Seal { algorithm, plaintext, aad, mut out }, Purpose::Encrypt) => {
+            if let Err(error) = encrypts_with(spec, oaep, algorithm) {
+                return refuse(error);
             }
-            None => {
-                Usage::Seal { plaintext: SecretBytes::copied_from(plaintext), aad: aad.to_vec(), header: out }
+            match public {
+                // Encrypting to a public key takes no secret.
+                Some(public) => {
+                    let sealed = public.seal(algorithm, plaintext, aad, &mut out);
+                    return Route::Done(sealed.map(|()| Product::Bytes(out)).map_err(crate::ready::refusal));
+                }
+                None => Usage::Seal {
+                    plaintext: SecretBytes::copied_from(plaintext),
+                    aad: aad.to_vec(),
+                    header: out,
+                },
             }
-        },
+        }
         (Protect::Sign { algorithm, message }, Purpose::Sign) => {
             if !spec.signature_algorithms().contains(&algorithm) {
                 return refuse(ProviderError::InvalidParameter("a parameter does not fit this key"));
@@ -93,6 +101,7 @@ pub(super) fn of_process(
     spec: Spec,
     purpose: Purpose,
     public: Option<&PublicKey>,
+    oaep: &[EncryptionAlgorithm],
     how: Process<'_>,
 ) -> Route {
     let usage = match (how, purpose) {
@@ -100,11 +109,14 @@ pub(super) fn of_process(
             Some(point) => Usage::Agree { point },
             None => return refuse(ProviderError::InvalidParameter("the peer's key is malformed")),
         },
-        (Process::Open { body, aad }, Purpose::Encrypt) => {
+        (Process::Open { algorithm, body, aad }, Purpose::Encrypt) => {
+            if let Err(error) = encrypts_with(spec, oaep, algorithm) {
+                return refuse(error);
+            }
             if public.is_some() && !aad.is_empty() {
                 return refuse(ProviderError::InvalidParameter("a parameter does not fit this key"));
             }
-            Usage::Open { body: body.to_vec(), aad: aad.to_vec() }
+            Usage::Open { algorithm, body: body.to_vec(), aad: aad.to_vec() }
         }
         (Process::Unwrap { wrapped }, Purpose::Wrap) => Usage::Unwrap { wrapped: wrapped.to_vec() },
         (Process::Verify { algorithm, message, signature }, Purpose::Sign) => {
@@ -120,6 +132,21 @@ pub(super) fn of_process(
     within_bounds(usage)
 }
 
+/// Refuses an algorithm that is not one of the spec, or that the token does not do.
+fn encrypts_with(
+    spec: Spec,
+    oaep: &[EncryptionAlgorithm],
+    algorithm: EncryptionAlgorithm,
+) -> Result<(), ProviderError> {
+    if !spec.encryption_algorithms().contains(&algorithm) {
+        return Err(ProviderError::InvalidParameter("a parameter does not fit this key"));
+    }
+    if spec.is_asymmetric() && !oaep.contains(&algorithm) {
+        return Err(ProviderError::UnsupportedAlgorithm { algorithm, module: super::MODULE });
+    }
+    Ok(())
+}
+
 fn refuse(error: ProviderError) -> Route {
     Route::Done(Err(error))
 }
@@ -128,7 +155,7 @@ fn within_bounds(usage: Usage) -> Route {
     let len = match &usage {
         Usage::Agree { point } => point.len(),
         Usage::Mac { data } | Usage::VerifyMac { data, .. } => data.len(),
-        Usage::Open { body, aad } => body.len().saturating_add(aad.len()),
+        Usage::Open { body, aad, .. } => body.len().saturating_add(aad.len()),
         Usage::Seal { plaintext, aad, .. } => plaintext.len().saturating_add(aad.len()),
         Usage::Sign { message: OwnedMessage::Digest(bytes), .. } => bytes.len(),
         Usage::Sign { message: OwnedMessage::Raw(bytes), .. } => bytes.len(),
@@ -166,10 +193,10 @@ pub(super) fn perform(
     match usage {
         Usage::Agree { point } => agree(session, key, spec, point).map(Product::Secret),
         Usage::Mac { data } => mac(session, key, spec, data.expose()).map(Product::Bytes),
-        Usage::Open { body, .. } if mechanism::rsa_bits(spec).is_some() => {
-            decrypt_oaep(session, key, spec, body)
+        Usage::Open { algorithm, body, .. } if mechanism::rsa_bits(spec).is_some() => {
+            decrypt_oaep(session, key, spec, *algorithm, body)
         }
-        Usage::Open { body, aad } => {
+        Usage::Open { body, aad, .. } => {
             sealing::open(session, key, aad, body).map(Product::Secret).map_err(Fault::OnInput)
         }
         Usage::Seal { plaintext, aad, header } => {
@@ -198,13 +225,24 @@ fn mac(session: &Session, key: ObjectHandle, spec: Spec, data: &[u8]) -> Result<
     Ok(session.sign(&mechanism, key, data)?)
 }
 
-/// OAEP with SHA-256, MGF1-SHA256 and an empty label, as in software.
-fn decrypt_oaep(session: &Session, key: ObjectHandle, spec: Spec, body: &[u8]) -> Result<Product, Fault> {
+/// OAEP with one hash for message and mask, and an empty label, as in software.
+fn decrypt_oaep(
+    session: &Session,
+    key: ObjectHandle,
+    spec: Spec,
+    algorithm: EncryptionAlgorithm,
+    body: &[u8],
+) -> Result<Product, Fault> {
     // A ciphertext of another length cannot be one; some tokens would fail for good instead of refusing it.
     if mechanism::rsa_bits(spec) != u64::try_from(body.len()).ok().and_then(|len| len.checked_mul(8)) {
         return Err(ProviderError::BadInput.into());
     }
-    let oaep = PkcsOaepParams::new(MechanismType::SHA256, PkcsMgfType::MGF1_SHA256, PkcsOaepSource::empty());
+    let (hash, mask) = match algorithm {
+        EncryptionAlgorithm::RsaOaepSha1 => (MechanismType::SHA1, PkcsMgfType::MGF1_SHA1),
+        EncryptionAlgorithm::RsaOaepSha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256),
+        EncryptionAlgorithm::SymmetricDefault => return Err(OTHER_USE.into()),
+    };
+    let oaep = PkcsOaepParams::new(hash, mask, PkcsOaepSource::empty());
     let plaintext = session.decrypt(&Mechanism::RsaPkcsOaep(oaep), key, body).map_err(Fault::OnInput)?;
     Ok(Product::Secret(SecretBytes::new(plaintext)))
 }

@@ -32,8 +32,8 @@ fn token_holds_the_contract() {
             .filter(|case| case.protection == Protection::Hsm)
             .map(|case| (case.spec, case.purpose))
             .collect();
-        // SoftHSM 2.6 wraps no Ed25519 keys, knows OAEP with SHA-1 only, and with KWP wraps the padding as part of a key:
-        // none of these is offered. Everything else of the table is.
+        // SoftHSM 2.6 wraps no Ed25519 keys, and with KWP wraps the padding as part of a key: neither is offered. Of OAEP it
+        // knows the form with SHA-1 only. Everything else of the table is offered.
         assert_eq!(in_token, SOFTHSM_2_6);
         let in_process = supported.iter().filter(|case| case.protection == Protection::Software).count();
         assert_eq!(in_process, Spec::ALL.iter().map(|spec| spec.purposes().len()).sum::<usize>());
@@ -46,9 +46,13 @@ const SOFTHSM_2_6: &[(Spec, Purpose)] = &[
     (Spec::HmacSha256, Purpose::Mac),
     (Spec::HmacSha384, Purpose::Mac),
     (Spec::HmacSha512, Purpose::Mac),
+    (Spec::HmacSha224, Purpose::Mac),
     (Spec::Rsa2048, Purpose::Sign),
+    (Spec::Rsa2048, Purpose::Encrypt),
     (Spec::Rsa3072, Purpose::Sign),
+    (Spec::Rsa3072, Purpose::Encrypt),
     (Spec::Rsa4096, Purpose::Sign),
+    (Spec::Rsa4096, Purpose::Encrypt),
     (Spec::EcP256, Purpose::Sign),
     (Spec::EcP256, Purpose::Agree),
     (Spec::EcP384, Purpose::Sign),

@@ -74,8 +74,12 @@ fn token_that_comes_back_serves_again() {
                 }
                 // Handles from before work on: their keys are unwrapped again.
                 let (_, fixture, handle) = &keys[0];
-                let how =
-                    claviger_core::port::provider::Protect::Seal { plaintext: b"x", aad: b"", out: vec![] };
+                let how = claviger_core::port::provider::Protect::Seal {
+                    algorithm: claviger_crypto::EncryptionAlgorithm::SymmetricDefault,
+                    plaintext: b"x",
+                    aad: b"",
+                    out: vec![],
+                };
                 fixture.protect(&**handle, how).await.unwrap();
             }
         });

@@ -263,7 +263,12 @@ fn session_objects_are_bounded_and_destroyed() {
             assert!((200..=260).contains(&count()), "bounded: {}", count());
             // One whose object was destroyed to make room still works.
             key_works(&provider, IN_TOKEN, &fixture).await;
-            let how = claviger_core::port::provider::Protect::Seal { plaintext: b"x", aad: b"", out: vec![] };
+            let how = claviger_core::port::provider::Protect::Seal {
+                algorithm: claviger_crypto::EncryptionAlgorithm::SymmetricDefault,
+                plaintext: b"x",
+                aad: b"",
+                out: vec![],
+            };
             fixture.protect(&*handles[0], how).await.unwrap();
             handles.clear();
             for _ in 0..50 {
@@ -294,8 +299,12 @@ fn nothing_kept_anywhere_shows_a_secret() {
                 key_works(&provider, case, &fixture).await;
                 kept.push(fixture.version().wrap.clone().unwrap().bytes);
                 let handle = fixture.open(&provider).await.unwrap();
-                let how =
-                    claviger_core::port::provider::Protect::Seal { plaintext: secret, aad: b"", out: vec![] };
+                let how = claviger_core::port::provider::Protect::Seal {
+                    algorithm: claviger_crypto::EncryptionAlgorithm::SymmetricDefault,
+                    plaintext: secret,
+                    aad: b"",
+                    out: vec![],
+                };
                 let sealed = fixture.protect(&*handle, how).await.unwrap();
                 kept.push(format!("{sealed:?} {handle:?} {fixture:?} {provider:?}").into_bytes());
             }

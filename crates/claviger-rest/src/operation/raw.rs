@@ -75,18 +75,18 @@ impl<'a> RawUse<'a> {
         let key = self.key.map(named).transpose()?;
         let body = body::collect(headers, body, api.limits().body).await?;
         let Some(key) = key else {
-            let what = Decrypt { ciphertext: body, context: context(headers)? };
+            let what = Decrypt { ciphertext: body, context: context(headers)?, algorithm: None };
             return Ok(in_clear(arrival.perform(Use::by_header(what)?).await?));
         };
         match self.verb {
             Verb::Encrypt => {
-                let what = Encrypt { plaintext: body, context: context(headers)? };
+                let what = Encrypt { plaintext: body, context: context(headers)?, algorithm: None };
                 let done = arrival.perform(Use::new(key, what)).await?;
                 let answer = Answer::octets(done.output.ciphertext);
                 Ok(answer.used(done.output.key, done.output.version).recorded(&done.receipt))
             }
             Verb::Decrypt => {
-                let what = Decrypt { ciphertext: body, context: context(headers)? };
+                let what = Decrypt { ciphertext: body, context: context(headers)?, algorithm: None };
                 Ok(in_clear(arrival.perform(Use::new(key, what)).await?))
             }
             Verb::Sign => {

@@ -66,10 +66,10 @@ macro_rules! uses {
 
 uses! {
     Encrypt => Encrypt, false, Sealed:
-        |asked| service::Encrypt { context: context_from_wire(&asked.context)?, plaintext: secret_in(asked.plaintext) },
+        |asked| service::Encrypt { context: context_from_wire(&asked.context)?, plaintext: secret_in(asked.plaintext), algorithm: None },
         |output| sealed(output);
     Decrypt => Decrypt, true, Opened:
-        |asked| service::Decrypt { context: context_from_wire(&asked.context)?, ciphertext: asked.ciphertext.0 },
+        |asked| service::Decrypt { context: context_from_wire(&asked.context)?, ciphertext: asked.ciphertext.0, algorithm: None },
         |output| opened(output);
     Reencrypt => Reencrypt, false, Sealed:
         |asked| service::Reencrypt { context: context_from_wire(&asked.context)?, ciphertext: asked.ciphertext.0 },

@@ -203,13 +203,14 @@ impl House {
         key: &KeyRecord,
         data: &[u8],
     ) -> Result<Vec<u8>, ServiceError> {
-        let what = Encrypt { plaintext: data.to_vec().into(), context: Context::EMPTY };
+        let what = Encrypt { plaintext: data.to_vec().into(), context: Context::EMPTY, algorithm: None };
         Ok(self.ask(who, Use::new(KeyRef::Id(key.key.id), what)).await?.output.ciphertext)
     }
 
     #[expect(clippy::disallowed_methods, reason = "the tests compare plaintext")]
     pub(crate) async fn decrypt(&self, who: &str, ciphertext: &[u8]) -> Result<Vec<u8>, ServiceError> {
-        let what = Decrypt { ciphertext: ciphertext.to_vec().into(), context: Context::EMPTY };
+        let what =
+            Decrypt { ciphertext: ciphertext.to_vec().into(), context: Context::EMPTY, algorithm: None };
         let opened = self.ask(who, Use::by_header(what)?).await?.output;
         Ok(opened.plaintext.expose().to_vec())
     }

@@ -40,7 +40,7 @@ async fn receipts_verify_and_upgrade_to_proofs() {
     let mut receipts = Vec::new();
     // More than one tile, so that the proof needs tiles above the leaves.
     for _ in 0..600 {
-        let what = Encrypt { plaintext: vec![1; 10].into(), context: Default::default() };
+        let what = Encrypt { plaintext: vec![1; 10].into(), context: Default::default(), algorithm: None };
         let done = house.ask("app", Use::new(KeyRef::Id(key.key.id), what)).await.unwrap();
         receipts.push(done.receipt.to_wire());
     }

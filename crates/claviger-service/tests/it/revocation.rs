@@ -22,7 +22,7 @@ async fn encrypt_until(
     use claviger_service::operation::usage::{Encrypt, Use};
     let mut done = Vec::new();
     while !stop.load(Ordering::Relaxed) {
-        let what = Encrypt { plaintext: vec![0; 64].into(), context: Default::default() };
+        let what = Encrypt { plaintext: vec![0; 64].into(), context: Default::default(), algorithm: None };
         if let Ok(released) = house.ask("app", Use::new(KeyRef::Id(key.key.id), what)).await {
             done.push(released.receipt.index());
         }

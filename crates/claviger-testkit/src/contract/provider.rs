@@ -20,8 +20,11 @@ use claviger_core::port::{Handle, Provider, ProviderError};
 use claviger_core::{KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::random::ModuleRandom;
 use claviger_crypto::{
-    Message, PublicKey, ReadyKey, SecretBytes, SignatureAlgorithm, digest, generate, seeds_from_source,
+    EncryptionAlgorithm, Message, PublicKey, ReadyKey, SecretBytes, SignatureAlgorithm, digest, generate,
+    seeds_from_source,
 };
+
+const SYMMETRIC: EncryptionAlgorithm = EncryptionAlgorithm::SymmetricDefault;
 
 /// One key with one active version, made by a provider.
 #[derive(Debug, Clone)]
@@ -359,10 +362,16 @@ async fn other_uses_are_refused(handle: &dyn Handle, case: Case, fixture: &Fixtu
     let message = Message::Raw(b"message");
     if case.purpose != Purpose::Encrypt {
         refused(
-            fixture.protect(handle, Protect::Seal { plaintext: b"", aad: b"", out: vec![] }).await,
+            fixture
+                .protect(
+                    handle,
+                    Protect::Seal { algorithm: SYMMETRIC, plaintext: b"", aad: b"", out: vec![] },
+                )
+                .await,
             "seal",
         );
-        refused(fixture.process(handle, Process::Open { body: &[0; 64], aad: b"" }).await, "open");
+        let how = Process::Open { algorithm: SYMMETRIC, body: &[0; 64], aad: b"" };
+        refused(fixture.process(handle, how).await, "open");
     }
     if case.purpose != Purpose::Mac {
         refused(fixture.protect(handle, Protect::Mac { data: b"" }).await, "mac");
@@ -427,36 +436,69 @@ async fn encapsulates(handle: &dyn Handle, case: Case, fixture: &Fixture) {
     );
 }
 
+/// With each algorithm of the spec a key either does everything or refuses everything, so that nothing is sealed that it
+/// could not open; with one of them it does.
 async fn encrypts(handle: &dyn Handle, case: Case, fixture: &Fixture) {
+    let mut works = 0;
+    for algorithm in EncryptionAlgorithm::ALL {
+        let seal = Protect::Seal { algorithm, plaintext: b"", aad: b"", out: vec![] };
+        let open = Process::Open { algorithm, body: &[0; 256], aad: b"" };
+        match fixture.protect(handle, seal).await {
+            Ok(_) => {
+                works += 1;
+                encrypts_with(algorithm, handle, case, fixture).await;
+            }
+            Err(error) => {
+                assert_eq!(fixture.process(handle, open).await.unwrap_err(), error, "{case:?} {algorithm}");
+                let known = case.spec.encryption_algorithms().contains(&algorithm);
+                match error {
+                    ProviderError::InvalidParameter(_) => assert!(!known, "{case:?} {algorithm}"),
+                    ProviderError::UnsupportedAlgorithm { .. } => assert!(known, "{case:?} {algorithm}"),
+                    other => panic!("{case:?} {algorithm}: {other}"),
+                }
+            }
+        }
+    }
+    assert!(works > 0, "{case:?}");
+    if case.protection == Protection::Software {
+        assert_eq!(works, case.spec.encryption_algorithms().len(), "{case:?}");
+    }
+}
+
+async fn encrypts_with(algorithm: EncryptionAlgorithm, handle: &dyn Handle, case: Case, fixture: &Fixture) {
     let rsa = case.spec.is_asymmetric();
     let aad: &[u8] = if rsa { b"" } else { b"context" };
     let sizes: &[usize] = if rsa { &[0, 1, 100, 190] } else { &[0, 1, 16, 1000, 100_000] };
     for size in sizes {
         let plaintext = vec![0x5a; *size];
-        let how = Protect::Seal { plaintext: &plaintext, aad, out: b"header".to_vec() };
+        let how = Protect::Seal { algorithm, plaintext: &plaintext, aad, out: b"header".to_vec() };
         let sealed = bytes(fixture.protect(handle, how).await.unwrap());
         let body = sealed.strip_prefix(b"header").expect("the header stays in front");
         assert!(*size < 16 || !contains(body, &plaintext[..16]), "{case:?}: plaintext in the ciphertext");
-        let opened = secret(fixture.process(handle, Process::Open { body, aad }).await.unwrap());
+        let opened = secret(fixture.process(handle, Process::Open { algorithm, body, aad }).await.unwrap());
         assert!(opened.ct_eq_bytes(&plaintext), "{case:?}: {size} bytes come back");
         for at in [0, body.len() / 2, body.len() - 1] {
-            let refused = fixture.process(handle, Process::Open { body: &flipped(body, at), aad }).await;
+            let refused =
+                fixture.process(handle, Process::Open { algorithm, body: &flipped(body, at), aad }).await;
             assert_eq!(refused.unwrap_err(), ProviderError::BadInput, "{case:?}: bit {at} flipped");
         }
-        let other = fixture.process(handle, Process::Open { body, aad: b"other context" }).await.unwrap_err();
+        let other = fixture
+            .process(handle, Process::Open { algorithm, body, aad: b"other context" })
+            .await
+            .unwrap_err();
         let expected = matches!(other, ProviderError::InvalidParameter(_)) && rsa;
         assert!(expected || other == ProviderError::BadInput, "{case:?}: {other:?}");
     }
     for body in [&[][..], &[0; 11], &[0; 27], &[0; 28], &[1; 1000]] {
-        let refused = fixture.process(handle, Process::Open { body, aad }).await;
+        let refused = fixture.process(handle, Process::Open { algorithm, body, aad }).await;
         assert_eq!(refused.unwrap_err(), ProviderError::BadInput, "{case:?}: {} bytes", body.len());
     }
-    let seal = || Protect::Seal { plaintext: b"twice", aad, out: vec![] };
+    let seal = || Protect::Seal { algorithm, plaintext: b"twice", aad, out: vec![] };
     let (one, two) = (fixture.protect(handle, seal()).await, fixture.protect(handle, seal()).await);
     assert_ne!(bytes(one.unwrap()), bytes(two.unwrap()), "{case:?}: no nonce twice");
     if rsa {
         let large = vec![1; 600];
-        let how = Protect::Seal { plaintext: &large, aad, out: vec![] };
+        let how = Protect::Seal { algorithm, plaintext: &large, aad, out: vec![] };
         assert!(matches!(fixture.protect(handle, how).await, Err(ProviderError::InvalidParameter(_))));
     }
 }
@@ -597,9 +639,14 @@ async fn threads_do_not_meet(provider: Arc<dyn Provider>, supported: &[Case]) {
                 let own = new_key(&*provider, &ring, case).await.unwrap();
                 key_works(&*provider, case, &own).await;
                 let plaintext = [number; 100];
-                let how = Protect::Seal { plaintext: &plaintext, aad: &[number], out: vec![] };
+                let how = Protect::Seal {
+                    algorithm: SYMMETRIC,
+                    plaintext: &plaintext,
+                    aad: &[number],
+                    out: vec![],
+                };
                 let sealed = bytes(shared.protect(&*shared_handle, how).await.unwrap());
-                let how = Process::Open { body: &sealed, aad: &[number] };
+                let how = Process::Open { algorithm: SYMMETRIC, body: &sealed, aad: &[number] };
                 let opened = secret(shared.process(&*shared_handle, how).await.unwrap());
                 assert!(opened.ct_eq_bytes(&plaintext));
             }

@@ -32,6 +32,7 @@ impl HmacKey {
 
 fn algorithm(spec: Spec) -> Result<Algorithm, CryptoError> {
     match spec {
+        Spec::HmacSha224 => Ok(hmac::HMAC_SHA224),
         Spec::HmacSha256 => Ok(hmac::HMAC_SHA256),
         Spec::HmacSha384 => Ok(hmac::HMAC_SHA384),
         Spec::HmacSha512 => Ok(hmac::HMAC_SHA512),

@@ -3,8 +3,8 @@
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::signature::{
-    KeyPair as _, ML_DSA_65, ML_DSA_65_SIGNING, ML_DSA_87, ML_DSA_87_SIGNING, PqdsaKeyPair,
-    PqdsaSigningAlgorithm, PqdsaVerificationAlgorithm,
+    KeyPair as _, ML_DSA_44, ML_DSA_44_SIGNING, ML_DSA_65, ML_DSA_65_SIGNING, ML_DSA_87, ML_DSA_87_SIGNING,
+    PqdsaKeyPair, PqdsaSigningAlgorithm, PqdsaVerificationAlgorithm,
 };
 
 use super::{Spec, encoding};
@@ -13,6 +13,7 @@ use crate::{CryptoError, SecretBytes};
 
 fn signing(spec: Spec) -> Result<&'static PqdsaSigningAlgorithm, CryptoError> {
     match spec {
+        Spec::MlDsa44 => Ok(&ML_DSA_44_SIGNING),
         Spec::MlDsa65 => Ok(&ML_DSA_65_SIGNING),
         Spec::MlDsa87 => Ok(&ML_DSA_87_SIGNING),
         _ => Err(CryptoError::UnsupportedSpec),
@@ -21,6 +22,7 @@ fn signing(spec: Spec) -> Result<&'static PqdsaSigningAlgorithm, CryptoError> {
 
 pub(crate) fn verification(spec: Spec) -> Result<&'static PqdsaVerificationAlgorithm, CryptoError> {
     match spec {
+        Spec::MlDsa44 => Ok(&ML_DSA_44),
         Spec::MlDsa65 => Ok(&ML_DSA_65),
         Spec::MlDsa87 => Ok(&ML_DSA_87),
         _ => Err(CryptoError::UnsupportedSpec),

@@ -3,7 +3,8 @@
 
 use aws_lc_rs::digest;
 use aws_lc_rs::kem::{
-    Algorithm, AlgorithmId, Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_768, ML_KEM_1024,
+    Algorithm, AlgorithmId, Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_512, ML_KEM_768,
+    ML_KEM_1024,
 };
 
 use super::{Encapsulated, Spec, encoding};
@@ -21,6 +22,9 @@ struct Parameters {
 /// FIPS 203, section 8, table 3.
 fn parameters(spec: Spec) -> Result<Parameters, CryptoError> {
     match spec {
+        Spec::MlKem512 => {
+            Ok(Parameters { algorithm: &ML_KEM_512, encapsulation_key_len: 800, ciphertext_len: 768 })
+        }
         Spec::MlKem768 => {
             Ok(Parameters { algorithm: &ML_KEM_768, encapsulation_key_len: 1184, ciphertext_len: 1088 })
         }

@@ -1,4 +1,4 @@
-//! RSA (RFC 8017; FIPS 186-5, section 5): signatures, PSS and PKCS #1 v1.5, or decryption, OAEP-SHA256.
+//! RSA (RFC 8017; FIPS 186-5, section 5): signatures, PSS and PKCS #1 v1.5, or decryption, OAEP with SHA-256 or SHA-1.
 //! Material: `PrivateKeyInfo` with an `RSAPrivateKey` (RFC 5208).
 //!
 //! The primes always come from the module's own generator. PKCS #1 v1.5 decryption is absent on purpose: its
@@ -11,17 +11,30 @@ pub(crate) use public::RsaPublicKey;
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{
-    KeyPair, KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey,
+    KeyPair, KeySize, OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPrivateDecryptingKey,
+    PrivateDecryptingKey,
 };
 use aws_lc_rs::signature::{self, KeyPair as _, RsaEncoding};
 use zeroize::Zeroizing;
 
-use super::{Message, Purpose, SignatureAlgorithm, Spec};
+use super::{EncryptionAlgorithm, Message, Purpose, SignatureAlgorithm, Spec};
 use crate::{CryptoError, SecretBytes};
 
-/// Longest OAEP-SHA256 plaintext in bytes for a modulus of `bits`: k - 2 hLen - 2 (RFC 8017, 7.1.1).
-pub(crate) const fn max_plaintext(bits: usize) -> usize {
-    bits / 8 - 2 * 32 - 2
+const SHA1_LEN: usize = 20;
+pub(crate) const SHA256_LEN: usize = 32;
+
+/// Longest OAEP plaintext in bytes for a modulus of `bits`: k - 2 hLen - 2 (RFC 8017, 7.1.1).
+pub(crate) const fn max_plaintext(bits: usize, hash_len: usize) -> usize {
+    bits / 8 - 2 * hash_len - 2
+}
+
+/// The module's OAEP with the length of its hash. MGF1 goes with the same hash, and the label is empty.
+fn oaep(algorithm: EncryptionAlgorithm) -> Result<(&'static OaepAlgorithm, usize), CryptoError> {
+    match algorithm {
+        EncryptionAlgorithm::RsaOaepSha1 => Ok((&OAEP_SHA1_MGF1SHA1, SHA1_LEN)),
+        EncryptionAlgorithm::RsaOaepSha256 => Ok((&OAEP_SHA256_MGF1SHA256, SHA256_LEN)),
+        EncryptionAlgorithm::SymmetricDefault => Err(CryptoError::InvalidParameter),
+    }
 }
 
 pub(crate) fn modulus_bits(spec: Spec) -> Result<usize, CryptoError> {
@@ -114,17 +127,18 @@ impl RsaKey {
         Ok(out)
     }
 
-    /// OAEP with SHA-256, MGF1-SHA256 and an empty label.
-    pub(crate) fn decrypt(&self, ciphertext: &[u8]) -> Result<SecretBytes, CryptoError> {
+    pub(crate) fn decrypt(
+        &self,
+        algorithm: EncryptionAlgorithm,
+        ciphertext: &[u8],
+    ) -> Result<SecretBytes, CryptoError> {
+        let (oaep, _) = oaep(algorithm)?;
         let key = self.decrypt.as_ref().ok_or(CryptoError::UnsupportedSpec)?;
         if ciphertext.len() * 8 != self.bits {
             return Err(CryptoError::Failed);
         }
         let mut out = Zeroizing::new(vec![0; key.min_output_size()]);
-        let len = key
-            .decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut out, None)
-            .map_err(CryptoError::failed)?
-            .len();
+        let len = key.decrypt(oaep, ciphertext, &mut out, None).map_err(CryptoError::failed)?.len();
         out.truncate(len);
         Ok(SecretBytes::new(core::mem::take(&mut *out)))
     }

@@ -1,12 +1,12 @@
 //! RSA public keys: verification and OAEP encryption, from `SubjectPublicKeyInfo`.
 
 use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
+use aws_lc_rs::rsa::{OaepPublicEncryptingKey, PublicEncryptingKey};
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters};
 
-use super::{max_plaintext, modulus_bits};
+use super::{max_plaintext, modulus_bits, oaep};
 use crate::CryptoError;
-use crate::algorithm::{SignatureAlgorithm, Spec};
+use crate::algorithm::{EncryptionAlgorithm, SignatureAlgorithm, Spec};
 
 /// One parsed key per padding and digest, because the module ties them together.
 const VERIFICATION: [(SignatureAlgorithm, &RsaParameters); 6] = [
@@ -49,16 +49,19 @@ impl RsaPublicKey {
             .ok_or(CryptoError::InvalidParameter)
     }
 
-    /// OAEP with SHA-256, MGF1-SHA256 and an empty label.
-    pub(crate) fn encrypt(&self, plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), CryptoError> {
-        if plaintext.len() > max_plaintext(self.bits) {
+    pub(crate) fn encrypt(
+        &self,
+        algorithm: EncryptionAlgorithm,
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
+        let (oaep, hash_len) = oaep(algorithm)?;
+        if plaintext.len() > max_plaintext(self.bits, hash_len) {
             return Err(CryptoError::InputTooLarge);
         }
         let mut ciphertext = vec![0; self.encrypting.ciphertext_size()];
-        let sealed = self
-            .encrypting
-            .encrypt(&OAEP_SHA256_MGF1SHA256, plaintext, &mut ciphertext, None)
-            .map_err(CryptoError::module)?;
+        let sealed =
+            self.encrypting.encrypt(oaep, plaintext, &mut ciphertext, None).map_err(CryptoError::module)?;
         out.extend_from_slice(sealed);
         Ok(())
     }

@@ -66,13 +66,20 @@ const ECDSA: [Signed; 4] = [
     ),
 ];
 
-/// Key, message and signature of the ML-DSA vectors; the first key is made from the seed `2a` repeated.
-const ML_DSA: [(Spec, &[u8], &[u8]); 2] = [
+/// Key and signature of the ML-DSA vectors; the first key is made from the seed `2a` repeated.
+const ML_DSA: [(Spec, &[u8], &[u8]); 3] = [
     (Spec::MlDsa65, vector!("ml_dsa/vectors/65.public.bin"), vector!("ml_dsa/vectors/65.signature.bin")),
     (Spec::MlDsa87, vector!("ml_dsa/vectors/87.public.bin"), vector!("ml_dsa/vectors/87.signature.bin")),
+    (Spec::MlDsa44, vector!("ml_dsa/vectors/44.public.bin"), vector!("ml_dsa/vectors/44.signature.bin")),
 ];
 
-const ML_KEM: [Encapsulation; 2] = [
+const ML_KEM: [Encapsulation; 3] = [
+    (
+        Spec::MlKem512,
+        vector!("ml_kem/vectors/512.decapsulation_key.bin"),
+        vector!("ml_kem/vectors/512.ciphertext.bin"),
+        vector!("ml_kem/vectors/512.shared.bin"),
+    ),
     (
         Spec::MlKem768,
         vector!("ml_kem/vectors/768.decapsulation_key.bin"),

@@ -3,13 +3,16 @@
 mod agree;
 mod encapsulate;
 mod mac;
+mod pair;
 mod random;
+mod reencrypt;
 mod seal;
 mod sign;
 mod wrap;
 
 use std::future::Future;
 
+use claviger_core::action::Effect;
 use claviger_core::key::{KeyVersion, Processing, Protecting};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{Process, Product, Protect};
@@ -20,7 +23,11 @@ use claviger_crypto::envelope::{Context, Header};
 pub use agree::{Agree, PublicKeyOf, ReadPublicKey};
 pub use encapsulate::{Capsule, Decapsulate, Encapsulate};
 pub use mac::{Mac, Maced, VerifyMac};
+pub use pair::{
+    GenerateDataKeyPair, GenerateDataKeyPairWithoutPlaintext, PairSpec, SealedKeyPair, ShownKeyPair,
+};
 pub use random::Random;
+pub use reencrypt::{InTransit, ReencryptFrom, ReencryptInto};
 pub use seal::{DataKey, Decrypt, Encrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext, Reencrypt};
 pub use sign::{Sign, Signed, Verified, Verify};
 pub use wrap::{Unwrap, Wrap};
@@ -68,6 +75,8 @@ pub trait KeyUse: Send + Sync {
     const ACTION: Action;
     /// Which keys serve it.
     const PURPOSE: Purpose;
+    /// Is it a use on new data, which counts where the key's primitive has a limit?
+    const PROTECTS: bool = matches!(Self::ACTION.effect(), Effect::Protect);
 
     /// The encryption context.
     fn context(&self) -> &Context {
@@ -116,13 +125,19 @@ impl<U> Use<U> {
     }
 }
 
-impl Use<Decrypt> {
-    /// Decrypts under the key that the ciphertext names.
+/// A use of the key that its ciphertext names.
+pub trait NamesItsKey: KeyUse {
+    /// The ciphertext.
+    fn ciphertext(&self) -> &[u8];
+}
+
+impl<U: NamesItsKey> Use<U> {
+    /// A use of the key that the ciphertext names.
     ///
     /// # Errors
     /// Bad ciphertext when it has no header.
-    pub fn by_header(what: Decrypt) -> Result<Self, ServiceError> {
-        let (header, _) = Header::parse(&what.ciphertext).map_err(|_| no_header())?;
+    pub fn by_header(what: U) -> Result<Self, ServiceError> {
+        let (header, _) = Header::parse(what.ciphertext()).map_err(|_| no_header())?;
         Ok(Self { key: Named::ByHeader(KeyId::from_bytes(header.key_id)), what })
     }
 }
@@ -147,7 +162,7 @@ impl<U: KeyUse> Operation for Use<U> {
         let (output, version) = apply(&self.what, &workplace).await?;
         let note = view.use_note(Some(version), self.what.input_len(), self.what.context());
         let mut staged = Staged::reading(output, note);
-        staged.changes = workplace.counted(U::ACTION, 1)?;
+        staged.changes = workplace.counted::<U>(1)?;
         Ok(staged)
     }
 }
@@ -199,7 +214,7 @@ impl<U: KeyUse> Operation for UseBatch<U> {
             notes.push(note);
             outputs.push(result.map(|(output, _)| output));
         }
-        let changes = workplace.counted(U::ACTION, done)?;
+        let changes = workplace.counted::<U>(done)?;
         Ok(Staged::of_items(outputs, changes, notes))
     }
 }
@@ -249,6 +264,20 @@ impl<'a> Workplace<'a> {
         Ok(protecting)
     }
 
+    /// Refuses a key whose state does not protect, and counts nothing.
+    fn may_protect(&self) -> Result<(), ServiceError> {
+        self.view.record()?.protecting()?;
+        Ok(())
+    }
+
+    /// Refuses an asymmetric key, which seals no more than a few bytes.
+    fn is_symmetric(&self) -> Result<(), ServiceError> {
+        if self.view.record()?.key.spec.is_asymmetric() {
+            return Err(ServiceError::new(ErrorKind::WrongPurpose, "it takes a symmetric key"));
+        }
+        Ok(())
+    }
+
     /// Version `number` for old data.
     fn processing(&self, number: u32) -> Result<Processing<'a>, ServiceError> {
         self.view.record()?.processing(number)?.ok_or_else(ServiceError::not_found)
@@ -284,11 +313,9 @@ impl<'a> Workplace<'a> {
     }
 
     /// The change that counts uses of the primary version, where its primitive has a limit.
-    fn counted(&self, action: Action, uses: u64) -> Result<Vec<claviger_core::change::Change>, ServiceError> {
+    fn counted<U: KeyUse>(&self, uses: u64) -> Result<Vec<claviger_core::change::Change>, ServiceError> {
         let record = self.view.record()?;
-        let protects =
-            action.effect() == claviger_core::action::Effect::Protect || action == Action::Reencrypt;
-        if uses == 0 || !protects || record.key.invocation_limit().is_none() {
+        if uses == 0 || !U::PROTECTS || record.key.invocation_limit().is_none() {
             return Ok(Vec::new());
         }
         let version = record.protecting()?.version().id;

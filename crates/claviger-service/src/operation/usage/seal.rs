@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use claviger_core::port::provider::{Process, Protect};
 use claviger_core::{Action, KeyId, Purpose};
-use claviger_crypto::SecretBytes;
 use claviger_crypto::envelope::{Context, Header, direct};
+use claviger_crypto::{EncryptionAlgorithm, SecretBytes};
 
-use super::{KeyUse, Opened, Sealed, Workplace, bytes, no_header, secret};
+use super::{KeyUse, NamesItsKey, Opened, Sealed, Workplace, bytes, no_header, secret};
 use crate::error::{ErrorKind, ServiceError};
 
 /// Shortest and longest data key, in bytes.
@@ -15,27 +15,39 @@ const DATA_KEY: std::ops::RangeInclusive<u32> = 16..=1024;
 const ROOM: usize = 28 + 24 + 16;
 
 impl Workplace<'_> {
-    async fn seal(&self, plaintext: &[u8], context: &Context) -> Result<Sealed, ServiceError> {
+    pub(super) async fn seal(
+        &self,
+        plaintext: &[u8],
+        context: &Context,
+        algorithm: Option<EncryptionAlgorithm>,
+    ) -> Result<Sealed, ServiceError> {
+        let algorithm = self.encryption(algorithm)?;
         let protecting = self.protecting()?;
         let version = protecting.version();
         let mut out = Vec::with_capacity(plaintext.len() + ROOM);
         let sealed = if version.spec.is_asymmetric() {
             no_context(context)?;
-            self.protect(protecting, Protect::Seal { plaintext, aad: &[], out }).await?
+            self.protect(protecting, Protect::Seal { algorithm, plaintext, aad: &[], out }).await?
         } else {
             let header = self.header(version);
             header.encode_into(&mut out);
             let aad = direct::with_aad(&header, context, <[u8]>::to_vec);
-            self.protect(protecting, Protect::Seal { plaintext, aad: &aad, out }).await?
+            self.protect(protecting, Protect::Seal { algorithm, plaintext, aad: &aad, out }).await?
         };
         Ok(Sealed { ciphertext: bytes(sealed)?, key: version.id.key, version: version.id.number })
     }
 
-    async fn open(&self, ciphertext: &[u8], context: &Context) -> Result<Opened, ServiceError> {
+    pub(super) async fn open(
+        &self,
+        ciphertext: &[u8],
+        context: &Context,
+        algorithm: Option<EncryptionAlgorithm>,
+    ) -> Result<Opened, ServiceError> {
+        let algorithm = self.encryption(algorithm)?;
         let key = self.key_id()?;
         if self.view.record()?.key.spec.is_asymmetric() {
             no_context(context)?;
-            return self.open_bare(key, ciphertext).await;
+            return self.open_bare(key, ciphertext, algorithm).await;
         }
         let (header, body) = Header::parse(ciphertext).map_err(|_| no_header())?;
         if header.key_id != *key.as_bytes() {
@@ -51,14 +63,19 @@ impl Workplace<'_> {
             _ => error,
         })?;
         let aad = direct::with_aad(&header, context, <[u8]>::to_vec);
-        let product = self.process(processing, Process::Open { body, aad: &aad }).await?;
+        let product = self.process(processing, Process::Open { algorithm, body, aad: &aad }).await?;
         Ok(Opened { plaintext: secret(product)?, key, version: header.version })
     }
 
     /// Opens a ciphertext without header: every version that processes is tried, newest first.
-    async fn open_bare(&self, key: KeyId, body: &[u8]) -> Result<Opened, ServiceError> {
+    async fn open_bare(
+        &self,
+        key: KeyId,
+        body: &[u8],
+        algorithm: EncryptionAlgorithm,
+    ) -> Result<Opened, ServiceError> {
         for processing in self.candidates(None)? {
-            match self.process(processing, Process::Open { body, aad: &[] }).await {
+            match self.process(processing, Process::Open { algorithm, body, aad: &[] }).await {
                 Ok(product) => {
                     return Ok(Opened {
                         plaintext: secret(product)?,
@@ -71,6 +88,20 @@ impl Workplace<'_> {
             }
         }
         Err(does_not_open())
+    }
+
+    /// The algorithm that was asked for, if the key knows it; its spec's default if none was.
+    fn encryption(&self, asked: Option<EncryptionAlgorithm>) -> Result<EncryptionAlgorithm, ServiceError> {
+        let spec = self.view.record()?.key.spec;
+        let known = spec.encryption_algorithms();
+        match asked.or_else(|| known.first().copied()) {
+            Some(algorithm) if known.contains(&algorithm) => Ok(algorithm),
+            Some(algorithm) => {
+                let message = format!("a key of {spec} does not encrypt with `{algorithm}`");
+                Err(ServiceError::new(ErrorKind::WrongPurpose, message))
+            }
+            None => Err(ServiceError::new(ErrorKind::WrongPurpose, "the key does not encrypt")),
+        }
     }
 }
 
@@ -93,6 +124,8 @@ pub struct Encrypt {
     pub plaintext: Bytes,
     /// What is authenticated with it.
     pub context: Context,
+    /// How; by the default of the key's spec by default.
+    pub algorithm: Option<EncryptionAlgorithm>,
 }
 
 impl KeyUse for Encrypt {
@@ -109,7 +142,7 @@ impl KeyUse for Encrypt {
     }
 
     async fn apply(&self, at: &Workplace<'_>) -> Result<(Sealed, u32), ServiceError> {
-        let sealed = at.seal(&self.plaintext, &self.context).await?;
+        let sealed = at.seal(&self.plaintext, &self.context, self.algorithm).await?;
         let version = sealed.version;
         Ok((sealed, version))
     }
@@ -122,6 +155,8 @@ pub struct Decrypt {
     pub ciphertext: Bytes,
     /// What was authenticated with it.
     pub context: Context,
+    /// How it was sealed; by the default of the key's spec by default.
+    pub algorithm: Option<EncryptionAlgorithm>,
 }
 
 impl KeyUse for Decrypt {
@@ -139,9 +174,15 @@ impl KeyUse for Decrypt {
     }
 
     async fn apply(&self, at: &Workplace<'_>) -> Result<(Opened, u32), ServiceError> {
-        let opened = at.open(&self.ciphertext, &self.context).await?;
+        let opened = at.open(&self.ciphertext, &self.context, self.algorithm).await?;
         let version = opened.version;
         Ok((opened, version))
+    }
+}
+
+impl NamesItsKey for Decrypt {
+    fn ciphertext(&self) -> &[u8] {
+        &self.ciphertext
     }
 }
 
@@ -158,6 +199,7 @@ impl KeyUse for Reencrypt {
     type Output = Sealed;
     const ACTION: Action = Action::Reencrypt;
     const PURPOSE: Purpose = Purpose::Encrypt;
+    const PROTECTS: bool = true;
 
     fn context(&self) -> &Context {
         &self.context
@@ -168,9 +210,9 @@ impl KeyUse for Reencrypt {
     }
 
     async fn apply(&self, at: &Workplace<'_>) -> Result<(Sealed, u32), ServiceError> {
-        let opened = at.open(&self.ciphertext, &self.context).await?;
+        let opened = at.open(&self.ciphertext, &self.context, None).await?;
         #[expect(clippy::disallowed_methods, reason = "what was opened is sealed again, here and at once")]
-        let sealed = at.seal(opened.plaintext.expose(), &self.context).await?;
+        let sealed = at.seal(opened.plaintext.expose(), &self.context, None).await?;
         let version = sealed.version;
         Ok((sealed, version))
     }
@@ -200,7 +242,7 @@ async fn make(
     }
     let plaintext = at.view.provider().random(usize::try_from(length).unwrap_or_default()).await?;
     #[expect(clippy::disallowed_methods, reason = "a fresh data key is sealed under the key that wraps it")]
-    let sealed = at.seal(plaintext.expose(), context).await?;
+    let sealed = at.seal(plaintext.expose(), context, None).await?;
     Ok((plaintext, sealed))
 }
 
