@@ -84,6 +84,12 @@ impl HmacSha256 {
         out
     }
 
+    /// The tag of a secret, behind `parts` of fixed length: to know it again without keeping it.
+    #[must_use]
+    pub fn tag_of_secret(&self, parts: &[&[u8]], secret: &SecretBytes) -> [u8; 32] {
+        self.tag(&[parts, &[secret.expose()]].concat())
+    }
+
     /// Checks a full-length tag in constant time.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
 //! | [`random`] | the module's DRBG, and the trait for other sources |
 //! | [`aead`] | [`RecordKey`]: small records under a key of the house |
 //! | [`digest`], [`kdf`] | SHA-2, HMAC, HKDF |
+//! | [`transport`] | material on its way in, wrapped for a key of the house |
 //! | [`provenance`] | what module is linked, and its self-test |
 //!
 //! Invariants: a wrong key, a wrong tag and a wrong context are one error ([`CryptoError::Failed`]); no
@@ -26,11 +27,13 @@ pub mod kdf;
 pub mod provenance;
 pub mod random;
 pub mod secret;
+pub mod transport;
 
 pub use aead::RecordKey;
 pub use algorithm::{
     Encapsulated, EncryptionAlgorithm, Material, Message, PublicKey, Purpose, ReadyKey, SignatureAlgorithm,
-    Spec, generate, import, seeds_from_source,
+    Spec, generate, import, is_importable, seeds_from_source,
 };
 pub use error::CryptoError;
 pub use secret::SecretBytes;
+pub use transport::WrappingAlgorithm;

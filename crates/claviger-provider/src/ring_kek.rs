@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use claviger_core::key::{KeyRing, KeyVersion, Protection, Wrap};
+use claviger_core::key::{Generator, KeyRing, KeyVersion, Origin, Protection, Provenance, Wrap};
 use claviger_core::port::ProviderError;
-use claviger_crypto::{CryptoError, ReadyKey, RecordKey, SecretBytes, digest};
+use claviger_core::port::provider::Generated;
+use claviger_crypto::{CryptoError, ReadyKey, RecordKey, SecretBytes, digest, provenance};
 
 use crate::binding::{self, Place, UNDER_RING_KEK};
 use crate::lru::Lru;
@@ -50,6 +51,26 @@ pub(crate) fn wrap(kek: &RecordKey, place: &Place, material: &SecretBytes) -> Re
     let mut bytes = vec![binding::code_of(place.purpose)];
     bytes.extend_from_slice(&body);
     Ok(Wrap { format: UNDER_RING_KEK, bytes })
+}
+
+/// Takes in foreign material: makes it canonical, and wraps it as what was made here.
+pub(crate) fn import(
+    kek: &RecordKey,
+    place: &Place,
+    material: &SecretBytes,
+) -> Result<Generated, ProviderError> {
+    let material = claviger_crypto::import(place.spec, material)
+        .map_err(|_| ProviderError::InvalidParameter("the material is not a key of this spec"))?;
+    Ok(Generated {
+        wrap: wrap(kek, place, &material.secret)?,
+        public_key: material.public,
+        provenance: Provenance {
+            origin: Origin::Imported,
+            module: provenance::module().to_string(),
+            generator: Generator::Elsewhere,
+            health_ok: true,
+        },
+    })
 }
 
 /// Seals a secret under a record key.

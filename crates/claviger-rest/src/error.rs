@@ -49,6 +49,10 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
             kind.code(),
             "The idempotency key came before, with another request",
         ),
+        E::ImportTokenExpired => told(StatusCode::BAD_REQUEST, kind.code(), "The import token has expired"),
+        E::ImportTokenInvalid => {
+            told(StatusCode::BAD_REQUEST, kind.code(), "The import token was not given for this key")
+        }
         E::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, kind.code(), "A fault of the server's"),
         E::InvalidArgument => told(StatusCode::BAD_REQUEST, kind.code(), "The request makes no sense"),
         E::NotFound => {
@@ -77,6 +81,7 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
         E::Withheld => {
             told(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "It was done, but the result came too late")
         }
+        E::WrongMaterial => told(StatusCode::BAD_REQUEST, kind.code(), "The material is not the key's"),
         E::WrongPurpose => told(StatusCode::BAD_REQUEST, kind.code(), "The key is for something else"),
         E::WrongState => told(StatusCode::CONFLICT, kind.code(), "The state of the key does not allow it"),
     }

@@ -2,7 +2,7 @@
 
 use claviger_access::separation::SeparationError;
 use claviger_access::{AuthnError, AuthnReason};
-use claviger_core::key::{NoTransition, State, UseRefused};
+use claviger_core::key::{NoTransition, RefusedFor, State, UseRefused};
 use claviger_core::port::{ProviderError, StoreError};
 use claviger_core::{KeyId, Purpose};
 use claviger_crypto::CryptoError;
@@ -24,6 +24,10 @@ pub enum ErrorKind {
     DryRun,
     /// The idempotency key came before, with another request.
     IdempotencyMismatch,
+    /// The token that came with imported material is too old.
+    ImportTokenExpired,
+    /// The token that came with imported material was not given for this key.
+    ImportTokenInvalid,
     /// A fault of ours.
     Internal,
     /// The request makes no sense.
@@ -48,6 +52,8 @@ pub enum ErrorKind {
     Withheld,
     /// The ciphertext names another key than the caller.
     WrongKey,
+    /// The imported material is no key of its kind, or not what the key had before.
+    WrongMaterial,
     /// The key is for something else.
     WrongPurpose,
     /// The state of the key does not allow it.
@@ -64,6 +70,8 @@ claviger_core::named! {
         Denied = "denied",
         DryRun = "dry-run",
         IdempotencyMismatch = "idempotency-mismatch",
+        ImportTokenExpired = "import-token-expired",
+        ImportTokenInvalid = "import-token-invalid",
         Internal = "internal",
         InvalidArgument = "invalid-argument",
         NotFound = "not-found",
@@ -76,6 +84,7 @@ claviger_core::named! {
         Unsupported = "unsupported",
         Withheld = "withheld",
         WrongKey = "wrong-key",
+        WrongMaterial = "wrong-material",
         WrongPurpose = "wrong-purpose",
         WrongState = "wrong-state",
     }
@@ -92,6 +101,8 @@ impl ErrorKind {
 /// What of a key stands in the way of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Obstacle {
+    /// Its material is to be brought in, or was brought in for a time that is over.
+    Material,
     /// It is for this.
     Purpose(Purpose),
     /// It, or its version, is in this state.
@@ -245,11 +256,12 @@ impl From<NoTransition> for ServiceError {
 
 impl From<UseRefused> for ServiceError {
     fn from(error: UseRefused) -> Self {
-        Self::new(ErrorKind::WrongState, error.to_string()).because_of(if error.waits {
-            Obstacle::Waiting
-        } else {
-            Obstacle::State(error.state)
-        })
+        let obstacle = match error.reason {
+            RefusedFor::Destruction(_) => Obstacle::Waiting,
+            RefusedFor::MaterialAway | RefusedFor::MaterialExpired => Obstacle::Material,
+            RefusedFor::State(state) => Obstacle::State(state),
+        };
+        Self::new(ErrorKind::WrongState, error.to_string()).because_of(obstacle)
     }
 }
 

@@ -3,7 +3,7 @@
 //! | module | decoders of |
 //! |---|---|
 //! | [`aws`] | what clients of AWS send: signed requests |
-//! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope |
+//! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope; material that is brought in |
 //! | [`log`] | the log: entries, cuts, notes, receipts, tiles, proofs |
 //! | [`doors`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files |
 
@@ -16,7 +16,7 @@ pub mod sealed;
 pub type Check = fn(&[u8]) -> bool;
 
 /// All of them, by the name of their fuzz target.
-pub const ALL: [(&str, Check); 16] = [
+pub const ALL: [(&str, Check); 18] = [
     ("answer", doors::answer),
     ("certificate", doors::certificate),
     ("ciphertext", sealed::ciphertext),
@@ -24,6 +24,7 @@ pub const ALL: [(&str, Check); 16] = [
     ("context", sealed::context),
     ("cut", log::cut),
     ("entry", log::entry),
+    ("material", sealed::material),
     ("name", doors::name),
     ("note", log::note),
     ("proof", log::proof),
@@ -33,4 +34,5 @@ pub const ALL: [(&str, Check); 16] = [
     ("stream", sealed::stream),
     ("tile", log::tile),
     ("token", doors::token),
+    ("transport", sealed::transport),
 ];

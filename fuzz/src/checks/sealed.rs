@@ -1,10 +1,11 @@
-//! What ciphertexts look like: headers, contexts, the file envelope.
+//! What ciphertexts look like: headers, contexts, the file envelope; and material that is brought in.
 
-use claviger_crypto::SecretBytes;
+use claviger_crypto::algorithm::is_importable;
 use claviger_crypto::envelope::stream::{
     DATA_KEY_LEN, MAX_WRAPPED_DATA_KEY, Opener, ParsedHeader, StreamHeader,
 };
 use claviger_crypto::envelope::{Context, Header};
+use claviger_crypto::{SecretBytes, Spec, WrappingAlgorithm, import};
 
 /// A header and its body are all of the bytes, and the header is written as it was read.
 pub fn ciphertext(bytes: &[u8]) -> bool {
@@ -19,6 +20,31 @@ pub fn context(bytes: &[u8]) -> bool {
     assert_eq!(context.to_aad(), bytes);
     assert_eq!(Context::from_pairs(context.pairs()), Ok(context));
     true
+}
+
+/// Material that is taken in has one form, which is taken in again as it is.
+pub fn material(bytes: &[u8]) -> bool {
+    let bytes = SecretBytes::copied_from(bytes);
+    let mut taken = false;
+    for spec in Spec::ALL.into_iter().filter(|spec| is_importable(*spec)) {
+        let Ok(made) = import(spec, &bytes) else { continue };
+        let again = import(spec, &made.secret).expect("what was made is lawful");
+        assert!(again.secret.ct_eq(&made.secret) && again.public == made.public);
+        taken = true;
+    }
+    taken
+}
+
+/// A key to wrap material for, which everybody knows.
+pub const TRANSPORT_KEY: &[u8] =
+    include_bytes!("../../../crates/claviger-crypto/src/algorithm/rsa/vectors/oaep_sha256.private.der");
+
+/// Wrapped material opens or does not; the first byte says how it was wrapped.
+pub fn transport(bytes: &[u8]) -> bool {
+    let Some((code, wrapped)) = bytes.split_first() else { return false };
+    let Some(algorithm) = WrappingAlgorithm::from_code(*code) else { return false };
+    let key = import(Spec::Rsa2048, &SecretBytes::copied_from(TRANSPORT_KEY)).expect("a published key");
+    algorithm.unwrap(Spec::Rsa2048, &key.secret, wrapped).is_ok()
 }
 
 /// The header of a file says how long it is before it can be read whole, and never changes its mind; without the

@@ -12,8 +12,13 @@ use claviger_audit::{Checkpoint, Cut, Entry, Op, Outcome, Receipt, ShardHead, Sh
 use claviger_core::{CredentialId, KeyId, Timestamp};
 use claviger_crypto::envelope::stream::{DATA_KEY_LEN, Sealer};
 use claviger_crypto::envelope::{Context, Header};
-use claviger_crypto::{SecretBytes, Spec};
+use claviger_crypto::random::ModuleRandom;
+use claviger_crypto::{
+    EncryptionAlgorithm, PublicKey, Purpose, ReadyKey, SecretBytes, Spec, WrappingAlgorithm, generate, import,
+};
 use claviger_server::pki::Authority;
+
+use crate::checks::sealed::TRANSPORT_KEY;
 
 const ID: [u8; 16] = *b"0123456789abcdef";
 const ORIGIN: &str = "example/audit/0";
@@ -33,6 +38,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
         "context" => vec![context().to_aad().to_vec()],
         "cut" => vec![cut()],
         "entry" => vec![entry(false), entry(true)],
+        "material" => material(),
         "name" => names(),
         "note" => vec![note().into_bytes(), signing_key().verifier_key().to_string().into_bytes()],
         "proof" => vec![proof()],
@@ -49,8 +55,31 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
                 .expose()
                 .to_vec(),
         ],
+        "transport" => transport(),
         _ => Vec::new(),
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "keys that nobody uses are no secret")]
+fn material() -> Vec<Vec<u8>> {
+    [Spec::Aes256Gcm, Spec::EcP256, Spec::EcSecp256k1, Spec::Ed25519, Spec::Rsa2048, Spec::X25519]
+        .map(|spec| generate(spec, &mut ModuleRandom).expect("randomness").secret.expose().to_vec())
+        .into()
+}
+
+/// Alone, and under a key that goes before.
+fn transport() -> Vec<Vec<u8>> {
+    let key = import(Spec::Rsa2048, &SecretBytes::copied_from(TRANSPORT_KEY)).expect("a published key");
+    let spki = key.public.expect("an RSA key has a public half");
+    let public = PublicKey::from_spki(Spec::Rsa2048, &spki).expect("lawful");
+    let kek = ReadyKey::for_purpose(Spec::Aes256Kwp, Purpose::Wrap, &SecretBytes::new(vec![9; 32]));
+    let wrapped = kek.and_then(|kek| kek.wrap(&SecretBytes::new(vec![7; 100]))).expect("lawful");
+    let mut alone = vec![WrappingAlgorithm::RsaesOaepSha1.code()];
+    public.seal(EncryptionAlgorithm::RsaOaepSha1, &[7; 32], b"", &mut alone).expect("lawful");
+    let mut under = vec![WrappingAlgorithm::RsaAesKeyWrapSha256.code()];
+    public.seal(EncryptionAlgorithm::RsaOaepSha256, &[9; 32], b"", &mut under).expect("lawful");
+    under.extend(wrapped);
+    vec![alone, under]
 }
 
 const CONFIG: &str = r#"data_dir = "data"

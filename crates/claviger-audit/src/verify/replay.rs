@@ -13,9 +13,32 @@ use crate::{Entry, Op, Outcome};
 struct Key {
     state: State,
     primary: u32,
-    versions: BTreeMap<u32, State>,
+    versions: BTreeMap<u32, Version>,
     /// When it may be destroyed, in microseconds since the Unix epoch; until then it is used for nothing.
     destroy_at: Option<u64>,
+}
+
+/// A version as the log tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Version {
+    state: State,
+    material: Material,
+}
+
+/// Where a version's material is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Material {
+    /// To be brought in. `suspended` tells that its being taken away suspended the version.
+    Away {
+        suspended: bool,
+    },
+    Here,
+}
+
+impl Version {
+    const fn made(state: State) -> Self {
+        Self { state, material: Material::Here }
+    }
 }
 
 /// Replays what entries say of keys. Entries come in the order of the log.
@@ -53,31 +76,26 @@ impl Replay {
         let Some(key) = self.keys.get(&id) else { return Some(None) };
         let version = match entry.kv {
             Some(number) => match key.versions.get(&number) {
-                Some(state) => *state,
+                Some(version) => *version,
                 None => return Some(None),
             },
-            None => key.state,
+            None => Version::made(key.state),
         };
-        let state = key.state.stricter(version);
+        let state = key.state.stricter(version.state);
         if key.destroy_at.is_some() {
             return Some(Some(state));
         }
-        let allowed = if entry.op.protects() { state.protects() } else { state.processes() };
-        (!allowed).then_some(Some(state))
+        let allowed = if protects(entry) { state.protects() } else { state.processes() };
+        (!allowed || version.material != Material::Here).then_some(Some(state))
     }
 
     fn apply(&mut self, step: Step, id: KeyId, entry: &Entry<'_>) -> Option<()> {
         match step {
             Step::Create => {
-                let state =
-                    if entry.reference.as_deref()?.first()? == &1 { State::Active } else { State::PreActive };
+                let version = created(*entry.reference.as_deref()?.first()?)?;
                 let number = entry.kv?;
-                let key = Key {
-                    state,
-                    primary: number,
-                    versions: BTreeMap::from([(number, state)]),
-                    destroy_at: None,
-                };
+                let versions = BTreeMap::from([(number, version)]);
+                let key = Key { state: version.state, primary: number, versions, destroy_at: None };
                 self.keys.insert(id, key).is_none().then_some(())
             }
             Step::CancelDestroy => self.keys.get_mut(&id)?.destroy_at.take().map(drop),
@@ -89,6 +107,8 @@ impl Replay {
             Step::Rotate => self.keys.get_mut(&id)?.rotate(entry.kv?),
             Step::Key(event) => self.keys.get_mut(&id)?.move_key(event),
             Step::Version(event) => self.keys.get_mut(&id)?.move_version(entry.kv?, event),
+            Step::Import => self.keys.get_mut(&id)?.import(entry.kv?),
+            Step::Remove => self.keys.get_mut(&id)?.remove_material(entry.kv?),
         }
     }
 
@@ -97,7 +117,7 @@ impl Replay {
         let versions = |(id, key): (KeyId, Key)| {
             key.versions
                 .into_iter()
-                .map(move |(number, state)| (KeyVersionId { key: id, number }, (state, key.state)))
+                .map(move |(number, version)| (KeyVersionId { key: id, number }, (version.state, key.state)))
         };
         self.keys.into_iter().flat_map(versions).collect()
     }
@@ -110,12 +130,55 @@ impl Key {
         }
         // SP 800-57 part 1, 5.3.5: the originator-usage period of the old version ends when the new one takes over.
         let old = self.versions.get_mut(&self.primary)?;
-        if *old == State::Active {
-            *old = old.after(Event::Deactivate).ok()?;
+        if old.state == State::Active {
+            old.state = old.state.after(Event::Deactivate).ok()?;
         }
-        let fresh = State::PreActive.after(Event::Activate).ok()?;
+        // Made by the rotation, unless it waited for it with material that was brought in.
+        self.versions.entry(number).or_insert(Version::made(State::PreActive));
         self.primary = number;
-        self.versions.insert(number, fresh).is_none().then_some(())
+        self.move_version(number, Event::Activate)
+    }
+
+    /// Material comes: the first, the same again, or new material that waits for rotation.
+    fn import(&mut self, number: u32) -> Option<()> {
+        if self.destroy_at.is_some()
+            || !matches!(self.state, State::PreActive | State::Active | State::Suspended)
+        {
+            return None;
+        }
+        let Some(version) = self.versions.get_mut(&number) else {
+            let next = self.versions.last_key_value()?.0.checked_add(1)?;
+            self.versions.insert(number, Version::made(State::PreActive));
+            return (number == next).then_some(());
+        };
+        let was = std::mem::replace(&mut version.material, Material::Here);
+        match (version.state, was) {
+            (State::PreActive, Material::Away { .. }) if number == self.primary => {
+                if self.state == State::PreActive {
+                    self.state = self.state.after(Event::Activate).ok()?;
+                }
+                self.move_version(number, Event::Activate)
+            }
+            (State::Suspended, Material::Away { suspended: true }) => {
+                self.move_version(number, Event::Resume)
+            }
+            (State::Compromised | State::Destroyed | State::DestroyedCompromised, _) => None,
+            _ => Some(()),
+        }
+    }
+
+    /// Material is taken away: what was in use is suspended.
+    fn remove_material(&mut self, number: u32) -> Option<()> {
+        let version = self.versions.get_mut(&number)?;
+        if version.material != Material::Here {
+            return Some(());
+        }
+        let suspended = version.state == State::Active;
+        if suspended {
+            version.state = version.state.after(Event::Suspend).ok()?;
+        }
+        version.material = Material::Away { suspended };
+        Some(())
     }
 
     fn schedule_destroy(&mut self, at: u64) -> Option<()> {
@@ -131,8 +194,8 @@ impl Key {
     fn destroy(&mut self, now: u64) -> Option<()> {
         self.destroy_at.take().filter(|at| *at <= now)?;
         self.state = self.state.destroyed().ok()?;
-        for state in self.versions.values_mut() {
-            *state = if state.is_destroyed() { *state } else { state.destroyed().ok()? };
+        for version in self.versions.values_mut().filter(|version| !version.state.is_destroyed()) {
+            version.state = version.state.destroyed().ok()?;
         }
         Some(())
     }
@@ -143,24 +206,48 @@ impl Key {
             return None;
         }
         self.state = self.state.after(event).ok()?;
-        if event == Event::Activate && self.versions.get(&self.primary) == Some(&State::PreActive) {
+        let waits = self.versions.get(&self.primary).is_some_and(|version| version.state == State::PreActive);
+        if event == Event::Activate && waits {
             return self.move_version(self.primary, event);
         }
         Some(())
     }
 
     fn move_version(&mut self, number: u32, event: Event) -> Option<()> {
-        let state = self.versions.get_mut(&number)?;
-        *state = state.after(event).ok()?;
+        let version = self.versions.get_mut(&number)?;
+        let state = version.state.after(event).ok()?;
+        // Nothing comes into use whose material is away.
+        if state == State::Active && version.material != Material::Here {
+            return None;
+        }
+        version.state = state;
         Some(())
     }
+}
+
+/// The first version as the creation of its key tells it.
+fn created(told: u8) -> Option<Version> {
+    match told {
+        0 => Some(Version::made(State::PreActive)),
+        1 => Some(Version::made(State::Active)),
+        2 => Some(Version { state: State::PreActive, material: Material::Away { suspended: false } }),
+        _ => None,
+    }
+}
+
+/// Is it a use on new data? Re-encryption tells with a 1 that it opened only, for another key to seal.
+fn protects(entry: &Entry<'_>) -> bool {
+    let opened_only = entry.op == Op::Reencrypt && entry.reference.as_deref() == Some(&[1]);
+    entry.op.protects() && !opened_only
 }
 
 enum Step {
     CancelDestroy,
     Create,
     Destroy,
+    Import,
     Key(Event),
+    Remove,
     Rotate,
     ScheduleDestroy,
     Version(Event),
@@ -169,6 +256,8 @@ enum Step {
 fn step_of(op: Op) -> Option<Step> {
     Some(match op {
         Op::CreateKey => Step::Create,
+        Op::ImportMaterial => Step::Import,
+        Op::RemoveImportedMaterial => Step::Remove,
         Op::RotateKey => Step::Rotate,
         Op::ScheduleDestroy => Step::ScheduleDestroy,
         Op::CancelDestroy => Step::CancelDestroy,
@@ -324,6 +413,80 @@ mod tests {
             assert!(findings.iter().all(|finding| finding.code() == "use-of-dead-key"), "{findings:?}");
         }
         assert_eq!(replayed(&[(Encrypt, Some(1))]).1.len(), 1, "a key that the log does not know");
+    }
+
+    /// As `replayed`, for a key whose material is brought in.
+    fn replayed_imported(steps: &[(Op, Option<u32>)]) -> (Vec<(u32, State, State)>, Vec<Finding>) {
+        let (mut replay, mut findings) = (Replay::default(), Vec::new());
+        let mut create = entry(Op::CreateKey, Some(1), Outcome::Ok);
+        create.reference = Some(Cow::Borrowed(&[2]));
+        replay.take(0, 0, &create, &mut findings);
+        for (at, (op, version)) in (1..).zip(steps) {
+            replay.take(0, at, &entry(*op, *version, Outcome::Ok), &mut findings);
+        }
+        let states = replay.finish();
+        (states.into_iter().map(|(id, (version, key))| (id.number, version, key)).collect(), findings)
+    }
+
+    #[test]
+    fn material_that_comes_and_goes_is_replayed() {
+        use Op::{Encrypt, ImportMaterial, RemoveImportedMaterial, RotateKey, SuspendVersion};
+        use State::{Active, Deactivated, PreActive, Suspended};
+        let mut steps = vec![];
+        assert_eq!(replayed_imported(&steps), (vec![(1, PreActive, PreActive)], vec![]));
+        steps.extend([(ImportMaterial, Some(1)), (Encrypt, Some(1)), (ImportMaterial, Some(1))]);
+        assert_eq!(replayed_imported(&steps), (vec![(1, Active, Active)], vec![]));
+        let away = [steps.clone(), vec![(RemoveImportedMaterial, Some(1)); 2]].concat();
+        assert_eq!(replayed_imported(&away), (vec![(1, Suspended, Active)], vec![]));
+        let back = [away, vec![(ImportMaterial, Some(1))]].concat();
+        assert_eq!(replayed_imported(&back), (vec![(1, Active, Active)], vec![]));
+        let suspended_before = [
+            steps.clone(),
+            vec![(SuspendVersion, Some(1)), (RemoveImportedMaterial, Some(1)), (ImportMaterial, Some(1))],
+        ];
+        assert_eq!(replayed_imported(&suspended_before.concat()), (vec![(1, Suspended, Active)], vec![]));
+        steps.push((ImportMaterial, Some(2)));
+        assert_eq!(replayed_imported(&steps), (vec![(1, Active, Active), (2, PreActive, Active)], vec![]));
+        steps.push((RotateKey, Some(2)));
+        assert_eq!(replayed_imported(&steps), (vec![(1, Deactivated, Active), (2, Active, Active)], vec![]));
+    }
+
+    #[test]
+    fn nothing_is_used_whose_material_is_away() {
+        use Op::{
+            ActivateKey, Decrypt, Encrypt, ImportMaterial, RemoveImportedMaterial, ResumeVersion, RotateKey,
+        };
+        for steps in [
+            vec![(Encrypt, Some(1))],
+            vec![(ActivateKey, Some(1))],
+            vec![(ImportMaterial, Some(1)), (RemoveImportedMaterial, Some(1)), (Decrypt, Some(1))],
+            vec![(ImportMaterial, Some(1)), (RemoveImportedMaterial, Some(1)), (ResumeVersion, Some(1))],
+            vec![(ImportMaterial, Some(1)), (ImportMaterial, Some(3))],
+            vec![
+                (ImportMaterial, Some(1)),
+                (ImportMaterial, Some(2)),
+                (RotateKey, Some(2)),
+                (RemoveImportedMaterial, Some(1)),
+                (Decrypt, Some(1)),
+            ],
+        ] {
+            assert_eq!(replayed_imported(&steps).1.len(), 1, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn an_old_version_may_open_for_another_key_to_seal() {
+        let steps = [(Op::CreateKey, Some(1)), (Op::ActivateKey, Some(1)), (Op::RotateKey, Some(2))];
+        for (told, findings) in [(Some(Cow::Borrowed(&[1][..])), 0), (None, 1)] {
+            let (mut replay, mut found) = (Replay::default(), Vec::new());
+            for (op, version) in steps {
+                replay.take(0, 0, &entry(op, version, Outcome::Ok), &mut found);
+            }
+            let mut opened = entry(Op::Reencrypt, Some(1), Outcome::Ok);
+            opened.reference = told;
+            replay.take(0, 3, &opened, &mut found);
+            assert_eq!(found.len(), findings);
+        }
     }
 
     #[test]

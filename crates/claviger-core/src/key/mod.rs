@@ -9,7 +9,8 @@ pub use lifecycle::{Event, NoTransition, State};
 pub use record::{Key, KeyRecord, Labels, NotALabel};
 pub use ring::{KeyRing, RingPolicy, Separation};
 pub use version::{
-    Generator, KeyVersion, Origin, Processing, Protecting, Protection, Provenance, Rotation, UseRefused, Wrap,
+    Brought, Generator, Imported, KeyVersion, Origin, Processing, Protecting, Protection, Provenance,
+    RefusedFor, Rotation, UseRefused, Wrap,
 };
 
 /// What the data under a key is, which decides the regimes that bind it.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DataClass, KeyRing, KeyVersion, NoTransition, Protection, State, UseRefused};
-use super::{Event, Processing, Protecting};
+use super::{DataClass, KeyRing, KeyVersion, NoTransition, Origin, Protection, State, UseRefused};
+use super::{Event, Processing, Protecting, RefusedFor};
 use crate::time::Timestamp;
 use crate::{KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Purpose, Spec};
 
@@ -167,6 +167,10 @@ impl KeyRecord {
     #[must_use]
     pub fn next_rotation_at(&self) -> Option<Timestamp> {
         let period = self.rotation_period().filter(|_| self.key.state == State::Active)?;
+        // New material of such a key is brought in, and then somebody rotates it.
+        if self.origin() == Origin::Imported {
+            return None;
+        }
         Some(self.key.rotated_at.after(period))
     }
 
@@ -177,28 +181,42 @@ impl KeyRecord {
         }
         let version = KeyVersionId { key: self.key.id, number };
         let state = self.find_version(number).map_or(self.key.state, |version| self.state_of(version));
-        Err(UseRefused { waits: true, ..UseRefused::by_state(version, state) })
+        Err(UseRefused { version, reason: RefusedFor::Destruction(state) })
     }
 
-    /// The primary version, for use on new data.
+    /// Whether its material is made here or brought in.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.versions.first().map_or(Origin::Generated, |version| version.provenance.origin)
+    }
+
+    /// The version that waits for the key's rotation with material of its own, if there is one.
+    #[must_use]
+    pub fn waiting(&self) -> Option<&KeyVersion> {
+        self.versions
+            .last()
+            .filter(|last| last.state == State::PreActive && last.id.number != self.key.primary)
+    }
+
+    /// The primary version, for use on new data at `now`.
     ///
     /// # Errors
-    /// [`UseRefused`] when key or version do not protect.
-    pub fn protecting(&self) -> Result<Protecting<'_>, UseRefused> {
+    /// [`UseRefused`] when key or version do not protect, or its material is away or has expired.
+    pub fn protecting(&self, now: Timestamp) -> Result<Protecting<'_>, UseRefused> {
         self.in_use(self.key.primary)?;
         let id = KeyVersionId { key: self.key.id, number: self.key.primary };
-        let missing = UseRefused::by_state(id, self.key.state);
+        let missing = UseRefused { version: id, reason: RefusedFor::State(self.key.state) };
         let version = self.find_version(self.key.primary).ok_or(missing)?;
-        version.protecting(self.state_of(version))
+        version.protecting(self.state_of(version), now)
     }
 
-    /// Version `number`, for use on old data; `None` when there is no such version.
+    /// Version `number`, for use on old data at `now`; `None` when there is no such version.
     ///
     /// # Errors
-    /// [`UseRefused`] when key or version do not process.
-    pub fn processing(&self, number: u32) -> Result<Option<Processing<'_>>, UseRefused> {
+    /// [`UseRefused`] when key or version do not process, or its material is away or has expired.
+    pub fn processing(&self, number: u32, now: Timestamp) -> Result<Option<Processing<'_>>, UseRefused> {
         self.in_use(number)?;
-        self.find_version(number).map(|version| version.processing(self.state_of(version))).transpose()
+        self.find_version(number).map(|version| version.processing(self.state_of(version), now)).transpose()
     }
 }
 

@@ -1,8 +1,12 @@
 //! One generation of a key's material: where it lives, where it comes from, and the two ways to use it.
 
+use claviger_crypto::digest;
+
 use super::{Event, NoTransition, State};
 use crate::time::Timestamp;
 use crate::{KeyVersionId, Spec};
+
+const MATERIAL_ID: &[u8] = b"claviger/v1/material-id\0";
 
 /// Where material lives and works (design, section 3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -41,6 +45,8 @@ crate::named! {
 /// The generator that material was drawn from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Generator {
+    /// Somewhere else: the material was brought in, and nothing is known of it here.
+    Elsewhere,
     /// The deterministic random bit generator of the cryptographic module (SP 800-90A).
     ModuleDrbg,
     /// The token's generator, `C_GenerateRandom` or key generation inside the token.
@@ -52,6 +58,7 @@ pub enum Generator {
 crate::named! {
     /// Text that is not a generator.
     Generator, "a generator" {
+        Elsewhere = "elsewhere",
         ModuleDrbg = "module_drbg",
         Token = "token",
         TokenSeed = "token_seed",
@@ -103,6 +110,32 @@ impl std::fmt::Debug for Wrap {
     }
 }
 
+/// What is kept of material that was brought in, beside the material itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// Keyed digest of the material: no other may come in its place.
+    pub digest: [u8; 32],
+    /// From then on it is used no more; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// When it was taken away again; `None` while it is here.
+    pub removed_at: Option<Timestamp>,
+}
+
+/// Material that was brought in, under the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    /// The material at rest.
+    pub wrap: Wrap,
+    /// `SubjectPublicKeyInfo` of an asymmetric key.
+    pub public_key: Option<Vec<u8>>,
+    /// How it came here.
+    pub provenance: Provenance,
+    /// Keyed digest of the material.
+    pub digest: [u8; 32],
+    /// From then on it is used no more; `None` for never.
+    pub expires_at: Option<Timestamp>,
+}
+
 /// One generation of material.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyVersion {
@@ -114,12 +147,14 @@ pub struct KeyVersion {
     pub spec: Spec,
     /// Where it lives.
     pub protection: Protection,
-    /// The wrapped material; `None` once destroyed.
+    /// The wrapped material; `None` once destroyed, and while imported material is away.
     pub wrap: Option<Wrap>,
     /// `SubjectPublicKeyInfo` (DER, RFC 5280) of an asymmetric version.
     pub public_key: Option<Vec<u8>>,
     /// Where it came from.
     pub provenance: Provenance,
+    /// What is kept of imported material; `None` for material made here, and before the first import.
+    pub imported: Option<Imported>,
     /// How it came to follow the one before it; `None` for a key's first.
     pub rotated: Option<Rotation>,
     /// When it was made.
@@ -138,9 +173,13 @@ impl KeyVersion {
     /// This version after `event` at `now`.
     ///
     /// # Errors
-    /// [`NoTransition`] when the lifecycle has no such arrow.
+    /// [`NoTransition`] when the lifecycle has no such arrow, and for what would put a version into use whose material is
+    /// away.
     pub fn after(&self, event: Event, now: Timestamp) -> Result<Self, NoTransition> {
         let state = self.state.after(event)?;
+        if state == State::Active && self.wrap.is_none() {
+            return Err(NoTransition { from: self.state, event });
+        }
         let activated_at = if event == Event::Activate { Some(now) } else { self.activated_at };
         Ok(Self { state, activated_at, state_changed_at: now, ..self.clone() })
     }
@@ -154,12 +193,88 @@ impl KeyVersion {
         Ok(Self { state, wrap: None, state_changed_at: now, ..self.clone() })
     }
 
-    pub(super) fn protecting(&self, state: State) -> Result<Protecting<'_>, UseRefused> {
-        if state.protects() { Ok(Protecting(self)) } else { Err(UseRefused::by_state(self.id, state)) }
+    /// Its name for those who speak of material apart from keys: derived from key and number, and telling neither.
+    #[must_use]
+    pub fn material_id(&self) -> [u8; 32] {
+        digest::sha256_parts(&[MATERIAL_ID, self.id.key.as_bytes(), &self.id.number.to_be_bytes()])
     }
 
-    pub(super) fn processing(&self, state: State) -> Result<Processing<'_>, UseRefused> {
-        if state.processes() { Ok(Processing(self)) } else { Err(UseRefused::by_state(self.id, state)) }
+    /// Whether its material is to be brought in: it never was, or was taken away again.
+    #[must_use]
+    pub fn awaits_material(&self) -> bool {
+        self.wrap.is_none() && !self.state.is_destroyed()
+    }
+
+    /// Whether its material was brought in to be used before `now` only.
+    #[must_use]
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.imported.as_ref().and_then(|imported| imported.expires_at).is_some_and(|at| at <= now)
+    }
+
+    /// This version with material that is brought in at `now`. The first material of a primary version puts it into use;
+    /// material that comes back resumes what its removal suspended.
+    ///
+    /// # Errors
+    /// [`NoTransition`] for a version that is compromised or destroyed.
+    pub fn with_material(
+        &self,
+        brought: Brought,
+        primary: bool,
+        now: Timestamp,
+    ) -> Result<Self, NoTransition> {
+        let Brought { wrap, public_key, provenance, digest, expires_at } = brought;
+        let filled = Self {
+            wrap: Some(wrap),
+            public_key,
+            // What it came with first is what the evidence says.
+            provenance: if self.imported.is_some() { self.provenance.clone() } else { provenance },
+            imported: Some(Imported { digest, expires_at, removed_at: None }),
+            ..self.clone()
+        };
+        match self.state {
+            State::PreActive if primary => filled.after(Event::Activate, now),
+            State::Suspended if self.suspended_by_removal() => filled.after(Event::Resume, now),
+            State::PreActive | State::Active | State::Suspended | State::Deactivated => Ok(filled),
+            from @ (State::Compromised | State::Destroyed | State::DestroyedCompromised) => {
+                Err(NoTransition { from, event: Event::Resume })
+            }
+        }
+    }
+
+    /// This version after its material was taken away at `now`: what was in use is suspended.
+    ///
+    /// # Errors
+    /// [`NoTransition`], which the lifecycle never gives here.
+    pub fn without_material(&self, now: Timestamp) -> Result<Self, NoTransition> {
+        let imported = self.imported.clone().map(|kept| Imported { removed_at: Some(now), ..kept });
+        let emptied = Self { wrap: None, imported, ..self.clone() };
+        if self.state == State::Active { emptied.after(Event::Suspend, now) } else { Ok(emptied) }
+    }
+
+    /// Was it in use when its material was taken away?
+    fn suspended_by_removal(&self) -> bool {
+        let removed_at = self.imported.as_ref().and_then(|imported| imported.removed_at);
+        removed_at == Some(self.state_changed_at)
+    }
+
+    pub(super) fn protecting(&self, state: State, now: Timestamp) -> Result<Protecting<'_>, UseRefused> {
+        self.usable(state.protects(), state, now).map(|()| Protecting(self))
+    }
+
+    pub(super) fn processing(&self, state: State, now: Timestamp) -> Result<Processing<'_>, UseRefused> {
+        self.usable(state.processes(), state, now).map(|()| Processing(self))
+    }
+
+    fn usable(&self, allowed: bool, state: State, now: Timestamp) -> Result<(), UseRefused> {
+        let refused = |reason| Err(UseRefused { version: self.id, reason });
+        if self.awaits_material() {
+            return refused(RefusedFor::MaterialAway);
+        }
+        if !allowed {
+            return refused(RefusedFor::State(state));
+        }
+        // Nobody needs to have removed it: from that instant on it is not used.
+        if self.has_expired(now) { refused(RefusedFor::MaterialExpired) } else { Ok(()) }
     }
 }
 
@@ -187,20 +302,141 @@ impl<'a> Processing<'a> {
     }
 }
 
-/// The state of key or version does not allow the use.
+/// Key or version do not allow the use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("version {} of the key is {state}{}", version.number, if *waits { ", and the key waits for its destruction" } else { "" })]
+#[error("version {} of the key {reason}", version.number)]
 pub struct UseRefused {
     /// The version.
     pub version: KeyVersionId,
-    /// What key and version allow together.
-    pub state: State,
-    /// Does the key wait for its destruction?
-    pub waits: bool,
+    /// Why not.
+    pub reason: RefusedFor,
 }
 
-impl UseRefused {
-    pub(super) const fn by_state(version: KeyVersionId, state: State) -> Self {
-        Self { version, state, waits: false }
+/// What stands in the way of a use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedFor {
+    /// The key waits for its destruction; this is what key and version would allow together.
+    Destruction(State),
+    /// Its material is to be brought in.
+    MaterialAway,
+    /// Its material was brought in for a time that is over.
+    MaterialExpired,
+    /// What key and version allow together.
+    State(State),
+}
+
+impl std::fmt::Display for RefusedFor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Destruction(state) => write!(f, "is {state}, and the key waits for its destruction"),
+            Self::MaterialAway => f.write_str("awaits its material"),
+            Self::MaterialExpired => f.write_str("has material that expired"),
+            Self::State(state) => write!(f, "is {state}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KeyId;
+
+    fn at(micros: u64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn awaiting() -> KeyVersion {
+        KeyVersion {
+            id: KeyVersionId { key: KeyId::from_bytes([7; 16]), number: 1 },
+            state: State::PreActive,
+            spec: Spec::Aes256Gcm,
+            protection: Protection::Software,
+            wrap: None,
+            public_key: None,
+            provenance: provenance(),
+            imported: None,
+            rotated: None,
+            created_at: at(1),
+            activated_at: None,
+            state_changed_at: at(1),
+            protect_uses: 0,
+            revision: 1,
+        }
+    }
+
+    fn provenance() -> Provenance {
+        Provenance {
+            origin: Origin::Imported,
+            module: "test".into(),
+            generator: Generator::Elsewhere,
+            health_ok: true,
+        }
+    }
+
+    fn brought(expires_at: Option<Timestamp>) -> Brought {
+        let wrap = Wrap { format: 1, bytes: vec![1] };
+        Brought { wrap, public_key: None, provenance: provenance(), digest: [3; 32], expires_at }
+    }
+
+    #[test]
+    fn material_that_comes_puts_the_primary_version_into_use_and_no_other() {
+        let version = awaiting();
+        assert!(version.awaits_material());
+        assert!(version.after(Event::Activate, at(2)).is_err(), "there is nothing to use");
+        let primary = version.with_material(brought(None), true, at(2)).unwrap();
+        assert_eq!((primary.state, primary.activated_at), (State::Active, Some(at(2))));
+        let next = version.with_material(brought(None), false, at(2)).unwrap();
+        assert_eq!(next.state, State::PreActive);
+    }
+
+    #[test]
+    fn removal_suspends_and_return_resumes() {
+        let active = awaiting().with_material(brought(None), true, at(2)).unwrap();
+        let away = active.without_material(at(3)).unwrap();
+        assert_eq!((away.state, away.awaits_material()), (State::Suspended, true));
+        assert!(away.after(Event::Resume, at(4)).is_err(), "there is nothing to use");
+        let back = away.with_material(brought(None), true, at(5)).unwrap();
+        assert_eq!((back.state, back.awaits_material()), (State::Active, false));
+    }
+
+    #[test]
+    fn return_of_material_resumes_nothing_that_was_suspended_before() {
+        let active = awaiting().with_material(brought(None), true, at(2)).unwrap();
+        let suspended = active.after(Event::Suspend, at(3)).unwrap();
+        let away = suspended.without_material(at(4)).unwrap();
+        assert_eq!(away.with_material(brought(None), true, at(5)).unwrap().state, State::Suspended);
+        let old = active.after(Event::Deactivate, at(3)).unwrap().without_material(at(4)).unwrap();
+        assert_eq!(old.state, State::Deactivated);
+        assert_eq!(old.with_material(brought(None), false, at(5)).unwrap().state, State::Deactivated);
+        let lost = active.after(Event::Compromise, at(3)).unwrap();
+        assert!(lost.with_material(brought(None), true, at(5)).is_err());
+    }
+
+    #[test]
+    fn expired_or_absent_material_is_not_used() {
+        let version = awaiting().with_material(brought(Some(at(10))), true, at(2)).unwrap();
+        assert!(version.protecting(State::Active, at(9)).is_ok());
+        for refused in [
+            version.protecting(State::Active, at(10)).map(drop).unwrap_err(),
+            version.processing(State::Active, at(11)).map(drop).unwrap_err(),
+        ] {
+            assert_eq!(refused.reason, RefusedFor::MaterialExpired);
+        }
+        let away = version.without_material(at(3)).unwrap();
+        let refused = away.processing(away.state, at(4)).map(drop).unwrap_err();
+        assert_eq!(refused.reason, RefusedFor::MaterialAway);
+        assert_eq!(refused.to_string(), "version 1 of the key awaits its material");
+    }
+
+    #[test]
+    fn material_ids_differ_by_key_and_number() {
+        let one = awaiting();
+        let id = KeyVersionId { number: 2, ..one.id };
+        let two = KeyVersion { id, ..one.clone() };
+        let id = KeyVersionId { key: KeyId::from_bytes([8; 16]), ..one.id };
+        let other = KeyVersion { id, ..one.clone() };
+        assert_eq!(one.material_id(), one.clone().material_id());
+        assert_ne!(one.material_id(), two.material_id());
+        assert_ne!(one.material_id(), other.material_id());
     }
 }

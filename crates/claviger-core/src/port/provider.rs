@@ -270,6 +270,17 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// version and spec.
     async fn generate(&self, request: MaterialRequest<'_>) -> Result<Generated, ProviderError>;
 
+    /// Can material of such keys be brought in?
+    fn imports(&self, spec: Spec, purpose: Purpose, protection: Protection) -> bool;
+
+    /// Takes in material that was made elsewhere: raw bytes for symmetric specs, a private key in PKCS #8 for the others.
+    /// Wraps and binds it as [`Provider::generate`] does.
+    async fn import(
+        &self,
+        request: MaterialRequest<'_>,
+        material: &SecretBytes,
+    ) -> Result<Generated, ProviderError>;
+
     /// Makes a version's material ready for use.
     async fn open(&self, ring: &KeyRing, version: &KeyVersion) -> Result<Arc<dyn Handle>, ProviderError>;
 

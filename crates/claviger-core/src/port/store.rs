@@ -285,6 +285,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn list_rotation_due(&self, now: Timestamp, limit: u32) -> Result<Vec<KeyId>, StoreError>;
     /// Keys whose waiting period is over at `now`, in the order of its end; at most `limit`.
     async fn list_destruction_due(&self, now: Timestamp, limit: u32) -> Result<Vec<KeyId>, StoreError>;
+    /// At most `limit` versions whose imported material expired by `now` and is still here, the longest expired first.
+    async fn list_expired_material(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<KeyVersionId>, StoreError>;
     /// State of every version and its key, in the order of ids: what a replay of the log must yield.
     async fn list_states(
         &self,

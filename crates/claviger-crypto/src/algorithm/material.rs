@@ -5,7 +5,7 @@
 //! (RFC 9881), the expanded key for ML-KEM (RFC 9935), `RSAPrivateKey` for RSA.
 #![expect(clippy::disallowed_methods, reason = "algorithm body: parses imported material")]
 
-use super::{ReadyKey, Spec, ec, ed25519, encoding, ml_dsa, ml_kem, rsa, x25519};
+use super::{Purpose, ReadyKey, Spec, ec, ed25519, encoding, hmac, ml_dsa, ml_kem, rsa, x25519};
 use crate::random::RandomSource;
 use crate::{CryptoError, SecretBytes};
 
@@ -56,8 +56,19 @@ pub fn generate(spec: Spec, source: &mut dyn RandomSource) -> Result<Material, C
     complete(spec, secret)
 }
 
+/// Whether material of `spec` may come from elsewhere. Not ML-KEM and ML-DSA, whose forms of private keys are many and do
+/// not lead to one another.
+#[must_use]
+pub const fn is_importable(spec: Spec) -> bool {
+    !matches!(
+        spec,
+        Spec::MlKem512 | Spec::MlKem768 | Spec::MlKem1024 | Spec::MlDsa44 | Spec::MlDsa65 | Spec::MlDsa87
+    )
+}
+
 /// Turns foreign bytes into material: raw bytes for symmetric specs, else a private key in PKCS #8, or in
-/// SEC 1 (RFC 5915) for curves, or PKCS #1 for RSA. The result is canonical, whatever form came in.
+/// SEC 1 (RFC 5915) for curves, or PKCS #1 for RSA. The result is canonical, whatever form came in. An HMAC key is at
+/// least as long as a tag, and no longer than a block.
 ///
 /// # Errors
 /// [`CryptoError::Malformed`] if the bytes are not a valid key of `spec`.
@@ -65,6 +76,9 @@ pub fn import(spec: Spec, bytes: &SecretBytes) -> Result<Material, CryptoError> 
     let der = bytes.expose();
     if spec.is_asymmetric() {
         encoding::whole_sequence(der)?;
+    }
+    if spec.allows(Purpose::Mac) && !hmac::is_lawful_len(spec, der.len()) {
+        return Err(CryptoError::Malformed);
     }
     let secret = match spec {
         Spec::Rsa2048 | Spec::Rsa3072 | Spec::Rsa4096 => rsa::import(spec, der)?,

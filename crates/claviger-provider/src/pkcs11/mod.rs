@@ -37,7 +37,7 @@ use claviger_core::port::{Handle, Provider, ProviderError};
 use claviger_core::{KeyRingId, Purpose, Spec};
 use claviger_crypto::random::{ModuleRandom, RandomSource};
 use claviger_crypto::{
-    CryptoError, Material, Message, PublicKey, RecordKey, SecretBytes, generate, provenance,
+    CryptoError, Material, Message, PublicKey, RecordKey, SecretBytes, generate, is_importable, provenance,
     seeds_from_source,
 };
 use cryptoki::session::Session;
@@ -227,7 +227,7 @@ impl Pkcs11Provider {
     fn provenance(&self, generator: Generator) -> Provenance {
         let linked = || provenance::module().to_string();
         let module = match generator {
-            Generator::ModuleDrbg => linked(),
+            Generator::Elsewhere | Generator::ModuleDrbg => linked(),
             Generator::Token => self.token.clone(),
             Generator::TokenSeed => format!("{}, seeded by {}", linked(), self.token),
         };
@@ -373,6 +373,24 @@ impl Provider for Pkcs11Provider {
             Protection::Hsm => self.generate_in_token(place).await,
             Protection::Software => self.generate_in_process(ring, place).await,
         }
+    }
+
+    /// Material of protection `hsm` is made in the token and nowhere else: what was in clear outside is no such key.
+    fn imports(&self, spec: Spec, purpose: Purpose, protection: Protection) -> bool {
+        protection == Protection::Software && spec.allows(purpose) && is_importable(spec)
+    }
+
+    async fn import(
+        &self,
+        request: MaterialRequest<'_>,
+        material: &SecretBytes,
+    ) -> Result<Generated, ProviderError> {
+        let MaterialRequest { ring, version, spec, purpose, protection } = request;
+        if !self.imports(spec, purpose, protection) {
+            return Err(unsupported(spec, protection));
+        }
+        let place = Place { ring: ring.id, version, spec, purpose };
+        ring_kek::import(&*self.ring_kek(ring).await?, &place, material)
     }
 
     async fn open(&self, ring: &KeyRing, version: &KeyVersion) -> Result<Arc<dyn Handle>, ProviderError> {

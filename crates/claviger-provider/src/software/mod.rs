@@ -16,7 +16,8 @@ use claviger_core::port::{Handle, Provider, ProviderError};
 use claviger_core::{KeyRingId, Purpose, Spec};
 use claviger_crypto::random::ModuleRandom;
 use claviger_crypto::{
-    Message, ReadyKey, RecordKey, SecretBytes, SignatureAlgorithm, generate, provenance, random,
+    Message, ReadyKey, RecordKey, SecretBytes, SignatureAlgorithm, generate, is_importable, provenance,
+    random,
 };
 
 pub use self::unlock::RootUnlock;
@@ -182,6 +183,23 @@ impl Provider for SoftwareProvider {
                 health_ok: true,
             },
         })
+    }
+
+    fn imports(&self, spec: Spec, purpose: Purpose, protection: Protection) -> bool {
+        self.supports(spec, purpose, protection) && is_importable(spec)
+    }
+
+    async fn import(
+        &self,
+        request: MaterialRequest<'_>,
+        material: &SecretBytes,
+    ) -> Result<Generated, ProviderError> {
+        let MaterialRequest { ring, version, spec, purpose, protection } = request;
+        if !self.imports(spec, purpose, protection) {
+            return Err(Self::unsupported(spec, protection));
+        }
+        let place = Place { ring: ring.id, version, spec, purpose };
+        ring_kek::import(&*self.ring_kek(ring)?, &place, material)
     }
 
     async fn open(&self, ring: &KeyRing, version: &KeyVersion) -> Result<Arc<dyn Handle>, ProviderError> {

@@ -100,6 +100,7 @@ pub fn create_from_wire(wire: WireCreate) -> Result<CreateKey, Failure> {
         labels: labels_from_wire(wire.labels)?,
         rotation_period: span(wire.rotation_period_seconds),
         activate: wire.activate,
+        origin: claviger_core::key::Origin::Generated,
     })
 }
 

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `rotate_due_keys` | rotates keys whose rotation period is over |
 //! | `destroy_due_keys` | destroys keys whose waiting period is over |
+//! | `remove_expired_material` | takes imported material away whose time is over |
 //! | `forget_idempotency` | forgets creating calls that nobody repeats any more |
 //!
 //! A new job is a file here and a line in [`Road::do_what_is_due`].
@@ -14,6 +15,7 @@
 
 mod destroy_due_keys;
 mod forget_idempotency;
+mod remove_expired_material;
 mod rotate_due_keys;
 
 use std::collections::BTreeSet;
@@ -54,6 +56,7 @@ impl Road {
     pub async fn do_what_is_due(&self) {
         trace("rotate_due_keys", rotate_due_keys::run(self).await);
         trace("destroy_due_keys", destroy_due_keys::run(self).await);
+        trace("remove_expired_material", remove_expired_material::run(self).await);
         trace("forget_idempotency", forget_idempotency::run(self).await);
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use claviger_core::change::Change;
 use claviger_core::key::{
-    DataClass, Event, Key, KeyRecord, KeyRing, KeyVersion, Labels, Protection, Rotation, State,
+    DataClass, Event, Generator, Key, KeyRecord, KeyRing, KeyVersion, Labels, Origin, Protection, Provenance,
+    Rotation, State,
 };
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::MaterialRequest;
@@ -41,8 +42,10 @@ pub struct CreateKey {
     pub labels: Labels,
     /// How often it rotates.
     pub rotation_period: Option<Duration>,
-    /// Put it into use at once?
+    /// Put it into use at once? A key whose material is brought in comes into use with its material.
     pub activate: bool,
+    /// Whether its material is made here or brought in.
+    pub origin: Origin,
 }
 
 impl CreateKey {
@@ -69,13 +72,18 @@ impl CreateKey {
                 purposes.join(", ")
             )));
         }
-        if view.provider().supports(self.spec, self.purpose, protection) {
+        let (provider, spec, purpose) = (view.provider(), self.spec, self.purpose);
+        let able = match self.origin {
+            Origin::Generated => provider.supports(spec, purpose, protection),
+            Origin::Imported => provider.imports(spec, purpose, protection),
+        };
+        if able {
             return Ok(());
         }
         let message = format!(
-            "{} for `{}` with protection `{protection}` is not supported by this module",
-            self.spec,
-            self.purpose.name()
+            "{spec} for `{}`, {}, with protection `{protection}` is not supported by this module",
+            purpose.name(),
+            self.origin
         );
         Err(ServiceError::new(ErrorKind::Unsupported, message))
     }
@@ -113,6 +121,7 @@ impl Operation for CreateKey {
         }
         let protection = self.protection.unwrap_or(ring.policy.protection);
         self.check(view, protection)?;
+        let activate = self.activate && self.origin == Origin::Generated;
         let key = Key {
             id,
             ring: ring.id,
@@ -125,15 +134,18 @@ impl Operation for CreateKey {
             owner: self.owner(view).await?,
             labels: self.labels.clone(),
             rotation_period: self.rotation_period,
-            state: if self.activate { State::Active } else { State::PreActive },
+            state: if activate { State::Active } else { State::PreActive },
             primary: 1,
             rotated_at: view.now,
             destroy_at: None,
             created_at: view.now,
             revision: 0,
         };
-        let mut version = make_version(view, ring, &key, 1, None).await?;
-        if self.activate {
+        let mut version = match self.origin {
+            Origin::Generated => make_version(view, ring, &key, 1, None).await?,
+            Origin::Imported => awaiting_version(view, &key, 1),
+        };
+        if activate {
             version = version.after(Event::Activate, view.now)?;
         }
         let mut changes = vec![Change::PutKey(key.clone()), Change::PutVersion(version.clone())];
@@ -141,7 +153,7 @@ impl Operation for CreateKey {
         let note = Note {
             key: Some(id),
             version: Some(1),
-            reference: reference(&[&[u8::from(self.activate)]]),
+            reference: reference(&[&[if self.origin == Origin::Imported { 2 } else { u8::from(activate) }]]),
             ..view.note()
         };
         let record = KeyRecord {
@@ -179,18 +191,35 @@ pub(super) async fn make_version(
     };
     let made = view.provider().generate(request).await?;
     Ok(KeyVersion {
-        id,
-        state: State::PreActive,
-        spec: key.spec,
-        protection: key.protection,
         wrap: Some(made.wrap),
         public_key: made.public_key,
         provenance: made.provenance,
         rotated,
+        ..awaiting_version(view, key, number)
+    })
+}
+
+/// Version `number` whose material is to be brought in.
+pub(super) fn awaiting_version(view: &View<'_>, key: &Key, number: u32) -> KeyVersion {
+    KeyVersion {
+        id: KeyVersionId { key: key.id, number },
+        state: State::PreActive,
+        spec: key.spec,
+        protection: key.protection,
+        wrap: None,
+        public_key: None,
+        provenance: Provenance {
+            origin: Origin::Imported,
+            module: String::new(),
+            generator: Generator::Elsewhere,
+            health_ok: true,
+        },
+        imported: None,
+        rotated: None,
         created_at: view.now,
         activated_at: None,
         state_changed_at: view.now,
         protect_uses: 0,
         revision: 0,
-    })
+    }
 }

@@ -1,7 +1,7 @@
 //! Rotates a key: a new version protects from now on; the old one processes what it protected.
 
 use claviger_core::change::{Change, Subject};
-use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, Rotation, State};
+use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, Origin, Rotation, State};
 use claviger_core::permit::Permit;
 use claviger_core::{Action, KeyId};
 
@@ -70,14 +70,12 @@ async fn rotate(view: &View<'_>, rotation: Rotation) -> Result<Staged<KeyRecord>
             ServiceError::new(ErrorKind::WrongState, message).because_of(Obstacle::State(record.key.state))
         );
     }
-    let last = record.versions.last().map_or(0, |version| version.id.number);
-    let number = last.checked_add(1).ok_or_else(|| ServiceError::invalid("the key has no version left"))?;
-    let fresh = make_version(view, &record.ring, &record.key, number, Some(rotation)).await?;
-    let fresh = fresh.after(Event::Activate, view.now)?;
+    let fresh = next_version(view, record, rotation).await?.after(Event::Activate, view.now)?;
+    let number = fresh.id.number;
     let key = Key { primary: number, rotated_at: view.now, ..record.key.clone() };
     let mut changes = vec![Change::PutVersion(fresh.clone())];
     let mut versions = Vec::with_capacity(record.versions.len() + 1);
-    for version in &record.versions {
+    for version in record.versions.iter().filter(|version| version.id.number != number) {
         // SP 800-57 part 1, 5.3.5: the originator-usage period of the old version ends here.
         let ends = version.id.number == record.key.primary && version.state == State::Active;
         if ends {
@@ -88,11 +86,29 @@ async fn rotate(view: &View<'_>, rotation: Rotation) -> Result<Staged<KeyRecord>
             versions.push(version.clone());
         }
     }
-    versions.push(KeyVersion { revision: 1, ..fresh });
+    versions.push(KeyVersion { revision: fresh.revision + 1, ..fresh });
     changes.push(Change::PutKey(key.clone()));
     let note = Note { version: Some(number), ..view.note() };
     let rotated =
         KeyRecord { ring: record.ring.clone(), key: Key { revision: key.revision + 1, ..key }, versions };
     // The old version protects no more: that is a tightening, and calls on their way under it are decided again.
     Ok(Staged::tightening(rotated, changes, vec![Subject::Key(record.key.id)], note))
+}
+
+/// The version that takes over: one with material made now, or, where material is brought in, one that waits with its own.
+async fn next_version(
+    view: &View<'_>,
+    record: &KeyRecord,
+    rotation: Rotation,
+) -> Result<KeyVersion, ServiceError> {
+    if record.origin() == Origin::Imported {
+        let waiting = record.waiting().cloned().ok_or_else(|| {
+            let message = "the key's material is brought in; bring in new material first, then rotate";
+            ServiceError::new(ErrorKind::WrongState, message)
+        })?;
+        return Ok(KeyVersion { rotated: Some(rotation), ..waiting });
+    }
+    let last = record.versions.last().map_or(0, |version| version.id.number);
+    let number = last.checked_add(1).ok_or_else(|| ServiceError::invalid("the key has no version left"))?;
+    make_version(view, &record.ring, &record.key, number, Some(rotation)).await
 }

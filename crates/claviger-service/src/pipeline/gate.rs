@@ -12,7 +12,7 @@ const DISAGREEMENT: Duration = Duration::from_millis(250);
 /// How far the wall clock may step back.
 const STEP_BACK: Duration = Duration::from_millis(50);
 
-/// Both clocks, read before the fence commit was submitted.
+/// Both clocks, read before the fence commit was submitted, and after the work: making a key may take seconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opened {
     wall: Timestamp,
@@ -20,8 +20,8 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    pub(super) fn at(wall: Timestamp, clock: &dyn Clock) -> Self {
-        Self { wall, boot: clock.since_boot() }
+    pub(super) fn now(clock: &dyn Clock) -> Self {
+        Self { wall: clock.now(), boot: clock.since_boot() }
     }
 
     /// May the result go out now?
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn late_stepped_and_disagreeing_clocks_withhold() {
         let clocks = Clocks(Mutex::new((10_000, 500)));
-        let opened = Opened::at(clocks.now(), &clocks);
+        let opened = Opened::now(&clocks);
         for (wall, boot, out) in [
             (10_000, 500, true),
             (12_000, 2_500, true),

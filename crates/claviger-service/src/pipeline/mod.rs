@@ -159,7 +159,7 @@ impl Road {
             }
             Err(Refused { error, note }) => (Vec::new(), Vec::new(), Notes::from(note), Err(error)),
         };
-        let opened = gate::Opened::at(now, self.clock.as_ref());
+        let opened = gate::Opened::now(self.clock.as_ref());
         let submission = |reply| Submission { telling, notes, changes, tightens, epoch, footing, reply };
         let receipt = match self.commit(submission).await {
             Ok(receipt) => receipt,
@@ -389,7 +389,11 @@ fn outcome_of(kind: ErrorKind) -> Outcome {
         ErrorKind::ApprovalRequired | ErrorKind::Denied | ErrorKind::SeparationOfDuties => Outcome::Denied,
         ErrorKind::DryRun => Outcome::DryRun,
         ErrorKind::Internal => Outcome::Internal,
-        ErrorKind::InvalidArgument | ErrorKind::WrongPurpose => Outcome::BadInput,
+        ErrorKind::ImportTokenExpired
+        | ErrorKind::ImportTokenInvalid
+        | ErrorKind::InvalidArgument
+        | ErrorKind::WrongMaterial
+        | ErrorKind::WrongPurpose => Outcome::BadInput,
         ErrorKind::NotFound => Outcome::NotFound,
         ErrorKind::Overloaded | ErrorKind::TooLarge => Outcome::Limit,
         ErrorKind::Unauthenticated => Outcome::Unauthenticated,

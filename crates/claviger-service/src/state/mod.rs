@@ -14,7 +14,8 @@ use claviger_access::{Cacheable, Presented};
 use claviger_core::change::{Change, Footing};
 use claviger_core::port::{Provider, Store};
 use claviger_core::target::Target;
-use claviger_core::{Action, AliasName, CredentialId, KeyId, KeyName};
+use claviger_core::{Action, AliasName, CredentialId, KeyId, KeyName, KeyVersionId};
+use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
 use quick_cache::sync::Cache;
 
@@ -252,6 +253,12 @@ impl State {
         };
         let live = self.live_key(id, epoch).await?;
         Ok((Target::Key(Arc::clone(live.thing.record())), Some(live)))
+    }
+
+    /// Knows the material of a version again, without keeping it.
+    pub(crate) fn material_digest(&self, version: KeyVersionId, material: &SecretBytes) -> [u8; 32] {
+        let number = version.number.to_be_bytes();
+        self.tags.tag_of_secret(&[b"material", version.key.as_bytes(), &number], material)
     }
 
     /// The tag of a caller's request id in the log.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use claviger_access::Presented;
 use claviger_core::action::{Door, Surface};
-use claviger_core::key::{DataClass, KeyRecord, Labels, RingPolicy, Separation};
+use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy, Separation};
 use claviger_core::port::Clock;
 use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
 use claviger_core::{Action, PrincipalId, Purpose, Spec, Timestamp};
@@ -52,6 +52,7 @@ impl Clock for TestClock {
 pub(crate) struct House {
     pub(crate) road: Road,
     pub(crate) clock: TestClock,
+    pub(crate) store: Arc<SqliteStore>,
     pub(crate) directory: tempfile::TempDir,
     sealed_root: Vec<u8>,
 }
@@ -73,8 +74,8 @@ impl House {
         let directory = tempfile::tempdir().unwrap();
         let (provider, sealed_root) = SoftwareProvider::create(&unlock()).unwrap();
         let clock = TestClock::default();
-        let road = open(&directory, provider, &clock, fence_off).await;
-        let house = Self { road, clock, directory, sealed_root };
+        let (road, store) = open(&directory, provider, &clock, fence_off).await;
+        let house = Self { road, clock, store, directory, sealed_root };
         let everyone = [
             ("ada", PrincipalKind::Human, Some(Role::Administrator)),
             ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer)),
@@ -96,14 +97,14 @@ impl House {
 
     /// Stops, and opens the same directory again.
     pub(crate) async fn restart(self) -> Self {
-        let Self { road, clock, directory, sealed_root } = self;
+        let Self { road, clock, store, directory, sealed_root } = self;
         road.stop().await;
-        drop(road);
+        drop((road, store));
         // The last reader lets go of the directory a moment after the road does.
         tokio::time::sleep(Duration::from_millis(100)).await;
         let provider = SoftwareProvider::open(&sealed_root, &unlock()).unwrap();
-        let road = open(&directory, provider, &clock, false).await;
-        Self { road, clock, directory, sealed_root }
+        let (road, store) = open(&directory, provider, &clock, false).await;
+        Self { road, clock, store, directory, sealed_root }
     }
 
     pub(crate) async fn ask<O: Operation>(
@@ -172,6 +173,7 @@ impl House {
             labels: Labels::default(),
             rotation_period: None,
             activate: true,
+            origin: Origin::Generated,
         }
     }
 
@@ -247,8 +249,9 @@ async fn open(
     provider: SoftwareProvider,
     clock: &TestClock,
     fence_off: bool,
-) -> Road {
+) -> (Road, Arc<SqliteStore>) {
     let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
+    let store = Arc::new(store);
     let options = Options {
         deployment: "test".parse().unwrap(),
         cut_every: Duration::from_millis(50),
@@ -259,5 +262,6 @@ async fn open(
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: fence_off,
     };
-    Road::open(Arc::new(store), Arc::new(provider), Arc::new(clock.clone()), options).await.unwrap()
+    let road = Road::open(store.clone(), Arc::new(provider), Arc::new(clock.clone()), options).await.unwrap();
+    (road, store)
 }

@@ -136,9 +136,16 @@ CREATE TABLE key_version (
     state_changed_at INTEGER NOT NULL,
     protect_uses     INTEGER NOT NULL,
     revision         INTEGER NOT NULL,
+    -- Of material that was brought in: its keyed digest, when it expires, when it was taken away.
+    material_digest     BLOB CHECK (length(material_digest) = 32),
+    material_expires_at INTEGER,
+    material_removed_at INTEGER,
     PRIMARY KEY (key, number),
     CHECK ((wrap_format IS NULL) = (wrap IS NULL))
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX key_version_expiring ON key_version (material_expires_at)
+    WHERE material_expires_at IS NOT NULL AND wrap IS NOT NULL;
 
 -- Names that move. The ring is that of the key, which is fixed for ever.
 CREATE TABLE alias (

@@ -108,6 +108,14 @@ impl Store for SqliteStore {
         self.inner.pool.read(move |connection| key::list_destruction_due(connection, now, limit)).await
     }
 
+    async fn list_expired_material(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<KeyVersionId>, StoreError> {
+        self.inner.pool.read(move |connection| version::list_expired(connection, now, limit)).await
+    }
+
     async fn list_states(
         &self,
         page: Page<KeyVersionId>,

@@ -24,6 +24,7 @@ use claviger_crypto::{
     seeds_from_source,
 };
 
+const NOW: Timestamp = Timestamp::from_micros(1);
 const SYMMETRIC: EncryptionAlgorithm = EncryptionAlgorithm::SymmetricDefault;
 
 /// One key with one active version, made by a provider.
@@ -93,8 +94,32 @@ pub async fn new_key(
     let id = KeyVersionId { key: KeyId::random().unwrap(), number: 1 };
     let Case { spec, purpose, protection } = case;
     let request = MaterialRequest { ring, version: id, spec, purpose, protection };
-    let Generated { wrap, public_key, provenance } = provider.generate(request).await?;
-    let now = Timestamp::from_micros(1);
+    Ok(fixture(ring, case, id, provider.generate(request).await?))
+}
+
+/// A key of that kind in `ring` with this material, brought in.
+///
+/// # Errors
+/// What the provider answers.
+///
+/// # Panics
+/// When there is no identifier to be had.
+pub async fn imported_key(
+    provider: &dyn Provider,
+    ring: &Arc<KeyRing>,
+    case: Case,
+    material: &SecretBytes,
+) -> Result<Fixture, ProviderError> {
+    let id = KeyVersionId { key: KeyId::random().unwrap(), number: 1 };
+    let Case { spec, purpose, protection } = case;
+    let request = MaterialRequest { ring, version: id, spec, purpose, protection };
+    Ok(fixture(ring, case, id, provider.import(request, material).await?))
+}
+
+fn fixture(ring: &Arc<KeyRing>, case: Case, id: KeyVersionId, made: Generated) -> Fixture {
+    let Case { spec, purpose, protection } = case;
+    let Generated { wrap, public_key, provenance } = made;
+    let now = NOW;
     let version = KeyVersion {
         id,
         state: State::Active,
@@ -104,6 +129,7 @@ pub async fn new_key(
         public_key,
         provenance,
         rotated: None,
+        imported: None,
         created_at: now,
         activated_at: Some(now),
         state_changed_at: now,
@@ -129,7 +155,7 @@ pub async fn new_key(
         created_at: now,
         revision: 1,
     };
-    Ok(Fixture { record: KeyRecord { ring: ring.clone(), key, versions: vec![version] } })
+    Fixture { record: KeyRecord { ring: ring.clone(), key, versions: vec![version] } }
 }
 
 impl Fixture {
@@ -155,7 +181,7 @@ impl Fixture {
     /// # Panics
     /// When the fixture's state was changed to one that does not protect.
     pub async fn protect(&self, handle: &dyn Handle, how: Protect<'_>) -> Result<Product, ProviderError> {
-        handle.protect(self.record.protecting().unwrap(), how).finish().await
+        handle.protect(self.record.protecting(NOW).unwrap(), how).finish().await
     }
 
     /// Uses it on old data.
@@ -166,7 +192,7 @@ impl Fixture {
     /// # Panics
     /// When the fixture's state was changed to one that does not process.
     pub async fn process(&self, handle: &dyn Handle, how: Process<'_>) -> Result<Product, ProviderError> {
-        handle.process(self.record.processing(1).unwrap().unwrap(), how).finish().await
+        handle.process(self.record.processing(1, NOW).unwrap().unwrap(), how).finish().await
     }
 
     fn with_version(&self, change: impl FnOnce(&mut KeyVersion)) -> Self {
@@ -205,6 +231,9 @@ pub async fn run_all(provider: Arc<dyn Provider>) -> Vec<Case> {
         key_works(&*provider, case, &fixture).await;
         wrap_opens_in_its_place_only(&*provider, case, &fixture).await;
         supported.push(case);
+    }
+    for case in Case::all() {
+        imported_material_works_as_the_providers_own(&*provider, case).await;
     }
     unlawful_purposes_are_refused(&*provider).await;
     threads_do_not_meet(provider, &supported).await;
@@ -312,6 +341,36 @@ fn provenance_is_truthful(provider: &dyn Provider, case: Case, fixture: &Fixture
     assert_eq!(fixture.version().public_key.is_some(), case.spec.is_asymmetric(), "{case:?}");
 }
 
+/// A key that was made elsewhere is the same key here, and is wrapped as one that was made here.
+async fn imported_material_works_as_the_providers_own(provider: &dyn Provider, case: Case) {
+    let ring = new_ring(provider).await;
+    let material = generate(case.spec, &mut ModuleRandom).unwrap();
+    let taken = imported_key(provider, &ring, case, &material.secret).await;
+    if !provider.imports(case.spec, case.purpose, case.protection) {
+        assert!(matches!(taken, Err(ProviderError::Unsupported { .. })), "{case:?}: {taken:?}");
+        return;
+    }
+    assert!(provider.supports(case.spec, case.purpose, case.protection), "{case:?}");
+    let fixture = taken.unwrap_or_else(|error| panic!("{case:?}: {error}"));
+    let provenance = &fixture.version().provenance;
+    assert_eq!(
+        (provenance.origin, provenance.generator),
+        (Origin::Imported, Generator::Elsewhere),
+        "{case:?}"
+    );
+    assert_eq!(fixture.version().public_key, material.public, "{case:?}");
+    key_works(provider, case, &fixture).await;
+    wrap_opens_in_its_place_only(provider, case, &fixture).await;
+    for wrong in [SecretBytes::zeroed(0), SecretBytes::zeroed(13), SecretBytes::zeroed(4097)] {
+        let refused = imported_key(provider, &ring, case, &wrong).await;
+        assert!(
+            matches!(refused, Err(ProviderError::InvalidParameter(_))),
+            "{case:?}: {} bytes",
+            wrong.len()
+        );
+    }
+}
+
 async fn unlawful_purposes_are_refused(provider: &dyn Provider) {
     let ring = new_ring(provider).await;
     for protection in [Protection::Hsm, Protection::Software] {
@@ -345,7 +404,7 @@ pub async fn key_works(provider: &dyn Provider, case: Case, fixture: &Fixture) {
     let stranger = fixture.with_version(|version| version.id.number += 1);
     let mut stranger = stranger;
     stranger.record.key.primary = 2;
-    let leave = stranger.record.protecting().unwrap();
+    let leave = stranger.record.protecting(NOW).unwrap();
     let answer = handle.protect(leave, Protect::Mac { data: b"" }).finish().await;
     assert!(matches!(answer, Err(ProviderError::InvalidParameter(_))), "{case:?}: leave for another version");
 }

@@ -30,6 +30,16 @@ impl HmacKey {
     }
 }
 
+/// From the length of the tag, below which a key weakens it (SP 800-107 rev. 1, 5.3.4), to that of the hash's block,
+/// beyond which it is hashed.
+pub(crate) fn is_lawful_len(spec: Spec, len: usize) -> bool {
+    let block = match spec {
+        Spec::HmacSha384 | Spec::HmacSha512 => 128,
+        _ => 64,
+    };
+    spec.symmetric_len().is_some_and(|least| (least..=block).contains(&len))
+}
+
 fn algorithm(spec: Spec) -> Result<Algorithm, CryptoError> {
     match spec {
         Spec::HmacSha224 => Ok(hmac::HMAC_SHA224),

@@ -34,7 +34,7 @@ pub use wrap::{Unwrap, Wrap};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
-use crate::pipeline::submission::Note;
+use crate::pipeline::submission::{Note, reference};
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
@@ -81,6 +81,11 @@ pub trait KeyUse: Send + Sync {
     /// The encryption context.
     fn context(&self) -> &Context {
         &NO_CONTEXT
+    }
+
+    /// What its entry tells beside, in public bytes.
+    fn told(&self) -> Option<&'static [u8]> {
+        None
     }
 
     /// How many bytes come in.
@@ -160,7 +165,7 @@ impl<U: KeyUse> Operation for Use<U> {
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<U::Output>, ServiceError> {
         let workplace = Workplace::for_purpose(view, U::PURPOSE)?;
         let (output, version) = apply(&self.what, &workplace).await?;
-        let note = view.use_note(Some(version), self.what.input_len(), self.what.context());
+        let note = note_of(view, &self.what, Some(version));
         let mut staged = Staged::reading(output, note);
         staged.changes = workplace.counted::<U>(1)?;
         Ok(staged)
@@ -204,10 +209,10 @@ impl<U: KeyUse> Operation for UseBatch<U> {
             let note = match &result {
                 Ok((_, version)) => {
                     done += 1;
-                    view.use_note(Some(*version), item.input_len(), item.context())
+                    note_of(view, item, Some(*version))
                 }
                 Err(error) => {
-                    let refused = view.use_note(None, item.input_len(), item.context());
+                    let refused = note_of(view, item, None);
                     Note { outcome: crate::pipeline::told(error.kind()), ..refused }
                 }
             };
@@ -217,6 +222,11 @@ impl<U: KeyUse> Operation for UseBatch<U> {
         let changes = workplace.counted::<U>(done)?;
         Ok(Staged::of_items(outputs, changes, notes))
     }
+}
+
+fn note_of<U: KeyUse>(view: &View<'_>, what: &U, version: Option<u32>) -> Note {
+    let note = view.use_note(version, what.input_len(), what.context());
+    Note { reference: what.told().and_then(|bytes| reference(&[bytes])), ..note }
 }
 
 async fn apply<U: KeyUse>(what: &U, at: &Workplace<'_>) -> Result<(U::Output, u32), ServiceError> {
@@ -252,7 +262,7 @@ impl<'a> Workplace<'a> {
     /// The version for new data. A version whose primitive has a limit refuses beyond it.
     fn protecting(&self) -> Result<Protecting<'a>, ServiceError> {
         let record = self.view.record()?;
-        let protecting = record.protecting()?;
+        let protecting = record.protecting(self.view.now)?;
         let limit = record.key.invocation_limit();
         if let Some(limit) = limit
             && self.view.live()?.count_uses(protecting.version(), 1)? >= limit
@@ -266,7 +276,7 @@ impl<'a> Workplace<'a> {
 
     /// Refuses a key whose state does not protect, and counts nothing.
     fn may_protect(&self) -> Result<(), ServiceError> {
-        self.view.record()?.protecting()?;
+        self.view.record()?.protecting(self.view.now)?;
         Ok(())
     }
 
@@ -280,7 +290,7 @@ impl<'a> Workplace<'a> {
 
     /// Version `number` for old data.
     fn processing(&self, number: u32) -> Result<Processing<'a>, ServiceError> {
-        self.view.record()?.processing(number)?.ok_or_else(ServiceError::not_found)
+        self.view.record()?.processing(number, self.view.now)?.ok_or_else(ServiceError::not_found)
     }
 
     /// The versions to try on old data that names none: `wanted`, or all that process, newest first.
@@ -293,7 +303,7 @@ impl<'a> Workplace<'a> {
             .versions
             .iter()
             .rev()
-            .filter_map(|version| record.processing(version.id.number).ok().flatten());
+            .filter_map(|version| record.processing(version.id.number, self.view.now).ok().flatten());
         let all: Vec<_> = all.collect();
         if all.is_empty() {
             // Says which state stands in the way.
@@ -318,7 +328,7 @@ impl<'a> Workplace<'a> {
         if uses == 0 || !U::PROTECTS || record.key.invocation_limit().is_none() {
             return Ok(Vec::new());
         }
-        let version = record.protecting()?.version().id;
+        let version = record.protecting(self.view.now)?.version().id;
         Ok(vec![claviger_core::change::Change::CountUses { version, uses }])
     }
 

@@ -139,6 +139,13 @@ pub(in crate::sqlite) fn list_after(
     }
 }
 
+/// Material of such a key is brought in: no policy rotates it.
+macro_rules! is_made_here {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM key_version v WHERE v.key = k.id AND v.number = 1 AND v.origin = 'imported')"
+    };
+}
+
 /// Active keys whose rotation is due, by the very indexes that hold no others: first those that rotate by their own rule, then those that rotate by their ring's.
 pub(in crate::sqlite) fn list_rotation_due(
     connection: &Connection,
@@ -146,14 +153,22 @@ pub(in crate::sqlite) fn list_rotation_due(
     limit: u32,
 ) -> Result<Vec<KeyId>, StoreError> {
     let now = micros(TABLE, now)?;
-    let own = "SELECT k.id FROM key k INDEXED BY key_by_rotation WHERE k.state = 'active' AND k.rotation_period IS NOT NULL \
-               AND k.rotated_at + k.rotation_period <= ?1 ORDER BY k.rotated_at + k.rotation_period LIMIT ?2";
+    let own = concat!(
+        "SELECT k.id FROM key k INDEXED BY key_by_rotation WHERE k.state = 'active' AND k.rotation_period IS NOT NULL ",
+        "AND k.rotated_at + k.rotation_period <= ?1 AND ",
+        is_made_here!(),
+        " ORDER BY k.rotated_at + k.rotation_period LIMIT ?2"
+    );
     let mut due = list(connection, own, params![now, limit], id)?;
     let room = limit.saturating_sub(u32::try_from(due.len()).unwrap_or(u32::MAX));
-    let rings = "SELECT k.id FROM ring r INDEXED BY ring_by_rotation CROSS JOIN key k INDEXED BY key_by_ring_rotation \
-                 ON k.ring = r.id WHERE r.rotation_period > 0 \
-                 AND k.state = 'active' AND k.rotation_period IS NULL \
-                 AND k.rotated_at <= ?1 - r.rotation_period LIMIT ?2";
+    let rings = concat!(
+        "SELECT k.id FROM ring r INDEXED BY ring_by_rotation CROSS JOIN key k INDEXED BY key_by_ring_rotation ",
+        "ON k.ring = r.id WHERE r.rotation_period > 0 ",
+        "AND k.state = 'active' AND k.rotation_period IS NULL ",
+        "AND k.rotated_at <= ?1 - r.rotation_period AND ",
+        is_made_here!(),
+        " LIMIT ?2"
+    );
     due.extend(list(connection, rings, params![now, room], id)?);
     Ok(due)
 }

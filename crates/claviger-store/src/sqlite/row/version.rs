@@ -1,9 +1,9 @@
 //! Table `key_version`. Spec and protection are the key's own and stand in the key's row only.
 
-use claviger_core::key::{Key, KeyVersion, Provenance, Rotation, State, Wrap};
+use claviger_core::key::{Imported, Key, KeyVersion, Origin, Provenance, Rotation, State, Wrap};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
-use claviger_core::{KeyId, KeyVersionId};
+use claviger_core::{KeyId, KeyVersionId, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::super::columns::{Columns, find, integer, list, micros};
@@ -15,7 +15,8 @@ const TABLE: &str = "key_version";
 macro_rules! columns {
     () => {
         "v.number, v.state, v.wrap_format, v.wrap, v.public_key, v.origin, v.module, v.generator, v.health_ok, \
-         v.rotated, v.created_at, v.activated_at, v.state_changed_at, v.protect_uses, v.revision"
+         v.rotated, v.material_digest, v.material_expires_at, v.material_removed_at, v.created_at, v.activated_at, \
+         v.state_changed_at, v.protect_uses, v.revision"
     };
 }
 pub(in crate::sqlite) use columns;
@@ -45,6 +46,12 @@ pub(in crate::sqlite) fn read(
             health_ok: columns.flag()?,
         },
         rotated: columns.maybe(Columns::word)?,
+        imported: {
+            let digest = columns.maybe(Columns::array)?;
+            let expires_at = columns.maybe(Columns::instant)?;
+            let removed_at = columns.maybe(Columns::instant)?;
+            digest.map(|digest| Imported { digest, expires_at, removed_at })
+        },
         created_at: columns.instant()?,
         activated_at: columns.maybe(Columns::instant)?,
         state_changed_at: columns.instant()?,
@@ -62,6 +69,12 @@ fn check(version: &KeyVersion) -> Result<(), &'static str> {
     if version.state.is_destroyed() && version.wrap.is_some() {
         return Err("a destroyed version has material");
     }
+    if version.state == State::Active && version.wrap.is_none() {
+        return Err("an active version has no material");
+    }
+    if version.imported.is_some() && version.provenance.origin != Origin::Imported {
+        return Err("material that was made here is told as imported");
+    }
     Ok(())
 }
 
@@ -78,17 +91,30 @@ pub(in crate::sqlite) fn put(connection: &Connection, version: &KeyVersion) -> R
         return Ok(Applied::Conflict);
     }
     if let Some(stored) = stored {
-        fixed(TABLE, stored.created_at == version.created_at && stored.public_key == version.public_key)?;
-        fixed(TABLE, stored.provenance == version.provenance && stored.rotated == version.rotated)?;
+        fixed(TABLE, stored.created_at == version.created_at)?;
+        fixed(TABLE, stored.provenance.origin == version.provenance.origin)?;
+        // What waits with its material learns by the rotation how it came to follow.
+        let took_over = stored.rotated.is_none() && stored.state == State::PreActive;
+        fixed(TABLE, stored.rotated == version.rotated || took_over)?;
+        if awaits_first_material(&stored) {
+            fixed(TABLE, version.imported.is_some() || version.wrap.is_none())?;
+        } else {
+            fixed(TABLE, stored.public_key == version.public_key && stored.provenance == version.provenance)?;
+            fixed(TABLE, digest(&stored) == digest(version))?;
+        }
     }
     let provenance = &version.provenance;
     write(
         connection,
         "INSERT INTO key_version (key, number, state, wrap_format, wrap, public_key, origin, module, generator, \
-         health_ok, rotated, created_at, activated_at, state_changed_at, protect_uses, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+         health_ok, rotated, created_at, activated_at, state_changed_at, protect_uses, revision, material_digest, \
+         material_expires_at, material_removed_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
          ON CONFLICT (key, number) DO UPDATE SET state = excluded.state, wrap_format = excluded.wrap_format, \
-         wrap = excluded.wrap, activated_at = excluded.activated_at, \
+         wrap = excluded.wrap, public_key = excluded.public_key, module = excluded.module, \
+         generator = excluded.generator, health_ok = excluded.health_ok, rotated = excluded.rotated, \
+         material_digest = excluded.material_digest, material_expires_at = excluded.material_expires_at, \
+         material_removed_at = excluded.material_removed_at, activated_at = excluded.activated_at, \
          state_changed_at = excluded.state_changed_at, revision = excluded.revision",
         params![
             version.id.key.as_bytes(),
@@ -107,8 +133,20 @@ pub(in crate::sqlite) fn put(connection: &Connection, version: &KeyVersion) -> R
             micros(TABLE, version.state_changed_at)?,
             integer(TABLE, version.protect_uses)?,
             next_revision(TABLE, version.revision)?,
+            digest(version),
+            instant(version, |imported| imported.expires_at)?,
+            instant(version, |imported| imported.removed_at)?,
         ],
     )
+}
+
+/// Is its material, with what is told of it, still to come?
+fn awaits_first_material(version: &KeyVersion) -> bool {
+    version.provenance.origin == Origin::Imported && version.imported.is_none() && version.wrap.is_none()
+}
+
+fn digest(version: &KeyVersion) -> Option<[u8; 32]> {
+    version.imported.as_ref().map(|imported| imported.digest)
 }
 
 /// Adds to the count of uses. The revision stays: counting commutes with every other write. A count that reached the
@@ -132,6 +170,27 @@ fn find_by_id(connection: &Connection, key: &Key, number: u32) -> Result<Option<
         read(&mut Columns::new(TABLE, row), key)
     })?;
     Ok(version.flatten())
+}
+
+fn instant(
+    version: &KeyVersion,
+    of: impl FnOnce(&Imported) -> Option<Timestamp>,
+) -> Result<Option<i64>, StoreError> {
+    version.imported.as_ref().and_then(of).map(|at| micros(TABLE, at)).transpose()
+}
+
+/// At most `limit` versions whose material expired by `now` and is still here, the longest expired first.
+pub(in crate::sqlite) fn list_expired(
+    connection: &Connection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<KeyVersionId>, StoreError> {
+    let sql = "SELECT key, number FROM key_version WHERE material_expires_at <= ?1 AND wrap IS NOT NULL \
+               ORDER BY material_expires_at LIMIT ?2";
+    list(connection, sql, params![micros(TABLE, now)?, limit], |row| {
+        let mut columns = Columns::new(TABLE, row);
+        Ok(KeyVersionId { key: KeyId::from_bytes(columns.array()?), number: columns.small()? })
+    })
 }
 
 /// At most `limit` versions behind `after` with their states and those of their keys, in the order of ids.

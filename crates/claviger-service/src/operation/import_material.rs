@@ -1,0 +1,179 @@
+//! Brings material in: the first of a key, the same again after it was taken away, or new material that waits for rotation.
+
+use bytes::Bytes;
+use claviger_core::change::{Change, Subject};
+use claviger_core::key::{Brought, Event, Key, KeyRecord, KeyVersion, State};
+use claviger_core::permit::Permit;
+use claviger_core::port::provider::MaterialRequest;
+use claviger_core::{Action, Timestamp};
+use claviger_crypto::secret::ct_eq;
+use claviger_crypto::{SecretBytes, import};
+
+use super::create_key::awaiting_version;
+use super::import_token::ImportToken;
+use super::read_import_parameters::takes_material;
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, Obstacle, ServiceError};
+use crate::pipeline::submission::Note;
+use crate::reference::{KeyRef, TargetRef};
+use crate::view::View;
+
+/// Brings material in.
+#[derive(Debug)]
+pub struct ImportMaterial {
+    /// The key.
+    pub key: KeyRef,
+    /// The token that came with the public key.
+    pub token: Bytes,
+    /// The material, wrapped for that public key.
+    pub material: Bytes,
+    /// From then on it is used no more; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// Is it new material, which waits for the key's rotation? The first material of a key need not say so.
+    pub new_material: bool,
+}
+
+/// A key whose material came in.
+#[derive(Debug)]
+pub struct MaterialImported {
+    /// The key as it is now.
+    pub record: KeyRecord,
+    /// Number of the version that has the material.
+    pub version: u32,
+}
+
+impl Operation for ImportMaterial {
+    type Output = MaterialImported;
+
+    fn action(&self) -> Action {
+        Action::ImportMaterial
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<MaterialImported>, ServiceError> {
+        let record = view.record()?;
+        takes_material(record)?;
+        if self.expires_at.is_some_and(|at| at <= view.now) {
+            return Err(ServiceError::invalid("the material would have expired already"));
+        }
+        let token = ImportToken::open(view.provider(), record.key.id, &self.token, view.now).await?;
+        // One form for each key, so that the same material is known again whatever form it comes in.
+        let material = import(record.key.spec, &token.unwrap(&self.material)?)
+            .map_err(|_| wrong("the material is not a key of this spec"))?
+            .secret;
+        let version = self.version_for(view, record, &material)?;
+        let filled = self.fill(view, record, &version, &material).await?;
+        stage(view, record, &version, filled)
+    }
+}
+
+impl ImportMaterial {
+    /// The version that the material is for.
+    fn version_for(
+        &self,
+        view: &View<'_>,
+        record: &KeyRecord,
+        material: &SecretBytes,
+    ) -> Result<KeyVersion, ServiceError> {
+        if let [only] = record.versions.as_slice()
+            && only.imported.is_none()
+        {
+            return Ok(only.clone());
+        }
+        let known = record.versions.iter().find(|version| is_of(view, version, material));
+        match (known, self.new_material) {
+            (Some(version), false) => Ok(version.clone()),
+            (Some(_), true) => Err(wrong("the key had this material before")),
+            (None, false) => Err(wrong("the material is not what the key had before")),
+            (None, true) => next_version(view, record),
+        }
+    }
+
+    async fn fill(
+        &self,
+        view: &View<'_>,
+        record: &KeyRecord,
+        version: &KeyVersion,
+        material: &SecretBytes,
+    ) -> Result<KeyVersion, ServiceError> {
+        let request = MaterialRequest {
+            ring: &record.ring,
+            version: version.id,
+            spec: record.key.spec,
+            purpose: record.key.purpose,
+            protection: record.key.protection,
+        };
+        let made = view.provider().import(request, material).await?;
+        let brought = Brought {
+            wrap: made.wrap,
+            public_key: made.public_key,
+            provenance: made.provenance,
+            digest: view.state.material_digest(version.id, material),
+            expires_at: self.expires_at,
+        };
+        Ok(version.with_material(brought, version.id.number == record.key.primary, view.now)?)
+    }
+}
+
+fn is_of(view: &View<'_>, version: &KeyVersion, material: &SecretBytes) -> bool {
+    version
+        .imported
+        .as_ref()
+        .is_some_and(|imported| ct_eq(&imported.digest, &view.state.material_digest(version.id, material)))
+}
+
+/// A version for new material, which takes over when the key is rotated.
+fn next_version(view: &View<'_>, record: &KeyRecord) -> Result<KeyVersion, ServiceError> {
+    if record.key.spec.is_asymmetric() || record.key.purpose != claviger_core::Purpose::Encrypt {
+        let message = "only a symmetric key for `encrypt` takes new material; create another key";
+        return Err(ServiceError::new(ErrorKind::Unsupported, message));
+    }
+    if record.key.state != State::Active {
+        let message = format!("a key that is {} takes no new material", record.key.state);
+        return Err(
+            ServiceError::new(ErrorKind::WrongState, message).because_of(Obstacle::State(record.key.state))
+        );
+    }
+    if record.waiting().is_some() {
+        let message = "the key has new material already that waits for rotation";
+        return Err(ServiceError::new(ErrorKind::WrongState, message));
+    }
+    let last = record.versions.last().map_or(0, |version| version.id.number);
+    let number = last.checked_add(1).ok_or_else(|| ServiceError::invalid("the key has no version left"))?;
+    Ok(awaiting_version(view, &record.key, number))
+}
+
+fn stage(
+    view: &View<'_>,
+    record: &KeyRecord,
+    before: &KeyVersion,
+    filled: KeyVersion,
+) -> Result<Staged<MaterialImported>, ServiceError> {
+    let number = filled.id.number;
+    let mut changes = vec![Change::PutVersion(filled.clone())];
+    let mut record = record.clone();
+    if filled.state == State::Active && record.key.state == State::PreActive {
+        let key = record.key.after(Event::Activate)?;
+        changes.push(Change::PutKey(key.clone()));
+        record.key = Key { revision: key.revision + 1, ..key };
+    }
+    let written = KeyVersion { revision: filled.revision + 1, ..filled };
+    match record.versions.iter_mut().find(|version| version.id.number == number) {
+        Some(version) => *version = written,
+        None => record.versions.push(written),
+    }
+    let (key, note) = (record.key.id, Note { version: Some(number), ..view.note() });
+    let output = MaterialImported { record, version: number };
+    if before.wrap.is_none() {
+        return Ok(Staged::changing(output, changes, note));
+    }
+    // What was usable may now be so for a shorter time: calls on their way are decided again.
+    Ok(Staged::tightening(output, changes, vec![Subject::Key(key)], note))
+}
+
+fn wrong(message: &'static str) -> ServiceError {
+    ServiceError::new(ErrorKind::WrongMaterial, message)
+}

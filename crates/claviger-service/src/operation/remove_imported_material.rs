@@ -1,0 +1,57 @@
+//! Takes imported material away. The same material can be brought in again; no other can come in its place.
+
+use claviger_core::Action;
+use claviger_core::change::{Change, Subject};
+use claviger_core::key::{KeyRecord, KeyVersion};
+use claviger_core::permit::Permit;
+
+use super::read_import_parameters::is_imported;
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::submission::Note;
+use crate::reference::{KeyRef, TargetRef};
+use crate::view::View;
+
+/// Takes imported material away.
+#[derive(Debug)]
+pub struct RemoveImportedMaterial {
+    /// The key.
+    pub key: KeyRef,
+    /// Of this version; the primary one by default.
+    pub version: Option<u32>,
+    /// Only if it has expired by now: what a job asks, which may come after somebody brought it in anew.
+    pub only_if_expired: bool,
+}
+
+impl Operation for RemoveImportedMaterial {
+    type Output = KeyRecord;
+
+    fn action(&self) -> Action {
+        Action::RemoveImportedMaterial
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+        let record = view.record()?;
+        is_imported(record)?;
+        let number = self.version.unwrap_or(record.key.primary);
+        let version = record.find_version(number).ok_or_else(ServiceError::not_found)?;
+        if self.only_if_expired && !version.has_expired(view.now) {
+            return Err(ServiceError::new(ErrorKind::WrongState, "the material has not expired"));
+        }
+        let note = Note { version: Some(number), ..view.note() };
+        if version.wrap.is_none() {
+            return Ok(Staged::reading(KeyRecord::clone(record), note));
+        }
+        let emptied = version.without_material(view.now)?;
+        let mut changed = KeyRecord::clone(record);
+        if let Some(version) = changed.versions.iter_mut().find(|version| version.id.number == number) {
+            *version = KeyVersion { revision: emptied.revision + 1, ..emptied.clone() };
+        }
+        let changes = vec![Change::PutVersion(emptied)];
+        Ok(Staged::tightening(changed, changes, vec![Subject::Key(record.key.id)], note))
+    }
+}
