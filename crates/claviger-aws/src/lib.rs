@@ -3,6 +3,30 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`plane`] | the endpoint: from a request to the operation, from its answer to a response |
+//! | [`realm`] | partition, region and account, and the ARNs made of them |
 //! | [`sigv4`] | what a signed request says of who signed it: parsing, canonicalization |
+//! | `session` | one call and its way down the road |
+//! | `operation` | what each operation does |
+//! | `wire`, `names` | JSON 1.1; this protocol's words for what the house has |
+//! | `answer`, [`error`] | what is written to a response |
+//! | `sts` | the one operation of STS that tools ask first |
+//!
+//! What it keeps true:
+//! * an operation or condition that has no meaning here is refused, never passed over;
+//! * plaintext leaves in memory that is wiped, and comes in by it;
+//! * no input panics, and none grows memory beyond [`AwsLimits`].
 
+mod answer;
+pub mod error;
+mod names;
+mod operation;
+pub mod plane;
+pub mod realm;
+mod session;
 pub mod sigv4;
+mod sts;
+mod wire;
+
+pub use plane::{AwsLimits, Kms};
+pub use realm::{NotARealm, Realm};

@@ -54,6 +54,7 @@ pub fn fill(dir: &Path, keys: u32) -> Result<()> {
 async fn fill_open(dir: &Path, keys: u32) -> Result<()> {
     let options = QuickstartOptions {
         dir: dir.to_owned(),
+        evaluation: false,
         root: None,
         listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         ready_file: None,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use claviger_crypto::{CryptoError, random};
+use claviger_crypto::{CryptoError, digest, random};
 use uuid::{Builder, Uuid};
 
 /// Text that is not an identifier.
@@ -85,6 +85,16 @@ pub struct KeyVersionId {
     pub key: KeyId,
     /// Counts from 1.
     pub number: u32,
+}
+
+const MATERIAL_ID: &[u8] = b"claviger/v1/material-id\0";
+
+impl KeyVersionId {
+    /// Its name for those who speak of material apart from keys: derived from key and number, and telling neither.
+    #[must_use]
+    pub fn material_id(self) -> [u8; 32] {
+        digest::sha256_parts(&[MATERIAL_ID, self.key.as_bytes(), &self.number.to_be_bytes()])
+    }
 }
 
 impl fmt::Display for KeyVersionId {

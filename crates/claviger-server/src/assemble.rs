@@ -35,6 +35,8 @@ pub struct Urls {
     pub control: String,
     /// The data plane.
     pub data: String,
+    /// The API of AWS KMS.
+    pub aws: String,
     /// Metrics and health.
     pub metrics: String,
 }
@@ -44,6 +46,7 @@ pub struct Urls {
 pub(crate) struct Sockets {
     control: TcpListener,
     data: TcpListener,
+    aws: TcpListener,
     metrics: TcpListener,
     urls: Urls,
 }
@@ -59,6 +62,7 @@ impl Sockets {
         };
         let control = bind("control", config.listen.control)?;
         let data = bind("data", config.listen.data)?;
+        let aws = bind("aws", config.listen.aws)?;
         let metrics = bind("metrics", config.listen.metrics)?;
         let address = |socket: &TcpListener| {
             socket.local_addr().map_err(ServerError::os("the address of a socket is not known"))
@@ -66,9 +70,10 @@ impl Sockets {
         let urls = Urls {
             control: url("https", address(&control)?),
             data: url("https", address(&data)?),
+            aws: url("https", address(&aws)?),
             metrics: url("http", address(&metrics)?),
         };
-        Ok(Self { control, data, metrics, urls })
+        Ok(Self { control, data, aws, metrics, urls })
     }
 
     pub(crate) const fn urls(&self) -> &Urls {
@@ -145,6 +150,7 @@ pub(crate) fn serve(
     let doors = vec![
         open(sockets.control, "control", planes::control(road.clone(), &config.limits)),
         open(sockets.data, "data", planes::data(road.clone(), &config.limits)),
+        open(sockets.aws, "aws", planes::aws(road.clone(), config.aws.clone(), &config.limits)),
     ];
     let observed = Arc::new(Observed::new(
         road.clone(),

@@ -21,6 +21,7 @@ pub mod config;
 mod deployment;
 pub mod doctor;
 mod error;
+mod evaluation;
 pub mod files;
 pub mod hardening;
 pub mod init;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use claviger_core::Action;
 use claviger_core::action::Surface;
+use claviger_aws::{AwsLimits, Kms, Realm};
 use claviger_rest::{PeerIdentity, Plane, RestLimits, control_plane, data_plane};
 use claviger_service::Road;
 use hyper::{Method, Uri};
@@ -19,6 +20,21 @@ pub(crate) fn control(road: Road, limits: &Limits) -> Protocol {
 /// The plane of applications.
 pub(crate) fn data(road: Road, limits: &Limits) -> Protocol {
     protocol(data_plane(road, rest_limits(limits)), use_of)
+}
+
+/// The API of AWS KMS.
+pub(crate) fn aws(road: Road, realm: Realm, limits: &Limits) -> Protocol {
+    let usual = AwsLimits::default();
+    let limits = AwsLimits {
+        body: usual.body.min(limits.body_bytes),
+        headers: usual.headers.min(limits.header_bytes),
+    };
+    let kms = Kms::new(road, realm, limits);
+    let answer = move |peer: Peer, request| {
+        let kms = kms.clone();
+        Box::pin(async move { kms.answer(peer.address, request).await }) as Answering
+    };
+    Protocol { answer: Arc::new(answer), action_of: |_, _| None }
 }
 
 fn protocol(plane: Plane, action_of: fn(&Method, &Uri) -> Option<Action>) -> Protocol {

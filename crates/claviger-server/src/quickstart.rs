@@ -14,6 +14,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Listen, Root, SoftwareSeal, Template};
 use crate::deployment::Deployment;
 use crate::error::ServerError;
+use crate::evaluation;
 use crate::files;
 use crate::hardening::Hardening;
 use crate::init::write_config;
@@ -27,7 +28,9 @@ pub struct QuickstartOptions {
     pub dir: PathBuf,
     /// The root of a new deployment; a software root if none is given. An old one has its own.
     pub root: Option<Root>,
-    /// Address of the control plane; data is one port above, metrics nine, and port 0 takes any that are free.
+    /// Make a ring for evaluation, with an access key that may do everything in it?
+    pub evaluation: bool,
+    /// Address of the control plane; data is one port above, AWS KMS two, metrics nine; port 0 takes any that are free.
     pub listen: Option<SocketAddr>,
     /// Where to write what is in [`Ready`], once the server serves.
     pub ready_file: Option<PathBuf>,
@@ -42,6 +45,8 @@ pub struct Ready {
     pub ca: PathBuf,
     /// The profiles, by name.
     pub profiles: BTreeMap<&'static str, PathBuf>,
+    /// Settings of clients of other protocols, by protocol.
+    pub clients: BTreeMap<&'static str, PathBuf>,
     /// The configuration.
     pub config: PathBuf,
     /// Kind of the root.
@@ -94,7 +99,17 @@ pub async fn quickstart(
         }
     }
     drop(deployment);
-    let ready = ready(&config, sockets.urls())?;
+    let mut clients = BTreeMap::new();
+    if options.evaluation || evaluation::was_made(&config) {
+        match evaluation::ensure(&at_work.road, &config, &sockets.urls().aws).await {
+            Ok(path) => drop(clients.insert("aws", absolute(&path))),
+            Err(error) => {
+                at_work.stop().await;
+                return Err(error);
+            }
+        }
+    }
+    let ready = Ready { clients, ..ready(&config, sockets.urls())? };
     let running = assemble::serve(at_work, sockets, tls, config, hardening);
     if let Some(path) = &options.ready_file {
         let json = serde_json::to_vec_pretty(&ready)
@@ -117,17 +132,18 @@ fn configure(options: &QuickstartOptions) -> Result<Config, ServerError> {
     }
     let mut config = Config::load(&file)?;
     if let Some(base) = options.listen {
-        let [control, data, metrics] = addresses(base);
-        config.listen = Listen { control, data, metrics };
+        let [control, data, aws, metrics] = addresses(base);
+        config.listen = Listen { control, data, aws, metrics };
     }
     Ok(config)
 }
 
-/// Control, data and metrics from one address. Metrics stay on loopback.
-fn addresses(base: SocketAddr) -> [SocketAddr; 3] {
+/// Control, data, AWS KMS and metrics from one address. Metrics stay on loopback.
+fn addresses(base: SocketAddr) -> [SocketAddr; 4] {
     let port = |above: u16| if base.port() == 0 { 0 } else { base.port().saturating_add(above) };
     let watchers = if base.ip().is_loopback() { base.ip() } else { IpAddr::V4(Ipv4Addr::LOCALHOST) };
-    [base, SocketAddr::new(base.ip(), port(1)), SocketAddr::new(watchers, port(9))]
+    let beside = |above| SocketAddr::new(base.ip(), port(above));
+    [base, beside(1), beside(2), SocketAddr::new(watchers, port(9))]
 }
 
 fn ready(config: &Config, urls: &Urls) -> Result<Ready, ServerError> {
@@ -135,6 +151,7 @@ fn ready(config: &Config, urls: &Urls) -> Result<Ready, ServerError> {
     Ok(Ready {
         urls: urls.clone(),
         ca: absolute(&config.tls.client_ca),
+        clients: BTreeMap::new(),
         profiles: profiles.into_iter().map(|(name, path)| (name, absolute(&path))).collect(),
         config: absolute(&config.file),
         root: config.root.kind(),
@@ -150,11 +167,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_address_gives_all_three_and_metrics_stay_on_loopback() {
+    fn one_address_gives_all_of_them_and_metrics_stay_on_loopback() {
         let of = |text: &str| addresses(text.parse().unwrap()).map(|address| address.to_string());
-        assert_eq!(of("127.0.0.1:7400"), ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7409"]);
-        assert_eq!(of("0.0.0.0:9000"), ["0.0.0.0:9000", "0.0.0.0:9001", "127.0.0.1:9009"]);
-        assert_eq!(of("[::1]:0"), ["[::1]:0", "[::1]:0", "[::1]:0"]);
+        assert_eq!(of("127.0.0.1:7400"), ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402", "127.0.0.1:7409"]);
+        assert_eq!(of("0.0.0.0:9000"), ["0.0.0.0:9000", "0.0.0.0:9001", "0.0.0.0:9002", "127.0.0.1:9009"]);
+        assert_eq!(of("[::1]:0"), ["[::1]:0"; 4]);
     }
 
     #[test]

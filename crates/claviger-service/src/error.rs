@@ -103,6 +103,8 @@ impl ErrorKind {
 pub enum Obstacle {
     /// Its material is to be brought in, or was brought in for a time that is over.
     Material,
+    /// Its material is made here, and not brought in.
+    MaterialMadeHere,
     /// It is for this.
     Purpose(Purpose),
     /// It, or its version, is in this state.

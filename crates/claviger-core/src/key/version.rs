@@ -1,12 +1,9 @@
 //! One generation of a key's material: where it lives, where it comes from, and the two ways to use it.
 
-use claviger_crypto::digest;
 
 use super::{Event, NoTransition, State};
 use crate::time::Timestamp;
 use crate::{KeyVersionId, Spec};
-
-const MATERIAL_ID: &[u8] = b"claviger/v1/material-id\0";
 
 /// Where material lives and works (design, section 3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -196,7 +193,7 @@ impl KeyVersion {
     /// Its name for those who speak of material apart from keys: derived from key and number, and telling neither.
     #[must_use]
     pub fn material_id(&self) -> [u8; 32] {
-        digest::sha256_parts(&[MATERIAL_ID, self.id.key.as_bytes(), &self.id.number.to_be_bytes()])
+        self.id.material_id()
     }
 
     /// Whether its material is to be brought in: it never was, or was taken away again.

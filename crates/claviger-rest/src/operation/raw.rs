@@ -108,13 +108,13 @@ impl<'a> RawUse<'a> {
                 Ok(Answer::json(&verified(&done.output))?.recorded(&done.receipt))
             }
             Verb::Mac => {
-                let done = arrival.perform(Use::new(key, Mac { data: body })).await?;
+                let done = arrival.perform(Use::new(key, Mac { data: body, spec: None })).await?;
                 let answer = Answer::octets(done.output.tag);
                 Ok(answer.used(done.output.key, done.output.version).recorded(&done.receipt))
             }
             Verb::VerifyMac => {
                 let (tag, version) = (octets(headers, header::TAG)?, version(headers)?);
-                let what = VerifyMac { data: body, tag, version };
+                let what = VerifyMac { data: body, tag, version, spec: None };
                 let done = arrival.perform(Use::new(key, what)).await?;
                 Ok(Answer::json(&verified(&done.output))?.recorded(&done.receipt))
             }

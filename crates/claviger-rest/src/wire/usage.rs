@@ -96,10 +96,10 @@ uses! {
         },
         |output| verified(&output);
     Mac => Mac, false, Maced:
-        |asked| service::Mac { data: asked.data.0 },
+        |asked| service::Mac { data: asked.data.0, spec: None },
         |output| wire::Maced { tag: output.tag.into(), key: output.key.into(), version: output.version };
     VerifyMac => VerifyMac, false, Verified:
-        |asked| service::VerifyMac { data: asked.data.0, tag: asked.tag.0, version: asked.version },
+        |asked| service::VerifyMac { data: asked.data.0, tag: asked.tag.0, version: asked.version, spec: None },
         |output| verified(&output);
     Wrap => Wrap, false, Sealed:
         |asked| service::Wrap { material: secret_in(asked.material) },

@@ -23,10 +23,13 @@ pub struct QuickstartArgs {
     dir: PathBuf,
     #[command(flatten)]
     root: RootArgs,
+    /// Make a ring `evaluation` too, with an access key that may do everything in it, for AWS clients
+    #[arg(long)]
+    evaluation: bool,
     /// Write URLs, CA and profiles to this file, as JSON, once serving
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
-    /// Address of the control plane; data is one port above, metrics nine; port 0 takes any that are free
+    /// Address of the control plane; data is one port above, AWS KMS two, metrics nine; port 0 takes any that are free
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
 }
@@ -44,6 +47,7 @@ pub(super) fn run(args: QuickstartArgs, output: Output) -> Result<ExitCode, Serv
         root: args.root.resolve()?,
         dir: args.dir,
         listen: args.listen,
+        evaluation: args.evaluation,
         ready_file: args.ready_file,
     };
     on_runtime(async move {
@@ -62,6 +66,19 @@ const SOFTWARE_ROOT: &str = "warning: the root key is kept by software (insecure
 not for data that matters. Whoever reads this folder has every key. A token is taken with \
 `--root pkcs11 --library FILE --token LABEL --pin-file FILE` in a new folder.";
 
+fn evaluation(ready: &Ready) -> String {
+    ready.clients.get("aws").map_or_else(String::new, |path| {
+        format!(
+            "
+Or with the tools of AWS, in the ring `evaluation`, whose access key may do everything in it:
+  . {}
+  aws kms create-key --description 'first steps'
+",
+            path.display()
+        )
+    })
+}
+
 fn next_steps(ready: &Ready) -> String {
     let profile =
         |name: &str| ready.profiles.get(name).map_or_else(String::new, |path| path.display().to_string());
@@ -70,6 +87,7 @@ fn next_steps(ready: &Ready) -> String {
 Claviger serves.
   control plane  {control}
   data plane     {data}
+  AWS KMS        {aws}
   metrics        {metrics}/metrics
   root           {root}
 
@@ -81,14 +99,16 @@ Next, in another terminal:
     grant create app --key orders/main --operations encrypt,decrypt --reason 'first steps'
   echo hello | claviger --profile {app} encrypt --key orders/main > hello.sealed
   claviger --profile {app} decrypt < hello.sealed
-
+{evaluation}
 Ctrl-C stops it. The same command starts it again with the same data.",
         control = ready.urls.control,
         data = ready.urls.data,
+        aws = ready.urls.aws,
         metrics = ready.urls.metrics,
         root = ready.root,
         administrator = profile("administrator"),
         security_officer = profile("security_officer"),
         app = profile("app"),
+        evaluation = evaluation(ready),
     )
 }

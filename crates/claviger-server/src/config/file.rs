@@ -25,6 +25,7 @@ pub(super) struct File {
     pub(super) limits: Limits,
     pub(super) log: Log,
     pub(super) audit: Audit,
+    pub(super) aws: Aws,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -32,6 +33,7 @@ pub(super) struct File {
 pub(super) struct Listen {
     pub(super) control: Option<String>,
     pub(super) data: Option<String>,
+    pub(super) aws: Option<String>,
     pub(super) metrics: Option<String>,
 }
 
@@ -83,6 +85,14 @@ pub(super) struct Log {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Audit {
     pub(super) cut_seconds: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Aws {
+    pub(super) partition: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) account: Option<String>,
 }
 
 /// Reads `path`, lets the environment override it, and refuses any key that is not in the list.

@@ -13,6 +13,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use claviger_aws::{NotARealm, Realm};
+
 pub use error::ConfigError;
 pub use limits::Limits;
 pub use root::{PinSource, Root, SoftwareSeal, TokenSelector};
@@ -37,6 +39,8 @@ pub struct Config {
     pub log: Log,
     /// The log of entries.
     pub audit: Audit,
+    /// What this deployment is to AWS clients.
+    pub aws: Realm,
 }
 
 /// The addresses to listen on. Port 0 takes any that is free.
@@ -46,6 +50,8 @@ pub struct Listen {
     pub control: SocketAddr,
     /// The data plane: applications, with grants.
     pub data: SocketAddr,
+    /// The API of AWS KMS: applications, with grants and access keys.
+    pub aws: SocketAddr,
     /// Metrics and health, in plain HTTP and therefore on loopback.
     pub metrics: SocketAddr,
 }
@@ -128,16 +134,18 @@ impl Config {
             limits: Limits::from_file(&file.limits, &origin)?,
             log: Log::from_file(&file.log, &origin)?,
             audit: Audit::from_file(&file.audit, &origin)?,
+            aws: realm(&file.aws, &origin)?,
         })
     }
 }
 
 impl Listen {
     /// The addresses that documents speak of.
-    pub const DEFAULT: [&'static str; 3] = ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7409"];
+    pub const DEFAULT: [&'static str; 4] =
+        ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402", "127.0.0.1:7409"];
 
     fn from_file(file: &file::Listen, origin: &str) -> Result<Self, ConfigError> {
-        let [control, data, metrics] = Self::DEFAULT;
+        let [control, data, aws, metrics] = Self::DEFAULT;
         let address = |key: &str, written: &Option<String>, default: &str| {
             let text = written.as_deref().unwrap_or(default);
             text.parse::<SocketAddr>().map_err(|_| {
@@ -151,6 +159,7 @@ impl Listen {
         let listen = Self {
             control: address("listen.control", &file.control, control)?,
             data: address("listen.data", &file.data, data)?,
+            aws: address("listen.aws", &file.aws, aws)?,
             metrics: address("listen.metrics", &file.metrics, metrics)?,
         };
         listen.check(origin)?;
@@ -167,6 +176,9 @@ impl Listen {
         }
         let pairs = [
             ("listen.data", self.data, "listen.control", self.control),
+            ("listen.aws", self.aws, "listen.control", self.control),
+            ("listen.aws", self.aws, "listen.data", self.data),
+            ("listen.metrics", self.metrics, "listen.aws", self.aws),
             ("listen.metrics", self.metrics, "listen.control", self.control),
             ("listen.metrics", self.metrics, "listen.data", self.data),
         ];
@@ -211,6 +223,24 @@ impl Audit {
             }
         }
     }
+}
+
+/// The realm that AWS clients see.
+fn realm(file: &file::Aws, origin: &str) -> Result<Realm, ConfigError> {
+    let usual = Realm::default();
+    let realm = Realm {
+        partition: file.partition.clone().unwrap_or(usual.partition),
+        region: file.region.clone().unwrap_or(usual.region),
+        account: file.account.clone().unwrap_or(usual.account),
+    };
+    let (key, said) = match realm.check() {
+        Ok(()) => return Ok(realm),
+        Err(NotARealm::Account) => ("aws.account", &realm.account),
+        Err(NotARealm::Partition) => ("aws.partition", &realm.partition),
+        Err(NotARealm::Region) => ("aws.region", &realm.region),
+    };
+    let why = realm.check().err().map(|error| error.to_string()).unwrap_or_default();
+    Err(invalid(origin, key, format!("is `{said}`; {why}")))
 }
 
 fn invalid(origin: &str, key: &str, reason: String) -> ConfigError {

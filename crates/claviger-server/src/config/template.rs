@@ -8,8 +8,8 @@ use super::{Limits, Listen, PinSource, Root, SoftwareSeal, TokenSelector};
 /// What differs from one written configuration to the next.
 #[derive(Debug, Clone)]
 pub struct Template {
-    /// The addresses of control, data and metrics.
-    pub listen: [String; 3],
+    /// The addresses of control, data, AWS KMS and metrics.
+    pub listen: [String; 4],
     /// The root, with paths as they shall be written.
     pub root: Root,
 }
@@ -24,7 +24,7 @@ impl Template {
     /// The text. Its paths are relative to its folder: `data`, `pki/`.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let [control, data, metrics] = self.listen.each_ref().map(|address| quoted(address));
+        let [control, data, aws, metrics] = self.listen.each_ref().map(|address| quoted(address));
         let root = self.root_lines();
         let Limits { body_bytes, header_bytes, headers, connections, concurrency, backlog, .. } =
             Limits::default();
@@ -45,6 +45,8 @@ data_dir = "data"
 control = {control}
 # Data plane: applications, with grants. TLS 1.3.
 data = {data}
+# The API of AWS KMS: applications, with access keys. TLS 1.3.
+aws = {aws}
 # /metrics, /healthz, /readyz in plain HTTP: loopback only.
 metrics = {metrics}
 
@@ -71,6 +73,12 @@ client_ca = "pki/ca.crt"
 # idle_seconds = {idle}
 # write_stall_seconds = {write_stall}
 # shutdown_seconds = {shutdown}
+
+[aws]
+# What this deployment is to AWS clients; ARNs are made of it, so that a change renames every key to them.
+# partition = "aws"
+# region = "us-east-1"
+# account = "000000000000"
 
 [log]
 # What is traced on standard error: error, warn, info, debug, or a filter by module.

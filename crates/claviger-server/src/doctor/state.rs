@@ -67,6 +67,7 @@ fn ports(config: &Config) -> Vec<Finding> {
     let listen = [
         ("control", config.listen.control),
         ("data", config.listen.data),
+        ("aws", config.listen.aws),
         ("metrics", config.listen.metrics),
     ];
     let taken: Vec<_> = listen.into_iter().filter_map(|(name, address)| port(name, address)).collect();

@@ -11,6 +11,7 @@ use claviger_core::principal::Standing;
 use claviger_core::{Action, GrantId, KeyId};
 
 use super::create_grant::Terms;
+use super::granted::{NamedGrant, named};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::pipeline::submission::{Note, reference};
@@ -83,6 +84,102 @@ impl Operation for DelegateGrant {
     }
 }
 
+/// What one of many grants gives.
+#[derive(Clone, Debug)]
+pub struct NewGrant {
+    /// To whom.
+    pub principal: PrincipalRef,
+    /// Which actions.
+    pub operations: Vec<Action>,
+    /// Under which conditions.
+    pub conditions: Conditions,
+    /// Its name, which begins with the prefix of the set.
+    pub name: String,
+}
+
+/// Replaces a set of grants on one key, all at once: those whose names begin with the prefix go, the given ones come. What
+/// stays the same is left alone.
+#[derive(Debug)]
+pub struct ReplaceDelegatedGrants {
+    /// The key.
+    pub key: KeyRef,
+    /// What the names of the set begin with.
+    pub prefix: &'static str,
+    /// What there shall be.
+    pub grants: Vec<NewGrant>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Most grants of a set.
+const MOST: usize = 500;
+
+impl Operation for ReplaceDelegatedGrants {
+    type Output = ();
+
+    fn action(&self) -> Action {
+        Action::DelegateGrant
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<()>, ServiceError> {
+        let record = view.record()?;
+        if self.grants.len() > MOST {
+            return Err(ServiceError::invalid(format!("at most {MOST} grants are given at once")));
+        }
+        let selector = Selector::Key(record.key.id);
+        let in_set = |grant: &Grant| {
+            grant.selector == selector && grant.name.as_ref().is_some_and(|name| name.starts_with(self.prefix))
+        };
+        let mut old = view.all_grants(on_key(record.key.id)).await?;
+        old.retain(in_set);
+        let (mut changes, mut subjects) = (Vec::new(), Vec::new());
+        for new in &self.grants {
+            let principal = view.state.principal(&new.principal).await?;
+            check_delegation(&principal, record.ring.policy.separation, &new.operations)?;
+            holds_all(view, &new.operations).await?;
+            let terms = Terms {
+                operations: &new.operations,
+                conditions: &new.conditions,
+                reason: &self.reason,
+                name: Some(&new.name),
+                retiring: None,
+            };
+            let operations = terms.operations();
+            let same = |grant: &Grant| {
+                grant.principal == principal.id
+                    && grant.name.as_ref() == Some(&new.name)
+                    && grant.operations == operations
+                    && grant.conditions == new.conditions
+            };
+            match old.iter().position(same) {
+                Some(at) => drop(old.swap_remove(at)),
+                None => add(&mut changes, terms.give(view, &principal, selector, &record.ring)?.1),
+            }
+        }
+        for grant in old {
+            subjects.push(Subject::Grant(grant.id, grant.principal));
+            changes.push(Change::PutGrant(Grant { standing: Standing::Revoked, ..grant }));
+        }
+        if subjects.is_empty() {
+            return Ok(Staged::changing((), changes, view.note()));
+        }
+        Ok(Staged::tightening((), changes, subjects, view.note()))
+    }
+}
+
+/// Adds changes, each row once: grants of a set share their ring, and often their principal.
+fn add(changes: &mut Vec<Change>, more: Vec<Change>) {
+    for change in more {
+        if !changes.contains(&change) {
+            changes.push(change);
+        }
+    }
+}
+
 /// Does the caller have each of these rights on the key, whatever a call says of itself?
 async fn holds_all(view: &View<'_>, operations: &[Action]) -> Result<(), ServiceError> {
     let record = view.record()?;
@@ -119,7 +216,7 @@ pub struct ReadKeyGrants {
 }
 
 impl Operation for ReadKeyGrants {
-    type Output = Vec<Grant>;
+    type Output = Vec<NamedGrant>;
 
     fn action(&self) -> Action {
         Action::ReadKeyGrants
@@ -129,12 +226,13 @@ impl Operation for ReadKeyGrants {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Grant>>, ServiceError> {
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         let mut filter = on_key(view.record()?.key.id);
         if let Some(principal) = &self.principal {
             filter.principal = Some(view.state.principal(principal).await?.id);
         }
-        Ok(Staged::reading(view.store().list_grants(filter, self.page.clone()).await?, view.note()))
+        let grants = view.store().list_grants(filter, self.page.clone()).await?;
+        Ok(Staged::reading(named(view, grants).await?, view.note()))
     }
 }
 

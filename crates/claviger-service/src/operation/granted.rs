@@ -136,7 +136,7 @@ pub struct ListRetirableGrants {
 }
 
 impl Operation for ListRetirableGrants {
-    type Output = Vec<Grant>;
+    type Output = Vec<NamedGrant>;
 
     fn action(&self) -> Action {
         Action::ListGranted
@@ -146,10 +146,59 @@ impl Operation for ListRetirableGrants {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Grant>>, ServiceError> {
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         let filter = GrantFilter { retiring: Some(view.caller.principal().id), ..GrantFilter::default() };
-        Ok(Staged::reading(view.store().list_grants(filter, self.page.clone()).await?, view.note()))
+        let grants = view.store().list_grants(filter, self.page.clone()).await?;
+        Ok(Staged::reading(named(view, grants).await?, view.note()))
     }
+}
+
+/// A grant with the names of those in it.
+#[derive(Clone, Debug)]
+pub struct NamedGrant {
+    /// The grant.
+    pub grant: Grant,
+    /// To whom.
+    pub principal: Name,
+    /// Who else may end it.
+    pub retiring: Option<Name>,
+}
+
+/// Grants with the names of those in them.
+pub(super) async fn named(view: &View<'_>, grants: Vec<Grant>) -> Result<Vec<NamedGrant>, ServiceError> {
+    let mut names = BTreeMap::new();
+    let ids: BTreeSet<_> =
+        grants.iter().flat_map(|grant| [Some(grant.principal), grant.retiring]).flatten().collect();
+    for id in ids {
+        let found = view.store().find_principal(id).await?;
+        names.insert(id, found.ok_or_else(ServiceError::not_found)?.name);
+    }
+    let named = |grant: Grant| {
+        let principal = names.get(&grant.principal)?.clone();
+        let retiring = grant.retiring.and_then(|id| names.get(&id).cloned());
+        Some(NamedGrant { grant, principal, retiring })
+    };
+    Ok(grants.into_iter().filter_map(named).collect())
+}
+
+/// At most `wanted` keys of a ring behind `after` that are not destroyed.
+async fn living(
+    view: &View<'_>,
+    ring: KeyRingId,
+    mut after: Option<KeyName>,
+    wanted: usize,
+) -> Result<Vec<(KeyName, KeyId)>, ServiceError> {
+    let limit = u32::try_from(wanted).unwrap_or(1000);
+    let filter = KeyFilter { ring: Some(ring), ..KeyFilter::default() };
+    let mut found = Vec::new();
+    while found.len() < wanted {
+        let keys = view.store().list_keys(filter.clone(), Page { after: after.clone(), limit }).await?;
+        let Some((last, _)) = keys.last() else { break };
+        after = Some(last.clone());
+        let living = keys.into_iter().filter(|(_, key)| !key.state.is_destroyed());
+        found.extend(living.map(|(name, key)| (name, key.id)).take(wanted - found.len()));
+    }
+    Ok(found)
 }
 
 /// What of a ring somebody was granted.
@@ -178,7 +227,8 @@ impl Reach {
                     }
                 }
                 Selector::Key(id) => {
-                    if let Some(record) = view.store().find_key(id).await? {
+                    let record = view.store().find_key(id).await?;
+                    if let Some(record) = record.filter(|record| !record.key.state.is_destroyed()) {
                         let ring = reach
                             .entry(record.ring.name.clone())
                             .or_insert_with(|| (record.ring.id, Part::Keys(BTreeMap::new())));
@@ -228,12 +278,7 @@ impl Reach {
             }
             let after = page.after.as_ref().filter(|after| after.ring == *name);
             match part {
-                Part::Ring => {
-                    let filter = KeyFilter { ring: Some(*id), ..KeyFilter::default() };
-                    let limit = u32::try_from(wanted).unwrap_or(page.limit);
-                    let keys = view.store().list_keys(filter, Page { after: after.cloned(), limit }).await?;
-                    found.extend(keys.into_iter().map(|(name, key)| (name, key.id)));
-                }
+                Part::Ring => found.extend(living(view, *id, after.cloned(), wanted).await?),
                 Part::Keys(keys) => {
                     let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(&after.key));
                     let keys = keys.range::<Name, _>((from, Bound::Unbounded)).take(wanted);

@@ -53,10 +53,14 @@ pub use create_grant::{CreateGrant, GrantOn};
 pub use create_key::CreateKey;
 pub use create_principal::CreatePrincipal;
 pub use create_ring::CreateRing;
-pub use delegation::{DelegateGrant, ReadKeyGrants, RetireGrant, WithdrawDelegatedGrant};
+pub use delegation::{
+    DelegateGrant, NewGrant, ReadKeyGrants, ReplaceDelegatedGrants, RetireGrant, WithdrawDelegatedGrant,
+};
 pub use destroy_key::{CancelDestroy, DestroyKey, ScheduleDestroy};
 pub use explain_key::ExplainKey;
-pub use granted::{DescribeKey, ListGrantedAliases, ListGrantedKeys, ListRetirableGrants, ReadSelf};
+pub use granted::{
+    DescribeKey, ListGrantedAliases, ListGrantedKeys, ListRetirableGrants, NamedGrant, ReadSelf,
+};
 pub use import_material::{ImportMaterial, MaterialImported};
 pub use initialize::{FirstPrincipal, Initialize};
 pub use read_grant::{ListGrants, ReadGrant};

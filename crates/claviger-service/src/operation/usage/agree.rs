@@ -6,7 +6,7 @@ use claviger_core::port::provider::Process;
 use claviger_core::{Action, KeyId, Purpose, Spec};
 
 use super::{KeyUse, Opened, Workplace, secret};
-use crate::error::ServiceError;
+use crate::error::{ErrorKind, ServiceError};
 use crate::operation::{Operation, Staged};
 use crate::pipeline::submission::Note;
 use crate::reference::{KeyRef, TargetRef};
@@ -45,6 +45,8 @@ pub struct PublicKeyOf {
     pub spki: Vec<u8>,
     /// Its algorithm.
     pub spec: Spec,
+    /// What it is for.
+    pub purpose: Purpose,
     /// The key.
     pub key: KeyId,
     /// Number of the version.
@@ -58,6 +60,8 @@ pub struct ReadPublicKey {
     pub key: KeyRef,
     /// Of this version; the primary one by default.
     pub version: Option<u32>,
+    /// Only while the version may be used?
+    pub in_use: bool,
 }
 
 impl Operation for ReadPublicKey {
@@ -75,9 +79,12 @@ impl Operation for ReadPublicKey {
         let record = view.record()?;
         let number = self.version.unwrap_or(record.key.primary);
         let version = record.find_version(number).ok_or_else(ServiceError::not_found)?;
+        if self.in_use {
+            record.processing(number, view.now)?;
+        }
         let spki =
-            version.public_key.clone().ok_or_else(|| ServiceError::invalid("the key has no public half"))?;
-        let public = PublicKeyOf { spki, spec: record.key.spec, key: record.key.id, version: number };
+            version.public_key.clone().ok_or_else(|| ServiceError::new(ErrorKind::Unsupported, "the key has no public half"))?;
+        let public = PublicKeyOf { spki, spec: record.key.spec, purpose: record.key.purpose, key: record.key.id, version: number };
         Ok(Staged::reading(public, Note { version: Some(number), ..view.note() }))
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use claviger_core::port::provider::{Process, Protect};
-use claviger_core::{Action, KeyId, Purpose};
+use claviger_core::{Action, KeyId, Purpose, Spec};
 
 use super::{KeyUse, Verified, Workplace, bytes, verified};
 use crate::error::ServiceError;
@@ -23,6 +23,8 @@ pub struct Maced {
 pub struct Mac {
     /// The data.
     pub data: Bytes,
+    /// Only if the key is of this spec.
+    pub spec: Option<Spec>,
 }
 
 impl KeyUse for Mac {
@@ -35,6 +37,7 @@ impl KeyUse for Mac {
     }
 
     async fn apply(&self, at: &Workplace<'_>) -> Result<(Maced, u32), ServiceError> {
+        at.is_of(self.spec)?;
         let protecting = at.protecting()?;
         let id = protecting.version().id;
         let tag = bytes(at.protect(protecting, Protect::Mac { data: &self.data }).await?)?;
@@ -51,6 +54,8 @@ pub struct VerifyMac {
     pub tag: Bytes,
     /// Only under this version.
     pub version: Option<u32>,
+    /// Only if the key is of this spec.
+    pub spec: Option<Spec>,
 }
 
 impl KeyUse for VerifyMac {
@@ -63,6 +68,7 @@ impl KeyUse for VerifyMac {
     }
 
     async fn apply(&self, at: &Workplace<'_>) -> Result<(Verified, u32), ServiceError> {
+        at.is_of(self.spec)?;
         let key = at.key_id()?;
         let mut newest = 0;
         for processing in at.candidates(self.version)? {

@@ -16,7 +16,7 @@ use claviger_core::action::Effect;
 use claviger_core::key::{KeyVersion, Processing, Protecting};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{Process, Product, Protect};
-use claviger_core::{Action, KeyId, Purpose};
+use claviger_core::{Action, KeyId, Purpose, Spec};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::envelope::{Context, Header};
 
@@ -253,6 +253,18 @@ impl<'a> Workplace<'a> {
                 .because_of(Obstacle::Purpose(key.purpose)));
         }
         Ok(Self { view })
+    }
+
+    /// Refuses if the caller takes the key for one of another spec.
+    fn is_of(&self, spec: Option<Spec>) -> Result<(), ServiceError> {
+        let key = &self.view.record()?.key;
+        match spec {
+            Some(spec) if spec != key.spec => {
+                let message = format!("the key is of {}, not of {spec}", key.spec);
+                Err(ServiceError::new(ErrorKind::WrongPurpose, message))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn key_id(&self) -> Result<KeyId, ServiceError> {

@@ -10,7 +10,7 @@ use super::{KeyUse, NamesItsKey, Opened, Sealed, Workplace, bytes, no_header, se
 use crate::error::{ErrorKind, ServiceError};
 
 /// Shortest and longest data key, in bytes.
-const DATA_KEY: std::ops::RangeInclusive<u32> = 16..=1024;
+const DATA_KEY: std::ops::RangeInclusive<u32> = 1..=1024;
 /// Header, nonce and tag: what a ciphertext has more than its plaintext, at least.
 const ROOM: usize = 28 + 24 + 16;
 

@@ -6,7 +6,7 @@ use claviger_core::{Action, KeyId, Purpose};
 use claviger_crypto::{Message, SignatureAlgorithm};
 
 use super::{KeyUse, Workplace, bytes, verified};
-use crate::error::ServiceError;
+use crate::error::{ErrorKind, ServiceError};
 
 /// A signature.
 #[derive(Debug)]
@@ -42,7 +42,8 @@ impl Workplace<'_> {
         let chosen = wanted.or_else(|| known.first().copied()).filter(|algorithm| known.contains(algorithm));
         chosen.ok_or_else(|| {
             let names: Vec<_> = known.iter().map(|algorithm| algorithm.name()).collect();
-            ServiceError::invalid(format!("the key signs with: {}", names.join(", ")))
+            let message = format!("the key signs with: {}", names.join(", "));
+            ServiceError::new(ErrorKind::WrongPurpose, message)
         })
     }
 }

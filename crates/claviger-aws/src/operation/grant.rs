@@ -1,0 +1,324 @@
+//! Grants on keys.
+
+use claviger_core::grant::{Conditions, Selector};
+use claviger_core::port::store::Page;
+use claviger_core::{Action, GrantId, Name};
+use claviger_service::PrincipalRef;
+use claviger_service::operation::{
+    DelegateGrant, ListRetirableGrants, NamedGrant, ReadKeyGrants, RetireGrant, WithdrawDelegatedGrant,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Answered;
+use super::key::{next_marker, page};
+use crate::answer::Answer;
+use crate::error::{AwsError, code};
+use crate::names;
+use crate::realm::Realm;
+use crate::session::Session;
+use crate::wire::{Pairs, Violations, grant_tokens, marker, seconds};
+
+/// `GrantToken` of a grant: its identifier, which is no secret.
+fn token(grant: GrantId) -> String {
+    marker::write(&grant)
+}
+
+/// The grant of a `GrantToken`.
+pub(crate) fn of_token(token: &str) -> Option<GrantId> {
+    marker::read(Some(token)).ok().flatten()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Constraints {
+    encryption_context_subset: Option<Pairs>,
+    encryption_context_equals: Option<Pairs>,
+    source_arn: Option<String>,
+}
+
+impl Constraints {
+    fn to_conditions(&self) -> Result<Conditions, AwsError> {
+        if self.source_arn.is_some() {
+            return Err(AwsError::unsupported("SourceArn names what calls for a service of AWS; there are none here"));
+        }
+        let pairs = |pairs: &Option<Pairs>| -> Result<Option<Vec<(String, String)>>, AwsError> {
+            let Some(pairs) = pairs else { return Ok(None) };
+            let context = pairs.to_context()?;
+            Ok(Some(context.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
+        };
+        Ok(Conditions {
+            context_equals: pairs(&self.encryption_context_subset)?.unwrap_or_default(),
+            context_exactly: pairs(&self.encryption_context_equals)?,
+            ..Conditions::default()
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CreateInput {
+    key_id: Option<String>,
+    grantee_principal: Option<String>,
+    retiring_principal: Option<String>,
+    operations: Option<Vec<String>>,
+    constraints: Option<Constraints>,
+    grant_tokens: Option<Vec<String>>,
+    name: Option<String>,
+    dry_run: Option<bool>,
+    grantee_service_principal: Option<String>,
+    retiring_service_principal: Option<String>,
+}
+
+/// The principal that an ARN means.
+///
+/// # Errors
+/// `InvalidArnException` for an ARN of no principal of this account.
+fn principal(realm: &Realm, arn: &str) -> Result<Name, AwsError> {
+    realm.principal(arn).ok_or_else(|| AwsError::invalid_arn(arn))
+}
+
+pub(crate) async fn create(session: &Session<'_>, input: CreateInput) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    let operations = violations.required("operations", input.operations);
+    for operation in &operations {
+        violations.word("operations", operation, names::GRANTED.map(|(name, _)| name));
+    }
+    if let Some(name) = &input.name {
+        violations.text("name", name, 1..=256);
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '/' | '_' | '-');
+        violations.pattern("name", name, "^[a-zA-Z0-9:/_-]+$", fits);
+    }
+    let tokens = grant_tokens(input.grant_tokens.as_ref(), &mut violations);
+    violations.done()?;
+    tokens?;
+    if input.grantee_service_principal.is_some() || input.retiring_service_principal.is_some() {
+        return Err(AwsError::unsupported("there are no services of AWS here to grant anything to"));
+    }
+    if input.name.as_ref().is_some_and(|name| name.starts_with(super::policy::PREFIX)) {
+        let message = format!("names that begin with {} are for what key policies give", super::policy::PREFIX);
+        return Err(AwsError::validation(message));
+    }
+    let realm = session.realm();
+    let wanted = realm.wanted_by_id(&key)?;
+    let grantee = input.grantee_principal.ok_or_else(|| AwsError::validation("GranteePrincipal is required."))?;
+    let grantee = principal(realm, &grantee)?;
+    let retiring = input.retiring_principal.as_deref().map(|arn| principal(realm, arn)).transpose()?;
+    let retires = operations.iter().any(|operation| operation == "RetireGrant");
+    let actions = actions(&operations)?;
+    let what = DelegateGrant {
+        key: wanted.key.clone(),
+        principal: PrincipalRef::Name(grantee.clone()),
+        operations: actions,
+        conditions: input.constraints.unwrap_or_default().to_conditions()?,
+        reason: "given through AWS KMS".to_owned(),
+        name: input.name,
+        retiring: retiring.or(retires.then_some(grantee)).map(PrincipalRef::Name),
+    };
+    let done = session.perform_or_try(&wanted, what, input.dry_run).await?;
+    let grant = done.output.id;
+    let answer = json!({ "GrantToken": token(grant), "GrantId": grant.to_string() });
+    Ok(Answer::json(&answer)?.recorded(done.receipt))
+}
+
+/// What the words of a grant mean.
+fn actions(operations: &[String]) -> Result<Vec<Action>, AwsError> {
+    let named = |word: &String| names::GRANTED.into_iter().find(|(name, _)| name == word);
+    let actions: Vec<_> = operations.iter().filter_map(named).filter_map(|(_, action)| action).collect();
+    if actions.is_empty() {
+        return Err(AwsError::validation("a grant names at least one operation beside RetireGrant"));
+    }
+    Ok(actions)
+}
+
+/// A grant as lists show it; none if it is of another kind than AWS KMS has.
+fn entry(realm: &Realm, named: &NamedGrant) -> Option<Value> {
+    let grant = &named.grant;
+    let Selector::Key(key) = grant.selector else { return None };
+    let mut operations: Vec<_> = grant.operations.iter().filter_map(|action| names::granted(*action)).collect();
+    if grant.retiring == Some(grant.principal) {
+        operations.push("RetireGrant");
+    }
+    let mut entry = json!({
+        "KeyId": realm.key_arn(key),
+        "GrantId": grant.id.to_string(),
+        "CreationDate": seconds(grant.created_at),
+        "GranteePrincipal": realm.user_arn(&named.principal),
+        "IssuingAccount": realm.root_arn(),
+        "Operations": operations,
+    });
+    let object = entry.as_object_mut()?;
+    if let Some(name) = &grant.name {
+        object.insert("Name".to_owned(), json!(name));
+    }
+    if let Some(retiring) = &named.retiring {
+        object.insert("RetiringPrincipal".to_owned(), json!(realm.user_arn(retiring)));
+    }
+    let map = |pairs: &[(String, String)]| -> Value {
+        pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
+    };
+    let mut constraints = serde_json::Map::new();
+    if !grant.conditions.context_equals.is_empty() {
+        constraints.insert("EncryptionContextSubset".to_owned(), map(&grant.conditions.context_equals));
+    }
+    if let Some(exactly) = &grant.conditions.context_exactly {
+        constraints.insert("EncryptionContextEquals".to_owned(), map(exactly));
+    }
+    if !constraints.is_empty() {
+        object.insert("Constraints".to_owned(), Value::Object(constraints));
+    }
+    Some(entry)
+}
+
+/// Is it a grant that this protocol lists: on one key, and not what a key policy gives?
+fn is_listed(named: &NamedGrant) -> bool {
+    let of_policy = named.grant.name.as_ref().is_some_and(|name| name.starts_with(super::policy::PREFIX));
+    matches!(named.grant.selector, Selector::Key(_)) && !of_policy
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListInput {
+    limit: Option<i64>,
+    marker: Option<String>,
+    key_id: Option<String>,
+    grant_id: Option<String>,
+    grantee_principal: Option<String>,
+    grantee_service_principal: Option<String>,
+}
+
+pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
+    let mut violations = Violations::default();
+    let limit = violations.limit(input.limit, 50);
+    let key = violations.key_id(input.key_id);
+    if let Some(grant) = &input.grant_id {
+        violations.text("grantId", grant, 1..=128);
+    }
+    violations.done()?;
+    let realm = session.realm();
+    let wanted = realm.wanted_by_id(&key)?;
+    if input.grantee_service_principal.is_some() {
+        return Err(AwsError::unsupported("there are no services of AWS here to grant anything to"));
+    }
+    let only = input.grant_id.as_deref().map(grant_id).transpose()?;
+    let principal = input.grantee_principal.as_deref().map(|arn| principal(realm, arn)).transpose()?;
+    let mut after = marker::read::<GrantId>(input.marker.as_deref())?;
+    let mut found = Vec::new();
+    let most = usize::try_from(limit).unwrap_or(1000) + 1;
+    // Grants that are not of this protocol are passed over: a page is filled from as many as it takes.
+    loop {
+        let read = ReadKeyGrants {
+            key: wanted.key.clone(),
+            principal: principal.clone().map(PrincipalRef::Name),
+            page: Page { after, limit: 1000 },
+        };
+        let done = session.perform(&wanted, read).await?;
+        after = done.output.last().map(|last| last.grant.id);
+        let full = done.output.len() == 1000;
+        found.extend(
+            done.output
+                .into_iter()
+                .filter(|named| is_listed(named) && only.is_none_or(|only| named.grant.id == only)),
+        );
+        if found.len() >= most || !full {
+            return grants(realm, found, limit).map(|answer| answer.recorded(done.receipt));
+        }
+    }
+}
+
+fn grants(realm: &Realm, mut found: Vec<NamedGrant>, limit: u32) -> Answered {
+    let next = next_marker(&mut found, limit, |named| &named.grant.id);
+    let grants: Vec<_> = found.iter().filter_map(|named| entry(realm, named)).collect();
+    Answer::json(&page("Grants", json!(grants), next))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct RetirableInput {
+    limit: Option<i64>,
+    marker: Option<String>,
+    retiring_principal: Option<String>,
+    retiring_service_principal: Option<String>,
+}
+
+pub(crate) async fn list_retirable(session: &Session<'_>, input: RetirableInput) -> Answered {
+    let mut violations = Violations::default();
+    let limit = violations.limit(input.limit, 50);
+    violations.done()?;
+    let realm = session.realm();
+    if input.retiring_service_principal.is_some() {
+        return Err(AwsError::unsupported("there are no services of AWS here to grant anything to"));
+    }
+    let arn = input
+        .retiring_principal
+        .ok_or_else(|| AwsError::validation("RetiringPrincipal is required."))?;
+    let retiring = principal(realm, &arn)?;
+    let me = session.read_self().await?.output;
+    if me.name != retiring {
+        let message = format!(
+            "The caller is not authorized to perform: kms:ListRetirableGrants for {arn}: one may list one's own"
+        );
+        return Err(AwsError::new(code::ACCESS_DENIED, message));
+    }
+    let after = marker::read::<GrantId>(input.marker.as_deref())?;
+    let read = ListRetirableGrants { page: Page { after, limit: limit + 1 } };
+    let done = session.perform_at_large(read, "").await?;
+    Ok(grants(realm, done.output, limit)?.recorded(done.receipt))
+}
+
+/// # Errors
+/// `InvalidGrantIdException` for what is no identifier of a grant.
+fn grant_id(text: &str) -> Result<GrantId, AwsError> {
+    text.parse().map_err(|_| AwsError::new(code::INVALID_GRANT_ID, "the grant id is not one that a grant has"))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct RevokeInput {
+    key_id: Option<String>,
+    grant_id: Option<String>,
+    dry_run: Option<bool>,
+}
+
+pub(crate) async fn revoke(session: &Session<'_>, input: RevokeInput) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    let grant = violations.required("grantId", input.grant_id);
+    violations.done()?;
+    let mut wanted = session.realm().wanted_by_id(&key)?;
+    let grant = grant_id(&grant)?;
+    let what = WithdrawDelegatedGrant { key: wanted.key.clone(), grant };
+    wanted.missing = format!("Grant ID {grant} not found");
+    let done = session.perform_or_try(&wanted, what, input.dry_run).await?;
+    Ok(Answer::empty().recorded(done.receipt))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct RetireInput {
+    grant_token: Option<String>,
+    key_id: Option<String>,
+    grant_id: Option<String>,
+    dry_run: Option<bool>,
+}
+
+pub(crate) async fn retire(session: &Session<'_>, input: RetireInput) -> Answered {
+    let grant = match (input.grant_token.as_deref(), input.key_id.as_deref(), input.grant_id.as_deref()) {
+        (Some(token), None, None) => of_token(token).ok_or_else(|| {
+            AwsError::new(code::INVALID_GRANT_TOKEN, "the grant token is not one that a grant gave")
+        })?,
+        (None, Some(key), Some(grant)) => {
+            session.realm().wanted_by_id(key)?;
+            grant_id(grant)?
+        }
+        _ => {
+            return Err(AwsError::validation(
+                "You must specify either a grant token, or a combination of a key id and a grant id.",
+            ));
+        }
+    };
+    let done = session.try_perform(RetireGrant { grant }, input.dry_run == Some(true)).await;
+    let done = done.map_err(|error| session.told(&error, &format!("Grant ID {grant} not found")))?;
+    Ok(Answer::empty().recorded(done.receipt))
+}

@@ -1,0 +1,189 @@
+//! Material that is brought in.
+
+use claviger_core::{KeyVersionId, Spec};
+use claviger_crypto::WrappingAlgorithm;
+
+use claviger_service::operation::{DescribeKey, ImportMaterial, ReadImportParameters, RemoveImportedMaterial};
+use claviger_service::{ErrorKind, Obstacle};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Answered;
+use super::key::{is_imported, material_id};
+use crate::answer::Answer;
+use crate::error::{AwsError, code};
+use crate::names;
+use crate::realm::Wanted;
+use crate::session::Session;
+use crate::wire::{Blob, Violations, base64, instant, seconds};
+
+const ALGORITHMS: [&str; 6] = [
+    "RSAES_PKCS1_V1_5",
+    "RSAES_OAEP_SHA_1",
+    "RSAES_OAEP_SHA_256",
+    "RSA_AES_KEY_WRAP_SHA_1",
+    "RSA_AES_KEY_WRAP_SHA_256",
+    "SM2PKE",
+];
+const SPECS: [&str; 4] = ["RSA_2048", "RSA_3072", "RSA_4096", "SM2"];
+
+fn algorithm(name: &str) -> Result<WrappingAlgorithm, AwsError> {
+    match name {
+        "RSAES_OAEP_SHA_1" => Ok(WrappingAlgorithm::RsaesOaepSha1),
+        "RSAES_OAEP_SHA_256" => Ok(WrappingAlgorithm::RsaesOaepSha256),
+        "RSA_AES_KEY_WRAP_SHA_1" => Ok(WrappingAlgorithm::RsaAesKeyWrapSha1),
+        "RSA_AES_KEY_WRAP_SHA_256" => Ok(WrappingAlgorithm::RsaAesKeyWrapSha256),
+        _ => Err(AwsError::unsupported(format!("no module here unwraps {name}"))),
+    }
+}
+
+fn spec(name: &str) -> Result<Spec, AwsError> {
+    match name {
+        "RSA_2048" => Ok(Spec::Rsa2048),
+        "RSA_3072" => Ok(Spec::Rsa3072),
+        "RSA_4096" => Ok(Spec::Rsa4096),
+        _ => Err(AwsError::unsupported(format!("no module here unwraps with {name}"))),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ParametersInput {
+    key_id: Option<String>,
+    wrapping_algorithm: Option<String>,
+    wrapping_key_spec: Option<String>,
+}
+
+pub(crate) async fn parameters(session: &Session<'_>, input: ParametersInput) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    let wrapping = violations.required_word("wrappingAlgorithm", input.wrapping_algorithm, ALGORITHMS);
+    let wrapping_spec = violations.required_word("wrappingKeySpec", input.wrapping_key_spec, SPECS);
+    violations.done()?;
+    let wanted = session.realm().wanted_by_id(&key)?;
+    let read = ReadImportParameters {
+        key: wanted.key.clone(),
+        wrapping: algorithm(&wrapping)?,
+        wrapping_spec: spec(&wrapping_spec)?,
+    };
+    let done = session.try_perform(read, false).await.map_err(|error| refused(session, &wanted, &error))?;
+    let answer = json!({
+        "KeyId": session.realm().key_arn(done.output.key),
+        "ImportToken": base64(&done.output.token),
+        "PublicKey": base64(&done.output.public_key),
+        "ParametersValidTo": seconds(done.output.expires_at),
+    });
+    Ok(Answer::json(&answer)?.recorded(done.receipt))
+}
+
+/// A refusal in the words for imports: material that is made here is of the origin `AWS_KMS`.
+fn refused(session: &Session<'_>, wanted: &Wanted, error: &claviger_service::ServiceError) -> AwsError {
+    let told = session.told(error, &wanted.missing);
+    match (error.kind(), error.key()) {
+        (ErrorKind::Unsupported, Some(key)) if error.obstacle() == Some(Obstacle::MaterialMadeHere) => {
+            let arn = session.realm().key_arn(key);
+            let origin = names::origin(false);
+            let message = format!("{arn} origin is {origin} which is not valid for this operation.");
+            AwsError::unsupported(message).recorded_at(told.entry())
+        }
+        _ => told,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ImportInput {
+    key_id: Option<String>,
+    import_token: Option<Blob>,
+    encrypted_key_material: Option<Blob>,
+    valid_to: Option<f64>,
+    expiration_model: Option<String>,
+    import_type: Option<String>,
+    key_material_description: Option<String>,
+}
+
+/// Which material it is, the material itself says: `KeyMaterialId` would only say it again.
+pub(crate) async fn import_material(session: &Session<'_>, input: ImportInput) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    let token = violations.required_blob("importToken", input.import_token, 1..=6144);
+    let material = violations.required_blob("encryptedKeyMaterial", input.encrypted_key_material, 1..=6144);
+    let model = input.expiration_model.as_deref().unwrap_or("KEY_MATERIAL_EXPIRES");
+    violations.word("expirationModel", model, ["KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"]);
+    let kind = input.import_type.as_deref().unwrap_or("EXISTING_KEY_MATERIAL");
+    violations.word("importType", kind, ["NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"]);
+    if let Some(text) = &input.key_material_description {
+        violations.text("keyMaterialDescription", text, 0..=256);
+    }
+    violations.done()?;
+    let wanted = session.realm().wanted_by_id(&key)?;
+    let expires_at = match (model, input.valid_to) {
+        ("KEY_MATERIAL_EXPIRES", Some(at)) => {
+            let at = instant(at).ok_or_else(|| AwsError::validation("ValidTo is no instant"))?;
+            Some(at)
+        }
+        ("KEY_MATERIAL_EXPIRES", None) => {
+            return Err(AwsError::validation(
+                "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES",
+            ));
+        }
+        (_, Some(_)) => {
+            return Err(AwsError::validation(
+                "A validTo date can not be set if the ExpirationModel is KEY_MATERIAL_DOES_NOT_EXPIRE",
+            ));
+        }
+        (_, None) => None,
+    };
+    if input.key_material_description.is_some() {
+        return Err(AwsError::unsupported("material has no description here; leave KeyMaterialDescription out"));
+    }
+    let import = ImportMaterial {
+        key: wanted.key.clone(),
+        token: token.into_bytes(),
+        material: material.into_bytes(),
+        expires_at,
+        new_material: kind == "NEW_KEY_MATERIAL",
+    };
+    let done = session.try_perform(import, false).await.map_err(|error| refused(session, &wanted, &error))?;
+    let record = &done.output.record;
+    let version = KeyVersionId { key: record.key.id, number: done.output.version };
+    let id = material_id(version);
+    let answer = json!({ "KeyId": session.realm().key_arn(record.key.id), "KeyMaterialId": id });
+    Ok(Answer::json(&answer)?.recorded(done.receipt))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DeleteInput {
+    key_id: Option<String>,
+    key_material_id: Option<String>,
+}
+
+pub(crate) async fn delete_material(session: &Session<'_>, input: DeleteInput) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    violations.done()?;
+    let wanted = session.realm().wanted_by_id(&key)?;
+    let version = match &input.key_material_id {
+        None => None,
+        Some(id) => Some(version_of(session, &wanted, id).await?),
+    };
+    let remove = RemoveImportedMaterial { key: wanted.key.clone(), version, only_if_expired: false };
+    let done = session.try_perform(remove, false).await.map_err(|error| refused(session, &wanted, &error))?;
+    let record = &done.output;
+    let number = version.unwrap_or(record.key.primary);
+    let version = KeyVersionId { key: record.key.id, number };
+    let answer =
+        json!({ "KeyId": session.realm().key_arn(record.key.id), "KeyMaterialId": material_id(version) });
+    Ok(Answer::json(&answer)?.recorded(done.receipt))
+}
+
+/// The version that a `KeyMaterialId` names.
+async fn version_of(session: &Session<'_>, wanted: &Wanted, id: &str) -> Result<u32, AwsError> {
+    let record = session.perform(wanted, DescribeKey { key: wanted.key.clone() }).await?.output;
+    let found = record.versions.iter().find(|version| material_id(version.id) == id);
+    let found = found.filter(|_| is_imported(&record));
+    found.map(|version| version.id.number).ok_or_else(|| {
+        AwsError::new(code::NOT_FOUND, format!("the key has no material {id}"))
+    })
+}

@@ -1,0 +1,484 @@
+//! The life of keys.
+
+use std::time::Duration;
+
+use claviger_core::Timestamp;
+use claviger_core::key::{DataClass, Event, KeyRecord, KeyVersion, Labels, Origin, Protection, State};
+use claviger_core::port::store::Page;
+use claviger_core::{Action, KeyId, KeyName, KeyVersionId, Purpose, Spec};
+use claviger_service::operation::{
+    CancelDestroy, ChangeKeyState, CreateKey, DescribeKey, KeyPatch, ListGrantedKeys, ReadLastUse,
+    ScheduleDestroy, UpdateKey,
+};
+use claviger_service::{ErrorKind, KeyRef, Obstacle, RingRef};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Answered, policy, tag};
+use crate::answer::Answer;
+use crate::error::{AwsError, code};
+use crate::names;
+use crate::realm::{Realm, Wanted};
+use crate::session::Session;
+use crate::wire::{Violations, grant_tokens, marker, seconds};
+
+const DAY: u64 = 86_400;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Create {
+    policy: Option<String>,
+    description: Option<String>,
+    key_usage: Option<String>,
+    customer_master_key_spec: Option<String>,
+    key_spec: Option<String>,
+    origin: Option<String>,
+    custom_key_store_id: Option<String>,
+    tags: Option<Vec<tag::Tag>>,
+    multi_region: Option<bool>,
+    xks_key_id: Option<String>,
+}
+
+pub(crate) async fn create(session: &Session<'_>, input: Create) -> Answered {
+    let specs = names::SPECS.iter().map(|row| row.name);
+    let mut violations = Violations::default();
+    for (member, value) in
+        [("keySpec", &input.key_spec), ("customerMasterKeySpec", &input.customer_master_key_spec)]
+    {
+        if let Some(value) = value {
+            violations.word(member, value, specs.clone());
+        }
+    }
+    if let Some(usage) = &input.key_usage {
+        violations.word("keyUsage", usage, names::USAGES);
+    }
+    if let Some(origin) = &input.origin {
+        let words = ["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"];
+        violations.word("origin", origin, words);
+    }
+    if let Some(description) = &input.description {
+        violations.text("description", description, 0..=8192);
+    }
+    let tags = input.tags.unwrap_or_default();
+    tag::check(&tags, &mut violations);
+    if let Some(policy) = &input.policy {
+        policy::check(policy, &mut violations);
+    }
+    violations.done()?;
+    if input.multi_region == Some(true) {
+        return Err(AwsError::unsupported("there are no multi-Region keys: a deployment is one region"));
+    }
+    let origin = match input.origin.as_deref() {
+        None | Some("AWS_KMS") => Origin::Generated,
+        Some("EXTERNAL") => Origin::Imported,
+        Some(_) => return Err(AwsError::unsupported("there are no custom key stores")),
+    };
+    if input.custom_key_store_id.is_some() || input.xks_key_id.is_some() {
+        return Err(AwsError::unsupported("there are no custom key stores"));
+    }
+    let spec = match (input.key_spec.as_deref(), input.customer_master_key_spec.as_deref()) {
+        (Some(_), Some(_)) => {
+            return Err(AwsError::validation(
+                "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
+            ));
+        }
+        (Some(spec), None) | (None, Some(spec)) => spec,
+        (None, None) => "SYMMETRIC_DEFAULT",
+    };
+    let (spec, purpose) = kind(spec, input.key_usage.as_deref())?;
+    let labels = tag::labels(&tags)?;
+    let policy = input.policy.as_deref().map(|text| policy::read(session.realm(), text)).transpose()?;
+    let create = CreateKey {
+        ring: ring(session, &labels).await?,
+        name: None,
+        purpose,
+        spec,
+        protection: protection(&labels)?,
+        data_class: data_class(&labels)?,
+        owner: None,
+        labels,
+        description: input.description.unwrap_or_default(),
+        rotation_period: None,
+        origin,
+        activate: origin == Origin::Generated,
+    };
+    let missing = "the ring that the key should land in is not there, or you may not create keys in it";
+    let done = session.perform_at_large(create, missing).await?;
+    if let Some(policy) = policy {
+        policy::apply(session, done.output.key.id, policy).await?;
+    }
+    let metadata = metadata(session.realm(), &done.output)?;
+    Ok(Answer::json(&json!({ "KeyMetadata": metadata }))?.recorded(done.receipt))
+}
+
+/// Spec and purpose that `KeySpec` and `KeyUsage` mean together.
+fn kind(name: &str, usage: Option<&str>) -> Result<(Spec, Purpose), AwsError> {
+    let unknown = || AwsError::validation(format!("{name} is no key spec"));
+    let row = names::SPECS.iter().find(|row| row.name == name).ok_or_else(unknown)?;
+    let usage = match (usage, row.usages) {
+        (Some(usage), usages) if usages.contains(&usage) => usage,
+        (Some(usage), _) => {
+            return Err(AwsError::validation(format!("KeyUsage {usage} is not compatible with KeySpec {name}")));
+        }
+        (None, ["ENCRYPT_DECRYPT"]) => "ENCRYPT_DECRYPT",
+        // AWS KMS takes ENCRYPT_DECRYPT for what is not said, which only symmetric keys have for their only use.
+        (None, _) => {
+            return Err(AwsError::validation(format!("You must specify a KeyUsage value for KeySpec {name}.")));
+        }
+    };
+    let spec = row.spec.ok_or_else(|| AwsError::unsupported(format!("no module here has keys of {name}")))?;
+    Ok((spec, names::purpose(usage).ok_or_else(unknown)?))
+}
+
+/// Where a new key lands: where its tag says, or at home.
+async fn ring(session: &Session<'_>, labels: &Labels) -> Result<RingRef, AwsError> {
+    if let Some(ring) = tag::value(labels, names::TAG_RING) {
+        let ring = ring.parse::<RingRef>();
+        return ring.map_err(|_| AwsError::new(code::TAG, format!("the tag {} names no ring", names::TAG_RING)));
+    }
+    let me = session.read_self().await?;
+    me.output.home.map(RingRef::Id).ok_or_else(|| {
+        AwsError::validation(format!(
+            "this principal has no home ring: the tag {} must say in which ring the key is created",
+            names::TAG_RING
+        ))
+    })
+}
+
+fn protection(labels: &Labels) -> Result<Option<Protection>, AwsError> {
+    let of = |value: &str| {
+        names::protection(value)
+            .ok_or_else(|| AwsError::new(code::TAG, format!("the tag {} is hsm or software", names::TAG_PROTECTION)))
+    };
+    tag::value(labels, names::TAG_PROTECTION).map(of).transpose()
+}
+
+fn data_class(labels: &Labels) -> Result<DataClass, AwsError> {
+    let of = |value: &str| {
+        value.parse().map_err(|_| {
+            let words: Vec<_> = DataClass::ALL.iter().map(|class| class.name()).collect();
+            let message = format!("the tag {} is one of {}", names::TAG_DATA_CLASS, words.join(", "));
+            AwsError::new(code::TAG, message)
+        })
+    };
+    tag::value(labels, names::TAG_DATA_CLASS).map_or(Ok(DataClass::Confidential), of)
+}
+
+/// The word for how a key is.
+pub(crate) fn state(record: &KeyRecord) -> &'static str {
+    if record.key.destroy_at.is_some() {
+        return "PendingDeletion";
+    }
+    let primary = record.find_version(record.key.primary);
+    if primary.is_some_and(|version| version.awaits_material()) {
+        return "PendingImport";
+    }
+    match record.key.state {
+        State::Active => "Enabled",
+        State::Compromised
+        | State::Deactivated
+        | State::Destroyed
+        | State::DestroyedCompromised
+        | State::PreActive
+        | State::Suspended => "Disabled",
+    }
+}
+
+pub(crate) fn is_imported(record: &KeyRecord) -> bool {
+    record.origin() == Origin::Imported
+}
+
+/// `KeyMetadata`.
+///
+/// # Errors
+/// `NotFoundException` once the key is destroyed; `UnsupportedOperationException` for a kind of key that AWS KMS does not have.
+pub(crate) fn metadata(realm: &Realm, record: &KeyRecord) -> Result<Value, AwsError> {
+    let key = &record.key;
+    let arn = realm.key_arn(key.id);
+    if matches!(key.state, State::Destroyed | State::DestroyedCompromised) {
+        return Err(AwsError::not_found(format!("Key '{arn}' does not exist")));
+    }
+    let (Some(spec), Some(usage)) = (names::spec(key.spec), names::usage(key.purpose)) else {
+        return Err(AwsError::unsupported(format!(
+            "{arn} is a key of {} for {}, a kind that AWS KMS does not have",
+            key.spec, key.purpose
+        )));
+    };
+    let state = state(record);
+    let mut of = Map::new();
+    let mut put = |member: &str, value: Value| drop(of.insert(member.to_owned(), value));
+    put("AWSAccountId", json!(realm.account));
+    put("KeyId", json!(key.id.to_string()));
+    put("Arn", json!(arn));
+    put("CreationDate", json!(seconds(key.created_at)));
+    put("Enabled", json!(state == "Enabled"));
+    put("Description", json!(key.description));
+    put("KeyUsage", json!(usage));
+    put("KeyState", json!(state));
+    put("Origin", json!(names::origin(is_imported(record))));
+    put("KeyManager", json!("CUSTOMER"));
+    put("CustomerMasterKeySpec", json!(spec));
+    put("KeySpec", json!(spec));
+    put("MultiRegion", json!(false));
+    if let Some(at) = key.destroy_at {
+        put("DeletionDate", json!(seconds(at)));
+    }
+    let primary = record.find_version(key.primary);
+    if is_imported(record)
+        && let Some(version) = primary.filter(|version| !version.awaits_material())
+    {
+        put("ExpirationModel", json!(expiration_model(expires_at(version))));
+        if let Some(at) = expires_at(version) {
+            put("ValidTo", json!(seconds(at)));
+        }
+    }
+    for (member, algorithms) in algorithms(key.spec, key.purpose) {
+        put(member, json!(algorithms));
+    }
+    if let Some(version) = primary.filter(|version| spec == "SYMMETRIC_DEFAULT" && !version.awaits_material()) {
+        put("CurrentKeyMaterialId", json!(material_id(version.id)));
+    }
+    Ok(Value::Object(of))
+}
+
+/// Until when imported material counts.
+pub(crate) fn expires_at(version: &KeyVersion) -> Option<Timestamp> {
+    version.imported.as_ref().and_then(|imported| imported.expires_at)
+}
+
+/// `KeyMaterialId` of a version.
+pub(crate) fn material_id(version: KeyVersionId) -> String {
+    hex::encode(version.material_id())
+}
+
+pub(crate) const fn expiration_model(until: Option<Timestamp>) -> &'static str {
+    match until {
+        Some(_) => "KEY_MATERIAL_EXPIRES",
+        None => "KEY_MATERIAL_DOES_NOT_EXPIRE",
+    }
+}
+
+/// The algorithms of a key under the member that lists them.
+pub(crate) fn algorithms(spec: Spec, purpose: Purpose) -> Vec<(&'static str, Vec<&'static str>)> {
+    match names::usage(purpose) {
+        Some("ENCRYPT_DECRYPT") => {
+            vec![("EncryptionAlgorithms", names::encryption_algorithms(spec).to_vec())]
+        }
+        Some("SIGN_VERIFY") => vec![("SigningAlgorithms", names::signing_algorithms(spec))],
+        Some("GENERATE_VERIFY_MAC") => {
+            vec![("MacAlgorithms", names::mac_algorithm(spec).into_iter().collect())]
+        }
+        Some("KEY_AGREEMENT") => vec![("KeyAgreementAlgorithms", vec!["ECDH"])],
+        Some("ENCAPSULATE_DECAPSULATE") => vec![("EncapsulationAlgorithms", vec!["ML_KEM"])],
+        _ => Vec::new(),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Describe {
+    key_id: Option<String>,
+    grant_tokens: Option<Vec<String>>,
+}
+
+pub(crate) async fn describe(session: &Session<'_>, input: Describe) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    let tokens = grant_tokens(input.grant_tokens.as_ref(), &mut violations);
+    violations.done()?;
+    let wanted = session.realm().wanted(&key)?;
+    tokens?;
+    let done = session.perform(&wanted, DescribeKey { key: wanted.key.clone() }).await?;
+    let metadata = metadata(session.realm(), &done.output)?;
+    Ok(Answer::json(&json!({ "KeyMetadata": metadata }))?.recorded(done.receipt))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct List {
+    limit: Option<i64>,
+    marker: Option<String>,
+    resource_owners: Option<Vec<String>>,
+}
+
+pub(crate) async fn list(session: &Session<'_>, input: List) -> Answered {
+    let mut violations = Violations::default();
+    let limit = violations.limit(input.limit, 100);
+    for owner in input.resource_owners.iter().flatten() {
+        violations.word("resourceOwners", owner, ["SELF", "OTHER_ACCOUNTS_VIA_RAM"]);
+    }
+    violations.done()?;
+    let after = marker::read::<KeyName>(input.marker.as_deref())?;
+    let done = session.perform_at_large(ListGrantedKeys { page: Page { after, limit: limit + 1 } }, "").await?;
+    let own = input.resource_owners.is_none_or(|owners| owners.iter().any(|owner| owner == "SELF"));
+    let mut keys = if own { done.output } else { Vec::new() };
+    let next = next_marker(&mut keys, limit, |(name, _)| name);
+    let keys: Vec<_> = keys
+        .into_iter()
+        .map(|(_, id)| json!({ "KeyId": id.to_string(), "KeyArn": session.realm().key_arn(id) }))
+        .collect();
+    Ok(Answer::json(&page("Keys", json!(keys), next))?.recorded(done.receipt))
+}
+
+/// Cuts a list that was asked for one longer than its limit; gives the marker of the next page, if there is one.
+pub(crate) fn next_marker<T, C: ToString>(
+    items: &mut Vec<T>,
+    limit: u32,
+    cursor: impl Fn(&T) -> &C,
+) -> Option<String> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if items.len() <= limit {
+        return None;
+    }
+    items.truncate(limit);
+    items.last().map(|last| marker::write(cursor(last)))
+}
+
+/// A page of a list.
+pub(crate) fn page(member: &str, items: Value, next: Option<String>) -> Value {
+    let mut page = json!({ member: items, "Truncated": next.is_some() });
+    if let (Some(next), Some(object)) = (next, page.as_object_mut()) {
+        object.insert("NextMarker".to_owned(), json!(next));
+    }
+    page
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct OfKey {
+    key_id: Option<String>,
+}
+
+impl OfKey {
+    /// The key, where no alias is taken.
+    pub(crate) fn wanted(self, session: &Session<'_>) -> Result<Wanted, AwsError> {
+        let mut violations = Violations::default();
+        let key = violations.key_id(self.key_id);
+        violations.done()?;
+        session.realm().wanted_by_id(&key)
+    }
+}
+
+pub(crate) async fn enable(session: &Session<'_>, input: OfKey) -> Answered {
+    let wanted = input.wanted(session)?;
+    change_state(session, &wanted, Event::Resume, State::Active).await
+}
+
+pub(crate) async fn disable(session: &Session<'_>, input: OfKey) -> Answered {
+    let wanted = input.wanted(session)?;
+    change_state(session, &wanted, Event::Suspend, State::Suspended).await
+}
+
+/// Moves a key to a state; one that is there already is left alone.
+async fn change_state(session: &Session<'_>, wanted: &Wanted, event: Event, end: State) -> Answered {
+    let change = ChangeKeyState::new(wanted.key.clone(), None, event)
+        .map_err(|error| session.told(&error, &wanted.missing))?;
+    match session.try_perform(change, false).await {
+        Ok(done) => Ok(Answer::empty().recorded(done.receipt)),
+        Err(error)
+            if error.kind() == ErrorKind::WrongState && error.obstacle() == Some(Obstacle::State(end)) =>
+        {
+            Ok(Answer::empty())
+        }
+        Err(error) => Err(session.told(&error, &wanted.missing)),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ScheduleDeletion {
+    key_id: Option<String>,
+    pending_window_in_days: Option<i64>,
+}
+
+pub(crate) async fn schedule_deletion(session: &Session<'_>, input: ScheduleDeletion) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    // The model says 1 to 365, the service takes 7 to 30.
+    let days = input.pending_window_in_days.map_or(30, |days| violations.number("pendingWindowInDays", days, 7..=30));
+    violations.done()?;
+    let wanted = session.realm().wanted_by_id(&key)?;
+    let waiting = Some(Duration::from_secs(u64::from(days) * DAY));
+    let schedule = ScheduleDestroy { key: wanted.key.clone(), waiting };
+    let done = session.perform(&wanted, schedule).await?;
+    let record = &done.output;
+    let answer = json!({
+        "KeyId": session.realm().key_arn(record.key.id),
+        "DeletionDate": record.key.destroy_at.map(seconds),
+        "KeyState": state(record),
+        "PendingWindowInDays": days,
+    });
+    Ok(Answer::json(&answer)?.recorded(done.receipt))
+}
+
+pub(crate) async fn cancel_deletion(session: &Session<'_>, input: OfKey) -> Answered {
+    let wanted = input.wanted(session)?;
+    let done = session.perform(&wanted, CancelDestroy { key: wanted.key.clone() }).await?;
+    let arn = session.realm().key_arn(done.output.key.id);
+    Ok(Answer::json(&json!({ "KeyId": arn }))?.recorded(done.receipt))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UpdateDescription {
+    key_id: Option<String>,
+    description: Option<String>,
+}
+
+pub(crate) async fn update_description(session: &Session<'_>, input: UpdateDescription) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    let description = violations.required("description", input.description);
+    violations.text("description", &description, 0..=8192);
+    violations.done()?;
+    let wanted = session.realm().wanted_by_id(&key)?;
+    let patch = KeyPatch { description: Some(description), ..KeyPatch::default() };
+    update(session, &wanted, patch, None).await
+}
+
+/// Changes what is said about a key, if it is at that revision.
+pub(crate) async fn update(
+    session: &Session<'_>,
+    wanted: &Wanted,
+    patch: KeyPatch,
+    if_revision: Option<u64>,
+) -> Answered {
+    let update = UpdateKey { key: wanted.key.clone(), patch, if_revision };
+    let done = session.perform(wanted, update).await?;
+    Ok(Answer::empty().recorded(done.receipt))
+}
+
+pub(crate) async fn last_usage(session: &Session<'_>, input: OfKey) -> Answered {
+    let wanted = input.wanted(session)?;
+    let record = session.perform(&wanted, DescribeKey { key: wanted.key.clone() }).await?.output;
+    let done = session.perform(&wanted, ReadLastUse { key: wanted.key.clone() }).await?;
+    let created_at = record.key.created_at;
+    // Nothing used the key before it was there.
+    let since = done.output.since.map_or(created_at, |since| since.max(created_at));
+    let mut answer = json!({
+        "KeyId": session.realm().key_arn(record.key.id),
+        "TrackingStartDate": seconds(since),
+        "KeyCreationDate": seconds(created_at),
+    });
+    if let (Some(last), Some(object)) = (&done.output.used, answer.as_object_mut()) {
+        let last = json!({ "Operation": used(Action::from_code(last.op.code())), "Timestamp": seconds(last.at) });
+        object.insert("KeyLastUsage".to_owned(), last);
+    }
+    Ok(Answer::json(&answer)?.recorded(done.receipt))
+}
+
+/// The word for a use in `KeyLastUsage`.
+fn used(action: Option<Action>) -> &'static str {
+    match action.and_then(names::granted) {
+        Some("ReEncryptFrom" | "ReEncryptTo") => "ReEncrypt",
+        Some(word) => word,
+        // Wrapping is encryption to AWS KMS.
+        None if action == Some(Action::Unwrap) => "Decrypt",
+        None => "Encrypt",
+    }
+}
+
+/// A key by its identifier.
+pub(crate) fn by_id(realm: &Realm, id: KeyId) -> Wanted {
+    Wanted { key: KeyRef::Id(id), missing: format!("Key '{}' does not exist", realm.key_arn(id)) }
+}

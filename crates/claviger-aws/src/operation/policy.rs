@@ -1,0 +1,492 @@
+//! Key policies: a subset of IAM's language that says what grants say, and is kept as grants. What says more is refused,
+//! never passed over.
+//!
+//! A statement allows named principals of the account named actions, under conditions that grants know. The one statement
+//! about the account itself, which every policy of AWS KMS has, says that rights are given elsewhere: here by the house.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use claviger_core::action::Action;
+use claviger_core::grant::{Conditions, Selector};
+use claviger_core::port::store::Page;
+use claviger_core::{KeyId, Name, Timestamp};
+use claviger_service::PrincipalRef;
+use claviger_service::operation::{NamedGrant, NewGrant, ReadKeyGrants, ReplaceDelegatedGrants};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Answered;
+use super::key::{by_id, page};
+use crate::answer::Answer;
+use crate::error::{AwsError, code};
+use crate::names;
+use crate::realm::{Realm, Wanted};
+use crate::session::Session;
+use crate::wire::{Violations, marker};
+
+/// What the names of grants begin with that a key policy gives.
+pub(crate) const PREFIX: &str = "key-policy/";
+/// The one policy that a key has.
+const NAME: &str = "default";
+/// Longest document, in bytes.
+const LONGEST: usize = 131_072;
+/// Longest `Sid`.
+const LONGEST_SID: usize = 100;
+
+/// The rights that a policy gives.
+pub(crate) type Policy = Vec<NewGrant>;
+
+/// Holds a document against the service model.
+pub(crate) fn check(text: &str, violations: &mut Violations) {
+    violations.text("policy", text, 1..=LONGEST);
+}
+
+fn malformed(message: impl Into<String>) -> AwsError {
+    AwsError::new(code::MALFORMED_POLICY, message.into())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "a name that says nothing")]
+    id: Option<String>,
+    statement: OneOrMore<Statement>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Statement {
+    #[serde(default)]
+    sid: Option<String>,
+    effect: String,
+    principal: Value,
+    action: OneOrMore<String>,
+    resource: OneOrMore<String>,
+    #[serde(default)]
+    condition: Option<BTreeMap<String, BTreeMap<String, OneOrMore<String>>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore<T> {
+    One(T),
+    More(Vec<T>),
+}
+
+impl<T> OneOrMore<T> {
+    fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::More(more) => more,
+        }
+    }
+}
+
+/// The rights that a document gives.
+///
+/// # Errors
+/// `MalformedPolicyDocumentException` for what is no policy, and for what grants do not say.
+pub(crate) fn read(realm: &Realm, text: &str) -> Result<Policy, AwsError> {
+    let document: Document = serde_json::from_str(text).map_err(|error| {
+        malformed(format!(
+            "not a policy of the subset that is taken here, at line {}, column {}; see the documentation",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    if document.version.is_some_and(|version| version != "2012-10-17") {
+        return Err(malformed("Version must be 2012-10-17"));
+    }
+    let mut policy = Vec::new();
+    let mut names = BTreeSet::new();
+    for (at, statement) in document.statement.into_vec().into_iter().enumerate() {
+        let sid = statement.sid.clone().unwrap_or_else(|| format!("statement-{}", at + 1));
+        if sid.is_empty() || sid.len() > LONGEST_SID || !names.insert(sid.clone()) {
+            return Err(malformed("each Sid must be of 1 to 100 signs, and another one"));
+        }
+        policy.extend(statement.rights(realm, &sid)?);
+    }
+    Ok(policy)
+}
+
+impl Statement {
+    fn rights(self, realm: &Realm, sid: &str) -> Result<Vec<NewGrant>, AwsError> {
+        if self.effect != "Allow" {
+            return Err(malformed("only Allow is taken: what nobody allows is denied here anyway"));
+        }
+        let resources = self.resource.into_vec();
+        if resources.iter().any(|resource| resource != "*") {
+            return Err(malformed("Resource must be *, which in a key policy is the key"));
+        }
+        let principals = principals(realm, &self.principal)?;
+        let actions = actions(&self.action.into_vec())?;
+        let conditions = conditions(self.condition.unwrap_or_default())?;
+        let mut rights = Vec::new();
+        for principal in principals {
+            match principal {
+                // The account itself: rights are what the house's own rules give.
+                None if conditions == Conditions::default() => {}
+                None => return Err(malformed("a statement about the account itself takes no conditions")),
+                Some(name) => rights.push(NewGrant {
+                    principal: PrincipalRef::Name(name),
+                    operations: actions.iter().copied().collect(),
+                    conditions: conditions.clone(),
+                    name: format!("{PREFIX}{sid}"),
+                }),
+            }
+        }
+        Ok(rights)
+    }
+}
+
+/// The principals of a statement; none stands for the account itself.
+fn principals(realm: &Realm, principal: &Value) -> Result<Vec<Option<Name>>, AwsError> {
+    let unknown = || malformed("Principal must be {\"AWS\": ARN or list of ARNs} of users and roles of this account");
+    let object = principal.as_object().filter(|object| object.len() == 1).ok_or_else(unknown)?;
+    let arns: Vec<&str> = match object.get("AWS").ok_or_else(unknown)? {
+        Value::String(arn) => vec![arn],
+        Value::Array(arns) => arns.iter().map(|arn| arn.as_str().ok_or_else(unknown)).collect::<Result<_, _>>()?,
+        _ => return Err(unknown()),
+    };
+    let of = |arn: &str| {
+        if arn == realm.root_arn() || arn == realm.account {
+            return Ok(None);
+        }
+        let invalid = || malformed("Policy contains a statement with one or more invalid principals.");
+        realm.principal(arn).map(Some).ok_or_else(invalid)
+    };
+    arns.into_iter().map(of).collect()
+}
+
+/// Every action that a policy can name, with what it is here.
+fn known() -> impl Iterator<Item = (&'static str, Action)> {
+    let granted = names::GRANTED.into_iter().filter_map(|(name, action)| action.map(|action| (name, action)));
+    granted.filter(|(name, _)| *name != "CreateGrant").chain(names::ADMINISTERED)
+}
+
+/// What the actions of a statement mean; a star at the end stands for all that begin so.
+fn actions(words: &[String]) -> Result<BTreeSet<Action>, AwsError> {
+    let mut actions = BTreeSet::new();
+    for word in words {
+        let name = word.strip_prefix("kms:").ok_or_else(|| malformed("actions begin with kms:"))?;
+        let before = actions.len();
+        match name.strip_suffix('*') {
+            Some(start) => {
+                actions.extend(known().filter(|(name, _)| name.starts_with(start)).map(|(_, action)| action));
+            }
+            None => actions.extend(known().filter(|(known, _)| *known == name).map(|(_, action)| action)),
+        }
+        let named = known().any(|(known, _)| {
+            name.strip_suffix('*').map_or(known == name, |start| known.starts_with(start))
+        });
+        if before == actions.len() && !named {
+            return Err(malformed(format!("{word} is no action on a key that can be granted here")));
+        }
+    }
+    Ok(actions)
+}
+
+/// What the conditions of a statement mean.
+fn conditions(
+    said: BTreeMap<String, BTreeMap<String, OneOrMore<String>>>,
+) -> Result<Conditions, AwsError> {
+    let mut conditions = Conditions::default();
+    for (operator, keys) in said {
+        for (key, values) in keys {
+            let values = values.into_vec();
+            let only = || match &values[..] {
+                [value] => Ok(value.clone()),
+                _ => Err(malformed(format!("{operator} of {key} takes one value"))),
+            };
+            match (operator.as_str(), key.as_str()) {
+                ("StringEquals", key) if key.starts_with("kms:EncryptionContext:") => {
+                    let name = key.trim_start_matches("kms:EncryptionContext:").to_owned();
+                    conditions.context_equals.push((name, only()?));
+                }
+                ("IpAddress", "aws:SourceIp") => {
+                    for value in &values {
+                        conditions.source_networks.push(network(value)?);
+                    }
+                }
+                ("DateLessThan", "aws:CurrentTime") => conditions.until = Some(instant(&only()?)?),
+                _ => return Err(malformed(format!("the condition {operator} of {key} is not taken here"))),
+            }
+        }
+    }
+    conditions.context_equals.sort();
+    Ok(conditions)
+}
+
+fn network(text: &str) -> Result<ipnet::IpNet, AwsError> {
+    let single = || text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
+    text.parse().or_else(|_| single()).map_err(|_| malformed("aws:SourceIp takes addresses and networks"))
+}
+
+fn instant(text: &str) -> Result<Timestamp, AwsError> {
+    let wrong = || malformed("aws:CurrentTime takes an instant like 2030-01-01T00:00:00Z");
+    let at: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
+    u64::try_from(at.as_microsecond()).map(Timestamp::from_micros).map_err(|_| wrong())
+}
+
+/// The document that says what grants say.
+fn write(realm: &Realm, grants: &[NamedGrant]) -> Value {
+    let account = json!({
+        "Sid": "Rights of the house",
+        "Effect": "Allow",
+        "Principal": { "AWS": realm.root_arn() },
+        "Action": "kms:*",
+        "Resource": "*",
+    });
+    let mut statements = vec![account];
+    let mut by_sid: BTreeMap<&str, Vec<&NamedGrant>> = BTreeMap::new();
+    for named in grants {
+        if let Some(sid) = sid(named) {
+            by_sid.entry(sid).or_default().push(named);
+        }
+    }
+    for (sid, grants) in by_sid {
+        let Some(first) = grants.first() else { continue };
+        let mut arns: Vec<_> = grants.iter().map(|named| realm.user_arn(&named.principal)).collect();
+        arns.sort();
+        let granted = &first.grant.operations;
+        let mut actions: Vec<_> = known()
+            .filter(|(_, action)| granted.contains(action))
+            .map(|(name, _)| format!("kms:{name}"))
+            .collect();
+        actions.sort();
+        let mut statement = json!({
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": { "AWS": arns },
+            "Action": actions,
+            "Resource": "*",
+        });
+        let said = write_conditions(&first.grant.conditions);
+        if let (false, Some(object)) = (said.is_empty(), statement.as_object_mut()) {
+            object.insert("Condition".to_owned(), Value::Object(said));
+        }
+        statements.push(statement);
+    }
+    json!({ "Version": "2012-10-17", "Id": "claviger", "Statement": statements })
+}
+
+/// The `Sid` of the statement that a grant comes from.
+fn sid(named: &NamedGrant) -> Option<&str> {
+    let on_key = matches!(named.grant.selector, Selector::Key(_));
+    named.grant.name.as_deref().filter(|_| on_key)?.strip_prefix(PREFIX)
+}
+
+fn write_conditions(conditions: &Conditions) -> Map<String, Value> {
+    let mut said = Map::new();
+    if !conditions.context_equals.is_empty() {
+        let of = |(name, value): &(String, String)| (format!("kms:EncryptionContext:{name}"), json!(value));
+        said.insert("StringEquals".to_owned(), Value::Object(conditions.context_equals.iter().map(of).collect()));
+    }
+    if !conditions.source_networks.is_empty() {
+        let networks: Vec<_> = conditions.source_networks.iter().map(ToString::to_string).collect();
+        said.insert("IpAddress".to_owned(), json!({ "aws:SourceIp": networks }));
+    }
+    let until = conditions.until.and_then(|until| i64::try_from(until.as_micros()).ok());
+    if let Some(until) = until.and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok()) {
+        said.insert("DateLessThan".to_owned(), json!({ "aws:CurrentTime": until.to_string() }));
+    }
+    said
+}
+
+/// Gives a key the rights that a policy says, and takes those that it does not say any more.
+pub(crate) async fn apply(session: &Session<'_>, key: KeyId, policy: Policy) -> Result<(), AwsError> {
+    let wanted = by_id(session.realm(), key);
+    replace(session, &wanted, policy).await.map(drop)
+}
+
+async fn replace(
+    session: &Session<'_>,
+    wanted: &Wanted,
+    grants: Policy,
+) -> Result<claviger_service::Released<()>, AwsError> {
+    let replace = ReplaceDelegatedGrants {
+        key: wanted.key.clone(),
+        prefix: PREFIX,
+        grants,
+        reason: "given by the key policy".to_owned(),
+    };
+    let done = session.try_perform(replace, false).await;
+    done.map_err(|error| match error.kind() {
+        claviger_service::ErrorKind::NotFound if error.key().is_some() => {
+            malformed("Policy contains a statement with one or more invalid principals.")
+        }
+        _ => session.told(&error, &wanted.missing),
+    })
+}
+
+fn policy_name(violations: &mut Violations, name: Option<&str>) {
+    if let Some(name) = name {
+        violations.text("policyName", name, 1..=128);
+        violations.pattern("policyName", name, "[\\w]+", |c| c.is_ascii_alphanumeric() || c == '_');
+    }
+}
+
+fn only_default(name: Option<&str>) -> Result<(), AwsError> {
+    match name {
+        None | Some(NAME) => Ok(()),
+        Some(_) => Err(AwsError::not_found("No such policy exists")),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct GetInput {
+    key_id: Option<String>,
+    policy_name: Option<String>,
+}
+
+pub(crate) async fn get(session: &Session<'_>, input: GetInput) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    policy_name(&mut violations, input.policy_name.as_deref());
+    violations.done()?;
+    let wanted = session.realm().wanted_by_id(&key)?;
+    only_default(input.policy_name.as_deref())?;
+    let mut grants = Vec::new();
+    let mut after = None;
+    loop {
+        let page = Page { after, limit: 1000 };
+        let read = ReadKeyGrants { key: wanted.key.clone(), principal: None, page };
+        let done = session.perform(&wanted, read).await?;
+        after = done.output.last().map(|last| last.grant.id);
+        let full = done.output.len() == 1000;
+        grants.extend(done.output);
+        if !full {
+            let policy = write(session.realm(), &grants).to_string();
+            let answer = json!({ "Policy": policy, "PolicyName": NAME });
+            return Ok(Answer::json(&answer)?.recorded(done.receipt));
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PutInput {
+    key_id: Option<String>,
+    policy_name: Option<String>,
+    policy: Option<String>,
+}
+
+pub(crate) async fn put(session: &Session<'_>, input: PutInput) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    policy_name(&mut violations, input.policy_name.as_deref());
+    let text = violations.required("policy", input.policy);
+    check(&text, &mut violations);
+    violations.done()?;
+    let wanted = session.realm().wanted_by_id(&key)?;
+    only_default(input.policy_name.as_deref())?;
+    let policy = read(session.realm(), &text)?;
+    let done = replace(session, &wanted, policy).await?;
+    Ok(Answer::empty().recorded(done.receipt))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListInput {
+    key_id: Option<String>,
+    limit: Option<i64>,
+    marker: Option<String>,
+}
+
+pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    violations.limit(input.limit, 100);
+    violations.done()?;
+    let wanted = session.realm().wanted_by_id(&key)?;
+    marker::read::<String>(input.marker.as_deref())?;
+    let page_of = Page { after: None, limit: 1 };
+    let read = ReadKeyGrants { key: wanted.key.clone(), principal: None, page: page_of };
+    let done = session.perform(&wanted, read).await?;
+    Ok(Answer::json(&page("PolicyNames", json!([NAME]), None))?.recorded(done.receipt))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(statement: Value) -> String {
+        json!({ "Version": "2012-10-17", "Statement": statement }).to_string()
+    }
+
+    fn allow(principal: &str, action: Value) -> Value {
+        json!({ "Effect": "Allow", "Principal": { "AWS": principal }, "Action": action, "Resource": "*" })
+    }
+
+    const USER: &str = "arn:aws:iam::000000000000:user/orders";
+
+    #[test]
+    fn the_policy_that_every_key_has_gives_nothing_of_its_own() {
+        let root = allow("arn:aws:iam::000000000000:root", json!("kms:*"));
+        assert!(read(&Realm::default(), &policy(root)).unwrap().is_empty());
+    }
+
+    #[test]
+    fn statements_become_rights() {
+        let statement = json!({
+            "Sid": "Use",
+            "Effect": "Allow",
+            "Principal": { "AWS": [USER] },
+            "Action": ["kms:Encrypt", "kms:ReEncrypt*"],
+            "Resource": "*",
+            "Condition": {
+                "StringEquals": { "kms:EncryptionContext:tenant": "7" },
+                "IpAddress": { "aws:SourceIp": ["10.0.0.0/8", "192.0.2.1"] },
+                "DateLessThan": { "aws:CurrentTime": "2030-01-01T00:00:00Z" },
+            },
+        });
+        let rights = read(&Realm::default(), &policy(json!([statement]))).unwrap();
+        let [right] = &rights[..] else { panic!("one right") };
+        assert_eq!(right.operations, [Action::Encrypt, Action::Reencrypt, Action::ReencryptInto]);
+        assert_eq!(right.name, "key-policy/Use");
+        assert_eq!(right.conditions.context_equals, [("tenant".to_owned(), "7".to_owned())]);
+        assert_eq!(right.conditions.source_networks.len(), 2);
+        assert_eq!(right.conditions.until, Some(Timestamp::from_micros(1_893_456_000_000_000)));
+        let said = write_conditions(&right.conditions);
+        let back = conditions(serde_json::from_value(Value::Object(said)).unwrap()).unwrap();
+        assert_eq!(back, right.conditions);
+    }
+
+    #[test]
+    fn what_grants_do_not_say_is_refused_and_never_passed_over() {
+        let with = |member: &str, value: Value| {
+            let mut statement = allow(USER, json!("kms:Encrypt"));
+            statement[member] = value;
+            statement
+        };
+        for statement in [
+            with("Effect", json!("Deny")),
+            with("Principal", json!("*")),
+            with("Principal", json!({ "AWS": "*" })),
+            with("Principal", json!({ "Service": "s3.amazonaws.com" })),
+            with("Principal", json!({ "AWS": "arn:aws:iam::111111111111:user/orders" })),
+            with("Action", json!("kms:CreateKey")),
+            with("Action", json!("s3:GetObject")),
+            with("Action", json!("kms:Nothing*")),
+            with("NotAction", json!("kms:Encrypt")),
+            with("Resource", json!("arn:aws:kms:us-east-1:000000000000:key/x")),
+            with("Condition", json!({ "StringLike": { "kms:EncryptionContext:a": "b*" } })),
+            with("Condition", json!({ "StringEquals": { "kms:ViaService": "s3" } })),
+            with("Condition", json!({ "StringEquals": { "kms:EncryptionContext:a": ["b", "c"] } })),
+            with("Condition", json!({ "IpAddress": { "aws:SourceIp": "here" } })),
+            with("Condition", json!({ "DateLessThan": { "aws:CurrentTime": "soon" } })),
+        ] {
+            let refused = read(&Realm::default(), &policy(statement.clone())).unwrap_err();
+            assert_eq!(refused.code(), code::MALFORMED_POLICY, "{statement}");
+        }
+        for text in ["", "{", "[]", "{}", r#"{"Statement": 1}"#, r#"{"Version": "2008-10-17", "Statement": []}"#] {
+            assert_eq!(read(&Realm::default(), text).unwrap_err().code(), code::MALFORMED_POLICY, "{text}");
+        }
+        let twice = json!([with("Sid", json!("a")), with("Sid", json!("a"))]);
+        assert!(read(&Realm::default(), &policy(twice)).is_err());
+    }
+}

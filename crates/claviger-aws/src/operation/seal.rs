@@ -1,0 +1,415 @@
+//! Encryption, data keys, random bytes, and agreed secrets.
+
+use claviger_core::{KeyId, KeyVersionId};
+use claviger_crypto::EncryptionAlgorithm;
+use claviger_crypto::envelope::Header;
+use claviger_service::KeyRef;
+use claviger_service::operation::usage::{
+    Agree, Decapsulate, Decrypt, Encapsulate, Encrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext,
+    Random, ReencryptFrom, ReencryptInto, Use,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Answered;
+use crate::answer::Answer;
+use crate::error::{AwsError, code};
+use crate::names;
+use crate::realm::{Realm, Wanted};
+use crate::session::Session;
+use crate::wire::{Blob, Pairs, Violations, base64, context, grant_tokens, no_recipient};
+
+/// Longest plaintext of a direct encryption, in bytes.
+const MOST_PLAINTEXT: usize = 4096;
+/// Longest ciphertext, in bytes.
+const MOST_CIPHERTEXT: usize = 6144;
+/// Longest data key, and most random bytes.
+const MOST_BYTES: u32 = 1024;
+
+/// An `EncryptionAlgorithm`, the symmetric one unless another is said.
+fn algorithm(
+    member: &str,
+    name: Option<&str>,
+    violations: &mut Violations,
+) -> Result<(EncryptionAlgorithm, &'static str), AwsError> {
+    let name = name.unwrap_or("SYMMETRIC_DEFAULT");
+    violations.word(member, name, names::ENCRYPTION);
+    let known = names::ENCRYPTION.into_iter().find(|known| *known == name).unwrap_or("SYMMETRIC_DEFAULT");
+    let algorithm = names::encryption(known)
+        .map_err(|_| AwsError::unsupported(format!("no module here encrypts with {known}")))?;
+    Ok((algorithm, known))
+}
+
+/// `KeyMaterialId`, as answers about symmetric keys give it.
+fn material_id(key: KeyId, version: u32) -> String {
+    super::key::material_id(KeyVersionId { key, number: version })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct EncryptInput {
+    key_id: Option<String>,
+    plaintext: Option<Blob>,
+    encryption_context: Option<Pairs>,
+    grant_tokens: Option<Vec<String>>,
+    encryption_algorithm: Option<String>,
+    dry_run: Option<bool>,
+}
+
+pub(crate) async fn encrypt(session: &Session<'_>, input: EncryptInput) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    let plaintext = violations.required_blob("plaintext", input.plaintext, 1..=MOST_PLAINTEXT);
+    let algorithm = algorithm("encryptionAlgorithm", input.encryption_algorithm.as_deref(), &mut violations);
+    let tokens = grant_tokens(input.grant_tokens.as_ref(), &mut violations);
+    violations.done()?;
+    let (algorithm, name) = algorithm?;
+    tokens?;
+    let wanted = session.realm().wanted(&key)?;
+    let context = context(input.encryption_context.as_ref())?;
+    let what = Encrypt { plaintext: plaintext.into_bytes(), context, algorithm: Some(algorithm) };
+    let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
+    let answer = json!({
+        "KeyId": session.realm().key_arn(done.output.key),
+        "CiphertextBlob": base64(&done.output.ciphertext),
+        "EncryptionAlgorithm": name,
+    });
+    Ok(Answer::json(&answer)?.recorded(done.receipt))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DecryptInput {
+    ciphertext_blob: Option<Blob>,
+    encryption_context: Option<Pairs>,
+    grant_tokens: Option<Vec<String>>,
+    key_id: Option<String>,
+    encryption_algorithm: Option<String>,
+    recipient: Option<Value>,
+    dry_run: Option<bool>,
+    dry_run_modifiers: Option<Vec<String>>,
+}
+
+/// The key that opens a ciphertext: the one named, or the one that a symmetric ciphertext names itself.
+fn opener(
+    realm: &Realm,
+    named: Option<&str>,
+    ciphertext: &Blob,
+    algorithm: EncryptionAlgorithm,
+) -> Result<Wanted, AwsError> {
+    if let Some(named) = named {
+        return realm.wanted(named);
+    }
+    if algorithm != EncryptionAlgorithm::SymmetricDefault {
+        return Err(AwsError::validation("KeyId is required when the ciphertext is of an asymmetric key."));
+    }
+    let does_not_open = || AwsError::new(code::INVALID_CIPHERTEXT, "");
+    let (header, _) = Header::parse(ciphertext.as_slice()).map_err(|_| does_not_open())?;
+    let key = KeyRef::Id(KeyId::from_bytes(header.key_id));
+    // A key that is not there, or that nobody may know of, is told like bytes that are nobody's.
+    Ok(Wanted { key, missing: String::new() })
+}
+
+/// A header that names no key here: AWS KMS says no more than that it does not open.
+fn unopened(error: AwsError, named: bool) -> AwsError {
+    if !named && error.code() == code::NOT_FOUND { error.instead(code::INVALID_CIPHERTEXT) } else { error }
+}
+
+pub(crate) async fn decrypt(session: &Session<'_>, input: DecryptInput) -> Answered {
+    let mut violations = Violations::default();
+    let ciphertext = violations.required_blob("ciphertextBlob", input.ciphertext_blob, 1..=MOST_CIPHERTEXT);
+    if let Some(key) = &input.key_id {
+        violations.text("keyId", key, 1..=2048);
+    }
+    for modifier in input.dry_run_modifiers.iter().flatten() {
+        violations.word("dryRunModifiers", modifier, ["IGNORE_CIPHERTEXT"]);
+    }
+    let algorithm = algorithm("encryptionAlgorithm", input.encryption_algorithm.as_deref(), &mut violations);
+    let tokens = grant_tokens(input.grant_tokens.as_ref(), &mut violations);
+    violations.done()?;
+    let (algorithm, name) = algorithm?;
+    tokens?;
+    no_recipient(input.recipient.as_ref())?;
+    if input.dry_run_modifiers.is_some_and(|modifiers| !modifiers.is_empty()) {
+        return Err(AwsError::unsupported("a dry run looks at the ciphertext here; leave DryRunModifiers out"));
+    }
+    let wanted = opener(session.realm(), input.key_id.as_deref(), &ciphertext, algorithm)?;
+    let context = context(input.encryption_context.as_ref())?;
+    let what = Decrypt { ciphertext: ciphertext.into_bytes(), context, algorithm: Some(algorithm) };
+    let done = session
+        .perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run)
+        .await
+        .map_err(|error| unopened(error, input.key_id.is_some()))?;
+    let mut answer = json!({
+        "KeyId": session.realm().key_arn(done.output.key),
+        "EncryptionAlgorithm": name,
+    });
+    if algorithm == EncryptionAlgorithm::SymmetricDefault {
+        put(&mut answer, "KeyMaterialId", json!(material_id(done.output.key, done.output.version)));
+    }
+    Ok(Answer::with_secret(&answer, "Plaintext", &done.output.plaintext)?.recorded(done.receipt))
+}
+
+fn put(answer: &mut Value, member: &str, value: Value) {
+    if let Some(object) = answer.as_object_mut() {
+        object.insert(member.to_owned(), value);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ReEncryptInput {
+    ciphertext_blob: Option<Blob>,
+    source_encryption_context: Option<Pairs>,
+    source_key_id: Option<String>,
+    destination_key_id: Option<String>,
+    destination_encryption_context: Option<Pairs>,
+    source_encryption_algorithm: Option<String>,
+    destination_encryption_algorithm: Option<String>,
+    grant_tokens: Option<Vec<String>>,
+    dry_run: Option<bool>,
+    dry_run_modifiers: Option<Vec<String>>,
+}
+
+/// Two uses, each decided and recorded on its own key; what is between them is shown to nobody.
+pub(crate) async fn re_encrypt(session: &Session<'_>, input: ReEncryptInput) -> Answered {
+    let mut violations = Violations::default();
+    let ciphertext = violations.required_blob("ciphertextBlob", input.ciphertext_blob, 1..=MOST_CIPHERTEXT);
+    let destination = violations.key_id_at("destinationKeyId", input.destination_key_id);
+    if let Some(key) = &input.source_key_id {
+        violations.text("sourceKeyId", key, 1..=2048);
+    }
+    let from = algorithm(
+        "sourceEncryptionAlgorithm",
+        input.source_encryption_algorithm.as_deref(),
+        &mut violations,
+    );
+    let into = algorithm(
+        "destinationEncryptionAlgorithm",
+        input.destination_encryption_algorithm.as_deref(),
+        &mut violations,
+    );
+    let tokens = grant_tokens(input.grant_tokens.as_ref(), &mut violations);
+    violations.done()?;
+    let ((from, from_name), (into, into_name)) = (from?, into?);
+    tokens?;
+    if input.dry_run_modifiers.is_some_and(|modifiers| !modifiers.is_empty()) {
+        return Err(AwsError::unsupported("a dry run looks at the ciphertext here; leave DryRunModifiers out"));
+    }
+    let realm = session.realm();
+    let source = opener(realm, input.source_key_id.as_deref(), &ciphertext, from)?;
+    let destination = realm.wanted(&destination)?;
+    let what = ReencryptFrom {
+        ciphertext: ciphertext.into_bytes(),
+        context: context(input.source_encryption_context.as_ref())?,
+        algorithm: Some(from),
+    };
+    let context = context(input.destination_encryption_context.as_ref())?;
+    let opened = session
+        .perform(&source, Use::new(source.key.clone(), what))
+        .await
+        .map_err(|error| unopened(error, input.source_key_id.is_some()))?;
+    let (source_key, source_version) = (opened.output.key(), opened.output.version());
+    let what = ReencryptInto { transit: opened.output, context, algorithm: Some(into) };
+    let done =
+        session.perform_or_try(&destination, Use::new(destination.key.clone(), what), input.dry_run).await?;
+    let mut answer = json!({
+        "CiphertextBlob": base64(&done.output.ciphertext),
+        "SourceKeyId": realm.key_arn(source_key),
+        "KeyId": realm.key_arn(done.output.key),
+        "SourceEncryptionAlgorithm": from_name,
+        "DestinationEncryptionAlgorithm": into_name,
+    });
+    if from == EncryptionAlgorithm::SymmetricDefault {
+        put(&mut answer, "SourceKeyMaterialId", json!(material_id(source_key, source_version)));
+    }
+    if into == EncryptionAlgorithm::SymmetricDefault {
+        let id = material_id(done.output.key, done.output.version);
+        put(&mut answer, "DestinationKeyMaterialId", json!(id));
+    }
+    Ok(Answer::json(&answer)?.recorded(done.receipt))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DataKeyInput {
+    key_id: Option<String>,
+    encryption_context: Option<Pairs>,
+    number_of_bytes: Option<i64>,
+    key_spec: Option<String>,
+    grant_tokens: Option<Vec<String>>,
+    recipient: Option<Value>,
+    dry_run: Option<bool>,
+}
+
+impl DataKeyInput {
+    /// Key, length and context.
+    fn read(
+        &self,
+        realm: &Realm,
+    ) -> Result<(Wanted, u32, claviger_crypto::envelope::Context), AwsError> {
+        let mut violations = Violations::default();
+        let key = violations.key_id(self.key_id.clone());
+        if let Some(spec) = &self.key_spec {
+            violations.word("keySpec", spec, ["AES_256", "AES_128"]);
+        }
+        let number = self.number_of_bytes.map(|bytes| violations.number("numberOfBytes", bytes, 1..=MOST_BYTES));
+        let tokens = grant_tokens(self.grant_tokens.as_ref(), &mut violations);
+        violations.done()?;
+        tokens?;
+        no_recipient(self.recipient.as_ref())?;
+        let bytes = match (self.key_spec.as_deref(), number) {
+            (Some("AES_128"), None) => 16,
+            (Some(_), None) => 32,
+            (None, Some(bytes)) => bytes,
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(AwsError::validation(
+                    "Please specify either number of bytes or key spec, but not both.",
+                ));
+            }
+        };
+        Ok((realm.wanted(&key)?, bytes, context(self.encryption_context.as_ref())?))
+    }
+}
+
+pub(crate) async fn generate_data_key(session: &Session<'_>, input: DataKeyInput) -> Answered {
+    let (wanted, bytes, context) = input.read(session.realm())?;
+    let what = GenerateDataKey { bytes, context };
+    let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
+    let answer = json!({
+        "KeyId": session.realm().key_arn(done.output.key),
+        "CiphertextBlob": base64(&done.output.ciphertext),
+        "KeyMaterialId": material_id(done.output.key, done.output.version),
+    });
+    Ok(Answer::with_secret(&answer, "Plaintext", &done.output.plaintext)?.recorded(done.receipt))
+}
+
+pub(crate) async fn generate_data_key_without_plaintext(
+    session: &Session<'_>,
+    input: DataKeyInput,
+) -> Answered {
+    let (wanted, bytes, context) = input.read(session.realm())?;
+    let what = GenerateDataKeyWithoutPlaintext { bytes, context };
+    let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
+    let answer = json!({
+        "KeyId": session.realm().key_arn(done.output.key),
+        "CiphertextBlob": base64(&done.output.ciphertext),
+        "KeyMaterialId": material_id(done.output.key, done.output.version),
+    });
+    Ok(Answer::json(&answer)?.recorded(done.receipt))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct RandomInput {
+    number_of_bytes: Option<i64>,
+    custom_key_store_id: Option<String>,
+    recipient: Option<Value>,
+}
+
+pub(crate) async fn generate_random(session: &Session<'_>, input: RandomInput) -> Answered {
+    let mut violations = Violations::default();
+    let number = violations.required("numberOfBytes", input.number_of_bytes.or(Some(32)));
+    let bytes = violations.number("numberOfBytes", number, 1..=MOST_BYTES);
+    violations.done()?;
+    no_recipient(input.recipient.as_ref())?;
+    if input.custom_key_store_id.is_some() {
+        return Err(AwsError::unsupported("there are no custom key stores"));
+    }
+    let done = session.perform_at_large(Random { bytes }, "").await?;
+    Ok(Answer::with_secret(&json!({}), "Plaintext", &done.output)?.recorded(done.receipt))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DeriveInput {
+    key_id: Option<String>,
+    key_agreement_algorithm: Option<String>,
+    public_key: Option<Blob>,
+    grant_tokens: Option<Vec<String>>,
+    dry_run: Option<bool>,
+    recipient: Option<Value>,
+}
+
+pub(crate) async fn derive_shared_secret(session: &Session<'_>, input: DeriveInput) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    violations.required_word("keyAgreementAlgorithm", input.key_agreement_algorithm, ["ECDH"]);
+    let peer = violations.required_blob("publicKey", input.public_key, 1..=8192);
+    let tokens = grant_tokens(input.grant_tokens.as_ref(), &mut violations);
+    violations.done()?;
+    tokens?;
+    no_recipient(input.recipient.as_ref())?;
+    let wanted = session.realm().wanted(&key)?;
+    let what = Agree { peer: peer.into_bytes(), version: None };
+    let done = session
+        .perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run)
+        .await
+        // A peer's key that does not fit is no ciphertext to this protocol.
+        .map_err(|error| match error.code() {
+            code::INVALID_CIPHERTEXT => error.saying(code::VALIDATION, "PublicKey is no key of this curve."),
+            _ => error,
+        })?;
+    let answer = json!({
+        "KeyId": session.realm().key_arn(done.output.key),
+        "KeyAgreementAlgorithm": "ECDH",
+        "KeyOrigin": "AWS_KMS",
+    });
+    Ok(Answer::with_secret(&answer, "SharedSecret", &done.output.plaintext)?.recorded(done.receipt))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct EncapsulateInput {
+    key_id: Option<String>,
+    encapsulation_algorithm: Option<String>,
+    grant_tokens: Option<Vec<String>>,
+    dry_run: Option<bool>,
+}
+
+pub(crate) async fn encapsulate(session: &Session<'_>, input: EncapsulateInput) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    violations.required_word("encapsulationAlgorithm", input.encapsulation_algorithm, ["ML_KEM"]);
+    let tokens = grant_tokens(input.grant_tokens.as_ref(), &mut violations);
+    violations.done()?;
+    tokens?;
+    let wanted = session.realm().wanted(&key)?;
+    let what = Use::new(wanted.key.clone(), Encapsulate {});
+    let done = session.perform_or_try(&wanted, what, input.dry_run).await?;
+    let answer = json!({
+        "KeyId": session.realm().key_arn(done.output.key),
+        "SharedSecretCiphertextBlob": base64(&done.output.ciphertext),
+        "EncapsulationAlgorithm": "ML_KEM",
+    });
+    Ok(Answer::with_secret(&answer, "SharedSecret", &done.output.secret)?.recorded(done.receipt))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DecapsulateInput {
+    key_id: Option<String>,
+    shared_secret_ciphertext_blob: Option<Blob>,
+    encapsulation_algorithm: Option<String>,
+    grant_tokens: Option<Vec<String>>,
+    dry_run: Option<bool>,
+}
+
+pub(crate) async fn decapsulate(session: &Session<'_>, input: DecapsulateInput) -> Answered {
+    let mut violations = Violations::default();
+    let key = violations.key_id(input.key_id);
+    let blob = input.shared_secret_ciphertext_blob;
+    let ciphertext = violations.required_blob("sharedSecretCiphertextBlob", blob, 1..=MOST_CIPHERTEXT);
+    violations.required_word("encapsulationAlgorithm", input.encapsulation_algorithm, ["ML_KEM"]);
+    let tokens = grant_tokens(input.grant_tokens.as_ref(), &mut violations);
+    violations.done()?;
+    tokens?;
+    let wanted = session.realm().wanted(&key)?;
+    let what = Decapsulate { ciphertext: ciphertext.into_bytes(), version: None };
+    let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
+    let answer = json!({
+        "KeyId": session.realm().key_arn(done.output.key),
+        "EncapsulationAlgorithm": "ML_KEM",
+    });
+    Ok(Answer::with_secret(&answer, "SharedSecret", &done.output.plaintext)?.recorded(done.receipt))
+}

@@ -1,0 +1,105 @@
+//! One call on its way: who asks what, and the way down the road.
+
+use std::net::IpAddr;
+
+use claviger_core::action::Door;
+use claviger_core::principal::Principal;
+use claviger_service::operation::{Call, Operation, ReadSelf, Released};
+use claviger_service::{Presented, ServiceError};
+
+use crate::error::{AwsError, Telling, to_wire};
+use crate::plane::Kms;
+use crate::realm::{Realm, Wanted};
+
+/// A call.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    kms: &'a Kms,
+    presented: Presented,
+    source: IpAddr,
+    request_id: &'a str,
+    operation: &'static str,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) const fn new(
+        kms: &'a Kms,
+        presented: Presented,
+        source: IpAddr,
+        request_id: &'a str,
+        operation: &'static str,
+    ) -> Self {
+        Self { kms, presented, source, request_id, operation }
+    }
+
+    pub(crate) fn realm(&self) -> &'a Realm {
+        self.kms.realm()
+    }
+
+    pub(crate) const fn request_id(&self) -> &'a str {
+        self.request_id
+    }
+
+    /// Takes an operation on a key down the road.
+    pub(crate) async fn perform<O>(
+        &self,
+        wanted: &Wanted,
+        operation: O,
+    ) -> Result<Released<O::Output>, AwsError>
+    where
+        O: Operation,
+    {
+        self.try_perform(operation, false).await.map_err(|error| self.told(&error, &wanted.missing))
+    }
+
+    /// The same, only to be told whether it would be done if `dry`.
+    pub(crate) async fn perform_or_try<O>(
+        &self,
+        wanted: &Wanted,
+        operation: O,
+        dry: Option<bool>,
+    ) -> Result<Released<O::Output>, AwsError>
+    where
+        O: Operation,
+    {
+        let done = self.try_perform(operation, dry == Some(true)).await;
+        done.map_err(|error| self.told(&error, &wanted.missing))
+    }
+
+    /// Takes an operation down the road that names no key.
+    pub(crate) async fn perform_at_large<O: Operation>(
+        &self,
+        operation: O,
+        missing: &str,
+    ) -> Result<Released<O::Output>, AwsError> {
+        self.try_perform(operation, false).await.map_err(|error| self.told(&error, missing))
+    }
+
+    /// Takes an operation down the road, and leaves it to the caller what to make of a failure.
+    pub(crate) async fn try_perform<O: Operation>(
+        &self,
+        operation: O,
+        dry_run: bool,
+    ) -> Result<Released<O::Output>, ServiceError> {
+        let call = Call {
+            presented: self.presented.clone(),
+            source: self.source,
+            door: Door::Mixed,
+            dry_run,
+            request_id: (!self.request_id.is_empty()).then(|| self.request_id.into()),
+            idempotency_key: None,
+            operation,
+        };
+        self.kms.road().perform(call).await
+    }
+
+    /// Who asks.
+    pub(crate) async fn read_self(&self) -> Result<Released<std::sync::Arc<Principal>>, AwsError> {
+        self.perform_at_large(ReadSelf {}, "").await
+    }
+
+    /// A failure in the words of this protocol.
+    pub(crate) fn told(&self, error: &ServiceError, missing: &str) -> AwsError {
+        to_wire(error, Telling { realm: self.realm(), operation: self.operation, missing })
+    }
+}
