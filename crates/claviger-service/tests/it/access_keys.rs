@@ -81,7 +81,7 @@ async fn make(house: &House, who: &str, what: NewCredential) -> Result<NewlyMade
 
 /// Uses a key of the house as whoever signed; gives the index of the entry.
 async fn call(house: &House, key: KeyRef, request: SignedRequest) -> Result<u64, ServiceError> {
-    let what = Encrypt { plaintext: vec![0; 16].into(), context: Default::default() };
+    let what = Encrypt { plaintext: vec![0; 16].into(), context: Default::default(), algorithm: None };
     let call = Call {
         presented: Presented::Signed(Box::new(request)),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),

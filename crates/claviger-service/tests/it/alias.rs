@@ -20,7 +20,7 @@ fn name(text: &str) -> AliasName {
 
 /// Encrypts by alias; gives the key that did it.
 async fn encrypt_by(house: &House, alias: &str) -> Result<[u8; 16], ServiceError> {
-    let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY };
+    let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY, algorithm: None };
     let sealed = house.ask("app", Use::new(KeyRef::Alias(name(alias)), what)).await?.output;
     Ok(Header::parse(&sealed.ciphertext).unwrap().0.key_id)
 }

@@ -94,6 +94,7 @@ impl Shelf {
                 health_ok: true,
             },
             rotated: Some(Rotation::ByPolicy),
+            imported: None,
             created_at: at(0),
             activated_at: Some(at(0)),
             state_changed_at: at(0),
