@@ -1,8 +1,8 @@
 """The deployment under test: started here, by `run`, or anywhere else.
 
 Three surroundings are understood. `CONFORMANCE_READY` names the ready file of a quick start that serves already.
-`CONFORMANCE_ENDPOINT` names any endpoint that speaks the API, with AWS_ACCESS_KEY_ID and the like beside it: then tests
-that need the command line are skipped. Without both, `CLAVIGER_BIN` is started in a new directory and stopped at the end.
+`CONFORMANCE_ENDPOINT` names any endpoint that speaks the API, with AWS_ACCESS_KEY_ID and the like beside it; then
+tests that need the command line are skipped. Without both, `CLAVIGER_BIN` is started in a new directory and stopped at the end.
 """
 
 from __future__ import annotations

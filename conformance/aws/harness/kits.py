@@ -77,7 +77,7 @@ MANAGEMENT = {
     "ListResourceTags": ("symmetric", lambda kit: {}),
     "PutKeyPolicy": ("symmetric", lambda kit: {"Policy": kit.policy}),
     "RotateKeyOnDemand": ("symmetric", lambda kit: {}),
-    "RevokeGrant": ("symmetric", lambda kit: {"GrantId": "0" * 64}),
+    "RevokeGrant": ("symmetric", lambda kit: {"GrantId": kit.grant}),
     "ScheduleKeyDeletion": ("symmetric", lambda kit: {"PendingWindowInDays": 7}),
     "TagResource": ("symmetric", lambda kit: {"Tags": [{"TagKey": "a", "TagValue": "b"}]}),
     "UntagResource": ("symmetric", lambda kit: {"TagKeys": ["a"]}),
@@ -101,7 +101,7 @@ BESIDE = {
     "ListAliases": lambda kit: {},
     "ListKeys": lambda kit: {},
     "ListRetirableGrants": lambda kit: {"RetiringPrincipal": kit.myself},
-    "RetireGrant": lambda kit: {"KeyId": kit.arn("symmetric"), "GrantId": "0" * 64},
+    "RetireGrant": lambda kit: {"KeyId": kit.arn("symmetric"), "GrantId": kit.grant},
     "UpdateAlias": lambda kit: {"AliasName": f"alias/{os.urandom(8).hex()}", "TargetKeyId": kit.id("symmetric")},
 }
 
@@ -124,7 +124,7 @@ EVERY_OPERATION = sorted([*OF_A_KEY, *BESIDE, *CUSTOM_KEY_STORES])
 # What changes a key that is asked for too much: such a key serves one test only.
 CHANGING = {
     "CancelKeyDeletion", "CreateGrant", "DisableKey", "DisableKeyRotation", "EnableKeyRotation", "PutKeyPolicy",
-    "RotateKeyOnDemand", "ScheduleKeyDeletion", "TagResource", "UpdateKeyDescription",
+    "RetireGrant", "RevokeGrant", "RotateKeyOnDemand", "ScheduleKeyDeletion", "TagResource", "UpdateKeyDescription",
 }  # fmt: skip
 
 # What makes no result when DryRun is set, and takes grant tokens.
@@ -182,6 +182,17 @@ class Kit:
         """A shared secret's ciphertext."""
         made = self.kms.encapsulate(KeyId=self.id("kem"), EncapsulationAlgorithm="ML_KEM")
         return made["SharedSecretCiphertextBlob"]
+
+    @cached_property
+    def grant(self) -> str:
+        """Id of a grant on the symmetric key."""
+        made = self.kms.create_grant(
+            KeyId=self.id("symmetric"),
+            GranteePrincipal=self.myself,
+            RetiringPrincipal=self.myself,
+            Operations=["DescribeKey"],
+        )
+        return made["GrantId"]
 
     @cached_property
     def policy(self) -> str:

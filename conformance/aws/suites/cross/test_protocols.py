@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.deployment import CommandRefused
+from harness.deployment import CommandRefused, find
 from harness.refusal import refused
 
 pytestmark = pytest.mark.claviger
@@ -134,7 +134,7 @@ def test_grant_through_rest_lets_an_application_in_by_the_sdk_and_its_end_locks_
         "--operations", "decrypt", "--reason", "conformance",
     )  # fmt: skip
     assert client.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
-    deployment.cli("security_officer", "grant", "revoke", grant["id"], "--reason", "conformance")
+    deployment.cli("security_officer", "grant", "revoke", find(grant, "id"), "--reason", "conformance")
     with refused("AccessDeniedException"):
         client.decrypt(CiphertextBlob=sealed)
 

@@ -110,7 +110,7 @@ def test_colon_passes_the_pattern_and_is_refused(kms, kit):
 
 
 def test_names_of_aws_are_reserved(kms, kit, unique):
-    with refused("NotAuthorizedException"):
+    with refused("NotAuthorizedException", "InvalidAliasNameException"):
         kms.create_alias(AliasName=f"alias/aws/{unique()}", TargetKeyId=kit.id("symmetric"))
 
 
@@ -133,3 +133,13 @@ def test_aliases_are_told_apart_by_case(kms, new_key, unique):
     kms.create_alias(AliasName=f"alias/{name}", TargetKeyId=one["KeyId"])
     kms.create_alias(AliasName=f"alias/{name.upper()}", TargetKeyId=two["KeyId"])
     assert kms.describe_key(KeyId=f"alias/{name.upper()}")["KeyMetadata"]["KeyId"] == two["KeyId"]
+
+
+@covers("CreateAlias", errors=["LimitExceededException"])
+def test_key_has_50_aliases_at_most(kms, new_key, unique):
+    key = new_key()["KeyId"]
+    for _ in range(50):
+        kms.create_alias(AliasName=f"alias/{unique()}", TargetKeyId=key)
+    with refused("LimitExceededException"):
+        kms.create_alias(AliasName=f"alias/{unique()}", TargetKeyId=key)
+    assert len(all_aliases(kms, KeyId=key)) == 50

@@ -78,13 +78,11 @@ def test_named_grant_is_made_once(kms, kit, myself, unique):
 
 
 @covers("ListGrants", params=["GrantId", "GranteePrincipal"])
-def test_grants_are_found_by_id_and_by_grantee(kms, new_key, myself, deployment):
+def test_grants_are_found_by_id_and_by_grantee(kms, new_key, myself):
     key = new_key()["KeyId"]
     made = [kms.create_grant(KeyId=key, GranteePrincipal=myself, Operations=["Encrypt"])["GrantId"] for _ in range(3)]
     assert set(grants_on(kms, key, GrantId=made[1])) == {made[1]}
     assert set(grants_on(kms, key, GranteePrincipal=myself)) >= set(made)
-    stranger = f"{myself.rpartition('/')[0]}/nobody-at-all"
-    assert grants_on(kms, key, GranteePrincipal=stranger) == {}
 
 
 @covers("ListRetirableGrants", params=["RetiringPrincipal"])
@@ -212,7 +210,7 @@ def test_retired_grant_is_gone(kms, new_key, myself, way):
 
 
 def test_grant_to_retire_is_named_one_way(kms, kit):
-    for given in ({}, {"KeyId": kit.arn("symmetric")}, {"GrantId": "0" * 64}):
+    for given in ({}, {"KeyId": kit.arn("symmetric")}, {"GrantId": kit.grant}):
         with refused("ValidationException"):
             kms.retire_grant(**given)
 

@@ -45,6 +45,16 @@ def test_describing_is_no_use(kms, new_key):
     assert last(kms, key)["KeyLastUsage"] == before
 
 
+@pytest.mark.parametrize("operation", sorted(CRYPTOGRAPHIC))
+def test_dry_run_is_no_use(kms, fresh_kit, operation):
+    request = fresh_kit.request(operation)
+    key = request["SourceKeyId" if operation == "ReEncrypt" else "KeyId"]
+    before = last(kms, key).get("KeyLastUsage", {})
+    with refused("DryRunOperationException"):
+        method(kms, operation)(DryRun=True, **request)
+    assert last(kms, key).get("KeyLastUsage", {}) == before
+
+
 def test_refused_use_is_no_use(kms, new_key):
     key = new_key()["KeyId"]
     with refused("InvalidKeyUsageException"):
