@@ -27,7 +27,7 @@ async fn oaep_goes_by_the_name_that_was_asked() {
     let key = house.key("mail", Purpose::Encrypt, Spec::Rsa2048).await;
     house.grant(&key, &[Action::Encrypt, Action::Decrypt, Action::ReadPublicKey]).await;
     let named = || KeyRef::Id(key.key.id);
-    let read = ReadPublicKey { key: named(), version: None };
+    let read = ReadPublicKey { key: named(), version: None, in_use: false };
     let spki = house.ask("app", read).await.unwrap().output.spki;
     let public = PublicKey::from_spki(Spec::Rsa2048, &spki).unwrap();
     for algorithm in [RsaOaepSha1, RsaOaepSha256] {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use claviger_core::alias::{Alias, AliasName};
 use claviger_core::change::Change;
 use claviger_core::key::{
-    DataClass, Generator, Key, KeyRing, KeyVersion, Labels, Origin, Protection, Provenance, RingPolicy,
-    Rotation, State, Wrap,
+    Brought, DataClass, Generator, Key, KeyRing, KeyVersion, Labels, Origin, Protection, Provenance,
+    RingPolicy, Rotation, State, Wrap,
 };
 use claviger_core::port::store::{AliasFilter, Applied, Batch, Page};
 use claviger_core::port::{Journal, Store as _};
@@ -210,4 +210,89 @@ async fn aliases_are_listed_in_order_and_go_with_their_key() {
     let taken = Change::PutAlias(alias("c", &second));
     assert_eq!(shelf.apply(&[taken, Change::RemoveAliasesOf(first.id)]), Applied::Yes);
     assert_eq!(list(&shelf, None, None, None).await, ["a", "c"]);
+}
+
+fn imported() -> Provenance {
+    Provenance {
+        origin: Origin::Imported,
+        module: "test".into(),
+        generator: Generator::Elsewhere,
+        health_ok: true,
+    }
+}
+
+fn brought(digest: u8, expires_at: Option<Timestamp>) -> Brought {
+    let wrap = Wrap { format: 1, bytes: vec![digest; 64] };
+    Brought { wrap, public_key: None, provenance: imported(), digest: [digest; 32], expires_at }
+}
+
+/// The only version of the key, as it stands.
+async fn version_of(shelf: &Shelf, key: &Key) -> KeyVersion {
+    shelf.store.find_key(key.id).await.unwrap().unwrap().versions.remove(0)
+}
+
+/// A key whose material is to come.
+async fn awaiting(shelf: &mut Shelf, ring: KeyRingId, number: u8) -> (Key, KeyVersion) {
+    let key = shelf.key(ring, number, |key| key.state = State::PreActive);
+    let id = KeyVersionId { key: key.id, number: 2 };
+    let waiting = KeyVersion {
+        id,
+        state: State::PreActive,
+        wrap: None,
+        provenance: Provenance { module: String::new(), ..imported() },
+        rotated: None,
+        activated_at: None,
+        revision: 0,
+        ..version_of(shelf, &key).await
+    };
+    assert_eq!(shelf.apply(&[Change::PutVersion(waiting.clone())]), Applied::Yes);
+    (key, KeyVersion { revision: 1, ..waiting })
+}
+
+#[tokio::test]
+async fn imported_material_comes_goes_and_stays_the_same() {
+    let mut shelf = Shelf::new();
+    let ring = shelf.ring(1, None);
+    let (key, waiting) = awaiting(&mut shelf, ring, 1).await;
+    let bare = KeyVersion { state: State::Active, ..waiting.clone() };
+    assert!(shelf.journal.apply(&[Change::PutVersion(bare)]).is_err(), "nothing is active without material");
+
+    let filled = waiting.with_material(brought(1, Some(at(9))), true, at(1)).unwrap();
+    assert_eq!(shelf.apply(&[Change::PutVersion(filled.clone())]), Applied::Yes);
+    let filled = KeyVersion { revision: 2, ..filled };
+    let stored = shelf.store.find_key(key.id).await.unwrap().unwrap();
+    assert_eq!(stored.versions[1], filled);
+    let emptied = filled.without_material(at(2)).unwrap();
+    assert_eq!(shelf.apply(&[Change::PutVersion(emptied.clone())]), Applied::Yes);
+    let emptied = KeyVersion { revision: 3, ..emptied };
+    let stored = shelf.store.find_key(key.id).await.unwrap().unwrap();
+    assert_eq!(stored.versions[1], emptied);
+
+    let other = emptied.with_material(brought(2, None), true, at(3)).unwrap();
+    assert!(
+        shelf.journal.apply(&[Change::PutVersion(other)]).is_err(),
+        "no other material comes in its place"
+    );
+    let back = emptied.with_material(brought(1, None), true, at(3)).unwrap();
+    assert_eq!(shelf.apply(&[Change::PutVersion(back)]), Applied::Yes);
+}
+
+#[tokio::test]
+async fn expired_material_is_found_as_long_as_it_is_here() {
+    let mut shelf = Shelf::new();
+    let ring = shelf.ring(1, None);
+    let mut ids = Vec::new();
+    for (number, day) in [(1, Some(20)), (2, Some(10)), (3, None)] {
+        let (_, waiting) = awaiting(&mut shelf, ring, number).await;
+        let filled = waiting.with_material(brought(number, day.map(at)), false, at(1)).unwrap();
+        assert_eq!(shelf.apply(&[Change::PutVersion(filled.clone())]), Applied::Yes);
+        ids.push(KeyVersion { revision: 2, ..filled });
+    }
+    for (day, found) in [(9, vec![]), (10, vec![ids[1].id]), (20, vec![ids[1].id, ids[0].id])] {
+        assert_eq!(shelf.store.list_expired_material(at(day), 10).await.unwrap(), found, "day {day}");
+    }
+    assert_eq!(shelf.store.list_expired_material(at(20), 1).await.unwrap(), [ids[1].id]);
+    let emptied = ids[1].without_material(at(20)).unwrap();
+    assert_eq!(shelf.apply(&[Change::PutVersion(emptied)]), Applied::Yes);
+    assert_eq!(shelf.store.list_expired_material(at(20), 10).await.unwrap(), [ids[0].id]);
 }
