@@ -119,8 +119,13 @@ pub(crate) fn xml_exception(error: &AwsError, request_id: &str) -> Response {
         true => ("Receiver", StatusCode::INTERNAL_SERVER_ERROR),
         false => ("Sender", StatusCode::FORBIDDEN),
     };
-    // The protocol's own names end otherwise than those of JSON.
-    let code = error.code().strip_suffix("Exception").unwrap_or(error.code());
+    // This protocol has older names than JSON's.
+    let code = match error.code() {
+        "InvalidSignatureException" => "SignatureDoesNotMatch",
+        "UnrecognizedClientException" => "InvalidClientTokenId",
+        crate::error::code::UNKNOWN_OPERATION => "InvalidAction",
+        other => other.strip_suffix("Exception").unwrap_or(other),
+    };
     let message = escaped(error.message());
     let body = format!(
         "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>{kind}</Type><Code>{code}</Code>\

@@ -4,9 +4,9 @@
 
 use std::borrow::Cow;
 
+use claviger_access::authn::access_key::SKEW;
 use claviger_core::key::State;
 use claviger_core::{KeyId, Purpose};
-use claviger_access::authn::access_key::SKEW;
 use claviger_service::{AuthnReason, ErrorKind, Obstacle, ServiceError, SignatureRefused};
 
 use crate::names;
@@ -127,6 +127,8 @@ pub(crate) struct Telling<'a> {
     pub(crate) operation: &'static str,
     /// What to say when what was named is not there.
     pub(crate) missing: &'a str,
+    /// Was the key named by its identifier?
+    pub(crate) by_id: bool,
 }
 
 /// What this wire makes of each kind of failure.
@@ -151,7 +153,15 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         E::IdempotencyMismatch | E::InvalidArgument | E::TooLarge => AwsError::validation(message()),
         // What was done and withheld is told as a fault: whether it was done, the log says.
         E::Internal | E::Withheld => AwsError::fault("KMSInternalException", message()),
-        E::NotFound => AwsError::not_found(telling.missing.to_owned()),
+        E::NotFound => match error.hidden() {
+            // Tools take what is not found for destroyed and make it anew. Who names a key by an identifier that nobody can
+            // guess learns no more than that he may not.
+            Some(key) if telling.by_id => {
+                let resource = telling.realm.key_arn(key);
+                AwsError::new(code::ACCESS_DENIED, not_authorized(telling, &resource, "nothing permits it"))
+            }
+            Some(_) | None => AwsError::not_found(telling.missing.to_owned()),
+        },
         E::Overloaded => AwsError::new("ThrottlingException", message()),
         E::PreconditionFailed => AwsError::new("ConflictException", message()),
         E::Unauthenticated => unauthenticated(error),
@@ -168,9 +178,12 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
 
 fn unauthenticated(error: &ServiceError) -> AwsError {
     match error.authn_reason() {
-        Some(AuthnReason::SessionExpired) => AwsError::new(
-            "ExpiredTokenException",
-            "The security token included in the request is expired",
+        Some(AuthnReason::SessionExpired) => {
+            AwsError::new("ExpiredTokenException", "The security token included in the request is expired")
+        }
+        Some(AuthnReason::Signature(SignatureRefused::SessionToken)) => AwsError::new(
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid.",
         ),
         Some(AuthnReason::Signature(refused)) => {
             AwsError::new("InvalidSignatureException", not_signed(refused))
@@ -213,10 +226,13 @@ fn arn(key: Option<KeyId>, telling: Telling<'_>) -> String {
 
 fn denied(error: &ServiceError, telling: Telling<'_>) -> String {
     let resource = error.key().map_or_else(|| "*".to_owned(), |key| telling.realm.key_arn(key));
+    not_authorized(telling, &resource, error.public_message())
+}
+
+fn not_authorized(telling: Telling<'_>, resource: &str, why: &str) -> String {
     format!(
-        "The caller is not authorized to perform: kms:{} on resource: {resource}: {}",
-        telling.operation,
-        error.public_message()
+        "The caller is not authorized to perform: kms:{} on resource: {resource}: {why}",
+        telling.operation
     )
 }
 
@@ -250,7 +266,7 @@ fn wrong_state(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         }
         Some(Obstacle::Material) => is("pending import"),
         Some(Obstacle::Waiting) => is("pending deletion"),
-        Some(Obstacle::MaterialMadeHere | Obstacle::Purpose(_)) | None => {
+        Some(Obstacle::MaterialMadeHere | Obstacle::NoPrincipal | Obstacle::Purpose(_)) | None => {
             AwsError::new(code::INVALID_STATE, error.public_message().to_owned())
         }
     }

@@ -98,10 +98,15 @@ impl Kms {
         request_id: &str,
     ) -> Result<answer::Answer, AwsError> {
         let body = self.read(parts, body).await?;
-        let operation = named(parts)?;
-        let presented = self.presented(peer, parts, &body, &self.0.kms, operation.name).await?;
-        let session = Session::new(self, presented, peer.ip(), request_id, operation.name);
-        match (operation.run)(&session, &body).await {
+        let operation = named(parts);
+        let name = operation.as_ref().map_or("", |operation| operation.name);
+        let presented = self.presented(peer, parts, &body, &self.0.kms, name).await?;
+        let session = Session::new(self, presented, peer.ip(), request_id, name);
+        let answer = match operation {
+            Ok(operation) => (operation.run)(&session, &body).await,
+            Err(error) => Err(error),
+        };
+        match answer {
             // What cannot be read is told to those who may ask at all; the others learn that first.
             Err(error) if error.entry().is_none() && !error.is_fault() => {
                 session.read_self().await?;
@@ -119,15 +124,16 @@ impl Kms {
         request_id: &str,
     ) -> Result<answer::Answer, AwsError> {
         let body = self.read(parts, body).await?;
-        let operation = sts::named(&body)?;
-        let presented = self.presented(peer, parts, &body, &self.0.sts, operation).await?;
-        sts::get_caller_identity(&Session::new(self, presented, peer.ip(), request_id, operation)).await
+        let operation = sts::named(&body);
+        let presented = self.presented(peer, parts, &body, &self.0.sts, sts::NAME).await?;
+        let session = Session::new(self, presented, peer.ip(), request_id, sts::NAME);
+        let answer = sts::get_caller_identity(&session).await?;
+        operation.map(|()| answer)
     }
 
     /// The body, in bounds.
     async fn read(&self, parts: &Parts, body: Body) -> Result<Bytes, AwsError> {
-        let size: usize =
-            parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if size > self.0.limits.headers {
             return Err(AwsError::validation(format!(
                 "at most {} bytes of headers are taken",

@@ -117,10 +117,10 @@ impl Realm {
         let wanted = self.wanted(text)?;
         match wanted.key {
             KeyRef::Id(_) => Ok(wanted),
-            KeyRef::Alias(_) | KeyRef::Name(_) if text.starts_with("arn:") => Err(AwsError::invalid_arn(text)),
-            KeyRef::Alias(_) | KeyRef::Name(_) => {
-                Err(AwsError::not_found(format!("Invalid keyId '{text}'")))
+            KeyRef::Alias(_) | KeyRef::Name(_) if text.starts_with("arn:") => {
+                Err(AwsError::invalid_arn(text))
             }
+            KeyRef::Alias(_) | KeyRef::Name(_) => Err(AwsError::not_found(format!("Invalid keyId '{text}'"))),
         }
     }
 
@@ -213,8 +213,14 @@ mod tests {
             ("alias/aws/s3", "NotFoundException"),
             ("mrk-0123456789abcdef0123456789abcdef", "NotFoundException"),
             ("1234ABCD-12ab-34cd-56ef-1234567890ab", "NotFoundException"),
-            ("arn:aws:kms:eu-west-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab", "NotFoundException"),
-            ("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab", "NotFoundException"),
+            (
+                "arn:aws:kms:eu-west-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+                "NotFoundException",
+            ),
+            (
+                "arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+                "NotFoundException",
+            ),
             ("arn:aws:kms:us-east-1:000000000000:key/nonsense", "NotFoundException"),
             ("arn:aws:s3:us-east-1:000000000000:key/x", "InvalidArnException"),
             ("arn:aws:kms:us-east-1:000000000000:", "InvalidArnException"),

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
+use claviger_core::Timestamp;
 use claviger_core::action::Door;
 use claviger_core::principal::Principal;
 use claviger_service::operation::{Call, Operation, ReadSelf, Released};
-use claviger_service::{Presented, ServiceError};
+use claviger_service::{KeyRef, Presented, ServiceError};
 
 use crate::error::{AwsError, Telling, to_wire};
 use crate::plane::Kms;
@@ -36,6 +37,11 @@ impl<'a> Session<'a> {
         self.kms.realm()
     }
 
+    /// What time it is here.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.kms.road().now()
+    }
+
     pub(crate) const fn request_id(&self) -> &'a str {
         self.request_id
     }
@@ -49,7 +55,7 @@ impl<'a> Session<'a> {
     where
         O: Operation,
     {
-        self.try_perform(operation, false).await.map_err(|error| self.told(&error, &wanted.missing))
+        self.try_perform(operation, false).await.map_err(|error| self.told_of(&error, wanted))
     }
 
     /// The same, only to be told whether it would be done if `dry`.
@@ -63,7 +69,7 @@ impl<'a> Session<'a> {
         O: Operation,
     {
         let done = self.try_perform(operation, dry == Some(true)).await;
-        done.map_err(|error| self.told(&error, &wanted.missing))
+        done.map_err(|error| self.told_of(&error, wanted))
     }
 
     /// Takes an operation down the road that names no key.
@@ -100,6 +106,15 @@ impl<'a> Session<'a> {
 
     /// A failure in the words of this protocol.
     pub(crate) fn told(&self, error: &ServiceError, missing: &str) -> AwsError {
-        to_wire(error, Telling { realm: self.realm(), operation: self.operation, missing })
+        to_wire(error, Telling { realm: self.realm(), operation: self.operation, missing, by_id: false })
+    }
+
+    /// A failure of an operation on a key.
+    pub(crate) fn told_of(&self, error: &ServiceError, wanted: &Wanted) -> AwsError {
+        let by_id = matches!(wanted.key, KeyRef::Id(_));
+        to_wire(
+            error,
+            Telling { realm: self.realm(), operation: self.operation, missing: &wanted.missing, by_id },
+        )
     }
 }

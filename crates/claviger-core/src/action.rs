@@ -253,7 +253,7 @@ impl Action {
     #[must_use]
     pub const fn is_grantable_when_relaxed(self) -> bool {
         let of_key = matches!(self.target_kind(), TargetKind::Key) && !matches!(self, Self::DestroyKey);
-        self.is_grantable() || of_key || matches!(self, Self::CreateKey | Self::ReadRing)
+        self.is_grantable() || of_key || matches!(self, Self::CreateKey | Self::ReadRing | Self::RetireGrant)
     }
 
     /// The action with this operation code.

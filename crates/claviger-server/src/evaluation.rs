@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use claviger_core::Name;
 use claviger_core::action::{Action, Door};
 use claviger_core::key::{RingPolicy, Separation};
 use claviger_core::principal::PrincipalKind;
-use claviger_core::Name;
 use claviger_crypto::SecretBytes;
 use claviger_service::operation::{
     Call, CreateCredential, CreateGrant, CreatePrincipal, CreateRing, GrantOn, NewCredential, Operation,
@@ -63,7 +63,9 @@ impl Key {
     /// The key of a file that was written before.
     fn read(text: &str) -> Option<Self> {
         let value = |name: &str| {
-            let of = |line: &str| line.strip_prefix("export ")?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
+            let of = |line: &str| {
+                line.strip_prefix("export ")?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
+            };
             text.lines().find_map(of)
         };
         let secret = value("AWS_SECRET_ACCESS_KEY")?.into();

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use claviger_aws::{AwsLimits, Kms, Realm};
 use claviger_core::Action;
 use claviger_core::action::Surface;
-use claviger_aws::{AwsLimits, Kms, Realm};
 use claviger_rest::{PeerIdentity, Plane, RestLimits, control_plane, data_plane};
 use claviger_service::Road;
 use hyper::{Method, Uri};

@@ -169,7 +169,10 @@ mod tests {
     #[test]
     fn one_address_gives_all_of_them_and_metrics_stay_on_loopback() {
         let of = |text: &str| addresses(text.parse().unwrap()).map(|address| address.to_string());
-        assert_eq!(of("127.0.0.1:7400"), ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402", "127.0.0.1:7409"]);
+        assert_eq!(
+            of("127.0.0.1:7400"),
+            ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402", "127.0.0.1:7409"]
+        );
         assert_eq!(of("0.0.0.0:9000"), ["0.0.0.0:9000", "0.0.0.0:9001", "0.0.0.0:9002", "127.0.0.1:9009"]);
         assert_eq!(of("[::1]:0"), ["[::1]:0"; 4]);
     }

@@ -105,6 +105,8 @@ pub enum Obstacle {
     Material,
     /// Its material is made here, and not brought in.
     MaterialMadeHere,
+    /// A principal that a grant names is not there.
+    NoPrincipal,
     /// It is for this.
     Purpose(Purpose),
     /// It, or its version, is in this state.
@@ -121,6 +123,7 @@ pub struct ServiceError {
     entry: Option<u64>,
     obstacle: Option<Obstacle>,
     key: Option<KeyId>,
+    hidden: Option<KeyId>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -128,7 +131,15 @@ impl ServiceError {
     /// A failure of that kind; `message` is for the caller: lower case, no period, nothing secret.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), entry: None, obstacle: None, key: None, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            entry: None,
+            obstacle: None,
+            key: None,
+            hidden: None,
+            source: None,
+        }
     }
 
     /// The request makes no sense.
@@ -175,6 +186,17 @@ impl ServiceError {
     #[must_use]
     pub const fn key(&self) -> Option<KeyId> {
         self.key
+    }
+
+    /// The key that is there, and that the caller was told is not, because he has no right to know of it. For protocols whose
+    /// clients take what is not found for destroyed, and name keys by what nobody can guess.
+    #[must_use]
+    pub const fn hidden(&self) -> Option<KeyId> {
+        self.hidden
+    }
+
+    pub(crate) fn hiding(self, key: Option<KeyId>) -> Self {
+        Self { hidden: key, ..self }
     }
 
     pub(crate) fn because_of(self, obstacle: Obstacle) -> Self {

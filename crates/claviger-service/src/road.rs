@@ -231,6 +231,12 @@ impl Road {
 }
 
 impl Inner {
+    /// What time it is here.
+    #[must_use]
+    pub fn now(&self) -> claviger_core::Timestamp {
+        self.clock.now()
+    }
+
     /// What is fixed while the process runs.
     #[must_use]
     pub fn facts(&self) -> &SystemFacts {

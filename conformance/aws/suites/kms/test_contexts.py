@@ -32,7 +32,7 @@ WRONG = {
     "case of a value": CONTEXT | {"Shop": "North"},
     "case of a name": {name.lower(): value for name, value in CONTEXT.items()},
     "blank at the end": CONTEXT | {"order": "17 "},
-    "name and value swapped": {value: name for name, value in CONTEXT.items()},
+    "name and value swapped": {value: name for name, value in CONTEXT.items() if value},
     "moved between name and value": {("orde" if name == "order" else name): value for name, value in CONTEXT.items()}
     | {"orde": "r17"},
 }

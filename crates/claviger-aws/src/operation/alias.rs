@@ -1,8 +1,13 @@
 //! Aliases.
 
+use std::sync::Arc;
+
+use claviger_core::Purpose;
 use claviger_core::alias::{Alias, AliasName};
+use claviger_core::key::{Key, KeyRecord};
 use claviger_core::port::store::Page;
-use claviger_service::operation::{CreateAlias, ListGrantedAliases, MoveAlias, RemoveAlias};
+use claviger_service::KeyRef;
+use claviger_service::operation::{CreateAlias, DescribeKey, ListGrantedAliases, MoveAlias, RemoveAlias};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -52,7 +57,7 @@ impl Input {
         let name = alias_name(&mut violations, self.alias_name);
         let key = violations.key_id_at("targetKeyId", self.target_key_id);
         violations.done()?;
-        if key.starts_with("alias/") {
+        if key.starts_with("alias/") || key.contains(":alias/") {
             return Err(AwsError::validation("Aliases must refer to keys. Not aliases"));
         }
         Ok((alias(&name)?, realm.wanted_by_id(&key)?))
@@ -81,10 +86,25 @@ pub(crate) async fn create(session: &Session<'_>, input: Input) -> Answered {
 
 pub(crate) async fn update(session: &Session<'_>, input: Input) -> Answered {
     let (name, wanted) = input.read(session.realm())?;
-    let missing = missing(session.realm(), &name);
-    let wanted = Wanted { missing, ..wanted };
+    let old = Wanted { key: KeyRef::Alias(name.clone()), missing: missing(session.realm(), &name) };
+    let (from, into) = (describe(session, &old).await?, describe(session, &wanted).await?);
+    if kind(&from.key) != kind(&into.key) {
+        return Err(AwsError::validation(
+            "an alias moves between keys of one kind and usage: an application that names it expects no other",
+        ));
+    }
+    let wanted = Wanted { missing: old.missing, ..wanted };
     let done = session.perform(&wanted, MoveAlias { name, key: wanted.key.clone() }).await?;
     Ok(Answer::empty().recorded(done.receipt))
+}
+
+async fn describe(session: &Session<'_>, wanted: &Wanted) -> Result<Arc<KeyRecord>, AwsError> {
+    Ok(session.perform(wanted, DescribeKey { key: wanted.key.clone() }).await?.output)
+}
+
+/// What an alias must not change in a move.
+const fn kind(key: &Key) -> (Purpose, bool) {
+    (key.purpose, key.spec.is_asymmetric())
 }
 
 #[derive(Deserialize)]
@@ -114,6 +134,7 @@ pub(crate) struct ListInput {
 pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     let mut violations = Violations::default();
     let limit = violations.limit(input.limit, 50);
+    violations.marker(input.marker.as_deref());
     if let Some(key) = &input.key_id {
         violations.text("keyId", key, 1..=2048);
     }

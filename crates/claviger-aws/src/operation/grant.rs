@@ -1,12 +1,14 @@
 //! Grants on keys.
 
 use claviger_core::grant::{Conditions, Selector};
+use claviger_core::key::Key;
 use claviger_core::port::store::Page;
-use claviger_core::{Action, GrantId, Name};
-use claviger_service::PrincipalRef;
+use claviger_core::{Action, GrantId, Name, Purpose};
 use claviger_service::operation::{
-    DelegateGrant, ListRetirableGrants, NamedGrant, ReadKeyGrants, RetireGrant, WithdrawDelegatedGrant,
+    DelegateGrant, DescribeKey, ListRetirableGrants, NamedGrant, ReadKeyGrants, RetireGrant,
+    WithdrawDelegatedGrant,
 };
+use claviger_service::{KeyRef, Obstacle, PrincipalRef};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -40,7 +42,9 @@ struct Constraints {
 impl Constraints {
     fn to_conditions(&self) -> Result<Conditions, AwsError> {
         if self.source_arn.is_some() {
-            return Err(AwsError::unsupported("SourceArn names what calls for a service of AWS; there are none here"));
+            return Err(AwsError::unsupported(
+                "SourceArn names what calls for a service of AWS; there are none here",
+            ));
         }
         let pairs = |pairs: &Option<Pairs>| -> Result<Option<Vec<(String, String)>>, AwsError> {
             let Some(pairs) = pairs else { return Ok(None) };
@@ -90,6 +94,13 @@ pub(crate) async fn create(session: &Session<'_>, input: CreateInput) -> Answere
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '/' | '_' | '-');
         violations.pattern("name", name, "^[a-zA-Z0-9:/_-]+$", fits);
     }
+    violations.principal("granteePrincipal", input.grantee_principal.as_deref());
+    violations.principal("retiringPrincipal", input.retiring_principal.as_deref());
+    violations.service_principal("granteeServicePrincipal", input.grantee_service_principal.as_deref());
+    violations.service_principal("retiringServicePrincipal", input.retiring_service_principal.as_deref());
+    if let Some(Constraints { source_arn: Some(arn), .. }) = &input.constraints {
+        violations.text("constraints.sourceArn", arn, 20..=512);
+    }
     let tokens = grant_tokens(input.grant_tokens.as_ref(), &mut violations);
     violations.done()?;
     tokens?;
@@ -97,36 +108,88 @@ pub(crate) async fn create(session: &Session<'_>, input: CreateInput) -> Answere
         return Err(AwsError::unsupported("there are no services of AWS here to grant anything to"));
     }
     if input.name.as_ref().is_some_and(|name| name.starts_with(super::policy::PREFIX)) {
-        let message = format!("names that begin with {} are for what key policies give", super::policy::PREFIX);
+        let message =
+            format!("names that begin with {} are for what key policies give", super::policy::PREFIX);
         return Err(AwsError::validation(message));
     }
     let realm = session.realm();
     let wanted = realm.wanted_by_id(&key)?;
-    let grantee = input.grantee_principal.ok_or_else(|| AwsError::validation("GranteePrincipal is required."))?;
+    let grantee =
+        input.grantee_principal.ok_or_else(|| AwsError::validation("GranteePrincipal is required."))?;
+    let named = input
+        .retiring_principal
+        .as_ref()
+        .map_or_else(|| grantee.clone(), |arn| format!("{grantee} or {arn}"));
     let grantee = principal(realm, &grantee)?;
     let retiring = input.retiring_principal.as_deref().map(|arn| principal(realm, arn)).transpose()?;
-    let retires = operations.iter().any(|operation| operation == "RetireGrant");
     let actions = actions(&operations)?;
+    let conditions = input.constraints.unwrap_or_default().to_conditions()?;
+    let record = session.perform(&wanted, DescribeKey { key: wanted.key.clone() }).await?.output;
+    fits(&record.key, &operations, &conditions)?;
     let what = DelegateGrant {
         key: wanted.key.clone(),
-        principal: PrincipalRef::Name(grantee.clone()),
+        principal: PrincipalRef::Name(grantee),
         operations: actions,
-        conditions: input.constraints.unwrap_or_default().to_conditions()?,
+        conditions,
         reason: "given through AWS KMS".to_owned(),
         name: input.name,
-        retiring: retiring.or(retires.then_some(grantee)).map(PrincipalRef::Name),
+        retiring: retiring.map(PrincipalRef::Name),
     };
-    let done = session.perform_or_try(&wanted, what, input.dry_run).await?;
+    let done = session.try_perform(what, input.dry_run == Some(true)).await.map_err(|error| {
+        match error.obstacle() {
+            Some(Obstacle::NoPrincipal) => AwsError::invalid_arn(&named).recorded_at(error.entry()),
+            _ => session.told_of(&error, &wanted),
+        }
+    })?;
     let grant = done.output.id;
     let answer = json!({ "GrantToken": token(grant), "GrantId": grant.to_string() });
     Ok(Answer::json(&answer)?.recorded(done.receipt))
 }
 
+/// Refuses operations that the key does not have, and constraints on contexts where there are none.
+fn fits(key: &Key, operations: &[String], conditions: &Conditions) -> Result<(), AwsError> {
+    let of_key: &[&str] = match key.purpose {
+        Purpose::Agree => &["DeriveSharedSecret", "GetPublicKey"],
+        Purpose::Encapsulate => &["Decapsulate", "Encapsulate", "GetPublicKey"],
+        Purpose::Encrypt if key.spec.is_asymmetric() => {
+            &["Decrypt", "Encrypt", "GetPublicKey", "ReEncryptFrom", "ReEncryptTo"]
+        }
+        Purpose::Encrypt => &[
+            "Decrypt",
+            "Encrypt",
+            "GenerateDataKey",
+            "GenerateDataKeyPair",
+            "GenerateDataKeyPairWithoutPlaintext",
+            "GenerateDataKeyWithoutPlaintext",
+            "ReEncryptFrom",
+            "ReEncryptTo",
+        ],
+        Purpose::Mac => &["GenerateMac", "VerifyMac"],
+        Purpose::Sign => &["GetPublicKey", "Sign", "Verify"],
+        Purpose::Wrap => &[],
+    };
+    let has = |operation: &&String| {
+        of_key.contains(&operation.as_str())
+            || ["CreateGrant", "DescribeKey", "RetireGrant"].contains(&operation.as_str())
+    };
+    if let Some(other) = operations.iter().find(|operation| !has(operation)) {
+        let message = format!("Operation {other} is not one that keys of this usage and spec have.");
+        return Err(AwsError::validation(message));
+    }
+    let symmetric = key.purpose == Purpose::Encrypt && !key.spec.is_asymmetric();
+    if conditions.look_at_context() && !symmetric {
+        return Err(AwsError::validation(
+            "Only symmetric encryption keys have encryption contexts to constrain.",
+        ));
+    }
+    Ok(())
+}
+
 /// What the words of a grant mean.
 fn actions(operations: &[String]) -> Result<Vec<Action>, AwsError> {
     let named = |word: &String| names::GRANTED.into_iter().find(|(name, _)| name == word);
-    let actions: Vec<_> = operations.iter().filter_map(named).filter_map(|(_, action)| action).collect();
-    if actions.is_empty() {
+    let actions: Vec<_> = operations.iter().filter_map(named).map(|(_, action)| action).collect();
+    if actions.iter().all(|action| *action == Action::RetireGrant) {
         return Err(AwsError::validation("a grant names at least one operation beside RetireGrant"));
     }
     Ok(actions)
@@ -136,10 +199,7 @@ fn actions(operations: &[String]) -> Result<Vec<Action>, AwsError> {
 fn entry(realm: &Realm, named: &NamedGrant) -> Option<Value> {
     let grant = &named.grant;
     let Selector::Key(key) = grant.selector else { return None };
-    let mut operations: Vec<_> = grant.operations.iter().filter_map(|action| names::granted(*action)).collect();
-    if grant.retiring == Some(grant.principal) {
-        operations.push("RetireGrant");
-    }
+    let operations: Vec<_> = grant.operations.iter().filter_map(|action| names::granted(*action)).collect();
     let mut entry = json!({
         "KeyId": realm.key_arn(key),
         "GrantId": grant.id.to_string(),
@@ -191,10 +251,13 @@ pub(crate) struct ListInput {
 pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     let mut violations = Violations::default();
     let limit = violations.limit(input.limit, 50);
+    violations.marker(input.marker.as_deref());
     let key = violations.key_id(input.key_id);
     if let Some(grant) = &input.grant_id {
         violations.text("grantId", grant, 1..=128);
     }
+    violations.principal("granteePrincipal", input.grantee_principal.as_deref());
+    violations.service_principal("granteeServicePrincipal", input.grantee_service_principal.as_deref());
     violations.done()?;
     let realm = session.realm();
     let wanted = realm.wanted_by_id(&key)?;
@@ -245,14 +308,16 @@ pub(crate) struct RetirableInput {
 pub(crate) async fn list_retirable(session: &Session<'_>, input: RetirableInput) -> Answered {
     let mut violations = Violations::default();
     let limit = violations.limit(input.limit, 50);
+    violations.marker(input.marker.as_deref());
+    violations.principal("retiringPrincipal", input.retiring_principal.as_deref());
+    violations.service_principal("retiringServicePrincipal", input.retiring_service_principal.as_deref());
     violations.done()?;
     let realm = session.realm();
     if input.retiring_service_principal.is_some() {
         return Err(AwsError::unsupported("there are no services of AWS here to grant anything to"));
     }
-    let arn = input
-        .retiring_principal
-        .ok_or_else(|| AwsError::validation("RetiringPrincipal is required."))?;
+    let arn =
+        input.retiring_principal.ok_or_else(|| AwsError::validation("RetiringPrincipal is required."))?;
     let retiring = principal(realm, &arn)?;
     let me = session.read_self().await?.output;
     if me.name != retiring {
@@ -270,7 +335,8 @@ pub(crate) async fn list_retirable(session: &Session<'_>, input: RetirableInput)
 /// # Errors
 /// `InvalidGrantIdException` for what is no identifier of a grant.
 fn grant_id(text: &str) -> Result<GrantId, AwsError> {
-    text.parse().map_err(|_| AwsError::new(code::INVALID_GRANT_ID, "the grant id is not one that a grant has"))
+    text.parse()
+        .map_err(|_| AwsError::new(code::INVALID_GRANT_ID, "the grant id is not one that a grant has"))
 }
 
 #[derive(Deserialize)]
@@ -284,14 +350,25 @@ pub(crate) struct RevokeInput {
 pub(crate) async fn revoke(session: &Session<'_>, input: RevokeInput) -> Answered {
     let mut violations = Violations::default();
     let key = violations.key_id(input.key_id);
+    let given = input.grant_id.is_some();
     let grant = violations.required("grantId", input.grant_id);
+    if given {
+        violations.text("grantId", &grant, 1..=128);
+    }
     violations.done()?;
-    let mut wanted = session.realm().wanted_by_id(&key)?;
+    let wanted = session.realm().wanted_by_id(&key)?;
     let grant = grant_id(&grant)?;
     let what = WithdrawDelegatedGrant { key: wanted.key.clone(), grant };
-    wanted.missing = format!("Grant ID {grant} not found");
-    let done = session.perform_or_try(&wanted, what, input.dry_run).await?;
+    let done = session.try_perform(what, input.dry_run == Some(true)).await.map_err(|error| {
+        // A key that was found tells that it is the grant which was not.
+        let missing = error.key().map_or_else(|| wanted.missing.clone(), |_| grant_missing(grant));
+        session.told(&error, &missing)
+    })?;
     Ok(Answer::empty().recorded(done.receipt))
+}
+
+fn grant_missing(grant: GrantId) -> String {
+    format!("Grant ID {grant} not found")
 }
 
 #[derive(Deserialize)]
@@ -304,12 +381,26 @@ pub(crate) struct RetireInput {
 }
 
 pub(crate) async fn retire(session: &Session<'_>, input: RetireInput) -> Answered {
+    let mut violations = Violations::default();
+    if let Some(token) = &input.grant_token {
+        violations.text("grantToken", token, 1..=8192);
+    }
+    if let Some(key) = &input.key_id {
+        violations.text("keyId", key, 1..=2048);
+    }
+    if let Some(grant) = &input.grant_id {
+        violations.text("grantId", grant, 1..=128);
+    }
+    violations.done()?;
+    let mut on = None;
     let grant = match (input.grant_token.as_deref(), input.key_id.as_deref(), input.grant_id.as_deref()) {
         (Some(token), None, None) => of_token(token).ok_or_else(|| {
             AwsError::new(code::INVALID_GRANT_TOKEN, "the grant token is not one that a grant gave")
         })?,
         (None, Some(key), Some(grant)) => {
-            session.realm().wanted_by_id(key)?;
+            if let KeyRef::Id(key) = session.realm().wanted_by_id(key)?.key {
+                on = Some(key);
+            }
             grant_id(grant)?
         }
         _ => {
@@ -318,7 +409,7 @@ pub(crate) async fn retire(session: &Session<'_>, input: RetireInput) -> Answere
             ));
         }
     };
-    let done = session.try_perform(RetireGrant { grant }, input.dry_run == Some(true)).await;
-    let done = done.map_err(|error| session.told(&error, &format!("Grant ID {grant} not found")))?;
+    let done = session.try_perform(RetireGrant { grant, key: on }, input.dry_run == Some(true)).await;
+    let done = done.map_err(|error| session.told(&error, &grant_missing(grant)))?;
     Ok(Answer::empty().recorded(done.receipt))
 }

@@ -1,9 +1,13 @@
 //! Material that is brought in.
 
-use claviger_core::{KeyVersionId, Spec};
+use std::time::Duration;
+
+use claviger_core::{KeyVersionId, Spec, Timestamp};
 use claviger_crypto::WrappingAlgorithm;
 
-use claviger_service::operation::{DescribeKey, ImportMaterial, ReadImportParameters, RemoveImportedMaterial};
+use claviger_service::operation::{
+    DescribeKey, ImportMaterial, ReadImportParameters, RemoveImportedMaterial,
+};
 use claviger_service::{ErrorKind, Obstacle};
 use serde::Deserialize;
 use serde_json::json;
@@ -78,7 +82,7 @@ pub(crate) async fn parameters(session: &Session<'_>, input: ParametersInput) ->
 
 /// A refusal in the words for imports: material that is made here is of the origin `AWS_KMS`.
 fn refused(session: &Session<'_>, wanted: &Wanted, error: &claviger_service::ServiceError) -> AwsError {
-    let told = session.told(error, &wanted.missing);
+    let told = session.told_of(error, wanted);
     match (error.kind(), error.key()) {
         (ErrorKind::Unsupported, Some(key)) if error.obstacle() == Some(Obstacle::MaterialMadeHere) => {
             let arn = session.realm().key_arn(key);
@@ -100,9 +104,20 @@ pub(crate) struct ImportInput {
     expiration_model: Option<String>,
     import_type: Option<String>,
     key_material_description: Option<String>,
+    key_material_id: Option<String>,
 }
 
-/// Which material it is, the material itself says: `KeyMaterialId` would only say it again.
+/// `KeyMaterialId`, where it is said.
+fn named_material(violations: &mut Violations, id: Option<&str>) {
+    if let Some(id) = id {
+        violations.text("keyMaterialId", id, 64..=64);
+        violations.pattern("keyMaterialId", id, "^[a-f0-9]+$", |c| matches!(c, '0'..='9' | 'a'..='f'));
+    }
+}
+
+/// Longest time for which imported material counts.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
 pub(crate) async fn import_material(session: &Session<'_>, input: ImportInput) -> Answered {
     let mut violations = Violations::default();
     let key = violations.key_id(input.key_id);
@@ -114,13 +129,19 @@ pub(crate) async fn import_material(session: &Session<'_>, input: ImportInput) -
     violations.word("importType", kind, ["NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"]);
     if let Some(text) = &input.key_material_description {
         violations.text("keyMaterialDescription", text, 0..=256);
+        if !text.is_empty() {
+            let fits = |c: char| c.is_ascii_alphanumeric() || c.is_whitespace() || ":/_.-".contains(c);
+            violations.pattern("keyMaterialDescription", text, "^[a-zA-Z0-9:/_\\s.-]+$", fits);
+        }
     }
+    named_material(&mut violations, input.key_material_id.as_deref());
     violations.done()?;
     let wanted = session.realm().wanted_by_id(&key)?;
     let expires_at = match (model, input.valid_to) {
         ("KEY_MATERIAL_EXPIRES", Some(at)) => {
-            let at = instant(at).ok_or_else(|| AwsError::validation("ValidTo is no instant"))?;
-            Some(at)
+            let lawful = |at: &Timestamp| *at > session.now() && *at <= session.now().after(LONGEST);
+            let wrong = || AwsError::validation("ValidTo must be in the next 365 days");
+            Some(instant(at).filter(lawful).ok_or_else(wrong)?)
         }
         ("KEY_MATERIAL_EXPIRES", None) => {
             return Err(AwsError::validation(
@@ -135,16 +156,32 @@ pub(crate) async fn import_material(session: &Session<'_>, input: ImportInput) -
         (_, None) => None,
     };
     if input.key_material_description.is_some() {
-        return Err(AwsError::unsupported("material has no description here; leave KeyMaterialDescription out"));
+        return Err(AwsError::unsupported(
+            "material has no description here; leave KeyMaterialDescription out",
+        ));
     }
+    let version = match &input.key_material_id {
+        None => None,
+        Some(id) => Some(version_of(session, &wanted, id).await?),
+    };
     let import = ImportMaterial {
         key: wanted.key.clone(),
         token: token.into_bytes(),
         material: material.into_bytes(),
         expires_at,
         new_material: kind == "NEW_KEY_MATERIAL",
+        version,
     };
-    let done = session.try_perform(import, false).await.map_err(|error| refused(session, &wanted, &error))?;
+    let done = session.try_perform(import, false).await.map_err(|error| match (error.kind(), error.obstacle()) {
+        (ErrorKind::WrongState, None) => {
+            let key = error.key().map_or_else(|| key.clone(), |key| key.to_string());
+            let message = format!(
+                "New key material cannot be imported into KMS key {key}, because another key material is pending rotation."
+            );
+            AwsError::new(code::INVALID_STATE, message).recorded_at(error.entry())
+        }
+        _ => refused(session, &wanted, &error),
+    })?;
     let record = &done.output.record;
     let version = KeyVersionId { key: record.key.id, number: done.output.version };
     let id = material_id(version);
@@ -162,6 +199,7 @@ pub(crate) struct DeleteInput {
 pub(crate) async fn delete_material(session: &Session<'_>, input: DeleteInput) -> Answered {
     let mut violations = Violations::default();
     let key = violations.key_id(input.key_id);
+    named_material(&mut violations, input.key_material_id.as_deref());
     violations.done()?;
     let wanted = session.realm().wanted_by_id(&key)?;
     let version = match &input.key_material_id {
@@ -183,7 +221,7 @@ async fn version_of(session: &Session<'_>, wanted: &Wanted, id: &str) -> Result<
     let record = session.perform(wanted, DescribeKey { key: wanted.key.clone() }).await?.output;
     let found = record.versions.iter().find(|version| material_id(version.id) == id);
     let found = found.filter(|_| is_imported(&record));
-    found.map(|version| version.id.number).ok_or_else(|| {
-        AwsError::new(code::NOT_FOUND, format!("the key has no material {id}"))
-    })
+    found
+        .map(|version| version.id.number)
+        .ok_or_else(|| AwsError::new(code::NOT_FOUND, format!("the key has no material {id}")))
 }

@@ -62,8 +62,12 @@ pub(crate) async fn verify(session: &Session<'_>, input: VerifyInput) -> Answere
     violations.done()?;
     tokens?;
     let wanted = session.realm().wanted(&key)?;
-    let what =
-        VerifyMac { data: message.into_bytes(), tag: mac.into_bytes(), version: None, spec: names::mac_spec(&algorithm) };
+    let what = VerifyMac {
+        data: message.into_bytes(),
+        tag: mac.into_bytes(),
+        version: None,
+        spec: names::mac_spec(&algorithm),
+    };
     let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
     if !done.output.valid {
         return Err(AwsError::new(code::INVALID_MAC, "").recorded(done.receipt.index()));

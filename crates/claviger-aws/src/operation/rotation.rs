@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claviger_core::key::{KeyRecord, KeyVersion, Rotation};
-use claviger_core::Spec;
+use claviger_core::{Spec, Timestamp};
 use claviger_service::operation::{DescribeKey, KeyPatch, RotateKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,9 +30,9 @@ async fn rotating(session: &Session<'_>, wanted: &Wanted) -> Result<std::sync::A
 }
 
 /// Refuses unless the key is in use.
-fn in_use(realm: &Realm, record: &KeyRecord) -> Result<(), AwsError> {
+fn in_use(realm: &Realm, record: &KeyRecord, now: Timestamp) -> Result<(), AwsError> {
     let arn = realm.key_arn(record.key.id);
-    match key::state(record) {
+    match key::state(record, now) {
         "Enabled" => Ok(()),
         "PendingDeletion" => Err(AwsError::new(code::INVALID_STATE, format!("{arn} is pending deletion."))),
         "PendingImport" => Err(AwsError::new(code::INVALID_STATE, format!("{arn} is pending import."))),
@@ -67,7 +67,7 @@ pub(crate) async fn enable(session: &Session<'_>, input: EnableInput) -> Answere
     let wanted = session.realm().wanted_by_id(&key)?;
     let record = rotating(session, &wanted).await?;
     generated(session.realm(), &record)?;
-    in_use(session.realm(), &record)?;
+    in_use(session.realm(), &record, session.now())?;
     let period = Duration::from_secs(u64::from(days) * DAY);
     set(session, &wanted, Some(period)).await
 }
@@ -76,7 +76,7 @@ pub(crate) async fn disable(session: &Session<'_>, input: OfKey) -> Answered {
     let wanted = input.wanted(session)?;
     let record = rotating(session, &wanted).await?;
     generated(session.realm(), &record)?;
-    in_use(session.realm(), &record)?;
+    in_use(session.realm(), &record, session.now())?;
     if record.ring.policy.rotation_period.is_some() {
         return Err(AwsError::unsupported(
             "the key's ring rotates its keys by policy, which a key is not excused from",
@@ -98,7 +98,9 @@ pub(crate) async fn status(session: &Session<'_>, input: OfKey) -> Answered {
     if record.key.spec != Spec::Aes256Gcm {
         return Err(AwsError::unsupported(format!("{arn} is not a symmetric encryption key.")));
     }
-    let period = record.rotation_period().filter(|_| !is_imported(record));
+    // What waits for its destruction rotates no more, until it comes back.
+    let rotates = !is_imported(record) && record.key.destroy_at.is_none();
+    let period = record.rotation_period().filter(|_| rotates);
     let mut answer = json!({ "KeyId": record.key.id.to_string(), "KeyRotationEnabled": period.is_some() });
     if let (Some(period), Some(object)) = (period, answer.as_object_mut()) {
         object.insert("RotationPeriodInDays".to_owned(), json!(period.as_secs().div_ceil(DAY)));
@@ -110,9 +112,9 @@ pub(crate) async fn status(session: &Session<'_>, input: OfKey) -> Answered {
 }
 
 pub(crate) async fn rotate_on_demand(session: &Session<'_>, input: OfKey) -> Answered {
-    let wanted = input.wanted(session)?;
+    let wanted = input.wanted_by_any_name(session)?;
     let record = rotating(session, &wanted).await?;
-    in_use(session.realm(), &record)?;
+    in_use(session.realm(), &record, session.now())?;
     let arn = session.realm().key_arn(record.key.id);
     if is_imported(&record) && record.waiting().is_none() {
         let message = format!("No available key material pending rotation for the key: {arn}.");
@@ -135,10 +137,11 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     let mut violations = Violations::default();
     let key = violations.key_id(input.key_id);
     let limit = violations.limit(input.limit, 100);
+    violations.marker(input.marker.as_deref());
     let include = input.include_key_material.as_deref().unwrap_or("ROTATIONS_ONLY");
     violations.word("includeKeyMaterial", include, ["ALL_KEY_MATERIAL", "ROTATIONS_ONLY"]);
     violations.done()?;
-    let wanted = session.realm().wanted_by_id(&key)?;
+    let wanted = session.realm().wanted(&key)?;
     let after = marker::read::<u32>(input.marker.as_deref())?.unwrap_or(0);
     let done = session.perform(&wanted, DescribeKey { key: wanted.key.clone() }).await?;
     let record = &done.output;
@@ -151,11 +154,12 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     let most = usize::try_from(limit).unwrap_or(1000) + 1;
     let mut versions: Vec<_> = listed.filter(|version| version.id.number > after).take(most).collect();
     let next = next_marker(&mut versions, limit, |version| &version.id.number);
-    let rotations: Vec<_> = versions.into_iter().map(|version| entry(record, version, all)).collect();
+    let rotations: Vec<_> =
+        versions.into_iter().map(|version| entry(record, version, all, session.now())).collect();
     Ok(Answer::json(&page("Rotations", json!(rotations), next))?.recorded(done.receipt))
 }
 
-fn entry(record: &KeyRecord, version: &KeyVersion, with_material: bool) -> Value {
+fn entry(record: &KeyRecord, version: &KeyVersion, with_material: bool, now: Timestamp) -> Value {
     let mut entry = json!({
         "KeyId": record.key.id.to_string(),
         "KeyMaterialId": key::material_id(version.id),
@@ -173,8 +177,12 @@ fn entry(record: &KeyRecord, version: &KeyVersion, with_material: bool) -> Value
     if with_material {
         put("KeyMaterialState", json!(material_state(record, version)));
         if is_imported(record) {
-            let away = version.awaits_material();
+            let away = key::is_away(version, now);
             put("ImportState", json!(if away { "PENDING_IMPORT" } else { "IMPORTED" }));
+            put("ExpirationModel", json!(key::expiration_model(key::expires_at(version))));
+            if let Some(at) = key::expires_at(version) {
+                put("ValidTo", json!(seconds(at)));
+            }
         }
     }
     entry

@@ -1,13 +1,14 @@
 //! Encryption, data keys, random bytes, and agreed secrets.
 
+use claviger_core::key::Origin;
 use claviger_core::{KeyId, KeyVersionId};
 use claviger_crypto::EncryptionAlgorithm;
 use claviger_crypto::envelope::Header;
-use claviger_service::KeyRef;
 use claviger_service::operation::usage::{
     Agree, Decapsulate, Decrypt, Encapsulate, Encrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext,
-    Random, ReencryptFrom, ReencryptInto, Use,
+    InTransit, Random, ReencryptFrom, ReencryptInto, Use,
 };
+use claviger_service::{ErrorKind, KeyRef};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -131,7 +132,9 @@ pub(crate) async fn decrypt(session: &Session<'_>, input: DecryptInput) -> Answe
     tokens?;
     no_recipient(input.recipient.as_ref())?;
     if input.dry_run_modifiers.is_some_and(|modifiers| !modifiers.is_empty()) {
-        return Err(AwsError::unsupported("a dry run looks at the ciphertext here; leave DryRunModifiers out"));
+        return Err(AwsError::unsupported(
+            "a dry run looks at the ciphertext here; leave DryRunModifiers out",
+        ));
     }
     let wanted = opener(session.realm(), input.key_id.as_deref(), &ciphertext, algorithm)?;
     let context = context(input.encryption_context.as_ref())?;
@@ -179,11 +182,8 @@ pub(crate) async fn re_encrypt(session: &Session<'_>, input: ReEncryptInput) -> 
     if let Some(key) = &input.source_key_id {
         violations.text("sourceKeyId", key, 1..=2048);
     }
-    let from = algorithm(
-        "sourceEncryptionAlgorithm",
-        input.source_encryption_algorithm.as_deref(),
-        &mut violations,
-    );
+    let from =
+        algorithm("sourceEncryptionAlgorithm", input.source_encryption_algorithm.as_deref(), &mut violations);
     let into = algorithm(
         "destinationEncryptionAlgorithm",
         input.destination_encryption_algorithm.as_deref(),
@@ -194,7 +194,9 @@ pub(crate) async fn re_encrypt(session: &Session<'_>, input: ReEncryptInput) -> 
     let ((from, from_name), (into, into_name)) = (from?, into?);
     tokens?;
     if input.dry_run_modifiers.is_some_and(|modifiers| !modifiers.is_empty()) {
-        return Err(AwsError::unsupported("a dry run looks at the ciphertext here; leave DryRunModifiers out"));
+        return Err(AwsError::unsupported(
+            "a dry run looks at the ciphertext here; leave DryRunModifiers out",
+        ));
     }
     let realm = session.realm();
     let source = opener(realm, input.source_key_id.as_deref(), &ciphertext, from)?;
@@ -205,10 +207,23 @@ pub(crate) async fn re_encrypt(session: &Session<'_>, input: ReEncryptInput) -> 
         algorithm: Some(from),
     };
     let context = context(input.destination_encryption_context.as_ref())?;
-    let opened = session
-        .perform(&source, Use::new(source.key.clone(), what))
-        .await
-        .map_err(|error| unopened(error, input.source_key_id.is_some()))?;
+    let opened = session.try_perform(Use::new(source.key.clone(), what), input.dry_run == Some(true)).await;
+    let opened = match opened {
+        Ok(opened) => opened,
+        // Of two uses that would both be done only the second can be asked for by itself: nothing was opened for it.
+        Err(error) if error.kind() == ErrorKind::DryRun => {
+            let what = ReencryptInto { transit: InTransit::nothing(), context, algorithm: Some(into) };
+            let asked = Use::new(destination.key.clone(), what);
+            return session
+                .perform_or_try(&destination, asked, Some(true))
+                .await
+                .and(Err(AwsError::internal()));
+        }
+        Err(error) => {
+            let told = session.told_of(&error, &source);
+            return Err(unopened(told, input.source_key_id.is_some()));
+        }
+    };
     let (source_key, source_version) = (opened.output.key(), opened.output.version());
     let what = ReencryptInto { transit: opened.output, context, algorithm: Some(into) };
     let done =
@@ -244,16 +259,14 @@ pub(crate) struct DataKeyInput {
 
 impl DataKeyInput {
     /// Key, length and context.
-    fn read(
-        &self,
-        realm: &Realm,
-    ) -> Result<(Wanted, u32, claviger_crypto::envelope::Context), AwsError> {
+    fn read(&self, realm: &Realm) -> Result<(Wanted, u32, claviger_crypto::envelope::Context), AwsError> {
         let mut violations = Violations::default();
         let key = violations.key_id(self.key_id.clone());
         if let Some(spec) = &self.key_spec {
             violations.word("keySpec", spec, ["AES_256", "AES_128"]);
         }
-        let number = self.number_of_bytes.map(|bytes| violations.number("numberOfBytes", bytes, 1..=MOST_BYTES));
+        let number =
+            self.number_of_bytes.map(|bytes| violations.number("numberOfBytes", bytes, 1..=MOST_BYTES));
         let tokens = grant_tokens(self.grant_tokens.as_ref(), &mut violations);
         violations.done()?;
         tokens?;
@@ -274,7 +287,7 @@ impl DataKeyInput {
 
 pub(crate) async fn generate_data_key(session: &Session<'_>, input: DataKeyInput) -> Answered {
     let (wanted, bytes, context) = input.read(session.realm())?;
-    let what = GenerateDataKey { bytes, context };
+    let what = GenerateDataKey { bytes, context, algorithm: Some(EncryptionAlgorithm::SymmetricDefault) };
     let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
     let answer = json!({
         "KeyId": session.realm().key_arn(done.output.key),
@@ -289,7 +302,11 @@ pub(crate) async fn generate_data_key_without_plaintext(
     input: DataKeyInput,
 ) -> Answered {
     let (wanted, bytes, context) = input.read(session.realm())?;
-    let what = GenerateDataKeyWithoutPlaintext { bytes, context };
+    let what = GenerateDataKeyWithoutPlaintext {
+        bytes,
+        context,
+        algorithm: Some(EncryptionAlgorithm::SymmetricDefault),
+    };
     let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
     let answer = json!({
         "KeyId": session.realm().key_arn(done.output.key),
@@ -309,9 +326,13 @@ pub(crate) struct RandomInput {
 
 pub(crate) async fn generate_random(session: &Session<'_>, input: RandomInput) -> Answered {
     let mut violations = Violations::default();
-    let number = violations.required("numberOfBytes", input.number_of_bytes.or(Some(32)));
-    let bytes = violations.number("numberOfBytes", number, 1..=MOST_BYTES);
+    let number =
+        input.number_of_bytes.map(|number| violations.number("numberOfBytes", number, 1..=MOST_BYTES));
+    if let Some(store) = &input.custom_key_store_id {
+        violations.text("customKeyStoreId", store, 1..=64);
+    }
     violations.done()?;
+    let bytes = number.ok_or_else(|| AwsError::validation("NumberOfBytes is required."))?;
     no_recipient(input.recipient.as_ref())?;
     if input.custom_key_store_id.is_some() {
         return Err(AwsError::unsupported("there are no custom key stores"));
@@ -353,9 +374,9 @@ pub(crate) async fn derive_shared_secret(session: &Session<'_>, input: DeriveInp
     let answer = json!({
         "KeyId": session.realm().key_arn(done.output.key),
         "KeyAgreementAlgorithm": "ECDH",
-        "KeyOrigin": "AWS_KMS",
+        "KeyOrigin": names::origin(done.output.origin == Origin::Imported),
     });
-    Ok(Answer::with_secret(&answer, "SharedSecret", &done.output.plaintext)?.recorded(done.receipt))
+    Ok(Answer::with_secret(&answer, "SharedSecret", &done.output.secret)?.recorded(done.receipt))
 }
 
 #[derive(Deserialize)]
@@ -406,7 +427,14 @@ pub(crate) async fn decapsulate(session: &Session<'_>, input: DecapsulateInput) 
     tokens?;
     let wanted = session.realm().wanted(&key)?;
     let what = Decapsulate { ciphertext: ciphertext.into_bytes(), version: None };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
+    let done = session
+        .perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run)
+        .await
+        // A capsule of another length is one of another key.
+        .map_err(|error| match error.code() {
+            code::VALIDATION => error.instead(code::INVALID_CIPHERTEXT),
+            _ => error,
+        })?;
     let answer = json!({
         "KeyId": session.realm().key_arn(done.output.key),
         "EncapsulationAlgorithm": "ML_KEM",

@@ -27,7 +27,8 @@ fn read(
     let unsupported = || AwsError::unsupported(format!("no module here signs with {name}"));
     let (name, algorithm) =
         names::SIGNING.into_iter().find(|(known, _)| *known == name).ok_or_else(unsupported)?;
-    let algorithm = algorithm.ok_or_else(|| AwsError::unsupported(format!("no module here signs with {name}")))?;
+    let algorithm =
+        algorithm.ok_or_else(|| AwsError::unsupported(format!("no module here signs with {name}")))?;
     match (kind, names::digest_len(algorithm)) {
         ("RAW", _) => Ok((algorithm, name, false)),
         ("DIGEST", Some(length)) if message.len() == length => Ok((algorithm, name, true)),

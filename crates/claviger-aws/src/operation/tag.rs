@@ -5,8 +5,8 @@ use claviger_service::operation::{DescribeKey, KeyPatch};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::key::{next_marker, page, update};
 use super::Answered;
+use super::key::{next_marker, page, update};
 use crate::answer::Answer;
 use crate::error::{AwsError, code};
 use crate::names;
@@ -52,10 +52,18 @@ fn key_of(tag: &Tag) -> String {
     tag.tag_key.clone().unwrap_or_default()
 }
 
+fn is_reserved(key: &str) -> bool {
+    key.to_ascii_lowercase().starts_with("aws:")
+}
+
+fn reserved() -> AwsError {
+    AwsError::new(code::TAG, "Tags beginning with aws: are reserved")
+}
+
 fn of_pairs(pairs: Vec<(String, String)>) -> Result<Labels, AwsError> {
     let wrong = |message: String| AwsError::new(code::TAG, message);
-    if pairs.iter().any(|(key, _)| key.to_ascii_lowercase().starts_with("aws:")) {
-        return Err(wrong("Tags beginning with aws: are reserved".to_owned()));
+    if pairs.iter().any(|(key, _)| is_reserved(key)) {
+        return Err(reserved());
     }
     let mut keys: Vec<_> = pairs.iter().map(|(key, _)| key.as_str()).collect();
     keys.sort_unstable();
@@ -118,7 +126,10 @@ pub(crate) async fn tag(session: &Session<'_>, input: TagInput) -> Answered {
     change(session, &wanted, |labels| {
         for (key, new) in added.pairs() {
             if is_fixed(key) && value(labels, key) != Some(new) {
-                return Err(AwsError::new(code::TAG, format!("the tag {key} says how the key was created, and stays")));
+                return Err(AwsError::new(
+                    code::TAG,
+                    format!("the tag {key} says how the key was created, and stays"),
+                ));
             }
         }
         let kept = labels.pairs().iter().filter(|(key, _)| value(&added, key).is_none());
@@ -143,8 +154,14 @@ pub(crate) async fn untag(session: &Session<'_>, input: UntagInput) -> Answered 
     }
     violations.done()?;
     let wanted = session.realm().wanted_by_id(&key)?;
+    if keys.iter().any(|key| is_reserved(key)) {
+        return Err(reserved());
+    }
     if let Some(fixed) = keys.iter().find(|key| is_fixed(key)) {
-        return Err(AwsError::new(code::TAG, format!("the tag {fixed} says how the key was created, and stays")));
+        return Err(AwsError::new(
+            code::TAG,
+            format!("the tag {fixed} says how the key was created, and stays"),
+        ));
     }
     change(session, &wanted, |labels| {
         of_pairs(labels.pairs().iter().filter(|(key, _)| !keys.contains(key)).cloned().collect())
@@ -164,6 +181,7 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     let mut violations = Violations::default();
     let key = violations.key_id(input.key_id);
     let limit = violations.limit(input.limit, 50);
+    violations.marker(input.marker.as_deref());
     violations.done()?;
     let wanted = session.realm().wanted_by_id(&key)?;
     let after = marker::read::<String>(input.marker.as_deref())?;

@@ -6,7 +6,7 @@ use super::Answered;
 use crate::answer::Answer;
 use crate::error::AwsError;
 use crate::session::Session;
-use crate::wire::Violations;
+use crate::wire::{Never, Violations, marker};
 
 /// Whatever an operation of custom key stores takes.
 #[derive(Deserialize)]
@@ -26,13 +26,24 @@ pub(crate) struct DescribeStores {
     custom_key_store_id: Option<String>,
     custom_key_store_name: Option<String>,
     limit: Option<i64>,
+    marker: Option<String>,
 }
 
 /// There are none, and tools that list them must go on.
 pub(crate) async fn describe_custom_key_stores(session: &Session<'_>, input: DescribeStores) -> Answered {
     let mut violations = Violations::default();
     violations.limit(input.limit, 1000);
+    violations.marker(input.marker.as_deref());
+    for (member, value, longest) in [
+        ("customKeyStoreId", &input.custom_key_store_id, 64),
+        ("customKeyStoreName", &input.custom_key_store_name, 256),
+    ] {
+        if let Some(value) = value {
+            violations.text(member, value, 1..=longest);
+        }
+    }
     violations.done()?;
+    marker::read::<Never>(input.marker.as_deref())?;
     let done = session.read_self().await?;
     if input.custom_key_store_id.is_some() || input.custom_key_store_name.is_some() {
         return Err(AwsError::new("CustomKeyStoreNotFoundException", "there is no custom key store"));

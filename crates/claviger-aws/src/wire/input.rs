@@ -14,6 +14,10 @@ use crate::error::{AwsError, code};
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, AwsError> {
     // Some clients send nothing where there is nothing to say.
     let body = if body.is_empty() { b"{}" } else { body };
+    // A list of members without their names would be read too.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(AwsError::new(code::SERIALIZATION, "the request is no JSON object"));
+    }
     serde_json::from_slice(body).map_err(|error| {
         // Where, not what: the text may be a secret.
         let place = format!("line {}, column {}", error.line(), error.column());
@@ -155,6 +159,39 @@ impl Violations {
         value.map_or(default, |value| self.number("limit", value, 1..=1000))
     }
 
+    /// `Marker`, where it is said.
+    pub(crate) fn marker(&mut self, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text("marker", value, 1..=1024);
+            if !value.is_empty() {
+                let fits = |c: char| ('\u{20}'..='\u{ff}').contains(&c);
+                self.pattern("marker", value, "[\\u0020-\\u00FF]*", fits);
+            }
+        }
+    }
+
+    /// The ARN or name of a principal, where it is said.
+    pub(crate) fn principal(&mut self, member: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(member, value, 1..=256);
+            let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
+            self.pattern(member, value, "^[\\w+=,.@:/-]+$", fits);
+        }
+    }
+
+    /// The name of a service of AWS, where it is said.
+    pub(crate) fn service_principal(&mut self, member: &str, value: Option<&str>) {
+        let Some(value) = value else { return };
+        self.text(member, value, 1..=128);
+        let part =
+            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        let is_service = value.contains('.') && value.split('.').all(part);
+        if !is_service {
+            let pattern = "^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$";
+            self.pattern(member, value, pattern, |_| false);
+        }
+    }
+
     /// Refuses, if there is anything to refuse.
     ///
     /// # Errors
@@ -180,8 +217,11 @@ pub(crate) mod marker {
 
     /// A `Marker` that says `cursor` to us and nothing to others.
     pub(crate) fn write(cursor: &impl ToString) -> String {
-        URL_SAFE_NO_PAD.encode(cursor.to_string())
+        URL_SAFE_NO_PAD.encode(format!("{MARK}{}", cursor.to_string()))
     }
+
+    /// What every cursor begins with, so that other text in base64 is none.
+    const MARK: &str = "claviger:";
 
     /// The cursor of a `Marker`.
     ///
@@ -190,9 +230,20 @@ pub(crate) mod marker {
     pub(crate) fn read<C: FromStr>(marker: Option<&str>) -> Result<Option<C>, AwsError> {
         let Some(marker) = marker else { return Ok(None) };
         let cursor = URL_SAFE_NO_PAD.decode(marker).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        cursor.and_then(|text| text.parse().ok()).map(Some).ok_or_else(|| {
+        cursor.and_then(|text| text.strip_prefix(MARK)?.parse().ok()).map(Some).ok_or_else(|| {
             AwsError::new(code::INVALID_MARKER, "the marker is not one that a list gave; begin again without")
         })
+    }
+}
+
+/// A cursor that no list ever gives.
+pub(crate) enum Never {}
+
+impl std::str::FromStr for Never {
+    type Err = ();
+
+    fn from_str(_: &str) -> Result<Self, ()> {
+        Err(())
     }
 }
 
@@ -213,7 +264,10 @@ pub(crate) fn no_recipient(recipient: Option<&serde_json::Value>) -> Result<(), 
 ///
 /// # Errors
 /// `InvalidGrantTokenException` for a token that no grant has.
-pub(crate) fn grant_tokens(tokens: Option<&Vec<String>>, violations: &mut Violations) -> Result<(), AwsError> {
+pub(crate) fn grant_tokens(
+    tokens: Option<&Vec<String>>,
+    violations: &mut Violations,
+) -> Result<(), AwsError> {
     let tokens = tokens.map(Vec::as_slice).unwrap_or_default();
     if tokens.len() > 10 {
         violations.0.push(
@@ -223,7 +277,9 @@ pub(crate) fn grant_tokens(tokens: Option<&Vec<String>>, violations: &mut Violat
     }
     match tokens.iter().find(|token| crate::operation::grant::of_token(token).is_none()) {
         None => Ok(()),
-        Some(_) => Err(AwsError::new(code::INVALID_GRANT_TOKEN, "a grant token is not one that a grant gave")),
+        Some(_) => {
+            Err(AwsError::new(code::INVALID_GRANT_TOKEN, "a grant token is not one that a grant gave"))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod input;
 mod pairs;
 
 pub(crate) use blob::Blob;
-pub(crate) use input::{Violations, context, grant_tokens, marker, no_recipient, parse};
+pub(crate) use input::{Never, Violations, context, grant_tokens, marker, no_recipient, parse};
 pub(crate) use pairs::Pairs;
 
 use base64::Engine as _;

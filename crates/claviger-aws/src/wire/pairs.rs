@@ -22,7 +22,7 @@ impl Pairs {
     pub(crate) fn to_context(&self) -> Result<Context, AwsError> {
         Context::from_pairs(self.0.iter().map(|(name, value)| (name, value))).map_err(|_| {
             AwsError::validation(
-                "EncryptionContext must have up to 64 pairs and 8192 bytes, with names that are not empty and come once",
+                "EncryptionContext must have up to 512 pairs and 8192 bytes, with names that are not empty and come once",
             )
         })
     }

@@ -1,6 +1,5 @@
 //! One generation of a key's material: where it lives, where it comes from, and the two ways to use it.
 
-
 use super::{Event, NoTransition, State};
 use crate::time::Timestamp;
 use crate::{KeyVersionId, Spec};

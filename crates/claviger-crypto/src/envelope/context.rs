@@ -10,7 +10,7 @@ use core::fmt;
 use crate::{CryptoError, digest};
 
 /// Most pairs in one context.
-pub const MAX_PAIRS: usize = 64;
+pub const MAX_PAIRS: usize = 512;
 /// Longest canonical form in bytes.
 pub const MAX_BYTES: usize = 8 * 1024;
 

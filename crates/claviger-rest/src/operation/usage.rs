@@ -112,7 +112,8 @@ pub(crate) async fn encapsulate(arrival: Arrival, In(key): In<String>, request: 
 
 pub(crate) async fn read_public_key(arrival: Arrival, In(key): In<String>, uri: Uri) -> Answered {
     let query: wire::ReadPublicKey = body::query(&uri)?;
-    let done = arrival.perform(ReadPublicKey { key: parse(&key)?, version: query.version, in_use: false }).await?;
+    let done =
+        arrival.perform(ReadPublicKey { key: parse(&key)?, version: query.version, in_use: false }).await?;
     let public = wire::PublicKey {
         public_key: done.output.spki.into(),
         spec: done.output.spec.into(),

@@ -120,7 +120,7 @@ uses! {
         |output| opened(output);
     Agree => Agree, true, Opened:
         |asked| service::Agree { peer: asked.peer.0, version: asked.version },
-        |output| opened(output);
+        |output| opened(service::Opened { plaintext: output.secret, key: output.key, version: output.version });
 }
 
 /// A data key that is handed out in clear too.
@@ -143,7 +143,8 @@ macro_rules! data_keys {
             const SECRET: bool = $secret;
 
             fn into_use(self) -> Result<Self::Use, Failure> {
-                Ok(service::$use { bytes: self.0.bytes, context: context_from_wire(&self.0.context)? })
+                let context = context_from_wire(&self.0.context)?;
+                Ok(service::$use { bytes: self.0.bytes, context, algorithm: None })
             }
 
             fn answer($output: <Self::Use as KeyUse>::Output) -> wire::DataKey {

@@ -18,7 +18,12 @@ fn options(house: &House) -> InitOptions {
 
 fn free_ports(house: &House) -> Config {
     let mut config = house.config();
-    for address in [&mut config.listen.control, &mut config.listen.data, &mut config.listen.aws, &mut config.listen.metrics] {
+    for address in [
+        &mut config.listen.control,
+        &mut config.listen.data,
+        &mut config.listen.aws,
+        &mut config.listen.metrics,
+    ] {
         address.set_port(0);
     }
     config

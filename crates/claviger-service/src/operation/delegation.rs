@@ -7,13 +7,13 @@ use claviger_core::change::{Change, Subject};
 use claviger_core::grant::{Conditions, Grant, Selector};
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{GrantFilter, Page};
-use claviger_core::principal::Standing;
+use claviger_core::principal::{Principal, Standing};
 use claviger_core::{Action, GrantId, KeyId};
 
 use super::create_grant::Terms;
 use super::granted::{NamedGrant, named};
 use super::{Operation, Staged};
-use crate::error::{ErrorKind, ServiceError};
+use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
@@ -50,9 +50,11 @@ impl Operation for DelegateGrant {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
         let record = view.record()?;
-        let principal = view.state.principal(&self.principal).await?;
+        // What is out of use, or waits for its material or its end, is delegated to nobody.
+        record.processing(record.key.primary, view.now)?;
+        let principal = named_in_grant(view, &self.principal).await?;
         let retiring = match &self.retiring {
-            Some(retiring) => Some(view.state.principal(retiring).await?.id),
+            Some(retiring) => Some(named_in_grant(view, retiring).await?.id),
             None => None,
         };
         check_delegation(&principal, record.ring.policy.separation, &self.operations)?;
@@ -82,6 +84,14 @@ impl Operation for DelegateGrant {
         let (grant, changes, note) = terms.give(view, &principal, selector, &record.ring)?;
         Ok(Staged::changing(grant, changes, note))
     }
+}
+
+/// A principal that a grant names. Those who give grants may know whether there is one.
+async fn named_in_grant(view: &View<'_>, principal: &PrincipalRef) -> Result<Principal, ServiceError> {
+    view.state.principal(principal).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => error.because_of(Obstacle::NoPrincipal),
+        _ => error,
+    })
 }
 
 /// What one of many grants gives.
@@ -132,13 +142,14 @@ impl Operation for ReplaceDelegatedGrants {
         }
         let selector = Selector::Key(record.key.id);
         let in_set = |grant: &Grant| {
-            grant.selector == selector && grant.name.as_ref().is_some_and(|name| name.starts_with(self.prefix))
+            grant.selector == selector
+                && grant.name.as_ref().is_some_and(|name| name.starts_with(self.prefix))
         };
         let mut old = view.all_grants(on_key(record.key.id)).await?;
         old.retain(in_set);
         let (mut changes, mut subjects) = (Vec::new(), Vec::new());
         for new in &self.grants {
-            let principal = view.state.principal(&new.principal).await?;
+            let principal = named_in_grant(view, &new.principal).await?;
             check_delegation(&principal, record.ring.policy.separation, &new.operations)?;
             holds_all(view, &new.operations).await?;
             let terms = Terms {
@@ -191,7 +202,9 @@ async fn holds_all(view: &View<'_>, operations: &[Action]) -> Result<(), Service
         let decision = view.authorizer.decide(caller, action, view.target, &grants, &request);
         matches!(&decision, Decision::Permit { .. } if decision.is_unconditional())
     };
-    match operations.iter().find(|action| !holds(**action)) {
+    // To give up what one was given is nothing that one must have oneself.
+    let missing = operations.iter().find(|action| **action != Action::RetireGrant && !holds(**action));
+    match missing {
         None => Ok(()),
         Some(missing) => {
             let message = format!("you may pass on what you may do yourself, which `{missing}` is not");
@@ -264,11 +277,13 @@ impl Operation for WithdrawDelegatedGrant {
     }
 }
 
-/// Gives a grant up, as the one who has it or the one who was named to.
+/// Gives a grant up, as the one who has it with the right to, or the one who was named to.
 #[derive(Debug)]
 pub struct RetireGrant {
     /// The grant.
     pub grant: GrantId,
+    /// Only if it is on this key.
+    pub key: Option<KeyId>,
 }
 
 impl Operation for RetireGrant {
@@ -284,9 +299,18 @@ impl Operation for RetireGrant {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
         let caller = view.caller.principal().id;
-        let found = view.store().find_grant(self.grant).await?;
-        let own = found.filter(|grant| grant.principal == caller || grant.retiring == Some(caller));
-        end(view, own)
+        let on_key = |grant: &Grant| self.key.is_none_or(|key| grant.selector == Selector::Key(key));
+        let found = view.store().find_grant(self.grant).await?.filter(on_key);
+        let Some(grant) =
+            found.filter(|grant| [Some(grant.principal), grant.retiring].contains(&Some(caller)))
+        else {
+            return Err(ServiceError::not_found());
+        };
+        if grant.retiring != Some(caller) && !grant.operations.contains(&Action::RetireGrant) {
+            let message = "the grant does not let its holder give it up, and names another to do so";
+            return Err(ServiceError::new(ErrorKind::Denied, message));
+        }
+        end(view, Some(grant))
     }
 }
 

@@ -31,6 +31,8 @@ pub struct ImportMaterial {
     pub expires_at: Option<Timestamp>,
     /// Is it new material, which waits for the key's rotation? The first material of a key need not say so.
     pub new_material: bool,
+    /// Only if it is that of this version.
+    pub version: Option<u32>,
 }
 
 /// A key whose material came in.
@@ -65,6 +67,9 @@ impl Operation for ImportMaterial {
             .map_err(|_| wrong("the material is not a key of this spec"))?
             .secret;
         let version = self.version_for(view, record, &material)?;
+        if self.version.is_some_and(|wanted| wanted != version.id.number) {
+            return Err(wrong("the material is that of another version"));
+        }
         let filled = self.fill(view, record, &version, &material).await?;
         stage(view, record, &version, filled)
     }

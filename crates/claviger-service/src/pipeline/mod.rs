@@ -340,7 +340,7 @@ impl Refused {
             return Self::told(error.about(note.key), note);
         }
         // What you may not see is not found; the log knows better.
-        let error = ServiceError::not_found().caused_by(denial.reason);
+        let error = ServiceError::not_found().caused_by(denial.reason).hiding(note.key);
         Self { error, note: Note { outcome: Told(Outcome::Denied), ..note } }
     }
 }

@@ -78,6 +78,7 @@ async fn bring(
         material: wrapped(&parameters, wrapping, material),
         expires_at: None,
         new_material: false,
+        version: None,
     };
     change(&mut import);
     Ok(house.ask("ada", import).await?.output)
@@ -148,6 +149,7 @@ async fn tokens_are_for_one_key_and_one_day() {
         material: wrapped(&old, RsaesOaepSha256, &MATERIAL),
         expires_at: None,
         new_material: false,
+        version: None,
     };
     house.clock.advance(DAY);
     assert_eq!(kind(house.ask("ada", import()).await), ErrorKind::ImportTokenExpired);
@@ -250,6 +252,7 @@ async fn what_waits_for_its_destruction_takes_no_material_and_dies_without_any()
         material: wrapped(&parameters, RsaesOaepSha256, &MATERIAL),
         expires_at: None,
         new_material: false,
+        version: None,
     };
     assert_eq!(kind(house.ask("ada", import).await), ErrorKind::WrongState);
     remove(&house, &key, None).await;

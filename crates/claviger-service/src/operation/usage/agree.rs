@@ -1,11 +1,13 @@
 //! Key agreement (SP 800-56A), and public keys.
 
 use bytes::Bytes;
+use claviger_core::key::Origin;
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::Process;
 use claviger_core::{Action, KeyId, Purpose, Spec};
+use claviger_crypto::SecretBytes;
 
-use super::{KeyUse, Opened, Workplace, secret};
+use super::{KeyUse, Workplace, secret};
 use crate::error::{ErrorKind, ServiceError};
 use crate::operation::{Operation, Staged};
 use crate::pipeline::submission::Note;
@@ -21,8 +23,21 @@ pub struct Agree {
     pub version: Option<u32>,
 }
 
+/// A secret that was agreed on.
+#[derive(Debug)]
+pub struct Agreed {
+    /// The secret.
+    pub secret: SecretBytes,
+    /// The key.
+    pub key: KeyId,
+    /// Number of the version.
+    pub version: u32,
+    /// Where the key's material came from.
+    pub origin: Origin,
+}
+
 impl KeyUse for Agree {
-    type Output = Opened;
+    type Output = Agreed;
     const ACTION: Action = Action::Agree;
     const PURPOSE: Purpose = Purpose::Agree;
 
@@ -30,11 +45,12 @@ impl KeyUse for Agree {
         self.peer.len()
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Opened, u32), ServiceError> {
-        let number = self.version.unwrap_or(at.view.record()?.key.primary);
+    async fn apply(&self, at: &Workplace<'_>) -> Result<(Agreed, u32), ServiceError> {
+        let record = at.view.record()?;
+        let number = self.version.unwrap_or(record.key.primary);
         let processing = at.processing(number)?;
-        let plaintext = secret(at.process(processing, Process::Agree { peer: &self.peer }).await?)?;
-        Ok((Opened { plaintext, key: at.key_id()?, version: number }, number))
+        let secret = secret(at.process(processing, Process::Agree { peer: &self.peer }).await?)?;
+        Ok((Agreed { secret, key: record.key.id, version: number, origin: record.origin() }, number))
     }
 }
 
@@ -82,9 +98,17 @@ impl Operation for ReadPublicKey {
         if self.in_use {
             record.processing(number, view.now)?;
         }
-        let spki =
-            version.public_key.clone().ok_or_else(|| ServiceError::new(ErrorKind::Unsupported, "the key has no public half"))?;
-        let public = PublicKeyOf { spki, spec: record.key.spec, purpose: record.key.purpose, key: record.key.id, version: number };
+        let spki = version
+            .public_key
+            .clone()
+            .ok_or_else(|| ServiceError::new(ErrorKind::Unsupported, "the key has no public half"))?;
+        let public = PublicKeyOf {
+            spki,
+            spec: record.key.spec,
+            purpose: record.key.purpose,
+            key: record.key.id,
+            version: number,
+        };
         Ok(Staged::reading(public, Note { version: Some(number), ..view.note() }))
     }
 }

@@ -20,7 +20,7 @@ use claviger_core::{Action, KeyId, Purpose, Spec};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::envelope::{Context, Header};
 
-pub use agree::{Agree, PublicKeyOf, ReadPublicKey};
+pub use agree::{Agree, Agreed, PublicKeyOf, ReadPublicKey};
 pub use encapsulate::{Capsule, Decapsulate, Encapsulate};
 pub use mac::{Mac, Maced, VerifyMac};
 pub use pair::{

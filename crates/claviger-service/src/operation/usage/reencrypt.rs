@@ -15,6 +15,13 @@ use crate::error::ServiceError;
 pub struct InTransit(Opened);
 
 impl InTransit {
+    /// Nothing: what the second half is asked with, when only whether it would be done is asked.
+    #[must_use]
+    pub fn nothing() -> Self {
+        let plaintext = SecretBytes::copied_from(&[0]);
+        Self(Opened { plaintext, key: KeyId::from_bytes([0; 16]), version: 0 })
+    }
+
     /// The key that it comes from.
     #[must_use]
     pub const fn key(&self) -> KeyId {

@@ -235,6 +235,7 @@ async fn make(
     at: &Workplace<'_>,
     length: u32,
     context: &Context,
+    algorithm: Option<EncryptionAlgorithm>,
 ) -> Result<(SecretBytes, Sealed), ServiceError> {
     if !DATA_KEY.contains(&length) {
         let message = format!("a data key has {} to {} bytes", DATA_KEY.start(), DATA_KEY.end());
@@ -242,7 +243,7 @@ async fn make(
     }
     let plaintext = at.view.provider().random(usize::try_from(length).unwrap_or_default()).await?;
     #[expect(clippy::disallowed_methods, reason = "a fresh data key is sealed under the key that wraps it")]
-    let sealed = at.seal(plaintext.expose(), context, None).await?;
+    let sealed = at.seal(plaintext.expose(), context, algorithm).await?;
     Ok((plaintext, sealed))
 }
 
@@ -253,6 +254,8 @@ pub struct GenerateDataKey {
     pub bytes: u32,
     /// What is authenticated with it.
     pub context: Context,
+    /// How it is sealed; by the default of the key's spec by default.
+    pub algorithm: Option<EncryptionAlgorithm>,
 }
 
 impl KeyUse for GenerateDataKey {
@@ -269,7 +272,7 @@ impl KeyUse for GenerateDataKey {
     }
 
     async fn apply(&self, at: &Workplace<'_>) -> Result<(DataKey, u32), ServiceError> {
-        let (plaintext, sealed) = make(at, self.bytes, &self.context).await?;
+        let (plaintext, sealed) = make(at, self.bytes, &self.context, self.algorithm).await?;
         let Sealed { ciphertext, key, version } = sealed;
         Ok((DataKey { plaintext, ciphertext, key, version }, version))
     }
@@ -282,6 +285,8 @@ pub struct GenerateDataKeyWithoutPlaintext {
     pub bytes: u32,
     /// What is authenticated with it.
     pub context: Context,
+    /// How it is sealed; by the default of the key's spec by default.
+    pub algorithm: Option<EncryptionAlgorithm>,
 }
 
 impl KeyUse for GenerateDataKeyWithoutPlaintext {
@@ -298,7 +303,7 @@ impl KeyUse for GenerateDataKeyWithoutPlaintext {
     }
 
     async fn apply(&self, at: &Workplace<'_>) -> Result<(Sealed, u32), ServiceError> {
-        let (_, sealed) = make(at, self.bytes, &self.context).await?;
+        let (_, sealed) = make(at, self.bytes, &self.context, self.algorithm).await?;
         let version = sealed.version;
         Ok((sealed, version))
     }
