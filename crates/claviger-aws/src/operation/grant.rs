@@ -1,12 +1,10 @@
 //! Grants on keys.
 
 use claviger_core::grant::{Conditions, Selector};
-use claviger_core::key::Key;
 use claviger_core::port::store::Page;
-use claviger_core::{Action, GrantId, Name, Purpose};
+use claviger_core::{Action, GrantId, Name};
 use claviger_service::operation::{
-    DelegateGrant, DescribeKey, ListRetirableGrants, NamedGrant, ReadKeyGrants, RetireGrant,
-    WithdrawDelegatedGrant,
+    DelegateGrant, ListRetirableGrants, NamedGrant, ReadKeyGrants, RetireGrant, WithdrawDelegatedGrant,
 };
 use claviger_service::{KeyRef, Obstacle, PrincipalRef};
 use serde::Deserialize;
@@ -124,8 +122,6 @@ pub(crate) async fn create(session: &Session<'_>, input: CreateInput) -> Answere
     let retiring = input.retiring_principal.as_deref().map(|arn| principal(realm, arn)).transpose()?;
     let actions = actions(&operations)?;
     let conditions = input.constraints.unwrap_or_default().to_conditions()?;
-    let record = session.perform(&wanted, DescribeKey { key: wanted.key.clone() }).await?.output;
-    fits(&record.key, &operations, &conditions)?;
     let what = DelegateGrant {
         key: wanted.key.clone(),
         principal: PrincipalRef::Name(grantee),
@@ -144,45 +140,6 @@ pub(crate) async fn create(session: &Session<'_>, input: CreateInput) -> Answere
     let grant = done.output.id;
     let answer = json!({ "GrantToken": token(grant), "GrantId": grant.to_string() });
     Ok(Answer::json(&answer)?.recorded(done.receipt))
-}
-
-/// Refuses operations that the key does not have, and constraints on contexts where there are none.
-fn fits(key: &Key, operations: &[String], conditions: &Conditions) -> Result<(), AwsError> {
-    let of_key: &[&str] = match key.purpose {
-        Purpose::Agree => &["DeriveSharedSecret", "GetPublicKey"],
-        Purpose::Encapsulate => &["Decapsulate", "Encapsulate", "GetPublicKey"],
-        Purpose::Encrypt if key.spec.is_asymmetric() => {
-            &["Decrypt", "Encrypt", "GetPublicKey", "ReEncryptFrom", "ReEncryptTo"]
-        }
-        Purpose::Encrypt => &[
-            "Decrypt",
-            "Encrypt",
-            "GenerateDataKey",
-            "GenerateDataKeyPair",
-            "GenerateDataKeyPairWithoutPlaintext",
-            "GenerateDataKeyWithoutPlaintext",
-            "ReEncryptFrom",
-            "ReEncryptTo",
-        ],
-        Purpose::Mac => &["GenerateMac", "VerifyMac"],
-        Purpose::Sign => &["GetPublicKey", "Sign", "Verify"],
-        Purpose::Wrap => &[],
-    };
-    let has = |operation: &&String| {
-        of_key.contains(&operation.as_str())
-            || ["CreateGrant", "DescribeKey", "RetireGrant"].contains(&operation.as_str())
-    };
-    if let Some(other) = operations.iter().find(|operation| !has(operation)) {
-        let message = format!("Operation {other} is not one that keys of this usage and spec have.");
-        return Err(AwsError::validation(message));
-    }
-    let symmetric = key.purpose == Purpose::Encrypt && !key.spec.is_asymmetric();
-    if conditions.look_at_context() && !symmetric {
-        return Err(AwsError::validation(
-            "Only symmetric encryption keys have encryption contexts to constrain.",
-        ));
-    }
-    Ok(())
 }
 
 /// What the words of a grant mean.

@@ -162,7 +162,13 @@ pub(crate) async fn import_material(session: &Session<'_>, input: ImportInput) -
     }
     let version = match &input.key_material_id {
         None => None,
-        Some(id) => Some(version_of(session, &wanted, id).await?),
+        Some(id) => {
+            let version = version_of(session, &wanted, id).await;
+            // A material that the key never had is another than it is to have.
+            Some(version.map_err(|error| {
+                error.saying("IncorrectKeyMaterialException", "the key never had that material")
+            })?)
+        }
     };
     let import = ImportMaterial {
         key: wanted.key.clone(),
@@ -176,7 +182,7 @@ pub(crate) async fn import_material(session: &Session<'_>, input: ImportInput) -
         (ErrorKind::WrongState, None) => {
             let key = error.key().map_or_else(|| key.clone(), |key| key.to_string());
             let message = format!(
-                "New key material cannot be imported into KMS key {key}, because another key material is pending rotation."
+                "New key material (of this request) cannot be imported into KMS key {key}, because another key material is pending rotation."
             );
             AwsError::new(code::INVALID_STATE, message).recorded_at(error.entry())
         }

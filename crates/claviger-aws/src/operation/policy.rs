@@ -114,10 +114,9 @@ pub(crate) fn read(realm: &Realm, text: &str) -> Result<Policy, AwsError> {
     }
     // The rights that the house gives are there whatever a policy says: one that does not say so would say less than holds.
     if !of_the_house {
-        return Err(malformed(format!(
-            "a statement must allow kms:* to {}, which stands for the rights that are given elsewhere",
-            realm.root_arn()
-        )));
+        return Err(malformed(
+            "The new key policy will not allow you to update the key policy in the future.",
+        ));
     }
     Ok(policy)
 }

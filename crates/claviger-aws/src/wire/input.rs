@@ -18,7 +18,10 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, AwsError> {
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(AwsError::new(code::SERIALIZATION, "the request is no JSON object"));
     }
-    serde_json::from_slice(body).map_err(|error| {
+    // As text: what stands in members that nobody asks for is to be text too.
+    let body = std::str::from_utf8(body)
+        .map_err(|_| AwsError::new(code::SERIALIZATION, "the request is not in UTF-8"))?;
+    serde_json::from_str(body).map_err(|error| {
         // Where, not what: the text may be a secret.
         let place = format!("line {}, column {}", error.line(), error.column());
         AwsError::new(code::SERIALIZATION, format!("the request cannot be read at {place}"))

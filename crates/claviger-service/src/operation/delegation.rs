@@ -5,10 +5,11 @@ use claviger_access::separation::check_delegation;
 use claviger_access::{Decision, RequestContext};
 use claviger_core::change::{Change, Subject};
 use claviger_core::grant::{Conditions, Grant, Selector};
+use claviger_core::key::Key;
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::principal::{Principal, Standing};
-use claviger_core::{Action, GrantId, KeyId};
+use claviger_core::{Action, GrantId, KeyId, Purpose};
 
 use super::create_grant::Terms;
 use super::granted::{NamedGrant, named};
@@ -52,6 +53,7 @@ impl Operation for DelegateGrant {
         let record = view.record()?;
         // What is out of use, or waits for its material or its end, is delegated to nobody.
         record.processing(record.key.primary, view.now)?;
+        fits(&record.key, &self.operations, &self.conditions)?;
         let principal = named_in_grant(view, &self.principal).await?;
         let retiring = match &self.retiring {
             Some(retiring) => Some(named_in_grant(view, retiring).await?.id),
@@ -84,6 +86,35 @@ impl Operation for DelegateGrant {
         let (grant, changes, note) = terms.give(view, &principal, selector, &record.ring)?;
         Ok(Staged::changing(grant, changes, note))
     }
+}
+
+/// Refuses uses that the key does not have, and conditions on contexts where there are none.
+fn fits(key: &Key, operations: &[Action], conditions: &Conditions) -> Result<(), ServiceError> {
+    use Action as A;
+    let symmetric = key.purpose == Purpose::Encrypt && !key.spec.is_asymmetric();
+    let of_key = |action: Action| match action {
+        A::Encrypt | A::Decrypt | A::Reencrypt | A::ReencryptInto => key.purpose == Purpose::Encrypt,
+        A::GenerateDataKey
+        | A::GenerateDataKeyPair
+        | A::GenerateDataKeyPairWithoutPlaintext
+        | A::GenerateDataKeyWithoutPlaintext => symmetric,
+        A::Sign | A::Verify => key.purpose == Purpose::Sign,
+        A::Mac | A::VerifyMac => key.purpose == Purpose::Mac,
+        A::Wrap | A::Unwrap => key.purpose == Purpose::Wrap,
+        A::Encapsulate | A::Decapsulate => key.purpose == Purpose::Encapsulate,
+        A::Agree => key.purpose == Purpose::Agree,
+        A::ReadPublicKey => key.spec.is_asymmetric(),
+        _ => true,
+    };
+    if let Some(other) = operations.iter().find(|action| !of_key(**action)) {
+        let message =
+            format!("`{other}` is nothing that a key of {} for `{}` does", key.spec, key.purpose.name());
+        return Err(ServiceError::invalid(message));
+    }
+    if conditions.look_at_context() && !symmetric {
+        return Err(ServiceError::invalid("a key that is not symmetric has no encryption contexts"));
+    }
+    Ok(())
 }
 
 /// A principal that a grant names. Those who give grants may know whether there is one.
