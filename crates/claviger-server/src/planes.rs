@@ -34,7 +34,7 @@ pub(crate) fn aws(road: Road, realm: Realm, limits: &Limits) -> Protocol {
         let kms = kms.clone();
         Box::pin(async move { kms.answer(peer.address, request).await }) as Answering
     };
-    Protocol { answer: Arc::new(answer), action_of: |_, _| None }
+    Protocol { answer: Arc::new(answer), action_of: |_, _| None, title_case: true }
 }
 
 fn protocol(plane: Plane, action_of: fn(&Method, &Uri) -> Option<Action>) -> Protocol {
@@ -43,7 +43,7 @@ fn protocol(plane: Plane, action_of: fn(&Method, &Uri) -> Option<Action>) -> Pro
         let (plane, peer) = (Arc::clone(&plane), identity(&peer));
         Box::pin(async move { plane.answer(peer, request).await }) as Answering
     };
-    Protocol { answer: Arc::new(answer), action_of }
+    Protocol { answer: Arc::new(answer), action_of, title_case: false }
 }
 
 fn identity(peer: &Peer) -> PeerIdentity {

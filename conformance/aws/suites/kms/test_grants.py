@@ -215,8 +215,13 @@ def test_grant_to_retire_is_named_one_way(kms, kit):
             kms.retire_grant(**given)
 
 
-@pytest.mark.parametrize("operation", ["ListGrants", "RevokeGrant", "RetireGrant"])
-@covers("ListGrants", errors=["InvalidGrantIdException"])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        pytest.param(name, marks=covers(name, errors=["InvalidGrantIdException"]))
+        for name in ("ListGrants", "RetireGrant", "RevokeGrant")
+    ],
+)
 def test_grant_id_that_cannot_be_one_is_told(kms, kit, operation):
     with refused("InvalidGrantIdException"):
         method(kms, operation)(KeyId=kit.arn("symmetric"), GrantId="!")

@@ -65,6 +65,7 @@ impl Accepted {
 
 async fn converse(stream: TlsStream<TcpStream>, doorway: Doorway) -> Ending {
     let (limits, activity) = (*doorway.door.limits(), Arc::clone(&doorway.activity));
+    let title_case = doorway.door.title_case();
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     activity.converse(http2);
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity), limits.write_stall));
@@ -72,17 +73,18 @@ async fn converse(stream: TlsStream<TcpStream>, doorway: Doorway) -> Ending {
     if http2 {
         drive(http2_with(&limits).serve_connection(io, doorway), &activity).await
     } else {
-        drive(http1_with(&limits).serve_connection(io, doorway), &activity).await
+        drive(http1_with(&limits, title_case).serve_connection(io, doorway), &activity).await
     }
 }
 
-fn http1_with(limits: &Limits) -> http1::Builder {
+fn http1_with(limits: &Limits, title_case: bool) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .max_buf_size(limits.header_bytes)
-        .max_headers(limits.headers);
+        .max_headers(limits.headers)
+        .title_case_headers(title_case);
     builder
 }
 

@@ -44,6 +44,10 @@ impl Door {
         &self.limits
     }
 
+    pub(super) const fn title_case(&self) -> bool {
+        self.protocol.title_case
+    }
+
     pub(super) const fn metrics(&self) -> &DoorMetrics {
         &self.metrics
     }

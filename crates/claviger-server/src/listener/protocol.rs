@@ -20,6 +20,8 @@ pub struct Protocol {
     pub answer: Arc<dyn Fn(Peer, Request<Body>) -> Answering + Send + Sync>,
     /// Which action is asked for, as far as method and path tell; for the numbers only.
     pub action_of: fn(&Method, &Uri) -> Option<Action>,
+    /// Write header names as `Content-Length` in HTTP/1? Some clients know them by no other spelling.
+    pub title_case: bool,
 }
 
 impl std::fmt::Debug for Protocol {

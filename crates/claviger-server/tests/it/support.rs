@@ -134,7 +134,7 @@ fn behind(router: Router) -> Protocol {
         let answered = router.clone().oneshot(request);
         Box::pin(async move { answered.await.unwrap() }) as Answering
     };
-    Protocol { answer: Arc::new(answer), action_of: no_action }
+    Protocol { answer: Arc::new(answer), action_of: no_action, title_case: false }
 }
 
 fn no_action(_: &http::Method, _: &http::Uri) -> Option<claviger_core::Action> {
