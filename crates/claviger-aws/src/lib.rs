@@ -28,5 +28,5 @@ pub mod sigv4;
 mod sts;
 mod wire;
 
-pub use plane::{AwsLimits, Kms};
+pub use plane::{AwsLimits, Kms, use_of};
 pub use realm::{NotARealm, Realm};

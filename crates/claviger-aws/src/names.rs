@@ -190,6 +190,18 @@ pub(crate) fn granted(action: Action) -> Option<&'static str> {
     GRANTED.iter().find(|(_, known)| *known == action).map(|(name, _)| *name)
 }
 
+/// The use that an operation is.
+pub(crate) fn used(operation: &str) -> Option<Action> {
+    match operation {
+        "GenerateRandom" => Some(Action::Random),
+        "ReEncrypt" => Some(Action::Reencrypt),
+        _ => {
+            let (_, action) = GRANTED.into_iter().find(|(name, _)| *name == operation)?;
+            action.is_grantable().then_some(action)
+        }
+    }
+}
+
 /// Every action of IAM that stands for one act on a key of the house; what key policies are written in. The words of grants
 /// are among them.
 pub(crate) const ADMINISTERED: [(&str, Action); 20] = [
@@ -247,6 +259,15 @@ mod tests {
                 assert_eq!(row.usages.len(), known.purposes().len(), "{}", row.name);
                 assert_eq!(spec(known), Some(row.name));
             }
+        }
+    }
+
+    #[test]
+    fn uses_are_told_from_other_operations() {
+        assert_eq!(used("Encrypt"), Some(Action::Encrypt));
+        assert_eq!(used("ReEncrypt"), Some(Action::Reencrypt));
+        for other in ["CreateGrant", "RetireGrant", "CreateKey", "nonsense", ""] {
+            assert_eq!(used(other), None, "{other}");
         }
     }
 

@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use claviger_access::authn::access_key::Audience;
+use claviger_core::Action;
 use claviger_crypto::random;
 use claviger_service::{Presented, Road};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -17,6 +18,7 @@ use http_body_util::BodyExt as _;
 
 use crate::answer;
 use crate::error::{AwsError, code};
+use crate::names;
 use crate::operation::{self, Operation};
 use crate::realm::Realm;
 use crate::session::Session;
@@ -161,6 +163,14 @@ impl Kms {
             }
         }
     }
+}
+
+/// The use of a key that a request asks for, as far as its headers tell. Whatever is no use counts as none, so that no word of
+/// a caller becomes a label.
+#[must_use]
+pub fn use_of(headers: &HeaderMap) -> Option<Action> {
+    let name = headers.get(TARGET)?.to_str().ok()?.strip_prefix(SERVICE)?;
+    names::used(name)
 }
 
 /// The operation that a request names.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::floor::Kind;
 use crate::load::Target;
 use crate::peer;
+use crate::signed::AccessKey;
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(60);
@@ -90,12 +91,14 @@ struct Ready {
     urls: Urls,
     ca: PathBuf,
     profiles: BTreeMap<String, PathBuf>,
+    clients: BTreeMap<String, PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Urls {
     control: String,
     data: String,
+    aws: String,
 }
 
 /// The real server at work: `claviger quickstart`, release build.
@@ -116,7 +119,7 @@ impl Instance {
         let program = program()?;
         let (ready, trace) = (dir.join("ready.json"), dir.join("server.trace"));
         let mut command = bare_command(&program);
-        command.args(["quickstart", "--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready);
+        command.args(["quickstart", "--evaluation", "--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready);
         command.arg("--dir").arg(dir);
         let (process, ready) = Process::start(&mut command, &ready, &trace)?;
         Ok(Self { process, program, ready: serde_json::from_slice(&ready)?, trace })
@@ -128,17 +131,27 @@ impl Instance {
         self.process.0.id()
     }
 
-    /// Runs one of its commands in the profile of `who`.
+    /// Runs one of its commands in the profile of `who`; gives what it prints.
     ///
     /// # Errors
     /// When it is refused.
-    pub fn run(&self, who: &str, arguments: &[&str]) -> Result<()> {
+    pub fn run(&self, who: &str, arguments: &[&str]) -> Result<String> {
         let mut command = bare_command(&self.program);
         command.arg("--profile").arg(self.profile(who)?).args(arguments).stdin(Stdio::null());
         let output = command.output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "`{}` failed: {said}", arguments.join(" "));
-        Ok(())
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// The API of AWS KMS, with the access key that may do everything in the ring `evaluation`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn aws(&self) -> Result<(Target, AccessKey)> {
+        let settings = self.ready.clients.get("aws").context("no settings for AWS clients")?;
+        let target = self.target(&self.ready.urls.aws, "app")?;
+        Ok((target, AccessKey::read(&fs::read_to_string(settings)?)?))
     }
 
     /// The data plane, for `who`.

@@ -5,7 +5,7 @@
 //! | [`floor`] | the floors: an echo, and an echo that appends to a file before it answers |
 //! | [`load`] | the generator: connections that ask again as soon as they are answered |
 //! | [`wire`] | requests as bytes, answers as they come |
-//! | [`peer`] | how the generator shows who it is |
+//! | [`peer`], [`signed`] | how the generator shows who it is |
 //! | [`instance`] | the real server, as a process on cores of its choice |
 //! | [`cores`] | who runs where, and how much of it he uses |
 //! | [`library`] | what the cryptographic module does by itself |
@@ -24,5 +24,6 @@ pub mod load;
 pub mod peer;
 pub mod report;
 pub mod scale;
+pub mod signed;
 pub mod speed;
 pub mod wire;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -162,6 +162,7 @@ impl Bench {
             ("bench/data", "encrypt", "aes-256-gcm"),
             ("bench/rsa", "sign", "rsa-2048"),
             ("bench/p256", "sign", "ec-p256"),
+            ("evaluation/data", "encrypt", "aes-256-gcm"),
         ] {
             server.run("administrator", &["key", "create", key, "--purpose", purpose, "--spec", spec])?;
         }
@@ -198,11 +199,14 @@ impl Bench {
                 open(server.beside(durable.address, "app")?).await?,
             ),
             Contender::new("encrypt 1 KiB", 1, server.id(), open(server.data("app")?).await?),
+            Contender::new("encrypt 1 KiB as AWS KMS", 1, server.id(), self.aws(server).await?),
         ];
         self.take_turns(&mut contenders).await?;
-        let [bare, durable, encrypt] = &contenders;
-        let series = encrypt.series();
-        let spread = f64::from(series.p99_micros) / f64::from(series.p50_micros.max(1));
+        let [bare, durable, encrypt, aws] = &contenders;
+        let spread = |contender: &Contender| {
+            let series = contender.series();
+            f64::from(series.p99_micros) / f64::from(series.p50_micros.max(1))
+        };
         report.series.extend(contenders.iter().map(Contender::series));
         report.figures.extend([
             Figure::new("encrypt 1 KiB, of the bare echo", ratio(encrypt, bare), "", Wanted::AtLeast(0.45)),
@@ -212,9 +216,26 @@ impl Bench {
                 "",
                 Wanted::AtLeast(0.75),
             ),
-            Figure::new("encrypt 1 KiB, p99 over p50", spread, "", Wanted::AtMost(5.0)),
+            Figure::new("encrypt 1 KiB, p99 over p50", spread(encrypt), "", Wanted::AtMost(5.0)),
+            Figure::new(
+                "encrypt as AWS KMS, of the same by REST",
+                ratio(aws, encrypt),
+                "",
+                Wanted::AtLeast(0.6),
+            ),
+            Figure::new("encrypt as AWS KMS, p99 over p50", spread(aws), "", Wanted::AtMost(5.0)),
         ]);
         Ok(())
+    }
+
+    /// The same use as an AWS client asks for it.
+    async fn aws(&self, server: &Instance) -> Result<Load> {
+        let shown = server.run("administrator", &["key", "show", "evaluation/data", "-o", "json"])?;
+        let shown: serde_json::Value = serde_json::from_str(&shown)?;
+        let key = shown.get("id").and_then(|id| id.as_str()).context("a key without an id")?;
+        let body = format!(r#"{{"KeyId":"{key}","Plaintext":"{}"}}"#, STANDARD.encode([0x5a; USE]));
+        let (target, access_key) = server.aws()?;
+        Load::open(&target, self.args.connections, access_key.call("Encrypt", &body)?).await
     }
 
     async fn take_turns(&self, contenders: &mut [Contender]) -> Result<()> {

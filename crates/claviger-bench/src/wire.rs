@@ -4,6 +4,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+/// The host that every request names.
+pub const HOST: &str = "localhost";
 /// Room for an answer's head and a small body in one read.
 const ROOM: usize = 16 << 10;
 /// An answer that is longer than this is not one.
@@ -25,7 +27,7 @@ pub fn get(path: &str) -> Bytes {
 }
 
 fn head<'a>(method: &str, path: &str, headers: impl Iterator<Item = &'a (&'a str, &'a str)>) -> BytesMut {
-    let mut text = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
+    let mut text = format!("{method} {path} HTTP/1.1\r\nhost: {HOST}\r\n");
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use claviger_aws::{AwsLimits, Kms, Realm};
 use claviger_core::Action;
 use claviger_core::action::Surface;
 use claviger_rest::{PeerIdentity, Plane, RestLimits, control_plane, data_plane};
 use claviger_service::Road;
-use hyper::{Method, Uri};
+use hyper::Request;
 
 use crate::config::Limits;
 use crate::listener::{Answering, Peer, Protocol};
 
 /// The plane of people.
 pub(crate) fn control(road: Road, limits: &Limits) -> Protocol {
-    protocol(control_plane(road, rest_limits(limits)), |_, _| None)
+    protocol(control_plane(road, rest_limits(limits)), |_| None)
 }
 
 /// The plane of applications.
@@ -34,10 +35,14 @@ pub(crate) fn aws(road: Road, realm: Realm, limits: &Limits) -> Protocol {
         let kms = kms.clone();
         Box::pin(async move { kms.answer(peer.address, request).await }) as Answering
     };
-    Protocol { answer: Arc::new(answer), action_of: |_, _| None, title_case: true }
+    Protocol {
+        answer: Arc::new(answer),
+        action_of: |request| claviger_aws::use_of(request.headers()),
+        title_case: true,
+    }
 }
 
-fn protocol(plane: Plane, action_of: fn(&Method, &Uri) -> Option<Action>) -> Protocol {
+fn protocol(plane: Plane, action_of: fn(&Request<Body>) -> Option<Action>) -> Protocol {
     let plane = Arc::new(plane);
     let answer = move |peer: Peer, request| {
         let (plane, peer) = (Arc::clone(&plane), identity(&peer));
@@ -64,8 +69,11 @@ fn rest_limits(limits: &Limits) -> RestLimits {
 
 /// The use that a path of the data plane asks for: its last word, without `batch`. Whatever is no use counts as none, so
 /// that no word of a caller becomes a label.
-fn use_of(_: &Method, uri: &Uri) -> Option<Action> {
-    let path = uri.path();
+fn use_of(request: &Request<Body>) -> Option<Action> {
+    use_of_path(request.uri().path())
+}
+
+fn use_of_path(path: &str) -> Option<Action> {
     let path = path.strip_suffix("/batch").unwrap_or(path);
     let word = path.rsplit('/').next()?;
     let action = match word {
@@ -84,18 +92,18 @@ mod tests {
     #[test]
     fn every_route_of_the_data_plane_that_is_a_use_is_counted_as_one() {
         for route in claviger_rest::data_routes() {
-            let uri: Uri = route.path.replace("{key}", "orders%2Fmain").parse().unwrap();
+            let path = route.path.replace("{key}", "orders%2Fmain");
             let is_use = route.path.starts_with("/v1/keys/")
                 || ["/v1/decrypt", "/v1/random"].contains(&route.path.trim_end_matches("/batch"));
-            assert_eq!(use_of(&route.method, &uri).is_some(), is_use, "{}", route.path);
+            assert_eq!(use_of_path(&path).is_some(), is_use, "{}", route.path);
         }
     }
 
     #[test]
     fn words_of_callers_are_no_labels() {
         for path in ["/v1/keys/create_key", "/v1/secret-name", "/", "/v1/keys/a%2Fb/explode"] {
-            assert_eq!(use_of(&Method::POST, &path.parse().unwrap()), None, "{path}");
+            assert_eq!(use_of_path(path), None, "{path}");
         }
-        assert_eq!(use_of(&Method::POST, &"/v1/keys/a%2Fb/sign/batch".parse().unwrap()), Some(Action::Sign));
+        assert_eq!(use_of_path("/v1/keys/a%2Fb/sign/batch"), Some(Action::Sign));
     }
 }

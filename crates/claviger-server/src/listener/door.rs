@@ -121,7 +121,7 @@ async fn serve(
 ) -> Result<Response<Body>, Infallible> {
     let door = &place.0;
     let begun = SystemClock.since_boot();
-    let asked = (door.protocol.action_of)(request.method(), request.uri());
+    let asked = (door.protocol.action_of)(&request);
     let answering = (door.protocol.answer)(peer, request);
     let answered = tokio::time::timeout(door.limits.request, answering).await;
     let response = answered.unwrap_or_else(|_elapsed| Refusal::Deadline.answer(false));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use claviger_core::Action;
-use hyper::{Method, Request, Response, Uri};
+use hyper::{Request, Response};
 
 use super::Peer;
 
@@ -18,8 +18,8 @@ pub type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 pub struct Protocol {
     /// Answers a request of that peer.
     pub answer: Arc<dyn Fn(Peer, Request<Body>) -> Answering + Send + Sync>,
-    /// Which action is asked for, as far as method and path tell; for the numbers only.
-    pub action_of: fn(&Method, &Uri) -> Option<Action>,
+    /// Which action is asked for, as far as a request tells before it is read; for the numbers only.
+    pub action_of: fn(&Request<Body>) -> Option<Action>,
     /// Write header names as `Content-Length` in HTTP/1? Some clients know them by no other spelling.
     pub title_case: bool,
 }

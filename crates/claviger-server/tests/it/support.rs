@@ -137,7 +137,7 @@ fn behind(router: Router) -> Protocol {
     Protocol { answer: Arc::new(answer), action_of: no_action, title_case: false }
 }
 
-fn no_action(_: &http::Method, _: &http::Uri) -> Option<claviger_core::Action> {
+fn no_action(_: &http::Request<axum::body::Body>) -> Option<claviger_core::Action> {
     None
 }
 
@@ -200,6 +200,7 @@ impl House {
     pub(crate) fn options(&self) -> QuickstartOptions {
         QuickstartOptions {
             dir: self.dir.path().to_path_buf(),
+            evaluation: false,
             root: None,
             listen: Some("127.0.0.1:0".parse().unwrap()),
             ready_file: None,
