@@ -332,7 +332,7 @@ async fn replace(
         claviger_service::ErrorKind::NotFound if error.obstacle() == Some(Obstacle::NoPrincipal) => {
             malformed("Policy contains a statement with one or more invalid principals.")
         }
-        _ => session.told_of(&error, &wanted),
+        _ => session.told_of(&error, wanted),
     })
 }
 
