@@ -120,7 +120,7 @@ async fn make(road: &Road, config: &Config) -> Result<Key, ServerError> {
         name: None,
         retiring: None,
     };
-    officer.does(grant).await?;
+    officer.does_once(grant, "quickstart-evaluation").await?;
     let what = NewCredential::AccessKey { lifetime: LIFETIME };
     let made = officer.does(CreateCredential { principal: to, label: name("quickstart")?, what }).await?;
     let key = made.access_key.ok_or_else(|| ServerError::Fatal("no access key was made".to_owned()))?;
@@ -157,14 +157,27 @@ impl<'a> Someone<'a> {
         Ok(Self { road, presented: Presented::certificate(&certificate) })
     }
 
+    /// Does it; what was done before under the same word is found, and not done again.
+    async fn does_once<O: Operation>(&self, operation: O, word: &str) -> Result<O::Output, ServiceError> {
+        self.perform(operation, Some(word.into())).await
+    }
+
     async fn does<O: Operation>(&self, operation: O) -> Result<O::Output, ServiceError> {
+        self.perform(operation, None).await
+    }
+
+    async fn perform<O: Operation>(
+        &self,
+        operation: O,
+        idempotency_key: Option<Box<str>>,
+    ) -> Result<O::Output, ServiceError> {
         let call = Call {
             presented: self.presented.clone(),
             source: IpAddr::V4(Ipv4Addr::LOCALHOST),
             door: Door::Control,
             dry_run: false,
             request_id: None,
-            idempotency_key: None,
+            idempotency_key,
             operation,
         };
         Ok(self.road.perform(call).await?.output)

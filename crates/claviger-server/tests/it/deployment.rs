@@ -1,5 +1,6 @@
 //! A deployment at work: what it keeps, whom it lets in, what it tells watchers, how it ends.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -41,6 +42,42 @@ async fn configuration_of_a_quick_start_can_be_served() {
     house.start().await.shutdown().await;
     let running = Server::start(house.config(), None).await.unwrap();
     assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn evaluation_makes_one_ring_and_one_access_key_that_may_do_everything_in_it() {
+    let house = House::new();
+    let options = || QuickstartOptions { evaluation: true, ..house.options() };
+    let (running, ready) = quickstart(&options(), None).await.unwrap();
+    let settings = || std::fs::read_to_string(&ready.clients["aws"]).unwrap();
+    let value = |name: &str| {
+        let text = settings();
+        let line = text.lines().find_map(|line| line.strip_prefix("export ")?.strip_prefix(name)?.strip_prefix('='));
+        line.unwrap().to_owned()
+    };
+    let mode = std::fs::metadata(&ready.clients["aws"]).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(value("AWS_ENDPOINT_URL_KMS"), running.urls().aws);
+    let (id, secret) = (value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY"));
+    let url = format!("{}/v1/rings/evaluation", running.urls().control);
+    let (status, ring) = house.call("administrator", "GET", url, None).await;
+    assert_eq!((status, &ring["policy"]["separation"]), (200, &"relaxed".into()), "{ring}");
+    assert_eq!(ring["policy"]["quorum"], 0);
+    running.shutdown().await;
+    // Once made, it is there at each start, on whatever port.
+    let (running, again) = quickstart(&house.options(), None).await.unwrap();
+    assert_eq!(again.clients, ready.clients);
+    assert_eq!((value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY")), (id.clone(), secret));
+    assert_eq!(value("AWS_ENDPOINT_URL_KMS"), running.urls().aws);
+    running.shutdown().await;
+    // A file that got lost costs a new access key, and nothing else is made twice.
+    std::fs::remove_file(&ready.clients["aws"]).unwrap();
+    let (running, _) = quickstart(&options(), None).await.unwrap();
+    assert_ne!(value("AWS_ACCESS_KEY_ID"), id);
+    let url = format!("{}/v1/grants?principal=aws-evaluation", running.urls().control);
+    let (_, grants) = house.call("security_officer", "GET", url, None).await;
+    assert_eq!(grants["items"].as_array().unwrap().len(), 1);
     running.shutdown().await;
 }
 
