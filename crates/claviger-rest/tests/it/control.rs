@@ -336,7 +336,7 @@ async fn an_access_key_is_shown_once_and_to_applications_only() {
         let id = made["access_key"]["access_key_id"].as_str().unwrap();
         assert!(id.starts_with(prefix));
         assert_eq!(made["credential"]["access_key_id"], id);
-        assert_eq!(made["access_key"]["secret_access_key"].as_str().unwrap().len(), 40);
+        assert_eq!(made["access_key"]["secret_access_key"].as_str().unwrap().len(), 44);
     }
     assert!(lasting["access_key"].get("session_token").is_none());
     let token = short["access_key"]["session_token"].as_str().unwrap();

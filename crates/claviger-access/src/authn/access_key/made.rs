@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use super::session_digest_of;
 
-/// 240 bits: 40 signs of base64, the length that tools expect.
-const SECRET_BYTES: usize = 30;
+/// 264 bits: 44 signs of base64. AWS KMS takes secrets of 43 to 64 signs for an external key store, and no shorter ones.
+const SECRET_BYTES: usize = 33;
 /// 384 bits: 64 signs.
 const SESSION_BYTES: usize = 48;
 
@@ -18,7 +18,7 @@ const SESSION_BYTES: usize = 48;
 pub struct NewAccessKey {
     /// Its identifier.
     pub id: AccessKeyId,
-    /// The secret, 40 signs in ASCII.
+    /// The secret, 44 signs in ASCII.
     pub secret: SecretBytes,
     /// The session token of a short-lived one, 64 signs in ASCII.
     pub session_token: Option<SecretBytes>,
@@ -60,11 +60,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lasting_key_has_a_secret_of_forty_signs_and_no_session() {
+    fn a_lasting_key_has_a_secret_of_44_signs_and_no_session() {
         let made = NewAccessKey::generate(false).unwrap();
         assert!(!made.id.is_short_lived() && made.session_token.is_none() && made.session_digest().is_none());
-        assert_eq!(STANDARD.decode(made.secret.expose()).unwrap().len(), 30);
-        assert_eq!(made.secret.len(), 40);
+        assert_eq!(STANDARD.decode(made.secret.expose()).unwrap().len(), 33);
+        assert_eq!(made.secret.len(), 44);
         assert!(!NewAccessKey::generate(false).unwrap().secret.ct_eq(&made.secret));
     }
 
