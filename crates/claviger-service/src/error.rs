@@ -1,7 +1,7 @@
 //! What can go wrong with a call, in the terms that every protocol translates from.
 
 use claviger_access::separation::SeparationError;
-use claviger_access::{AuthnError, AuthnReason};
+use claviger_access::{AuthnError, AuthnReason, DenyReason};
 use claviger_core::key::{NoTransition, RefusedFor, State, UseRefused};
 use claviger_core::port::{ProviderError, StoreError};
 use claviger_core::{KeyId, Purpose};
@@ -154,6 +154,11 @@ impl ServiceError {
         Self::new(ErrorKind::NotFound, "there is no such thing, or you may not know of it")
     }
 
+    /// The caller may not, for that reason.
+    pub(crate) fn denied_by(reason: DenyReason) -> Self {
+        Self::new(ErrorKind::Denied, format!("you may not do this: {reason}")).caused_by(reason)
+    }
+
     pub(crate) fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
@@ -211,6 +216,13 @@ impl ServiceError {
     #[must_use]
     pub fn authn_reason(&self) -> Option<AuthnReason> {
         self.source.as_ref()?.downcast_ref::<AuthnError>().map(AuthnError::reason)
+    }
+
+    /// Why the caller may not, where policy says so and he may know that the target exists.
+    #[must_use]
+    pub fn deny_reason(&self) -> Option<DenyReason> {
+        let reason = self.source.as_ref()?.downcast_ref::<DenyReason>().copied();
+        reason.filter(|_| self.kind == ErrorKind::Denied)
     }
 
     /// Index of the entry that records the refusal, where there is one.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use claviger_access::{Authorizer, Caller, Decision, RequestContext};
+use claviger_access::{Authorizer, Caller, Decision, DenyReason, RequestContext};
 use claviger_core::change::{Change, IdempotencyRecord};
 use claviger_core::grant::Grant;
 use claviger_core::key::{KeyRecord, KeyRing, KeyVersion};
@@ -102,6 +102,26 @@ impl<'a> View<'a> {
                 Err(ServiceError::new(ErrorKind::Denied, message))
             }
         }
+    }
+
+    /// What keeps the caller from doing this as well to the key that the call is about, if anything does. The call rests on
+    /// that key already.
+    ///
+    /// # Errors
+    /// When the grants cannot be read.
+    pub(crate) async fn hindrance(
+        &self,
+        action: Action,
+        context: &Context,
+    ) -> Result<Option<DenyReason>, ServiceError> {
+        let record = self.record()?;
+        let (key, ring) = (record.key.id, record.ring.id);
+        let grants = self.store().list_grants_for(self.caller.principal().id, Some(key), ring).await?;
+        let pairs: Vec<_> =
+            context.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let request = RequestContext { now: self.now, context: &pairs };
+        let decision = self.authorizer.decide(self.caller, action, self.target, &grants, &request);
+        Ok(decision.denial().map(|denial| denial.reason))
     }
 
     /// What the same call made before, if it came before; `request` is all that it asks for.

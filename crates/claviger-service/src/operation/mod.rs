@@ -5,12 +5,14 @@ pub mod usage;
 mod alias;
 mod audit;
 mod change_key_state;
+mod check_health;
 mod create_credential;
 mod create_grant;
 mod create_key;
 mod create_principal;
 mod create_ring;
 mod delegation;
+mod describe_uses;
 mod destroy_key;
 mod explain_key;
 mod granted;
@@ -48,6 +50,7 @@ use claviger_crypto::envelope::Context;
 pub use alias::{AliasFilterRef, CreateAlias, ListAliases, MoveAlias, ReadAlias, RemoveAlias};
 pub use audit::{Checkpoints, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadStates, StatesPage};
 pub use change_key_state::ChangeKeyState;
+pub use check_health::{CheckHealth, Health};
 pub use create_credential::{CreateCredential, NewCredential, NewlyMade};
 pub use create_grant::{CreateGrant, GrantOn};
 pub use create_key::CreateKey;
@@ -56,6 +59,7 @@ pub use create_ring::CreateRing;
 pub use delegation::{
     DelegateGrant, NewGrant, ReadKeyGrants, ReplaceDelegatedGrants, RetireGrant, WithdrawDelegatedGrant,
 };
+pub use describe_uses::{DescribeUses, Described};
 pub use destroy_key::{CancelDestroy, DestroyKey, ScheduleDestroy};
 pub use explain_key::ExplainKey;
 pub use granted::{

@@ -335,9 +335,7 @@ impl Refused {
 
     fn by_policy(denial: Denial, note: Note) -> Self {
         if !denial.hidden {
-            let error =
-                ServiceError::new(ErrorKind::Denied, format!("you may not do this: {}", denial.reason));
-            return Self::told(error.about(note.key), note);
+            return Self::told(ServiceError::denied_by(denial.reason).about(note.key), note);
         }
         // What you may not see is not found; the log knows better.
         let error = ServiceError::not_found().caused_by(denial.reason).hiding(note.key);

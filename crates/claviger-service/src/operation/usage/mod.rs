@@ -9,6 +9,7 @@ mod reencrypt;
 mod seal;
 mod sign;
 mod wrap;
+mod xks;
 
 use std::future::Future;
 
@@ -31,6 +32,7 @@ pub use reencrypt::{InTransit, ReencryptFrom, ReencryptInto};
 pub use seal::{DataKey, Decrypt, Encrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext, Reencrypt};
 pub use sign::{Sign, Signed, Verified, Verify};
 pub use wrap::{Unwrap, Wrap};
+pub use xks::{MOST_XKS_AAD, XksDecrypt, XksEncrypt, XksParts, XksSealed};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};

@@ -113,7 +113,7 @@ fn no_context(context: &Context) -> Result<(), ServiceError> {
     }
 }
 
-fn does_not_open() -> ServiceError {
+pub(super) fn does_not_open() -> ServiceError {
     ServiceError::new(ErrorKind::BadCiphertext, "the input does not open under this key and context")
 }
 
