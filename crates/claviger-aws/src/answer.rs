@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::error::AwsError;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
+const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const XML: HeaderValue = HeaderValue::from_static("text/xml");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -65,6 +66,11 @@ impl Answer {
         Self::of(text.into(), XML)
     }
 
+    /// The same, for a protocol that calls JSON by its common name.
+    pub(crate) fn in_plain_json(self) -> Self {
+        Self { kind: PLAIN_JSON, ..self }
+    }
+
     fn of(body: Bytes, kind: HeaderValue) -> Self {
         Self { body, kind, receipt: None }
     }
@@ -113,6 +119,15 @@ pub(crate) fn exception(error: &AwsError, request_id: &str) -> Response {
     response
 }
 
+/// JSON of a status, for a refusal of another protocol.
+pub(crate) fn refusal(status: StatusCode, json: &serde_json::Value, entry: Option<u64>) -> Response {
+    let mut response = response(status, PLAIN_JSON, json.to_string().into(), "");
+    if let Some(entry) = entry {
+        response.headers_mut().insert(ENTRY, HeaderValue::from(entry));
+    }
+    response
+}
+
 /// An exception of a protocol that speaks XML.
 pub(crate) fn xml_exception(error: &AwsError, request_id: &str) -> Response {
     let (kind, status) = match error.is_fault() {
@@ -145,7 +160,9 @@ fn response(status: StatusCode, kind: HeaderValue, body: Bytes, request_id: &str
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, kind);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(id) = HeaderValue::from_str(request_id) {
+    if !request_id.is_empty()
+        && let Ok(id) = HeaderValue::from_str(request_id)
+    {
         headers.insert(REQUEST_ID, id);
     }
     response

@@ -8,9 +8,11 @@
 //! | [`sigv4`] | what a signed request says of who signed it: parsing, canonicalization |
 //! | `session` | one call and its way down the road |
 //! | `operation` | what each operation does |
+//! | `intake` | a request on its way in: its body in bounds, who signed it |
 //! | `wire`, `names` | JSON 1.1; this protocol's words for what the house has |
 //! | `answer`, [`error`] | what is written to a response |
 //! | `sts` | the one operation of STS that tools ask first |
+//! | [`xks`] | the external key store proxy: four calls that AWS KMS itself makes |
 //!
 //! What it keeps true:
 //! * an operation or condition that has no meaning here is refused, never passed over;
@@ -19,6 +21,7 @@
 
 mod answer;
 pub mod error;
+mod intake;
 mod names;
 mod operation;
 pub mod plane;
@@ -27,6 +30,8 @@ mod session;
 pub mod sigv4;
 mod sts;
 mod wire;
+pub mod xks;
 
 pub use plane::{AwsLimits, Kms, use_of};
 pub use realm::{NotARealm, Realm};
+pub use xks::XksProxy;

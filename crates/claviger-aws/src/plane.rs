@@ -6,23 +6,23 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use claviger_access::authn::access_key::Audience;
 use claviger_core::Action;
 use claviger_crypto::random;
 use claviger_service::{Presented, Road};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use http_body_util::BodyExt as _;
 
 use crate::answer;
 use crate::error::{AwsError, code};
+use crate::intake::{self, Unread};
 use crate::names;
 use crate::operation::{self, Operation};
 use crate::realm::Realm;
 use crate::session::Session;
-use crate::sigv4::{self, SigV4Error};
+use crate::sigv4::SigV4Error;
 use crate::sts;
 
 /// How much one call may bring, in bytes.
@@ -102,7 +102,7 @@ impl Kms {
         let body = self.read(parts, body).await?;
         let operation = named(parts);
         let name = operation.as_ref().map_or("", |operation| operation.name);
-        let presented = self.presented(peer, parts, &body, &self.0.kms, name).await?;
+        let presented = self.presented(peer, parts, &body, &self.0.kms).await?;
         let session = Session::new(self, presented, peer.ip(), request_id, name);
         let answer = match operation {
             Ok(operation) => (operation.run)(&session, &body).await,
@@ -127,41 +127,24 @@ impl Kms {
     ) -> Result<answer::Answer, AwsError> {
         let body = self.read(parts, body).await?;
         let operation = sts::named(&body);
-        let presented = self.presented(peer, parts, &body, &self.0.sts, sts::NAME).await?;
+        let presented = self.presented(peer, parts, &body, &self.0.sts).await?;
         let session = Session::new(self, presented, peer.ip(), request_id, sts::NAME);
         let answer = sts::get_caller_identity(&session).await?;
         operation.map(|()| answer)
     }
 
-    /// The body, in bounds.
     async fn read(&self, parts: &Parts, body: Body) -> Result<Bytes, AwsError> {
-        let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        if size > self.0.limits.headers {
-            return Err(AwsError::validation(format!(
-                "at most {} bytes of headers are taken",
-                self.0.limits.headers
-            )));
-        }
-        collect(&parts.headers, body, self.0.limits.body).await
+        intake::read(&self.0.limits, parts, body).await.map_err(unread)
     }
 
-    /// Who signed. A request that nobody signed is counted all the same.
     async fn presented(
         &self,
         peer: SocketAddr,
         parts: &Parts,
         body: &[u8],
         audience: &Audience,
-        operation: &'static str,
     ) -> Result<Presented, AwsError> {
-        match sigv4::read(parts, body, audience) {
-            Ok(signed) => Ok(Presented::Signed(Box::new(signed))),
-            Err(error) => {
-                let nobody = Session::new(self, Presented::None, peer.ip(), "", operation);
-                let _refused = nobody.read_self().await;
-                Err(unsigned(error))
-            }
-        }
+        intake::presented(self.road(), peer.ip(), parts, body, audience).await.map_err(unsigned)
     }
 }
 
@@ -191,6 +174,14 @@ pub(crate) fn content_type(headers: &HeaderMap) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
 
+fn unread(why: Unread) -> AwsError {
+    match why {
+        Unread::BrokeOff => AwsError::new(code::SERIALIZATION, "the body broke off"),
+        Unread::Headers(most) => AwsError::validation(format!("at most {most} bytes of headers are taken")),
+        Unread::TooLarge(most) => AwsError::validation(format!("at most {most} bytes are taken")),
+    }
+}
+
 fn unsigned(error: SigV4Error) -> AwsError {
     match error {
         SigV4Error::Missing => {
@@ -203,35 +194,6 @@ fn unsigned(error: SigV4Error) -> AwsError {
         | SigV4Error::Unsigned(_)
         | SigV4Error::UnsignedPayload => AwsError::new("IncompleteSignatureException", error.to_string()),
     }
-}
-
-/// The body in one piece: without a copy when it came in one.
-async fn collect(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes, AwsError> {
-    let too_large = || AwsError::validation(format!("at most {limit} bytes are taken"));
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
-    let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| AwsError::new(code::SERIALIZATION, "the body broke off"))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if first.len().saturating_add(rest.len()).saturating_add(data.len()) > limit {
-            return Err(too_large());
-        }
-        if first.is_empty() {
-            first = data;
-        } else {
-            rest.extend_from_slice(&data);
-        }
-    }
-    if rest.is_empty() {
-        return Ok(first);
-    }
-    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&rest);
-    Ok(whole.freeze())
 }
 
 /// The name of this call in answers, traces and, as a tag, in the log.

@@ -1,0 +1,6 @@
+//! The protocols of AWS over a real road: SQLite and the software root, no mocks.
+
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod xks;
