@@ -150,7 +150,11 @@ pub(crate) fn serve(
     let doors = vec![
         open(sockets.control, "control", planes::control(road.clone(), &config.limits)),
         open(sockets.data, "data", planes::data(road.clone(), &config.limits)),
-        open(sockets.aws, "aws", planes::aws(road.clone(), config.aws.clone(), &config.limits)),
+        open(
+            sockets.aws,
+            "aws",
+            planes::aws(road.clone(), config.aws.clone(), config.xks.clone(), &config.limits),
+        ),
     ];
     let observed = Arc::new(Observed::new(
         road.clone(),

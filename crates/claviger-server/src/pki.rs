@@ -231,6 +231,8 @@ pub struct CertificateFacts {
     pub expires_at: Timestamp,
     /// Whether it is an authority's.
     pub is_authority: bool,
+    /// The common name of its subject, if it has exactly one.
+    pub common_name: Option<String>,
 }
 
 /// Reads the certificates of a PEM file.
@@ -265,10 +267,13 @@ pub fn certificate_facts(der: &[u8]) -> Option<CertificateFacts> {
     let instant =
         |seconds: i64| u64::try_from(seconds).ok()?.checked_mul(1_000_000).map(Timestamp::from_micros);
     rest.is_empty().then_some(())?;
+    let mut names = certificate.subject().iter_common_name();
+    let name = names.next().and_then(|name| name.as_str().ok()).filter(|_| names.next().is_none());
     Some(CertificateFacts {
         valid_from: instant(certificate.validity().not_before.timestamp())?,
         expires_at: instant(certificate.validity().not_after.timestamp())?,
         is_authority: certificate.is_ca(),
+        common_name: name.map(str::to_owned),
     })
 }
 

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use claviger_aws::{AwsLimits, Kms, Realm};
+use claviger_aws::xks::{self, XksPeer};
+use claviger_aws::{AwsLimits, Kms, Realm, XksProxy};
 use claviger_core::Action;
 use claviger_core::action::Surface;
 use claviger_rest::{PeerIdentity, Plane, RestLimits, control_plane, data_plane};
 use claviger_service::Road;
 use hyper::Request;
 
-use crate::config::Limits;
+use crate::config::{Limits, Xks};
 use crate::listener::{Answering, Peer, Protocol};
 
 /// The plane of people.
@@ -23,22 +24,39 @@ pub(crate) fn data(road: Road, limits: &Limits) -> Protocol {
     protocol(data_plane(road, rest_limits(limits)), use_of)
 }
 
-/// The API of AWS KMS.
-pub(crate) fn aws(road: Road, realm: Realm, limits: &Limits) -> Protocol {
+/// The API of AWS KMS; beside it, the proxy that AWS KMS itself asks.
+pub(crate) fn aws(road: Road, realm: Realm, xks: Option<Xks>, limits: &Limits) -> Protocol {
     let usual = AwsLimits::default();
     let limits = AwsLimits {
         body: usual.body.min(limits.body_bytes),
         headers: usual.headers.min(limits.header_bytes),
     };
-    let kms = Kms::new(road, realm, limits);
-    let answer = move |peer: Peer, request| {
-        let kms = kms.clone();
-        Box::pin(async move { kms.answer(peer.address, request).await }) as Answering
+    let (prefix, clients) = xks.map(|xks| (xks.prefix, xks.clients)).unzip();
+    let (kms, clients) = (Kms::new(road.clone(), realm, limits), Arc::new(clients));
+    let proxy = XksProxy::new(road, prefix, limits);
+    let answer = move |peer: Peer, request: Request<Body>| {
+        if !xks::path::is_for(request.uri().path()) {
+            let kms = kms.clone();
+            return Box::pin(async move { kms.answer(peer.address, request).await }) as Answering;
+        }
+        let common_name = peer.certificate.map(|certificate| certificate.common_name);
+        let is_admitted = clients.as_ref().as_ref().is_some_and(|clients| clients.admit(common_name));
+        let (proxy, peer) = (proxy.clone(), XksPeer { address: peer.address, is_admitted });
+        Box::pin(async move { proxy.answer(peer, request).await }) as Answering
     };
-    Protocol {
-        answer: Arc::new(answer),
-        action_of: |request| claviger_aws::use_of(request.headers()),
-        title_case: true,
+    Protocol { answer: Arc::new(answer), action_of: aws_use_of, title_case: true }
+}
+
+/// The use that a path of the proxy asks for; the API of AWS KMS names its operations in a header.
+fn aws_use_of(request: &Request<Body>) -> Option<Action> {
+    let path = request.uri().path();
+    if !xks::path::is_for(path) {
+        return claviger_aws::use_of(request.headers());
+    }
+    match path.rsplit_once('/')?.1 {
+        "decrypt" => Some(Action::Decrypt),
+        "encrypt" => Some(Action::Encrypt),
+        _ => None,
     }
 }
 
@@ -105,5 +123,20 @@ mod tests {
             assert_eq!(use_of_path(path), None, "{path}");
         }
         assert_eq!(use_of_path("/v1/keys/a%2Fb/sign/batch"), Some(Action::Sign));
+    }
+
+    #[test]
+    fn uses_by_the_proxy_are_counted_as_uses() {
+        for (path, use_of) in [
+            ("/a/kms/xks/v1/keys/b/encrypt", Some(Action::Encrypt)),
+            ("/a/kms/xks/v1/keys/b/decrypt", Some(Action::Decrypt)),
+            ("/a/kms/xks/v1/keys/b/metadata", None),
+            ("/a/kms/xks/v1/health", None),
+            ("/encrypt", None),
+            ("/", None),
+        ] {
+            let request = Request::post(path).body(Body::empty()).unwrap();
+            assert_eq!(aws_use_of(&request), use_of, "{path}");
+        }
     }
 }

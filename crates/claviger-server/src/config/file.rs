@@ -26,6 +26,7 @@ pub(super) struct File {
     pub(super) log: Log,
     pub(super) audit: Audit,
     pub(super) aws: Aws,
+    pub(super) xks: Xks,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -93,6 +94,14 @@ pub(super) struct Aws {
     pub(super) partition: Option<String>,
     pub(super) region: Option<String>,
     pub(super) account: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Xks {
+    pub(super) uri_prefix: Option<String>,
+    pub(super) require_client_certificate: Option<bool>,
+    pub(super) client_name: Option<String>,
 }
 
 /// Reads `path`, lets the environment override it, and refuses any key that is not in the list.

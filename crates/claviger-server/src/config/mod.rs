@@ -8,6 +8,7 @@ mod file;
 mod limits;
 mod root;
 mod template;
+mod xks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub use error::ConfigError;
 pub use limits::Limits;
 pub use root::{PinSource, Root, SoftwareSeal, TokenSelector};
 pub use template::Template;
+pub use xks::{Xks, XksClients};
 
 /// What a server runs by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct Config {
     pub audit: Audit,
     /// What this deployment is to AWS clients.
     pub aws: Realm,
+    /// The external key store proxy, if it is served.
+    pub xks: Option<Xks>,
 }
 
 /// The addresses to listen on. Port 0 takes any that is free.
@@ -135,6 +139,7 @@ impl Config {
             log: Log::from_file(&file.log, &origin)?,
             audit: Audit::from_file(&file.audit, &origin)?,
             aws: realm(&file.aws, &origin)?,
+            xks: Xks::from_file(&file.xks, &origin)?,
         })
     }
 }

@@ -80,6 +80,15 @@ client_ca = "pki/ca.crt"
 # region = "us-east-1"
 # account = "000000000000"
 
+[xks]
+# The external key store proxy, for AWS KMS itself, at the address of `listen.aws`; without a prefix it is not served.
+# Calls are made under <prefix>/kms/xks/v1. A prefix begins with /, or is empty.
+# uri_prefix = "/example"
+# AWS KMS shows a certificate of its own: add the authorities of Amazon Trust Services to `tls.client_ca`.
+# require_client_certificate = true
+# The common name of that certificate. Without it, any certificate of those authorities will do.
+# client_name = "cks.kms.us-east-1.amazonaws.com"
+
 [log]
 # What is traced on standard error: error, warn, info, debug, or a filter by module.
 level = "info"

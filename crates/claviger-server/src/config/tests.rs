@@ -65,6 +65,22 @@ fn metrics_are_refused_off_loopback() {
 }
 
 #[test]
+fn external_key_store_is_served_under_its_prefix_to_clients_with_certificates() {
+    let xks = |lines: &str| load(&format!("{GOOD}[xks]\n{lines}\n")).unwrap().xks;
+    assert_eq!(load(GOOD).unwrap().xks, None);
+    assert_eq!(xks("require_client_certificate = true"), None);
+    let served = xks("uri_prefix = \"/example/path\"").unwrap();
+    assert_eq!(
+        (served.prefix.to_string().as_str(), &served.clients),
+        ("/example/path", &XksClients::Certified)
+    );
+    let named = xks("uri_prefix = \"\"\nclient_name = \"cks.kms.eu-west-1.amazonaws.com\"").unwrap();
+    assert_eq!(named.clients, XksClients::Named("cks.kms.eu-west-1.amazonaws.com".to_owned()));
+    let open = xks("uri_prefix = \"/a\"\nrequire_client_certificate = false").unwrap();
+    assert_eq!(open.clients, XksClients::Unproved);
+}
+
+#[test]
 fn wrong_values_are_named_by_key() {
     for (lines, key) in [
         ("[listen]\ncontrol = \"localhost\"", "`listen.control`"),
@@ -80,6 +96,10 @@ fn wrong_values_are_named_by_key() {
         ("[aws]\naccount = \"123\"", "`aws.account`"),
         ("[aws]\nregion = \"US East\"", "`aws.region`"),
         ("[aws]\npartition = \"gcp\"", "`aws.partition`"),
+        ("[xks]\nuri_prefix = \"example\"", "`xks.uri_prefix`"),
+        ("[xks]\nuri_prefix = \"/example/\"", "`xks.uri_prefix`"),
+        ("[xks]\nclient_name = \"\"", "`xks.client_name`"),
+        ("[xks]\nrequire_client_certificate = false\nclient_name = \"a\"", "`xks.client_name`"),
     ] {
         let said = refusal(&format!("{GOOD}{lines}\n"));
         assert!(said.contains(key), "{said}");

@@ -22,16 +22,24 @@ pub struct Peer {
 pub struct PeerCertificate {
     /// SHA-256 of its DER.
     pub digest: [u8; 32],
+    /// SHA-256 of the common name of its subject, if it has one.
+    pub common_name: Option<[u8; 32]>,
     /// When it expires. Neither an open connection nor a resumed session verifies it again, so every request looks.
     pub expires_at: Timestamp,
 }
 
 impl Peer {
     pub(super) fn new(address: SocketAddr, certificates: Option<&[CertificateDer<'_>]>) -> Self {
-        let certificate = certificates.and_then(<[_]>::first).map(|leaf| PeerCertificate {
-            digest: sha256(leaf),
-            // A certificate that TLS accepted and that cannot be read here counts as expired.
-            expires_at: pki::certificate_facts(leaf).map_or(Timestamp::default(), |facts| facts.expires_at),
+        let certificate = certificates.and_then(<[_]>::first).map(|leaf| {
+            let facts = pki::certificate_facts(leaf);
+            PeerCertificate {
+                digest: sha256(leaf),
+                common_name: facts
+                    .as_ref()
+                    .and_then(|facts| Some(sha256(facts.common_name.as_ref()?.as_bytes()))),
+                // A certificate that TLS accepted and that cannot be read here counts as expired.
+                expires_at: facts.map_or(Timestamp::default(), |facts| facts.expires_at),
+            }
         });
         Self { address: SocketAddr::new(address.ip().to_canonical(), address.port()), certificate }
     }
@@ -59,6 +67,7 @@ mod tests {
         assert_eq!(peer.address, "10.1.2.3:9".parse().unwrap());
         let end = NOW.after(pki::LEAF_LIFETIME);
         assert_eq!(peer.at(NOW).certificate, peer.certificate);
+        assert_eq!(peer.certificate.unwrap().common_name, Some(sha256(b"app")));
         assert!(peer.at(Timestamp::from_micros(end.as_micros() - 1)).certificate.is_some());
         assert_eq!(peer.at(end).certificate, None);
         assert_eq!(peer.at(end.after(Duration::from_secs(1))).address, peer.address);
