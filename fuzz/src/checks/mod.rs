@@ -2,7 +2,7 @@
 //!
 //! | module | decoders of |
 //! |---|---|
-//! | [`aws`] | what clients of AWS send: signed requests |
+//! | [`aws`] | what clients of AWS, and AWS KMS itself, send: signed requests, calls of an external key store |
 //! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope; material that is brought in |
 //! | [`log`] | the log: entries, cuts, notes, receipts, tiles, proofs |
 //! | [`doors`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files |
@@ -16,7 +16,7 @@ pub mod sealed;
 pub type Check = fn(&[u8]) -> bool;
 
 /// All of them, by the name of their fuzz target.
-pub const ALL: [(&str, Check); 18] = [
+pub const ALL: [(&str, Check); 19] = [
     ("answer", doors::answer),
     ("certificate", doors::certificate),
     ("ciphertext", sealed::ciphertext),
@@ -35,4 +35,5 @@ pub const ALL: [(&str, Check); 18] = [
     ("tile", log::tile),
     ("token", doors::token),
     ("transport", sealed::transport),
+    ("xks", aws::xks),
 ];

@@ -1,4 +1,19 @@
-//! Requests as clients of AWS send them.
+//! Requests as clients of AWS send them, and AWS KMS itself.
+
+/// The calls of an external key store: health, metadata, encryption, decryption.
+pub(super) const XKS: [&str; 4] = [
+    r#"{"requestMetadata":{"kmsOperation":"KmsHealthCheck","kmsRequestId":"4112f4d6"}}"#,
+    r#"{"requestMetadata":{"awsPrincipalArn":"arn:aws:iam::123456789012:user/Alice","awsSourceVpc":"vpc-1",
+        "awsSourceVpce":"vpce-1","kmsOperation":"CreateKey","kmsRequestId":"4112f4d6"}}"#,
+    r#"{"requestMetadata":{"awsPrincipalArn":"arn:aws:iam::123456789012:user/Alice","kmsKeyArn":"arn:aws:kms:a",
+        "kmsOperation":"Encrypt","kmsRequestId":"4112f4d6","kmsViaService":"ebs"},"plaintext":"SGVsbG8gV29ybGQh",
+        "additionalAuthenticatedData":"cHJvamVjdD1uaWxl","encryptionAlgorithm":"AES_GCM",
+        "ciphertextDataIntegrityValueAlgorithm":"SHA_256"}"#,
+    r#"{"requestMetadata":{"awsPrincipalArn":"arn:aws:iam::123456789012:user/Alice","kmsKeyArn":"arn:aws:kms:a",
+        "kmsOperation":"Decrypt","kmsRequestId":"4112f4d6"},"ciphertext":"ghxkK1txeDNn3q8Y","encryptionAlgorithm":"AES_GCM",
+        "ciphertextMetadata":"AQAAAAEAAAAAAAAAAAAAAAA=","initializationVector":"HMrlRw85cAJUd5Ax",
+        "authenticationTag":"vBxN2ncH1oEkR8WVXpmyYQ=="}"#,
+];
 
 /// A request that is signed in its header, one that is presigned with a session token, and one that is HTTP/2.
 pub(super) fn signed() -> Vec<Vec<u8>> {

@@ -56,6 +56,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
                 .to_vec(),
         ],
         "transport" => transport(),
+        "xks" => texts(&aws::XKS),
         _ => Vec::new(),
     }
 }
