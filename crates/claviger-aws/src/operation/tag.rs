@@ -82,9 +82,10 @@ pub(crate) fn value<'a>(labels: &'a Labels, name: &str) -> Option<&'a str> {
     labels.pairs().iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-/// Tags that say where and how a key is created. They stay as they were then.
+/// Tags that say where, how and for what a key is created. They stay as they were then: changed, they would tell of another
+/// key than it is.
 fn is_fixed(key: &str) -> bool {
-    [names::TAG_RING, names::TAG_PROTECTION].contains(&key)
+    [names::TAG_DATA_CLASS, names::TAG_PROTECTION, names::TAG_RING].contains(&key)
 }
 
 /// How often to try again when others changed the key in between.
