@@ -42,6 +42,10 @@ fn table(status: &SystemStatus) -> String {
     for insecure in &status.insecure {
         text.push_str(&format!("INSECURE: {insecure}\n"));
     }
+    if status.relaxed_rings > 0 {
+        let rings = status.relaxed_rings;
+        text.push_str(&format!("RELAXED: separation of duties in {rings} rings; `ring list` names them\n"));
+    }
     text
 }
 
@@ -69,13 +73,14 @@ mod tests {
             log_size: 3,
             root_log_size: 4,
             signed_root_log_size: 4,
+            relaxed_rings: 1,
             module,
             insecure: vec!["insecure_software_root".into()],
             provider: None,
         };
         let text = table(&status);
         assert!(
-            text.contains("INSECURE: insecure_software_root") && text.contains("DOES NOT ANSWER"),
+            text.contains("INSECURE: insecure_software_root") && text.contains("RELAXED: ") && text.contains("DOES NOT ANSWER"),
             "{text}"
         );
     }

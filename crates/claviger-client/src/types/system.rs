@@ -38,6 +38,8 @@ pub struct SystemStatus {
     pub root_log_size: u64,
     /// Cuts that the newest signed checkpoint covers.
     pub signed_root_log_size: u64,
+    /// How many rings let one principal both administer and use their keys: `separation: relaxed`.
+    pub relaxed_rings: u64,
     /// The cryptographic module.
     pub module: Module,
     /// Names of weakenings in force, each beginning with `insecure_`.

@@ -81,6 +81,7 @@ pub fn status_to_wire(status: SystemStatus) -> WireStatus {
         log_size: status.log_size,
         root_log_size: status.cuts,
         signed_root_log_size: status.signed_cuts,
+        relaxed_rings: status.relaxed_rings,
         insecure: status.module.insecure.iter().map(|name| (*name).to_owned()).collect(),
         module: Module {
             kind: status.module.kind.to_owned(),

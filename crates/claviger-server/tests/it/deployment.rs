@@ -53,7 +53,8 @@ async fn evaluation_makes_one_ring_and_one_access_key_that_may_do_everything_in_
     let settings = || std::fs::read_to_string(&ready.clients["aws"]).unwrap();
     let value = |name: &str| {
         let text = settings();
-        let line = text.lines().find_map(|line| line.strip_prefix("export ")?.strip_prefix(name)?.strip_prefix('='));
+        let line =
+            text.lines().find_map(|line| line.strip_prefix("export ")?.strip_prefix(name)?.strip_prefix('='));
         line.unwrap().to_owned()
     };
     let mode = std::fs::metadata(&ready.clients["aws"]).unwrap().permissions().mode();

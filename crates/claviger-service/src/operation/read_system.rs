@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use claviger_core::key::Separation;
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{ModuleInfo, ProviderHealth};
+use claviger_core::port::store::Page;
 use claviger_core::{Action, Name};
 
 use super::{Operation, Staged};
@@ -28,6 +30,8 @@ pub struct SystemStatus {
     pub cuts: u64,
     /// Cuts that the newest signed checkpoint covers.
     pub signed_cuts: u64,
+    /// How many rings let one principal both administer and use their keys.
+    pub relaxed_rings: u64,
     /// The module, as it says of itself.
     pub module: ModuleInfo,
     /// How it is; `None` when it does not answer.
@@ -59,9 +63,22 @@ impl Operation for ReadSystem {
             log_size,
             cuts,
             signed_cuts: view.store().root_head().await?.signed_size,
+            relaxed_rings: relaxed_rings(view).await?,
             module: view.provider().module(),
             provider: view.provider().health().await.ok(),
         };
         Ok(Staged::reading(status, view.note()))
+    }
+}
+
+async fn relaxed_rings(view: &View<'_>) -> Result<u64, ServiceError> {
+    let mut page = Page { after: None, limit: 1000 };
+    let mut relaxed = 0;
+    loop {
+        let rings = view.store().list_rings(page.clone()).await?;
+        let Some(last) = rings.last().map(|ring| ring.name.clone()) else { return Ok(relaxed) };
+        page.after = Some(last);
+        let of_page = rings.iter().filter(|ring| ring.policy.separation == Separation::Relaxed).count();
+        relaxed += u64::try_from(of_page).unwrap_or_default();
     }
 }
