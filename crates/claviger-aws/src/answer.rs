@@ -46,19 +46,22 @@ impl Answer {
         member: &'static str,
         secret: &SecretBytes,
     ) -> Result<Self, AwsError> {
-        let object = serde_json::to_vec(value).map_err(|_| AwsError::internal())?;
-        let open = object.strip_suffix(b"}").ok_or_else(AwsError::internal)?;
-        let comma: &[u8] = if open.len() > 1 { b"," } else { b"" };
         #[expect(clippy::disallowed_methods, reason = "the answer shows it to the one who may have it")]
         let secret = secret.expose();
-        let room = object.len() + member.len() + secret.len().div_ceil(3) * 4 + 8;
-        let mut body = Zeroizing::new(Vec::with_capacity(room));
-        for part in [open, comma, b"\"", member.as_bytes(), b"\":\""] {
-            body.extend_from_slice(part);
-        }
-        write_base64(&mut body, secret)?;
-        body.extend_from_slice(b"\"}");
+        let mut body = Zeroizing::new(Vec::new());
+        write_object(&mut body, value, member, secret)?;
         Ok(Self::of(Bytes::from_owner(body), JSON))
+    }
+
+    /// A JSON object with one more member that is long and no secret, in base64.
+    pub(crate) fn with_bytes(
+        value: &impl Serialize,
+        member: &'static str,
+        bytes: &[u8],
+    ) -> Result<Self, AwsError> {
+        let mut body = Vec::new();
+        write_object(&mut body, value, member, bytes)?;
+        Ok(Self::of(body.into(), JSON))
     }
 
     /// XML.
@@ -94,8 +97,28 @@ impl Answer {
     }
 }
 
-/// Appends base64 in place: no other buffer sees the secret.
-fn write_base64(body: &mut Zeroizing<Vec<u8>>, secret: &[u8]) -> Result<(), AwsError> {
+/// Writes an object with one more member in base64. There is room for all of it from the start: a buffer that grows leaves
+/// copies behind.
+fn write_object(
+    body: &mut Vec<u8>,
+    value: &impl Serialize,
+    member: &'static str,
+    bytes: &[u8],
+) -> Result<(), AwsError> {
+    let object = serde_json::to_vec(value).map_err(|_| AwsError::internal())?;
+    let open = object.strip_suffix(b"}").ok_or_else(AwsError::internal)?;
+    let comma: &[u8] = if open.len() > 1 { b"," } else { b"" };
+    body.reserve_exact(object.len() + member.len() + bytes.len().div_ceil(3) * 4 + 8);
+    for part in [open, comma, b"\"", member.as_bytes(), b"\":\""] {
+        body.extend_from_slice(part);
+    }
+    write_base64(body, bytes)?;
+    body.extend_from_slice(b"\"}");
+    Ok(())
+}
+
+/// Appends base64 in place: no other buffer sees what may be a secret.
+fn write_base64(body: &mut Vec<u8>, secret: &[u8]) -> Result<(), AwsError> {
     use base64::Engine as _;
     let start = body.len();
     body.resize(start + secret.len().div_ceil(3) * 4, 0);

@@ -9,7 +9,7 @@ use claviger_service::operation::usage::{
     InTransit, Random, ReencryptFrom, ReencryptInto, Use,
 };
 use claviger_service::{ErrorKind, KeyRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Answered;
@@ -70,12 +70,23 @@ pub(crate) async fn encrypt(session: &Session<'_>, input: EncryptInput) -> Answe
     let context = context(input.encryption_context.as_ref())?;
     let what = Encrypt { plaintext: plaintext.into_bytes(), context, algorithm: Some(algorithm) };
     let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
-    let answer = json!({
-        "KeyId": session.realm().key_arn(done.output.key),
-        "CiphertextBlob": base64(&done.output.ciphertext),
-        "EncryptionAlgorithm": name,
-    });
-    Ok(Answer::json(&answer)?.recorded(done.receipt))
+    let answer = Used {
+        key_id: session.realm().key_arn(done.output.key),
+        encryption_algorithm: Some(name),
+        key_material_id: None,
+    };
+    Ok(Answer::with_bytes(&answer, "CiphertextBlob", &done.output.ciphertext)?.recorded(done.receipt))
+}
+
+/// What an answer to a use says beside its bytes.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Used {
+    key_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_algorithm: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_material_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -143,13 +154,12 @@ pub(crate) async fn decrypt(session: &Session<'_>, input: DecryptInput) -> Answe
         .perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run)
         .await
         .map_err(|error| unopened(error, input.key_id.is_some()))?;
-    let mut answer = json!({
-        "KeyId": session.realm().key_arn(done.output.key),
-        "EncryptionAlgorithm": name,
-    });
-    if algorithm == EncryptionAlgorithm::SymmetricDefault {
-        put(&mut answer, "KeyMaterialId", json!(material_id(done.output.key, done.output.version)));
-    }
+    let symmetric = algorithm == EncryptionAlgorithm::SymmetricDefault;
+    let answer = Used {
+        key_id: session.realm().key_arn(done.output.key),
+        encryption_algorithm: Some(name),
+        key_material_id: symmetric.then(|| material_id(done.output.key, done.output.version)),
+    };
     Ok(Answer::with_secret(&answer, "Plaintext", &done.output.plaintext)?.recorded(done.receipt))
 }
 

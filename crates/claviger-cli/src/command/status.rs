@@ -80,7 +80,9 @@ mod tests {
         };
         let text = table(&status);
         assert!(
-            text.contains("INSECURE: insecure_software_root") && text.contains("RELAXED: ") && text.contains("DOES NOT ANSWER"),
+            text.contains("INSECURE: insecure_software_root")
+                && text.contains("RELAXED: ")
+                && text.contains("DOES NOT ANSWER"),
             "{text}"
         );
     }
