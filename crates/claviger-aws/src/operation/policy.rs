@@ -5,6 +5,8 @@
 //! about the account itself, which every policy of AWS KMS has, says that rights are given elsewhere: here by the house.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::marker::PhantomData;
 
 use claviger_core::action::Action;
 use claviger_core::grant::{Conditions, Selector};
@@ -12,7 +14,7 @@ use claviger_core::port::store::Page;
 use claviger_core::{KeyId, Name, Timestamp};
 use claviger_service::operation::{NamedGrant, NewGrant, ReadKeyGrants, ReplaceDelegatedGrants};
 use claviger_service::{Obstacle, PrincipalRef};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value, json};
 
 use super::Answered;
@@ -28,6 +30,10 @@ use crate::wire::{Never, Violations, marker};
 pub(crate) const PREFIX: &str = "key-policy/";
 /// The one policy that a key has.
 const NAME: &str = "default";
+/// The name of the statement about the account itself.
+const HOUSE: &str = "Rights of the house";
+/// What the condition keys begin with that name a pair of the encryption context.
+const CONTEXT: &str = "kms:EncryptionContext:";
 /// Longest document, in bytes.
 const LONGEST: usize = 131_072;
 /// Longest `Sid`.
@@ -62,11 +68,57 @@ struct Statement {
     #[serde(default)]
     sid: Option<String>,
     effect: String,
-    principal: Value,
+    principal: Principals,
     action: OneOrMore<String>,
     resource: OneOrMore<String>,
     #[serde(default)]
-    condition: Option<BTreeMap<String, BTreeMap<String, OneOrMore<String>>>>,
+    condition: Option<Said>,
+}
+
+/// Conditions: keys with their values by operator.
+type Said = Once<Once<OneOrMore<String>>>;
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Principals {
+    Of(Once<OneOrMore<String>>),
+    #[expect(dead_code, reason = "whatever else it is, it is refused")]
+    Other(Value),
+}
+
+/// Members by their names, each of which comes once: of two the first would be passed over.
+struct Once<T>(BTreeMap<String, T>);
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Once<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = Once<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with names that come once")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Once<T>, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry()? {
+                    if members.insert(name, value).is_some() {
+                        return Err(de::Error::custom("a name that comes twice"));
+                    }
+                }
+                Ok(Once(members))
+            }
+        }
+
+        deserializer.deserialize_map(Visitor(PhantomData))
+    }
 }
 
 #[derive(Deserialize)]
@@ -128,11 +180,14 @@ impl Statement {
             return Err(malformed("only Allow is taken: what nobody allows is denied here anyway"));
         }
         let resources = self.resource.into_vec();
-        if resources.iter().any(|resource| resource != "*") {
+        if resources.is_empty() || resources.iter().any(|resource| resource != "*") {
             return Err(malformed("Resource must be *, which in a key policy is the key"));
         }
-        let principals = principals(realm, &self.principal)?;
+        let principals = principals(realm, self.principal)?;
         let words = self.action.into_vec();
+        if principals.is_empty() || words.is_empty() {
+            return Err(malformed("each statement names a principal and an action"));
+        }
         let actions = actions(&words)?;
         let conditions = conditions(self.condition.unwrap_or_default())?;
         let (mut rights, mut account) = (Vec::new(), false);
@@ -141,6 +196,10 @@ impl Statement {
                 // The account itself: rights are what the house's own rules give.
                 None if conditions == Conditions::default() && words == ["kms:*"] => account = true,
                 None => return Err(malformed("the account itself is allowed kms:*, without conditions")),
+                // Under that name the rights of the house are told, which are no statement's.
+                Some(_) if sid == HOUSE => {
+                    return Err(malformed(format!("the Sid `{HOUSE}` is for the account itself alone")));
+                }
                 Some(name) => rights.push(NewGrant {
                     principal: PrincipalRef::Name(name),
                     operations: actions.iter().copied().collect(),
@@ -154,23 +213,17 @@ impl Statement {
 }
 
 /// The principals of a statement; none stands for the account itself.
-fn principals(realm: &Realm, principal: &Value) -> Result<Vec<Option<Name>>, AwsError> {
+fn principals(realm: &Realm, principals: Principals) -> Result<Vec<Option<Name>>, AwsError> {
     let unknown =
         || malformed("Principal must be {\"AWS\": ARN or list of ARNs} of users and roles of this account");
-    let object = principal.as_object().filter(|object| object.len() == 1).ok_or_else(unknown)?;
-    let arns: Vec<&str> = match object.get("AWS").ok_or_else(unknown)? {
-        Value::String(arn) => vec![arn],
-        Value::Array(arns) => {
-            arns.iter().map(|arn| arn.as_str().ok_or_else(unknown)).collect::<Result<_, _>>()?
-        }
-        _ => return Err(unknown()),
-    };
-    let of = |arn: &str| {
+    let Principals::Of(Once(mut by_kind)) = principals else { return Err(unknown()) };
+    let arns = by_kind.remove("AWS").filter(|_| by_kind.is_empty()).ok_or_else(unknown)?.into_vec();
+    let of = |arn: String| {
         if arn == realm.root_arn() || arn == realm.account {
             return Ok(None);
         }
         let invalid = || malformed("Policy contains a statement with one or more invalid principals.");
-        realm.principal(arn).map(Some).ok_or_else(invalid)
+        realm.principal(&arn).map(Some).ok_or_else(invalid)
     };
     arns.into_iter().map(of).collect()
 }
@@ -203,20 +256,24 @@ fn actions(words: &[String]) -> Result<BTreeSet<Action>, AwsError> {
 }
 
 /// What the conditions of a statement mean.
-fn conditions(said: BTreeMap<String, BTreeMap<String, OneOrMore<String>>>) -> Result<Conditions, AwsError> {
+fn conditions(Once(said): Said) -> Result<Conditions, AwsError> {
     let mut conditions = Conditions::default();
-    for (operator, keys) in said {
+    for (operator, Once(keys)) in said {
         for (key, values) in keys {
             let values = values.into_vec();
+            // A condition without values holds of nothing; as none at all it would hold of everything.
+            if values.is_empty() {
+                return Err(malformed(format!("{operator} of {key} takes a value")));
+            }
             let only = || match &values[..] {
                 [value] => Ok(value.clone()),
                 _ => Err(malformed(format!("{operator} of {key} takes one value"))),
             };
+            if let ("StringEquals", Some(name)) = (operator.as_str(), key.strip_prefix(CONTEXT)) {
+                conditions.context_equals.push((name.to_owned(), only()?));
+                continue;
+            }
             match (operator.as_str(), key.as_str()) {
-                ("StringEquals", key) if key.starts_with("kms:EncryptionContext:") => {
-                    let name = key.trim_start_matches("kms:EncryptionContext:").to_owned();
-                    conditions.context_equals.push((name, only()?));
-                }
                 ("IpAddress", "aws:SourceIp") => {
                     for value in &values {
                         conditions.source_networks.push(network(value)?);
@@ -243,9 +300,9 @@ fn instant(text: &str) -> Result<Timestamp, AwsError> {
 }
 
 /// The document that says what grants say.
-fn write(realm: &Realm, grants: &[NamedGrant]) -> Value {
+pub(crate) fn write(realm: &Realm, grants: &[NamedGrant]) -> Value {
     let account = json!({
-        "Sid": "Rights of the house",
+        "Sid": HOUSE,
         "Effect": "Allow",
         "Principal": { "AWS": realm.root_arn() },
         "Action": "kms:*",
@@ -293,7 +350,7 @@ fn sid(named: &NamedGrant) -> Option<&str> {
 fn write_conditions(conditions: &Conditions) -> Map<String, Value> {
     let mut said = Map::new();
     if !conditions.context_equals.is_empty() {
-        let of = |(name, value): &(String, String)| (format!("kms:EncryptionContext:{name}"), json!(value));
+        let of = |(name, value): &(String, String)| (format!("{CONTEXT}{name}"), json!(value));
         said.insert(
             "StringEquals".to_owned(),
             Value::Object(conditions.context_equals.iter().map(of).collect()),
@@ -485,6 +542,13 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_of_the_context_is_named_as_it_is() {
+        let condition = json!({ "StringEquals": { "kms:EncryptionContext:kms:EncryptionContext:a": "b" } });
+        let read = conditions(serde_json::from_value(condition).unwrap()).unwrap();
+        assert_eq!(read.context_equals, [("kms:EncryptionContext:a".to_owned(), "b".to_owned())]);
+    }
+
+    #[test]
     fn what_grants_do_not_say_is_refused_and_never_passed_over() {
         let with = |member: &str, value: Value| {
             let mut statement = allow(USER, json!("kms:Encrypt"));
@@ -506,6 +570,11 @@ mod tests {
             with("Condition", json!({ "StringEquals": { "kms:ViaService": "s3" } })),
             with("Condition", json!({ "StringEquals": { "kms:EncryptionContext:a": ["b", "c"] } })),
             with("Condition", json!({ "IpAddress": { "aws:SourceIp": "here" } })),
+            with("Condition", json!({ "IpAddress": { "aws:SourceIp": [] } })),
+            with("Principal", json!({ "AWS": [] })),
+            with("Action", json!([])),
+            with("Resource", json!([])),
+            with("Sid", json!(HOUSE)),
             with("Condition", json!({ "DateLessThan": { "aws:CurrentTime": "soon" } })),
         ] {
             let refused = read(&Realm::default(), &policy(statement.clone())).unwrap_err();
@@ -515,6 +584,20 @@ mod tests {
             ["", "{", "[]", "{}", r#"{"Statement": 1}"#, r#"{"Version": "2008-10-17", "Statement": []}"#]
         {
             assert_eq!(read(&Realm::default(), text).unwrap_err().code(), code::MALFORMED_POLICY, "{text}");
+        }
+        for (one, two) in [
+            (r#""aws:SourceIp":"10.0.0.0/8""#, r#""aws:SourceIp":"10.0.0.0/8","aws:SourceIp":"192.0.2.1""#),
+            (r#""IpAddress":{"#, r#""IpAddress":{"aws:SourceIp":"192.0.2.1"},"IpAddress":{"#),
+            (r#""Effect":"Allow""#, r#""Effect":"Allow","Effect":"Allow""#),
+            (
+                r#""AWS":"arn:aws:iam::000000000000:user/orders""#,
+                r#""AWS":"arn:aws:iam::000000000000:user/a","AWS":"arn:aws:iam::000000000000:user/b""#,
+            ),
+        ] {
+            let once = policy(with("Condition", json!({ "IpAddress": { "aws:SourceIp": "10.0.0.0/8" } })));
+            assert!(once.contains(one) && read(&Realm::default(), &once).is_ok(), "{once}");
+            let refused = read(&Realm::default(), &once.replace(one, two)).unwrap_err();
+            assert_eq!(refused.code(), code::MALFORMED_POLICY, "{two}");
         }
         let twice = json!([with("Sid", json!("a")), with("Sid", json!("a"))]);
         assert!(read(&Realm::default(), &policy(twice)).is_err());
