@@ -3,10 +3,11 @@
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use claviger_access::authn::access_key::SKEW;
 use claviger_core::key::State;
-use claviger_core::{KeyId, Purpose};
+use claviger_core::{KeyId, Purpose, Timestamp};
 use claviger_service::{AuthnReason, ErrorKind, Obstacle, ServiceError, SignatureRefused};
 
 use crate::names;
@@ -56,6 +57,11 @@ impl AwsError {
 
     pub(crate) fn internal() -> Self {
         Self::fault("KMSInternalException", "the answer cannot be written")
+    }
+
+    /// Something that the call needs is away, or others were faster: it may be tried again.
+    pub(crate) fn timeout(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::fault("DependencyTimeoutException", message)
     }
 
     pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
@@ -142,7 +148,7 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         }
         // AWS KMS says no more, so that nobody learns which of many things was wrong.
         E::BadCiphertext => AwsError::new(code::INVALID_CIPHERTEXT, ""),
-        E::Conflict | E::Unavailable => AwsError::fault("DependencyTimeoutException", message()),
+        E::Conflict | E::Unavailable => AwsError::timeout(message()),
         E::DryRun => AwsError::new(
             "DryRunOperationException",
             "The request would have succeeded, but the DryRun option is set.",
@@ -164,7 +170,7 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         },
         E::Overloaded => AwsError::new("ThrottlingException", message()),
         E::PreconditionFailed => AwsError::new("ConflictException", message()),
-        E::Unauthenticated => unauthenticated(error),
+        E::Unauthenticated => unauthenticated(error.authn_reason()),
         E::Unsupported => AwsError::unsupported(message()),
         E::WrongKey => AwsError::new(
             "IncorrectKeyException",
@@ -176,8 +182,8 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
     AwsError { entry: error.entry(), ..told }
 }
 
-fn unauthenticated(error: &ServiceError) -> AwsError {
-    match error.authn_reason() {
+fn unauthenticated(reason: Option<AuthnReason>) -> AwsError {
+    match reason {
         Some(AuthnReason::SessionExpired) => {
             AwsError::new("ExpiredTokenException", "The security token included in the request is expired")
         }
@@ -195,18 +201,22 @@ fn unauthenticated(error: &ServiceError) -> AwsError {
     }
 }
 
-/// Clients read from these words that their clock is wrong.
+/// Clients read from these words that their clock is wrong, and from those in brackets what time it is here.
 fn not_signed(refused: SignatureRefused) -> String {
     use claviger_access::authn::access_key::instant::format as instant;
     let minutes = SKEW.as_secs() / 60;
     match refused {
+        SignatureRefused::Expired { ended_at, now, signed_at } if ended_at == signed_at.after(SKEW) => {
+            let (signed_at, oldest, now) = (instant(signed_at), instant(before(now, SKEW)), instant(now));
+            format!("Signature expired: {signed_at} is now earlier than {oldest} ({now} - {minutes} min.)")
+        }
+        // A presigned one ends when it says so, to the second.
         SignatureRefused::Expired { ended_at, now, .. } => {
-            let (ended_at, now) = (instant(ended_at), instant(now));
-            format!("Signature expired: {ended_at} is now earlier than {now} ({minutes} min. are allowed)")
+            format!("Signature expired: {} is now earlier than {}", instant(ended_at), instant(now))
         }
         SignatureRefused::NotYetCurrent { now, signed_at } => {
-            let (signed_at, now) = (instant(signed_at), instant(now));
-            format!("Signature not yet current: {signed_at} is still later than {now} ({minutes} min. are allowed)")
+            let (signed_at, newest, now) = (instant(signed_at), instant(now.after(SKEW)), instant(now));
+            format!("Signature not yet current: {signed_at} is still later than {newest} ({now} + {minutes} min.)")
         }
         SignatureRefused::Mismatch => "The request signature we calculated does not match the signature you provided. \
              Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
@@ -217,6 +227,11 @@ fn not_signed(refused: SignatureRefused) -> String {
             "The security token included in the request is not that of the access key.".to_owned()
         }
     }
+}
+
+fn before(at: Timestamp, span: Duration) -> Timestamp {
+    let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+    Timestamp::from_micros(at.as_micros().saturating_sub(micros))
 }
 
 /// The ARN of the key that stands in the way.
@@ -269,5 +284,142 @@ fn wrong_state(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         Some(Obstacle::MaterialMadeHere | Obstacle::NoPrincipal | Obstacle::Purpose(_)) | None => {
             AwsError::new(code::INVALID_STATE, error.public_message().to_owned())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use claviger_core::KeyVersionId;
+    use claviger_core::key::{Event, NoTransition, RefusedFor, UseRefused};
+
+    use super::*;
+    use crate::plane::unsigned;
+    use crate::sigv4::{Part, SigV4Error};
+
+    const HEADER: &str = "\
+# What each kind of failure is to clients of AWS KMS. Printed by claviger-aws (UPDATE_GOLDEN=1 rewrites).
+# kind                              exception                            status  tried again by SDKs
+";
+    const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
+
+    fn wire(error: &ServiceError) -> AwsError {
+        to_wire(
+            error,
+            Telling { realm: &Realm::default(), operation: "Encrypt", missing: "no such key", by_id: true },
+        )
+    }
+
+    fn of(kind: ErrorKind) -> ServiceError {
+        ServiceError::new(kind, "why")
+    }
+
+    /// What stands in the way of a use, by name.
+    fn obstacles() -> Vec<(String, AwsError)> {
+        let version = KeyVersionId { key: KeyId::from_bytes([1; 16]), number: 1 };
+        let refused = |reason| wire(&UseRefused { version, reason }.into());
+        let states = State::ALL.into_iter().map(|from| {
+            (format!("WrongState, {from}"), wire(&NoTransition { from, event: Event::Activate }.into()))
+        });
+        let others = [
+            ("WrongState, no material", refused(RefusedFor::MaterialAway)),
+            ("WrongState, expired material", refused(RefusedFor::MaterialExpired)),
+            ("WrongState, pending destruction", refused(RefusedFor::Destruction(State::Suspended))),
+        ];
+        states.chain(others.map(|(name, told)| (name.to_owned(), told))).collect()
+    }
+
+    fn reasons() -> Vec<(&'static str, AwsError)> {
+        use SignatureRefused as R;
+        let expired = R::Expired { ended_at: NOW, now: NOW, signed_at: NOW };
+        let signature = |refused| unauthenticated(Some(AuthnReason::Signature(refused)));
+        vec![
+            ("Unauthenticated, missing", unauthenticated(Some(AuthnReason::Missing))),
+            ("Unauthenticated, unknown", unauthenticated(Some(AuthnReason::Unknown))),
+            ("Unauthenticated, session expired", unauthenticated(Some(AuthnReason::SessionExpired))),
+            ("Signature, expired", signature(expired)),
+            ("Signature, not yet current", signature(R::NotYetCurrent { now: NOW, signed_at: NOW })),
+            ("Signature, mismatch", signature(R::Mismatch)),
+            ("Signature, region", signature(R::Region)),
+            ("Signature, service", signature(R::Service)),
+            ("Signature, session token", signature(R::SessionToken)),
+            ("(unsigned) missing", unsigned(SigV4Error::Missing)),
+            ("(unsigned) ambiguous", unsigned(SigV4Error::Ambiguous(Part::Date))),
+            ("(unsigned) body digest", unsigned(SigV4Error::BodyDigest)),
+            ("(unsigned) incomplete", unsigned(SigV4Error::Incomplete(Part::Date))),
+            ("(unsigned) malformed", unsigned(SigV4Error::Malformed(Part::Date))),
+            ("(unsigned) not among the signed", unsigned(SigV4Error::Unsigned(Part::Host))),
+            ("(unsigned) unsigned payload", unsigned(SigV4Error::UnsignedPayload)),
+        ]
+    }
+
+    /// SDKs try again what is status 500 and above, and what is throttled.
+    fn is_tried_again(told: &AwsError) -> bool {
+        told.is_fault() || told.code() == "ThrottlingException"
+    }
+
+    fn table() -> String {
+        let mut out = HEADER.to_owned();
+        let mut row = |name: &str, told: &AwsError| {
+            let status = if told.is_fault() { 500 } else { 400 };
+            let again = if is_tried_again(told) { "yes" } else { "-" };
+            let _ = writeln!(out, "{name:<35} {:<36} {status}     {again}", told.code());
+        };
+        for kind in ErrorKind::ALL {
+            row(&format!("{kind:?}"), &wire(&of(kind)));
+        }
+        for (name, told) in obstacles() {
+            row(&name, &told);
+        }
+        for (name, told) in reasons() {
+            row(name, &told);
+        }
+        out
+    }
+
+    #[test]
+    fn golden_table_is_unchanged() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/errors-aws.txt");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, table()).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(kept, table(), "golden/errors-aws.txt differs; UPDATE_GOLDEN=1 rewrites it");
+    }
+
+    #[test]
+    fn what_the_caller_did_wrong_is_not_tried_again() {
+        use ErrorKind as E;
+        for kind in ErrorKind::ALL {
+            let ours =
+                matches!(kind, E::Conflict | E::Internal | E::Overloaded | E::Unavailable | E::Withheld);
+            assert_eq!(is_tried_again(&wire(&of(kind))), ours, "{kind}");
+        }
+    }
+
+    #[test]
+    fn skew_is_told_so_that_clients_set_their_clocks() {
+        let told = |refused| not_signed(refused);
+        let (early, late) = (before(NOW, SKEW * 2), NOW.after(SKEW * 2));
+        let expired = SignatureRefused::Expired { ended_at: early.after(SKEW), now: NOW, signed_at: early };
+        assert_eq!(
+            told(expired),
+            "Signature expired: 20260921T140320Z is now earlier than 20260921T140820Z (20260921T141320Z - 5 min.)"
+        );
+        let not_yet = SignatureRefused::NotYetCurrent { now: NOW, signed_at: late };
+        assert_eq!(
+            told(not_yet),
+            "Signature not yet current: 20260921T142320Z is still later than 20260921T141820Z (20260921T141320Z + 5 min.)"
+        );
+        let presigned = SignatureRefused::Expired {
+            ended_at: before(NOW, SKEW),
+            now: NOW,
+            signed_at: early.after(Duration::from_secs(1)),
+        };
+        assert_eq!(
+            told(presigned),
+            "Signature expired: 20260921T140820Z is now earlier than 20260921T141320Z"
+        );
     }
 }

@@ -182,7 +182,7 @@ fn unread(why: Unread) -> AwsError {
     }
 }
 
-fn unsigned(error: SigV4Error) -> AwsError {
+pub(crate) fn unsigned(error: SigV4Error) -> AwsError {
     match error {
         SigV4Error::Missing => {
             AwsError::new("MissingAuthenticationTokenException", "Missing Authentication Token")

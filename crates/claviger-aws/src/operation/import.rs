@@ -163,11 +163,9 @@ pub(crate) async fn import_material(session: &Session<'_>, input: ImportInput) -
     let version = match &input.key_material_id {
         None => None,
         Some(id) => {
-            let version = version_of(session, &wanted, id).await;
             // A material that the key never had is another than it is to have.
-            Some(version.map_err(|error| {
-                error.saying("IncorrectKeyMaterialException", "the key never had that material")
-            })?)
+            let never = || AwsError::new("IncorrectKeyMaterialException", "the key never had that material");
+            Some(version_of(session, &wanted, id).await?.ok_or_else(never)?)
         }
     };
     let import = ImportMaterial {
@@ -210,7 +208,10 @@ pub(crate) async fn delete_material(session: &Session<'_>, input: DeleteInput) -
     let wanted = session.realm().wanted_by_id(&key)?;
     let version = match &input.key_material_id {
         None => None,
-        Some(id) => Some(version_of(session, &wanted, id).await?),
+        Some(id) => {
+            let missing = || AwsError::not_found(format!("the key has no material {id}"));
+            Some(version_of(session, &wanted, id).await?.ok_or_else(missing)?)
+        }
     };
     let remove = RemoveImportedMaterial { key: wanted.key.clone(), version, only_if_expired: false };
     let done = session.try_perform(remove, false).await.map_err(|error| refused(session, &wanted, &error))?;
@@ -222,12 +223,10 @@ pub(crate) async fn delete_material(session: &Session<'_>, input: DeleteInput) -
     Ok(Answer::json(&answer)?.recorded(done.receipt))
 }
 
-/// The version that a `KeyMaterialId` names.
-async fn version_of(session: &Session<'_>, wanted: &Wanted, id: &str) -> Result<u32, AwsError> {
+/// The version that a `KeyMaterialId` names, if the key ever had that material.
+async fn version_of(session: &Session<'_>, wanted: &Wanted, id: &str) -> Result<Option<u32>, AwsError> {
     let record = session.perform(wanted, DescribeKey { key: wanted.key.clone() }).await?.output;
     let found = record.versions.iter().find(|version| material_id(version.id) == id);
     let found = found.filter(|_| is_imported(&record));
-    found
-        .map(|version| version.id.number)
-        .ok_or_else(|| AwsError::new(code::NOT_FOUND, format!("the key has no material {id}")))
+    Ok(found.map(|version| version.id.number))
 }

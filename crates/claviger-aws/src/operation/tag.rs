@@ -106,7 +106,7 @@ async fn change(
             other => return other,
         }
     }
-    Err(AwsError::new("DependencyTimeoutException", "others changed the key in between; try again"))
+    Err(AwsError::timeout("others changed the key in between; try again"))
 }
 
 #[derive(Deserialize)]
