@@ -11,6 +11,7 @@
 //! | `intake` | a request on its way in: its body in bounds, who signed it |
 //! | `wire`, `names` | JSON 1.1; this protocol's words for what the house has |
 //! | `answer`, [`error`] | what is written to a response |
+//! | [`decode`] | everything that reads foreign bytes, for fuzzing |
 //! | `sts` | the one operation of STS that tools ask first |
 //! | [`xks`] | the external key store proxy: four calls that AWS KMS itself makes |
 //!
@@ -20,6 +21,7 @@
 //! * no input panics, and none grows memory beyond [`AwsLimits`].
 
 mod answer;
+pub mod decode;
 pub mod error;
 mod intake;
 mod names;

@@ -1,21 +1,31 @@
 //! One call on its way: who asks what, and the way down the road.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use claviger_core::Timestamp;
 use claviger_core::action::Door;
 use claviger_core::principal::Principal;
 use claviger_service::operation::{Call, Operation, ReadSelf, Released};
-use claviger_service::{KeyRef, Presented, ServiceError};
+use claviger_service::{ErrorKind, KeyRef, Presented, Road, ServiceError};
 
 use crate::error::{AwsError, Telling, to_wire};
 use crate::plane::Kms;
 use crate::realm::{Realm, Wanted};
 
+/// Where a call goes.
+#[derive(Clone, Copy, Debug)]
+enum Way<'a> {
+    /// Nowhere: what it says is read and checked, and no more.
+    Nowhere,
+    /// Down the road.
+    Road(&'a Road),
+}
+
 /// A call.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
-    kms: &'a Kms,
+    way: Way<'a>,
+    realm: &'a Realm,
     presented: Presented,
     source: IpAddr,
     request_id: &'a str,
@@ -23,23 +33,32 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         kms: &'a Kms,
         presented: Presented,
         source: IpAddr,
         request_id: &'a str,
         operation: &'static str,
     ) -> Self {
-        Self { kms, presented, source, request_id, operation }
+        Self { way: Way::Road(kms.road()), realm: kms.realm(), presented, source, request_id, operation }
     }
 
-    pub(crate) fn realm(&self) -> &'a Realm {
-        self.kms.realm()
+    /// A call of nobody that ends where the road begins, with a fault.
+    pub(crate) const fn nowhere(realm: &'a Realm, operation: &'static str) -> Self {
+        let (presented, source) = (Presented::None, IpAddr::V4(Ipv4Addr::LOCALHOST));
+        Self { way: Way::Nowhere, realm, presented, source, request_id: "", operation }
+    }
+
+    pub(crate) const fn realm(&self) -> &'a Realm {
+        self.realm
     }
 
     /// What time it is here.
     pub(crate) fn now(&self) -> Timestamp {
-        self.kms.road().now()
+        match self.way {
+            Way::Nowhere => Timestamp::default(),
+            Way::Road(road) => road.now(),
+        }
     }
 
     pub(crate) const fn request_id(&self) -> &'a str {
@@ -87,6 +106,9 @@ impl<'a> Session<'a> {
         operation: O,
         dry_run: bool,
     ) -> Result<Released<O::Output>, ServiceError> {
+        let Way::Road(road) = self.way else {
+            return Err(ServiceError::new(ErrorKind::Unavailable, "there is no road"));
+        };
         let call = Call {
             presented: self.presented.clone(),
             source: self.source,
@@ -96,7 +118,7 @@ impl<'a> Session<'a> {
             idempotency_key: None,
             operation,
         };
-        self.kms.road().perform(call).await
+        road.perform(call).await
     }
 
     /// Who asks.

@@ -1,8 +1,8 @@
 //! What clients of AWS send, and AWS KMS itself.
 
 use claviger_access::authn::access_key::{Audience, PRESIGNED_MAX};
-use claviger_aws::sigv4;
 use claviger_aws::xks::{XksError, body};
+use claviger_aws::{Realm, decode, sigv4};
 use http::request::Parts;
 use http::{HeaderValue, Request};
 
@@ -48,6 +48,30 @@ pub fn xks(bytes: &[u8]) -> bool {
     assert!(health || !described);
     assert!(described || (sealing.is_err() && opening.is_err()));
     health
+}
+
+/// The body of a call; the first byte chooses the operation. It is read in one way, and refused by an exception.
+pub fn aws_json(bytes: &[u8]) -> bool {
+    let Some((chosen, body)) = bytes.split_first() else { return false };
+    let operations = decode::operations();
+    let chosen = usize::from(*chosen) % operations.len();
+    let Some(operation) = decode::operations().nth(chosen) else { return false };
+    let realm = Realm::default();
+    let read = decode::body(&realm, operation, body);
+    assert_eq!(decode::body(&realm, operation, body), read);
+    if let Err(error) = &read {
+        assert!(error.code().ends_with("Exception") && error.entry().is_none());
+    }
+    read.is_ok()
+}
+
+/// A key policy: what was read, told and read again is told in the same words.
+pub fn key_policy(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let realm = Realm::default();
+    let Ok(told) = decode::key_policy(&realm, text) else { return false };
+    assert_eq!(decode::key_policy(&realm, &told).expect("what is told can be read"), told);
+    true
 }
 
 /// A request line, headers, an empty line, a body.

@@ -2,7 +2,7 @@
 //!
 //! | module | decoders of |
 //! |---|---|
-//! | [`aws`] | what clients of AWS, and AWS KMS itself, send: signed requests, calls of an external key store |
+//! | [`aws`] | what clients of AWS, and AWS KMS itself, send: signed requests, calls of both protocols, key policies |
 //! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope; material that is brought in |
 //! | [`log`] | the log: entries, cuts, notes, receipts, tiles, proofs |
 //! | [`doors`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files |
@@ -16,14 +16,16 @@ pub mod sealed;
 pub type Check = fn(&[u8]) -> bool;
 
 /// All of them, by the name of their fuzz target.
-pub const ALL: [(&str, Check); 19] = [
+pub const ALL: [(&str, Check); 21] = [
     ("answer", doors::answer),
+    ("aws_json", aws::aws_json),
     ("certificate", doors::certificate),
     ("ciphertext", sealed::ciphertext),
     ("config", doors::config),
     ("context", sealed::context),
     ("cut", log::cut),
     ("entry", log::entry),
+    ("key_policy", aws::key_policy),
     ("material", sealed::material),
     ("name", doors::name),
     ("note", log::note),

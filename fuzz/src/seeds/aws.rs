@@ -1,5 +1,7 @@
 //! Requests as clients of AWS send them, and AWS KMS itself.
 
+use claviger_aws::decode;
+
 /// The calls of an external key store: health, metadata, encryption, decryption.
 pub(super) const XKS: [&str; 4] = [
     r#"{"requestMetadata":{"kmsOperation":"KmsHealthCheck","kmsRequestId":"4112f4d6"}}"#,
@@ -14,6 +16,31 @@ pub(super) const XKS: [&str; 4] = [
         "ciphertextMetadata":"AQAAAAEAAAAAAAAAAAAAAAA=","initializationVector":"HMrlRw85cAJUd5Ax",
         "authenticationTag":"vBxN2ncH1oEkR8WVXpmyYQ=="}"#,
 ];
+
+/// A line for each operation: its name and a body.
+const BODIES: &str = include_str!("../../../crates/claviger-aws/tests/bodies.txt");
+
+/// One body for each operation, behind the byte that chooses it.
+pub(super) fn bodies() -> Vec<Vec<u8>> {
+    let of =
+        |operation: &str| BODIES.lines().find_map(|line| line.strip_prefix(operation)?.strip_prefix(' '));
+    (0_u8..)
+        .zip(decode::operations())
+        .map(|(chosen, operation)| [&[chosen], of(operation).expect("each has a line").as_bytes()].concat())
+        .collect()
+}
+
+/// The policy that every key has, and one that says everything that is taken.
+pub(super) fn policies() -> Vec<Vec<u8>> {
+    let account = r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"kms:*","Resource":"*"}"#;
+    let full = r#"{"Sid":"Use","Effect":"Allow","Principal":{"AWS":["arn:aws:iam::000000000000:user/app","arn:aws:iam::000000000000:role/jobs"]},"Action":["kms:Encrypt","kms:ReEncrypt*"],"Resource":["*"],"Condition":{"StringEquals":{"kms:EncryptionContext:tenant":"7"},"IpAddress":{"aws:SourceIp":["10.0.0.0/8","192.0.2.1"]},"DateLessThan":{"aws:CurrentTime":["2030-01-01T00:00:00Z"]}}}"#;
+    [
+        format!(r#"{{"Version":"2012-10-17","Id":"a","Statement":[{account},{full}]}}"#),
+        format!(r#"{{"Statement":{account}}}"#),
+    ]
+    .map(String::into_bytes)
+    .into()
+}
 
 /// A request that is signed in its header, one that is presigned with a session token, and one that is HTTP/2.
 pub(super) fn signed() -> Vec<Vec<u8>> {

@@ -32,12 +32,14 @@ const ORIGIN: &str = "example/audit/0";
 pub fn of(check: &str) -> Vec<Vec<u8>> {
     match check {
         "answer" => texts(&wire::ANSWERS),
+        "aws_json" => aws::bodies(),
         "certificate" => vec![certificate()],
         "ciphertext" => vec![[header().encode().as_slice(), &[7; 40]].concat()],
         "config" => texts(&[CONFIG, PROFILE]),
         "context" => vec![context().to_aad().to_vec()],
         "cut" => vec![cut()],
         "entry" => vec![entry(false), entry(true)],
+        "key_policy" => aws::policies(),
         "material" => material(),
         "name" => names(),
         "note" => vec![note().into_bytes(), signing_key().verifier_key().to_string().into_bytes()],

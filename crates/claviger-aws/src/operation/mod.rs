@@ -6,7 +6,7 @@ mod import;
 mod key;
 mod mac;
 mod pair;
-mod policy;
+pub(crate) mod policy;
 mod rotation;
 mod seal;
 mod sign;
