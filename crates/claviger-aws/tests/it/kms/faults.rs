@@ -1,0 +1,80 @@
+//! What fails on our side: told as a fault that clients try again, and of which they learn nothing.
+
+use claviger_core::port::ProviderError;
+use claviger_store::sqlite::SqliteOptions;
+use serde_json::{Value, json};
+
+use super::house::{Answer, House};
+
+/// What stands in the source of a fault, and is for the trace alone.
+const INSIDE: &str = "slot-17-of-the-token";
+
+fn fault(answer: &Answer, code: &str) {
+    let message = answer.refused(code);
+    assert_eq!(answer.status.as_u16(), 500, "{answer:?}");
+    assert!(!message.is_empty() && !message.contains(INSIDE), "{message}");
+}
+
+/// Calls that take the module to work: one that makes material, some that use it, one that draws.
+fn calls(key: &str, ciphertext: &Value) -> [(&'static str, Value); 5] {
+    [
+        ("CreateKey", json!({})),
+        ("Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })),
+        ("Decrypt", json!({ "CiphertextBlob": ciphertext })),
+        ("GenerateDataKey", json!({ "KeyId": key, "KeySpec": "AES_256" })),
+        ("GenerateRandom", json!({ "NumberOfBytes": 8 })),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_is_away_is_a_timeout_and_a_broken_one_an_internal_fault() {
+    let house = House::build().await;
+    let key = house.create_key(json!({})).await;
+    let sealed = house.ask("Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok();
+    for (why, code) in [
+        (ProviderError::Unavailable(INSIDE), "DependencyTimeoutException"),
+        (ProviderError::LoginRefused, "DependencyTimeoutException"),
+        (ProviderError::BadWrap, "KMSInternalException"),
+        (ProviderError::SelfTestFailed, "KMSInternalException"),
+    ] {
+        for (operation, body) in calls(&key, &sealed["CiphertextBlob"]) {
+            house.fault.set(Some(why.clone()));
+            let answer = house.ask(operation, body.clone()).await;
+            fault(&answer, code);
+            // A call that failed is in the log like any other.
+            assert!(answer.entry().is_some(), "{operation} {answer:?}");
+            house.fault.set(None);
+            house.ask(operation, body).await.ok();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_behind_a_name_is_no_wrong_name() {
+    let house = House::build().await;
+    let key = house.create_key(json!({ "Origin": "EXTERNAL" })).await;
+    let parameters =
+        json!({ "KeyId": key, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048" });
+    house.fault.set(Some(ProviderError::Unavailable(INSIDE)));
+    fault(&house.ask("GetParametersForImport", parameters).await, "DependencyTimeoutException");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_full_store_cannot_record_is_not_done() {
+    let house = House::build_in(SqliteOptions { max_pages: Some(400), ..SqliteOptions::default() }).await;
+    let key = house.create_key(json!({})).await;
+    let fill = json!({ "Description": "x".repeat(8192) });
+    let mut made = 1;
+    let full = loop {
+        let answer = house.ask("CreateKey", fill.clone()).await;
+        if answer.status.is_server_error() {
+            break answer;
+        }
+        made += 1;
+        assert!(made < 1000, "the store never fills");
+    };
+    fault(&full, "DependencyTimeoutException");
+    assert_eq!(full.entry(), None, "nothing was recorded");
+    let update = json!({ "KeyId": key, "Description": "y".repeat(8192) });
+    fault(&house.ask("UpdateKeyDescription", update).await, "DependencyTimeoutException");
+}

@@ -1,0 +1,15 @@
+//! AWS KMS, signed by the signer of the AWS SDK for Rust.
+//!
+//! Every answer that any test gets is held against what clients rely on: see `house::Answer`.
+
+mod bodies;
+mod bounds;
+mod credentials;
+mod faults;
+mod house;
+mod hygiene;
+mod import_tokens;
+mod log;
+mod module;
+mod separation;
+mod signer;

@@ -1,0 +1,95 @@
+//! Who may do what: the duties that a ring keeps apart, and what a revocation does.
+
+use claviger_core::key::Event;
+use claviger_service::KeyRef;
+use claviger_service::operation::{ChangeKeyState, RingPatch, UpdateRing};
+use serde_json::json;
+
+use super::house::{House, ring};
+
+const APP: &str = "arn:aws:iam::000000000000:user/app";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_uses_keys_of_a_strict_ring_administers_none() {
+    let house = House::build().await;
+    let key = house.orders_key("cards").await.key.id.to_string();
+    house.ask_as(&house.app, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok();
+    let policy = json!({ "Statement": [{
+        "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::000000000000:root" },
+        "Action": "kms:*", "Resource": "*",
+    }] });
+    for (operation, body) in [
+        ("CreateKey", json!({})),
+        ("CreateKey", json!({ "Tags": [{ "TagKey": "claviger:ring", "TagValue": "orders" }] })),
+        ("ScheduleKeyDeletion", json!({ "KeyId": key })),
+        ("CancelKeyDeletion", json!({ "KeyId": key })),
+        ("DisableKey", json!({ "KeyId": key })),
+        ("EnableKey", json!({ "KeyId": key })),
+        ("CreateGrant", json!({ "KeyId": key, "GranteePrincipal": APP, "Operations": ["Encrypt"] })),
+        ("ListGrants", json!({ "KeyId": key })),
+        ("PutKeyPolicy", json!({ "KeyId": key, "Policy": policy.to_string() })),
+        ("CreateAlias", json!({ "AliasName": "alias/mine", "TargetKeyId": key })),
+        ("EnableKeyRotation", json!({ "KeyId": key })),
+        ("RotateKeyOnDemand", json!({ "KeyId": key })),
+        ("TagResource", json!({ "KeyId": key, "Tags": [{ "TagKey": "a", "TagValue": "b" }] })),
+        ("UpdateKeyDescription", json!({ "KeyId": key, "Description": "mine" })),
+    ] {
+        let answer = house.ask_as(&house.app, operation, body).await;
+        answer.refused("AccessDeniedException");
+        assert!(answer.entry().is_some(), "{operation}: a refusal is recorded");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_other_rings_are_hidden_behind_one_answer() {
+    let house = House::build().await;
+    let key = house.orders_key("cards").await.key.id.to_string();
+    let sealed = house.ask_as(&house.app, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok();
+    house.ask("Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.refused("AccessDeniedException");
+    house.ask("DescribeKey", json!({ "KeyId": key })).await.refused("AccessDeniedException");
+    // By what the ciphertext says, somebody could try; by its identifier, nobody can guess.
+    let decrypt = json!({ "CiphertextBlob": sealed["CiphertextBlob"] });
+    let hidden = house.ask("Decrypt", decrypt).await.refused("AccessDeniedException");
+    assert!(hidden.contains("kms:Decrypt"), "{hidden}");
+    let lost = json!({ "KeyId": "30313233-3435-4637-b839-616263646566" });
+    house.ask("DescribeKey", lost).await.refused("NotFoundException");
+    assert_eq!(house.ask("ListKeys", json!({})).await.ok()["Keys"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn destruction_in_a_ring_with_a_quorum_waits_for_people_who_approve() {
+    let house = House::build().await;
+    let key = house.create_key(json!({})).await;
+    let patch = RingPatch { quorum: Some(2), ..RingPatch::default() };
+    house.does("ada", UpdateRing { ring: ring("evaluation"), patch, if_revision: None }).await;
+    let schedule = json!({ "KeyId": key, "PendingWindowInDays": 7 });
+    let answer = house.ask("ScheduleKeyDeletion", schedule.clone()).await;
+    let message = answer.refused("AccessDeniedException");
+    assert!(message.contains("approval of 2 custodians"), "{message}");
+    assert!(answer.entry().is_some());
+    let state =
+        house.ask("DescribeKey", json!({ "KeyId": key })).await.ok()["KeyMetadata"]["KeyState"].clone();
+    assert_eq!(state, "Enabled");
+    let patch = RingPatch { quorum: Some(0), ..RingPatch::default() };
+    house.does("ada", UpdateRing { ring: ring("evaluation"), patch, if_revision: None }).await;
+    house.ask("ScheduleKeyDeletion", schedule).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_administrator_suspends_is_disabled_at_once() {
+    let house = House::build().await;
+    let key = house.orders_key("cards").await.key.id;
+    let change = |event| ChangeKeyState::new(KeyRef::Id(key), None, event).unwrap();
+    let encrypt = json!({ "KeyId": key.to_string(), "Plaintext": "aGk=" });
+    for _ in 0..3 {
+        let sealed = house.ask_as(&house.app, "Encrypt", encrypt.clone()).await.ok();
+        let decrypt = json!({ "CiphertextBlob": sealed["CiphertextBlob"] });
+        house.does("ada", change(Event::Suspend)).await;
+        house.ask_as(&house.app, "Encrypt", encrypt.clone()).await.refused("DisabledException");
+        house.ask_as(&house.app, "Decrypt", decrypt.clone()).await.refused("DisabledException");
+        house.does("ada", change(Event::Resume)).await;
+        assert_eq!(house.ask_as(&house.app, "Decrypt", decrypt).await.ok()["Plaintext"], "aGk=");
+    }
+    house.does("ada", change(Event::Compromise)).await;
+    house.ask_as(&house.app, "Encrypt", encrypt).await.refused("KMSInvalidStateException");
+}
