@@ -50,7 +50,7 @@ async fn a_module_that_is_away_is_a_timeout_and_a_broken_one_an_internal_fault()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fault_behind_a_name_is_no_wrong_name() {
+async fn a_module_that_is_away_gives_no_parameters_for_import() {
     let house = House::build().await;
     let key = house.create_key(json!({ "Origin": "EXTERNAL" })).await;
     let parameters =
