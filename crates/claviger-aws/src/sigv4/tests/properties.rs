@@ -122,9 +122,14 @@ proptest! {
         let mut request = wanted.signed();
         let target = request.uri().path_and_query().unwrap().as_str().to_owned();
         prop_assume!(target.bytes().any(|b| b.is_ascii_alphanumeric()));
-        let target = changed(&target, at).parse();
+        let target = changed(&target, at).parse::<http::Uri>();
         prop_assume!(target.is_ok());
-        *request.uri_mut() = target.unwrap();
+        let target = target.unwrap();
+        // What a dot segment takes away again is not signed.
+        let path = |uri: &http::Uri| crate::sigv4::canonical::path(uri.path());
+        let same = path(&target) == path(request.uri()) && target.query() == request.uri().query();
+        prop_assume!(!same);
+        *request.uri_mut() = target;
         prop_assert!(!holds(request, wanted.token.as_deref()));
     }
 
