@@ -27,8 +27,18 @@ class Program:
     prepare: tuple[str, ...]
     lock: str
     command: tuple[str, ...]
+    # The oldest version of the tool that its clients take, as the tool tells it.
+    oldest: int
     # Where its runner says how many tests passed, failed and were left out.
     told: dict[str, str]
+
+    def is_possible(self) -> bool:
+        """Is its tool here, and new enough?"""
+        if not all(shutil.which(tool) for tool in (self.tool, self.command[0])):
+            return False
+        told = subprocess.run([self.command[0], "--version"], capture_output=True, text=True).stdout
+        found = re.search(r"(\d+)\.", told)
+        return bool(found) and int(found.group(1)) >= self.oldest
 
     def ready(self, cache: Path) -> None:
         """Makes it ready to run, if it is not."""
@@ -68,6 +78,7 @@ PROGRAMS = {
         tool="npm",
         prepare=("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"),
         lock="package-lock.json",
+        oldest=20,
         command=("node", "--test", "--test-reporter", "tap"),
         told={"passed": r"^# pass (\d+)", "failed": r"^# fail (\d+)", "skipped": r"^# skipped (\d+)"},
     ),
@@ -76,6 +87,7 @@ PROGRAMS = {
         tool="cargo",
         prepare=("cargo", "fetch", "--locked"),
         lock="Cargo.lock",
+        oldest=1,
         command=("cargo", "test", "--locked", "--test", "it", "--"),
         told={"passed": r"(\d+) passed;", "failed": r"(\d+) failed;", "skipped": r"(\d+) ignored;"},
     ),

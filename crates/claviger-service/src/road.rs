@@ -26,7 +26,8 @@ use crate::log::tree::{LogTree, Rebuild};
 use crate::log::{LogReader, cutter};
 use crate::pipeline::Sessions;
 use crate::pipeline::fence::Fence;
-use crate::pipeline::sequencer::{self, Figures, Queue};
+use crate::pipeline::queue::Queue;
+use crate::pipeline::sequencer::{self, Figures};
 use crate::pipeline::submission::{Note, Telling, reference};
 use crate::state::{Forget, Memory, State};
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod fence;
 mod gate;
+pub(crate) mod queue;
 pub(crate) mod sequencer;
 mod session;
 pub(crate) mod submission;

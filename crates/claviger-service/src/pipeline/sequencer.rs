@@ -6,14 +6,9 @@
 //! * nobody hears of success before the commit, and everybody of failure;
 //! * a tightening call is a barrier: what waits before it commits first, it commits alone, what comes after is asked again;
 //! * after an outcome that it does not know, it stops for good. Recovery at the next start decides.
-//!
-//! Half of the calls that are under way make a batch: then one half is decided while the other becomes durable, and neither
-//! the processor nor the disk waits for the other. Where both share one core, the call that makes a batch large enough
-//! yields to the sequencer, and the sequencer to calls while it is not, or one call is alone; where they do not, both go on
-//! at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use claviger_audit::entry::EntryError;
@@ -24,10 +19,10 @@ use claviger_core::change::{Change, Subject};
 use claviger_core::port::store::{Applied, Batch, CommitError};
 use claviger_core::port::{Journal, StoreError};
 use claviger_core::receipt::{BatchSeal, Receipt};
-use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::sync::oneshot;
 
 use super::fence::Fence;
+use super::queue::{Command, Intake, Queue, queue};
 use super::submission::{NotCommitted, Note, Submission, Telling, Untellable};
 use crate::log::body::Packer;
 use crate::log::tree::{Draft, LogTree};
@@ -36,28 +31,11 @@ use crate::log::tree::{Draft, LogTree};
 const MOST_ENTRIES: usize = 4096;
 /// Most bytes of a batch before packing.
 const MOST_BYTES: usize = 512 << 10;
-/// How many calls may wait.
-pub(super) const QUEUE: usize = 8192;
 
 /// Who is told of committed changes before anyone hears of success: the caches.
 pub(crate) trait Publish: Send {
     /// Drops what `changes` outdated.
     fn publish(&self, changes: &[Change]);
-}
-
-/// What the sequencer is asked.
-enum Command {
-    Cut {
-        entry: Box<dyn FnOnce(u64) -> Vec<u8> + Send>,
-        reply: oneshot::Sender<Result<(u64, Hash), StoreError>>,
-    },
-    PutNote {
-        size: u64,
-        note: String,
-        reply: oneshot::Sender<Result<(), StoreError>>,
-    },
-    Stop,
-    Submit(Box<Submission>),
 }
 
 /// What the sequencer says of itself.
@@ -77,85 +55,6 @@ pub struct Figures {
     pub cuts: AtomicU64,
 }
 
-/// The way to the sequencer.
-#[derive(Clone, Debug)]
-pub(crate) struct Queue {
-    sender: Sender<Command>,
-    enough: Arc<AtomicUsize>,
-    figures: Arc<Figures>,
-}
-
-impl std::fmt::Debug for Command {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Cut { .. } => "Cut",
-            Self::PutNote { .. } => "PutNote",
-            Self::Stop => "Stop",
-            Self::Submit(_) => "Submit",
-        })
-    }
-}
-
-impl Queue {
-    pub(crate) fn is_full(&self) -> bool {
-        self.sender.is_full()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.sender.len()
-    }
-
-    pub(crate) fn figures(&self) -> &Figures {
-        &self.figures
-    }
-
-    /// Hands a submission over; its `reply` tells the rest.
-    pub(crate) fn submit(&self, submission: Submission) -> Result<(), NotCommitted> {
-        self.sender.try_send(Command::Submit(Box::new(submission))).map_err(|error| match error {
-            TrySendError::Full(_) => NotCommitted::Overloaded,
-            TrySendError::Disconnected(_) => NotCommitted::Stopped,
-        })?;
-        let waiting = self.sender.len();
-        if waiting > 1 && waiting == self.enough.load(Ordering::Relaxed) {
-            thread::yield_now();
-        }
-        Ok(())
-    }
-
-    /// Appends a cut to the root log; `entry` gets its number. Gives size and root of the root log.
-    pub(crate) async fn cut(
-        &self,
-        entry: impl FnOnce(u64) -> Vec<u8> + Send + 'static,
-    ) -> Result<(u64, Hash), StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.ask(Command::Cut { entry: Box::new(entry), reply }, answer).await
-    }
-
-    /// Keeps the signed note of a root-log size.
-    pub(crate) async fn put_note(&self, size: u64, note: String) -> Result<(), StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.ask(Command::PutNote { size, note, reply }, answer).await
-    }
-
-    async fn ask<T>(
-        &self,
-        command: Command,
-        answer: oneshot::Receiver<Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let stopped = || StoreError::Unavailable("the log has stopped".into());
-        let sender = self.sender.clone();
-        // The queue may be full of calls; a cut waits its turn off the async threads.
-        let sent = tokio::task::spawn_blocking(move || sender.send(command)).await;
-        sent.map_err(|_| stopped())?.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
-    }
-
-    /// Asks the sequencer to stop once everything before it is done.
-    pub(crate) fn stop(&self) {
-        let _ = self.sender.send(Command::Stop);
-    }
-}
-
 /// What the sequencer works with.
 pub(crate) struct Parts {
     pub(crate) journal: Box<dyn Journal>,
@@ -171,9 +70,7 @@ pub(crate) struct Parts {
 
 struct Sequencer {
     parts: Parts,
-    receiver: Receiver<Command>,
-    /// How many calls make a batch large enough.
-    enough: Arc<AtomicUsize>,
+    intake: Intake,
     figures: Arc<Figures>,
     packer: Packer,
     epoch: u64,
@@ -204,15 +101,14 @@ struct Waiting {
 /// # Errors
 /// When the system gives no thread.
 pub(crate) fn start(parts: Parts, fence_off: bool) -> std::io::Result<(Queue, thread::JoinHandle<()>)> {
-    let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
-    let (enough, figures) = (Arc::new(AtomicUsize::new(0)), Arc::new(Figures::default()));
+    let figures = Arc::new(Figures::default());
     figures.size.store(parts.tree.size(), Ordering::Relaxed);
     figures.cuts.store(parts.root_tree.size(), Ordering::Relaxed);
     let epoch = parts.fence.epoch();
+    let (queue, intake) = queue(Arc::clone(&figures));
     let sequencer = Sequencer {
         parts,
-        receiver,
-        enough: Arc::clone(&enough),
+        intake,
         figures: Arc::clone(&figures),
         packer: Packer::new(),
         epoch,
@@ -221,29 +117,23 @@ pub(crate) fn start(parts: Parts, fence_off: bool) -> std::io::Result<(Queue, th
         fence_off,
     };
     let thread = thread::Builder::new().name("sequencer".into()).spawn(move || sequencer.run())?;
-    Ok((Queue { sender, enough, figures }, thread))
+    Ok((queue, thread))
 }
 
 impl Sequencer {
     fn run(mut self) {
         let mut taken = Vec::new();
         loop {
-            let Ok(first) = self.receiver.recv() else { return };
-            let waiting = 1 + self.receiver.len();
-            if waiting == 1 || waiting < self.enough.load(Ordering::Relaxed) {
-                thread::yield_now();
-            }
-            taken.push(first);
-            taken.extend(self.receiver.try_iter().take(MOST_ENTRIES));
+            self.intake.take(MOST_ENTRIES, &mut taken);
             let calls = taken.len();
             if let Err(end) = self.serve(&mut taken) {
                 if let End::Fatal(why) = end {
                     (self.parts.on_fatal)(why);
                 }
-                // Dropped replies tell everyone who still waits that the log has stopped.
+                // The intake goes, and tells everyone who still waits that the log has stopped.
                 return;
             }
-            self.enough.store((calls + self.receiver.len()) / 2, Ordering::Relaxed);
+            self.intake.served(calls);
         }
     }
 

@@ -1,0 +1,280 @@
+//! The way to the sequencer, and its end of it.
+//!
+//! Half of the calls that are under way make a batch: then one half is decided while the other becomes durable, and neither
+//! the processor nor the disk waits for the other. Where both share one core, the call that makes a batch large enough
+//! yields to the sequencer, and the sequencer to calls while it is not, or one call is alone; where they do not, both go on
+//! at once.
+//!
+//! A channel keeps what it holds for as long as somebody may send, even when nobody receives any more. Whoever waits for an
+//! answer would then wait for good. So what lies in the queue of a sequencer that has ended is dropped, by the sequencer as
+//! it ends and by whoever was late to send: a dropped reply tells that the log has stopped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use claviger_audit::tree::Hash;
+use claviger_core::port::StoreError;
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use tokio::sync::oneshot;
+
+use super::sequencer::Figures;
+use super::submission::{NotCommitted, Submission};
+
+/// How many calls may wait.
+const ROOM: usize = 8192;
+
+/// What the sequencer is asked.
+pub(super) enum Command {
+    Cut {
+        entry: Box<dyn FnOnce(u64) -> Vec<u8> + Send>,
+        reply: oneshot::Sender<Result<(u64, Hash), StoreError>>,
+    },
+    PutNote {
+        size: u64,
+        note: String,
+        reply: oneshot::Sender<Result<(), StoreError>>,
+    },
+    Stop,
+    Submit(Box<Submission>),
+}
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cut { .. } => "Cut",
+            Self::PutNote { .. } => "PutNote",
+            Self::Stop => "Stop",
+            Self::Submit(_) => "Submit",
+        })
+    }
+}
+
+/// What both ends know.
+#[derive(Debug, Default)]
+struct Shared {
+    /// How many calls make a batch large enough.
+    enough: AtomicUsize,
+    /// The sequencer has ended.
+    ended: AtomicBool,
+}
+
+/// The way to the sequencer.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    sender: Sender<Command>,
+    rest: Receiver<Command>,
+    shared: Arc<Shared>,
+    figures: Arc<Figures>,
+}
+
+/// The sequencer's end of the queue. When it goes, everyone who waits hears that the log has stopped.
+#[derive(Debug)]
+pub(super) struct Intake {
+    receiver: Receiver<Command>,
+    shared: Arc<Shared>,
+}
+
+/// Both ends of a new queue.
+pub(super) fn queue(figures: Arc<Figures>) -> (Queue, Intake) {
+    let (sender, receiver) = crossbeam_channel::bounded(ROOM);
+    let shared = Arc::new(Shared::default());
+    let intake = Intake { receiver: receiver.clone(), shared: Arc::clone(&shared) };
+    (Queue { sender, rest: receiver, shared, figures }, intake)
+}
+
+impl Queue {
+    pub(crate) fn is_full(&self) -> bool {
+        self.sender.is_full()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sender.len()
+    }
+
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Hands a submission over; its `reply` tells the rest.
+    pub(crate) fn submit(&self, submission: Submission) -> Result<(), NotCommitted> {
+        self.sender.try_send(Command::Submit(Box::new(submission))).map_err(|error| match error {
+            TrySendError::Full(_) => NotCommitted::Overloaded,
+            TrySendError::Disconnected(_) => NotCommitted::Stopped,
+        })?;
+        self.drop_if_ended();
+        let waiting = self.sender.len();
+        if waiting > 1 && waiting == self.shared.enough.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// Appends a cut to the root log; `entry` gets its number. Gives size and root of the root log.
+    pub(crate) async fn cut(
+        &self,
+        entry: impl FnOnce(u64) -> Vec<u8> + Send + 'static,
+    ) -> Result<(u64, Hash), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Command::Cut { entry: Box::new(entry), reply }, answer).await
+    }
+
+    /// Keeps the signed note of a root-log size.
+    pub(crate) async fn put_note(&self, size: u64, note: String) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Command::PutNote { size, note, reply }, answer).await
+    }
+
+    async fn ask<T>(
+        &self,
+        command: Command,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let stopped = || StoreError::Unavailable("the log has stopped".into());
+        let queue = self.clone();
+        // The queue may be full of calls; a cut waits its turn off the async threads.
+        let sent = tokio::task::spawn_blocking(move || queue.send(command)).await;
+        sent.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Asks the sequencer to stop once everything before it is done.
+    pub(crate) fn stop(&self) {
+        self.send(Command::Stop);
+    }
+
+    /// Sends, waiting for room. To an ended sequencer, it drops.
+    fn send(&self, command: Command) {
+        let _ = self.sender.send(command);
+        self.drop_if_ended();
+    }
+
+    /// What was sent before the sequencer ended, it drops itself; what was sent later, its sender.
+    fn drop_if_ended(&self) {
+        if self.shared.ended.load(Ordering::SeqCst) {
+            self.rest.try_iter().for_each(drop);
+        }
+    }
+}
+
+impl Intake {
+    /// Waits for a command and takes all that wait, one more than `most` at most.
+    pub(super) fn take(&self, most: usize, taken: &mut Vec<Command>) {
+        // Without anybody who may send, it is as if asked to stop.
+        let first = self.receiver.recv().unwrap_or(Command::Stop);
+        let waiting = 1 + self.receiver.len();
+        if waiting == 1 || waiting < self.shared.enough.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
+        taken.push(first);
+        taken.extend(self.receiver.try_iter().take(most));
+    }
+
+    /// Half of the calls that are under way when `calls` were served make the next batch.
+    pub(super) fn served(&self, calls: usize) {
+        self.shared.enough.store((calls + self.receiver.len()) / 2, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        self.receiver.try_iter().for_each(drop);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_audit::op::Op;
+    use claviger_core::Timestamp;
+    use claviger_core::change::Footing;
+    use claviger_core::receipt::Receipt;
+    use tokio::sync::oneshot::error::TryRecvError;
+
+    use super::super::submission::{Note, Telling};
+    use super::*;
+
+    type Answer = oneshot::Receiver<Result<Receipt, NotCommitted>>;
+
+    fn submission() -> (Submission, Answer) {
+        let (reply, answer) = oneshot::channel();
+        let telling = Telling::of_system(Op::NodeStop, Timestamp::from_micros(0));
+        let submission = Submission {
+            telling,
+            notes: Note::default().into(),
+            changes: Vec::new(),
+            tightens: Vec::new(),
+            epoch: 0,
+            footing: Footing::default(),
+            reply,
+        };
+        (submission, answer)
+    }
+
+    fn is_over(mut answer: Answer) -> bool {
+        matches!(answer.try_recv(), Err(TryRecvError::Closed))
+    }
+
+    #[test]
+    fn whoever_waits_when_the_sequencer_ends_hears_of_it() {
+        let (queue, intake) = queue(Arc::default());
+        let answers: Vec<_> = (0..3)
+            .map(|_| {
+                let (submission, answer) = submission();
+                queue.submit(submission).unwrap();
+                answer
+            })
+            .collect();
+        drop(intake);
+        assert!(answers.into_iter().all(is_over));
+    }
+
+    #[test]
+    fn whoever_comes_after_its_end_hears_of_it() {
+        let (queue, intake) = queue(Arc::default());
+        drop(intake);
+        for _ in 0..2 * ROOM {
+            let (submission, answer) = submission();
+            queue.submit(submission).unwrap();
+            assert!(is_over(answer));
+        }
+    }
+
+    #[test]
+    fn whoever_comes_as_it_ends_hears_of_it() {
+        for round in 0..200 {
+            let (queue, intake) = queue(Arc::default());
+            let callers: Vec<_> = (0..2)
+                .map(|_| {
+                    let queue = queue.clone();
+                    thread::spawn(move || {
+                        let mut answers = Vec::new();
+                        loop {
+                            let (submission, mut answer) = submission();
+                            // The queue may be full until its end.
+                            let sent = queue.submit(submission).is_ok();
+                            let over = matches!(answer.try_recv(), Err(TryRecvError::Closed));
+                            answers.push(answer);
+                            if sent && over {
+                                return answers;
+                            }
+                        }
+                    })
+                })
+                .collect();
+            thread::yield_now();
+            drop(intake);
+            let answers: Vec<_> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
+            assert!(answers.into_iter().all(is_over), "round {round}");
+            assert_eq!(queue.len(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cut_is_refused_after_its_end() {
+        let (queue, intake) = queue(Arc::default());
+        drop(intake);
+        assert!(queue.cut(|_| Vec::new()).await.is_err());
+        queue.stop();
+    }
+}
