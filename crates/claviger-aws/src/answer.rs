@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 use crate::error::AwsError;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
+/// Bytes of the other members of an answer, as a rule.
+const USUAL: usize = 256;
 const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const XML: HeaderValue = HeaderValue::from_static("text/xml");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -97,19 +99,21 @@ impl Answer {
     }
 }
 
-/// Writes an object with one more member in base64. There is room for all of it from the start: a buffer that grows leaves
-/// copies behind.
+/// Writes an object with one more member in base64. There is room for all of it before the first byte of it is written: a
+/// buffer that grows leaves copies behind.
 fn write_object(
     body: &mut Vec<u8>,
     value: &impl Serialize,
     member: &'static str,
     bytes: &[u8],
 ) -> Result<(), AwsError> {
-    let object = serde_json::to_vec(value).map_err(|_| AwsError::internal())?;
-    let open = object.strip_suffix(b"}").ok_or_else(AwsError::internal)?;
-    let comma: &[u8] = if open.len() > 1 { b"," } else { b"" };
-    body.reserve_exact(object.len() + member.len() + bytes.len().div_ceil(3) * 4 + 8);
-    for part in [open, comma, b"\"", member.as_bytes(), b"\":\""] {
+    let rest = member.len() + bytes.len().div_ceil(3) * 4 + 8;
+    body.reserve(USUAL + rest);
+    serde_json::to_writer(&mut *body, value).map_err(|_| AwsError::internal())?;
+    body.reserve_exact(rest);
+    body.pop_if(|end| *end == b'}').ok_or_else(AwsError::internal)?;
+    let comma: &[u8] = if body.len() > 1 { b"," } else { b"" };
+    for part in [comma, b"\"", member.as_bytes(), b"\":\""] {
         body.extend_from_slice(part);
     }
     write_base64(body, bytes)?;

@@ -1,6 +1,7 @@
 //! How a request comes in: its body in bounds, and who signed it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -73,7 +74,7 @@ pub(crate) async fn presented(
     audience: &Audience,
 ) -> Result<Presented, SigV4Error> {
     match sigv4::read(parts, body, audience) {
-        Ok(signed) => Ok(Presented::Signed(Box::new(signed))),
+        Ok(signed) => Ok(Presented::Signed(Arc::new(signed))),
         Err(error) => {
             count_stranger(road, source).await;
             Err(error)

@@ -31,15 +31,6 @@ pub enum NotARealm {
     Region,
 }
 
-/// What a request calls a key.
-#[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    /// The key.
-    pub(crate) key: KeyRef,
-    /// What to say when there is no such key.
-    pub(crate) missing: String,
-}
-
 impl Default for Realm {
     fn default() -> Self {
         Self { partition: "aws".into(), region: "us-east-1".into(), account: "000000000000".into() }
@@ -67,18 +58,18 @@ impl Realm {
         Ok(())
     }
 
-    fn kms(&self, resource: &str) -> String {
-        format!("arn:{}:kms:{}:{}:{resource}", self.partition, self.region, self.account)
+    fn kms(&self, kind: &str, name: &str) -> String {
+        ["arn:", &self.partition, ":kms:", &self.region, ":", &self.account, ":", kind, "/", name].concat()
     }
 
     /// The ARN of a key.
     pub(crate) fn key_arn(&self, key: KeyId) -> String {
-        self.kms(&format!("key/{key}"))
+        self.kms("key", &key.to_string())
     }
 
     /// The ARN of an alias.
     pub(crate) fn alias_arn(&self, alias: &AliasName) -> String {
-        self.kms(&format!("alias/{alias}"))
+        self.kms("alias", alias.as_str())
     }
 
     /// The ARN of a principal.
@@ -95,13 +86,12 @@ impl Realm {
     ///
     /// # Errors
     /// `NotFoundException` for what cannot be the name of a key here, `InvalidArnException` for an ARN that is none.
-    pub(crate) fn wanted(&self, text: &str) -> Result<Wanted, AwsError> {
+    pub(crate) fn wanted(&self, text: &str) -> Result<KeyRef, AwsError> {
         let Some(rest) = text.strip_prefix("arn:") else { return self.local(text) };
         let resource = self.resource(text, rest)?;
         if let Some(id) = resource.strip_prefix("key/") {
-            let missing = format!("Key '{text}' does not exist");
-            let id = id.parse::<KeyId>().map_err(|_| AwsError::not_found(missing.clone()))?;
-            return Ok(Wanted { key: KeyRef::Id(id), missing });
+            let missing = |_| AwsError::not_found(format!("Key '{text}' does not exist"));
+            return Ok(KeyRef::Id(id.parse().map_err(missing)?));
         }
         match resource.strip_prefix("alias/") {
             Some(alias) => self.aliased(alias),
@@ -113,9 +103,9 @@ impl Realm {
     ///
     /// # Errors
     /// As [`Realm::wanted`], and for aliases.
-    pub(crate) fn wanted_by_id(&self, text: &str) -> Result<Wanted, AwsError> {
+    pub(crate) fn wanted_by_id(&self, text: &str) -> Result<KeyRef, AwsError> {
         let wanted = self.wanted(text)?;
-        match wanted.key {
+        match wanted {
             KeyRef::Id(_) => Ok(wanted),
             KeyRef::Alias(_) | KeyRef::Name(_) if text.starts_with("arn:") => {
                 Err(AwsError::invalid_arn(text))
@@ -138,26 +128,35 @@ impl Realm {
         name.rsplit('/').next()?.parse().ok()
     }
 
-    fn local(&self, text: &str) -> Result<Wanted, AwsError> {
+    fn local(&self, text: &str) -> Result<KeyRef, AwsError> {
         if let Some(alias) = text.strip_prefix("alias/") {
             return self.aliased(alias);
         }
         match text.parse::<KeyId>() {
-            Ok(id) => {
-                let missing = format!("Key '{}' does not exist", self.key_arn(id));
-                Ok(Wanted { key: KeyRef::Id(id), missing })
-            }
+            Ok(id) => Ok(KeyRef::Id(id)),
             Err(_) if is_multi_region(text) => {
-                Err(AwsError::not_found(format!("Key '{}' does not exist", self.kms(&format!("key/{text}")))))
+                Err(AwsError::not_found(format!("Key '{}' does not exist", self.kms("key", text))))
             }
             Err(_) => Err(AwsError::not_found(format!("Invalid keyId '{text}'"))),
         }
     }
 
-    fn aliased(&self, alias: &str) -> Result<Wanted, AwsError> {
-        let missing = format!("Alias {} is not found.", self.kms(&format!("alias/{alias}")));
-        let alias = alias.parse::<AliasName>().map_err(|_| AwsError::not_found(missing.clone()))?;
-        Ok(Wanted { key: KeyRef::Alias(alias), missing })
+    fn aliased(&self, alias: &str) -> Result<KeyRef, AwsError> {
+        let missing = |_| AwsError::not_found(self.missing_alias(alias));
+        Ok(KeyRef::Alias(alias.parse().map_err(missing)?))
+    }
+
+    fn missing_alias(&self, alias: &str) -> String {
+        format!("Alias {} is not found.", self.kms("alias", alias))
+    }
+
+    /// What to say when a key is not there.
+    pub(crate) fn missing(&self, key: &KeyRef) -> String {
+        match key {
+            KeyRef::Alias(alias) => self.missing_alias(alias.as_str()),
+            KeyRef::Id(id) => format!("Key '{}' does not exist", self.key_arn(*id)),
+            KeyRef::Name(name) => format!("Key '{name}' does not exist"),
+        }
     }
 
     /// What comes after the account in an ARN of this realm.
@@ -193,12 +192,12 @@ mod tests {
         let realm = Realm::default();
         let id: KeyId = ID.parse().unwrap();
         for text in [ID.to_owned(), realm.key_arn(id)] {
-            assert_eq!(realm.wanted(&text).unwrap().key, KeyRef::Id(id), "{text}");
-            assert_eq!(realm.wanted_by_id(&text).unwrap().key, KeyRef::Id(id), "{text}");
+            assert_eq!(realm.wanted(&text).unwrap(), KeyRef::Id(id), "{text}");
+            assert_eq!(realm.wanted_by_id(&text).unwrap(), KeyRef::Id(id), "{text}");
         }
         let alias: AliasName = "orders/main".parse().unwrap();
         for text in ["alias/orders/main".to_owned(), realm.alias_arn(&alias)] {
-            assert_eq!(realm.wanted(&text).unwrap().key, KeyRef::Alias(alias.clone()), "{text}");
+            assert_eq!(realm.wanted(&text).unwrap(), KeyRef::Alias(alias.clone()), "{text}");
             assert!(realm.wanted_by_id(&text).is_err(), "{text}");
         }
     }

@@ -10,7 +10,7 @@ use claviger_service::{ErrorKind, KeyRef, Presented, Road, ServiceError};
 
 use crate::error::{AwsError, Telling, to_wire};
 use crate::plane::Kms;
-use crate::realm::{Realm, Wanted};
+use crate::realm::Realm;
 
 /// Where a call goes.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ impl<'a> Session<'a> {
     /// Takes an operation on a key down the road.
     pub(crate) async fn perform<O>(
         &self,
-        wanted: &Wanted,
+        wanted: &KeyRef,
         operation: O,
     ) -> Result<Released<O::Output>, AwsError>
     where
@@ -80,7 +80,7 @@ impl<'a> Session<'a> {
     /// The same, only to be told whether it would be done if `dry`.
     pub(crate) async fn perform_or_try<O>(
         &self,
-        wanted: &Wanted,
+        wanted: &KeyRef,
         operation: O,
         dry: Option<bool>,
     ) -> Result<Released<O::Output>, AwsError>
@@ -132,11 +132,16 @@ impl<'a> Session<'a> {
     }
 
     /// A failure of an operation on a key.
-    pub(crate) fn told_of(&self, error: &ServiceError, wanted: &Wanted) -> AwsError {
-        let by_id = matches!(wanted.key, KeyRef::Id(_));
+    pub(crate) fn told_of(&self, error: &ServiceError, wanted: &KeyRef) -> AwsError {
+        let by_id = matches!(wanted, KeyRef::Id(_));
         to_wire(
             error,
-            Telling { realm: self.realm(), operation: self.operation, missing: &wanted.missing, by_id },
+            Telling {
+                realm: self.realm(),
+                operation: self.operation,
+                missing: &self.realm.missing(wanted),
+                by_id,
+            },
         )
     }
 }

@@ -21,7 +21,7 @@ pub enum Presented {
     /// Nothing.
     None,
     /// A request signed by an access key.
-    Signed(Box<SignedRequest>),
+    Signed(Arc<SignedRequest>),
     /// A bearer token.
     Token {
         /// SHA-256 of its text.

@@ -15,7 +15,7 @@ use super::Answered;
 use super::key::{next_marker, page};
 use crate::answer::Answer;
 use crate::error::{AwsError, code};
-use crate::realm::{Realm, Wanted};
+use crate::realm::Realm;
 use crate::session::Session;
 use crate::wire::{Violations, marker, seconds};
 
@@ -52,7 +52,7 @@ fn alias(name: &str) -> Result<AliasName, AwsError> {
 }
 
 impl Input {
-    fn read(self, realm: &Realm) -> Result<(AliasName, Wanted), AwsError> {
+    fn read(self, realm: &Realm) -> Result<(AliasName, KeyRef), AwsError> {
         let mut violations = Violations::default();
         let name = alias_name(&mut violations, self.alias_name);
         let key = violations.key_id_at("targetKeyId", self.target_key_id);
@@ -64,15 +64,10 @@ impl Input {
     }
 }
 
-/// What to say of an alias that is not there.
-fn missing(realm: &Realm, alias: &AliasName) -> String {
-    format!("Alias {} is not found.", realm.alias_arn(alias))
-}
-
 pub(crate) async fn create(session: &Session<'_>, input: Input) -> Answered {
     let (name, wanted) = input.read(session.realm())?;
     let arn = session.realm().alias_arn(&name);
-    let done = session.perform(&wanted, CreateAlias { name, key: wanted.key.clone() }).await;
+    let done = session.perform(&wanted, CreateAlias { name, key: wanted.clone() }).await;
     let done = done.map_err(|error| match error.code() {
         code::ALREADY_EXISTS => {
             AwsError::new(code::ALREADY_EXISTS, format!("An alias with the name {arn} already exists"))
@@ -86,20 +81,19 @@ pub(crate) async fn create(session: &Session<'_>, input: Input) -> Answered {
 
 pub(crate) async fn update(session: &Session<'_>, input: Input) -> Answered {
     let (name, wanted) = input.read(session.realm())?;
-    let old = Wanted { key: KeyRef::Alias(name.clone()), missing: missing(session.realm(), &name) };
+    let old = KeyRef::Alias(name.clone());
     let (from, into) = (describe(session, &old).await?, describe(session, &wanted).await?);
     if kind(&from.key) != kind(&into.key) {
         return Err(AwsError::validation(
             "an alias moves between keys of one kind and usage: an application that names it expects no other",
         ));
     }
-    let wanted = Wanted { missing: old.missing, ..wanted };
-    let done = session.perform(&wanted, MoveAlias { name, key: wanted.key.clone() }).await?;
+    let done = session.perform(&old, MoveAlias { name, key: wanted }).await?;
     Ok(Answer::empty().recorded(done.receipt))
 }
 
-async fn describe(session: &Session<'_>, wanted: &Wanted) -> Result<Arc<KeyRecord>, AwsError> {
-    Ok(session.perform(wanted, DescribeKey { key: wanted.key.clone() }).await?.output)
+async fn describe(session: &Session<'_>, wanted: &KeyRef) -> Result<Arc<KeyRecord>, AwsError> {
+    Ok(session.perform(wanted, DescribeKey { key: wanted.clone() }).await?.output)
 }
 
 /// What an alias must not change in a move.
@@ -118,8 +112,7 @@ pub(crate) async fn delete(session: &Session<'_>, input: DeleteInput) -> Answere
     let name = alias_name(&mut violations, input.alias_name);
     violations.done()?;
     let name = alias(&name)?;
-    let missing = missing(session.realm(), &name);
-    let done = session.perform_at_large(RemoveAlias { name }, &missing).await?;
+    let done = session.perform(&KeyRef::Alias(name.clone()), RemoveAlias { name }).await?;
     Ok(Answer::empty().recorded(done.receipt))
 }
 
@@ -141,10 +134,10 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     violations.done()?;
     let after = marker::read::<AliasName>(input.marker.as_deref())?;
     let page_of = Page { after, limit: limit + 1 };
-    let wanted = input.key_id.as_deref().map(|key| session.realm().wanted_by_id(key)).transpose()?;
-    let (key, missing) = wanted.map(|wanted| (wanted.key, wanted.missing)).unzip();
-    let list = ListGrantedAliases { key, page: page_of };
-    let done = session.perform_at_large(list, &missing.unwrap_or_default()).await?;
+    let key = input.key_id.as_deref().map(|key| session.realm().wanted_by_id(key)).transpose()?;
+    let list = ListGrantedAliases { key: key.clone(), page: page_of };
+    let missing = || key.as_ref().map(|key| session.realm().missing(key)).unwrap_or_default();
+    let done = session.try_perform(list, false).await.map_err(|error| session.told(&error, &missing()))?;
     let mut aliases = done.output;
     let next = next_marker(&mut aliases, limit, |alias| &alias.name);
     let aliases: Vec<_> = aliases.iter().map(|alias| entry(session.realm(), alias)).collect();

@@ -123,7 +123,7 @@ pub(crate) async fn create(session: &Session<'_>, input: CreateInput) -> Answere
     let actions = actions(&operations)?;
     let conditions = input.constraints.unwrap_or_default().to_conditions()?;
     let what = DelegateGrant {
-        key: wanted.key.clone(),
+        key: wanted.clone(),
         principal: PrincipalRef::Name(grantee),
         operations: actions,
         conditions,
@@ -229,7 +229,7 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     // Grants that are not of this protocol are passed over: a page is filled from as many as it takes.
     loop {
         let read = ReadKeyGrants {
-            key: wanted.key.clone(),
+            key: wanted.clone(),
             principal: principal.clone().map(PrincipalRef::Name),
             page: Page { after, limit: 1000 },
         };
@@ -315,10 +315,10 @@ pub(crate) async fn revoke(session: &Session<'_>, input: RevokeInput) -> Answere
     violations.done()?;
     let wanted = session.realm().wanted_by_id(&key)?;
     let grant = grant_id(&grant)?;
-    let what = WithdrawDelegatedGrant { key: wanted.key.clone(), grant };
+    let what = WithdrawDelegatedGrant { key: wanted.clone(), grant };
     let done = session.try_perform(what, input.dry_run == Some(true)).await.map_err(|error| {
         // A key that was found tells that it is the grant which was not.
-        let missing = error.key().map_or_else(|| wanted.missing.clone(), |_| grant_missing(grant));
+        let missing = error.key().map_or_else(|| session.realm().missing(&wanted), |_| grant_missing(grant));
         session.told(&error, &missing)
     })?;
     Ok(Answer::empty().recorded(done.receipt))
@@ -355,7 +355,7 @@ pub(crate) async fn retire(session: &Session<'_>, input: RetireInput) -> Answere
             AwsError::new(code::INVALID_GRANT_TOKEN, "the grant token is not one that a grant gave")
         })?,
         (None, Some(key), Some(grant)) => {
-            if let KeyRef::Id(key) = session.realm().wanted_by_id(key)?.key {
+            if let KeyRef::Id(key) = session.realm().wanted_by_id(key)? {
                 on = Some(key);
             }
             grant_id(grant)?

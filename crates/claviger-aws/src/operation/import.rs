@@ -8,7 +8,7 @@ use claviger_crypto::WrappingAlgorithm;
 use claviger_service::operation::{
     DescribeKey, ImportMaterial, ReadImportParameters, RemoveImportedMaterial,
 };
-use claviger_service::{ErrorKind, Obstacle};
+use claviger_service::{ErrorKind, KeyRef, Obstacle};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -17,7 +17,6 @@ use super::key::{is_imported, material_id};
 use crate::answer::Answer;
 use crate::error::{AwsError, code};
 use crate::names;
-use crate::realm::Wanted;
 use crate::session::Session;
 use crate::wire::{Blob, Violations, base64, instant, seconds};
 
@@ -66,7 +65,7 @@ pub(crate) async fn parameters(session: &Session<'_>, input: ParametersInput) ->
     violations.done()?;
     let wanted = session.realm().wanted_by_id(&key)?;
     let read = ReadImportParameters {
-        key: wanted.key.clone(),
+        key: wanted.clone(),
         wrapping: algorithm(&wrapping)?,
         wrapping_spec: spec(&wrapping_spec)?,
     };
@@ -81,7 +80,7 @@ pub(crate) async fn parameters(session: &Session<'_>, input: ParametersInput) ->
 }
 
 /// A refusal in the words for imports: material that is made here is of the origin `AWS_KMS`.
-fn refused(session: &Session<'_>, wanted: &Wanted, error: &claviger_service::ServiceError) -> AwsError {
+fn refused(session: &Session<'_>, wanted: &KeyRef, error: &claviger_service::ServiceError) -> AwsError {
     let told = session.told_of(error, wanted);
     match (error.kind(), error.key()) {
         (ErrorKind::Unsupported, Some(key)) if error.obstacle() == Some(Obstacle::MaterialMadeHere) => {
@@ -169,7 +168,7 @@ pub(crate) async fn import_material(session: &Session<'_>, input: ImportInput) -
         }
     };
     let import = ImportMaterial {
-        key: wanted.key.clone(),
+        key: wanted.clone(),
         token: token.into_bytes(),
         material: material.into_bytes(),
         expires_at,
@@ -213,7 +212,7 @@ pub(crate) async fn delete_material(session: &Session<'_>, input: DeleteInput) -
             Some(version_of(session, &wanted, id).await?.ok_or_else(missing)?)
         }
     };
-    let remove = RemoveImportedMaterial { key: wanted.key.clone(), version, only_if_expired: false };
+    let remove = RemoveImportedMaterial { key: wanted.clone(), version, only_if_expired: false };
     let done = session.try_perform(remove, false).await.map_err(|error| refused(session, &wanted, &error))?;
     let record = &done.output;
     let number = version.unwrap_or(record.key.primary);
@@ -224,8 +223,8 @@ pub(crate) async fn delete_material(session: &Session<'_>, input: DeleteInput) -
 }
 
 /// The version that a `KeyMaterialId` names, if the key ever had that material.
-async fn version_of(session: &Session<'_>, wanted: &Wanted, id: &str) -> Result<Option<u32>, AwsError> {
-    let record = session.perform(wanted, DescribeKey { key: wanted.key.clone() }).await?.output;
+async fn version_of(session: &Session<'_>, wanted: &KeyRef, id: &str) -> Result<Option<u32>, AwsError> {
+    let record = session.perform(wanted, DescribeKey { key: wanted.clone() }).await?.output;
     let found = record.versions.iter().find(|version| material_id(version.id) == id);
     let found = found.filter(|_| is_imported(&record));
     Ok(found.map(|version| version.id.number))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use claviger_core::Timestamp;
 use claviger_core::key::{DataClass, Event, KeyRecord, KeyVersion, Labels, Origin, Protection, State};
 use claviger_core::port::store::Page;
-use claviger_core::{Action, KeyId, KeyName, KeyVersionId, Purpose, Spec};
+use claviger_core::{Action, KeyName, KeyVersionId, Purpose, Spec};
 use claviger_service::operation::{
     CancelDestroy, ChangeKeyState, CreateKey, DescribeKey, KeyPatch, ListGrantedKeys, ReadLastUse,
     ScheduleDestroy, UpdateKey,
@@ -18,7 +18,7 @@ use super::{Answered, policy, tag};
 use crate::answer::Answer;
 use crate::error::{AwsError, code};
 use crate::names;
-use crate::realm::{Realm, Wanted};
+use crate::realm::Realm;
 use crate::session::Session;
 use crate::wire::{Violations, grant_tokens, marker, seconds};
 
@@ -311,7 +311,7 @@ pub(crate) async fn describe(session: &Session<'_>, input: Describe) -> Answered
     violations.done()?;
     let wanted = session.realm().wanted(&key)?;
     tokens?;
-    let done = session.perform(&wanted, DescribeKey { key: wanted.key.clone() }).await?;
+    let done = session.perform(&wanted, DescribeKey { key: wanted.clone() }).await?;
     let metadata = metadata(session.realm(), &done.output, session.now())?;
     Ok(Answer::json(&json!({ "KeyMetadata": metadata }))?.recorded(done.receipt))
 }
@@ -376,12 +376,12 @@ pub(crate) struct OfKey {
 
 impl OfKey {
     /// The key, where no alias is taken.
-    pub(crate) fn wanted(self, session: &Session<'_>) -> Result<Wanted, AwsError> {
+    pub(crate) fn wanted(self, session: &Session<'_>) -> Result<KeyRef, AwsError> {
         session.realm().wanted_by_id(&self.named()?)
     }
 
     /// The key, by an alias too.
-    pub(crate) fn wanted_by_any_name(self, session: &Session<'_>) -> Result<Wanted, AwsError> {
+    pub(crate) fn wanted_by_any_name(self, session: &Session<'_>) -> Result<KeyRef, AwsError> {
         session.realm().wanted(&self.named()?)
     }
 
@@ -404,15 +404,15 @@ pub(crate) async fn disable(session: &Session<'_>, input: OfKey) -> Answered {
 }
 
 /// Moves a key to a state; one that is there already is left alone.
-async fn change_state(session: &Session<'_>, wanted: &Wanted, event: Event, end: State) -> Answered {
-    let change = ChangeKeyState::new(wanted.key.clone(), None, event)
-        .map_err(|error| session.told_of(&error, wanted))?;
+async fn change_state(session: &Session<'_>, wanted: &KeyRef, event: Event, end: State) -> Answered {
+    let change =
+        ChangeKeyState::new(wanted.clone(), None, event).map_err(|error| session.told_of(&error, wanted))?;
     let error = match session.try_perform(change, false).await {
         Ok(done) => return Ok(Answer::empty().recorded(done.receipt)),
         Err(error) if error.kind() == ErrorKind::WrongState => error,
         Err(error) => return Err(session.told_of(&error, wanted)),
     };
-    let done = session.perform(wanted, DescribeKey { key: wanted.key.clone() }).await?;
+    let done = session.perform(wanted, DescribeKey { key: wanted.clone() }).await?;
     let arn = session.realm().key_arn(done.output.key.id);
     let is = |words: &str| AwsError::new(code::INVALID_STATE, format!("{arn} is {words}."));
     match state(&done.output, session.now()) {
@@ -440,7 +440,7 @@ pub(crate) async fn schedule_deletion(session: &Session<'_>, input: ScheduleDele
     violations.done()?;
     let wanted = session.realm().wanted_by_id(&key)?;
     let waiting = Some(Duration::from_secs(u64::from(days) * DAY));
-    let schedule = ScheduleDestroy { key: wanted.key.clone(), waiting };
+    let schedule = ScheduleDestroy { key: wanted.clone(), waiting };
     let done = session.perform(&wanted, schedule).await?;
     let record = &done.output;
     let answer = json!({
@@ -454,7 +454,7 @@ pub(crate) async fn schedule_deletion(session: &Session<'_>, input: ScheduleDele
 
 pub(crate) async fn cancel_deletion(session: &Session<'_>, input: OfKey) -> Answered {
     let wanted = input.wanted(session)?;
-    let done = session.try_perform(CancelDestroy { key: wanted.key.clone() }, false).await;
+    let done = session.try_perform(CancelDestroy { key: wanted.clone() }, false).await;
     let done = done.map_err(|error| match (error.kind(), error.obstacle(), error.key()) {
         (ErrorKind::WrongState, None, Some(key)) => {
             let message = format!("{} is not pending deletion.", session.realm().key_arn(key));
@@ -487,19 +487,19 @@ pub(crate) async fn update_description(session: &Session<'_>, input: UpdateDescr
 /// Changes what is said about a key, if it is at that revision.
 pub(crate) async fn update(
     session: &Session<'_>,
-    wanted: &Wanted,
+    wanted: &KeyRef,
     patch: KeyPatch,
     if_revision: Option<u64>,
 ) -> Answered {
-    let update = UpdateKey { key: wanted.key.clone(), patch, if_revision };
+    let update = UpdateKey { key: wanted.clone(), patch, if_revision };
     let done = session.perform(wanted, update).await?;
     Ok(Answer::empty().recorded(done.receipt))
 }
 
 pub(crate) async fn last_usage(session: &Session<'_>, input: OfKey) -> Answered {
     let wanted = input.wanted_by_any_name(session)?;
-    let record = session.perform(&wanted, DescribeKey { key: wanted.key.clone() }).await?.output;
-    let done = session.perform(&wanted, ReadLastUse { key: wanted.key.clone() }).await?;
+    let record = session.perform(&wanted, DescribeKey { key: wanted.clone() }).await?.output;
+    let done = session.perform(&wanted, ReadLastUse { key: wanted.clone() }).await?;
     let created_at = record.key.created_at;
     // Nothing used the key before it was there.
     let since = done.output.since.map_or(created_at, |since| since.max(created_at));
@@ -529,9 +529,4 @@ fn used(action: Option<Action>) -> &'static str {
         None if action == Some(Action::Unwrap) => "Decrypt",
         None => "Encrypt",
     }
-}
-
-/// A key by its identifier.
-pub(crate) fn by_id(realm: &Realm, id: KeyId) -> Wanted {
-    Wanted { key: KeyRef::Id(id), missing: format!("Key '{}' does not exist", realm.key_arn(id)) }
 }

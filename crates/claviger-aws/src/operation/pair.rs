@@ -1,6 +1,7 @@
 //! Data key pairs.
 
 use claviger_crypto::SecretBytes;
+use claviger_service::KeyRef;
 use claviger_service::operation::usage::{
     GenerateDataKeyPair, GenerateDataKeyPairWithoutPlaintext, PairSpec, SealedKeyPair, Use,
 };
@@ -11,7 +12,7 @@ use super::Answered;
 use crate::answer::Answer;
 use crate::error::AwsError;
 use crate::names;
-use crate::realm::{Realm, Wanted};
+use crate::realm::Realm;
 use crate::session::Session;
 use crate::wire::{Pairs, Violations, base64, context, grant_tokens, no_recipient};
 
@@ -42,7 +43,7 @@ pub(crate) struct Input {
 }
 
 struct Asked {
-    wanted: Wanted,
+    wanted: KeyRef,
     spec: PairSpec,
     name: String,
     context: claviger_crypto::envelope::Context,
@@ -82,7 +83,7 @@ fn answer(realm: &Realm, name: &str, pair: &SealedKeyPair) -> Value {
 
 pub(crate) async fn generate(session: &Session<'_>, input: Input) -> Answered {
     let Asked { wanted, spec, name, context } = input.read(session.realm())?;
-    let what = Use::new(wanted.key.clone(), GenerateDataKeyPair { spec, context });
+    let what = Use::new(wanted.clone(), GenerateDataKeyPair { spec, context });
     let done = session.perform_or_try(&wanted, what, input.dry_run).await?;
     let private: &SecretBytes = &done.output.private;
     let answer = answer(session.realm(), &name, &done.output.pair);
@@ -91,7 +92,7 @@ pub(crate) async fn generate(session: &Session<'_>, input: Input) -> Answered {
 
 pub(crate) async fn generate_without_plaintext(session: &Session<'_>, input: Input) -> Answered {
     let Asked { wanted, spec, name, context } = input.read(session.realm())?;
-    let what = Use::new(wanted.key.clone(), GenerateDataKeyPairWithoutPlaintext { spec, context });
+    let what = Use::new(wanted.clone(), GenerateDataKeyPairWithoutPlaintext { spec, context });
     let done = session.perform_or_try(&wanted, what, input.dry_run).await?;
     Ok(Answer::json(&answer(session.realm(), &name, &done.output))?.recorded(done.receipt))
 }

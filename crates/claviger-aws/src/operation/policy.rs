@@ -13,16 +13,16 @@ use claviger_core::grant::{Conditions, Selector};
 use claviger_core::port::store::Page;
 use claviger_core::{KeyId, Name, Timestamp};
 use claviger_service::operation::{NamedGrant, NewGrant, ReadKeyGrants, ReplaceDelegatedGrants};
-use claviger_service::{Obstacle, PrincipalRef};
+use claviger_service::{KeyRef, Obstacle, PrincipalRef};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value, json};
 
 use super::Answered;
-use super::key::{by_id, page};
+use super::key::page;
 use crate::answer::Answer;
 use crate::error::{AwsError, code};
 use crate::names;
-use crate::realm::{Realm, Wanted};
+use crate::realm::Realm;
 use crate::session::Session;
 use crate::wire::{Never, Violations, marker};
 
@@ -369,17 +369,17 @@ fn write_conditions(conditions: &Conditions) -> Map<String, Value> {
 
 /// Gives a key the rights that a policy says, and takes those that it does not say any more.
 pub(crate) async fn apply(session: &Session<'_>, key: KeyId, policy: Policy) -> Result<(), AwsError> {
-    let wanted = by_id(session.realm(), key);
+    let wanted = KeyRef::Id(key);
     replace(session, &wanted, policy).await.map(drop)
 }
 
 async fn replace(
     session: &Session<'_>,
-    wanted: &Wanted,
+    wanted: &KeyRef,
     grants: Policy,
 ) -> Result<claviger_service::Released<()>, AwsError> {
     let replace = ReplaceDelegatedGrants {
-        key: wanted.key.clone(),
+        key: wanted.clone(),
         prefix: PREFIX,
         grants,
         reason: "given by the key policy".to_owned(),
@@ -425,7 +425,7 @@ pub(crate) async fn get(session: &Session<'_>, input: GetInput) -> Answered {
     let mut after = None;
     loop {
         let page = Page { after, limit: 1000 };
-        let read = ReadKeyGrants { key: wanted.key.clone(), principal: None, page };
+        let read = ReadKeyGrants { key: wanted.clone(), principal: None, page };
         let done = session.perform(&wanted, read).await?;
         after = done.output.last().map(|last| last.grant.id);
         let full = done.output.len() == 1000;
@@ -482,7 +482,7 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     // One page holds them all: no list ever gave a marker.
     marker::read::<Never>(input.marker.as_deref())?;
     let page_of = Page { after: None, limit: 1 };
-    let read = ReadKeyGrants { key: wanted.key.clone(), principal: None, page: page_of };
+    let read = ReadKeyGrants { key: wanted.clone(), principal: None, page: page_of };
     let done = session.perform(&wanted, read).await?;
     Ok(Answer::json(&page("PolicyNames", json!([NAME]), None))?.recorded(done.receipt))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use claviger_core::key::{KeyRecord, KeyVersion, Rotation};
 use claviger_core::{Spec, Timestamp};
+use claviger_service::KeyRef;
 use claviger_service::operation::{DescribeKey, KeyPatch, RotateKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,15 +14,15 @@ use super::key::{self, OfKey, is_imported, next_marker, page, update};
 use crate::answer::Answer;
 use crate::error::{AwsError, code};
 use crate::names;
-use crate::realm::{Realm, Wanted};
+use crate::realm::Realm;
 use crate::session::Session;
 use crate::wire::{Violations, marker, seconds};
 
 const DAY: u64 = 86_400;
 
 /// The key, if AWS KMS knows rotation of such keys.
-async fn rotating(session: &Session<'_>, wanted: &Wanted) -> Result<std::sync::Arc<KeyRecord>, AwsError> {
-    let record = session.perform(wanted, DescribeKey { key: wanted.key.clone() }).await?.output;
+async fn rotating(session: &Session<'_>, wanted: &KeyRef) -> Result<std::sync::Arc<KeyRecord>, AwsError> {
+    let record = session.perform(wanted, DescribeKey { key: wanted.clone() }).await?.output;
     if record.key.spec != Spec::Aes256Gcm {
         let arn = session.realm().key_arn(record.key.id);
         return Err(AwsError::unsupported(format!("{arn} is not a symmetric encryption key.")));
@@ -85,14 +86,14 @@ pub(crate) async fn disable(session: &Session<'_>, input: OfKey) -> Answered {
     set(session, &wanted, None).await
 }
 
-async fn set(session: &Session<'_>, wanted: &Wanted, period: Option<Duration>) -> Answered {
+async fn set(session: &Session<'_>, wanted: &KeyRef, period: Option<Duration>) -> Answered {
     let patch = KeyPatch { rotation_period: Some(period), ..KeyPatch::default() };
     update(session, wanted, patch, None).await
 }
 
 pub(crate) async fn status(session: &Session<'_>, input: OfKey) -> Answered {
     let wanted = input.wanted(session)?;
-    let done = session.perform(&wanted, DescribeKey { key: wanted.key.clone() }).await?;
+    let done = session.perform(&wanted, DescribeKey { key: wanted.clone() }).await?;
     let record = &done.output;
     let arn = session.realm().key_arn(record.key.id);
     if record.key.spec != Spec::Aes256Gcm {
@@ -120,7 +121,7 @@ pub(crate) async fn rotate_on_demand(session: &Session<'_>, input: OfKey) -> Ans
         let message = format!("No available key material pending rotation for the key: {arn}.");
         return Err(AwsError::new(code::INVALID_STATE, message));
     }
-    let done = session.perform(&wanted, RotateKey { key: wanted.key.clone() }).await?;
+    let done = session.perform(&wanted, RotateKey { key: wanted.clone() }).await?;
     Ok(Answer::json(&json!({ "KeyId": arn }))?.recorded(done.receipt))
 }
 
@@ -143,7 +144,7 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     violations.done()?;
     let wanted = session.realm().wanted(&key)?;
     let after = marker::read::<u32>(input.marker.as_deref())?.unwrap_or(0);
-    let done = session.perform(&wanted, DescribeKey { key: wanted.key.clone() }).await?;
+    let done = session.perform(&wanted, DescribeKey { key: wanted.clone() }).await?;
     let record = &done.output;
     if record.key.spec != Spec::Aes256Gcm {
         let arn = session.realm().key_arn(record.key.id);

@@ -16,7 +16,7 @@ use super::Answered;
 use crate::answer::Answer;
 use crate::error::{AwsError, code};
 use crate::names;
-use crate::realm::{Realm, Wanted};
+use crate::realm::Realm;
 use crate::session::Session;
 use crate::wire::{Blob, Pairs, Violations, base64, context, grant_tokens, no_recipient};
 
@@ -69,7 +69,7 @@ pub(crate) async fn encrypt(session: &Session<'_>, input: EncryptInput) -> Answe
     let wanted = session.realm().wanted(&key)?;
     let context = context(input.encryption_context.as_ref())?;
     let what = Encrypt { plaintext: plaintext.into_bytes(), context, algorithm: Some(algorithm) };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
+    let done = session.perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run).await?;
     let answer = Used {
         key_id: session.realm().key_arn(done.output.key),
         encryption_algorithm: Some(name),
@@ -108,7 +108,7 @@ fn opener(
     named: Option<&str>,
     ciphertext: &Blob,
     algorithm: EncryptionAlgorithm,
-) -> Result<Wanted, AwsError> {
+) -> Result<KeyRef, AwsError> {
     if let Some(named) = named {
         return realm.wanted(named);
     }
@@ -119,7 +119,7 @@ fn opener(
     let (header, _) = Header::parse(ciphertext.as_slice()).map_err(|_| does_not_open())?;
     let key = KeyRef::Id(KeyId::from_bytes(header.key_id));
     // A key that is not there, or that nobody may know of, is told like bytes that are nobody's.
-    Ok(Wanted { key, missing: String::new() })
+    Ok(key)
 }
 
 /// A header that names no key here: AWS KMS says no more than that it does not open.
@@ -151,7 +151,7 @@ pub(crate) async fn decrypt(session: &Session<'_>, input: DecryptInput) -> Answe
     let context = context(input.encryption_context.as_ref())?;
     let what = Decrypt { ciphertext: ciphertext.into_bytes(), context, algorithm: Some(algorithm) };
     let done = session
-        .perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run)
+        .perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run)
         .await
         .map_err(|error| unopened(error, input.key_id.is_some()))?;
     let symmetric = algorithm == EncryptionAlgorithm::SymmetricDefault;
@@ -217,13 +217,13 @@ pub(crate) async fn re_encrypt(session: &Session<'_>, input: ReEncryptInput) -> 
         algorithm: Some(from),
     };
     let context = context(input.destination_encryption_context.as_ref())?;
-    let opened = session.try_perform(Use::new(source.key.clone(), what), input.dry_run == Some(true)).await;
+    let opened = session.try_perform(Use::new(source.clone(), what), input.dry_run == Some(true)).await;
     let opened = match opened {
         Ok(opened) => opened,
         // Of two uses that would both be done only the second can be asked for by itself: nothing was opened for it.
         Err(error) if error.kind() == ErrorKind::DryRun => {
             let what = ReencryptInto { transit: InTransit::nothing(), context, algorithm: Some(into) };
-            let asked = Use::new(destination.key.clone(), what);
+            let asked = Use::new(destination.clone(), what);
             return session
                 .perform_or_try(&destination, asked, Some(true))
                 .await
@@ -237,7 +237,7 @@ pub(crate) async fn re_encrypt(session: &Session<'_>, input: ReEncryptInput) -> 
     let (source_key, source_version) = (opened.output.key(), opened.output.version());
     let what = ReencryptInto { transit: opened.output, context, algorithm: Some(into) };
     let done =
-        session.perform_or_try(&destination, Use::new(destination.key.clone(), what), input.dry_run).await?;
+        session.perform_or_try(&destination, Use::new(destination.clone(), what), input.dry_run).await?;
     let mut answer = json!({
         "CiphertextBlob": base64(&done.output.ciphertext),
         "SourceKeyId": realm.key_arn(source_key),
@@ -269,7 +269,7 @@ pub(crate) struct DataKeyInput {
 
 impl DataKeyInput {
     /// Key, length and context.
-    fn read(&self, realm: &Realm) -> Result<(Wanted, u32, claviger_crypto::envelope::Context), AwsError> {
+    fn read(&self, realm: &Realm) -> Result<(KeyRef, u32, claviger_crypto::envelope::Context), AwsError> {
         let mut violations = Violations::default();
         let key = violations.key_id(self.key_id.clone());
         if let Some(spec) = &self.key_spec {
@@ -298,7 +298,7 @@ impl DataKeyInput {
 pub(crate) async fn generate_data_key(session: &Session<'_>, input: DataKeyInput) -> Answered {
     let (wanted, bytes, context) = input.read(session.realm())?;
     let what = GenerateDataKey { bytes, context, algorithm: Some(EncryptionAlgorithm::SymmetricDefault) };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
+    let done = session.perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run).await?;
     let answer = json!({
         "KeyId": session.realm().key_arn(done.output.key),
         "CiphertextBlob": base64(&done.output.ciphertext),
@@ -317,7 +317,7 @@ pub(crate) async fn generate_data_key_without_plaintext(
         context,
         algorithm: Some(EncryptionAlgorithm::SymmetricDefault),
     };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
+    let done = session.perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run).await?;
     let answer = json!({
         "KeyId": session.realm().key_arn(done.output.key),
         "CiphertextBlob": base64(&done.output.ciphertext),
@@ -374,7 +374,7 @@ pub(crate) async fn derive_shared_secret(session: &Session<'_>, input: DeriveInp
     let wanted = session.realm().wanted(&key)?;
     let what = Agree { peer: peer.into_bytes(), version: None };
     let done = session
-        .perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run)
+        .perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run)
         .await
         // A peer's key that does not fit is no ciphertext to this protocol.
         .map_err(|error| match error.code() {
@@ -406,7 +406,7 @@ pub(crate) async fn encapsulate(session: &Session<'_>, input: EncapsulateInput) 
     violations.done()?;
     tokens?;
     let wanted = session.realm().wanted(&key)?;
-    let what = Use::new(wanted.key.clone(), Encapsulate {});
+    let what = Use::new(wanted.clone(), Encapsulate {});
     let done = session.perform_or_try(&wanted, what, input.dry_run).await?;
     let answer = json!({
         "KeyId": session.realm().key_arn(done.output.key),
@@ -438,7 +438,7 @@ pub(crate) async fn decapsulate(session: &Session<'_>, input: DecapsulateInput) 
     let wanted = session.realm().wanted(&key)?;
     let what = Decapsulate { ciphertext: ciphertext.into_bytes(), version: None };
     let done = session
-        .perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run)
+        .perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run)
         .await
         // A capsule of another length is one of another key.
         .map_err(|error| match error.code() {

@@ -66,7 +66,7 @@ pub(crate) async fn sign(session: &Session<'_>, input: SignInput) -> Answered {
     tokens?;
     let wanted = session.realm().wanted(&key)?;
     let what = Sign { algorithm: Some(algorithm), message: message.into_bytes(), prehashed };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
+    let done = session.perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run).await?;
     let answer = json!({
         "KeyId": session.realm().key_arn(done.output.key),
         "Signature": base64(&done.output.signature),
@@ -106,7 +106,7 @@ pub(crate) async fn verify(session: &Session<'_>, input: VerifyInput) -> Answere
         signature: signature.into_bytes(),
         version: None,
     };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.key.clone(), what), input.dry_run).await?;
+    let done = session.perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run).await?;
     if !done.output.valid {
         return Err(AwsError::new(code::INVALID_SIGNATURE, "").recorded(done.receipt.index()));
     }
@@ -132,7 +132,7 @@ pub(crate) async fn public_key(session: &Session<'_>, input: PublicKeyInput) -> 
     violations.done()?;
     tokens?;
     let wanted = session.realm().wanted(&key)?;
-    let read = ReadPublicKey { key: wanted.key.clone(), version: None, in_use: true };
+    let read = ReadPublicKey { key: wanted.clone(), version: None, in_use: true };
     let done = session.perform(&wanted, read).await?;
     let found = &done.output;
     let (Some(spec), Some(usage)) = (names::spec(found.spec), names::usage(found.purpose)) else {

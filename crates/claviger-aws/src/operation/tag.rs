@@ -1,6 +1,7 @@
 //! Tags: the labels of keys.
 
 use claviger_core::key::Labels;
+use claviger_service::KeyRef;
 use claviger_service::operation::{DescribeKey, KeyPatch};
 use serde::Deserialize;
 use serde_json::json;
@@ -10,7 +11,6 @@ use super::key::{next_marker, page, update};
 use crate::answer::Answer;
 use crate::error::{AwsError, code};
 use crate::names;
-use crate::realm::Wanted;
 use crate::session::Session;
 use crate::wire::{Violations, marker};
 
@@ -94,11 +94,11 @@ const ATTEMPTS: usize = 8;
 /// Changes the labels of a key as they are at that moment.
 async fn change(
     session: &Session<'_>,
-    wanted: &Wanted,
+    wanted: &KeyRef,
     change: impl Fn(&Labels) -> Result<Labels, AwsError>,
 ) -> Answered {
     for _ in 1..ATTEMPTS {
-        let record = session.perform(wanted, DescribeKey { key: wanted.key.clone() }).await?.output;
+        let record = session.perform(wanted, DescribeKey { key: wanted.clone() }).await?.output;
         let patch = KeyPatch { labels: Some(change(&record.key.labels)?), ..KeyPatch::default() };
         match update(session, wanted, patch, Some(record.key.revision)).await {
             // The key was changed since it was read.
@@ -186,7 +186,7 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     violations.done()?;
     let wanted = session.realm().wanted_by_id(&key)?;
     let after = marker::read::<String>(input.marker.as_deref())?;
-    let done = session.perform(&wanted, DescribeKey { key: wanted.key.clone() }).await?;
+    let done = session.perform(&wanted, DescribeKey { key: wanted.clone() }).await?;
     let behind = |key: &str| after.as_deref().is_none_or(|after| key > after);
     let most = usize::try_from(limit).unwrap_or(MOST) + 1;
     let pairs = done.output.key.labels.pairs().iter();

@@ -1,5 +1,7 @@
 //! The form of a request that is signed: method, path, query, signed headers, their names, digest of the body.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::claim::Claim;
@@ -14,8 +16,8 @@ const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 /// The canonical request.
 pub(super) fn request(
     received: &Received<'_>,
-    claim: &Claim,
-    body_digest: &str,
+    claim: &Claim<'_>,
+    body_digest: &[u8],
 ) -> Result<Vec<u8>, SigV4Error> {
     let mut out = Vec::with_capacity(1024);
     for line in [received.method, &path(received.path), &query(received, claim.is_presigned())] {
@@ -23,16 +25,13 @@ pub(super) fn request(
         out.push(b'\n');
     }
     for name in &claim.signed_headers {
-        let values = received.signed_values(name);
-        if values.is_empty() {
-            return Err(SigV4Error::Incomplete(Part::Header));
-        }
-        out.extend_from_slice(name.as_str().as_bytes());
+        let mut values = received.signed_values(name);
+        let first = values.next().ok_or(SigV4Error::Incomplete(Part::Header))?;
+        out.extend_from_slice(name.as_bytes());
         out.push(b':');
-        for (at, value) in values.iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
+        push_collapsed(&mut out, first);
+        for value in values {
+            out.push(b',');
             push_collapsed(&mut out, value);
         }
         out.push(b'\n');
@@ -40,12 +39,15 @@ pub(super) fn request(
     out.push(b'\n');
     out.extend_from_slice(claim.signed_header_names.as_bytes());
     out.push(b'\n');
-    out.extend_from_slice(body_digest.as_bytes());
+    out.extend_from_slice(body_digest);
     Ok(out)
 }
 
 /// The path without empty and dot segments, encoded once more than it came.
-pub(super) fn path(received: &str) -> String {
+pub(super) fn path(received: &str) -> Cow<'_, str> {
+    if received == "/" {
+        return Cow::Borrowed(received);
+    }
     let mut segments = Vec::new();
     for segment in received.split('/') {
         match segment {
@@ -62,7 +64,7 @@ pub(super) fn path(received: &str) -> String {
     if ends_open && !segments.is_empty() {
         path.push('/');
     }
-    percent_encode(path.as_bytes(), RESERVED_IN_PATH).to_string()
+    Cow::Owned(percent_encode(path.as_bytes(), RESERVED_IN_PATH).to_string())
 }
 
 /// The query in the order of encoded names, then values; a presigned one without its signature.

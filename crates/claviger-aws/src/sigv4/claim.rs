@@ -36,15 +36,15 @@ const PARAMETERS: [&str; 8] = [
 ];
 
 /// What a request claims.
-pub(super) struct Claim {
-    pub(super) access_key_id: String,
+pub(super) struct Claim<'a> {
+    pub(super) access_key_id: &'a str,
     pub(super) scope: Scope,
     pub(super) signed_at: Timestamp,
     pub(super) presigned_for: Option<Duration>,
-    pub(super) session_token: Option<Vec<u8>>,
+    pub(super) session_token: Option<&'a [u8]>,
     /// As it came: names joined by `;`.
-    pub(super) signed_header_names: String,
-    pub(super) signed_headers: Vec<HeaderName>,
+    pub(super) signed_header_names: &'a str,
+    pub(super) signed_headers: Vec<&'a str>,
     pub(super) signature: [u8; 32],
 }
 
@@ -55,9 +55,9 @@ struct Texts<'a> {
     signature: &'a str,
 }
 
-impl Claim {
+impl<'a> Claim<'a> {
     /// Finds the claim, which must be one.
-    pub(super) fn find(received: &Received<'_>) -> Result<Self, SigV4Error> {
+    pub(super) fn find(received: &'a Received<'_>) -> Result<Self, SigV4Error> {
         let is_parameter = |(name, _): &Pair| PARAMETERS.iter().any(|known| known.as_bytes() == name);
         let in_query = received.query.iter().any(is_parameter);
         match (received.headers.get(AUTHORIZATION), in_query) {
@@ -72,7 +72,7 @@ impl Claim {
         self.presigned_for.is_some()
     }
 
-    fn in_header(received: &Received<'_>, value: &HeaderValue) -> Result<Self, SigV4Error> {
+    fn in_header(received: &'a Received<'_>, value: &'a HeaderValue) -> Result<Self, SigV4Error> {
         let texts = Texts::of_header(value)?;
         let signed_at = match (received.header(AMZ_DATE), received.header(DATE.as_str())) {
             (Some(at), _) => instant::parse(at.as_bytes()),
@@ -80,11 +80,11 @@ impl Claim {
             (None, None) => return Err(SigV4Error::Incomplete(Part::Date)),
         };
         let signed_at = signed_at.ok_or(SigV4Error::Malformed(Part::Date))?;
-        let token = received.header(SECURITY_TOKEN).map(|token| token.as_bytes().to_vec());
+        let token = received.header(SECURITY_TOKEN).map(HeaderValue::as_bytes);
         Self::new(&texts, signed_at, None, token)
     }
 
-    fn in_query(received: &Received<'_>) -> Result<Self, SigV4Error> {
+    fn in_query(received: &'a Received<'_>) -> Result<Self, SigV4Error> {
         let find = |name, part| received.parameter(name, part);
         let load = |name, part| text(find(name, part)?.ok_or(SigV4Error::Incomplete(part))?, part);
         if load("X-Amz-Algorithm", Part::Algorithm)? != ALGORITHM {
@@ -105,15 +105,15 @@ impl Claim {
         let seconds = instant::number(load("X-Amz-Expires", Part::Expires)?.as_bytes());
         let span = seconds.map(Duration::from_secs).filter(|span| !span.is_zero() && *span <= PRESIGNED_MAX);
         let span = span.ok_or(SigV4Error::Malformed(Part::Expires))?;
-        let token = find("X-Amz-Security-Token", Part::SecurityToken)?.map(<[u8]>::to_vec);
+        let token = find("X-Amz-Security-Token", Part::SecurityToken)?;
         Self::new(&texts, signed_at, Some(span), token)
     }
 
     fn new(
-        texts: &Texts<'_>,
+        texts: &Texts<'a>,
         signed_at: Timestamp,
         presigned_for: Option<Duration>,
-        session_token: Option<Vec<u8>>,
+        session_token: Option<&'a [u8]>,
     ) -> Result<Self, SigV4Error> {
         let (id, scope) = texts.credential.split_once('/').ok_or(SigV4Error::Malformed(Part::Credential))?;
         let is_lawful = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
@@ -121,20 +121,20 @@ impl Claim {
             return Err(SigV4Error::Malformed(Part::Credential));
         }
         Ok(Self {
-            access_key_id: id.to_owned(),
+            access_key_id: id,
             scope: scope.parse().map_err(|_| SigV4Error::Malformed(Part::Credential))?,
             signed_at,
             presigned_for,
             session_token,
-            signed_header_names: texts.signed_headers.to_owned(),
+            signed_header_names: texts.signed_headers,
             signed_headers: header_names(texts.signed_headers)?,
             signature: signature(texts.signature)?,
         })
     }
 
     /// Is everything signed that must be: host, date, each `x-amz-` header, and the body as a whole?
-    pub(super) fn covers(&self, received: &Received<'_>, body_digest: &str) -> Result<(), SigV4Error> {
-        let is_signed = |name: &HeaderName| self.signed_headers.contains(name);
+    pub(super) fn covers(&self, received: &Received<'_>, body_digest: &[u8]) -> Result<(), SigV4Error> {
+        let is_signed = |name: &HeaderName| self.signed_headers.contains(&name.as_str());
         if !is_signed(&HOST) {
             return Err(SigV4Error::Unsigned(Part::Host));
         }
@@ -152,9 +152,9 @@ impl Claim {
     }
 }
 
-fn covers_body(named: &[u8], body_digest: &str) -> Result<(), SigV4Error> {
+fn covers_body(named: &[u8], body_digest: &[u8]) -> Result<(), SigV4Error> {
     match named {
-        named if named == body_digest.as_bytes() => Ok(()),
+        named if named == body_digest => Ok(()),
         named if named == b"UNSIGNED-PAYLOAD" || named.starts_with(b"STREAMING-") => {
             Err(SigV4Error::UnsignedPayload)
         }
@@ -196,17 +196,18 @@ impl<'a> Texts<'a> {
 }
 
 /// Names in lower case, ascending, each once. The claim itself cannot be among them.
-fn header_names(text: &str) -> Result<Vec<HeaderName>, SigV4Error> {
-    let malformed = || SigV4Error::Malformed(Part::SignedHeaders);
+fn header_names(text: &str) -> Result<Vec<&str>, SigV4Error> {
     let names: Vec<_> = text.split(';').take(MAX_SIGNED_HEADERS + 1).collect();
-    if names.len() > MAX_SIGNED_HEADERS || !names.is_sorted_by(|a, b| a < b) {
-        return Err(malformed());
-    }
-    let names: Result<Vec<_>, _> = names
-        .iter()
-        .map(|name| HeaderName::from_lowercase(name.as_bytes()).map_err(|_| malformed()))
-        .collect();
-    names.and_then(|names| if names.contains(&AUTHORIZATION) { Err(malformed()) } else { Ok(names) })
+    let is_lawful =
+        |name: &&str| !name.is_empty() && name.bytes().all(is_of_name) && *name != AUTHORIZATION.as_str();
+    let lawful =
+        names.len() <= MAX_SIGNED_HEADERS && names.is_sorted_by(|a, b| a < b) && names.iter().all(is_lawful);
+    if lawful { Ok(names) } else { Err(SigV4Error::Malformed(Part::SignedHeaders)) }
+}
+
+/// May it stand in the name of a header (RFC 9110, 5.6.2), in lower case?
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// 64 digits of lower-case hexadecimal.

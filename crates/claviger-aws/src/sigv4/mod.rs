@@ -41,15 +41,17 @@ use received::Received;
 pub fn read(parts: &Parts, body: &[u8], audience: &Audience) -> Result<SignedRequest, SigV4Error> {
     let received = Received::new(parts)?;
     let claim = Claim::find(&received)?;
-    let body_digest = hex::encode(sha256(body));
+    let mut body_digest = [0; 64];
+    // Twice as many digits as bytes always fit.
+    let _ = hex::encode_to_slice(sha256(body), &mut body_digest);
     claim.covers(&received, &body_digest)?;
     let canonical = canonical::request(&received, &claim, &body_digest)?;
     Ok(SignedRequest {
-        access_key: access_key::digest_of(&claim.access_key_id),
+        access_key: access_key::digest_of(claim.access_key_id),
         scope: claim.scope,
         signed_at: claim.signed_at,
         presigned_for: claim.presigned_for,
-        session: claim.session_token.as_deref().map(access_key::session_digest_of),
+        session: claim.session_token.map(access_key::session_digest_of),
         canonical: sha256(&canonical),
         signature: claim.signature,
         audience: audience.clone(),

@@ -53,11 +53,10 @@ impl<'a> Received<'a> {
     }
 
     /// All values of a header that is signed; the host may have come beside the headers.
-    pub(super) fn signed_values(&self, name: &HeaderName) -> Vec<&'a [u8]> {
-        if *name == HOST {
-            return vec![self.host];
-        }
-        self.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
+    pub(super) fn signed_values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let is_host = name == HOST.as_str();
+        let others = (!is_host).then(|| self.headers.get_all(name).iter().map(HeaderValue::as_bytes));
+        is_host.then_some(self.host).into_iter().chain(others.into_iter().flatten())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Applications that sign: what passes, what refuses, and what is left of a secret.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_access::Presented;
@@ -83,7 +84,7 @@ async fn make(house: &House, who: &str, what: NewCredential) -> Result<NewlyMade
 async fn call(house: &House, key: KeyRef, request: SignedRequest) -> Result<u64, ServiceError> {
     let what = Encrypt { plaintext: vec![0; 16].into(), context: Default::default(), algorithm: None };
     let call = Call {
-        presented: Presented::Signed(Box::new(request)),
+        presented: Presented::Signed(Arc::new(request)),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
         door: Door::Mixed,
         dry_run: false,
@@ -242,7 +243,7 @@ async fn nothing_of_a_secret_is_kept_or_printed() {
     let forged = SignedRequest { canonical: [1; 32], ..signer.now(&house) };
     let refused = call(&house, key.clone(), forged.clone()).await.unwrap_err();
     call(&house, key, signer.now(&house)).await.unwrap();
-    let printed = format!("{made:?} {refused:?} {refused} {:?}", Presented::Signed(Box::new(forged)));
+    let printed = format!("{made:?} {refused:?} {refused} {:?}", Presented::Signed(Arc::new(forged)));
     let House { road, directory, .. } = house;
     road.stop().await;
     let mut kept = Vec::new();

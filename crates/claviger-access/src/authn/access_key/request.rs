@@ -84,7 +84,8 @@ fn is_name(text: &str) -> bool {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.steps().join("/"))
+        let [date, region, service, end] = self.steps();
+        write!(f, "{date}/{region}/{service}/{end}")
     }
 }
 
@@ -163,9 +164,17 @@ impl SignedRequest {
     /// What the secret has to have signed.
     #[must_use]
     pub fn string_to_sign(&self) -> String {
-        let (at, scope, canonical) =
-            (instant::format(self.signed_at), &self.scope, hex::encode(self.canonical));
-        format!("{ALGORITHM}\n{at}\n{scope}\n{canonical}")
+        let at = instant::format(self.signed_at);
+        let mut canonical = [0; 64];
+        // Twice as many digits as bytes always fit.
+        let _ = hex::encode_to_slice(self.canonical, &mut canonical);
+        let canonical = std::str::from_utf8(&canonical).unwrap_or_default();
+        let mut text = String::with_capacity(256);
+        let [date, region, service, end] = self.scope.steps();
+        for part in [ALGORITHM, "\n", &at, "\n", date, "/", region, "/", service, "/", end, "\n", canonical] {
+            text.push_str(part);
+        }
+        text
     }
 
     /// Does the session token belong to a key that is kept with that digest?

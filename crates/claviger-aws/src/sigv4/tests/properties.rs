@@ -126,7 +126,7 @@ proptest! {
         prop_assume!(target.is_ok());
         let target = target.unwrap();
         // What a dot segment takes away again is not signed.
-        let path = |uri: &http::Uri| crate::sigv4::canonical::path(uri.path());
+        let path = |uri: &http::Uri| crate::sigv4::canonical::path(uri.path()).into_owned();
         let same = path(&target) == path(request.uri()) && target.query() == request.uri().query();
         prop_assume!(!same);
         *request.uri_mut() = target;
