@@ -1,7 +1,7 @@
 //! Disks that are full, read-only or damaged: a clear word on what to do, no result without its entry, and nothing lost.
 
 use crate::evidence::Evidence;
-use crate::load::{Answered, Load};
+use crate::load::{Answered, Load, Worker};
 use crate::serving::{Ended, Serving, Site};
 use crate::volume::Volume;
 
@@ -37,16 +37,18 @@ impl Disk {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         if output.status.success() { Ok(()) } else { Err(format!("{:?} {said}", output.status.code())) }
     }
-
-    /// Encrypts until that is refused; gives what was said.
-    fn refusal(&self) -> String {
-        (0..200).find_map(|_| self.encrypt().err()).unwrap()
-    }
 }
 
 fn load(site: &Site, round: u32) -> Vec<Answered> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(Load::some(site, round))
+}
+
+/// Encrypts until no more is to be had of the server.
+fn encrypt_to_the_end(site: &Site, round: u32) -> Vec<Answered> {
+    let encrypt = |worker: Worker| async move { worker.encrypt("orders/main").await };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async { Load::alone(site, round, encrypt).end().await })
 }
 
 #[test]
@@ -56,13 +58,15 @@ fn full_disk_is_told_and_service_resumes_by_itself() {
     let mut evidence = Evidence::begin(&disk.site);
     let mut answered = load(&disk.site, 1);
     disk.volume.fill();
-    let refusal = disk.refusal();
+    // The files have room within themselves for some more.
+    answered.extend(encrypt_to_the_end(&disk.site, 2));
+    let refusal = disk.encrypt().unwrap_err();
     assert!(refusal.contains("unavailable") && refusal.contains("nothing was done"), "{refusal}");
     let said = serving.said();
     assert!(said.contains("no space is left") && said.contains("goes on by itself"), "{said}");
     disk.volume.empty();
     assert_eq!(disk.encrypt(), Ok(()));
-    answered.extend(load(&disk.site, 2));
+    answered.extend(load(&disk.site, 3));
     evidence.hold(&disk.site, &answered);
 
     // No start begins without room for its own entry.
@@ -106,11 +110,7 @@ fn files_that_are_moved_away_are_told_and_nothing_is_answered_that_is_not_in_the
         for file in *moved {
             std::fs::rename(site.deployed("data").join(file), site.path(file)).unwrap();
         }
-        let on_main = |site: &Site, round| {
-            Load::alone(site, round, |worker| async move { worker.encrypt("orders/main").await }).end()
-        };
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        answered.extend(runtime.block_on(async { on_main(&site, 2 * round + 1).await }));
+        answered.extend(encrypt_to_the_end(&site, 2 * round + 1));
         let ended = serving.wait();
         assert_eq!(ended.status.code(), Some(1), "{ended:?}");
         assert!(

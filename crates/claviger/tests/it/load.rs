@@ -58,7 +58,7 @@ pub(crate) struct Worker {
     tell: UnboundedSender<Answered>,
 }
 
-/// Nothing more is to be had of this server.
+/// Nothing more is to be had of this server: it has ended, or it cannot record.
 #[derive(Debug)]
 pub(crate) struct Gone;
 
@@ -173,6 +173,8 @@ impl Worker {
                 let ciphertext = ciphertext(&answer.value);
                 (Answered { op, outcome: Outcome::Ok, key, entry, receipt, ciphertext }, Some(answer.value))
             }
+            // Nothing was done, so there is nothing to remember.
+            Err(ClientError::Problem(problem)) if problem.code == "unavailable" => return Err(Gone),
             Err(ClientError::Problem(problem)) => {
                 let (outcome, entry) = (outcome_of(op, &problem), problem.entry.unwrap());
                 (Answered { op, outcome, key, entry, receipt: None, ciphertext: None }, None)
