@@ -40,7 +40,7 @@ pub fn body(realm: &Realm, operation: &str, bytes: &[u8]) -> Result<(), AwsError
 /// # Errors
 /// The exception that such a policy is answered with.
 pub fn key_policy(realm: &Realm, text: &str) -> Result<String, AwsError> {
-    let grants: Vec<_> = policy::read(realm, text)?.into_iter().filter_map(given).collect();
+    let grants: Vec<_> = policy::read(realm, text)?.grants.into_iter().filter_map(given).collect();
     Ok(policy::write(realm, &grants).to_string())
 }
 

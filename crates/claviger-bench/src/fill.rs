@@ -97,6 +97,7 @@ async fn create(road: Road, presented: Presented, next: Arc<AtomicU32>, keys: u3
             rotation_period: None,
             activate: true,
             origin: claviger_core::key::Origin::Generated,
+            rights: None,
         };
         let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let (request_id, idempotency_key) = (None, None);

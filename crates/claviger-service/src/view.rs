@@ -6,6 +6,7 @@ use claviger_access::{Authorizer, Caller, Decision, DenyReason, RequestContext};
 use claviger_core::change::{Change, IdempotencyRecord};
 use claviger_core::grant::Grant;
 use claviger_core::key::{KeyRecord, KeyRing, KeyVersion};
+use claviger_core::permit::Permit;
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::port::{Handle, Provider, Store};
 use claviger_core::target::Target;
@@ -89,13 +90,13 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// As if he had asked for that key alone.
-    pub(crate) async fn may(&self, action: Action, record: &Arc<KeyRecord>) -> Result<(), ServiceError> {
+    pub(crate) async fn may(&self, action: Action, record: &Arc<KeyRecord>) -> Result<Permit, ServiceError> {
         let (key, ring) = (record.key.id, record.ring.id);
         let grants = self.store().list_grants_for(self.caller.principal().id, Some(key), ring).await?;
         let target = Target::Key(Arc::clone(record));
         let request = RequestContext::at(self.now);
         match self.authorizer.decide(self.caller, action, &target, &grants, &request) {
-            Decision::Permit { .. } => Ok(()),
+            Decision::Permit { permit, .. } => Ok(permit),
             Decision::Deny(denial) if denial.hidden => Err(ServiceError::not_found()),
             Decision::Deny(denial) => {
                 let message = format!("you may not do this to the other key: {}", denial.reason);

@@ -13,6 +13,12 @@ def policy_of(kms, key):
     return json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
 
 
+def all_keys(kms):
+    """The identifiers of all keys."""
+    pages = kms.get_paginator("list_keys").paginate()
+    return {key["KeyId"] for page in pages for key in page["Keys"]}
+
+
 @covers("GetKeyPolicy", params=["KeyId", "PolicyName"])
 @covers("ListKeyPolicies", params=["KeyId"])
 def test_key_has_one_policy_named_default(kms, new_key):
@@ -82,6 +88,10 @@ def test_principal_that_does_not_exist_is_refused(kms, new_key, myself):
     policy["Statement"].append(statement)
     with refused("MalformedPolicyDocumentException"):
         kms.put_key_policy(KeyId=key, Policy=json.dumps(policy))
+    before = all_keys(kms)
+    with refused("MalformedPolicyDocumentException"):
+        kms.create_key(Policy=json.dumps(policy))
+    assert all_keys(kms) == before
 
 
 def unmappable(myself):

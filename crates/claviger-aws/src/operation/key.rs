@@ -97,7 +97,7 @@ pub(crate) async fn create(session: &Session<'_>, input: Create) -> Answered {
     };
     let (spec, purpose) = kind(spec, input.key_usage.as_deref())?;
     let labels = tag::labels(&tags)?;
-    let policy = input.policy.as_deref().map(|text| policy::read(session.realm(), text)).transpose()?;
+    let rights = input.policy.as_deref().map(|text| policy::read(session.realm(), text)).transpose()?;
     let create = CreateKey {
         ring: ring(session, &labels).await?,
         name: None,
@@ -111,12 +111,12 @@ pub(crate) async fn create(session: &Session<'_>, input: Create) -> Answered {
         rotation_period: None,
         origin,
         activate: origin == Origin::Generated,
+        rights,
     };
     let missing = "the ring that the key should land in is not there, or you may not create keys in it";
-    let done = session.perform_at_large(create, missing).await?;
-    if let Some(policy) = policy {
-        policy::apply(session, done.output.key.id, policy).await?;
-    }
+    let done = session.try_perform(create, false).await;
+    let done =
+        done.map_err(|error| policy::fault(&error).unwrap_or_else(|| session.told(&error, missing)))?;
     let metadata = metadata(session.realm(), &done.output, session.now())?;
     Ok(Answer::json(&json!({ "KeyMetadata": metadata }))?.recorded(done.receipt))
 }

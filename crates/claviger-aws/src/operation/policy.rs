@@ -11,9 +11,9 @@ use std::marker::PhantomData;
 use claviger_core::action::Action;
 use claviger_core::grant::{Conditions, Selector};
 use claviger_core::port::store::Page;
-use claviger_core::{KeyId, Name, Timestamp};
-use claviger_service::operation::{NamedGrant, NewGrant, ReadKeyGrants, ReplaceDelegatedGrants};
-use claviger_service::{KeyRef, Obstacle, PrincipalRef};
+use claviger_core::{Name, Timestamp};
+use claviger_service::operation::{GrantSet, NamedGrant, NewGrant, ReadKeyGrants, ReplaceDelegatedGrants};
+use claviger_service::{ErrorKind, Obstacle, PrincipalRef, ServiceError};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value, json};
 
@@ -38,9 +38,6 @@ const CONTEXT: &str = "kms:EncryptionContext:";
 const LONGEST: usize = 131_072;
 /// Longest `Sid`.
 const LONGEST_SID: usize = 100;
-
-/// The rights that a policy gives.
-pub(crate) type Policy = Vec<NewGrant>;
 
 /// Holds a document against the service model.
 pub(crate) fn check(text: &str, violations: &mut Violations) {
@@ -141,7 +138,7 @@ impl<T> OneOrMore<T> {
 ///
 /// # Errors
 /// `MalformedPolicyDocumentException` for what is no policy, and for what grants do not say.
-pub(crate) fn read(realm: &Realm, text: &str) -> Result<Policy, AwsError> {
+pub(crate) fn read(realm: &Realm, text: &str) -> Result<GrantSet, AwsError> {
     let document: Document = serde_json::from_str(text).map_err(|error| {
         malformed(format!(
             "not a policy of the subset that is taken here, at line {}, column {}; see the documentation",
@@ -152,7 +149,7 @@ pub(crate) fn read(realm: &Realm, text: &str) -> Result<Policy, AwsError> {
     if document.version.is_some_and(|version| version != "2012-10-17") {
         return Err(malformed("Version must be 2012-10-17"));
     }
-    let mut policy = Vec::new();
+    let mut grants = Vec::new();
     let mut names = BTreeSet::new();
     let mut of_the_house = false;
     for (at, statement) in document.statement.into_vec().into_iter().enumerate() {
@@ -162,7 +159,7 @@ pub(crate) fn read(realm: &Realm, text: &str) -> Result<Policy, AwsError> {
         }
         let (rights, account) = statement.rights(realm, &sid)?;
         of_the_house |= account;
-        policy.extend(rights);
+        grants.extend(rights);
     }
     // The rights that the house gives are there whatever a policy says: one that does not say so would say less than holds.
     if !of_the_house {
@@ -170,7 +167,7 @@ pub(crate) fn read(realm: &Realm, text: &str) -> Result<Policy, AwsError> {
             "The new key policy will not allow you to update the key policy in the future.",
         ));
     }
-    Ok(policy)
+    Ok(GrantSet { prefix: PREFIX, grants, reason: "given by the key policy".to_owned() })
 }
 
 impl Statement {
@@ -367,30 +364,11 @@ fn write_conditions(conditions: &Conditions) -> Map<String, Value> {
     said
 }
 
-/// Gives a key the rights that a policy says, and takes those that it does not say any more.
-pub(crate) async fn apply(session: &Session<'_>, key: KeyId, policy: Policy) -> Result<(), AwsError> {
-    let wanted = KeyRef::Id(key);
-    replace(session, &wanted, policy).await.map(drop)
-}
-
-async fn replace(
-    session: &Session<'_>,
-    wanted: &KeyRef,
-    grants: Policy,
-) -> Result<claviger_service::Released<()>, AwsError> {
-    let replace = ReplaceDelegatedGrants {
-        key: wanted.clone(),
-        prefix: PREFIX,
-        grants,
-        reason: "given by the key policy".to_owned(),
-    };
-    let done = session.try_perform(replace, false).await;
-    done.map_err(|error| match error.kind() {
-        claviger_service::ErrorKind::NotFound if error.obstacle() == Some(Obstacle::NoPrincipal) => {
-            malformed("Policy contains a statement with one or more invalid principals.")
-        }
-        _ => session.told_of(&error, wanted),
-    })
+/// What is wrong with the policy itself, where that is why a call failed.
+pub(crate) fn fault(error: &ServiceError) -> Option<AwsError> {
+    let nobody = error.kind() == ErrorKind::NotFound && error.obstacle() == Some(Obstacle::NoPrincipal);
+    let told = || malformed("Policy contains a statement with one or more invalid principals.");
+    nobody.then(|| told().recorded_at(error.entry()))
 }
 
 fn policy_name(violations: &mut Violations, name: Option<&str>) {
@@ -459,8 +437,10 @@ pub(crate) async fn put(session: &Session<'_>, input: PutInput) -> Answered {
         return Err(AwsError::validation("The only policy name that can be put is default."));
     }
     let wanted = session.realm().wanted_by_id(&key)?;
-    let policy = read(session.realm(), &text)?;
-    let done = replace(session, &wanted, policy).await?;
+    // Gives the key the rights that the policy says, and takes those that it does not say any more.
+    let replace = ReplaceDelegatedGrants { key: wanted.clone(), set: read(session.realm(), &text)? };
+    let done = session.try_perform(replace, false).await;
+    let done = done.map_err(|error| fault(&error).unwrap_or_else(|| session.told_of(&error, &wanted)))?;
     Ok(Answer::empty().recorded(done.receipt))
 }
 
@@ -510,7 +490,7 @@ mod tests {
 
     #[test]
     fn the_policy_that_every_key_has_gives_nothing_of_its_own() {
-        assert!(read(&Realm::default(), &policy(json!([]))).unwrap().is_empty());
+        assert!(read(&Realm::default(), &policy(json!([]))).unwrap().grants.is_empty());
         let without = json!({ "Statement": allow(USER, json!("kms:Encrypt")) }).to_string();
         assert_eq!(read(&Realm::default(), &without).unwrap_err().code(), code::MALFORMED_POLICY);
     }
@@ -530,7 +510,7 @@ mod tests {
             },
         });
         let rights = read(&Realm::default(), &policy(json!([statement]))).unwrap();
-        let [right] = &rights[..] else { panic!("one right") };
+        let [right] = &rights.grants[..] else { panic!("one right") };
         assert_eq!(right.operations, [Action::Encrypt, Action::Reencrypt, Action::ReencryptInto]);
         assert_eq!(right.name, "key-policy/Use");
         assert_eq!(right.conditions.context_equals, [("tenant".to_owned(), "7".to_owned())]);

@@ -194,6 +194,7 @@ impl House {
             rotation_period: None,
             activate: true,
             origin: Origin::Generated,
+            rights: None,
         };
         self.ask("ada", create).await.unwrap().output
     }

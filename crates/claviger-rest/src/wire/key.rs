@@ -101,6 +101,7 @@ pub fn create_from_wire(wire: WireCreate) -> Result<CreateKey, Failure> {
         rotation_period: span(wire.rotation_period_seconds),
         activate: wire.activate,
         origin: claviger_core::key::Origin::Generated,
+        rights: None,
     })
 }
 

@@ -13,9 +13,11 @@ use claviger_core::port::provider::MaterialRequest;
 use claviger_core::principal::{PrincipalKind, Standing};
 use claviger_core::{Action, KeyId, KeyName, KeyVersionId, Name, PrincipalId, Purpose, Spec};
 
+use super::delegation::GrantSet;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::op_of;
+use crate::pipeline::submission::{Act, Note, reference};
 use crate::reference::{PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
 
@@ -46,6 +48,8 @@ pub struct CreateKey {
     pub activate: bool,
     /// Whether its material is made here or brought in.
     pub origin: Origin,
+    /// The rights on it that are there from the beginning; the caller must be allowed to give them.
+    pub rights: Option<GrantSet>,
 }
 
 impl CreateKey {
@@ -60,6 +64,26 @@ impl CreateKey {
             return Err(ServiceError::invalid("a key's owner is a person in standing"));
         }
         Ok(owner.id)
+    }
+
+    /// The changes and the act that give the rights, if there are any to be given.
+    async fn give_rights(
+        &self,
+        view: &View<'_>,
+        record: &Arc<KeyRecord>,
+    ) -> Result<Option<(Vec<Change>, Act)>, ServiceError> {
+        let Some(rights) = self.rights.as_ref().filter(|rights| !rights.grants.is_empty()) else {
+            return Ok(None);
+        };
+        let permit = view.may(Action::DelegateGrant, record).await.map_err(|error| match error.kind() {
+            ErrorKind::Denied | ErrorKind::NotFound => {
+                let message = "you may create a key there, and give nobody rights on it";
+                ServiceError::new(ErrorKind::Denied, message).caused_by(error)
+            }
+            _ => error,
+        })?;
+        let (changes, _) = rights.give(view, record, Vec::new()).await?;
+        Ok(Some((changes, Act { op: op_of(Action::DelegateGrant), policy: permit.policy_digest() })))
     }
 
     fn check(&self, view: &View<'_>, protection: Protection) -> Result<(), ServiceError> {
@@ -141,6 +165,9 @@ impl Operation for CreateKey {
             created_at: view.now,
             revision: 0,
         };
+        // Before any material is made, so that none is made in vain.
+        let bare = KeyRecord { ring: Arc::clone(ring), key: key.clone(), versions: Vec::new() };
+        let rights = self.give_rights(view, &Arc::new(bare)).await?;
         let mut version = match self.origin {
             Origin::Generated => make_version(view, ring, &key, 1, None).await?,
             Origin::Imported => awaiting_version(view, &key, 1),
@@ -161,7 +188,10 @@ impl Operation for CreateKey {
             key: Key { revision: 1, ..key },
             versions: vec![KeyVersion { revision: 1, ..version }],
         };
-        Ok(Staged::changing(record, changes, note))
+        let Some((given, act)) = rights else { return Ok(Staged::changing(record, changes, note)) };
+        changes.extend(given);
+        let giving = Note { act: Some(act), key: Some(id), ..Note::default() };
+        Ok(Staged::of_many(record, changes, vec![note, giving]))
     }
 }
 

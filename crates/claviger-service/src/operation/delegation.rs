@@ -1,14 +1,17 @@
 //! Grants on one key, given and taken by an application that administers it on a relaxed ring, and given up by those who
 //! have them.
 
+use std::sync::Arc;
+
 use claviger_access::separation::check_delegation;
 use claviger_access::{Decision, RequestContext};
 use claviger_core::change::{Change, Subject};
 use claviger_core::grant::{Conditions, Grant, Selector};
-use claviger_core::key::Key;
+use claviger_core::key::{Key, KeyRecord};
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::principal::{Principal, Standing};
+use claviger_core::target::Target;
 use claviger_core::{Action, GrantId, KeyId, Purpose};
 
 use super::create_grant::Terms;
@@ -60,7 +63,7 @@ impl Operation for DelegateGrant {
             None => None,
         };
         check_delegation(&principal, record.ring.policy.separation, &self.operations)?;
-        holds_all(view, &self.operations).await?;
+        holds_all(view, record, &self.operations).await?;
         let terms = Terms {
             operations: &self.operations,
             conditions: &self.conditions,
@@ -138,12 +141,9 @@ pub struct NewGrant {
     pub name: String,
 }
 
-/// Replaces a set of grants on one key, all at once: those whose names begin with the prefix go, the given ones come. What
-/// stays the same is left alone.
-#[derive(Debug)]
-pub struct ReplaceDelegatedGrants {
-    /// The key.
-    pub key: KeyRef,
+/// Grants on one key that are given together.
+#[derive(Clone, Debug)]
+pub struct GrantSet {
     /// What the names of the set begin with.
     pub prefix: &'static str,
     /// What there shall be.
@@ -155,34 +155,27 @@ pub struct ReplaceDelegatedGrants {
 /// Most grants of a set.
 const MOST: usize = 500;
 
-impl Operation for ReplaceDelegatedGrants {
-    type Output = ();
-
-    fn action(&self) -> Action {
-        Action::DelegateGrant
-    }
-
-    fn target(&self) -> TargetRef<'_> {
-        TargetRef::Key(&self.key)
-    }
-
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<()>, ServiceError> {
-        let record = view.record()?;
+impl GrantSet {
+    /// The changes that give what is not among the `old` ones on that key, and those of them that are not in the set.
+    pub(super) async fn give(
+        &self,
+        view: &View<'_>,
+        record: &Arc<KeyRecord>,
+        mut old: Vec<Grant>,
+    ) -> Result<(Vec<Change>, Vec<Grant>), ServiceError> {
         if self.grants.len() > MOST {
             return Err(ServiceError::invalid(format!("at most {MOST} grants are given at once")));
         }
         let selector = Selector::Key(record.key.id);
-        let in_set = |grant: &Grant| {
+        old.retain(|grant| {
             grant.selector == selector
                 && grant.name.as_ref().is_some_and(|name| name.starts_with(self.prefix))
-        };
-        let mut old = view.all_grants(on_key(record.key.id)).await?;
-        old.retain(in_set);
-        let (mut changes, mut subjects) = (Vec::new(), Vec::new());
+        });
+        let mut changes = Vec::new();
         for new in &self.grants {
             let principal = named_in_grant(view, &new.principal).await?;
             check_delegation(&principal, record.ring.policy.separation, &new.operations)?;
-            holds_all(view, &new.operations).await?;
+            holds_all(view, record, &new.operations).await?;
             let terms = Terms {
                 operations: &new.operations,
                 conditions: &new.conditions,
@@ -202,6 +195,36 @@ impl Operation for ReplaceDelegatedGrants {
                 None => add(&mut changes, terms.give(view, &principal, selector, &record.ring)?.1),
             }
         }
+        Ok((changes, old))
+    }
+}
+
+/// Replaces a set of grants on one key, all at once: those whose names begin with its prefix go, the given ones come. What
+/// stays the same is left alone.
+#[derive(Debug)]
+pub struct ReplaceDelegatedGrants {
+    /// The key.
+    pub key: KeyRef,
+    /// What there shall be.
+    pub set: GrantSet,
+}
+
+impl Operation for ReplaceDelegatedGrants {
+    type Output = ();
+
+    fn action(&self) -> Action {
+        Action::DelegateGrant
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<()>, ServiceError> {
+        let record = view.record()?;
+        let old = view.all_grants(on_key(record.key.id)).await?;
+        let (mut changes, old) = self.set.give(view, record, old).await?;
+        let mut subjects = Vec::new();
         for grant in old {
             subjects.push(Subject::Grant(grant.id, grant.principal));
             changes.push(Change::PutGrant(Grant { standing: Standing::Revoked, ..grant }));
@@ -223,14 +246,18 @@ fn add(changes: &mut Vec<Change>, more: Vec<Change>) {
 }
 
 /// Does the caller have each of these rights on the key, whatever a call says of itself?
-async fn holds_all(view: &View<'_>, operations: &[Action]) -> Result<(), ServiceError> {
-    let record = view.record()?;
+async fn holds_all(
+    view: &View<'_>,
+    record: &Arc<KeyRecord>,
+    operations: &[Action],
+) -> Result<(), ServiceError> {
+    let target = Target::Key(Arc::clone(record));
     let caller = view.caller;
     let grants =
         view.store().list_grants_for(caller.principal().id, Some(record.key.id), record.ring.id).await?;
     let request = RequestContext::at(view.now);
     let holds = |action: Action| {
-        let decision = view.authorizer.decide(caller, action, view.target, &grants, &request);
+        let decision = view.authorizer.decide(caller, action, &target, &grants, &request);
         matches!(&decision, Decision::Permit { .. } if decision.is_unconditional())
     };
     // To give up what one was given is nothing that one must have oneself.

@@ -57,7 +57,8 @@ pub use create_key::CreateKey;
 pub use create_principal::CreatePrincipal;
 pub use create_ring::CreateRing;
 pub use delegation::{
-    DelegateGrant, NewGrant, ReadKeyGrants, ReplaceDelegatedGrants, RetireGrant, WithdrawDelegatedGrant,
+    DelegateGrant, GrantSet, NewGrant, ReadKeyGrants, ReplaceDelegatedGrants, RetireGrant,
+    WithdrawDelegatedGrant,
 };
 pub use describe_uses::{DescribeUses, Described};
 pub use destroy_key::{CancelDestroy, DestroyKey, ScheduleDestroy};
@@ -141,7 +142,8 @@ impl<T> Staged<T> {
         Self { output, changes, tightens: subjects, notes: note.into(), other: None }
     }
 
-    pub(crate) fn of_items(output: T, changes: Vec<Change>, notes: Vec<Note>) -> Self {
+    /// A result with the changes that make it true, and several entries.
+    pub(crate) fn of_many(output: T, changes: Vec<Change>, notes: Vec<Note>) -> Self {
         Self { output, changes, tightens: Vec::new(), notes: Notes::Many(notes), other: None }
     }
 

@@ -374,7 +374,7 @@ pub(crate) fn told(kind: ErrorKind) -> Told {
 }
 
 /// The log's word for an action: the same number.
-fn op_of(action: Action) -> Op {
+pub(crate) fn op_of(action: Action) -> Op {
     Op::from_code(action.code()).unwrap_or(Op::ReadSystem)
 }
 

@@ -12,12 +12,20 @@ use tokio::sync::oneshot;
 /// What one entry tells beyond what its whole call shares.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Note {
+    pub(crate) act: Option<Act>,
     pub(crate) outcome: Told,
     pub(crate) key: Option<KeyId>,
     pub(crate) version: Option<u32>,
     pub(crate) input_len: Option<usize>,
     pub(crate) context_tag: Option<[u8; 16]>,
     pub(crate) reference: Option<Box<[u8]>>,
+}
+
+/// Another act than the one that was called for, done with it: what it is, and what permits it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Act {
+    pub(crate) op: Op,
+    pub(crate) policy: [u8; 8],
 }
 
 /// How it ended; fine by default.
@@ -76,7 +84,7 @@ impl Telling {
         let entry = Entry {
             t: self.at.as_micros(),
             e: epoch,
-            op: self.op,
+            op: note.act.map_or(self.op, |act| act.op),
             out: note.outcome.0,
             key: note.key.map(|key| *key.as_bytes()),
             kv: note.version,
@@ -85,7 +93,7 @@ impl Telling {
             n: note.input_len.map(log2_ceil),
             ctx: note.context_tag,
             rid: self.request_tag,
-            pol: self.policy,
+            pol: note.act.map(|act| act.policy).or(self.policy),
             enc: None,
             reference: note.reference.as_deref().map(Into::into),
         };
@@ -104,7 +112,7 @@ fn log2_ceil(length: usize) -> u8 {
 /// One note or many, without an allocation for one.
 #[derive(Debug)]
 pub(crate) enum Notes {
-    /// The entries of a batch call, one an item.
+    /// The entries of a batch call, one an item, or of a call that is several acts.
     Many(Vec<Note>),
     /// The entry of a single call.
     One(Note),

@@ -174,6 +174,7 @@ impl House {
             rotation_period: None,
             activate: true,
             origin: Origin::Generated,
+            rights: None,
         }
     }
 

@@ -77,6 +77,7 @@ async fn a_name_once_used_is_bound_for_ever() {
         rotation_period: None,
         activate: true,
         origin: claviger_core::key::Origin::Generated,
+        rights: None,
     };
     assert_eq!(house.ask("ada", create).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
 }

@@ -280,6 +280,7 @@ impl House {
             rotation_period: None,
             activate: true,
             origin: Origin::Generated,
+            rights: None,
         };
         self.does("ada", create).await
     }

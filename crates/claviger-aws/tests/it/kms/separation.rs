@@ -1,11 +1,27 @@
 //! Who may do what: the duties that a ring keeps apart, and what a revocation does.
 
+use claviger_audit::op::{Op, Outcome};
+use claviger_core::Action;
+use claviger_core::grant::Conditions;
 use claviger_core::key::Event;
-use claviger_service::KeyRef;
-use claviger_service::operation::{ChangeKeyState, RingPatch, UpdateRing};
+use claviger_service::operation::{ChangeKeyState, CreateGrant, GrantOn, RingPatch, UpdateRing};
+use claviger_service::{KeyRef, PrincipalRef};
 use serde_json::json;
 
 use super::house::{House, ring};
+
+/// A policy that gives a principal a use.
+fn policy(principal: &str) -> String {
+    let account = json!({
+        "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::000000000000:root" },
+        "Action": "kms:*", "Resource": "*",
+    });
+    let statement = json!({
+        "Sid": "use", "Effect": "Allow", "Principal": { "AWS": principal },
+        "Action": "kms:Encrypt", "Resource": "*",
+    });
+    json!({ "Statement": [account, statement] }).to_string()
+}
 
 const APP: &str = "arn:aws:iam::000000000000:user/app";
 
@@ -92,4 +108,47 @@ async fn what_the_administrator_suspends_is_disabled_at_once() {
     }
     house.does("ada", change(Event::Compromise)).await;
     house.ask_as(&house.app, "Encrypt", encrypt).await.refused("KMSInvalidStateException");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_comes_with_its_key_or_neither_does() {
+    let house = House::build().await;
+    let from = house.log_size().await;
+    let key = house.create_key(json!({ "Policy": policy(APP) })).await;
+    let told = house.told_since(from).await;
+    let [_, created, given] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((created.op, given.op), (Op::CreateKey, Op::DelegateGrant));
+    assert!(created.key.is_some() && created.key == given.key && given.index == created.index + 1);
+    house.ask_as(&house.app, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok();
+    let kept = house.ask("GetKeyPolicy", json!({ "KeyId": key })).await.ok();
+    assert!(kept["Policy"].as_str().unwrap().contains(APP), "{kept}");
+    for (principal, code) in [
+        ("arn:aws:iam::000000000000:user/nobody", "MalformedPolicyDocumentException"),
+        // Who grants rights uses nothing, wherever it is.
+        ("arn:aws:iam::000000000000:user/otto", "AccessDeniedException"),
+    ] {
+        let answer = house.ask("CreateKey", json!({ "Policy": policy(principal) })).await;
+        answer.refused(code);
+        let last = house.told_since(answer.entry().unwrap()).await;
+        assert!(
+            matches!(&last[..], [told] if told.op == Op::CreateKey && told.outcome != Outcome::Ok),
+            "{last:?}"
+        );
+    }
+    // Who may create, and no more, gives nobody anything.
+    let grant = CreateGrant {
+        principal: PrincipalRef::Name("app".parse().unwrap()),
+        on: GrantOn::Ring(ring("evaluation")),
+        operations: vec![Action::CreateKey],
+        conditions: Conditions::default(),
+        reason: "test".into(),
+        name: None,
+        retiring: None,
+    };
+    house.does("otto", grant).await;
+    let tags = json!([{ "TagKey": "claviger:ring", "TagValue": "evaluation" }]);
+    let create = json!({ "Tags": tags, "Policy": policy(APP) });
+    house.ask_as(&house.app, "CreateKey", create).await.refused("AccessDeniedException");
+    assert_eq!(house.ask("ListKeys", json!({})).await.ok()["Keys"].as_array().unwrap().len(), 1);
+    house.ask_as(&house.app, "CreateKey", json!({ "Tags": tags })).await.ok();
 }

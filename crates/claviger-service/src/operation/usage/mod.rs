@@ -222,7 +222,7 @@ impl<U: KeyUse> Operation for UseBatch<U> {
             outputs.push(result.map(|(output, _)| output));
         }
         let changes = workplace.counted::<U>(done)?;
-        Ok(Staged::of_items(outputs, changes, notes))
+        Ok(Staged::of_many(outputs, changes, notes))
     }
 }
 
