@@ -1,7 +1,7 @@
 """Answers that AWS itself gave: what we say on the same call has the same members, the same values and the same words.
 
-The recordings have placeholders for what differs each time (`<key-id:1>`, `datetime`), so that whatever stands there is
-taken. Where the recordings lie is told by CONFORMANCE_RECORDED; without it these tests are skipped.
+Where something differs each time the recordings say what it is (`<key-id:1>`, `datetime`), and whatever stands there is
+taken. They are where CONFORMANCE_RECORDED says, or in `shared/data` beside the project; without them these tests are skipped.
 """
 
 import json
@@ -21,7 +21,7 @@ CANDIDATES = [
     *(str(up / "shared/data/aws-kms/recorded-responses.json") for up in Path(__file__).resolve().parents),
 ]
 RECORDED = next((Path(path) for path in CANDIDATES if path and Path(path).is_file()), None)
-pytestmark = pytest.mark.skipif(RECORDED is None, reason="CONFORMANCE_RECORDED is not set")
+pytestmark = pytest.mark.skipif(RECORDED is None, reason="there are no recordings; CONFORMANCE_RECORDED names them")
 PREFIX = "tests/aws/services/kms/test_kms.py::"
 
 
@@ -31,7 +31,7 @@ def recorded(test, step):
 
 
 def like(expected, found, path=""):
-    """Compares with placeholders. Members must be the same on both sides."""
+    """Compares, but for what differs each time. Members must be the same on both sides."""
     if isinstance(expected, dict):
         wanted = {name for name in expected if name != "ResponseMetadata"}
         have = {name for name in found if name != "ResponseMetadata"}

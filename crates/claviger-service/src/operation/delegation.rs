@@ -142,7 +142,7 @@ pub struct NewGrant {
 }
 
 /// Grants on one key that are given together.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct GrantSet {
     /// What the names of the set begin with.
     pub prefix: &'static str,

@@ -30,10 +30,6 @@ async fn who_uses_keys_of_a_strict_ring_administers_none() {
     let house = House::build().await;
     let key = house.orders_key("cards").await.key.id.to_string();
     house.ask_as(&house.app, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok();
-    let policy = json!({ "Statement": [{
-        "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::000000000000:root" },
-        "Action": "kms:*", "Resource": "*",
-    }] });
     for (operation, body) in [
         ("CreateKey", json!({})),
         ("CreateKey", json!({ "Tags": [{ "TagKey": "claviger:ring", "TagValue": "orders" }] })),
@@ -43,7 +39,7 @@ async fn who_uses_keys_of_a_strict_ring_administers_none() {
         ("EnableKey", json!({ "KeyId": key })),
         ("CreateGrant", json!({ "KeyId": key, "GranteePrincipal": APP, "Operations": ["Encrypt"] })),
         ("ListGrants", json!({ "KeyId": key })),
-        ("PutKeyPolicy", json!({ "KeyId": key, "Policy": policy.to_string() })),
+        ("PutKeyPolicy", json!({ "KeyId": key, "Policy": policy(APP) })),
         ("CreateAlias", json!({ "AliasName": "alias/mine", "TargetKeyId": key })),
         ("EnableKeyRotation", json!({ "KeyId": key })),
         ("RotateKeyOnDemand", json!({ "KeyId": key })),
