@@ -1,0 +1,9 @@
+//! What an attacker speaks.
+
+pub mod aws;
+pub mod http;
+pub mod tls;
+
+pub use aws::AccessKey;
+pub use http::{Answer, Connection, get, post};
+pub use tls::{Identity, Route};
