@@ -198,6 +198,8 @@ codes! {
         ExportAudit = 431 "export_audit",
         /// Read how the system is.
         ReadSystem = 432 "read_system",
+        /// Confirm that the server's clock is right.
+        ConfirmClock = 458 "confirm_clock",
     }
 }
 

@@ -239,6 +239,8 @@ actions! {
     ExportAudit = 431 "export_audit" Control System Read,
     /// Read how the system is.
     ReadSystem = 432 "read_system" Control System Read,
+    /// Confirm that the server's clock is right.
+    ConfirmClock = 458 "confirm_clock" Control System Manage,
 }
 
 impl Action {

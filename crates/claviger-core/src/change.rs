@@ -3,6 +3,7 @@
 use crate::alias::Alias;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion};
+use crate::log_time::TimeRecord;
 use crate::principal::{Credential, Principal};
 use crate::time::Timestamp;
 use crate::{CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
@@ -18,6 +19,13 @@ pub enum Change {
         /// How many uses on new data.
         uses: u64,
     },
+    /// Writes nothing: the other changes hold only while the ring has none of this.
+    ExpectNone {
+        /// The ring.
+        ring: KeyRingId,
+        /// What it must not have.
+        unwanted: RingLife,
+    },
     /// Writes an alias.
     PutAlias(Alias),
     /// Writes a credential.
@@ -28,6 +36,8 @@ pub enum Change {
     PutIdempotency(IdempotencyRecord),
     /// Writes a key.
     PutKey(Key),
+    /// Writes what is remembered of the log's time.
+    PutLogTime(TimeRecord),
     /// Writes a principal.
     PutPrincipal(Principal),
     /// Writes a ring.
@@ -38,6 +48,15 @@ pub enum Change {
     RemoveAlias(Alias),
     /// Takes all aliases of a key away, whichever they are by then.
     RemoveAliasesOf(KeyId),
+}
+
+/// What lives in a ring, as far as changes of its policy depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RingLife {
+    /// Keys that are not destroyed.
+    pub keys: bool,
+    /// Keys whose destruction is scheduled.
+    pub scheduled_destructions: bool,
 }
 
 /// A creating call that was answered.

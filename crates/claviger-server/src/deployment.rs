@@ -84,6 +84,7 @@ impl Deployment {
             deployment: self.name.clone(),
             cut_every: config.audit.cut,
             jobs_every: JOBS,
+            clock_step: config.audit.clock_step,
             memory: Memory::default(),
             known_note,
             on_signed: newest_note.listener(),

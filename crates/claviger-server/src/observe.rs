@@ -50,6 +50,9 @@ struct Numbers {
     provider_up: Gauge,
     provider_sessions: Gauge,
     certificate_expires: Gauge,
+    clock_ahead: Gauge,
+    clock_held: Gauge,
+    blocked_destructions: Gauge,
 }
 
 impl Numbers {
@@ -84,6 +87,18 @@ impl Numbers {
             certificate_expires: gauge(
                 "claviger_certificate_expires_at",
                 "when the certificate of the server expires, in seconds of Unix time",
+            ),
+            clock_ahead: gauge(
+                "claviger_clock_ahead_seconds",
+                "how far the wall clock is ahead of the log's time",
+            ),
+            clock_held: gauge(
+                "claviger_clock_held",
+                "1 while nothing is destroyed or deleted because the clock moved too far",
+            ),
+            blocked_destructions: gauge(
+                "claviger_destructions_blocked",
+                "scheduled destructions that their rings block",
             ),
         }
     }
@@ -125,6 +140,9 @@ impl Observed {
         numbers.queue.set(count(self.road.waiting()));
         numbers.epoch.set(to_f64(self.road.epoch()));
         numbers.keys.set(count(self.road.keys_in_memory()));
+        numbers.clock_ahead.set(self.road.clock_ahead().as_secs_f64());
+        numbers.clock_held.set(if self.road.is_clock_held() { 1.0 } else { 0.0 });
+        numbers.blocked_destructions.set(to_f64(self.road.blocked_destructions()));
         if let Some(age) = self.newest_note.age() {
             numbers.checkpoint_age.set(age.as_secs_f64());
         }

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use claviger_access::Authorizer;
 use claviger_audit::checkpoint::Checkpoint;
+use claviger_audit::cut::Cut;
 use claviger_audit::key::{SigningKey, VerifierKey};
 use claviger_audit::op::Op;
 use claviger_audit::tree::{Frontier, HashReader, root_of};
-use claviger_core::Name;
+use claviger_core::change::Change;
 use claviger_core::port::provider::RootPublicKey;
 use claviger_core::port::store::LogId;
 use claviger_core::port::{Clock, Provider, Store, StoreError};
+use claviger_core::{Name, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
 use tokio::runtime::Handle;
@@ -22,6 +24,7 @@ use tokio::sync::watch;
 use crate::error::{ErrorKind, ServiceError};
 use crate::job::{self, Troubled};
 use crate::log::hashes::StoredHashes;
+use crate::log::time::LogTime;
 use crate::log::tree::{LogTree, Rebuild};
 use crate::log::{LogReader, cutter};
 use crate::pipeline::Sessions;
@@ -46,6 +49,8 @@ pub struct Options {
     pub cut_every: Duration,
     /// How often jobs look for what is due; they do so at the start too.
     pub jobs_every: Duration,
+    /// The longest step that a start takes from the log's time towards the wall clock.
+    pub clock_step: Duration,
     /// How much is kept in memory.
     pub memory: Memory,
     /// The newest signed note that was kept beside the store: a store that does not reach it was rolled back.
@@ -155,7 +160,11 @@ impl Road {
         }
         let log =
             LogReader::new(Arc::clone(&store), SHARD, tree.shared_pending(), root_tree.shared_pending());
-        let state = Arc::new(State::new(store, provider, Arc::clone(&fence), tags, options.memory));
+        let kept = store.load_log_time().await?;
+        let (begun, time_record) =
+            kept.start(newest_log_time(store.as_ref()).await?, clock.now(), options.clock_step);
+        let time = LogTime::new(Arc::clone(&clock), begun, &time_record);
+        let state = Arc::new(State::new(store, provider, Arc::clone(&fence), time, tags, options.memory));
         let facts = SystemFacts {
             deployment,
             incarnation: head.incarnation,
@@ -193,7 +202,9 @@ impl Road {
         }));
         // The range of entries that may never have been delivered ends where this one stands (crash point C3).
         let note = Note { reference: reference(&[&digest]), ..Note::default() };
-        road.tell(Telling::of_system(Op::NodeStart, road.clock.now()), note).await?;
+        let changes = if time_record == kept { Vec::new() } else { vec![Change::PutLogTime(time_record)] };
+        road.record(Telling::of_system(Op::NodeStart, road.now()), note, changes).await?;
+        road.warn_of_clock();
         if root_head.signed_size < root_head.size {
             // Crash point C7: committed, not signed. Sign the same.
             road.sign_root_head(root_head.size, root_head.root).await?;
@@ -206,9 +217,7 @@ impl Road {
     /// Records the end, cuts and signs a last time, and stops the sequencer. Calls that come later are refused.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
-        if let Err(error) =
-            self.tell(Telling::of_system(Op::NodeStop, self.clock.now()), Note::default()).await
-        {
+        if let Err(error) = self.tell(Telling::of_system(Op::NodeStop, self.now()), Note::default()).await {
             tracing::warn!(%error, "the stop was not recorded");
         }
         if let Err(error) = self.cut().await {
@@ -232,10 +241,39 @@ impl Road {
 }
 
 impl Inner {
-    /// What time it is here.
+    /// What calls are judged by: the later of wall clock and log time.
     #[must_use]
-    pub fn now(&self) -> claviger_core::Timestamp {
-        self.clock.now()
+    pub fn now(&self) -> Timestamp {
+        self.state.time.now()
+    }
+
+    /// How far the wall clock is ahead of the log's time.
+    #[must_use]
+    pub fn clock_ahead(&self) -> Duration {
+        self.state.time.wall().since(self.state.time.log_time())
+    }
+
+    /// Is what cannot be undone held, because the clock moved too far?
+    #[must_use]
+    pub fn is_clock_held(&self) -> bool {
+        self.state.time.is_held()
+    }
+
+    fn warn_of_clock(&self) {
+        let ahead = self.clock_ahead().as_secs();
+        if self.is_clock_held() {
+            tracing::error!(
+                ahead,
+                "the clock moved too far between the last starts: nothing is destroyed or deleted until an administrator has \
+                 seen to it and called `claviger clock confirm`"
+            );
+        } else if ahead > 60 {
+            tracing::warn!(
+                ahead,
+                "the wall clock is ahead of the log's time by as many seconds that nothing bears out; what is due to be \
+                 destroyed waits for as long, or until `claviger clock confirm`"
+            );
+        }
     }
 
     /// What is fixed while the process runs.
@@ -268,6 +306,12 @@ impl Inner {
         self.state.keys_in_memory()
     }
 
+    /// How many scheduled destructions their rings blocked when jobs last looked.
+    #[must_use]
+    pub fn blocked_destructions(&self) -> u64 {
+        self.state.blocked.count()
+    }
+
     /// The provider, for its health.
     #[must_use]
     pub fn provider(&self) -> &Arc<dyn Provider> {
@@ -282,6 +326,14 @@ pub(crate) fn node_document(digest: &[u8; 32]) -> String {
         name.push_str(&format!("{byte:02x}"));
     }
     name
+}
+
+/// The newest log time that is recorded: that of the last cut.
+async fn newest_log_time(store: &dyn Store) -> Result<Option<Timestamp>, ServiceError> {
+    let Some(last) = store.root_head().await?.size.checked_sub(1) else { return Ok(None) };
+    let cut = store.list_cuts(last, 1).await?.pop();
+    let cut = cut.ok_or_else(|| StoreError::Corrupt("the newest cut is missing".into()))?;
+    Ok(Some(Timestamp::from_micros(Cut::decode(&cut).map_err(internal)?.t)))
 }
 
 async fn bind_deployment(store: &dyn Store, wanted: &Name) -> Result<Name, ServiceError> {

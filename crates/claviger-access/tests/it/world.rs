@@ -55,7 +55,7 @@ pub(crate) fn key(number: u8, ring: &Arc<KeyRing>) -> Target {
         state: State::Active,
         primary: 1,
         rotated_at: PAST,
-        destroy_at: None,
+        destruction: None,
         created_at: PAST,
         revision: 1,
     };

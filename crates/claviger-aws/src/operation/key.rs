@@ -182,7 +182,7 @@ fn data_class(labels: &Labels) -> Result<DataClass, AwsError> {
 
 /// The word for how a key is.
 pub(crate) fn state(record: &KeyRecord, now: Timestamp) -> &'static str {
-    if record.key.destroy_at.is_some() {
+    if record.key.destruction.is_some() {
         return "PendingDeletion";
     }
     let primary = record.find_version(record.key.primary);
@@ -241,7 +241,7 @@ pub(crate) fn metadata(realm: &Realm, record: &KeyRecord, now: Timestamp) -> Res
     put("CustomerMasterKeySpec", json!(spec));
     put("KeySpec", json!(spec));
     put("MultiRegion", json!(false));
-    if let Some(at) = key.destroy_at {
+    if let Some(at) = record.destroy_at() {
         put("DeletionDate", json!(seconds(at)));
     }
     let primary = record.find_version(key.primary);
@@ -445,7 +445,7 @@ pub(crate) async fn schedule_deletion(session: &Session<'_>, input: ScheduleDele
     let record = &done.output;
     let answer = json!({
         "KeyId": session.realm().key_arn(record.key.id),
-        "DeletionDate": record.key.destroy_at.map(seconds),
+        "DeletionDate": record.destroy_at().map(seconds),
         "KeyState": state(record, session.now()),
         "PendingWindowInDays": days,
     });

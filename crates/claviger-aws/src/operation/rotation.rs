@@ -100,7 +100,7 @@ pub(crate) async fn status(session: &Session<'_>, input: OfKey) -> Answered {
         return Err(AwsError::unsupported(format!("{arn} is not a symmetric encryption key.")));
     }
     // What waits for its destruction rotates no more, until it comes back.
-    let rotates = !is_imported(record) && record.key.destroy_at.is_none();
+    let rotates = !is_imported(record) && record.key.destruction.is_none();
     let period = record.rotation_period().filter(|_| rotates);
     let mut answer = json!({ "KeyId": record.key.id.to_string(), "KeyRotationEnabled": period.is_some() });
     if let (Some(period), Some(object)) = (period, answer.as_object_mut()) {

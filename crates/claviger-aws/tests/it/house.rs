@@ -285,6 +285,7 @@ async fn open(directory: &tempfile::TempDir) -> Road {
         deployment: "test".parse().unwrap(),
         cut_every: Duration::from_millis(50),
         jobs_every: Duration::from_secs(3600),
+        clock_step: Duration::from_secs(600),
         memory: Memory::default(),
         known_note: None,
         on_signed: Box::new(|_| {}),

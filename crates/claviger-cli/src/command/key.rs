@@ -397,9 +397,17 @@ fn rows(key: &Key) -> Vec<(&'static str, String)> {
         ("rotation period", seconds(key.rotation_period_seconds, "as the ring says")),
         ("protecting version", key.primary.to_string()),
         ("destroyed at", key.destroy_at.map(|at| at.to_string()).unwrap_or_default()),
+        ("destruction", blocked(key)),
         ("created at", key.created_at.to_string()),
         ("revision", key.revision.to_string()),
     ]
+}
+
+fn blocked(key: &Key) -> String {
+    match key.destroy_blocked_by.as_deref() {
+        None => String::new(),
+        Some(by) => format!("blocked by the {by} of its ring; `key cancel-destroy` ends the schedule"),
+    }
 }
 
 fn versions_table(versions: &KeyVersions) -> String {

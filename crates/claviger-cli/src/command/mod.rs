@@ -2,6 +2,7 @@
 
 pub(crate) mod alias;
 mod audit;
+mod clock;
 mod credential;
 mod demo;
 mod grant;
@@ -25,6 +26,9 @@ use crate::session::Session;
 pub enum Command {
     /// How the deployment is: root, log, checkpoints, what weakens it
     Status,
+    /// The log's time, by which keys are destroyed
+    #[command(subcommand)]
+    Clock(ClockCommand),
     /// Key rings and their policy
     #[command(subcommand)]
     Ring(RingCommand),
@@ -85,6 +89,7 @@ pub enum Command {
 }
 
 pub(crate) use audit::AuditCommand;
+pub(crate) use clock::ClockCommand;
 pub(crate) use credential::CredentialCommand;
 pub(crate) use demo::DemoArgs;
 pub(crate) use grant::GrantCommand;
@@ -116,6 +121,7 @@ impl Command {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         match self {
             Self::Status => status::run(session).await,
+            Self::Clock(command) => command.run(session).await,
             Self::Ring(command) => command.run(session).await,
             Self::Key(command) => command.run(session).await,
             Self::Encrypt(args) => args.run(session).await,

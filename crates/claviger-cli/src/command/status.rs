@@ -42,6 +42,22 @@ fn table(status: &SystemStatus) -> String {
     for insecure in &status.insecure {
         text.push_str(&format!("INSECURE: {insecure}\n"));
     }
+    if let Some(at) = status.clock.held_at {
+        let ahead = status.clock.ahead_seconds;
+        text.push_str(&format!(
+            "CLOCK: nothing is destroyed or deleted since {at}: the clock moved too far between starts, and is {ahead} s ahead; \
+             see to it, then `clock confirm`\n"
+        ));
+    } else if status.clock.ahead_seconds > 60 {
+        let ahead = status.clock.ahead_seconds;
+        text.push_str(&format!(
+            "CLOCK: {ahead} s ahead of the log's time, by which keys are destroyed; `clock confirm` if it is right\n"
+        ));
+    }
+    if status.blocked_destructions > 0 {
+        let blocked = status.blocked_destructions;
+        text.push_str(&format!("BLOCKED: {blocked} scheduled destructions; `key show` says why\n"));
+    }
     if status.relaxed_rings > 0 {
         let rings = status.relaxed_rings;
         text.push_str(&format!("RELAXED: separation of duties in {rings} rings; `ring list` names them\n"));
@@ -51,7 +67,8 @@ fn table(status: &SystemStatus) -> String {
 
 #[cfg(test)]
 mod tests {
-    use claviger_client::types::system::Module;
+    use claviger_client::types::Instant;
+    use claviger_client::types::system::{LogClock, Module};
 
     use super::*;
 
@@ -65,6 +82,7 @@ mod tests {
             library: "aws-lc 5.1.0 (not FIPS)".into(),
             fips: false,
         };
+        let at: Instant = "2026-11-23T10:00:00Z".parse().unwrap();
         let status = SystemStatus {
             deployment: "d".into(),
             incarnation: 1,
@@ -74,6 +92,8 @@ mod tests {
             root_log_size: 4,
             signed_root_log_size: 4,
             relaxed_rings: 1,
+            blocked_destructions: 1,
+            clock: LogClock { log_time: at, ahead_seconds: 7200, held_at: Some(at) },
             module,
             insecure: vec!["insecure_software_root".into()],
             provider: None,
@@ -82,6 +102,8 @@ mod tests {
         assert!(
             text.contains("INSECURE: insecure_software_root")
                 && text.contains("RELAXED: ")
+                && text.contains("CLOCK: nothing is destroyed")
+                && text.contains("BLOCKED: 1 ")
                 && text.contains("DOES NOT ANSWER"),
             "{text}"
         );

@@ -1,8 +1,10 @@
 //! Calls about the system.
 
+use http::Method;
+
 use super::transport::Plane;
 use super::{Client, Reply};
-use crate::types::system::{Health, SystemStatus, Version};
+use crate::types::system::{ConfirmClock, Health, LogClock, SystemStatus, Version};
 
 #[expect(
     clippy::missing_errors_doc,
@@ -12,6 +14,11 @@ impl Client {
     /// Reads how the system is.
     pub async fn read_system(&self) -> Reply<SystemStatus> {
         self.get(Plane::Control, "/v1/system".into()).answer().await
+    }
+
+    /// Confirms that the server's clock is right.
+    pub async fn confirm_clock(&self, confirm: &ConfirmClock) -> Reply<LogClock> {
+        self.change(Method::POST, "/v1/system/clock/confirm".into()).json(confirm).answer().await
     }
 
     /// Asks whether the process behind a plane serves. Needs no credential.

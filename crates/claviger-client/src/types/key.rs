@@ -39,9 +39,13 @@ pub struct Key {
     pub state: StateWord,
     /// Number of the version that protects.
     pub primary: u32,
-    /// When it is destroyed; from the wish to it on it is used for nothing.
+    /// When it is destroyed at the earliest; from the moment that this is scheduled it is used for nothing. In a list, the
+    /// end of the wait that was asked for; read alone, the later of that and of the wait that its ring asks for now.
     #[schema(required)]
     pub destroy_at: Option<Instant>,
+    /// What keeps a scheduled destruction from being carried out: `quorum` when its ring asks for approvals. Absent in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destroy_blocked_by: Option<String>,
     /// When it was created.
     pub created_at: Instant,
     /// Counts its changes; the ETag of a read.

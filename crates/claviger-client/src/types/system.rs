@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Instant;
+
 /// That the process answers. Open to everyone; says nothing of the inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
@@ -40,6 +42,10 @@ pub struct SystemStatus {
     pub signed_root_log_size: u64,
     /// How many rings let one principal both administer and use their keys: `separation: relaxed`.
     pub relaxed_rings: u64,
+    /// Scheduled destructions that their rings block, as of the last run of jobs.
+    pub blocked_destructions: u64,
+    /// The log's time.
+    pub clock: LogClock,
     /// The cryptographic module.
     pub module: Module,
     /// Names of weakenings in force, each beginning with `insecure_`.
@@ -47,6 +53,28 @@ pub struct SystemStatus {
     /// How the module is now; `null` when it does not answer.
     #[schema(required)]
     pub provider: Option<ProviderHealth>,
+}
+
+/// The log's time, and how it stands to the server's wall clock. What cannot be undone goes by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogClock {
+    /// The log's time.
+    pub log_time: Instant,
+    /// How many seconds the wall clock is ahead of it: time that nothing has borne out.
+    pub ahead_seconds: u64,
+    /// Since when, in log time, nothing is destroyed or deleted because the clock moved too far; `null` when it did not.
+    #[schema(required)]
+    pub held_at: Option<Instant>,
+}
+
+/// Confirms that the server's wall clock is right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmClock {
+    /// What time it is by a clock of yours; within 5 minutes of the server's, or the call is refused.
+    pub time: Instant,
+    /// Why the clock moved, and how you know that it is right; for the trace of the deployment, the log holds no free text.
+    pub reason: String,
 }
 
 /// The cryptographic module, as it says of itself.

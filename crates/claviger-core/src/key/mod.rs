@@ -6,7 +6,7 @@ mod ring;
 mod version;
 
 pub use lifecycle::{Event, NoTransition, State};
-pub use record::{Key, KeyRecord, Labels, NotALabel};
+pub use record::{Destruction, DestructionBlocked, Key, KeyRecord, Labels, NotALabel};
 pub use ring::{KeyRing, RingPolicy, Separation};
 pub use version::{
     Brought, Generator, Imported, KeyVersion, Origin, Processing, Protecting, Protection, Provenance,

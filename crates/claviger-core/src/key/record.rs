@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DataClass, KeyRing, KeyVersion, NoTransition, Origin, Protection, State, UseRefused};
+use super::{
+    DataClass, KeyRing, KeyVersion, NoTransition, Origin, Protection, RingPolicy, State, UseRefused,
+};
 use super::{Event, Processing, Protecting, RefusedFor};
 use crate::time::Timestamp;
 use crate::{KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Purpose, Spec};
@@ -39,12 +41,36 @@ pub struct Key {
     pub primary: u32,
     /// When its newest version was made.
     pub rotated_at: Timestamp,
-    /// When it is destroyed; from the wish to it on, until then, it is used for nothing.
-    pub destroy_at: Option<Timestamp>,
+    /// Its scheduled destruction; from then on it is used for nothing.
+    pub destruction: Option<Destruction>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Counts the writes of this row.
     pub revision: u64,
+}
+
+/// A destruction that was scheduled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Destruction {
+    /// When it was scheduled.
+    pub scheduled_at: Timestamp,
+    /// The end of the wait that was asked for. The ring may ask for a later one: [`KeyRecord::destroy_at`].
+    pub at: Timestamp,
+}
+
+impl Destruction {
+    /// When it may be carried out in a ring of that policy.
+    #[must_use]
+    pub fn due_at(&self, policy: &RingPolicy) -> Timestamp {
+        self.at.max(self.scheduled_at.after(policy.least_destroy_wait()))
+    }
+}
+
+/// Why a scheduled destruction is not carried out, however long it has waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DestructionBlocked {
+    /// The ring asks for the approval of that many custodians.
+    Quorum(u8),
 }
 
 impl Key {
@@ -59,15 +85,15 @@ impl Key {
         Ok(Self { state: self.state.after(event)?, ..self.clone() })
     }
 
-    /// This key out of use, to be destroyed at `at`. What is active is suspended; what cannot be keeps its state, and is used
+    /// This key out of use, to be destroyed. What is active is suspended; what cannot be keeps its state, and is used
     /// for nothing all the same.
     ///
     /// # Errors
     /// [`NoTransition`] for what is destroyed already.
-    pub fn to_be_destroyed(&self, at: Timestamp) -> Result<Self, NoTransition> {
+    pub fn to_be_destroyed(&self, destruction: Destruction) -> Result<Self, NoTransition> {
         self.state.destroyed()?;
         let state = self.state.after(Event::Suspend).unwrap_or(self.state);
-        Ok(Self { state, destroy_at: Some(at), ..self.clone() })
+        Ok(Self { state, destruction: Some(destruction), ..self.clone() })
     }
 
     /// The tombstone of this key.
@@ -75,7 +101,7 @@ impl Key {
     /// # Errors
     /// [`NoTransition`] for what is destroyed already.
     pub fn destroyed(&self) -> Result<Self, NoTransition> {
-        Ok(Self { state: self.state.destroyed()?, destroy_at: None, ..self.clone() })
+        Ok(Self { state: self.state.destroyed()?, destruction: None, ..self.clone() })
     }
 
     /// How often one of its versions may protect before it must be replaced; `None` if never for this reason. What the spec
@@ -174,9 +200,23 @@ impl KeyRecord {
         Some(self.key.rotated_at.after(period))
     }
 
+    /// The earliest instant of its scheduled destruction: the end of the wait that was asked for, or of the one that its ring
+    /// asks for now, whichever is later. `None` when none is scheduled.
+    #[must_use]
+    pub fn destroy_at(&self) -> Option<Timestamp> {
+        Some(self.key.destruction?.due_at(&self.ring.policy))
+    }
+
+    /// What keeps a scheduled destruction from being carried out, as its ring is now.
+    #[must_use]
+    pub fn destruction_blocked(&self) -> Option<DestructionBlocked> {
+        self.key.destruction?;
+        self.ring.policy.blocks_destruction()
+    }
+
     /// Nothing is used while the key waits for its destruction.
     fn in_use(&self, number: u32) -> Result<(), UseRefused> {
-        if self.key.destroy_at.is_none() {
+        if self.key.destruction.is_none() {
             return Ok(());
         }
         let version = KeyVersionId { key: self.key.id, number };
@@ -241,7 +281,7 @@ mod tests {
             state: State::Active,
             primary: 1,
             rotated_at: Timestamp::from_micros(0),
-            destroy_at: None,
+            destruction: None,
             created_at: Timestamp::from_micros(0),
             revision: 1,
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Protection;
+use super::{DestructionBlocked, Protection};
 use crate::time::Timestamp;
 use crate::{KeyRingId, Name};
 
@@ -52,6 +52,27 @@ impl Default for RingPolicy {
             destroy_waiting_period: Duration::from_secs(30 * 86_400),
             quorum: 2,
             separation: Separation::Strict,
+        }
+    }
+}
+
+impl RingPolicy {
+    /// The least wait before a destruction. A relaxed ring binds nobody to its own period: a day is enough there.
+    #[must_use]
+    pub fn least_destroy_wait(&self) -> Duration {
+        const DAY: Duration = Duration::from_secs(86_400);
+        match self.separation {
+            Separation::Relaxed => self.destroy_waiting_period.min(DAY),
+            Separation::Strict => self.destroy_waiting_period,
+        }
+    }
+
+    /// What keeps every destruction in the ring from being carried out: approvals cannot be collected yet.
+    #[must_use]
+    pub const fn blocks_destruction(&self) -> Option<DestructionBlocked> {
+        match self.quorum {
+            0 => None,
+            quorum => Some(DestructionBlocked::Quorum(quorum)),
         }
     }
 }

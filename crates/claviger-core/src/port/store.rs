@@ -5,9 +5,10 @@
 use async_trait::async_trait;
 
 use crate::alias::{Alias, AliasName};
-use crate::change::{Change, IdempotencyRecord, Subject};
+use crate::change::{Change, IdempotencyRecord, RingLife, Subject};
 use crate::grant::Grant;
-use crate::key::{Key, KeyRecord, KeyRing, State};
+use crate::key::{Destruction, Key, KeyRecord, KeyRing, State};
+use crate::log_time::TimeRecord;
 use crate::principal::{Credential, Principal};
 use crate::time::Timestamp;
 use crate::{CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId};
@@ -100,6 +101,17 @@ pub struct GrantFilter {
     pub retiring: Option<PrincipalId>,
     /// Revoked ones too?
     pub with_revoked: bool,
+}
+
+/// A key whose destruction is scheduled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScheduledDestruction {
+    /// The key.
+    pub key: KeyId,
+    /// Its ring, whose policy decides whether and when it is carried out.
+    pub ring: KeyRingId,
+    /// What was scheduled.
+    pub destruction: Destruction,
 }
 
 /// The head of a shard's log.
@@ -283,8 +295,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<(KeyName, Key)>, StoreError>;
     /// Active keys whose rotation is due at `now`, by their own rule or their ring's; at most `limit`.
     async fn list_rotation_due(&self, now: Timestamp, limit: u32) -> Result<Vec<KeyId>, StoreError>;
-    /// Keys whose waiting period is over at `now`, in the order of its end; at most `limit`.
-    async fn list_destruction_due(&self, now: Timestamp, limit: u32) -> Result<Vec<KeyId>, StoreError>;
+    /// Scheduled destructions in the order of (instant, key id).
+    async fn list_scheduled_destructions(
+        &self,
+        page: Page<(Timestamp, KeyId)>,
+    ) -> Result<Vec<ScheduledDestruction>, StoreError>;
+    /// What lives in a ring.
+    async fn find_ring_life(&self, ring: KeyRingId) -> Result<RingLife, StoreError>;
     /// At most `limit` versions whose imported material expired by `now` and is still here, the longest expired first.
     async fn list_expired_material(
         &self,
@@ -344,6 +361,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Option<IdempotencyRecord>, StoreError>;
     /// Forgets calls answered before `before`; gives how many. No state hangs on them.
     async fn forget_idempotency(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// What is remembered of the log's time.
+    async fn load_log_time(&self) -> Result<TimeRecord, StoreError>;
 
     /// All shard heads, in one snapshot.
     async fn list_heads(&self) -> Result<Vec<ShardHead>, StoreError>;

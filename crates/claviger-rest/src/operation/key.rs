@@ -5,11 +5,11 @@ use std::time::Duration;
 use axum::extract::Request;
 use claviger_client::types::Page;
 use claviger_client::types::key::{
-    ChangeState, CreateKey as WireCreate, Explanations, Key as WireKey, KeyVersions, ListKeys as WireList,
+    ChangeState, CreateKey as WireCreate, Explanations, KeyVersions, ListKeys as WireList,
     ScheduleDestroy as WireDestroy, UpdateKey as WireUpdate,
 };
 use claviger_core::KeyName;
-use claviger_core::key::{Event, KeyRecord};
+use claviger_core::key::Event;
 use claviger_core::port::store::Page as ServicePage;
 use claviger_service::operation::{
     CancelDestroy, ChangeKeyState, ExplainKey, KeyFilterRef, ListKeys, Operation as _, ReadKey, RotateKey,
@@ -23,11 +23,9 @@ use crate::arrival::{Arrival, if_revision};
 use crate::body;
 use crate::cursor::{self, List};
 use crate::names::{parse, parse_if_any};
-use crate::wire::key::{create_from_wire, explanation_to_wire, patch_from_wire, to_wire, versions_to_wire};
-
-fn record_to_wire(record: &KeyRecord) -> WireKey {
-    to_wire(record.name(), &record.key)
-}
+use crate::wire::key::{
+    create_from_wire, explanation_to_wire, patch_from_wire, record_to_wire, to_wire, versions_to_wire,
+};
 
 pub(crate) async fn create(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WireCreate>(request, arrival.api().limits().body).await?;

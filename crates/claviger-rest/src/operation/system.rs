@@ -1,22 +1,34 @@
 //! How the system is; and what is open to everyone.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::Response;
-use claviger_client::types::system::{Health, Version};
+use claviger_client::types::system::{ConfirmClock as WireConfirm, Health, Version};
+use claviger_core::Action;
 use claviger_core::action::Surface;
-use claviger_service::operation::ReadSystem;
 use claviger_service::operation::usage::Random;
+use claviger_service::operation::{ConfirmClock, ReadSystem};
 
-use super::Answered;
+use super::{Answered, trace_reason};
 use crate::Api;
 use crate::answer::Answer;
 use crate::arrival::Arrival;
+use crate::body;
 use crate::error::Failure;
-use crate::wire::audit::status_to_wire;
+use crate::wire::audit::{clock_to_wire, status_to_wire};
 
 pub(crate) async fn read(arrival: Arrival) -> Answered {
     let done = arrival.perform(ReadSystem {}).await?;
     Ok(Answer::json(&status_to_wire(done.output))?.recorded(&done.receipt))
+}
+
+pub(crate) async fn confirm_clock(arrival: Arrival, request: Request) -> Answered {
+    let (_, wire) = body::json::<WireConfirm>(request, arrival.api().limits().body).await?;
+    if wire.reason.trim().is_empty() {
+        return Err(Failure::invalid("say why the clock moved, and how you know that it is right"));
+    }
+    let done = arrival.perform(ConfirmClock { time: wire.time.0 }).await?;
+    trace_reason(Action::ConfirmClock, &done.receipt, &wire.reason);
+    Ok(Answer::json(&clock_to_wire(&done.output))?.recorded(&done.receipt))
 }
 
 /// Answers as long as the process does. Says nothing of the inside, and asks nothing of it: anyone may call this as often

@@ -11,7 +11,7 @@ use claviger_client::types::key::{
 };
 use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal};
 use claviger_client::types::ring::{CreateRing, ListRings, Ring, SetSeparation, UpdateRing};
-use claviger_client::types::system::{Health, SystemStatus, Version};
+use claviger_client::types::system::{ConfirmClock, Health, LogClock, SystemStatus, Version};
 
 use super::row::{Row, row};
 use crate::operation::{alias, audit, identity, key, ring, system};
@@ -338,6 +338,15 @@ fn system_rows() -> Vec<Row> {
     vec![
         row(GET, "/v1/system", "read_system", "Tells how the system is.", system::read)
             .gives::<SystemStatus>(),
+        row(
+            POST,
+            "/v1/system/clock/confirm",
+            "confirm_clock",
+            "Confirms that the server's clock is right.",
+            system::confirm_clock,
+        )
+        .takes::<ConfirmClock>()
+        .gives::<LogClock>(),
         row(GET, "/openapi.json", "openapi", "Gives this document.", system::openapi),
     ]
 }

@@ -1,13 +1,13 @@
 //! The audit log and the system.
 
 use claviger_client::types::audit as wire;
-use claviger_client::types::system::{Module, ProviderHealth, SystemStatus as WireStatus};
+use claviger_client::types::system::{LogClock, Module, ProviderHealth, SystemStatus as WireStatus};
 use claviger_client::types::{Base64Bytes, Text};
 use claviger_core::KeyVersionId;
 use claviger_core::key::State;
 use claviger_crypto::provenance;
 use claviger_service::log::{EntryFilter, EntryPage, EntryProof};
-use claviger_service::operation::{Checkpoints, SystemStatus};
+use claviger_service::operation::{Checkpoints, ClockStatus, SystemStatus};
 
 /// A page of entries as callers see it.
 #[must_use]
@@ -70,6 +70,16 @@ pub fn state_to_wire(&(version, state, key_state): &(KeyVersionId, State, State)
     }
 }
 
+/// The log's time, as callers see it.
+#[must_use]
+pub fn clock_to_wire(clock: &ClockStatus) -> LogClock {
+    LogClock {
+        log_time: clock.log_time.into(),
+        ahead_seconds: clock.ahead.as_secs(),
+        held_at: clock.held_at.map(Into::into),
+    }
+}
+
 /// How the system is, as callers see it.
 #[must_use]
 pub fn status_to_wire(status: SystemStatus) -> WireStatus {
@@ -82,6 +92,8 @@ pub fn status_to_wire(status: SystemStatus) -> WireStatus {
         root_log_size: status.cuts,
         signed_root_log_size: status.signed_cuts,
         relaxed_rings: status.relaxed_rings,
+        blocked_destructions: status.blocked_destructions,
+        clock: clock_to_wire(&status.clock),
         insecure: status.module.insecure.iter().map(|name| (*name).to_owned()).collect(),
         module: Module {
             kind: status.module.kind.to_owned(),

@@ -6,7 +6,7 @@ use claviger_client::types::key::{
     UpdateKey,
 };
 use claviger_core::KeyName;
-use claviger_core::key::{Key, KeyRecord, KeyVersion, Labels};
+use claviger_core::key::{DestructionBlocked, Key, KeyRecord, KeyVersion, Labels};
 use claviger_core::permit::Rule;
 use claviger_core::principal::Principal;
 use claviger_service::Explanation;
@@ -16,7 +16,18 @@ use super::{seconds, span};
 use crate::error::Failure;
 use crate::names::{parse, parse_if_any};
 
-/// A key as callers see it.
+/// A key as callers see it who read it with its ring.
+#[must_use]
+pub fn record_to_wire(record: &KeyRecord) -> WireKey {
+    let blocked_by = record.destruction_blocked().map(|DestructionBlocked::Quorum(_)| "quorum".to_owned());
+    WireKey {
+        destroy_at: record.destroy_at().map(Into::into),
+        destroy_blocked_by: blocked_by,
+        ..to_wire(record.name(), &record.key)
+    }
+}
+
+/// A key as callers see it in a list: the instant of a destruction is the one that was asked for.
 #[must_use]
 pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
     WireKey {
@@ -33,7 +44,8 @@ pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
         rotation_period_seconds: seconds(key.rotation_period),
         state: key.state.into(),
         primary: key.primary,
-        destroy_at: key.destroy_at.map(Into::into),
+        destroy_at: key.destruction.map(|destruction| destruction.at.into()),
+        destroy_blocked_by: None,
         created_at: key.created_at.into(),
         revision: key.revision,
     }

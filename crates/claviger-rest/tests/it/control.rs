@@ -162,14 +162,13 @@ async fn a_key_is_described_and_described_anew() {
 #[tokio::test]
 async fn a_key_waits_for_its_destruction_and_is_brought_back() {
     let house = House::with_ring().await;
-    house.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
     let step = async |verb: &str, body: Value| {
         house.control("ada", Method::POST, &format!("/v1/keys/orders%2Fmain/{verb}"), body).await
     };
-    step("destroy", Value::Null).await.problem(403, "approval-required");
     let relax = json!({"separation": "relaxed", "reason": "evaluation"});
     house.control("otto", Method::PUT, "/v1/rings/orders/separation", relax).await.ok();
     patch(&house, "ada", "/v1/rings/orders", None, json!({"policy": {"quorum": 0}})).await.ok();
+    house.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
     step("destroy", json!({"waiting_seconds": 60})).await.problem(400, "invalid-argument");
     let waiting = step("destroy", json!({"waiting_seconds": 604_800, "reason": "over"})).await.ok().json();
     assert_eq!(waiting["state"], "suspended");
@@ -182,6 +181,29 @@ async fn a_key_waits_for_its_destruction_and_is_brought_back() {
     step("resume", Value::Null).await.ok();
     use_it().await.ok();
     step("cancel-destroy", Value::Null).await.problem(409, "wrong-state");
+    step("destroy", json!({"waiting_seconds": 604_800, "reason": "over"})).await.ok();
+    patch(&house, "ada", "/v1/rings/orders", None, json!({"policy": {"quorum": 2}})).await.ok();
+    let blocked = house.get("ada", "/v1/keys/orders%2Fmain").await.ok().json();
+    assert_eq!(blocked["destroy_blocked_by"], "quorum", "{blocked}");
+    step("cancel-destroy", Value::Null).await.ok();
+    step("destroy", Value::Null).await.problem(403, "approval-required");
+    let lower = json!({"policy": {"quorum": 0}});
+    patch(&house, "ada", "/v1/rings/orders", None, lower).await.problem(403, "approval-required");
+}
+
+#[tokio::test]
+async fn the_time_is_confirmed_by_an_administrator_who_says_why() {
+    let house = House::with_ring().await;
+    let path = "/v1/system/clock/confirm";
+    let confirm = |time: &str, reason: &str| json!({"time": time, "reason": reason});
+    let now = house.get("vera", "/v1/system").await.ok().json()["clock"]["log_time"].clone();
+    let now = now.as_str().unwrap();
+    house.control("vera", Method::POST, path, confirm(now, "seen")).await.problem(403, "denied");
+    house.control("ada", Method::POST, path, confirm(now, " ")).await.problem(400, "invalid-argument");
+    let long_ago = confirm("2001-01-01T00:00:00Z", "seen");
+    house.control("ada", Method::POST, path, long_ago).await.problem(400, "invalid-argument");
+    let clock = house.control("ada", Method::POST, path, confirm(now, "seen")).await.ok().json();
+    assert_eq!((&clock["ahead_seconds"], &clock["held_at"]), (&json!(0), &Value::Null));
 }
 
 #[tokio::test]

@@ -86,6 +86,7 @@ pub(super) struct Log {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Audit {
     pub(super) cut_seconds: Option<u64>,
+    pub(super) clock_step_seconds: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -94,6 +94,8 @@ pub enum LogFormat {
 pub struct Audit {
     /// How often a cut over all shards is made and signed.
     pub cut: Duration,
+    /// How far a start moves the log's time towards the wall clock at the most.
+    pub clock_step: Duration,
 }
 
 impl Config {
@@ -221,12 +223,14 @@ impl Log {
 
 impl Audit {
     fn from_file(file: &file::Audit, origin: &str) -> Result<Self, ConfigError> {
-        match file.cut_seconds.unwrap_or(1) {
-            seconds @ 1..=3600 => Ok(Self { cut: Duration::from_secs(seconds) }),
-            other => {
-                Err(invalid(origin, "audit.cut_seconds", format!("is {other}; from 1 to 3600 is possible")))
-            }
-        }
+        let within = |key: &str, seconds: u64, least: u64| match seconds {
+            seconds if (least..=3600).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+            other => Err(invalid(origin, key, format!("is {other}; from {least} to 3600 is possible"))),
+        };
+        Ok(Self {
+            cut: within("audit.cut_seconds", file.cut_seconds.unwrap_or(1), 1)?,
+            clock_step: within("audit.clock_step_seconds", file.clock_step_seconds.unwrap_or(600), 0)?,
+        })
     }
 }
 

@@ -98,6 +98,8 @@ format = "text"
 [audit]
 # How often a checkpoint over the whole log is made and signed by the root.
 cut_seconds = 1
+# How far a start moves the time of the log towards the wall clock at the most. What cannot be undone goes by the time of the log.
+# clock_step_seconds = 600
 "#
         )
     }

@@ -92,6 +92,7 @@ fn wrong_values_are_named_by_key() {
         ("[log]\nformat = \"xml\"", "`log.format`"),
         ("[log]\nlevel = \"claviger=loud\"", "`log.level`"),
         ("[audit]\ncut_seconds = 0", "`audit.cut_seconds`"),
+        ("[audit]\nclock_step_seconds = 3601", "`audit.clock_step_seconds`"),
         ("[listen]\naws = \"127.0.0.1:7400\"", "`listen.aws`"),
         ("[aws]\naccount = \"123\"", "`aws.account`"),
         ("[aws]\nregion = \"US East\"", "`aws.region`"),

@@ -5,15 +5,18 @@
 //! | job | does |
 //! |---|---|
 //! | `rotate_due_keys` | rotates keys whose rotation period is over |
-//! | `destroy_due_keys` | destroys keys whose waiting period is over |
+//! | `destroy_due_keys` | destroys keys whose waiting period is over, unless their ring blocks it |
 //! | `remove_expired_material` | takes imported material away whose time is over |
 //! | `forget_idempotency` | forgets creating calls that nobody repeats any more |
 //!
 //! A new job is a file here and a line in [`Road::do_what_is_due`].
 //!
+//! What is due is so by the log's time, which a clock set forward does not move. What cannot be undone is held while that
+//! clock is not to be relied on.
+//!
 //! What is due is found by an index of the store. A run is bounded: what is left over is done by the next.
 
-mod destroy_due_keys;
+pub(crate) mod destroy_due_keys;
 mod forget_idempotency;
 mod remove_expired_material;
 mod rotate_due_keys;

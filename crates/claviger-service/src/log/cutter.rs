@@ -64,7 +64,7 @@ impl Road {
         if last == Some(&heads) {
             return Ok(None);
         }
-        let (t, epoch) = (self.clock.now().as_micros(), self.state.fence.epoch());
+        let (t, epoch) = (self.state.time.log_time().as_micros(), self.state.fence.epoch());
         let shards: Vec<_> = heads.iter().map(cut_head).collect();
         let (size, root) = self
             .queue

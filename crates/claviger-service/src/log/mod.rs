@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod cutter;
 pub(crate) mod hashes;
 pub(crate) mod reader;
+pub(crate) mod time;
 pub(crate) mod tree;
 
 pub use reader::{EntryFilter, EntryPage, EntryProof, LastUse, LogReader, Used};

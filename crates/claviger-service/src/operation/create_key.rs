@@ -161,7 +161,7 @@ impl Operation for CreateKey {
             state: if activate { State::Active } else { State::PreActive },
             primary: 1,
             rotated_at: view.now,
-            destroy_at: None,
+            destruction: None,
             created_at: view.now,
             revision: 0,
         };

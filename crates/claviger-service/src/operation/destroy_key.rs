@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claviger_core::change::{Change, Subject};
-use claviger_core::key::{Key, KeyRecord, KeyRing, KeyVersion, Separation};
+use claviger_core::key::{Destruction, DestructionBlocked, Key, KeyRecord, KeyRing, KeyVersion};
 use claviger_core::permit::Permit;
 use claviger_core::{Action, KeyId};
 
@@ -27,11 +27,10 @@ pub struct ScheduleDestroy {
 }
 
 impl ScheduleDestroy {
-    /// How long to wait. A ring whose separation is relaxed binds nobody to its own period: a day is enough.
+    /// How long to wait.
     fn waiting(&self, ring: &KeyRing) -> Result<Duration, ServiceError> {
-        let period = ring.policy.destroy_waiting_period;
-        let least = if ring.policy.separation == Separation::Relaxed { DAY.min(period) } else { period };
-        let waiting = self.waiting.unwrap_or(period);
+        let least = ring.policy.least_destroy_wait();
+        let waiting = self.waiting.unwrap_or(ring.policy.destroy_waiting_period);
         if waiting < least || waiting > LONGEST_WAIT {
             let days = |span: Duration| span.as_secs().div_ceil(DAY.as_secs());
             let message =
@@ -55,10 +54,10 @@ impl Operation for ScheduleDestroy {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
-        check_quorum(&record.ring)?;
+        check_approval(record.ring.policy.blocks_destruction())?;
         refuse_waiting(&record.key)?;
         let at = view.now.after(self.waiting(&record.ring)?);
-        let key = record.key.to_be_destroyed(at)?;
+        let key = record.key.to_be_destroyed(Destruction { scheduled_at: view.now, at })?;
         let note = Note { reference: reference(&[&at.as_micros().to_be_bytes()]), ..view.note() };
         let subjects = vec![Subject::Key(key.id)];
         Ok(Staged::tightening(written(record, &key), vec![Change::PutKey(key)], subjects, note))
@@ -85,16 +84,16 @@ impl Operation for CancelDestroy {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
-        if record.key.destroy_at.is_none() {
+        if record.key.destruction.is_none() {
             return Err(not_waiting());
         }
-        let key = Key { destroy_at: None, ..record.key.clone() };
+        let key = Key { destruction: None, ..record.key.clone() };
         Ok(Staged::changing(written(record, &key), vec![Change::PutKey(key)], view.note()))
     }
 }
 
-/// Makes a key's material unrecoverable from here on, once its waiting period is over. Tombstones stay; aliases go. All
-/// material lies wrapped in the rows of the versions, whatever their protection: nothing is left to erase elsewhere.
+/// Makes a key's material unrecoverable from here on, once its waiting period is over and nothing that its ring asks for
+/// now stands in the way. Tombstones stay; aliases go. All material lies wrapped in the rows of the versions, whatever their protection: nothing is left to erase elsewhere.
 #[derive(Debug)]
 pub struct DestroyKey {
     /// The key.
@@ -114,8 +113,9 @@ impl Operation for DestroyKey {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
-        let at = record.key.destroy_at.ok_or_else(not_waiting)?;
-        if view.now < at {
+        let at = record.destroy_at().ok_or_else(not_waiting)?;
+        check_approval(record.destruction_blocked())?;
+        if view.state.time.irreversible()? < at {
             return Err(ServiceError::new(ErrorKind::WrongState, "the waiting period is not over"));
         }
         let key = record.key.destroyed()?;
@@ -140,21 +140,18 @@ fn not_waiting() -> ServiceError {
 }
 
 /// Where custodians must approve, nobody can destroy yet: their approval cannot be collected by this release.
-fn check_quorum(ring: &KeyRing) -> Result<(), ServiceError> {
-    if ring.policy.quorum == 0 {
-        return Ok(());
-    }
+fn check_approval(blocked: Option<DestructionBlocked>) -> Result<(), ServiceError> {
+    let Some(DestructionBlocked::Quorum(quorum)) = blocked else { return Ok(()) };
     let message = format!(
-        "destruction in this ring takes the approval of {} custodians, which this release cannot collect yet; \
-         `suspend` and `compromise` take a key out of use at once",
-        ring.policy.quorum
+        "destruction in this ring takes the approval of {quorum} custodians, which this release cannot collect yet; \
+         `suspend` and `compromise` take a key out of use at once, and `cancel-destroy` ends a schedule"
     );
     Err(ServiceError::new(ErrorKind::ApprovalRequired, message))
 }
 
 /// Refuses what is not done to a key that waits for its destruction.
 pub(super) fn refuse_waiting(key: &Key) -> Result<(), ServiceError> {
-    if key.destroy_at.is_none() {
+    if key.destruction.is_none() {
         return Ok(());
     }
     let message = "the key waits for its destruction; `cancel-destroy` ends that";

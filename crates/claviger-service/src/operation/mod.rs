@@ -6,6 +6,7 @@ mod alias;
 mod audit;
 mod change_key_state;
 mod check_health;
+mod confirm_clock;
 mod create_credential;
 mod create_grant;
 mod create_key;
@@ -51,6 +52,7 @@ pub use alias::{AliasFilterRef, CreateAlias, ListAliases, MoveAlias, ReadAlias, 
 pub use audit::{Checkpoints, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadStates, StatesPage};
 pub use change_key_state::ChangeKeyState;
 pub use check_health::{CheckHealth, Health};
+pub use confirm_clock::{ClockStatus, ConfirmClock};
 pub use create_credential::{CreateCredential, NewCredential, NewlyMade};
 pub use create_grant::{CreateGrant, GrantOn};
 pub use create_key::CreateKey;

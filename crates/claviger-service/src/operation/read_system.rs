@@ -8,7 +8,7 @@ use claviger_core::port::provider::{ModuleInfo, ProviderHealth};
 use claviger_core::port::store::Page;
 use claviger_core::{Action, Name};
 
-use super::{Operation, Staged};
+use super::{ClockStatus, Operation, Staged};
 use crate::error::ServiceError;
 use crate::reference::TargetRef;
 use crate::view::View;
@@ -32,6 +32,10 @@ pub struct SystemStatus {
     pub signed_cuts: u64,
     /// How many rings let one principal both administer and use their keys.
     pub relaxed_rings: u64,
+    /// Scheduled destructions that their rings blocked when jobs last looked.
+    pub blocked_destructions: u64,
+    /// The log's time.
+    pub clock: ClockStatus,
     /// The module, as it says of itself.
     pub module: ModuleInfo,
     /// How it is; `None` when it does not answer.
@@ -64,6 +68,8 @@ impl Operation for ReadSystem {
             cuts,
             signed_cuts: view.store().root_head().await?.signed_size,
             relaxed_rings: relaxed_rings(view).await?,
+            blocked_destructions: view.state.blocked.count(),
+            clock: ClockStatus::of(view),
             module: view.provider().module(),
             provider: view.provider().health().await.ok(),
         };

@@ -39,7 +39,7 @@ impl Operation for RemoveImportedMaterial {
         is_imported(record)?;
         let number = self.version.unwrap_or(record.key.primary);
         let version = record.find_version(number).ok_or_else(ServiceError::not_found)?;
-        if self.only_if_expired && !version.has_expired(view.now) {
+        if self.only_if_expired && !version.has_expired(view.state.time.irreversible()?) {
             return Err(ServiceError::new(ErrorKind::WrongState, "the material has not expired"));
         }
         let note = Note { version: Some(number), ..view.note() };

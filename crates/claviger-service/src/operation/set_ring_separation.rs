@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use claviger_access::separation::{Holder, check_ring_separation};
 use claviger_core::Action;
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, RingLife, Subject};
 use claviger_core::grant::Selector;
 use claviger_core::key::{KeyRing, RingPolicy, Separation};
 use claviger_core::permit::Permit;
@@ -12,7 +12,7 @@ use claviger_core::port::store::GrantFilter;
 use claviger_core::principal::Principal;
 
 use super::{Operation, Staged};
-use crate::error::ServiceError;
+use crate::error::{ErrorKind, ServiceError};
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
@@ -43,6 +43,8 @@ impl Operation for SetRingSeparation {
         let holders =
             holders.iter().map(|(principal, administers)| Holder { principal, administers: *administers });
         check_ring_separation(self.separation, holders)?;
+        let unwanted = self.unwanted(ring);
+        check_life(view.store().find_ring_life(ring.id).await?, unwanted)?;
         let policy = RingPolicy {
             separation: self.separation,
             quorum: quorum(self.separation, &ring.policy),
@@ -52,8 +54,35 @@ impl Operation for SetRingSeparation {
         let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
         let output = KeyRing { revision: changed.revision + 1, ..changed.clone() };
         let subjects = vec![Subject::Ring(ring.id)];
-        Ok(Staged::tightening(output, vec![Change::PutRing(changed)], subjects, note))
+        let changes = vec![Change::ExpectNone { ring: ring.id, unwanted }, Change::PutRing(changed)];
+        Ok(Staged::tightening(output, changes, subjects, note))
     }
+}
+
+impl SetRingSeparation {
+    /// What the ring must not have. Keys that lived under strict rules do not become subject to looser ones by one person's
+    /// act; and a destruction that was scheduled under looser rules does not outlive them.
+    fn unwanted(&self, ring: &KeyRing) -> RingLife {
+        let changes = ring.policy.separation != self.separation;
+        RingLife {
+            keys: changes && self.separation == Separation::Relaxed,
+            scheduled_destructions: changes && self.separation == Separation::Strict,
+        }
+    }
+}
+
+fn check_life(found: RingLife, unwanted: RingLife) -> Result<(), ServiceError> {
+    if unwanted.keys && found.keys {
+        let message = "a ring that has keys is relaxed only by approval, which this release cannot collect yet; \
+                       make a new ring, and relax it before it has keys";
+        return Err(ServiceError::new(ErrorKind::ApprovalRequired, message));
+    }
+    if unwanted.scheduled_destructions && found.scheduled_destructions {
+        let message = "keys of this ring wait for their destruction under its present rules; \
+                       `cancel-destroy` each of them, or wait until they are destroyed";
+        return Err(ServiceError::new(ErrorKind::WrongState, message));
+    }
+    Ok(())
 }
 
 /// A strict ring has a quorum: tightening brings the house's own where there was none.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claviger_core::Action;
-use claviger_core::change::Change;
+use claviger_core::change::{Change, RingLife};
 use claviger_core::key::{KeyRing, Protection, RingPolicy};
 use claviger_core::permit::Permit;
 
@@ -67,10 +67,21 @@ impl Operation for UpdateRing {
             separation: old.separation,
         };
         check_policy(&policy)?;
+        let mut changes = Vec::new();
+        if policy.quorum < old.quorum || policy.destroy_waiting_period < old.destroy_waiting_period {
+            if view.store().find_ring_life(ring.id).await?.keys {
+                let message = "the quorum and the waiting period of a ring that has keys are lowered only by approval, \
+                               which this release cannot collect yet; make a new ring";
+                return Err(ServiceError::new(ErrorKind::ApprovalRequired, message));
+            }
+            let unwanted = RingLife { keys: true, ..RingLife::default() };
+            changes.push(Change::ExpectNone { ring: ring.id, unwanted });
+        }
         let changed = KeyRing { policy, ..KeyRing::clone(ring) };
         let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
         let output = KeyRing { revision: changed.revision + 1, ..changed.clone() };
-        Ok(Staged::changing(output, vec![Change::PutRing(changed)], note))
+        changes.push(Change::PutRing(changed));
+        Ok(Staged::changing(output, changes, note))
     }
 }
 

@@ -100,7 +100,7 @@ impl Road {
             return Ok(Err(overloaded()));
         }
         let epoch = self.state.fence.epoch();
-        let now = self.clock.now();
+        let now = self.state.time.now();
         let caller = match self.authenticate(who, call, epoch, now).await {
             Ok(caller) => caller,
             Err(error) => return Ok(Err(error)),

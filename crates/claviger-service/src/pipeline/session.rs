@@ -9,7 +9,7 @@ use std::time::Duration;
 use claviger_access::Caller;
 use claviger_audit::identity::{Identity, SubjectKey};
 use claviger_audit::op::{Op, Outcome};
-use claviger_core::change::Footing;
+use claviger_core::change::{Change, Footing};
 use claviger_core::principal::{CredentialKind, Principal, PrincipalKind};
 use claviger_core::{CredentialId, PrincipalId, Timestamp};
 use quick_cache::sync::Cache;
@@ -131,8 +131,18 @@ impl Road {
 
     /// Writes an entry that stands for itself; gives its index.
     pub(crate) async fn tell(&self, telling: Telling, note: Note) -> Result<u64, ServiceError> {
+        self.record(telling, note, Vec::new()).await
+    }
+
+    /// Writes an entry that stands for itself, with what changes in the same commit; gives its index.
+    pub(crate) async fn record(
+        &self,
+        telling: Telling,
+        note: Note,
+        changes: Vec<Change>,
+    ) -> Result<u64, ServiceError> {
         let epoch = self.state.fence.epoch();
-        let submission = |reply| entry(telling, note, epoch, reply);
+        let submission = |reply| Submission { changes, ..entry(telling, note, epoch, reply) };
         self.commit(submission).await.map(|receipt| receipt.index()).map_err(not_committed)
     }
 
@@ -162,7 +172,7 @@ impl Road {
     pub(super) fn tell_suppressed(&self, index: u64) {
         let note = Note { reference: reference(&[&index.to_be_bytes()]), ..Note::default() };
         let (reply, _nobody) = oneshot::channel();
-        let telling = Telling::of_system(Op::ReleaseSuppressed, self.clock.now());
+        let telling = Telling::of_system(Op::ReleaseSuppressed, self.state.time.now());
         if self.queue.submit(entry(telling, note, self.state.fence.epoch(), reply)).is_err() {
             tracing::error!(index, "a result was withheld, and the log takes no record of it");
         }
@@ -183,7 +193,7 @@ impl Road {
             self.sessions.strangers.fetch_add(count, Ordering::Relaxed);
             return Err(overloaded());
         }
-        self.tell(Telling::of_system(Op::UnauthenticatedCount, self.clock.now()), note).await.map(|_| ())
+        self.tell(Telling::of_system(Op::UnauthenticatedCount, self.state.time.now()), note).await.map(|_| ())
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) use known::{Known, access_key_label};
 pub(crate) use live::LiveKey;
 
 use crate::error::ServiceError;
+use crate::job::destroy_due_keys::Blocked;
+use crate::log::time::LogTime;
 use crate::pipeline::fence::Fence;
 use crate::pipeline::sequencer::Publish;
 use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
@@ -80,6 +82,9 @@ pub(crate) struct State {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) fence: Arc<Fence>,
+    pub(crate) time: LogTime,
+    /// Scheduled destructions that their rings block.
+    pub(crate) blocked: Blocked,
     keys: Cache<KeyId, Arc<Good<LiveKey>>>,
     names: Cache<KeyName, KeyId>,
     /// What aliases name, and as of which count of moves.
@@ -98,6 +103,7 @@ impl State {
         store: Arc<dyn Store>,
         provider: Arc<dyn Provider>,
         fence: Arc<Fence>,
+        time: LogTime,
         tags: HmacSha256,
         memory: Memory,
     ) -> Self {
@@ -105,6 +111,8 @@ impl State {
             store,
             provider,
             fence,
+            time,
+            blocked: Blocked::default(),
             keys: Cache::new(memory.keys),
             names: Cache::new(memory.keys),
             aliases: Cache::new(memory.keys),
@@ -295,8 +303,12 @@ impl Publish for Forget {
                 Change::PutAlias(_) | Change::RemoveAlias(_) | Change::RemoveAliasesOf(_) => {
                     state.alias_moves.fetch_add(1, Ordering::AcqRel);
                 }
+                Change::PutLogTime(record) => state.time.adopt(record),
                 // A permit says what is allowed and is only ever outdated by tightening, which the fence tells.
-                Change::PutGrant(_) | Change::CountUses { .. } | Change::PutIdempotency(_) => {}
+                Change::CountUses { .. }
+                | Change::ExpectNone { .. }
+                | Change::PutGrant(_)
+                | Change::PutIdempotency(_) => {}
             }
         }
     }

@@ -1,14 +1,13 @@
 //! Aliases: other names of keys, which move.
 
 use claviger_core::action::Door;
-use claviger_core::key::{RingPolicy, Separation};
 use claviger_core::port::store::Page;
 use claviger_core::{Action, AliasName, Purpose, Spec};
 use claviger_crypto::envelope::{Context, Header};
 use claviger_service::operation::usage::{Encrypt, Use};
 use claviger_service::operation::{
-    AliasFilterRef, CreateAlias, CreateGrant, CreateRing, GrantOn, ListAliases, ListGrantedAliases,
-    MoveAlias, ReadAlias, RemoveAlias, SetRingSeparation,
+    AliasFilterRef, CreateAlias, CreateGrant, GrantOn, ListAliases, ListGrantedAliases, MoveAlias, ReadAlias,
+    RemoveAlias,
 };
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef, ServiceError};
 
@@ -87,14 +86,11 @@ async fn uses_at_the_same_time_as_moves_are_under_a_key_that_the_alias_named_mea
 #[tokio::test(flavor = "multi_thread")]
 async fn moving_takes_rights_on_both_keys() {
     let house = House::build().await;
-    let here = house.key("here", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let other = CreateRing { name: "other".parse().unwrap(), policy: RingPolicy::default() };
-    house.ask("ada", other).await.unwrap();
-    let there = house.key_in("other", "there", Purpose::Encrypt, Spec::Aes256Gcm).await;
     for ring in ["orders", "other"] {
-        let relax = SetRingSeparation { ring: ring.parse().unwrap(), separation: Separation::Relaxed };
-        house.ask("otto", relax).await.unwrap();
+        house.relaxed_ring(ring).await;
     }
+    let here = house.key("here", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let there = house.key_in("other", "there", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let grant = |key: &claviger_core::key::KeyRecord, actions: &[Action]| CreateGrant {
         name: None,
         retiring: None,

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use claviger_access::Presented;
@@ -21,15 +21,21 @@ use claviger_store::sqlite::{SqliteOptions, SqliteStore};
 
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
-/// The wall clock, ahead of the true time by as much as a test has it.
+/// Two clocks, ahead of the true time by as much as a test has them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TestClock {
     ahead_micros: Arc<AtomicU64>,
+    wall_off_micros: Arc<AtomicI64>,
 }
 
 impl TestClock {
     pub(crate) fn advance(&self, span: Duration) {
         self.ahead_micros.fetch_add(u64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Has the wall clock be off by so many seconds, which pass nowhere else.
+    pub(crate) fn set_wall_off(&self, seconds: i64) {
+        self.wall_off_micros.store(seconds * 1_000_000, Ordering::SeqCst);
     }
 
     pub(crate) fn wall(&self) -> Timestamp {
@@ -40,7 +46,9 @@ impl TestClock {
 #[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::default().after(self.since_boot())
+        let off = self.wall_off_micros.load(Ordering::SeqCst);
+        let true_time = Timestamp::default().after(self.since_boot()).as_micros();
+        Timestamp::from_micros(true_time.saturating_add_signed(off))
     }
 
     fn since_boot(&self) -> Duration {
@@ -178,8 +186,13 @@ impl House {
         }
     }
 
-    /// Has the ring rely on its people: nobody but one must want a thing.
-    pub(crate) async fn without_quorum(&self, ring: &str) {
+    /// Makes a ring where one person is enough for everything, unless it is there.
+    pub(crate) async fn relaxed_ring(&self, ring: &str) {
+        let create = CreateRing { name: ring.parse().unwrap(), policy: RingPolicy::default() };
+        if let Err(error) = self.ask("ada", create).await {
+            assert_eq!(error.kind().code(), "already-exists", "{error:?}");
+            return;
+        }
         let ring = || ring.parse::<RingRef>().unwrap();
         let relax = SetRingSeparation { ring: ring(), separation: Separation::Relaxed };
         self.ask("otto", relax).await.unwrap();
@@ -257,6 +270,7 @@ async fn open(
         deployment: "test".parse().unwrap(),
         cut_every: Duration::from_millis(50),
         jobs_every: Duration::from_secs(3600),
+        clock_step: Duration::from_secs(600),
         memory: Memory::default(),
         known_note: None,
         on_signed: Box::new(|_| {}),

@@ -240,8 +240,8 @@ async fn expired_material_is_not_used_and_the_house_takes_it_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_its_destruction_takes_no_material_and_dies_without_any() {
     let house = House::build().await;
+    house.relaxed_ring("orders").await;
     let key = awaiting(&house, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.without_quorum("orders").await;
     bring(&house, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
     let parameters = parameters(&house, &key, RsaesOaepSha256).await.unwrap();
     let schedule = ScheduleDestroy { key: KeyRef::Id(key.key.id), waiting: Some(DAY * 7) };

@@ -4,6 +4,7 @@
 
 mod access_keys;
 mod alias;
+mod clock;
 mod destruction;
 mod evidence;
 mod house;

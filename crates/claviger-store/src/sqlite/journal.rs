@@ -16,7 +16,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use super::columns::integer;
 use super::directory::InPlace;
 use super::error::{damaged, refused, translate};
-use super::row::{alias, credential, grant, idempotency, key, principal, ring, version};
+use super::row::{alias, credential, grant, idempotency, key, log_time, principal, ring, version};
 use super::schema::EMPTY_ROOT;
 use super::{Inner, connection, log};
 use crate::failpoint;
@@ -126,6 +126,7 @@ impl SqliteJournal {
         let connection = &self.connection;
         match change {
             Change::CountUses { version, uses } => version::count_uses(connection, *version, *uses),
+            Change::ExpectNone { ring, unwanted } => key::expect_none(connection, *ring, *unwanted),
             Change::PutAlias(value) => alias::put(connection, value),
             Change::PutCredential(value) => credential::put(connection, value),
             Change::PutGrant(value) => grant::put(connection, value),
@@ -134,6 +135,7 @@ impl SqliteJournal {
                 keys.insert(value.id);
                 key::put(connection, value)
             }
+            Change::PutLogTime(value) => log_time::put(connection, value),
             Change::PutPrincipal(value) => principal::put(connection, value),
             Change::PutRing(value) => ring::put(connection, value),
             Change::PutVersion(value) => {
@@ -298,7 +300,8 @@ impl SqliteJournal {
 /// The order in which rows are written: a row comes behind those that it refers to.
 fn rank(change: &Change) -> u8 {
     match change {
-        Change::PutPrincipal(_) => 0,
+        // What is expected holds before anything of the set is written.
+        Change::ExpectNone { .. } | Change::PutLogTime(_) | Change::PutPrincipal(_) => 0,
         Change::PutRing(_) => 1,
         Change::PutKey(_) => 2,
         Change::PutVersion(_) => 3,

@@ -4,11 +4,13 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use claviger_core::alias::{Alias, AliasName};
-use claviger_core::change::IdempotencyRecord;
+use claviger_core::change::{IdempotencyRecord, RingLife};
 use claviger_core::grant::Grant;
 use claviger_core::key::{Key, KeyRecord, KeyRing, State};
+use claviger_core::log_time::TimeRecord;
 use claviger_core::port::store::{
-    AliasFilter, FenceDelta, GrantFilter, KeyFilter, LogId, Page, RootHead, ShardHead, StoredBatch,
+    AliasFilter, FenceDelta, GrantFilter, KeyFilter, LogId, Page, RootHead, ScheduledDestruction, ShardHead,
+    StoredBatch,
 };
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
@@ -19,7 +21,7 @@ use rusqlite::{Connection, params};
 
 use super::columns::{Columns, find, micros};
 use super::error::translate;
-use super::row::{alias, credential, grant, idempotency, key, principal, ring, version};
+use super::row::{alias, credential, grant, idempotency, key, log_time, principal, ring, version};
 use super::{SqliteStore, connection, log};
 
 /// Rows of one small transaction of a clean-up: commits wait for no more than that.
@@ -104,8 +106,16 @@ impl Store for SqliteStore {
         self.inner.pool.read(move |connection| key::list_rotation_due(connection, now, limit)).await
     }
 
-    async fn list_destruction_due(&self, now: Timestamp, limit: u32) -> Result<Vec<KeyId>, StoreError> {
-        self.inner.pool.read(move |connection| key::list_destruction_due(connection, now, limit)).await
+    async fn list_scheduled_destructions(
+        &self,
+        page: Page<(Timestamp, KeyId)>,
+    ) -> Result<Vec<ScheduledDestruction>, StoreError> {
+        let Page { after, limit } = page;
+        self.inner.pool.read(move |connection| key::list_scheduled(connection, after, limit)).await
+    }
+
+    async fn find_ring_life(&self, ring: KeyRingId) -> Result<RingLife, StoreError> {
+        self.inner.pool.read(move |connection| key::find_life(connection, ring)).await
     }
 
     async fn list_expired_material(
@@ -239,6 +249,10 @@ impl Store for SqliteStore {
                 }
             })
             .await
+    }
+
+    async fn load_log_time(&self) -> Result<TimeRecord, StoreError> {
+        self.inner.pool.read(log_time::load).await
     }
 
     async fn list_heads(&self) -> Result<Vec<ShardHead>, StoreError> {

@@ -12,7 +12,8 @@ use super::log;
 const APPLICATION_ID: u32 = 0x436c_6176;
 
 /// One after the other, each brings a store from its index to the next version. What is released is never edited.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../../migrations/sqlite/0001.sql"), include_str!("../../migrations/sqlite/0002.sql")];
 
 /// Brings the schema up to this release, or makes it.
 pub(super) fn migrate(connection: &Connection) -> Result<(), StoreError> {

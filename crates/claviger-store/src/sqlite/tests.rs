@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use claviger_core::alias::{Alias, AliasName};
-use claviger_core::change::Change;
+use claviger_core::change::{Change, RingLife};
 use claviger_core::key::{
-    Brought, DataClass, Generator, Key, KeyRing, KeyVersion, Labels, Origin, Protection, Provenance,
-    RingPolicy, Rotation, State, Wrap,
+    Brought, DataClass, Destruction, Generator, Key, KeyRing, KeyVersion, Labels, Origin, Protection,
+    Provenance, RingPolicy, Rotation, State, Wrap,
 };
-use claviger_core::port::store::{AliasFilter, Applied, Batch, Page};
+use claviger_core::log_time::{Step, TimeRecord};
+use claviger_core::port::store::{AliasFilter, Applied, Batch, Page, ScheduledDestruction};
 use claviger_core::port::{Journal, Store as _};
 use claviger_core::{KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp};
 
@@ -75,7 +76,7 @@ impl Shelf {
             state: State::Active,
             primary: 1,
             rotated_at: at(0),
-            destroy_at: None,
+            destruction: None,
             created_at: at(0),
             revision: 0,
         };
@@ -118,7 +119,7 @@ async fn a_key_comes_back_as_it_was_written_and_its_tombstone_without_material()
     let ring = shelf.ring(1, None);
     let key = shelf.key(ring, 1, |key| {
         key.state = State::Suspended;
-        key.destroy_at = Some(at(30));
+        key.destruction = Some(Destruction { scheduled_at: at(10), at: at(30) });
     });
     let record = shelf.store.find_key(key.id).await.unwrap().unwrap();
     assert_eq!(record.key, key);
@@ -127,15 +128,16 @@ async fn a_key_comes_back_as_it_was_written_and_its_tombstone_without_material()
     let changes = [Change::PutKey(key.destroyed().unwrap()), Change::PutVersion(gone.clone())];
     assert_eq!(shelf.apply(&changes), Applied::Yes);
     let tombstone = shelf.store.find_key(key.id).await.unwrap().unwrap();
-    assert_eq!((tombstone.key.state, tombstone.key.destroy_at), (State::Destroyed, None));
+    assert_eq!((tombstone.key.state, tombstone.key.destruction), (State::Destroyed, None));
     assert_eq!(tombstone.versions, [KeyVersion { revision: 2, ..gone }]);
     // A key that waits cannot be active, whoever asks.
-    let back = Key { state: State::Active, destroy_at: Some(at(60)), ..tombstone.key };
+    let destruction = Some(Destruction { scheduled_at: at(40), at: at(60) });
+    let back = Key { state: State::Active, destruction, ..tombstone.key };
     assert!(shelf.journal.apply(&[Change::PutKey(back)]).is_err());
 }
 
 #[tokio::test]
-async fn rotation_and_destruction_are_found_when_they_are_due() {
+async fn rotation_is_found_when_it_is_due_and_destruction_in_its_order() {
     let mut shelf = Shelf::new();
     let (monthly, never) = (shelf.ring(1, Some(DAY * 30)), shelf.ring(2, None));
     let id = |number: u8| KeyId::from_bytes([number; 16]);
@@ -148,21 +150,60 @@ async fn rotation_and_destruction_are_found_when_they_are_due() {
     for (number, day) in [(7, 40), (8, 20)] {
         shelf.key(never, number, |key| {
             key.state = State::PreActive;
-            key.destroy_at = Some(at(day));
+            key.destruction = Some(Destruction { scheduled_at: at(3), at: at(day) });
         });
     }
-    for (day, rotate, destroy) in [
-        (9, vec![], vec![]),
-        (10, vec![id(2)], vec![]),
-        (20, vec![id(2), id(6)], vec![id(8)]),
-        (30, vec![id(2), id(6), id(1)], vec![id(8)]),
-        (50, vec![id(2), id(6), id(1), id(4)], vec![id(8), id(7)]),
+    for (day, rotate) in [
+        (9, vec![]),
+        (10, vec![id(2)]),
+        (20, vec![id(2), id(6)]),
+        (30, vec![id(2), id(6), id(1)]),
+        (50, vec![id(2), id(6), id(1), id(4)]),
     ] {
         assert_eq!(shelf.store.list_rotation_due(at(day), 10).await.unwrap(), rotate, "day {day}");
-        assert_eq!(shelf.store.list_destruction_due(at(day), 10).await.unwrap(), destroy, "day {day}");
     }
     assert_eq!(shelf.store.list_rotation_due(at(50), 3).await.unwrap(), [id(2), id(6), id(1)]);
-    assert_eq!(shelf.store.list_destruction_due(at(50), 1).await.unwrap(), [id(8)]);
+    let scheduled = |number, day| ScheduledDestruction {
+        key: id(number),
+        ring: never,
+        destruction: Destruction { scheduled_at: at(3), at: at(day) },
+    };
+    let list =
+        async |after, limit| shelf.store.list_scheduled_destructions(Page { after, limit }).await.unwrap();
+    assert_eq!(list(None, 10).await, [scheduled(8, 20), scheduled(7, 40)]);
+    assert_eq!(list(None, 1).await, [scheduled(8, 20)]);
+    assert_eq!(list(Some((at(20), id(8))), 1).await, [scheduled(7, 40)]);
+    let life = async |ring| shelf.store.find_ring_life(ring).await.unwrap();
+    assert_eq!(life(monthly).await, RingLife { keys: true, scheduled_destructions: false });
+    assert_eq!(life(never).await, RingLife { keys: true, scheduled_destructions: true });
+}
+
+#[tokio::test]
+async fn what_a_ring_must_not_have_is_looked_for_in_the_commit() {
+    let mut shelf = Shelf::new();
+    let (empty, full) = (shelf.ring(1, None), shelf.ring(2, None));
+    shelf.key(full, 1, |_| {});
+    let expect = |ring| Change::ExpectNone { ring, unwanted: RingLife { keys: true, ..RingLife::default() } };
+    let new = |name: &str, key| Change::PutAlias(alias(name, key));
+    let key = shelf.store.find_key(KeyId::from_bytes([1; 16])).await.unwrap().unwrap().key;
+    assert_eq!(shelf.apply(&[new("a", &key), expect(full)]), Applied::Conflict);
+    assert_eq!(shelf.store.find_alias(&"a".parse().unwrap()).await.unwrap(), None);
+    assert_eq!(shelf.apply(&[new("a", &key), expect(empty)]), Applied::Yes);
+}
+
+#[tokio::test]
+async fn time_that_is_remembered_comes_back_and_is_written_from_the_row_as_it_stands() {
+    let mut shelf = Shelf::new();
+    assert_eq!(shelf.store.load_log_time().await.unwrap(), TimeRecord::default());
+    let record = TimeRecord {
+        confirmed_at: Some(at(2)),
+        held_at: Some(at(3)),
+        steps: vec![Step { hour: 7, micros: 8 }, Step { hour: 9, micros: 10 }],
+        revision: 0,
+    };
+    assert_eq!(shelf.apply(&[Change::PutLogTime(record.clone())]), Applied::Yes);
+    assert_eq!(shelf.apply(&[Change::PutLogTime(record.clone())]), Applied::Conflict);
+    assert_eq!(shelf.store.load_log_time().await.unwrap(), TimeRecord { revision: 1, ..record });
 }
 
 #[tokio::test]

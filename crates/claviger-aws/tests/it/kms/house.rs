@@ -402,6 +402,7 @@ async fn open(store: SqliteStore, fault: Fault, clock: &TestClock) -> Road {
         deployment: "test".parse().unwrap(),
         cut_every: Duration::from_millis(50),
         jobs_every: HOUR,
+        clock_step: Duration::from_secs(600),
         memory: Memory::default(),
         known_note: None,
         on_signed: Box::new(|_| {}),

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use claviger_core::key::{Key, KeyRecord, Labels, State};
+use claviger_core::change::RingLife;
+use claviger_core::key::{Destruction, Key, KeyRecord, Labels, State};
 use claviger_core::port::StoreError;
-use claviger_core::port::store::{Applied, KeyFilter};
+use claviger_core::port::store::{Applied, KeyFilter, ScheduledDestruction};
 use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, PrincipalId, Timestamp};
 use rusqlite::{Connection, Row, params};
 
@@ -18,8 +19,8 @@ const TABLE: &str = "key";
 macro_rules! columns {
     () => {
         "k.ring_name, k.id, k.ring, k.name, k.purpose, k.spec, k.protection, k.data_class, k.description, k.owner, \
-         k.labels, k.rotation_period, k.state, k.primary_version, k.rotated_at, k.destroy_at, k.created_at, \
-         k.revision"
+         k.labels, k.rotation_period, k.state, k.primary_version, k.rotated_at, k.destroy_at, k.destroy_scheduled_at, \
+         k.created_at, k.revision"
     };
 }
 
@@ -173,14 +174,53 @@ pub(in crate::sqlite) fn list_rotation_due(
     Ok(due)
 }
 
-/// Keys whose waiting period is over, in the order of its end.
-pub(in crate::sqlite) fn list_destruction_due(
+/// Keys whose destruction is scheduled, in the order of (its instant, key id).
+pub(in crate::sqlite) fn list_scheduled(
     connection: &Connection,
-    now: Timestamp,
+    after: Option<(Timestamp, KeyId)>,
     limit: u32,
-) -> Result<Vec<KeyId>, StoreError> {
-    let sql = "SELECT k.id FROM key k INDEXED BY key_by_destruction WHERE k.destroy_at <= ?1 ORDER BY k.destroy_at LIMIT ?2";
-    list(connection, sql, params![micros(TABLE, now)?, limit], id)
+) -> Result<Vec<ScheduledDestruction>, StoreError> {
+    let sql = "SELECT k.id, k.ring, k.destroy_at, k.destroy_scheduled_at FROM key k INDEXED BY key_by_destruction \
+               WHERE k.destroy_at IS NOT NULL AND (k.destroy_at, k.id) > (?1, ?2) ORDER BY k.destroy_at, k.id LIMIT ?3";
+    let (at, id) = match after {
+        None => (-1, [0; 16]),
+        Some((at, id)) => (micros(TABLE, at)?, *id.as_bytes()),
+    };
+    list(connection, sql, params![at, id, limit], |row| {
+        let mut columns = Columns::new(TABLE, row);
+        Ok(ScheduledDestruction {
+            key: KeyId::from_bytes(columns.array()?),
+            ring: KeyRingId::from_bytes(columns.array()?),
+            destruction: destruction(&mut columns)?.ok_or_else(|| columns.damaged("it is not scheduled"))?,
+        })
+    })
+}
+
+/// What lives in a ring.
+pub(in crate::sqlite) fn find_life(connection: &Connection, ring: KeyRingId) -> Result<RingLife, StoreError> {
+    let Some(name) = find_ring_name(connection, ring)? else { return Ok(RingLife::default()) };
+    let mut life = RingLife::default();
+    let keys =
+        "SELECT k.id FROM key k INDEXED BY key_by_state WHERE k.state = ?1 AND k.ring_name = ?2 LIMIT 1";
+    for state in State::ALL.into_iter().filter(|state| !state.is_destroyed()) {
+        life.keys |= find(connection, keys, params![state.name(), name], id)?.is_some();
+    }
+    let scheduled = "SELECT k.id FROM key k INDEXED BY key_by_destruction WHERE k.destroy_at IS NOT NULL AND k.ring = ?1 \
+                     LIMIT 1";
+    life.scheduled_destructions = find(connection, scheduled, [ring.as_bytes()], id)?.is_some();
+    Ok(life)
+}
+
+/// Does the ring have none of what it must not have? Read in the transaction that rests on it.
+pub(in crate::sqlite) fn expect_none(
+    connection: &Connection,
+    ring: KeyRingId,
+    unwanted: RingLife,
+) -> Result<Applied, StoreError> {
+    let found = find_life(connection, ring)?;
+    let clash =
+        (found.keys && unwanted.keys) || (found.scheduled_destructions && unwanted.scheduled_destructions);
+    Ok(if clash { Applied::Conflict } else { Applied::Yes })
 }
 
 fn id(row: &Row<'_>) -> Result<KeyId, StoreError> {
@@ -193,7 +233,7 @@ fn find_ring_name(connection: &Connection, ring: KeyRingId) -> Result<Option<Str
     })
 }
 
-const KEY_WIDTH: usize = 18;
+const KEY_WIDTH: usize = 19;
 const RING_WIDTH: usize = 12;
 
 fn parse(row: &Row<'_>) -> Result<(KeyName, Key), StoreError> {
@@ -222,12 +262,20 @@ fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key), StoreError> {
         state: columns.word()?,
         primary: columns.small()?,
         rotated_at: columns.instant()?,
-        destroy_at: columns.maybe(Columns::instant)?,
+        destruction: destruction(columns)?,
         created_at: columns.instant()?,
         revision: columns.count()?,
     };
     check(&key).map_err(|reason| columns.damaged(reason))?;
     Ok((KeyName { ring: ring_name, key: key.name.clone() }, key))
+}
+
+fn destruction(columns: &mut Columns<'_>) -> Result<Option<Destruction>, StoreError> {
+    match (columns.maybe(Columns::instant)?, columns.maybe(Columns::instant)?) {
+        (None, None) => Ok(None),
+        (Some(at), Some(scheduled_at)) => Ok(Some(Destruction { scheduled_at, at })),
+        (None, Some(_)) | (Some(_), None) => Err(columns.damaged("a destruction has two instants or none")),
+    }
 }
 
 fn check(key: &Key) -> Result<(), &'static str> {
@@ -237,7 +285,7 @@ fn check(key: &Key) -> Result<(), &'static str> {
     if key.description.len() > Key::MAX_DESCRIPTION {
         return Err("the description is too long");
     }
-    if key.destroy_at.is_some() && (key.state == State::Active || key.state.is_destroyed()) {
+    if key.destruction.is_some() && (key.state == State::Active || key.state.is_destroyed()) {
         return Err("a key that waits for its destruction is neither active nor destroyed");
     }
     Ok(())
@@ -261,12 +309,13 @@ pub(in crate::sqlite) fn put(connection: &Connection, key: &Key) -> Result<Appli
     write(
         connection,
         "INSERT INTO key (id, ring, ring_name, name, purpose, spec, protection, data_class, description, owner, labels, \
-         rotation_period, state, primary_version, rotated_at, destroy_at, created_at, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         rotation_period, state, primary_version, rotated_at, destroy_at, destroy_scheduled_at, created_at, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
          ON CONFLICT (id) DO UPDATE SET data_class = excluded.data_class, description = excluded.description, \
          owner = excluded.owner, labels = excluded.labels, rotation_period = excluded.rotation_period, state = excluded.state, \
          primary_version = excluded.primary_version, rotated_at = excluded.rotated_at, \
-         destroy_at = excluded.destroy_at, revision = excluded.revision",
+         destroy_at = excluded.destroy_at, destroy_scheduled_at = excluded.destroy_scheduled_at, \
+         revision = excluded.revision",
         params![
             key.id.as_bytes(),
             key.ring.as_bytes(),
@@ -283,7 +332,8 @@ pub(in crate::sqlite) fn put(connection: &Connection, key: &Key) -> Result<Appli
             key.state.name(),
             integer(TABLE, key.primary.into())?,
             micros(TABLE, key.rotated_at)?,
-            key.destroy_at.map(|at| micros(TABLE, at)).transpose()?,
+            key.destruction.map(|destruction| micros(TABLE, destruction.at)).transpose()?,
+            key.destruction.map(|destruction| micros(TABLE, destruction.scheduled_at)).transpose()?,
             micros(TABLE, key.created_at)?,
             next_revision(TABLE, key.revision)?,
         ],

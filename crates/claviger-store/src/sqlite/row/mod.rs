@@ -8,6 +8,7 @@ pub(super) mod credential;
 pub(super) mod grant;
 pub(super) mod idempotency;
 pub(super) mod key;
+pub(super) mod log_time;
 pub(super) mod principal;
 pub(super) mod ring;
 pub(super) mod version;

@@ -136,7 +136,7 @@ fn fixture(ring: &Arc<KeyRing>, case: Case, id: KeyVersionId, made: Generated) -
         state: State::Active,
         primary: 1,
         rotated_at: now,
-        destroy_at: None,
+        destruction: None,
         created_at: now,
         revision: 1,
     };

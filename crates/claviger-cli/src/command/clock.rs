@@ -1,0 +1,49 @@
+//! `claviger clock …`: the log's time.
+
+use clap::{Args, Subcommand};
+use claviger_client::types::system::{ConfirmClock, LogClock};
+
+use crate::clock;
+use crate::failure::Failure;
+use crate::output::record;
+use crate::session::Session;
+
+/// What can be done about the log's time.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ClockCommand {
+    /// Confirm that the server's clock is right: what cannot be undone is no longer held
+    ///
+    /// Refused when the clock of this machine and that of the server are more than 5 minutes apart.
+    ///
+    /// Example: claviger clock confirm --reason "the host was off for a week; its clock is right"
+    Confirm(ConfirmArgs),
+}
+
+/// What is confirmed.
+#[derive(Debug, Clone, Args)]
+pub struct ConfirmArgs {
+    /// Why the clock moved, and how you know that it is right now
+    #[arg(long)]
+    reason: String,
+}
+
+impl ClockCommand {
+    pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let Self::Confirm(ConfirmArgs { reason }) = self;
+        let confirm = ConfirmClock { time: clock::now().into(), reason };
+        let answer = session.client()?.confirm_clock(&confirm).await?;
+        session.format.print(&answer.value, table)
+    }
+}
+
+fn table(clock: &LogClock) -> String {
+    record(&rows(clock))
+}
+
+fn rows(clock: &LogClock) -> Vec<(&'static str, String)> {
+    vec![
+        ("log time", clock.log_time.to_string()),
+        ("wall clock ahead by", format!("{} s", clock.ahead_seconds)),
+        ("held since", clock.held_at.map(|at| at.to_string()).unwrap_or_default()),
+    ]
+}

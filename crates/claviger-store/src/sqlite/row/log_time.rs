@@ -1,0 +1,89 @@
+//! Table `log_time`: one row.
+
+use claviger_core::log_time::{Step, TimeRecord, WINDOW_HOURS};
+use claviger_core::port::StoreError;
+use claviger_core::port::store::Applied;
+use rusqlite::{Connection, Row, params};
+
+use super::super::columns::{Columns, find, micros};
+use super::super::error::refused;
+use super::{Seen, compare, next_revision, write};
+
+const TABLE: &str = "log_time";
+
+/// What is remembered; the default before anything is.
+pub(in crate::sqlite) fn load(connection: &Connection) -> Result<TimeRecord, StoreError> {
+    Ok(find_row(connection)?.unwrap_or_default())
+}
+
+fn find_row(connection: &Connection) -> Result<Option<TimeRecord>, StoreError> {
+    find(connection, "SELECT confirmed_at, held_at, steps, revision FROM log_time WHERE id = 1", [], parse)
+}
+
+fn parse(row: &Row<'_>) -> Result<TimeRecord, StoreError> {
+    let mut columns = Columns::new(TABLE, row);
+    let record = TimeRecord {
+        confirmed_at: columns.maybe(Columns::instant)?,
+        held_at: columns.maybe(Columns::instant)?,
+        steps: columns
+            .bytes()
+            .and_then(|bytes| decode(bytes).ok_or_else(|| columns.damaged("these are no steps")))?,
+        revision: columns.count()?,
+    };
+    check(&record).map_err(|reason| columns.damaged(reason))?;
+    Ok(record)
+}
+
+fn decode(bytes: &[u8]) -> Option<Vec<Step>> {
+    let (pairs, []) = bytes.as_chunks::<16>() else { return None };
+    let number = |half: &[u8]| half.try_into().ok().map(u64::from_be_bytes);
+    pairs.iter().map(|pair| Some(Step { hour: number(&pair[..8])?, micros: number(&pair[8..])? })).collect()
+}
+
+fn encode(steps: &[Step]) -> Vec<u8> {
+    steps.iter().flat_map(|step| [step.hour.to_be_bytes(), step.micros.to_be_bytes()].concat()).collect()
+}
+
+fn check(record: &TimeRecord) -> Result<(), &'static str> {
+    if !record.steps.is_sorted_by(|one, next| one.hour < next.hour) {
+        return Err("steps ascend by hour");
+    }
+    if u64::try_from(record.steps.len()).is_ok_and(|count| count > WINDOW_HOURS + 1) {
+        return Err("there are more steps than hours in which they are remembered");
+    }
+    Ok(())
+}
+
+/// Writes the row.
+pub(in crate::sqlite) fn put(connection: &Connection, record: &TimeRecord) -> Result<Applied, StoreError> {
+    check(record).map_err(|reason| refused(TABLE, reason))?;
+    let stored = find_row(connection)?;
+    if let Seen::Moved = compare(stored.map(|stored| stored.revision), record.revision) {
+        return Ok(Applied::Conflict);
+    }
+    write(
+        connection,
+        "INSERT INTO log_time (id, confirmed_at, held_at, steps, revision) VALUES (1, ?1, ?2, ?3, ?4) \
+         ON CONFLICT (id) DO UPDATE SET confirmed_at = excluded.confirmed_at, held_at = excluded.held_at, \
+         steps = excluded.steps, revision = excluded.revision",
+        params![
+            record.confirmed_at.map(|at| micros(TABLE, at)).transpose()?,
+            record.held_at.map(|at| micros(TABLE, at)).transpose()?,
+            encode(&record.steps),
+            next_revision(TABLE, record.revision)?,
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_come_back_as_they_were_written() {
+        let steps = vec![Step { hour: 472_222, micros: 1 }, Step { hour: 472_223, micros: u64::MAX }];
+        assert_eq!(decode(&encode(&steps)), Some(steps));
+        assert_eq!(decode(&[0; 15]), None);
+        assert_eq!(decode(&[]), Some(Vec::new()));
+    }
+}
