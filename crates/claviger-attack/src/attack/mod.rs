@@ -3,10 +3,12 @@
 mod alias_squatting;
 mod delegated_rights;
 mod destruction_by_relaxing;
+mod intake;
 mod puppets;
 
 use anyhow::Result;
 
+use self::intake::{From, Kind};
 use crate::site::Lab;
 use crate::verdict::Verdict;
 
@@ -51,6 +53,102 @@ pub const ATTACKS: &[Attack] = &[
         about: "a strict ring is relaxed for a moment, and a key of it is destroyed a day later with nobody's approval",
         pace: Pace::Quick,
         run: destruction_by_relaxing::run,
+    },
+    Attack {
+        name: "intake-all",
+        about: "all floods at once, from one address",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &Kind::ALL, From::One),
+    },
+    Attack {
+        name: "intake-all-many",
+        about: "all floods at once, from 200 addresses",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &Kind::ALL, From::Many),
+    },
+    Attack {
+        name: "intake-client-hellos",
+        about: "the first message of a handshake, recorded once, at full rate, from one address",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::ClientHellos], From::One),
+    },
+    Attack {
+        name: "intake-client-hellos-many",
+        about: "the first message of a handshake, recorded once, at full rate, from 200 addresses",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::ClientHellos], From::Many),
+    },
+    Attack {
+        name: "intake-handshakes",
+        about: "handshakes without a certificate at full rate, from one address",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::Handshakes], From::One),
+    },
+    Attack {
+        name: "intake-handshakes-many",
+        about: "handshakes without a certificate at full rate, from 200 addresses",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::Handshakes], From::Many),
+    },
+    Attack {
+        name: "intake-http2-bodies",
+        about: "8 HTTP/2 connections to each listener with 128 unfinished requests each, from one address",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::Http2Bodies], From::One),
+    },
+    Attack {
+        name: "intake-http2-bodies-many",
+        about: "8 HTTP/2 connections to each listener with 128 unfinished requests each, from 200 addresses",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::Http2Bodies], From::Many),
+    },
+    Attack {
+        name: "intake-idle-connections",
+        about: "4 100 idle connections to each listener, from one address",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::IdleConnections], From::One),
+    },
+    Attack {
+        name: "intake-idle-connections-many",
+        about: "4 100 idle connections to each listener, from 200 addresses",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::IdleConnections], From::Many),
+    },
+    Attack {
+        name: "intake-unfinished-bodies",
+        about: "400 unfinished bodies under tokens that nobody has, from one address",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::UnfinishedBodies], From::One),
+    },
+    Attack {
+        name: "intake-unfinished-bodies-many",
+        about: "400 unfinished bodies under tokens that nobody has, from 200 addresses",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::UnfinishedBodies], From::Many),
+    },
+    Attack {
+        name: "intake-wrong-signatures",
+        about: "signatures by a guessed secret under a known access key, at full rate and unfinished, from one address",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::WrongSignatures], From::One),
+    },
+    Attack {
+        name: "intake-wrong-signatures-many",
+        about: "signatures by a guessed secret under a known access key, at full rate and unfinished, from 200 addresses",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::WrongSignatures], From::Many),
+    },
+    Attack {
+        name: "intake-wrong-tokens",
+        about: "well-formed tokens that nobody has at full rate, from one address",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::WrongTokens], From::One),
+    },
+    Attack {
+        name: "intake-wrong-tokens-many",
+        about: "well-formed tokens that nobody has at full rate, from 200 addresses",
+        pace: Pace::Slow,
+        run: |lab| intake::run(lab, &[Kind::WrongTokens], From::Many),
     },
     Attack {
         name: "puppets",

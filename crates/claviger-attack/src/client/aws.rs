@@ -53,6 +53,14 @@ impl AccessKey {
         Self { credentials, ..self.clone() }
     }
 
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn connect(&self, route: &Route) -> Result<Connection> {
+        Connection::open(route, &self.identity)
+    }
+
     /// Calls an operation over a new connection.
     ///
     /// # Errors

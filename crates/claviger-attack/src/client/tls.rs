@@ -66,6 +66,17 @@ fn builder(authority: &Path) -> Result<rustls::ConfigBuilder<ClientConfig, rustl
     Ok(builder.with_root_certificates(roots))
 }
 
+/// The first message of a handshake with a listener, to be sent as it is.
+///
+/// # Errors
+/// When there is none.
+pub fn client_hello(identity: &Identity, listener: SocketAddr) -> Result<Vec<u8>> {
+    let mut tls = ClientConnection::new(Arc::clone(&identity.0), ServerName::from(listener.ip()))?;
+    let mut hello = Vec::new();
+    tls.write_tls(&mut hello)?;
+    Ok(hello)
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let found = CertificateDer::pem_file_iter(path).with_context(|| path.display().to_string())?;
     found.map(|der| der.with_context(|| path.display().to_string())).collect()
@@ -89,12 +100,6 @@ impl Route {
     #[must_use]
     pub const fn honest(to: SocketAddr) -> Self {
         Self { to, from: None, patience: Duration::from_secs(10), abrupt: false }
-    }
-
-    /// How an attacker comes, from an address.
-    #[must_use]
-    pub const fn attacker(to: SocketAddr, from: IpAddr) -> Self {
-        Self { to, from: Some(from), patience: Duration::from_secs(10), abrupt: true }
     }
 
     /// Connects, without TLS.
