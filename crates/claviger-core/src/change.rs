@@ -2,7 +2,7 @@
 
 use crate::alias::Alias;
 use crate::grant::Grant;
-use crate::key::{Key, KeyRing, KeyVersion};
+use crate::key::{Key, KeyRing, KeyVersion, Separation};
 use crate::log_time::TimeRecord;
 use crate::principal::{Credential, Principal};
 use crate::time::Timestamp;
@@ -19,6 +19,8 @@ pub enum Change {
         /// How many uses on new data.
         uses: u64,
     },
+    /// Compares and writes nothing: a conflict when it does not hold in the transaction of the other changes.
+    Expect(Expectation),
     /// Writes nothing: the other changes hold only while the ring has none of this.
     ExpectNone {
         /// The ring.
@@ -57,6 +59,67 @@ pub struct RingLife {
     pub keys: bool,
     /// Keys whose destruction is scheduled.
     pub scheduled_destructions: bool,
+}
+
+impl Change {
+    /// Does it change a row? An expectation does not.
+    #[must_use]
+    pub const fn writes(&self) -> bool {
+        !matches!(self, Self::Expect(_) | Self::ExpectNone { .. })
+    }
+
+    /// The principal is still as it was read.
+    #[must_use]
+    pub const fn expect_principal(principal: &Principal) -> Self {
+        let row = Row::Principal(principal.id);
+        Self::Expect(Expectation::Revision { row, revision: principal.revision })
+    }
+
+    /// The ring is still as it was read.
+    #[must_use]
+    pub const fn expect_ring(ring: &KeyRing) -> Self {
+        Self::Expect(Expectation::Revision { row: Row::Ring(ring.id), revision: ring.revision })
+    }
+}
+
+/// What a decision was based on and must still be so when it is committed. It is compared before any change of its set is
+/// written, so it is about the rows as they were before the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// No [mixed use](crate::port::store::MixedUse) of the ring's keys.
+    NoMixedUse {
+        /// The ring.
+        ring: KeyRingId,
+    },
+    /// The row has this revision, 0 for one that is not there.
+    Revision {
+        /// The row.
+        row: Row,
+        /// Its revision.
+        revision: u64,
+    },
+    /// The active grants of the principal are on rings, or on keys of rings, of this separation at most.
+    UsesWithin {
+        /// The principal.
+        principal: PrincipalId,
+        /// The strictest ring; `None` when there are no active grants.
+        strictest: Option<Separation>,
+    },
+}
+
+/// A row with a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Row {
+    /// A credential.
+    Credential(CredentialId),
+    /// A grant.
+    Grant(GrantId),
+    /// A key.
+    Key(KeyId),
+    /// A principal.
+    Principal(PrincipalId),
+    /// A ring.
+    Ring(KeyRingId),
 }
 
 /// A creating call that was answered.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::alias::{Alias, AliasName};
 use crate::change::{Change, IdempotencyRecord, RingLife, Subject};
 use crate::grant::Grant;
-use crate::key::{Destruction, Key, KeyRecord, KeyRing, State};
+use crate::key::{Destruction, Key, KeyRecord, KeyRing, Separation, State};
 use crate::log_time::TimeRecord;
 use crate::principal::{Credential, Principal};
 use crate::time::Timestamp;
@@ -114,6 +114,16 @@ pub struct ScheduledDestruction {
     pub destruction: Destruction,
 }
 
+/// An active principal with an active grant on a ring or on a key of it that holds a role, or whose grant gives more than
+/// uses of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MixedUse {
+    /// Who.
+    pub principal: PrincipalId,
+    /// Does the grant give more than uses of keys?
+    pub administers: bool,
+}
+
 /// The head of a shard's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardHead {
@@ -217,7 +227,8 @@ pub struct Batch<'a> {
 pub enum Applied {
     /// They are in the open transaction.
     Yes,
-    /// Another write came in between, or a name is taken: none of the set is in the transaction, the rest of it is untouched.
+    /// Another write came in between, an expectation does not hold, or a name is taken: none of the set is in the transaction,
+    /// the rest of it is untouched.
     Conflict,
 }
 
@@ -350,6 +361,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         key: Option<KeyId>,
         ring: KeyRingId,
     ) -> Result<Vec<Grant>, StoreError>;
+    /// One mixed use of the ring's keys, if there is any.
+    async fn find_mixed_use(&self, ring: KeyRingId) -> Result<Option<MixedUse>, StoreError>;
+    /// The strictest separation of the rings on which, or on whose keys, the principal has active grants.
+    async fn find_strictest_use(&self, principal: PrincipalId) -> Result<Option<Separation>, StoreError>;
     /// Grants in the order of ids.
     async fn list_grants(&self, filter: GrantFilter, page: Page<GrantId>) -> Result<Vec<Grant>, StoreError>;
 

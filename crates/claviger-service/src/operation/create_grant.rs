@@ -144,12 +144,12 @@ impl Terms<'_> {
         view.authorizer
             .validate_grant(&grant, principal)
             .map_err(|error| ServiceError::invalid(error.to_string()))?;
-        // Principal and ring are written as they were read: separation of duties was checked against them, and whoever changes
-        // a role or the ring's rule at the same time must see this grant, or this grant that change.
+        // Separation of duties was checked against principal and ring as they were read. Whoever changes a role or the ring's
+        // rule at the same time either committed before, and this is a conflict, or expects no grant like this one.
         let changes = vec![
+            Change::expect_principal(principal),
+            Change::expect_ring(ring),
             Change::PutGrant(grant.clone()),
-            Change::PutPrincipal(principal.clone()),
-            Change::PutRing(ring.clone()),
         ];
         let note =
             Note { reference: reference(&[grant.id.as_bytes(), principal.id.as_bytes()]), ..view.note() };

@@ -1,15 +1,10 @@
 //! Loosens a ring's separation of duties, or tightens it again.
 
-use std::collections::BTreeMap;
-
 use claviger_access::separation::{Holder, check_ring_separation};
 use claviger_core::Action;
-use claviger_core::change::{Change, RingLife, Subject};
-use claviger_core::grant::Selector;
+use claviger_core::change::{Change, Expectation, RingLife, Subject};
 use claviger_core::key::{KeyRing, RingPolicy, Separation};
 use claviger_core::permit::Permit;
-use claviger_core::port::store::GrantFilter;
-use claviger_core::principal::Principal;
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
@@ -39,11 +34,11 @@ impl Operation for SetRingSeparation {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
         let ring = view.ring()?;
-        let holders = holders_of(view, ring).await?;
-        let holders =
-            holders.iter().map(|(principal, administers)| Holder { principal, administers: *administers });
-        check_ring_separation(self.separation, holders)?;
         let unwanted = self.unwanted(ring);
+        let mut changes = vec![Change::ExpectNone { ring: ring.id, unwanted }];
+        if self.separation == Separation::Strict {
+            changes.push(without_mixed_use(view, ring).await?);
+        }
         check_life(view.store().find_ring_life(ring.id).await?, unwanted)?;
         let policy = RingPolicy {
             separation: self.separation,
@@ -54,7 +49,7 @@ impl Operation for SetRingSeparation {
         let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
         let output = KeyRing { revision: changed.revision + 1, ..changed.clone() };
         let subjects = vec![Subject::Ring(ring.id)];
-        let changes = vec![Change::ExpectNone { ring: ring.id, unwanted }, Change::PutRing(changed)];
+        changes.push(Change::PutRing(changed));
         Ok(Staged::tightening(output, changes, subjects, note))
     }
 }
@@ -93,24 +88,14 @@ fn quorum(separation: Separation, policy: &RingPolicy) -> u8 {
     }
 }
 
-/// Who has a standing grant on the ring or on a key of it, and whether one that gives more than uses.
-async fn holders_of(view: &View<'_>, ring: &KeyRing) -> Result<Vec<(Principal, bool)>, ServiceError> {
-    let mut ids = BTreeMap::new();
-    for grant in view.all_grants(GrantFilter::default()).await? {
-        let on_ring = match grant.selector {
-            Selector::Ring(id) => id == ring.id,
-            Selector::Key(key) => {
-                view.store().find_key(key).await?.is_some_and(|record| record.ring.id == ring.id)
-            }
-        };
-        if on_ring {
-            let administers = !grant.operations.iter().all(|action| action.is_grantable());
-            *ids.entry(grant.principal).or_default() |= administers;
-        }
+/// The changes that hold only while nobody both administers and uses the ring; refused when somebody does already.
+async fn without_mixed_use(view: &View<'_>, ring: &KeyRing) -> Result<Change, ServiceError> {
+    if let Some(found) = view.store().find_mixed_use(ring.id).await?
+        && let Some(principal) = view.store().find_principal(found.principal).await?
+    {
+        let holder = Holder { principal: &principal, administers: found.administers };
+        check_ring_separation(Separation::Strict, [holder])?;
     }
-    let mut holders = Vec::new();
-    for (id, administers) in ids {
-        holders.extend(view.store().find_principal(id).await?.map(|principal| (principal, administers)));
-    }
-    Ok(holders)
+    // A grant or a role may be given between here and the commit.
+    Ok(Change::Expect(Expectation::NoMixedUse { ring: ring.id }))
 }

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use claviger_access::{Cacheable, Presented};
 use claviger_core::change::{Change, Footing};
+use claviger_core::key::KeyRing;
 use claviger_core::port::{Provider, Store};
+use claviger_core::principal::Principal;
 use claviger_core::target::Target;
 use claviger_core::{Action, AliasName, CredentialId, KeyId, KeyName, KeyVersionId};
 use claviger_crypto::SecretBytes;
@@ -218,7 +220,7 @@ impl State {
     }
 
     /// The ring that callers mean.
-    pub(crate) async fn ring(&self, ring: &RingRef) -> Result<claviger_core::key::KeyRing, ServiceError> {
+    pub(crate) async fn ring(&self, ring: &RingRef) -> Result<KeyRing, ServiceError> {
         let found = match ring {
             RingRef::Id(id) => self.store.find_ring(*id).await?,
             RingRef::Name(name) => self.store.find_ring_by_name(name).await?,
@@ -227,10 +229,7 @@ impl State {
     }
 
     /// The principal that callers mean.
-    pub(crate) async fn principal(
-        &self,
-        principal: &PrincipalRef,
-    ) -> Result<claviger_core::principal::Principal, ServiceError> {
+    pub(crate) async fn principal(&self, principal: &PrincipalRef) -> Result<Principal, ServiceError> {
         let found = match principal {
             PrincipalRef::Id(id) => self.store.find_principal(*id).await?,
             PrincipalRef::Name(name) => self.store.find_principal_by_name(name).await?,
@@ -294,6 +293,9 @@ impl Publish for Forget {
                 Change::PutKey(key) => drop(state.keys.remove(&key.id)),
                 Change::PutVersion(version) => drop(state.keys.remove(&version.id.key)),
                 Change::PutCredential(credential) => drop(state.known.remove(&credential.digest)),
+                // Nothing is remembered of what was not there.
+                Change::PutRing(KeyRing { revision: 0, .. })
+                | Change::PutPrincipal(Principal { revision: 0, .. }) => {}
                 // Rare, and what rests on a ring or a principal is not indexed by it.
                 Change::PutRing(_) => state.keys.clear(),
                 Change::PutPrincipal(_) => {
@@ -306,6 +308,7 @@ impl Publish for Forget {
                 Change::PutLogTime(record) => state.time.adopt(record),
                 // A permit says what is allowed and is only ever outdated by tightening, which the fence tells.
                 Change::CountUses { .. }
+                | Change::Expect(_)
                 | Change::ExpectNone { .. }
                 | Change::PutGrant(_)
                 | Change::PutIdempotency(_) => {}

@@ -16,6 +16,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use super::columns::integer;
 use super::directory::InPlace;
 use super::error::{damaged, refused, translate};
+use super::expectation;
 use super::row::{alias, credential, grant, idempotency, key, log_time, principal, ring, version};
 use super::schema::EMPTY_ROOT;
 use super::{Inner, connection, log};
@@ -126,6 +127,7 @@ impl SqliteJournal {
         let connection = &self.connection;
         match change {
             Change::CountUses { version, uses } => version::count_uses(connection, *version, *uses),
+            Change::Expect(expectation) => expectation::compare(connection, expectation),
             Change::ExpectNone { ring, unwanted } => key::expect_none(connection, *ring, *unwanted),
             Change::PutAlias(value) => alias::put(connection, value),
             Change::PutCredential(value) => credential::put(connection, value),
@@ -297,21 +299,22 @@ impl SqliteJournal {
     }
 }
 
-/// The order in which rows are written: a row comes behind those that it refers to.
+/// The order in which rows are written: a row comes behind those that it refers to, and what is compared before all of them.
 fn rank(change: &Change) -> u8 {
     match change {
         // What is expected holds before anything of the set is written.
-        Change::ExpectNone { .. } | Change::PutLogTime(_) | Change::PutPrincipal(_) => 0,
-        Change::PutRing(_) => 1,
-        Change::PutKey(_) => 2,
-        Change::PutVersion(_) => 3,
-        Change::PutCredential(_) => 4,
-        Change::PutGrant(_) => 5,
+        Change::Expect(_) | Change::ExpectNone { .. } => 0,
+        Change::PutLogTime(_) | Change::PutPrincipal(_) => 1,
+        Change::PutRing(_) => 2,
+        Change::PutKey(_) => 3,
+        Change::PutVersion(_) => 4,
+        Change::PutCredential(_) => 5,
+        Change::PutGrant(_) => 6,
         // What goes, goes before what comes: a name that is given free can be taken in the same set.
-        Change::RemoveAlias(_) | Change::RemoveAliasesOf(_) => 6,
-        Change::PutAlias(_) => 7,
-        Change::PutIdempotency(_) => 8,
-        Change::CountUses { .. } => 9,
+        Change::RemoveAlias(_) | Change::RemoveAliasesOf(_) => 7,
+        Change::PutAlias(_) => 8,
+        Change::PutIdempotency(_) => 9,
+        Change::CountUses { .. } => 10,
     }
 }
 
@@ -327,8 +330,9 @@ impl Journal for SqliteJournal {
         let applied = self.apply_set(changes);
         match &applied {
             Ok(Applied::Yes) => {
-                self.changes_state |=
-                    changes.iter().any(|change| !matches!(change, Change::CountUses { .. }));
+                self.changes_state |= changes
+                    .iter()
+                    .any(|change| change.writes() && !matches!(change, Change::CountUses { .. }));
             }
             Ok(Applied::Conflict) => {}
             Err(_) => self.abandon(),

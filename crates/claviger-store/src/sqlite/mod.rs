@@ -14,6 +14,7 @@ mod columns;
 mod connection;
 mod directory;
 mod error;
+mod expectation;
 mod journal;
 mod log;
 mod pairs;

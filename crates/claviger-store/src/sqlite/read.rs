@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use claviger_core::alias::{Alias, AliasName};
 use claviger_core::change::{IdempotencyRecord, RingLife};
 use claviger_core::grant::Grant;
-use claviger_core::key::{Key, KeyRecord, KeyRing, State};
+use claviger_core::key::{Key, KeyRecord, KeyRing, Separation, State};
 use claviger_core::log_time::TimeRecord;
 use claviger_core::port::store::{
-    AliasFilter, FenceDelta, GrantFilter, KeyFilter, LogId, Page, RootHead, ScheduledDestruction, ShardHead,
-    StoredBatch,
+    AliasFilter, FenceDelta, GrantFilter, KeyFilter, LogId, MixedUse, Page, RootHead, ScheduledDestruction,
+    ShardHead, StoredBatch,
 };
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
@@ -201,6 +201,14 @@ impl Store for SqliteStore {
                 snapshot(connection, || grant::list_for(connection, principal, key, ring))
             })
             .await
+    }
+
+    async fn find_mixed_use(&self, ring: KeyRingId) -> Result<Option<MixedUse>, StoreError> {
+        self.inner.pool.read(move |connection| grant::find_mixed_use(connection, ring)).await
+    }
+
+    async fn find_strictest_use(&self, principal: PrincipalId) -> Result<Option<Separation>, StoreError> {
+        self.inner.pool.read(move |connection| grant::find_strictest_use(connection, principal)).await
     }
 
     async fn list_grants(&self, filter: GrantFilter, page: Page<GrantId>) -> Result<Vec<Grant>, StoreError> {

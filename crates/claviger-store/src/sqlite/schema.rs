@@ -7,6 +7,7 @@ use rusqlite::{Connection, Params};
 use super::columns::{Columns, find, list};
 use super::error::{damaged, translate};
 use super::log;
+use super::row::grant;
 
 /// `Clav`: tells a store from every other SQLite file.
 const APPLICATION_ID: u32 = 0x436c_6176;
@@ -17,7 +18,11 @@ const MIGRATIONS: [&str; 2] =
 
 /// Brings the schema up to this release, or makes it.
 pub(super) fn migrate(connection: &Connection) -> Result<(), StoreError> {
-    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    migrate_to(connection, u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))
+}
+
+/// Brings the schema up to version `known`, beyond which nothing is known.
+pub(super) fn migrate_to(connection: &Connection, known: u32) -> Result<(), StoreError> {
     let found = version(connection)?;
     if found > known {
         return Err(StoreError::Newer { found, known });
@@ -62,6 +67,9 @@ fn step(connection: &Connection, version: u32, migration: &str) -> Result<(), St
             )
             .map_err(translate)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(translate)?;
+    }
+    if version == 2 {
+        grant::complete(connection)?;
     }
     connection.pragma_update(None, "user_version", version).map_err(translate)?;
     connection.execute_batch("COMMIT").map_err(translate)

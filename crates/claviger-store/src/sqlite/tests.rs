@@ -1,5 +1,8 @@
 //! Rows as the port gives them back, in a real store. Every statement is held against its plan on the way.
 
+mod grants;
+mod migration;
+
 use std::time::Duration;
 
 use claviger_core::alias::{Alias, AliasName};

@@ -2,8 +2,9 @@
 
 use claviger_core::Action;
 use claviger_core::grant::{Conditions, Grant, Selector};
+use claviger_core::key::Separation;
 use claviger_core::port::StoreError;
-use claviger_core::port::store::{Applied, GrantFilter};
+use claviger_core::port::store::{Applied, GrantFilter, MixedUse};
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 use minicbor::{Decoder, Encoder};
 use rusqlite::{Connection, Row, params};
@@ -126,6 +127,71 @@ pub(in crate::sqlite) fn list_after(
     }
 }
 
+/// One who mixes administering and using keys of the ring, as [`MixedUse`] has it.
+pub(in crate::sqlite) fn find_mixed_use(
+    connection: &Connection,
+    ring: KeyRingId,
+) -> Result<Option<MixedUse>, StoreError> {
+    let by_grant = "SELECT g.principal FROM grants g CROSS JOIN principal p ON p.id = g.principal \
+                    WHERE g.of_ring = ?1 AND g.administers = 1 AND g.standing = 'active' AND p.standing = 'active' LIMIT 1";
+    let by_role = "SELECT p.id FROM principal p WHERE p.standing = 'active' AND p.roles <> '' AND EXISTS \
+                   (SELECT 1 FROM grants g WHERE g.principal = p.id AND g.of_ring = ?1 AND g.standing = 'active') LIMIT 1";
+    for (sql, administers) in [(by_grant, true), (by_role, false)] {
+        let found = find(connection, sql, [ring.as_bytes()], |row| {
+            Columns::new(TABLE, row).array().map(PrincipalId::from_bytes)
+        })?;
+        if let Some(principal) = found {
+            return Ok(Some(MixedUse { principal, administers }));
+        }
+    }
+    Ok(None)
+}
+
+/// The strictest separation of the rings on which, or on whose keys, the principal has active grants. One step per ring,
+/// however many grants there are on it.
+pub(in crate::sqlite) fn find_strictest_use(
+    connection: &Connection,
+    principal: PrincipalId,
+) -> Result<Option<Separation>, StoreError> {
+    let next = "SELECT g.of_ring, r.separation FROM grants g CROSS JOIN ring r ON r.id = g.of_ring \
+                WHERE g.principal = ?1 AND g.of_ring > ?2 AND g.standing = 'active' ORDER BY g.of_ring LIMIT 1";
+    let mut after = Vec::new();
+    let mut strictest = None;
+    while strictest != Some(Separation::Strict) {
+        let found = find(connection, next, params![principal.as_bytes(), after], |row| {
+            let mut columns = Columns::new(TABLE, row);
+            Ok((columns.bytes()?.to_vec(), columns.word()?))
+        })?;
+        let Some((ring, separation)) = found else { break };
+        after = ring;
+        strictest = strictest.max(Some(separation));
+    }
+    Ok(strictest)
+}
+
+/// Fills the columns that follow from others, in the rows that a migration brought along.
+pub(in crate::sqlite) fn complete(connection: &Connection) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let grants = list_after(
+            connection,
+            &GrantFilter { with_revoked: true, ..GrantFilter::default() },
+            after,
+            1000,
+        )?;
+        let Some(last) = grants.last() else { return Ok(()) };
+        after = Some(last.id);
+        for grant in grants.iter().filter(|grant| administers(grant)) {
+            write(connection, "UPDATE grants SET administers = 1 WHERE id = ?1", [grant.id.as_bytes()])?;
+        }
+    }
+}
+
+/// Does it give more than uses of keys?
+fn administers(grant: &Grant) -> bool {
+    !grant.operations.iter().all(|action| action.is_grantable())
+}
+
 fn parse(row: &Row<'_>) -> Result<Grant, StoreError> {
     let mut columns = Columns::new(TABLE, row);
     let grant = Grant {
@@ -177,12 +243,15 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
         Selector::Key(key) => (Some(key.as_bytes()), None),
         Selector::Ring(ring) => (None, Some(ring.as_bytes())),
     };
+    let Some(of_ring) = ring_of(connection, grant.selector)? else { return Ok(Applied::Conflict) };
     write(
         connection,
         "INSERT INTO grants (id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, \
-         created_at, standing, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+         created_at, standing, revision, of_ring, administers) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
          ON CONFLICT (id) DO UPDATE SET operations = excluded.operations, conditions = excluded.conditions, \
-         reason = excluded.reason, standing = excluded.standing, revision = excluded.revision",
+         reason = excluded.reason, standing = excluded.standing, revision = excluded.revision, \
+         administers = excluded.administers",
         params![
             grant.id.as_bytes(),
             grant.principal.as_bytes(),
@@ -197,8 +266,18 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
             micros(TABLE, grant.created_at)?,
             grant.standing.name(),
             next_revision(TABLE, grant.revision)?,
+            of_ring.as_bytes(),
+            administers(grant),
         ],
     )
+}
+
+/// The ring that a grant is on, or that its key is of.
+fn ring_of(connection: &Connection, selector: Selector) -> Result<Option<KeyRingId>, StoreError> {
+    match selector {
+        Selector::Key(key) => Ok(super::key::find_by_id(connection, key)?.map(|key| key.ring)),
+        Selector::Ring(ring) => Ok(Some(ring)),
+    }
 }
 
 /// Conditions as CBOR (RFC 8949): `[[name, value, ...], [network, ...], until or null, [name, value, ...] or null]`.
