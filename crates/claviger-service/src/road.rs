@@ -200,6 +200,8 @@ impl Road {
             stop,
             sequencer: Mutex::new(Some(thread)),
         }));
+        road.state.want_subjects().await?;
+        road.state.open_subjects().await?;
         // The range of entries that may never have been delivered ends where this one stands (crash point C3).
         let note = Note { reference: reference(&[&digest]), ..Note::default() };
         let changes = if time_record == kept { Vec::new() } else { vec![Change::PutLogTime(time_record)] };

@@ -341,6 +341,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Principals in the order of their names.
     async fn list_principals(&self, page: Page<Name>) -> Result<Vec<Principal>, StoreError>;
 
+    /// All principals that are not revoked and hold a role.
+    async fn list_role_holders(&self) -> Result<Vec<Principal>, StoreError>;
+
     /// A credential.
     async fn find_credential(&self, id: CredentialId) -> Result<Option<Credential>, StoreError>;
     /// The credential with that digest.

@@ -15,10 +15,13 @@ use crate::road::Road;
 
 /// How often an idle log is cut.
 const IDLE: Duration = Duration::from_secs(60);
+/// How often a failure that lasts is traced.
+const TRACE_EVERY: Duration = Duration::from_secs(60);
 
 /// Cuts and signs until the road is dropped or told to stop. Failures are traced and tried again.
 pub(crate) async fn keep_cutting(road: Road, every: Duration) {
     let mut last: Option<(Vec<ShardHead>, Duration)> = None;
+    let mut traced: Option<Duration> = None;
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -29,6 +32,9 @@ pub(crate) async fn keep_cutting(road: Road, every: Duration) {
         if let Err(error) = road.tell_strangers().await {
             tracing::warn!(%error, "the count of unauthenticated calls waits for the log");
         }
+        if let Err(error) = road.state.open_subjects().await {
+            tracing::debug!(%error, "subject keys of new role-holders wait for the root");
+        }
         let now = road.clock.since_boot();
         match road
             .cut_if_new(
@@ -36,12 +42,17 @@ pub(crate) async fn keep_cutting(road: Road, every: Duration) {
             )
             .await
         {
-            Ok(Some(heads)) => last = Some((heads, now)),
+            Ok(Some(heads)) => {
+                last = Some((heads, now));
+                traced = None;
+            }
             Ok(None) => {}
-            Err(error) => {
+            Err(error) if traced.is_none_or(|at| now.saturating_sub(at) >= TRACE_EVERY) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(%error, cause, "the log was not cut");
+                traced = Some(now);
             }
+            Err(_) => {}
         }
     }
 }

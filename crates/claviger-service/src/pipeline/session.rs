@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::submission::{Note, Notes, SealedIdentity, Submission, Telling, Told, reference};
 use super::{not_committed, overloaded};
-use crate::error::{ErrorKind, ServiceError};
+use crate::error::ServiceError;
 use crate::road::Road;
 
 /// Most sessions remembered; one that was forgotten is told again.
@@ -119,14 +119,12 @@ impl Road {
         Ok(Some(session))
     }
 
+    /// Of one who holds a role, the key is open already: the token may be away.
     async fn subject_key(&self, principal: &Principal) -> Result<SubjectKey, ServiceError> {
-        let sealed = &principal.subject_key;
-        let opened = self.state.provider.unseal(&subject_label(principal.id), sealed).await?;
-        #[expect(clippy::disallowed_methods, reason = "the subject key seals identities in the audit crate")]
-        let bytes = <[u8; 32]>::try_from(opened.expose());
-        bytes
-            .map(SubjectKey::new)
-            .map_err(|_| ServiceError::new(ErrorKind::Internal, "a subject key is damaged"))
+        match self.state.subjects.find(principal.id) {
+            Some(key) => Ok(key),
+            None => self.state.open_subject(principal).await,
+        }
     }
 
     /// Writes an entry that stands for itself; gives its index.

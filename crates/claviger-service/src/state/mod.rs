@@ -6,11 +6,13 @@
 
 mod known;
 mod live;
+mod subjects;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use claviger_access::{Cacheable, Presented};
+use claviger_audit::identity::SubjectKey;
 use claviger_core::change::{Change, Footing};
 use claviger_core::key::KeyRing;
 use claviger_core::port::{Provider, Store};
@@ -23,12 +25,14 @@ use quick_cache::sync::Cache;
 
 pub(crate) use known::{Known, access_key_label};
 pub(crate) use live::LiveKey;
+use subjects::Subjects;
 
-use crate::error::ServiceError;
+use crate::error::{ErrorKind, ServiceError};
 use crate::job::destroy_due_keys::Blocked;
 use crate::log::time::LogTime;
 use crate::pipeline::fence::Fence;
 use crate::pipeline::sequencer::Publish;
+use crate::pipeline::subject_label;
 use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
 
 /// How much is remembered.
@@ -85,6 +89,8 @@ pub(crate) struct State {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) fence: Arc<Fence>,
     pub(crate) time: LogTime,
+    /// Subject keys of those who hold a role.
+    pub(crate) subjects: Subjects,
     /// Scheduled destructions that their rings block.
     pub(crate) blocked: Blocked,
     keys: Cache<KeyId, Arc<Good<LiveKey>>>,
@@ -114,6 +120,7 @@ impl State {
             provider,
             fence,
             time,
+            subjects: Subjects::default(),
             blocked: Blocked::default(),
             keys: Cache::new(memory.keys),
             names: Cache::new(memory.keys),
@@ -262,6 +269,34 @@ impl State {
         Ok((Target::Key(Arc::clone(live.thing.record())), Some(live)))
     }
 
+    /// Wants the subject keys of all who hold a role.
+    pub(crate) async fn want_subjects(&self) -> Result<(), ServiceError> {
+        for principal in self.store.list_role_holders().await? {
+            self.subjects.written(&principal);
+        }
+        Ok(())
+    }
+
+    /// Opens the subject keys that are wanted.
+    pub(crate) async fn open_subjects(&self) -> Result<(), ServiceError> {
+        for id in self.subjects.wanted() {
+            let Some(principal) = self.store.find_principal(id).await? else { continue };
+            self.subjects.keep(id, self.open_subject(&principal).await?);
+        }
+        Ok(())
+    }
+
+    /// The subject key of a principal, by the root.
+    pub(crate) async fn open_subject(&self, principal: &Principal) -> Result<SubjectKey, ServiceError> {
+        let sealed = &principal.subject_key;
+        let opened = self.provider.unseal(&subject_label(principal.id), sealed).await?;
+        #[expect(clippy::disallowed_methods, reason = "the subject key seals identities in the audit crate")]
+        let bytes = <[u8; 32]>::try_from(opened.expose());
+        bytes
+            .map(SubjectKey::new)
+            .map_err(|_| ServiceError::new(ErrorKind::Internal, "a subject key is damaged"))
+    }
+
     /// Knows the material of a version again, without keeping it.
     pub(crate) fn material_digest(&self, version: KeyVersionId, material: &SecretBytes) -> [u8; 32] {
         let number = version.number.to_be_bytes();
@@ -294,11 +329,14 @@ impl Publish for Forget {
                 Change::PutVersion(version) => drop(state.keys.remove(&version.id.key)),
                 Change::PutCredential(credential) => drop(state.known.remove(&credential.digest)),
                 // Nothing is remembered of what was not there.
-                Change::PutRing(KeyRing { revision: 0, .. })
-                | Change::PutPrincipal(Principal { revision: 0, .. }) => {}
+                Change::PutRing(KeyRing { revision: 0, .. }) => {}
+                Change::PutPrincipal(principal @ Principal { revision: 0, .. }) => {
+                    state.subjects.written(principal);
+                }
                 // Rare, and what rests on a ring or a principal is not indexed by it.
                 Change::PutRing(_) => state.keys.clear(),
-                Change::PutPrincipal(_) => {
+                Change::PutPrincipal(principal) => {
+                    state.subjects.written(principal);
                     state.known.clear();
                     state.permits.clear();
                 }

@@ -165,6 +165,10 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn list_role_holders(&self) -> Result<Vec<Principal>, StoreError> {
+        self.inner.pool.read(principal::list_role_holders).await
+    }
+
     async fn find_credential(&self, id: CredentialId) -> Result<Option<Credential>, StoreError> {
         self.inner.pool.read(move |connection| credential::find_by_id(connection, id)).await
     }

@@ -84,8 +84,8 @@ fn token_that_vanishes_at_work_is_told_and_serves_again_when_it_is_back() {
     let rooted = Rooted::set_up();
     let (_serving, sealed) = rooted.at_work();
     rooted.token.go_away();
-    // To make a key takes the token.
-    let create = ["key", "create", "orders/late"];
+    // To make a ring takes the token, which wraps its key.
+    let create = ["ring", "create", "late"];
     let refused = rooted.site.run("administrator", &create, b"");
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && said.contains("unavailable"), "{said}");
@@ -94,4 +94,25 @@ fn token_that_vanishes_at_work_is_told_and_serves_again_when_it_is_back() {
     let made = (0..TRIES).any(|_| rooted.site.run("administrator", &create, b"").status.success());
     assert!(made, "the token is back, and the server does not see it");
     assert_eq!(rooted.site.done("app", &["decrypt"], &sealed), b"data");
+}
+
+#[test]
+fn what_restricts_works_without_the_token_and_says_later_who_did_it() {
+    let rooted = Rooted::set_up();
+    let (serving, sealed) = rooted.at_work();
+    // Nobody of them has called since the start: there is no session that the token opened.
+    rooted.token.go_away();
+    let status = rooted.site.done("operator", &["status"], b"");
+    assert!(String::from_utf8_lossy(&status).contains("DOES NOT ANSWER"));
+    rooted.site.done("responder", &["key", "suspend", "orders/main", "--reason", "incident"], b"");
+    rooted.site.done("responder", &["principal", "revoke", "app", "--reason", "incident"], b"");
+    let refused = rooted.site.run("app", &["decrypt"], &sealed);
+    assert!(!refused.status.success());
+    rooted.token.come_back();
+    let covered = (0..TRIES).any(|_| {
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        rooted.site.run("auditor", &["audit", "verify"], b"").status.success()
+    });
+    assert!(covered, "the token is back, and the log does not verify");
+    assert!(serving.stop().status.success());
 }

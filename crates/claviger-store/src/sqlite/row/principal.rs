@@ -37,6 +37,16 @@ pub(in crate::sqlite) fn find_by_name(
     )
 }
 
+/// Those that are not revoked and hold a role.
+pub(in crate::sqlite) fn list_role_holders(connection: &Connection) -> Result<Vec<Principal>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM principal INDEXED BY principal_with_roles WHERE roles <> '' AND standing = 'active'"
+    );
+    list(connection, sql, [], parse)
+}
+
 /// At most `limit` principals behind `after`, in the order of their names.
 pub(in crate::sqlite) fn list_after(
     connection: &Connection,
