@@ -1,9 +1,12 @@
 //! The attacks. Each module says what it does, what breaks, and what holding means.
 
 mod alias_squatting;
+mod clocks;
 mod delegated_rights;
 mod destruction_by_relaxing;
 mod intake;
+mod log_rollback;
+mod lost_governance;
 mod puppets;
 
 use anyhow::Result;
@@ -41,6 +44,12 @@ pub const ATTACKS: &[Attack] = &[
         about: "an application takes a free name so that others encrypt under its key",
         pace: Pace::Quick,
         run: alias_squatting::run,
+    },
+    Attack {
+        name: "clocks",
+        about: "a clock that was set destroys a key, or revives a token",
+        pace: Pace::Quick,
+        run: clocks::run,
     },
     Attack {
         name: "delegated-rights",
@@ -149,6 +158,18 @@ pub const ATTACKS: &[Attack] = &[
         about: "well-formed tokens that nobody has at full rate, from 200 addresses",
         pace: Pace::Slow,
         run: |lab| intake::run(lab, &[Kind::WrongTokens], From::Many),
+    },
+    Attack {
+        name: "log-rollback",
+        about: "the newest batches are cut off under signed cuts, a revocation among them",
+        pace: Pace::Quick,
+        run: log_rollback::run,
+    },
+    Attack {
+        name: "lost-governance",
+        about: "one responder revokes every security officer",
+        pace: Pace::Quick,
+        run: lost_governance::run,
     },
     Attack {
         name: "puppets",

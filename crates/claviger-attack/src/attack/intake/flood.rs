@@ -19,7 +19,7 @@ use crate::site::{Plane, Site};
 /// Threads of each attack that goes as fast as it can.
 const RATE_THREADS: usize = 6;
 /// How long an attack may take to come to its strength, and for how long nothing is added before it has.
-const STRONG_AT_LATEST: Duration = Duration::from_secs(45);
+const STRONG_AT_LATEST: Duration = Duration::from_secs(90);
 const NOTHING_ADDED: Duration = Duration::from_secs(2);
 /// How long an attacker waits for anything.
 const PATIENCE: Duration = Duration::from_secs(3);
