@@ -27,7 +27,8 @@ enum Chore {
         db: Option<PathBuf>,
     },
     /// Measures the server, release build, against floors on the same stack. What follows goes to `claviger-bench`:
-    /// nothing for speed, `scale` for a million keys, `-o json` for programs, `--help` for the rest.
+    /// nothing for speed, `scale` for a million keys, `fair` for what callers suffer from each other, `compare COMMIT` for
+    /// another build beside this one, `-o json` for programs, `--help` for the rest. `--profile NAME` builds another profile.
     Bench {
         /// Handed on.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -101,7 +101,7 @@ struct Urls {
     aws: String,
 }
 
-/// The real server at work: `claviger quickstart`, release build.
+/// The real server at work: `claviger quickstart`.
 #[derive(Debug)]
 pub struct Instance {
     process: Process,
@@ -116,7 +116,15 @@ impl Instance {
     /// # Errors
     /// When it does not start.
     pub fn start(dir: &Path) -> Result<Self> {
-        let program = program()?;
+        Self::start_program(&program()?, dir)
+    }
+
+    /// The same of another build.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_program(program: &Path, dir: &Path) -> Result<Self> {
+        let program = program.to_owned();
         let (ready, trace) = (dir.join("ready.json"), dir.join("server.trace"));
         let mut command = bare_command(&program);
         command.args(["quickstart", "--evaluation", "--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready);
@@ -142,6 +150,38 @@ impl Instance {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "`{}` failed: {said}", arguments.join(" "));
         Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Runs a command by the first of these who may: who may has changed between releases.
+    ///
+    /// # Errors
+    /// When all are refused.
+    pub fn run_by_any(&self, who: &[&str], arguments: &[&str]) -> Result<String> {
+        let mut refusals = Vec::new();
+        for one in who.iter().filter(|one| self.ready.profiles.contains_key(**one)) {
+            match self.run(one, arguments) {
+                Ok(said) => return Ok(said),
+                Err(error) => refusals.push(error.to_string()),
+            }
+        }
+        bail!("{}", refusals.join("; "))
+    }
+
+    /// Makes an application with an access key, and gives the key.
+    ///
+    /// # Errors
+    /// When nobody may.
+    pub fn create_aws_workload(&self, name: &str) -> Result<AccessKey> {
+        let makers = ["administrator", "security_officer"];
+        self.run_by_any(&makers, &["principal", "create", name, "--kind", "workload"])?;
+        let made =
+            self.run_by_any(&makers, &["credential", "create", name, "--kind", "access-key", "-o", "json"])?;
+        let made: serde_json::Value = serde_json::from_str(&made)?;
+        let member = |name: &str| made.get(name).and_then(|value| value.as_str());
+        let id = member("access_key_id").context("an access key without an identifier")?;
+        let secret = member("secret_access_key").context("an access key without a secret")?;
+        let (_, evaluation) = self.aws()?;
+        Ok(evaluation.of_another(id, secret))
     }
 
     /// The API of AWS KMS, with the access key that may do everything in the ring `evaluation`.

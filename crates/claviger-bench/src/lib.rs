@@ -10,12 +10,14 @@
 //! | [`cores`] | who runs where, and how much of it he uses |
 //! | [`library`] | what the cryptographic module does by itself |
 //! | [`fill`] | a store full of keys |
-//! | [`speed`], [`scale`], [`report`] | the runs, and what they print |
+//! | [`speed`], [`scale`], [`fair`], [`compare`], [`report`] | the runs, and what they print |
 //!
 //! What it keeps true: floors and server take turns within one run, under one generator; a ratio is never made of figures
 //! of two runs. Nothing depends on this crate.
 
+pub mod compare;
 pub mod cores;
+pub mod fair;
 pub mod fill;
 pub mod floor;
 pub mod instance;

@@ -61,6 +61,17 @@ impl Connection {
         Ok(&self.answer)
     }
 
+    /// Asks, and gives the status and the body of the answer, whatever they are.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn ask_for_any(&mut self, request: &[u8]) -> Result<(u16, &[u8])> {
+        self.stream.write_all(request).await?;
+        self.stream.flush().await?;
+        let status = wire::any_answer(&mut self.stream, &mut self.answer).await?;
+        Ok((status, &self.answer))
+    }
+
     async fn ask_until(&mut self, request: &[u8], end: Instant) -> Result<Vec<u32>> {
         let mut latencies = Vec::with_capacity(8192);
         let mut asked = Instant::now();
@@ -109,6 +120,11 @@ impl Load {
             open.push(connection);
         }
         Ok(Self { connections: open, request })
+    }
+
+    /// From now on all ask this.
+    pub fn ask_for(&mut self, request: Bytes) {
+        self.request = request;
     }
 
     /// Asks for `span` on all connections at once.

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use claviger_bench::compare::CompareArgs;
+use claviger_bench::fair::FairArgs;
 use claviger_bench::floor::FloorArgs;
 use claviger_bench::library::LibraryArgs;
 use claviger_bench::report::Form;
 use claviger_bench::scale::ScaleArgs;
 use claviger_bench::speed::SpeedArgs;
-use claviger_bench::{floor, library, scale, speed};
+use claviger_bench::{compare, fair, floor, library, scale, speed};
 
 // The server's own: a floor with another allocator would be another stack.
 #[global_allocator]
@@ -30,6 +32,10 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measures two builds against each other; `cargo xtask bench compare` makes the other
+    Compare(CompareArgs),
+    /// Measures what one application's calls suffer from the calls of others
+    Fair(FairArgs),
     /// Serves one of the floors; the runs start it themselves
     #[command(hide = true)]
     Floor(FloorArgs),
@@ -44,6 +50,8 @@ fn main() -> ExitCode {
     let CommandLine { output, command, speed } = CommandLine::parse();
     let done: Result<()> = match command {
         None => speed::run(&speed, output),
+        Some(Command::Compare(args)) => compare::run(&args, output),
+        Some(Command::Fair(args)) => fair::run(&args, output),
         Some(Command::Floor(args)) => floor::run(&args),
         Some(Command::Library(args)) => library::run(&args),
         Some(Command::Scale(args)) => scale::run(&args, output),

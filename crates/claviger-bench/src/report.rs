@@ -107,9 +107,7 @@ impl Report {
             Form::Json => serde_json::to_string_pretty(self)? + "\n",
             Form::Table => self.to_table(),
         };
-        let mut stdout = std::io::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
-        Ok(stdout.flush()?)
+        write(&text)
     }
 
     fn to_table(&self) -> String {
@@ -141,6 +139,16 @@ impl Report {
         }
         text
     }
+}
+
+/// Prints text on standard output.
+///
+/// # Errors
+/// When nobody takes it.
+pub fn write(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
 }
 
 /// Large numbers whole, small ones with what matters of them.

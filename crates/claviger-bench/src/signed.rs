@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::wire;
 
 /// An access key, and where it counts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AccessKey {
     credentials: Credentials,
     region: String,
@@ -32,6 +32,12 @@ impl AccessKey {
         };
         let (id, secret) = (value("AWS_ACCESS_KEY_ID")?, value("AWS_SECRET_ACCESS_KEY")?);
         Ok(Self { credentials: Credentials::from_keys(id, secret, None), region: value("AWS_REGION")? })
+    }
+
+    /// An access key of another principal, for the same server.
+    #[must_use]
+    pub fn of_another(&self, id: &str, secret: &str) -> Self {
+        Self { credentials: Credentials::from_keys(id, secret, None), region: self.region.clone() }
     }
 
     /// A call of an operation, signed now.

@@ -49,6 +49,17 @@ struct Head {
 /// # Errors
 /// When the connection breaks, or the answer is no `200` of a known length.
 pub async fn answer<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut BytesMut) -> Result<()> {
+    match any_answer(stream, buffer).await? {
+        200 => Ok(()),
+        status => bail!("status {status}: {}", String::from_utf8_lossy(buffer)),
+    }
+}
+
+/// The same, whatever its status, which it gives.
+///
+/// # Errors
+/// When the connection breaks, or the answer is of unknown length.
+pub async fn any_answer<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut BytesMut) -> Result<u16> {
     buffer.clear();
     let head = loop {
         more(stream, buffer, ROOM).await?;
@@ -63,10 +74,7 @@ pub async fn answer<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut BytesMut)
     }
     ensure!(buffer.len() == whole, "the answer is longer than it says");
     buffer.advance(head.length);
-    if head.status == 200 {
-        return Ok(());
-    }
-    bail!("status {}: {}", head.status, String::from_utf8_lossy(buffer))
+    Ok(head.status)
 }
 
 async fn more<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut BytesMut, room: usize) -> Result<()> {

@@ -1,0 +1,263 @@
+//! The run of `cargo xtask bench compare COMMIT`: is this build as fast as that one?
+//!
+//! Both serve at the same time, on the same core; one generator asks them in turns, round by round, and a ratio is made of two
+//! rounds that were next to each other. Who is asked first changes from round to round. The interval is that of the median by
+//! order statistics: no distribution is assumed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use clap::Args;
+use serde::Serialize;
+
+use crate::cores::{self, Cores};
+use crate::instance::Instance;
+use crate::load::Load;
+use crate::report::{self, Form, median};
+use crate::wire;
+
+/// Bytes of a use.
+const USE: usize = 1024;
+/// The connections of a measure with many.
+const MANY: usize = 64;
+
+/// Which builds, and how long.
+#[derive(Debug, Clone, Args)]
+pub struct CompareArgs {
+    /// The server that is compared
+    #[arg(long, value_name = "FILE")]
+    new: PathBuf,
+    /// The server that it is compared with
+    #[arg(long, value_name = "FILE")]
+    old: PathBuf,
+    /// Rounds of each measure
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(6..))]
+    rounds: u32,
+    /// Seconds of a round
+    #[arg(long, default_value_t = 1)]
+    seconds: u64,
+    /// What the lower end of the interval must reach
+    #[arg(long, default_value_t = 0.97)]
+    floor: f64,
+}
+
+/// All that a run found.
+#[derive(Debug, Serialize)]
+struct Found {
+    machine: String,
+    rounds: u32,
+    seconds: u64,
+    floor: f64,
+    measures: Vec<Measure>,
+}
+
+/// One measure.
+#[derive(Debug, Serialize)]
+struct Measure {
+    name: &'static str,
+    /// Answers in a second: medians of the rounds.
+    old_per_second: f64,
+    new_per_second: f64,
+    /// New over old: median, and the ends of its 95 % interval.
+    ratio: f64,
+    low: f64,
+    high: f64,
+    holds: bool,
+}
+
+/// Measures, and prints what it found.
+///
+/// # Errors
+/// When a server does not start, an answer is no `200`, or a measure is below the floor.
+pub fn run(args: &CompareArgs, form: Form) -> Result<()> {
+    let cores = Cores::first_two()?;
+    cores::stay_on(&[cores.generator])?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (old_dir, new_dir) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let old = serve(&args.old, old_dir.path(), cores)?;
+    let new = serve(&args.new, new_dir.path(), cores)?;
+    let measures = runtime.block_on(Box::pin(measure(args, &old, &new)))?;
+    old.stop()?;
+    new.stop()?;
+    let CompareArgs { rounds, seconds, floor, .. } = *args;
+    let found = Found { machine: report::machine(), rounds, seconds, floor, measures };
+    found.print(form)?;
+    let below: Vec<_> = found.measures.iter().filter(|one| !one.holds).map(|one| one.name).collect();
+    ensure!(below.is_empty(), "slower than {floor} of what it is compared with: {}", below.join(", "));
+    Ok(())
+}
+
+/// Starts a server with the keys that are used here.
+fn serve(program: &Path, dir: &Path, cores: Cores) -> Result<Instance> {
+    let server =
+        cores::started_on(&[cores.server], &[cores.generator], || Instance::start_program(program, dir))?;
+    server.run("administrator", &["ring", "create", "bench"])?;
+    for key in ["bench/data", "evaluation/data"] {
+        server.run("administrator", &["key", "create", key])?;
+    }
+    let grant =
+        ["grant", "create", "app", "--key", "bench/data", "--operations", "encrypt", "--reason", "bench"];
+    server.run("security_officer", &grant)?;
+    Ok(server)
+}
+
+/// Both of a measure, and what each did in each round.
+struct Pair {
+    old: Load,
+    new: Load,
+    rates: Vec<[f64; 2]>,
+}
+
+impl Pair {
+    /// One round of each, the old one first in every other.
+    async fn round(&mut self, turn: u32, span: Duration) -> Result<[f64; 2]> {
+        Ok(if turn.is_multiple_of(2) {
+            let old = self.old.round(span).await?.per_second();
+            [old, self.new.round(span).await?.per_second()]
+        } else {
+            let new = self.new.round(span).await?.per_second();
+            [self.old.round(span).await?.per_second(), new]
+        })
+    }
+}
+
+async fn measure(args: &CompareArgs, old: &Instance, new: &Instance) -> Result<Vec<Measure>> {
+    let names = [
+        "encrypt 1 KiB by REST, 1 connection",
+        "encrypt 1 KiB by REST, 64 connections",
+        "encrypt 1 KiB as AWS KMS, 64 connections",
+    ];
+    let mut pairs = Vec::new();
+    for connections in [1, MANY] {
+        pairs.push(Pair {
+            old: by_rest(old, connections).await?,
+            new: by_rest(new, connections).await?,
+            rates: Vec::new(),
+        });
+    }
+    pairs.push(Pair { old: by_aws(old, MANY).await?, new: by_aws(new, MANY).await?, rates: Vec::new() });
+    let span = Duration::from_secs(args.seconds);
+    for pair in &mut pairs {
+        // What is remembered after the first use is remembered now.
+        pair.round(0, span).await?;
+    }
+    for turn in 0..args.rounds {
+        for (pair, name) in pairs.iter_mut().zip(names) {
+            let [old, new] = pair.round(turn, span).await?;
+            eprintln!("  {turn:>3}  {name:<42} {old:>8.0}/s {new:>8.0}/s  {:.3}", new / old);
+            pair.rates.push([old, new]);
+        }
+        // An access key's request is good for five minutes only: it is signed anew for each round.
+        if let Some(aws) = pairs.last_mut() {
+            aws.old.ask_for(aws_request(old)?);
+            aws.new.ask_for(aws_request(new)?);
+        }
+    }
+    Ok(pairs.iter().zip(names).map(|(pair, name)| Measure::of(name, &pair.rates, args.floor)).collect())
+}
+
+async fn by_rest(server: &Instance, connections: usize) -> Result<Load> {
+    let octets = [("content-type", "application/octet-stream")];
+    let request = wire::post("/v1/keys/bench%2Fdata/encrypt", &octets, &[0x5a; USE]);
+    Load::open(&server.data("app")?, connections, request).await
+}
+
+async fn by_aws(server: &Instance, connections: usize) -> Result<Load> {
+    let (target, _) = server.aws()?;
+    Load::open(&target, connections, aws_request(server)?).await
+}
+
+fn aws_request(server: &Instance) -> Result<Bytes> {
+    let shown = server.run("administrator", &["key", "show", "evaluation/data", "-o", "json"])?;
+    let shown: serde_json::Value = serde_json::from_str(&shown)?;
+    let key = shown.get("id").and_then(|id| id.as_str()).context("a key without an id")?;
+    let body = format!(r#"{{"KeyId":"{key}","Plaintext":"{}"}}"#, STANDARD.encode([0x5a; USE]));
+    let (_, access_key) = server.aws()?;
+    access_key.call("Encrypt", &body)
+}
+
+impl Measure {
+    fn of(name: &'static str, rates: &[[f64; 2]], floor: f64) -> Self {
+        let mut ratios: Vec<_> = rates.iter().map(|[old, new]| new / old).collect();
+        ratios.sort_by(f64::total_cmp);
+        let (low, high) = interval(&ratios);
+        Self {
+            name,
+            old_per_second: median(rates.iter().map(|[old, _]| *old)),
+            new_per_second: median(rates.iter().map(|[_, new]| *new)),
+            ratio: median(ratios.iter().copied()),
+            low,
+            high,
+            holds: low >= floor,
+        }
+    }
+}
+
+/// The 95 % interval of the median of sorted values: the ranks between which it lies with at least that probability, whatever
+/// the distribution (the number of values below the median is binomial).
+fn interval(sorted: &[f64]) -> (f64, f64) {
+    let count = sorted.len();
+    let (mut rank, mut below) = (0, 0.0);
+    let mut probability = 0.5_f64.powf(count as f64);
+    // `below` is the probability that no more than `rank` values are below the median: a tail of 2.5 % is left out at each end.
+    while rank < count / 2 && below + probability <= 0.025 {
+        below += probability;
+        rank += 1;
+        probability *= (count - rank + 1) as f64 / rank as f64;
+    }
+    let at = |rank: usize| sorted.get(rank).copied().unwrap_or_default();
+    let low = rank.saturating_sub(1);
+    (at(low), at(count.saturating_sub(1).saturating_sub(low)))
+}
+
+impl Found {
+    fn print(&self, form: Form) -> Result<()> {
+        let text = match form {
+            Form::Json => serde_json::to_string_pretty(self)? + "\n",
+            Form::Table => self.to_table(),
+        };
+        report::write(&text)
+    }
+
+    fn to_table(&self) -> String {
+        let mut text = format!(
+            "{}\n{} rounds of {} s, in turns; the lower end of the interval must reach {}\n\n{:<42} {:>10} {:>10} {:>7} {:>15}\n",
+            self.machine, self.rounds, self.seconds, self.floor, "", "old /s", "new /s", "ratio", "95 %"
+        );
+        for one in &self.measures {
+            let verdict = if one.holds { "holds" } else { "MISSED" };
+            text.push_str(&format!(
+                "{:<42} {:>10.0} {:>10.0} {:>7.3} {:>7.3}-{:.3}  {verdict}\n",
+                one.name, one.old_per_second, one.new_per_second, one.ratio, one.low, one.high
+            ));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interval_is_that_of_the_tables() {
+        // Ranks 6 and 15 of 20, 2 and 9 of 10, 1 and 6 of 6 (Conover, Practical Nonparametric Statistics, 3.2).
+        for (count, low, high) in [(20_u32, 6.0, 15.0), (10, 2.0, 9.0), (6, 1.0, 6.0)] {
+            let sorted: Vec<_> = (1..=count).map(f64::from).collect();
+            assert_eq!(interval(&sorted), (low, high), "{count}");
+        }
+    }
+
+    #[test]
+    fn a_build_that_is_a_tenth_slower_is_below_the_floor() {
+        let rates: Vec<_> = (0..20).map(|turn| [100.0, 90.0 + f64::from(turn % 3)]).collect();
+        let slower = Measure::of("x", &rates, 0.97);
+        assert!(!slower.holds && slower.ratio < 0.93, "{slower:?}");
+        let rates: Vec<_> = (0..20).map(|turn| [100.0, 98.0 + f64::from(turn % 5)]).collect();
+        assert!(Measure::of("x", &rates, 0.97).holds);
+    }
+}
