@@ -142,14 +142,19 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
 /// Longest message of a parser that is passed on, in signs.
 const MAX_MESSAGE: usize = 400;
 
-/// The parser's message without the value that it quotes.
+/// The parser's message without what it quotes of the caller: values, and names of members that nobody knows. A name may be
+/// a secret too, put in the wrong place. Names that the parser knows stay.
 pub(crate) fn speak(message: &str) -> String {
-    let quotes = ["invalid type: ", "invalid value: "].into_iter().find(|kind| message.starts_with(kind));
-    let safe = match (quotes, message.rfind(", expected ")) {
+    const QUOTING: [&str; 4] = ["invalid type: ", "invalid value: ", "unknown field ", "unknown variant "];
+    // What stands before the kind is a path of names, which may be the caller's.
+    let kind = QUOTING.into_iter().filter_map(|kind| Some((message.find(kind)?, kind))).min();
+    let kind = kind.map(|(_, kind)| kind);
+    let expected = || [", expected ", ", there are no "].iter().filter_map(|word| message.rfind(word)).max();
+    let safe = match (kind, kind.and_then(|_| expected())) {
         (Some(kind), Some(at)) => {
-            format!("{}{}", kind.trim_end_matches(": "), message.get(at..).unwrap_or_default())
+            format!("{}{}", kind.trim_end_matches([':', ' ']), message.get(at..).unwrap_or_default())
         }
-        (Some(kind), None) => kind.trim_end_matches(": ").to_owned(),
+        (Some(kind), None) => kind.trim_end_matches([':', ' ']).to_owned(),
         (None, _) => message.to_owned(),
     };
     safe.chars().take(MAX_MESSAGE).collect()
@@ -193,16 +198,23 @@ mod tests {
         let refused =
             |text: &str| parse::<Encrypt>(text.as_bytes()).unwrap_err().to_problem(None).detail.unwrap();
         assert!(refused(r#"{"plaintext":"hunter2!"}"#).contains("base64"));
-        assert!(refused(r#"{"plain":"x"}"#).contains("`plain`"));
+        let unknown = refused(r#"{"hunter2":"x"}"#);
+        assert!(unknown.contains("unknown field") && unknown.contains("`plaintext`"), "{unknown}");
         for text in [
             r#"{"plaintext":"hunter2!"}"#,
             r#"{"plaintext":"","context":"hunter2!"}"#,
             r#"["hunter2!"]"#,
             r#""hunter2!, expected nothing""#,
             r#"{"plaintext":"aGk=","context":{"a":["hunter2!"]}}"#,
+            r#"{"hunter2":1}"#,
+            r#"{"plaintext":"aGk=","hunter2`, expected `x":1}"#,
+            r#"{"plaintext":"aGk=","hunter2, there are no fields":1}"#,
         ] {
             assert!(!refused(text).contains("hunter2"), "{}", refused(text));
         }
+        let asked = query::<claviger_client::types::ring::ListRings>(&"/v1/rings?hunter2=1".parse().unwrap());
+        let told = asked.unwrap_err().to_problem(None).detail.unwrap();
+        assert!(told.starts_with("unknown field") && !told.contains("hunter2"), "{told}");
         assert!(refused(&format!("{{\"{}\":1}}", "x".repeat(100_000))).chars().count() <= MAX_MESSAGE);
     }
 
