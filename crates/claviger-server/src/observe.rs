@@ -159,6 +159,17 @@ impl Observed {
         }
     }
 
+    /// Was the store unable to take what was last to be written, and is it still? Nobody may call while this says yes, so
+    /// that a cut is tried: it is the smallest thing that can be written.
+    async fn is_stuck(&self) -> bool {
+        let stuck = || self.road.figures().stuck.load(Ordering::Relaxed);
+        if !stuck() {
+            return false;
+        }
+        let _ = tokio::time::timeout(PATIENCE, self.road.cut()).await;
+        stuck()
+    }
+
     fn checkpoint_is_stale(&self) -> bool {
         let most = self.cut_every.saturating_mul(STALE_CUTS).max(STALE_LEAST);
         self.newest_note.age().is_some_and(|age| age > most)
@@ -178,6 +189,9 @@ impl Watchable for Observed {
         }
         if self.fatal.borrow().is_some() {
             return Err("the log stopped".to_owned());
+        }
+        if self.is_stuck().await {
+            return Err("nothing can be recorded".to_owned());
         }
         if self.checkpoint_is_stale() {
             return Err("checkpoints are not signed any more".to_owned());

@@ -8,7 +8,7 @@
 //! * after an outcome that it does not know, it stops for good. Recovery at the next start decides.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use claviger_audit::entry::EntryError;
@@ -47,6 +47,8 @@ pub struct Figures {
     pub entries: AtomicU64,
     /// Commits that the store could not make.
     pub failures: AtomicU64,
+    /// Could the store not take what was last to be written?
+    pub stuck: AtomicBool,
     /// Calls that were decided again because the fence moved.
     pub fenced: AtomicU64,
     /// Size of the log.
@@ -261,6 +263,7 @@ impl Sequencer {
                 self.parts.publish.publish(&waiting.changes);
             }
         }
+        self.figures.stuck.store(false, Ordering::Relaxed);
         self.figures.commits.fetch_add(1, Ordering::Relaxed);
         self.figures.entries.fetch_add(size - done.first, Ordering::Relaxed);
         self.figures.size.store(size, Ordering::Relaxed);
@@ -290,6 +293,7 @@ impl Sequencer {
     /// Tells everyone in the batch that nothing happened. What is not known ends the sequencer.
     fn fail(&mut self, filling: &mut Filling, error: CommitError) -> Result<(), End> {
         self.parts.journal.roll_back();
+        self.figures.stuck.store(true, Ordering::Relaxed);
         self.figures.failures.fetch_add(1, Ordering::Relaxed);
         let failed = std::mem::replace(filling, self.begin());
         let (answer, end) = match error {
@@ -314,7 +318,9 @@ impl Sequencer {
         let mut draft = self.parts.root_tree.draft();
         draft.push(leaf_hash(&bytes));
         let (size, root) = (draft.size(), draft.root());
-        match self.parts.journal.append_cut(number, root, &bytes, draft.tiles()) {
+        let cut = self.parts.journal.append_cut(number, root, &bytes, draft.tiles());
+        self.figures.stuck.store(cut.is_err(), Ordering::Relaxed);
+        match cut {
             Ok(()) => {
                 self.parts.root_tree.install(draft);
                 self.figures.cuts.store(size, Ordering::Relaxed);

@@ -64,7 +64,10 @@ fn full_disk_is_told_and_service_resumes_by_itself() {
     assert!(refusal.contains("unavailable") && refusal.contains("nothing was done"), "{refusal}");
     let said = serving.said();
     assert!(said.contains("no space is left") && said.contains("goes on by itself"), "{said}");
+    assert_eq!(serving.readiness(), "not ready: nothing can be recorded");
     disk.volume.empty();
+    // Nobody has to call before watchers are told that it goes on.
+    assert_eq!(serving.readiness(), "ready");
     assert_eq!(disk.encrypt(), Ok(()));
     answered.extend(load(&disk.site, 3));
     evidence.hold(&disk.site, &answered);

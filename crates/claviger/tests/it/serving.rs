@@ -1,6 +1,8 @@
 //! A deployment that was set up, served by `claviger serve` as often as a test wants it to, ended in whatever way.
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
@@ -146,6 +148,17 @@ impl Serving {
         let said = self.said();
         let mut lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.find(|line| line["fields"]["message"] == "serving").map(|mut line| line["fields"].take())
+    }
+
+    /// What `/readyz` says.
+    pub(crate) fn readiness(&self) -> String {
+        let urls = self.urls().unwrap();
+        let address = urls["metrics"].as_str().unwrap().trim_start_matches("http://").to_owned();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.rsplit("\r\n").next().unwrap().trim_end().to_owned()
     }
 
     pub(crate) fn id(&self) -> u32 {
