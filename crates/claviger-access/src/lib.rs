@@ -19,7 +19,9 @@ pub mod authz;
 pub mod separation;
 
 pub use authn::access_key::{NewAccessKey, SignatureRefused, SignedRequest, SigningSecret};
-pub use authn::{AuthnError, AuthnReason, Caller, Presented, Token, TokenError, authenticate};
+pub use authn::{
+    AuthnError, AuthnReason, Caller, Named, Presented, Token, TokenError, authenticate, in_force,
+};
 pub use authz::{
     Authorizer, Cacheable, Decision, Denial, DenyReason, Explanation, GrantError, PolicyError,
     RequestContext, Slice,

@@ -1,4 +1,7 @@
-//! How a request comes in: its body in bounds, and who signed it.
+//! How a request comes in: the access key that its head names, its body in bounds, and who signed it.
+//!
+//! What it keeps true: no body is read for an access key that nobody has, and none is larger than any call needs, because
+//! until all of it is there nobody has proved anything.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,9 +9,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use claviger_access::authn::access_key::Audience;
-use claviger_core::action::Door;
-use claviger_service::operation::{Call, ReadSelf};
-use claviger_service::{Presented, Road};
+use claviger_core::PrincipalId;
+use claviger_core::principal::CredentialKind;
+use claviger_service::{Named, Presented, Road, ServiceError};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
@@ -19,21 +22,95 @@ use crate::sigv4::{self, SigV4Error};
 
 /// Why a request was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unread {
+pub enum Unread {
     /// The body ended too soon.
     BrokeOff,
+    /// Too many bodies of unverified requests at once.
+    Crowded,
     /// More than so many bytes of headers.
     Headers(usize),
+    /// The body did not come in the time that an unverified request has.
+    Slow,
     /// More than so many bytes of body.
     TooLarge(usize),
 }
 
+/// Why nobody signed a request.
+#[derive(Debug)]
+pub(crate) enum Unsigned {
+    /// It is not signed as requests are.
+    Malformed(SigV4Error),
+    /// Nobody is known by the signature, or whether somebody is cannot be found out.
+    Refused(ServiceError),
+}
+
+impl From<SigV4Error> for Unsigned {
+    fn from(error: SigV4Error) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl From<ServiceError> for Unsigned {
+    fn from(error: ServiceError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// The access key that a head names, if it is remembered and in force; gives the digest of its identifier.
+pub(crate) fn recall(road: &Road, parts: &Parts) -> Option<[u8; 32]> {
+    let access_key = sigv4::glimpse(parts)?;
+    let named = Named { kind: CredentialKind::AccessKey, digest: &access_key, session: None };
+    road.recall(named).map(|_| access_key)
+}
+
+/// The access key that a head names, looked up; gives the digest of its identifier.
+pub(crate) async fn look_up(road: &Road, parts: &Parts) -> Result<[u8; 32], Unsigned> {
+    match sigv4::named(parts) {
+        Ok(key) => {
+            road.look_up(Some(key.named())).await?;
+            Ok(key.access_key)
+        }
+        Err(error) => {
+            count_nobody(road).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Who signed, verified.
+pub(crate) async fn prove(
+    road: &Road,
+    source: IpAddr,
+    parts: &Parts,
+    body: &[u8],
+    audience: &Audience,
+) -> Result<(PrincipalId, Presented), Unsigned> {
+    match sigv4::read(parts, body, audience) {
+        Ok(signed) => {
+            let presented = Presented::Signed(Arc::new(signed));
+            Ok((road.prove(&presented, source).await?, presented))
+        }
+        Err(error) => {
+            count_nobody(road).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Counts a call of somebody who shows nothing that could be held against a credential.
+pub(crate) async fn count_nobody(road: &Road) {
+    let _refused = road.look_up(None).await;
+}
+
+/// Are the headers in bounds?
+pub(crate) fn check(limits: &AwsLimits, parts: &Parts) -> Result<(), Unread> {
+    let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if size > limits.headers { Err(Unread::Headers(limits.headers)) } else { Ok(()) }
+}
+
 /// The body, in bounds.
 pub(crate) async fn read(limits: &AwsLimits, parts: &Parts, body: Body) -> Result<Bytes, Unread> {
-    let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if size > limits.headers {
-        return Err(Unread::Headers(limits.headers));
-    }
+    check(limits, parts)?;
     collect(&parts.headers, body, limits.body).await
 }
 
@@ -63,35 +140,4 @@ async fn collect(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<By
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&rest);
     Ok(whole.freeze())
-}
-
-/// Who signed. A request that nobody signed is counted all the same.
-pub(crate) async fn presented(
-    road: &Road,
-    source: IpAddr,
-    parts: &Parts,
-    body: &[u8],
-    audience: &Audience,
-) -> Result<Presented, SigV4Error> {
-    match sigv4::read(parts, body, audience) {
-        Ok(signed) => Ok(Presented::Signed(Arc::new(signed))),
-        Err(error) => {
-            count_stranger(road, source).await;
-            Err(error)
-        }
-    }
-}
-
-/// Counts a call of somebody who shows nothing that could be held against a credential.
-pub(crate) async fn count_stranger(road: &Road, source: IpAddr) {
-    let call = Call {
-        presented: Presented::None,
-        source,
-        door: Door::Data,
-        dry_run: false,
-        request_id: None,
-        idempotency_key: None,
-        operation: ReadSelf {},
-    };
-    let _refused = road.perform(call).await;
 }

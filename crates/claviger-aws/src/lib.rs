@@ -34,6 +34,7 @@ mod sts;
 mod wire;
 pub mod xks;
 
+pub use intake::Unread;
 pub use plane::{AwsLimits, Kms, use_of};
 pub use realm::{NotARealm, Realm};
 pub use xks::XksProxy;

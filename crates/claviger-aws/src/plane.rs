@@ -3,12 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use bytes::Bytes;
 use claviger_access::authn::access_key::Audience;
-use claviger_core::Action;
+use claviger_core::{Action, PrincipalId};
 use claviger_crypto::random;
 use claviger_service::{Presented, Road};
 use http::header::CONTENT_TYPE;
@@ -16,8 +14,8 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 
 use crate::answer;
-use crate::error::{AwsError, code};
-use crate::intake::{self, Unread};
+use crate::error::{AwsError, Telling, code, to_wire};
+use crate::intake::{self, Unread, Unsigned};
 use crate::names;
 use crate::operation::{self, Operation};
 use crate::realm::Realm;
@@ -34,9 +32,15 @@ pub struct AwsLimits {
     pub headers: usize,
 }
 
+impl AwsLimits {
+    /// The largest body that is read. A signature covers the body, so that a body is read before its sender is known; the
+    /// largest call that AWS KMS has is a key policy of 32 KiB with every character escaped.
+    pub const MOST_BODY: usize = 128 << 10;
+}
+
 impl Default for AwsLimits {
     fn default() -> Self {
-        Self { body: 1 << 20, headers: 32 << 10 }
+        Self { body: Self::MOST_BODY, headers: 32 << 10 }
     }
 }
 
@@ -55,6 +59,7 @@ struct Shared {
 
 const TARGET: &str = "x-amz-target";
 const SERVICE: &str = "TrentService.";
+const THROTTLING: &str = "ThrottlingException";
 
 impl Kms {
     /// The plane for a realm.
@@ -74,38 +79,101 @@ impl Kms {
         &self.0.realm
     }
 
-    /// Answers a request that came from `peer`.
-    pub async fn answer(&self, peer: SocketAddr, request: Request) -> Response {
+    /// The access key that a head names, if this node remembers it and it is in force: the digest of its identifier.
+    #[must_use]
+    pub fn recall(&self, head: &Parts) -> Option<[u8; 32]> {
+        intake::recall(self.road(), head)
+    }
+
+    /// The access key that a head names, looked up: the digest of its identifier.
+    ///
+    /// # Errors
+    /// The answer, when nobody has such a key or the head names none.
+    pub async fn look_up(&self, head: &Parts) -> Result<[u8; 32], Response> {
+        let found = intake::look_up(self.road(), head).await;
+        found.map_err(|error| self.refusal(head, &self.told(error, head)))
+    }
+
+    /// Who signed a request that is here as a whole.
+    ///
+    /// # Errors
+    /// The answer, when nobody did.
+    pub async fn prove(
+        &self,
+        peer: SocketAddr,
+        head: &Parts,
+        body: &[u8],
+    ) -> Result<(PrincipalId, Presented), Response> {
+        let audience = if sts::is_for(&head.headers) { &self.0.sts } else { &self.0.kms };
+        let proved = match intake::check(&self.0.limits, head) {
+            Ok(()) => intake::prove(self.road(), peer.ip(), head, body, audience)
+                .await
+                .map_err(|error| self.told(error, head)),
+            Err(why) => Err(unread(why)),
+        };
+        proved.map_err(|error| self.refusal(head, &error))
+    }
+
+    /// What answers a request that was not read to its end.
+    #[must_use]
+    pub fn unread(&self, head: &Parts, why: Unread) -> Response {
+        self.refusal(head, &unread(why))
+    }
+
+    /// Answers a request that was proved to be the work of `presented`.
+    pub async fn answer_proved(
+        &self,
+        peer: SocketAddr,
+        presented: Presented,
+        head: &Parts,
+        body: &[u8],
+    ) -> Response {
         let Ok(request_id) = request_id() else {
             return answer::exception(&AwsError::internal(), "");
         };
-        let (parts, body) = request.into_parts();
-        if sts::is_for(&parts.headers) {
-            return match self.ask_sts(peer, &parts, body, &request_id).await {
+        if sts::is_for(&head.headers) {
+            return match self.ask_sts(peer, presented, body, &request_id).await {
                 Ok(answer) => answer.into_response(&request_id),
                 Err(error) => answer::xml_exception(&error, &request_id),
             };
         }
-        match self.ask(peer, &parts, body, &request_id).await {
+        match self.ask(peer, presented, head, body, &request_id).await {
             Ok(answer) => answer.into_response(&request_id),
             Err(error) => answer::exception(&error, &request_id),
+        }
+    }
+
+    /// Answers a request that came from `peer`, whoever signed it.
+    pub async fn answer(&self, peer: SocketAddr, request: Request) -> Response {
+        let (head, body) = request.into_parts();
+        if self.recall(&head).is_none()
+            && let Err(refused) = self.look_up(&head).await
+        {
+            return refused;
+        }
+        let body = match intake::read(&self.0.limits, &head, body).await {
+            Ok(body) => body,
+            Err(why) => return self.unread(&head, why),
+        };
+        match self.prove(peer, &head, &body).await {
+            Ok((_, presented)) => self.answer_proved(peer, presented, &head, &body).await,
+            Err(refused) => refused,
         }
     }
 
     async fn ask(
         &self,
         peer: SocketAddr,
+        presented: Presented,
         parts: &Parts,
-        body: Body,
+        body: &[u8],
         request_id: &str,
     ) -> Result<answer::Answer, AwsError> {
-        let body = self.read(parts, body).await?;
         let operation = named(parts);
         let name = operation.as_ref().map_or("", |operation| operation.name);
-        let presented = self.presented(peer, parts, &body, &self.0.kms).await?;
         let session = Session::new(self, presented, peer.ip(), request_id, name);
         let answer = match operation {
-            Ok(operation) => (operation.run)(&session, &body).await,
+            Ok(operation) => (operation.run)(&session, body).await,
             Err(error) => Err(error),
         };
         match answer {
@@ -121,30 +189,33 @@ impl Kms {
     async fn ask_sts(
         &self,
         peer: SocketAddr,
-        parts: &Parts,
-        body: Body,
+        presented: Presented,
+        body: &[u8],
         request_id: &str,
     ) -> Result<answer::Answer, AwsError> {
-        let body = self.read(parts, body).await?;
-        let operation = sts::named(&body);
-        let presented = self.presented(peer, parts, &body, &self.0.sts).await?;
+        let operation = sts::named(body);
         let session = Session::new(self, presented, peer.ip(), request_id, sts::NAME);
         let answer = sts::get_caller_identity(&session).await?;
         operation.map(|()| answer)
     }
 
-    async fn read(&self, parts: &Parts, body: Body) -> Result<Bytes, AwsError> {
-        intake::read(&self.0.limits, parts, body).await.map_err(unread)
+    fn told(&self, error: Unsigned, head: &Parts) -> AwsError {
+        match error {
+            Unsigned::Malformed(error) => unsigned(error),
+            Unsigned::Refused(error) => {
+                let operation = named(head).map_or("", |operation| operation.name);
+                to_wire(&error, Telling { realm: self.realm(), operation, missing: "", by_id: false })
+            }
+        }
     }
 
-    async fn presented(
-        &self,
-        peer: SocketAddr,
-        parts: &Parts,
-        body: &[u8],
-        audience: &Audience,
-    ) -> Result<Presented, AwsError> {
-        intake::presented(self.road(), peer.ip(), parts, body, audience).await.map_err(unsigned)
+    /// An error in the form of the service that is meant.
+    fn refusal(&self, head: &Parts, error: &AwsError) -> Response {
+        let request_id = request_id().unwrap_or_default();
+        if sts::is_for(&head.headers) {
+            return answer::xml_exception(error, &request_id);
+        }
+        answer::exception(error, &request_id)
     }
 }
 
@@ -177,7 +248,11 @@ pub(crate) fn content_type(headers: &HeaderMap) -> &str {
 fn unread(why: Unread) -> AwsError {
     match why {
         Unread::BrokeOff => AwsError::new(code::SERIALIZATION, "the body broke off"),
+        Unread::Crowded => {
+            AwsError::new(THROTTLING, "too many requests at once whose signatures are still to be verified")
+        }
         Unread::Headers(most) => AwsError::validation(format!("at most {most} bytes of headers are taken")),
+        Unread::Slow => AwsError::new(code::SERIALIZATION, "the body came too slowly"),
         Unread::TooLarge(most) => AwsError::validation(format!("at most {most} bytes are taken")),
     }
 }

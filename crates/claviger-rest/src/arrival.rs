@@ -2,8 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use claviger_client::types::header;
-use claviger_core::action::Door;
-use claviger_service::operation::{Call, Operation, ReadSystem, Released};
+use claviger_service::operation::{Call, Operation, Released};
 use claviger_service::{ErrorKind, Presented};
 use http::HeaderMap;
 use http::header::IF_MATCH;
@@ -11,14 +10,20 @@ use http::request::Parts;
 
 use crate::error::{Failure, to_wire};
 use crate::plane::word;
-use crate::{Api, PeerIdentity, credential};
+use crate::{Api, PeerIdentity};
 
-/// A caller at the door, who has shown a credential. Whether it is a good one, the road says.
+/// Who asks, and with what. The plane puts it into every request that it routes.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) peer: PeerIdentity,
+    pub(crate) presented: Presented,
+}
+
+/// A call in the making: its caller was found in the head of the request. Whether he may do what he asks, the road says.
 #[derive(Debug)]
 pub struct Arrival {
     api: Api,
-    presented: Presented,
-    peer: PeerIdentity,
+    caller: Caller,
     request_id: Option<Box<str>>,
     idempotency_key: Option<Box<str>>,
 }
@@ -27,31 +32,26 @@ impl FromRequestParts<Api> for Arrival {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
-        let peer = parts.extensions.get::<PeerIdentity>().copied().ok_or_else(|| {
-            tracing::error!("the plane handed over a request without its peer");
+        let caller = parts.extensions.remove::<Caller>().ok_or_else(|| {
+            tracing::error!("the plane handed over a request without its caller");
             Failure::new(to_wire(ErrorKind::Internal), "")
         })?;
-        Self::new(api, &peer, &parts.headers).await
+        Self::new(api, caller, &parts.headers)
     }
 }
 
 impl Arrival {
-    /// Reads who is there.
+    /// Reads the caller's words for the call.
     ///
     /// # Errors
-    /// A [`Failure`] when no credential is shown, and for words of the caller's that are none.
-    pub(crate) async fn new(api: &Api, peer: &PeerIdentity, headers: &HeaderMap) -> Result<Self, Failure> {
-        let arrival = Self {
+    /// A [`Failure`] for words of the caller's that are none.
+    pub(crate) fn new(api: &Api, caller: Caller, headers: &HeaderMap) -> Result<Self, Failure> {
+        Ok(Self {
             api: api.clone(),
-            presented: credential::presented(headers, peer),
-            peer: *peer,
+            caller,
             request_id: text_of(headers, header::REQUEST_ID)?,
             idempotency_key: text_of(headers, header::IDEMPOTENCY_KEY)?,
-        };
-        if matches!(arrival.presented, Presented::None) {
-            return Err(arrival.refused_as_nobody().await);
-        }
-        Ok(arrival)
+        })
     }
 
     /// The handlers' shared state.
@@ -62,8 +62,8 @@ impl Arrival {
     /// Takes an operation down the road.
     pub(crate) async fn perform<O: Operation>(self, operation: O) -> Result<Released<O::Output>, Failure> {
         let call = Call {
-            presented: self.presented,
-            source: self.peer.address.ip(),
+            presented: self.caller.presented,
+            source: self.caller.peer.address.ip(),
             door: self.api.surface().into(),
             dry_run: false,
             request_id: self.request_id,
@@ -71,23 +71,6 @@ impl Arrival {
             operation,
         };
         Ok(self.api.road().perform(call).await?)
-    }
-
-    /// Goes the road all the same: it refuses before anything is looked at, and counts.
-    async fn refused_as_nobody(self) -> Failure {
-        let call = Call {
-            presented: Presented::None,
-            source: self.peer.address.ip(),
-            door: Door::Control,
-            dry_run: false,
-            request_id: None,
-            idempotency_key: None,
-            operation: ReadSystem {},
-        };
-        match self.api.road().perform(call).await {
-            Err(error) => error.into(),
-            Ok(_) => Failure::new(to_wire(ErrorKind::Unauthenticated), ""),
-        }
     }
 }
 

@@ -12,7 +12,7 @@
 //!
 //! What it keeps true:
 //! * a route needs a credential unless the table says that it is open, and it says so of two;
-//! * nothing of a request's body is read before a credential was shown;
+//! * nobody's request has its body read, its route judged or its words checked before the caller is known;
 //! * no input panics, and none grows memory beyond [`RestLimits`];
 //! * plaintext leaves in memory that is wiped.
 
@@ -38,7 +38,7 @@ use claviger_service::Road;
 
 pub use limits::RestLimits;
 pub use peer::PeerIdentity;
-pub use plane::Plane;
+pub use plane::{Asking, Plane};
 pub use route::{RouteInfo, control_plane, control_routes, data_plane, data_routes};
 
 /// What handlers share.

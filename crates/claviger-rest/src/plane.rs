@@ -1,4 +1,7 @@
 //! A plane at work: what every request and every answer has in common, and the way to who answers it.
+//!
+//! What it keeps true: unless a route is open to everyone, nothing of a request is judged before its caller is known, and a
+//! caller is known from the head alone: by a token, or by the certificate of the connection.
 
 use std::convert::Infallible;
 
@@ -7,16 +10,20 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use claviger_client::types::{header, problem};
+use claviger_core::PrincipalId;
 use claviger_core::action::Surface;
+use claviger_service::Presented;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tower::Service as _;
 
+use crate::arrival::Caller;
 use crate::error::{Failure, door};
 use crate::operation::raw::RawUse;
-use crate::{Api, PeerIdentity};
+use crate::{Api, PeerIdentity, credential};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static(header::REQUEST_ID);
 const ENTRY: HeaderName = HeaderName::from_static(header::ENTRY);
@@ -29,47 +36,114 @@ pub(crate) const MAX_WORD: usize = 128;
 pub struct Plane {
     api: Api,
     router: Router,
+    open: Box<[&'static str]>,
+}
+
+/// What the head of a request shows of who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// The route is open to everyone: no caller, no body.
+    Anyone,
+    /// The caller is known.
+    Known {
+        /// Who it is.
+        principal: PrincipalId,
+        /// By what.
+        presented: Presented,
+    },
+    /// Whether anybody is known by what was presented, [`Plane::look_up`] says.
+    Unknown(Presented),
 }
 
 impl Plane {
-    pub(crate) const fn new(api: Api, router: Router) -> Self {
-        Self { api, router }
+    pub(crate) const fn new(api: Api, router: Router, open: Box<[&'static str]>) -> Self {
+        Self { api, router, open }
     }
 
-    /// Answers a request of `peer`: bounds, the request identifier, problems, no caching.
+    /// Who asks, as far as the head and this node's memory tell.
+    #[must_use]
+    pub fn recall(&self, peer: &PeerIdentity, head: &Parts) -> Asking {
+        if self.is_open(head) {
+            return Asking::Anyone;
+        }
+        let presented = credential::presented(&head.headers, peer);
+        match presented.named().and_then(|named| self.api.road().recall(named)) {
+            Some(principal) => Asking::Known { principal, presented },
+            None => Asking::Unknown(presented),
+        }
+    }
+
+    /// Who is known by what was presented; asks the store.
+    ///
+    /// # Errors
+    /// The answer, when it is nobody.
+    pub async fn look_up(&self, head: &Parts, presented: &Presented) -> Result<PrincipalId, Response> {
+        let found = self.api.road().look_up(presented.named()).await;
+        found.map_err(|error| {
+            let request_id = word(&head.headers, header::REQUEST_ID).ok().flatten();
+            finish(Failure::from(error).into_response(), request_id)
+        })
+    }
+
+    /// Answers a request whose caller was found: bounds, the request identifier, problems, no caching.
+    pub async fn answer_known(&self, peer: PeerIdentity, presented: Presented, request: Request) -> Response {
+        match check(request.headers(), self.api.limits().headers) {
+            Ok(id) => finish(self.lead(Caller { peer, presented }, request).await, id),
+            Err(failure) => finish(failure.into_response(), None),
+        }
+    }
+
+    /// Answers a request of `peer`, whoever it is from.
     pub async fn answer(&self, peer: PeerIdentity, request: Request) -> Response {
-        let checked = check(request.headers(), self.api.limits().headers);
-        let (request_id, mut response) = match checked {
-            Ok(id) => (id, self.lead(peer, request).await),
-            Err(failure) => (None, failure.into_response()),
+        let (head, body) = request.into_parts();
+        let presented = match self.recall(&peer, &head) {
+            Asking::Anyone => {
+                return self
+                    .answer_known(peer, Presented::None, Request::from_parts(head, Body::empty()))
+                    .await;
+            }
+            Asking::Known { presented, .. } => presented,
+            Asking::Unknown(presented) => match self.look_up(&head, &presented).await {
+                Ok(_) => presented,
+                Err(refused) => return refused,
+            },
         };
-        if let Some(failure) = response.extensions_mut().remove::<Failure>() {
-            write_problem(&mut response, &failure, request_id.as_ref());
-        }
-        let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if let Some(id) = request_id {
-            headers.insert(REQUEST_ID, id);
-        }
-        response
+        self.answer_known(peer, presented, Request::from_parts(head, body)).await
+    }
+
+    fn is_open(&self, head: &Parts) -> bool {
+        matches!(head.method, Method::GET | Method::HEAD) && self.open.contains(&head.uri.path())
     }
 
     /// Leads it to who answers it.
-    async fn lead(&self, peer: PeerIdentity, request: Request) -> Response {
+    async fn lead(&self, caller: Caller, request: Request) -> Response {
         let (mut parts, body) = request.into_parts();
         if self.api.surface() == Surface::Data
             && let Some(raw) = RawUse::of(&parts)
         {
-            return raw.answer(&self.api, &peer, &parts, body).await.into_response();
+            return raw.answer(&self.api, caller, &parts, body).await.into_response();
         }
-        parts.extensions.insert(peer);
+        parts.extensions.insert(caller);
         let routed: Result<_, Infallible> = self.router.clone().call(Request::from_parts(parts, body)).await;
         match routed {
             Ok(response) => response,
             Err(never) => match never {},
         }
     }
+}
+
+/// What every answer has.
+fn finish(mut response: Response, request_id: Option<HeaderValue>) -> Response {
+    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        write_problem(&mut response, &failure, request_id.as_ref());
+    }
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(id) = request_id {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
 }
 
 /// The request's identifier, if it has a lawful one and its headers are in bounds.

@@ -140,7 +140,7 @@ pub(crate) fn serve(
     let (stop, stopping) = stop::pair();
     let registry = Arc::new(Registry::new());
     let tls = Arc::new(ArcSwap::from_pointee(tls));
-    let open = |socket, name, protocol: Protocol| {
+    let open = |socket, name, protocol: Arc<dyn Protocol>| {
         let metrics = DoorMetrics::new(&registry, name);
         let listener =
             Listener::new(socket, Arc::clone(&tls), protocol, config.limits, metrics, stopping.clone());

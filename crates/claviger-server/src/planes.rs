@@ -1,72 +1,190 @@
-//! The two planes as listeners see them: who answers, and which action a path asks for.
+//! The planes as listeners see them: who asks, who answers, and which action a path asks for.
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use claviger_aws::xks::{self, XksPeer};
-use claviger_aws::{AwsLimits, Kms, Realm, XksProxy};
-use claviger_core::Action;
+use claviger_aws::{AwsLimits, Kms, Realm, Unread, XksProxy};
 use claviger_core::action::Surface;
+use claviger_core::{Action, PrincipalId};
 use claviger_rest::{PeerIdentity, Plane, RestLimits, control_plane, data_plane};
-use claviger_service::Road;
-use hyper::Request;
+use claviger_service::{Presented, Road};
+use hyper::http::request::Parts;
+use hyper::{Request, Response};
 
-use crate::config::{Limits, Xks};
-use crate::listener::{Answering, Peer, Protocol};
+use crate::config::{Limits, Xks, XksClients};
+use crate::listener::{Answering, Asking, Peer, Protocol, Staged};
 
 /// The plane of people.
-pub(crate) fn control(road: Road, limits: &Limits) -> Protocol {
-    protocol(control_plane(road, rest_limits(limits)), |_| None)
+pub(crate) fn control(road: Road, limits: &Limits) -> Arc<dyn Protocol> {
+    Arc::new(Rest { plane: control_plane(road, rest_limits(limits)), use_of: |_| None })
 }
 
 /// The plane of applications.
-pub(crate) fn data(road: Road, limits: &Limits) -> Protocol {
-    protocol(data_plane(road, rest_limits(limits)), use_of)
+pub(crate) fn data(road: Road, limits: &Limits) -> Arc<dyn Protocol> {
+    Arc::new(Rest { plane: data_plane(road, rest_limits(limits)), use_of: use_of_path })
 }
 
 /// The API of AWS KMS; beside it, the proxy that AWS KMS itself asks.
-pub(crate) fn aws(road: Road, realm: Realm, xks: Option<Xks>, limits: &Limits) -> Protocol {
+pub(crate) fn aws(road: Road, realm: Realm, xks: Option<Xks>, limits: &Limits) -> Arc<dyn Protocol> {
     let usual = AwsLimits::default();
     let limits = AwsLimits {
         body: usual.body.min(limits.body_bytes),
         headers: usual.headers.min(limits.header_bytes),
     };
     let (prefix, clients) = xks.map(|xks| (xks.prefix, xks.clients)).unzip();
-    let (kms, clients) = (Kms::new(road.clone(), realm, limits), Arc::new(clients));
-    let proxy = XksProxy::new(road, prefix, limits);
-    let answer = move |peer: Peer, request: Request<Body>| {
-        if !xks::path::is_for(request.uri().path()) {
-            let kms = kms.clone();
-            return Box::pin(async move { kms.answer(peer.address, request).await }) as Answering;
+    let (kms, proxy) = (Kms::new(road.clone(), realm, limits), XksProxy::new(road, prefix, limits));
+    Arc::new(Aws { kms, proxy, clients })
+}
+
+/// A plane of REST.
+#[derive(Debug)]
+struct Rest {
+    plane: Plane,
+    use_of: fn(&str) -> Option<Action>,
+}
+
+impl Protocol for Rest {
+    fn action_of(&self, head: &Parts) -> Option<Action> {
+        (self.use_of)(head.uri.path())
+    }
+
+    fn title_case(&self) -> bool {
+        false
+    }
+
+    fn recall(&self, peer: &Peer, head: &Parts) -> Asking {
+        match self.plane.recall(&identity(peer), head) {
+            claviger_rest::Asking::Anyone => Asking::Anyone,
+            claviger_rest::Asking::Known { principal, presented } => Asking::Known { principal, presented },
+            claviger_rest::Asking::Unknown(_) => Asking::Unknown,
+        }
+    }
+
+    fn look_up<'a>(&'a self, peer: Peer, head: &'a Parts) -> Staged<'a, Asking> {
+        Box::pin(async move {
+            match self.plane.recall(&identity(&peer), head) {
+                claviger_rest::Asking::Anyone => Ok(Asking::Anyone),
+                claviger_rest::Asking::Known { principal, presented } => {
+                    Ok(Asking::Known { principal, presented })
+                }
+                claviger_rest::Asking::Unknown(presented) => {
+                    let principal = self.plane.look_up(head, &presented).await?;
+                    Ok(Asking::Known { principal, presented })
+                }
+            }
+        })
+    }
+
+    /// Never asked: heads of this protocol prove their callers.
+    fn prove<'a>(&'a self, peer: Peer, head: &'a Parts, _: &'a [u8]) -> Staged<'a, (PrincipalId, Presented)> {
+        Box::pin(async move {
+            let presented = claviger_rest::credential::presented(&head.headers, &identity(&peer));
+            Ok((self.plane.look_up(head, &presented).await?, presented))
+        })
+    }
+
+    fn unread(&self, _: &Parts, _: Unread) -> Response<Body> {
+        crate::listener::overloaded()
+    }
+
+    fn answer(&self, peer: Peer, presented: Presented, request: Request<Body>) -> Answering {
+        let (plane, peer) = (self.plane.clone(), identity(&peer));
+        Box::pin(async move { plane.answer_known(peer, presented, request).await })
+    }
+}
+
+/// The API of AWS KMS, and the proxy beside it.
+#[derive(Debug)]
+struct Aws {
+    kms: Kms,
+    proxy: XksProxy,
+    clients: Option<XksClients>,
+}
+
+impl Aws {
+    /// The other end as the proxy sees it, if the request is for the proxy.
+    fn for_proxy(&self, peer: &Peer, head: &Parts) -> Option<XksPeer> {
+        if !xks::path::is_for(head.uri.path()) {
+            return None;
         }
         let common_name = peer.certificate.map(|certificate| certificate.common_name);
-        let is_admitted = clients.as_ref().as_ref().is_some_and(|clients| clients.admit(common_name));
-        let (proxy, peer) = (proxy.clone(), XksPeer { address: peer.address, is_admitted });
-        Box::pin(async move { proxy.answer(peer, request).await }) as Answering
-    };
-    Protocol { answer: Arc::new(answer), action_of: aws_use_of, title_case: true }
+        let is_admitted = self.clients.as_ref().is_some_and(|clients| clients.admit(common_name));
+        Some(XksPeer { address: peer.address, is_admitted })
+    }
+}
+
+impl Protocol for Aws {
+    fn action_of(&self, head: &Parts) -> Option<Action> {
+        aws_use_of(head)
+    }
+
+    fn title_case(&self) -> bool {
+        true
+    }
+
+    fn recall(&self, peer: &Peer, head: &Parts) -> Asking {
+        let access_key = match self.for_proxy(peer, head) {
+            Some(peer) => self.proxy.recall(peer, head),
+            None => self.kms.recall(head),
+        };
+        access_key.map_or(Asking::Unknown, |access_key| Asking::Signed { access_key })
+    }
+
+    fn look_up<'a>(&'a self, peer: Peer, head: &'a Parts) -> Staged<'a, Asking> {
+        Box::pin(async move {
+            let access_key = match self.for_proxy(&peer, head) {
+                Some(peer) => self.proxy.look_up(peer, head).await?,
+                None => self.kms.look_up(head).await?,
+            };
+            Ok(Asking::Signed { access_key })
+        })
+    }
+
+    fn prove<'a>(
+        &'a self,
+        peer: Peer,
+        head: &'a Parts,
+        body: &'a [u8],
+    ) -> Staged<'a, (PrincipalId, Presented)> {
+        Box::pin(async move {
+            match self.for_proxy(&peer, head) {
+                Some(peer) => self.proxy.prove(peer, head, body).await,
+                None => self.kms.prove(peer.address, head, body).await,
+            }
+        })
+    }
+
+    fn unread(&self, head: &Parts, why: Unread) -> Response<Body> {
+        if xks::path::is_for(head.uri.path()) { self.proxy.unread(why) } else { self.kms.unread(head, why) }
+    }
+
+    fn answer(&self, peer: Peer, presented: Presented, request: Request<Body>) -> Answering {
+        let (head, body) = request.into_parts();
+        let for_proxy = self.for_proxy(&peer, &head);
+        let (kms, proxy) = (self.kms.clone(), self.proxy.clone());
+        Box::pin(async move {
+            // All of it is here already: the signature was verified over it.
+            let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+            match for_proxy {
+                Some(peer) => proxy.answer_proved(peer, presented, &head, &body).await,
+                None => kms.answer_proved(peer.address, presented, &head, &body).await,
+            }
+        })
+    }
 }
 
 /// The use that a path of the proxy asks for; the API of AWS KMS names its operations in a header.
-fn aws_use_of(request: &Request<Body>) -> Option<Action> {
-    let path = request.uri().path();
+fn aws_use_of(head: &Parts) -> Option<Action> {
+    let path = head.uri.path();
     if !xks::path::is_for(path) {
-        return claviger_aws::use_of(request.headers());
+        return claviger_aws::use_of(&head.headers);
     }
     match path.rsplit_once('/')?.1 {
         "decrypt" => Some(Action::Decrypt),
         "encrypt" => Some(Action::Encrypt),
         _ => None,
     }
-}
-
-fn protocol(plane: Plane, action_of: fn(&Request<Body>) -> Option<Action>) -> Protocol {
-    let plane = Arc::new(plane);
-    let answer = move |peer: Peer, request| {
-        let (plane, peer) = (Arc::clone(&plane), identity(&peer));
-        Box::pin(async move { plane.answer(peer, request).await }) as Answering
-    };
-    Protocol { answer: Arc::new(answer), action_of, title_case: false }
 }
 
 fn identity(peer: &Peer) -> PeerIdentity {
@@ -87,10 +205,6 @@ fn rest_limits(limits: &Limits) -> RestLimits {
 
 /// The use that a path of the data plane asks for: its last word, without `batch`. Whatever is no use counts as none, so
 /// that no word of a caller becomes a label.
-fn use_of(request: &Request<Body>) -> Option<Action> {
-    use_of_path(request.uri().path())
-}
-
 fn use_of_path(path: &str) -> Option<Action> {
     let path = path.strip_suffix("/batch").unwrap_or(path);
     let word = path.rsplit('/').next()?;
@@ -135,8 +249,8 @@ mod tests {
             ("/encrypt", None),
             ("/", None),
         ] {
-            let request = Request::post(path).body(Body::empty()).unwrap();
-            assert_eq!(aws_use_of(&request), use_of, "{path}");
+            let (head, ()) = Request::post(path).body(()).unwrap().into_parts();
+            assert_eq!(aws_use_of(&head), use_of, "{path}");
         }
     }
 }

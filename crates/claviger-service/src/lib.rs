@@ -19,7 +19,9 @@ pub mod road;
 mod state;
 mod view;
 
-pub use claviger_access::{AuthnReason, DenyReason, Explanation, NewAccessKey, Presented, SignatureRefused};
+pub use claviger_access::{
+    AuthnReason, DenyReason, Explanation, Named, NewAccessKey, Presented, SignatureRefused,
+};
 pub use error::{ErrorKind, Obstacle, ServiceError};
 pub use operation::{Call, Operation, Released, Staged};
 pub use pipeline::sequencer::Figures;

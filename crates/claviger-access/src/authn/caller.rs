@@ -44,16 +44,33 @@ impl Presented {
         token::digest_of(text).map(|digest| Self::Token { digest })
     }
 
-    /// The kind and digest to look the credential up by, if anything was presented.
+    /// The credential that it names, if anything was presented.
     #[must_use]
-    pub fn lookup(&self) -> Option<(CredentialKind, &[u8; 32])> {
+    pub fn named(&self) -> Option<Named<'_>> {
+        let of = |kind, digest| Some(Named { kind, digest, session: None });
         match self {
-            Self::Certificate { digest } => Some((CredentialKind::Certificate, digest)),
+            Self::Certificate { digest } => of(CredentialKind::Certificate, digest),
             Self::None => None,
-            Self::Signed(request) => Some((CredentialKind::AccessKey, &request.access_key)),
-            Self::Token { digest } => Some((CredentialKind::Token, digest)),
+            Self::Signed(request) => Some(Named {
+                kind: CredentialKind::AccessKey,
+                digest: &request.access_key,
+                session: request.session.as_ref(),
+            }),
+            Self::Token { digest } => of(CredentialKind::Token, digest),
         }
     }
+}
+
+/// A credential as the head of a request names it. Whoever shows a token or a certificate has proved it by that; an access
+/// key is only named, and proved by the signature over the whole request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Named<'a> {
+    /// Of what kind it is.
+    pub kind: CredentialKind,
+    /// What it is looked up by.
+    pub digest: &'a [u8; 32],
+    /// Digest of the session token that came with an access key.
+    pub session: Option<&'a [u8; 32]>,
 }
 
 /// Someone who has proved who he is.
@@ -187,9 +204,27 @@ pub fn authenticate(
     source: Option<IpAddr>,
     now: Timestamp,
 ) -> Result<Caller, AuthnError> {
-    let (kind, digest) = presented.lookup().ok_or(AuthnError::Missing)?;
+    let named = presented.named().ok_or(AuthnError::Missing)?;
+    let (credential, principal) = in_force(named, credential, principal, now)?;
+    if let Presented::Signed(request) = presented {
+        has_signed(credential, secret, request, now)?;
+    }
+    Ok(Caller { principal: Arc::clone(principal), credential: Some(Arc::clone(credential)), source })
+}
+
+/// Holds what was looked up against what was named: the part of authentication that needs the head of a request alone. For
+/// a token or a certificate it is all of it; an access key has still to sign.
+///
+/// # Errors
+/// [`AuthnError`] unless the credential is the one that was named, in standing, not expired, and of a principal in standing.
+pub fn in_force<'a>(
+    named: Named<'_>,
+    credential: Option<&'a Arc<Credential>>,
+    principal: Option<&'a Arc<Principal>>,
+    now: Timestamp,
+) -> Result<(&'a Arc<Credential>, &'a Arc<Principal>), AuthnError> {
     let credential = credential.ok_or(AuthnError::Unknown)?;
-    if credential.kind != kind || !ct_eq(&credential.digest, digest) {
+    if credential.kind != named.kind || !ct_eq(&credential.digest, named.digest) {
         return Err(AuthnError::Mismatch);
     }
     if credential.standing != Standing::Active {
@@ -201,12 +236,9 @@ pub fn authenticate(
     }
     in_standing(principal)?;
     if credential.expires_at <= now {
-        return Err(expired(presented, credential));
+        return Err(expired(named, credential));
     }
-    if let Presented::Signed(request) = presented {
-        has_signed(credential, secret, request, now)?;
-    }
-    Ok(Caller { principal: Arc::clone(principal), credential: Some(Arc::clone(credential)), source })
+    Ok((credential, principal))
 }
 
 fn has_signed(
@@ -223,15 +255,11 @@ fn has_signed(
 }
 
 /// Who has the session token learns that its time is over; to everyone else the key is unknown.
-fn expired(presented: &Presented, credential: &Credential) -> AuthnError {
-    let session = credential.access_key.as_ref().and_then(|kept| kept.session_digest.as_ref());
-    match presented {
-        Presented::Signed(request) if session.is_some() && request.fits_session(session) => {
-            AuthnError::SessionExpired(credential.id)
-        }
-        Presented::Certificate { .. } | Presented::None | Presented::Signed(_) | Presented::Token { .. } => {
-            AuthnError::Expired(credential.id)
-        }
+fn expired(named: Named<'_>, credential: &Credential) -> AuthnError {
+    let kept = credential.access_key.as_ref().and_then(|kept| kept.session_digest.as_ref());
+    match (named.session, kept) {
+        (Some(shown), Some(kept)) if ct_eq(shown, kept) => AuthnError::SessionExpired(credential.id),
+        _ => AuthnError::Expired(credential.id),
     }
 }
 

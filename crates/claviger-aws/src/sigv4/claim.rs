@@ -15,7 +15,7 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// What all algorithms of the family begin with.
 const FAMILY: &str = "AWS4-";
 /// Longest identifier of an access key.
-const MAX_ACCESS_KEY_ID: usize = 128;
+pub(super) const MAX_ACCESS_KEY_ID: usize = 128;
 /// Most headers that are signed.
 const MAX_SIGNED_HEADERS: usize = 100;
 

@@ -24,7 +24,9 @@ mod received;
 #[cfg(test)]
 mod tests;
 
+use claviger_access::Named;
 use claviger_access::authn::access_key::{self, Audience, SignedRequest};
+use claviger_core::principal::CredentialKind;
 use claviger_crypto::digest::sha256;
 use http::request::Parts;
 
@@ -32,6 +34,45 @@ pub use error::{Part, SigV4Error};
 
 use claim::Claim;
 use received::Received;
+
+/// The access key that a request names, read from its head before the rest of it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedKey {
+    /// Digest of its identifier.
+    pub access_key: [u8; 32],
+    /// Digest of the session token that came with it.
+    pub session: Option<[u8; 32]>,
+}
+
+impl NamedKey {
+    /// As what is looked up.
+    #[must_use]
+    pub const fn named(&self) -> Named<'_> {
+        Named { kind: CredentialKind::AccessKey, digest: &self.access_key, session: self.session.as_ref() }
+    }
+}
+
+/// Reads from the head of a signed request which access key it names.
+///
+/// # Errors
+/// [`SigV4Error`] as [`read`] gives it, for all that shows without the body.
+pub fn named(parts: &Parts) -> Result<NamedKey, SigV4Error> {
+    let received = Received::new(parts)?;
+    let claim = Claim::find(&received)?;
+    Ok(NamedKey {
+        access_key: access_key::digest_of(claim.access_key_id),
+        session: claim.session_token.map(access_key::session_digest_of),
+    })
+}
+
+/// The identifier that header `Authorization` names, read as loosely as can be. It serves to find in memory what would be
+/// found by [`named`], and for nothing else: what it misses or mistakes is read again, by the book.
+#[must_use]
+pub fn glimpse(parts: &Parts) -> Option<[u8; 32]> {
+    let value = parts.headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
+    let (id, _) = value.split_once("Credential=")?.1.split_once('/')?;
+    (id.len() <= claim::MAX_ACCESS_KEY_ID).then(|| access_key::digest_of(id))
+}
 
 /// Reads the claim of a signed request; `body` is all of its body, `audience` is for whom it must be signed.
 ///

@@ -165,6 +165,11 @@ impl From<Unread> for XksError {
     fn from(why: Unread) -> Self {
         match why {
             Unread::BrokeOff => Self::validation("the body broke off"),
+            Unread::Crowded => Self::new(
+                XksErrorName::Throttling,
+                "too many requests at once whose signatures are still to be verified",
+            ),
+            Unread::Slow => Self::validation("the body came too slowly"),
             Unread::Headers(most) => Self::validation(&format!("at most {most} bytes of headers are taken")),
             Unread::TooLarge(most) => Self::unsupported(&format!("at most {most} bytes are taken")),
         }

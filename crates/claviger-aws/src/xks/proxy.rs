@@ -3,19 +3,19 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use claviger_access::authn::access_key::Audience;
-use claviger_service::Road;
+use claviger_core::PrincipalId;
+use claviger_service::{Presented, Road};
 use http::Method;
 use http::request::Parts;
 
 use super::call::Session;
-use super::error::XksError;
+use super::error::{XksError, to_wire};
 use super::path::{Route, UriPrefix};
 use crate::answer::Answer;
-use crate::intake;
+use crate::intake::{self, Unread, Unsigned};
 use crate::plane::AwsLimits;
 
 /// Longest body: the largest call there is, twice.
@@ -52,27 +52,93 @@ impl XksProxy {
         Self(Arc::new(Shared { road, prefix, limits, audience }))
     }
 
-    /// Answers a request.
-    pub async fn answer(&self, peer: XksPeer, request: Request) -> Response {
-        let (parts, body) = request.into_parts();
-        match self.ask(peer, &parts, body).await {
+    /// The access key that a head names, if this node remembers it and it is in force, and the client may come at all: the
+    /// digest of its identifier.
+    #[must_use]
+    pub fn recall(&self, peer: XksPeer, head: &Parts) -> Option<[u8; 32]> {
+        if peer.is_admitted { intake::recall(&self.0.road, head) } else { None }
+    }
+
+    /// The access key that a head names, looked up: the digest of its identifier.
+    ///
+    /// # Errors
+    /// The answer, when the client may not come, nobody has such a key, or the head names none.
+    pub async fn look_up(&self, peer: XksPeer, head: &Parts) -> Result<[u8; 32], Response> {
+        let road = &self.0.road;
+        if !peer.is_admitted {
+            intake::count_nobody(road).await;
+            let error = XksError::unauthenticated("the client certificate of AWS KMS is needed");
+            return Err(error.into_response());
+        }
+        intake::look_up(road, head).await.map_err(|error| told(error).into_response())
+    }
+
+    /// Who signed a request that is here as a whole.
+    ///
+    /// # Errors
+    /// The answer, when nobody did.
+    pub async fn prove(
+        &self,
+        peer: XksPeer,
+        head: &Parts,
+        body: &[u8],
+    ) -> Result<(PrincipalId, Presented), Response> {
+        intake::check(&self.0.limits, head).map_err(|why| XksError::from(why).into_response())?;
+        let proved = intake::prove(&self.0.road, peer.address.ip(), head, body, &self.0.audience).await;
+        proved.map_err(|error| told(error).into_response())
+    }
+
+    /// What answers a request that was not read to its end.
+    #[must_use]
+    pub fn unread(&self, why: Unread) -> Response {
+        XksError::from(why).into_response()
+    }
+
+    /// Answers a request that was proved to be the work of `presented`.
+    pub async fn answer_proved(
+        &self,
+        peer: XksPeer,
+        presented: Presented,
+        head: &Parts,
+        body: &[u8],
+    ) -> Response {
+        match self.ask(peer, presented, head, body).await {
             Ok(answer) => answer.in_plain_json().into_response(""),
             Err(error) => error.into_response(),
         }
     }
 
-    async fn ask(&self, peer: XksPeer, parts: &Parts, body: Body) -> Result<Answer, XksError> {
-        // All of it is read before anything is refused: an answer while it is still coming is lost to some clients.
-        let body = intake::read(&self.0.limits, parts, body).await?;
-        let route = self.route(parts)?;
-        let (road, source) = (&self.0.road, peer.address.ip());
-        if !peer.is_admitted {
-            intake::count_stranger(road, source).await;
-            return Err(XksError::unauthenticated("the client certificate of AWS KMS is needed"));
+    /// Answers a request, whoever signed it.
+    pub async fn answer(&self, peer: XksPeer, request: Request) -> Response {
+        let (head, body) = request.into_parts();
+        if self.recall(peer, &head).is_none()
+            && let Err(refused) = self.look_up(peer, &head).await
+        {
+            return refused;
         }
-        let presented = intake::presented(road, source, parts, &body, &self.0.audience).await?;
-        let session = Session { road, presented, source };
-        match session.answer(route, &body).await {
+        let body = match intake::read(&self.0.limits, &head, body).await {
+            Ok(body) => body,
+            Err(why) => return self.unread(why),
+        };
+        match self.prove(peer, &head, &body).await {
+            Ok((_, presented)) => self.answer_proved(peer, presented, &head, &body).await,
+            Err(refused) => refused,
+        }
+    }
+
+    async fn ask(
+        &self,
+        peer: XksPeer,
+        presented: Presented,
+        head: &Parts,
+        body: &[u8],
+    ) -> Result<Answer, XksError> {
+        if body.len() > self.0.limits.body {
+            return Err(Unread::TooLarge(self.0.limits.body).into());
+        }
+        let route = self.route(head)?;
+        let session = Session { road: &self.0.road, presented, source: peer.address.ip() };
+        match session.answer(route, body).await {
             // What cannot be read is told to those who may ask at all; the others learn that first.
             Err(error) if error.is_untold() => {
                 session.is_known().await?;
@@ -88,5 +154,12 @@ impl XksProxy {
         let route = prefix.and_then(|prefix| prefix.route(parts.uri.path()));
         let route = route.ok_or_else(XksError::invalid_uri_path)?;
         if parts.method == Method::POST { Ok(route) } else { Err(XksError::wrong_method()) }
+    }
+}
+
+fn told(error: Unsigned) -> XksError {
+    match error {
+        Unsigned::Malformed(error) => error.into(),
+        Unsigned::Refused(error) => to_wire(&error),
     }
 }

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use claviger_core::key::{Event, KeyRecord};
 use claviger_core::{Action, Purpose, Spec};
 use claviger_crypto::digest::sha256;
 use claviger_service::operation::{ChangeKeyState, CreateAlias, RevokeCredential, RotateKey};
 use claviger_service::{ErrorKind, KeyRef};
 use http::Method;
+use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
 use crate::house::{House, PREFIX, Signer, is_kind, now};
@@ -368,6 +371,21 @@ async fn other_paths_and_methods_are_refused() {
         let request = store.signer.sign((Method::GET, &path), &body, now(), "kms-xks-proxy");
         let answer = store.house.send(true, request).await;
         assert_eq!((answer.status.as_u16(), answer.allow.as_deref()), (405, Some("POST")), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_unknown_learns_so_before_his_body_or_his_path_is_looked_at() {
+    let store = Store::open().await;
+    let untouchable =
+        || Body::new(Full::new(Bytes::from_static(b"{}")).map_frame(|_| panic!("the body was read")));
+    let unknown = Signer { id: "AKIAIOSFODNN7EXAMPLE".into(), ..store.signer.clone() };
+    for path in [format!("{PREFIX}/kms/xks/v1/health"), format!("{PREFIX}/kms/xks/v1/explode")] {
+        for (signer, is_admitted) in [(&unknown, true), (&store.signer, false)] {
+            let request = signer.sign((Method::POST, &path), "{}", now(), "kms-xks-proxy");
+            let answer = store.house.send(is_admitted, request.map(|_| untouchable())).await;
+            answer.is(401, "AuthenticationFailedException");
+        }
     }
 }
 

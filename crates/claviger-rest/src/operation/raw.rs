@@ -16,14 +16,14 @@ use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 
 use super::Answered;
+use crate::Api;
 use crate::answer::Answer;
-use crate::arrival::Arrival;
+use crate::arrival::{Arrival, Caller};
 use crate::body::{self, Form};
 use crate::error::Failure;
 use crate::names::parse;
 use crate::wire::context_from_wire;
 use crate::wire::usage::verified;
-use crate::{Api, PeerIdentity};
 
 /// What is asked of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +69,8 @@ impl<'a> RawUse<'a> {
     }
 
     /// Does it.
-    pub(crate) async fn answer(self, api: &Api, peer: &PeerIdentity, parts: &Parts, body: Body) -> Answered {
-        let arrival = Arrival::new(api, peer, &parts.headers).await?;
+    pub(crate) async fn answer(self, api: &Api, caller: Caller, parts: &Parts, body: Body) -> Answered {
+        let arrival = Arrival::new(api, caller, &parts.headers)?;
         let headers = &parts.headers;
         let key = self.key.map(named).transpose()?;
         let body = body::collect(headers, body, api.limits().body).await?;

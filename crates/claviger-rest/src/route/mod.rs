@@ -62,12 +62,13 @@ pub fn openapi(surface: Surface) -> String {
 
 fn plane(road: Road, limits: RestLimits, surface: Surface, rows: Vec<Row>) -> Plane {
     let api = Api::new(road, limits, surface, openapi(surface).into());
+    let open = rows.iter().filter(|row| row.open).map(|row| row.path).collect();
     let mut router = Router::new();
     for row in rows {
         router = router.route(row.path, row.handler);
     }
     let router = router.fallback(unknown_route).method_not_allowed_fallback(wrong_method);
-    Plane::new(api.clone(), router.with_state(api))
+    Plane::new(api.clone(), router.with_state(api), open)
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::ConfigError;
 use super::file;
 
+/// The largest body that is read before its sender is proved: there is room for one at least.
+const LARGEST_BODY: u64 = claviger_aws::AwsLimits::MOST_BODY as u64;
+
 /// The bounds of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -14,10 +17,29 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Most header fields in a request.
     pub headers: usize,
-    /// Most connections at once, for each listener.
+    /// Most connections at once whose caller proved himself, for each listener.
     pub connections: usize,
-    /// Most requests in work at once, for each listener; more are answered with 503 before any work.
+    /// Most requests of proved callers in work at once, for each listener. When all places are taken, a principal who has an
+    /// even share of them is answered with 503 before any work, and others wait for the next.
     pub concurrency: usize,
+    /// Most connections in their TLS handshake at once, for each listener.
+    pub handshakes: usize,
+    /// Most of these from one address. Here and below, IPv6 addresses with the same first 64 bits are one.
+    pub handshakes_per_address: usize,
+    /// Most connections after their handshake on which nobody proved himself yet, for each listener.
+    pub unproved_connections: usize,
+    /// Most of these from one address.
+    pub unproved_connections_per_address: usize,
+    /// Most bytes of bodies that are read at once before their sender is proved, for each listener: signatures of AWS clients
+    /// cover the body.
+    pub unproved_body_bytes: usize,
+    /// Most of these from one address.
+    pub unproved_body_bytes_per_address: usize,
+    /// Time for such a body.
+    pub unproved_body: Duration,
+    /// How often in a second nobody may be proved from one address, in the long run; ten times as often at once. Beyond that
+    /// its connections are closed.
+    pub failures_per_address: u32,
     /// Connections that may wait to be accepted.
     pub backlog: u32,
     /// Time for a TLS handshake, and for the head of a request once its first byte is there.
@@ -40,7 +62,16 @@ impl Default for Limits {
             headers: 64,
             connections: 4096,
             concurrency: 1024,
-            backlog: 1024,
+            handshakes: 512,
+            handshakes_per_address: 256,
+            unproved_connections: 768,
+            unproved_connections_per_address: 64,
+            unproved_body_bytes: 16 << 20,
+            unproved_body_bytes_per_address: 4 << 20,
+            unproved_body: Duration::from_secs(2),
+            failures_per_address: 10,
+            // As many as Linux lets wait by default. They are accepted and sorted at once; what overflows here is lost unseen.
+            backlog: 4096,
             header: Duration::from_secs(10),
             request: Duration::from_secs(30),
             idle: Duration::from_secs(120),
@@ -87,12 +118,28 @@ impl Limits {
         let usual = Self::default();
         let bound = |key, least, most| Bound { origin, key, least, most };
         let backlog = bound("backlog", 1, 65_535).check(file.backlog, u64::from(usual.backlog))?;
+        let failures = bound("failures_per_address", 1, 1_000_000)
+            .check(file.failures_per_address, u64::from(usual.failures_per_address))?;
         Ok(Self {
             body_bytes: bound("body_bytes", 1024, 256 << 20).size(file.body_bytes, usual.body_bytes)?,
             header_bytes: bound("header_bytes", 8192, 1 << 20).size(file.header_bytes, usual.header_bytes)?,
             headers: bound("headers", 16, 1024).size(file.headers, usual.headers)?,
             connections: bound("connections", 1, 1_000_000).size(file.connections, usual.connections)?,
             concurrency: bound("concurrency", 1, 1_000_000).size(file.concurrency, usual.concurrency)?,
+            handshakes: bound("handshakes", 1, 1_000_000).size(file.handshakes, usual.handshakes)?,
+            handshakes_per_address: bound("handshakes_per_address", 1, 1_000_000)
+                .size(file.handshakes_per_address, usual.handshakes_per_address)?,
+            unproved_connections: bound("unproved_connections", 1, 1_000_000)
+                .size(file.unproved_connections, usual.unproved_connections)?,
+            unproved_connections_per_address: bound("unproved_connections_per_address", 1, 1_000_000)
+                .size(file.unproved_connections_per_address, usual.unproved_connections_per_address)?,
+            unproved_body_bytes: bound("unproved_body_bytes", LARGEST_BODY, 1 << 30)
+                .size(file.unproved_body_bytes, usual.unproved_body_bytes)?,
+            unproved_body_bytes_per_address: bound("unproved_body_bytes_per_address", LARGEST_BODY, 1 << 30)
+                .size(file.unproved_body_bytes_per_address, usual.unproved_body_bytes_per_address)?,
+            unproved_body: bound("unproved_body_seconds", 1, 60)
+                .seconds(file.unproved_body_seconds, usual.unproved_body)?,
+            failures_per_address: u32::try_from(failures).unwrap_or(usual.failures_per_address),
             backlog: u32::try_from(backlog).unwrap_or(usual.backlog),
             header: bound("header_seconds", 1, 300).seconds(file.header_seconds, usual.header)?,
             request: bound("request_seconds", 1, 600).seconds(file.request_seconds, usual.request)?,

@@ -31,6 +31,7 @@ impl Template {
         let Limits { header, request, idle, write_stall, shutdown, .. } = Limits::default();
         let [header, request, idle, write_stall, shutdown] =
             [header, request, idle, write_stall, shutdown].map(|span| span.as_secs());
+        let unproved = unproved_lines();
         format!(
             r#"# Configuration of Claviger. `claviger doctor --config FILE` checks it.
 # Relative paths are meant from the folder of this file. An unknown key is an error.
@@ -62,6 +63,7 @@ client_ca = "pki/ca.crt"
 {root}
 [limits]
 # For each listener. More is answered with 413, 431 or 503, or the connection is closed.
+# Connections and concurrency are those of callers who proved themselves; principals share them evenly when all are taken.
 # body_bytes = {body_bytes}
 # header_bytes = {header_bytes}
 # headers = {headers}
@@ -73,7 +75,7 @@ client_ca = "pki/ca.crt"
 # idle_seconds = {idle}
 # write_stall_seconds = {write_stall}
 # shutdown_seconds = {shutdown}
-
+{unproved}
 [aws]
 # What this deployment is to AWS clients; ARNs are made of it, so that a change renames every key to them.
 # partition = "aws"
@@ -130,6 +132,30 @@ cut_seconds = 1
         }
         lines
     }
+}
+
+/// What those may take who have not proved themselves.
+fn unproved_lines() -> String {
+    let Limits { handshakes, handshakes_per_address, unproved_connections, .. } = Limits::default();
+    let Limits { unproved_connections_per_address, unproved_body_bytes, .. } = Limits::default();
+    let Limits { unproved_body_bytes_per_address, unproved_body, failures_per_address, .. } =
+        Limits::default();
+    let unproved_body_seconds = unproved_body.as_secs();
+    format!(
+        r"# Beside them, for those who have not proved themselves: in all, and from one address (IPv6: from one network of 64 bits).
+# The address that takes the most gives way to the others.
+# handshakes = {handshakes}
+# handshakes_per_address = {handshakes_per_address}
+# unproved_connections = {unproved_connections}
+# unproved_connections_per_address = {unproved_connections_per_address}
+# Bodies that must be read before a signature can be verified: bytes, and the time that each may take.
+# unproved_body_bytes = {unproved_body_bytes}
+# unproved_body_bytes_per_address = {unproved_body_bytes_per_address}
+# unproved_body_seconds = {unproved_body_seconds}
+# How often in a second nobody may be proved from one address, in the long run. Its connections are closed beyond that.
+# failures_per_address = {failures_per_address}
+"
+    )
 }
 
 fn put(lines: &mut String, key: &str, path: &Path) {

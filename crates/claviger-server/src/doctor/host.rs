@@ -100,13 +100,16 @@ pub(super) fn disk(data_dir: &Path) -> Finding {
     }
 }
 
-/// Every connection is a descriptor; two planes, and some for the store and the token.
+/// Every connection is a descriptor, proved or not, on three listeners; and some are for the store and the token.
 pub(super) fn descriptors(limits: &Limits) -> Finding {
-    let needed = u64::try_from(limits.connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(256);
+    let each = [limits.connections, limits.unproved_connections, limits.handshakes]
+        .into_iter()
+        .fold(0_u64, |sum, more| sum.saturating_add(u64::try_from(more).unwrap_or(u64::MAX)));
+    let needed = each.saturating_mul(3).saturating_add(256);
     match getrlimit(Resource::Nofile).current {
         Some(allowed) if allowed < needed => Finding::warning(
             "descriptors",
-            format!("{allowed} open files are allowed, and `limits.connections` may need {needed}"),
+            format!("{allowed} open files are allowed, and the connections of `limits` may need {needed}"),
             "set `LimitNOFILE` for the service, or lower `limits.connections`",
         ),
         _ => Finding::ok("descriptors", format!("{needed} open files are allowed")),

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task;
 use tokio::time::Sleep;
 
+use super::room::Occupant;
 use crate::config::Limits;
 
 /// What a listener tells a connection, in the order in which it may follow.
@@ -27,6 +28,8 @@ pub(super) enum Word {
     Go,
     /// Finish what is in work, and end.
     Finish,
+    /// End now: others need the room.
+    GiveWay,
     /// End now.
     Cut,
 }
@@ -36,6 +39,7 @@ impl Word {
         match byte {
             0 => Self::Go,
             1 => Self::Finish,
+            2 => Self::GiveWay,
             _ => Self::Cut,
         }
     }
@@ -47,6 +51,10 @@ pub(super) struct Activity {
     in_work: AtomicUsize,
     served: AtomicU64,
     head_begun: AtomicBool,
+    /// Somebody proved himself on it.
+    proved: AtomicBool,
+    /// An answer went out before all of the request was read.
+    cut_short: AtomicBool,
     /// In HTTP/2, bytes without a request are ordinary: pings, settings, window updates.
     bytes_begin_a_head: AtomicBool,
     word: AtomicU8,
@@ -67,13 +75,33 @@ impl Activity {
         InWork(Arc::clone(self))
     }
 
+    /// Somebody proved himself on it.
+    pub(super) fn prove(&self) {
+        self.proved.store(true, Ordering::Relaxed);
+    }
+
+    /// Did anybody prove himself on it?
+    pub(super) fn is_proved(&self) -> bool {
+        self.proved.load(Ordering::Relaxed)
+    }
+
+    /// An answer goes out before all of the request is read.
+    pub(super) fn cut_short(&self) {
+        self.cut_short.store(true, Ordering::Relaxed);
+    }
+
+    /// Was a request answered before all of it was read?
+    pub(super) fn was_cut_short(&self) -> bool {
+        self.cut_short.load(Ordering::Relaxed)
+    }
+
     fn heard(&self) {
         if self.in_work.load(Ordering::Relaxed) == 0 && self.bytes_begin_a_head.load(Ordering::Relaxed) {
             self.head_begun.store(true, Ordering::Relaxed);
         }
     }
 
-    fn tell(&self, word: Word) {
+    pub(super) fn tell(&self, word: Word) {
         self.word.fetch_max(word as u8, Ordering::AcqRel);
         self.waker.wake();
     }
@@ -87,6 +115,16 @@ impl Activity {
         self.waker.register(cx.waker());
         // It may have been said before the waker was there.
         news().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl Occupant for Activity {
+    fn is_idle(&self) -> bool {
+        self.in_work.load(Ordering::Relaxed) == 0
+    }
+
+    fn give_way(&self) {
+        self.tell(Word::GiveWay);
     }
 }
 
@@ -142,9 +180,14 @@ impl Lookout {
         let past = |ticks: u32| Lookouts::period(limits).saturating_mul(ticks.saturating_sub(1));
         match () {
             () if past(self.head_ticks) >= limits.header => Finding::SlowHead,
-            () if past(self.idle_ticks) >= limits.idle => Finding::Idle,
+            () if past(self.idle_ticks) >= self.idle(limits) => Finding::Idle,
             () => Finding::Lively,
         }
+    }
+
+    /// Who wants something says so soon after the handshake; only who has proved himself may keep a connection for later.
+    fn idle(&self, limits: &Limits) -> Duration {
+        if self.activity.is_proved() { limits.idle } else { limits.idle.min(limits.header) }
     }
 
     /// Looks, and leaves the word that follows from it.
@@ -287,7 +330,15 @@ mod tests {
     fn conversing(http2: bool) -> Arc<Activity> {
         let activity = Arc::new(Activity::default());
         activity.converse(http2);
+        activity.prove();
         activity
+    }
+
+    #[test]
+    fn connection_on_which_nobody_proved_himself_has_the_header_time_and_no_more() {
+        let activity = Arc::new(Activity::default());
+        activity.converse(true);
+        assert_eq!(looks(&activity, 100), (5, Finding::Idle));
     }
 
     #[test]

@@ -1,65 +1,139 @@
 //! One connection, from the handshake to its end.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
+use claviger_core::port::Clock as _;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
 use rustls::ServerConfig;
+use rustls::server::Acceptor;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::{Activity, Watched, Word};
-use super::door::{Door, Doorway};
+use super::door::{Conversation, Door, Doorway, Proofs};
+use super::network::Network;
 use super::peer::Peer;
+use super::room::Held;
+use super::turns::Turns;
+use crate::clock::SystemClock;
 use crate::config::Limits;
-use crate::telemetry::Ending;
+use crate::telemetry::{Ending, Unproved};
 
 /// Requests that one HTTP/2 connection may have in work.
 const STREAMS: u32 = 128;
+/// What a client may send in HTTP/2 before it is read: on one stream, and on all of a connection. Nothing is read of
+/// requests that nobody is known for, and what they sent is given free with their refusal.
+const STREAM_WINDOW: u32 = 128 << 10;
+const CONNECTION_WINDOW: u32 = 512 << 10;
+/// What is read and thrown away of a request that was answered before it ended, and for how long: an answer is lost to a
+/// client whose bytes meet a closed socket.
+const LINGER_BYTES: usize = 256 << 10;
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A connection that was accepted.
 pub(super) struct Accepted {
     pub(super) stream: TcpStream,
     pub(super) address: SocketAddr,
+    pub(super) network: Network,
     pub(super) tls: Arc<ServerConfig>,
     pub(super) door: Arc<Door>,
+    pub(super) turns: Turns<Network>,
     pub(super) activity: Arc<Activity>,
-    pub(super) surplus: bool,
+    /// Somebody was proved at that address lately.
+    pub(super) preferred: bool,
+    /// Held while it is in its handshake.
+    pub(super) handshaking: Held<Network>,
 }
 
 impl Accepted {
     /// Serves it to its end.
     pub(super) async fn serve(self) {
-        let door = Arc::clone(&self.door);
+        let (door, activity, network) = (Arc::clone(&self.door), Arc::clone(&self.activity), self.network);
         let ending = Box::pin(self.serve_to_end()).await;
+        let now = SystemClock.since_boot();
+        // A proof stands for its address from the end of its connection on: who comes back is known.
+        if activity.is_proved() {
+            door.repute.proved(network, now);
+        } else {
+            door.repute.failed(network, now);
+        }
         door.metrics().closed(ending);
     }
 
     async fn serve_to_end(self) -> Ending {
-        let Self { stream, address, tls, door, activity, surplus } = self;
-        // The handshake has a time limit of its own.
-        let handshaking = activity.begin();
-        // Answers are small and whole; waiting for more of them would only add delay.
-        if stream.set_nodelay(true).is_err() {
-            return Ending::Broken;
-        }
-        let handshake = TlsAcceptor::from(tls).accept(stream);
-        let stream = match tokio::time::timeout(door.limits().header, handshake).await {
-            Ok(Ok(stream)) => stream,
+        let (door, activity) = (Arc::clone(&self.door), Arc::clone(&self.activity));
+        let (address, network) = (self.address, self.network);
+        let shaken = {
+            let handshake = tokio::time::timeout(door.limits().header, self.handshake());
+            tokio::select! {
+                biased;
+                word = ended(&activity) => return word,
+                shaken = handshake => shaken,
+            }
+        };
+        let (stream, handshaking) = match shaken {
+            Ok(Ok(shaken)) => shaken,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a TLS handshake failed");
                 return Ending::HandshakeFailed;
             }
             Err(_elapsed) => return Ending::TooSlow,
         };
+        let Some(unproved) = door.unproved.take(network, (), 1, Arc::clone(&activity) as _) else {
+            door.metrics().unproved(Unproved::Connection);
+            return Ending::Displaced;
+        };
         drop(handshaking);
         let peer = Peer::new(address, stream.get_ref().1.peer_certificates());
-        converse(stream, Doorway { door, peer, activity, surplus }).await
+        let proofs = Proofs::new(unproved);
+        converse(stream, Doorway::new(Conversation { door, peer, network, activity, proofs })).await
+    }
+
+    /// The handshake. Its first message is waited for outside of any turn; what it costs to answer is done in turn.
+    async fn handshake(self) -> std::io::Result<(TlsStream<TcpStream>, Held<Network>)> {
+        let Self { stream, network, tls, turns, activity, preferred, handshaking, .. } = self;
+        // Answers are small and whole; waiting for more of them would only add delay.
+        stream.set_nodelay(true)?;
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let _in_work = activity.begin();
+        let turn = turns.wait(network, preferred).await;
+        let mut accept = pin!(begun.into_stream(tls));
+        let first = poll_fn(|cx| Poll::Ready(accept.as_mut().poll(cx))).await;
+        // The next turn comes after everyone else who can go on has done so.
+        tokio::task::yield_now().await;
+        drop(turn);
+        let stream = match first {
+            Poll::Ready(stream) => stream?,
+            Poll::Pending => accept.await?,
+        };
+        Ok((stream, handshaking))
+    }
+}
+
+/// The end that a word means which ends a connection at once.
+async fn ended(activity: &Activity) -> Ending {
+    let mut known = Word::Go;
+    loop {
+        known = poll_fn(|cx| activity.poll_word(known, cx)).await;
+        if let Some(ending) = ending_of(known) {
+            return ending;
+        }
+    }
+}
+
+const fn ending_of(word: Word) -> Option<Ending> {
+    match word {
+        Word::Cut => Some(Ending::TooSlow),
+        Word::GiveWay => Some(Ending::Displaced),
+        Word::Finish | Word::Go => None,
     }
 }
 
@@ -71,10 +145,49 @@ async fn converse(stream: TlsStream<TcpStream>, doorway: Doorway) -> Ending {
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity), limits.write_stall));
     // What was agreed on in the handshake is spoken: nothing is guessed from first bytes that may never come.
     if http2 {
-        drive(http2_with(&limits).serve_connection(io, doorway), &activity).await
+        let mut connection = pin!(http2_with(&limits).serve_connection(io, doorway));
+        drive(&activity, |cx, finish| {
+            if finish {
+                connection.as_mut().graceful_shutdown();
+            }
+            connection.as_mut().poll(cx)
+        })
+        .await
     } else {
-        drive(http1_with(&limits, title_case).serve_connection(io, doorway), &activity).await
+        let mut connection = http1_with(&limits, title_case).serve_connection(io, doorway);
+        let ending = drive(&activity, |cx, finish| {
+            if finish {
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+            }
+            connection.poll_without_shutdown(cx)
+        })
+        .await;
+        if ending == Ending::Orderly {
+            let mut stream = connection.into_parts().io.into_inner();
+            tokio::select! {
+                word = ended(&activity) => return word,
+                () = close(&mut stream, activity.was_cut_short()) => {}
+            }
+        }
+        ending
     }
+}
+
+/// Ends a connection in order. If the client may still be sending, what comes is read and thrown away for a while.
+async fn close<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(stream: &mut S, lingers: bool) {
+    if stream.shutdown().await.is_err() || !lingers {
+        return;
+    }
+    let rest = async {
+        let (mut buffer, mut left) = (vec![0; 4096], LINGER_BYTES);
+        while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+            left = left.saturating_sub(count);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, rest).await;
 }
 
 fn http1_with(limits: &Limits, title_case: bool) -> http1::Builder {
@@ -93,6 +206,8 @@ fn http2_with(limits: &Limits) -> http2::Builder<TokioExecutor> {
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .keep_alive_interval(limits.idle)
         .keep_alive_timeout(limits.header)
@@ -100,27 +215,33 @@ fn http2_with(limits: &Limits) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// Drives a connection until it ends, by itself or by the listener's word.
-async fn drive<C>(connection: C, activity: &Activity) -> Ending
-where
-    C: GracefulConnection,
-    C::Error: std::error::Error,
-{
-    let mut connection = pin!(connection);
+/// Drives a connection until it ends, by itself or by the listener's word. `poll` is told once to finish in order.
+async fn drive<E: std::error::Error>(
+    activity: &Activity,
+    mut poll: impl FnMut(&mut std::task::Context<'_>, bool) -> Poll<Result<(), E>>,
+) -> Ending {
     let mut known = Word::Go;
-    loop {
-        tokio::select! {
-            biased;
-            result = connection.as_mut() => return ending(result),
-            word = poll_fn(|cx| activity.poll_word(known, cx)) => match word {
-                Word::Cut => return Ending::TooSlow,
-                Word::Finish | Word::Go => {
+    poll_fn(|cx| {
+        loop {
+            let finish = match activity.poll_word(known, cx) {
+                Poll::Pending => false,
+                Poll::Ready(word) => {
                     known = word;
-                    connection.as_mut().graceful_shutdown();
+                    if let Some(ending) = ending_of(word) {
+                        return Poll::Ready(ending);
+                    }
+                    true
                 }
-            },
+            };
+            match poll(cx, finish) {
+                Poll::Ready(result) => return Poll::Ready(ending(result)),
+                // The waker for the next word is registered only when there was none.
+                Poll::Pending if finish => {}
+                Poll::Pending => return Poll::Pending,
+            }
         }
-    }
+    })
+    .await
 }
 
 fn ending<E: std::error::Error>(result: Result<(), E>) -> Ending {

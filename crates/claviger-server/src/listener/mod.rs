@@ -1,15 +1,31 @@
 //! Sockets: they accept, speak TLS, keep bounds, and stop in order.
 //!
-//! What it keeps true: whatever a stranger sends or does not send, memory, connections and time are bounded by
-//! [`Limits`]; a request that was begun is answered, also while the listener stops.
+//! What it keeps true: whatever is sent or not sent, memory, connections and time are bounded by [`Limits`]; a request that was
+//! begun is answered, also while the listener stops. What those take who have not proved themselves is bounded apart, and by
+//! address; it never takes from those who have.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `network` | what counts as one address |
+//! | `repute` | how often nobody was proved at an address, and when somebody was |
+//! | `room`, `turns` | what the unproved share: room, and turns at what costs time |
+//! | `places` | what proved callers share: requests under way |
+//! | `connection`, `activity` | one connection, and when it has to end |
+//! | `door` | one request, from its head to its answer |
+//! | `protocol` | what is asked of the protocol behind the listener |
 
 mod activity;
 mod connection;
 mod door;
+mod network;
 mod peer;
+mod places;
 mod protocol;
 mod refusal;
+mod repute;
+mod room;
 pub mod tls;
+mod turns;
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,24 +33,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use claviger_core::port::Clock as _;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 
+use crate::clock::SystemClock;
 use crate::config::Limits;
 use crate::stop::Stopping;
-use crate::telemetry::DoorMetrics;
+use crate::telemetry::{DoorMetrics, Unproved};
 use activity::{Activity, Lookouts};
 use connection::Accepted;
 use door::Door;
+use network::Network;
 pub use peer::{Peer, PeerCertificate};
-pub use protocol::{Answering, Protocol};
+pub use protocol::{Answering, Asking, Protocol, Staged};
+pub(crate) use refusal::overloaded;
 pub use tls::TlsError;
+use turns::Turns;
 
-/// Connections beyond the limit that are told so; the next ones are closed without a word.
-const SURPLUS: usize = 16;
+/// Handshakes that are computed between two looks at everything else that can go on. Each takes some tenths of a millisecond.
+const HANDSHAKES_AT_ONCE: usize = 4;
 
 /// How long to wait when the process has no more file descriptors: accepting at once would fail at once.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
@@ -57,6 +77,7 @@ pub struct Listener {
     socket: TcpListener,
     tls: Arc<ArcSwap<ServerConfig>>,
     door: Arc<Door>,
+    turns: Turns<Network>,
     stopping: Stopping,
 }
 
@@ -67,12 +88,13 @@ impl Listener {
     pub fn new(
         socket: TcpListener,
         tls: Arc<ArcSwap<ServerConfig>>,
-        protocol: Protocol,
+        protocol: Arc<dyn Protocol>,
         limits: Limits,
         metrics: DoorMetrics,
         stopping: Stopping,
     ) -> Self {
-        Self { socket, tls, door: Door::new(protocol, limits, metrics), stopping }
+        let (door, turns) = (Door::new(protocol, limits, metrics), Turns::new(HANDSHAKES_AT_ONCE));
+        Self { socket, tls, door, turns, stopping }
     }
 
     /// Serves until it is stopped and the requests in work are answered, or their time is over. Gives how many
@@ -80,17 +102,11 @@ impl Listener {
     pub async fn run(self) -> usize {
         let mut stopping = self.stopping.clone();
         let mut connections = Connections::new(*self.door.limits());
-        let places = Arc::new(Semaphore::new(self.door.limits().connections));
-        let surplus = Arc::new(Semaphore::new(SURPLUS));
         loop {
             tokio::select! {
                 () = stopping.stopped() => break,
                 accepted = self.socket.accept() => match accepted {
-                    Ok((stream, address)) => {
-                        if let Some(place) = self.place(&places, &surplus) {
-                            self.spawn(&mut connections, stream, address, place);
-                        }
-                    }
+                    Ok((stream, address)) => self.admit(&mut connections, stream, address),
                     Err(error) => self.failed_to_accept(&error).await,
                 },
                 () = connections.tend() => {}
@@ -101,30 +117,38 @@ impl Listener {
         connections.finish().await
     }
 
-    fn place(&self, places: &Arc<Semaphore>, surplus: &Arc<Semaphore>) -> Option<Place> {
-        if let Ok(held) = Arc::clone(places).try_acquire_owned() {
-            return Some(Place { _held: held, surplus: false });
+    /// Takes a connection in, or closes it before it costs anything.
+    fn admit(&self, connections: &mut Connections, stream: TcpStream, address: SocketAddr) {
+        if is_gone(&stream) {
+            return self.door.metrics().unproved(Unproved::Handshake);
         }
-        self.door.metrics().surplus();
-        let held = Arc::clone(surplus).try_acquire_owned().ok()?;
-        Some(Place { _held: held, surplus: true })
-    }
-
-    fn spawn(&self, connections: &mut Connections, stream: TcpStream, address: SocketAddr, place: Place) {
+        let (door, network) = (&self.door, Network::of(address.ip()));
+        let refuse = |why| {
+            door.metrics().unproved(why);
+            // At once, and nothing is left of it on this side.
+            let _ = stream.set_zero_linger();
+        };
+        let (may_come, preferred) = door.repute.ask(network, SystemClock.since_boot());
+        if !may_come {
+            return refuse(Unproved::Failures);
+        }
         let activity = Arc::new(Activity::default());
+        let Some(handshaking) = door.handshakes.take(network, (), 1, Arc::clone(&activity) as _) else {
+            return refuse(Unproved::Handshake);
+        };
+        door.metrics().opened();
         let accepted = Accepted {
             stream,
             address,
+            network,
             tls: self.tls.load_full(),
-            door: Arc::clone(&self.door),
+            door: Arc::clone(door),
+            turns: self.turns.clone(),
             activity: Arc::clone(&activity),
-            surplus: place.surplus,
+            preferred,
+            handshaking,
         };
-        self.door.metrics().opened();
-        let serving = connections.serving.spawn(async move {
-            accepted.serve().await;
-            drop(place);
-        });
+        let serving = connections.serving.spawn(accepted.serve());
         connections.lookouts.watch(serving.id(), activity);
     }
 
@@ -139,10 +163,16 @@ impl Listener {
     }
 }
 
-/// Held while a connection is open.
-struct Place {
-    _held: OwnedSemaphorePermit,
-    surplus: bool,
+/// Has the client closed it already? Some never meant to stay.
+fn is_gone(stream: &TcpStream) -> bool {
+    use rustix::io::Errno;
+    use rustix::net::{RecvFlags, recv};
+    let mut first = [0_u8; 1];
+    match recv(stream, &mut first[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((_, 0)) => true,
+        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => false,
+        Err(_) => true,
+    }
 }
 
 /// The open connections.

@@ -1,11 +1,17 @@
-//! What a listener needs to know of the protocol behind it.
+//! What a listener needs to know of the protocol behind it: who asks, and how it is answered.
+//!
+//! A request comes in stages, and each needs less than the next: its head alone ([`Protocol::recall`]), the head and the store
+//! ([`Protocol::look_up`]), the whole of it ([`Protocol::prove`]). Only a request whose caller is known is answered.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use axum::body::Body;
-use claviger_core::Action;
+use claviger_aws::Unread;
+use claviger_core::{Action, PrincipalId};
+use claviger_service::Presented;
+use hyper::http::request::Parts;
 use hyper::{Request, Response};
 
 use super::Peer;
@@ -13,19 +19,55 @@ use super::Peer;
 /// An answer in the making.
 pub type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
-/// A protocol, as a listener sees it.
-#[derive(Clone)]
-pub struct Protocol {
-    /// Answers a request of that peer.
-    pub answer: Arc<dyn Fn(Peer, Request<Body>) -> Answering + Send + Sync>,
-    /// Which action is asked for, as far as a request tells before it is read; for the numbers only.
-    pub action_of: fn(&Request<Body>) -> Option<Action>,
-    /// Write header names as `Content-Length` in HTTP/1? Some clients know them by no other spelling.
-    pub title_case: bool,
+/// What a stage makes of a request: `Err` is the answer of one that goes no further.
+pub type Staged<'a, T> = Pin<Box<dyn Future<Output = Result<T, Response<Body>>> + Send + 'a>>;
+
+/// What the head of a request shows of who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asking {
+    /// Everyone may ask that. There is no caller, and no body.
+    Anyone,
+    /// The caller is known by the head alone.
+    Known {
+        /// Who it is.
+        principal: PrincipalId,
+        /// By what.
+        presented: Presented,
+    },
+    /// The head names an access key that is in force. Whether it signed, shows when all of the request is there.
+    Signed {
+        /// Digest of the key's identifier.
+        access_key: [u8; 32],
+    },
+    /// [`Protocol::look_up`] has to find out.
+    Unknown,
 }
 
-impl std::fmt::Debug for Protocol {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Protocol(..)")
-    }
+/// A protocol, as a listener sees it.
+pub trait Protocol: Debug + Send + Sync + 'static {
+    /// Which action is asked for, as far as a head tells; for the numbers only.
+    fn action_of(&self, head: &Parts) -> Option<Action>;
+
+    /// Write header names as `Content-Length` in HTTP/1? Some clients know them by no other spelling.
+    fn title_case(&self) -> bool;
+
+    /// Who asks, as far as head and memory tell. Waits for nothing.
+    fn recall(&self, peer: &Peer, head: &Parts) -> Asking;
+
+    /// Who asks, where memory did not tell: [`Asking::Known`], [`Asking::Signed`], or the refusal.
+    fn look_up<'a>(&'a self, peer: Peer, head: &'a Parts) -> Staged<'a, Asking>;
+
+    /// Who signed a request that is all there, or the refusal.
+    fn prove<'a>(
+        &'a self,
+        peer: Peer,
+        head: &'a Parts,
+        body: &'a [u8],
+    ) -> Staged<'a, (PrincipalId, Presented)>;
+
+    /// The answer to a request whose signature was never verified, because its body was not read.
+    fn unread(&self, head: &Parts, why: Unread) -> Response<Body>;
+
+    /// Answers a request of that caller.
+    fn answer(&self, peer: Peer, presented: Presented, request: Request<Body>) -> Answering;
 }

@@ -51,6 +51,11 @@ impl Refusal {
     }
 }
 
+/// The answer for too much at once.
+pub(crate) fn overloaded() -> Response<Body> {
+    Refusal::Overloaded.answer(false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

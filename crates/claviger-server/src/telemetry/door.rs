@@ -14,20 +14,56 @@ use super::Registry;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     Broken,
+    Displaced,
     HandshakeFailed,
     Orderly,
     TooSlow,
 }
 
 impl Ending {
-    const ALL: [Self; 4] = [Self::Broken, Self::HandshakeFailed, Self::Orderly, Self::TooSlow];
+    const ALL: [Self; 5] =
+        [Self::Broken, Self::Displaced, Self::HandshakeFailed, Self::Orderly, Self::TooSlow];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Broken => "broken",
+            Self::Displaced => "displaced",
             Self::HandshakeFailed => "handshake_failed",
             Self::Orderly => "orderly",
             Self::TooSlow => "too_slow",
+        }
+    }
+}
+
+/// Why something was refused to those who have not proved themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unproved {
+    /// No room for a body whose sender is not known.
+    Body,
+    /// No room for a connection on which nobody proved himself.
+    Connection,
+    /// The address failed too often.
+    Failures,
+    /// No room for a handshake.
+    Handshake,
+    /// Too many credentials to look up at once.
+    LookUp,
+    /// The credential is none that is known, or the signature is not right.
+    Unauthenticated,
+}
+
+impl Unproved {
+    const ALL: [Self; 6] =
+        [Self::Body, Self::Connection, Self::Failures, Self::Handshake, Self::LookUp, Self::Unauthenticated];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Connection => "connection",
+            Self::Failures => "failures",
+            Self::Handshake => "handshake",
+            Self::LookUp => "look_up",
+            Self::Unauthenticated => "unauthenticated",
         }
     }
 }
@@ -77,6 +113,7 @@ struct Numbers {
     surplus: Counter,
     accept_failed: Counter,
     endings: [Counter; Ending::ALL.len()],
+    unproved: [Counter; Unproved::ALL.len()],
     /// One row per action, and one more for none; made when first used, so that what never happens is not shown.
     rows: Vec<Row>,
 }
@@ -98,10 +135,15 @@ impl DoorMetrics {
     #[must_use]
     pub fn new(registry: &Arc<Registry>, listener: &'static str) -> Self {
         registry.describe("claviger_connections_open", "connections that are open");
-        registry.describe("claviger_connections_surplus_total", "connections beyond the limit");
+        registry
+            .describe("claviger_connections_surplus_total", "connections of proved callers beyond the limit");
         registry
             .describe("claviger_connections_accept_failed_total", "connections that could not be accepted");
         registry.describe("claviger_connections_closed_total", "connections that ended, and how");
+        registry.describe(
+            "claviger_unproved_refused_total",
+            "what was refused to those who have not proved themselves, and why",
+        );
         registry.describe("claviger_requests_total", "requests, by action and outcome");
         registry.describe(
             "claviger_request_seconds",
@@ -117,6 +159,10 @@ impl DoorMetrics {
             endings: Ending::ALL.map(|ending| {
                 let labels = [("listener", listener), ("ending", ending.name())];
                 registry.counter("claviger_connections_closed_total", &labels)
+            }),
+            unproved: Unproved::ALL.map(|why| {
+                let labels = [("listener", listener), ("reason", why.name())];
+                registry.counter("claviger_unproved_refused_total", &labels)
             }),
             rows: (0..=Action::ALL.len()).map(|_| Row::default()).collect(),
         }))
@@ -137,6 +183,14 @@ impl DoorMetrics {
 
     pub(crate) fn surplus(&self) {
         self.0.surplus.increment(1);
+    }
+
+    /// Something was refused to somebody who has not proved himself.
+    pub(crate) fn unproved(&self, why: Unproved) {
+        let at = Unproved::ALL.iter().position(|one| *one == why);
+        if let Some(counter) = at.and_then(|at| self.0.unproved.get(at)) {
+            counter.increment(1);
+        }
     }
 
     pub(crate) fn accept_failed(&self) {

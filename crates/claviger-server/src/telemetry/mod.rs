@@ -8,7 +8,7 @@ mod registry;
 mod trace;
 
 pub use door::DoorMetrics;
-pub(crate) use door::Ending;
+pub(crate) use door::{Ending, Unproved};
 pub use probe::{Watchable, run as run_probe};
 pub use registry::Registry;
 pub use trace::start;

@@ -257,21 +257,25 @@ async fn client_that_takes_no_answer_is_cut_off() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_are_told_so_and_closed() {
+async fn connections_of_proved_callers_beyond_the_limit_are_told_so_and_closed() {
     let pki = Pki::new();
     let limits = Limits { connections: 2, ..Limits::default() };
     let open = Open::new(&pki, router(), limits).await;
     let mut held = Vec::new();
-    for _ in 0..2 {
-        held.push(open.connect(pki.tls(None)).await.unwrap());
+    for number in 1..=2 {
+        let mut stream = open.connect(pki.tls(None)).await.unwrap();
+        let head = format!("GET /never HTTP/1.1\r\nHost: x\r\nAs: {number}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        held.push(stream);
     }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    // Both are at work: a third caller has to come again, and is told so.
     let mut surplus = open.connect(pki.tls(None)).await.unwrap();
-    surplus.write_all(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    surplus.write_all(b"GET /hello HTTP/1.1\r\nHost: x\r\nAs: 3\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     let _ = surplus.read_to_string(&mut answer).await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("overloaded"), "{answer}");
     drop(held);
-    drop(surplus);
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(pki.http(None).get(open.url("/hello")).send().await.unwrap().status(), StatusCode::OK);
 }

@@ -7,22 +7,26 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::body::Body;
 use claviger_audit::op::Op;
-use claviger_core::Timestamp;
+use claviger_aws::Unread;
 use claviger_core::port::Clock as _;
+use claviger_core::{Action, PrincipalId, Timestamp};
 use claviger_server::Running;
 use claviger_server::clock::SystemClock;
 use claviger_server::config::{Config, Limits, Tls};
-use claviger_server::listener::{Answering, Listener, Peer, Protocol, bind, tls};
+use claviger_server::listener::{Answering, Asking, Listener, Peer, Protocol, Staged, bind, tls};
 use claviger_server::pki::{Authority, Issued, LEAF_LIFETIME, server_names};
 use claviger_server::quickstart::{QuickstartOptions, quickstart};
 use claviger_server::stop::{self, Stop};
 use claviger_server::telemetry::{DoorMetrics, Registry};
+use claviger_service::Presented;
+use http::request::Parts;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -128,17 +132,71 @@ pub(crate) fn http(mut tls: ClientConfig) -> reqwest::Client {
         .unwrap()
 }
 
-fn behind(router: Router) -> Protocol {
-    let answer = move |peer: Peer, mut request: axum::extract::Request| {
-        request.extensions_mut().insert(peer);
-        let answered = router.clone().oneshot(request);
-        Box::pin(async move { answered.await.unwrap() }) as Answering
-    };
-    Protocol { answer: Arc::new(answer), action_of: no_action, title_case: false }
+/// A router behind a listener. Whoever asks is the principal whose number header `as` has, or number 0; `as: nobody` is
+/// unknown, and `as: key 7` names the access key of principal 7, which signs whatever body begins with `signed`.
+#[derive(Debug)]
+struct Behind(Router);
+
+pub(crate) fn principal(number: u8) -> PrincipalId {
+    PrincipalId::from_bytes([number; 16])
 }
 
-fn no_action(_: &http::Request<axum::body::Body>) -> Option<claviger_core::Action> {
-    None
+fn told(status: u16) -> http::Response<Body> {
+    http::Response::builder().status(status).body(Body::from("refused")).unwrap()
+}
+
+impl Protocol for Behind {
+    fn action_of(&self, _: &Parts) -> Option<Action> {
+        None
+    }
+
+    fn title_case(&self) -> bool {
+        false
+    }
+
+    fn recall(&self, _: &Peer, head: &Parts) -> Asking {
+        let said = head.headers.get("as").map(|value| value.to_str().unwrap());
+        let known = |number: &str| Asking::Known {
+            principal: principal(number.parse().unwrap()),
+            presented: Presented::None,
+        };
+        match said {
+            None => known("0"),
+            Some("nobody") => Asking::Unknown,
+            Some("anyone") => Asking::Anyone,
+            Some(key) if key.starts_with("key ") => {
+                Asking::Signed { access_key: [key[4..].parse().unwrap(); 32] }
+            }
+            Some(number) => known(number),
+        }
+    }
+
+    fn look_up<'a>(&'a self, _: Peer, _: &'a Parts) -> Staged<'a, Asking> {
+        Box::pin(async { Err(told(401)) })
+    }
+
+    fn prove<'a>(&'a self, _: Peer, head: &'a Parts, body: &'a [u8]) -> Staged<'a, (PrincipalId, Presented)> {
+        let number = head.headers["as"].to_str().unwrap()[4..].parse().unwrap();
+        let signed = body.starts_with(b"signed");
+        Box::pin(
+            async move { if signed { Ok((principal(number), Presented::None)) } else { Err(told(403)) } },
+        )
+    }
+
+    fn unread(&self, _: &Parts, why: Unread) -> http::Response<Body> {
+        told(match why {
+            Unread::Crowded => 429,
+            Unread::Slow => 408,
+            Unread::TooLarge(_) => 413,
+            Unread::BrokeOff | Unread::Headers(_) => 400,
+        })
+    }
+
+    fn answer(&self, peer: Peer, _: Presented, mut request: http::Request<Body>) -> Answering {
+        request.extensions_mut().insert(peer);
+        let answered = self.0.clone().oneshot(request);
+        Box::pin(async move { answered.await.unwrap() })
+    }
 }
 
 /// A listener at work.
@@ -158,7 +216,8 @@ impl Open {
         let tls = Arc::new(ArcSwap::from_pointee(tls::load(&pki.files()).unwrap()));
         let (stop, stopping) = stop::pair();
         let metrics = DoorMetrics::new(&registry, "test");
-        let listener = Listener::new(socket, Arc::clone(&tls), behind(router), limits, metrics, stopping);
+        let listener =
+            Listener::new(socket, Arc::clone(&tls), Arc::new(Behind(router)), limits, metrics, stopping);
         Self { address, registry, tls, stop, ended: tokio::spawn(listener.run()) }
     }
 
@@ -168,7 +227,23 @@ impl Open {
 
     /// A TLS connection with nothing said yet.
     pub(crate) async fn connect(&self, tls: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
-        let stream = TcpStream::connect(self.address).await?;
+        self.connect_from(tls, 1).await
+    }
+
+    /// A connection from loopback address 127.0.0.`last`, without TLS as yet.
+    pub(crate) async fn dial_from(&self, last: u8) -> std::io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(([127, 0, 0, last], 0).into())?;
+        socket.connect(self.address).await
+    }
+
+    /// A TLS connection from loopback address 127.0.0.`last`.
+    pub(crate) async fn connect_from(
+        &self,
+        tls: ClientConfig,
+        last: u8,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let stream = self.dial_from(last).await?;
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(tls)).connect(name, stream).await
     }

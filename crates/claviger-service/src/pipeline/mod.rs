@@ -5,6 +5,7 @@
 //! * what a call rests on is good as of one epoch; the sequencer asks again under the epoch of the commit;
 //! * a call whose ground was taken away, or that lost a race, runs again from the start, a bounded number of times.
 
+mod caller;
 pub(crate) mod fence;
 mod gate;
 pub(crate) mod queue;
@@ -15,7 +16,7 @@ pub(crate) mod submission;
 use std::sync::Arc;
 
 use claviger_access::authz::admits;
-use claviger_access::{Caller, Decision, Denial, RequestContext, authenticate};
+use claviger_access::{Caller, Decision, Denial, RequestContext};
 use claviger_audit::op::{Op, Outcome};
 use claviger_core::change::Footing;
 use claviger_core::principal::Principal;
@@ -101,7 +102,11 @@ impl Road {
         }
         let epoch = self.state.fence.epoch();
         let now = self.state.time.now();
-        let caller = match self.authenticate(who, call, epoch, now).await {
+        let caller = match who {
+            Who::House(principal) => self.system_caller(principal),
+            Who::Somebody => self.authenticate(&call.presented, call.source, epoch, now).await,
+        };
+        let caller = match caller {
             Ok(caller) => caller,
             Err(error) => return Ok(Err(error)),
         };
@@ -187,39 +192,6 @@ impl Road {
         let (reply, answer) = oneshot::channel();
         self.queue.submit(submission(reply))?;
         answer.await.map_err(|_| NotCommitted::Stopped)?
-    }
-
-    async fn authenticate<O>(
-        &self,
-        who: &Who,
-        call: &Call<O>,
-        epoch: u64,
-        now: Timestamp,
-    ) -> Result<Caller, ServiceError> {
-        let unauthenticated =
-            || ServiceError::new(ErrorKind::Unauthenticated, "no valid credential was presented");
-        if let Who::House(principal) = who {
-            return Caller::system(Arc::clone(principal)).map_err(|error| unauthenticated().caused_by(error));
-        }
-        let known = self.state.known(&call.presented, epoch).await?;
-        let known = known.as_ref().map(|known| &known.thing);
-        let credential = known.map(|known| &known.credential);
-        let secret = known.and_then(|known| known.secret.as_ref());
-        let principal = known.map(|known| &known.principal);
-        match authenticate(&call.presented, credential, secret, principal, Some(call.source), now) {
-            Ok(caller) => Ok(caller),
-            Err(error) => {
-                let index = match credential {
-                    Some(credential) => self.tell_refused(credential.id, now).await,
-                    None => self.count_unauthenticated(),
-                };
-                let refused = unauthenticated().caused_by(error);
-                Err(match index {
-                    Some(index) => refused.recorded_at(index),
-                    None => refused,
-                })
-            }
-        }
     }
 
     async fn decide<O: Operation>(

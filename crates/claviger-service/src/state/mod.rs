@@ -11,7 +11,7 @@ mod subjects;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use claviger_access::{Cacheable, Presented};
+use claviger_access::Cacheable;
 use claviger_audit::identity::SubjectKey;
 use claviger_core::change::{Change, Footing};
 use claviger_core::key::KeyRing;
@@ -157,16 +157,18 @@ impl State {
         Ok(live)
     }
 
-    /// Who presents himself with that, as of `epoch` or later; `None` when nobody is known by it.
+    /// Whose credential has that digest, as of `epoch` or later, if it is remembered.
+    pub(crate) fn known_in_memory(&self, digest: &[u8; 32], epoch: u64) -> Option<Arc<Good<Known>>> {
+        self.known.get(digest).filter(|known| known.stands_at(epoch, &self.fence))
+    }
+
+    /// Whose credential has that digest, as of `epoch` or later; `None` when nobody is known by it.
     pub(crate) async fn known(
         &self,
-        presented: &Presented,
+        digest: &[u8; 32],
         epoch: u64,
     ) -> Result<Option<Arc<Good<Known>>>, ServiceError> {
-        let Some((_, digest)) = presented.lookup() else { return Ok(None) };
-        if let Some(known) = self.known.get(digest)
-            && known.stands_at(epoch, &self.fence)
-        {
+        if let Some(known) = self.known_in_memory(digest, epoch) {
             return Ok(Some(known));
         }
         let (sequence, good_at) = (self.fence.sequence(), self.fence.epoch());

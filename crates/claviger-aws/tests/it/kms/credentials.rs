@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use bytes::Bytes;
 use claviger_access::authn::access_key::instant::format;
 use claviger_service::operation::{NewCredential, RevokeCredential};
 use http::Request;
+use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
 use super::house::{Answer, HOUR, House, access_key};
@@ -191,4 +194,33 @@ async fn sts_says_who_signed_in_its_own_older_words() {
         assert_eq!(answer.status.as_u16(), status, "{answer:?}");
         assert!(answer.text().contains(code), "{}", answer.text());
     }
+}
+
+/// A body that must not be looked at.
+fn untouchable() -> Body {
+    Body::new(Full::new(Bytes::from_static(b"{}")).map_frame(|_| panic!("the body was read")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_unknown_learns_so_before_his_body_or_his_operation_is_looked_at() {
+    let house = House::build().await;
+    let now = house.clock.in_seconds(0);
+    let known = house.tool.clone();
+    let unknown = Signer { id: "AKIAIOSFODNN7EXAMPLE".into(), ..known.clone() };
+    let presigned = Signer { presigned_for: Some(Duration::from_secs(60)), ..unknown.clone() };
+    for operation in ["GenerateRandom", "Explode"] {
+        for signer in [&unknown, &presigned] {
+            let mut request = signer.sign(now, call(operation, b"{}"));
+            request.headers_mut().insert("content-length", "99999999999".parse().unwrap());
+            house
+                .send_body([127, 0, 0, 1], request.map(|_| untouchable()))
+                .await
+                .refused("UnrecognizedClientException");
+        }
+        let unsigned = call(operation, b"{}").map(|_| untouchable());
+        house.send_body([127, 0, 0, 1], unsigned).await.refused("MissingAuthenticationTokenException");
+    }
+    // One that is known is told of its operation, once it has signed.
+    let request = known.sign(now, call("Explode", b"{}"));
+    assert_eq!(house.send(request).await.json()["__type"], "UnknownOperationException");
 }

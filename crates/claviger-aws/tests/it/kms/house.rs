@@ -232,7 +232,11 @@ impl House {
     }
 
     pub(crate) async fn send_from(&self, peer: [u8; 4], request: Request<Vec<u8>>) -> Answer {
-        let answer = self.kms.answer((peer, 4711).into(), request.map(Body::from)).await;
+        self.send_body(peer, request.map(Body::from)).await
+    }
+
+    pub(crate) async fn send_body(&self, peer: [u8; 4], request: Request<Body>) -> Answer {
+        let answer = self.kms.answer((peer, 4711).into(), request).await;
         let (parts, body) = answer.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         Answer { status: parts.status, headers: parts.headers, body }.hold()
