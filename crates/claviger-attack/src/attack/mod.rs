@@ -7,6 +7,7 @@ mod destruction_by_relaxing;
 mod intake;
 mod log_rollback;
 mod lost_governance;
+mod policy_takeover;
 mod puppets;
 
 use anyhow::Result;
@@ -170,6 +171,12 @@ pub const ATTACKS: &[Attack] = &[
         about: "one responder revokes every security officer",
         pace: Pace::Quick,
         run: lost_governance::run,
+    },
+    Attack {
+        name: "policy-takeover",
+        about: "who may give single grants puts an empty key policy, and rights of others end",
+        pace: Pace::Quick,
+        run: policy_takeover::run,
     },
     Attack {
         name: "puppets",
