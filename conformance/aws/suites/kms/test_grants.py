@@ -329,6 +329,18 @@ def test_grantee_passes_on_no_more_than_it_has(kms, kit, stranger, workload, arn
 
 
 @pytest.mark.claviger
+def test_what_a_grantee_passed_on_outlives_its_own_grant(kms, kit, stranger, workload, arn_of):
+    deploy, arn = stranger
+    shop, key = workload("shop")
+    wish = {"KeyId": kit.id("symmetric")}
+    own = kms.create_grant(GranteePrincipal=arn, Operations=["CreateGrant", "Decrypt"], **wish)
+    deploy.create_grant(GranteePrincipal=arn_of(key.principal), Operations=["Decrypt"], **wish)
+    assert shop.decrypt(CiphertextBlob=kit.ciphertext)["Plaintext"] == MESSAGE
+    kms.revoke_grant(GrantId=own["GrantId"], **wish)
+    assert shop.decrypt(CiphertextBlob=kit.ciphertext)["Plaintext"] == MESSAGE
+
+
+@pytest.mark.claviger
 @covers("RetireGrant", params=["GrantToken", "GrantId", "KeyId"])
 def test_grant_is_retired_by_who_may(kms, kit, workload, arn_of):
     retiring, one = workload("retiring")
