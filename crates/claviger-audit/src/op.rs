@@ -173,6 +173,8 @@ codes! {
         WithdrawDelegatedGrant = 321 "withdraw_delegated_grant",
         /// Read the grants on a key.
         ReadKeyGrants = 322 "read_key_grants",
+        /// Set the policy of a key, which gives grants on it and ends those that the policy before gave.
+        PutKeyPolicy = 323 "put_key_policy",
 
         /// A caller's sealed identity, once per session and shard; later entries point to it.
         Session = 401 "session",

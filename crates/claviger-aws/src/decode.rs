@@ -4,7 +4,8 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use claviger_core::grant::{Grant, Selector};
+use claviger_core::grant::{Basis, Grant, GrantOrigin, Selector};
+use claviger_core::lineage::Lineage;
 use claviger_core::principal::Standing;
 use claviger_core::{GrantId, KeyId, PrincipalId, Timestamp};
 use claviger_service::PrincipalRef;
@@ -58,10 +59,14 @@ fn given(right: NewGrant) -> Option<NamedGrant> {
         retiring: None,
         created_by: PrincipalId::from_bytes([0; 16]),
         created_at: Timestamp::default(),
+        basis: Basis::Role,
+        origin: GrantOrigin::KeyPolicy,
         standing: Standing::Active,
+        ending: None,
         revision: 1,
     };
-    Some(NamedGrant { grant, principal, retiring: None })
+    let verdict = Lineage::default().judge(Timestamp::default()).verdict(&grant);
+    Some(NamedGrant { grant, principal, retiring: None, verdict })
 }
 
 #[cfg(test)]

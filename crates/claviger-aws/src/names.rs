@@ -217,7 +217,7 @@ pub(crate) const ADMINISTERED: [(&str, Action); 20] = [
     ("GetParametersForImport", Action::ReadImportParameters),
     ("ImportKeyMaterial", Action::ImportMaterial),
     ("ListGrants", Action::ReadKeyGrants),
-    ("PutKeyPolicy", Action::DelegateGrant),
+    ("PutKeyPolicy", Action::PutKeyPolicy),
     ("RevokeGrant", Action::WithdrawDelegatedGrant),
     ("RotateKeyOnDemand", Action::RotateKey),
     ("ScheduleKeyDeletion", Action::ScheduleDestroy),

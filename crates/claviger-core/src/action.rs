@@ -230,6 +230,8 @@ actions! {
     WithdrawDelegatedGrant = 321 "withdraw_delegated_grant" Control Key Tighten,
     /// Read the grants on a key.
     ReadKeyGrants = 322 "read_key_grants" Control Key Read,
+    /// Set the policy of a key, which gives grants on it and ends those that the policy before gave.
+    PutKeyPolicy = 323 "put_key_policy" Control Key Govern,
 
     /// Set a deployment up, once.
     Initialize = 409 "initialize" Control System Govern,

@@ -1,5 +1,7 @@
 //! What an operation wants written. Operations stage changes; the road writes them, with their entry or not at all.
 
+use std::sync::Arc;
+
 use crate::alias::Alias;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion, Separation};
@@ -142,7 +144,8 @@ pub struct IdempotencyRecord {
 pub enum Subject {
     /// A credential.
     Credential(CredentialId),
-    /// A grant; every call of its principal counts as resting on it.
+    /// A grant, with its holder. Every call of the holder counts as resting on it, and every call by a right that was passed on
+    /// from it, however far.
     Grant(GrantId, PrincipalId),
     /// A key with all its versions.
     Key(KeyId),
@@ -152,8 +155,57 @@ pub enum Subject {
     Ring(KeyRingId),
 }
 
+/// What a right that was passed on depends on beyond its holder: the grants that it rests on, and who passed it on, up to
+/// what was given under a role.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Chain {
+    grants: Box<[GrantId]>,
+    principals: Box<[PrincipalId]>,
+}
+
+impl Chain {
+    /// A chain of these.
+    #[must_use]
+    pub fn new(
+        grants: impl IntoIterator<Item = GrantId>,
+        principals: impl IntoIterator<Item = PrincipalId>,
+    ) -> Self {
+        let (mut grants, mut principals) = (Vec::from_iter(grants), Vec::from_iter(principals));
+        grants.sort_unstable();
+        grants.dedup();
+        principals.sort_unstable();
+        principals.dedup();
+        Self { grants: grants.into(), principals: principals.into() }
+    }
+
+    /// The grants, each once.
+    #[must_use]
+    pub fn grants(&self) -> &[GrantId] {
+        &self.grants
+    }
+
+    /// The principals, each once.
+    #[must_use]
+    pub fn principals(&self) -> &[PrincipalId] {
+        &self.principals
+    }
+
+    /// What depends on either depends on both together. Nothing is made anew where one is enough.
+    #[must_use]
+    pub fn join(one: Option<Arc<Self>>, other: Option<Arc<Self>>) -> Option<Arc<Self>> {
+        match (one, other) {
+            (None, only) | (only, None) => only,
+            (Some(one), Some(other)) if one == other => Some(one),
+            (Some(one), Some(other)) => Some(Arc::new(Self::new(
+                one.grants.iter().chain(&other.grants).copied(),
+                one.principals.iter().chain(&other.principals).copied(),
+            ))),
+        }
+    }
+}
+
 /// What a decided call rests on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Footing {
     /// The caller.
     pub principal: Option<PrincipalId>,
@@ -167,6 +219,8 @@ pub struct Footing {
     pub other_key: Option<KeyId>,
     /// That key's ring.
     pub other_ring: Option<KeyRingId>,
+    /// What the rights of the call depend on that were passed on; `None` for rights that were given under a role.
+    pub chain: Option<Arc<Chain>>,
 }
 
 impl Footing {
@@ -175,9 +229,58 @@ impl Footing {
     pub fn rests_on(&self, subject: Subject) -> bool {
         match subject {
             Subject::Credential(id) => self.credential == Some(id),
-            Subject::Grant(_, principal) | Subject::Principal(principal) => self.principal == Some(principal),
+            Subject::Grant(id, holder) => {
+                self.principal == Some(holder)
+                    || self.chain.as_ref().is_some_and(|chain| chain.grants.contains(&id))
+            }
+            Subject::Principal(id) => {
+                self.principal == Some(id)
+                    || self.chain.as_ref().is_some_and(|chain| chain.principals.contains(&id))
+            }
             Subject::Key(id) => self.key == Some(id) || self.other_key == Some(id),
             Subject::Ring(id) => self.ring == Some(id) || self.other_ring == Some(id),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(number: u8) -> GrantId {
+        GrantId::from_bytes([number; 16])
+    }
+
+    fn principal(number: u8) -> PrincipalId {
+        PrincipalId::from_bytes([number; 16])
+    }
+
+    #[test]
+    fn a_call_rests_on_every_grant_and_principal_of_its_chain_and_on_no_other() {
+        let chain = Some(Arc::new(Chain::new([grant(2), grant(1), grant(2)], [principal(7)])));
+        let call = Footing { principal: Some(principal(9)), chain, ..Footing::default() };
+        for taken in [
+            Subject::Grant(grant(1), principal(7)),
+            Subject::Grant(grant(2), principal(3)),
+            Subject::Grant(grant(5), principal(9)),
+            Subject::Principal(principal(7)),
+            Subject::Principal(principal(9)),
+        ] {
+            assert!(call.rests_on(taken), "{taken:?}");
+        }
+        // Another grant of one who passed the right on takes nothing away.
+        for other in [Subject::Grant(grant(5), principal(7)), Subject::Principal(principal(3))] {
+            assert!(!call.rests_on(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn joined_chains_have_what_either_has() {
+        let one = Some(Arc::new(Chain::new([grant(1)], [principal(1)])));
+        let other = Some(Arc::new(Chain::new([grant(2)], [principal(1)])));
+        assert_eq!(Chain::join(one.clone(), None), one);
+        assert_eq!(Chain::join(None, other.clone()), other);
+        let both = Chain::join(one, other).unwrap();
+        assert_eq!(*both, Chain::new([grant(1), grant(2)], [principal(1)]));
     }
 }

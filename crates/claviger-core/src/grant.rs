@@ -1,5 +1,7 @@
 //! Delegated rights: one principal, one key or ring, named operations, conditions, a reason.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use crate::action::Action;
@@ -36,11 +38,126 @@ impl Conditions {
         !self.look_at_context() && self.source_networks.is_empty()
     }
 
+    /// Does every call that meets these conditions meet the `wider` ones, the ends of both apart? Asked pair by pair and
+    /// network by network: networks that only together lie within several others are refused.
+    #[must_use]
+    pub fn are_within(&self, wider: &Self) -> bool {
+        self.context_is_within(wider) && self.networks_are_within(wider)
+    }
+
+    fn context_is_within(&self, wider: &Self) -> bool {
+        let exactly = self.context_exactly.as_deref();
+        let asked = |pair: &(String, String)| {
+            self.context_equals.contains(pair) || exactly.is_some_and(|exactly| exactly.contains(pair))
+        };
+        let same = |wanted: &Vec<(String, String)>| {
+            exactly.is_some_and(|exactly| {
+                exactly.iter().all(|pair| wanted.contains(pair))
+                    && wanted.iter().all(|pair| exactly.contains(pair))
+            })
+        };
+        wider.context_equals.iter().all(asked) && wider.context_exactly.as_ref().is_none_or(same)
+    }
+
+    fn networks_are_within(&self, wider: &Self) -> bool {
+        let within_one = |network: &IpNet| {
+            let network = canonical(network);
+            wider.source_networks.iter().any(|wider| canonical(wider).contains(&network))
+        };
+        wider.source_networks.is_empty()
+            || (!self.source_networks.is_empty() && self.source_networks.iter().all(within_one))
+    }
+
     /// Do they ask for something of the encryption context?
     #[must_use]
     pub const fn look_at_context(&self) -> bool {
         !self.context_equals.is_empty() || self.context_exactly.is_some()
     }
+}
+
+/// A network as callers' addresses are held against it: one of IPv4 addresses mapped into IPv6 (RFC 4291, 2.5.5.2) is that
+/// network of IPv4.
+fn canonical(network: &IpNet) -> IpNet {
+    let network = network.trunc();
+    let mapped = match (network.network().to_canonical(), network.prefix_len().checked_sub(96)) {
+        (address @ IpAddr::V4(_), Some(prefix)) if network.network().is_ipv6() => {
+            IpNet::new(address, prefix).ok()
+        }
+        _ => None,
+    };
+    mapped.unwrap_or(network)
+}
+
+/// What a grant depends on, and with whose end it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// An act under a role. The grant does not end with the person who acted.
+    Role,
+    /// Grants that its giver holds. It is honoured while those of them that are honoured cover it; see [`crate::lineage`].
+    Grants(Vec<GrantId>),
+}
+
+impl Basis {
+    /// The grants that it names.
+    #[must_use]
+    pub fn grants(&self) -> &[GrantId] {
+        match self {
+            Self::Grants(grants) => grants,
+            Self::Role => &[],
+        }
+    }
+
+    /// Was the right passed on by one who holds it?
+    #[must_use]
+    pub const fn is_delegated(&self) -> bool {
+        matches!(self, Self::Grants(_))
+    }
+}
+
+/// By which way a grant was given. What replaces a key policy ends what policies gave, and nothing else.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum GrantOrigin {
+    /// One by one.
+    Direct,
+    /// By a key policy.
+    KeyPolicy,
+}
+
+crate::named! {
+    /// Text that is not an origin of grants.
+    GrantOrigin, "an origin of grants" {
+        Direct = "direct",
+        KeyPolicy = "key_policy",
+    }
+}
+
+/// By which act a grant was ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum EndedBy {
+    /// A key policy that does not give it any more.
+    Replacement,
+    /// Its holder, or the one who was named to retire it.
+    Retirement,
+    /// One who may revoke it.
+    Revocation,
+}
+
+crate::named! {
+    /// Text that is not a way in which grants end.
+    EndedBy, "a way in which grants end" {
+        Replacement = "replacement",
+        Retirement = "retirement",
+        Revocation = "revocation",
+    }
+}
+
+/// That a grant was ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ending {
+    /// How.
+    pub by: EndedBy,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A delegated right.
@@ -66,8 +183,89 @@ pub struct Grant {
     pub created_by: PrincipalId,
     /// When.
     pub created_at: Timestamp,
-    /// Whether it still counts.
+    /// What it depends on.
+    pub basis: Basis,
+    /// By which way it was given.
+    pub origin: GrantOrigin,
+    /// Whether it was ended by an act of its own. An active grant may have ended all the same, with its time or with what it
+    /// depends on.
     pub standing: Standing,
+    /// How and when it was ended; absent from grants that were ended before this was recorded.
+    pub ending: Option<Ending>,
     /// Counts the writes of this row.
     pub revision: u64,
+}
+
+impl Grant {
+    /// The grant, ended.
+    #[must_use]
+    pub fn ended(self, by: EndedBy, at: Timestamp) -> Self {
+        Self { standing: Standing::Revoked, ending: Some(Ending { by, at }), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conditions(equals: &[&str], exactly: Option<&[&str]>, networks: &[&str]) -> Conditions {
+        let pairs = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "v".to_owned())).collect();
+        Conditions {
+            context_equals: pairs(equals),
+            context_exactly: exactly.map(pairs),
+            source_networks: networks.iter().map(|network| network.parse().unwrap()).collect(),
+            until: None,
+        }
+    }
+
+    #[test]
+    fn conditions_are_within_those_that_ask_for_less() {
+        let any = Conditions::default();
+        let a = conditions(&["a"], None, &[]);
+        let ab = conditions(&["a", "b"], None, &[]);
+        let exactly_ab = conditions(&[], Some(&["b", "a"]), &[]);
+        let ten = conditions(&[], None, &["10.0.0.0/8"]);
+        let part_of_ten = conditions(&["a"], None, &["10.1.0.0/16", "10.2.0.0/16"]);
+        let mapped = conditions(&[], None, &["::ffff:10.0.0.0/104"]);
+        for (narrow, wide) in [
+            (&any, &any),
+            (&a, &any),
+            (&ab, &a),
+            (&exactly_ab, &a),
+            (&exactly_ab, &ab),
+            (&exactly_ab, &exactly_ab),
+            (&part_of_ten, &ten),
+            (&part_of_ten, &a),
+            (&mapped, &ten),
+            (&ten, &mapped),
+            (&part_of_ten, &mapped),
+        ] {
+            assert!(narrow.are_within(wide), "{narrow:?} within {wide:?}");
+        }
+        let exactly_a = conditions(&[], Some(&["a"]), &[]);
+        let elsewhere = conditions(&[], None, &["10.1.0.0/16", "192.0.2.0/24"]);
+        let all_of_six = conditions(&[], None, &["::/0"]);
+        for (wide, narrow) in [
+            (&any, &a),
+            (&a, &ab),
+            (&a, &exactly_a),
+            (&ab, &exactly_ab),
+            (&exactly_a, &exactly_ab),
+            (&exactly_ab, &exactly_a),
+            (&exactly_a, &ab),
+            (&any, &ten),
+            (&elsewhere, &ten),
+            (&ten, &all_of_six),
+            (&all_of_six, &ten),
+        ] {
+            assert!(!wide.are_within(narrow), "{wide:?} not within {narrow:?}");
+        }
+    }
+
+    #[test]
+    fn values_matter_as_much_as_names() {
+        let one = Conditions { context_equals: vec![("a".into(), "1".into())], ..Conditions::default() };
+        let two = Conditions { context_equals: vec![("a".into(), "2".into())], ..Conditions::default() };
+        assert!(!one.are_within(&two));
+    }
 }

@@ -18,6 +18,7 @@ pub mod change;
 pub mod grant;
 pub mod id;
 pub mod key;
+pub mod lineage;
 pub mod log_time;
 pub mod name;
 pub mod permit;

@@ -1,11 +1,12 @@
 //! What an operation sees: the store to read, the provider to work with, the clock, and who asks.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use claviger_access::{Authorizer, Caller, Decision, DenyReason, RequestContext};
-use claviger_core::change::{Change, IdempotencyRecord};
+use claviger_core::change::{Chain, Change, IdempotencyRecord};
 use claviger_core::grant::Grant;
 use claviger_core::key::{KeyRecord, KeyRing, KeyVersion};
+use claviger_core::lineage::{Lineage, Verdict, Wanted};
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::port::{Handle, Provider, Store};
@@ -17,7 +18,7 @@ use claviger_crypto::envelope::Context;
 use crate::error::{ErrorKind, ServiceError};
 use crate::log::LogReader;
 use crate::pipeline::submission::Note;
-use crate::state::{LiveKey, State};
+use crate::state::{LiveKey, Rights, State};
 
 /// The view of one call.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct View<'a> {
     pub(crate) idempotency_key: Option<&'a str>,
     pub(crate) log: &'a LogReader,
     pub(crate) system: &'a crate::road::SystemFacts,
+    /// What the rights depend on that were asked for on the way.
+    pub(crate) further: Mutex<Option<Arc<Chain>>>,
 }
 
 impl<'a> View<'a> {
@@ -91,11 +94,8 @@ impl<'a> View<'a> {
     /// # Errors
     /// As if he had asked for that key alone.
     pub(crate) async fn may(&self, action: Action, record: &Arc<KeyRecord>) -> Result<Permit, ServiceError> {
-        let (key, ring) = (record.key.id, record.ring.id);
-        let grants = self.store().list_grants_for(self.caller.principal().id, Some(key), ring).await?;
         let target = Target::Key(Arc::clone(record));
-        let request = RequestContext::at(self.now);
-        match self.authorizer.decide(self.caller, action, &target, &grants, &request) {
+        match self.decide(action, &target, &RequestContext::at(self.now)).await? {
             Decision::Permit { permit, .. } => Ok(permit),
             Decision::Deny(denial) if denial.hidden => Err(ServiceError::not_found()),
             Decision::Deny(denial) => {
@@ -115,14 +115,47 @@ impl<'a> View<'a> {
         action: Action,
         context: &Context,
     ) -> Result<Option<DenyReason>, ServiceError> {
-        let record = self.record()?;
-        let (key, ring) = (record.key.id, record.ring.id);
-        let grants = self.store().list_grants_for(self.caller.principal().id, Some(key), ring).await?;
         let pairs: Vec<_> =
             context.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let request = RequestContext { now: self.now, context: &pairs };
-        let decision = self.authorizer.decide(self.caller, action, self.target, &grants, &request);
+        let decision = self.decide(action, self.target, &request).await?;
         Ok(decision.denial().map(|denial| denial.reason))
+    }
+
+    /// Decides on a further right of the caller. The call depends on it from now on.
+    async fn decide(
+        &self,
+        action: Action,
+        target: &Target,
+        request: &RequestContext<'_>,
+    ) -> Result<Decision, ServiceError> {
+        let rights = match target.ring_id() {
+            Some(ring) => {
+                self.state.rights(self.caller.principal().id, target.key_id(), ring, self.now).await?
+            }
+            None => Rights::default(),
+        };
+        let decision = rights.decide(self.authorizer, self.caller, action, target, request);
+        if let Some(chain) = decision.permit().and_then(|permit| rights.chain(permit)) {
+            let mut further = self.further.lock().unwrap_or_else(PoisonError::into_inner);
+            *further = Chain::join(further.take(), Some(chain));
+        }
+        Ok(decision)
+    }
+
+    /// What the rights depend on that were asked for on the way.
+    pub(crate) fn into_further(self) -> Option<Arc<Chain>> {
+        self.further.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What of these grants is honoured, and until when, in their order.
+    pub(crate) async fn verdicts(&self, grants: &[Grant]) -> Result<Vec<Verdict>, ServiceError> {
+        let lineage = match Wanted::of(grants) {
+            Some(wanted) => self.store().load_lineage(wanted).await?,
+            None => Lineage::default(),
+        };
+        let mut judge = lineage.judge(self.now);
+        Ok(grants.iter().map(|grant| judge.verdict(grant)).collect())
     }
 
     /// What the same call made before, if it came before; `request` is all that it asks for.

@@ -97,6 +97,9 @@ pub enum DenyReason {
     /// A rule forbids it, whatever else is permitted.
     #[error("the rule `{0}` forbids it")]
     Forbidden(&'static str),
+    /// A grant was for this, and ended with what it rested on.
+    #[error("grant `{0}` has ended with what it rested on")]
+    BasisEnded(GrantId),
     /// A grant was for this, and its time is over.
     #[error("grant `{0}` has ended")]
     GrantEnded(GrantId),
@@ -174,6 +177,16 @@ impl Cacheable {
             target,
             ground: ground.clone(),
         })
+    }
+
+    /// The same, to be kept until then at most.
+    #[must_use]
+    pub fn ending_by(mut self, until: Option<Timestamp>) -> Self {
+        self.ground.until = match (self.ground.until, until) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self
     }
 
     /// The instant from which it counts no more, if there is one.

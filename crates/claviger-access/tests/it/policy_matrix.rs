@@ -35,6 +35,7 @@ fn cell(decision: &Decision) -> String {
         };
     };
     let reason = match denial.reason {
+        DenyReason::BasisEnded(_) => "BASIS".into(),
         DenyReason::ConditionsUnmet(_) => "unmet".into(),
         DenyReason::CredentialExpired => "expired".into(),
         DenyReason::Forbidden(rule) => format!("forbid:{rule}"),
@@ -310,7 +311,11 @@ fn offices_keep_to_what_they_are_for() {
         let unused = action.surface() == Surface::Control && !someone;
         let of_none = matches!(
             action,
-            Action::DelegateGrant | Action::DestroyKey | Action::Initialize | Action::WithdrawDelegatedGrant
+            Action::DelegateGrant
+                | Action::DestroyKey
+                | Action::Initialize
+                | Action::PutKeyPolicy
+                | Action::WithdrawDelegatedGrant
         );
         assert_eq!(unused, of_none, "{action} is an act of no office");
     }

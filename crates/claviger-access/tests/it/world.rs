@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 use claviger_access::{Authorizer, Caller, Decision, Presented, RequestContext, authenticate};
-use claviger_core::grant::{Conditions, Grant, Selector};
+use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector};
 use claviger_core::key::{
     DataClass, Key, KeyRecord, KeyRing, Labels, Protection, RingPolicy, Separation, State,
 };
@@ -142,7 +142,10 @@ pub(crate) fn grant(number: u8, to: &Principal, selector: Selector, operations: 
         retiring: None,
         created_by: PrincipalId::from_bytes([201; 16]),
         created_at: PAST,
+        basis: Basis::Role,
+        origin: GrantOrigin::Direct,
         standing: Standing::Active,
+        ending: None,
         revision: 1,
     }
 }

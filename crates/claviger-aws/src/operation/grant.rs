@@ -1,6 +1,6 @@
 //! Grants on keys.
 
-use claviger_core::grant::{Conditions, Selector};
+use claviger_core::grant::{Conditions, GrantOrigin, Selector};
 use claviger_core::port::store::Page;
 use claviger_core::{Action, GrantId, Name};
 use claviger_service::operation::{
@@ -105,11 +105,6 @@ pub(crate) async fn create(session: &Session<'_>, input: CreateInput) -> Answere
     if input.grantee_service_principal.is_some() || input.retiring_service_principal.is_some() {
         return Err(AwsError::unsupported("there are no services of AWS here to grant anything to"));
     }
-    if input.name.as_ref().is_some_and(|name| name.starts_with(super::policy::PREFIX)) {
-        let message =
-            format!("names that begin with {} are for what key policies give", super::policy::PREFIX);
-        return Err(AwsError::validation(message));
-    }
     let realm = session.realm();
     let wanted = realm.wanted_by_id(&key)?;
     let grantee =
@@ -188,10 +183,11 @@ fn entry(realm: &Realm, named: &NamedGrant) -> Option<Value> {
     Some(entry)
 }
 
-/// Is it a grant that this protocol lists: on one key, and not what a key policy gives?
+/// Is it a grant that this protocol lists: honoured, on one key, and not what a key policy gives?
 fn is_listed(named: &NamedGrant) -> bool {
-    let of_policy = named.grant.name.as_ref().is_some_and(|name| name.starts_with(super::policy::PREFIX));
-    matches!(named.grant.selector, Selector::Key(_)) && !of_policy
+    matches!(named.grant.selector, Selector::Key(_))
+        && named.grant.origin == GrantOrigin::Direct
+        && named.verdict.honoured().is_some()
 }
 
 #[derive(Deserialize)]
@@ -231,6 +227,7 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
         let read = ReadKeyGrants {
             key: wanted.clone(),
             principal: principal.clone().map(PrincipalRef::Name),
+            of_policy: false,
             page: Page { after, limit: 1000 },
         };
         let done = session.perform(&wanted, read).await?;
@@ -283,10 +280,20 @@ pub(crate) async fn list_retirable(session: &Session<'_>, input: RetirableInput)
         );
         return Err(AwsError::new(code::ACCESS_DENIED, message));
     }
-    let after = marker::read::<GrantId>(input.marker.as_deref())?;
-    let read = ListRetirableGrants { page: Page { after, limit: limit + 1 } };
-    let done = session.perform_at_large(read, "").await?;
-    Ok(grants(realm, done.output, limit)?.recorded(done.receipt))
+    let mut after = marker::read::<GrantId>(input.marker.as_deref())?;
+    let mut found = Vec::new();
+    let most = usize::try_from(limit).unwrap_or(1000) + 1;
+    // Those that have ended are passed over: a page is filled from as many as it takes.
+    loop {
+        let read = ListRetirableGrants { page: Page { after, limit: 1000 } };
+        let done = session.perform_at_large(read, "").await?;
+        after = done.output.last().map(|last| last.grant.id);
+        let full = done.output.len() == 1000;
+        found.extend(done.output.into_iter().filter(|named| named.verdict.honoured().is_some()));
+        if found.len() >= most || !full {
+            return grants(realm, found, limit).map(|answer| answer.recorded(done.receipt));
+        }
+    }
 }
 
 /// # Errors

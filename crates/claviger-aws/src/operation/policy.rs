@@ -9,10 +9,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use claviger_core::action::Action;
-use claviger_core::grant::{Conditions, Selector};
+use claviger_core::grant::{Conditions, GrantOrigin};
 use claviger_core::port::store::Page;
 use claviger_core::{Name, Timestamp};
-use claviger_service::operation::{GrantSet, NamedGrant, NewGrant, ReadKeyGrants, ReplaceDelegatedGrants};
+use claviger_service::operation::{GrantSet, NamedGrant, NewGrant, PutKeyPolicy, ReadKeyGrants};
 use claviger_service::{ErrorKind, Obstacle, PrincipalRef, ServiceError};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value, json};
@@ -26,8 +26,8 @@ use crate::realm::Realm;
 use crate::session::Session;
 use crate::wire::{Never, Violations, marker};
 
-/// What the names of grants begin with that a key policy gives.
-pub(crate) const PREFIX: &str = "key-policy/";
+/// What the names of grants begin with that a key policy gives; the `Sid` follows.
+const PREFIX: &str = "key-policy/";
 /// The one policy that a key has.
 const NAME: &str = "default";
 /// The name of the statement about the account itself.
@@ -167,7 +167,7 @@ pub(crate) fn read(realm: &Realm, text: &str) -> Result<GrantSet, AwsError> {
             "The new key policy will not allow you to update the key policy in the future.",
         ));
     }
-    Ok(GrantSet { prefix: PREFIX, grants, reason: "given by the key policy".to_owned() })
+    Ok(GrantSet { grants, reason: "given by the key policy".to_owned() })
 }
 
 impl Statement {
@@ -227,8 +227,7 @@ fn principals(realm: &Realm, principals: Principals) -> Result<Vec<Option<Name>>
 
 /// Every action that a policy can name, with what it is here.
 fn known() -> impl Iterator<Item = (&'static str, Action)> {
-    // `CreateGrant` is the same right as `PutKeyPolicy`, which stands for both.
-    names::GRANTED.into_iter().filter(|(name, _)| *name != "CreateGrant").chain(names::ADMINISTERED)
+    names::GRANTED.into_iter().chain(names::ADMINISTERED)
 }
 
 /// What the actions of a statement mean; a star at the end stands for all that begin so.
@@ -338,10 +337,10 @@ pub(crate) fn write(realm: &Realm, grants: &[NamedGrant]) -> Value {
     json!({ "Version": "2012-10-17", "Id": "claviger", "Statement": statements })
 }
 
-/// The `Sid` of the statement that a grant comes from.
+/// The `Sid` of the statement that a grant comes from, if it is honoured.
 fn sid(named: &NamedGrant) -> Option<&str> {
-    let on_key = matches!(named.grant.selector, Selector::Key(_));
-    named.grant.name.as_deref().filter(|_| on_key)?.strip_prefix(PREFIX)
+    let gives = named.grant.origin == GrantOrigin::KeyPolicy && named.verdict.honoured().is_some();
+    named.grant.name.as_deref().filter(|_| gives)?.strip_prefix(PREFIX)
 }
 
 fn write_conditions(conditions: &Conditions) -> Map<String, Value> {
@@ -403,7 +402,7 @@ pub(crate) async fn get(session: &Session<'_>, input: GetInput) -> Answered {
     let mut after = None;
     loop {
         let page = Page { after, limit: 1000 };
-        let read = ReadKeyGrants { key: wanted.clone(), principal: None, page };
+        let read = ReadKeyGrants { key: wanted.clone(), principal: None, of_policy: true, page };
         let done = session.perform(&wanted, read).await?;
         after = done.output.last().map(|last| last.grant.id);
         let full = done.output.len() == 1000;
@@ -438,8 +437,8 @@ pub(crate) async fn put(session: &Session<'_>, input: PutInput) -> Answered {
     }
     let wanted = session.realm().wanted_by_id(&key)?;
     // Gives the key the rights that the policy says, and takes those that it does not say any more.
-    let replace = ReplaceDelegatedGrants { key: wanted.clone(), set: read(session.realm(), &text)? };
-    let done = session.try_perform(replace, false).await;
+    let put = PutKeyPolicy { key: wanted.clone(), set: read(session.realm(), &text)? };
+    let done = session.try_perform(put, false).await;
     let done = done.map_err(|error| fault(&error).unwrap_or_else(|| session.told_of(&error, &wanted)))?;
     Ok(Answer::empty().recorded(done.receipt))
 }
@@ -462,7 +461,7 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     // One page holds them all: no list ever gave a marker.
     marker::read::<Never>(input.marker.as_deref())?;
     let page_of = Page { after: None, limit: 1 };
-    let read = ReadKeyGrants { key: wanted.clone(), principal: None, page: page_of };
+    let read = ReadKeyGrants { key: wanted.clone(), principal: None, of_policy: true, page: page_of };
     let done = session.perform(&wanted, read).await?;
     Ok(Answer::json(&page("PolicyNames", json!([NAME]), None))?.recorded(done.receipt))
 }

@@ -224,7 +224,8 @@ const fn denied(reason: Option<DenyReason>) -> XksErrorName {
     match reason {
         Some(DenyReason::NoRule) => XksErrorName::InvalidKeyUsage,
         Some(
-            DenyReason::ConditionsUnmet(_)
+            DenyReason::BasisEnded(_)
+            | DenyReason::ConditionsUnmet(_)
             | DenyReason::CredentialExpired
             | DenyReason::Forbidden(_)
             | DenyReason::GrantEnded(_)

@@ -18,7 +18,10 @@ use crate::session::Session;
 pub enum GrantCommand {
     /// Grant a principal uses of one key, or of all keys of a ring
     Create(CreateArgs),
-    /// List grants
+    /// List grants, and what those rest on or ended with that applications passed on
+    ///
+    /// A grant that was passed on ends with what it rests on: `active until` says when, `ended with grant ID: expired` what
+    /// ended it. For example: claviger grant list --key orders/main
     List(ListArgs),
     /// Show one grant
     Show(ShowArgs),
@@ -158,7 +161,7 @@ impl ListArgs {
         };
         let page = self.paging.collect(fetch).await?;
         session.format.print(&page, |page| {
-            let mut table = Table::new("grants", &["id", "principal", "on", "operations", "if", "standing"]);
+            let mut table = Table::new("grants", &["id", "principal", "on", "operations", "if", "is"]);
             for grant in &page.items {
                 table.row([
                     grant.id.to_string(),
@@ -166,7 +169,7 @@ impl ListArgs {
                     covered(&grant.on),
                     operations(grant),
                     conditions(&grant.conditions),
-                    grant.standing.to_string(),
+                    state(grant),
                 ]);
             }
             table.text()
@@ -193,7 +196,26 @@ fn conditions(conditions: &Conditions) -> String {
     context.chain(sources).chain(until).collect::<Vec<_>>().join(", ")
 }
 
+/// Whether it is honoured, until when, or what ended it, in a few words.
+fn state(grant: &Grant) -> String {
+    let Some(ended) = &grant.ended else {
+        return match &grant.ends {
+            Some(ends) => format!("active until {ends}"),
+            None => "active".to_owned(),
+        };
+    };
+    let what = match (&ended.grant, &ended.principal) {
+        (Some(of), _) if *of == grant.id => String::new(),
+        (Some(of), _) => format!(" with grant {of}"),
+        (None, Some(principal)) => format!(" with principal {principal}"),
+        (None, None) => String::new(),
+    };
+    let at = ended.at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
+    format!("ended{what}: {}{at}", ended.how.to_string().replace('_', " "))
+}
+
 fn table(grant: &Grant) -> String {
+    let rests_on: Vec<_> = grant.rests_on.iter().map(ToString::to_string).collect();
     record(&[
         ("id", grant.id.to_string()),
         ("principal", grant.principal.to_string()),
@@ -201,7 +223,9 @@ fn table(grant: &Grant) -> String {
         ("operations", operations(grant)),
         ("conditions", conditions(&grant.conditions)),
         ("reason", grant.reason.clone()),
-        ("standing", grant.standing.to_string()),
+        ("given", grant.origin.to_string().replace('_', " ")),
+        ("rests on", if rests_on.is_empty() { "a role".to_owned() } else { rests_on.join(", ") }),
+        ("is", state(grant)),
         ("created by", grant.created_by.to_string()),
         ("created at", grant.created_at.to_string()),
         ("revision", grant.revision.to_string()),

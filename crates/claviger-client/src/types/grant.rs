@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::text::{ActionWord, Covered, GrantIdText, NetworkText, PrincipalIdText, StandingWord};
+use super::text::{
+    ActionWord, Covered, GrantIdText, GrantOriginWord, HowWord, NetworkText, PrincipalIdText, StandingWord,
+};
 use super::{Instant, Pairs};
 
 /// A delegated right.
@@ -31,10 +33,38 @@ pub struct Grant {
     pub created_by: PrincipalIdText,
     /// When.
     pub created_at: Instant,
-    /// Whether it still counts.
+    /// By which way it was given.
+    pub origin: GrantOriginWord,
+    /// The grants that it rests on, and ends with; none for one that was given under a role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rests_on: Vec<GrantIdText>,
+    /// `revoked` when it was ended by an act of its own. An active grant may have ended all the same: see `ended`.
     pub standing: StandingWord,
+    /// When it will end as things stand, by itself or with what it rests on; absent when it has no end, or has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Instant>,
+    /// What ended it; absent while it is honoured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
     /// Counts its changes; the ETag of a read.
     pub revision: u64,
+}
+
+/// What ended a grant: itself, or something that it rested on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = GrantEnded)]
+pub struct Ended {
+    /// In which way.
+    pub how: HowWord,
+    /// Of which grant the way is told, this one or one that it rested on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantIdText>,
+    /// Which principal, where one was revoked who had passed the right on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<PrincipalIdText>,
+    /// When, where that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Instant>,
 }
 
 /// What must hold of a call for a grant to count. All of it together.

@@ -5,8 +5,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
-use claviger_core::grant::Selector;
+use claviger_core::grant::{GrantOrigin, Selector};
 use claviger_core::key::{DataClass, Generator, Origin, Protection, Rotation, Separation, State};
+use claviger_core::lineage::How;
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Standing};
 use claviger_core::{
     AccessKeyId, Action, AliasName, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId,
@@ -129,6 +130,10 @@ words! {
     DataClassWord = DataClass,
     /// A generator of material.
     GeneratorWord = Generator,
+    /// By which way a grant was given.
+    GrantOriginWord = GrantOrigin,
+    /// In which way a grant ended.
+    HowWord = How,
     /// An origin of material.
     OriginWord = Origin,
     /// A kind of principal.

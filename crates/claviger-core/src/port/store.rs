@@ -8,6 +8,7 @@ use crate::alias::{Alias, AliasName};
 use crate::change::{Change, IdempotencyRecord, RingLife, Subject};
 use crate::grant::Grant;
 use crate::key::{Destruction, Key, KeyRecord, KeyRing, Separation, State};
+use crate::lineage::{Lineage, Wanted};
 use crate::log_time::TimeRecord;
 use crate::principal::{Credential, Principal};
 use crate::time::Timestamp;
@@ -99,6 +100,8 @@ pub struct GrantFilter {
     pub ring: Option<KeyRingId>,
     /// Only those that this principal was named to retire; neither key nor ring is asked then.
     pub retiring: Option<PrincipalId>,
+    /// Only active ones that a key policy gave; asked together with `key`, and nothing else is asked then.
+    pub of_policy: bool,
     /// Revoked ones too?
     pub with_revoked: bool,
 }
@@ -370,6 +373,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn find_strictest_use(&self, principal: PrincipalId) -> Result<Option<Separation>, StoreError>;
     /// Grants in the order of ids.
     async fn list_grants(&self, filter: GrantFilter, page: Page<GrantId>) -> Result<Vec<Grant>, StoreError>;
+    /// What grants rest on, all of one state of the store.
+    async fn load_lineage(&self, wanted: Wanted) -> Result<Lineage, StoreError>;
 
     /// A creating call that was answered before.
     async fn find_idempotency(

@@ -24,7 +24,8 @@ use crate::cursor::{self, List};
 use crate::error::Failure;
 use crate::names::{parse, parse_if_any};
 use crate::wire::identity::{
-    credential_from_wire, credential_to_wire, grant_from_wire, grant_to_wire, principal_to_wire,
+    credential_from_wire, credential_to_wire, grant_from_wire, grant_to_wire, judged_grant_to_wire,
+    principal_to_wire,
 };
 
 pub(crate) async fn create_principal(arrival: Arrival, request: Request) -> Answered {
@@ -107,15 +108,16 @@ pub(crate) async fn list_grants(arrival: Arrival, uri: Uri) -> Answered {
         page,
     };
     let done = arrival.perform(operation).await?;
-    let next = cursor::next(List::Grants, limit, &done.output, |grant| grant.id);
-    let items = done.output.iter().map(grant_to_wire).collect();
+    let next = cursor::next(List::Grants, limit, &done.output, |judged| judged.grant.id);
+    let items =
+        done.output.iter().map(|judged| judged_grant_to_wire(&judged.grant, &judged.verdict)).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 
 pub(crate) async fn read_grant(arrival: Arrival, In(grant): In<String>) -> Answered {
     let done = arrival.perform(ReadGrant { grant: parse(&grant)? }).await?;
-    let answer = Answer::json(&grant_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+    let answer = Answer::json(&judged_grant_to_wire(&done.output.grant, &done.output.verdict))?;
+    Ok(answer.revision(done.output.grant.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn revoke_grant(arrival: Arrival, In(grant): In<String>, request: Request) -> Answered {

@@ -8,6 +8,7 @@ use claviger_client::types::credential as wire_credential;
 use claviger_client::types::grant as wire_grant;
 use claviger_client::types::principal as wire_principal;
 use claviger_core::grant::{Conditions, Grant};
+use claviger_core::lineage::{Lineage, Verdict};
 use claviger_core::principal::{Credential, Principal};
 use claviger_service::operation::{CreateCredential, CreateGrant, GrantOn, NewCredential};
 
@@ -29,9 +30,16 @@ pub fn principal_to_wire(principal: &Principal) -> wire_principal::Principal {
     }
 }
 
-/// A grant as callers see it.
+/// A grant as callers see it that was just given or ended.
 #[must_use]
 pub fn grant_to_wire(grant: &Grant) -> wire_grant::Grant {
+    let verdict = Lineage::default().judge(grant.created_at).verdict(grant);
+    judged_grant_to_wire(grant, &verdict)
+}
+
+/// A grant as callers see it.
+#[must_use]
+pub fn judged_grant_to_wire(grant: &Grant, verdict: &Verdict) -> wire_grant::Grant {
     wire_grant::Grant {
         id: grant.id.into(),
         principal: grant.principal.into(),
@@ -43,7 +51,16 @@ pub fn grant_to_wire(grant: &Grant) -> wire_grant::Grant {
         retiring: grant.retiring.map(Into::into),
         created_by: grant.created_by.into(),
         created_at: grant.created_at.into(),
+        origin: grant.origin.into(),
+        rests_on: grant.basis.grants().iter().copied().map(Into::into).collect(),
         standing: grant.standing.into(),
+        ends: verdict.honoured().and_then(|honoured| honoured.until).map(Into::into),
+        ended: verdict.ended().map(|cause| wire_grant::Ended {
+            how: cause.how().into(),
+            grant: cause.grant().map(Into::into),
+            principal: cause.principal().map(Into::into),
+            at: cause.at().map(Into::into),
+        }),
         revision: grant.revision,
     }
 }

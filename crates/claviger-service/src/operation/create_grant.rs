@@ -2,7 +2,7 @@
 
 use claviger_access::separation::check_grant;
 use claviger_core::change::Change;
-use claviger_core::grant::{Conditions, Grant, Selector};
+use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector};
 use claviger_core::key::KeyRing;
 use claviger_core::permit::Permit;
 use claviger_core::principal::{Principal, Standing};
@@ -85,6 +85,9 @@ impl Operation for CreateGrant {
             reason: &self.reason,
             name: self.name.as_deref(),
             retiring,
+            // The role acted, not the person: the grant stays when the person goes.
+            basis: Basis::Role,
+            origin: GrantOrigin::Direct,
         };
         let (grant, mut changes, note) = terms.give(view, &principal, selector, &ring)?;
         changes.extend(view.remember_making(request.as_bytes(), *grant.id.as_bytes()));
@@ -102,6 +105,8 @@ pub(super) struct Terms<'a> {
     pub(super) reason: &'a str,
     pub(super) name: Option<&'a str>,
     pub(super) retiring: Option<PrincipalId>,
+    pub(super) basis: Basis,
+    pub(super) origin: GrantOrigin,
 }
 
 impl Terms<'_> {
@@ -132,7 +137,10 @@ impl Terms<'_> {
             retiring: self.retiring,
             created_by: view.caller.principal().id,
             created_at: view.now,
+            basis: self.basis.clone(),
+            origin: self.origin,
             standing: Standing::Active,
+            ending: None,
             revision: 0,
         };
         if grant.conditions.until.is_some_and(|until| until <= view.now) {

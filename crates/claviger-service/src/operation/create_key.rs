@@ -13,7 +13,7 @@ use claviger_core::port::provider::MaterialRequest;
 use claviger_core::principal::{PrincipalKind, Standing};
 use claviger_core::{Action, KeyId, KeyName, KeyVersionId, Name, PrincipalId, Purpose, Spec};
 
-use super::delegation::GrantSet;
+use super::put_key_policy::{GrantSet, Replacing};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::pipeline::op_of;
@@ -66,24 +66,28 @@ impl CreateKey {
         Ok(owner.id)
     }
 
-    /// The changes and the act that give the rights, if there are any to be given.
+    /// The changes and the entries that give the rights, if there are any to be given. They are the first policy of the key,
+    /// and rest on what the caller holds on its ring.
     async fn give_rights(
         &self,
         view: &View<'_>,
         record: &Arc<KeyRecord>,
-    ) -> Result<Option<(Vec<Change>, Act)>, ServiceError> {
+    ) -> Result<Option<(Vec<Change>, Vec<Note>)>, ServiceError> {
         let Some(rights) = self.rights.as_ref().filter(|rights| !rights.grants.is_empty()) else {
             return Ok(None);
         };
-        let permit = view.may(Action::DelegateGrant, record).await.map_err(|error| match error.kind() {
+        let permit = view.may(Action::PutKeyPolicy, record).await.map_err(|error| match error.kind() {
             ErrorKind::Denied | ErrorKind::NotFound => {
-                let message = "you may create a key there, and give nobody rights on it";
+                let message = "you may create a key there, and set no policy on it";
                 ServiceError::new(ErrorKind::Denied, message).caused_by(error)
             }
             _ => error,
         })?;
-        let (changes, _) = rights.give(view, record, Vec::new()).await?;
-        Ok(Some((changes, Act { op: op_of(Action::DelegateGrant), policy: permit.policy_digest() })))
+        let Replacing { changes, acts, .. } = rights.replace(view, &permit, record, Vec::new()).await?;
+        let act = Act { op: op_of(Action::PutKeyPolicy), policy: permit.policy_digest() };
+        let mut notes = vec![Note { act: Some(act), key: Some(record.key.id), ..Note::default() }];
+        notes.extend(acts);
+        Ok(Some((changes, notes)))
     }
 
     fn check(&self, view: &View<'_>, protection: Protection) -> Result<(), ServiceError> {
@@ -188,10 +192,9 @@ impl Operation for CreateKey {
             key: Key { revision: 1, ..key },
             versions: vec![KeyVersion { revision: 1, ..version }],
         };
-        let Some((given, act)) = rights else { return Ok(Staged::changing(record, changes, note)) };
+        let Some((given, acts)) = rights else { return Ok(Staged::changing(record, changes, note)) };
         changes.extend(given);
-        let giving = Note { act: Some(act), key: Some(id), ..Note::default() };
-        Ok(Staged::of_many(record, changes, vec![note, giving]))
+        Ok(Staged::changing(record, changes, note).with_acts(acts))
     }
 }
 

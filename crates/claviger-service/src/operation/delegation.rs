@@ -1,17 +1,14 @@
 //! Grants on one key, given and taken by an application that administers it on a relaxed ring, and given up by those who
-//! have them.
-
-use std::sync::Arc;
+//! have them. What is given so rests on what the giver has.
 
 use claviger_access::separation::check_delegation;
-use claviger_access::{Decision, RequestContext};
 use claviger_core::change::{Change, Subject};
-use claviger_core::grant::{Conditions, Grant, Selector};
+use claviger_core::grant::{Basis, Conditions, EndedBy, Grant, GrantOrigin, Selector};
 use claviger_core::key::{Key, KeyRecord};
-use claviger_core::permit::Permit;
+use claviger_core::lineage::{Delegation, Judge, Lineage, Wanted};
+use claviger_core::permit::{Permit, Rule};
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::principal::{Principal, Standing};
-use claviger_core::target::Target;
 use claviger_core::{Action, GrantId, KeyId, Purpose};
 
 use super::create_grant::Terms;
@@ -22,7 +19,8 @@ use crate::pipeline::submission::{Note, reference};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
 
-/// Passes rights on one key on: none that the caller does not have himself, without conditions.
+/// Passes rights on one key on: none that the caller does not have, under the same conditions at least. They rest on the
+/// grants by which the caller has them, and end with these.
 #[derive(Debug)]
 pub struct DelegateGrant {
     /// The key.
@@ -52,7 +50,7 @@ impl Operation for DelegateGrant {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
         let record = view.record()?;
         // What is out of use, or waits for its material or its end, is delegated to nobody.
         record.processing(record.key.primary, view.now)?;
@@ -63,23 +61,31 @@ impl Operation for DelegateGrant {
             None => None,
         };
         check_delegation(&principal, record.ring.policy.separation, &self.operations)?;
-        holds_all(view, record, &self.operations).await?;
+        let holdings = Holdings::of_caller(view, record).await?;
+        let basis =
+            holdings.judge(view).basis(permit, &self.operations, &self.conditions, GrantOrigin::Direct)?;
         let terms = Terms {
             operations: &self.operations,
             conditions: &self.conditions,
             reason: &self.reason,
             name: self.name.as_deref(),
             retiring,
+            basis,
+            origin: GrantOrigin::Direct,
         };
         let selector = Selector::Key(record.key.id);
         if let Some(name) = &self.name {
             let operations = terms.operations();
+            // The same on the same basis: it is honoured for as long as what would be given now.
             let same = |grant: &Grant| {
                 grant.name.as_ref() == Some(name)
                     && grant.selector == selector
                     && grant.retiring == retiring
                     && grant.operations == operations
                     && grant.conditions == self.conditions
+                    && grant.conditions.until.is_none_or(|until| view.now < until)
+                    && (grant.created_by, grant.origin) == (view.caller.principal().id, terms.origin)
+                    && grant.basis == terms.basis
             };
             let filter = GrantFilter { principal: Some(principal.id), ..on_key(record.key.id) };
             if let Some(found) = view.all_grants(filter).await?.into_iter().find(same) {
@@ -88,6 +94,61 @@ impl Operation for DelegateGrant {
         }
         let (grant, changes, note) = terms.give(view, &principal, selector, &record.ring)?;
         Ok(Staged::changing(grant, changes, note))
+    }
+}
+
+/// What the caller holds on a key and its ring, with what that rests on: what can be passed on.
+pub(super) struct Holdings {
+    held: Vec<Grant>,
+    lineage: Lineage,
+    selector: Selector,
+}
+
+impl Holdings {
+    /// Those of the caller on that key, which may be about to be made.
+    pub(super) async fn of_caller(view: &View<'_>, record: &KeyRecord) -> Result<Self, ServiceError> {
+        let (caller, key, ring) = (view.caller.principal().id, record.key.id, record.ring.id);
+        let held = view.store().list_grants_for(caller, Some(key), ring).await?;
+        let lineage = match Wanted::of(&held) {
+            Some(wanted) => view.store().load_lineage(wanted).await?,
+            None => Lineage::default(),
+        };
+        Ok(Self { held, lineage: lineage.with_ring(key, ring), selector: Selector::Key(key) })
+    }
+
+    pub(super) fn judge(&self, view: &View<'_>) -> Delegator<'_> {
+        Delegator { holdings: self, judge: self.lineage.judge(view.now) }
+    }
+}
+
+/// Says what rights that the caller passes on rest on.
+pub(super) struct Delegator<'a> {
+    holdings: &'a Holdings,
+    judge: Judge<'a>,
+}
+
+impl Delegator<'_> {
+    /// What such a grant rests on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`] where the caller does not have as much, for as long, or has it by too long a chain.
+    pub(super) fn basis(
+        &mut self,
+        permit: &Permit,
+        operations: &[Action],
+        conditions: &Conditions,
+        origin: GrantOrigin,
+    ) -> Result<Basis, ServiceError> {
+        let permitted_by = match permit.rule() {
+            Rule::Grant(id) => Some(id),
+            Rule::Role(_) | Rule::Standing(_) => None,
+        };
+        let selector = self.holdings.selector;
+        let wanted = Delegation { selector, operations, conditions, origin, permitted_by };
+        let chosen = self.judge.choose(permit.principal(), &self.holdings.held, &wanted);
+        let mut basis = chosen.map_err(|short| ServiceError::new(ErrorKind::Denied, short.to_string()))?;
+        basis.sort_unstable();
+        Ok(Basis::Grants(basis))
     }
 }
 
@@ -121,154 +182,14 @@ fn fits(key: &Key, operations: &[Action], conditions: &Conditions) -> Result<(),
 }
 
 /// A principal that a grant names. Those who give grants may know whether there is one.
-async fn named_in_grant(view: &View<'_>, principal: &PrincipalRef) -> Result<Principal, ServiceError> {
+pub(super) async fn named_in_grant(
+    view: &View<'_>,
+    principal: &PrincipalRef,
+) -> Result<Principal, ServiceError> {
     view.state.principal(principal).await.map_err(|error| match error.kind() {
         ErrorKind::NotFound => error.because_of(Obstacle::NoPrincipal),
         _ => error,
     })
-}
-
-/// What one of many grants gives.
-#[derive(Clone, Debug)]
-pub struct NewGrant {
-    /// To whom.
-    pub principal: PrincipalRef,
-    /// Which actions.
-    pub operations: Vec<Action>,
-    /// Under which conditions.
-    pub conditions: Conditions,
-    /// Its name, which begins with the prefix of the set.
-    pub name: String,
-}
-
-/// Grants on one key that are given together.
-#[derive(Debug)]
-pub struct GrantSet {
-    /// What the names of the set begin with.
-    pub prefix: &'static str,
-    /// What there shall be.
-    pub grants: Vec<NewGrant>,
-    /// Why.
-    pub reason: String,
-}
-
-/// Most grants of a set.
-const MOST: usize = 500;
-
-impl GrantSet {
-    /// The changes that give what is not among the `old` ones on that key, and those of them that are not in the set.
-    pub(super) async fn give(
-        &self,
-        view: &View<'_>,
-        record: &Arc<KeyRecord>,
-        mut old: Vec<Grant>,
-    ) -> Result<(Vec<Change>, Vec<Grant>), ServiceError> {
-        if self.grants.len() > MOST {
-            return Err(ServiceError::invalid(format!("at most {MOST} grants are given at once")));
-        }
-        let selector = Selector::Key(record.key.id);
-        old.retain(|grant| {
-            grant.selector == selector
-                && grant.name.as_ref().is_some_and(|name| name.starts_with(self.prefix))
-        });
-        let mut changes = Vec::new();
-        for new in &self.grants {
-            let principal = named_in_grant(view, &new.principal).await?;
-            check_delegation(&principal, record.ring.policy.separation, &new.operations)?;
-            holds_all(view, record, &new.operations).await?;
-            let terms = Terms {
-                operations: &new.operations,
-                conditions: &new.conditions,
-                reason: &self.reason,
-                name: Some(&new.name),
-                retiring: None,
-            };
-            let operations = terms.operations();
-            let same = |grant: &Grant| {
-                grant.principal == principal.id
-                    && grant.name.as_ref() == Some(&new.name)
-                    && grant.operations == operations
-                    && grant.conditions == new.conditions
-            };
-            match old.iter().position(same) {
-                Some(at) => drop(old.swap_remove(at)),
-                None => add(&mut changes, terms.give(view, &principal, selector, &record.ring)?.1),
-            }
-        }
-        Ok((changes, old))
-    }
-}
-
-/// Replaces a set of grants on one key, all at once: those whose names begin with its prefix go, the given ones come. What
-/// stays the same is left alone.
-#[derive(Debug)]
-pub struct ReplaceDelegatedGrants {
-    /// The key.
-    pub key: KeyRef,
-    /// What there shall be.
-    pub set: GrantSet,
-}
-
-impl Operation for ReplaceDelegatedGrants {
-    type Output = ();
-
-    fn action(&self) -> Action {
-        Action::DelegateGrant
-    }
-
-    fn target(&self) -> TargetRef<'_> {
-        TargetRef::Key(&self.key)
-    }
-
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<()>, ServiceError> {
-        let record = view.record()?;
-        let old = view.all_grants(on_key(record.key.id)).await?;
-        let (mut changes, old) = self.set.give(view, record, old).await?;
-        let mut subjects = Vec::new();
-        for grant in old {
-            subjects.push(Subject::Grant(grant.id, grant.principal));
-            changes.push(Change::PutGrant(Grant { standing: Standing::Revoked, ..grant }));
-        }
-        if subjects.is_empty() {
-            return Ok(Staged::changing((), changes, view.note()));
-        }
-        Ok(Staged::tightening((), changes, subjects, view.note()))
-    }
-}
-
-/// Adds changes, each row once: grants of a set share their ring, and often their principal.
-fn add(changes: &mut Vec<Change>, more: Vec<Change>) {
-    for change in more {
-        if !changes.contains(&change) {
-            changes.push(change);
-        }
-    }
-}
-
-/// Does the caller have each of these rights on the key, whatever a call says of itself?
-async fn holds_all(
-    view: &View<'_>,
-    record: &Arc<KeyRecord>,
-    operations: &[Action],
-) -> Result<(), ServiceError> {
-    let target = Target::Key(Arc::clone(record));
-    let caller = view.caller;
-    let grants =
-        view.store().list_grants_for(caller.principal().id, Some(record.key.id), record.ring.id).await?;
-    let request = RequestContext::at(view.now);
-    let holds = |action: Action| {
-        let decision = view.authorizer.decide(caller, action, &target, &grants, &request);
-        matches!(&decision, Decision::Permit { .. } if decision.is_unconditional())
-    };
-    // To give up what one was given is nothing that one must have oneself.
-    let missing = operations.iter().find(|action| **action != Action::RetireGrant && !holds(**action));
-    match missing {
-        None => Ok(()),
-        Some(missing) => {
-            let message = format!("you may pass on what you may do yourself, which `{missing}` is not");
-            Err(ServiceError::new(ErrorKind::Denied, message))
-        }
-    }
 }
 
 fn on_key(key: KeyId) -> GrantFilter {
@@ -282,6 +203,8 @@ pub struct ReadKeyGrants {
     pub key: KeyRef,
     /// Only to this principal.
     pub principal: Option<PrincipalRef>,
+    /// Only what the key's policy gives, to whomever.
+    pub of_policy: bool,
     /// Which page.
     pub page: Page<GrantId>,
 }
@@ -298,7 +221,7 @@ impl Operation for ReadKeyGrants {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
-        let mut filter = on_key(view.record()?.key.id);
+        let mut filter = GrantFilter { of_policy: self.of_policy, ..on_key(view.record()?.key.id) };
         if let Some(principal) = &self.principal {
             filter.principal = Some(view.state.principal(principal).await?.id);
         }
@@ -331,7 +254,7 @@ impl Operation for WithdrawDelegatedGrant {
         let key = view.record()?.key.id;
         let found = view.store().find_grant(self.grant).await?;
         let on_key = found.filter(|grant| grant.selector == Selector::Key(key));
-        end(view, on_key)
+        end(view, on_key, EndedBy::Revocation)
     }
 }
 
@@ -368,17 +291,17 @@ impl Operation for RetireGrant {
             let message = "the grant does not let its holder give it up, and names another to do so";
             return Err(ServiceError::new(ErrorKind::Denied, message));
         }
-        end(view, Some(grant))
+        end(view, Some(grant), EndedBy::Retirement)
     }
 }
 
 /// Ends a grant in standing; what is not there, or ended before, is not found.
-fn end(view: &View<'_>, grant: Option<Grant>) -> Result<Staged<Grant>, ServiceError> {
+fn end(view: &View<'_>, grant: Option<Grant>, by: EndedBy) -> Result<Staged<Grant>, ServiceError> {
     let grant =
         grant.filter(|grant| grant.standing == Standing::Active).ok_or_else(ServiceError::not_found)?;
     let note =
         Note { reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]), ..view.note() };
-    let ended = Grant { standing: Standing::Revoked, ..grant };
+    let ended = grant.ended(by, view.now);
     let output = Grant { revision: ended.revision + 1, ..ended.clone() };
     let subjects = vec![Subject::Grant(ended.id, ended.principal)];
     Ok(Staged::tightening(output, vec![Change::PutGrant(ended)], subjects, note))

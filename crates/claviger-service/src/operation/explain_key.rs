@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use claviger_access::Explanation;
 use claviger_core::grant::Grant;
+use claviger_core::lineage::Verdict;
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::principal::{Principal, Standing};
@@ -34,7 +35,7 @@ impl Operation for ExplainKey {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         let record = view.record()?;
-        let mut grants: BTreeMap<PrincipalId, Vec<Grant>> = BTreeMap::new();
+        let mut on_key = BTreeMap::new();
         let filters = [
             GrantFilter { key: Some(record.key.id), ..GrantFilter::default() },
             GrantFilter { ring: Some(record.ring.id), ..GrantFilter::default() },
@@ -45,12 +46,17 @@ impl Operation for ExplainKey {
                 let found = view.store().list_grants(filter.clone(), page.clone()).await?;
                 let Some(last) = found.last().map(|grant| grant.id) else { break };
                 page.after = Some(last);
-                for grant in found {
-                    let of = grants.entry(grant.principal).or_default();
-                    if !of.iter().any(|known| known.id == grant.id) {
-                        of.push(grant);
-                    }
-                }
+                on_key.extend(found.into_iter().map(|grant| (grant.id, grant)));
+            }
+        }
+        let mut grants: BTreeMap<PrincipalId, Vec<Grant>> = BTreeMap::new();
+        let on_key: Vec<_> = on_key.into_values().collect();
+        let verdicts = view.verdicts(&on_key).await?;
+        for (mut grant, verdict) in on_key.into_iter().zip(verdicts) {
+            if let Verdict::Honoured(honoured) = verdict {
+                // What is shown is when it ends, by itself or with what it rests on.
+                grant.conditions.until = honoured.until;
+                grants.entry(grant.principal).or_default().push(grant);
             }
         }
         let mut candidates = Vec::new();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use claviger_core::alias::{Alias, AliasName};
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::KeyRecord;
+use claviger_core::lineage::Verdict;
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{AliasFilter, GrantFilter, KeyFilter, Page};
 use claviger_core::principal::Principal;
@@ -162,6 +163,8 @@ pub struct NamedGrant {
     pub principal: Name,
     /// Who else may end it.
     pub retiring: Option<Name>,
+    /// Whether it is honoured, until when, or what ended it.
+    pub verdict: Verdict,
 }
 
 /// Grants with the names of those in them.
@@ -173,12 +176,13 @@ pub(super) async fn named(view: &View<'_>, grants: Vec<Grant>) -> Result<Vec<Nam
         let found = view.store().find_principal(id).await?;
         names.insert(id, found.ok_or_else(ServiceError::not_found)?.name);
     }
-    let named = |grant: Grant| {
+    let verdicts = view.verdicts(&grants).await?;
+    let named = |(grant, verdict): (Grant, Verdict)| {
         let principal = names.get(&grant.principal)?.clone();
         let retiring = grant.retiring.and_then(|id| names.get(&id).cloned());
-        Some(NamedGrant { grant, principal, retiring })
+        Some(NamedGrant { grant, principal, retiring, verdict })
     };
-    Ok(grants.into_iter().filter_map(named).collect())
+    Ok(grants.into_iter().zip(verdicts).filter_map(named).collect())
 }
 
 /// At most `wanted` keys of a ring behind `after` that are not destroyed.
@@ -215,7 +219,7 @@ pub(super) struct Reach(BTreeMap<Name, (KeyRingId, Part)>);
 impl Reach {
     pub(super) async fn of(view: &View<'_>) -> Result<Self, ServiceError> {
         let filter = GrantFilter { principal: Some(view.caller.principal().id), ..GrantFilter::default() };
-        let mut grants = view.all_grants(filter).await?;
+        let mut grants = view.state.honoured(view.all_grants(filter).await?, view.now).await?.grants;
         grants.retain(|grant| grant.conditions.until.is_none_or(|until| view.now < until));
         let selected: BTreeSet<_> = grants.into_iter().map(|grant| grant.selector).collect();
         let mut reach = BTreeMap::new();

@@ -20,6 +20,7 @@ mod granted;
 mod import_material;
 mod import_token;
 mod initialize;
+mod put_key_policy;
 mod read_grant;
 mod read_import_parameters;
 mod read_key;
@@ -58,10 +59,7 @@ pub use create_grant::{CreateGrant, GrantOn};
 pub use create_key::CreateKey;
 pub use create_principal::CreatePrincipal;
 pub use create_ring::CreateRing;
-pub use delegation::{
-    DelegateGrant, GrantSet, NewGrant, ReadKeyGrants, ReplaceDelegatedGrants, RetireGrant,
-    WithdrawDelegatedGrant,
-};
+pub use delegation::{DelegateGrant, ReadKeyGrants, RetireGrant, WithdrawDelegatedGrant};
 pub use describe_uses::{DescribeUses, Described};
 pub use destroy_key::{CancelDestroy, DestroyKey, ScheduleDestroy};
 pub use explain_key::ExplainKey;
@@ -70,7 +68,8 @@ pub use granted::{
 };
 pub use import_material::{ImportMaterial, MaterialImported};
 pub use initialize::{FirstPrincipal, Initialize};
-pub use read_grant::{ListGrants, ReadGrant};
+pub use put_key_policy::{GrantSet, NewGrant, PutKeyPolicy};
+pub use read_grant::{JudgedGrant, ListGrants, ReadGrant};
 pub use read_import_parameters::{ImportParameters, ReadImportParameters};
 pub use read_key::{KeyFilterRef, ListKeys, ReadKey};
 pub use read_last_use::ReadLastUse;
@@ -147,6 +146,16 @@ impl<T> Staged<T> {
     /// A result with the changes that make it true, and several entries.
     pub(crate) fn of_many(output: T, changes: Vec<Change>, notes: Vec<Note>) -> Self {
         Self { output, changes, tightens: Vec::new(), notes: Notes::Many(notes), other: None }
+    }
+
+    /// The same, with an entry for each further act behind its own.
+    pub(crate) fn with_acts(self, acts: Vec<Note>) -> Self {
+        if acts.is_empty() {
+            return self;
+        }
+        let mut notes = self.notes.as_slice().to_vec();
+        notes.extend(acts);
+        Self { notes: Notes::Many(notes), ..self }
     }
 
     /// The same, resting on another key as well: what takes its ground away takes this call's.

@@ -1,6 +1,7 @@
 //! Reads grants.
 
 use claviger_core::grant::Grant;
+use claviger_core::lineage::Verdict;
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::{Action, GrantId};
@@ -11,6 +12,15 @@ use crate::pipeline::submission::{Note, reference};
 use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
 
+/// A grant, and whether it is honoured.
+#[derive(Clone, Debug)]
+pub struct JudgedGrant {
+    /// The grant.
+    pub grant: Grant,
+    /// Whether it is honoured, until when, or what ended it.
+    pub verdict: Verdict,
+}
+
 /// Reads a grant.
 #[derive(Debug)]
 pub struct ReadGrant {
@@ -19,7 +29,7 @@ pub struct ReadGrant {
 }
 
 impl Operation for ReadGrant {
-    type Output = Grant;
+    type Output = JudgedGrant;
 
     fn action(&self) -> Action {
         Action::ReadGrant
@@ -29,15 +39,22 @@ impl Operation for ReadGrant {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<JudgedGrant>, ServiceError> {
         let grant = view.store().find_grant(self.grant).await?.ok_or_else(ServiceError::not_found)?;
         let note =
             Note { reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]), ..view.note() };
-        Ok(Staged::reading(grant, note))
+        let judged = judged(view, vec![grant]).await?.pop().ok_or_else(ServiceError::not_found)?;
+        Ok(Staged::reading(judged, note))
     }
 }
 
-/// Lists grants in the order of their identifiers.
+async fn judged(view: &View<'_>, grants: Vec<Grant>) -> Result<Vec<JudgedGrant>, ServiceError> {
+    let verdicts = view.verdicts(&grants).await?;
+    let both = grants.into_iter().zip(verdicts);
+    Ok(both.map(|(grant, verdict)| JudgedGrant { grant, verdict }).collect())
+}
+
+/// Lists grants in the order of their identifiers; those that ended with what they rested on too.
 #[derive(Debug)]
 pub struct ListGrants {
     /// Only to this principal.
@@ -53,7 +70,7 @@ pub struct ListGrants {
 }
 
 impl Operation for ListGrants {
-    type Output = Vec<Grant>;
+    type Output = Vec<JudgedGrant>;
 
     fn action(&self) -> Action {
         Action::ReadGrant
@@ -63,7 +80,7 @@ impl Operation for ListGrants {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Grant>>, ServiceError> {
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         let mut filter = GrantFilter { with_revoked: self.with_revoked, ..GrantFilter::default() };
         if let Some(principal) = &self.principal {
             filter.principal = Some(view.state.principal(principal).await?.id);
@@ -74,6 +91,7 @@ impl Operation for ListGrants {
         if let Some(ring) = &self.ring {
             filter.ring = Some(view.state.ring(ring).await?.id);
         }
-        Ok(Staged::reading(view.store().list_grants(filter, self.page.clone()).await?, view.note()))
+        let grants = view.store().list_grants(filter, self.page.clone()).await?;
+        Ok(Staged::reading(judged(view, grants).await?, view.note()))
     }
 }

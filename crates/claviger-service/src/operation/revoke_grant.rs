@@ -1,7 +1,7 @@
 //! Withdraws a grant.
 
 use claviger_core::change::{Change, Subject};
-use claviger_core::grant::Grant;
+use claviger_core::grant::{EndedBy, Grant};
 use claviger_core::permit::Permit;
 use claviger_core::principal::Standing;
 use claviger_core::{Action, GrantId};
@@ -37,7 +37,7 @@ impl Operation for RevokeGrant {
         if grant.standing == Standing::Revoked {
             return Ok(Staged::reading(grant, note));
         }
-        let revoked = Grant { standing: Standing::Revoked, ..grant };
+        let revoked = grant.ended(EndedBy::Revocation, view.now);
         let output = Grant { revision: revoked.revision + 1, ..revoked.clone() };
         let subjects = vec![Subject::Grant(revoked.id, revoked.principal)];
         Ok(Staged::tightening(output, vec![Change::PutGrant(revoked)], subjects, note))

@@ -13,12 +13,12 @@ pub(crate) mod sequencer;
 mod session;
 pub(crate) mod submission;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use claviger_access::authz::admits;
 use claviger_access::{Caller, Decision, Denial, RequestContext};
 use claviger_audit::op::{Op, Outcome};
-use claviger_core::change::Footing;
+use claviger_core::change::{Chain, Footing};
 use claviger_core::principal::Principal;
 use claviger_core::receipt::Receipt;
 use claviger_core::target::Target;
@@ -32,7 +32,7 @@ use submission::{NotCommitted, Note, Notes, Submission, Telling, Told};
 use crate::error::{ErrorKind, ServiceError};
 use crate::operation::{Call, Operation, Released, Staged};
 use crate::road::Road;
-use crate::state::{Good, LiveKey};
+use crate::state::{Good, LiveKey, Rights};
 use crate::view::View;
 
 /// How often a call runs again when others were faster.
@@ -131,7 +131,7 @@ impl Road {
             ..Footing::default()
         };
         let outcome = match decided {
-            Ok(Decided { permit, target, live }) => {
+            Ok(Decided { permit, target, live, chain }) => {
                 telling.policy = Some(permit.policy_digest());
                 footing.key = target.key_id();
                 footing.ring = target.ring_id();
@@ -145,11 +145,14 @@ impl Road {
                     idempotency_key: call.idempotency_key.as_deref(),
                     log: &self.log,
                     system: &self.facts,
+                    further: Mutex::default(),
                 };
-                call.operation.run(&permit, &view).await.map_err(|error| {
+                let outcome = call.operation.run(&permit, &view).await.map_err(|error| {
                     let note = Note { outcome: Told(outcome_of(error.kind())), ..view.note() };
                     Refused { error: error.about(note.key), note }
-                })
+                });
+                footing.chain = Chain::join(chain, view.into_further());
+                outcome
             }
             Err(refused) => Err(refused),
         };
@@ -214,9 +217,10 @@ impl Road {
             .map_err(|error| Refused::told(error, Note::default()))?;
         if let Some(key) = target.key_id() {
             let remembered = self.state.remembered(&(caller.credential_id(), action, key), epoch);
-            if let Some(permit) = remembered.and_then(|kept| kept.thing.permit(caller, action, &target, now))
+            if let Some(kept) = remembered
+                && let Some(permit) = kept.thing.permit(caller, action, &target, now)
             {
-                return Ok(Decided { permit, target, live });
+                return Ok(Decided { permit, target, live, chain: kept.chain() });
             }
         }
         self.decide_anew(caller, call, target, live, now).await
@@ -234,12 +238,12 @@ impl Road {
         let key = target.key_id();
         let note = Note { key, ..Note::default() };
         let (sequence, good_at) = (self.state.fence.sequence(), self.state.fence.epoch());
-        let grants = match target.ring_id() {
-            Some(ring) => self.state.store.list_grants_for(caller.principal().id, key, ring).await,
-            None => Ok(Vec::new()),
+        let rights = match target.ring_id() {
+            Some(ring) => self.state.rights(caller.principal().id, key, ring, now).await,
+            None => Ok(Rights::default()),
         };
-        let grants = grants.map_err(|error| Refused::told(error.into(), note.clone()))?;
-        let mut decision = None;
+        let rights = rights.map_err(|error| Refused::told(error.into(), note.clone()))?;
+        let (mut decision, mut chain) = (None, None);
         let mut contexts = call.operation.contexts().peekable();
         let empty = contexts.peek().is_none().then_some(&NO_CONTEXT);
         for context in contexts.chain(empty) {
@@ -247,11 +251,12 @@ impl Road {
                 context.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             let request = RequestContext { now, context: &pairs };
             // Every item must be permitted; one decision that depends on no context stands for all.
-            match self.authorizer.decide(caller, action, &target, &grants, &request) {
+            match rights.decide(&self.authorizer, caller, action, &target, &request) {
                 Decision::Deny(denial) => return Err(Refused::by_policy(denial, note)),
-                permit @ Decision::Permit { .. } => {
-                    let unconditional = permit.is_unconditional();
-                    decision = Some(permit);
+                permitted @ Decision::Permit { .. } => {
+                    let unconditional = permitted.is_unconditional();
+                    chain = Chain::join(chain, permitted.permit().and_then(|permit| rights.chain(permit)));
+                    decision = Some(permitted);
                     if unconditional {
                         break;
                     }
@@ -267,12 +272,13 @@ impl Road {
                 credential: Some(caller.credential_id()),
                 key: Some(key),
                 ring: target.ring_id(),
+                chain: chain.clone(),
                 ..Footing::default()
             };
             let kept = Arc::new(Good::new(cacheable, footing, good_at));
             self.state.remember((caller.credential_id(), action, key), kept, sequence);
         }
-        Ok(Decided { permit, target, live })
+        Ok(Decided { permit, target, live, chain })
     }
 }
 
@@ -281,6 +287,8 @@ struct Decided {
     permit: claviger_core::permit::Permit,
     target: Target,
     live: Option<Arc<Good<LiveKey>>>,
+    /// What the permit depends on that was passed on.
+    chain: Option<Arc<Chain>>,
 }
 
 /// A call that may not.

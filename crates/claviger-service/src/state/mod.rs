@@ -6,6 +6,7 @@
 
 mod known;
 mod live;
+mod rights;
 mod subjects;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use claviger_access::Cacheable;
 use claviger_audit::identity::SubjectKey;
-use claviger_core::change::{Change, Footing};
+use claviger_core::change::{Chain, Change, Footing};
 use claviger_core::key::KeyRing;
 use claviger_core::port::{Provider, Store};
 use claviger_core::principal::Principal;
@@ -25,6 +26,7 @@ use quick_cache::sync::Cache;
 
 pub(crate) use known::{Known, access_key_label};
 pub(crate) use live::LiveKey;
+pub(crate) use rights::Rights;
 use subjects::Subjects;
 
 use crate::error::{ErrorKind, ServiceError};
@@ -63,6 +65,11 @@ pub(crate) struct Good<T> {
 impl<T> Good<T> {
     pub(crate) fn new(thing: T, footing: Footing, epoch: u64) -> Self {
         Self { thing, footing, epoch: AtomicU64::new(epoch) }
+    }
+
+    /// What the right depends on that was passed on, where it was.
+    pub(crate) fn chain(&self) -> Option<Arc<Chain>> {
+        self.footing.chain.clone()
     }
 
     /// Is it good as of `epoch`? If so it is from now on.

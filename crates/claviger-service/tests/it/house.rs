@@ -79,6 +79,14 @@ impl House {
     }
 
     pub(crate) async fn build_with(fence_off: bool) -> Self {
+        Self::build_among(fence_off, Vec::new()).await
+    }
+
+    /// The same with more people and applications.
+    pub(crate) async fn build_among(
+        fence_off: bool,
+        more: Vec<(String, PrincipalKind, Option<Role>)>,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (provider, sealed_root) = SoftwareProvider::create(&unlock()).unwrap();
         let clock = TestClock::default();
@@ -92,14 +100,16 @@ impl House {
             ("stranger", PrincipalKind::Workload, None),
         ];
         let expires_at = house.clock.now().after(DAY * 3650);
-        let principals = everyone.map(|(name, kind, role)| FirstPrincipal {
+        let everyone = everyone.map(|(name, kind, role)| (name.to_owned(), kind, role));
+        let principals = everyone.into_iter().chain(more).map(|(name, kind, role)| FirstPrincipal {
             name: name.parse().unwrap(),
             kind,
             role,
-            certificate: certificate_of(name),
+            certificate: certificate_of(&name),
             expires_at,
         });
-        house.road.perform_for_house(system(), Initialize { principals: principals.into() }).await.unwrap();
+        let principals = principals.collect();
+        house.road.perform_for_house(system(), Initialize { principals }).await.unwrap();
         house
     }
 

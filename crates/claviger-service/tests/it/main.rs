@@ -4,7 +4,9 @@
 
 mod access_keys;
 mod alias;
+mod chains;
 mod clock;
+mod delegation;
 mod destruction;
 mod evidence;
 mod house;

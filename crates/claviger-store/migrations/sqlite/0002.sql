@@ -65,3 +65,49 @@ CREATE INDEX grants_on_ring ON grants (principal, ring) WHERE ring IS NOT NULL A
 CREATE INDEX grants_of_ring ON grants (principal, of_ring) WHERE standing = 'active';
 CREATE INDEX grants_administering ON grants (of_ring) WHERE administers = 1 AND standing = 'active';
 CREATE INDEX principal_with_roles ON principal (standing) WHERE roles <> '';
+
+-- ---- Rights that were passed on ----
+--
+-- They end with what they rest on.
+--
+-- By which way a grant was given: one by one, or by a key policy.
+ALTER TABLE grants ADD COLUMN origin TEXT NOT NULL DEFAULT 'direct';
+-- The grants that it rests on, one identifier after the other; without a value for what was given under a role.
+ALTER TABLE grants ADD COLUMN rests_on BLOB CHECK (length(rests_on) % 16 = 0);
+-- How and when it was ended.
+ALTER TABLE grants ADD COLUMN ended TEXT;
+ALTER TABLE grants ADD COLUMN ended_at INTEGER CHECK ((ended IS NULL) = (ended_at IS NULL));
+
+-- What one key policy gave.
+CREATE INDEX grants_of_policy ON grants (key, id) WHERE origin = 'key_policy' AND standing = 'active';
+
+UPDATE grants SET origin = 'key_policy'
+    WHERE key IS NOT NULL AND name GLOB 'key-policy/*'
+    AND created_by IN (SELECT id FROM principal WHERE kind = 'workload');
+
+-- On what the grants of applications rest was not written down: on what their givers had before, of what they still have. The
+-- oldest of it, 16 on the key and 16 on its ring. Where that does not cover a grant, the grant is not honoured any more.
+CREATE INDEX grants_given_before ON grants (principal, key, created_at, id) WHERE key IS NOT NULL AND standing = 'active';
+CREATE INDEX grants_given_before_on_ring ON grants (principal, ring, created_at, id) WHERE ring IS NOT NULL AND standing = 'active';
+
+UPDATE grants SET rests_on = (
+    SELECT unhex(coalesce(group_concat(hex(id), ''), '')) FROM (
+        SELECT * FROM (
+            SELECT basis.id FROM grants AS basis
+            WHERE basis.principal = grants.created_by AND basis.key = grants.key AND basis.standing = 'active'
+                AND basis.key IS NOT NULL AND basis.created_at < grants.created_at
+            ORDER BY basis.created_at, basis.id LIMIT 16
+        )
+        UNION ALL
+        SELECT * FROM (
+            SELECT basis.id FROM grants AS basis
+            WHERE basis.principal = grants.created_by AND basis.standing = 'active' AND basis.ring IS NOT NULL
+                AND basis.ring = grants.of_ring
+                AND basis.created_at < grants.created_at
+            ORDER BY basis.created_at, basis.id LIMIT 16
+        )
+    )
+) WHERE created_by IN (SELECT id FROM principal WHERE kind = 'workload');
+
+DROP INDEX grants_given_before;
+DROP INDEX grants_given_before_on_ring;

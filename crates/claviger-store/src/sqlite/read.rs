@@ -7,6 +7,7 @@ use claviger_core::alias::{Alias, AliasName};
 use claviger_core::change::{IdempotencyRecord, RingLife};
 use claviger_core::grant::Grant;
 use claviger_core::key::{Key, KeyRecord, KeyRing, Separation, State};
+use claviger_core::lineage::{Lineage, Wanted};
 use claviger_core::log_time::TimeRecord;
 use claviger_core::port::store::{
     AliasFilter, FenceDelta, GrantFilter, KeyFilter, LogId, MixedUse, Page, RootHead, ScheduledDestruction,
@@ -221,6 +222,13 @@ impl Store for SqliteStore {
             .read(move |connection| {
                 snapshot(connection, || grant::list_after(connection, &filter, page.after, page.limit))
             })
+            .await
+    }
+
+    async fn load_lineage(&self, wanted: Wanted) -> Result<Lineage, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| snapshot(connection, || grant::lineage(connection, wanted)))
             .await
     }
 

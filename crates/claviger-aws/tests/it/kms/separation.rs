@@ -4,7 +4,7 @@ use claviger_audit::op::{Op, Outcome};
 use claviger_core::Action;
 use claviger_core::grant::Conditions;
 use claviger_core::key::Event;
-use claviger_service::operation::{ChangeKeyState, CreateGrant, GrantOn, RingPatch, UpdateRing};
+use claviger_service::operation::{ChangeKeyState, CreateGrant, GrantOn, RevokeGrant, RingPatch, UpdateRing};
 use claviger_service::{KeyRef, PrincipalRef};
 use serde_json::json;
 
@@ -109,9 +109,10 @@ async fn a_policy_comes_with_its_key_or_neither_does() {
     let from = house.log_size().await;
     let key = house.create_key(json!({ "Policy": policy(APP) })).await;
     let told = house.told_since(from).await;
-    let [_, created, given] = &told[..] else { panic!("{told:?}") };
-    assert_eq!((created.op, given.op), (Op::CreateKey, Op::DelegateGrant));
-    assert!(created.key.is_some() && created.key == given.key && given.index == created.index + 1);
+    let [_, created, set, given] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((created.op, set.op, given.op), (Op::CreateKey, Op::PutKeyPolicy, Op::DelegateGrant));
+    assert!(created.key.is_some() && created.key == set.key && created.key == given.key);
+    assert_eq!((set.index, given.index), (created.index + 1, created.index + 2));
     house.ask_as(&house.app, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok();
     let kept = house.ask("GetKeyPolicy", json!({ "KeyId": key })).await.ok();
     assert!(kept["Policy"].as_str().unwrap().contains(APP), "{kept}");
@@ -144,4 +145,36 @@ async fn a_policy_comes_with_its_key_or_neither_does() {
     house.ask_as(&house.app, "CreateKey", create).await.refused("AccessDeniedException");
     assert_eq!(house.ask("ListKeys", json!({})).await.ok()["Keys"].as_array().unwrap().len(), 1);
     house.ask_as(&house.app, "CreateKey", json!({ "Tags": tags })).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_and_policies_show_only_what_is_honoured() {
+    let house = House::build().await;
+    let key = house.create_key(json!({})).await;
+    let on_key = |operations: Vec<Action>| CreateGrant {
+        principal: PrincipalRef::Name("app".parse().unwrap()),
+        on: GrantOn::Key(KeyRef::Id(key.parse().unwrap())),
+        operations,
+        conditions: Conditions::default(),
+        reason: "test".into(),
+        name: None,
+        retiring: None,
+    };
+    let all = vec![Action::Encrypt, Action::DelegateGrant, Action::ReadKeyGrants, Action::PutKeyPolicy];
+    let root = house.does("otto", on_key(all)).await;
+    // `app` passes on, one by one and by a policy, to the other application.
+    let other = "arn:aws:iam::000000000000:user/tool";
+    let single = json!({ "KeyId": key, "GranteePrincipal": other, "Operations": ["Encrypt"] });
+    let single = house.ask_as(&house.app, "CreateGrant", single).await.ok()["GrantId"].clone();
+    let put = json!({ "KeyId": key, "Policy": policy(other) });
+    house.ask_as(&house.app, "PutKeyPolicy", put).await.ok();
+    let listed = async || {
+        let grants = house.ask("ListGrants", json!({ "KeyId": key })).await.ok();
+        let policy = house.ask("GetKeyPolicy", json!({ "KeyId": key })).await.ok();
+        let shown = grants["Grants"].as_array().unwrap().iter().any(|grant| grant["GrantId"] == single);
+        (shown, policy["Policy"].as_str().unwrap().contains(other))
+    };
+    assert_eq!(listed().await, (true, true));
+    house.does("otto", RevokeGrant { grant: root.id }).await;
+    assert_eq!(listed().await, (false, false));
 }

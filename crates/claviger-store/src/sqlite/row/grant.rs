@@ -1,10 +1,14 @@
 //! Table `grants`.
 
+use std::collections::BTreeMap;
+
 use claviger_core::Action;
-use claviger_core::grant::{Conditions, Grant, Selector};
+use claviger_core::grant::{Basis, Conditions, Ending, Grant, Selector};
 use claviger_core::key::Separation;
+use claviger_core::lineage::{Lineage, MAX_DEPTH, Wanted};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, GrantFilter, MixedUse};
+use claviger_core::principal::Standing;
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 use minicbor::{Decoder, Encoder};
 use rusqlite::{Connection, Row, params};
@@ -18,7 +22,8 @@ const TABLE: &str = "grants";
 
 macro_rules! columns {
     () => {
-        "id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, created_at, standing, revision"
+        "id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, created_at, rests_on, origin, \
+         standing, ended, ended_at, revision"
     };
 }
 
@@ -82,6 +87,15 @@ pub(in crate::sqlite) fn list_after(
         );
         let by = params![after, limit, principal, filter.with_revoked, retiring.as_bytes()];
         return list(connection, sql, by, parse);
+    }
+    if let (Some(key), true) = (filter.key, filter.of_policy) {
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM grants INDEXED BY grants_of_policy WHERE key = ?3 AND id > ?1 AND origin = 'key_policy' \
+             AND standing = 'active' ORDER BY id LIMIT ?2"
+        );
+        return list(connection, sql, params![after, limit, key.as_bytes()], parse);
     }
     if let Some(key) = filter.key {
         let Some(stored) = super::key::find_by_id(connection, key)? else { return Ok(Vec::new()) };
@@ -212,7 +226,19 @@ fn parse(row: &Row<'_>) -> Result<Grant, StoreError> {
         retiring: columns.maybe(Columns::array)?.map(PrincipalId::from_bytes),
         created_by: PrincipalId::from_bytes(columns.array()?),
         created_at: columns.instant()?,
+        basis: match columns.maybe(Columns::bytes)? {
+            None => Basis::Role,
+            Some(bytes) => {
+                Basis::Grants(ids(bytes).ok_or_else(|| columns.damaged("these are no identifiers"))?)
+            }
+        },
+        origin: columns.word()?,
         standing: columns.word()?,
+        ending: match (columns.maybe(Columns::word)?, columns.maybe(Columns::instant)?) {
+            (Some(by), Some(at)) => Some(Ending { by, at }),
+            (None, None) => None,
+            _ => return Err(columns.damaged("ended without an instant, or the other way round")),
+        },
         revision: columns.count()?,
     };
     check(&grant).map_err(|reason| columns.damaged(reason))?;
@@ -225,10 +251,19 @@ fn check(grant: &Grant) -> Result<(), &'static str> {
     if operations.is_empty() || !operations.is_sorted_by(|a, b| a < b) || !operations.iter().all(grantable) {
         return Err("operations are such as can be granted, ascending, each once, at least one");
     }
+    if grant.ending.is_some() && grant.standing == Standing::Active {
+        return Err("an active grant was not ended");
+    }
     Ok(())
 }
 
-/// Writes a grant. What it gives to whom, and by whom, is fixed; it can be withdrawn.
+/// Identifiers, one after the other.
+fn ids(bytes: &[u8]) -> Option<Vec<GrantId>> {
+    let (ids, rest) = bytes.as_chunks::<16>();
+    rest.is_empty().then(|| ids.iter().copied().map(GrantId::from_bytes).collect())
+}
+
+/// Writes a grant. What it gives to whom, by whom, and what it rests on is fixed; it can be ended.
 pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<Applied, StoreError> {
     check(grant).map_err(|reason| refused(TABLE, reason))?;
     let stored = find_by_id(connection, grant.id)?;
@@ -236,8 +271,10 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
         return Ok(Applied::Conflict);
     }
     if let Some(stored) = stored {
-        let bound = |grant: &Grant| (grant.principal, grant.selector, grant.created_by, grant.created_at);
-        fixed(TABLE, bound(&stored) == bound(grant))?;
+        let bound = |grant: &Grant| {
+            (grant.principal, grant.selector, grant.created_by, grant.created_at, grant.origin)
+        };
+        fixed(TABLE, bound(&stored) == bound(grant) && stored.basis == grant.basis)?;
     }
     let (key, ring) = match &grant.selector {
         Selector::Key(key) => (Some(key.as_bytes()), None),
@@ -247,11 +284,11 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
     write(
         connection,
         "INSERT INTO grants (id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, \
-         created_at, standing, revision, of_ring, administers) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+         created_at, rests_on, origin, standing, ended, ended_at, revision, of_ring, administers) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
          ON CONFLICT (id) DO UPDATE SET operations = excluded.operations, conditions = excluded.conditions, \
-         reason = excluded.reason, standing = excluded.standing, revision = excluded.revision, \
-         administers = excluded.administers",
+         reason = excluded.reason, standing = excluded.standing, ended = excluded.ended, \
+         ended_at = excluded.ended_at, revision = excluded.revision, administers = excluded.administers",
         params![
             grant.id.as_bytes(),
             grant.principal.as_bytes(),
@@ -264,7 +301,11 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
             grant.retiring.as_ref().map(PrincipalId::as_bytes),
             grant.created_by.as_bytes(),
             micros(TABLE, grant.created_at)?,
+            rests_on(&grant.basis),
+            grant.origin.name(),
             grant.standing.name(),
+            grant.ending.map(|ending| ending.by.name()),
+            grant.ending.map(|ending| micros(TABLE, ending.at)).transpose()?,
             next_revision(TABLE, grant.revision)?,
             of_ring.as_bytes(),
             administers(grant),
@@ -278,6 +319,46 @@ fn ring_of(connection: &Connection, selector: Selector) -> Result<Option<KeyRing
         Selector::Key(key) => Ok(super::key::find_by_id(connection, key)?.map(|key| key.ring)),
         Selector::Ring(ring) => Ok(Some(ring)),
     }
+}
+
+fn rests_on(basis: &Basis) -> Option<Vec<u8>> {
+    match basis {
+        Basis::Role => None,
+        Basis::Grants(grants) => Some(grants.iter().flat_map(|id| *id.as_bytes()).collect()),
+    }
+}
+
+/// Most rows that are read to judge grants. What is behind them is not there, so that what rests on it is not honoured.
+const MOST_ANCESTORS: usize = 16_384;
+
+/// What grants rest on, as far as a right can be passed on.
+pub(in crate::sqlite) fn lineage(connection: &Connection, mut wanted: Wanted) -> Result<Lineage, StoreError> {
+    let mut found: BTreeMap<GrantId, Grant> = BTreeMap::new();
+    let mut next: Vec<_> = wanted.grants.iter().copied().collect();
+    for _ in 0..MAX_DEPTH {
+        let mut behind = Wanted::default();
+        for id in next {
+            if found.len() < MOST_ANCESTORS
+                && let Some(grant) = find_by_id(connection, id)?
+            {
+                behind.add(&grant);
+                found.insert(id, grant);
+            }
+        }
+        wanted.principals.append(&mut behind.principals);
+        wanted.keys.append(&mut behind.keys);
+        next = behind.grants.into_iter().filter(|id| !found.contains_key(id)).collect();
+    }
+    let mut active = Vec::new();
+    for id in wanted.principals {
+        let stored = super::principal::find_by_id(connection, id)?;
+        active.extend(stored.filter(|stored| stored.standing == Standing::Active).map(|stored| stored.id));
+    }
+    let mut rings = Vec::new();
+    for key in wanted.keys {
+        rings.extend(super::key::find_by_id(connection, key)?.map(|stored| (key, stored.ring)));
+    }
+    Ok(Lineage::new(found.into_values(), active, rings))
 }
 
 /// Conditions as CBOR (RFC 8949): `[[name, value, ...], [network, ...], until or null, [name, value, ...] or null]`.

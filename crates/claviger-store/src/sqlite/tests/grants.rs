@@ -1,9 +1,10 @@
 //! Grants, and what sets of changes expect of the rows around them.
 
 use claviger_core::change::{Change, Expectation, Row};
-use claviger_core::grant::{Conditions, Grant, Selector};
+use claviger_core::grant::{Basis, Conditions, EndedBy, Grant, GrantOrigin, Selector};
 use claviger_core::key::{KeyRing, RingPolicy, Separation};
-use claviger_core::port::store::{Applied, MixedUse};
+use claviger_core::lineage::{How, Wanted};
+use claviger_core::port::store::{Applied, GrantFilter, MixedUse, Page};
 use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
 use claviger_core::{Action, CredentialId, GrantId, KeyRingId, PrincipalId};
 
@@ -56,7 +57,10 @@ pub(super) fn grant(number: u8, principal: &Principal, selector: Selector, opera
         retiring: None,
         created_by: PrincipalId::from_bytes([9; 16]),
         created_at: at(1),
+        basis: Basis::Role,
+        origin: GrantOrigin::Direct,
         standing: Standing::Active,
+        ending: None,
         revision: 0,
     }
 }
@@ -162,4 +166,52 @@ async fn a_mixed_use_is_found_by_role_or_by_what_a_grant_gives_of_active_princip
     assert_eq!(shelf.expect(none), Applied::Conflict);
     assert_eq!(shelf.apply(&[revoked(&administering)]), Applied::Yes);
     assert_eq!(shelf.expect(none), Applied::Yes);
+}
+
+#[tokio::test]
+async fn what_a_grant_rests_on_comes_back_with_its_chain_and_is_fixed() {
+    let mut shelf = Shelf::new();
+    let ring = shelf.relaxed_ring(1);
+    let key = shelf.key(ring.id, 1, |_| {});
+    let [deploy, shop, cart] = [1, 2, 3].map(|number| shelf.principal(number, PrincipalKind::Workload));
+    let all = [Action::Encrypt, Action::DelegateGrant];
+    let passed = |number: u8, by: &Principal, to: &Principal, on: &Grant| Grant {
+        basis: Basis::Grants(vec![on.id]),
+        origin: GrantOrigin::KeyPolicy,
+        created_by: by.id,
+        ..grant(number, to, Selector::Key(key.id), &all)
+    };
+    let root = grant(1, &deploy, Selector::Ring(ring.id), &all);
+    let first = passed(2, &deploy, &shop, &root);
+    let second = passed(3, &shop, &cart, &first);
+    for one in [&root, &first, &second] {
+        assert_eq!(shelf.apply(&[Change::PutGrant(one.clone())]), Applied::Yes);
+    }
+    let stored = shelf.store.find_grant(second.id).await.unwrap().unwrap();
+    assert_eq!(stored, Grant { revision: 1, ..second.clone() });
+    let verdict = async |shelf: &Shelf| {
+        let wanted = Wanted::of([&stored]).unwrap();
+        shelf.store.load_lineage(wanted).await.unwrap().judge(at(2)).verdict(&stored)
+    };
+    assert_eq!(verdict(&shelf).await.honoured().unwrap().depth, 2);
+    let of_policy = GrantFilter { key: Some(key.id), of_policy: true, ..GrantFilter::default() };
+    let listed = shelf.store.list_grants(of_policy.clone(), Page { after: None, limit: 10 }).await.unwrap();
+    assert_eq!(listed.iter().map(|grant| grant.id).collect::<Vec<_>>(), [first.id, second.id]);
+    // Who passed it on is revoked: the chain knows.
+    let gone = Principal { standing: Standing::Revoked, ..deploy.clone() };
+    assert_eq!(shelf.apply(&[Change::PutPrincipal(gone)]), Applied::Yes);
+    assert_eq!(verdict(&shelf).await.ended().unwrap().principal(), Some(deploy.id));
+    let ended = Grant { revision: 1, ..first.clone() }.ended(EndedBy::Retirement, at(2));
+    assert_eq!(shelf.apply(&[Change::PutGrant(ended.clone())]), Applied::Yes);
+    assert_eq!(shelf.store.find_grant(first.id).await.unwrap(), Some(Grant { revision: 2, ..ended }));
+    assert_eq!(verdict(&shelf).await.ended().unwrap().how(), How::Retired);
+    let listed = shelf.store.list_grants(of_policy, Page { after: None, limit: 10 }).await.unwrap();
+    assert_eq!(listed.iter().map(|grant| grant.id).collect::<Vec<_>>(), [second.id]);
+    for changed in [
+        Grant { basis: Basis::Role, ..stored.clone() },
+        Grant { basis: Basis::Grants(vec![root.id]), ..stored.clone() },
+        Grant { origin: GrantOrigin::Direct, ..stored.clone() },
+    ] {
+        assert!(shelf.journal.apply(&[Change::PutGrant(changed)]).is_err());
+    }
 }

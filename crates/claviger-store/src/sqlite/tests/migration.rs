@@ -1,5 +1,7 @@
 //! Stores of earlier schemas open, and have what they would have had if they had been made today.
 
+use claviger_core::grant::{Basis, Grant, GrantOrigin};
+use claviger_core::lineage::{How, Verdict, Wanted};
 use claviger_core::port::store::{GrantFilter, MixedUse};
 use claviger_core::{Action, GrantId};
 use rusqlite::Connection;
@@ -47,4 +49,72 @@ async fn grants_of_schema_1_are_found_by_ring_and_by_what_they_give() {
     assert_eq!(store.find_mixed_use(ring).await.unwrap(), Some(mixed));
     assert!(store.find_strictest_use(app).await.unwrap().is_some());
     assert_eq!(store.find_strictest_use(PrincipalId::from_bytes(id(4))).await.unwrap(), None);
+}
+
+/// A grant of schema 1 on the key, by its last byte, from whom, to whom, with what, since when.
+fn passed_on(id: u8, by: u8, to: u8, operations: &str, name: &str, at: u64) -> String {
+    let of = |last: u8| format!("x'{}{last:02x}'", "00".repeat(15));
+    format!(
+        "INSERT INTO grants VALUES ({}, {}, {}, NULL, '{operations}', NULL, 'why', {name}, NULL, {}, {at}, 'active', 1);",
+        of(id),
+        of(to),
+        of(2),
+        of(by),
+    )
+}
+
+#[tokio::test]
+async fn what_applications_passed_on_under_schema_1_rests_on_what_they_still_had_before() {
+    let mut rows = "
+        INSERT INTO ring VALUES (x'00000000000000000000000000000001', 'orders', 'software', NULL, NULL, NULL, 1, 0, 'relaxed', x'00', 0, 1);
+        INSERT INTO key VALUES (x'00000000000000000000000000000002', x'00000000000000000000000000000001', 'orders', 'main', 'encrypt', 'aes-256-gcm',
+            'software', 'internal', '', zeroblob(16), NULL, NULL, 'active', 1, 0, NULL, 0, 1);
+        INSERT INTO principal VALUES (x'00000000000000000000000000000003', 'otto', 'human', 'active', 'security_officer', NULL, x'00', 0, 1);
+        INSERT INTO principal VALUES (x'00000000000000000000000000000004', 'deploy', 'workload', 'active', '', NULL, x'00', 0, 1);
+        INSERT INTO principal VALUES (x'00000000000000000000000000000005', 'shop', 'workload', 'active', '', NULL, x'00', 0, 1);
+        INSERT INTO grants VALUES (x'00000000000000000000000000000010', x'00000000000000000000000000000004', NULL, x'00000000000000000000000000000001',
+            'encrypt,delegate_grant', NULL, 'why', NULL, NULL, x'00000000000000000000000000000003', 10, 'active', 1);
+        INSERT INTO grants VALUES (x'00000000000000000000000000000011', x'00000000000000000000000000000004', x'00000000000000000000000000000002', NULL,
+            'decrypt', NULL, 'why', NULL, NULL, x'00000000000000000000000000000003', 10, 'revoked', 2);".to_owned();
+    for grant in [
+        passed_on(0x20, 4, 5, "encrypt", "'key-policy/a'", 20),
+        passed_on(0x21, 4, 5, "decrypt", "NULL", 20),
+        passed_on(0x22, 4, 4, "encrypt,delegate_grant", "NULL", 20),
+        passed_on(0x23, 5, 4, "encrypt", "NULL", 30),
+        passed_on(0x24, 3, 5, "encrypt", "'key-policy/b'", 20),
+        // Before its giver had anything.
+        passed_on(0x25, 4, 5, "encrypt", "NULL", 5),
+    ] {
+        rows.push_str(&grant);
+    }
+    let (store, _directory) = of_schema_1(&rows);
+    let id = |last: u8| {
+        let mut id = [0; 16];
+        id[15] = last;
+        GrantId::from_bytes(id)
+    };
+    let read = async |last: u8| -> (Grant, Verdict) {
+        let grant = store.find_grant(id(last)).await.unwrap().unwrap();
+        let lineage = store.load_lineage(Wanted::of([&grant]).unwrap_or_default()).await.unwrap();
+        let verdict = lineage.judge(Timestamp::from_micros(100)).verdict(&grant);
+        (grant, verdict)
+    };
+    let (by_policy, verdict) = read(0x20).await;
+    assert_eq!((by_policy.origin, by_policy.basis), (GrantOrigin::KeyPolicy, Basis::Grants(vec![id(0x10)])));
+    assert!(verdict.honoured().is_some());
+    // What its giver had was revoked before: nothing bears it.
+    let (_, verdict) = read(0x21).await;
+    assert_eq!(verdict.ended().unwrap().how(), How::NotCovered);
+    // A right given to oneself rests on what was there before, never on itself.
+    let (own, verdict) = read(0x22).await;
+    assert_eq!(own.basis, Basis::Grants(vec![id(0x10)]));
+    assert!(verdict.honoured().is_some());
+    let (_, verdict) = read(0x23).await;
+    assert!(verdict.ended().is_some(), "its giver had no right to pass anything on");
+    let (by_person, verdict) = read(0x24).await;
+    assert_eq!((by_person.origin, by_person.basis), (GrantOrigin::Direct, Basis::Role));
+    assert!(verdict.honoured().is_some());
+    let (early, verdict) = read(0x25).await;
+    assert_eq!(early.basis, Basis::Grants(Vec::new()));
+    assert!(verdict.ended().is_some());
 }
