@@ -1,4 +1,6 @@
-//! What tests of all rooms share: contracts of the ports, fixtures, a token. Never part of what is shipped.
+//! What tests of all rooms share: contracts of the ports, fixtures, a token, published vectors. Never part of what is
+//! shipped.
 
 pub mod contract;
+pub mod package;
 pub mod softhsm;

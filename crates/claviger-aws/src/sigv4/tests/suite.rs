@@ -1,14 +1,14 @@
 //! The official test suite of Signature Version 4: canonical request, string to sign and signature of each case, in the
 //! header and in the query.
 //!
-//! It is read from `shared/data` beside the checkout, or from the folder that `CLAVIGER_VECTORS` names; without it the
-//! tests fail rather than pass on nothing.
+//! It is read from the package `aws-sigv4`, which ships it; without it the tests fail rather than pass on nothing.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use claviger_access::authn::access_key::session_digest_of;
 use claviger_crypto::digest::sha256;
+use claviger_testkit::package;
 use serde_json::Value;
 
 use super::super::canonical;
@@ -16,38 +16,33 @@ use super::{SECRET, SigV4Error, proves, read_request, request_of};
 use crate::sigv4::Part;
 
 /// Cases that cannot come in over HTTP, or that sign by rules of other services.
-const LEFT_OUT: [(&str, &str); 8] = [
+const LEFT_OUT: [(&str, &str); 10] = [
     ("get-header-value-multiline", "a folded header is refused where HTTP is parsed (RFC 9112, 5.2)"),
     ("get-space-normalized", "a blank within a path is no HTTP; the path alone is tested"),
     ("get-space-unnormalized", "as above"),
     ("get-relative-relative-unnormalized", "the path is signed as it is: a rule of S3"),
     ("get-relative-unnormalized", "as above"),
     ("get-slash-pointless-dot-unnormalized", "as above"),
+    ("get-slash-dot-slash-unnormalized", "as above"),
     ("get-slash-unnormalized", "as above"),
+    ("get-slashes-unnormalized", "as above"),
     ("post-sts-header-after", "the session token is added after signing; it must be signed here"),
 ];
 /// Cases without a known secret, or without a signature: only what is signed is compared.
 const PARTIAL: [&str; 2] = ["double-encode-path", "double-url-encode"];
 
-fn folder() -> PathBuf {
-    let shared = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    std::env::var_os("CLAVIGER_VECTORS").map_or_else(shared, PathBuf::from).join("sigv4/v4")
-}
-
 /// The files of each case, by their names.
 fn cases() -> BTreeMap<String, BTreeMap<String, String>> {
-    let folder = folder();
-    let list = |path: &PathBuf| {
-        let entries = std::fs::read_dir(path).unwrap_or_else(|error| {
-            panic!("test vectors missing: {} ({error}); CLAVIGER_VECTORS names their folder", path.display())
-        });
+    let list = |path: &Path| {
+        let entries = std::fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
     };
     let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
     let files = |case: &PathBuf| {
         list(case).iter().map(|file| (name(file), std::fs::read_to_string(file).unwrap())).collect()
     };
-    list(&folder).iter().map(|case| (name(case), files(case))).collect()
+    let suite = package::folder("aws-sigv4").join("aws-signing-test-suite/v4");
+    list(&suite).iter().map(|case| (name(case), files(case))).collect()
 }
 
 /// Holds one form of one case against what the suite says of it.
@@ -77,7 +72,7 @@ fn requests_of_the_official_suite_are_verified_in_both_forms() {
         hold(case, files, "query");
         held += 1;
     }
-    assert_eq!((held, cases.len()), (23, 23 + LEFT_OUT.len() + PARTIAL.len()));
+    assert_eq!((held, cases.len()), (28, 28 + LEFT_OUT.len() + PARTIAL.len()));
 }
 
 #[test]
