@@ -1,33 +1,24 @@
 """Answers that AWS itself gave: what we say on the same call has the same members, the same values and the same words.
 
-Where something differs each time the recordings say what it is (`<key-id:1>`, `datetime`), and whatever stands there is
-taken. They are where CONFORMANCE_RECORDED says, or in `shared/data` beside the project; without them these tests are skipped.
+Where something differs each time `harness.answers` says what it is (`<key-id:1>`, `datetime`), and whatever stands there is
+taken.
 """
 
-import json
 import os
 import re
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from harness.answers import ANSWERS
 from harness.byok import bring
 from harness.refusal import method, refused
-
-CANDIDATES = [
-    os.environ.get("CONFORMANCE_RECORDED", ""),
-    *(str(up / "shared/data/aws-kms/recorded-responses.json") for up in Path(__file__).resolve().parents),
-]
-RECORDED = next((Path(path) for path in CANDIDATES if path and Path(path).is_file()), None)
-pytestmark = pytest.mark.skipif(RECORDED is None, reason="there are no recordings; CONFORMANCE_RECORDED names them")
-PREFIX = "tests/aws/services/kms/test_kms.py::"
 
 
 def recorded(test, step):
     """What AWS said."""
-    return json.loads(RECORDED.read_text())[PREFIX + test]["recorded-content"][step]
+    return ANSWERS[test][step]
 
 
 def like(expected, found, path=""):
