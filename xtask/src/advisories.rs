@@ -13,8 +13,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use semver::{Version, VersionReq};
 use serde::Deserialize;
 
+use crate::absent;
 use crate::deny::{self, Exemption};
-use crate::graph::{self, Locked, root};
+use crate::graph::{self, Locked};
 
 const ARCHIVE: &str = "advisory-db.tar.xz";
 
@@ -46,8 +47,13 @@ struct Finding {
     told: String,
 }
 
+/// Names the database where `--db` does not.
+const VARIABLE: &str = "CLAVIGER_ADVISORIES";
+
 pub(crate) fn run(database: Option<&Path>) -> Result<()> {
-    let place = database.map_or_else(|| root().join("../shared/data/rustsec"), Path::to_path_buf);
+    let place = database.map(Path::to_path_buf).or_else(present);
+    let place =
+        place.with_context(|| format!("no advisory database: name one with `--db` or `{VARIABLE}`"))?;
     let opened = Opened::open(&place)?;
     let (locked, exemptions) = (graph::locked()?, deny::rules()?.advisories.ignore);
     let (advisories, findings) = search(&opened.path, &locked)?;
@@ -58,6 +64,13 @@ pub(crate) fn run(database: Option<&Path>) -> Result<()> {
     }
     eprintln!("{} packages hold against the advisories about {advisories} crates", locked.len());
     Ok(())
+}
+
+/// The database that is named, or that lies in the folder of published data. One that is named need not be there: that
+/// is an error of whoever named it.
+pub(crate) fn present() -> Option<PathBuf> {
+    let named = std::env::var_os(VARIABLE).map(PathBuf::from);
+    named.or_else(|| Some(absent::folder()?.join("rustsec")).filter(|place| place.is_dir()))
 }
 
 /// The database as a folder, which goes away again where it was unpacked for the occasion.

@@ -1,5 +1,6 @@
 //! Chores of the house, written in Rust so that they run wherever the house is built.
 
+mod absent;
 mod advisories;
 mod bench;
 mod check;
@@ -7,6 +8,7 @@ mod deny;
 mod exposure;
 mod graph;
 mod license;
+mod outside;
 mod sbom;
 mod targets;
 mod tidy;
@@ -22,7 +24,8 @@ use clap::Parser;
 enum Chore {
     /// Holds the lock file against a copy of the advisory database, offline.
     Advisories {
-        /// Folder with `crates/` or `advisory-db.tar.xz`. Default: `../shared/data/rustsec`.
+        /// Folder with `crates/` or `advisory-db.tar.xz`. Default: what `CLAVIGER_ADVISORIES` names, else `rustsec` in
+        /// the folder of published data, if there is one.
         #[arg(long)]
         db: Option<PathBuf>,
     },
@@ -34,7 +37,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Format, lints, arrows and tests: what must hold of every commit.
+    /// Format, lints, arrows and tests: what must hold of every commit. Tests whose data is absent are skipped, if
+    /// `golden/absent-data.txt` lists them.
     Check,
     /// Holds licences, bans and sources of all dependencies against `deny.toml`.
     Deny,
@@ -44,7 +48,10 @@ enum Chore {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Holds dependencies between crates against `arrows.toml`, fuzz targets against their checks, the unit against its guide.
+    /// The last line of `./test`: what was skipped or not checked on this machine.
+    Summary,
+    /// Holds dependencies between crates against `arrows.toml`, fuzz targets against their checks, the unit against its
+    /// guide, and that no source reads outside of the checkout.
     Tidy,
 }
 
@@ -55,6 +62,7 @@ fn main() -> ExitCode {
         Chore::Check => check::run(),
         Chore::Deny => deny::run(),
         Chore::Sbom { out } => sbom::run(&out),
+        Chore::Summary => absent::summary(),
         Chore::Tidy => tidy::run(),
     };
     match done {

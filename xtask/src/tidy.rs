@@ -1,5 +1,5 @@
 //! Holds the house against its own rules: dependencies between crates against `arrows.toml`, fuzz targets against their
-//! checks, the service unit against what the guide says of it.
+//! checks, the service unit against what the guide says of it; sources stay inside of the checkout.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,8 @@ type Arrows = BTreeMap<String, Vec<String>>;
 pub(crate) fn run() -> Result<()> {
     arrows()?;
     crate::targets::run()?;
-    crate::exposure::run()
+    crate::exposure::run()?;
+    crate::outside::run()
 }
 
 fn arrows() -> Result<()> {

