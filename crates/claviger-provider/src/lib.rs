@@ -20,5 +20,7 @@ mod ready;
 mod ring_kek;
 pub mod software;
 
-pub use pkcs11::{CreateRoot, Pkcs11Config, Pkcs11OpenError, Pkcs11Provider, TokenSelector};
+pub use pkcs11::{
+    CreateRoot, FewAttempts, Pkcs11Config, Pkcs11OpenError, Pkcs11Provider, TokenSelector, pin_refused,
+};
 pub use software::{RootUnlock, SoftwareProvider, SoftwareRootError};

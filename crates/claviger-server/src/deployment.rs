@@ -61,11 +61,10 @@ impl Deployment {
         let store =
             blocking(move || SqliteStore::open(&path, SqliteOptions::default())).await?.map_err(in_place)?;
         let name = root::bind_name(&store, wanted).await.map_err(in_place)?;
-        let provider =
-            root::open(&config.root, &name, &store, making).await.map_err(|error| match error {
-                RootError::Server(error) => error,
-                RootError::Store(source) => in_place(source),
-            })?;
+        let provider = root::open(config, &name, &store, making).await.map_err(|error| match error {
+            RootError::Server(error) => error,
+            RootError::Store(source) => in_place(source),
+        })?;
         Ok(Self { name, store, provider, data_dir })
     }
 

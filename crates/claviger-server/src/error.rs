@@ -114,6 +114,19 @@ pub enum ServerError {
 }
 
 impl ServerError {
+    /// Exit code of a process that ended over the PIN of its token: to start it again would bring the token closer to its
+    /// lock, so the unit of systemd does not.
+    pub const PIN_EXIT_CODE: u8 = 5;
+
+    /// With which code a process ends that failed in this way.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Token(error) if error.is_about_the_pin() => Self::PIN_EXIT_CODE,
+            _ => 1,
+        }
+    }
+
     pub(crate) fn os(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Os { what, source }
     }

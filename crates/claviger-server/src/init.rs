@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use claviger_core::Name;
 use claviger_core::port::Clock as _;
+use claviger_provider::FewAttempts;
 
 use crate::authority;
 use crate::cast::{self, OFFICES};
@@ -24,6 +25,8 @@ pub struct InitOptions {
     pub config: PathBuf,
     /// The root that a new configuration names.
     pub root: Option<Root>,
+    /// Whether the token is shown the PIN although it reports that few attempts are left.
+    pub few_attempts: FewAttempts,
     /// More names that the server's certificate is for.
     pub names: Vec<String>,
     /// The deployment's name, the origin of its logs; a random one if none is given.
@@ -52,7 +55,8 @@ pub async fn init(options: &InitOptions) -> Result<SetUp, ServerError> {
         ))?;
         write_config(&options.config, &Template::new(root))?;
     }
-    let config = Config::load(&options.config)?;
+    let mut config = Config::load(&options.config)?;
+    config.few_attempts = options.few_attempts;
     let deployment = Deployment::open(&config, Making::IfMissing, options.deployment.as_ref()).await?;
     if deployment.is_set_up().await? {
         return Err(ServerError::AlreadySetUp { data_dir: config.data_dir });

@@ -11,7 +11,7 @@ use claviger_provider::{
 };
 use claviger_store::SqliteStore;
 
-use crate::config::{PinSource, Root, SoftwareSeal, TokenSelector};
+use crate::config::{Config, PinSource, Root, SoftwareSeal, TokenSelector};
 use crate::error::ServerError;
 use crate::files;
 
@@ -33,25 +33,27 @@ pub(crate) enum Making {
 
 /// Opens the root. Reads its secret, uses it, and keeps none.
 pub(crate) async fn open(
-    root: &Root,
+    config: &Config,
     name: &Name,
     store: &SqliteStore,
     making: Making,
 ) -> Result<Arc<dyn Provider>, RootError> {
-    match root {
+    let few_attempts = config.few_attempts;
+    match &config.root {
         Root::InsecureSoftwareRoot { seal } => open_software(seal, store, making).await,
         Root::Pkcs11 { library, token, pin } => {
-            let token = match token {
+            let selector = match token {
                 TokenSelector::Label(label) => Token::Label(label.clone()),
                 TokenSelector::Slot(slot) => Token::Slot(*slot),
             };
-            let mut config = Pkcs11Config::new(library.clone(), token, read_pin(pin)?);
-            config.label_prefix = name.to_string();
+            let mut token = Pkcs11Config::new(library.clone(), selector, read_pin(pin)?);
+            token.label_prefix = name.to_string();
+            token.few_attempts = few_attempts;
             let create = match making {
                 Making::IfMissing => CreateRoot::IfMissing,
                 Making::Never => CreateRoot::Never,
             };
-            let opened = blocking(move || Pkcs11Provider::open(config, create)).await?;
+            let opened = blocking(move || Pkcs11Provider::open(token, create)).await?;
             Ok(Arc::new(opened.map_err(ServerError::from)?))
         }
     }

@@ -126,6 +126,22 @@ impl SoftHsm {
         fs::rename(self.dir.join("away"), self.dir.join("tokens")).expect("the token was away");
     }
 
+    /// Somebody else enters a wrong PIN: until a right one follows, the token reports that its count is low.
+    ///
+    /// # Panics
+    /// When `softhsm2-util` does not start, or the token takes the PIN.
+    pub fn mistype(&self) {
+        let file = self.config();
+        let output = Command::new("softhsm2-util")
+            .args(["--token", LABEL, "--pin", "0000", "--label", "none", "--id", "00", "--import"])
+            .arg(&file)
+            .env(CONFIG_VARIABLE, &file)
+            .output()
+            .expect("softhsm2-util starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("PIN"), "the wrong PIN was not refused: {said}");
+    }
+
     /// All bytes that the token keeps on disk, for scanning.
     ///
     /// # Panics

@@ -13,7 +13,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Debug, Parser)]
 #[command(name = "claviger", version, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 approval pending, 4 verification failed."
+    after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 approval pending, 4 verification failed, \
+                  5 the token refused the PIN or is near its lock: not to be tried again by a program."
 )]
 struct CommandLine {
     #[command(flatten)]

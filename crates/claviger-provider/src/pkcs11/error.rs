@@ -36,6 +36,14 @@ pub enum Pkcs11OpenError {
         /// What was looked for.
         selector: String,
     },
+    /// The token reports that few attempts are left; none was made.
+    #[error(
+        "the token reports that {0}, so it was not shown the PIN; make sure that the PIN is right, then log in once with `--risk-pin-lock`"
+    )]
+    PinAtRisk(&'static str),
+    /// The token reports that it locked the PIN; no attempt was made.
+    #[error("the token has locked the PIN; unlock it with the tools of the token")]
+    PinLocked,
     /// Two keys bear one label.
     #[error("more than one key in the token is labelled `{label}`; one of them must go")]
     RootAmbiguous {
@@ -68,4 +76,12 @@ pub enum Pkcs11OpenError {
     /// A call to the token failed.
     #[error("the token failed")]
     Token(#[from] Error),
+}
+
+impl Pkcs11OpenError {
+    /// Is it the PIN? Then asking again brings the token closer to its lock, or finds it locked: a person must see to it.
+    #[must_use]
+    pub const fn is_about_the_pin(&self) -> bool {
+        matches!(self, Self::LoginRefused | Self::PinAtRisk(_) | Self::PinLocked)
+    }
 }

@@ -8,15 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use claviger_crypto::SecretBytes;
 use cryptoki::context::Pkcs11;
-use cryptoki::error::{Error, RvError};
+use cryptoki::error::Error;
 use cryptoki::mechanism::MechanismType;
 use cryptoki::object::AttributeType;
-use cryptoki::session::{Session, UserType};
+use cryptoki::session::Session;
 use cryptoki::slot::Slot;
-use cryptoki::types::RawAuthPin;
 
+use super::attempt::{self, FewAttempts};
 use super::error::Pkcs11OpenError;
-use super::fault::refuses_pin;
 use super::library::{Entry, Library};
 use super::root::{self, Roots};
 use super::{CreateRoot, TokenSelector};
@@ -52,6 +51,8 @@ pub(super) struct Door<'a> {
     pub(super) selector: &'a TokenSelector,
     pub(super) pin: &'a SecretBytes,
     pub(super) prefix: &'a str,
+    /// Whether the PIN is shown although few attempts are left.
+    pub(super) few: FewAttempts,
     /// The token of the first connection: no PIN is shown to another.
     pub(super) known: Option<&'a TokenName>,
 }
@@ -75,7 +76,7 @@ impl Link {
             return Err(Pkcs11OpenError::MissingMechanism("CKM_AES_GCM"));
         }
         let session = pkcs11.open_ro_session(slot)?;
-        log_in(&session, door.pin)?;
+        attempt::log_in(pkcs11, slot, &session, door.pin, door.few)?;
         if create == CreateRoot::IfMissing {
             root::create(&pkcs11.open_rw_session(slot)?, &mechanisms, door.prefix)?;
         }
@@ -160,15 +161,4 @@ fn name_of(pkcs11: &Pkcs11, slot: Slot) -> Result<TokenName, Pkcs11OpenError> {
         firmware: token.firmware_version().to_string(),
         hardware: pkcs11.get_slot_info(slot)?.hardware_slot(),
     })
-}
-
-/// One attempt, never a second: tokens lock themselves after a few.
-#[expect(clippy::disallowed_methods, reason = "the token takes the PIN")]
-fn log_in(session: &Session, pin: &SecretBytes) -> Result<(), Pkcs11OpenError> {
-    let pin = RawAuthPin::new(Box::new(pin.expose().to_vec()));
-    match session.login_with_raw(UserType::User, &pin) {
-        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
-        Err(error) if refuses_pin(&error) => Err(Pkcs11OpenError::LoginRefused),
-        Err(error) => Err(error.into()),
-    }
 }

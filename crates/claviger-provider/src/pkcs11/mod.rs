@@ -5,9 +5,10 @@
 //! | `hsm` | made and used in the token, a sensitive session object while it is ready | wrapped by the root (KWP), sealed to its place by the root (GCM) |
 //! | `software` | drawn from the token's generator, used in the process | under the ring KEK, which the root seals (GCM) |
 //!
-//! One login per token and process, one attempt per PIN. When the token goes away, calls say so at once, and a
-//! supervisor brings the connection back; a wrong PIN then ends it for good.
+//! One login per token and process, one attempt per PIN ([`pin_refused`]). When the token goes away, calls say so at once,
+//! and a supervisor brings the connection back; a wrong PIN then ends it for good.
 
+mod attempt;
 mod encoding;
 mod error;
 mod fault;
@@ -42,6 +43,7 @@ use claviger_crypto::{
 };
 use cryptoki::session::Session;
 
+pub use self::attempt::{FewAttempts, pin_refused};
 pub use self::error::Pkcs11OpenError;
 use self::fault::Fault;
 use self::handle::{TokenHandle, TokenKey, Wrapped};
@@ -99,6 +101,8 @@ pub struct Pkcs11Config {
     pub token: TokenSelector,
     /// The PIN of the token's user, which the caller read from a file or the environment.
     pub pin: SecretBytes,
+    /// Whether the first login is tried although the token reports that few attempts are left. Later ones never are.
+    pub few_attempts: FewAttempts,
     /// Threads, each with a session: 1 to 64.
     pub pool_size: usize,
     /// What the labels of this deployment's root keys begin with.
@@ -122,6 +126,7 @@ impl Pkcs11Config {
             library,
             token,
             pin,
+            few_attempts: FewAttempts::Keep,
             pool_size: Self::POOL_SIZE,
             label_prefix: Self::LABEL_PREFIX.to_owned(),
             patience: Self::PATIENCE,
@@ -157,6 +162,7 @@ impl Pkcs11Provider {
             selector: &config.token,
             pin: &config.pin,
             prefix: &config.label_prefix,
+            few: config.few_attempts,
             known: None,
         };
         let link = Link::connect(&door, create, 1)?;

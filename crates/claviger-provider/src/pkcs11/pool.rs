@@ -19,6 +19,7 @@ use cryptoki::session::Session;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
+use super::attempt::{self, FewAttempts};
 use super::error::Pkcs11OpenError;
 use super::fault::{Fault, Verdict};
 use super::library::{Entry, Library};
@@ -410,9 +411,10 @@ impl Supervisor {
                     self.core.set_link(Arc::new(link));
                     return true;
                 }
-                Err(Pkcs11OpenError::LoginRefused) => {
-                    tracing::error!("the token refused the PIN; no further attempt is made");
+                Err(error) if error.is_about_the_pin() => {
+                    tracing::error!(%error, "the token is given up; no further attempt is made");
                     self.core.refused.store(true, Ordering::Relaxed);
+                    attempt::end();
                     return true;
                 }
                 Err(error) => {
@@ -441,6 +443,7 @@ impl Supervisor {
             selector: &self.core.selector,
             pin: &self.core.pin,
             prefix: &self.core.prefix,
+            few: FewAttempts::Keep,
             known: Some(&self.core.token),
         };
         let link = Link::connect(&door, CreateRoot::Never, generation)?;

@@ -7,7 +7,7 @@ use claviger_core::key::Protection;
 use claviger_core::port::{Provider, ProviderError};
 use claviger_core::{Purpose, Spec};
 use claviger_crypto::SecretBytes;
-use claviger_provider::CreateRoot;
+use claviger_provider::{CreateRoot, FewAttempts, Pkcs11Config, Pkcs11OpenError, pin_refused};
 use claviger_testkit::contract::provider::{Case, key_works, new_key, new_ring};
 use claviger_testkit::softhsm::SoftHsm;
 use claviger_testkit::{here, softhsm};
@@ -194,6 +194,7 @@ fn pin_changed_meanwhile_is_shown_once_and_never_again() {
             hsm.come_back();
             let refused = token::until_available(async || provider.sign_root(b"checkpoint").await).await;
             assert_eq!(refused.unwrap_err(), ProviderError::LoginRefused);
+            assert!(*pin_refused().borrow(), "whoever waits to end the process hears of it");
         });
         // Even when the PIN is right again nobody tries it: that is for a person to do, by a restart.
         change_pin(hsm, "another PIN", "1234-5678");
@@ -203,8 +204,27 @@ fn pin_changed_meanwhile_is_shown_once_and_never_again() {
             assert!(!provider.health().await.unwrap().root_ok);
         });
         drop(provider);
-        let reopened = token::open(token::config(hsm), CreateRoot::Never).unwrap();
-        runtime.block_on(reopened.sign_root(b"checkpoint")).unwrap();
+        let config = Pkcs11Config { few_attempts: FewAttempts::Risk, ..token::config(hsm) };
+        let refused = token::open(config, CreateRoot::Never).unwrap_err();
+        assert!(matches!(refused, Pkcs11OpenError::LoginRefused), "{refused}");
+    });
+}
+
+#[test]
+fn token_that_comes_back_near_its_lock_is_given_up() {
+    softhsm::isolated(here!(), |hsm| {
+        let runtime = token::runtime();
+        let provider = token::open_new(hsm);
+        hsm.mistype();
+        runtime.block_on(async {
+            assert!(!is_away(&provider).await, "who is logged in needs no PIN");
+            hsm.go_away();
+            assert!(is_away(&provider).await);
+            hsm.come_back();
+            let refused = token::until_available(async || provider.sign_root(b"checkpoint").await).await;
+            assert_eq!(refused.unwrap_err(), ProviderError::LoginRefused);
+            assert!(*pin_refused().borrow());
+        });
     });
 }
 

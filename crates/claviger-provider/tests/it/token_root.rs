@@ -4,7 +4,7 @@ use claviger_core::key::Protection;
 use claviger_core::port::{Provider, ProviderError};
 use claviger_core::{Purpose, Spec};
 use claviger_crypto::SecretBytes;
-use claviger_provider::{CreateRoot, Pkcs11OpenError, TokenSelector};
+use claviger_provider::{CreateRoot, FewAttempts, Pkcs11Config, Pkcs11OpenError, TokenSelector, pin_refused};
 use claviger_testkit::contract::provider::{Case, key_works, new_key, new_ring};
 use claviger_testkit::softhsm::SoftHsm;
 use claviger_testkit::{here, softhsm};
@@ -143,10 +143,37 @@ fn wrong_pin_is_refused_after_one_attempt() {
         let refused = token::open(config, CreateRoot::IfMissing).unwrap_err();
         assert!(matches!(refused, Pkcs11OpenError::LoginRefused), "{refused}");
         assert!(refused.to_string().contains("one attempt"));
-        // Nothing was made, and the right PIN still works.
-        let missing = token::open(token::config(hsm), CreateRoot::Never).unwrap_err();
-        assert!(matches!(missing, Pkcs11OpenError::RootMissing), "{missing}");
+        assert!(*pin_refused().borrow());
+        // No other attempt of this process, and be it with the right PIN: the token would forget the wrong one over it.
+        for few_attempts in [FewAttempts::Keep, FewAttempts::Risk] {
+            let config = Pkcs11Config { few_attempts, ..token::config(hsm) };
+            let refused = token::open(config, CreateRoot::IfMissing).unwrap_err();
+            assert!(matches!(refused, Pkcs11OpenError::LoginRefused), "{refused}");
+            assert!(counts_low(hsm));
+        }
     });
+}
+
+#[test]
+fn token_that_reports_a_low_count_is_shown_the_pin_only_if_told_so() {
+    softhsm::isolated(here!(), |hsm| {
+        hsm.mistype();
+        let kept = token::open(token::config(hsm), CreateRoot::IfMissing).unwrap_err();
+        assert!(matches!(kept, Pkcs11OpenError::PinAtRisk(_)), "{kept}");
+        assert!(kept.to_string().contains("--risk-pin-lock") && counts_low(hsm));
+        assert!(!*pin_refused().borrow(), "nothing was refused, and a person may decide to risk it");
+        let risked = Pkcs11Config { few_attempts: FewAttempts::Risk, ..token::config(hsm) };
+        drop(token::open(risked, CreateRoot::IfMissing).unwrap());
+        assert!(!counts_low(hsm));
+    });
+}
+
+/// Does the token report that a wrong PIN was entered and no right one since?
+fn counts_low(hsm: &SoftHsm) -> bool {
+    let pkcs11 = Pkcs11::new(hsm.library()).unwrap();
+    let slots = pkcs11.get_slots_with_token().unwrap();
+    let tokens = slots.into_iter().filter_map(|slot| pkcs11.get_token_info(slot).ok());
+    tokens.into_iter().any(|token| token.label() == hsm.label() && token.user_pin_count_low())
 }
 
 #[test]

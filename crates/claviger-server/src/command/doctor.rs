@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output::Output;
+use super::pin::PinArgs;
 use super::serve::on_runtime;
-use crate::doctor::{Finding, Level, examine};
+use crate::doctor::{Finding, Level, PIN, examine};
 use crate::error::ServerError;
 
 /// Options of `doctor`.
@@ -16,14 +17,24 @@ pub struct DoctorArgs {
     /// Configuration
     #[arg(long, value_name = "FILE", env = "CLAVIGER_CONFIG", default_value = "/etc/claviger/claviger.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    pin: PinArgs,
 }
 
-/// Exit code 1 if anything is wrong; warnings alone are 0.
+/// Exit code 1 if anything is wrong, 5 if it is the PIN; warnings alone are 0.
 pub(super) fn run(args: &DoctorArgs, output: Output) -> Result<ExitCode, ServerError> {
-    let findings = on_runtime(async { Ok(examine(&args.config).await) })?;
+    let findings = on_runtime(async { Ok(examine(&args.config, args.pin.few_attempts()).await) })?;
     output.print(&findings, &table(&findings))?;
-    let wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
-    Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(exit_code(&findings))
+}
+
+fn exit_code(findings: &[Finding]) -> ExitCode {
+    let mut wrong = findings.iter().filter(|finding| finding.level == Level::Wrong).peekable();
+    match (wrong.peek().is_some(), wrong.any(|finding| finding.check == PIN)) {
+        (_, true) => ExitCode::from(ServerError::PIN_EXIT_CODE),
+        (true, false) => ExitCode::FAILURE,
+        (false, false) => ExitCode::SUCCESS,
+    }
 }
 
 fn table(findings: &[Finding]) -> String {

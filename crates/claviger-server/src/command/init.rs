@@ -7,6 +7,7 @@ use clap::Args;
 use claviger_core::Name;
 
 use super::output::Output;
+use super::pin::PinArgs;
 use super::root::RootArgs;
 use super::serve::on_runtime;
 use crate::config::{Log, LogFormat};
@@ -28,6 +29,8 @@ pub struct InitArgs {
     config: PathBuf,
     #[command(flatten)]
     root: RootArgs,
+    #[command(flatten)]
+    pin: PinArgs,
     /// One more name or address that the server is reached by; may be given many times
     #[arg(long = "san", value_name = "NAME")]
     names: Vec<String>,
@@ -53,7 +56,13 @@ pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerErro
         return Ok(ExitCode::SUCCESS);
     }
     let root = args.root.resolve()?;
-    let options = InitOptions { config: args.config, root, names: args.names, deployment: args.deployment };
+    let options = InitOptions {
+        config: args.config,
+        root,
+        few_attempts: args.pin.few_attempts(),
+        names: args.names,
+        deployment: args.deployment,
+    };
     let set_up = on_runtime(init(&options))?;
     let profiles: serde_json::Map<_, _> = set_up
         .profiles

@@ -6,6 +6,7 @@
 mod doctor;
 mod init;
 mod output;
+mod pin;
 mod quickstart;
 mod root;
 mod serve;
@@ -34,7 +35,7 @@ pub enum Command {
     Doctor(DoctorArgs),
 }
 
-/// Runs one command to its end, and says with which code the process is to end: 0 done, 1 failed, 2 usage.
+/// Runs one command to its end, and says with which code the process is to end: 0 done, 1 failed, 2 usage, 5 refused PIN.
 #[must_use]
 pub fn run(command: Command, output: Output) -> ExitCode {
     let done = match command {
@@ -45,6 +46,6 @@ pub fn run(command: Command, output: Output) -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         output.print_failure(&error);
-        ExitCode::FAILURE
+        ExitCode::from(error.exit_code())
     })
 }

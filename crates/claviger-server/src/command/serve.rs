@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use claviger_provider::Pkcs11OpenError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::pin::PinArgs;
 use crate::assemble::{Running, Server};
 use crate::config::Config;
 use crate::error::ServerError;
@@ -20,10 +22,13 @@ pub struct ServeArgs {
     /// Configuration
     #[arg(long, value_name = "FILE", env = "CLAVIGER_CONFIG", default_value = "/etc/claviger/claviger.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    pin: PinArgs,
 }
 
 pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, ServerError> {
-    let config = Config::load(&args.config)?;
+    let mut config = Config::load(&args.config)?;
+    config.few_attempts = args.pin.few_attempts();
     telemetry::start(&config.log);
     let hardening = Hardening::apply();
     on_runtime(async move {
@@ -69,20 +74,23 @@ impl Signals {
 /// Serves until a signal ends it, or it fails by itself.
 pub(super) async fn until_told(running: Running, mut signals: Signals) -> Result<(), ServerError> {
     notify::tell(State::Ready);
+    let mut pin_refused = claviger_provider::pin_refused();
     let failed = loop {
         tokio::select! {
+            // Without its token it serves nobody, and it must not be started again by itself.
+            Ok(_) = pin_refused.wait_for(|refused| *refused) => break Some(Pkcs11OpenError::LoginRefused.into()),
             _ = signals.interrupt.recv() => break None,
             _ = signals.terminate.recv() => break None,
             _ = signals.hang_up.recv() => match running.reload_certificates() {
                 Ok(()) => tracing::info!("the certificates were read again"),
                 Err(error) => tracing::error!(%error, "the certificates stay as they were"),
             },
-            reason = running.failed() => break Some(reason),
+            reason = running.failed() => break Some(ServerError::Fatal(reason)),
         }
     };
     notify::tell(State::Stopping);
     tracing::info!("stopping: requests in work are answered, then the log is closed");
     running.shutdown().await;
     tracing::info!("stopped");
-    failed.map_or(Ok(()), |reason| Err(ServerError::Fatal(reason)))
+    failed.map_or(Ok(()), Err)
 }

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use claviger_aws::{NotARealm, Realm};
+use claviger_provider::FewAttempts;
 
 pub use error::ConfigError;
 pub use limits::Limits;
@@ -35,6 +36,9 @@ pub struct Config {
     pub tls: Tls,
     /// The root.
     pub root: Root,
+    /// Whether the token is shown the PIN although it reports that few attempts are left: an option of the command, never
+    /// of the file, so that it is not left there.
+    pub few_attempts: FewAttempts,
     /// What a listener bears.
     pub limits: Limits,
     /// What is traced, and how.
@@ -137,6 +141,7 @@ impl Config {
                 client_ca: required("tls.client_ca", &file.tls.client_ca)?,
             },
             root: Root::from_file(&file.root, &base, &origin)?,
+            few_attempts: FewAttempts::Keep,
             limits: Limits::from_file(&file.limits, &origin)?,
             log: Log::from_file(&file.log, &origin)?,
             audit: Audit::from_file(&file.audit, &origin)?,

@@ -6,9 +6,13 @@ mod state;
 
 use std::path::Path;
 
+use claviger_provider::FewAttempts;
 use serde::Serialize;
 
 use crate::config::Config;
+
+/// The check of the PIN: the token refused it, locked it, or was not shown it.
+pub const PIN: &str = "pin";
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -51,14 +55,15 @@ impl Finding {
 }
 
 /// Looks at everything that the configuration at `path` speaks of.
-pub async fn examine(path: &Path) -> Vec<Finding> {
-    let config = match Config::load(path) {
+pub async fn examine(path: &Path, few_attempts: FewAttempts) -> Vec<Finding> {
+    let mut config = match Config::load(path) {
         Ok(config) => config,
         Err(error) => {
             let advice = "correct the file; `claviger init` writes one with every key explained";
             return vec![Finding::wrong("config", error.to_string(), advice)];
         }
     };
+    config.few_attempts = few_attempts;
     let mut findings = vec![Finding::ok("config", format!("`{}` reads and is valid", path.display()))];
     findings.extend(host::permissions(&config));
     findings.extend(certificates::all(&config));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use claviger_core::port::StoreError;
 
-use super::Finding;
+use super::{Finding, PIN};
 use crate::config::Config;
 use crate::deployment::Deployment;
 use crate::error::ServerError;
@@ -49,6 +49,10 @@ fn at_rest(opened: Result<(bool, String), ServerError>, config: &Config) -> Find
         }
         Err(error @ ServerError::Store { .. }) => {
             Finding::wrong("store", error.to_string(), "see to the data directory and its disk")
+        }
+        Err(ServerError::Token(error)) if error.is_about_the_pin() => {
+            let advice = "compare the PIN with the one that the token was given; no other attempt was made";
+            Finding::wrong(PIN, error.to_string(), advice)
         }
         Err(error) => {
             Finding::wrong("root", told(&error), "see to `[root]` in the configuration, and to what it names")

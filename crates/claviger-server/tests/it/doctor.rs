@@ -2,12 +2,13 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use claviger_provider::FewAttempts;
 use claviger_server::doctor::{Finding, Level, examine};
 
 use crate::support::House;
 
 async fn examined(house: &House) -> Vec<Finding> {
-    examine(&house.path("claviger.toml")).await
+    examine(&house.path("claviger.toml"), FewAttempts::Keep).await
 }
 
 fn wrong(findings: &[Finding]) -> Vec<&Finding> {
@@ -73,5 +74,5 @@ async fn each_damage_is_found_by_its_name() {
 
     std::fs::write(house.path("claviger.toml"), format!("{config}\nnonsense = 1\n")).unwrap();
     assert!(is_wrong(&examined(&house).await, "config"));
-    assert!(is_wrong(&examine(&house.path("nowhere.toml")).await, "config"));
+    assert!(is_wrong(&examine(&house.path("nowhere.toml"), FewAttempts::Keep).await, "config"));
 }

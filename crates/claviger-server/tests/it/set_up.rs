@@ -1,5 +1,6 @@
 //! `init`: once, whole, and resumed after an interruption.
 
+use claviger_provider::FewAttempts;
 use claviger_server::config::{Config, Root, SoftwareSeal};
 use claviger_server::init::{InitOptions, init, renew};
 use claviger_server::pki;
@@ -11,6 +12,7 @@ fn options(house: &House) -> InitOptions {
     InitOptions {
         config: house.path("claviger.toml"),
         root: Some(Root::InsecureSoftwareRoot { seal: SoftwareSeal::KeyFile("root.key".into()) }),
+        few_attempts: FewAttempts::Keep,
         names: vec!["kms.example".into()],
         deployment: Some("orders-prod".parse().unwrap()),
     }

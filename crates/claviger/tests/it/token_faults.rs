@@ -1,9 +1,13 @@
 //! A token that is away, a PIN that is wrong, a second server: each is told with what to do, and nothing is lost.
 
 use claviger_testkit::softhsm::{CONFIG_VARIABLE, LIBRARY_VARIABLE, SoftHsm};
+use serde_json::Value;
 
+use crate::instance::claviger;
 use crate::serving::{Ended, Serving, Site};
 
+/// How a process ends that was refused by its token's PIN.
+const PIN_REFUSED: i32 = 5;
 /// How often is tried again what the server refused; each time the client itself waits a second or more.
 const TRIES: u32 = 10;
 
@@ -38,10 +42,21 @@ impl Rooted {
         environment(&self.token, SoftHsm::PIN)
     }
 
-    fn refused(&self, variables: &[(&'static str, String)]) -> Ended {
+    fn refused(&self, variables: &[(&'static str, String)], code: i32) -> Ended {
         let ended = self.site.try_serve(&borrowed(variables)).err().unwrap();
-        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert_eq!(ended.status.code(), Some(code), "{ended:?}");
         ended
+    }
+
+    /// Runs `doctor`, with its exit code and what it found of the PIN.
+    fn examined(&self, variables: &[(&'static str, String)], more: &[&str]) -> (Option<i32>, String) {
+        let config = self.site.deployed("claviger.toml");
+        let doctor = ["-o", "json", "doctor", "--config"];
+        let output =
+            claviger().args(doctor).arg(config).args(more).envs(borrowed(variables)).output().unwrap();
+        let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let of_pin = findings.as_array().unwrap().iter().find(|finding| finding["check"] == "pin");
+        (output.status.code(), of_pin.map(ToString::to_string).unwrap_or_default())
     }
 
     /// A server at work, and something that it sealed.
@@ -64,19 +79,61 @@ fn wrong_pin_and_absent_token_are_told_at_the_start_and_cost_nothing() {
     let (serving, sealed) = rooted.at_work();
 
     // A second server on the same data finds it taken.
-    let second = rooted.refused(&variables);
+    let second = rooted.refused(&variables, 1);
     assert!(second.said.contains("another process"), "{second:?}");
     assert!(serving.stop().status.success());
 
-    let wrong = rooted.refused(&environment(&rooted.token, "0000-0000"));
+    let misspelt = environment(&rooted.token, "0000-0000");
+    let wrong = rooted.refused(&misspelt, PIN_REFUSED);
     assert!(wrong.said.contains("PIN") && !wrong.said.contains("0000-0000"), "{wrong:?}");
+    // The token counted; until a person says so, it is shown no PIN again, not even the right one.
+    let kept = rooted.refused(&variables, PIN_REFUSED);
+    assert!(kept.said.contains("--risk-pin-lock"), "{kept:?}");
+    let (code, found) = rooted.examined(&variables, &[]);
+    assert!(code == Some(PIN_REFUSED) && found.contains("--risk-pin-lock"), "{found}");
+    assert_eq!(rooted.examined(&variables, &["--risk-pin-lock"]), (Some(0), String::new()));
     rooted.serves(&sealed);
 
     rooted.token.go_away();
-    let absent = rooted.refused(&variables);
+    let absent = rooted.refused(&variables, 1);
     assert!(absent.said.contains(rooted.token.label()), "{absent:?}");
     rooted.token.come_back();
     rooted.serves(&sealed);
+}
+
+#[test]
+fn server_whose_token_comes_back_near_its_lock_ends_and_says_so() {
+    let rooted = Rooted::set_up();
+    let (serving, _) = rooted.at_work();
+    rooted.token.mistype();
+    rooted.token.go_away();
+    // To make a key takes the token: now the server knows that it is away.
+    assert!(!rooted.site.run("administrator", &["key", "create", "orders/late"], b"").status.success());
+    rooted.token.come_back();
+    let ended = serving.wait();
+    assert_eq!(ended.status.code(), Some(PIN_REFUSED), "{ended:?}");
+    assert!(ended.said.contains("--risk-pin-lock"), "{ended:?}");
+}
+
+#[test]
+fn set_up_with_a_wrong_pin_makes_one_attempt_and_ends_by_its_own_code() {
+    let (token, folder) = (SoftHsm::create(), tempfile::tempdir().unwrap());
+    let init = |pin: &str| {
+        let config = folder.path().join("claviger.toml");
+        let init = ["init", "--root", "pkcs11", "--config"];
+        claviger().args(init).arg(config).envs(borrowed(&environment(&token, pin))).output().unwrap()
+    };
+    for pin in ["0000-0000", SoftHsm::PIN] {
+        let output = init(pin);
+        assert_eq!(output.status.code(), Some(PIN_REFUSED), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn unit_does_not_start_again_what_ended_over_its_pin() {
+    let unit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/claviger.service");
+    let unit = std::fs::read_to_string(unit).unwrap();
+    assert!(unit.lines().any(|line| line == format!("RestartPreventExitStatus={PIN_REFUSED}")));
 }
 
 #[test]
