@@ -202,6 +202,8 @@ codes! {
         ReadSystem = 432 "read_system",
         /// Confirm that the server's clock is right.
         ConfirmClock = 458 "confirm_clock",
+        /// Serve on though the newest part of the log was lost; carries what was known of it.
+        AcceptLostTail = 450 "accept_lost_tail",
     }
 }
 

@@ -34,6 +34,10 @@ pub(crate) struct Command {
     /// Receipts, one on a line: the log must hold what they promise. May be given several times
     #[arg(long, value_name = "FILE")]
     receipt: Vec<PathBuf>,
+    /// The key of a node (vkey) that you kept from before (`claviger audit checkpoint` prints it): tells whether a receipt whose
+    /// node the log does not know is genuine. May be given several times
+    #[arg(long, value_name = "FILE")]
+    node_key: Vec<PathBuf>,
     /// The newest cut must not be older, as in `15m`, `24h` or `7d`
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     max_age: Option<u64>,
@@ -52,11 +56,13 @@ impl Command {
         let key = self.key(&pack)?;
         let known = self.known_checkpoint.as_deref().map(read).transpose()?;
         let receipts = self.receipts()?;
+        let node_keys = self.node_key.iter().map(|path| read_key(path)).collect::<Result<Vec<_>>>()?;
         let now = u64::try_from(Timestamp::now().as_microsecond()).context("the clock is before 1970")?;
         let request = Request {
             key: &key,
             known: known.as_deref(),
             receipts: &receipts,
+            node_keys: &node_keys,
             freshness: self.max_age.map(|age| (now, age)),
         };
         let verified = verify(&pack, &request)?;
@@ -65,10 +71,7 @@ impl Command {
 
     fn key(&self, pack: &Pack) -> Result<VerifierKey> {
         if let Some(path) = &self.checkpoint_key {
-            let text = String::from_utf8(read(path)?).ok();
-            let key = text.and_then(|text| VerifierKey::parse(text.trim()).ok());
-            return key
-                .with_context(|| format!("`{}` holds no key (a C2SP vkey is expected)", path.display()));
+            return read_key(path);
         }
         if pack.read(ROOT_VKEY) == Err(NoFile::Missing) {
             bail!(
@@ -89,6 +92,12 @@ impl Command {
         }
         Ok(receipts)
     }
+}
+
+fn read_key(path: &Path) -> Result<VerifierKey> {
+    let text = String::from_utf8(read(path)?).ok();
+    let key = text.and_then(|text| VerifierKey::parse(text.trim()).ok());
+    key.with_context(|| format!("`{}` holds no key (a C2SP vkey is expected)", path.display()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

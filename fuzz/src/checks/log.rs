@@ -5,7 +5,7 @@ use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{
     TreeError, consistency, inclusion, leaf_hash, node_hash, root_of, verify_consistency, verify_inclusion,
 };
-use claviger_audit::{Checkpoint, Cut, Entry, Hash, Note, Receipt, VerifierKey};
+use claviger_audit::{Checkpoint, Cut, Entry, Hash, KeptCheckpoint, Note, Receipt, VerifierKey};
 
 /// An entry is written as it was read.
 pub fn entry(bytes: &[u8]) -> bool {
@@ -24,8 +24,12 @@ pub fn cut(bytes: &[u8]) -> bool {
     true
 }
 
-/// A note, its checkpoint and a verifier key are written as they were read.
+/// A note, its checkpoint and a verifier key are written as they were read; what a node keeps beside its store is such a note.
 pub fn note(bytes: &[u8]) -> bool {
+    if let Ok((kept, key)) = KeptCheckpoint::open(bytes) {
+        assert_eq!(kept.head.origin, key.name());
+        return true;
+    }
     let signed = Note::parse(bytes).ok().inspect(|note| written(note, bytes)).is_some();
     let bare = text(bytes).is_some_and(|text| checkpoint(text) || verifier_key(text));
     signed || bare

@@ -91,7 +91,8 @@ pub fn bundles(size: u64) -> impl Iterator<Item = Resource> {
 /// The first `size` entries of a log, in order.
 ///
 /// # Errors
-/// Those of [`read`], and [`Finding::FileMalformed`] for a bundle that is not what it should be.
+/// Those of [`read`], [`Finding::EntriesMissing`] for a bundle of a shard that is not there, and [`Finding::FileMalformed`] for
+/// one that is not what it should be.
 pub fn for_each_entry(
     files: &dyn Files,
     log: &str,
@@ -101,7 +102,13 @@ pub fn for_each_entry(
     let mut index = 0;
     for bundle in bundles(size) {
         let name = format!("{log}/{bundle}");
-        let bytes = read(files, &name)?;
+        let bytes = read(files, &name).map_err(|error| match (error, log.parse()) {
+            (WalkError::Finding(Finding::FileMissing { name }), Ok(shard)) => {
+                let end = size.min(index + WIDTH);
+                WalkError::Finding(Finding::EntriesMissing { shard, first: index, end, name })
+            }
+            (other, _) => other,
+        })?;
         let malformed = |why: String| WalkError::Finding(Finding::FileMalformed { name: name.clone(), why });
         let entries = parse_bundle(&bytes).map_err(|error| malformed(error.to_string()))?;
         if u64::try_from(entries.len()).unwrap_or(u64::MAX) != (size - index).min(WIDTH) {

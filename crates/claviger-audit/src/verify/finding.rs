@@ -41,6 +41,17 @@ pub enum Finding {
         /// The first entry after those that may be.
         end: u64,
     },
+    /// Entries that were cut are not there.
+    EntriesMissing {
+        /// The shard.
+        shard: u32,
+        /// The first of the bundle that is missing.
+        first: u64,
+        /// The first after that bundle.
+        end: u64,
+        /// Where they should be.
+        name: String,
+    },
     /// An entry goes back in its epoch.
     EntryOutOfOrder {
         /// The shard.
@@ -85,14 +96,31 @@ pub enum Finding {
         /// The key.
         key: Option<KeyId>,
     },
-    /// The log does not hold what a receipt promised.
+    /// A node of this log signed a head that the log does not have, though it is as long: it was rolled back and went on, or it is
+    /// a fork.
+    ReceiptOfAnotherHistory {
+        /// The receipt's place in the request, from 0.
+        receipt: usize,
+        /// The entry that was promised.
+        entry: u64,
+        /// Size of the log at which the histories differ.
+        size: u64,
+    },
+    /// A receipt is signed by a node whose start is not in the log, and whose key is not known from elsewhere.
+    ReceiptOfUnknownNode {
+        /// The receipt's place in the request, from 0.
+        receipt: usize,
+        /// The entry that was promised.
+        entry: u64,
+    },
+    /// The log has the head that a receipt carries, and not its entry at that place: the receipt was changed.
     ReceiptBroken {
         /// The receipt's place in the request, from 0.
         receipt: usize,
         /// The entry that was promised.
         entry: u64,
     },
-    /// A receipt is for entries that the log does not reach: it was rolled back, or the export is older.
+    /// A node signed a head that the log does not reach: it was rolled back, or the export is older than the receipt.
     ReceiptBeyondLog {
         /// The receipt's place in the request, from 0.
         receipt: usize,
@@ -168,6 +196,7 @@ impl Finding {
             Self::CutMalformed { .. } => "cut-malformed",
             Self::CutOutOfOrder { .. } => "cut-out-of-order",
             Self::EntriesAltered { .. } => "entries-altered",
+            Self::EntriesMissing { .. } => "entries-missing",
             Self::EntryMalformed { .. } => "entry-malformed",
             Self::EntryOutOfOrder { .. } => "entry-out-of-order",
             Self::FileMalformed { .. } => "file-malformed",
@@ -177,6 +206,8 @@ impl Finding {
             Self::ReceiptBeyondLog { .. } => "receipt-beyond-log",
             Self::ReceiptBroken { .. } => "receipt-broken",
             Self::ReceiptForged { .. } => "receipt-forged",
+            Self::ReceiptOfAnotherHistory { .. } => "receipt-of-another-history",
+            Self::ReceiptOfUnknownNode { .. } => "receipt-of-unknown-node",
             Self::RolledBack { .. } => "rolled-back",
             Self::RootLogAltered => "root-log-altered",
             Self::SessionUnknown { .. } => "session-unknown",
@@ -202,6 +233,11 @@ impl fmt::Display for Finding {
                 "entries {first} to {} of shard {shard} are not those that were cut: altered, inserted, removed or reordered",
                 end.saturating_sub(1)
             ),
+            Self::EntriesMissing { shard, first, end, name } => write!(
+                f,
+                "entries {first} to {} of shard {shard} are missing: `{name}` is not there",
+                end.saturating_sub(1)
+            ),
             Self::EntryMalformed { shard, entry, why } => {
                 write!(f, "entry {entry} of shard {shard} is no entry: {why}")
             }
@@ -225,11 +261,22 @@ impl fmt::Display for Finding {
             }
             Self::ReceiptBeyondLog { receipt, entry } => write!(
                 f,
-                "receipt {receipt} promises entry {entry}, which the log does not reach: it was rolled back, or the export is older"
+                "receipt {receipt} is genuine and promises entry {entry}, which the log does not reach: it was rolled back, or the export is older than the receipt"
             ),
             Self::ReceiptBroken { receipt, entry } => {
-                write!(f, "receipt {receipt} promises another entry {entry} than the log holds")
+                write!(
+                    f,
+                    "receipt {receipt} promises another entry {entry} than the log holds under the head that it carries: the receipt was changed"
+                )
             }
+            Self::ReceiptOfAnotherHistory { receipt, entry, size } => write!(
+                f,
+                "receipt {receipt} is genuine and promises entry {entry} of another history: at {size} entries the log has another root than its node signed, so it was rolled back or forked"
+            ),
+            Self::ReceiptOfUnknownNode { receipt, entry } => write!(
+                f,
+                "receipt {receipt} promises entry {entry} and is signed by a node whose start is not in the log: the log was rolled back to before that start, or the receipt is made up; bring the node's key from before to tell"
+            ),
             Self::ReceiptForged { receipt, why } => {
                 write!(f, "receipt {receipt} was not given by this log: {why}")
             }

@@ -35,6 +35,8 @@ pub struct Request<'a> {
     pub known: Option<&'a [u8]>,
     /// Receipts that callers hold, in their wire form.
     pub receipts: &'a [String],
+    /// Keys of nodes that were kept from before, for receipts of nodes that the log does not know any more.
+    pub node_keys: &'a [VerifierKey],
     /// The instant, in microseconds since 1970, and the age in seconds beyond which the newest cut is stale.
     pub freshness: Option<(u64, u64)>,
 }
@@ -43,7 +45,7 @@ impl<'a> Request<'a> {
     /// With the key alone.
     #[must_use]
     pub const fn new(key: &'a VerifierKey) -> Self {
-        Self { key, known: None, receipts: &[], freshness: None }
+        Self { key, known: None, receipts: &[], node_keys: &[], freshness: None }
     }
 }
 
@@ -125,14 +127,16 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
         let walked = shard::Shard::new(*number, roots, &mut wanted, &mut replay, &mut verified.findings)
             .verify(files, size);
         let of_shard = receipts.of(*number);
-        match walked.and_then(|nodes| of_shard.judge(files, (*number, size), &wanted, &nodes, verified)) {
+        match walked.and_then(|nodes| {
+            of_shard.judge(files, (*number, size), &wanted, &nodes, request.node_keys, verified)
+        }) {
             Ok(()) => {}
             // The other shards can still be told about.
             Err(WalkError::Finding(finding)) => verified.findings.push(finding),
             Err(unreadable) => return Err(unreadable),
         }
     }
-    receipts.judge_rest(&mut verified.findings);
+    receipts.judge_rest(request.node_keys, &mut verified.findings);
     verified.states = replay.finish();
     Ok(())
 }

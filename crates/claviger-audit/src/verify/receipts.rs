@@ -66,11 +66,10 @@ impl Receipts {
     }
 
     /// What is left is of shards that the log does not have.
-    pub(super) fn judge_rest(self, findings: &mut Vec<Finding>) {
+    pub(super) fn judge_rest(self, known: &[VerifierKey], findings: &mut Vec<Finding>) {
         let rest = self.by_shard.into_values().flatten();
-        findings.extend(
-            rest.map(|(at, receipt)| Finding::ReceiptBeyondLog { receipt: at, entry: receipt.index }),
-        );
+        let nothing = Wanted::default();
+        findings.extend(rest.filter_map(|(at, receipt)| judge(&receipt, at, 0, &nothing, &[], known)));
     }
 }
 
@@ -85,11 +84,12 @@ impl OfShard {
         (shard, size): (u32, u64),
         wanted: &Wanted,
         nodes: &Nodes,
+        known: &[VerifierKey],
         verified: &mut Verified,
     ) -> Result<(), WalkError> {
         let keys = keys(files, shard, nodes)?;
         for (at, receipt) in self.0 {
-            match judge(&receipt, at, size, wanted, &keys) {
+            match judge(&receipt, at, size, wanted, &keys, known) {
                 None => verified.receipts_kept += 1,
                 Some(finding) => verified.findings.push(finding),
             }
@@ -98,23 +98,36 @@ impl OfShard {
     }
 }
 
-fn judge(receipt: &Receipt, at: usize, size: u64, wanted: &Wanted, keys: &[VerifierKey]) -> Option<Finding> {
-    let signed = keys.iter().map(|key| receipt.verify(key)).find(|tried| *tried != Err(NOT_THIS_KEY));
-    if let Err(error) = signed.unwrap_or(Err(NOT_THIS_KEY)) {
-        let why = if error == NOT_THIS_KEY {
-            "no node that the log says has started signed it".to_owned()
-        } else {
-            error.to_string()
-        };
-        return Some(Finding::ReceiptForged { receipt: at, why });
-    }
+fn judge(
+    receipt: &Receipt,
+    at: usize,
+    size: u64,
+    wanted: &Wanted,
+    keys: &[VerifierKey],
+    known: &[VerifierKey],
+) -> Option<Finding> {
+    let entry = receipt.index;
+    let tried = |keys: &[VerifierKey]| {
+        keys.iter().map(|key| receipt.verify(key)).find(|tried| *tried != Err(NOT_THIS_KEY))
+    };
+    let started = match (tried(keys), tried(known)) {
+        (Some(Ok(())), _) => true,
+        // A node that the log does not know, and whose key the caller kept.
+        (None, Some(Ok(()))) => false,
+        (Some(Err(error)), _) | (None, Some(Err(error))) => {
+            return Some(Finding::ReceiptForged { receipt: at, why: error.to_string() });
+        }
+        (None, None) => return Some(Finding::ReceiptOfUnknownNode { receipt: at, entry }),
+    };
     if receipt.size > size {
-        return Some(Finding::ReceiptBeyondLog { receipt: at, entry: receipt.index });
+        return Some(Finding::ReceiptBeyondLog { receipt: at, entry });
     }
-    let leaf = wanted.leaves.get(&receipt.index).copied().flatten();
+    let leaf = wanted.leaves.get(&entry).copied().flatten();
     let root = wanted.roots.get(&receipt.size).copied().flatten();
-    let kept = leaf == Some(receipt.leaf) && root == Some(receipt.root);
-    (!kept).then_some(Finding::ReceiptBroken { receipt: at, entry: receipt.index })
+    if !started || root != Some(receipt.root) {
+        return Some(Finding::ReceiptOfAnotherHistory { receipt: at, entry, size: receipt.size });
+    }
+    (leaf != Some(receipt.leaf)).then_some(Finding::ReceiptBroken { receipt: at, entry })
 }
 
 const NOT_THIS_KEY: ReceiptError = ReceiptError::Note(NoteError::NotSigned);

@@ -48,7 +48,12 @@ fn edited(entry: &[u8], edit: impl FnOnce(&mut Entry<'_>)) -> Vec<u8> {
 fn honest_log_holds() {
     let log = Log::honest();
     let receipts = vec![log.receipt(0, 5), log.receipt(0, 299), log.receipt(3, 59)];
-    let held = Held { receipts, known_checkpoint: Some(log.checkpoint()), max_age: Some("5000w") };
+    let held = Held {
+        receipts,
+        known_checkpoint: Some(log.checkpoint()),
+        max_age: Some("5000w"),
+        ..Held::default()
+    };
     assert_eq!(found(&log, &held), NOTHING);
     let mut grown = log;
     grown.work(0, KEY, 100);
@@ -71,7 +76,7 @@ fn entry_deleted() {
         entries.push(last);
     };
     assert_eq!(with_entries(hide), ["entries-altered"]);
-    assert_eq!(with_entries(|entries| drop(entries.remove(299))), ["file-missing"], "a shorter bundle");
+    assert_eq!(with_entries(|entries| drop(entries.remove(299))), ["entries-missing"], "a shorter bundle");
     let shorter_inside = after(|dir, log| {
         let shorter = &log.shards[&0][..255];
         let bundle = dir.join("0/tile/entries/000");
@@ -99,7 +104,7 @@ fn entries_reordered() {
 #[test]
 fn log_truncated() {
     let truncated = after(|dir, _| fs::remove_file(dir.join("0/tile/entries/001.p/44")).unwrap());
-    assert_eq!(truncated, ["file-missing"]);
+    assert_eq!(truncated, ["entries-missing"]);
     let cuts_truncated = after(|dir, log| {
         fs::remove_file(dir.join("root/tile/entries/000.p/7")).unwrap();
         write_bundles(dir, "root", &log.cuts[..6]);
@@ -120,7 +125,7 @@ fn database_rolled_back() {
     again.clock += 7;
     again.work(0, KEY, 100);
     assert_eq!(found(&again, &Held::checkpoint(log.checkpoint())), ["forked"]);
-    assert_eq!(found(&again, &Held::receipt(log.receipt(0, 350))), ["receipt-broken"]);
+    assert_eq!(found(&again, &Held::receipt(log.receipt(0, 350))), ["receipt-of-another-history"]);
 }
 
 #[test]
@@ -193,12 +198,32 @@ fn shard_taken_back() {
 fn receipt_forged() {
     let log = Log::honest();
     let stranger = SigningKey::from_seed("d/audit/0", &[0xAA; 32]).unwrap();
-    assert_eq!(found(&log, &Held::receipt(log.receipt_by(&stranger, 0, 7))), ["receipt-forged"]);
+    assert_eq!(found(&log, &Held::receipt(log.receipt_by(&stranger, 0, 7))), ["receipt-of-unknown-node"]);
     assert_eq!(found(&log, &Held::receipt("v1;no;receipt".into())), ["receipt-forged"]);
     let elsewhere = log.receipt(0, 7).replace("d/audit/0", "e/audit/0");
     assert_eq!(found(&log, &Held::receipt(elsewhere)), ["receipt-forged"]);
     let absent_shard = log.receipt(0, 7).replace("d/audit/0", "d/audit/9");
-    assert_eq!(found(&log, &Held::receipt(absent_shard)), ["receipt-beyond-log"]);
+    assert_eq!(found(&log, &Held::receipt(absent_shard)), ["receipt-of-unknown-node"]);
+    // The signature is over the head alone: what else a receipt says must be what the log holds under that head.
+    let receipt = log.receipt(0, 7);
+    let parts: Vec<_> = receipt.split(';').collect();
+    let moved = receipt.replacen(&format!(";{};", parts[2]), ";8;", 1);
+    assert_eq!(found(&log, &Held::receipt(moved)), ["receipt-broken"]);
+}
+
+#[test]
+fn receipt_of_a_node_whose_start_was_rolled_back() {
+    let log = Log::honest();
+    let gone = SigningKey::from_seed("d/audit/0", &[0xAB; 32]).unwrap();
+    let receipt = log.receipt_by(&gone, 0, 7);
+    assert_eq!(found(&log, &Held::receipt(receipt.clone())), ["receipt-of-unknown-node"]);
+    // Whoever kept the node's key can tell that it is genuine.
+    let known = Held { node_key: Some(gone.verifier_key().to_string()), ..Held::receipt(receipt) };
+    assert_eq!(found(&log, &known), ["receipt-of-another-history"]);
+    // Its name alone makes no receipt genuine.
+    let other = SigningKey::from_seed("d/audit/0", &[0xAC; 32]).unwrap();
+    let unknown = Held { receipts: vec![log.receipt_by(&other, 0, 7)], ..known };
+    assert_eq!(found(&log, &unknown), ["receipt-of-unknown-node"]);
 }
 
 #[test]
@@ -206,7 +231,10 @@ fn signed_with_a_stolen_node_key() {
     // The thief promises what never was in the log.
     let (log, mut never) = (Log::honest(), Log::honest());
     never.shards.get_mut(&0).unwrap()[7] = bytes_of(&Entry::new(1, 1, Op::Decrypt, Outcome::Ok));
-    assert_eq!(found(&log, &Held::receipt(never.receipt_by(&node_key(0), 0, 7))), ["receipt-broken"]);
+    assert_eq!(
+        found(&log, &Held::receipt(never.receipt_by(&node_key(0), 0, 7))),
+        ["receipt-of-another-history"]
+    );
     // A checkpoint of the root log is not the node's to sign: its key, under the root's name.
     let resigned = after(|dir, log| {
         let head = Checkpoint::open(log.checkpoint().as_bytes(), root_key().verifier_key()).unwrap();

@@ -13,6 +13,7 @@ use crate::log::{Log, root_key};
 pub(crate) struct Held {
     pub(crate) known_checkpoint: Option<String>,
     pub(crate) receipts: Vec<String>,
+    pub(crate) node_key: Option<String>,
     pub(crate) max_age: Option<&'static str>,
 }
 
@@ -46,6 +47,9 @@ pub(crate) fn verify(dir: &Path, held: &Held) -> (i32, Value) {
     }
     if !held.receipts.is_empty() {
         arguments.extend(["--receipt".to_owned(), file("receipts", &held.receipts.join("\n"))]);
+    }
+    if let Some(key) = &held.node_key {
+        arguments.extend(["--node-key".to_owned(), file("node", key)]);
     }
     if let Some(age) = held.max_age {
         arguments.extend(["--max-age".to_owned(), age.to_owned()]);

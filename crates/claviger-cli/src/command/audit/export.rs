@@ -86,7 +86,8 @@ pub(crate) async fn export(
     dir: &Path,
     cover: Option<u64>,
 ) -> Result<Exported, Failure> {
-    let mut work = Work { client, key, dir, fetched: 0, bar: progress::count("exporting", 0) };
+    let bar = progress::count("exporting", 0);
+    let mut work = Work { client, key, dir, fetched: 0, missing: Vec::new(), bar };
     let known = work.known()?;
     let (note, head, cut) = work.newest(cover).await?;
     if let Some(known) = &known {
@@ -101,6 +102,11 @@ pub(crate) async fn export(
     Placed::write(&dir.join(ROOT_VKEY), Privacy::Others, format!("{key}\n").as_bytes())?;
     Placed::write(&dir.join(CHECKPOINT), Privacy::Others, note.as_bytes())?;
     work.bar.finish_and_clear();
+    if !work.missing.is_empty() {
+        return Err(Failure::unverified(format!("{}: entries are missing from the store", head.origin))
+            .with_findings(work.missing)
+            .advise("keep store, export and checkpoints as they are: they are evidence"));
+    }
     let directory = dir.display().to_string();
     Ok(Exported { directory, origin: head.origin, cuts: head.size, entries, fetched: work.fetched })
 }
@@ -110,6 +116,8 @@ struct Work<'a> {
     key: &'a VerifierKey,
     dir: &'a Path,
     fetched: u64,
+    /// A finding for each bundle of entries that the store does not hold.
+    missing: Vec<String>,
     bar: ProgressBar,
 }
 
@@ -207,6 +215,14 @@ impl Work<'_> {
                     "export with the profile of the node that keeps that log, into the same directory",
                 ));
             }
+            Err(ClientError::Problem(problem)) if problem.code == "log-damaged" && log != ROOT => {
+                self.missing.push(missing(
+                    log,
+                    bundle,
+                    problem.detail.as_deref().unwrap_or("it does not read back"),
+                ));
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         };
         self.place(&name, &bytes)?;
@@ -238,12 +254,15 @@ impl Work<'_> {
     /// The keys of the nodes that the log says have started: what receipts are checked with.
     async fn fetch_node_keys(&mut self, shard: u32, size: u64) -> Result<(), Failure> {
         let mut names = Vec::new();
-        for_each_entry(&Export(self.dir), &shard.to_string(), size, |_, bytes| {
+        let read = for_each_entry(&Export(self.dir), &shard.to_string(), size, |_, bytes| {
             if let Ok(Entry { op: Op::NodeStart, reference: Some(digest), .. }) = Entry::decode(bytes) {
                 names.push(node_vkey(shard, &digest));
             }
-        })
-        .map_err(failure)?;
+        });
+        // What is missing is a finding already; the keys before it are of use all the same.
+        if self.missing.is_empty() {
+            read.map_err(failure)?;
+        }
         for name in names.iter().filter(|name| !self.dir.join(name).exists()) {
             let bytes = self.client.read_log_resource(name).await?.value;
             self.place(name, &bytes)?;
@@ -257,4 +276,14 @@ impl Work<'_> {
         fs::create_dir_all(parent).map_err(|error| Failure::file(parent, &error))?;
         Placed::write(&path, Privacy::Others, bytes)
     }
+}
+
+/// What is said of a bundle whose entries the store does not hold; in the words of a verification of the export.
+fn missing(log: &str, bundle: Resource, detail: &str) -> String {
+    let Resource::Bundle { index, width } = bundle else {
+        return format!("entries-missing: `{bundle}`: {detail}");
+    };
+    let first = index * WIDTH;
+    let last = first + u64::from(width) - 1;
+    format!("entries-missing: not all of entries {first} to {last} of shard {log} are in the store: {detail}")
 }

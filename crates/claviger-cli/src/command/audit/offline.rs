@@ -164,7 +164,7 @@ mod tests {
         fs::remove_file(&bundle).unwrap();
         assert_eq!(
             verify(dir.path(), &key).unwrap().findings,
-            ["file-missing: `1/tile/entries/000` is missing"]
+            ["entries-missing: entries 0 to 255 of shard 1 are missing: `1/tile/entries/000` is not there"]
         );
         fs::create_dir(&bundle).unwrap();
         assert_eq!(verify(dir.path(), &key).unwrap_err().exit(), crate::failure::Exit::Failed);

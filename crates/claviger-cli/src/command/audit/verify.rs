@@ -79,11 +79,13 @@ impl VerifyArgs {
         let temporary = tempfile::tempdir()
             .map_err(|error| Failure::failed(format!("no temporary directory: {error}")))?;
         let dir = self.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
+        let indexes = client.check_indexes().await?.value.findings;
+        let indexes: Vec<_> = indexes.iter().map(|index| format!("index-damaged: {index}")).collect();
         let mut tries = 1;
         loop {
             let (verified, live, found) = compare(&client, &key, &dir).await?;
             if found.is_empty() || tries == TRIES {
-                let findings = verified.findings.into_iter().chain(found).collect();
+                let findings = verified.findings.into_iter().chain(found).chain(indexes).collect();
                 return Ok((Verified { findings, ..verified }, Some(live)));
             }
             warn("live state and log differ; comparing again, in case something changed in between");
