@@ -200,10 +200,10 @@ codes! {
         ExportAudit = 431 "export_audit",
         /// Read how the system is.
         ReadSystem = 432 "read_system",
-        /// Confirm that the server's clock is right.
-        ConfirmClock = 458 "confirm_clock",
         /// Serve on though the newest part of the log was lost; carries what was known of it.
         AcceptLostTail = 450 "accept_lost_tail",
+        /// Confirm that the server's clock is right.
+        ConfirmClock = 458 "confirm_clock",
     }
 }
 
