@@ -158,7 +158,7 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         E::WrongMaterial => AwsError::new("IncorrectKeyMaterialException", message()),
         E::IdempotencyMismatch | E::InvalidArgument | E::TooLarge => AwsError::validation(message()),
         // What was done and withheld is told as a fault: whether it was done, the log says.
-        E::Internal | E::Withheld => AwsError::fault("KMSInternalException", message()),
+        E::Internal | E::LogDamaged | E::Withheld => AwsError::fault("KMSInternalException", message()),
         E::NotFound => match error.hidden() {
             // Tools take what is not found for destroyed and make it anew. Who names a key by an identifier that nobody can
             // guess learns no more than that he may not.
@@ -392,8 +392,10 @@ mod tests {
     fn what_the_caller_did_wrong_is_not_tried_again() {
         use ErrorKind as E;
         for kind in ErrorKind::ALL {
-            let ours =
-                matches!(kind, E::Conflict | E::Internal | E::Overloaded | E::Unavailable | E::Withheld);
+            let ours = matches!(
+                kind,
+                E::Conflict | E::Internal | E::LogDamaged | E::Overloaded | E::Unavailable | E::Withheld
+            );
             assert_eq!(is_tried_again(&wire(&of(kind))), ours, "{kind}");
         }
     }

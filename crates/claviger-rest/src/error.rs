@@ -55,6 +55,9 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
         }
         E::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, kind.code(), "A fault of the server's"),
         E::InvalidArgument => told(StatusCode::BAD_REQUEST, kind.code(), "The request makes no sense"),
+        E::LogDamaged => {
+            told(StatusCode::INTERNAL_SERVER_ERROR, kind.code(), "A part of the log is missing or damaged")
+        }
         E::NotFound => {
             told(StatusCode::NOT_FOUND, kind.code(), "There is no such thing, or you may not know of it")
         }

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
-use crate::deployment::{AtWork, Deployment};
+use crate::deployment::{AtWork, Deployment, LostTail};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
 use crate::listener::{self, Listener, Protocol, TlsError, tls};
@@ -101,7 +101,19 @@ impl Server {
     /// # Errors
     /// [`ServerError`], each of whose variants says what to do.
     pub async fn start(config: Config, hardening: Option<Hardening>) -> Result<Running, ServerError> {
-        let deployment = Deployment::open(&config, Making::Never, None).await?;
+        Self::start_with(config, hardening, LostTail::Refuse).await
+    }
+
+    /// The same, where the newest part of the store may be lost.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub async fn start_with(
+        config: Config,
+        hardening: Option<Hardening>,
+        lost_tail: LostTail,
+    ) -> Result<Running, ServerError> {
+        let deployment = Deployment::open(&config, Making::Never, None, lost_tail).await?;
         if !deployment.is_set_up().await? {
             return Err(ServerError::NotSetUp { data_dir: config.data_dir, config: config.file });
         }

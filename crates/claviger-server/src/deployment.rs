@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use claviger_core::Name;
 use claviger_core::port::store::Page;
-use claviger_core::port::{Provider, Store as _, StoreError};
+use claviger_core::port::{Provider, Store, StoreError};
 use claviger_service::{Memory, Options, Road, ServiceError};
 use claviger_store::{SqliteOptions, SqliteStore};
 use tokio::sync::watch;
@@ -18,10 +18,21 @@ use crate::error::ServerError;
 use crate::newest_note::NewestNote;
 use crate::root::{self, Making, RootError, blocking};
 
+/// What becomes of a store whose newest part is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LostTail {
+    /// It is served, and an entry says so. Where nothing is lost, the start is refused.
+    Accept,
+    /// It is refused.
+    #[default]
+    Refuse,
+}
+
 /// A store that this process holds, with its root.
 #[derive(Debug)]
 pub(crate) struct Deployment {
     name: Name,
+    lost_tail: LostTail,
     store: SqliteStore,
     provider: Arc<dyn Provider>,
     data_dir: PathBuf,
@@ -50,6 +61,7 @@ impl Deployment {
         config: &Config,
         making: Making,
         wanted: Option<&Name>,
+        lost_tail: LostTail,
     ) -> Result<Self, ServerError> {
         let data_dir = config.data_dir.clone();
         let in_place = |source| ServerError::Store { data_dir: config.data_dir.clone(), source };
@@ -58,14 +70,15 @@ impl Deployment {
             return Err(ServerError::NotSetUp { data_dir, config: config.file.clone() });
         }
         let path = data_dir.clone();
-        let store =
-            blocking(move || SqliteStore::open(&path, SqliteOptions::default())).await?.map_err(in_place)?;
+        let options =
+            SqliteOptions { accept_lost_tail: lost_tail == LostTail::Accept, ..SqliteOptions::default() };
+        let store = blocking(move || SqliteStore::open(&path, options)).await?.map_err(in_place)?;
         let name = root::bind_name(&store, wanted).await.map_err(in_place)?;
         let provider = root::open(config, &name, &store, making).await.map_err(|error| match error {
             RootError::Server(error) => error,
             RootError::Store(source) => in_place(source),
         })?;
-        Ok(Self { name, store, provider, data_dir })
+        Ok(Self { name, lost_tail, store, provider, data_dir })
     }
 
     /// Was it set up to its end?
@@ -86,6 +99,7 @@ impl Deployment {
             clock_step: config.audit.clock_step,
             memory: Memory::default(),
             known_note,
+            accept_lost_tail: self.lost_tail == LostTail::Accept,
             on_signed: newest_note.listener(),
             on_fatal: Box::new(move |reason| {
                 tell_fatal.send_replace(Some(reason));
@@ -98,6 +112,17 @@ impl Deployment {
             Box::pin(Road::open(store, Arc::clone(&self.provider), Arc::new(SystemClock), options)).await;
         let road = road.map_err(|error| self.not_opened(error))?;
         Ok(AtWork { road, newest_note, fatal, store: self.store.clone(), others })
+    }
+
+    /// Holds the log against what was signed of it, and the indexes against their rows, as they are at rest. Gives the size of
+    /// the log, and what is wrong with the indexes.
+    pub(crate) async fn examine(&self) -> Result<(u64, Vec<String>), ServerError> {
+        let known_note = NewestNote::beside(&self.data_dir).read()?;
+        let store: Arc<dyn Store> = Arc::new(self.store.clone());
+        let size = claviger_service::examine_log(&store, known_note.as_deref()).await;
+        let size = size.map_err(|error| self.not_opened(error))?.unwrap_or_default();
+        let indexes = store.check_indexes().await.map_err(|source| self.store_failed(source))?;
+        Ok((size, indexes))
     }
 
     pub(crate) fn provider(&self) -> &Arc<dyn Provider> {

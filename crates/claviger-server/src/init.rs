@@ -13,7 +13,7 @@ use crate::authority;
 use crate::cast::{self, OFFICES};
 use crate::clock::SystemClock;
 use crate::config::{Config, Root, Template};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, LostTail};
 use crate::error::ServerError;
 use crate::files;
 use crate::root::Making;
@@ -57,7 +57,8 @@ pub async fn init(options: &InitOptions) -> Result<SetUp, ServerError> {
     }
     let mut config = Config::load(&options.config)?;
     config.few_attempts = options.few_attempts;
-    let deployment = Deployment::open(&config, Making::IfMissing, options.deployment.as_ref()).await?;
+    let deployment =
+        Deployment::open(&config, Making::IfMissing, options.deployment.as_ref(), LostTail::Refuse).await?;
     if deployment.is_set_up().await? {
         return Err(ServerError::AlreadySetUp { data_dir: config.data_dir });
     }

@@ -37,4 +37,5 @@ pub mod stop;
 pub mod telemetry;
 
 pub use assemble::{Running, Server, Urls};
+pub use deployment::LostTail;
 pub use error::ServerError;

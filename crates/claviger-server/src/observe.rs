@@ -6,11 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use claviger_core::port::Clock as _;
 use claviger_core::port::provider::ProviderHealth;
 use claviger_service::Road;
 use metrics::{Counter, Gauge};
 use tokio::sync::watch;
 
+use crate::clock::SystemClock;
 use crate::hardening::Hardening;
 use crate::newest_note::NewestNote;
 use crate::pki;
@@ -20,7 +22,10 @@ use crate::telemetry::{Registry, Watchable};
 /// How long a watcher waits for the root.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A checkpoint older than this many cuts, and than an idle log allows, means that nothing is signed any more.
+/// Entries that wait longer than this for a checkpoint, and than some cuts, mean that nothing is signed any more.
+const UNCOVERED_CUTS: u32 = 3;
+const UNCOVERED_LEAST: Duration = Duration::from_secs(10);
+/// So does a checkpoint that is older than this many cuts, and than an idle log allows.
 const STALE_CUTS: u32 = 10;
 const STALE_LEAST: Duration = Duration::from_secs(180);
 
@@ -68,7 +73,10 @@ impl Numbers {
         Self {
             commits: counter("claviger_log_commits_total", "batches that were committed"),
             entries: counter("claviger_log_entries_total", "entries in those batches"),
-            failures: counter("claviger_log_failures_total", "batches that the store could not commit"),
+            failures: counter(
+                "claviger_log_failures_total",
+                "batches that could not be committed, and cuts that could not be made, signed or kept",
+            ),
             fenced: counter(
                 "claviger_log_fenced_total",
                 "calls that were decided again because the fence moved",
@@ -80,7 +88,7 @@ impl Numbers {
             keys: gauge("claviger_keys_in_memory", "keys with their material ready for use"),
             checkpoint_age: gauge(
                 "claviger_checkpoint_age",
-                "seconds since the newest checkpoint was signed",
+                "seconds that entries have waited for a signed checkpoint; 0 while the newest covers the whole log",
             ),
             provider_up: gauge("claviger_provider_up", "1 while the root answers"),
             provider_sessions: gauge("claviger_provider_sessions", "sessions open to the token"),
@@ -143,9 +151,7 @@ impl Observed {
         numbers.clock_ahead.set(self.road.clock_ahead().as_secs_f64());
         numbers.clock_held.set(if self.road.is_clock_held() { 1.0 } else { 0.0 });
         numbers.blocked_destructions.set(to_f64(self.road.blocked_destructions()));
-        if let Some(age) = self.newest_note.age() {
-            numbers.checkpoint_age.set(age.as_secs_f64());
-        }
+        numbers.checkpoint_age.set(figures.checkpoint_age(SystemClock.since_boot()).as_secs_f64());
     }
 
     async fn update(&self) {
@@ -171,8 +177,9 @@ impl Observed {
     }
 
     fn checkpoint_is_stale(&self) -> bool {
-        let most = self.cut_every.saturating_mul(STALE_CUTS).max(STALE_LEAST);
-        self.newest_note.age().is_some_and(|age| age > most)
+        let waited = self.road.figures().checkpoint_age(SystemClock.since_boot());
+        let age = self.newest_note.age().unwrap_or_default();
+        is_stale(self.cut_every, waited, age)
     }
 }
 
@@ -203,6 +210,12 @@ impl Watchable for Observed {
     }
 }
 
+/// `waited`: how long entries have waited for a checkpoint; `age`: that of the newest one.
+fn is_stale(cut_every: Duration, waited: Duration, age: Duration) -> bool {
+    waited > cut_every.saturating_mul(UNCOVERED_CUTS).max(UNCOVERED_LEAST)
+        || age > cut_every.saturating_mul(STALE_CUTS).max(STALE_LEAST)
+}
+
 fn show_hardening(registry: &Registry, hardening: Hardening) {
     registry.describe("claviger_hardening", "1 for each measure that holds of the process");
     for (measure, holds) in hardening.measures() {
@@ -219,4 +232,29 @@ const fn to_f64(value: u64) -> f64 {
 
 fn count(things: usize) -> f64 {
     to_f64(u64::try_from(things).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_entries_alarm_after_ten_seconds_and_an_idle_log_does_not() {
+        let seconds = Duration::from_secs;
+        for (cut, waited, age, stale) in [
+            (1, 0, 60, false),
+            (1, 9, 9, false),
+            (1, 11, 11, true),
+            (1, 0, 181, true),
+            // A log that is cut each half minute waits that long, by its owner's choice.
+            (30, 60, 60, false),
+            (30, 91, 91, true),
+        ] {
+            assert_eq!(
+                is_stale(seconds(cut), seconds(waited), seconds(age)),
+                stale,
+                "cut each {cut} s, waited {waited} s, {age} s old"
+            );
+        }
+    }
 }

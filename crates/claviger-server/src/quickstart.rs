@@ -12,7 +12,7 @@ use crate::authority;
 use crate::cast::{self, APP, OFFICES, Part};
 use crate::clock::SystemClock;
 use crate::config::{Config, Listen, Root, SoftwareSeal, Template};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, LostTail};
 use crate::error::ServerError;
 use crate::evaluation;
 use crate::files;
@@ -75,7 +75,7 @@ pub async fn quickstart(
     hardening: Option<Hardening>,
 ) -> Result<(Running, Ready), ServerError> {
     let config = configure(options)?;
-    let deployment = Deployment::open(&config, Making::IfMissing, None).await?;
+    let deployment = Deployment::open(&config, Making::IfMissing, None, LostTail::Refuse).await?;
     let now = SystemClock.now();
     let is_set_up = deployment.is_set_up().await?;
     if is_set_up {

@@ -32,6 +32,8 @@ pub enum ErrorKind {
     Internal,
     /// The request makes no sense.
     InvalidArgument,
+    /// A part of the log is missing or does not read back.
+    LogDamaged,
     /// There is no such thing, or the caller may not know of it.
     NotFound,
     /// Too much at once. Try again later.
@@ -74,6 +76,7 @@ claviger_core::named! {
         ImportTokenInvalid = "import-token-invalid",
         Internal = "internal",
         InvalidArgument = "invalid-argument",
+        LogDamaged = "log-damaged",
         NotFound = "not-found",
         Overloaded = "overloaded",
         PreconditionFailed = "precondition-failed",
@@ -250,7 +253,11 @@ impl From<StoreError> for ServiceError {
             StoreError::Full | StoreError::Io(_) | StoreError::ReadOnly | StoreError::Unavailable(_) => {
                 ErrorKind::Unavailable
             }
-            StoreError::Corrupt(_) | StoreError::Locked | StoreError::Newer { .. } => ErrorKind::Internal,
+            StoreError::Corrupt(_)
+            | StoreError::LostTail(_)
+            | StoreError::Locked
+            | StoreError::Newer { .. }
+            | StoreError::Refused(_) => ErrorKind::Internal,
         };
         Self::new(kind, "the store cannot serve this call; nothing was done").caused_by(error)
     }

@@ -26,6 +26,6 @@ pub use error::{ErrorKind, Obstacle, ServiceError};
 pub use operation::{Call, Operation, Released, Staged};
 pub use pipeline::sequencer::Figures;
 pub use reference::{KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};
-pub use road::{Options, Road, SystemFacts};
+pub use road::{Options, Road, SystemFacts, examine_log};
 pub use state::Memory;
 pub use view::View;

@@ -6,26 +6,23 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use claviger_access::Authorizer;
-use claviger_audit::checkpoint::Checkpoint;
 use claviger_audit::cut::Cut;
 use claviger_audit::key::{SigningKey, VerifierKey};
 use claviger_audit::op::Op;
-use claviger_audit::tree::{Frontier, HashReader, root_of};
 use claviger_core::change::Change;
 use claviger_core::port::provider::RootPublicKey;
-use claviger_core::port::store::LogId;
+use claviger_core::port::store::CommitError;
 use claviger_core::port::{Clock, Provider, Store, StoreError};
 use claviger_core::{Name, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::error::{ErrorKind, ServiceError};
 use crate::job::{self, Troubled};
-use crate::log::hashes::StoredHashes;
+use crate::log::newest::{self, Keeper};
+use crate::log::opening::{self, Against, Held, Lost};
 use crate::log::time::LogTime;
-use crate::log::tree::{LogTree, Rebuild};
 use crate::log::{LogReader, cutter};
 use crate::pipeline::Sessions;
 use crate::pipeline::fence::Fence;
@@ -55,6 +52,8 @@ pub struct Options {
     pub memory: Memory,
     /// The newest signed note that was kept beside the store: a store that does not reach it was rolled back.
     pub known_note: Option<String>,
+    /// Serve a store whose newest part is lost. The choice gets an entry of its own; where nothing is lost, it is refused.
+    pub accept_lost_tail: bool,
     /// Called with each new signed note.
     pub on_signed: Box<dyn Fn(&str) + Send + Sync>,
     /// Called once if the log stops for a reason of its own.
@@ -102,6 +101,7 @@ pub struct Inner {
     pub(crate) authorizer: Authorizer,
     pub(crate) sessions: Sessions,
     pub(crate) queue: Queue,
+    pub(crate) keeper: Arc<Keeper>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: LogReader,
     pub(crate) facts: SystemFacts,
@@ -140,24 +140,32 @@ impl Road {
         let root_key = bind_root_key(store.as_ref(), provider.as_ref(), &deployment).await?;
         let tags = tags_key(store.as_ref(), provider.as_ref()).await?;
         let origin: Arc<str> = format!("{deployment}/audit/{SHARD}").into();
-        let node_key = SigningKey::generate(&origin).map_err(internal)?;
+        // Before anything is written: what does not hold stays as it was found.
+        let against = Against {
+            shard: SHARD,
+            origin: &origin,
+            root_key: &root_key,
+            known_note: options.known_note.as_deref(),
+            accept_lost_tail: options.accept_lost_tail,
+        };
+        let Held { tree, root_tree, root_head, lost } = opening::hold(&store, &against).await?;
+
+        let node_key = Arc::new(SigningKey::generate(&origin).map_err(internal)?);
         let vkey = node_key.verifier_key().clone();
         let digest = vkey.digest();
         store.put_document(&node_document(&digest), vkey.to_string().as_bytes()).await?;
-
+        opening::note_first(store.as_ref(), SHARD).await?;
         let journal = store.open_journal(SHARD)?;
         let head = journal.head();
-        let root_head = store.root_head().await?;
+        if (head.size, head.root) != (tree.size(), tree.root()) {
+            return Err(internal(CommitError::Superseded));
+        }
         let since = head.epoch.saturating_sub(4096);
         let deltas = store.list_deltas(since, 4096).await?;
         let fence = Arc::new(Fence::new(head.epoch, deltas));
-        let tree = rebuild(&store, LogId::Shard(SHARD), head.size, head.root).await?;
-        let root_tree = rebuild(&store, LogId::Root, root_head.size, root_head.root).await?;
-        for note in
-            options.known_note.iter().chain(Some(&root_head.signed_note).filter(|note| !note.is_empty()))
-        {
-            check_known(&store, &root_key, note, root_head.size).await?;
-        }
+        let keeper =
+            Keeper::new(Arc::clone(&store), Arc::clone(&node_key), Arc::clone(&origin), head.incarnation);
+        let keeper = Arc::new(keeper);
         let log =
             LogReader::new(Arc::clone(&store), SHARD, tree.shared_pending(), root_tree.shared_pending());
         let kept = store.load_log_time().await?;
@@ -180,6 +188,7 @@ impl Road {
             fence,
             publish: Box::new(Forget(Arc::clone(&state))),
             node_key,
+            keeper: Arc::clone(&keeper),
             origin,
             on_fatal: options.on_fatal,
         };
@@ -192,6 +201,7 @@ impl Road {
             authorizer: Authorizer::new().map_err(internal)?,
             sessions: Sessions::new(),
             queue,
+            keeper,
             clock,
             log,
             facts,
@@ -205,15 +215,40 @@ impl Road {
         // The range of entries that may never have been delivered ends where this one stands (crash point C3).
         let note = Note { reference: reference(&[&digest]), ..Note::default() };
         let changes = if time_record == kept { Vec::new() } else { vec![Change::PutLogTime(time_record)] };
-        road.record(Telling::of_system(Op::NodeStart, road.now()), note, changes).await?;
+        let start = road.record(Telling::of_system(Op::NodeStart, road.now()), note, changes).await?;
+        if let Some(lost) = lost {
+            road.tell_lost(&lost).await?;
+        }
+        road.keeper.begin(start);
+        road.keep_newest().await?;
         road.warn_of_clock();
         if root_head.signed_size < root_head.size {
             // Crash point C7: committed, not signed. Sign the same.
             road.sign_root_head(root_head.size, root_head.root).await?;
         }
         tokio::spawn(cutter::keep_cutting(road.clone(), options.cut_every));
+        tokio::spawn(newest::keep_on(road.clone()));
         tokio::spawn(job::keep_doing(road.clone(), options.jobs_every));
         Ok(road)
+    }
+
+    /// Records that the newest part of the log is lost, and is served without by choice: what is known of it, as one byte (is
+    /// there anything?), size and root.
+    async fn tell_lost(&self, lost: &Lost) -> Result<(), ServiceError> {
+        tracing::warn!(
+            why = lost.why,
+            "serving without the newest part of the log, by choice; tell the auditors"
+        );
+        let (known, (size, root)) = (u8::from(lost.head.is_some()), lost.head.unwrap_or_default());
+        let note = Note { reference: reference(&[&[known], &size.to_be_bytes(), &root]), ..Note::default() };
+        self.tell(Telling::of_system(Op::AcceptLostTail, self.now()), note).await.map(drop)
+    }
+
+    /// Ends the sequencer, and with it the service, for that reason.
+    pub(crate) async fn give_up(&self, why: String) {
+        let queue = self.queue.clone();
+        // The queue may be full of calls.
+        let _ = tokio::task::spawn_blocking(move || queue.give_up(why)).await;
     }
 
     /// Records the end, cuts and signs a last time, and stops the sequencer. Calls that come later are refused.
@@ -321,6 +356,29 @@ impl Inner {
     }
 }
 
+/// Holds the log of a store that is not served against itself, its last cut, and what was kept beside it, without the root or its
+/// token. Gives its size; `None` for a deployment that was never opened. `known_note` is the newest signed note that was kept
+/// beside the store.
+///
+/// # Errors
+/// [`ServiceError`]: what a start would refuse.
+pub async fn examine_log(
+    store: &Arc<dyn Store>,
+    known_note: Option<&str>,
+) -> Result<Option<u64>, ServiceError> {
+    let (Some(name), Some(key)) =
+        (store.find_document(DEPLOYMENT).await?, store.find_document(ROOT_KEY).await?)
+    else {
+        return Ok(None);
+    };
+    let text = |bytes| String::from_utf8(bytes).map_err(internal);
+    let root_key = VerifierKey::parse(&text(key)?).map_err(internal)?;
+    let origin = format!("{}/audit/{SHARD}", text(name)?);
+    let against =
+        Against { shard: SHARD, origin: &origin, root_key: &root_key, known_note, accept_lost_tail: false };
+    Ok(Some(opening::hold(store, &against).await?.tree.size()))
+}
+
 /// Under which name a node's verifier key is kept.
 pub(crate) fn node_document(digest: &[u8; 32]) -> String {
     let mut name = String::from("node/");
@@ -380,65 +438,6 @@ async fn tags_key(store: &dyn Store, provider: &dyn Provider) -> Result<HmacSha2
         }
     };
     Ok(HmacSha256::new(&secret))
-}
-
-/// Rebuilds the tree of a log and holds it against its head.
-async fn rebuild(
-    store: &Arc<dyn Store>,
-    log: LogId,
-    size: u64,
-    root: [u8; 32],
-) -> Result<LogTree, ServiceError> {
-    let (store, runtime) = (Arc::clone(store), Handle::current());
-    let rebuilt = tokio::task::spawn_blocking(move || {
-        let hashes = StoredHashes::new(store, runtime, log, size, None);
-        let frontier = Frontier::from_subtrees(size, |height, index| hashes.hash(height, index));
-        let whole = frontier.filter(|frontier| frontier.root() == root || size == 0);
-        let Some(frontier) = whole else {
-            let why = hashes.failure();
-            return Err(why.unwrap_or_else(|| {
-                StoreError::Corrupt(format!("the log {log:?} is not what its head says"))
-            }));
-        };
-        let mut rebuild = Rebuild::default();
-        for level in 1..8_u8 {
-            let there = size >> (8 * u32::from(level));
-            if there > 0 {
-                let tile = hashes.tile(level, there / 256)?;
-                rebuild.put(level, tile.to_vec());
-            }
-        }
-        Ok(rebuild.finish(frontier))
-    });
-    Ok(rebuilt.await.map_err(internal)??)
-}
-
-/// Is a note that was signed before consistent with the root log as it is now?
-async fn check_known(
-    store: &Arc<dyn Store>,
-    key: &VerifierKey,
-    note: &str,
-    size: u64,
-) -> Result<(), ServiceError> {
-    let known = Checkpoint::open(note.as_bytes(), key).map_err(|error| {
-        ServiceError::new(ErrorKind::Internal, "a kept checkpoint does not verify").caused_by(error)
-    })?;
-    let rolled_back = || {
-        ServiceError::new(
-            ErrorKind::Internal,
-            "the store is older than a checkpoint that this node signed: it was rolled back; restore the newest state, and investigate",
-        )
-    };
-    if known.size > size {
-        return Err(rolled_back());
-    }
-    let (store, runtime) = (Arc::clone(store), Handle::current());
-    let root = tokio::task::spawn_blocking(move || {
-        let hashes = StoredHashes::new(store, runtime, LogId::Root, known.size, None);
-        root_of(known.size, &hashes)
-    });
-    let root = root.await.map_err(internal)?.map_err(internal)?;
-    if root == known.root { Ok(()) } else { Err(rolled_back()) }
 }
 
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> ServiceError {

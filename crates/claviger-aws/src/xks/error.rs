@@ -208,6 +208,7 @@ pub(super) fn to_wire(error: &ServiceError) -> XksError {
         // Nothing that is asked here gives any of these but the first two.
         E::Internal
         | E::Withheld
+        | E::LogDamaged
         | E::AlreadyExists
         | E::DryRun
         | E::IdempotencyMismatch

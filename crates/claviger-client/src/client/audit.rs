@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::transport::Plane;
 use super::{Client, ClientError, Reply};
 use crate::types::Page;
-use crate::types::audit::{Checkpoints, EntryPage, ListStates, LiveState, Proof, ReadEntries};
+use crate::types::audit::{Checkpoints, EntryPage, Indexes, ListStates, LiveState, Proof, ReadEntries};
 
 #[expect(
     clippy::missing_errors_doc,
@@ -30,6 +30,11 @@ impl Client {
     /// Lists the live states of key versions, to hold against a replay of the log.
     pub async fn list_states(&self, query: &ListStates) -> Reply<Page<LiveState>> {
         self.get(Plane::Control, "/v1/audit/states".into()).query(query).answer().await
+    }
+
+    /// Holds the indexes of the store against its rows.
+    pub async fn check_indexes(&self) -> Reply<Indexes> {
+        self.get(Plane::Control, "/v1/audit/indexes".into()).answer().await
     }
 
     /// A file of a log (C2SP tlog-tiles) by its path under `/audit/`, as in `root/checkpoint` or `1/tile/0/000`.

@@ -109,6 +109,13 @@ pub struct LiveState {
     pub key_state: StateWord,
 }
 
+/// Whether decisions, which read by index, find what the rows say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Indexes {
+    /// A sentence for each index that does not agree with its rows; none when all do.
+    pub findings: Vec<String>,
+}
+
 /// What to list of the live states.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -26,6 +26,11 @@ pub enum StoreError {
     /// The device failed.
     #[error("the store's device failed: {0}")]
     Io(String),
+    /// The newest part of what the last process wrote is not there.
+    #[error(
+        "the last process did not end in order, and {0}: the newest part of the store may be lost; put the file back as it was, or, if it is lost, start once with `claviger serve --accept-lost-tail`"
+    )]
+    LostTail(String),
     /// Another process holds the data directory.
     #[error("another process holds this data directory; stop it first")]
     Locked,
@@ -40,6 +45,11 @@ pub enum StoreError {
     /// Nothing may be written there.
     #[error("the store is read-only; make its directory writable")]
     ReadOnly,
+    /// It was handed what its tables cannot hold, or at the wrong moment: a fault of the program, not of the data.
+    #[error(
+        "the store refused, and wrote nothing: {0}; the stored data is as it was; this is a fault of the program, report it"
+    )]
+    Refused(String),
     /// Too busy, or away.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
@@ -206,6 +216,26 @@ pub struct Tile {
     pub hashes: Vec<u8>,
 }
 
+/// What is kept beside the store: bytes that the store knows nothing of, and whether they tell of an orderly end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Nothing is written behind them, in good order.
+    pub closed: bool,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What the last process left beside the store.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LeftBehind {
+    /// What was kept last; `None` when nothing was, or cannot be read.
+    pub kept: Option<Kept>,
+    /// Something was kept, and cannot be read.
+    pub damaged: bool,
+    /// The last process did not end in order, and this is wrong with what it wrote; it was opened all the same, by choice.
+    pub lost_tail: Option<String>,
+}
+
 /// A batch to commit.
 #[derive(Debug, Clone)]
 pub struct Batch<'a> {
@@ -240,7 +270,8 @@ pub trait Journal: Send {
     /// The head as it stands.
     fn head(&self) -> ShardHead;
 
-    /// Puts a set of changes into the open transaction, opening one if need be: all of the set or none.
+    /// Puts a set of changes into the open transaction, opening one if need be: all of the set or none. A conflict leaves
+    /// no transaction open that was not open before.
     ///
     /// # Errors
     /// [`StoreError`]; the transaction is then rolled back.
@@ -283,6 +314,23 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`StoreError`].
     fn open_journal(&self, shard: u32) -> Result<Box<dyn Journal>, StoreError>;
+
+    /// What the last process left beside the store, as it was when the store was opened.
+    fn left_behind(&self) -> &LeftBehind;
+
+    /// Keeps bytes beside the store, in place of older ones, durably: they are there after whatever becomes of the process or of
+    /// the store. Blocking.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], after which nothing is kept any more, and the process must end.
+    fn keep_beside(&self, kept: &Kept) -> Result<(), StoreError>;
+
+    /// Holds the indexes of the tables of state against their rows; a sentence for each that does not agree. Long, on a large
+    /// store; commits do not wait for it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be looked at.
+    async fn check_indexes(&self) -> Result<Vec<String>, StoreError>;
 
     /// A small document of the deployment by its name, such as the sealed root.
     async fn find_document(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;

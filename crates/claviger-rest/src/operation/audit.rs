@@ -4,11 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use claviger_client::types::Page;
-use claviger_client::types::audit::{ListStates, ReadEntries as WireEntries};
+use claviger_client::types::audit::{Indexes, ListStates, ReadEntries as WireEntries};
 use claviger_core::KeyVersionId;
 use claviger_core::port::store::Page as ServicePage;
 use claviger_service::ServiceError;
-use claviger_service::operation::{Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadStates};
+use claviger_service::operation::{
+    CheckIndexes, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadStates,
+};
 use http::Uri;
 
 use super::{Answered, In};
@@ -48,6 +50,11 @@ pub(crate) async fn list_states(arrival: Arrival, uri: Uri) -> Answered {
     let next = cursor::next(List::States, limit, &done.output, |(version, _, _)| VersionName(*version));
     let items = done.output.iter().map(state_to_wire).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
+}
+
+pub(crate) async fn check_indexes(arrival: Arrival) -> Answered {
+    let done = arrival.perform(CheckIndexes {}).await?;
+    Ok(Answer::json(&Indexes { findings: done.output })?.recorded(&done.receipt))
 }
 
 /// A file of a log (C2SP tlog-tiles).

@@ -3,7 +3,9 @@
 use axum::routing::MethodFilter;
 use claviger_client::types::Page;
 use claviger_client::types::alias::{Alias, CreateAlias, ListAliases, MoveAlias};
-use claviger_client::types::audit::{Checkpoints, EntryPage, ListStates, LiveState, Proof, ReadEntries};
+use claviger_client::types::audit::{
+    Checkpoints, EntryPage, Indexes, ListStates, LiveState, Proof, ReadEntries,
+};
 use claviger_client::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
 use claviger_client::types::grant::{CreateGrant, Grant, ListGrants, Revoke};
 use claviger_client::types::key::{
@@ -322,6 +324,14 @@ fn audit_rows() -> Vec<Row> {
         )
         .asks::<ListStates>()
         .gives::<Page<LiveState>>(),
+        row(
+            GET,
+            "/v1/audit/indexes",
+            "check_indexes",
+            "Holds the indexes of the store against its rows. Long, on a large store; one at a time.",
+            audit::check_indexes,
+        )
+        .gives::<Indexes>(),
         row(
             GET,
             "/audit/{*path}",

@@ -249,6 +249,7 @@ async fn open(directory: &tempfile::TempDir) -> Road {
         clock_step: Duration::from_secs(600),
         memory: Memory::default(),
         known_note: None,
+        accept_lost_tail: false,
         on_signed: Box::new(|_| {}),
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: false,

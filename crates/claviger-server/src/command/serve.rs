@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::pin::PinArgs;
 use crate::assemble::{Running, Server};
 use crate::config::Config;
+use crate::deployment::LostTail;
 use crate::error::ServerError;
 use crate::hardening::Hardening;
 use crate::notify::{self, State};
@@ -24,6 +25,9 @@ pub struct ServeArgs {
     config: PathBuf,
     #[command(flatten)]
     pin: PinArgs,
+    /// Serve though the newest part of the log is lost, once: the start that refused says so. The log keeps an entry of the choice
+    #[arg(long)]
+    accept_lost_tail: bool,
 }
 
 pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, ServerError> {
@@ -31,9 +35,10 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, ServerError> {
     config.few_attempts = args.pin.few_attempts();
     telemetry::start(&config.log);
     let hardening = Hardening::apply();
+    let lost_tail = if args.accept_lost_tail { LostTail::Accept } else { LostTail::Refuse };
     on_runtime(async move {
         let signals = Signals::listen()?;
-        let running = Server::start(config, Some(hardening)).await?;
+        let running = Server::start_with(config, Some(hardening), lost_tail).await?;
         let urls = running.urls();
         tracing::info!(control = %urls.control, data = %urls.data, metrics = %urls.metrics, "serving");
         until_told(running, signals).await

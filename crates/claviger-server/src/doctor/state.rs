@@ -8,7 +8,7 @@ use claviger_core::port::StoreError;
 
 use super::{Finding, PIN};
 use crate::config::Config;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, LostTail};
 use crate::error::ServerError;
 use crate::root::{Making, blocking};
 
@@ -24,29 +24,67 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
             findings
         }
         opened => {
+            let log = match &opened {
+                Ok(AtRest { deployment, .. }) => log(deployment).await,
+                Err(_) => Vec::new(),
+            };
             let mut findings = vec![at_rest(opened, config)];
+            findings.extend(log);
             findings.extend(ports(config));
             findings
         }
     }
 }
 
-/// What a start would do first. The root is asked as well, by one attempt.
-async fn open(config: &Config) -> Result<(bool, String), ServerError> {
-    let deployment = Deployment::open(config, Making::Never, None).await?;
-    Ok((deployment.is_set_up().await?, deployment.provider().module().name))
+/// A deployment that nobody serves.
+struct AtRest {
+    deployment: Deployment,
+    is_set_up: bool,
 }
 
-fn at_rest(opened: Result<(bool, String), ServerError>, config: &Config) -> Finding {
+/// What a start would do first. The root is asked as well, by one attempt.
+async fn open(config: &Config) -> Result<AtRest, ServerError> {
+    let deployment = Deployment::open(config, Making::Never, None, LostTail::Refuse).await?;
+    Ok(AtRest { is_set_up: deployment.is_set_up().await?, deployment })
+}
+
+/// Whether a start would take the log for what was signed of it, and decisions would find what rows say.
+async fn log(deployment: &Deployment) -> Vec<Finding> {
+    let (size, indexes) = match deployment.examine().await {
+        Ok(examined) => examined,
+        Err(error) => {
+            let advice = "keep the data directory as it is, it is evidence; then put the newest state back";
+            return vec![Finding::wrong("log", told(&error), advice)];
+        }
+    };
+    let whole = format!("{size} entries are there, and they are those that were signed");
+    let mut findings = vec![Finding::ok("log", whole)];
+    if indexes.is_empty() {
+        findings.push(Finding::ok("indexes", "the indexes of the store say what its rows say"));
+    }
+    let advice = "decisions may miss rights, or their end: restore the newest state, and investigate";
+    findings.extend(indexes.into_iter().map(|index| Finding::wrong("indexes", index, advice)));
+    findings
+}
+
+fn at_rest(opened: Result<AtRest, ServerError>, config: &Config) -> Finding {
     let init = format!("claviger init --config {}", config.file.display());
     match opened {
-        Ok((true, module)) => {
+        Ok(AtRest { is_set_up: true, deployment }) => {
+            let module = deployment.provider().module().name;
             Finding::ok("store", format!("the store opens, and so does its root ({module})"))
         }
-        Ok((false, _)) => Finding::wrong("store", "the set-up was begun and not finished", init),
+        Ok(AtRest { is_set_up: false, .. }) => {
+            Finding::wrong("store", "the set-up was begun and not finished", init)
+        }
         Err(error @ (ServerError::NotSetUp { .. } | ServerError::RootMissing)) => {
             Finding::wrong("store", error.to_string(), init)
         }
+        Err(error @ ServerError::Store { source: StoreError::LostTail(_), .. }) => Finding::wrong(
+            "log",
+            error.to_string(),
+            "see `docs/production.md`, \"When the newest part is lost\"",
+        ),
         Err(error @ ServerError::Store { .. }) => {
             Finding::wrong("store", error.to_string(), "see to the data directory and its disk")
         }

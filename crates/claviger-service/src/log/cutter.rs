@@ -3,6 +3,7 @@
 //!
 //! Invariant: what is signed is committed, and consistent with what was signed before.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use claviger_audit::checkpoint::Checkpoint;
@@ -36,6 +37,7 @@ pub(crate) async fn keep_cutting(road: Road, every: Duration) {
             tracing::debug!(%error, "subject keys of new role-holders wait for the root");
         }
         let now = road.clock.since_boot();
+        road.figures().mark_uncovered(now);
         match road
             .cut_if_new(
                 last.as_ref().filter(|(_, at)| now.saturating_sub(*at) < IDLE).map(|(heads, _)| heads),
@@ -66,11 +68,20 @@ impl Road {
         self.cut_if_new(None).await.map(|_| ())
     }
 
-    /// Cuts unless the heads are `last`; gives the heads that were cut.
+    /// Cuts unless the heads are `last`; gives the heads that were cut. A failure is counted, whatever failed.
     async fn cut_if_new(
         &self,
         last: Option<&Vec<ShardHead>>,
     ) -> Result<Option<Vec<ShardHead>>, ServiceError> {
+        let cut = self.try_cut(last).await;
+        if cut.is_err() {
+            self.figures().failures.fetch_add(1, Ordering::Relaxed);
+        }
+        cut
+    }
+
+    async fn try_cut(&self, last: Option<&Vec<ShardHead>>) -> Result<Option<Vec<ShardHead>>, ServiceError> {
+        let begun = self.clock.since_boot();
         let heads = self.state.store.list_heads().await?;
         if last == Some(&heads) {
             return Ok(None);
@@ -80,11 +91,13 @@ impl Road {
         let (size, root) = self
             .queue
             .cut(move |cut_no| {
-                let cut = Cut { t, cut_no, epoch, shards, erase_generation: None, capsule_hash: None };
-                cut.encode().unwrap_or_default()
+                Cut { t, cut_no, epoch, shards, erase_generation: None, capsule_hash: None }.encode()
             })
             .await?;
         self.sign_root_head(size, root).await?;
+        if let Some(head) = heads.iter().find(|head| head.shard == self.facts.shard) {
+            self.figures().mark_covered(head.size, begun);
+        }
         Ok(Some(heads))
     }
 

@@ -3,6 +3,8 @@
 pub(crate) mod body;
 pub(crate) mod cutter;
 pub(crate) mod hashes;
+pub(crate) mod newest;
+pub(crate) mod opening;
 pub(crate) mod reader;
 pub(crate) mod time;
 pub(crate) mod tree;

@@ -318,6 +318,14 @@ fn path(index: u64, size: u64, hashes: &StoredHashes) -> Result<Vec<Hash>, Servi
     })
 }
 
+/// What of the log does not read back is said to whoever reads the log: it is what they look for.
+fn name_damage(error: ServiceError) -> ServiceError {
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<StoreError>());
+    let Some(StoreError::Corrupt(what)) = cause else { return error };
+    let message = format!("the log does not read back: {what}");
+    ServiceError::new(ErrorKind::LogDamaged, message).caused_by(StoreError::Corrupt(what.clone()))
+}
+
 fn damaged(index: u64) -> ServiceError {
     StoreError::Corrupt(format!("entry {index} of the log does not decode")).into()
 }
@@ -329,4 +337,5 @@ async fn blocking<T: Send + 'static>(
     let runtime = Handle::current();
     let done = tokio::task::spawn_blocking(move || work(&runtime)).await;
     done.map_err(|error| ServiceError::new(ErrorKind::Internal, "reading the log failed").caused_by(error))?
+        .map_err(name_damage)
 }

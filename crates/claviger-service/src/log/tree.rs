@@ -44,6 +44,10 @@ impl LogTree {
         self.frontier.size()
     }
 
+    pub(crate) fn root(&self) -> Hash {
+        self.frontier.root()
+    }
+
     pub(crate) fn draft(&self) -> Draft {
         let base = Arc::clone(&self.pending.read().unwrap_or_else(std::sync::PoisonError::into_inner));
         Draft { frontier: self.frontier.clone(), base, changed: None, tiles: Vec::new() }

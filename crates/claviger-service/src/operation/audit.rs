@@ -160,6 +160,12 @@ async fn node_vkey(view: &View<'_>, digest: &str) -> Result<Option<Vec<u8>>, Ser
     Ok(view.store().find_document(&node_document(&bytes)).await?)
 }
 
+/// Holds the indexes of the store against its rows: a sentence for each that does not agree.
+#[derive(Debug, Clone, Copy)]
+pub struct CheckIndexes {}
+
+system_operation!(CheckIndexes, ReadAudit, Vec<String>, |_this, view| view.store().check_indexes().await?);
+
 /// A page of live states: version, its state, its key's state.
 pub type StatesPage = Vec<(KeyVersionId, State, State)>;
 

@@ -50,7 +50,9 @@ use claviger_core::{Action, KeyId, KeyRingId};
 use claviger_crypto::envelope::Context;
 
 pub use alias::{AliasFilterRef, CreateAlias, ListAliases, MoveAlias, ReadAlias, RemoveAlias};
-pub use audit::{Checkpoints, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadStates, StatesPage};
+pub use audit::{
+    CheckIndexes, Checkpoints, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadStates, StatesPage,
+};
 pub use change_key_state::ChangeKeyState;
 pub use check_health::{CheckHealth, Health};
 pub use confirm_clock::{ClockStatus, ConfirmClock};

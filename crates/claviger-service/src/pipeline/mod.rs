@@ -12,6 +12,8 @@ pub(crate) mod queue;
 pub(crate) mod sequencer;
 mod session;
 pub(crate) mod submission;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex};
 
@@ -341,6 +343,10 @@ pub(crate) fn not_committed(why: NotCommitted) -> ServiceError {
         NotCommitted::Stopped => {
             unavailable("the log has stopped; whether this was recorded shows after a restart")
         }
+        NotCommitted::Unconfirmed(index) => unavailable(
+            "recorded, not confirmed: it is in the log, but its checkpoint could not be kept beside the store, so that an older store would not be refused; the service stops",
+        )
+        .recorded_at(index),
         NotCommitted::Untellable(error) => {
             ServiceError::new(ErrorKind::Internal, "the log has no form for this call, so nothing was done")
                 .caused_by(error)
@@ -353,9 +359,22 @@ pub(crate) fn told(kind: ErrorKind) -> Told {
     Told(outcome_of(kind))
 }
 
+/// An action without a word in the log does not compile.
+const _: () = {
+    let mut rest: &[Action] = &Action::ALL;
+    while let [action, others @ ..] = rest {
+        assert!(Op::from_code(action.code()).is_some(), "an action has no operation code");
+        rest = others;
+    }
+};
+
 /// The log's word for an action: the same number.
+#[expect(
+    clippy::expect_used,
+    reason = "what is asserted above, when this is compiled, holds of every action"
+)]
 pub(crate) fn op_of(action: Action) -> Op {
-    Op::from_code(action.code()).unwrap_or(Op::ReadSystem)
+    Op::from_code(action.code()).expect("every action has an operation code")
 }
 
 fn outcome_of(kind: ErrorKind) -> Outcome {
@@ -367,7 +386,7 @@ fn outcome_of(kind: ErrorKind) -> Outcome {
         ErrorKind::BadCiphertext | ErrorKind::WrongKey => Outcome::BadCiphertext,
         ErrorKind::ApprovalRequired | ErrorKind::Denied | ErrorKind::SeparationOfDuties => Outcome::Denied,
         ErrorKind::DryRun => Outcome::DryRun,
-        ErrorKind::Internal => Outcome::Internal,
+        ErrorKind::Internal | ErrorKind::LogDamaged => Outcome::Internal,
         ErrorKind::ImportTokenExpired
         | ErrorKind::ImportTokenInvalid
         | ErrorKind::InvalidArgument
@@ -380,25 +399,5 @@ fn outcome_of(kind: ErrorKind) -> Outcome {
         ErrorKind::Unsupported => Outcome::Unsupported,
         ErrorKind::Withheld => Outcome::Deadline,
         ErrorKind::WrongState => Outcome::WrongState,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use claviger_core::target::TargetKind;
-
-    use super::*;
-
-    #[test]
-    fn every_action_has_its_word_in_the_log() {
-        for action in Action::ALL {
-            let op = Op::from_code(action.code()).unwrap_or_else(|| panic!("{action} has no operation code"));
-            assert_eq!(op.name(), action.name());
-        }
-    }
-
-    #[test]
-    fn target_kinds_that_are_remembered_are_keys() {
-        assert!(Action::ALL.iter().filter(|a| a.is_grantable()).all(|a| a.target_kind() == TargetKind::Key));
     }
 }

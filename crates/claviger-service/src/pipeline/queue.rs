@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use claviger_audit::cut::CutError;
 use claviger_audit::tree::Hash;
 use claviger_core::port::StoreError;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::sync::oneshot;
 
-use super::sequencer::Figures;
+use super::sequencer::{CutEntry, Figures};
 use super::submission::{NotCommitted, Submission};
 
 /// How many calls may wait.
@@ -27,9 +28,11 @@ const ROOM: usize = 8192;
 /// What the sequencer is asked.
 pub(super) enum Command {
     Cut {
-        entry: Box<dyn FnOnce(u64) -> Vec<u8> + Send>,
+        entry: CutEntry,
         reply: oneshot::Sender<Result<(u64, Hash), StoreError>>,
     },
+    /// Stop, because of a fault elsewhere.
+    GiveUp(String),
     PutNote {
         size: u64,
         note: String,
@@ -43,6 +46,7 @@ impl std::fmt::Debug for Command {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Cut { .. } => "Cut",
+            Self::GiveUp(_) => "GiveUp",
             Self::PutNote { .. } => "PutNote",
             Self::Stop => "Stop",
             Self::Submit(_) => "Submit",
@@ -113,7 +117,7 @@ impl Queue {
     /// Appends a cut to the root log; `entry` gets its number. Gives size and root of the root log.
     pub(crate) async fn cut(
         &self,
-        entry: impl FnOnce(u64) -> Vec<u8> + Send + 'static,
+        entry: impl FnOnce(u64) -> Result<Vec<u8>, CutError> + Send + 'static,
     ) -> Result<(u64, Hash), StoreError> {
         let (reply, answer) = oneshot::channel();
         self.ask(Command::Cut { entry: Box::new(entry), reply }, answer).await
@@ -136,6 +140,11 @@ impl Queue {
         let sent = tokio::task::spawn_blocking(move || queue.send(command)).await;
         sent.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
+    }
+
+    /// Ends the sequencer for a reason that others found. Waits for room.
+    pub(crate) fn give_up(&self, why: String) {
+        self.send(Command::GiveUp(why));
     }
 
     /// Asks the sequencer to stop once everything before it is done.
@@ -274,7 +283,7 @@ mod tests {
     async fn a_cut_is_refused_after_its_end() {
         let (queue, intake) = queue(Arc::default());
         drop(intake);
-        assert!(queue.cut(|_| Vec::new()).await.is_err());
+        assert!(queue.cut(|_| Ok(Vec::new())).await.is_err());
         queue.stop();
     }
 }

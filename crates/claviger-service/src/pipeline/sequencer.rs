@@ -5,12 +5,16 @@
 //! * one commit in flight; the commit of a batch is the point in time at which all its operations happen;
 //! * nobody hears of success before the commit, and everybody of failure;
 //! * a tightening call is a barrier: what waits before it commits first, it commits alone, what comes after is asked again;
+//! * it is answered only when a checkpoint that covers it is kept beside the store: an older store is then refused at the start;
+//! * no transaction of the store stays open behind a batch, one without entries included;
 //! * after an outcome that it does not know, it stops for good. Recovery at the next start decides.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
+use claviger_audit::cut::CutError;
 use claviger_audit::entry::EntryError;
 use claviger_audit::key::SigningKey;
 use claviger_audit::receipt;
@@ -25,6 +29,7 @@ use super::fence::Fence;
 use super::queue::{Command, Intake, Queue, queue};
 use super::submission::{NotCommitted, Note, Submission, Telling, Untellable};
 use crate::log::body::Packer;
+use crate::log::newest::{Head, Keeper};
 use crate::log::tree::{Draft, LogTree};
 
 /// Most entries of a batch (mechanisms, 1.1-4).
@@ -45,7 +50,7 @@ pub struct Figures {
     pub commits: AtomicU64,
     /// Entries so far.
     pub entries: AtomicU64,
-    /// Commits that the store could not make.
+    /// Commits that the store could not make, and cuts that were not made, signed or kept.
     pub failures: AtomicU64,
     /// Could the store not take what was last to be written?
     pub stuck: AtomicBool,
@@ -55,6 +60,36 @@ pub struct Figures {
     pub size: AtomicU64,
     /// Size of the root log.
     pub cuts: AtomicU64,
+    /// Size of the log that the newest signed checkpoint covers.
+    pub covered: AtomicU64,
+    /// Since when entries wait for a signed checkpoint, in milliseconds since the machine started; 0 while none does.
+    pub uncovered_since: AtomicU64,
+}
+
+impl Figures {
+    /// How long entries have waited for a signed checkpoint at `now`, which is counted from the start of the machine.
+    #[must_use]
+    pub fn checkpoint_age(&self, now: Duration) -> Duration {
+        match self.uncovered_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => now.saturating_sub(Duration::from_millis(since)),
+        }
+    }
+
+    /// Looks whether entries wait for a checkpoint, and remembers since when.
+    pub(crate) fn mark_uncovered(&self, now: Duration) {
+        if self.size.load(Ordering::Relaxed) > self.covered.load(Ordering::Relaxed) {
+            let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX).max(1);
+            let _ = self.uncovered_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// A checkpoint that covers the first `size` entries was signed; it was begun at `begun`.
+    pub(crate) fn mark_covered(&self, size: u64, begun: Duration) {
+        self.covered.store(size, Ordering::Relaxed);
+        self.uncovered_since.store(0, Ordering::Relaxed);
+        self.mark_uncovered(begun);
+    }
 }
 
 /// What the sequencer works with.
@@ -64,7 +99,8 @@ pub(crate) struct Parts {
     pub(crate) root_tree: LogTree,
     pub(crate) fence: Arc<Fence>,
     pub(crate) publish: Box<dyn Publish>,
-    pub(crate) node_key: SigningKey,
+    pub(crate) node_key: Arc<SigningKey>,
+    pub(crate) keeper: Arc<Keeper>,
     pub(crate) origin: Arc<str>,
     /// Called once when the sequencer stops for another reason than being asked to.
     pub(crate) on_fatal: Box<dyn FnOnce(String) + Send>,
@@ -76,6 +112,8 @@ struct Sequencer {
     figures: Arc<Figures>,
     packer: Packer,
     epoch: u64,
+    /// Tightening calls that are committed and wait for a checkpoint to be kept: one for all of them.
+    unconfirmed: Vec<Unconfirmed>,
     /// Room to encode one call in, kept between calls.
     encoded: Vec<u8>,
     leaves: Vec<Hash>,
@@ -98,6 +136,9 @@ struct Waiting {
     reply: oneshot::Sender<Result<Receipt, NotCommitted>>,
 }
 
+/// A call that was committed, and not answered yet.
+type Unconfirmed = (oneshot::Sender<Result<Receipt, NotCommitted>>, Receipt);
+
 /// Starts the sequencer on a thread of its own.
 ///
 /// # Errors
@@ -114,6 +155,7 @@ pub(crate) fn start(parts: Parts, fence_off: bool) -> std::io::Result<(Queue, th
         figures: Arc::clone(&figures),
         packer: Packer::new(),
         epoch,
+        unconfirmed: Vec::new(),
         encoded: Vec::new(),
         leaves: Vec::new(),
         fence_off,
@@ -128,9 +170,13 @@ impl Sequencer {
         loop {
             self.intake.take(MOST_ENTRIES, &mut taken);
             let calls = taken.len();
-            if let Err(end) = self.serve(&mut taken) {
-                if let End::Fatal(why) = end {
-                    (self.parts.on_fatal)(why);
+            let served = self.serve(&mut taken);
+            // Also when the rest went wrong: they are committed.
+            let confirmed = self.confirm();
+            if let Err(end) = confirmed.and(served) {
+                match end {
+                    End::Asked => self.close(),
+                    End::Fatal(why) => (self.parts.on_fatal)(why),
                 }
                 // The intake goes, and tells everyone who still waits that the log has stopped.
                 return;
@@ -157,12 +203,19 @@ impl Sequencer {
                 }
                 Command::Cut { entry, reply } => {
                     self.flush(&mut filling, &[])?;
-                    let _ = reply.send(self.cut(entry));
+                    let cut = self.cut(entry);
+                    let end = cut.as_ref().err().and_then(NotCut::end);
+                    let _ = reply.send(cut.map_err(NotCut::told));
+                    end.map_or(Ok(()), Err)?;
                 }
                 Command::PutNote { size, note, reply } => {
                     self.flush(&mut filling, &[])?;
-                    let _ = reply.send(self.parts.journal.put_signed_note(size, &note));
+                    let put = self.parts.journal.put_signed_note(size, &note);
+                    let end = put.as_ref().err().and_then(fatal);
+                    let _ = reply.send(put);
+                    end.map_or(Ok(()), Err)?;
                 }
+                Command::GiveUp(why) => return Err(End::Fatal(why)),
                 Command::Stop => {
                     self.flush(&mut filling, &[])?;
                     return Err(End::Asked);
@@ -198,7 +251,10 @@ impl Sequencer {
                 return Ok(());
             }
         }
-        let Some(leaf) = self.leaves.first().copied() else { return Ok(()) };
+        let Some(leaf) = self.leaves.first().copied() else {
+            let _ = reply.send(Err(NotCommitted::Untellable(Untellable::Nothing)));
+            return Ok(());
+        };
         if !changes.is_empty() {
             match self.parts.journal.apply(&changes) {
                 Ok(Applied::Yes) => {}
@@ -224,6 +280,7 @@ impl Sequencer {
     /// Commits the batch. A batch that tightens begins a new epoch, in which its entries lie.
     fn flush(&mut self, filling: &mut Filling, tightens: &[Subject]) -> Result<(), End> {
         if filling.waiting.is_empty() {
+            self.parts.journal.roll_back();
             return Ok(());
         }
         let (size, root) = (filling.draft.size(), filling.draft.root());
@@ -284,10 +341,41 @@ impl Sequencer {
                 reason = "the fence commit has just made these entries durable"
             )]
             let receipt = Receipt::assertion(waiting.index, waiting.leaf, Arc::clone(&seal));
-            let _ = waiting.reply.send(Ok(receipt));
+            if tightens.is_empty() {
+                let _ = waiting.reply.send(Ok(receipt));
+            } else {
+                self.unconfirmed.push((waiting.reply, receipt));
+            }
         }
         *filling = self.begin();
         Ok(())
+    }
+
+    /// Keeps a checkpoint beside the store that covers all tightening calls that wait for one, and answers them.
+    fn confirm(&mut self) -> Result<(), End> {
+        if self.unconfirmed.is_empty() {
+            return Ok(());
+        }
+        let kept = self.parts.keeper.keep(self.head());
+        for (reply, receipt) in self.unconfirmed.drain(..) {
+            let index = receipt.index();
+            let _ = reply.send(kept.as_ref().map(|()| receipt).map_err(|_| NotCommitted::Unconfirmed(index)));
+        }
+        kept.map_err(|error| {
+            self.figures.failures.fetch_add(1, Ordering::Relaxed);
+            End::Fatal(error.to_string())
+        })
+    }
+
+    /// Says beside the store that this is an orderly end.
+    fn close(&self) {
+        if let Err(error) = self.parts.keeper.close(self.head()) {
+            tracing::warn!(%error, "the end was in order, and the next start will not know");
+        }
+    }
+
+    fn head(&self) -> Head {
+        Head { size: self.parts.tree.size(), root: self.parts.tree.root(), epoch: self.epoch }
     }
 
     /// Tells everyone in the batch that nothing happened. What is not known ends the sequencer.
@@ -312,9 +400,9 @@ impl Sequencer {
         end
     }
 
-    fn cut(&mut self, entry: Box<dyn FnOnce(u64) -> Vec<u8> + Send>) -> Result<(u64, Hash), StoreError> {
+    fn cut(&mut self, entry: CutEntry) -> Result<(u64, Hash), NotCut> {
         let number = self.parts.root_tree.size();
-        let bytes = entry(number);
+        let bytes = entry(number).map_err(NotCut::Entry)?;
         let mut draft = self.parts.root_tree.draft();
         draft.push(leaf_hash(&bytes));
         let (size, root) = (draft.size(), draft.root());
@@ -326,10 +414,43 @@ impl Sequencer {
                 self.figures.cuts.store(size, Ordering::Relaxed);
                 Ok((size, root))
             }
-            Err(CommitError::Failed(error)) => Err(error),
-            Err(other) => Err(StoreError::Unavailable(other.to_string())),
+            Err(error) => Err(NotCut::Commit(error)),
         }
     }
+}
+
+/// The bytes of a cut, once its number is known.
+pub(super) type CutEntry = Box<dyn FnOnce(u64) -> Result<Vec<u8>, CutError> + Send>;
+
+/// Why there is no cut.
+enum NotCut {
+    Commit(CommitError),
+    Entry(CutError),
+}
+
+impl NotCut {
+    /// How the sequencer ends over it, if it does. A cut that has no form would never have one: the log could go on without
+    /// anything that covers it.
+    fn end(&self) -> Option<End> {
+        match self {
+            Self::Commit(CommitError::Failed(error)) => fatal(error),
+            Self::Commit(error) => Some(End::Fatal(error.to_string())),
+            Self::Entry(error) => Some(End::Fatal(format!("a cut has no form: {error}"))),
+        }
+    }
+
+    fn told(self) -> StoreError {
+        match self {
+            Self::Commit(CommitError::Failed(error)) => error,
+            Self::Commit(error) => StoreError::Unavailable(error.to_string()),
+            Self::Entry(error) => StoreError::Refused(format!("a cut has no form: {error}")),
+        }
+    }
+}
+
+/// A device that failed is not asked again.
+fn fatal(error: &StoreError) -> Option<End> {
+    matches!(error, StoreError::Io(_)).then(|| End::Fatal(error.to_string()))
 }
 
 impl Filling {
@@ -353,12 +474,10 @@ fn encode(
     let start = out.len();
     out.extend_from_slice(&[0; 2]);
     telling.encode(note, epoch, out)?;
-    let entry = out.get(start + 2..).unwrap_or_default();
-    let length = u16::try_from(entry.len()).map_err(|_| EntryError::TooLong)?;
+    let written = out.get_mut(start..).and_then(|written| written.split_first_chunk_mut::<2>());
+    let (prefix, entry) = written.ok_or(Untellable::Nothing)?;
+    *prefix = u16::try_from(entry.len()).map_err(|_| EntryError::TooLong)?.to_be_bytes();
     leaves.push(leaf_hash(entry));
-    if let Some(prefix) = out.get_mut(start..start + 2) {
-        prefix.copy_from_slice(&length.to_be_bytes());
-    }
     Ok(())
 }
 

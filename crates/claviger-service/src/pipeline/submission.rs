@@ -72,6 +72,9 @@ pub(crate) enum Untellable {
     /// The identity does not seal.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The call tells nothing.
+    #[error("a call without an entry")]
+    Nothing,
 }
 
 impl Telling {
@@ -163,6 +166,8 @@ pub(crate) enum NotCommitted {
     Overloaded,
     /// The sequencer has stopped for good.
     Stopped,
+    /// It is in the log, at this index, and no checkpoint that covers it could be kept beside the store.
+    Unconfirmed(u64),
     /// The log's schema has no such entry.
     Untellable(Untellable),
 }

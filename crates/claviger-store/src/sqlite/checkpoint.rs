@@ -30,6 +30,8 @@ const HELP_BEYOND: u64 = 16 << 10;
 pub(super) struct Pressure {
     written: AtomicU64,
     help: AtomicBool,
+    /// Would an end be orderly now?
+    closed: AtomicBool,
     broken: OnceLock<StoreError>,
     wake: SyncSender<Wake>,
 }
@@ -55,6 +57,11 @@ impl Pressure {
         if self.help.swap(false, Ordering::Relaxed) && self.broken().is_none() {
             let _later = self.checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)");
         }
+    }
+
+    /// Says whether an end would be orderly from now on.
+    pub(super) fn closed(&self, closed: bool) {
+        self.closed.store(closed, Ordering::Release);
     }
 
     /// Why nothing may be written any more, if so.
@@ -87,7 +94,8 @@ impl Pressure {
     }
 }
 
-/// The thread. Dropping it moves all that is left and empties the log.
+/// The thread. Dropping it behind an orderly end moves all that is left and empties the log. Behind any other the log stays: an
+/// empty one is what the next start would call lost.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     pressure: Arc<Pressure>,
@@ -99,7 +107,8 @@ impl Checkpointer {
         let connection = connection::writing(database, options)?;
         let (wake, woken) = sync_channel(1);
         let (written, help, broken) = (AtomicU64::new(0), AtomicBool::new(false), OnceLock::new());
-        let pressure = Arc::new(Pressure { written, help, broken, wake });
+        let closed = AtomicBool::new(true);
+        let pressure = Arc::new(Pressure { written, help, closed, broken, wake });
         let thread = std::thread::Builder::new()
             .name("checkpoint".to_owned())
             .spawn({
@@ -138,7 +147,9 @@ fn run(connection: &Connection, pressure: &Pressure, woken: &Receiver<Wake>) {
                 }
             }
             Wake::Stop => {
-                pressure.checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+                if pressure.closed.load(Ordering::Acquire) {
+                    pressure.checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+                }
                 return;
             }
         }

@@ -46,6 +46,11 @@ impl Directory {
     pub(super) fn database(&self) -> &Path {
         &self.database
     }
+
+    /// The directory itself.
+    pub(super) fn path(&self) -> &Path {
+        self.database.parent().unwrap_or(Path::new("."))
+    }
 }
 
 /// The files that commits go to, as the file system tells them apart.
@@ -101,7 +106,7 @@ fn open(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Makes the names in a directory durable.
-fn sync(directory: Option<&Path>) -> Result<(), StoreError> {
+pub(super) fn sync(directory: Option<&Path>) -> Result<(), StoreError> {
     let Some(directory) = directory else { return Ok(()) };
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     File::open(directory)

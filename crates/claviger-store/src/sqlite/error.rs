@@ -52,10 +52,10 @@ pub(super) fn damaged(table: &str, what: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(format!("table `{table}`: {what}"))
 }
 
-/// A value that breaks an invariant of its table and was therefore not written. That it was handed in at all means that
-/// the process computed on damaged state.
+/// A value that breaks an invariant of its table and was therefore not written. What is stored is as it was: whoever handed
+/// it in is at fault.
 pub(super) fn refused(table: &str, what: impl std::fmt::Display) -> StoreError {
-    StoreError::Corrupt(format!("table `{table}`: refused before it was written: {what}"))
+    StoreError::Refused(format!("table `{table}`: {what}"))
 }
 
 /// Is it a name that is taken, a row that is there already, or one that is missing?

@@ -327,6 +327,7 @@ impl Journal for SqliteJournal {
         if changes.is_empty() {
             return Ok(Applied::Yes);
         }
+        let alone = !self.is_open();
         let applied = self.apply_set(changes);
         match &applied {
             Ok(Applied::Yes) => {
@@ -334,6 +335,8 @@ impl Journal for SqliteJournal {
                     .iter()
                     .any(|change| change.writes() && !matches!(change, Change::CountUses { .. }));
             }
+            // What was begun for these changes alone ends with them: an open transaction would keep cuts out.
+            Ok(Applied::Conflict) if alone => self.abandon(),
             Ok(Applied::Conflict) => {}
             Err(_) => self.abandon(),
         }

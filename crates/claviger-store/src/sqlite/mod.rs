@@ -5,7 +5,8 @@
 //! | [`directory`] | the directory, its lock, its modes |
 //! | [`connection`], [`schema`] | settings of connections, migrations, the check at the start |
 //! | [`journal`] | the one writer |
-//! | [`pool`], [`read`] | the readers |
+//! | [`kept`], [`tail`] | what is kept beside the database; what a crash left of it |
+//! | [`pool`], [`read`], [`integrity`] | the readers; whether indexes say what rows say |
 //! | [`checkpoint`] | keeps SQLite's write-ahead log short |
 //! | [`row`], [`log`] | the tables of state, the tables of the log |
 
@@ -15,7 +16,9 @@ mod connection;
 mod directory;
 mod error;
 mod expectation;
+mod integrity;
 mod journal;
+mod kept;
 mod log;
 mod pairs;
 #[cfg(test)]
@@ -24,19 +27,22 @@ mod pool;
 mod read;
 mod row;
 mod schema;
+mod tail;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use claviger_core::port::StoreError;
+use claviger_core::port::store::{Kept, LeftBehind};
 use rusqlite::Connection;
 
 use checkpoint::Checkpointer;
 use directory::Directory;
 use journal::SqliteJournal;
+use kept::{Found, KeptFile};
 use pool::Pool;
 
 /// How a store is opened.
@@ -48,18 +54,22 @@ pub struct SqliteOptions {
     pub reader_cache_kib: u32,
     /// Bound on the database file, in pages of 4 KiB; beyond it writes fail with [`StoreError::Full`]. `None`: the device's.
     pub max_pages: Option<u32>,
+    /// Open the store though a process that did not end in order left a write-ahead log that is not whole. What was in it is
+    /// lost then, and [`LeftBehind::lost_tail`] says so.
+    pub accept_lost_tail: bool,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 2, reader_cache_kib: 16 << 10, max_pages: None }
+        Self { readers: 2, reader_cache_kib: 16 << 10, max_pages: None, accept_lost_tail: false }
     }
 }
 
 /// The embedded store.
 ///
-/// It holds its directory until it and all its journals are dropped; then the write-ahead log is moved into the database,
-/// so that `store.db` alone is the whole state.
+/// It holds its directory until it and all its journals are dropped. Behind an orderly end, which the last checkpoint that was
+/// kept says, the write-ahead log is then moved into the database, so that `store.db` alone is the whole state. Behind any other
+/// the log stays as it is, for the next start to look at.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,
@@ -71,18 +81,41 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Locked`] when another process, or another store of this one, holds the directory;
     /// [`StoreError::Newer`] for a store of a newer release; [`StoreError::ReadOnly`] where nothing may be written;
-    /// [`StoreError::Corrupt`] when the file is no store, or its head, log and fence do not agree; other kinds as SQLite
-    /// and the file system have it.
+    /// [`StoreError::Corrupt`] when the file is no store, or its head, log and fence do not agree; [`StoreError::LostTail`] when
+    /// the write-ahead log of a process that did not end in order is not whole; other kinds as SQLite and the file system have it.
     pub fn open(directory: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let directory = Directory::take(directory)?;
+        // Before SQLite opens anything: it would begin the log anew.
+        let (file, left) = look_behind(&directory, options.accept_lost_tail)?;
         let first = connection::writing(directory.database(), &options)?;
         schema::migrate(&first)?;
         schema::check(&first)?;
         drop(first);
         let checkpointer = Checkpointer::start(directory.database(), &options)?;
+        checkpointer.pressure().closed(left.kept.as_ref().is_none_or(|kept| kept.closed));
         let pool = Pool::start(directory.database(), &options)?;
         let has_journal = AtomicBool::new(false);
-        Ok(Self { inner: Arc::new(Inner { pool, checkpointer, has_journal, options, directory }) })
+        let (kept, checking) = (Mutex::new(file), AtomicBool::new(false));
+        let inner = Inner { pool, checkpointer, has_journal, checking, options, kept, left, directory };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+/// What the last process left beside the database.
+fn look_behind(directory: &Directory, accept_lost_tail: bool) -> Result<(KeptFile, LeftBehind), StoreError> {
+    let (file, found) = KeptFile::open(directory.path())?;
+    let mut left = LeftBehind::default();
+    match found {
+        Found::Damaged => left.damaged = true,
+        Found::Kept(kept) => left.kept = Some(kept),
+        Found::Nothing => {}
+    }
+    if left.kept.as_ref().is_some_and(|kept| !kept.closed) {
+        left.lost_tail = tail::lost(directory.database())?;
+    }
+    match &left.lost_tail {
+        Some(lost) if !accept_lost_tail => Err(StoreError::LostTail(lost.clone())),
+        _ => Ok((file, left)),
     }
 }
 
@@ -92,7 +125,11 @@ struct Inner {
     pool: Pool,
     checkpointer: Checkpointer,
     has_journal: AtomicBool,
+    /// Are the indexes being checked?
+    checking: AtomicBool,
     options: SqliteOptions,
+    kept: Mutex<KeptFile>,
+    left: LeftBehind,
     directory: Directory,
 }
 
@@ -108,6 +145,18 @@ impl Inner {
 
     fn break_off(&self, error: StoreError) {
         self.checkpointer.pressure().break_off(error);
+    }
+
+    /// Keeps these bytes beside the database.
+    fn keep(&self, kept: &Kept) -> Result<(), StoreError> {
+        let mut file = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.closed {
+            // Whatever becomes of the write: from now on an end is not orderly before it is said to be.
+            self.checkpointer.pressure().closed(false);
+        }
+        file.keep(kept)?;
+        self.checkpointer.pressure().closed(kept.closed);
+        Ok(())
     }
 
     /// Tells the checkpointer of a commit with a body of that many bytes, and lends it a hand.

@@ -1,5 +1,6 @@
 //! The port as others see it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
@@ -10,8 +11,8 @@ use claviger_core::key::{Key, KeyRecord, KeyRing, Separation, State};
 use claviger_core::lineage::{Lineage, Wanted};
 use claviger_core::log_time::TimeRecord;
 use claviger_core::port::store::{
-    AliasFilter, FenceDelta, GrantFilter, KeyFilter, LogId, MixedUse, Page, RootHead, ScheduledDestruction,
-    ShardHead, StoredBatch,
+    AliasFilter, FenceDelta, GrantFilter, Kept, KeyFilter, LeftBehind, LogId, MixedUse, Page, RootHead,
+    ScheduledDestruction, ShardHead, StoredBatch,
 };
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
@@ -23,7 +24,7 @@ use rusqlite::{Connection, params};
 use super::columns::{Columns, find, micros};
 use super::error::translate;
 use super::row::{alias, credential, grant, idempotency, key, log_time, principal, ring, version};
-use super::{SqliteStore, connection, log};
+use super::{SqliteStore, connection, integrity, log};
 
 /// Rows of one small transaction of a clean-up: commits wait for no more than that.
 const CHUNK: u32 = 500;
@@ -32,6 +33,18 @@ const CHUNK: u32 = 500;
 impl Store for SqliteStore {
     fn open_journal(&self, shard: u32) -> Result<Box<dyn Journal>, StoreError> {
         Ok(Box::new(self.inner.open_journal(shard)?))
+    }
+
+    fn left_behind(&self) -> &LeftBehind {
+        &self.inner.left
+    }
+
+    fn keep_beside(&self, kept: &Kept) -> Result<(), StoreError> {
+        self.inner.keep(kept)
+    }
+
+    async fn check_indexes(&self) -> Result<Vec<String>, StoreError> {
+        integrity::check(Arc::clone(&self.inner)).await
     }
 
     async fn find_document(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -28,6 +28,7 @@ struct Shelf {
     store: SqliteStore,
     journal: Box<dyn Journal>,
     size: u64,
+    cuts: u64,
     _directory: tempfile::TempDir,
 }
 
@@ -36,7 +37,7 @@ impl Shelf {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
         let journal = store.open_journal(1).unwrap();
-        Self { store, journal, size: 0, _directory: directory }
+        Self { store, journal, size: 0, cuts: 0, _directory: directory }
     }
 
     fn apply(&mut self, changes: &[Change]) -> Applied {
@@ -254,6 +255,32 @@ async fn aliases_are_listed_in_order_and_go_with_their_key() {
     let taken = Change::PutAlias(alias("c", &second));
     assert_eq!(shelf.apply(&[taken, Change::RemoveAliasesOf(first.id)]), Applied::Yes);
     assert_eq!(list(&shelf, None, None, None).await, ["a", "c"]);
+}
+
+#[test]
+fn a_lost_race_alone_leaves_no_transaction_open() {
+    let mut shelf = Shelf::new();
+    let ring = shelf.ring(1, None);
+    let key = shelf.key(ring, 1, |_| {});
+    let stale = Change::PutKey(Key { revision: 7, ..key.clone() });
+    let missing = KeyVersionId { key: key.id, number: 9 };
+    for lost in [stale.clone(), Change::CountUses { version: missing, uses: 1 }] {
+        assert_eq!(shelf.journal.apply(&[lost]).unwrap(), Applied::Conflict);
+        let size = shelf.cuts;
+        shelf.journal.append_cut(size, [2; 32], b"cut", &[]).unwrap();
+        shelf.cuts += 1;
+    }
+    // Behind changes that are kept, it takes none of them along.
+    let kept = Change::PutKey(Key { description: "kept".into(), ..key });
+    assert_eq!(shelf.journal.apply(&[kept]).unwrap(), Applied::Yes);
+    assert_eq!(shelf.apply(&[stale]), Applied::Conflict);
+    let size = shelf.cuts;
+    shelf.journal.append_cut(size, [2; 32], b"cut", &[]).unwrap();
+    // What is handed in at the wrong moment is no damage to what is stored.
+    let ring = Change::RemoveAliasesOf(KeyId::from_bytes([1; 16]));
+    assert_eq!(shelf.journal.apply(&[ring]).unwrap(), Applied::Yes);
+    let refused = shelf.journal.append_cut(size + 1, [2; 32], b"cut", &[]).unwrap_err().to_string();
+    assert!(refused.contains("stored data is as it was") && !refused.contains("backup"), "{refused}");
 }
 
 fn imported() -> Provenance {

@@ -137,10 +137,32 @@ fn crash_behind_a_tightening_or_a_loosening_leaves_it_in_force() {
 }
 
 #[test]
+fn crash_around_the_kept_checkpoint_leaves_a_store_that_reaches_it() {
+    let mut bench = Bench::new();
+    for point in ["keep-before", "keep-torn", "keep-written", "keep-after"] {
+        // The first visit is that of the start; what is kept each second visits too.
+        let (answered, _serving) = bench.crash_at(&format!("{point}:5"), toggling);
+        assert!(done(&answered) > 0, "{point}");
+        // C6: in force whether it was kept or not, and content at the start: the file is never ahead of the store.
+        let state = bench.state();
+        if answered.last().unwrap().op == Op::SuspendKey {
+            assert!([State::Suspended, State::Active].contains(&state));
+        }
+        let encrypted = bench.site.run("app", &["encrypt", "--key", "orders/toggled"], b"data");
+        assert_eq!(encrypted.status.success(), state == State::Active, "{point}");
+        bench.evidence.hold(&bench.site, &answered);
+        if state == State::Suspended {
+            bench.site.done("administrator", &["key", "resume", "orders/toggled"], b"");
+        }
+    }
+}
+
+#[test]
 fn crash_at_any_point_under_load_loses_nothing_that_was_answered() {
     let mut bench = Bench::new();
     let mut all = Vec::new();
-    for point in ["commit-before:60", "commit-after:60", "tighten-inside:6", "cut-after-cas:2"] {
+    for point in ["commit-before:60", "commit-after:60", "tighten-inside:6", "cut-after-cas:2", "keep-torn:6"]
+    {
         let (answered, _serving) = bench.crash_at(point, Load::start);
         assert!(!answered.is_empty(), "{point}");
         bench.evidence.hold(&bench.site, &answered);

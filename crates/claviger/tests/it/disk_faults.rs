@@ -128,6 +128,27 @@ fn files_that_are_moved_away_are_told_and_nothing_is_answered_that_is_not_in_the
     }
 }
 
+#[test]
+fn no_restriction_is_answered_whose_checkpoint_cannot_be_kept() {
+    let site = Site::set_up();
+    let serving = site.serve();
+    let mut evidence = Evidence::begin(&site);
+    let answered = load(&site, 1);
+    let (kept, away) = (site.deployed("data/newest-shard-checkpoint"), site.path("away"));
+    std::fs::rename(&kept, &away).unwrap();
+    let suspended = site.run("administrator", &["key", "suspend", "orders/main"], b"");
+    assert!(!suspended.status.success());
+    // It is the restriction that finds out, or what is kept each second.
+    let ended = serving.wait();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let said = "`newest-shard-checkpoint` was moved, replaced or removed while it was in use; put it back";
+    let said = said.trim_start_matches('`');
+    assert!(ended.said.contains(said), "{ended:?}");
+    std::fs::rename(&away, &kept).unwrap();
+    let _serving = site.serve();
+    evidence.hold(&site, &answered);
+}
+
 /// Bytes of a page of the database.
 const PAGE: usize = 4096;
 /// How many pages are damaged, one at a time.
@@ -158,7 +179,9 @@ fn is_told(site: &Site, database: &[u8]) -> bool {
     let copy = site.path("damaged");
     let _ = std::fs::remove_dir_all(&copy);
     std::fs::create_dir(&copy).unwrap();
-    std::fs::copy(site.deployed("data/newest-checkpoint"), copy.join("newest-checkpoint")).unwrap();
+    for kept in ["newest-checkpoint", "newest-shard-checkpoint"] {
+        std::fs::copy(site.deployed("data").join(kept), copy.join(kept)).unwrap();
+    }
     std::fs::write(copy.join("store.db"), database).unwrap();
     let (all_well, ended) = match site.try_serve(&[("CLAVIGER_DATA_DIR", copy.to_str().unwrap())]) {
         Err(ended) => {

@@ -21,6 +21,8 @@ mod keys;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod rollback;
+#[cfg(test)]
 mod serving;
 #[cfg(test)]
 mod token_faults;

@@ -75,10 +75,24 @@ impl Site {
         self.try_serve_by(claviger(), environment)
     }
 
+    /// Serves it though the newest part of its log is lost.
+    pub(crate) fn serve_without_the_newest_part(&self) -> Result<Serving, Ended> {
+        self.try_serve_as(claviger(), &["--accept-lost-tail"], &[])
+    }
+
     /// The same by a command that runs the binary.
     pub(crate) fn try_serve_by(
         &self,
+        claviger: Command,
+        environment: &[(&str, &str)],
+    ) -> Result<Serving, Ended> {
+        self.try_serve_as(claviger, &[], environment)
+    }
+
+    fn try_serve_as(
+        &self,
         mut claviger: Command,
+        options: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Serving, Ended> {
         let trace = File::create(self.path("trace")).unwrap();
@@ -86,6 +100,7 @@ impl Site {
             .arg("serve")
             .arg("--config")
             .arg(self.deployed("claviger.toml"))
+            .args(options)
             .env("CLAVIGER_LOG__FORMAT", "json")
             .envs(environment.iter().copied())
             .stdin(Stdio::null())

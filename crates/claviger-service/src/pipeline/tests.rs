@@ -1,0 +1,257 @@
+//! What the sequencer promises beyond the commit: what is kept beside the store, and what a lost race leaves behind.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use claviger_core::change::Change;
+use claviger_core::permit::Permit;
+use claviger_core::port::{Clock, Store as _};
+use claviger_core::principal::{Principal, PrincipalKind, Standing};
+use claviger_core::{PrincipalId, Timestamp};
+use claviger_crypto::SecretBytes;
+use claviger_provider::software::{RootUnlock, SoftwareProvider};
+use claviger_store::sqlite::{SqliteOptions, SqliteStore};
+
+use super::*;
+use crate::reference::TargetRef;
+use crate::road::Options;
+use crate::state::Memory;
+
+#[derive(Debug)]
+struct TestClock;
+
+#[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::default().after(self.since_boot())
+    }
+
+    fn since_boot(&self) -> Duration {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap()
+    }
+}
+
+/// A call that always computes on a row that is not there any more.
+#[derive(Debug, Default)]
+struct Loses {
+    attempts: AtomicUsize,
+}
+
+impl Operation for Loses {
+    type Output = ();
+
+    fn action(&self) -> Action {
+        Action::Initialize
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<()>, ServiceError> {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        let stale = Principal { revision: 7, ..house() };
+        Ok(Staged::changing((), vec![Change::PutPrincipal(stale)], view.note()))
+    }
+}
+
+fn house() -> Principal {
+    Principal {
+        id: PrincipalId::from_bytes([0; 16]),
+        name: "claviger".parse().unwrap(),
+        kind: PrincipalKind::System,
+        standing: Standing::Active,
+        roles: Vec::new(),
+        home: None,
+        subject_key: Vec::new(),
+        created_at: Timestamp::default(),
+        revision: 0,
+    }
+}
+
+/// A deployment that cuts only when it is asked to.
+struct Site {
+    road: Road,
+    store: Arc<SqliteStore>,
+    directory: tempfile::TempDir,
+    fatal: std::sync::Mutex<std::sync::mpsc::Receiver<String>>,
+}
+
+impl Site {
+    async fn open() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
+        let store = Arc::new(store);
+        let unlock = RootUnlock::KeyFile(SecretBytes::new(vec![7; 32]));
+        let (provider, _) = SoftwareProvider::create(&unlock).unwrap();
+        let (tell_fatal, fatal) = std::sync::mpsc::channel();
+        let options = Options {
+            deployment: "test".parse().unwrap(),
+            cut_every: Duration::from_secs(3600),
+            jobs_every: Duration::from_secs(3600),
+            clock_step: Duration::from_secs(600),
+            memory: Memory::default(),
+            known_note: None,
+            accept_lost_tail: false,
+            on_signed: Box::new(|_| {}),
+            on_fatal: Box::new(move |why| tell_fatal.send(why).unwrap()),
+            insecure_fence_off: false,
+        };
+        let road = Road::open(store.clone(), Arc::new(provider), Arc::new(TestClock), options).await.unwrap();
+        Self { road, store, directory, fatal: fatal.into() }
+    }
+
+    fn kept_file(&self) -> std::path::PathBuf {
+        self.directory.path().join("data/newest-shard-checkpoint")
+    }
+
+    /// How often a checkpoint was kept, and the newest of them.
+    fn kept(&self) -> (u64, claviger_audit::KeptCheckpoint) {
+        let bytes = std::fs::read(self.kept_file()).unwrap();
+        let slot = |slot: &[u8]| {
+            let sequence = u64::from_be_bytes(slot[8..16].try_into().unwrap());
+            let length = usize::try_from(u32::from_be_bytes(slot[20..24].try_into().unwrap())).unwrap();
+            let kept = claviger_audit::KeptCheckpoint::open(&slot[24..24 + length]);
+            (sequence, kept.unwrap().0)
+        };
+        bytes
+            .chunks(4096)
+            .filter(|slot| slot[0] != 0)
+            .map(slot)
+            .max_by_key(|(sequence, _)| *sequence)
+            .unwrap()
+    }
+
+    /// A restriction, or an ordinary call.
+    async fn tell(&self, tightens: Vec<claviger_core::change::Subject>) -> Result<Receipt, NotCommitted> {
+        let submission = |reply| Submission {
+            telling: Telling::of_system(Op::Heartbeat, self.road.clock.now()),
+            notes: Note::default().into(),
+            changes: Vec::new(),
+            tightens,
+            epoch: self.road.epoch(),
+            footing: Footing::default(),
+            reply,
+        };
+        self.road.commit(submission).await
+    }
+
+    async fn tighten(&self) -> Result<Receipt, NotCommitted> {
+        let key = claviger_core::KeyId::random().unwrap();
+        self.tell(vec![claviger_core::change::Subject::Key(key)]).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restriction_is_answered_when_its_checkpoint_is_kept() {
+    let site = Site::open().await;
+    let (begun, first) = site.kept();
+    assert_eq!((begun, first.start, first.closed), (1, 0, false));
+    for _ in 0..20 {
+        let index = site.tighten().await.unwrap().index();
+        let kept = site.kept().1;
+        assert!(kept.head.size > index, "{kept:?}");
+        assert_eq!(kept.epoch, site.road.epoch());
+    }
+    site.road.stop().await;
+    let (_, last) = site.kept();
+    assert!(last.closed);
+    assert_eq!(last.head.size, site.store.list_heads().await.unwrap()[0].size);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restrictions_that_wait_together_share_one_sync() {
+    let site = Arc::new(Site::open().await);
+    // The sequencer is held while they come.
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = oneshot::channel();
+    let busy = tokio::spawn({
+        let road = site.road.clone();
+        let cut = move |_| {
+            begin.send(()).unwrap();
+            held.recv().unwrap();
+            Ok(b"cut".to_vec())
+        };
+        async move { road.queue.cut(cut).await }
+    });
+    begun.await.unwrap();
+    let calls: Vec<_> = (0..10)
+        .map(|_| {
+            let site = Arc::clone(&site);
+            tokio::spawn(async move { site.tighten().await.unwrap().index() })
+        })
+        .collect();
+    while site.road.waiting() < 10 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let before = site.kept().0;
+    release.send(()).unwrap();
+    busy.await.unwrap().unwrap();
+    let mut newest = 0;
+    for call in calls {
+        newest = newest.max(call.await.unwrap());
+    }
+    let (after, kept) = site.kept();
+    assert!(kept.head.size > newest);
+    // One for all of them; another may be that of the second.
+    assert!((1..=2).contains(&(after - before)), "{} checkpoints were kept", after - before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restriction_whose_checkpoint_cannot_be_kept_is_recorded_and_not_confirmed() {
+    let site = Site::open().await;
+    let away = site.directory.path().join("away");
+    std::fs::rename(site.kept_file(), &away).unwrap();
+    let unconfirmed = site.tighten().await.unwrap_err();
+    let NotCommitted::Unconfirmed(index) = unconfirmed else { panic!("{unconfirmed:?}") };
+    let error = not_committed(unconfirmed);
+    assert_eq!((error.kind(), error.entry()), (ErrorKind::Unavailable, Some(index)));
+    assert!(error.public_message().contains("recorded, not confirmed"));
+    assert!(site.fatal.lock().unwrap().recv().unwrap().contains("was moved"));
+    // It is in the log, and nothing comes after it.
+    assert_eq!(site.store.list_heads().await.unwrap()[0].size, index + 1);
+    assert!(matches!(site.tell(Vec::new()).await, Err(NotCommitted::Stopped)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_of_16_attempts_loses_and_nobody_calls_after() {
+    let site = Site::open().await;
+    let (road, store) = (&site.road, &site.store);
+    let operation = Loses::default();
+    let call = Call {
+        presented: claviger_access::Presented::None,
+        source: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+        door: claviger_core::action::Door::Control,
+        dry_run: false,
+        request_id: None,
+        idempotency_key: None,
+        operation,
+    };
+    let lost = road.perform_as(&Who::House(Arc::new(house())), &call).await.unwrap_err();
+    assert_eq!((lost.kind(), lost.entry()), (ErrorKind::Conflict, None));
+    assert_eq!(call.operation.attempts.load(Ordering::Relaxed), ATTEMPTS);
+
+    // Nobody calls any more, and the log is cut and signed as ever.
+    let before = store.root_head().await.unwrap();
+    road.cut().await.unwrap();
+    let after = store.root_head().await.unwrap();
+    assert!(after.size > before.size && after.signed_size == after.size, "{after:?}");
+    assert_eq!(road.figures().failures.load(Ordering::Relaxed), 0);
+    // Neither does anything stand in the way of other writers of the store.
+    assert_eq!(store.forget_idempotency(Timestamp::from_micros(u64::MAX >> 1)).await, Ok(0));
+    road.stop().await;
+}
+
+#[test]
+fn every_action_has_its_word_in_the_log() {
+    for action in Action::ALL {
+        assert_eq!(op_of(action).name(), action.name());
+    }
+}
+
+#[test]
+fn target_kinds_that_are_remembered_are_keys() {
+    use claviger_core::target::TargetKind;
+    assert!(Action::ALL.iter().filter(|a| a.is_grantable()).all(|a| a.target_kind() == TargetKind::Key));
+}
