@@ -102,6 +102,8 @@ pub struct Inner {
     pub(crate) sessions: Sessions,
     pub(crate) queue: Queue,
     pub(crate) keeper: Arc<Keeper>,
+    /// Cuts are made one after the other.
+    pub(crate) cutting: tokio::sync::Mutex<()>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: LogReader,
     pub(crate) facts: SystemFacts,
@@ -202,6 +204,7 @@ impl Road {
             sessions: Sessions::new(),
             queue,
             keeper,
+            cutting: tokio::sync::Mutex::new(()),
             clock,
             log,
             facts,

@@ -4,11 +4,13 @@ mod alias_squatting;
 mod clocks;
 mod delegated_rights;
 mod destruction_by_relaxing;
+mod false_alarm;
 mod intake;
 mod log_rollback;
 mod lost_governance;
 mod policy_takeover;
 mod puppets;
+mod store_rolled_back;
 
 use anyhow::Result;
 
@@ -63,6 +65,12 @@ pub const ATTACKS: &[Attack] = &[
         about: "a strict ring is relaxed for a moment, and a key of it is destroyed a day later with nobody's approval",
         pace: Pace::Quick,
         run: destruction_by_relaxing::run,
+    },
+    Attack {
+        name: "false-alarm",
+        about: "concurrent grants that lose their races stop the signing of checkpoints, in words that mean damage",
+        pace: Pace::Slow,
+        run: false_alarm::run,
     },
     Attack {
         name: "intake-all",
@@ -183,6 +191,12 @@ pub const ATTACKS: &[Attack] = &[
         about: "a security officer alone makes credentials for others and reads an application's data",
         pace: Pace::Quick,
         run: puppets::run,
+    },
+    Attack {
+        name: "store-rolled-back",
+        about: "the newest part of the log is cut off, put back or deleted, and a revoked right is honoured",
+        pace: Pace::Slow,
+        run: store_rolled_back::run,
     },
 ];
 

@@ -81,6 +81,8 @@ impl Road {
     }
 
     async fn try_cut(&self, last: Option<&Vec<ShardHead>>) -> Result<Option<Vec<ShardHead>>, ServiceError> {
+        // From the reading of the heads to the signature: a cut that was begun earlier and came later would take entries back.
+        let _turn = self.cutting.lock().await;
         let begun = self.clock.since_boot();
         let heads = self.state.store.list_heads().await?;
         if last == Some(&heads) {

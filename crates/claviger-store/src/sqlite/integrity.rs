@@ -221,12 +221,14 @@ mod tests {
                          primary_version, rotated_at, created_at, revision)
             VALUES (x'00000000000000000000000000000004', x'00000000000000000000000000000001', 'r', 'k', 'encrypt',
                     'aes-256-gcm', 'software', 'internal', '', x'00000000000000000000000000000002', 'active', 1, 1, 1, 1);
-        INSERT INTO grants (id, principal, key, operations, reason, created_by, created_at, standing, revision)
+        INSERT INTO grants (id, principal, key, of_ring, administers, operations, reason, created_by, created_at, standing, revision)
             VALUES (x'00000000000000000000000000000005', x'00000000000000000000000000000002',
-                    x'00000000000000000000000000000004', 'encrypt', '', x'00000000000000000000000000000002', 1, 'active', 1);
-        INSERT INTO grants (id, principal, ring, operations, reason, created_by, created_at, standing, revision)
+                    x'00000000000000000000000000000004',
+                    x'00000000000000000000000000000001', 0, 'encrypt', '', x'00000000000000000000000000000002', 1, 'active', 1);
+        INSERT INTO grants (id, principal, ring, of_ring, administers, operations, reason, created_by, created_at, standing, revision)
             VALUES (x'00000000000000000000000000000006', x'00000000000000000000000000000002',
-                    x'00000000000000000000000000000001', 'encrypt', '', x'00000000000000000000000000000002', 1, 'active', 1);";
+                    x'00000000000000000000000000000001',
+                    x'00000000000000000000000000000001', 0, 'encrypt', '', x'00000000000000000000000000000002', 1, 'active', 1);";
 
     #[tokio::test]
     async fn an_index_that_lacks_a_row_or_is_missing_is_found() {
