@@ -75,7 +75,7 @@ struct Site {
     road: Road,
     store: Arc<SqliteStore>,
     directory: tempfile::TempDir,
-    fatal: std::sync::Mutex<std::sync::mpsc::Receiver<String>>,
+    fatal: Mutex<std::sync::mpsc::Receiver<String>>,
 }
 
 impl Site {
