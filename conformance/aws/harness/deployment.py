@@ -162,12 +162,12 @@ class Deployment:
 
     def workload(self, name: str) -> AccessKey:
         """A new application with an access key and no rights."""
-        self.cli("security_officer", "principal", "create", name, "--kind", "workload")
+        self.cli("administrator", "principal", "create", name, "--kind", "workload")
         return self.access_key(name)
 
     def access_key(self, name: str, *options: str) -> AccessKey:
         """One more access key of an application."""
-        made = self.cli_json("security_officer", "credential", "create", name, "--kind", "access-key", *options)
+        made = self.cli_json("administrator", "credential", "create", name, "--kind", "access-key", *options)
         return AccessKey(
             access_key_id=find(made, "access_key_id"),
             secret_access_key=find(made, "secret_access_key"),

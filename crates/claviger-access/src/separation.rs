@@ -1,13 +1,15 @@
 //! Separation of duties (design, section 4), refused when a role or a grant is given.
 //!
-//! Invariant: no row of roles and grants that came about through these checks lets one principal both administer and use
+//! Invariants: no row of roles and grants that came about through these checks lets one principal both administer and use
 //! the keys of a ring with strict separation, or hold two offices that exclude each other. The policy of the house
-//! forbids the same once more at every call, for rows that came about otherwise.
+//! forbids the same once more at every call, for rows that came about otherwise. And no one person both makes a principal,
+//! or a credential that may act as it, and gives it a role or a grant: the maker of a credential may have kept it.
 
 use claviger_core::Action;
 use claviger_core::PrincipalId;
 use claviger_core::key::Separation;
-use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Credential, Principal, PrincipalKind, Role, Standing};
+use claviger_core::time::Timestamp;
 
 /// What uses a principal was granted, as far as offices depend on it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -32,9 +34,53 @@ impl Uses {
     }
 }
 
+/// Who could act as a principal without being it: who made it, or one of its live credentials, and may have kept the secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Makers(Vec<PrincipalId>);
+
+impl Makers {
+    /// Of the principal with these credentials, as of `now`. Makers that an older release did not keep are not known.
+    #[must_use]
+    pub fn of(principal: &Principal, credentials: &[Credential], now: Timestamp) -> Self {
+        let live = credentials.iter().filter(|credential| credential.is_live(now));
+        let makers = live.map(|credential| credential.created_by).chain([principal.created_by]);
+        // What a principal made for itself says nothing of others.
+        Self(makers.flatten().filter(|maker| *maker != principal.id).collect())
+    }
+
+    fn include(&self, by: PrincipalId) -> bool {
+        self.0.contains(&by)
+    }
+}
+
 /// Which rule a role, a grant or a ring's policy would break, and what to do instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SeparationError {
+    /// A credential of an application, from one who does not administer.
+    #[error(
+        "an administrator makes the credentials of an application that uses no key of a strict ring; ask an administrator"
+    )]
+    CredentialOfApplication,
+    /// A credential of one who has rights, from one who gave them.
+    #[error(
+        "who gave a principal a role or a grant makes it no credential; ask the principal itself, or another security officer"
+    )]
+    CredentialByGiver,
+    /// A credential of a person with a role that came with the set-up.
+    #[error(
+        "nobody is known to have given this person the role `{0}`, so that nobody else makes a further credential; ask the person, or create a new principal and let another security officer give it the role"
+    )]
+    CredentialOfRole(Role),
+    /// A credential of one who has rights, from one who does not govern them.
+    #[error(
+        "who holds a role or uses keys of a strict ring gets a further credential from itself, or from a security officer who gave it neither; ask one of them"
+    )]
+    CredentialOfRights,
+    /// Rights for one whom the giver made.
+    #[error(
+        "who made a principal, or one of its credentials that is still valid, gives it neither role nor grant; ask another security officer"
+    )]
+    Maker,
     /// Offices that nobody holds together.
     #[error(
         "`{wanted}` and `{held}` are not held together; withdraw `{held}` first, or give `{wanted}` to another person"
@@ -48,6 +94,9 @@ pub enum SeparationError {
     /// Rights for one who acts no more.
     #[error("principal `{0}` is revoked and gets no more rights; create a new principal")]
     Revoked(PrincipalId),
+    /// The end of one's own role.
+    #[error("nobody withdraws a role of their own; ask another security officer")]
+    OwnRole,
     /// Rights for oneself.
     #[error("nobody gives himself a role or a grant; ask another security officer")]
     SelfService,
@@ -85,6 +134,7 @@ pub enum SeparationError {
 /// [`SeparationError`] says which rule it would break.
 pub fn check_role_assignment(
     principal: &Principal,
+    makers: &Makers,
     role: Role,
     uses: Uses,
     by: PrincipalId,
@@ -94,7 +144,7 @@ pub fn check_role_assignment(
         PrincipalKind::System => return Err(SeparationError::System),
         PrincipalKind::Workload => return Err(SeparationError::Workload(role)),
     }
-    check_recipient(principal, by)?;
+    check_recipient(principal, makers, by)?;
     if let Some(held) = principal.roles.iter().find(|held| excludes(**held, role)) {
         return Err(SeparationError::Exclusive { held: *held, wanted: role });
     }
@@ -113,6 +163,7 @@ pub fn check_role_assignment(
 /// [`SeparationError`] says which rule it would break.
 pub fn check_grant(
     principal: &Principal,
+    makers: &Makers,
     separation: Separation,
     operations: &[Action],
     by: PrincipalId,
@@ -120,7 +171,7 @@ pub fn check_grant(
     if principal.kind == PrincipalKind::System {
         return Err(SeparationError::System);
     }
-    check_recipient(principal, by)?;
+    check_recipient(principal, makers, by)?;
     check_operations(principal, separation, operations)?;
     check_user(principal, separation).map_err(SeparationError::UseByOffice)
 }
@@ -143,6 +194,73 @@ pub fn check_delegation(
     }
     check_operations(principal, separation, operations)?;
     check_user(principal, separation).map_err(SeparationError::UseByOffice)
+}
+
+/// What a principal has that a further credential would carry.
+#[derive(Clone, Copy, Debug)]
+pub struct Rights<'a> {
+    /// On what kind of rings it may use keys.
+    pub uses: Uses,
+    /// Who gave the grants that it has.
+    pub granters: &'a [PrincipalId],
+}
+
+impl Rights<'_> {
+    /// Would a further credential be worth stealing? A role is, and so is the use of a key of a strict ring.
+    fn are_strict(&self, principal: &Principal) -> bool {
+        !principal.roles.is_empty() || self.uses == Uses::Strict
+    }
+}
+
+/// May `by` make the principal, who has these rights, a credential? Policy has let `by` ask for it already.
+///
+/// # Errors
+/// [`SeparationError`] says which rule it would break.
+pub fn check_credential(
+    principal: &Principal,
+    rights: Rights<'_>,
+    by: &Principal,
+) -> Result<(), SeparationError> {
+    if principal.kind == PrincipalKind::System {
+        return Err(SeparationError::System);
+    }
+    if principal.standing == Standing::Revoked {
+        return Err(SeparationError::Revoked(principal.id));
+    }
+    if principal.id == by.id {
+        return Ok(());
+    }
+    let officer = by.roles.contains(&Role::SecurityOfficer);
+    if !rights.are_strict(principal) {
+        return match principal.kind {
+            PrincipalKind::Workload if !by.roles.contains(&Role::Administrator) => {
+                Err(SeparationError::CredentialOfApplication)
+            }
+            PrincipalKind::Human if !officer => Err(SeparationError::CredentialOfRights),
+            PrincipalKind::Human | PrincipalKind::System | PrincipalKind::Workload => Ok(()),
+        };
+    }
+    if !officer {
+        return Err(SeparationError::CredentialOfRights);
+    }
+    let gave_role = principal.role_givers.iter().any(|(_, giver)| *giver == by.id);
+    if gave_role || rights.granters.contains(&by.id) {
+        return Err(SeparationError::CredentialByGiver);
+    }
+    // Where it is not known who gave a role, it is not known either that the officer did not.
+    let known = |role: &&Role| principal.role_givers.iter().any(|(given, _)| given == *role);
+    match principal.roles.iter().find(|role| !known(role)) {
+        Some(role) => Err(SeparationError::CredentialOfRole(*role)),
+        None => Ok(()),
+    }
+}
+
+/// May `by` withdraw a role from the principal?
+///
+/// # Errors
+/// [`SeparationError::OwnRole`].
+pub fn check_role_withdrawal(principal: &Principal, by: PrincipalId) -> Result<(), SeparationError> {
+    if principal.id == by { Err(SeparationError::OwnRole) } else { Ok(()) }
 }
 
 /// Uses are granted to people and applications; what administers to applications only, and on relaxed rings only.
@@ -226,9 +344,12 @@ fn check_user(principal: &Principal, separation: Separation) -> Result<(), Role>
     }
 }
 
-fn check_recipient(principal: &Principal, by: PrincipalId) -> Result<(), SeparationError> {
+fn check_recipient(principal: &Principal, makers: &Makers, by: PrincipalId) -> Result<(), SeparationError> {
     if principal.id == by {
         return Err(SeparationError::SelfService);
+    }
+    if makers.include(by) {
+        return Err(SeparationError::Maker);
     }
     if principal.standing == Standing::Revoked {
         return Err(SeparationError::Revoked(principal.id));

@@ -202,6 +202,10 @@ codes! {
         ReadSystem = 432 "read_system",
         /// Serve on though the newest part of the log was lost; carries what was known of it.
         AcceptLostTail = 450 "accept_lost_tail",
+        /// Make a security officer on the machine, with the root's own secret.
+        Recover = 455 "recover",
+        /// Acknowledge such a security officer, as another person.
+        AcknowledgeRecovery = 456 "acknowledge_recovery",
         /// Confirm that the server's clock is right.
         ConfirmClock = 458 "confirm_clock",
     }

@@ -45,6 +45,7 @@ fn documented_forms_parse() {
         "random --bytes 64 --encoding hex",
         "public-key --key s/k --form der",
         "principal create shop --kind workload",
+        "principal acknowledge-recovery officer-3",
         "role assign alice security_officer",
         "grant create shop --key orders/pan --operations encrypt,decrypt --context k=v --source 10.0.0.0/8 --until 30d --reason why",
         "grant create shop --ring orders --operations verify-mac --reason why",

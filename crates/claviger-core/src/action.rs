@@ -203,7 +203,7 @@ actions! {
     RemoveImportedMaterial = 246 "remove_imported_material" Control Key Tighten,
 
     /// Create a principal.
-    CreatePrincipal = 301 "create_principal" Control System Govern,
+    CreatePrincipal = 301 "create_principal" Control Principal Govern,
     /// Withdraw a principal for ever.
     RevokePrincipal = 302 "revoke_principal" Control Principal Tighten,
     /// Read or list principals.
@@ -241,6 +241,10 @@ actions! {
     ExportAudit = 431 "export_audit" Control System Read,
     /// Read how the system is.
     ReadSystem = 432 "read_system" Control System Read,
+    /// Make a security officer on the machine, with the root's own secret.
+    Recover = 455 "recover" Control System Govern,
+    /// Acknowledge such a security officer, as another person.
+    AcknowledgeRecovery = 456 "acknowledge_recovery" Control Principal Govern,
     /// Confirm that the server's clock is right.
     ConfirmClock = 458 "confirm_clock" Control System Manage,
 }

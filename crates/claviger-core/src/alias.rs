@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::time::Timestamp;
-use crate::{KeyId, KeyRingId};
+use crate::{KeyId, KeyName, KeyRingId};
 
 /// The name of an alias: 1 to 250 signs of `a-z`, `A-Z`, `0-9`, `/`, `-`, `_`, not beginning with `aws/`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,6 +28,12 @@ impl AliasName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What it says, read as the full name of a key. Where a ring of that name exists it is no alias.
+    #[must_use]
+    pub fn as_key_name(&self) -> Option<KeyName> {
+        self.0.parse().ok()
     }
 }
 
@@ -56,11 +62,30 @@ impl fmt::Debug for AliasName {
     }
 }
 
+/// For whom an alias names its key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum AliasScope {
+    /// For every caller: an administrator made or moved it last.
+    Deployment,
+    /// For callers whose home is the ring of its key: an application made or moved it last.
+    Ring,
+}
+
+crate::named! {
+    /// Text that is not the scope of an alias.
+    AliasScope, "the scope of an alias" {
+        Deployment = "deployment",
+        Ring = "ring",
+    }
+}
+
 /// Another name of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alias {
     /// The name, which one alias of the deployment bears at a time.
     pub name: AliasName,
+    /// For whom it names the key.
+    pub scope: AliasScope,
     /// The key that it names now.
     pub key: KeyId,
     /// That key's ring.
@@ -76,6 +101,15 @@ pub struct Alias {
 impl Alias {
     /// Most aliases of one key.
     pub const MOST_OF_A_KEY: u32 = 50;
+
+    /// The one ring at home in which a caller must be for the alias to name a key to him; `None` for every caller.
+    #[must_use]
+    pub const fn only_for(&self) -> Option<KeyRingId> {
+        match self.scope {
+            AliasScope::Deployment => None,
+            AliasScope::Ring => Some(self.ring),
+        }
+    }
 }
 
 #[cfg(test)]

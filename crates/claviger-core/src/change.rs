@@ -77,6 +77,13 @@ impl Change {
         Self::Expect(Expectation::Revision { row, revision: principal.revision })
     }
 
+    /// The credential is still as it was read.
+    #[must_use]
+    pub const fn expect_credential(credential: &Credential) -> Self {
+        let row = Row::Credential(credential.id);
+        Self::Expect(Expectation::Revision { row, revision: credential.revision })
+    }
+
     /// The ring is still as it was read.
     #[must_use]
     pub const fn expect_ring(ring: &KeyRing) -> Self {
@@ -92,6 +99,13 @@ pub enum Expectation {
     NoMixedUse {
         /// The ring.
         ring: KeyRingId,
+    },
+    /// No grant by `by` to `to` is active on a strict ring, or on a key of one.
+    NoStrictGrant {
+        /// Who was given none.
+        to: PrincipalId,
+        /// Who gave none.
+        by: PrincipalId,
     },
     /// The row has this revision, 0 for one that is not there.
     Revision {

@@ -78,6 +78,11 @@ identifiers! {
     PrincipalId,
 }
 
+impl PrincipalId {
+    /// The system itself: it has no row in the store, and is the maker of what the set-up makes.
+    pub const SYSTEM: Self = Self([0; 16]);
+}
+
 /// One generation of a key's material.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyVersionId {

@@ -33,7 +33,7 @@ mod golden;
 
 pub use access_key::AccessKeyId;
 pub use action::Action;
-pub use alias::{Alias, AliasName};
+pub use alias::{Alias, AliasName, AliasScope};
 pub use claviger_crypto::{Purpose, Spec};
 pub use id::{CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
 pub use name::{KeyName, Name};

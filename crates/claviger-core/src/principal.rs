@@ -83,14 +83,74 @@ pub struct Principal {
     pub standing: Standing,
     /// Its roles, ascending, each once.
     pub roles: Vec<Role>,
+    /// Who gave which of those roles, ascending. A role without an entry came with the set-up, or from an older release.
+    pub role_givers: Vec<(Role, PrincipalId)>,
     /// The ring that keys land in which it creates without naming one, and through protocols that know no rings.
     pub home: Option<KeyRingId>,
     /// The subject key under which its identity is sealed in the log, wrapped by the root: opaque to everyone but the provider.
     pub subject_key: Vec<u8>,
+    /// Who created it; [`PrincipalId::SYSTEM`] for the set-up and for a recovery, `None` where an older release did not keep it.
+    pub created_by: Option<PrincipalId>,
     /// When it was created.
     pub created_at: Timestamp,
+    /// How it came about outside the policy, if it did.
+    pub recovery: Option<Recovery>,
     /// Counts the writes of this row.
     pub revision: u64,
+}
+
+/// A security officer that `claviger recover` made on the machine, with the root's own secret and nobody's consent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Recovery {
+    /// When.
+    pub at: Timestamp,
+    /// Who has acknowledged it since.
+    pub acknowledged_by: Option<PrincipalId>,
+}
+
+impl Principal {
+    /// A principal without rights, before its first write.
+    #[must_use]
+    pub const fn new(id: PrincipalId, name: Name, kind: PrincipalKind, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            name,
+            kind,
+            standing: Standing::Active,
+            roles: Vec::new(),
+            role_givers: Vec::new(),
+            home: None,
+            subject_key: Vec::new(),
+            created_by: None,
+            created_at,
+            recovery: None,
+            revision: 0,
+        }
+    }
+
+    /// The same with one more role.
+    #[must_use]
+    pub fn with_role(mut self, role: Role, giver: PrincipalId) -> Self {
+        self.roles.push(role);
+        self.roles.sort();
+        self.role_givers.push((role, giver));
+        self.role_givers.sort();
+        self
+    }
+
+    /// The same without a role.
+    #[must_use]
+    pub fn without_role(mut self, role: Role) -> Self {
+        self.roles.retain(|held| *held != role);
+        self.role_givers.retain(|(held, _)| *held != role);
+        self
+    }
+
+    /// Is it a security officer made by a recovery that nobody else has acknowledged?
+    #[must_use]
+    pub const fn awaits_acknowledgement(&self) -> bool {
+        matches!(self.recovery, Some(Recovery { acknowledged_by: None, .. }))
+    }
 }
 
 /// What proves a principal.
@@ -131,10 +191,20 @@ pub struct Credential {
     pub label: Name,
     /// Whether it still counts.
     pub standing: Standing,
+    /// Who made it, and so may have kept its secret; as in [`Principal::created_by`].
+    pub created_by: Option<PrincipalId>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Timestamp,
     /// Counts the writes of this row.
     pub revision: u64,
+}
+
+impl Credential {
+    /// Does it prove its principal at `now`, as far as the credential itself says?
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.standing == Standing::Active && now < self.expires_at
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::key::{KeyRecord, KeyRing};
+use crate::principal::PrincipalKind;
 use crate::{GrantId, KeyId, KeyRingId, PrincipalId};
 
 /// The resolved target of a call.
@@ -12,8 +13,10 @@ pub enum Target {
     Grant(GrantId),
     /// A key, with all that its use depends on.
     Key(Arc<KeyRecord>),
+    /// A principal that is to be created.
+    NewPrincipal(PrincipalKind),
     /// A principal, its roles and credentials.
-    Principal(PrincipalId),
+    Principal(PrincipalId, PrincipalKind),
     /// A key ring.
     Ring(Arc<KeyRing>),
     /// The system as a whole: lists, the log, what does not exist yet.
@@ -26,7 +29,9 @@ impl Target {
     pub fn key_id(&self) -> Option<KeyId> {
         match self {
             Self::Key(record) => Some(record.key.id),
-            Self::Grant(_) | Self::Principal(_) | Self::Ring(_) | Self::System => None,
+            Self::Grant(_) | Self::NewPrincipal(_) | Self::Principal(..) | Self::Ring(_) | Self::System => {
+                None
+            }
         }
     }
 
@@ -36,7 +41,7 @@ impl Target {
         match self {
             Self::Key(record) => Some(record.ring.id),
             Self::Ring(ring) => Some(ring.id),
-            Self::Grant(_) | Self::Principal(_) | Self::System => None,
+            Self::Grant(_) | Self::NewPrincipal(_) | Self::Principal(..) | Self::System => None,
         }
     }
 
@@ -46,7 +51,7 @@ impl Target {
         match self {
             Self::Grant(_) => TargetKind::Grant,
             Self::Key(_) => TargetKind::Key,
-            Self::Principal(_) => TargetKind::Principal,
+            Self::NewPrincipal(_) | Self::Principal(..) => TargetKind::Principal,
             Self::Ring(_) => TargetKind::Ring,
             Self::System => TargetKind::System,
         }
@@ -60,7 +65,7 @@ pub enum TargetKind {
     Grant,
     /// A key.
     Key,
-    /// A principal.
+    /// A principal, also one that is to be created.
     Principal,
     /// A key ring.
     Ring,

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
-use crate::deployment::{AtWork, Deployment, LostTail};
+use crate::deployment::{AtWork, Deployment, Jobs, LostTail};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
 use crate::listener::{self, Listener, Protocol, TlsError, tls};
@@ -121,7 +121,7 @@ impl Server {
         // Before the road: what is wrong with files or sockets should leave no entry in the log.
         let tls = tls::load(&config.tls)?;
         let sockets = Sockets::bind(&config)?;
-        let at_work = deployment.start(&config).await?;
+        let at_work = deployment.start(&config, Jobs::On).await?;
         drop(deployment);
         Ok(serve(at_work, sockets, tls, config, hardening))
     }

@@ -30,6 +30,15 @@ pub(crate) fn ensure_authority(tls: &Tls, now: Timestamp) -> Result<Authority, S
     }
 }
 
+/// The deployment's authority, which must be there.
+pub(crate) fn load_authority(tls: &Tls) -> Result<Authority, ServerError> {
+    let key = key_path(tls);
+    if !tls.client_ca.exists() || !key.exists() {
+        return Err(ServerError::AuthorityKeyMissing { certificate: tls.client_ca.clone(), key });
+    }
+    Ok(Authority::load(&tls.client_ca, &key)?)
+}
+
 /// The server's certificate, unless there is one.
 pub(crate) fn ensure_server_certificate(
     config: &Config,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use claviger_client::profile::{CredentialFile, ProfileFile};
 use claviger_core::port::Clock as _;
-use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::{Name, PrincipalId, Timestamp};
 use claviger_service::operation::{FirstPrincipal, Initialize};
 use claviger_service::{ErrorKind, Road, ServiceError};
@@ -13,7 +13,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::error::ServerError;
 use crate::files::{self, FileError};
-use crate::pki::{Authority, Issued};
+use crate::pki::{self, Authority, Issued, PkiError};
 
 /// One of the first.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +28,9 @@ const fn office(name: &'static str, role: Role) -> Part {
     Part { name, kind: PrincipalKind::Human, role: Some(role) }
 }
 
-/// The offices that a deployment cannot do without.
-pub(crate) const OFFICES: [Part; 7] = [
+/// The roles that a deployment cannot do without. There are two security officers: who makes a person gives it neither role
+/// nor grant, so that one of them alone could enter nobody.
+pub(crate) const OFFICES: [Part; 8] = [
     office("administrator", Role::Administrator),
     office("auditor", Role::Auditor),
     office("custodian-1", Role::Custodian),
@@ -37,6 +38,7 @@ pub(crate) const OFFICES: [Part; 7] = [
     office("operator", Role::Operator),
     office("responder", Role::Responder),
     office("security_officer", Role::SecurityOfficer),
+    office("security_officer-2", Role::SecurityOfficer),
 ];
 
 /// An application to try things with. It may do nothing until it is granted something.
@@ -66,7 +68,7 @@ pub(crate) async fn enter(
     for part in parts {
         let name: Name = part.name.parse().map_err(|_| unnamed())?;
         let issued = authority.issue_client(&name, SystemClock.now())?;
-        write_credential(&folder, part, &issued)?;
+        write_credential(&folder, part.name, &issued)?;
         principals.push(FirstPrincipal {
             name,
             kind: part.kind,
@@ -79,8 +81,52 @@ pub(crate) async fn enter(
     Ok(())
 }
 
-fn write_credential(folder: &Path, part: &Part, issued: &Issued) -> Result<(), FileError> {
-    let path = |extension: &str| folder.join(format!("{}.{extension}", part.name));
+/// A security officer whom a recovery makes.
+#[derive(Debug)]
+pub(crate) struct NewOfficer<'a>(&'a Name);
+
+impl<'a> NewOfficer<'a> {
+    pub(crate) const fn new(name: &'a Name) -> Self {
+        Self(name)
+    }
+
+    /// Makes a certificate and writes it with its key.
+    pub(crate) fn issue(
+        &self,
+        authority: &Authority,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<Issued, ServerError> {
+        let folder = folder(config);
+        files::create_private_dir(&folder)?;
+        let issued = authority.issue_client(self.0, now)?;
+        write_credential(&folder, self.0.as_str(), &issued)?;
+        Ok(issued)
+    }
+
+    /// The certificate (DER) that an earlier run wrote.
+    pub(crate) fn find_certificate(&self, config: &Config) -> Result<Option<Vec<u8>>, ServerError> {
+        let path = folder(config).join(format!("{}.crt", self.0));
+        if !path.exists() {
+            return Ok(None);
+        }
+        let unreadable = || PkiError::Unreadable { path: path.clone() };
+        let certificate = pki::read_certificates(&path)?.into_iter().next().ok_or_else(unreadable)?;
+        Ok(Some(certificate.to_vec()))
+    }
+
+    /// Writes the profile that names both.
+    pub(crate) fn write_profile(&self, config: &Config) -> Result<PathBuf, ServerError> {
+        let path = folder(config).join(format!("{}.toml", self.0));
+        let urls = (format!("https://{}", config.listen.control), format!("https://{}", config.listen.data));
+        let text = profile(self.0.as_str(), PrincipalKind::Human, config, (&urls.0, &urls.1))?;
+        files::write_private(&path, text.as_bytes())?;
+        Ok(path)
+    }
+}
+
+fn write_credential(folder: &Path, name: &str, issued: &Issued) -> Result<(), FileError> {
+    let path = |extension: &str| folder.join(format!("{name}.{extension}"));
     files::write_private(&path("key"), issued.key_pem.as_bytes())?;
     files::write_private(&path("crt"), issued.certificate_pem.as_bytes())
 }
@@ -95,7 +141,7 @@ pub(crate) fn write_profiles(
     let mut written = Vec::new();
     for part in parts.iter().filter(|part| folder.join(format!("{}.crt", part.name)).exists()) {
         let path = folder.join(format!("{}.toml", part.name));
-        let text = profile(part, config, urls)?;
+        let text = profile(part.name, part.kind, config, urls)?;
         if std::fs::read_to_string(&path).ok().as_deref() != Some(&text) {
             files::write_private(&path, text.as_bytes())?;
         }
@@ -104,16 +150,21 @@ pub(crate) fn write_profiles(
     Ok(written)
 }
 
-fn profile(part: &Part, config: &Config, (control, data): (&str, &str)) -> Result<String, ServerError> {
+fn profile(
+    name: &str,
+    kind: PrincipalKind,
+    config: &Config,
+    (control, data): (&str, &str),
+) -> Result<String, ServerError> {
     // Applications have no business on the control plane, so their profile does not name it.
-    let control = (part.kind != PrincipalKind::Workload).then(|| control.to_owned());
+    let control = (kind != PrincipalKind::Workload).then(|| control.to_owned());
     let ca = match config.tls.client_ca.strip_prefix(base(config)) {
         Ok(relative) => Path::new("..").join(relative),
         Err(_) => config.tls.client_ca.clone(),
     };
     let credential = CredentialFile {
-        certificate: Some(format!("{}.crt", part.name).into()),
-        key: Some(format!("{}.key", part.name).into()),
+        certificate: Some(format!("{name}.crt").into()),
+        key: Some(format!("{name}.key").into()),
         ..CredentialFile::default()
     };
     let file = ProfileFile { control, data: Some(data.to_owned()), ca, credential };
@@ -121,19 +172,10 @@ fn profile(part: &Part, config: &Config, (control, data): (&str, &str)) -> Resul
         .map_err(|error| ServerError::Fatal(format!("a profile cannot be written: {error}")))
 }
 
-/// The house, which sets itself up once.
-fn house() -> Result<Principal, ServerError> {
-    Ok(Principal {
-        id: PrincipalId::from_bytes([0; 16]),
-        name: "claviger".parse().map_err(|_| unnamed())?,
-        kind: PrincipalKind::System,
-        standing: Standing::Active,
-        roles: Vec::new(),
-        home: None,
-        subject_key: Vec::new(),
-        created_at: Timestamp::default(),
-        revision: 0,
-    })
+/// The system itself, which sets up and recovers.
+pub(crate) fn house() -> Result<Principal, ServerError> {
+    let name = "claviger".parse().map_err(|_| unnamed())?;
+    Ok(Principal::new(PrincipalId::SYSTEM, name, PrincipalKind::System, Timestamp::default()))
 }
 
 fn unnamed() -> ServiceError {
@@ -152,6 +194,8 @@ mod tests {
         for part in OFFICES.iter().chain([&APP]) {
             assert!(part.name.parse::<Name>().is_ok(), "{}", part.name);
         }
-        assert_eq!(OFFICES.iter().filter(|part| part.role == Some(Role::Custodian)).count(), 2);
+        for role in [Role::Custodian, Role::SecurityOfficer] {
+            assert_eq!(OFFICES.iter().filter(|part| part.role == Some(role)).count(), 2, "{role}");
+        }
     }
 }

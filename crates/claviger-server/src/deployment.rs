@@ -8,6 +8,7 @@ use std::time::Duration;
 use claviger_core::Name;
 use claviger_core::port::store::Page;
 use claviger_core::port::{Provider, Store, StoreError};
+use claviger_core::principal::{Credential, Principal};
 use claviger_service::{Memory, Options, Road, ServiceError};
 use claviger_store::{SqliteOptions, SqliteStore};
 use tokio::sync::watch;
@@ -52,6 +53,15 @@ pub(crate) struct AtWork {
 
 /// How often jobs look for what is due.
 const JOBS: Duration = Duration::from_secs(60);
+
+/// Does the deployment do what is due, while it is at work?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Jobs {
+    /// No: it was started for one act.
+    Off,
+    /// Yes.
+    On,
+}
 /// How long to wait for those who still have the store.
 const RELEASE: Duration = Duration::from_secs(5);
 
@@ -87,16 +97,34 @@ impl Deployment {
         first.map(|found| !found.is_empty()).map_err(|source| self.store_failed(source))
     }
 
+    /// The principal that bears a name.
+    pub(crate) async fn find_principal(&self, name: &Name) -> Result<Option<Principal>, ServerError> {
+        self.store.find_principal_by_name(name).await.map_err(|source| self.store_failed(source))
+    }
+
+    /// The credential with that digest.
+    pub(crate) async fn find_credential(&self, digest: &[u8; 32]) -> Result<Option<Credential>, ServerError> {
+        self.store.find_credential_by_digest(digest).await.map_err(|source| self.store_failed(source))
+    }
+
+    /// Security officers made by a recovery that nobody else has acknowledged.
+    pub(crate) async fn unacknowledged(&self) -> Result<Vec<Principal>, ServerError> {
+        self.store.list_unacknowledged().await.map_err(|source| self.store_failed(source))
+    }
+
     /// Puts the road on top.
-    pub(crate) async fn start(&self, config: &Config) -> Result<AtWork, ServerError> {
+    pub(crate) async fn start(&self, config: &Config, jobs: Jobs) -> Result<AtWork, ServerError> {
         let newest_note = NewestNote::beside(&self.data_dir);
         let known_note = newest_note.read()?;
         let (tell_fatal, fatal) = watch::channel(None);
         let options = Options {
             deployment: self.name.clone(),
             cut_every: config.audit.cut,
-            jobs_every: JOBS,
             clock_step: config.audit.clock_step,
+            jobs_every: match jobs {
+                Jobs::Off => Duration::ZERO,
+                Jobs::On => JOBS,
+            },
             memory: Memory::default(),
             known_note,
             accept_lost_tail: self.lost_tail == LostTail::Accept,

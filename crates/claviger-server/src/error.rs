@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use claviger_core::Name;
 use claviger_core::port::StoreError;
 use claviger_provider::{Pkcs11OpenError, SoftwareRootError};
 use claviger_service::ServiceError;
@@ -26,7 +27,7 @@ pub enum ServerError {
     },
     /// The authority's key is away.
     #[error(
-        "the first principals need certificates of the authority in `{}`, and its key is not in `{}`; put it there for the set-up",
+        "new principals need certificates of the authority in `{}`, and its key is not in `{}`; put it there for the moment",
         certificate.display(), key.display()
     )]
     AuthorityKeyMissing {
@@ -63,6 +64,9 @@ pub enum ServerError {
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A principal has the name of the one to be made.
+    #[error("a principal `{0}` is there already, and a name is never used again; choose another `--name`")]
+    NameTaken(Name),
     /// Nobody was ever set up.
     #[error("`{}` holds no deployment; set one up with `claviger init --config {}`", data_dir.display(), config.display())]
     NotSetUp {

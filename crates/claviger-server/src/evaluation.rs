@@ -109,7 +109,7 @@ async fn make(road: &Road, config: &Config) -> Result<Key, ServerError> {
     let patch = RingPatch { quorum: Some(0), ..RingPatch::default() };
     administrator.does(UpdateRing { ring: on.clone(), patch, if_revision: None }).await?;
     let create = CreatePrincipal { name: principal, kind: PrincipalKind::Workload, home: Some(on.clone()) };
-    officer.unless_there(create).await?;
+    administrator.unless_there(create).await?;
     let everything = Action::ALL.into_iter().filter(|action| action.is_grantable_when_relaxed());
     let grant = CreateGrant {
         principal: to.clone(),
@@ -122,7 +122,8 @@ async fn make(road: &Road, config: &Config) -> Result<Key, ServerError> {
     };
     officer.does_once(grant, "quickstart-evaluation").await?;
     let what = NewCredential::AccessKey { lifetime: LIFETIME };
-    let made = officer.does(CreateCredential { principal: to, label: name("quickstart")?, what }).await?;
+    let made =
+        administrator.does(CreateCredential { principal: to, label: name("quickstart")?, what }).await?;
     let key = made.access_key.ok_or_else(|| ServerError::Fatal("no access key was made".to_owned()))?;
     Ok(Key { id: key.id.to_string(), secret: text(&key.secret)? })
 }

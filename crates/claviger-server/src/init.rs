@@ -13,7 +13,7 @@ use crate::authority;
 use crate::cast::{self, OFFICES};
 use crate::clock::SystemClock;
 use crate::config::{Config, Root, Template};
-use crate::deployment::{Deployment, LostTail};
+use crate::deployment::{Deployment, Jobs, LostTail};
 use crate::error::ServerError;
 use crate::files;
 use crate::root::Making;
@@ -66,7 +66,7 @@ pub async fn init(options: &InitOptions) -> Result<SetUp, ServerError> {
     let authority = authority::ensure_authority(&config.tls, now)?;
     authority::ensure_server_certificate(&config, &authority, &options.names, now)?;
     let urls = (format!("https://{}", config.listen.control), format!("https://{}", config.listen.data));
-    let at_work = deployment.start(&config).await?;
+    let at_work = deployment.start(&config, Jobs::Off).await?;
     let entered = cast::enter(&OFFICES, &authority, &at_work.road, &config).await;
     let root = deployment.provider().module().name;
     drop(deployment);

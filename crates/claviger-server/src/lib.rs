@@ -8,7 +8,7 @@
 //! | [`telemetry`] | traces, numbers, health |
 //! | [`hardening`], [`clock`] | the process, and its time |
 //! | [`Server`] | store, root, road, protocols and sockets, put together |
-//! | [`init`], [`quickstart`], [`doctor`], [`command`] | what the commands of an operator do |
+//! | [`init`], [`quickstart`], [`recover`], [`doctor`], [`command`] | what the commands of an operator do |
 //!
 //! It is the one crate that names a store and a provider; everyone else sees the ports.
 
@@ -32,6 +32,7 @@ mod observe;
 pub mod pki;
 mod planes;
 pub mod quickstart;
+pub mod recover;
 mod root;
 pub mod stop;
 pub mod telemetry;

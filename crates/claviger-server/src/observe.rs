@@ -29,6 +29,9 @@ const UNCOVERED_LEAST: Duration = Duration::from_secs(10);
 const STALE_CUTS: u32 = 10;
 const STALE_LEAST: Duration = Duration::from_secs(180);
 
+/// The number that says how many recoveries await acknowledgement.
+pub(crate) const RECOVERIES: &str = "claviger_recoveries_unacknowledged";
+
 /// A server at work, to watch.
 pub(crate) struct Observed {
     pub(crate) road: Road,
@@ -58,6 +61,7 @@ struct Numbers {
     clock_ahead: Gauge,
     clock_held: Gauge,
     blocked_destructions: Gauge,
+    recoveries: Gauge,
 }
 
 impl Numbers {
@@ -107,6 +111,10 @@ impl Numbers {
             blocked_destructions: gauge(
                 "claviger_destructions_blocked",
                 "scheduled destructions that their rings block",
+            ),
+            recoveries: gauge(
+                RECOVERIES,
+                "security officers made by `claviger recover` that nobody else has acknowledged",
             ),
         }
     }
@@ -160,6 +168,9 @@ impl Observed {
         let up = health.is_some_and(|health| health.root_ok && health.self_test_ok);
         self.numbers.provider_up.set(if up { 1.0 } else { 0.0 });
         self.numbers.provider_sessions.set(health.map_or(0.0, |health| count(health.sessions)));
+        if let Ok(officers) = self.road.unacknowledged().await {
+            self.numbers.recoveries.set(count(officers.len()));
+        }
         if let Ok(facts) = pki::read_facts(&self.certificate) {
             self.numbers.certificate_expires.set(to_f64(facts.expires_at.as_micros() / 1_000_000));
         }

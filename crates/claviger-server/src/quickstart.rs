@@ -12,7 +12,7 @@ use crate::authority;
 use crate::cast::{self, APP, OFFICES, Part};
 use crate::clock::SystemClock;
 use crate::config::{Config, Listen, Root, SoftwareSeal, Template};
-use crate::deployment::{Deployment, LostTail};
+use crate::deployment::{Deployment, Jobs, LostTail};
 use crate::error::ServerError;
 use crate::evaluation;
 use crate::files;
@@ -87,7 +87,7 @@ pub async fn quickstart(
     }
     let tls = tls::load(&config.tls)?;
     let sockets = Sockets::bind(&config)?;
-    let at_work = deployment.start(&config).await?;
+    let at_work = deployment.start(&config, Jobs::On).await?;
     if !is_set_up {
         let entered = match authority::ensure_authority(&config.tls, now) {
             Ok(authority) => cast::enter(&CAST, &authority, &at_work.road, &config).await,

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use claviger_core::principal::PrincipalKind;
 use claviger_core::{AliasName, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId};
 
 /// Text that names nothing.
@@ -78,6 +79,8 @@ pub enum TargetRef<'a> {
     Key(&'a KeyRef),
     /// A key by its identifier, as a ciphertext names it.
     KeyId(KeyId),
+    /// A principal that is to be created.
+    NewPrincipal(PrincipalKind),
     /// A principal.
     Principal(&'a PrincipalRef),
     /// A ring.

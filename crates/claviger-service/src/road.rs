@@ -13,6 +13,7 @@ use claviger_core::change::Change;
 use claviger_core::port::provider::RootPublicKey;
 use claviger_core::port::store::CommitError;
 use claviger_core::port::{Clock, Provider, Store, StoreError};
+use claviger_core::principal::Principal;
 use claviger_core::{Name, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
@@ -44,7 +45,7 @@ pub struct Options {
     pub deployment: Name,
     /// How often the log is cut.
     pub cut_every: Duration,
-    /// How often jobs look for what is due; they do so at the start too.
+    /// How often jobs look for what is due; they do so at the start too. Zero: never.
     pub jobs_every: Duration,
     /// The longest step that a start takes from the log's time towards the wall clock.
     pub clock_step: Duration,
@@ -231,7 +232,16 @@ impl Road {
         }
         tokio::spawn(cutter::keep_cutting(road.clone(), options.cut_every));
         tokio::spawn(newest::keep_on(road.clone()));
-        tokio::spawn(job::keep_doing(road.clone(), options.jobs_every));
+        if !options.jobs_every.is_zero() {
+            tokio::spawn(job::keep_doing(road.clone(), options.jobs_every));
+        }
+        for officer in road.unacknowledged().await? {
+            tracing::warn!(
+                principal = %officer.name,
+                "a recovery on this machine made this security officer, and nobody else has acknowledged it: \
+                 `claviger principal acknowledge-recovery`"
+            );
+        }
         Ok(road)
     }
 
@@ -350,6 +360,14 @@ impl Inner {
     #[must_use]
     pub fn blocked_destructions(&self) -> u64 {
         self.state.blocked.count()
+    }
+
+    /// Security officers made by a recovery that nobody else has acknowledged, the oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn unacknowledged(&self) -> Result<Vec<Principal>, ServiceError> {
+        Ok(self.state.store.list_unacknowledged().await?)
     }
 
     /// The provider, for its health.

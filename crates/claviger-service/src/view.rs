@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use claviger_access::{Authorizer, Caller, Decision, DenyReason, RequestContext};
+use claviger_access::separation::Makers;
+use claviger_access::{Authorizer, Caller, Decision, DenyReason, RequestContext, Uses};
 use claviger_core::change::{Chain, Change, IdempotencyRecord};
 use claviger_core::grant::Grant;
 use claviger_core::key::{KeyRecord, KeyRing, KeyVersion};
@@ -10,14 +11,16 @@ use claviger_core::lineage::{Lineage, Verdict, Wanted};
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::port::{Handle, Provider, Store};
+use claviger_core::principal::{Credential, Principal};
 use claviger_core::target::Target;
-use claviger_core::{Action, KeyId, Timestamp};
+use claviger_core::{Action, KeyId, PrincipalId, Timestamp};
 use claviger_crypto::digest;
 use claviger_crypto::envelope::Context;
 
 use crate::error::{ErrorKind, ServiceError};
 use crate::log::LogReader;
 use crate::pipeline::submission::Note;
+use crate::reference::KeyRef;
 use crate::state::{LiveKey, Rights, State};
 
 /// The view of one call.
@@ -61,15 +64,22 @@ impl<'a> View<'a> {
     pub(crate) fn ring(&self) -> Result<&'a Arc<KeyRing>, ServiceError> {
         match self.target {
             Target::Ring(ring) => Ok(ring),
-            Target::Grant(_) | Target::Key(_) | Target::Principal(_) | Target::System => {
-                Err(ServiceError::not_found())
-            }
+            Target::Grant(_)
+            | Target::Key(_)
+            | Target::NewPrincipal(_)
+            | Target::Principal(..)
+            | Target::System => Err(ServiceError::not_found()),
         }
     }
 
     /// The material of a version of that key.
     pub(crate) async fn handle(&self, version: &KeyVersion) -> Result<&'a Arc<dyn Handle>, ServiceError> {
         self.live()?.handle(version, self.provider()).await
+    }
+
+    /// The identifier of the key that the caller means.
+    pub(crate) async fn key_id(&self, key: &KeyRef) -> Result<KeyId, ServiceError> {
+        self.state.key_id(key, self.caller.principal().home).await
     }
 
     /// A note about the key that the call is about.
@@ -201,6 +211,36 @@ impl<'a> View<'a> {
             page.after = Some(last);
             all.extend(grants);
         }
+    }
+
+    /// Who could act as the principal without being it.
+    pub(crate) async fn makers(&self, principal: &Principal) -> Result<Makers, ServiceError> {
+        Ok(Makers::of(principal, &self.credentials_of(principal.id).await?, self.now))
+    }
+
+    /// All credentials of a principal, in the order of their identifiers.
+    pub(crate) async fn credentials_of(
+        &self,
+        principal: PrincipalId,
+    ) -> Result<Vec<Credential>, ServiceError> {
+        let mut page = Page { after: None, limit: 1000 };
+        let mut all = Vec::new();
+        loop {
+            let credentials = self.store().list_credentials(Some(principal), page.clone()).await?;
+            let Some(last) = credentials.last().map(|credential| credential.id) else { return Ok(all) };
+            page.after = Some(last);
+            all.extend(credentials);
+        }
+    }
+
+    /// On what kinds of rings the principal has grants in standing, and from whom.
+    pub(crate) async fn uses_of(
+        &self,
+        principal: PrincipalId,
+    ) -> Result<(Uses, Vec<PrincipalId>), ServiceError> {
+        let found = self.store().list_granters(principal).await?;
+        let uses = Uses::of(found.iter().map(|(_, separation)| *separation));
+        Ok((uses, found.into_iter().map(|(granter, _)| granter).collect()))
     }
 
     /// The key of that identifier, as it is now in the store.

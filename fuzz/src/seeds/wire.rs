@@ -60,7 +60,7 @@ fn body(request: Request) -> &'static str {
 
 /// One answer of each kind that the client reads.
 pub(super) const ANSWERS: [&str; 11] = [
-    r#"{"name":"app/Orders","key":"30313233-3435-4637-b839-616263646566","ring":"30313233-3435-4637-b839-616263646566","created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:05Z","revision":2}"#,
+    r#"{"name":"app/Orders","scope":"ring","key":"30313233-3435-4637-b839-616263646566","ring":"30313233-3435-4637-b839-616263646566","created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:05Z","revision":2}"#,
     r#"{"type":"urn:claviger:problem:not-found","title":"Not Found","status":404,"code":"not-found","detail":"no such key","entry":7}"#,
     r#"{"root_note":"o\n1\nAA==\n","root_vkey":"o+01020304+AAAA","shard_origin":"o/1","shard":1,"shard_size":9,"node_vkey":"n+01020304+AAAA"}"#,
     r#"{"items":[{"index":3,"canonical":"oA=="}],"next":4,"size":9}"#,
@@ -68,7 +68,7 @@ pub(super) const ANSWERS: [&str; 11] = [
     r#"{"items":[{"principal":"30313233-3435-4637-b839-616263646566","principal_name":"app","action":"encrypt","rule":"grant","conditions":"until 2999"}]}"#,
     r#"{"id":"30313233-3435-4637-b839-616263646566","name":"orders/main","ring":"30313233-3435-4637-b839-616263646566","purpose":"encrypt","spec":"aes-256-gcm","protection":"hsm","data_class":"cardholder","description":"cards","owner":"30313233-3435-4637-b839-616263646566","labels":{"team":"payments"},"rotation_period_seconds":null,"state":"suspended","primary":1,"destroy_at":"2026-02-02T03:04:05Z","created_at":"2026-01-02T03:04:05Z","revision":1}"#,
     r#"{"items":[{"number":1,"primary":true,"state":"active","effective_state":"active","protection":"hsm","origin":"generated","generator":"token","module":"SoftHSM","module_health_ok":true,"protect_uses":5,"rotated":"by_policy","created_at":"2026-01-02T03:04:05Z","activated_at":null,"state_changed_at":"2026-01-02T03:04:05Z"}]}"#,
-    r#"{"deployment":"d","incarnation":1,"epoch":2,"log_origin":"o","log_size":3,"root_log_size":1,"signed_root_log_size":1,"relaxed_rings":2,"blocked_destructions":1,"clock":{"log_time":"2026-11-23T10:00:00Z","ahead_seconds":3,"held_at":null},"module":{"kind":"pkcs11","name":"SoftHSM","token":"claviger","root_in_token":true,"library":"aws-lc 5.1.0 (not FIPS)","fips":false},"insecure":[],"provider":{"self_test_ok":true,"root_ok":true,"sessions":4}}"#,
+    r#"{"deployment":"d","incarnation":1,"epoch":2,"log_origin":"o","log_size":3,"root_log_size":1,"signed_root_log_size":1,"relaxed_rings":2,"blocked_destructions":1,"clock":{"log_time":"2026-11-23T10:00:00Z","ahead_seconds":3,"held_at":null},"unacknowledged_recoveries":["officer-3"],"module":{"kind":"pkcs11","name":"SoftHSM","token":"claviger","root_in_token":true,"library":"aws-lc 5.1.0 (not FIPS)","fips":false},"insecure":[],"provider":{"self_test_ok":true,"root_ok":true,"sessions":4}}"#,
     r#"{"ciphertext":"aGk=","key":"30313233-3435-4637-b839-616263646566","version":1}"#,
     r#"{"signature":"aGk=","algorithm":"ed25519","key":"30313233-3435-4637-b839-616263646566","version":1}"#,
 ];

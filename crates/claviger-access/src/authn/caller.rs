@@ -278,15 +278,13 @@ mod tests {
 
     fn principal() -> Principal {
         Principal {
-            id: PrincipalId::from_bytes([1; 16]),
-            name: "orders".parse().unwrap(),
-            kind: PrincipalKind::Workload,
-            standing: Standing::Active,
-            roles: vec![],
-            home: None,
-            subject_key: vec![],
-            created_at: NOW,
             revision: 1,
+            ..Principal::new(
+                PrincipalId::from_bytes([1; 16]),
+                "orders".parse().unwrap(),
+                PrincipalKind::Workload,
+                NOW,
+            )
         }
     }
 
@@ -299,6 +297,7 @@ mod tests {
             access_key: None,
             label: "laptop".parse().unwrap(),
             standing: Standing::Active,
+            created_by: None,
             created_at: Timestamp::from_micros(0),
             expires_at: Timestamp::from_micros(1_001),
             revision: 1,

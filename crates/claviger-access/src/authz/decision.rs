@@ -150,6 +150,7 @@ pub struct Cacheable {
 pub(super) enum Mark {
     Grant(GrantId),
     Key(KeyId, KeyRingId),
+    NewPrincipal,
     Principal(PrincipalId),
     Ring(KeyRingId),
     System,
@@ -160,7 +161,8 @@ impl From<&Target> for Mark {
         match target {
             Target::Grant(id) => Self::Grant(*id),
             Target::Key(record) => Self::Key(record.key.id, record.ring.id),
-            Target::Principal(id) => Self::Principal(*id),
+            Target::NewPrincipal(_) => Self::NewPrincipal,
+            Target::Principal(id, _) => Self::Principal(*id),
             Target::Ring(ring) => Self::Ring(ring.id),
             Target::System => Self::System,
         }

@@ -15,7 +15,7 @@ entity Workload = { active: Bool };
 
 entity Deployment;
 entity Grant;
-entity Principal;
+entity Principal = { application: Bool, person?: Human };
 entity Ring = { relaxed: Bool };
 entity Key in [Ring] = { relaxed: Bool };
 

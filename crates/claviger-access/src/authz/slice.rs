@@ -209,7 +209,8 @@ impl Slice {
             TargetKind::Key => !known_by_grant() && !self.reads(Action::ReadKey, now),
             TargetKind::Ring => !known_by_grant() && !self.reads(Action::ReadRing, now),
             TargetKind::Principal => {
-                self.target != Mark::Principal(self.principal.id)
+                self.target != Mark::NewPrincipal
+                    && self.target != Mark::Principal(self.principal.id)
                     && !self.reads_lists(Action::ReadPrincipal, now)
             }
             TargetKind::Grant => !self.reads_lists(Action::ReadGrant, now),
@@ -290,15 +291,13 @@ mod tests {
 
     fn slice() -> Slice {
         let principal = Principal {
-            id: PrincipalId::from_bytes([1; 16]),
-            name: "orders".parse().unwrap(),
-            kind: PrincipalKind::Workload,
-            standing: Standing::Active,
-            roles: vec![],
-            home: None,
-            subject_key: vec![],
-            created_at: Timestamp::default(),
             revision: 1,
+            ..Principal::new(
+                PrincipalId::from_bytes([1; 16]),
+                "orders".parse().unwrap(),
+                PrincipalKind::Workload,
+                Timestamp::default(),
+            )
         };
         Slice::build(&Arc::new(House::open().unwrap()), &principal, &Target::System, &[]).unwrap()
     }

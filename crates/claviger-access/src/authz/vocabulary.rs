@@ -55,7 +55,7 @@ impl Vocabulary {
     }
 
     pub(super) fn caller(&self, principal: &Principal) -> Result<Node, PolicyError> {
-        let of = self.callers.get(&principal.kind).ok_or(PolicyError::missing("a kind of caller"))?;
+        let of = self.caller_type(principal.kind)?;
         // Offices are for people: what a row says of another kind's roles gives it nothing.
         let roles: &[Role] = if principal.kind == PrincipalKind::Human { &principal.roles } else { &[] };
         let parents = roles.iter().map(|role| uid(&self.role, role.name())).collect();
@@ -71,7 +71,8 @@ impl Vocabulary {
                 parents.insert(uid(self.target_type(TargetKind::Ring)?, &record.ring.id.to_string()));
                 record.key.id.to_string()
             }
-            Target::Principal(id) => id.to_string(),
+            Target::NewPrincipal(_) => "new".to_owned(),
+            Target::Principal(id, _) => id.to_string(),
             Target::Ring(ring) => ring.id.to_string(),
             Target::System => "this".to_owned(),
         };
@@ -101,14 +102,25 @@ impl Vocabulary {
                 }
             }
             Target::Ring(ring) => entities.push(entity(what, relaxed(ring))?),
-            Target::Grant(_) | Target::Principal(_) | Target::System => {
-                entities.push(entity(what, HashMap::new())?)
+            Target::NewPrincipal(kind) => entities.push(entity(what, application(*kind))?),
+            Target::Principal(id, kind) => {
+                let mut said = application(*kind);
+                if *kind == PrincipalKind::Human {
+                    let person = uid(self.caller_type(*kind)?, &id.to_string());
+                    said.insert("person".to_owned(), RestrictedExpression::new_entity_uid(person));
+                }
+                entities.push(entity(what, said)?);
             }
+            Target::Grant(_) | Target::System => entities.push(entity(what, HashMap::new())?),
         }
         self.actions
             .clone()
             .add_entities(entities, None)
             .map_err(|error| PolicyError::new("the entities of a call", error))
+    }
+
+    fn caller_type(&self, kind: PrincipalKind) -> Result<&EntityTypeName, PolicyError> {
+        self.callers.get(&kind).ok_or(PolicyError::missing("a kind of caller"))
     }
 
     fn target_type(&self, kind: TargetKind) -> Result<&EntityTypeName, PolicyError> {
@@ -118,6 +130,10 @@ impl Vocabulary {
 
 fn relaxed(ring: &KeyRing) -> HashMap<String, RestrictedExpression> {
     HashMap::from([("relaxed".to_owned(), truth(ring.policy.separation == Separation::Relaxed))])
+}
+
+fn application(kind: PrincipalKind) -> HashMap<String, RestrictedExpression> {
+    HashMap::from([("application".to_owned(), truth(kind == PrincipalKind::Workload))])
 }
 
 fn truth(value: bool) -> RestrictedExpression {

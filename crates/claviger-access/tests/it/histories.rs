@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use claviger_access::separation::{Holder, Uses, check_grant, check_ring_separation, check_role_assignment};
+use claviger_access::separation::{
+    Holder, Makers, Uses, check_grant, check_ring_separation, check_role_assignment,
+};
 use claviger_core::action::{Effect, Surface};
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::Separation;
@@ -77,7 +79,7 @@ impl Stored {
         match *step {
             Step::Assign { to, role, by } => {
                 let (who, by) = (&self.principals[to], self.principals[by].id);
-                let passes = check_role_assignment(who, role, self.uses(who), by).is_ok();
+                let passes = check_role_assignment(who, &Makers::default(), role, self.uses(who), by).is_ok();
                 let roles = &mut self.principals[to].roles;
                 if passes && !roles.contains(&role) {
                     roles.push(role);
@@ -88,7 +90,9 @@ impl Stored {
             Step::Grant { to, ring, whole, by } => {
                 let who = &self.principals[to];
                 let all: Vec<_> = uses().collect();
-                let passes = check_grant(who, self.rings[&ring], &all, self.principals[by].id).is_ok();
+                let passes =
+                    check_grant(who, &Makers::default(), self.rings[&ring], &all, self.principals[by].id)
+                        .is_ok();
                 if passes {
                     let number = u8::try_from(self.grants.len()).unwrap() + 1;
                     self.grants.push(grant(

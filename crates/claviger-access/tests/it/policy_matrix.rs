@@ -61,6 +61,17 @@ fn print(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     printed
 }
 
+/// What an action is asked of; where that is a principal, a person and an application.
+fn targets(action: Action) -> Vec<(&'static str, Target)> {
+    let kind = action.target_kind();
+    let first = (kind.name(), target(kind, Separation::Strict));
+    if kind != TargetKind::Principal {
+        return vec![first];
+    }
+    let application = application(151);
+    vec![first, ("application", Target::Principal(application.id, application.kind))]
+}
+
 /// Every action, asked by every kind of caller that was granted nothing.
 fn by_office() -> String {
     let mut callers: Vec<(&str, Caller)> =
@@ -70,10 +81,12 @@ fn by_office() -> String {
     callers.push(("workload", caller(&application(10), None)));
     let heads: Vec<_> =
         ["action", "target"].into_iter().chain(callers.iter().map(|(name, _)| *name)).collect();
-    let rows = Action::ALL.into_iter().map(|action| {
-        let target = target(action.target_kind(), Separation::Strict);
+    let rows = Action::ALL
+        .into_iter()
+        .flat_map(|action| targets(action).into_iter().map(move |(kind, target)| (action, kind, target)));
+    let rows = rows.map(|(action, kind, target)| {
         let said = callers.iter().map(|(_, caller)| cell(&ask(caller, action, &target, &[])));
-        [action.name().to_owned(), action.target_kind().name().to_owned()].into_iter().chain(said).collect()
+        [action.name().to_owned(), kind.to_owned()].into_iter().chain(said).collect()
     });
     print(&heads, rows)
 }
@@ -291,22 +304,27 @@ fn offices_keep_to_what_they_are_for() {
     };
     for action in Action::ALL {
         let of = |role| permitted(role, action);
+        // It gives nothing: whoever governs says that another's recovery is known.
+        let of_all = action == Action::AcknowledgeRecovery;
         let (reads, effect) = (action.effect() == Effect::Read, action.effect());
         assert!(
             !Role::ALL.into_iter().any(of) || action.surface() == Surface::Control,
             "{action} is no use of a key"
         );
         assert!(
-            !(of(Role::Auditor) || of(Role::Custodian) || of(Role::Operator)) || reads,
+            !(of(Role::Auditor) || of(Role::Custodian) || of(Role::Operator)) || reads || of_all,
             "{action} changes something"
         );
         assert!(
-            !of(Role::Operator) || action.target_kind() == TargetKind::System,
+            !of(Role::Operator) || action.target_kind() == TargetKind::System || of_all,
             "{action} is not of the system"
         );
-        assert!(!of(Role::Administrator) || effect != Effect::Govern, "{action} gives rights");
+        assert!(!of(Role::Administrator) || effect != Effect::Govern || of_all, "{action} gives rights");
         assert!(!of(Role::SecurityOfficer) || effect != Effect::Manage, "{action} manages keys");
-        assert!(!of(Role::Responder) || reads || effect == Effect::Tighten, "{action} stops nothing");
+        assert!(
+            !of(Role::Responder) || reads || effect == Effect::Tighten || of_all,
+            "{action} stops nothing"
+        );
         let someone = Role::ALL.into_iter().any(of);
         let unused = action.surface() == Surface::Control && !someone;
         let of_none = matches!(
@@ -315,10 +333,35 @@ fn offices_keep_to_what_they_are_for() {
                 | Action::DestroyKey
                 | Action::Initialize
                 | Action::PutKeyPolicy
+                | Action::Recover
                 | Action::WithdrawDelegatedGrant
         );
         assert_eq!(unused, of_none, "{action} is an act of no office");
     }
+}
+
+/// Who makes what: applications an administrator, people a security officer, and nobody both.
+#[test]
+fn administrators_make_applications_and_security_officers_people() {
+    for (kind, maker) in [
+        (PrincipalKind::Human, Some(Role::SecurityOfficer)),
+        (PrincipalKind::Workload, Some(Role::Administrator)),
+        (PrincipalKind::System, None),
+    ] {
+        for role in Role::ALL {
+            let made = may(&person(10, &[role]), Action::CreatePrincipal, &Target::NewPrincipal(kind), &[]);
+            assert_eq!(
+                made,
+                maker == Some(role) || (maker.is_none() && role == Role::SecurityOfficer),
+                "{kind} by {role}"
+            );
+        }
+    }
+    let end = |of: PrincipalKind| {
+        let target = Target::Principal(application(11).id, of);
+        may(&person(10, &[Role::Administrator]), Action::RevokeCredential, &target, &[])
+    };
+    assert!(end(PrincipalKind::Workload) && !end(PrincipalKind::Human));
 }
 
 #[test]

@@ -3,23 +3,29 @@
 use std::fmt::Write as _;
 
 use claviger_access::separation::{
-    Holder, SeparationError, Uses, check_delegation, check_grant, check_ring_separation,
-    check_role_assignment,
+    Holder, Makers, Rights, SeparationError, Uses, check_credential, check_delegation, check_grant,
+    check_ring_separation, check_role_assignment, check_role_withdrawal,
 };
 use claviger_core::key::Separation;
-use claviger_core::principal::{Principal, PrincipalKind, Role};
+use claviger_core::principal::{Credential, Principal, PrincipalKind, Role};
 use claviger_core::{Action, PrincipalId};
 
 use crate::golden;
-use crate::world::{application, person, principal, revoked, uses};
+use crate::world::{FUTURE, NOW, PAST, application, credential, person, principal, revoked, uses};
 
 const OFFICER: PrincipalId = PrincipalId::from_bytes([99; 16]);
 
 fn said(outcome: Result<(), SeparationError>) -> &'static str {
     match outcome {
         Ok(()) => "yes",
+        Err(SeparationError::CredentialByGiver) => "giver",
+        Err(SeparationError::CredentialOfApplication) => "administrator",
+        Err(SeparationError::CredentialOfRights) => "officer_or_holder",
+        Err(SeparationError::CredentialOfRole(_)) => "holder",
         Err(SeparationError::Exclusive { .. }) => "exclusive",
+        Err(SeparationError::Maker) => "maker",
         Err(SeparationError::NotAUse(_)) => "not_a_use",
+        Err(SeparationError::OwnRole) => "own_role",
         Err(SeparationError::Revoked(_)) => "revoked",
         Err(SeparationError::SelfService) => "self",
         Err(SeparationError::StillMixed(_)) => "still_mixed",
@@ -56,8 +62,9 @@ fn role_pairs(printed: &mut String) {
     row(printed, "holds \\ gets", Role::ALL.iter().map(ToString::to_string));
     for held in offices() {
         let who = person(10, &held);
-        let cells =
-            Role::ALL.map(|role| said(check_role_assignment(&who, role, Uses::None, OFFICER)).to_owned());
+        let cells = Role::ALL.map(|role| {
+            said(check_role_assignment(&who, &Makers::default(), role, Uses::None, OFFICER)).to_owned()
+        });
         row(printed, &words(&held), cells.into_iter());
     }
 }
@@ -77,7 +84,9 @@ fn role_recipients(printed: &mut String) {
         row(
             printed,
             name,
-            Role::ALL.map(|role| said(check_role_assignment(&who, role, uses, by)).to_owned()).into_iter(),
+            Role::ALL
+                .map(|role| said(check_role_assignment(&who, &Makers::default(), role, uses, by)).to_owned())
+                .into_iter(),
         );
     }
 }
@@ -91,8 +100,65 @@ fn grants(printed: &mut String) {
     cases.push(("workload".into(), application(10), OFFICER));
     cases.push(("system".into(), principal(10, PrincipalKind::System, &[]), OFFICER));
     for (name, who, by) in cases {
-        let cell = |separation| said(check_grant(&who, separation, &[Action::Encrypt], by)).to_owned();
+        let cell = |separation| {
+            said(check_grant(&who, &Makers::default(), separation, &[Action::Encrypt], by)).to_owned()
+        };
         row(printed, &name, Separation::ALL.map(cell).into_iter());
+    }
+}
+
+/// Who made whom, when a role or a grant is given.
+fn makers(printed: &mut String) {
+    row(printed, "made by the giver", ["gets a role", "gets a grant"].into_iter().map(str::to_owned));
+    let made_by = |by: Option<PrincipalId>| Principal { created_by: by, ..person(10, &[]) };
+    let credential_by = |by: PrincipalId, expires_at| {
+        let one = credential(&person(10, &[]), expires_at);
+        vec![Credential { created_by: Some(by), ..(*one).clone() }]
+    };
+    let other = PrincipalId::from_bytes([98; 16]);
+    let cases = [
+        ("principal", made_by(Some(OFFICER)), vec![]),
+        ("principal, by another", made_by(Some(other)), vec![]),
+        ("principal, by the set-up", made_by(Some(PrincipalId::SYSTEM)), vec![]),
+        ("principal, maker unknown", made_by(None), vec![]),
+        ("a live credential", made_by(Some(other)), credential_by(OFFICER, FUTURE)),
+        ("an expired credential", made_by(Some(other)), credential_by(OFFICER, PAST)),
+        ("a credential, by another", made_by(Some(other)), credential_by(other, FUTURE)),
+    ];
+    for (name, who, credentials) in cases {
+        let makers = Makers::of(&who, &credentials, NOW);
+        let role = check_role_assignment(&who, &makers, Role::Custodian, Uses::None, OFFICER);
+        let grant = check_grant(&who, &makers, Separation::Strict, &[Action::Encrypt], OFFICER);
+        row(printed, name, [role, grant].map(|outcome| said(outcome).to_owned()).into_iter());
+    }
+}
+
+/// Who makes a credential for whom.
+fn credentials(printed: &mut String) {
+    let givers = ["administrator", "officer", "officer, gave", "itself", "nobody"];
+    row(printed, "of \\ made by", givers.iter().map(ToString::to_string));
+    let officer = |number: u8| person(number, &[Role::SecurityOfficer]);
+    let given_by = |who: Principal, giver: u8| {
+        let giver = PrincipalId::from_bytes([giver; 16]);
+        Principal { role_givers: who.roles.iter().map(|role| (*role, giver)).collect(), ..who }
+    };
+    let cases = [
+        ("person", person(10, &[]), Uses::None),
+        ("person, uses relaxed", person(10, &[]), Uses::Relaxed),
+        ("person, uses strict", person(10, &[]), Uses::Strict),
+        ("custodian", given_by(person(10, &[Role::Custodian]), 21), Uses::None),
+        ("custodian of the set-up", person(10, &[Role::Custodian]), Uses::None),
+        ("application", application(10), Uses::None),
+        ("application, uses relaxed", application(10), Uses::Relaxed),
+        ("application, uses strict", application(10), Uses::Strict),
+        ("revoked", revoked(person(10, &[])), Uses::None),
+        ("system", principal(10, PrincipalKind::System, &[]), Uses::None),
+    ];
+    for (name, who, uses) in cases {
+        let granters = [PrincipalId::from_bytes([21; 16])];
+        let rights = Rights { uses, granters: if uses == Uses::None { &[] } else { &granters } };
+        let by = [person(20, &[Role::Administrator]), officer(22), officer(21), who.clone(), person(23, &[])];
+        row(printed, name, by.iter().map(|by| said(check_credential(&who, rights, by)).to_owned()));
     }
 }
 
@@ -130,7 +196,7 @@ fn granted_actions(printed: &mut String) {
     ];
     for action in Action::ALL.into_iter().filter(|action| !action.is_grantable()) {
         let cells = cases.iter().map(|(who, separation)| {
-            let given = check_grant(who, *separation, &[action], OFFICER);
+            let given = check_grant(who, &Makers::default(), *separation, &[action], OFFICER);
             assert_eq!(given, check_delegation(who, *separation, &[action]), "{action}");
             said(given).to_owned()
         });
@@ -147,6 +213,8 @@ fn separation_matrix_is_the_golden_one() {
         ("Roles, by roles held", role_pairs as fn(&mut String)),
         ("Roles, by recipient", role_recipients),
         ("Grants", grants),
+        ("Roles and grants, by who made the recipient", makers),
+        ("Credentials", credentials),
         ("What is no use of a key, granted", granted_actions),
         ("Ring separation", rings),
     ] {
@@ -161,7 +229,8 @@ fn offices_exclude_each_other_both_ways() {
     for one in Role::ALL {
         for other in Role::ALL {
             let gets = |held, wanted| {
-                check_role_assignment(&person(10, &[held]), wanted, Uses::None, OFFICER).is_ok()
+                check_role_assignment(&person(10, &[held]), &Makers::default(), wanted, Uses::None, OFFICER)
+                    .is_ok()
             };
             assert_eq!(gets(one, other), gets(other, one), "{one} and {other}");
         }
@@ -172,14 +241,14 @@ fn offices_exclude_each_other_both_ways() {
 fn only_uses_are_granted_but_to_applications_on_relaxed_rings() {
     for action in Action::ALL {
         let of = |who: &Principal, separation| {
-            check_grant(who, separation, &[Action::Encrypt, action], OFFICER).is_ok()
+            check_grant(who, &Makers::default(), separation, &[Action::Encrypt, action], OFFICER).is_ok()
         };
         assert_eq!(of(&application(10), Separation::Strict), action.is_grantable(), "{action}");
         assert_eq!(of(&application(10), Separation::Relaxed), action.is_grantable_when_relaxed(), "{action}");
         assert_eq!(of(&person(10, &[]), Separation::Relaxed), action.is_grantable(), "{action}");
     }
     let all: Vec<_> = uses().collect();
-    assert_eq!(check_grant(&application(10), Separation::Strict, &all, OFFICER), Ok(()));
+    assert_eq!(check_grant(&application(10), &Makers::default(), Separation::Strict, &all, OFFICER), Ok(()));
 }
 
 #[test]
@@ -193,13 +262,19 @@ fn uses_are_as_strict_as_the_strictest_ring() {
 fn every_refusal_names_the_rule_and_a_way_out() {
     let who = person(10, &[Role::Auditor]);
     let refusals = [
-        check_role_assignment(&who, Role::Custodian, Uses::None, OFFICER),
-        check_role_assignment(&person(10, &[]), Role::Custodian, Uses::Strict, OFFICER),
-        check_role_assignment(&application(10), Role::Custodian, Uses::None, OFFICER),
-        check_role_assignment(&person(10, &[]), Role::Custodian, Uses::None, who.id),
-        check_grant(&who, Separation::Relaxed, &[Action::Encrypt], OFFICER),
-        check_grant(&application(10), Separation::Strict, &[Action::RotateKey], OFFICER),
+        check_role_assignment(&who, &Makers::default(), Role::Custodian, Uses::None, OFFICER),
+        check_role_assignment(&person(10, &[]), &Makers::default(), Role::Custodian, Uses::Strict, OFFICER),
+        check_role_assignment(&application(10), &Makers::default(), Role::Custodian, Uses::None, OFFICER),
+        check_role_assignment(&person(10, &[]), &Makers::default(), Role::Custodian, Uses::None, who.id),
+        check_grant(&who, &Makers::default(), Separation::Relaxed, &[Action::Encrypt], OFFICER),
+        check_grant(&application(10), &Makers::default(), Separation::Strict, &[Action::RotateKey], OFFICER),
         check_ring_separation(Separation::Strict, [holder(&person(10, &[Role::Administrator]))]),
+        check_role_withdrawal(&who, who.id),
+        Err(SeparationError::Maker),
+        Err(SeparationError::CredentialByGiver),
+        Err(SeparationError::CredentialOfApplication),
+        Err(SeparationError::CredentialOfRights),
+        Err(SeparationError::CredentialOfRole(Role::Auditor)),
     ];
     for refusal in refusals {
         let text = refusal.unwrap_err().to_string();

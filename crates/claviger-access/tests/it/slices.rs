@@ -62,7 +62,8 @@ impl World {
         targets.extend(rings.map(Target::Ring));
         targets.extend([
             Target::System,
-            Target::Principal(principals[0].id),
+            Target::Principal(principals[0].id, principals[0].kind),
+            Target::NewPrincipal(principals[0].kind),
             Target::Grant(GrantId::from_bytes([1; 16])),
         ]);
         let grants = (1..60).map(|number| Self::grant(dice, number, &principals)).collect();
@@ -143,7 +144,8 @@ fn target_uid(target: &Target) -> EntityUid {
     let id = match target {
         Target::Grant(id) => id.to_string(),
         Target::Key(record) => record.key.id.to_string(),
-        Target::Principal(id) => id.to_string(),
+        Target::NewPrincipal(_) => "new".to_owned(),
+        Target::Principal(id, _) => id.to_string(),
         Target::Ring(ring) => ring.id.to_string(),
         Target::System => "this".to_owned(),
     };
@@ -195,9 +197,17 @@ impl Whole {
                 Target::Ring(ring) => {
                     (vec![("relaxed", ring.policy.separation == Separation::Relaxed)], HashSet::new())
                 }
-                Target::Grant(_) | Target::Principal(_) | Target::System => (vec![], HashSet::new()),
+                Target::NewPrincipal(kind) | Target::Principal(_, kind) => {
+                    (vec![("application", *kind == PrincipalKind::Workload)], HashSet::new())
+                }
+                Target::Grant(_) | Target::System => (vec![], HashSet::new()),
             };
-            entities.push(Entity::new(target_uid(target), truths(&said), parents).unwrap());
+            let mut said = truths(&said);
+            if let Target::Principal(id, PrincipalKind::Human) = target {
+                let person = RestrictedExpression::new_entity_uid(uid("Human", &id.to_string()));
+                said.insert("person".to_owned(), person);
+            }
+            entities.push(Entity::new(target_uid(target), said, parents).unwrap());
         }
         let entities = Entities::from_entities(entities, Some(&schema)).unwrap();
         Self { schema, policies, entities }
@@ -242,11 +252,12 @@ impl Whole {
     }
 }
 
-fn name_of(rule: Rule) -> String {
+/// Is a policy of that name one by which the rule permits? A role may have several, each beginning with its name.
+fn is_of(rule: Rule, name: &str) -> bool {
     match rule {
-        Rule::Grant(id) => id.to_string(),
-        Rule::Role(role) => role.name().to_owned(),
-        Rule::Standing(name) => name.to_owned(),
+        Rule::Grant(id) => name == id.to_string(),
+        Rule::Role(role) => name.starts_with(role.name()),
+        Rule::Standing(rule) => name == rule,
     }
 }
 
@@ -280,7 +291,7 @@ fn slices_decide_as_all_policies_together_do() {
             assert_eq!(decision.permit().is_some(), allowed, "{told}: {decision:?}, all: {named:?}");
             if let Decision::Permit { permit, .. } = &decision {
                 assert!(
-                    named.contains(&name_of(permit.rule())),
+                    named.iter().any(|name| is_of(permit.rule(), name)),
                     "{told}: {:?} is none of {named:?}",
                     permit.rule()
                 );

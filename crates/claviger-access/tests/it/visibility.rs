@@ -4,7 +4,7 @@ use claviger_access::DenyReason;
 use claviger_access::authz::admits;
 use claviger_core::grant::Conditions;
 use claviger_core::key::Separation;
-use claviger_core::principal::{PrincipalKind, Role};
+use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::target::TargetKind;
 use claviger_core::{Action, Target};
 
@@ -48,9 +48,22 @@ fn offices_that_read_a_kind_of_thing_know_what_there_is_of_it() {
 #[test]
 fn everyone_knows_himself() {
     let who = person(10, &[]);
-    let denial = |target| ask(&caller(&who, None), Action::CreateCredential, &target, &[]).denial().unwrap();
-    assert!(!denial(Target::Principal(who.id)).hidden);
-    assert!(denial(Target::Principal(application(11).id)).hidden);
+    let denial = |target| ask(&caller(&who, None), Action::RevokeCredential, &target, &[]).denial().unwrap();
+    assert!(!denial(Target::Principal(who.id, PrincipalKind::Human)).hidden);
+    assert!(denial(Target::Principal(application(11).id, PrincipalKind::Workload)).hidden);
+    let new = Target::NewPrincipal(PrincipalKind::Human);
+    assert!(!ask(&caller(&who, None), Action::CreatePrincipal, &new, &[]).denial().unwrap().hidden);
+}
+
+#[test]
+fn a_person_makes_credentials_for_itself_and_an_application_none() {
+    let (who, app) = (person(10, &[]), application(11));
+    let of = |target: &Principal| Target::Principal(target.id, target.kind);
+    let may = |by: &Principal, target: &Principal| {
+        ask(&caller(by, None), Action::CreateCredential, &of(target), &[]).permit().is_some()
+    };
+    assert!(may(&who, &who));
+    assert!(!may(&who, &person(12, &[])) && !may(&who, &app) && !may(&app, &app));
 }
 
 #[test]

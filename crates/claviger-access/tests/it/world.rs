@@ -67,7 +67,7 @@ pub(crate) fn target(kind: TargetKind, separation: Separation) -> Target {
     match kind {
         TargetKind::Grant => Target::Grant(GrantId::from_bytes([150; 16])),
         TargetKind::Key => key(1, &ring(1, separation)),
-        TargetKind::Principal => Target::Principal(PrincipalId::from_bytes([150; 16])),
+        TargetKind::Principal => Target::Principal(PrincipalId::from_bytes([150; 16]), PrincipalKind::Human),
         TargetKind::Ring => Target::Ring(ring(1, separation)),
         TargetKind::System => Target::System,
     }
@@ -76,16 +76,11 @@ pub(crate) fn target(kind: TargetKind, separation: Separation) -> Target {
 pub(crate) fn principal(number: u8, kind: PrincipalKind, roles: &[Role]) -> Principal {
     let mut roles = roles.to_vec();
     roles.sort();
+    let name = format!("principal-{number}").parse().unwrap();
     Principal {
-        id: PrincipalId::from_bytes([number; 16]),
-        name: format!("principal-{number}").parse().unwrap(),
-        kind,
-        standing: Standing::Active,
         roles,
-        home: None,
-        subject_key: vec![],
-        created_at: PAST,
         revision: 1,
+        ..Principal::new(PrincipalId::from_bytes([number; 16]), name, kind, PAST)
     }
 }
 
@@ -111,6 +106,7 @@ pub(crate) fn credential(principal: &Principal, expires_at: Timestamp) -> Arc<Cr
         access_key: None,
         label: "test".parse().unwrap(),
         standing: Standing::Active,
+        created_by: None,
         created_at: PAST,
         expires_at,
         revision: 1,

@@ -1,8 +1,8 @@
 //! A security officer who acts under the names of others.
 //!
 //! **Attack.** An application encrypts under a key of a strict ring. A security officer alone makes a token for that
-//! application, or for an application of its own to which it then grants the key, and decrypts with it; and makes a
-//! person of its own whom it then makes a custodian.
+//! application, or for an application of its own to which it then grants the key, and decrypts with it; makes a person of
+//! its own whom it then makes a custodian; and makes a token for each custodian that there is.
 //!
 //! **Breaks.** The officer holds a credential with which the data is read, or one of a custodian.
 //!
@@ -33,6 +33,7 @@ pub(super) fn run(lab: &Lab) -> Result<Verdict> {
     further_token(&site, &sealed, &mut findings)?;
     own_application(&site, &sealed, &mut findings)?;
     own_custodian(&site, &mut findings)?;
+    further_custodians(&site, &mut findings)?;
     Ok(findings.verdict())
 }
 
@@ -84,6 +85,17 @@ fn own_custodian(site: &Site, findings: &mut Findings) -> Result<()> {
     let request = get("/v1/rings", &[("authorization", &format!("Bearer {token}"))]);
     let listed = site.ask(Plane::Control, &site.nobody()?, &request)?;
     findings.add(!listed.is_done(), format!("{what}: the control plane answers {}", listed.status));
+    Ok(())
+}
+
+/// A further token for each custodian of the set-up.
+fn further_custodians(site: &Site, findings: &mut Findings) -> Result<()> {
+    for custodian in site.all("custodian") {
+        let what = format!("a further token for `{custodian}`");
+        if make_token(site, &custodian, &what, findings)?.is_some() {
+            findings.broken(format!("{what}: the officer holds it"));
+        }
+    }
     Ok(())
 }
 

@@ -12,7 +12,8 @@ use claviger_core::action::Door;
 use claviger_core::grant::Conditions;
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy};
 use claviger_core::port::Clock;
-use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::port::store::Page;
+use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::{Action, CredentialId, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::digest::sha256;
@@ -20,7 +21,7 @@ use claviger_crypto::kdf::HmacSha256;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
 use claviger_service::operation::{
     Call, CreateCredential, CreateGrant, CreateKey, CreateRing, FirstPrincipal, GrantOn, Initialize,
-    NewCredential, Operation, Released,
+    ListGrants, NewCredential, Operation, Released,
 };
 use claviger_service::{ErrorKind, KeyRef, Memory, Options, Presented, PrincipalRef, Road, ServiceError};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
@@ -145,6 +146,7 @@ impl House {
         let everyone = [
             ("ada", PrincipalKind::Human, Some(Role::Administrator)),
             ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer)),
+            ("olga", PrincipalKind::Human, Some(Role::SecurityOfficer)),
             ("kms", PrincipalKind::Workload, None),
             ("stranger", PrincipalKind::Workload, None),
         ];
@@ -214,6 +216,17 @@ impl House {
         self.ask("otto", create).await.unwrap();
     }
 
+    async fn is_granted(&self, who: &str) -> bool {
+        let list = ListGrants {
+            principal: Some(PrincipalRef::Name(who.parse().unwrap())),
+            key: None,
+            ring: None,
+            with_revoked: false,
+            page: Page { after: None, limit: 1 },
+        };
+        !self.ask("otto", list).await.unwrap().output.is_empty()
+    }
+
     /// A new access key.
     pub(crate) async fn signer(&self, who: &str) -> Signer {
         let create = CreateCredential {
@@ -221,7 +234,9 @@ impl House {
             label: "xks".parse().unwrap(),
             what: NewCredential::AccessKey { lifetime: Duration::from_secs(3600) },
         };
-        let made = self.ask("otto", create).await.unwrap().output;
+        // An administrator makes the credentials of who was granted nothing, an officer who did not grant those of others.
+        let by = if self.is_granted(who).await { "olga" } else { "ada" };
+        let made = self.ask(by, create).await.unwrap().output;
         let key = made.access_key.as_ref().unwrap();
         Signer { credential: made.credential.id, id: key.id.to_string(), secret: shown(&key.secret) }
     }
@@ -264,17 +279,7 @@ pub(crate) fn is_kind<T>(result: Result<T, ServiceError>, kind: ErrorKind) {
 }
 
 fn system() -> Arc<Principal> {
-    Arc::new(Principal {
-        id: PrincipalId::from_bytes([0; 16]),
-        name: "claviger".parse().unwrap(),
-        kind: PrincipalKind::System,
-        standing: Standing::Active,
-        roles: Vec::new(),
-        home: None,
-        subject_key: Vec::new(),
-        created_at: now(),
-        revision: 0,
-    })
+    Arc::new(Principal::new(PrincipalId::SYSTEM, "claviger".parse().unwrap(), PrincipalKind::System, now()))
 }
 
 async fn open(directory: &tempfile::TempDir) -> Road {

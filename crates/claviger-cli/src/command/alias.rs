@@ -77,9 +77,14 @@ impl ListArgs {
         };
         let page = self.paging.collect(fetch).await?;
         session.format.print(&page, |page| {
-            let mut table = Table::new("aliases", &["alias", "key", "updated"]);
+            let mut table = Table::new("aliases", &["alias", "key", "scope", "updated"]);
             for alias in &page.items {
-                table.row([alias.name.to_string(), alias.key.to_string(), alias.updated_at.to_string()]);
+                table.row([
+                    alias.name.to_string(),
+                    alias.key.to_string(),
+                    alias.scope.to_string(),
+                    alias.updated_at.to_string(),
+                ]);
             }
             table.text()
         })
@@ -98,6 +103,7 @@ fn table(alias: &Alias) -> String {
         ("alias", alias.name.to_string()),
         ("key", alias.key.to_string()),
         ("ring", alias.ring.to_string()),
+        ("scope", alias.scope.to_string()),
         ("created at", alias.created_at.to_string()),
         ("updated at", alias.updated_at.to_string()),
     ])

@@ -14,6 +14,7 @@ use claviger_core::{CredentialId, Name};
 use serde::Serialize;
 
 use super::paging::Paging;
+use super::principal::maker;
 use crate::clock;
 use crate::failure::Failure;
 use crate::file::placed::{Placed, Privacy};
@@ -37,6 +38,12 @@ pub enum CredentialCommand {
     ///
     /// An access key signs requests (AWS Signature Version 4) and is for applications only. A principal may hold several
     /// credentials at once. To rotate one, create a second, bring the application over, then revoke the first.
+    ///
+    /// An administrator makes the credentials of applications, a security officer those of people. A principal that holds a
+    /// role or uses keys of a strict ring gets a further one from itself, or from a security officer who gave it neither.
+    #[command(
+        after_help = "Example: claviger --profile administrator.toml credential create shop --token --out shop.token"
+    )]
     Create(CreateArgs),
     /// List credentials
     List(ListArgs),
@@ -285,8 +292,10 @@ impl ListArgs {
     async fn run(self, session: &Session) -> Result<(), Failure> {
         let page = list(session, &self.paging, self.principal.as_ref()).await?;
         session.format.print(&page, |page| {
-            let mut table =
-                Table::new("credentials", &["id", "principal", "kind", "label", "standing", "expires"]);
+            let mut table = Table::new(
+                "credentials",
+                &["id", "principal", "kind", "label", "standing", "created by", "expires"],
+            );
             for credential in &page.items {
                 table.row([
                     credential.id.to_string(),
@@ -294,6 +303,7 @@ impl ListArgs {
                     credential.kind.to_string(),
                     credential.label.to_string(),
                     credential.standing.to_string(),
+                    maker(credential.created_by.as_deref()),
                     credential.expires_at.to_string(),
                 ]);
             }
@@ -312,6 +322,7 @@ fn table(credential: &Credential) -> String {
         ("label", credential.label.to_string()),
         ("sha-256", credential.digest.clone()),
         ("standing", credential.standing.to_string()),
+        ("created by", maker(credential.created_by.as_deref())),
         ("created at", credential.created_at.to_string()),
         ("expires at", credential.expires_at.to_string()),
     ])

@@ -2,9 +2,9 @@
 
 use clap::{Args, Subcommand};
 use claviger_client::types::grant::Revoke;
-use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal};
-use claviger_core::Name;
+use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal, Recovery};
 use claviger_core::principal::PrincipalKind;
+use claviger_core::{Name, PrincipalId};
 
 use super::paging::Paging;
 use crate::failure::Failure;
@@ -16,13 +16,25 @@ use crate::session::Session;
 #[derive(Debug, Subcommand)]
 pub enum PrincipalCommand {
     /// Create a principal, without roles, grants or credentials
+    ///
+    /// Applications are created by an administrator, people by a security officer. Who creates a principal, or makes one of
+    /// its credentials, gives it neither role nor grant: that takes a second security officer.
+    #[command(
+        after_help = "Example: claviger --profile administrator.toml principal create shop --kind workload"
+    )]
     Create(CreateArgs),
     /// List principals
     List(ListArgs),
     /// Show one principal
     Show(ShowArgs),
-    /// Withdraw a principal for ever, with all that he holds
+    /// Withdraw a principal for ever, with all that it holds
     Revoke(RevokeArgs),
+    /// Acknowledge a security officer that `claviger recover` made
+    ///
+    /// Until another person with a role does, `status`, `doctor`, a metric and each start show it. Ask first, outside of this
+    /// system, who ran the recovery and why: whoever has the machine and the secret of its root can.
+    #[command(after_help = "Example: claviger principal acknowledge-recovery officer-3")]
+    AcknowledgeRecovery(ShowArgs),
 }
 
 /// A new principal.
@@ -76,6 +88,7 @@ impl PrincipalCommand {
                 client.create_principal(&request).await?
             }
             Self::Show(args) => client.read_principal(&args.principal).await?,
+            Self::AcknowledgeRecovery(args) => client.acknowledge_recovery(&args.principal).await?,
             Self::Revoke(args) => {
                 let question =
                     format!("principal `{}` is withdrawn for ever, its name with it.", args.principal);
@@ -109,6 +122,24 @@ impl ListArgs {
     }
 }
 
+/// How it came about, where a recovery made it.
+fn recovery(principal: &Principal) -> String {
+    match &principal.recovery {
+        None => String::new(),
+        Some(Recovery { at, acknowledged_by: None }) => format!("at {at}, NOT ACKNOWLEDGED"),
+        Some(Recovery { at, acknowledged_by: Some(by) }) => format!("at {at}, acknowledged by {by}"),
+    }
+}
+
+/// Who made something, as far as it is known.
+pub(super) fn maker(created_by: Option<&PrincipalId>) -> String {
+    match created_by {
+        None => "not known".to_owned(),
+        Some(&PrincipalId::SYSTEM) => "the system".to_owned(),
+        Some(id) => id.to_string(),
+    }
+}
+
 fn roles(principal: &Principal) -> String {
     principal.roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -121,7 +152,9 @@ pub(super) fn table(principal: &Principal) -> String {
         ("kind", principal.kind.to_string()),
         ("standing", principal.standing.to_string()),
         ("roles", roles(principal)),
+        ("created by", maker(principal.created_by.as_deref())),
         ("created at", principal.created_at.to_string()),
+        ("recovery", recovery(principal)),
         ("revision", principal.revision.to_string()),
     ])
 }

@@ -62,6 +62,11 @@ fn table(status: &SystemStatus) -> String {
         let rings = status.relaxed_rings;
         text.push_str(&format!("RELAXED: separation of duties in {rings} rings; `ring list` names them\n"));
     }
+    for officer in &status.unacknowledged_recoveries {
+        text.push_str(&format!(
+            "RECOVERED: security officer `{officer}` was made on the machine; `principal acknowledge-recovery {officer}` by another person\n"
+        ));
+    }
     text
 }
 
@@ -94,6 +99,7 @@ mod tests {
             relaxed_rings: 1,
             blocked_destructions: 1,
             clock: LogClock { log_time: at, ahead_seconds: 7200, held_at: Some(at) },
+            unacknowledged_recoveries: vec!["officer-3".into()],
             module,
             insecure: vec!["insecure_software_root".into()],
             provider: None,
@@ -104,6 +110,7 @@ mod tests {
                 && text.contains("RELAXED: ")
                 && text.contains("CLOCK: nothing is destroyed")
                 && text.contains("BLOCKED: 1 ")
+                && text.contains("RECOVERED: security officer `officer-3`")
                 && text.contains("DOES NOT ANSWER"),
             "{text}"
         );

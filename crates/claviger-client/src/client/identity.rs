@@ -37,6 +37,12 @@ impl Client {
         self.change(Method::POST, path).json(revoke).answer().await
     }
 
+    /// Acknowledges the recovery that made a security officer.
+    pub async fn acknowledge_recovery(&self, principal: &str) -> Reply<Principal> {
+        let path = format!("/v1/principals/{}/acknowledge-recovery", segment(principal));
+        self.change(Method::POST, path).answer().await
+    }
+
     /// Gives a role.
     pub async fn assign_role(&self, principal: &str, role: Role) -> Reply<Principal> {
         self.change(Method::PUT, format!("/v1/principals/{}/roles/{role}", segment(principal))).answer().await

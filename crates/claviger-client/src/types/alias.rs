@@ -4,13 +4,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Instant;
-use super::text::{AliasNameText, KeyIdText, KeyRingIdText};
+use super::text::{AliasNameText, AliasScopeWord, KeyIdText, KeyRingIdText};
 
 /// Another name of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Alias {
     /// The name, unique in the deployment.
     pub name: AliasNameText,
+    /// For whom it names the key.
+    pub scope: AliasScopeWord,
     /// Identifier of the key that it names now.
     pub key: KeyIdText,
     /// Identifier of that key's ring.

@@ -28,6 +28,9 @@ pub struct Credential {
     pub label: NameText,
     /// Whether it still counts.
     pub standing: StandingWord,
+    /// Who made it: the nil UUID for the set-up and for a recovery; absent where an older release did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<PrincipalIdText>,
     /// When it was created.
     pub created_at: Instant,
     /// When it ends by itself.

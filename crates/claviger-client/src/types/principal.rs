@@ -22,10 +22,26 @@ pub struct Principal {
     /// The ring that keys land in which it creates without naming one, if it has such a ring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<KeyRingIdText>,
+    /// Who created it: the nil UUID for the set-up and for a recovery; absent where an older release did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<PrincipalIdText>,
     /// When it was created.
     pub created_at: Instant,
+    /// Present for a security officer that `claviger recover` made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
     /// Counts its changes; the ETag of a read.
     pub revision: u64,
+}
+
+/// A security officer was made on the machine, with the root's own secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Recovery {
+    /// When.
+    pub at: Instant,
+    /// Who has acknowledged it since; absent until somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_by: Option<PrincipalIdText>,
 }
 
 /// Creates a principal, without roles, grants or credentials.

@@ -46,6 +46,8 @@ pub struct SystemStatus {
     pub blocked_destructions: u64,
     /// The log's time.
     pub clock: LogClock,
+    /// Names of security officers that `claviger recover` made, and that nobody else has acknowledged.
+    pub unacknowledged_recoveries: Vec<String>,
     /// The cryptographic module.
     pub module: Module,
     /// Names of weakenings in force, each beginning with `insecure_`.

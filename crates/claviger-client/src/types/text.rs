@@ -10,8 +10,8 @@ use claviger_core::key::{DataClass, Generator, Origin, Protection, Rotation, Sep
 use claviger_core::lineage::How;
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Standing};
 use claviger_core::{
-    AccessKeyId, Action, AliasName, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId,
-    Purpose, Spec,
+    AccessKeyId, Action, AliasName, AliasScope, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name,
+    PrincipalId, Purpose, Spec,
 };
 use claviger_crypto::SignatureAlgorithm;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -124,6 +124,8 @@ macro_rules! words {
 words! {
     /// An action, as in `encrypt`.
     ActionWord = Action,
+    /// The scope of an alias.
+    AliasScopeWord = AliasScope,
     /// A kind of credential.
     CredentialKindWord = CredentialKind,
     /// A data class.

@@ -88,7 +88,13 @@ pub struct AliasFilter {
     pub key: Option<KeyId>,
     /// Only of keys of this ring.
     pub ring: Option<KeyRingId>,
+    /// Only those that name their key to an application whose home is this.
+    pub seen_from: Option<Home>,
 }
+
+/// The home of an application, if it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Home(pub Option<KeyRingId>);
 
 /// Which keys to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -378,6 +384,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// An alias.
     async fn find_alias(&self, name: &AliasName) -> Result<Option<Alias>, StoreError>;
+    /// The ring that the name of an alias belongs to since it was first used, whether an alias bears it now or not.
+    async fn find_alias_owner(&self, name: &AliasName) -> Result<Option<KeyRingId>, StoreError>;
+    /// An alias that reads as the full name of a key of a ring of this name, if there is one.
+    async fn find_alias_like(&self, ring: &Name) -> Result<Option<Alias>, StoreError>;
     /// Aliases in the order of their names.
     async fn list_aliases(
         &self,
@@ -391,9 +401,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn find_principal_by_name(&self, name: &Name) -> Result<Option<Principal>, StoreError>;
     /// Principals in the order of their names.
     async fn list_principals(&self, page: Page<Name>) -> Result<Vec<Principal>, StoreError>;
-
     /// All principals that are not revoked and hold a role.
     async fn list_role_holders(&self) -> Result<Vec<Principal>, StoreError>;
+    /// All security officers made by a recovery that nobody has acknowledged.
+    async fn list_unacknowledged(&self) -> Result<Vec<Principal>, StoreError>;
 
     /// A credential.
     async fn find_credential(&self, id: CredentialId) -> Result<Option<Credential>, StoreError>;
@@ -406,6 +417,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         page: Page<CredentialId>,
     ) -> Result<Vec<Credential>, StoreError>;
 
+    /// Who gave the active grants of a principal, and on what kind of ring; each combination once.
+    async fn list_granters(
+        &self,
+        principal: PrincipalId,
+    ) -> Result<Vec<(PrincipalId, Separation)>, StoreError>;
     /// A grant.
     async fn find_grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError>;
     /// Active grants of a principal on a key or its ring: what a decision reads.

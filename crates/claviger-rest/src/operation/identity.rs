@@ -11,8 +11,8 @@ use claviger_client::types::{Page, SecretText};
 use claviger_core::Action;
 use claviger_service::NewAccessKey;
 use claviger_service::operation::{
-    AssignRole, CreatePrincipal, ListCredentials, ListGrants, ListPrincipals, ReadGrant, ReadPrincipal,
-    RevokeCredential, RevokeGrant, RevokePrincipal, WithdrawRole,
+    AcknowledgeRecovery, AssignRole, CreatePrincipal, ListCredentials, ListGrants, ListPrincipals, ReadGrant,
+    ReadPrincipal, RevokeCredential, RevokeGrant, RevokePrincipal, WithdrawRole,
 };
 use http::{StatusCode, Uri};
 
@@ -61,6 +61,18 @@ pub(crate) async fn revoke_principal(
     let (_, wire) = body::json::<Revoke>(request, arrival.api().limits().body).await?;
     let done = arrival.perform(RevokePrincipal { principal }).await?;
     trace_reason(Action::RevokePrincipal, &done.receipt, &wire.reason);
+    let answer = Answer::json(&principal_to_wire(&done.output))?;
+    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn acknowledge_recovery(
+    arrival: Arrival,
+    In(principal): In<String>,
+    request: Request,
+) -> Answered {
+    let principal = parse(&principal)?;
+    body::none(request).await?;
+    let done = arrival.perform(AcknowledgeRecovery { principal }).await?;
     let answer = Answer::json(&principal_to_wire(&done.output))?;
     Ok(answer.revision(done.output.revision).recorded(&done.receipt))
 }

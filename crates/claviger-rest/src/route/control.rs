@@ -227,6 +227,14 @@ fn principal_rows() -> Vec<Row> {
         .takes::<Revoke>()
         .gives::<Principal>(),
         row(
+            POST,
+            "/v1/principals/{principal}/acknowledge-recovery",
+            "acknowledge_recovery",
+            "Acknowledges the recovery that made a security officer, as another person with a role.",
+            identity::acknowledge_recovery,
+        )
+        .gives::<Principal>(),
+        row(
             PUT,
             "/v1/principals/{principal}/roles/{role}",
             "assign_role",

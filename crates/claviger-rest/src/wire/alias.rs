@@ -8,6 +8,7 @@ use claviger_core::Alias;
 pub fn to_wire(alias: &Alias) -> WireAlias {
     WireAlias {
         name: alias.name.clone().into(),
+        scope: alias.scope.into(),
         key: alias.key.into(),
         ring: alias.ring.into(),
         created_at: alias.created_at.into(),

@@ -94,6 +94,11 @@ pub fn status_to_wire(status: SystemStatus) -> WireStatus {
         relaxed_rings: status.relaxed_rings,
         blocked_destructions: status.blocked_destructions,
         clock: clock_to_wire(&status.clock),
+        unacknowledged_recoveries: status
+            .unacknowledged
+            .iter()
+            .map(|officer| officer.name.to_string())
+            .collect(),
         insecure: status.module.insecure.iter().map(|name| (*name).to_owned()).collect(),
         module: Module {
             kind: status.module.kind.to_owned(),

@@ -25,7 +25,12 @@ pub fn principal_to_wire(principal: &Principal) -> wire_principal::Principal {
         standing: principal.standing.into(),
         roles: principal.roles.iter().copied().map(Text).collect(),
         home: principal.home.map(Into::into),
+        created_by: principal.created_by.map(Into::into),
         created_at: principal.created_at.into(),
+        recovery: principal.recovery.map(|made| wire_principal::Recovery {
+            at: made.at.into(),
+            acknowledged_by: made.acknowledged_by.map(Into::into),
+        }),
         revision: principal.revision,
     }
 }
@@ -112,6 +117,7 @@ pub fn credential_to_wire(credential: &Credential) -> wire_credential::Credentia
         access_key_id: credential.access_key.as_ref().map(|kept| kept.id.into()),
         label: credential.label.clone().into(),
         standing: credential.standing.into(),
+        created_by: credential.created_by.map(Into::into),
         created_at: credential.created_at.into(),
         expires_at: credential.expires_at.into(),
         revision: credential.revision,

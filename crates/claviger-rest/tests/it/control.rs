@@ -282,7 +282,13 @@ async fn a_principal_comes_gets_an_office_and_goes() {
     let create = json!({"name": "carla", "kind": "human"});
     let made = house.control("otto", Method::POST, "/v1/principals", create).await.ok().json();
     assert_eq!((&made["roles"], &made["standing"]), (&json!([]), &json!("active")));
-    let role = |method| house.control("otto", method, "/v1/principals/carla/roles/auditor", Value::Null);
+    let otto = house.get("otto", "/v1/principals/otto").await.ok().json();
+    assert_eq!(made["created_by"], otto["id"]);
+    assert_eq!(otto["created_by"], "00000000-0000-0000-0000-000000000000");
+    let by_maker =
+        house.control("otto", Method::PUT, "/v1/principals/carla/roles/auditor", Value::Null).await;
+    by_maker.problem(409, "separation-of-duties");
+    let role = |method| house.control("olga", method, "/v1/principals/carla/roles/auditor", Value::Null);
     assert_eq!(role(Method::PUT).await.ok().json()["roles"], json!(["auditor"]));
     assert_eq!(role(Method::DELETE).await.ok().json()["roles"], json!([]));
     let odd = house.control("otto", Method::PUT, "/v1/principals/carla/roles/king", Value::Null).await;
@@ -301,7 +307,9 @@ async fn a_token_is_shown_once_opens_the_door_and_shuts_it_when_revoked() {
     let create = json!({
         "principal": "vera", "label": "laptop", "credential": {"token": {"lifetime_seconds": 3600}},
     });
-    let made = house.control("otto", Method::POST, "/v1/credentials", create).await.ok().json();
+    let by_another = house.control("otto", Method::POST, "/v1/credentials", create.clone()).await;
+    by_another.problem(409, "separation-of-duties");
+    let made = house.control("vera", Method::POST, "/v1/credentials", create).await.ok().json();
     let (token, id) = (made["token"].as_str().unwrap(), made["credential"]["id"].as_str().unwrap());
     let ask = || {
         house.send(
@@ -322,7 +330,7 @@ async fn a_token_is_shown_once_opens_the_door_and_shuts_it_when_revoked() {
         "principal": "vera", "label": "card", "credential": {"certificate": {"der": "MAA=", "expires_at": "2000-01-01T00:00:00Z"}},
     });
     assert!(
-        house.control("otto", Method::POST, "/v1/credentials", certificate).await.status.is_client_error()
+        house.control("vera", Method::POST, "/v1/credentials", certificate).await.status.is_client_error()
     );
 }
 
@@ -349,7 +357,8 @@ async fn an_access_key_is_shown_once_and_to_applications_only() {
     let house = House::build().await;
     let create = async |who: &str, what: Value| {
         let body = json!({"principal": who, "label": "sdk", "credential": {"access_key": what}});
-        house.control("otto", Method::POST, "/v1/credentials", body).await
+        let by = if who == "vera" { who } else { "ada" };
+        house.control(by, Method::POST, "/v1/credentials", body).await
     };
     let lasting = create("app", json!({"lifetime_seconds": 3600})).await.ok().json();
     let short = create("app", json!({"lifetime_seconds": 3600, "short_lived": true})).await.ok().json();

@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use claviger_core::action::Surface;
 use claviger_core::port::Clock;
-use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::{PrincipalId, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::digest::sha256;
@@ -109,6 +109,7 @@ impl House {
         let everyone = [
             ("ada", PrincipalKind::Human, Some(Role::Administrator)),
             ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer)),
+            ("olga", PrincipalKind::Human, Some(Role::SecurityOfficer)),
             ("vera", PrincipalKind::Human, Some(Role::Auditor)),
             ("odile", PrincipalKind::Human, Some(Role::Operator)),
             ("app", PrincipalKind::Workload, None),
@@ -225,17 +226,12 @@ pub(crate) fn request(method: Method, path: &str, body: &Value) -> Request<Body>
 }
 
 fn system() -> Arc<Principal> {
-    Arc::new(Principal {
-        id: PrincipalId::from_bytes([0; 16]),
-        name: "claviger".parse().unwrap(),
-        kind: PrincipalKind::System,
-        standing: Standing::Active,
-        roles: Vec::new(),
-        home: None,
-        subject_key: Vec::new(),
-        created_at: WallClock.now(),
-        revision: 0,
-    })
+    Arc::new(Principal::new(
+        PrincipalId::SYSTEM,
+        "claviger".parse().unwrap(),
+        PrincipalKind::System,
+        WallClock.now(),
+    ))
 }
 
 async fn open(directory: &tempfile::TempDir) -> Road {

@@ -1,4 +1,4 @@
-//! The commands of an operator: `quickstart`, `init`, `serve`, `doctor`.
+//! The commands of an operator: `quickstart`, `init`, `serve`, `recover`, `doctor`.
 //!
 //! What it keeps true: results go to standard output, everything else to standard error; no secret is an argument; the
 //! process is hardened before it reads a secret or starts a thread.
@@ -8,6 +8,7 @@ mod init;
 mod output;
 mod pin;
 mod quickstart;
+mod recover;
 mod root;
 mod serve;
 
@@ -19,6 +20,7 @@ pub use doctor::DoctorArgs;
 pub use init::InitArgs;
 pub use output::Output;
 pub use quickstart::QuickstartArgs;
+pub use recover::RecoverArgs;
 pub use root::RootArgs;
 pub use serve::ServeArgs;
 
@@ -31,6 +33,8 @@ pub enum Command {
     Init(InitArgs),
     /// Serve a deployment that was set up
     Serve(ServeArgs),
+    /// Make a security officer on this machine when nobody is left who could, with the root's own secret
+    Recover(RecoverArgs),
     /// Say what is wrong with a deployment on this machine, and what to do
     Doctor(DoctorArgs),
 }
@@ -42,6 +46,7 @@ pub fn run(command: Command, output: Output) -> ExitCode {
         Command::Quickstart(args) => quickstart::run(args, output),
         Command::Init(args) => init::run(args, output),
         Command::Serve(args) => serve::run(&args),
+        Command::Recover(args) => recover::run(args, output),
         Command::Doctor(args) => doctor::run(&args, output),
     };
     done.unwrap_or_else(|error| {

@@ -5,12 +5,17 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use claviger_core::port::StoreError;
+use claviger_core::principal::Principal;
 
 use super::{Finding, PIN};
 use crate::config::Config;
 use crate::deployment::{Deployment, LostTail};
 use crate::error::ServerError;
+use crate::observe::RECOVERIES;
 use crate::root::{Making, blocking};
+
+/// Most bytes of an answer that are read.
+const MOST_ANSWER: u64 = 1 << 20;
 
 /// How long a server that is at work may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,6 +26,7 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
             let mut findings =
                 vec![Finding::ok("store", "a process holds the data directory: the server is at work")];
             findings.push(readiness(config.listen.metrics).await);
+            findings.extend(recoveries_at_work(config.listen.metrics).await);
             findings
         }
         opened => {
@@ -28,8 +34,10 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
                 Ok(AtRest { deployment, .. }) => log(deployment).await,
                 Err(_) => Vec::new(),
             };
+            let recoveries = recoveries_at_rest(opened.as_ref());
             let mut findings = vec![at_rest(opened, config)];
             findings.extend(log);
+            findings.extend(recoveries);
             findings.extend(ports(config));
             findings
         }
@@ -40,12 +48,17 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
 struct AtRest {
     deployment: Deployment,
     is_set_up: bool,
+    unacknowledged: Vec<Principal>,
 }
 
 /// What a start would do first. The root is asked as well, by one attempt.
 async fn open(config: &Config) -> Result<AtRest, ServerError> {
     let deployment = Deployment::open(config, Making::Never, None, LostTail::Refuse).await?;
-    Ok(AtRest { is_set_up: deployment.is_set_up().await?, deployment })
+    Ok(AtRest {
+        is_set_up: deployment.is_set_up().await?,
+        unacknowledged: deployment.unacknowledged().await?,
+        deployment,
+    })
 }
 
 /// Whether a start would take the log for what was signed of it, and decisions would find what rows say.
@@ -67,10 +80,34 @@ async fn log(deployment: &Deployment) -> Vec<Finding> {
     findings
 }
 
+fn recoveries_at_rest(opened: Result<&AtRest, &ServerError>) -> Vec<Finding> {
+    let officers = opened.map_or(&[][..], |opened| &opened.unacknowledged);
+    let warn = |officer: &Principal| {
+        let message = format!("`claviger recover` made the security officer `{}`", officer.name);
+        let advice = format!(
+            "let another person with a role ask why, and then `claviger principal acknowledge-recovery {}`",
+            officer.name
+        );
+        Finding::warning("recovery", message, advice)
+    };
+    officers.iter().map(warn).collect()
+}
+
+/// A server at work holds the store: what it says of itself is asked.
+async fn recoveries_at_work(metrics: SocketAddr) -> Option<Finding> {
+    let answer = blocking(move || ask(metrics, "/metrics")).await.ok()?.ok()?;
+    let value = |line: &str| line.strip_prefix(RECOVERIES)?.trim().parse::<f64>().ok();
+    let count = answer.lines().find_map(value).filter(|count| *count > 0.0)?;
+    let message =
+        format!("`claviger recover` made {count} security officers whom nobody else has acknowledged");
+    let advice = "`claviger status` names them; let another person with a role ask why, and then `claviger principal acknowledge-recovery NAME`";
+    Some(Finding::warning("recovery", message, advice))
+}
+
 fn at_rest(opened: Result<AtRest, ServerError>, config: &Config) -> Finding {
     let init = format!("claviger init --config {}", config.file.display());
     match opened {
-        Ok(AtRest { is_set_up: true, deployment }) => {
+        Ok(AtRest { is_set_up: true, deployment, .. }) => {
             let module = deployment.provider().module().name;
             Finding::ok("store", format!("the store opens, and so does its root ({module})"))
         }
@@ -128,7 +165,7 @@ async fn readiness(metrics: SocketAddr) -> Finding {
         return Finding::warning("server", message, "give `listen.metrics` a port of its own");
     }
     let advice = "look at the traces of the server: `journalctl -u claviger`";
-    match blocking(move || ask(metrics)).await {
+    match blocking(move || ask(metrics, "/readyz")).await {
         Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 200") => Finding::ok("server", "the server is ready"),
         Ok(Ok(answer)) => {
             let reason = answer.lines().last().unwrap_or("not ready").to_owned();
@@ -141,11 +178,12 @@ async fn readiness(metrics: SocketAddr) -> Finding {
     }
 }
 
-fn ask(metrics: SocketAddr) -> std::io::Result<String> {
+fn ask(metrics: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&metrics, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
-    stream.take(4096).read_to_string(&mut answer)?;
+    stream.take(MOST_ANSWER).read_to_string(&mut answer)?;
     Ok(answer)
 }

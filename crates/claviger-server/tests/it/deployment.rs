@@ -94,6 +94,7 @@ async fn ready_file_says_where_everything_is() {
     for name in [
         "administrator",
         "security_officer",
+        "security_officer-2",
         "auditor",
         "operator",
         "responder",

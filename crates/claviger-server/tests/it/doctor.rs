@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use claviger_provider::FewAttempts;
+use claviger_server::ServerError;
 use claviger_server::doctor::{Finding, Level, examine};
+use claviger_server::recover::{RecoverOptions, recover};
 
 use crate::support::House;
 
@@ -36,6 +38,49 @@ async fn nothing_is_wrong_with_a_deployment_at_rest_or_at_work() {
     let findings = examined(&house).await;
     assert!(wrong(&findings).is_empty(), "{findings:#?}");
     assert!(findings.iter().any(|finding| finding.check == "store" && finding.message.contains("root")));
+}
+
+/// What a recovery leaves behind is shown at rest and at work, until it is acknowledged.
+#[tokio::test]
+async fn recovery_that_nobody_acknowledged_is_found_at_rest_and_at_work() {
+    let house = House::new();
+    house.start().await.shutdown().await;
+    let options = RecoverOptions { config: house.path("claviger.toml"), name: "rita".parse().unwrap() };
+    let shown = |findings: &[Finding]| findings.iter().filter(|finding| finding.check == "recovery").count();
+    assert_eq!(shown(&examined(&house).await), 0);
+    // The key of the authority is offline, as it should be: nobody is made.
+    std::fs::rename(house.path("pki/ca.key"), house.path("away")).unwrap();
+    let error = recover(&options).await.unwrap_err();
+    assert!(matches!(error, ServerError::AuthorityKeyMissing { .. }), "{error}");
+    assert_eq!(shown(&examined(&house).await), 0);
+    std::fs::rename(house.path("away"), house.path("pki/ca.key")).unwrap();
+    let made = recover(&options).await.unwrap();
+    assert!(std::fs::read_to_string(&made.profile).unwrap().contains("rita.crt"));
+    let findings = examined(&house).await;
+    assert_eq!(shown(&findings), 1, "{findings:#?}");
+    assert!(findings.iter().any(|finding| finding.check == "recovery" && finding.level == Level::Warning));
+    // Run again, it only writes what is there; the name of somebody else is refused.
+    let again = recover(&options).await.unwrap();
+    assert_eq!(again.profile, made.profile);
+    let taken = RecoverOptions { name: "auditor".parse().unwrap(), ..options };
+    assert!(matches!(recover(&taken).await.unwrap_err(), ServerError::NameTaken(_)));
+
+    let running = house.start().await;
+    let metrics = running.urls().metrics.clone();
+    let text = house.http(None).get(format!("{metrics}/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("claviger_recoveries_unacknowledged 1"), "{text}");
+    let config = std::fs::read_to_string(house.path("claviger.toml")).unwrap();
+    let address = metrics.strip_prefix("http://").unwrap();
+    let config = config.replace("metrics = \"127.0.0.1:0\"", &format!("metrics = \"{address}\""));
+    std::fs::write(house.path("claviger.toml"), config).unwrap();
+    assert_eq!(shown(&examined(&house).await), 1);
+    let acknowledge = format!("{}/v1/principals/rita/acknowledge-recovery", running.urls().control);
+    let (status, said) = house.call("rita", "POST", acknowledge.clone(), None).await;
+    assert_eq!(status, 403, "{said}");
+    let (status, said) = house.call("responder", "POST", acknowledge, None).await;
+    assert_eq!(status, 200, "{said}");
+    assert_eq!(shown(&examined(&house).await), 0);
+    running.shutdown().await;
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ fn free_ports(house: &House) -> Config {
 async fn deployment_that_was_set_up_serves_its_first_principals() {
     let house = House::new();
     let set_up = init(&options(&house)).await.unwrap();
-    assert_eq!(set_up.profiles.len(), 7);
+    assert_eq!(set_up.profiles.len(), 8);
     assert!(!house.path("profiles/app.toml").exists());
     let text = std::fs::read_to_string(house.path("profiles/administrator.toml")).unwrap();
     assert!(text.contains("https://127.0.0.1:7400"), "{text}");

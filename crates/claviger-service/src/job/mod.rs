@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use claviger_core::principal::{Principal, PrincipalKind, Standing};
+use claviger_core::principal::{Principal, PrincipalKind};
 use claviger_core::{KeyId, PrincipalId, Timestamp};
 
 use crate::error::{ErrorKind, ServiceError};
@@ -154,15 +154,5 @@ pub(crate) fn house() -> Result<Principal, ServiceError> {
     let name = "claviger"
         .parse()
         .map_err(|error| ServiceError::new(ErrorKind::Internal, "the house has no name").caused_by(error))?;
-    Ok(Principal {
-        id: PrincipalId::from_bytes([0; 16]),
-        name,
-        kind: PrincipalKind::System,
-        standing: Standing::Active,
-        roles: Vec::new(),
-        home: None,
-        subject_key: Vec::new(),
-        created_at: Timestamp::default(),
-        revision: 0,
-    })
+    Ok(Principal::new(PrincipalId::SYSTEM, name, PrincipalKind::System, Timestamp::default()))
 }

@@ -1,13 +1,18 @@
 //! Aliases: gives keys other names, moves such names from key to key, takes them away, and reads them.
+//!
+//! What it keeps true: what an application does to an alias changes the key that a name means for applications of the same
+//! ring alone. An alias that it made or moved names its key to nobody else, and a name that was once used goes to another
+//! ring by an administrator only.
 
 use std::sync::Arc;
 
 use claviger_core::Action;
-use claviger_core::alias::{Alias, AliasName};
+use claviger_core::alias::{Alias, AliasName, AliasScope};
 use claviger_core::change::Change;
 use claviger_core::key::Key;
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{AliasFilter, Page};
+use claviger_core::principal::PrincipalKind;
 use claviger_crypto::digest;
 
 use super::destroy_key::refuse_ended;
@@ -46,12 +51,19 @@ impl Operation for CreateAlias {
             return Ok(Staged::reading(made, view.note()));
         }
         refuse_ended(key)?;
+        refuse_key_name(view, &self.name).await?;
         if view.store().find_alias(&self.name).await?.is_some() {
             return Err(ServiceError::new(ErrorKind::AlreadyExists, "the alias names a key already"));
+        }
+        let scope = scope_by(view);
+        let owner = view.store().find_alias_owner(&self.name).await?;
+        if scope == AliasScope::Ring && owner.is_some_and(|owner| owner != key.ring) {
+            return Err(ServiceError::new(ErrorKind::AlreadyExists, ANOTHER_RING));
         }
         check_room(view, key).await?;
         let alias = Alias {
             name: self.name.clone(),
+            scope,
             key: key.id,
             ring: key.ring,
             created_at: view.now,
@@ -88,13 +100,18 @@ impl Operation for MoveAlias {
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
         let key = &view.record()?.key;
         refuse_ended(key)?;
+        refuse_key_name(view, &self.name).await?;
         let alias = view.store().find_alias(&self.name).await?.ok_or_else(ServiceError::not_found)?;
         let from = Arc::new(view.load_key(alias.key).await?);
         view.may(Action::RemoveAlias, &from).await?;
+        let scope = scope_by(view);
+        if scope == AliasScope::Ring && alias.ring != key.ring {
+            return Err(ServiceError::new(ErrorKind::Denied, ANOTHER_RING));
+        }
         if from.key.id != key.id {
             check_room(view, key).await?;
         }
-        let moved = Alias { key: key.id, ring: key.ring, updated_at: view.now, ..alias };
+        let moved = Alias { key: key.id, ring: key.ring, scope, updated_at: view.now, ..alias };
         let note = note(view, &self.name, from.key.id.as_bytes());
         let output = Alias { revision: moved.revision + 1, ..moved.clone() };
         let staged = Staged::changing(output, vec![Change::PutAlias(moved)], note);
@@ -182,15 +199,38 @@ impl Operation for ListAliases {
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         let key = match &self.filter.key {
             None => None,
-            Some(key) => Some(view.load_key(view.state.key_id(key).await?).await?.key.id),
+            Some(key) => Some(view.load_key(view.key_id(key).await?).await?.key.id),
         };
         let ring = match &self.filter.ring {
             None => None,
             Some(ring) => Some(view.state.ring(ring).await?.id),
         };
-        let found = view.store().list_aliases(AliasFilter { key, ring }, self.page.clone()).await?;
+        let filter = AliasFilter { key, ring, seen_from: None };
+        let found = view.store().list_aliases(filter, self.page.clone()).await?;
         Ok(Staged::reading(found, view.note()))
     }
+}
+
+const ANOTHER_RING: &str =
+    "the name belongs to another ring since it was used there; an administrator can move it";
+
+/// For whom an alias names its key that the caller makes or moves.
+fn scope_by(view: &View<'_>) -> AliasScope {
+    match view.caller.principal().kind {
+        PrincipalKind::Human | PrincipalKind::System => AliasScope::Deployment,
+        PrincipalKind::Workload => AliasScope::Ring,
+    }
+}
+
+/// Refuses a name that reads as that of a key of a ring that exists: people would take the one for the other.
+async fn refuse_key_name(view: &View<'_>, name: &AliasName) -> Result<(), ServiceError> {
+    let Some(read) = name.as_key_name() else { return Ok(()) };
+    if view.store().find_ring_by_name(&read.ring).await?.is_none() {
+        return Ok(());
+    }
+    let message =
+        format!("`{name}` reads as a key of ring `{}`, and is no alias; choose another name", read.ring);
+    Err(ServiceError::new(ErrorKind::AlreadyExists, message))
 }
 
 /// The alias that the call found its key by.
@@ -205,7 +245,7 @@ async fn named(view: &View<'_>, name: &AliasName) -> Result<Alias, ServiceError>
 
 /// Does the key have room for one more?
 async fn check_room(view: &View<'_>, key: &Key) -> Result<(), ServiceError> {
-    let filter = AliasFilter { key: Some(key.id), ring: None };
+    let filter = AliasFilter { key: Some(key.id), ..AliasFilter::default() };
     let page = Page { after: None, limit: Alias::MOST_OF_A_KEY };
     let full = view.store().list_aliases(filter, page).await?.len() >= Alias::MOST_OF_A_KEY as usize;
     if full {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use claviger_access::authn::access_key::digest_of;
 use claviger_access::authn::certificate::fingerprint;
+use claviger_access::separation::{Rights, check_credential};
 use claviger_access::{NewAccessKey, Token};
 use claviger_core::access_key::AccessKey;
-use claviger_core::change::Change;
+use claviger_core::change::{Change, Expectation};
 use claviger_core::permit::Permit;
-use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Standing};
 use claviger_core::{Action, CredentialId, Name, Timestamp};
 
 use super::{Operation, Staged};
@@ -93,6 +94,7 @@ impl Operation for CreateCredential {
         if principal.standing != Standing::Active {
             return Err(ServiceError::new(ErrorKind::WrongState, "the principal was revoked"));
         }
+        let ordered = check(view, &principal).await?;
         let id = CredentialId::random()?;
         let proof = self.what.prove(id, &principal, view).await?;
         if proof.expires_at <= view.now {
@@ -112,17 +114,35 @@ impl Operation for CreateCredential {
             access_key: proof.kept,
             label: self.label.clone(),
             standing: Standing::Active,
+            created_by: Some(view.caller.principal().id),
             created_at: view.now,
             expires_at: proof.expires_at,
             revision: 0,
         };
         let mut changes = vec![Change::PutCredential(credential.clone())];
+        changes.extend(ordered);
         changes.extend(view.remember_making(request.as_bytes(), *id.as_bytes()));
         let note = Note { reference: reference(&[id.as_bytes()]), ..view.note() };
         let credential = Credential { revision: 1, ..credential };
         let made = NewlyMade { credential, token: proof.token, access_key: proof.access_key };
         Ok(Staged::changing(made, changes, note))
     }
+}
+
+/// May the caller make the principal a credential? Gives what orders this against a role or a grant that the caller gives
+/// it at the same moment: each of the two must see the other.
+async fn check(view: &View<'_>, principal: &Principal) -> Result<Vec<Change>, ServiceError> {
+    let by = view.caller.principal();
+    let (uses, granters) = view.uses_of(principal.id).await?;
+    check_credential(principal, Rights { uses, granters: &granters }, by)?;
+    if by.id == principal.id || !by.roles.contains(&Role::SecurityOfficer) {
+        // Only a security officer gives roles and grants.
+        return Ok(Vec::new());
+    }
+    // Written as it was read: whoever gives a role or a grant meanwhile has read the principal, and must read it again.
+    let moved = Change::PutPrincipal(principal.clone());
+    let expected = Change::Expect(Expectation::NoStrictGrant { to: principal.id, by: by.id });
+    Ok(vec![moved, expected])
 }
 
 /// What makes a credential: what is kept of it, and what is shown once.

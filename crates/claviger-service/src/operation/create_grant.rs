@@ -66,7 +66,7 @@ impl Operation for CreateGrant {
         let principal = view.state.principal(&self.principal).await?;
         let (selector, ring) = match &self.on {
             GrantOn::Key(key) => {
-                let record = view.load_key(view.state.key_id(key).await?).await?;
+                let record = view.load_key(view.key_id(key).await?).await?;
                 (Selector::Key(record.key.id), record.ring)
             }
             GrantOn::Ring(ring) => {
@@ -74,7 +74,9 @@ impl Operation for CreateGrant {
                 (Selector::Ring(ring.id), ring.into())
             }
         };
-        check_grant(&principal, ring.policy.separation, &self.operations, view.caller.principal().id)?;
+        let makers = view.makers(&principal).await?;
+        let by = view.caller.principal().id;
+        check_grant(&principal, &makers, ring.policy.separation, &self.operations, by)?;
         let retiring = match &self.retiring {
             Some(retiring) => Some(view.state.principal(retiring).await?.id),
             None => None,

@@ -2,7 +2,7 @@
 
 use claviger_core::change::Change;
 use claviger_core::permit::Permit;
-use claviger_core::principal::{Principal, PrincipalKind, Standing};
+use claviger_core::principal::{Principal, PrincipalKind};
 use claviger_core::{Action, Name, PrincipalId};
 
 use super::{Operation, Staged};
@@ -31,7 +31,7 @@ impl Operation for CreatePrincipal {
     }
 
     fn target(&self) -> TargetRef<'_> {
-        TargetRef::System
+        TargetRef::NewPrincipal(self.kind)
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
@@ -67,14 +67,8 @@ pub(super) async fn make_principal(
     let id = PrincipalId::random()?;
     let subject = view.provider().random(32).await?;
     Ok(Principal {
-        id,
-        name: name.clone(),
-        kind,
-        standing: Standing::Active,
-        roles: Vec::new(),
-        home: None,
         subject_key: view.provider().seal(&subject_label(id), &subject).await?,
-        created_at: view.now,
-        revision: 0,
+        created_by: Some(view.caller.principal().id),
+        ..Principal::new(id, name.clone(), kind, view.now)
     })
 }

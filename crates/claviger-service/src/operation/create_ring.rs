@@ -51,6 +51,13 @@ impl Operation for CreateRing {
         if view.store().find_ring_by_name(&self.name).await?.is_some() {
             return Err(ServiceError::new(ErrorKind::AlreadyExists, "a ring has that name already"));
         }
+        if let Some(alias) = view.store().find_alias_like(&self.name).await? {
+            let message = format!(
+                "the alias `{}` would read as a key of the new ring; remove it first, or choose another name",
+                alias.name
+            );
+            return Err(ServiceError::new(ErrorKind::AlreadyExists, message));
+        }
         let id = KeyRingId::random()?;
         let ring = KeyRing {
             id,

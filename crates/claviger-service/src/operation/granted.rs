@@ -9,7 +9,7 @@ use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::KeyRecord;
 use claviger_core::lineage::Verdict;
 use claviger_core::permit::Permit;
-use claviger_core::port::store::{AliasFilter, GrantFilter, KeyFilter, Page};
+use claviger_core::port::store::{AliasFilter, GrantFilter, Home, KeyFilter, Page};
 use claviger_core::principal::Principal;
 use claviger_core::{Action, GrantId, KeyId, KeyName, KeyRingId, Name};
 
@@ -110,16 +110,18 @@ impl Operation for ListGrantedAliases {
         let filters = match &self.key {
             None => reach.alias_filters(),
             Some(key) => {
-                let record = view.load_key(view.state.key_id(key).await?).await?;
+                let record = view.load_key(view.key_id(key).await?).await?;
                 // What was not granted is not there.
                 if !reach.covers(record.ring.id, record.key.id) {
                     return Err(ServiceError::not_found());
                 }
-                vec![AliasFilter { key: Some(record.key.id), ring: None }]
+                vec![AliasFilter { key: Some(record.key.id), ..AliasFilter::default() }]
             }
         };
         let mut found = Vec::new();
+        let seen_from = Some(Home(view.caller.principal().home));
         for filter in filters {
+            let filter = AliasFilter { seen_from, ..filter };
             found.extend(view.store().list_aliases(filter, self.page.clone()).await?);
         }
         // Each part came in order, and none gives more than a page: the first of all are among them.
@@ -259,9 +261,10 @@ impl Reach {
 
     fn alias_filters(&self) -> Vec<AliasFilter> {
         let of_part = |(ring, part): &(KeyRingId, Part)| match part {
-            Part::Ring => vec![AliasFilter { key: None, ring: Some(*ring) }],
+            Part::Ring => vec![AliasFilter { ring: Some(*ring), ..AliasFilter::default() }],
             Part::Keys(keys) => {
-                keys.values().map(|key| AliasFilter { key: Some(*key), ring: None }).collect()
+                let of = |key: &KeyId| AliasFilter { key: Some(*key), ..AliasFilter::default() };
+                keys.values().map(of).collect()
             }
         };
         self.0.values().flat_map(of_part).collect()

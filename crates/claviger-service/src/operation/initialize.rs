@@ -59,20 +59,40 @@ impl Operation for Initialize {
             let roles = first.role.into_iter().collect();
             let principal = Principal { roles, ..make_principal(view, &first.name, first.kind).await? };
             changes.push(Change::PutPrincipal(principal.clone()));
-            changes.push(Change::PutCredential(Credential {
-                id: CredentialId::random()?,
-                principal: principal.id,
-                kind: CredentialKind::Certificate,
-                digest: fingerprint(&first.certificate),
-                access_key: None,
-                label: first.name.clone(),
-                standing: Standing::Active,
-                created_at: view.now,
-                expires_at: first.expires_at,
-                revision: 0,
-            }));
+            let id = CredentialId::random()?;
+            let digest = fingerprint(&first.certificate);
+            changes.push(Change::PutCredential(certificate_of(
+                view,
+                &principal,
+                id,
+                digest,
+                first.expires_at,
+            )));
             made.push(Principal { revision: 1, ..principal });
         }
         Ok(Staged::changing(made, changes, view.note()))
+    }
+}
+
+/// A certificate as the credential of a principal that is made in the same commit.
+pub(super) fn certificate_of(
+    view: &View<'_>,
+    principal: &Principal,
+    id: CredentialId,
+    digest: [u8; 32],
+    expires_at: Timestamp,
+) -> Credential {
+    Credential {
+        id,
+        principal: principal.id,
+        kind: CredentialKind::Certificate,
+        digest,
+        access_key: None,
+        label: principal.name.clone(),
+        standing: Standing::Active,
+        created_by: Some(view.caller.principal().id),
+        created_at: view.now,
+        expires_at,
+        revision: 0,
     }
 }

@@ -86,7 +86,7 @@ impl Operation for ListGrants {
             filter.principal = Some(view.state.principal(principal).await?.id);
         }
         if let Some(key) = &self.key {
-            filter.key = Some(view.state.key_id(key).await?);
+            filter.key = Some(view.key_id(key).await?);
         }
         if let Some(ring) = &self.ring {
             filter.ring = Some(view.state.ring(ring).await?.id);

@@ -6,6 +6,7 @@ use claviger_core::key::Separation;
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{ModuleInfo, ProviderHealth};
 use claviger_core::port::store::Page;
+use claviger_core::principal::Principal;
 use claviger_core::{Action, Name};
 
 use super::{ClockStatus, Operation, Staged};
@@ -36,6 +37,8 @@ pub struct SystemStatus {
     pub blocked_destructions: u64,
     /// The log's time.
     pub clock: ClockStatus,
+    /// Security officers made by a recovery that nobody else has acknowledged, the oldest first.
+    pub unacknowledged: Vec<Principal>,
     /// The module, as it says of itself.
     pub module: ModuleInfo,
     /// How it is; `None` when it does not answer.
@@ -70,6 +73,7 @@ impl Operation for ReadSystem {
             relaxed_rings: relaxed_rings(view).await?,
             blocked_destructions: view.state.blocked.count(),
             clock: ClockStatus::of(view),
+            unacknowledged: view.store().list_unacknowledged().await?,
             module: view.provider().module(),
             provider: view.provider().health().await.ok(),
         };

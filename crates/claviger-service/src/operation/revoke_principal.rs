@@ -5,6 +5,7 @@ use claviger_core::change::{Change, Subject};
 use claviger_core::permit::Permit;
 use claviger_core::principal::{Principal, Standing};
 
+use super::governance::check_leaving;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::pipeline::submission::{Note, reference};
@@ -39,12 +40,14 @@ impl Operation for RevokePrincipal {
         if principal.id == view.caller.principal().id {
             return Err(ServiceError::new(
                 ErrorKind::SeparationOfDuties,
-                "nobody revokes himself; ask another officer",
+                "nobody revokes their own principal; ask another security officer",
             ));
         }
+        let expected = check_leaving(view, &principal, &principal.roles).await?;
         let revoked = Principal { standing: Standing::Revoked, ..principal };
         let output = Principal { revision: revoked.revision + 1, ..revoked.clone() };
         let subjects = vec![Subject::Principal(revoked.id)];
-        Ok(Staged::tightening(output, vec![Change::PutPrincipal(revoked)], subjects, note))
+        let changes = [vec![Change::PutPrincipal(revoked)], expected].concat();
+        Ok(Staged::tightening(output, changes, subjects, note))
     }
 }

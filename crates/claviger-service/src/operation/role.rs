@@ -1,11 +1,12 @@
 //! Gives and withdraws roles.
 
-use claviger_access::separation::{Uses, check_role_assignment};
+use claviger_access::separation::{Uses, check_role_assignment, check_role_withdrawal};
 use claviger_core::Action;
 use claviger_core::change::{Change, Expectation, Subject};
 use claviger_core::permit::Permit;
 use claviger_core::principal::{Principal, Role};
 
+use super::governance::check_leaving;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::pipeline::submission::{Note, reference};
@@ -38,14 +39,13 @@ impl Operation for AssignRole {
         if principal.roles.contains(&self.role) {
             return Ok(Staged::reading(principal, note));
         }
+        let by = view.caller.principal().id;
         let strictest = view.store().find_strictest_use(principal.id).await?;
-        check_role_assignment(&principal, self.role, Uses::of(strictest), view.caller.principal().id)?;
+        let makers = view.makers(&principal).await?;
+        check_role_assignment(&principal, &makers, self.role, Uses::of(strictest), by)?;
         // A grant may come, or a ring become strict, between here and the commit.
-        let expected = Expectation::UsesWithin { principal: principal.id, strictest };
-        let mut roles = principal.roles.clone();
-        roles.push(self.role);
-        roles.sort();
-        Ok(put_roles(principal, roles, vec![Change::Expect(expected)], note))
+        let expected = Change::Expect(Expectation::UsesWithin { principal: principal.id, strictest });
+        Ok(put(principal.with_role(self.role, by), vec![expected], note))
     }
 }
 
@@ -75,21 +75,16 @@ impl Operation for WithdrawRole {
         if !principal.roles.contains(&self.role) {
             return Err(ServiceError::new(ErrorKind::NotFound, "the principal does not hold that role"));
         }
-        let roles = principal.roles.iter().copied().filter(|role| *role != self.role).collect();
-        Ok(put_roles(principal, roles, Vec::new(), note))
+        check_role_withdrawal(&principal, view.caller.principal().id)?;
+        let expected = check_leaving(view, &principal, &[self.role]).await?;
+        Ok(put(principal.without_role(self.role), expected, note))
     }
 }
 
 /// A change of roles is told to the fence either way: what a role gives and what it forbids both change.
-fn put_roles(
-    principal: Principal,
-    roles: Vec<Role>,
-    mut changes: Vec<Change>,
-    note: Note,
-) -> Staged<Principal> {
-    let changed = Principal { roles, ..principal };
+fn put(changed: Principal, expected: Vec<Change>, note: Note) -> Staged<Principal> {
     let output = Principal { revision: changed.revision + 1, ..changed.clone() };
     let subjects = vec![Subject::Principal(changed.id)];
-    changes.push(Change::PutPrincipal(changed));
+    let changes = [vec![Change::PutPrincipal(changed)], expected].concat();
     Staged::tightening(output, changes, subjects, note)
 }

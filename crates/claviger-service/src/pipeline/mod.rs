@@ -214,7 +214,7 @@ impl Road {
         }
         let (target, live) = self
             .state
-            .resolve(call.operation.target(), epoch)
+            .resolve(call.operation.target(), caller.principal().home, epoch)
             .await
             .map_err(|error| Refused::told(error, Note::default()))?;
         if let Some(key) = target.key_id() {

@@ -19,7 +19,7 @@ use claviger_core::key::KeyRing;
 use claviger_core::port::{Provider, Store};
 use claviger_core::principal::Principal;
 use claviger_core::target::Target;
-use claviger_core::{Action, AliasName, CredentialId, KeyId, KeyName, KeyVersionId};
+use claviger_core::{Action, AliasName, CredentialId, KeyId, KeyName, KeyRingId, KeyVersionId};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
 use quick_cache::sync::Cache;
@@ -89,6 +89,24 @@ impl<T> Good<T> {
 /// What a permit is remembered by: who came how, what for, and of which key.
 pub(crate) type PermitKey = (CredentialId, Action, KeyId);
 
+/// What an alias names, and to whom.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    key: KeyId,
+    to: Audience,
+}
+
+/// To whom an alias names its key.
+#[derive(Clone, Copy, Debug)]
+enum Audience {
+    /// To every caller.
+    All,
+    /// To callers whose home is this ring.
+    AtHomeIn(KeyRingId),
+    /// To nobody: it reads as the name of a key.
+    Nobody,
+}
+
 /// Store, provider, and what is remembered of both.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -102,8 +120,8 @@ pub(crate) struct State {
     pub(crate) blocked: Blocked,
     keys: Cache<KeyId, Arc<Good<LiveKey>>>,
     names: Cache<KeyName, KeyId>,
-    /// What aliases name, and as of which count of moves.
-    aliases: Cache<AliasName, (KeyId, u64)>,
+    /// What aliases name to whom, and as of which count of moves.
+    aliases: Cache<AliasName, (Named, u64)>,
     /// Counts the moves of aliases: what was remembered under an earlier count is read again. A mover hears of success after
     /// his move is counted, so nobody who comes later takes the old key out of memory.
     alias_moves: AtomicU64,
@@ -205,10 +223,18 @@ impl State {
         }
     }
 
-    /// The identifier of the key that callers mean.
-    pub(crate) async fn key_id(&self, key: &KeyRef) -> Result<KeyId, ServiceError> {
+    /// The identifier of the key that a caller of this home means.
+    pub(crate) async fn key_id(&self, key: &KeyRef, home: Option<KeyRingId>) -> Result<KeyId, ServiceError> {
         let name = match key {
-            KeyRef::Alias(alias) => return self.key_of_alias(alias).await,
+            KeyRef::Alias(alias) => {
+                let named = self.named(alias).await?;
+                let is_for_caller = match named.to {
+                    Audience::All => true,
+                    Audience::AtHomeIn(ring) => home == Some(ring),
+                    Audience::Nobody => false,
+                };
+                return if is_for_caller { Ok(named.key) } else { Err(ServiceError::not_found()) };
+            }
             KeyRef::Id(id) => return Ok(*id),
             KeyRef::Name(name) => name,
         };
@@ -221,18 +247,28 @@ impl State {
         Ok(id)
     }
 
-    /// The key that an alias names now.
-    async fn key_of_alias(&self, alias: &AliasName) -> Result<KeyId, ServiceError> {
+    /// What an alias names now, and to whom.
+    async fn named(&self, alias: &AliasName) -> Result<Named, ServiceError> {
         // Read before the store is: a move in between outdates what is remembered here.
         let moves = self.alias_moves.load(Ordering::Acquire);
-        if let Some((id, known)) = self.aliases.get(alias)
+        if let Some((named, known)) = self.aliases.get(alias)
             && known == moves
         {
-            return Ok(id);
+            return Ok(named);
         }
         let found = self.store.find_alias(alias).await?.ok_or_else(ServiceError::not_found)?;
-        self.aliases.insert(alias.clone(), (found.key, moves));
-        Ok(found.key)
+        let ring = match alias.as_key_name() {
+            Some(name) => self.store.find_ring_by_name(&name.ring).await?,
+            None => None,
+        };
+        let to = match (ring, found.only_for()) {
+            (Some(_), _) => Audience::Nobody,
+            (None, Some(ring)) => Audience::AtHomeIn(ring),
+            (None, None) => Audience::All,
+        };
+        let named = Named { key: found.key, to };
+        self.aliases.insert(alias.clone(), (named, moves));
+        Ok(named)
     }
 
     /// The ring that callers mean.
@@ -253,23 +289,28 @@ impl State {
         found.ok_or_else(ServiceError::not_found)
     }
 
-    /// Finds what a call is about. Gives the live key beside the target when it is one.
+    /// Finds what a call by a caller of this home is about. Gives the live key beside the target when it is one.
     pub(crate) async fn resolve(
         &self,
         target: TargetRef<'_>,
+        home: Option<KeyRingId>,
         epoch: u64,
     ) -> Result<(Target, Option<Arc<Good<LiveKey>>>), ServiceError> {
         let id = match target {
-            TargetRef::Alias(alias) => self.key_of_alias(alias).await?,
-            TargetRef::Key(key) => self.key_id(key).await?,
+            // The alias itself is meant, whomever it names its key to.
+            TargetRef::Alias(alias) => self.named(alias).await?.key,
+            TargetRef::Key(key) => self.key_id(key, home).await?,
             TargetRef::KeyId(id) => id,
             TargetRef::Credential(id) => {
                 let credential = self.store.find_credential(id).await?.ok_or_else(ServiceError::not_found)?;
-                return Ok((Target::Principal(credential.principal), None));
+                let principal = self.principal(&PrincipalRef::Id(credential.principal)).await?;
+                return Ok((Target::Principal(principal.id, principal.kind), None));
             }
             TargetRef::Grant(id) => return Ok((Target::Grant(id), None)),
+            TargetRef::NewPrincipal(kind) => return Ok((Target::NewPrincipal(kind), None)),
             TargetRef::Principal(principal) => {
-                return Ok((Target::Principal(self.principal(principal).await?.id), None));
+                let principal = self.principal(principal).await?;
+                return Ok((Target::Principal(principal.id, principal.kind), None));
             }
             TargetRef::Ring(ring) => return Ok((Target::Ring(Arc::new(self.ring(ring).await?)), None)),
             TargetRef::System => return Ok((Target::System, None)),
@@ -337,8 +378,10 @@ impl Publish for Forget {
                 Change::PutKey(key) => drop(state.keys.remove(&key.id)),
                 Change::PutVersion(version) => drop(state.keys.remove(&version.id.key)),
                 Change::PutCredential(credential) => drop(state.known.remove(&credential.digest)),
-                // Nothing is remembered of what was not there.
-                Change::PutRing(KeyRing { revision: 0, .. }) => {}
+                // Nothing is remembered of what was not there; but a new ring takes names from aliases that read as its keys.
+                Change::PutRing(KeyRing { revision: 0, .. }) => {
+                    state.alias_moves.fetch_add(1, Ordering::AcqRel);
+                }
                 Change::PutPrincipal(principal @ Principal { revision: 0, .. }) => {
                     state.subjects.written(principal);
                 }

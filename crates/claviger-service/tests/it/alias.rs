@@ -1,13 +1,15 @@
 //! Aliases: other names of keys, which move.
 
 use claviger_core::action::Door;
+use claviger_core::key::RingPolicy;
 use claviger_core::port::store::Page;
-use claviger_core::{Action, AliasName, Purpose, Spec};
+use claviger_core::principal::PrincipalKind;
+use claviger_core::{Action, AliasName, AliasScope, Purpose, Spec};
 use claviger_crypto::envelope::{Context, Header};
 use claviger_service::operation::usage::{Encrypt, Use};
 use claviger_service::operation::{
-    AliasFilterRef, CreateAlias, CreateGrant, GrantOn, ListAliases, ListGrantedAliases, MoveAlias, ReadAlias,
-    RemoveAlias,
+    AliasFilterRef, CreateAlias, CreateCredential, CreateGrant, CreatePrincipal, CreateRing, GrantOn,
+    ListAliases, ListGrantedAliases, MoveAlias, NewCredential, ReadAlias, RemoveAlias,
 };
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef, ServiceError};
 
@@ -108,7 +110,11 @@ async fn moving_takes_rights_on_both_keys() {
     house.ask("otto", grant(&here, &[Action::PutAlias])).await.unwrap();
     assert_eq!(house.ask_at("app", Door::Mixed, step()).await.unwrap_err().kind(), ErrorKind::Denied);
     house.ask("otto", grant(&here, &[Action::RemoveAlias])).await.unwrap();
-    let moved = house.ask_at("app", Door::Mixed, step()).await.unwrap().output;
+    // With all these rights it is still of another ring: an administrator alone takes a name from one ring to another.
+    let refused = house.ask_at("app", Door::Mixed, step()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Denied);
+    assert!(refused.public_message().contains("belongs to another ring"), "{refused}");
+    let moved = house.ask("ada", step()).await.unwrap().output;
     assert_eq!((moved.key, moved.ring, moved.revision), (there.key.id, there.ring.id, 2));
 }
 
@@ -165,4 +171,140 @@ async fn an_application_lists_the_aliases_of_what_it_was_granted() {
     assert_eq!(list(Some(KeyRef::Id(mine.key.id)), 10).await.unwrap(), ["a", "c"]);
     let hidden = list(Some(KeyRef::Id(foreign.key.id)), 10).await.unwrap_err();
     assert_eq!(hidden.kind(), ErrorKind::NotFound);
+}
+
+/// Two applications at home in the relaxed ring `tools`, and one in the relaxed ring `shop`, each with every right there.
+async fn at_home() -> House {
+    let house = House::build().await;
+    for (ring, apps) in [("tools", &["mallory", "mate"][..]), ("shop", &["victim"])] {
+        house.relaxed_ring(ring).await;
+        for app in apps {
+            let home = Some(ring.parse().unwrap());
+            let create = CreatePrincipal { name: app.parse().unwrap(), kind: PrincipalKind::Workload, home };
+            house.ask("ada", create).await.unwrap();
+            let what = NewCredential::Certificate {
+                der: format!("certificate of {app}").into_bytes(),
+                expires_at: house.clock.wall().after(crate::house::DAY),
+            };
+            let principal = PrincipalRef::Name(app.parse().unwrap());
+            let credential = CreateCredential { principal, label: "tls".parse().unwrap(), what };
+            house.ask("ada", credential).await.unwrap();
+            house.ask("otto", everything(app, ring)).await.unwrap();
+        }
+    }
+    house
+}
+
+fn everything(to: &str, ring: &str) -> CreateGrant {
+    CreateGrant {
+        principal: PrincipalRef::Name(to.parse().unwrap()),
+        on: GrantOn::Ring(ring.parse().unwrap()),
+        operations: Action::ALL.into_iter().filter(|action| action.is_grantable_when_relaxed()).collect(),
+        conditions: Default::default(),
+        reason: "test".into(),
+        name: None,
+        retiring: None,
+    }
+}
+
+async fn encrypt_as(house: &House, who: &str, alias: &str) -> Result<[u8; 16], ErrorKind> {
+    let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY, algorithm: None };
+    let done = house.ask_at(who, Door::Mixed, Use::new(KeyRef::Alias(name(alias)), what)).await;
+    let sealed = done.map_err(|error| error.kind())?.output;
+    Ok(Header::parse(&sealed.ciphertext).unwrap().0.key_id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_seals_under_the_key_of_an_application_that_took_a_free_name() {
+    let house = at_home().await;
+    let hers = house.key_in("tools", "trap", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let create = |key| CreateAlias { name: name("orders"), key };
+    let made = house.ask_at("mallory", Door::Mixed, create(KeyRef::Id(hers.key.id))).await.unwrap().output;
+    assert_eq!(made.scope, AliasScope::Ring);
+    // The victim may use the key, and does not by that name.
+    house.ask("otto", everything("victim", "tools")).await.unwrap();
+    assert_eq!(encrypt_as(&house, "victim", "orders").await, Err(ErrorKind::NotFound));
+    assert_eq!(encrypt_as(&house, "app", "orders").await, Err(ErrorKind::NotFound));
+    let page = || Page { after: None, limit: 10 };
+    let list = ListGrantedAliases { key: None, page: page() };
+    assert_eq!(house.ask("victim", list).await.unwrap().output, []);
+    // Another of the same ring uses what the first made.
+    assert_eq!(encrypt_as(&house, "mate", "orders").await, Ok(*hers.key.id.as_bytes()));
+    let list = ListGrantedAliases { key: None, page: page() };
+    assert_eq!(house.ask("mate", list).await.unwrap().output.len(), 1);
+    // The name is hers as long as nobody but applications asks for it.
+    let his = house.key_in("shop", "orders", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let taken = house.ask_at("victim", Door::Mixed, create(KeyRef::Id(his.key.id))).await.unwrap_err();
+    assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
+    house.ask_at("mallory", Door::Mixed, RemoveAlias { name: name("orders") }).await.unwrap();
+    let taken = house.ask_at("victim", Door::Mixed, create(KeyRef::Id(his.key.id))).await.unwrap_err();
+    assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
+    assert!(taken.public_message().contains("belongs to another ring"), "{taken}");
+    house.ask_at("mallory", Door::Mixed, create(KeyRef::Id(hers.key.id))).await.unwrap();
+    // An administrator takes it back, and everybody means the same from then on.
+    let back = MoveAlias { name: name("orders"), key: KeyRef::Id(his.key.id) };
+    assert_eq!(house.ask("ada", back).await.unwrap().output.scope, AliasScope::Deployment);
+    assert_eq!(encrypt_as(&house, "victim", "orders").await, Ok(*his.key.id.as_bytes()));
+    let hers_again = MoveAlias { name: name("orders"), key: KeyRef::Id(hers.key.id) };
+    let refused = house.ask_at("mallory", Door::Mixed, hers_again).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_moves_is_removed_and_made_again_within_its_ring() {
+    let house = at_home().await;
+    let first = house.key_in("tools", "first", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let second = house.key_in("tools", "second", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let on = |key: &claviger_core::key::KeyRecord| KeyRef::Id(key.key.id);
+    for turn in 0..20 {
+        let (one, other) = if turn % 2 == 0 { (&first, &second) } else { (&second, &first) };
+        let (maker, mover) = if turn % 2 == 0 { ("mallory", "mate") } else { ("mate", "mallory") };
+        let create = CreateAlias { name: name("tool"), key: on(one) };
+        house.ask_at(maker, Door::Mixed, create).await.unwrap();
+        assert_eq!(encrypt_as(&house, mover, "tool").await, Ok(*one.key.id.as_bytes()), "{turn}");
+        let step = MoveAlias { name: name("tool"), key: on(other) };
+        house.ask_at(mover, Door::Mixed, step).await.unwrap();
+        assert_eq!(encrypt_as(&house, maker, "tool").await, Ok(*other.key.id.as_bytes()), "{turn}");
+        house.ask_at(maker, Door::Mixed, RemoveAlias { name: name("tool") }).await.unwrap();
+        assert_eq!(encrypt_as(&house, maker, "tool").await, Err(ErrorKind::NotFound), "{turn}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_of_the_deployment_that_an_application_moves_names_nothing_to_others_any_more() {
+    let house = at_home().await;
+    let first = house.key_in("tools", "first", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let trap = house.key_in("tools", "trap", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    house.ask("otto", everything("victim", "tools")).await.unwrap();
+    house.ask("ada", CreateAlias { name: name("orders"), key: KeyRef::Id(first.key.id) }).await.unwrap();
+    assert_eq!(encrypt_as(&house, "victim", "orders").await, Ok(*first.key.id.as_bytes()));
+    let step = MoveAlias { name: name("orders"), key: KeyRef::Id(trap.key.id) };
+    house.ask_at("mallory", Door::Mixed, step).await.unwrap();
+    assert_eq!(encrypt_as(&house, "victim", "orders").await, Err(ErrorKind::NotFound));
+    assert_eq!(encrypt_as(&house, "mate", "orders").await, Ok(*trap.key.id.as_bytes()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_reads_as_a_key_of_a_ring_is_no_alias() {
+    let house = at_home().await;
+    let key = house.key_in("tools", "first", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let create = |alias: &str| CreateAlias { name: name(alias), key: KeyRef::Id(key.key.id) };
+    for who in ["ada", "mallory"] {
+        let door = if who == "ada" { Door::Control } else { Door::Mixed };
+        let refused = house.ask_at(who, door, create("shop/main")).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+        assert!(refused.public_message().contains("reads as a key of ring `shop`"), "{refused}");
+    }
+    // Another beginning, more parts, or signs that no name has.
+    for alias in ["payments/main", "shop/main/x", "shop/Main"] {
+        house.ask_at("mallory", Door::Mixed, create(alias)).await.unwrap();
+    }
+    assert!(encrypt_as(&house, "mate", "payments/main").await.is_ok());
+    let ring = || CreateRing { name: "payments".parse().unwrap(), policy: RingPolicy::default() };
+    let refused = house.ask("ada", ring()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+    assert!(refused.public_message().contains("`payments/main`"), "{refused}");
+    house.ask("ada", RemoveAlias { name: name("payments/main") }).await.unwrap();
+    house.ask("ada", ring()).await.unwrap();
+    assert_eq!(encrypt_as(&house, "mate", "payments/main").await, Err(ErrorKind::NotFound));
 }

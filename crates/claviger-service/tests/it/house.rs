@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use claviger_access::Presented;
 use claviger_core::action::{Door, Surface};
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy, Separation};
-use claviger_core::port::Clock;
-use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::port::{Clock, Store as _};
+use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::{Action, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::envelope::Context;
@@ -95,6 +95,7 @@ impl House {
         let everyone = [
             ("ada", PrincipalKind::Human, Some(Role::Administrator)),
             ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer)),
+            ("olga", PrincipalKind::Human, Some(Role::SecurityOfficer)),
             ("vera", PrincipalKind::Human, Some(Role::Auditor)),
             ("app", PrincipalKind::Workload, None),
             ("stranger", PrincipalKind::Workload, None),
@@ -223,6 +224,13 @@ impl House {
         self.ask("otto", create).await.unwrap().output
     }
 
+    /// May it use keys of a strict ring?
+    pub(crate) async fn has_strict_uses(&self, who: &str) -> bool {
+        let principal = self.store.find_principal_by_name(&who.parse().unwrap()).await.unwrap().unwrap();
+        let granters = self.store.list_granters(principal.id).await.unwrap();
+        granters.iter().any(|(_, separation)| *separation == Separation::Strict)
+    }
+
     pub(crate) async fn encrypt(
         &self,
         who: &str,
@@ -255,17 +263,12 @@ fn call<O: Operation>(who: &str, door: Door, operation: O) -> Call<O> {
 }
 
 pub(crate) fn system() -> Arc<Principal> {
-    Arc::new(Principal {
-        id: PrincipalId::from_bytes([0; 16]),
-        name: "claviger".parse().unwrap(),
-        kind: PrincipalKind::System,
-        standing: Standing::Active,
-        roles: Vec::new(),
-        home: None,
-        subject_key: Vec::new(),
-        created_at: Timestamp::default(),
-        revision: 0,
-    })
+    Arc::new(Principal::new(
+        PrincipalId::SYSTEM,
+        "claviger".parse().unwrap(),
+        PrincipalKind::System,
+        Timestamp::default(),
+    ))
 }
 
 async fn open(

@@ -15,9 +15,10 @@ use claviger_service::{Call, ErrorKind, KeyRef, PrincipalRef, Released, RingRef,
 use crate::house::House;
 
 async fn by_officer<O: Operation>(road: Road, operation: O) -> Result<Released<O::Output>, ServiceError> {
+    // Not by Otto, who creates the people here.
     let surface = operation.action().surface();
     let call = Call {
-        presented: Presented::certificate(b"certificate of otto"),
+        presented: Presented::certificate(b"certificate of olga"),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
         door: surface.into(),
         dry_run: false,
@@ -89,12 +90,12 @@ async fn no_ring_becomes_strict_at_the_moment_somebody_comes_to_administer_and_u
         let grant = || encrypting(&who, GrantOn::Ring(ring.clone()));
         let exactly_one = |one: bool, other: bool| assert!(one != other, "round {round}: {one}, {other}");
         if round % 2 == 0 {
-            house.ask("otto", assign()).await.unwrap();
+            house.ask("olga", assign()).await.unwrap();
             let granted = tokio::spawn(by_officer(house.road.clone(), grant()));
             let tightened = tokio::spawn(by_officer(house.road.clone(), strict()));
             exactly_one(granted.await.unwrap().is_ok(), tightened.await.unwrap().is_ok());
         } else {
-            house.ask("otto", grant()).await.unwrap();
+            house.ask("olga", grant()).await.unwrap();
             let assigned = tokio::spawn(by_officer(house.road.clone(), assign()));
             let tightened = tokio::spawn(by_officer(house.road.clone(), strict()));
             exactly_one(assigned.await.unwrap().is_ok(), tightened.await.unwrap().is_ok());
@@ -119,12 +120,12 @@ async fn grants_to_one_principal_in_one_ring_do_not_wait_for_each_other_and_move
     assert_eq!(ring.revision, key.ring.revision);
     // Who uses keys gets no office, and does once the last of the grants is gone.
     let assign = || AssignRole { principal: who.clone(), role: Role::Administrator };
-    let refused = house.ask("otto", assign()).await.unwrap_err();
+    let refused = house.ask("olga", assign()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::SeparationOfDuties);
     let filter = claviger_core::port::store::GrantFilter { principal: Some(before.id), ..Default::default() };
     let page = claviger_core::port::store::Page { after: None, limit: 100 };
     for grant in house.store.list_grants(filter, page).await.unwrap() {
         house.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
     }
-    house.ask("otto", assign()).await.unwrap();
+    house.ask("olga", assign()).await.unwrap();
 }

@@ -111,3 +111,32 @@ UPDATE grants SET rests_on = (
 
 DROP INDEX grants_given_before;
 DROP INDEX grants_given_before_on_ring;
+
+-- ---- People: who made whom, and what came about by a recovery ----
+
+-- Not known of rows that an older release wrote.
+ALTER TABLE principal ADD COLUMN created_by BLOB CHECK (length(created_by) = 16);
+-- Who gave which role, `role=identifier` joined by commas. A role that is not named came with the set-up or an older release.
+ALTER TABLE principal ADD COLUMN role_givers TEXT NOT NULL DEFAULT '';
+-- Of a security officer that `claviger recover` made.
+ALTER TABLE principal ADD COLUMN recovered_at INTEGER;
+ALTER TABLE principal ADD COLUMN acknowledged_by BLOB CHECK (length(acknowledged_by) = 16);
+
+ALTER TABLE credential ADD COLUMN created_by BLOB CHECK (length(created_by) = 16);
+
+CREATE INDEX principal_unacknowledged ON principal (recovered_at)
+    WHERE recovered_at IS NOT NULL AND acknowledged_by IS NULL;
+
+-- ---- Names: for whom an alias names its key, and which ring a name belongs to ----
+
+ALTER TABLE alias ADD COLUMN scope TEXT NOT NULL DEFAULT 'deployment';
+-- An older release did not keep who made an alias. Applications could make them on relaxed rings only.
+UPDATE alias SET scope = 'ring' WHERE ring IN (SELECT id FROM ring WHERE separation = 'relaxed');
+
+-- Every name that an alias ever bore, with the ring that it belongs to.
+CREATE TABLE alias_name (
+    name TEXT NOT NULL PRIMARY KEY,
+    ring BLOB NOT NULL REFERENCES ring (id)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO alias_name (name, ring) SELECT name, ring FROM alias;

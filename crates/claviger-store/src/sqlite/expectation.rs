@@ -1,6 +1,7 @@
 //! What a set of changes expects of rows that it does not write: compared inside its transaction.
 
 use claviger_core::change::{Expectation, Row};
+use claviger_core::key::Separation;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use rusqlite::Connection;
@@ -12,6 +13,9 @@ use super::row::grant;
 pub(super) fn compare(connection: &Connection, expected: &Expectation) -> Result<Applied, StoreError> {
     let holds = match expected {
         Expectation::NoMixedUse { ring } => grant::find_mixed_use(connection, *ring)?.is_none(),
+        Expectation::NoStrictGrant { to, by } => {
+            !grant::list_granters(connection, *to)?.contains(&(*by, Separation::Strict))
+        }
         Expectation::Revision { row, revision } => revision_of(connection, *row)? == *revision,
         Expectation::UsesWithin { principal, strictest } => {
             grant::find_strictest_use(connection, *principal)? <= *strictest

@@ -152,6 +152,16 @@ impl Store for SqliteStore {
         self.inner.pool.read(move |connection| alias::find_by_name(connection, &name)).await
     }
 
+    async fn find_alias_owner(&self, name: &AliasName) -> Result<Option<KeyRingId>, StoreError> {
+        let name = name.clone();
+        self.inner.pool.read(move |connection| alias::find_owner(connection, &name)).await
+    }
+
+    async fn find_alias_like(&self, ring: &Name) -> Result<Option<Alias>, StoreError> {
+        let ring = ring.clone();
+        self.inner.pool.read(move |connection| alias::find_like(connection, &ring)).await
+    }
+
     async fn list_aliases(
         &self,
         filter: AliasFilter,
@@ -183,6 +193,10 @@ impl Store for SqliteStore {
         self.inner.pool.read(principal::list_role_holders).await
     }
 
+    async fn list_unacknowledged(&self) -> Result<Vec<Principal>, StoreError> {
+        self.inner.pool.read(principal::list_unacknowledged).await
+    }
+
     async fn find_credential(&self, id: CredentialId) -> Result<Option<Credential>, StoreError> {
         self.inner.pool.read(move |connection| credential::find_by_id(connection, id)).await
     }
@@ -201,6 +215,13 @@ impl Store for SqliteStore {
             .pool
             .read(move |connection| credential::list_after(connection, principal, page.after, page.limit))
             .await
+    }
+
+    async fn list_granters(
+        &self,
+        principal: PrincipalId,
+    ) -> Result<Vec<(PrincipalId, Separation)>, StoreError> {
+        self.inner.pool.read(move |connection| grant::list_granters(connection, principal)).await
     }
 
     async fn find_grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {

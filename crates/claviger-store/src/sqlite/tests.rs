@@ -5,14 +5,14 @@ mod migration;
 
 use std::time::Duration;
 
-use claviger_core::alias::{Alias, AliasName};
+use claviger_core::alias::{Alias, AliasName, AliasScope};
 use claviger_core::change::{Change, RingLife};
 use claviger_core::key::{
     Brought, DataClass, Destruction, Generator, Key, KeyRing, KeyVersion, Labels, Origin, Protection,
     Provenance, RingPolicy, Rotation, State, Wrap,
 };
 use claviger_core::log_time::{Step, TimeRecord};
-use claviger_core::port::store::{AliasFilter, Applied, Batch, Page, ScheduledDestruction};
+use claviger_core::port::store::{AliasFilter, Applied, Batch, Home, Page, ScheduledDestruction};
 use claviger_core::port::{Journal, Store as _};
 use claviger_core::{KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp};
 
@@ -114,7 +114,8 @@ impl Shelf {
 
 fn alias(name: &str, key: &Key) -> Alias {
     let name = name.parse().unwrap();
-    Alias { name, key: key.id, ring: key.ring, created_at: at(1), updated_at: at(1), revision: 0 }
+    let scope = AliasScope::Deployment;
+    Alias { name, scope, key: key.id, ring: key.ring, created_at: at(1), updated_at: at(1), revision: 0 }
 }
 
 #[tokio::test]
@@ -234,6 +235,49 @@ async fn an_alias_is_written_only_from_the_row_as_it_stands() {
 }
 
 #[tokio::test]
+async fn a_name_stays_with_its_ring_but_for_an_alias_of_the_deployment() {
+    let mut shelf = Shelf::new();
+    let (one, other) = (shelf.ring(1, None), shelf.ring(2, None));
+    let (first, second) = (shelf.key(one, 1, |_| {}), shelf.key(other, 2, |_| {}));
+    let of_ring = |key: &Key| Alias { scope: AliasScope::Ring, ..alias("a", key) };
+    assert_eq!(shelf.apply(&[Change::PutAlias(of_ring(&first))]), Applied::Yes);
+    let seen = Alias { revision: 1, ..of_ring(&first) };
+    let list = async |shelf: &Shelf, home: Option<KeyRingId>| {
+        let filter = AliasFilter { seen_from: Some(Home(home)), ..AliasFilter::default() };
+        shelf.store.list_aliases(filter, Page { after: None, limit: 10 }).await.unwrap().len()
+    };
+    assert_eq!(
+        (list(&shelf, Some(one)).await, list(&shelf, Some(other)).await, list(&shelf, None).await),
+        (1, 0, 0)
+    );
+    // Gone, the name is still the ring's.
+    assert_eq!(shelf.apply(&[Change::RemoveAlias(seen)]), Applied::Yes);
+    assert_eq!(shelf.store.find_alias_owner(&"a".parse().unwrap()).await.unwrap(), Some(one));
+    assert_eq!(shelf.apply(&[Change::PutAlias(of_ring(&second))]), Applied::Conflict);
+    assert_eq!(shelf.apply(&[Change::PutAlias(alias("a", &second))]), Applied::Yes);
+    assert_eq!(shelf.store.find_alias_owner(&"a".parse().unwrap()).await.unwrap(), Some(other));
+    assert_eq!((list(&shelf, Some(one)).await, list(&shelf, None).await), (1, 1));
+}
+
+#[tokio::test]
+async fn an_alias_that_reads_as_a_key_of_a_ring_is_found_by_the_name_of_the_ring() {
+    let mut shelf = Shelf::new();
+    let ring = shelf.ring(1, None);
+    let key = shelf.key(ring, 1, |_| {});
+    for name in ["orders", "orders/a/b", "orders/A", "orders-x/a", "orders/", "order/s", "orders/_a"] {
+        assert_eq!(shelf.apply(&[Change::PutAlias(alias(name, &key))]), Applied::Yes);
+    }
+    let found = async |shelf: &Shelf, ring: &str| {
+        shelf.store.find_alias_like(&ring.parse().unwrap()).await.unwrap().map(|alias| alias.name.to_string())
+    };
+    assert_eq!(found(&shelf, "orders").await, None);
+    assert_eq!(shelf.apply(&[Change::PutAlias(alias("orders/main_2-x", &key))]), Applied::Yes);
+    assert_eq!(found(&shelf, "orders").await.as_deref(), Some("orders/main_2-x"));
+    assert_eq!(found(&shelf, "order").await.as_deref(), Some("order/s"));
+    assert_eq!(found(&shelf, "other").await, None);
+}
+
+#[tokio::test]
 async fn aliases_are_listed_in_order_and_go_with_their_key() {
     let mut shelf = Shelf::new();
     let (one, other) = (shelf.ring(1, None), shelf.ring(2, None));
@@ -243,7 +287,7 @@ async fn aliases_are_listed_in_order_and_go_with_their_key() {
     assert_eq!(shelf.apply(&changes), Applied::Yes);
     let list = async |shelf: &Shelf, key: Option<KeyId>, ring: Option<KeyRingId>, after: Option<&str>| {
         let page = Page { after: after.map(|name| name.parse::<AliasName>().unwrap()), limit: 2 };
-        let found = shelf.store.list_aliases(AliasFilter { key, ring }, page).await.unwrap();
+        let found = shelf.store.list_aliases(AliasFilter { key, ring, seen_from: None }, page).await.unwrap();
         found.into_iter().map(|alias| alias.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(list(&shelf, None, None, None).await, ["a", "b"]);

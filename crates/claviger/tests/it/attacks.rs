@@ -5,15 +5,7 @@ use claviger_attack::{ATTACKS, Lab, Pace, Verdict, attack};
 use crate::instance::CLAVIGER;
 
 /// Attacks that are known to succeed still.
-const OPEN: [&str; 7] = [
-    "alias-squatting",
-    "clocks",
-    "delegated-rights",
-    "destruction-by-relaxing",
-    "log-rollback",
-    "lost-governance",
-    "puppets",
-];
+const OPEN: [&str; 4] = ["clocks", "delegated-rights", "destruction-by-relaxing", "log-rollback"];
 
 fn holds(name: &str) {
     let attack = attack::find(name).unwrap();
@@ -40,4 +32,8 @@ macro_rules! attacks {
     };
 }
 
-attacks! {}
+attacks! {
+    an_alias_that_an_application_took_leads_nobody_else_to_its_key: "alias-squatting",
+    governance_is_not_lost_by_one_person: "lost-governance",
+    nobody_acts_under_the_names_of_others: "puppets",
+}

@@ -76,14 +76,14 @@ fn marked_secrets_are_in_nothing_that_the_server_leaves_behind() {
 
     // Refusals and failures of every kind say nothing of what they were given.
     let token = instance.done(
-        "security_officer",
+        "security_officer-2",
         &["-o", "json", "credential", "create", "app", "--token", "--lifetime", "1d", "--label", "second"],
         b"",
     );
     let token: serde_json::Value = serde_json::from_slice(&token).unwrap();
     let token = token["token"].as_str().unwrap().as_bytes().to_vec();
     let key = instance.done(
-        "security_officer",
+        "security_officer-2",
         &[
             "-o",
             "json",

@@ -21,6 +21,8 @@ mod keys;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod recover;
+#[cfg(test)]
 mod rollback;
 #[cfg(test)]
 mod serving;

@@ -50,15 +50,13 @@ fn proves(
     now: Timestamp,
 ) -> Result<(), SignatureRefused> {
     let principal = Arc::new(Principal {
-        id: PrincipalId::from_bytes([1; 16]),
-        name: "app".parse().unwrap(),
-        kind: PrincipalKind::Workload,
-        standing: Standing::Active,
-        roles: vec![],
-        home: None,
-        subject_key: vec![],
-        created_at: ANY_TIME,
         revision: 1,
+        ..Principal::new(
+            PrincipalId::from_bytes([1; 16]),
+            "app".parse().unwrap(),
+            PrincipalKind::Workload,
+            ANY_TIME,
+        )
     });
     let access_key =
         AccessKey { id: AccessKeyId::random(false).unwrap(), sealed_secret: vec![], session_digest: session };
@@ -70,6 +68,7 @@ fn proves(
         access_key: Some(access_key),
         label: "test".parse().unwrap(),
         standing: Standing::Active,
+        created_by: None,
         created_at: ANY_TIME,
         expires_at: Timestamp::from_micros(u64::MAX),
         revision: 1,

@@ -122,7 +122,7 @@ async fn clocks_may_differ_by_five_minutes_and_are_told_when_they_do_not_agree()
 async fn a_revoked_access_key_is_unknown_at_once() {
     let house = House::build().await;
     let lifetime = HOUR;
-    let made = house.does("otto", access_key("tool", NewCredential::AccessKey { lifetime })).await;
+    let made = house.does("ada", access_key("tool", NewCredential::AccessKey { lifetime })).await;
     let second = Signer::new(&made);
     random(&house, &second).await.ok();
     house.does("otto", RevokeCredential { credential: made.credential.id }).await;
@@ -134,8 +134,8 @@ async fn a_revoked_access_key_is_unknown_at_once() {
 async fn an_access_key_that_is_over_is_unknown_and_a_session_that_is_over_is_expired() {
     let house = House::build().await;
     let lifetime = HOUR;
-    let lasting = house.does("otto", access_key("tool", NewCredential::AccessKey { lifetime })).await;
-    let short = house.does("otto", access_key("tool", NewCredential::ShortLived { lifetime })).await;
+    let lasting = house.does("ada", access_key("tool", NewCredential::AccessKey { lifetime })).await;
+    let short = house.does("ada", access_key("tool", NewCredential::ShortLived { lifetime })).await;
     let (lasting, short) = (Signer::new(&lasting), Signer::new(&short));
     for signer in [&lasting, &short] {
         random(&house, signer).await.ok();

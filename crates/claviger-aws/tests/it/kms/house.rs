@@ -14,7 +14,7 @@ use claviger_aws::{AwsLimits, Kms, Realm};
 use claviger_core::action::Door;
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy, Separation};
 use claviger_core::port::Clock;
-use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::{Action, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
@@ -361,7 +361,9 @@ async fn furnish(road: &Road) -> [NewlyMade; 2] {
 async fn application(road: &Road, name: &str, home: &str, operations: Vec<Action>) -> NewlyMade {
     let kind = PrincipalKind::Workload;
     let create = CreatePrincipal { name: name.parse().unwrap(), kind, home: Some(ring(home)) };
-    does(road, "otto", create).await.unwrap();
+    does(road, "ada", create).await.unwrap();
+    let made = access_key(name, NewCredential::AccessKey { lifetime: DAY * 366 });
+    let made = does(road, "ada", made).await.unwrap();
     let grant = CreateGrant {
         principal: PrincipalRef::Name(name.parse().unwrap()),
         on: GrantOn::Ring(ring(home)),
@@ -372,8 +374,7 @@ async fn application(road: &Road, name: &str, home: &str, operations: Vec<Action
         retiring: None,
     };
     does(road, "otto", grant).await.unwrap();
-    let made = access_key(name, NewCredential::AccessKey { lifetime: DAY * 366 });
-    does(road, "otto", made).await.unwrap()
+    made
 }
 
 /// What makes an access key.
@@ -387,17 +388,12 @@ pub(crate) fn ring(name: &str) -> RingRef {
 }
 
 fn system() -> Arc<Principal> {
-    Arc::new(Principal {
-        id: PrincipalId::from_bytes([0; 16]),
-        name: "claviger".parse().unwrap(),
-        kind: PrincipalKind::System,
-        standing: Standing::Active,
-        roles: Vec::new(),
-        home: None,
-        subject_key: Vec::new(),
-        created_at: Timestamp::default(),
-        revision: 0,
-    })
+    Arc::new(Principal::new(
+        PrincipalId::SYSTEM,
+        "claviger".parse().unwrap(),
+        PrincipalKind::System,
+        Timestamp::default(),
+    ))
 }
 
 async fn open(store: SqliteStore, fault: Fault, clock: &TestClock) -> Road {

@@ -52,7 +52,7 @@ async fn secrets_turn_up_in_no_trace_and_no_exception() {
     let sealed = house.ask("Encrypt", encrypt.clone()).await.ok();
     let opened = house.ask("Decrypt", json!({ "CiphertextBlob": sealed["CiphertextBlob"] })).await;
     assert_eq!(opened.ok()["Plaintext"], encoded);
-    let short = house.does("otto", access_key("tool", NewCredential::ShortLived { lifetime: HOUR })).await;
+    let short = house.does("ada", access_key("tool", NewCredential::ShortLived { lifetime: HOUR })).await;
     let printed = format!("{short:?} {:?}", house.kms);
     let short = Signer::new(&short);
     house.ask_as(&short, "Encrypt", encrypt.clone()).await.ok();

@@ -44,14 +44,14 @@ impl People {
     /// When the instance refuses.
     pub(super) async fn gather(instance: &Instance, dir: &Path) -> Result<Self, Failure> {
         let of = |name: &str| instance.profile(name).and_then(client_of);
-        let security_officer = of("security_officer")?;
+        let administrator = of("administrator")?;
         Ok(Self {
-            administrator: of("administrator")?,
+            security_officer: of("security_officer")?,
             responder: of("responder")?,
             auditor: of("auditor")?,
-            granted: application(&security_officer, GRANTED, &instance.ready, dir).await?,
-            stranger: application(&security_officer, STRANGER, &instance.ready, dir).await?,
-            security_officer,
+            granted: application(&administrator, GRANTED, &instance.ready, dir).await?,
+            stranger: application(&administrator, STRANGER, &instance.ready, dir).await?,
+            administrator,
         })
     }
 
@@ -78,11 +78,16 @@ impl People {
     }
 }
 
-async fn application(officer: &Client, name: &str, ready: &Ready, dir: &Path) -> Result<Client, Failure> {
+async fn application(
+    administrator: &Client,
+    name: &str,
+    ready: &Ready,
+    dir: &Path,
+) -> Result<Client, Failure> {
     let wrong = |_| Failure::failed("not a name");
     let principal: Name = name.parse().map_err(wrong)?;
     let label: Name = "demo".parse().map_err(wrong)?;
-    officer
+    administrator
         .create_principal(&CreatePrincipal {
             name: principal.into(),
             kind: PrincipalKind::Workload.into(),
@@ -95,7 +100,7 @@ async fn application(officer: &Client, name: &str, ready: &Ready, dir: &Path) ->
         label: label.into(),
         credential: NewCredential::Token(token),
     };
-    let token = officer.create_credential(&request).await?.value.token;
+    let token = administrator.create_credential(&request).await?.value.token;
     let token = token.ok_or_else(|| Failure::failed("the instance gave no token"))?;
     Placed::write_new(&dir.join(format!("{name}.token")), Privacy::Owner, token.reveal().as_bytes())?;
     // It names the control plane too, which is no right to it: that is one of the things shown.

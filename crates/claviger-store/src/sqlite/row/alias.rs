@@ -1,9 +1,9 @@
 //! Table `alias`.
 
-use claviger_core::alias::{Alias, AliasName};
+use claviger_core::alias::{Alias, AliasName, AliasScope};
 use claviger_core::port::StoreError;
-use claviger_core::port::store::{AliasFilter, Applied};
-use claviger_core::{KeyId, KeyRingId};
+use claviger_core::port::store::{AliasFilter, Applied, Home};
+use claviger_core::{KeyId, KeyRingId, Name};
 use rusqlite::{Connection, Row, params};
 
 use super::super::columns::{Columns, find, list, micros};
@@ -14,7 +14,14 @@ const TABLE: &str = "alias";
 
 macro_rules! columns {
     () => {
-        "a.name, a.key, a.ring, a.created_at, a.updated_at, a.revision"
+        "a.name, a.key, a.ring, a.created_at, a.updated_at, a.revision, a.scope"
+    };
+}
+
+/// The aliases that name their key to a caller whose home is ?4, or all if ?3.
+macro_rules! seen {
+    () => {
+        "(?3 OR a.scope = 'deployment' OR +a.ring = ?4)"
     };
 }
 
@@ -26,6 +33,34 @@ pub(in crate::sqlite) fn find_by_name(
     find(connection, sql, [name.as_str()], parse)
 }
 
+/// The ring that a name belongs to, borne by an alias now or not.
+pub(in crate::sqlite) fn find_owner(
+    connection: &Connection,
+    name: &AliasName,
+) -> Result<Option<KeyRingId>, StoreError> {
+    find(connection, "SELECT ring FROM alias_name WHERE name = ?1", [name.as_str()], |row| {
+        Ok(KeyRingId::from_bytes(Columns::new("alias_name", row).array()?))
+    })
+}
+
+/// An alias that reads as the full name of a key of a ring of this name.
+pub(in crate::sqlite) fn find_like(
+    connection: &Connection,
+    ring: &Name,
+) -> Result<Option<Alias>, StoreError> {
+    // Names that begin with `ring/`: `0` is the character behind `/`. What follows is to be a name.
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM alias a WHERE a.name > ?1 || '/' AND a.name < ?1 || '0' \
+         AND substr(a.name, ?2) GLOB '[a-z0-9]*' AND substr(a.name, ?2) NOT GLOB '*[^a-z0-9._-]*' \
+         AND length(a.name) < ?2 + ?3 LIMIT 1"
+    );
+    let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    let (behind, longest) = (number(ring.as_str().len() + 2), number(Name::MAX_LEN));
+    find(connection, sql, params![ring.as_str(), behind, longest], parse)
+}
+
 /// At most `limit` aliases behind `after`, in the order of their names.
 pub(in crate::sqlite) fn list_after(
     connection: &Connection,
@@ -34,35 +69,50 @@ pub(in crate::sqlite) fn list_after(
     limit: u32,
 ) -> Result<Vec<Alias>, StoreError> {
     let after = after.map_or("", AliasName::as_str);
+    let (all, home) = match &filter.seen_from {
+        None => (true, None),
+        Some(Home(home)) => (false, home.as_ref().map(KeyRingId::as_bytes)),
+    };
     match (filter.key, filter.ring) {
         (None, None) => {
-            let sql =
-                concat!("SELECT ", columns!(), " FROM alias a WHERE a.name > ?1 ORDER BY a.name LIMIT ?2");
-            list(connection, sql, params![after, limit], parse)
+            let sql = concat!(
+                "SELECT ",
+                columns!(),
+                " FROM alias a WHERE a.name > ?1 AND ",
+                seen!(),
+                " ORDER BY a.name LIMIT ?2"
+            );
+            list(connection, sql, params![after, limit, all, home], parse)
         }
         (Some(key), None) => {
             let sql = concat!(
                 "SELECT ",
                 columns!(),
-                " FROM alias a WHERE a.key = ?3 AND a.name > ?1 ORDER BY a.name LIMIT ?2"
+                " FROM alias a WHERE a.key = ?5 AND a.name > ?1 AND ",
+                seen!(),
+                " ORDER BY a.name LIMIT ?2"
             );
-            list(connection, sql, params![after, limit, key.as_bytes()], parse)
+            list(connection, sql, params![after, limit, all, home, key.as_bytes()], parse)
         }
         (None, Some(ring)) => {
             let sql = concat!(
                 "SELECT ",
                 columns!(),
-                " FROM alias a WHERE a.ring = ?3 AND a.name > ?1 ORDER BY a.name LIMIT ?2"
+                " FROM alias a WHERE a.ring = ?5 AND a.name > ?1 AND ",
+                seen!(),
+                " ORDER BY a.name LIMIT ?2"
             );
-            list(connection, sql, params![after, limit, ring.as_bytes()], parse)
+            list(connection, sql, params![after, limit, all, home, ring.as_bytes()], parse)
         }
         (Some(key), Some(ring)) => {
             let sql = concat!(
                 "SELECT ",
                 columns!(),
-                " FROM alias a WHERE a.key = ?3 AND +a.ring = ?4 AND a.name > ?1 ORDER BY a.name LIMIT ?2"
+                " FROM alias a WHERE a.key = ?5 AND +a.ring = ?6 AND a.name > ?1 AND ",
+                seen!(),
+                " ORDER BY a.name LIMIT ?2"
             );
-            list(connection, sql, params![after, limit, key.as_bytes(), ring.as_bytes()], parse)
+            list(connection, sql, params![after, limit, all, home, key.as_bytes(), ring.as_bytes()], parse)
         }
     }
 }
@@ -76,6 +126,7 @@ fn parse(row: &Row<'_>) -> Result<Alias, StoreError> {
         created_at: columns.instant()?,
         updated_at: columns.instant()?,
         revision: columns.count()?,
+        scope: columns.word()?,
     })
 }
 
@@ -98,11 +149,22 @@ pub(in crate::sqlite) fn put(connection: &Connection, alias: &Alias) -> Result<A
     if key.ring != alias.ring {
         return Err(refused(TABLE, "its ring is not that of its key"));
     }
+    let owner = find_owner(connection, &alias.name)?;
+    if alias.scope == AliasScope::Ring && owner.is_some_and(|owner| owner != alias.ring) {
+        // Another ring came to the name since it was read. Only an administrator takes it from there.
+        return Ok(Applied::Conflict);
+    }
     write(
         connection,
-        "INSERT INTO alias (name, key, ring, created_at, updated_at, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+        "INSERT INTO alias_name (name, ring) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET ring = excluded.ring",
+        params![alias.name.as_str(), alias.ring.as_bytes()],
+    )?;
+    write(
+        connection,
+        "INSERT INTO alias (name, key, ring, created_at, updated_at, revision, scope) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
          ON CONFLICT (name) DO UPDATE SET key = excluded.key, ring = excluded.ring, \
-         updated_at = excluded.updated_at, revision = excluded.revision",
+         updated_at = excluded.updated_at, revision = excluded.revision, scope = excluded.scope",
         params![
             alias.name.as_str(),
             alias.key.as_bytes(),
@@ -110,6 +172,7 @@ pub(in crate::sqlite) fn put(connection: &Connection, alias: &Alias) -> Result<A
             micros(TABLE, alias.created_at)?,
             micros(TABLE, alias.updated_at)?,
             next_revision(TABLE, alias.revision)?,
+            alias.scope.name(),
         ],
     )
 }

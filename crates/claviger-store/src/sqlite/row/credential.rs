@@ -14,7 +14,7 @@ const TABLE: &str = "credential";
 
 macro_rules! columns {
     () => {
-        "id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, revision"
+        "id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, revision, created_by"
     };
 }
 
@@ -72,6 +72,7 @@ fn parse(row: &Row<'_>) -> Result<Credential, StoreError> {
         created_at: columns.instant()?,
         expires_at: columns.instant()?,
         revision: columns.count()?,
+        created_by: columns.maybe(Columns::array)?.map(PrincipalId::from_bytes),
     })
 }
 
@@ -102,7 +103,13 @@ pub(in crate::sqlite) fn put(
     }
     if let Some(stored) = stored {
         let bound = |credential: &Credential| {
-            (credential.principal, credential.kind, credential.digest, credential.created_at)
+            (
+                credential.principal,
+                credential.kind,
+                credential.digest,
+                credential.created_by,
+                credential.created_at,
+            )
         };
         fixed(TABLE, bound(&stored) == bound(credential) && stored.access_key == credential.access_key)?;
     }
@@ -110,8 +117,8 @@ pub(in crate::sqlite) fn put(
     write(
         connection,
         "INSERT INTO credential (id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, \
-         standing, created_at, expires_at, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+         standing, created_at, expires_at, revision, created_by) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
          ON CONFLICT (id) DO UPDATE SET label = excluded.label, standing = excluded.standing, \
          expires_at = excluded.expires_at, revision = excluded.revision",
         params![
@@ -127,6 +134,7 @@ pub(in crate::sqlite) fn put(
             micros(TABLE, credential.created_at)?,
             micros(TABLE, credential.expires_at)?,
             next_revision(TABLE, credential.revision)?,
+            credential.created_by.as_ref().map(PrincipalId::as_bytes),
         ],
     )
 }

@@ -1,6 +1,6 @@
 //! Table `grants`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use claviger_core::Action;
 use claviger_core::grant::{Basis, Conditions, Ending, Grant, Selector};
@@ -58,6 +58,21 @@ pub(in crate::sqlite) fn list_for(
     }
     grants.sort_unstable_by_key(|grant| grant.id);
     Ok(grants)
+}
+
+/// Who gave the active grants of a principal, and on what kind of ring: each combination once.
+pub(in crate::sqlite) fn list_granters(
+    connection: &Connection,
+    principal: PrincipalId,
+) -> Result<Vec<(PrincipalId, Separation)>, StoreError> {
+    let sql = "SELECT g.created_by, r.separation FROM grants g CROSS JOIN ring r ON r.id = g.of_ring \
+         WHERE g.principal = ?1 AND g.standing = 'active'";
+    let granter = |row: &Row<'_>| {
+        let mut columns = Columns::new(TABLE, row);
+        Ok((PrincipalId::from_bytes(columns.array()?), columns.word()?))
+    };
+    let found: BTreeSet<_> = list(connection, sql, [principal.as_bytes()], granter)?.into_iter().collect();
+    Ok(found.into_iter().collect())
 }
 
 /// At most `limit` grants behind `after`, in the order of ids.

@@ -2,7 +2,7 @@
 
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
-use claviger_core::principal::Principal;
+use claviger_core::principal::{Principal, Recovery, Role};
 use claviger_core::{KeyRingId, Name, PrincipalId};
 use rusqlite::{Connection, Row, params};
 
@@ -14,7 +14,8 @@ const TABLE: &str = "principal";
 
 macro_rules! columns {
     () => {
-        "id, name, kind, standing, roles, home, subject_key, created_at, revision"
+        "id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, created_by, recovered_at, \
+         acknowledged_by"
     };
 }
 
@@ -47,6 +48,17 @@ pub(in crate::sqlite) fn list_role_holders(connection: &Connection) -> Result<Ve
     list(connection, sql, [], parse)
 }
 
+/// Those that a recovery made and nobody acknowledged, the oldest first.
+pub(in crate::sqlite) fn list_unacknowledged(connection: &Connection) -> Result<Vec<Principal>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM principal INDEXED BY principal_unacknowledged \
+         WHERE recovered_at >= 0 AND acknowledged_by IS NULL ORDER BY recovered_at"
+    );
+    list(connection, sql, [], parse)
+}
+
 /// At most `limit` principals behind `after`, in the order of their names.
 pub(in crate::sqlite) fn list_after(
     connection: &Connection,
@@ -69,13 +81,50 @@ fn parse(row: &Row<'_>) -> Result<Principal, StoreError> {
         subject_key: columns.bytes()?.to_vec(),
         created_at: columns.instant()?,
         revision: columns.count()?,
+        role_givers: givers(columns.text()?)
+            .ok_or_else(|| columns.damaged("who gave a role does not read"))?,
+        created_by: columns.maybe(Columns::array)?.map(PrincipalId::from_bytes),
+        recovery: recovery(&mut columns)?,
     };
     check(&principal).map_err(|reason| columns.damaged(reason))?;
     Ok(principal)
 }
 
+fn recovery(columns: &mut Columns<'_>) -> Result<Option<Recovery>, StoreError> {
+    let at = columns.maybe(Columns::instant)?;
+    let acknowledged_by = columns.maybe(Columns::array)?.map(PrincipalId::from_bytes);
+    match (at, acknowledged_by) {
+        (Some(at), acknowledged_by) => Ok(Some(Recovery { at, acknowledged_by })),
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(columns.damaged("a recovery that never was is acknowledged")),
+    }
+}
+
+/// `role=identifier`, joined by commas.
+fn givers(text: &str) -> Option<Vec<(Role, PrincipalId)>> {
+    let pairs = text.split(',').filter(|pair| !pair.is_empty());
+    let read = |pair: &str| {
+        let (role, giver) = pair.split_once('=')?;
+        Some((role.parse().ok()?, giver.parse().ok()?))
+    };
+    pairs.map(read).collect()
+}
+
+fn join_givers(givers: &[(Role, PrincipalId)]) -> String {
+    join(&givers.iter().map(|(role, giver)| format!("{role}={giver}")).collect::<Vec<_>>())
+}
+
 fn check(principal: &Principal) -> Result<(), &'static str> {
-    if principal.roles.is_sorted_by(|a, b| a < b) { Ok(()) } else { Err("roles are ascending, each once") }
+    if !principal.roles.is_sorted_by(|a, b| a < b) {
+        return Err("roles are ascending, each once");
+    }
+    let givers = &principal.role_givers;
+    if !givers.is_sorted_by(|(a, _), (b, _)| a < b)
+        || !givers.iter().all(|(role, _)| principal.roles.contains(role))
+    {
+        return Err("those who gave roles are ascending, one for each role that is held");
+    }
+    Ok(())
 }
 
 /// Writes a principal. Its name and kind are fixed.
@@ -86,15 +135,20 @@ pub(in crate::sqlite) fn put(connection: &Connection, principal: &Principal) -> 
         return Ok(Applied::Conflict);
     }
     if let Some(stored) = stored {
-        let bound = |principal: &Principal| (principal.name.clone(), principal.kind, principal.created_at);
+        let bound = |principal: &Principal| {
+            let made = (principal.created_by, principal.created_at, principal.recovery.map(|made| made.at));
+            (principal.name.clone(), principal.kind, made)
+        };
         fixed(TABLE, bound(&stored) == bound(principal))?;
     }
     write(
         connection,
-        "INSERT INTO principal (id, name, kind, standing, roles, home, subject_key, created_at, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+        "INSERT INTO principal (id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, \
+         created_by, recovered_at, acknowledged_by) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
          ON CONFLICT (id) DO UPDATE SET standing = excluded.standing, roles = excluded.roles, \
-         home = excluded.home, subject_key = excluded.subject_key, revision = excluded.revision",
+         home = excluded.home, subject_key = excluded.subject_key, revision = excluded.revision, \
+         role_givers = excluded.role_givers, acknowledged_by = excluded.acknowledged_by",
         params![
             principal.id.as_bytes(),
             principal.name.as_str(),
@@ -105,6 +159,14 @@ pub(in crate::sqlite) fn put(connection: &Connection, principal: &Principal) -> 
             principal.subject_key,
             micros(TABLE, principal.created_at)?,
             next_revision(TABLE, principal.revision)?,
+            join_givers(&principal.role_givers),
+            principal.created_by.as_ref().map(PrincipalId::as_bytes),
+            principal.recovery.map(|made| micros(TABLE, made.at)).transpose()?,
+            principal
+                .recovery
+                .as_ref()
+                .and_then(|made| made.acknowledged_by.as_ref())
+                .map(PrincipalId::as_bytes),
         ],
     )
 }

@@ -13,15 +13,13 @@ use super::*;
 impl Shelf {
     pub(super) fn principal(&mut self, number: u8, kind: PrincipalKind) -> Principal {
         let principal = Principal {
-            id: PrincipalId::from_bytes([number; 16]),
-            name: format!("principal-{number}").parse().unwrap(),
-            kind,
-            standing: Standing::Active,
-            roles: Vec::new(),
-            home: None,
             subject_key: vec![1],
-            created_at: at(0),
-            revision: 0,
+            ..Principal::new(
+                PrincipalId::from_bytes([number; 16]),
+                format!("principal-{number}").parse().unwrap(),
+                kind,
+                at(0),
+            )
         };
         assert_eq!(self.apply(&[Change::PutPrincipal(principal.clone())]), Applied::Yes);
         Principal { revision: 1, ..principal }

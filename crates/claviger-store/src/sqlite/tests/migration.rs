@@ -1,5 +1,6 @@
 //! Stores of earlier schemas open, and have what they would have had if they had been made today.
 
+use claviger_core::alias::AliasScope;
 use claviger_core::grant::{Basis, Grant, GrantOrigin};
 use claviger_core::lineage::{How, Verdict, Wanted};
 use claviger_core::port::store::{GrantFilter, MixedUse};
@@ -117,4 +118,35 @@ async fn what_applications_passed_on_under_schema_1_rests_on_what_they_still_had
     let (early, verdict) = read(0x25).await;
     assert_eq!(early.basis, Basis::Grants(Vec::new()));
     assert!(verdict.ended().is_some());
+}
+
+#[tokio::test]
+async fn aliases_of_schema_1_belong_to_their_ring_and_name_keys_of_relaxed_rings_at_home_only() {
+    let rows = "
+        INSERT INTO ring VALUES (x'00000000000000000000000000000001', 'relaxed', 'software', NULL, NULL, NULL, 1, 0, 'relaxed', x'00', 0, 1);
+        INSERT INTO ring VALUES (x'00000000000000000000000000000002', 'strict', 'software', NULL, NULL, NULL, 1, 2, 'strict', x'00', 0, 1);
+        INSERT INTO key VALUES (x'00000000000000000000000000000003', x'00000000000000000000000000000001', 'relaxed', 'main', 'encrypt', 'aes-256-gcm',
+            'software', 'internal', '', zeroblob(16), NULL, NULL, 'active', 1, 0, NULL, 0, 1);
+        INSERT INTO key VALUES (x'00000000000000000000000000000004', x'00000000000000000000000000000002', 'strict', 'main', 'encrypt', 'aes-256-gcm',
+            'software', 'internal', '', zeroblob(16), NULL, NULL, 'active', 1, 0, NULL, 0, 1);
+        INSERT INTO alias VALUES ('tool', x'00000000000000000000000000000003', x'00000000000000000000000000000001', 0, 0, 1);
+        INSERT INTO alias VALUES ('shop', x'00000000000000000000000000000004', x'00000000000000000000000000000002', 0, 0, 1);
+        INSERT INTO principal VALUES (x'00000000000000000000000000000005', 'otto', 'human', 'active', 'security_officer', NULL, x'00', 0, 1);
+        INSERT INTO credential VALUES (x'00000000000000000000000000000006', x'00000000000000000000000000000005', 'certificate', zeroblob(32), NULL, NULL,
+            NULL, 'card', 'active', 0, 1, 1);";
+    let (store, _directory) = of_schema_1(rows);
+    for (name, scope, ring) in [("tool", AliasScope::Ring, 1), ("shop", AliasScope::Deployment, 2)] {
+        let found = store.find_alias(&name.parse().unwrap()).await.unwrap().unwrap();
+        let mut id = [0; 16];
+        id[15] = ring;
+        assert_eq!((found.scope, found.ring), (scope, KeyRingId::from_bytes(id)), "{name}");
+        assert_eq!(store.find_alias_owner(&found.name).await.unwrap(), Some(found.ring));
+    }
+    // Who made a principal or a credential was not kept, and who gave a role neither.
+    let otto = store.list_role_holders().await.unwrap().remove(0);
+    assert_eq!((otto.name.as_str(), otto.created_by, otto.role_givers.len()), ("otto", None, 0));
+    assert_eq!(otto.recovery, None);
+    let credentials = store.list_credentials(Some(otto.id), Page { after: None, limit: 2 }).await.unwrap();
+    assert_eq!(credentials.iter().map(|one| one.created_by).collect::<Vec<_>>(), [None]);
+    assert_eq!(store.list_unacknowledged().await.unwrap(), []);
 }

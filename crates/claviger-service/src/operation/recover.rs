@@ -1,0 +1,110 @@
+//! Makes a security officer when nobody is left who could: on the machine, with the root's own secret. And what other people
+//! say of it afterwards.
+
+use claviger_access::authn::certificate::fingerprint;
+use claviger_core::change::Change;
+use claviger_core::permit::Permit;
+use claviger_core::principal::{Principal, PrincipalKind, Recovery, Role};
+use claviger_core::{Action, CredentialId, Name, Timestamp};
+
+use super::create_principal::make_principal;
+use super::initialize::certificate_of;
+use super::{Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::op_of;
+use crate::pipeline::submission::{Act, Note, reference};
+use crate::reference::{PrincipalRef, TargetRef};
+use crate::view::View;
+
+/// Makes one security officer, and nothing else. The entry that says so comes before those of the principal and its
+/// credential, in the same commit: there is no officer without it, and no half of one.
+#[derive(Debug)]
+pub struct Recover {
+    /// Its name, which nobody ever bore.
+    pub name: Name,
+    /// Its client certificate (DER).
+    pub certificate: Vec<u8>,
+    /// When that ends.
+    pub expires_at: Timestamp,
+}
+
+impl Operation for Recover {
+    type Output = Principal;
+
+    fn action(&self) -> Action {
+        Action::Recover
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+        if view.store().find_principal_by_name(&self.name).await?.is_some() {
+            return Err(ServiceError::new(ErrorKind::AlreadyExists, "a principal has that name already"));
+        }
+        let officer = Principal {
+            roles: vec![Role::SecurityOfficer],
+            recovery: Some(Recovery { at: view.now, acknowledged_by: None }),
+            ..make_principal(view, &self.name, PrincipalKind::Human).await?
+        };
+        let id = CredentialId::random()?;
+        let digest = fingerprint(&self.certificate);
+        let credential = certificate_of(view, &officer, id, digest, self.expires_at);
+        let act = |action| Some(Act { op: op_of(action), policy: permit.policy_digest() });
+        let notes = vec![
+            Note { reference: reference(&[officer.id.as_bytes(), id.as_bytes()]), ..view.note() },
+            Note {
+                act: act(Action::CreatePrincipal),
+                reference: reference(&[officer.id.as_bytes()]),
+                ..view.note()
+            },
+            Note {
+                act: act(Action::CreateCredential),
+                reference: reference(&[id.as_bytes()]),
+                ..view.note()
+            },
+        ];
+        let changes = vec![Change::PutPrincipal(officer.clone()), Change::PutCredential(credential)];
+        Ok(Staged::of_many(Principal { revision: 1, ..officer }, changes, notes))
+    }
+}
+
+/// Says that the recovery by which a security officer came about is known. Until somebody does, it is shown everywhere.
+#[derive(Debug)]
+pub struct AcknowledgeRecovery {
+    /// The officer.
+    pub principal: PrincipalRef,
+}
+
+impl Operation for AcknowledgeRecovery {
+    type Output = Principal;
+
+    fn action(&self) -> Action {
+        Action::AcknowledgeRecovery
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Principal(&self.principal)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+        let officer = view.state.principal(&self.principal).await?;
+        let note = Note { reference: reference(&[officer.id.as_bytes()]), ..view.note() };
+        let Some(recovery) = officer.recovery else {
+            return Err(ServiceError::new(ErrorKind::WrongState, "no recovery made this principal"));
+        };
+        if recovery.acknowledged_by.is_some() {
+            return Ok(Staged::reading(officer, note));
+        }
+        let by = view.caller.principal();
+        if by.id == officer.id || by.awaits_acknowledgement() {
+            let message = "who came about by a recovery that awaits its acknowledgement acknowledges none; ask another person with a role";
+            return Err(ServiceError::new(ErrorKind::SeparationOfDuties, message));
+        }
+        let recovery = Some(Recovery { acknowledged_by: Some(by.id), ..recovery });
+        let known = Principal { recovery, ..officer };
+        let output = Principal { revision: known.revision + 1, ..known.clone() };
+        Ok(Staged::changing(output, vec![Change::PutPrincipal(known)], note))
+    }
+}

@@ -1,0 +1,145 @@
+//! Governance that was lost comes back by `claviger recover`, wherever that is killed, and not with a wrong PIN.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Output;
+
+use claviger_testkit::softhsm::{CONFIG_VARIABLE, LIBRARY_VARIABLE, SoftHsm};
+use serde_json::Value;
+
+use crate::instance::claviger;
+use crate::serving::Site;
+
+const SIGABRT: i32 = 6;
+
+fn recover(site: &Site, name: &str, environment: &[(&str, &str)]) -> Output {
+    let mut command = claviger();
+    command.arg("recover").arg("--config").arg(site.deployed("claviger.toml")).args(["--name", name]);
+    command.envs(environment.iter().copied()).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+/// Names of the security officers that a recovery made and nobody acknowledged.
+fn unacknowledged(site: &Site) -> Vec<String> {
+    let status = json(&site.done("operator", &["-o", "json", "status"], b""));
+    let names = status["unacknowledged_recoveries"].as_array().unwrap();
+    names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+}
+
+/// The principals there are, by name.
+fn principals(site: &Site) -> Vec<String> {
+    let listed = json(&site.done("auditor", &["-o", "json", "principal", "list", "--page-all"], b""));
+    listed["items"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Revokes every credential of both officers: the last one of the last officer too.
+fn lose(site: &Site) {
+    for who in ["security_officer-2", "security_officer"] {
+        let list = ["-o", "json", "credential", "list", "--principal", who];
+        for credential in json(&site.done("responder", &list, b""))["items"].as_array().unwrap() {
+            let id = credential["id"].as_str().unwrap();
+            site.done("responder", &["credential", "revoke", id, "--reason", "stolen"], b"");
+        }
+        assert!(!site.run(who, &["principal", "list"], b"").status.success());
+    }
+}
+
+#[test]
+fn officer_is_made_where_none_is_left_and_is_shown_until_another_person_acknowledges_it() {
+    let site = Site::set_up();
+    let serving = site.serve();
+    lose(&site);
+    // Not beside a server at work.
+    let beside = recover(&site, "rita", &[]);
+    assert!(!beside.status.success() && said(&beside).contains("another process"), "{}", said(&beside));
+    serving.stop();
+    for name in ["rita", "ralf"] {
+        let made = recover(&site, name, &[]);
+        assert!(made.status.success(), "{}", said(&made));
+    }
+    let taken = recover(&site, "auditor", &[]);
+    assert!(!taken.status.success() && said(&taken).contains("choose another"), "{}", said(&taken));
+
+    let serving = site.serve();
+    assert_eq!(serving.said().matches("made this security officer").count(), 2, "{}", serving.said());
+    assert_eq!(unacknowledged(&site), ["rita", "ralf"]);
+    // They govern, and one alone gives no role to whom it entered.
+    site.done("rita", &["principal", "create", "nora", "--kind", "human"], b"");
+    assert!(!site.run("rita", &["role", "assign", "nora", "responder"], b"").status.success());
+    site.done("ralf", &["role", "assign", "nora", "responder"], b"");
+    let acknowledge = |who: &str, of: &str| site.run(who, &["principal", "acknowledge-recovery", of], b"");
+    assert!(!acknowledge("rita", "rita").status.success());
+    assert!(!acknowledge("ralf", "rita").status.success());
+    for of in ["rita", "ralf"] {
+        assert!(acknowledge("auditor", of).status.success());
+    }
+    assert_eq!(unacknowledged(&site), Vec::<String>::new());
+    let found = site.done("auditor", &["-o", "json", "audit", "search", "--op", "recover"], b"");
+    assert_eq!(String::from_utf8_lossy(&found).matches("\"recover\"").count(), 2);
+    site.done("auditor", &["audit", "verify"], b"");
+    serving.stop();
+    let serving = site.serve();
+    assert_eq!(serving.said().matches("made this security officer").count(), 0);
+    serving.stop();
+}
+
+#[test]
+fn recovery_that_was_killed_leaves_no_half_of_an_officer_and_is_run_again() {
+    let site = Site::set_up();
+    let serving = site.serve();
+    let before = principals(&site);
+    serving.stop();
+    // The start of the log is the first commit, the officer the second, the end of the log the third.
+    let points = ["recover-issued", "commit-before:2", "commit-after:2", "recover-made", "commit-before:3"];
+    let names = ["a-1", "a-2", "a-3", "a-4", "a-5"];
+    for (point, name) in points.into_iter().zip(names) {
+        let killed = recover(&site, name, &[("CLAVIGER_FAILPOINT", point)]);
+        assert_eq!(killed.status.signal(), Some(SIGABRT), "{point}: {}", said(&killed));
+        assert!(!site.deployed(&format!("profiles/{name}.toml")).exists(), "{point}");
+        let again = recover(&site, name, &[]);
+        assert!(again.status.success(), "{point}: {}", said(&again));
+    }
+    let serving = site.serve();
+    let mut expected = [&before[..], &names.map(str::to_owned)].concat();
+    expected.sort();
+    assert_eq!(principals(&site), expected);
+    assert_eq!(unacknowledged(&site), names);
+    for name in names {
+        // Its certificate is the one that it has, and there is one of it.
+        let list = ["-o", "json", "credential", "list", "--principal", name];
+        assert_eq!(json(&site.done(name, &list, b""))["items"].as_array().unwrap().len(), 1, "{name}");
+    }
+    site.done("auditor", &["audit", "verify"], b"");
+    serving.stop();
+}
+
+#[test]
+fn wrong_pin_makes_nobody() {
+    let token = SoftHsm::create();
+    let (config, library) = (token.config().display().to_string(), token.library().display().to_string());
+    let environment = |pin: &'static str| {
+        [
+            (CONFIG_VARIABLE, config.as_str()),
+            (LIBRARY_VARIABLE, library.as_str()),
+            ("CLAVIGER_PKCS11_TOKEN", token.label()),
+            ("CLAVIGER_PKCS11_PIN", pin),
+        ]
+    };
+    let (right, wrong) = (environment(SoftHsm::PIN), environment("9999-9999"));
+    let site = Site::set_up_with(&right);
+    let refused = recover(&site, "rita", &wrong);
+    assert!(!refused.status.success(), "{}", said(&refused));
+    assert!(!site.deployed("profiles/rita.crt").exists());
+    let serving = site.try_serve(&right).unwrap();
+    assert!(!principals(&site).contains(&"rita".to_owned()));
+    assert_eq!(unacknowledged(&site), Vec::<String>::new());
+    serving.stop();
+    let made = recover(&site, "rita", &right);
+    assert!(made.status.success(), "{}", said(&made));
+}
