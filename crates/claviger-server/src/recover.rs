@@ -18,7 +18,7 @@ use crate::authority;
 use crate::cast::{self, NewOfficer};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::deployment::{Deployment, Jobs};
+use crate::deployment::{Deployment, Jobs, LostTail};
 use crate::error::ServerError;
 use crate::root::Making;
 
@@ -46,7 +46,7 @@ pub struct Recovered {
 /// [`ServerError`]. Nobody was made then, unless the error says that the profile could not be written: then run it again.
 pub async fn recover(options: &RecoverOptions) -> Result<Recovered, ServerError> {
     let config = Config::load(&options.config)?;
-    let deployment = Deployment::open(&config, Making::Never, None).await?;
+    let deployment = Deployment::open(&config, Making::Never, None, LostTail::Refuse).await?;
     if !deployment.is_set_up().await? {
         return Err(ServerError::NotSetUp { data_dir: config.data_dir, config: config.file });
     }
