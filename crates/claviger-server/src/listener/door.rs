@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -115,6 +116,8 @@ pub(super) struct Proofs {
     /// Held until somebody does.
     unproved: Mutex<Option<Held<Network>>>,
     latest: ArcSwapOption<Proof>,
+    /// The connection ends, because nobody was proved too often where it comes from.
+    ends: AtomicBool,
 }
 
 struct Proof {
@@ -126,7 +129,11 @@ struct Proof {
 
 impl Proofs {
     pub(super) fn new(unproved: Held<Network>) -> Self {
-        Self { unproved: Mutex::new(Some(unproved)), latest: ArcSwapOption::empty() }
+        Self {
+            unproved: Mutex::new(Some(unproved)),
+            latest: ArcSwapOption::empty(),
+            ends: AtomicBool::new(false),
+        }
     }
 }
 
@@ -306,6 +313,11 @@ impl Conversation {
     /// Asks the store whose credential it is. Addresses take turns.
     async fn look_up(&self, peer: Peer, head: &Parts) -> Result<Asking, Stopped> {
         let door = &self.door;
+        // What still comes over a connection that was asked to end costs no look: there may be a hundred streams of it.
+        if self.proofs.ends.load(Ordering::Relaxed) && !self.activity.is_proved() {
+            door.metrics.unproved(Unproved::Failures);
+            return Err(Refusal::Overloaded.into());
+        }
         let waiting = door.waiting.take(self.network, (), 1, Arc::new(AtWork));
         let Some(waiting) = waiting else {
             door.metrics.unproved(Unproved::LookUp);
@@ -453,6 +465,7 @@ impl Conversation {
             Verdict::Cut => Word::Cut,
         };
         self.door.metrics.unproved(Unproved::Failures);
+        self.proofs.ends.store(true, Ordering::Relaxed);
         self.activity.tell(word);
         true
     }

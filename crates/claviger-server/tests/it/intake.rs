@@ -134,7 +134,7 @@ async fn thousand_unfinished_requests_of_nobody_stop_no_known_caller() {
         // More than the address may fail at once: its connection is ended.
         let refused = statuses.iter().filter(|status| **status == Some(StatusCode::UNAUTHORIZED)).count();
         assert!(
-            refused >= 50 && statuses.iter().all(|status| status.is_none_or(|s| s == 401)),
+            refused >= 50 && statuses.iter().all(|status| status.is_none_or(|s| s == 401 || s == 503)),
             "{statuses:?}"
         );
         assert_eq!(hello().await, StatusCode::OK);
