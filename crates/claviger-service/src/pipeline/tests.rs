@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use claviger_core::Timestamp;
 use claviger_core::change::Change;
 use claviger_core::permit::Permit;
 use claviger_core::port::{Clock, Store as _};
-use claviger_core::principal::{Principal, PrincipalKind, Standing};
-use claviger_core::{PrincipalId, Timestamp};
+use claviger_core::principal::Principal;
 use claviger_crypto::SecretBytes;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
@@ -57,17 +57,7 @@ impl Operation for Loses {
 }
 
 fn house() -> Principal {
-    Principal {
-        id: PrincipalId::from_bytes([0; 16]),
-        name: "claviger".parse().unwrap(),
-        kind: PrincipalKind::System,
-        standing: Standing::Active,
-        roles: Vec::new(),
-        home: None,
-        subject_key: Vec::new(),
-        created_at: Timestamp::default(),
-        revision: 0,
-    }
+    crate::job::house().unwrap()
 }
 
 /// A deployment that cuts only when it is asked to.
