@@ -10,7 +10,7 @@ use claviger_core::port::store::Page;
 use claviger_core::port::{Provider, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
 use claviger_service::{Memory, Options, Road, ServiceError};
-use claviger_store::{SqliteOptions, SqliteStore};
+use claviger_store::{SpaceOptions, SqliteOptions, SqliteStore};
 use tokio::sync::watch;
 
 use crate::clock::SystemClock;
@@ -73,6 +73,21 @@ impl Deployment {
         wanted: Option<&Name>,
         lost_tail: LostTail,
     ) -> Result<Self, ServerError> {
+        Self::open_with(config, making, wanted, lost_tail, Some(config.space)).await
+    }
+
+    /// The same to look at, which neither sets room aside nor gives it free.
+    pub(crate) async fn look(config: &Config) -> Result<Self, ServerError> {
+        Self::open_with(config, Making::Never, None, LostTail::Refuse, None).await
+    }
+
+    async fn open_with(
+        config: &Config,
+        making: Making,
+        wanted: Option<&Name>,
+        lost_tail: LostTail,
+        space: Option<SpaceOptions>,
+    ) -> Result<Self, ServerError> {
         let data_dir = config.data_dir.clone();
         let in_place = |source| ServerError::Store { data_dir: config.data_dir.clone(), source };
         // Opening a store makes one; where there must be one already, an empty folder is a mistake.
@@ -80,8 +95,11 @@ impl Deployment {
             return Err(ServerError::NotSetUp { data_dir, config: config.file.clone() });
         }
         let path = data_dir.clone();
-        let options =
-            SqliteOptions { accept_lost_tail: lost_tail == LostTail::Accept, ..SqliteOptions::default() };
+        let options = SqliteOptions {
+            space,
+            accept_lost_tail: lost_tail == LostTail::Accept,
+            ..SqliteOptions::default()
+        };
         let store = blocking(move || SqliteStore::open(&path, options)).await?.map_err(in_place)?;
         let name = root::bind_name(&store, wanted).await.map_err(in_place)?;
         let provider = root::open(config, &name, &store, making).await.map_err(|error| match error {

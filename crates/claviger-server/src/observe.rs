@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use claviger_core::port::Clock as _;
 use claviger_core::port::provider::ProviderHealth;
+use claviger_core::port::store::Room;
 use claviger_service::Road;
 use metrics::{Counter, Gauge};
 use tokio::sync::watch;
@@ -62,6 +63,19 @@ struct Numbers {
     clock_held: Gauge,
     blocked_destructions: Gauge,
     recoveries: Gauge,
+    space_free: Gauge,
+    space_room: Gauge,
+    space_reserve: Gauge,
+    space_refused: Counter,
+    work: Vec<WorkNumbers>,
+}
+
+/// Numbers of one class of work.
+struct WorkNumbers {
+    class: &'static str,
+    running: Gauge,
+    waiting: Gauge,
+    refused: Counter,
 }
 
 impl Numbers {
@@ -116,6 +130,58 @@ impl Numbers {
                 RECOVERIES,
                 "security officers made by `claviger recover` that nobody else has acknowledged",
             ),
+            space_free: gauge("claviger_store_free_bytes", "free bytes on the device of the store"),
+            space_room: gauge(
+                "claviger_store_room",
+                "0 while every call is taken, 1 when only calls that restrict are, 2 when they use what was set aside",
+            ),
+            space_reserve: gauge(
+                "claviger_store_reserve_bytes",
+                "bytes that are set aside for calls that restrict",
+            ),
+            space_refused: counter(
+                "claviger_store_refused_total",
+                "calls that were refused, without an entry, for want of room",
+            ),
+            work: Vec::new(),
+        }
+    }
+
+    /// Numbers of the classes of work, which the road names.
+    fn of_work(registry: &Registry, road: &Road) -> Vec<WorkNumbers> {
+        registry.describe("claviger_work_running", "jobs of a class of expensive work under way");
+        registry.describe("claviger_work_waiting", "calls that wait for their turn in it");
+        registry.describe("claviger_work_refused_total", "calls whose principal had too many waiting");
+        let of = |class| {
+            let labels = [("class", class)];
+            WorkNumbers {
+                class,
+                running: registry.gauge("claviger_work_running", &labels),
+                waiting: registry.gauge("claviger_work_waiting", &labels),
+                refused: registry.counter("claviger_work_refused_total", &labels),
+            }
+        };
+        road.work_figures().map(|figures| of(figures.class)).into()
+    }
+
+    fn update_work(&self, road: &Road) {
+        for figures in road.work_figures() {
+            let Some(numbers) = self.work.iter().find(|numbers| numbers.class == figures.class) else {
+                continue;
+            };
+            numbers.running.set(count(figures.running));
+            numbers.waiting.set(count(figures.waiting));
+            numbers.refused.absolute(figures.refused);
+        }
+    }
+
+    async fn update_space(&self, road: &Road) {
+        self.space_refused.absolute(road.refused_for_space());
+        let Ok(space) = road.space().await else { return };
+        self.space_room.set(f64::from(space.room as u8));
+        self.space_reserve.set(if space.reserve_held { to_f64(space.reserve) } else { 0.0 });
+        if let Some(free) = space.free {
+            self.space_free.set(to_f64(free));
         }
     }
 }
@@ -132,7 +198,7 @@ impl Observed {
         stopping: Stopping,
         hardening: Option<Hardening>,
     ) -> Self {
-        let numbers = Numbers::new(&registry);
+        let numbers = Numbers { work: Numbers::of_work(&registry, &road), ..Numbers::new(&registry) };
         registry.describe("claviger_build", "the release that runs");
         registry.gauge("claviger_build", &[("version", env!("CARGO_PKG_VERSION"))]).set(1.0);
         if let Some(hardening) = hardening {
@@ -164,6 +230,8 @@ impl Observed {
 
     async fn update(&self) {
         self.update_figures();
+        self.numbers.update_work(&self.road);
+        self.numbers.update_space(&self.road).await;
         let health = self.provider_health().await;
         let up = health.is_some_and(|health| health.root_ok && health.self_test_ok);
         self.numbers.provider_up.set(if up { 1.0 } else { 0.0 });
@@ -210,6 +278,9 @@ impl Watchable for Observed {
         }
         if self.is_stuck().await {
             return Err("nothing can be recorded".to_owned());
+        }
+        if self.road.room() != Room::Plenty {
+            return Err("the disk is nearly full: only calls that restrict are recorded".to_owned());
         }
         if self.checkpoint_is_stale() {
             return Err("checkpoints are not signed any more".to_owned());

@@ -8,6 +8,7 @@
 //! | `job` | what the house does of itself because it is due |
 //! | [`log`] | the trees over the log, cuts, reading and proving |
 //! | `state` | what is remembered of the store, and as of which epoch it is good |
+//! | `work` | expensive work in bounded classes, and whose turn it is |
 
 pub mod error;
 mod job;
@@ -18,6 +19,7 @@ pub mod reference;
 pub mod road;
 mod state;
 mod view;
+mod work;
 
 pub use claviger_access::{
     AuthnReason, DenyReason, Explanation, Named, NewAccessKey, Presented, SignatureRefused,
@@ -29,3 +31,4 @@ pub use reference::{KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};
 pub use road::{Options, Road, SystemFacts, examine_log};
 pub use state::Memory;
 pub use view::View;
+pub use work::WorkFigures;

@@ -24,13 +24,16 @@ use crate::job::{self, Troubled};
 use crate::log::newest::{self, Keeper};
 use crate::log::opening::{self, Against, Held, Lost};
 use crate::log::time::LogTime;
+use crate::log::usage::Usage;
 use crate::log::{LogReader, cutter};
 use crate::pipeline::Sessions;
 use crate::pipeline::fence::Fence;
 use crate::pipeline::queue::Queue;
+use crate::pipeline::room::{self, NoRoom};
 use crate::pipeline::sequencer::{self, Figures};
 use crate::pipeline::submission::{Note, Telling, reference};
 use crate::state::{Forget, Memory, State};
+use crate::work::{At, Work, WorkFigures};
 
 /// The shard of a single node.
 const SHARD: u32 = 1;
@@ -107,9 +110,12 @@ pub struct Inner {
     pub(crate) cutting: tokio::sync::Mutex<()>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: LogReader,
+    pub(crate) usage: Arc<Usage>,
     pub(crate) facts: SystemFacts,
     pub(crate) on_signed: Box<dyn Fn(&str) + Send + Sync>,
     pub(crate) troubled: Troubled,
+    pub(crate) work: Work,
+    pub(crate) no_room: NoRoom,
     stop: watch::Sender<bool>,
     sequencer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -169,6 +175,7 @@ impl Road {
         let keeper =
             Keeper::new(Arc::clone(&store), Arc::clone(&node_key), Arc::clone(&origin), head.incarnation);
         let keeper = Arc::new(keeper);
+        let usage = Arc::new(open_usage(store.as_ref(), head.size, clock.as_ref()).await?);
         let log =
             LogReader::new(Arc::clone(&store), SHARD, tree.shared_pending(), root_tree.shared_pending());
         let kept = store.load_log_time().await?;
@@ -190,6 +197,7 @@ impl Road {
             root_tree,
             fence,
             publish: Box::new(Forget(Arc::clone(&state))),
+            usage: Arc::clone(&usage),
             node_key,
             keeper: Arc::clone(&keeper),
             origin,
@@ -197,6 +205,10 @@ impl Road {
         };
         let (queue, thread) = sequencer::start(parts, options.insecure_fence_off).map_err(|error| {
             ServiceError::new(ErrorKind::Unavailable, "no thread for the log").caused_by(error)
+        })?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let work = Work::start(cores).map_err(|error| {
+            ServiceError::new(ErrorKind::Unavailable, "no threads for long work").caused_by(error)
         })?;
         let (stop, _) = watch::channel(false);
         let road = Self(Arc::new(Inner {
@@ -208,9 +220,12 @@ impl Road {
             cutting: tokio::sync::Mutex::new(()),
             clock,
             log,
+            usage,
             facts,
             on_signed: options.on_signed,
             troubled: Troubled::default(),
+            work,
+            no_room: NoRoom::default(),
             stop,
             sequencer: Mutex::new(Some(thread)),
         }));
@@ -231,6 +246,8 @@ impl Road {
             road.sign_root_head(root_head.size, root_head.root).await?;
         }
         tokio::spawn(cutter::keep_cutting(road.clone(), options.cut_every));
+        tokio::spawn(room::keep_looking(road.clone()));
+        tokio::spawn(job::count_uses(road.clone()));
         tokio::spawn(newest::keep_on(road.clone()));
         if !options.jobs_every.is_zero() {
             tokio::spawn(job::keep_doing(road.clone(), options.jobs_every));
@@ -342,6 +359,12 @@ impl Inner {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.queue.len()
+    }
+
+    /// How expensive work stands, by class.
+    #[must_use]
+    pub fn work_figures(&self) -> [WorkFigures; 5] {
+        self.work.figures()
     }
 
     /// The fence epoch in force.
@@ -459,6 +482,16 @@ async fn tags_key(store: &dyn Store, provider: &dyn Provider) -> Result<HmacSha2
         }
     };
     Ok(HmacSha256::new(&secret))
+}
+
+/// What is kept of uses, to go on with.
+async fn open_usage(store: &dyn Store, size: u64, clock: &dyn Clock) -> Result<Usage, ServiceError> {
+    let counted_to = store.usage_counted_to(SHARD).await?;
+    if counted_to > size {
+        let message = "uses are counted beyond the end of the log".to_owned();
+        return Err(StoreError::Corrupt(message).into());
+    }
+    Ok(Usage::new(counted_to, size, clock.now()))
 }
 
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> ServiceError {

@@ -9,19 +9,24 @@ use claviger_core::grant::Grant;
 use claviger_core::key::{KeyRecord, KeyRing, KeyVersion};
 use claviger_core::lineage::{Lineage, Verdict, Wanted};
 use claviger_core::permit::Permit;
+use claviger_core::port::provider::{Generated, MaterialRequest};
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::port::{Handle, Provider, Store};
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::target::Target;
-use claviger_core::{Action, KeyId, PrincipalId, Timestamp};
-use claviger_crypto::digest;
+use claviger_core::{Action, KeyId, PrincipalId, Spec, Timestamp};
 use claviger_crypto::envelope::Context;
+use claviger_crypto::random::ModuleRandom;
+use claviger_crypto::{Material, digest, generate};
 
 use crate::error::{ErrorKind, ServiceError};
 use crate::log::LogReader;
+use crate::log::usage::Usage;
+use crate::pipeline::room::NoRoom;
 use crate::pipeline::submission::Note;
 use crate::reference::KeyRef;
 use crate::state::{LiveKey, Rights, State};
+use crate::work::{At, Class, Held, Places, Work};
 
 /// The view of one call.
 #[derive(Debug)]
@@ -34,9 +39,13 @@ pub struct View<'a> {
     pub(crate) live: Option<&'a LiveKey>,
     pub(crate) idempotency_key: Option<&'a str>,
     pub(crate) log: &'a LogReader,
+    pub(crate) usage: &'a Usage,
     pub(crate) system: &'a crate::road::SystemFacts,
     /// What the rights depend on that were asked for on the way.
     pub(crate) further: Mutex<Option<Arc<Chain>>>,
+    pub(crate) no_room: &'a NoRoom,
+    pub(crate) work: &'a Work,
+    pub(crate) places: &'a Places,
 }
 
 impl<'a> View<'a> {
@@ -48,6 +57,68 @@ impl<'a> View<'a> {
     /// The provider, to work with.
     pub(crate) fn provider(&self) -> &'a dyn Provider {
         self.state.provider.as_ref()
+    }
+
+    /// Waits until the caller may do work of that class. Its place is kept until the entry of the call is durable.
+    ///
+    /// # Errors
+    /// Overloaded when the caller's principal has too much of it waiting.
+    pub(crate) async fn enter(&self, class: Class) -> Result<Held, ServiceError> {
+        if let Some(held) = self.places.find(class) {
+            return Ok(held);
+        }
+        let held = self.work.enter(class, self.caller.principal().id).await?;
+        self.places.keep(class, held.clone());
+        Ok(held)
+    }
+
+    /// Waits for the caller's turn, and does work of that class on a thread that may wait.
+    ///
+    /// # Errors
+    /// Overloaded, and what the job fails with.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        class: Class,
+        job: impl FnOnce(&At) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let held = self.enter(class).await?;
+        self.work.run(class, &held, job).await
+    }
+
+    /// Makes material of that spec with the module's own generator, once it is the caller's turn.
+    ///
+    /// # Errors
+    /// Overloaded, and what the module fails with.
+    pub(crate) async fn make_material(&self, spec: Spec) -> Result<Material, ServiceError> {
+        match Class::of_making(spec) {
+            Class::Generation => {
+                self.work(Class::Generation, move |_| Ok(generate(spec, &mut ModuleRandom)?)).await
+            }
+            quick => {
+                self.enter(quick).await?;
+                Ok(generate(spec, &mut ModuleRandom)?)
+            }
+        }
+    }
+
+    /// Has the provider make material, once it is the caller's turn.
+    ///
+    /// # Errors
+    /// Overloaded, and what the provider fails with.
+    pub(crate) async fn generate(&self, request: MaterialRequest<'_>) -> Result<Generated, ServiceError> {
+        let class = Class::of_making(request.spec);
+        if class != Class::Generation {
+            self.enter(class).await?;
+            return Ok(self.provider().generate(request).await?);
+        }
+        let (provider, ring) = (Arc::clone(&self.state.provider), request.ring.clone());
+        let MaterialRequest { version, spec, purpose, protection, .. } = request;
+        // The whole of it is a job: a caller that leaves does not leave an unbounded rest behind.
+        self.work(class, move |at| {
+            let request = MaterialRequest { ring: &ring, version, spec, purpose, protection };
+            Ok(at.runtime().block_on(provider.generate(request))?)
+        })
+        .await
     }
 
     /// The key that the call is about.

@@ -11,4 +11,4 @@ mod failpoint;
 pub mod sqlite;
 
 pub use failpoint::failpoint;
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use sqlite::{SpaceOptions, SqliteOptions, SqliteStore};

@@ -501,7 +501,7 @@ pub(crate) async fn last_usage(session: &Session<'_>, input: OfKey) -> Answered 
     let record = session.perform(&wanted, DescribeKey { key: wanted.clone() }).await?.output;
     let done = session.perform(&wanted, ReadLastUse { key: wanted.clone() }).await?;
     let created_at = record.key.created_at;
-    // Nothing used the key before it was there.
+    // While what an earlier process left is still being counted, all is known from the start of this one on.
     let since = done.output.since.map_or(created_at, |since| since.max(created_at));
     let mut answer = json!({
         "KeyId": session.realm().key_arn(record.key.id),

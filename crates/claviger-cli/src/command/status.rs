@@ -38,6 +38,15 @@ fn table(status: &SystemStatus) -> String {
             "root log",
             format!("{} cuts, {} of them signed", status.root_log_size, status.signed_root_log_size),
         ),
+        (
+            "disk",
+            status.space.free_bytes.map_or_else(
+                || "free space not known".to_owned(),
+                |free| {
+                    format!("{} MiB free, {} MiB kept free", free >> 20, status.space.min_free_bytes >> 20)
+                },
+            ),
+        ),
     ]);
     for insecure in &status.insecure {
         text.push_str(&format!("INSECURE: {insecure}\n"));
@@ -58,6 +67,18 @@ fn table(status: &SystemStatus) -> String {
         let blocked = status.blocked_destructions;
         text.push_str(&format!("BLOCKED: {blocked} scheduled destructions; `key show` says why\n"));
     }
+    let space = &status.space;
+    if space.room != "plenty" {
+        let refused = space.refused;
+        text.push_str(&format!(
+            "DISK NEARLY FULL: only calls that restrict are recorded ({refused} others were refused); free some space\n"
+        ));
+    }
+    if space.reserve_bytes > 0 && !space.reserve_held {
+        text.push_str(
+            "RESERVE IN USE: what was set aside for a full disk is made again once there is room\n",
+        );
+    }
     if status.relaxed_rings > 0 {
         let rings = status.relaxed_rings;
         text.push_str(&format!("RELAXED: separation of duties in {rings} rings; `ring list` names them\n"));
@@ -73,7 +94,7 @@ fn table(status: &SystemStatus) -> String {
 #[cfg(test)]
 mod tests {
     use claviger_client::types::Instant;
-    use claviger_client::types::system::{LogClock, Module};
+    use claviger_client::types::system::{LogClock, Module, Space};
 
     use super::*;
 
@@ -100,6 +121,14 @@ mod tests {
             blocked_destructions: 1,
             clock: LogClock { log_time: at, ahead_seconds: 7200, held_at: Some(at) },
             unacknowledged_recoveries: vec!["officer-3".into()],
+            space: Space {
+                room: "reserve".into(),
+                free_bytes: Some(5 << 20),
+                min_free_bytes: 256 << 20,
+                reserve_bytes: 64 << 20,
+                reserve_held: false,
+                refused: 7,
+            },
             module,
             insecure: vec!["insecure_software_root".into()],
             provider: None,
@@ -111,6 +140,9 @@ mod tests {
                 && text.contains("CLOCK: nothing is destroyed")
                 && text.contains("BLOCKED: 1 ")
                 && text.contains("RECOVERED: security officer `officer-3`")
+                && text.contains("DISK NEARLY FULL: ")
+                && text.contains("(7 others were refused)")
+                && text.contains("RESERVE IN USE: ")
                 && text.contains("DOES NOT ANSWER"),
             "{text}"
         );

@@ -48,6 +48,8 @@ pub struct SystemStatus {
     pub clock: LogClock,
     /// Names of security officers that `claviger recover` made, and that nobody else has acknowledged.
     pub unacknowledged_recoveries: Vec<String>,
+    /// Room on the disk of the store.
+    pub space: Space,
     /// The cryptographic module.
     pub module: Module,
     /// Names of weakenings in force, each beginning with `insecure_`.
@@ -77,6 +79,25 @@ pub struct ConfirmClock {
     pub time: Instant,
     /// Why the clock moved, and how you know that it is right; for the trace of the deployment, the log holds no free text.
     pub reason: String,
+}
+
+/// Room on the disk of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Space {
+    /// `plenty`: every call is taken. `low`: only calls that restrict are. `reserve`: those of people are, out of what was set
+    /// aside for them.
+    pub room: String,
+    /// Free bytes; `null` when the disk does not say.
+    #[schema(required)]
+    pub free_bytes: Option<u64>,
+    /// Free bytes below which ordinary calls are refused.
+    pub min_free_bytes: u64,
+    /// Bytes that are to be set aside for calls that restrict.
+    pub reserve_bytes: u64,
+    /// Whether they are set aside now.
+    pub reserve_held: bool,
+    /// Calls that were refused, without an entry, for want of room since the start.
+    pub refused: u64,
 }
 
 /// The cryptographic module, as it says of itself.

@@ -267,7 +267,7 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     async fn create_ring_kek(&self, ring: KeyRingId) -> Result<Vec<u8>, ProviderError>;
 
     /// Makes material, wrapped by the ring's KEK (`software`) or by a key of the token (`hsm`), and bound to ring, key,
-    /// version and spec.
+    /// version and spec. An RSA key keeps the thread for up to seconds: call it where that harms nobody.
     async fn generate(&self, request: MaterialRequest<'_>) -> Result<Generated, ProviderError>;
 
     /// Can material of such keys be brought in?

@@ -261,6 +261,56 @@ pub struct Batch<'a> {
     pub tiles: &'a [Tile],
 }
 
+/// What is kept of the uses of a key version: derived from the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionUsage {
+    /// The version.
+    pub version: KeyVersionId,
+    /// Every entry of the log before this index is considered.
+    pub counted_to: u64,
+    /// Index of the entry that records the last use that came to its end.
+    pub last_index: u64,
+    /// When that was.
+    pub last_at: Timestamp,
+    /// Operation code of that use.
+    pub last_operation: u16,
+}
+
+/// What is kept of uses, to be written with a cut.
+#[derive(Debug, Clone, Copy)]
+pub struct UsageRows<'a> {
+    /// The versions whose row changes.
+    pub rows: &'a [VersionUsage],
+    /// With these rows, the table considers every entry of the log before this index.
+    pub counted_to: u64,
+}
+
+/// How much room there is on the store's device, and so for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Room {
+    /// For every call.
+    Plenty = 0,
+    /// For calls that restrict.
+    Low = 1,
+    /// What was set aside is in use: for calls of people and of the system that restrict.
+    Reserve = 2,
+}
+
+/// The room on the store's device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpaceState {
+    /// For whom there is room.
+    pub room: Room,
+    /// Free bytes, where the device says.
+    pub free: Option<u64>,
+    /// Free bytes below which ordinary calls are refused.
+    pub min_free: u64,
+    /// Bytes that are to be set aside.
+    pub reserve: u64,
+    /// Are they set aside now?
+    pub reserve_held: bool,
+}
+
 /// What became of a set of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
@@ -293,7 +343,7 @@ pub trait Journal: Send {
     /// Forgets what was applied.
     fn roll_back(&mut self);
 
-    /// Appends a cut to the root log by compare-and-swap on its size, durably.
+    /// Appends a cut to the root log by compare-and-swap on its size, durably, together with what is kept of uses.
     ///
     /// # Errors
     /// [`CommitError::Superseded`] when another one did.
@@ -303,7 +353,11 @@ pub trait Journal: Send {
         new_root: [u8; 32],
         entry: &[u8],
         tiles: &[Tile],
+        usage: UsageRows<'_>,
     ) -> Result<(), CommitError>;
+
+    /// How much room there is on the device.
+    fn room(&self) -> Room;
 
     /// Remembers the signed note of a root-log size.
     ///
@@ -451,6 +505,18 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// What is remembered of the log's time.
     async fn load_log_time(&self) -> Result<TimeRecord, StoreError>;
+
+    /// What is kept of the uses of a key's versions.
+    async fn list_usage(&self, key: KeyId) -> Result<Vec<VersionUsage>, StoreError>;
+    /// Up to which index of a shard's log uses are kept.
+    async fn usage_counted_to(&self, shard: u32) -> Result<u64, StoreError>;
+
+    /// How much room there is on the device, as of the last look.
+    fn room(&self) -> Room;
+    /// The room on the device now.
+    async fn space(&self) -> Result<SpaceState, StoreError>;
+    /// Looks at the device, and sets aside again what was in use, once there is room.
+    async fn tend_space(&self) -> Result<SpaceState, StoreError>;
 
     /// All shard heads, in one snapshot.
     async fn list_heads(&self) -> Result<Vec<ShardHead>, StoreError>;

@@ -219,9 +219,8 @@ impl Pkcs11Provider {
             let generator = if spec.is_asymmetric() { Generator::TokenSeed } else { Generator::Token };
             (material, generator)
         } else {
-            let made = tokio::task::spawn_blocking(move || generate(spec, &mut ModuleRandom)).await;
-            let failed = ProviderError::Unavailable("the cryptographic module failed");
-            (made.map_err(|_| failed.clone())?.map_err(|_| failed)?, Generator::ModuleDrbg)
+            let failed = |_| ProviderError::Unavailable("the cryptographic module failed");
+            (generate(spec, &mut ModuleRandom).map_err(failed)?, Generator::ModuleDrbg)
         };
         Ok(Generated {
             wrap: ring_kek::wrap(&kek, &place, &material.secret)?,

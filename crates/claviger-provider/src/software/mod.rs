@@ -168,10 +168,7 @@ impl Provider for SoftwareProvider {
         }
         let kek = self.ring_kek(request.ring)?;
         let spec = request.spec;
-        let material = tokio::task::spawn_blocking(move || generate(spec, &mut ModuleRandom))
-            .await
-            .map_err(module_failed)?
-            .map_err(module_failed)?;
+        let material = generate(spec, &mut ModuleRandom).map_err(module_failed)?;
         let place = Place { ring: request.ring.id, version: request.version, spec, purpose: request.purpose };
         Ok(Generated {
             wrap: ring_kek::wrap(&kek, &place, &material.secret)?,

@@ -1,10 +1,11 @@
 //! The audit log and the system.
 
 use claviger_client::types::audit as wire;
-use claviger_client::types::system::{LogClock, Module, ProviderHealth, SystemStatus as WireStatus};
+use claviger_client::types::system::{LogClock, Module, ProviderHealth, Space, SystemStatus as WireStatus};
 use claviger_client::types::{Base64Bytes, Text};
 use claviger_core::KeyVersionId;
 use claviger_core::key::State;
+use claviger_core::port::store::Room;
 use claviger_crypto::provenance;
 use claviger_service::log::{EntryFilter, EntryPage, EntryProof};
 use claviger_service::operation::{Checkpoints, ClockStatus, SystemStatus};
@@ -80,6 +81,23 @@ pub fn clock_to_wire(clock: &ClockStatus) -> LogClock {
     }
 }
 
+fn space_to_wire(status: &SystemStatus) -> Space {
+    let space = &status.space;
+    Space {
+        room: match space.room {
+            Room::Plenty => "plenty",
+            Room::Low => "low",
+            Room::Reserve => "reserve",
+        }
+        .to_owned(),
+        free_bytes: space.free,
+        min_free_bytes: space.min_free,
+        reserve_bytes: space.reserve,
+        reserve_held: space.reserve_held,
+        refused: status.refused_for_space,
+    }
+}
+
 /// How the system is, as callers see it.
 #[must_use]
 pub fn status_to_wire(status: SystemStatus) -> WireStatus {
@@ -99,6 +117,7 @@ pub fn status_to_wire(status: SystemStatus) -> WireStatus {
             .iter()
             .map(|officer| officer.name.to_string())
             .collect(),
+        space: space_to_wire(&status),
         insecure: status.module.insecure.iter().map(|name| (*name).to_owned()).collect(),
         module: Module {
             kind: status.module.kind.to_owned(),

@@ -22,6 +22,7 @@ pub(super) struct File {
     pub(super) listen: Listen,
     pub(super) tls: Tls,
     pub(super) root: Root,
+    pub(super) store: Store,
     pub(super) limits: Limits,
     pub(super) log: Log,
     pub(super) audit: Audit,
@@ -57,6 +58,13 @@ pub(super) struct Root {
     pub(super) pin_env: Option<String>,
     pub(super) passphrase_file: Option<PathBuf>,
     pub(super) key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) min_free_mib: Option<u64>,
+    pub(super) reserve_mib: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

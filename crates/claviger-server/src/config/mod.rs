@@ -7,6 +7,7 @@ mod error;
 mod file;
 mod limits;
 mod root;
+mod store;
 mod template;
 mod xks;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use claviger_aws::{NotARealm, Realm};
 use claviger_provider::FewAttempts;
+use claviger_store::SpaceOptions;
 
 pub use error::ConfigError;
 pub use limits::Limits;
@@ -39,6 +41,8 @@ pub struct Config {
     /// Whether the token is shown the PIN although it reports that few attempts are left: an option of the command, never
     /// of the file, so that it is not left there.
     pub few_attempts: FewAttempts,
+    /// What is kept free on the device of the store.
+    pub space: SpaceOptions,
     /// What a listener bears.
     pub limits: Limits,
     /// What is traced, and how.
@@ -142,6 +146,7 @@ impl Config {
             },
             root: Root::from_file(&file.root, &base, &origin)?,
             few_attempts: FewAttempts::Keep,
+            space: store::from_file(&file.store, &origin)?,
             limits: Limits::from_file(&file.limits, &origin)?,
             log: Log::from_file(&file.log, &origin)?,
             audit: Audit::from_file(&file.audit, &origin)?,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::store::{MIN_FREE_MIB, RESERVE_MIB};
 use super::{Limits, Listen, PinSource, Root, SoftwareSeal, TokenSelector};
 
 /// What differs from one written configuration to the next.
@@ -61,6 +62,13 @@ client_ca = "pki/ca.crt"
 [root]
 # The key that everything else hangs on. Back it up by the means of the token, or keep its file apart from the data.
 {root}
+[store]
+# When less is free on the device of `data_dir`, only calls that restrict are recorded: suspend, revoke, withdraw,
+# compromise, destroy. All others are refused until there is room.
+# min_free_mib = {MIN_FREE_MIB}
+# The file `reserve` in `data_dir`, which is given free for those calls when no room is left: 0 for none, or 64 and more.
+# reserve_mib = {RESERVE_MIB}
+
 [limits]
 # For each listener. More is answered with 413, 431 or 503, or the connection is closed.
 # Connections and concurrency are those of callers who proved themselves; principals share them evenly when all are taken.

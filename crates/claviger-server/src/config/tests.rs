@@ -33,6 +33,21 @@ fn least_configuration_gets_the_documented_defaults() {
 }
 
 #[test]
+fn room_is_kept_free_and_a_reserve_is_not_small() {
+    let space = |text: &str| load(&format!("{GOOD}{text}")).map(|config| config.space);
+    let usual = space("").unwrap();
+    assert_eq!((usual.min_free, usual.reserve), (256 << 20, 64 << 20));
+    let written = space("[store]\nmin_free_mib = 0\nreserve_mib = 100\n").unwrap();
+    assert_eq!((written.min_free, written.reserve), (0, 100 << 20));
+    assert_eq!(space("[store]\nreserve_mib = 0\n").unwrap().reserve, 0);
+    assert_eq!(
+        refusal(&format!("{GOOD}[store]\nreserve_mib = 63\n")),
+        "/srv/claviger/claviger.toml: `store.reserve_mib` is 63; 0 is possible, or from 64 to 1048576"
+    );
+    assert!(space("[store]\nmin_free_mib = 1048577\n").is_err());
+}
+
+#[test]
 fn relative_paths_are_meant_from_the_folder_of_the_file() {
     let config = load(GOOD).unwrap();
     assert_eq!(config.data_dir, Path::new("/srv/claviger/data"));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use claviger_core::Timestamp;
 use claviger_core::port::Clock as _;
+use claviger_store::SpaceOptions;
 use rustix::process::{Resource, getrlimit};
 
 use super::Finding;
@@ -82,7 +83,13 @@ pub(super) fn memory() -> Finding {
     Finding::warning("memory", "memory cannot be locked", Hardening::MEMORY_ADVICE)
 }
 
-pub(super) fn disk(data_dir: &Path) -> Finding {
+pub(super) fn disk(data_dir: &Path, wanted: SpaceOptions) -> Vec<Finding> {
+    let mut findings = vec![free_space(data_dir, wanted)];
+    findings.extend(reserve(data_dir, wanted));
+    findings
+}
+
+fn free_space(data_dir: &Path, wanted: SpaceOptions) -> Finding {
     let Ok(space) = rustix::fs::statvfs(data_dir) else {
         return Finding::warning(
             "disk",
@@ -92,12 +99,38 @@ pub(super) fn disk(data_dir: &Path) -> Finding {
     };
     let free = space.f_bavail.saturating_mul(space.f_frsize) / MIB;
     let message = format!("{free} MiB are free at `{}`", data_dir.display());
-    let advice = "free some space; when none is left, nothing can be recorded, and so nothing is done";
-    match free {
-        0..100 => Finding::wrong("disk", message, advice),
-        100..1024 => Finding::warning("disk", message, advice),
-        _ => Finding::ok("disk", message),
+    let least = wanted.min_free / MIB;
+    let advice = "free some space; what cannot be recorded is not done";
+    if free < least.max(100) {
+        let message = format!("{message}, and below {least} MiB only calls that restrict are recorded");
+        return Finding::wrong("disk", message, advice);
     }
+    if free < least.saturating_mul(2).max(1024) {
+        Finding::warning("disk", message, advice)
+    } else {
+        Finding::ok("disk", message)
+    }
+}
+
+/// The server makes the reserve when it starts; that it is gone later means that the device was full.
+fn reserve(data_dir: &Path, wanted: SpaceOptions) -> Option<Finding> {
+    if wanted.reserve == 0 {
+        let message = "no room is set aside for calls that restrict: a full disk stops them too";
+        return Some(Finding::warning("disk", message, "set `store.reserve_mib` to 64 or more"));
+    }
+    let file = std::fs::metadata(data_dir.join("reserve"));
+    let is_there =
+        file.is_ok_and(|file| file.len() == wanted.reserve && file.blocks() * 512 >= wanted.reserve);
+    if is_there || !data_dir.join("store.db").exists() {
+        return None;
+    }
+    let message =
+        format!("the {} MiB that are set aside for calls that restrict are not there", wanted.reserve / MIB);
+    Some(Finding::warning(
+        "disk",
+        message,
+        "free some space: the server makes its file `reserve` again by itself",
+    ))
 }
 
 /// Every connection is a descriptor, proved or not, on three listeners; and some are for the store and the token.

@@ -70,7 +70,7 @@ pub async fn examine(path: &Path, few_attempts: FewAttempts) -> Vec<Finding> {
     findings.extend(state::all(&config).await);
     findings.push(host::clock(&config));
     findings.push(host::memory());
-    findings.push(host::disk(&config.data_dir));
+    findings.extend(host::disk(&config.data_dir, config.space));
     findings.push(host::descriptors(&config.limits));
     findings
 }

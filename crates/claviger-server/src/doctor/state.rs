@@ -9,10 +9,10 @@ use claviger_core::principal::Principal;
 
 use super::{Finding, PIN};
 use crate::config::Config;
-use crate::deployment::{Deployment, LostTail};
+use crate::deployment::Deployment;
 use crate::error::ServerError;
 use crate::observe::RECOVERIES;
-use crate::root::{Making, blocking};
+use crate::root::blocking;
 
 /// Most bytes of an answer that are read.
 const MOST_ANSWER: u64 = 1 << 20;
@@ -53,7 +53,7 @@ struct AtRest {
 
 /// What a start would do first. The root is asked as well, by one attempt.
 async fn open(config: &Config) -> Result<AtRest, ServerError> {
-    let deployment = Deployment::open(config, Making::Never, None, LostTail::Refuse).await?;
+    let deployment = Deployment::look(config).await?;
     Ok(AtRest {
         is_set_up: deployment.is_set_up().await?,
         unacknowledged: deployment.unacknowledged().await?,

@@ -16,6 +16,7 @@
 //!
 //! What is due is found by an index of the store. A run is bounded: what is left over is done by the next.
 
+mod count_uses;
 pub(crate) mod destroy_due_keys;
 mod forget_idempotency;
 mod remove_expired_material;
@@ -28,9 +29,14 @@ use std::time::Duration;
 use claviger_core::principal::{Principal, PrincipalKind};
 use claviger_core::{KeyId, PrincipalId, Timestamp};
 
+pub(crate) use count_uses::count_uses;
+
 use crate::error::{ErrorKind, ServiceError};
 use crate::operation::Operation;
 use crate::road::Road;
+
+/// The house itself, where work is shared between principals.
+pub(crate) const HOUSE: PrincipalId = PrincipalId::from_bytes([0; 16]);
 
 /// Most keys that one job works on in one run.
 const MOST_KEYS: u32 = 1024;

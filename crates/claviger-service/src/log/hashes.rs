@@ -4,20 +4,23 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use claviger_audit::tree::{Hash, HashReader, leaf_hash, node_hash};
-use claviger_core::port::store::LogId;
+use claviger_core::port::store::{LogId, StoredBatch};
 use claviger_core::port::{Store, StoreError};
-use tokio::runtime::Handle;
 
 use super::body;
 use super::tree::{Pending, TILE_WIDTH};
+use crate::work::At;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
-/// How many batches or cuts are read at once.
-const READ_AT_ONCE: u32 = 64;
+/// Batches that are read at once: at first, at most, and about how many bytes they may have together.
+const FIRST_READ: u32 = 2;
+const MOST_READ: u32 = 64;
+const PIECE_BYTES: usize = 256 << 10;
 
 /// Tiles that were read, by level and number.
 type Tiles = HashMap<(u8, u64), Rc<Vec<Hash>>>;
@@ -25,7 +28,7 @@ type Tiles = HashMap<(u8, u64), Rc<Vec<Hash>>>;
 /// The hashes of one log, as of one size.
 pub(crate) struct StoredHashes {
     store: Arc<dyn Store>,
-    runtime: Handle,
+    at: At,
     log: LogId,
     size: u64,
     /// What the appender knows of tiles that are not full, if it is asked and at least of that size.
@@ -38,12 +41,12 @@ impl StoredHashes {
     /// Reads the log as of `size`. Call from a thread that may block.
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        runtime: Handle,
+        at: At,
         log: LogId,
         size: u64,
         pending: Option<Arc<Pending>>,
     ) -> Self {
-        Self { store, runtime, log, size, pending, tiles: RefCell::default(), failure: RefCell::default() }
+        Self { store, at, log, size, pending, tiles: RefCell::default(), failure: RefCell::default() }
     }
 
     /// What went wrong with the store, if a hash was missing for that reason.
@@ -53,7 +56,11 @@ impl StoredHashes {
 
     /// The entries `from..to`.
     pub(crate) fn entries(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>, StoreError> {
-        read_entries(self.store.as_ref(), &self.runtime, self.log, from, to.min(self.size))
+        read_entries(self.source(), from, to.min(self.size))
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source { store: self.store.as_ref(), log: self.log, at: &self.at }
     }
 
     /// All hashes that the tile has at this size; empty when it has none.
@@ -75,7 +82,8 @@ impl StoredHashes {
             return Ok(self.entries(first, first + count)?.iter().map(|entry| leaf_hash(entry)).collect());
         }
         if count == WIDTH {
-            let bytes = self.runtime.block_on(self.store.find_tile(self.log, level, index))?;
+            self.at.check()?;
+            let bytes = self.at.runtime().block_on(self.store.find_tile(self.log, level, index))?;
             return bytes
                 .map(|bytes| bytes.as_chunks::<32>().0.to_vec())
                 .filter(|hashes| hashes.len() == TILE_WIDTH)
@@ -120,42 +128,84 @@ fn fold(hashes: &[Hash]) -> Hash {
     }
 }
 
-/// Reads entries `from..to` of a log.
-pub(crate) fn read_entries(
-    store: &dyn Store,
-    runtime: &Handle,
-    log: LogId,
-    from: u64,
-    to: u64,
-) -> Result<Vec<Vec<u8>>, StoreError> {
-    let mut entries = Vec::new();
-    let mut next = from;
-    while next < to {
-        let read = match log {
+/// A log, as a job reads it.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) log: LogId,
+    pub(crate) at: &'a At,
+}
+
+impl Source<'_> {
+    /// Shows entries `from..to` one after the other, until `see` breaks off. A piece of the log is in memory at a time.
+    pub(crate) fn walk<E: From<StoreError>>(
+        self,
+        from: u64,
+        to: u64,
+        mut see: impl FnMut(u64, Vec<u8>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let (mut next, mut at_once) = (from, FIRST_READ);
+        while next < to {
+            self.at.check()?;
+            let piece = self.read(next, to, at_once)?;
+            if piece.entries.is_empty() {
+                return Err(StoreError::Corrupt(format!("entry {next} of the log is missing")).into());
+            }
+            at_once = piece.next_read(at_once);
+            for entry in piece.entries {
+                if next == to || see(next, entry)?.is_break() {
+                    return Ok(());
+                }
+                next += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(self, next: u64, to: u64, at_once: u32) -> Result<Piece, StoreError> {
+        let runtime = self.at.runtime();
+        match self.log {
             LogId::Root => {
                 let limit = u32::try_from(to - next).unwrap_or(u32::MAX).min(1024);
-                runtime.block_on(store.list_cuts(next, limit))?
+                let entries = runtime.block_on(self.store.list_cuts(next, limit))?;
+                Ok(Piece { entries, packed: 0 })
             }
-            LogId::Shard(shard) => read_batches(store, runtime, shard, next)?,
-        };
-        if read.is_empty() {
-            return Err(StoreError::Corrupt(format!("entry {next} of the log is missing")));
+            LogId::Shard(shard) => {
+                let batches = runtime.block_on(self.store.list_batches(shard, next, at_once))?;
+                let packed = batches.iter().map(|batch| batch.body.len()).sum();
+                Ok(Piece { entries: unpack_from(batches, next)?, packed })
+            }
         }
-        next += read.len() as u64;
-        entries.extend(read);
     }
-    entries.truncate(usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX));
+}
+
+/// Entries that were read at once.
+struct Piece {
+    entries: Vec<Vec<u8>>,
+    /// Size of their batches as they are stored.
+    packed: usize,
+}
+
+impl Piece {
+    /// How many batches to read next, so that a piece stays small: batches are of one entry or of thousands.
+    fn next_read(&self, at_once: u32) -> u32 {
+        let each = (self.packed / usize::try_from(at_once).unwrap_or(1).max(1)).max(1);
+        u32::try_from(PIECE_BYTES / each).unwrap_or(MOST_READ).clamp(1, MOST_READ)
+    }
+}
+
+/// Reads entries `from..to` of a log.
+pub(crate) fn read_entries(source: Source<'_>, from: u64, to: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut entries = Vec::new();
+    source.walk(from, to, |_, entry| {
+        entries.push(entry);
+        Ok::<_, StoreError>(ControlFlow::Continue(()))
+    })?;
     Ok(entries)
 }
 
-/// Entries from `index` on, as far as a few batches reach.
-fn read_batches(
-    store: &dyn Store,
-    runtime: &Handle,
-    shard: u32,
-    index: u64,
-) -> Result<Vec<Vec<u8>>, StoreError> {
-    let batches = runtime.block_on(store.list_batches(shard, index, READ_AT_ONCE))?;
+/// The entries of these batches from `index` on.
+fn unpack_from(batches: Vec<StoredBatch>, index: u64) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut entries = Vec::new();
     for batch in batches {
         let unpacked = body::unpack(&batch.body)?;

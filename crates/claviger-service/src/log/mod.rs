@@ -1,4 +1,4 @@
-//! The log of this deployment: its trees, its cuts, and how it is read.
+//! The log of this deployment: its trees, its cuts, how it is read, and what is kept of the uses that it tells of.
 
 pub(crate) mod body;
 pub(crate) mod cutter;
@@ -8,5 +8,7 @@ pub(crate) mod opening;
 pub(crate) mod reader;
 pub(crate) mod time;
 pub(crate) mod tree;
+pub(crate) mod usage;
 
-pub use reader::{EntryFilter, EntryPage, EntryProof, LastUse, LogReader, Used};
+pub use reader::{EntryFilter, EntryPage, EntryProof, LogReader};
+pub use usage::{LastUse, Used};

@@ -1,22 +1,26 @@
 //! Reads the log: pages of entries, tiles and bundles by their C2SP paths, and proofs.
 //!
-//! All of it is derived from what the store keeps; what cannot be derived is reported, never guessed.
+//! All of it is derived from what the store keeps; what cannot be derived is reported, never guessed. What takes its time
+//! runs on a thread that may wait, and stops when nobody waits for it any more.
 
+use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, RwLock};
 
 use claviger_audit::checkpoint::Checkpoint;
 use claviger_audit::cut::Cut;
 use claviger_audit::entry::Entry;
-use claviger_audit::op::{Op, Outcome};
+use claviger_audit::op::Outcome;
 use claviger_audit::tree::{Hash, inclusion};
-use claviger_core::port::store::LogId;
+use claviger_core::port::store::{LogId, RootHead};
 use claviger_core::port::{Store, StoreError};
-use claviger_core::{Action, KeyId, Timestamp};
-use tokio::runtime::Handle;
+use claviger_core::{Action, KeyId, KeyVersionId, Timestamp};
 
-use super::hashes::{StoredHashes, read_entries};
+use super::hashes::{Source, StoredHashes, read_entries};
 use super::tree::Pending;
+use super::usage::Used;
 use crate::error::{ErrorKind, ServiceError};
+use crate::work::At;
 
 /// How many entries a page looks at before it answers, even with few hits.
 const LOOKED_AT: u64 = 65_536;
@@ -84,26 +88,6 @@ pub struct EntryProof {
     pub root_note: String,
 }
 
-/// When a key was last used, as far as the log was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LastUse {
-    /// The last use that came to its end, if one was found.
-    pub used: Option<Used>,
-    /// Instant of the oldest entry that was looked at: there was no later use than the one that was found, from then on.
-    pub since: Option<Timestamp>,
-}
-
-/// A use of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Used {
-    /// What was done.
-    pub op: Op,
-    /// When.
-    pub at: Timestamp,
-    /// Index of its entry.
-    pub index: u64,
-}
-
 /// The log, to read.
 #[derive(Clone, Debug)]
 pub struct LogReader {
@@ -133,153 +117,128 @@ impl LogReader {
         Ok((size, self.store.root_head().await?.size))
     }
 
-    /// Entries from `from` on that the filter takes, at most `limit`.
+    /// Entries from `from` on that the filter takes, at most `limit`, of a log of `size` entries.
     ///
     /// # Errors
     /// [`ServiceError`].
-    pub async fn entries(
+    pub(crate) fn entries(
         &self,
+        at: &At,
+        size: u64,
         from: u64,
         limit: u32,
-        filter: EntryFilter,
+        filter: &EntryFilter,
     ) -> Result<EntryPage, ServiceError> {
-        let (size, _) = self.sizes().await?;
-        let (store, shard) = (Arc::clone(&self.store), self.shard);
-        blocking(move |runtime| {
-            let mut page = EntryPage { entries: Vec::new(), next: None, size };
-            let end = size.min(from.saturating_add(LOOKED_AT));
-            let mut at = from;
-            while at < end {
-                let upto = end.min(at + 1024);
-                for (index, bytes) in
-                    (at..).zip(read_entries(store.as_ref(), runtime, LogId::Shard(shard), at, upto)?)
-                {
-                    let entry = Entry::decode(&bytes).map_err(|_| damaged(index))?;
-                    if !filter.takes(&entry) {
-                        continue;
-                    }
-                    if page.entries.len() as u64 == u64::from(limit) {
-                        page.next = Some(index);
-                        return Ok(page);
-                    }
-                    page.entries.push((index, bytes));
-                }
-                at = upto;
+        let mut page = EntryPage { entries: Vec::new(), next: None, size };
+        let end = size.min(from.saturating_add(LOOKED_AT));
+        self.source(at, false).walk(from, end, |index, bytes| {
+            let entry = Entry::decode(&bytes).map_err(|_| damaged(index))?;
+            if !filter.takes(&entry) {
+                return Ok(ControlFlow::Continue(()));
             }
+            if page.entries.len() as u64 == u64::from(limit) {
+                page.next = Some(index);
+                return Ok::<_, ServiceError>(ControlFlow::Break(()));
+            }
+            page.entries.push((index, bytes));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if page.next.is_none() {
             page.next = (end < size).then_some(end);
-            Ok(page)
-        })
-        .await
+        }
+        Ok(page)
     }
 
-    /// The newest entry that tells a use of that key as done, among the newest `most` entries.
+    /// The last use of each key version that the entries `from..to` tell of.
     ///
     /// # Errors
     /// [`ServiceError`].
-    pub async fn last_use(&self, key: KeyId, most: u64) -> Result<LastUse, ServiceError> {
-        let (size, _) = self.sizes().await?;
-        let (store, log) = (Arc::clone(&self.store), LogId::Shard(self.shard));
-        blocking(move |runtime| {
-            let (end, mut upto) = (size.saturating_sub(most), size);
-            let mut last = LastUse { used: None, since: None };
-            while upto > end && last.used.is_none() {
-                let from = upto.saturating_sub(1024).max(end);
-                let entries = read_entries(store.as_ref(), runtime, log, from, upto)?;
-                for (index, bytes) in (from..upto).rev().zip(entries.into_iter().rev()) {
-                    let entry = Entry::decode(&bytes).map_err(|_| damaged(index))?;
-                    let at = Timestamp::from_micros(entry.t);
-                    last.since = Some(at);
-                    let is_use = entry.op.uses_material() && entry.out == Outcome::Ok;
-                    if is_use && entry.key == Some(*key.as_bytes()) {
-                        last.used = Some(Used { op: entry.op, at, index });
-                        break;
-                    }
-                }
-                upto = from;
+    pub(crate) fn uses(
+        &self,
+        at: &At,
+        from: u64,
+        to: u64,
+    ) -> Result<HashMap<KeyVersionId, Used>, ServiceError> {
+        let mut uses = HashMap::new();
+        self.source(at, false).walk(from, to, |index, bytes| {
+            let entry = Entry::decode(&bytes).map_err(|_| damaged(index))?;
+            if let (true, Outcome::Ok, Some(key)) = (entry.op.uses_material(), entry.out, entry.key) {
+                let version = KeyVersionId { key: KeyId::from_bytes(key), number: entry.kv.unwrap_or(0) };
+                let at = Timestamp::from_micros(entry.t);
+                uses.insert(version, Used { op: entry.op, at, index });
             }
-            Ok(last)
-        })
-        .await
+            Ok::<_, ServiceError>(ControlFlow::Continue(()))
+        })?;
+        Ok(uses)
     }
 
-    /// Proves that the entry at `index` is in the log that the newest signed checkpoint covers.
+    /// Proves that the entry at `index` is in the log that the newest signed checkpoint covers: `root_head`'s.
     ///
     /// # Errors
     /// Not found beyond that checkpoint: the next one is at most a second away.
-    pub async fn prove(&self, index: u64) -> Result<EntryProof, ServiceError> {
-        let root_head = self.store.root_head().await?;
-        let reader = self.clone();
-        blocking(move |runtime| {
-            let uncovered = || {
-                ServiceError::new(
-                    ErrorKind::NotFound,
-                    "no signed checkpoint covers that entry yet; try again in a second",
-                )
-            };
-            if root_head.signed_size == 0 {
-                return Err(uncovered());
-            }
-            let cut_index = root_head.signed_size - 1;
-            let root = reader.root_hashes(runtime, root_head.signed_size);
-            let cut = root.entries(cut_index, cut_index + 1)?.pop().ok_or_else(uncovered)?;
-            let decoded = Cut::decode(&cut).map_err(|_| damaged(cut_index))?;
-            let head = decoded.shard(reader.shard).ok_or_else(uncovered)?;
-            if index >= head.size {
-                return Err(uncovered());
-            }
-            let shard = reader.shard_hashes(runtime, head.size);
-            let entry = shard.entries(index, index + 1)?.pop().ok_or_else(uncovered)?;
-            Ok(EntryProof {
-                entry,
-                index,
-                shard_size: head.size,
-                shard_path: path(index, head.size, &shard)?,
-                cut,
-                cut_index,
-                root_path: path(cut_index, root_head.signed_size, &root)?,
-                root_note: root_head.signed_note,
-            })
+    pub(crate) fn prove(&self, at: &At, root_head: RootHead, index: u64) -> Result<EntryProof, ServiceError> {
+        let uncovered = || {
+            ServiceError::new(
+                ErrorKind::NotFound,
+                "no signed checkpoint covers that entry yet; try again in a second",
+            )
+        };
+        if root_head.signed_size == 0 {
+            return Err(uncovered());
+        }
+        let cut_index = root_head.signed_size - 1;
+        let root = self.root_hashes(at, root_head.signed_size);
+        let cut = root.entries(cut_index, cut_index + 1)?.pop().ok_or_else(uncovered)?;
+        let decoded = Cut::decode(&cut).map_err(|_| damaged(cut_index))?;
+        let head = decoded.shard(self.shard).ok_or_else(uncovered)?;
+        if index >= head.size {
+            return Err(uncovered());
+        }
+        let shard = self.shard_hashes(at, head.size);
+        let entry = shard.entries(index, index + 1)?.pop().ok_or_else(uncovered)?;
+        Ok(EntryProof {
+            entry,
+            index,
+            shard_size: head.size,
+            shard_path: path(index, head.size, &shard)?,
+            cut,
+            cut_index,
+            root_path: path(cut_index, root_head.signed_size, &root)?,
+            root_note: root_head.signed_note,
         })
-        .await
     }
 
-    /// A hash tile of the shard's log, or of the root log, at its size now; `None` when it has no such tile. `width` of a
+    /// A hash tile of the shard's log, or of the root log, at its `size`; `None` when it has no such tile. `width` of a
     /// partial tile must be what there is.
     ///
     /// # Errors
     /// [`ServiceError`].
-    pub async fn tile(
+    pub(crate) fn tile(
         &self,
-        root: bool,
+        at: &At,
+        (root, size): (bool, u64),
         level: u8,
         index: u64,
         width: u16,
     ) -> Result<Option<Vec<u8>>, ServiceError> {
-        let reader = self.clone();
-        let (shard_size, root_size) = self.sizes().await?;
-        blocking(move |runtime| {
-            let hashes = if root {
-                reader.root_hashes(runtime, root_size)
-            } else {
-                reader.shard_hashes(runtime, shard_size)
-            };
-            let tile = hashes.tile(level, index)?;
-            let wanted = usize::from(width);
-            Ok(tile.get(..wanted).filter(|_| wanted > 0).map(<[Hash]>::concat))
-        })
-        .await
+        let hashes = if root { self.root_hashes(at, size) } else { self.shard_hashes(at, size) };
+        let tile = hashes.tile(level, index)?;
+        let wanted = usize::from(width);
+        Ok(tile.get(..wanted).filter(|_| wanted > 0).map(<[Hash]>::concat))
     }
 
-    /// Entries `from..to` of the shard's log or of the root log, as far as they are there.
+    /// Entries `from..to` of the shard's log or of the root log, as far as they are there at its `size`.
     ///
     /// # Errors
     /// [`ServiceError`].
-    pub async fn raw_entries(&self, root: bool, from: u64, to: u64) -> Result<Vec<Vec<u8>>, ServiceError> {
-        let (shard_size, root_size) = self.sizes().await?;
-        let (log, size) =
-            if root { (LogId::Root, root_size) } else { (LogId::Shard(self.shard), shard_size) };
-        let store = Arc::clone(&self.store);
-        blocking(move |runtime| Ok(read_entries(store.as_ref(), runtime, log, from, to.min(size))?)).await
+    pub(crate) fn raw_entries(
+        &self,
+        at: &At,
+        (root, size): (bool, u64),
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<Vec<u8>>, ServiceError> {
+        Ok(read_entries(self.source(at, root), from, to.min(size))?)
     }
 
     /// Size and root of the shard's log as of the newest batch, as an unsigned checkpoint.
@@ -293,21 +252,21 @@ impl LogReader {
         Ok(Checkpoint { origin: origin.to_owned(), size: head.size, root: head.root })
     }
 
-    fn shard_hashes(&self, runtime: &Handle, size: u64) -> StoredHashes {
-        let pending = Arc::clone(&self.pending.read().unwrap_or_else(std::sync::PoisonError::into_inner));
-        StoredHashes::new(
-            Arc::clone(&self.store),
-            runtime.clone(),
-            LogId::Shard(self.shard),
-            size,
-            Some(pending),
-        )
+    fn source<'a>(&'a self, at: &'a At, root: bool) -> Source<'a> {
+        let log = if root { LogId::Root } else { LogId::Shard(self.shard) };
+        Source { store: self.store.as_ref(), log, at }
     }
 
-    fn root_hashes(&self, runtime: &Handle, size: u64) -> StoredHashes {
+    fn shard_hashes(&self, at: &At, size: u64) -> StoredHashes {
+        let pending = Arc::clone(&self.pending.read().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let log = LogId::Shard(self.shard);
+        StoredHashes::new(Arc::clone(&self.store), at.clone(), log, size, Some(pending))
+    }
+
+    fn root_hashes(&self, at: &At, size: u64) -> StoredHashes {
         let pending =
             Arc::clone(&self.root_pending.read().unwrap_or_else(std::sync::PoisonError::into_inner));
-        StoredHashes::new(Arc::clone(&self.store), runtime.clone(), LogId::Root, size, Some(pending))
+        StoredHashes::new(Arc::clone(&self.store), at.clone(), LogId::Root, size, Some(pending))
     }
 }
 
@@ -328,14 +287,4 @@ fn name_damage(error: ServiceError) -> ServiceError {
 
 fn damaged(index: u64) -> ServiceError {
     StoreError::Corrupt(format!("entry {index} of the log does not decode")).into()
-}
-
-/// Runs what waits for the store on a thread that may.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce(&Handle) -> Result<T, ServiceError> + Send + 'static,
-) -> Result<T, ServiceError> {
-    let runtime = Handle::current();
-    let done = tokio::task::spawn_blocking(move || work(&runtime)).await;
-    done.map_err(|error| ServiceError::new(ErrorKind::Internal, "reading the log failed").caused_by(error))?
-        .map_err(name_damage)
 }

@@ -22,6 +22,7 @@ use crate::pipeline::submission::{Note, reference};
 use crate::reference::{KeyRef, RingRef, TargetRef};
 use crate::state::half;
 use crate::view::View;
+use crate::work::Class;
 
 /// Gives a key another name.
 #[derive(Debug)]
@@ -197,6 +198,7 @@ impl Operation for ListAliases {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        view.enter(Class::Listing).await?;
         let key = match &self.filter.key {
             None => None,
             Some(key) => Some(view.load_key(view.key_id(key).await?).await?.key.id),

@@ -12,6 +12,7 @@ use crate::log::{EntryFilter, EntryPage, EntryProof};
 use crate::reference::TargetRef;
 use crate::road::node_document;
 use crate::view::View;
+use crate::work::Class;
 
 /// Most entries of a page.
 const MOST_ENTRIES: u32 = 1000;
@@ -49,7 +50,10 @@ pub struct ReadEntries {
 }
 
 system_operation!(ReadEntries, ReadAudit, EntryPage, |this, view| {
-    view.log.entries(this.from, this.limit.min(MOST_ENTRIES), this.filter.clone()).await?
+    let (size, _) = view.log.sizes().await?;
+    let (log, filter) = (view.log.clone(), this.filter.clone());
+    let (from, limit) = (this.from, this.limit.min(MOST_ENTRIES));
+    view.work(Class::Scan, move |at| log.entries(at, size, from, limit, &filter)).await?
 });
 
 /// Proves an entry.
@@ -59,7 +63,11 @@ pub struct Prove {
     pub index: u64,
 }
 
-system_operation!(Prove, ReadAudit, EntryProof, |this, view| view.log.prove(this.index).await?);
+system_operation!(Prove, ReadAudit, EntryProof, |this, view| {
+    let root_head = view.store().root_head().await?;
+    let (log, index) = (view.log.clone(), this.index);
+    view.work(Class::Scan, move |at| log.prove(at, root_head, index)).await?
+});
 
 /// The newest checkpoints, and the keys that verify them.
 #[derive(Debug, Clone)]
@@ -120,10 +128,19 @@ impl ReadLogResource {
         }
         match Resource::parse(rest) {
             Err(_) => Ok(None),
-            Ok(Resource::Tile { level, index, width }) => view.log.tile(root, level, index, width).await,
+            Ok(Resource::Tile { level, index, width }) => {
+                let (of, log) = (sized(view, root).await?, view.log.clone());
+                view.work(Class::Scan, move |at| log.tile(at, of, level, index, width)).await
+            }
             Ok(Resource::Bundle { index, width }) => bundle(view, root, index, width).await,
         }
     }
+}
+
+/// Which log, and how many entries it has now.
+async fn sized(view: &View<'_>, root: bool) -> Result<(bool, u64), ServiceError> {
+    let (shard_size, root_size) = view.log.sizes().await?;
+    Ok((root, if root { root_size } else { shard_size }))
 }
 
 async fn bundle(
@@ -134,7 +151,8 @@ async fn bundle(
 ) -> Result<Option<Vec<u8>>, ServiceError> {
     let first = index.saturating_mul(claviger_audit::tile::WIDTH);
     let upto = first.saturating_add(u64::from(width));
-    let entries = view.log.raw_entries(root, first, upto).await?;
+    let (of, log) = (sized(view, root).await?, view.log.clone());
+    let entries = view.work(Class::Scan, move |at| log.raw_entries(at, of, first, upto)).await?;
     if entries.is_empty() || entries.len() as u64 != u64::from(width) {
         return Ok(None);
     }
@@ -176,7 +194,7 @@ pub struct ReadStates {
     pub page: Page<KeyVersionId>,
 }
 
-system_operation!(ReadStates, ReadAudit, StatesPage, |this, view| view
-    .store()
-    .list_states(this.page.clone())
-    .await?);
+system_operation!(ReadStates, ReadAudit, StatesPage, |this, view| {
+    view.enter(Class::Listing).await?;
+    view.store().list_states(this.page.clone()).await?
+});

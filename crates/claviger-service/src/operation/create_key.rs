@@ -222,7 +222,7 @@ pub(super) async fn make_version(
         purpose: key.purpose,
         protection: key.protection,
     };
-    let made = view.provider().generate(request).await?;
+    let made = view.generate(request).await?;
     Ok(KeyVersion {
         wrap: Some(made.wrap),
         public_key: made.public_key,

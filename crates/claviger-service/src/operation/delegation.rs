@@ -18,6 +18,7 @@ use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
+use crate::work::Class;
 
 /// Passes rights on one key on: none that the caller does not have, under the same conditions at least. They rest on the
 /// grants by which the caller has them, and end with these.
@@ -221,6 +222,7 @@ impl Operation for ReadKeyGrants {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        view.enter(Class::Listing).await?;
         let mut filter = GrantFilter { of_policy: self.of_policy, ..on_key(view.record()?.key.id) };
         if let Some(principal) = &self.principal {
             filter.principal = Some(view.state.principal(principal).await?.id);

@@ -14,6 +14,7 @@ use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
+use crate::work::Class;
 
 /// Asks the policy about everyone.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl Operation for ExplainKey {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        view.enter(Class::Listing).await?;
         let record = view.record()?;
         let mut on_key = BTreeMap::new();
         let filters = [

@@ -17,6 +17,7 @@ use super::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
+use crate::work::Class;
 
 /// Reads what is said about a key, as one who uses it.
 #[derive(Debug)]
@@ -80,6 +81,7 @@ impl Operation for ListGrantedKeys {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        view.enter(Class::Listing).await?;
         let reach = Reach::of(view).await?;
         Ok(Staged::reading(reach.list_keys(view, &self.page).await?, view.note()))
     }
@@ -106,6 +108,7 @@ impl Operation for ListGrantedAliases {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Alias>>, ServiceError> {
+        view.enter(Class::Listing).await?;
         let reach = Reach::of(view).await?;
         let filters = match &self.key {
             None => reach.alias_filters(),
@@ -150,6 +153,7 @@ impl Operation for ListRetirableGrants {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        view.enter(Class::Listing).await?;
         let filter = GrantFilter { retiring: Some(view.caller.principal().id), ..GrantFilter::default() };
         let grants = view.store().list_grants(filter, self.page.clone()).await?;
         Ok(Staged::reading(named(view, grants).await?, view.note()))

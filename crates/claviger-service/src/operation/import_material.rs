@@ -5,7 +5,7 @@ use claviger_core::change::{Change, Subject};
 use claviger_core::key::{Brought, Event, Key, KeyRecord, KeyVersion, State};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::MaterialRequest;
-use claviger_core::{Action, Timestamp};
+use claviger_core::{Action, Spec, Timestamp};
 use claviger_crypto::secret::ct_eq;
 use claviger_crypto::{SecretBytes, import};
 
@@ -17,6 +17,7 @@ use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::pipeline::submission::Note;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
+use crate::work::Class;
 
 /// Brings material in.
 #[derive(Debug)]
@@ -62,10 +63,9 @@ impl Operation for ImportMaterial {
             return Err(ServiceError::invalid("the material would have expired already"));
         }
         let token = ImportToken::open(view.provider(), record.key.id, &self.token, view.now).await?;
-        // One form for each key, so that the same material is known again whatever form it comes in.
-        let material = import(record.key.spec, &token.unwrap(&self.material)?)
-            .map_err(|_| wrong("the material is not a key of this spec"))?
-            .secret;
+        let (spec, wrapped) = (record.key.spec, self.material.clone());
+        // Opening it is a use of an RSA key, and checking a private key takes longer still.
+        let material = view.work(Class::Generation, move |_| take_out(&token, spec, &wrapped)).await?;
         let version = self.version_for(view, record, &material)?;
         if self.version.is_some_and(|wanted| wanted != version.id.number) {
             return Err(wrong("the material is that of another version"));
@@ -121,6 +121,12 @@ impl ImportMaterial {
         };
         Ok(version.with_material(brought, version.id.number == record.key.primary, view.now)?)
     }
+}
+
+/// The material, in the one form of its spec: so that the same material is known again whatever form it comes in.
+fn take_out(token: &ImportToken, spec: Spec, wrapped: &[u8]) -> Result<SecretBytes, ServiceError> {
+    let material = import(spec, &token.unwrap(wrapped)?);
+    material.map(|made| made.secret).map_err(|_| wrong("the material is not a key of this spec"))
 }
 
 fn is_of(view: &View<'_>, version: &KeyVersion, material: &SecretBytes) -> bool {

@@ -11,6 +11,7 @@ use crate::error::ServiceError;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
+use crate::work::Class;
 
 /// A grant, and whether it is honoured.
 #[derive(Clone, Debug)]
@@ -81,6 +82,7 @@ impl Operation for ListGrants {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        view.enter(Class::Listing).await?;
         let mut filter = GrantFilter { with_revoked: self.with_revoked, ..GrantFilter::default() };
         if let Some(principal) = &self.principal {
             filter.principal = Some(view.state.principal(principal).await?.id);

@@ -3,8 +3,7 @@
 use claviger_core::key::{KeyRecord, Origin, State};
 use claviger_core::permit::Permit;
 use claviger_core::{Action, KeyId, Spec, Timestamp};
-use claviger_crypto::random::ModuleRandom;
-use claviger_crypto::{Material, WrappingAlgorithm, generate};
+use claviger_crypto::{Material, WrappingAlgorithm};
 
 use super::destroy_key::refuse_ended;
 use super::import_token::{ImportToken, VALID};
@@ -55,9 +54,8 @@ impl Operation for ReadImportParameters {
         if !matches!(spec, Spec::Rsa2048 | Spec::Rsa3072 | Spec::Rsa4096) {
             return Err(ServiceError::invalid("material is wrapped for an RSA key"));
         }
-        let made = tokio::task::spawn_blocking(move || generate(spec, &mut ModuleRandom)).await;
         let module_failed = || ServiceError::new(ErrorKind::Internal, "the cryptographic module failed");
-        let Material { secret, public } = made.map_err(|error| module_failed().caused_by(error))??;
+        let Material { secret, public } = view.make_material(spec).await?;
         let expires_at = view.now.after(VALID);
         let token = ImportToken { algorithm: self.wrapping, spec, expires_at, private: secret };
         let key = record.key.id;

@@ -11,6 +11,7 @@ use super::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::reference::{KeyRef, RingRef, TargetRef};
 use crate::view::View;
+use crate::work::Class;
 
 /// Reads a key with its versions.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ impl Operation for ListKeys {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        view.enter(Class::Listing).await?;
         let ring = match &self.filter.ring {
             None => None,
             Some(ring) => Some(view.state.ring(ring).await?.id),

@@ -1,4 +1,4 @@
-//! When a key was last used, as the log tells it.
+//! When a key was last used.
 
 use claviger_core::Action;
 use claviger_core::permit::Permit;
@@ -9,11 +9,7 @@ use crate::log::LastUse;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
-/// Most entries that are looked at.
-const MOST_ENTRIES: u64 = 200_000;
-
-/// Looks for the last use of a key that came to its end. The log is read backwards, up to a bound; what it does not tell
-/// within that bound is not known.
+/// Asks for the last use of a key that came to its end, as it is kept beside the log.
 #[derive(Debug)]
 pub struct ReadLastUse {
     /// The key.
@@ -32,7 +28,7 @@ impl Operation for ReadLastUse {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<LastUse>, ServiceError> {
-        let found = view.log.last_use(view.record()?.key.id, MOST_ENTRIES).await?;
-        Ok(Staged::reading(found, view.note()))
+        let last = view.usage.last_of(view.record()?, view.store()).await?;
+        Ok(Staged::reading(last, view.note()))
     }
 }

@@ -10,6 +10,7 @@ use crate::error::ServiceError;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
+use crate::work::Class;
 
 /// Reads a principal.
 #[derive(Debug)]
@@ -55,6 +56,7 @@ impl Operation for ListPrincipals {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Principal>>, ServiceError> {
+        view.enter(Class::Listing).await?;
         Ok(Staged::reading(view.store().list_principals(self.page.clone()).await?, view.note()))
     }
 }
@@ -80,6 +82,7 @@ impl Operation for ListCredentials {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Credential>>, ServiceError> {
+        view.enter(Class::Listing).await?;
         let principal = match &self.principal {
             None => None,
             Some(principal) => Some(view.state.principal(principal).await?.id),

@@ -10,6 +10,7 @@ use crate::error::ServiceError;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
+use crate::work::Class;
 
 /// Reads a ring.
 #[derive(Debug)]
@@ -55,6 +56,7 @@ impl Operation for ListRings {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<KeyRing>>, ServiceError> {
+        view.enter(Class::Listing).await?;
         Ok(Staged::reading(view.store().list_rings(self.page.clone()).await?, view.note()))
     }
 }

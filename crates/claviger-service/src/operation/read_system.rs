@@ -5,7 +5,7 @@ use std::sync::Arc;
 use claviger_core::key::Separation;
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{ModuleInfo, ProviderHealth};
-use claviger_core::port::store::Page;
+use claviger_core::port::store::{Page, SpaceState};
 use claviger_core::principal::Principal;
 use claviger_core::{Action, Name};
 
@@ -39,6 +39,10 @@ pub struct SystemStatus {
     pub clock: ClockStatus,
     /// Security officers made by a recovery that nobody else has acknowledged, the oldest first.
     pub unacknowledged: Vec<Principal>,
+    /// Room on the store's device.
+    pub space: SpaceState,
+    /// Calls that were refused, without an entry, for want of room.
+    pub refused_for_space: u64,
     /// The module, as it says of itself.
     pub module: ModuleInfo,
     /// How it is; `None` when it does not answer.
@@ -74,6 +78,8 @@ impl Operation for ReadSystem {
             blocked_destructions: view.state.blocked.count(),
             clock: ClockStatus::of(view),
             unacknowledged: view.store().list_unacknowledged().await?,
+            space: view.store().space().await?,
+            refused_for_space: view.no_room.refused(),
             module: view.provider().module(),
             provider: view.provider().health().await.ok(),
         };

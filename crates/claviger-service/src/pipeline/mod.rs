@@ -9,6 +9,7 @@ mod caller;
 pub(crate) mod fence;
 mod gate;
 pub(crate) mod queue;
+pub(crate) mod room;
 pub(crate) mod sequencer;
 mod session;
 pub(crate) mod submission;
@@ -21,6 +22,8 @@ use claviger_access::authz::admits;
 use claviger_access::{Caller, Decision, Denial, RequestContext};
 use claviger_audit::op::{Op, Outcome};
 use claviger_core::change::{Chain, Footing};
+use claviger_core::port::StoreError;
+use claviger_core::port::store::Room;
 use claviger_core::principal::Principal;
 use claviger_core::receipt::Receipt;
 use claviger_core::target::Target;
@@ -36,6 +39,7 @@ use crate::operation::{Call, Operation, Released, Staged};
 use crate::road::Road;
 use crate::state::{Good, LiveKey, Rights};
 use crate::view::View;
+use crate::work::Places;
 
 /// How often a call runs again when others were faster.
 const ATTEMPTS: usize = 16;
@@ -112,12 +116,20 @@ impl Road {
             Ok(caller) => caller,
             Err(error) => return Ok(Err(error)),
         };
-        let session = match self.session(&caller, now).await {
-            Ok(session) => session,
-            Err(error) => return Ok(Err(error)),
-        };
         let action = call.operation.action();
         let decided = self.decide(&caller, call, epoch, now).await;
+        let (room, least_room) = (self.room(), room::least_room(&caller, action));
+        // Before anything is written: a session has an entry, too, and so has a refusal.
+        if room != Room::Plenty && (decided.is_err() || !self.has_room(least_room, action)) {
+            return Ok(Err(self.refuse_for_space()));
+        }
+        let session = match self.session(&caller, now).await {
+            Ok(session) => session,
+            Err(error) if room::is_full(&error) && self.has_been_given_room(room, least_room) => {
+                return Err(Again);
+            }
+            Err(error) => return Ok(Err(error)),
+        };
         let mut telling = Telling {
             op: op_of(action),
             at: now,
@@ -132,6 +144,8 @@ impl Road {
             credential: caller.credential().map(|credential| credential.id),
             ..Footing::default()
         };
+        // Given back when this attempt has ended: what waits for the log is then bounded as well.
+        let places = Places::default();
         let outcome = match decided {
             Ok(Decided { permit, target, live, chain }) => {
                 telling.policy = Some(permit.policy_digest());
@@ -146,8 +160,12 @@ impl Road {
                     live: live.as_ref().map(|live| &live.thing),
                     idempotency_key: call.idempotency_key.as_deref(),
                     log: &self.log,
+                    usage: &self.usage,
                     system: &self.facts,
                     further: Mutex::default(),
+                    no_room: &self.no_room,
+                    work: &self.work,
+                    places: &places,
                 };
                 let outcome = call.operation.run(&permit, &view).await.map_err(|error| {
                     let note = Note { outcome: Told(outcome_of(error.kind())), ..view.note() };
@@ -168,13 +186,19 @@ impl Road {
                 let (changes, tightens, notes, shut) = staged.split();
                 (changes, tightens, notes, Ok(shut))
             }
+            Err(Refused { error, .. }) if self.room() != Room::Plenty => return Ok(Err(error)),
             Err(Refused { error, note }) => (Vec::new(), Vec::new(), Notes::from(note), Err(error)),
         };
         let opened = gate::Opened::now(self.clock.as_ref());
-        let submission = |reply| Submission { telling, notes, changes, tightens, epoch, footing, reply };
+        let submission =
+            |reply| Submission { telling, notes, changes, tightens, epoch, footing, least_room, reply };
         let receipt = match self.commit(submission).await {
             Ok(receipt) => receipt,
             Err(NotCommitted::Conflict | NotCommitted::Fenced) => return Err(Again),
+            Err(NotCommitted::Failed(StoreError::Full)) if self.has_been_given_room(room, least_room) => {
+                return Err(Again);
+            }
+            Err(NotCommitted::NoRoom) => return Ok(Err(self.refuse_for_space())),
             Err(other) => return Ok(Err(not_committed(other))),
         };
         let shut = match end {
@@ -339,6 +363,7 @@ pub(crate) fn not_committed(why: NotCommitted) -> ServiceError {
         NotCommitted::Failed(error) => {
             unavailable("the record could not be written, so nothing was done").caused_by(error)
         }
+        NotCommitted::NoRoom => room::no_room(),
         NotCommitted::Overloaded => overloaded(),
         NotCommitted::Stopped => {
             unavailable("the log has stopped; whether this was recorded shows after a restart")

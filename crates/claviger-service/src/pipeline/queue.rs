@@ -215,6 +215,7 @@ mod tests {
             tightens: Vec::new(),
             epoch: 0,
             footing: Footing::default(),
+            least_room: claviger_core::port::store::Room::Plenty,
             reply,
         };
         (submission, answer)

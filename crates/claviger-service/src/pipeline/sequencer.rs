@@ -17,10 +17,12 @@ use std::time::Duration;
 use claviger_audit::cut::CutError;
 use claviger_audit::entry::EntryError;
 use claviger_audit::key::SigningKey;
+use claviger_audit::op::Outcome;
 use claviger_audit::receipt;
 use claviger_audit::tree::{Hash, leaf_hash};
+use claviger_core::KeyVersionId;
 use claviger_core::change::{Change, Subject};
-use claviger_core::port::store::{Applied, Batch, CommitError};
+use claviger_core::port::store::{Applied, Batch, CommitError, UsageRows};
 use claviger_core::port::{Journal, StoreError};
 use claviger_core::receipt::{BatchSeal, Receipt};
 use tokio::sync::oneshot;
@@ -31,6 +33,7 @@ use super::submission::{NotCommitted, Note, Submission, Telling, Untellable};
 use crate::log::body::Packer;
 use crate::log::newest::{Head, Keeper};
 use crate::log::tree::{Draft, LogTree};
+use crate::log::usage::{self, Noted, Usage, Used};
 
 /// Most entries of a batch (mechanisms, 1.1-4).
 const MOST_ENTRIES: usize = 4096;
@@ -101,6 +104,7 @@ pub(crate) struct Parts {
     pub(crate) publish: Box<dyn Publish>,
     pub(crate) node_key: Arc<SigningKey>,
     pub(crate) keeper: Arc<Keeper>,
+    pub(crate) usage: Arc<Usage>,
     pub(crate) origin: Arc<str>,
     /// Called once when the sequencer stops for another reason than being asked to.
     pub(crate) on_fatal: Box<dyn FnOnce(String) + Send>,
@@ -127,6 +131,7 @@ struct Filling {
     plain: Vec<u8>,
     first: u64,
     waiting: Vec<Waiting>,
+    uses: Noted,
 }
 
 struct Waiting {
@@ -231,13 +236,18 @@ impl Sequencer {
             plain: Vec::new(),
             first: self.parts.tree.size(),
             waiting: Vec::new(),
+            uses: Noted::new(),
         }
     }
 
     /// Looks at the fence again, applies the changes and writes the entries, which lie in epoch `under`, into the batch.
     fn admit(&mut self, filling: &mut Filling, submission: Submission, under: u64) -> Result<(), End> {
-        let Submission { telling, notes, changes, tightens, epoch, footing, reply } = submission;
+        let Submission { telling, notes, changes, tightens, epoch, footing, least_room, reply } = submission;
         debug_assert!(tightens.is_empty());
+        if self.parts.journal.room() > least_room {
+            let _ = reply.send(Err(NotCommitted::NoRoom));
+            return Ok(());
+        }
         if !self.fence_off && epoch < self.epoch && self.parts.fence.affects(epoch, &footing) {
             self.figures.fenced.fetch_add(1, Ordering::Relaxed);
             let _ = reply.send(Err(NotCommitted::Fenced));
@@ -269,6 +279,7 @@ impl Sequencer {
             }
         }
         let index = filling.draft.size();
+        note_uses(&mut filling.uses, &telling, notes.as_slice(), index);
         filling.plain.extend_from_slice(&self.encoded);
         for leaf in self.leaves.drain(..) {
             filling.draft.push(leaf);
@@ -321,6 +332,7 @@ impl Sequencer {
             }
         }
         self.figures.stuck.store(false, Ordering::Relaxed);
+        self.parts.usage.committed(&done.uses, size);
         self.figures.commits.fetch_add(1, Ordering::Relaxed);
         self.figures.entries.fetch_add(size - done.first, Ordering::Relaxed);
         self.figures.size.store(size, Ordering::Relaxed);
@@ -406,10 +418,13 @@ impl Sequencer {
         let mut draft = self.parts.root_tree.draft();
         draft.push(leaf_hash(&bytes));
         let (size, root) = (draft.size(), draft.root());
-        let cut = self.parts.journal.append_cut(number, root, &bytes, draft.tiles());
+        let (rows, counted_to) = self.parts.usage.due();
+        let usage = UsageRows { rows: &rows, counted_to };
+        let cut = self.parts.journal.append_cut(number, root, &bytes, draft.tiles(), usage);
         self.figures.stuck.store(cut.is_err(), Ordering::Relaxed);
         match cut {
             Ok(()) => {
+                self.parts.usage.carried(&rows);
                 self.parts.root_tree.install(draft);
                 self.figures.cuts.store(size, Ordering::Relaxed);
                 Ok((size, root))
@@ -455,11 +470,28 @@ fn fatal(error: &StoreError) -> Option<End> {
 
 impl Filling {
     fn empty(tree: &LogTree) -> Self {
-        Self { draft: tree.draft(), plain: Vec::new(), first: tree.size(), waiting: Vec::new() }
+        Self {
+            draft: tree.draft(),
+            plain: Vec::new(),
+            first: tree.size(),
+            waiting: Vec::new(),
+            uses: Noted::new(),
+        }
     }
 
     fn is_full(&self) -> bool {
         self.draft.size() - self.first >= MOST_ENTRIES as u64 || self.plain.len() >= MOST_BYTES
+    }
+}
+
+/// Notes the uses of keys that these entries tell of, the first of which has this index.
+fn note_uses(noted: &mut Noted, telling: &Telling, notes: &[Note], first: u64) {
+    for (index, note) in (first..).zip(notes) {
+        let op = note.act.map_or(telling.op, |act| act.op);
+        if let (true, Outcome::Ok, Some(key)) = (op.uses_material(), note.outcome.0, note.key) {
+            let version = KeyVersionId { key, number: note.version.unwrap_or(0) };
+            usage::note(noted, version, Used { op, at: telling.at, index });
+        }
     }
 }
 

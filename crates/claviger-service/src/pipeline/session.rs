@@ -10,6 +10,7 @@ use claviger_access::Caller;
 use claviger_audit::identity::{Identity, SubjectKey};
 use claviger_audit::op::{Op, Outcome};
 use claviger_core::change::{Change, Footing};
+use claviger_core::port::store::Room;
 use claviger_core::principal::{CredentialKind, Principal, PrincipalKind};
 use claviger_core::{CredentialId, PrincipalId, Timestamp};
 use quick_cache::sync::Cache;
@@ -148,6 +149,9 @@ impl Road {
     pub(super) async fn tell_refused(&self, credential: CredentialId, now: Timestamp) -> Option<u64> {
         let moment = self.clock.since_boot();
         let told = self.sessions.refused.get(&credential);
+        if self.room() != Room::Plenty {
+            return self.count_unauthenticated();
+        }
         if told.is_some_and(|told| moment.saturating_sub(told) < REFUSAL_EVERY) {
             return self.count_unauthenticated();
         }
@@ -178,6 +182,10 @@ impl Road {
 
     /// Records how many calls came from nobody since the last time.
     pub(crate) async fn tell_strangers(&self) -> Result<(), ServiceError> {
+        // While there is little room the count goes on, and is told later.
+        if self.room() != Room::Plenty {
+            return Ok(());
+        }
         let count = self.sessions.take_strangers();
         if count == 0 {
             return Ok(());
@@ -208,6 +216,8 @@ fn entry(
         tightens: Vec::new(),
         epoch,
         footing: Footing::default(),
+        // Whoever writes one of these sees to it that there is room.
+        least_room: Room::Reserve,
         reply,
     }
 }

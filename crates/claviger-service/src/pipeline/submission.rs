@@ -5,6 +5,7 @@ use claviger_audit::identity::{Identity, IdentityError, SubjectKey};
 use claviger_audit::op::{Op, Outcome};
 use claviger_core::change::{Change, Footing, Subject};
 use claviger_core::port::StoreError;
+use claviger_core::port::store::Room;
 use claviger_core::receipt::Receipt;
 use claviger_core::{KeyId, Timestamp};
 use tokio::sync::oneshot;
@@ -150,6 +151,8 @@ pub(crate) struct Submission {
     /// Epoch as of which everything it rests on is good.
     pub(crate) epoch: u64,
     pub(crate) footing: Footing,
+    /// The least room on the device with which it is still written.
+    pub(crate) least_room: Room,
     pub(crate) reply: oneshot::Sender<Result<Receipt, NotCommitted>>,
 }
 
@@ -162,6 +165,8 @@ pub(crate) enum NotCommitted {
     Failed(StoreError),
     /// Its ground was taken away: decide it again.
     Fenced,
+    /// What room is left on the device is for others.
+    NoRoom,
     /// No room in the queue.
     Overloaded,
     /// The sequencer has stopped for good.

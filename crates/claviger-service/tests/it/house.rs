@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use claviger_access::Presented;
 use claviger_core::action::{Door, Surface};
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy, Separation};
-use claviger_core::port::{Clock, Store as _};
+use claviger_core::port::{Clock, Provider, Store as _};
 use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::{Action, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
@@ -79,7 +79,7 @@ impl House {
     }
 
     pub(crate) async fn build_with(fence_off: bool) -> Self {
-        Self::build_among(fence_off, Vec::new()).await
+        Self::build_in_full(fence_off, Vec::new(), |module| Arc::new(module)).await
     }
 
     /// The same with more people and applications.
@@ -87,10 +87,24 @@ impl House {
         fence_off: bool,
         more: Vec<(String, PrincipalKind, Option<Role>)>,
     ) -> Self {
+        Self::build_in_full(fence_off, more, |module| Arc::new(module)).await
+    }
+
+    /// A deployment on another module than the plain software one.
+    pub(crate) async fn build_on(module: impl FnOnce(SoftwareProvider) -> Arc<dyn Provider>) -> Self {
+        Self::build_in_full(false, Vec::new(), module).await
+    }
+
+    async fn build_in_full(
+        fence_off: bool,
+        more: Vec<(String, PrincipalKind, Option<Role>)>,
+        module: impl FnOnce(SoftwareProvider) -> Arc<dyn Provider>,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (provider, sealed_root) = SoftwareProvider::create(&unlock()).unwrap();
         let clock = TestClock::default();
-        let (road, store) = open(&directory, provider, &clock, fence_off).await;
+        let (road, store) =
+            open(&directory, module(provider), &clock, fence_off, SqliteOptions::default()).await;
         let house = Self { road, clock, store, directory, sealed_root };
         let everyone = [
             ("ada", PrincipalKind::Human, Some(Role::Administrator)),
@@ -116,13 +130,28 @@ impl House {
 
     /// Stops, and opens the same directory again.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(SqliteOptions::default()).await
+    }
+
+    /// The same, opening the store in another way.
+    pub(crate) async fn restart_with(self, options: SqliteOptions) -> Self {
+        self.restart_in_two(options, |_| {}).await
+    }
+
+    /// The same, with something done to the database in between.
+    pub(crate) async fn restart_after(self, between: impl FnOnce(&std::path::Path)) -> Self {
+        self.restart_in_two(SqliteOptions::default(), between).await
+    }
+
+    async fn restart_in_two(self, options: SqliteOptions, between: impl FnOnce(&std::path::Path)) -> Self {
         let Self { road, clock, store, directory, sealed_root } = self;
         road.stop().await;
         drop((road, store));
         // The last reader lets go of the directory a moment after the road does.
         tokio::time::sleep(Duration::from_millis(100)).await;
+        between(&directory.path().join("data/store.db"));
         let provider = SoftwareProvider::open(&sealed_root, &unlock()).unwrap();
-        let (road, store) = open(&directory, provider, &clock, false).await;
+        let (road, store) = open(&directory, Arc::new(provider), &clock, false, options).await;
         Self { road, clock, store, directory, sealed_root }
     }
 
@@ -273,11 +302,12 @@ pub(crate) fn system() -> Arc<Principal> {
 
 async fn open(
     directory: &tempfile::TempDir,
-    provider: SoftwareProvider,
+    provider: Arc<dyn Provider>,
     clock: &TestClock,
     fence_off: bool,
+    options: SqliteOptions,
 ) -> (Road, Arc<SqliteStore>) {
-    let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
+    let store = SqliteStore::open(&directory.path().join("data"), options).unwrap();
     let store = Arc::new(store);
     let options = Options {
         deployment: "test".parse().unwrap(),
@@ -291,6 +321,6 @@ async fn open(
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: fence_off,
     };
-    let road = Road::open(store.clone(), Arc::new(provider), Arc::new(clock.clone()), options).await.unwrap();
+    let road = Road::open(store.clone(), provider, Arc::new(clock.clone()), options).await.unwrap();
     (road, store)
 }

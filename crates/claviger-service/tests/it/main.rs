@@ -18,4 +18,6 @@ mod log;
 mod makers;
 mod revocation;
 mod separation;
+mod space;
 mod usage;
+mod work;

@@ -140,3 +140,22 @@ CREATE TABLE alias_name (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO alias_name (name, ring) SELECT name, ring FROM alias;
+
+-- ---- The uses of keys ----
+--
+-- What is kept of the uses of key versions: derived from the log, written with cuts. A row considers the entries before
+-- `counted_to`; the table as a whole those before `usage_head.counted_to`. What lies behind is counted from the log at a start.
+CREATE TABLE version_usage (
+    key        BLOB    NOT NULL CHECK (length(key) = 16),
+    number     INTEGER NOT NULL,
+    counted_to INTEGER NOT NULL,
+    last_index INTEGER NOT NULL,
+    last_at    INTEGER NOT NULL,
+    last_op    INTEGER NOT NULL,
+    PRIMARY KEY (key, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_head (
+    shard_id   INTEGER PRIMARY KEY,
+    counted_to INTEGER NOT NULL
+) STRICT;

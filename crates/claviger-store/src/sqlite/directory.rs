@@ -89,7 +89,7 @@ fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
 }
 
 /// Opens a file of the store to write, making it if there is none, for this account alone.
-fn open(path: &Path) -> Result<File, StoreError> {
+pub(super) fn open(path: &Path) -> Result<File, StoreError> {
     let trouble = |error: std::io::Error| translate_io(&error, &path.display().to_string());
     let file = OpenOptions::new()
         .read(true)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use claviger_core::KeyId;
 use claviger_core::change::Change;
-use claviger_core::port::store::{Applied, Batch, CommitError, LogId, ShardHead, Tile};
+use claviger_core::port::store::{Applied, Batch, CommitError, LogId, Room, ShardHead, Tile, UsageRows};
 use claviger_core::port::{Journal, StoreError};
 use rusqlite::{Connection, ErrorCode, params};
 
@@ -19,7 +19,7 @@ use super::error::{damaged, refused, translate};
 use super::expectation;
 use super::row::{alias, credential, grant, idempotency, key, log_time, principal, ring, version};
 use super::schema::EMPTY_ROOT;
-use super::{Inner, connection, log};
+use super::{Inner, connection, log, usage};
 use crate::failpoint;
 
 /// The journal of one shard.
@@ -338,7 +338,13 @@ impl Journal for SqliteJournal {
             // What was begun for these changes alone ends with them: an open transaction would keep cuts out.
             Ok(Applied::Conflict) if alone => self.abandon(),
             Ok(Applied::Conflict) => {}
-            Err(_) => self.abandon(),
+            Err(error) => {
+                let full = *error == StoreError::Full;
+                self.abandon();
+                if full {
+                    self.inner.space.exhausted();
+                }
+            }
         }
         applied
     }
@@ -348,6 +354,9 @@ impl Journal for SqliteJournal {
         let outcome = self.write_batch(batch).and_then(|()| self.finish());
         if let Err(error) = outcome {
             self.abandon();
+            if error == CommitError::Failed(StoreError::Full) {
+                self.inner.space.exhausted();
+            }
             if let CommitError::Fenced(epoch) = error {
                 self.head.epoch = epoch;
             }
@@ -365,20 +374,29 @@ impl Journal for SqliteJournal {
         self.abandon();
     }
 
+    fn room(&self) -> Room {
+        self.inner.space.room()
+    }
+
     fn append_cut(
         &mut self,
         old_size: u64,
         new_root: [u8; 32],
         entry: &[u8],
         tiles: &[Tile],
+        usage: UsageRows<'_>,
     ) -> Result<(), CommitError> {
         self.between_commits()?;
         let outcome = self
             .write_cut(old_size, new_root, entry)
             .and_then(|()| Ok(self.write_tiles(LogId::Root, tiles)?))
+            .and_then(|()| Ok(usage::put(&self.connection, self.head.shard, usage)?))
             .and_then(|()| self.finish());
-        if outcome.is_err() {
+        if let Err(error) = &outcome {
             self.abandon();
+            if *error == CommitError::Failed(StoreError::Full) {
+                self.inner.space.exhausted();
+            }
         } else {
             failpoint("cut-after-cas");
             self.inner.committed(&self.connection, entry.len());

@@ -8,7 +8,8 @@
 //! | [`kept`], [`tail`] | what is kept beside the database; what a crash left of it |
 //! | [`pool`], [`read`], [`integrity`] | the readers; whether indexes say what rows say |
 //! | [`checkpoint`] | keeps SQLite's write-ahead log short |
-//! | [`row`], [`log`] | the tables of state, the tables of the log |
+//! | [`space`] | room on the device, and the reserve |
+//! | [`row`], [`log`], [`usage`] | the tables of state, the tables of the log, what is kept of uses |
 
 mod checkpoint;
 mod columns;
@@ -27,9 +28,11 @@ mod pool;
 mod read;
 mod row;
 mod schema;
+mod space;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +47,9 @@ use directory::Directory;
 use journal::SqliteJournal;
 use kept::{Found, KeptFile};
 use pool::Pool;
+use space::Space;
+
+pub use space::SpaceOptions;
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -57,11 +63,13 @@ pub struct SqliteOptions {
     /// Open the store though a process that did not end in order left a write-ahead log that is not whole. What was in it is
     /// lost then, and [`LeftBehind::lost_tail`] says so.
     pub accept_lost_tail: bool,
+    /// What is kept free on the device; `None`: nothing.
+    pub space: Option<SpaceOptions>,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 2, reader_cache_kib: 16 << 10, max_pages: None, accept_lost_tail: false }
+        Self { readers: 2, reader_cache_kib: 16 << 10, max_pages: None, accept_lost_tail: false, space: None }
     }
 }
 
@@ -84,9 +92,11 @@ impl SqliteStore {
     /// [`StoreError::Corrupt`] when the file is no store, or its head, log and fence do not agree; [`StoreError::LostTail`] when
     /// the write-ahead log of a process that did not end in order is not whole; other kinds as SQLite and the file system have it.
     pub fn open(directory: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        let directory = Directory::take(directory)?;
+        let path = directory;
+        let directory = Directory::take(path)?;
         // Before SQLite opens anything: it would begin the log anew.
         let (file, left) = look_behind(&directory, options.accept_lost_tail)?;
+        let space = Space::open(path, options.space)?;
         let first = connection::writing(directory.database(), &options)?;
         schema::migrate(&first)?;
         schema::check(&first)?;
@@ -96,7 +106,8 @@ impl SqliteStore {
         let pool = Pool::start(directory.database(), &options)?;
         let has_journal = AtomicBool::new(false);
         let (kept, checking) = (Mutex::new(file), AtomicBool::new(false));
-        let inner = Inner { pool, checkpointer, has_journal, checking, options, kept, left, directory };
+        let inner =
+            Inner { pool, checkpointer, has_journal, checking, options, kept, left, space, directory };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
@@ -130,6 +141,7 @@ struct Inner {
     options: SqliteOptions,
     kept: Mutex<KeptFile>,
     left: LeftBehind,
+    space: Space,
     directory: Directory,
 }
 
@@ -164,6 +176,7 @@ impl Inner {
         // Beside the body: the leaf that takes its head, the shard's head, and the first page.
         const PAGES: u64 = 3 * 4096;
         self.checkpointer.pressure().wrote(body as u64 + PAGES);
+        self.space.wrote(body as u64 + PAGES);
         self.checkpointer.pressure().help(connection);
     }
 

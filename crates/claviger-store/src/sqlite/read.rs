@@ -11,8 +11,8 @@ use claviger_core::key::{Key, KeyRecord, KeyRing, Separation, State};
 use claviger_core::lineage::{Lineage, Wanted};
 use claviger_core::log_time::TimeRecord;
 use claviger_core::port::store::{
-    AliasFilter, FenceDelta, GrantFilter, Kept, KeyFilter, LeftBehind, LogId, MixedUse, Page, RootHead,
-    ScheduledDestruction, ShardHead, StoredBatch,
+    AliasFilter, FenceDelta, GrantFilter, Kept, KeyFilter, LeftBehind, LogId, MixedUse, Page, Room, RootHead,
+    ScheduledDestruction, ShardHead, SpaceState, StoredBatch, VersionUsage,
 };
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
@@ -24,7 +24,7 @@ use rusqlite::{Connection, params};
 use super::columns::{Columns, find, micros};
 use super::error::translate;
 use super::row::{alias, credential, grant, idempotency, key, log_time, principal, ring, version};
-use super::{SqliteStore, connection, integrity, log};
+use super::{SqliteStore, connection, integrity, log, usage};
 
 /// Rows of one small transaction of a clean-up: commits wait for no more than that.
 const CHUNK: u32 = 500;
@@ -307,6 +307,28 @@ impl Store for SqliteStore {
 
     async fn load_log_time(&self) -> Result<TimeRecord, StoreError> {
         self.inner.pool.read(log_time::load).await
+    }
+
+    async fn list_usage(&self, key: KeyId) -> Result<Vec<VersionUsage>, StoreError> {
+        self.inner.pool.read(move |connection| usage::list_of_key(connection, key)).await
+    }
+
+    async fn usage_counted_to(&self, shard: u32) -> Result<u64, StoreError> {
+        self.inner.pool.read(move |connection| usage::counted_to(connection, shard)).await
+    }
+
+    fn room(&self) -> Room {
+        self.inner.space.room()
+    }
+
+    async fn space(&self) -> Result<SpaceState, StoreError> {
+        let inner = self.inner.clone();
+        self.inner.pool.read(move |_| Ok(inner.space.state())).await
+    }
+
+    async fn tend_space(&self) -> Result<SpaceState, StoreError> {
+        let inner = self.inner.clone();
+        self.inner.pool.read(move |_| inner.space.tend().map(|()| inner.space.state())).await
     }
 
     async fn list_heads(&self) -> Result<Vec<ShardHead>, StoreError> {

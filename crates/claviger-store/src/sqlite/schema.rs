@@ -136,3 +136,42 @@ fn scalar(connection: &Connection, sql: &str, params: impl Params) -> Result<u64
     let number = find(connection, sql, params, |row| Columns::new("sqlite_schema", row).count())?;
     number.ok_or_else(|| damaged("sqlite_schema", "a number is missing"))
 }
+
+#[cfg(test)]
+mod tests {
+    use claviger_core::KeyId;
+    use claviger_core::port::Store as _;
+
+    use super::*;
+    use crate::{SqliteOptions, SqliteStore};
+
+    #[tokio::test]
+    async fn a_store_of_schema_1_is_brought_to_this_one_and_keeps_what_it_has() {
+        let directory = tempfile::tempdir().unwrap();
+        {
+            let old = Connection::open(directory.path().join("store.db")).unwrap();
+            old.execute_batch("BEGIN IMMEDIATE").unwrap();
+            step(&old, 1, MIGRATIONS[0]).unwrap();
+            old.execute("INSERT INTO document (name, bytes) VALUES ('deployment', x'61')", []).unwrap();
+        }
+        let store = SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap();
+        assert_eq!(store.find_document("deployment").await.unwrap(), Some(vec![b'a']));
+        assert_eq!(store.usage_counted_to(1).await.unwrap(), 0);
+        assert!(store.list_usage(KeyId::from_bytes([1; 16])).await.unwrap().is_empty());
+        drop(store);
+        let connection = Connection::open(directory.path().join("store.db")).unwrap();
+        assert_eq!(version(&connection).unwrap(), u32::try_from(MIGRATIONS.len()).unwrap());
+    }
+
+    #[test]
+    fn a_store_of_a_newer_release_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap());
+        let connection = Connection::open(directory.path().join("store.db")).unwrap();
+        let known = u32::try_from(MIGRATIONS.len()).unwrap();
+        connection.pragma_update(None, "user_version", known + 1).unwrap();
+        drop(connection);
+        let refused = SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap_err();
+        assert_eq!(refused, StoreError::Newer { found: known + 1, known });
+    }
+}

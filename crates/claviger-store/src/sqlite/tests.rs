@@ -12,7 +12,9 @@ use claviger_core::key::{
     Provenance, RingPolicy, Rotation, State, Wrap,
 };
 use claviger_core::log_time::{Step, TimeRecord};
-use claviger_core::port::store::{AliasFilter, Applied, Batch, Home, Page, ScheduledDestruction};
+use claviger_core::port::store::{
+    AliasFilter, Applied, Batch, Home, Page, ScheduledDestruction, UsageRows, VersionUsage,
+};
 use claviger_core::port::{Journal, Store as _};
 use claviger_core::{KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp};
 
@@ -48,6 +50,11 @@ impl Shelf {
         self.journal.commit(&batch).unwrap();
         self.size = new_size;
         applied
+    }
+
+    fn cut(&mut self, number: u64, rows: &[VersionUsage], counted_to: u64) {
+        let usage = UsageRows { rows, counted_to };
+        self.journal.append_cut(number, [2; 32], b"cut", &[], usage).unwrap();
     }
 
     fn ring(&mut self, number: u8, rotation_period: Option<Duration>) -> KeyRingId {
@@ -410,4 +417,24 @@ async fn expired_material_is_found_as_long_as_it_is_here() {
     let emptied = ids[1].without_material(at(20)).unwrap();
     assert_eq!(shelf.apply(&[Change::PutVersion(emptied)]), Applied::Yes);
     assert_eq!(shelf.store.list_expired_material(at(20), 10).await.unwrap(), [ids[0].id]);
+}
+
+#[tokio::test]
+async fn uses_are_kept_with_cuts_and_a_later_one_is_never_replaced_by_an_earlier() {
+    let mut shelf = Shelf::new();
+    let key = KeyId::from_bytes([3; 16]);
+    let row = |number, last_index| VersionUsage {
+        version: KeyVersionId { key, number },
+        counted_to: last_index + 1,
+        last_index,
+        last_at: at(1),
+        last_operation: 101,
+    };
+    assert_eq!(shelf.store.usage_counted_to(1).await.unwrap(), 0);
+    shelf.cut(0, &[row(1, 50), row(2, 40)], 60);
+    shelf.cut(1, &[row(1, 45), row(2, 70)], 55);
+    let kept = shelf.store.list_usage(key).await.unwrap();
+    assert_eq!(kept, [row(1, 50), row(2, 70)]);
+    assert_eq!(shelf.store.usage_counted_to(1).await.unwrap(), 60);
+    assert!(shelf.store.list_usage(KeyId::from_bytes([4; 16])).await.unwrap().is_empty());
 }

@@ -1,5 +1,7 @@
 //! Disks that are full, read-only or damaged: a clear word on what to do, no result without its entry, and nothing lost.
 
+use std::time::Duration;
+
 use crate::evidence::Evidence;
 use crate::load::{Answered, Load, Worker};
 use crate::serving::{Ended, Serving, Site};
@@ -7,29 +9,71 @@ use crate::volume::Volume;
 
 /// Enough for the store and a few thousand entries.
 const MEBIBYTES: u32 = 16;
+/// Enough for a reserve as well, and for what is kept free beside it.
+const WITH_RESERVE: u32 = 160;
+const RESERVE: u32 = 64;
+const MIN_FREE: u32 = 32;
+/// What is left for the calls of an application.
+const LEFT: u32 = 3;
+/// How often, and how long apart, a volume is looked at: a minute.
+const LOOKS: u32 = 1200;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A deployment with its data on a volume of its own.
 struct Disk {
     site: Site,
     volume: Volume,
     data: String,
+    /// What is kept free on it, in MiB: at all, and for calls that restrict.
+    kept: [String; 2],
 }
 
 impl Disk {
+    /// One on which nothing is kept free: a full disk stops every call.
     fn new() -> Option<Self> {
+        Self::of(MEBIBYTES, [0, 0])
+    }
+
+    fn of(mebibytes: u32, kept: [u32; 2]) -> Option<Self> {
         let site = Site::set_up();
+        // The reserve belongs to the disk that it was made on.
+        drop(std::fs::remove_file(site.deployed("data/reserve")));
         let path = site.path("volume");
-        let Some(volume) = Volume::mount(&path, MEBIBYTES) else {
+        let Some(volume) = Volume::mount(&path, mebibytes) else {
             println!("no namespaces on this machine: not tested");
             return None;
         };
         let data = path.to_str().unwrap().to_owned();
         assert!(volume.run(&format!("cp -a '{}'/. .", site.deployed("data").display())));
-        Some(Self { site, volume, data })
+        Some(Self { site, volume, data, kept: kept.map(|mebibytes| mebibytes.to_string()) })
     }
 
     fn try_serve(&self) -> Result<Serving, Ended> {
-        self.site.try_serve_by(self.volume.claviger(), &[("CLAVIGER_DATA_DIR", &self.data)])
+        let [min_free, reserve] = &self.kept;
+        let environment = [
+            ("CLAVIGER_DATA_DIR", self.data.as_str()),
+            ("CLAVIGER_STORE__MIN_FREE_MIB", min_free),
+            ("CLAVIGER_STORE__RESERVE_MIB", reserve),
+        ];
+        self.site.try_serve_by(self.volume.claviger(), &environment)
+    }
+
+    /// Waits until a script succeeds in the root of the volume: what the server does by itself takes a moment.
+    fn until(&self, script: &str) {
+        for _ in 0..LOOKS {
+            if self.volume.run(script) {
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        panic!("`{script}` never succeeds");
+    }
+
+    /// Has somebody else take all room but so many MiB. What is given free meanwhile is not taken.
+    fn leave(&self, mebibytes: u32) {
+        let free = "$(($(stat -f -c '%a * %S' .)))";
+        // The last bytes may be gone before they are reached.
+        self.volume.run(&format!("head -c $(({free} - {mebibytes} * 1048576)) /dev/zero >> ballast"));
     }
 
     fn encrypt(&self) -> Result<(), String> {
@@ -82,6 +126,61 @@ fn full_disk_is_told_and_service_resumes_by_itself() {
     let _serving = disk.try_serve().unwrap();
     evidence.hold(&disk.site, &answered);
     assert_eq!(disk.encrypt(), Ok(()));
+}
+
+#[test]
+fn who_fills_the_disk_keeps_no_key_and_no_right_alive() {
+    let Some(disk) = Disk::of(WITH_RESERVE, [MIN_FREE, RESERVE]) else { return };
+    let serving = disk.try_serve().unwrap();
+    let mut evidence = Evidence::begin(&disk.site);
+    disk.until("[ -s reserve ]");
+    assert!(serving.stop().status.success());
+    disk.leave(MIN_FREE + LEFT);
+
+    // An application fills what it may fill; then it is refused, and so is all that restricts nothing.
+    let serving = disk.try_serve().unwrap();
+    let answered = encrypt_to_the_end(&disk.site, 1);
+    assert!(!answered.is_empty());
+    let refusal = disk.encrypt().unwrap_err();
+    assert!(refusal.contains("nearly full") && refusal.contains("nothing was done"), "{refusal}");
+    let denied = disk.site.run("app", &["encrypt", "--key", "orders/none"], b"data");
+    assert!(String::from_utf8_lossy(&denied.stderr).contains("nearly full"));
+    let created = disk.site.run("administrator", &["ring", "create", "other"], b"");
+    assert!(!created.status.success());
+    let status = String::from_utf8(disk.site.done("administrator", &["status"], b"")).unwrap();
+    assert!(status.contains("DISK NEARLY FULL"), "{status}");
+
+    // Somebody else takes the last byte. What restricts is recorded, out of what was set aside.
+    disk.leave(0);
+    disk.site.done("responder", &["key", "suspend", "orders/main", "--reason", "incident"], b"");
+    disk.until("[ ! -e reserve ]");
+    disk.site.done("responder", &["principal", "revoke", "app", "--reason", "incident"], b"");
+    let said = serving.said();
+    assert!(said.contains("only calls that restrict are recorded"), "{said}");
+
+    // The same after an end of any kind.
+    serving.kill();
+    let serving = disk.try_serve().unwrap();
+    disk.site.done(
+        "responder",
+        &["key", "compromise", "orders/toggled", "--yes", "--reason", "incident"],
+        b"",
+    );
+    assert!(serving.stop().status.success());
+    let _serving = disk.try_serve().unwrap();
+    assert!(disk.encrypt().is_err());
+    let refused = disk.site.run("auditor", &["audit", "search"], b"");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("nearly full"));
+
+    // With room again all is as it was, and the log is whole.
+    assert!(disk.volume.run("rm ballast"));
+    disk.until("[ -s reserve ]");
+    disk.site.done("administrator", &["key", "resume", "orders/main"], b"");
+    evidence.hold(&disk.site, &answered);
+    let status = String::from_utf8(disk.site.done("auditor", &["status"], b"")).unwrap();
+    assert!(!status.contains("DISK NEARLY FULL") && !status.contains("RESERVE"), "{status}");
+    let refusal = disk.encrypt().unwrap_err();
+    assert!(!refusal.contains("nearly full"), "the revoked application stays so: {refusal}");
 }
 
 #[test]

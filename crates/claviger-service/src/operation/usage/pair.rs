@@ -2,8 +2,7 @@
 
 use claviger_core::{Action, KeyId, Purpose, Spec};
 use claviger_crypto::envelope::Context;
-use claviger_crypto::random::ModuleRandom;
-use claviger_crypto::{Material, SecretBytes, generate};
+use claviger_crypto::{Material, SecretBytes};
 
 use super::{KeyUse, Sealed, Workplace};
 use crate::error::{ErrorKind, ServiceError};
@@ -66,7 +65,7 @@ async fn make(at: &Workplace<'_>, spec: PairSpec, context: &Context) -> Result<S
     at.is_symmetric()?;
     // Before the work is done: a pair of RSA takes up to seconds.
     at.may_protect()?;
-    let Material { secret: private, public } = make_pair(spec).await?;
+    let Material { secret: private, public } = at.view.make_material(spec.spec()).await?;
     #[expect(
         clippy::disallowed_methods,
         reason = "a fresh private key is sealed under the key that wraps it"
@@ -74,12 +73,6 @@ async fn make(at: &Workplace<'_>, spec: PairSpec, context: &Context) -> Result<S
     let Sealed { ciphertext, key, version } = at.seal(private.expose(), context, None).await?;
     let public = public.ok_or_else(module_failed)?;
     Ok(ShownKeyPair { private, pair: SealedKeyPair { sealed: ciphertext, public, spec, key, version } })
-}
-
-/// Makes a pair with the module's own generator, on a thread that nobody waits for.
-async fn make_pair(spec: PairSpec) -> Result<Material, ServiceError> {
-    let made = tokio::task::spawn_blocking(move || generate(spec.spec(), &mut ModuleRandom)).await;
-    Ok(made.map_err(|error| module_failed().caused_by(error))??)
 }
 
 fn module_failed() -> ServiceError {

@@ -1,0 +1,221 @@
+//! Expensive work in bounded classes, so that no caller slows the others down by it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`turns`] | places of a class and who gets the next one: principals take turns |
+//! | [`threads`] | the threads of a class, below the priority of those that serve requests |
+//!
+//! What is kept true:
+//! * at most as many jobs of a class are under way as it has places; a place is free again when the work has really ended,
+//!   not when its caller stopped waiting for it;
+//! * a principal may use every place that nobody else waits for; those who wait get places in turn, one principal after the
+//!   other, however many calls each of them has waiting;
+//! * what one principal has waiting is bounded: one call more is refused at once, and leaves no entry;
+//! * a job whose caller has gone, be it by its deadline, never begins; one that is under way stops before its next piece.
+
+mod threads;
+mod turns;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use claviger_core::PrincipalId;
+use claviger_core::Spec;
+use claviger_core::port::StoreError;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::error::{ErrorKind, ServiceError};
+use threads::{Gone, Leaving, Threads};
+use turns::{Full, Place, Turns};
+
+/// Calls of one class that one principal may have waiting.
+const MOST_WAITING: usize = 128;
+
+/// A class of work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Class {
+    /// Up to a thousand uses of a key in one call.
+    Batch,
+    /// Making or taking in a key that is ready within a millisecond.
+    Creation,
+    /// Making an RSA key, or taking one in: up to seconds of computing that nothing interrupts.
+    Generation,
+    /// A page of rows.
+    Listing,
+    /// Reading the log.
+    Scan,
+}
+
+impl Class {
+    /// Where a key of that spec is made.
+    pub(crate) const fn of_making(spec: Spec) -> Self {
+        match spec {
+            Spec::Rsa2048 | Spec::Rsa3072 | Spec::Rsa4096 => Self::Generation,
+            _ => Self::Creation,
+        }
+    }
+}
+
+/// The classes of a node.
+#[derive(Debug)]
+pub(crate) struct Work {
+    batch: Arc<Turns>,
+    creation: Arc<Turns>,
+    generation: Arc<Turns>,
+    listing: Arc<Turns>,
+    scan: Arc<Turns>,
+    generating: Threads,
+    scanning: Threads,
+}
+
+impl Work {
+    /// Classes for a machine with that many cores.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub(crate) fn start(cores: usize) -> std::io::Result<Self> {
+        // What computes for long leaves a core to those who serve requests.
+        let computing = cores.saturating_sub(1).max(1);
+        let sharing = cores.max(2);
+        let turns = |places| Turns::new(places, MOST_WAITING);
+        Ok(Self {
+            batch: turns(sharing),
+            // Each of these waits for a commit, which many share.
+            creation: turns(sharing.saturating_mul(8)),
+            generation: turns(computing),
+            listing: turns(sharing),
+            scan: turns(computing),
+            generating: Threads::start("make-key", computing)?,
+            scanning: Threads::start("scan", computing)?,
+        })
+    }
+
+    fn turns(&self, class: Class) -> &Arc<Turns> {
+        match class {
+            Class::Batch => &self.batch,
+            Class::Creation => &self.creation,
+            Class::Generation => &self.generation,
+            Class::Listing => &self.listing,
+            Class::Scan => &self.scan,
+        }
+    }
+
+    /// Waits for the turn of a principal.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Overloaded`] when it has too much waiting already.
+    pub(crate) async fn enter(&self, class: Class, who: PrincipalId) -> Result<Held, ServiceError> {
+        let place = Turns::enter(self.turns(class), who).await;
+        Ok(Held(Arc::new(place.map_err(|Full| too_much())?)))
+    }
+
+    /// Runs a job on a thread of `class`, for as long as somebody waits for it. The place stays taken until the job has ended,
+    /// even if its caller leaves before.
+    ///
+    /// # Errors
+    /// What the job fails with.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        class: Class,
+        held: &Held,
+        job: impl FnOnce(&At) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let threads = if class == Class::Generation { &self.generating } else { &self.scanning };
+        let (gone, place, runtime) = (Gone::default(), held.clone(), Handle::current());
+        let _leaving = Leaving(gone.clone());
+        let (reply, answer) = oneshot::channel();
+        threads.give(Box::new(move || {
+            let at = At { runtime, gone };
+            if at.check().is_err() {
+                return;
+            }
+            let result = job(&at);
+            drop(place);
+            // The caller may have left meanwhile.
+            let _ = reply.send(result);
+        }));
+        answer
+            .await
+            .unwrap_or_else(|_| Err(ServiceError::new(ErrorKind::Internal, "a job of this call failed")))
+    }
+
+    /// How much is under way, how much waits and how much was refused, by class.
+    pub(crate) fn figures(&self) -> [WorkFigures; 5] {
+        [
+            ("batch", &self.batch),
+            ("creation", &self.creation),
+            ("generation", &self.generation),
+            ("listing", &self.listing),
+            ("scan", &self.scan),
+        ]
+        .map(|(class, turns)| turns.figures(class))
+    }
+}
+
+fn too_much() -> ServiceError {
+    let message = "too many calls of this kind by the same principal wait; try again in a moment";
+    ServiceError::new(ErrorKind::Overloaded, message)
+}
+
+/// How a class of work stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkFigures {
+    /// Which class.
+    pub class: &'static str,
+    /// Jobs under way.
+    pub running: usize,
+    /// Calls that wait.
+    pub waiting: usize,
+    /// Calls that were refused because their principal had too many waiting.
+    pub refused: u64,
+}
+
+/// A place that is held by a call, and by its jobs.
+#[derive(Clone, Debug)]
+pub(crate) struct Held(#[expect(dead_code, reason = "held, and given back when dropped")] Arc<Place>);
+
+/// The places of a call, one of a class: given back when its entry is durable, so that what waits for the log is bounded
+/// too.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Mutex<Vec<(Class, Held)>>);
+
+impl Places {
+    /// The place that the call has already: a second one of the same class could be one that it waits for in vain.
+    pub(crate) fn find(&self, class: Class) -> Option<Held> {
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.iter().find(|(of, _)| *of == class).map(|(_, held)| held.clone())
+    }
+
+    pub(crate) fn keep(&self, class: Class, held: Held) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((class, held));
+    }
+}
+
+/// Where a job runs: a thread that may wait.
+#[derive(Clone, Debug)]
+pub(crate) struct At {
+    runtime: Handle,
+    gone: Gone,
+}
+
+impl At {
+    /// On a thread whose caller stays.
+    pub(crate) fn staying(runtime: Handle) -> Self {
+        Self { runtime, gone: Gone::default() }
+    }
+
+    pub(crate) const fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Fails once nobody waits any more. To be asked before each piece of a job.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        if self.gone.is_so() {
+            return Err(StoreError::Unavailable("its caller waits no longer".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
