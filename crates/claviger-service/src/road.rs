@@ -33,7 +33,7 @@ use crate::pipeline::room::{self, NoRoom};
 use crate::pipeline::sequencer::{self, Figures};
 use crate::pipeline::submission::{Note, Telling, reference};
 use crate::state::{Forget, Memory, State};
-use crate::work::{At, Work, WorkFigures};
+use crate::work::{Work, WorkFigures};
 
 /// The shard of a single node.
 const SHARD: u32 = 1;

@@ -10,5 +10,6 @@ pub(crate) mod time;
 pub(crate) mod tree;
 pub(crate) mod usage;
 
+pub(crate) use reader::name_damage;
 pub use reader::{EntryFilter, EntryPage, EntryProof, LogReader};
 pub use usage::{LastUse, Used};

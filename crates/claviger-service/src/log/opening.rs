@@ -17,9 +17,10 @@ use claviger_core::port::store::{Kept, LogId, RootHead, ShardHead};
 use claviger_core::port::{Store, StoreError};
 use tokio::runtime::Handle;
 
-use super::hashes::{StoredHashes, read_entries};
+use super::hashes::{Source, StoredHashes, read_entries};
 use super::tree::{LogTree, Rebuild};
 use crate::error::{ErrorKind, ServiceError};
+use crate::work::At;
 
 /// The document that says from which incarnation on a checkpoint is kept beside the store.
 const SINCE: &str = "newest-shard-checkpoint/since";
@@ -148,7 +149,7 @@ async fn rebuild(
     root: [u8; 32],
 ) -> Result<LogTree, ServiceError> {
     blocking(store, move |store, runtime| {
-        let hashes = StoredHashes::new(store, runtime, log, size, None);
+        let hashes = StoredHashes::new(store, At::staying(runtime), log, size, None);
         let frontier = Frontier::from_subtrees(size, |height, index| hashes.hash(height, index));
         let whole = frontier.filter(|frontier| frontier.root() == root || size == 0);
         let Some(frontier) = whole else {
@@ -173,7 +174,7 @@ async fn rebuild(
 /// The root that a log had at a size that it has reached.
 async fn root_at(store: &Arc<dyn Store>, log: LogId, size: u64) -> Result<Hash, ServiceError> {
     blocking(store, move |store, runtime| {
-        let hashes = StoredHashes::new(store, runtime, log, size, None);
+        let hashes = StoredHashes::new(store, At::staying(runtime), log, size, None);
         root_of(size, &hashes).map_err(|error| {
             hashes.failure().unwrap_or_else(|| StoreError::Corrupt(format!("the log {log:?}: {error}")))
         })
@@ -329,7 +330,8 @@ async fn hold_start(
 ) -> Result<(), ServiceError> {
     let start = known.start;
     let bytes = blocking(store, move |store, runtime| {
-        read_entries(store.as_ref(), &runtime, LogId::Shard(shard), start, start + 1)
+        let (log, at) = (LogId::Shard(shard), At::staying(runtime));
+        read_entries(Source { store: store.as_ref(), log, at: &at }, start, start + 1)
     });
     let bytes = if start < known.head.size { bytes.await?.pop() } else { None };
     let entry = bytes.as_deref().map(Entry::decode);

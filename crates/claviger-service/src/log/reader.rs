@@ -278,7 +278,7 @@ fn path(index: u64, size: u64, hashes: &StoredHashes) -> Result<Vec<Hash>, Servi
 }
 
 /// What of the log does not read back is said to whoever reads the log: it is what they look for.
-fn name_damage(error: ServiceError) -> ServiceError {
+pub(crate) fn name_damage(error: ServiceError) -> ServiceError {
     let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<StoreError>());
     let Some(StoreError::Corrupt(what)) = cause else { return error };
     let message = format!("the log does not read back: {what}");

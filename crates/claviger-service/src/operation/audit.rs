@@ -8,7 +8,7 @@ use claviger_core::{Action, KeyVersionId};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
-use crate::log::{EntryFilter, EntryPage, EntryProof};
+use crate::log::{EntryFilter, EntryPage, EntryProof, name_damage};
 use crate::reference::TargetRef;
 use crate::road::node_document;
 use crate::view::View;
@@ -53,7 +53,7 @@ system_operation!(ReadEntries, ReadAudit, EntryPage, |this, view| {
     let (size, _) = view.log.sizes().await?;
     let (log, filter) = (view.log.clone(), this.filter.clone());
     let (from, limit) = (this.from, this.limit.min(MOST_ENTRIES));
-    view.work(Class::Scan, move |at| log.entries(at, size, from, limit, &filter)).await?
+    view.work(Class::Scan, move |at| log.entries(at, size, from, limit, &filter).map_err(name_damage)).await?
 });
 
 /// Proves an entry.
@@ -66,7 +66,7 @@ pub struct Prove {
 system_operation!(Prove, ReadAudit, EntryProof, |this, view| {
     let root_head = view.store().root_head().await?;
     let (log, index) = (view.log.clone(), this.index);
-    view.work(Class::Scan, move |at| log.prove(at, root_head, index)).await?
+    view.work(Class::Scan, move |at| log.prove(at, root_head, index).map_err(name_damage)).await?
 });
 
 /// The newest checkpoints, and the keys that verify them.
@@ -130,7 +130,8 @@ impl ReadLogResource {
             Err(_) => Ok(None),
             Ok(Resource::Tile { level, index, width }) => {
                 let (of, log) = (sized(view, root).await?, view.log.clone());
-                view.work(Class::Scan, move |at| log.tile(at, of, level, index, width)).await
+                view.work(Class::Scan, move |at| log.tile(at, of, level, index, width).map_err(name_damage))
+                    .await
             }
             Ok(Resource::Bundle { index, width }) => bundle(view, root, index, width).await,
         }
@@ -152,7 +153,8 @@ async fn bundle(
     let first = index.saturating_mul(claviger_audit::tile::WIDTH);
     let upto = first.saturating_add(u64::from(width));
     let (of, log) = (sized(view, root).await?, view.log.clone());
-    let entries = view.work(Class::Scan, move |at| log.raw_entries(at, of, first, upto)).await?;
+    let entries =
+        view.work(Class::Scan, move |at| log.raw_entries(at, of, first, upto).map_err(name_damage)).await?;
     if entries.is_empty() || entries.len() as u64 != u64::from(width) {
         return Ok(None);
     }

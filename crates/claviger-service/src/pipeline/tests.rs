@@ -122,6 +122,7 @@ impl Site {
             tightens,
             epoch: self.road.epoch(),
             footing: Footing::default(),
+            least_room: Room::Plenty,
             reply,
         };
         self.road.commit(submission).await

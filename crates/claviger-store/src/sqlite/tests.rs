@@ -20,6 +20,8 @@ use claviger_core::{KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, 
 
 use super::{SqliteOptions, SqliteStore};
 
+const NO_USES: UsageRows<'static> = UsageRows { rows: &[], counted_to: 0 };
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn at(day: u32) -> Timestamp {
@@ -318,7 +320,7 @@ fn a_lost_race_alone_leaves_no_transaction_open() {
     for lost in [stale.clone(), Change::CountUses { version: missing, uses: 1 }] {
         assert_eq!(shelf.journal.apply(&[lost]).unwrap(), Applied::Conflict);
         let size = shelf.cuts;
-        shelf.journal.append_cut(size, [2; 32], b"cut", &[]).unwrap();
+        shelf.journal.append_cut(size, [2; 32], b"cut", &[], NO_USES).unwrap();
         shelf.cuts += 1;
     }
     // Behind changes that are kept, it takes none of them along.
@@ -326,11 +328,11 @@ fn a_lost_race_alone_leaves_no_transaction_open() {
     assert_eq!(shelf.journal.apply(&[kept]).unwrap(), Applied::Yes);
     assert_eq!(shelf.apply(&[stale]), Applied::Conflict);
     let size = shelf.cuts;
-    shelf.journal.append_cut(size, [2; 32], b"cut", &[]).unwrap();
+    shelf.journal.append_cut(size, [2; 32], b"cut", &[], NO_USES).unwrap();
     // What is handed in at the wrong moment is no damage to what is stored.
     let ring = Change::RemoveAliasesOf(KeyId::from_bytes([1; 16]));
     assert_eq!(shelf.journal.apply(&[ring]).unwrap(), Applied::Yes);
-    let refused = shelf.journal.append_cut(size + 1, [2; 32], b"cut", &[]).unwrap_err().to_string();
+    let refused = shelf.journal.append_cut(size + 1, [2; 32], b"cut", &[], NO_USES).unwrap_err().to_string();
     assert!(refused.contains("stored data is as it was") && !refused.contains("backup"), "{refused}");
 }
 

@@ -136,6 +136,11 @@ fn wrong_pin_makes_nobody() {
     let refused = recover(&site, "rita", &wrong);
     assert!(!refused.status.success(), "{}", said(&refused));
     assert!(!site.deployed("profiles/rita.crt").exists());
+    // The token says that a wrong PIN was shown to it: the right one is risked by choice, and clears that.
+    let mut doctor = claviger();
+    doctor.args(["doctor", "--risk-pin-lock", "--config"]).arg(site.deployed("claviger.toml"));
+    let examined = doctor.envs(right).output().unwrap();
+    assert!(examined.status.success(), "{}", said(&examined));
     let serving = site.try_serve(&right).unwrap();
     assert!(!principals(&site).contains(&"rita".to_owned()));
     assert_eq!(unacknowledged(&site), Vec::<String>::new());

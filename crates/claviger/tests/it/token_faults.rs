@@ -107,8 +107,8 @@ fn server_whose_token_comes_back_near_its_lock_ends_and_says_so() {
     let (serving, _) = rooted.at_work();
     rooted.token.mistype();
     rooted.token.go_away();
-    // To make a key takes the token: now the server knows that it is away.
-    assert!(!rooted.site.run("administrator", &["key", "create", "orders/late"], b"").status.success());
+    // To make a ring takes the token: now the server knows that it is away.
+    assert!(!rooted.site.run("administrator", &["ring", "create", "late"], b"").status.success());
     rooted.token.come_back();
     let ended = serving.wait();
     assert_eq!(ended.status.code(), Some(PIN_REFUSED), "{ended:?}");
