@@ -69,8 +69,7 @@ impl Place {
     ) -> Self {
         let applications = ["deploy", "shop", "cart"].map(str::to_owned).into_iter().chain(more);
         let applications = applications.map(|name| (name, PrincipalKind::Workload, None));
-        let olga = ("olga".to_owned(), PrincipalKind::Human, Some(Role::SecurityOfficer));
-        let house = House::build_among(fence_off, applications.chain([olga]).collect()).await;
+        let house = House::build_among(fence_off, applications.collect()).await;
         house.relaxed_ring("orders").await;
         let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
         let conditions = of_root(house.clock.wall());
