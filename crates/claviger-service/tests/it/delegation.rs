@@ -11,7 +11,7 @@ use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin};
 use claviger_core::key::KeyRecord;
 use claviger_core::lineage::How;
 use claviger_core::port::{Clock as _, Store as _};
-use claviger_core::principal::{PrincipalKind, Role, Standing};
+use claviger_core::principal::{PrincipalKind, Standing};
 use claviger_core::{Action, GrantId, Purpose, Spec, Timestamp};
 use claviger_crypto::envelope::Context;
 use claviger_service::log::EntryFilter;
