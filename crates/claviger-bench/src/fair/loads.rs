@@ -32,6 +32,8 @@ const CALLERS: u32 = 16;
 const ITEMS: usize = 1000;
 /// After an answer that does not come, before it is tried again.
 const AGAIN: Duration = Duration::from_millis(10);
+/// How often what was refused for a moment is asked for again while a load is prepared.
+const TRIES: u32 = 100;
 const ACCOUNT: &str = "arn:aws:iam::000000000000:user";
 
 /// Which load.
@@ -99,6 +101,8 @@ pub(super) struct Load {
 /// What it got.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pressed {
+    /// What was asked, answered or not.
+    pub(super) asked: u64,
     /// Answers that were what was asked for.
     pub(super) answered: u64,
     /// Others, and what had no answer.
@@ -107,6 +111,7 @@ pub(super) struct Pressed {
 
 #[derive(Default)]
 struct Counts {
+    asked: AtomicU64,
     answered: AtomicU64,
     refused: AtomicU64,
 }
@@ -142,7 +147,11 @@ impl Load {
             asking.shutdown().await;
         });
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Ok(Pressed { answered: read(&counts.answered), refused: read(&counts.refused) })
+        Ok(Pressed {
+            asked: read(&counts.asked),
+            answered: read(&counts.answered),
+            refused: read(&counts.refused),
+        })
     }
 }
 
@@ -163,6 +172,7 @@ async fn ask(target: Target, requests: Arc<[Bytes]>, stopped: Arc<AtomicBool>, c
                 }
             },
         };
+        counts.asked.fetch_add(1, Ordering::Relaxed);
         match open.ask_for_any(request).await {
             Ok((200..300, _)) => {
                 counts.answered.fetch_add(1, Ordering::Relaxed);
@@ -239,7 +249,14 @@ impl<'a> Stage<'a> {
     async fn done(&self, operation: &str, input: &Value) -> Result<Value> {
         let request = self.owner.call(operation, &input.to_string())?;
         let mut connection = Connection::open(&self.aws).await?;
-        Ok(serde_json::from_slice(connection.ask(&request).await?)?)
+        for _ in 0..TRIES {
+            match connection.ask_for_any(&request).await? {
+                (200, body) => return Ok(serde_json::from_slice(body)?),
+                (429 | 500 | 503, _) => tokio::time::sleep(AGAIN).await,
+                (status, body) => bail!("`{operation}`: status {status}: {}", String::from_utf8_lossy(body)),
+            }
+        }
+        bail!("`{operation}` is refused each time")
     }
 
     async fn create_key(&self, input: &Value) -> Result<String> {
@@ -391,7 +408,6 @@ impl<'a> Stage<'a> {
 
 /// Asks each until it is done; what is refused for a moment is asked again.
 async fn ask_until_done(mut connection: Connection, requests: Vec<Bytes>) -> Result<Connection> {
-    const TRIES: u32 = 100;
     for request in requests {
         let mut tries = 0;
         loop {
