@@ -4,7 +4,6 @@
 //! until all of it is there nobody has proved anything.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -87,7 +86,7 @@ pub(crate) async fn prove(
 ) -> Result<(PrincipalId, Presented), Unsigned> {
     match sigv4::read(parts, body, audience) {
         Ok(signed) => {
-            let presented = Presented::Signed(Arc::new(signed));
+            let presented = Presented::signed(signed);
             Ok((road.prove(&presented, source).await?, presented))
         }
         Err(error) => {

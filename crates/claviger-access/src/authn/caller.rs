@@ -7,7 +7,7 @@ use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalK
 use claviger_core::{CredentialId, PrincipalId, Timestamp};
 use claviger_crypto::secret::ct_eq;
 
-use super::access_key::{SignatureRefused, SignedRequest, SigningSecret};
+use super::access_key::{Claim, SignatureRefused, SignedRequest, SigningSecret};
 use super::{TokenError, certificate, token};
 
 /// What a call showed of who it is from, reduced to what is looked up and held against it.
@@ -21,7 +21,7 @@ pub enum Presented {
     /// Nothing.
     None,
     /// A request signed by an access key.
-    Signed(Arc<SignedRequest>),
+    Signed(Arc<Claim>),
     /// A bearer token.
     Token {
         /// SHA-256 of its text.
@@ -44,6 +44,12 @@ impl Presented {
         token::digest_of(text).map(|digest| Self::Token { digest })
     }
 
+    /// A request that claims to be signed.
+    #[must_use]
+    pub fn signed(request: SignedRequest) -> Self {
+        Self::Signed(Arc::new(Claim::new(request)))
+    }
+
     /// The credential that it names, if anything was presented.
     #[must_use]
     pub fn named(&self) -> Option<Named<'_>> {
@@ -51,10 +57,10 @@ impl Presented {
         match self {
             Self::Certificate { digest } => of(CredentialKind::Certificate, digest),
             Self::None => None,
-            Self::Signed(request) => Some(Named {
+            Self::Signed(claim) => Some(Named {
                 kind: CredentialKind::AccessKey,
-                digest: &request.access_key,
-                session: request.session.as_ref(),
+                digest: &claim.request().access_key,
+                session: claim.request().session.as_ref(),
             }),
             Self::Token { digest } => of(CredentialKind::Token, digest),
         }
@@ -206,8 +212,8 @@ pub fn authenticate(
 ) -> Result<Caller, AuthnError> {
     let named = presented.named().ok_or(AuthnError::Missing)?;
     let (credential, principal) = in_force(named, credential, principal, now)?;
-    if let Presented::Signed(request) = presented {
-        has_signed(credential, secret, request, now)?;
+    if let Presented::Signed(claim) = presented {
+        has_signed(credential, secret, claim, now)?;
     }
     Ok(Caller { principal: Arc::clone(principal), credential: Some(Arc::clone(credential)), source })
 }
@@ -244,14 +250,14 @@ pub fn in_force<'a>(
 fn has_signed(
     credential: &Credential,
     secret: Option<&SigningSecret>,
-    request: &SignedRequest,
+    claim: &Claim,
     now: Timestamp,
 ) -> Result<(), AuthnError> {
     let (kept, secret) = credential.access_key.as_ref().zip(secret).ok_or(AuthnError::Mismatch)?;
-    if !request.fits_session(kept.session_digest.as_ref()) {
+    if !claim.request().fits_session(kept.session_digest.as_ref()) {
         return Err(AuthnError::Signature(credential.id, SignatureRefused::SessionToken));
     }
-    request.verify(secret, now).map_err(|refused| AuthnError::Signature(credential.id, refused))
+    claim.verify(credential.id, secret, now).map_err(|refused| AuthnError::Signature(credential.id, refused))
 }
 
 /// Who has the session token learns that its time is over; to everyone else the key is unknown.

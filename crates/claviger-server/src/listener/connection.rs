@@ -1,6 +1,7 @@
 //! One connection, from the handshake to its end.
 
 use std::future::{Future, poll_fn};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -97,14 +98,20 @@ impl Accepted {
         converse(stream, Doorway::new(Conversation { door, peer, network, activity, proofs })).await
     }
 
-    /// The handshake. Its first message is waited for outside of any turn; what it costs to answer is done in turn.
+    /// The handshake. Its first message is waited for outside of any turn; what it costs to answer is done in turn. While it
+    /// waits for that, it counts as idle: where one address has all its places in such a line, its newest come in for its
+    /// oldest.
     async fn handshake(self) -> std::io::Result<(TlsStream<TcpStream>, Held<Network>)> {
         let Self { stream, network, tls, turns, activity, preferred, handshaking, .. } = self;
         // Answers are small and whole; waiting for more of them would only add delay.
         stream.set_nodelay(true)?;
         let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        let _in_work = activity.begin();
         let turn = turns.wait(network, preferred).await;
+        // Whoever sent the first message alone, and left, costs no more than this question.
+        if is_gone(&begun.io) {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        let _in_work = activity.begin();
         let mut accept = pin!(begun.into_stream(tls));
         let first = poll_fn(|cx| Poll::Ready(accept.as_mut().poll(cx))).await;
         // The next turn comes after everyone else who can go on has done so.
@@ -115,6 +122,18 @@ impl Accepted {
             Poll::Pending => accept.await?,
         };
         Ok((stream, handshaking))
+    }
+}
+
+/// Has the client closed it already? Some never meant to stay.
+pub(super) fn is_gone(stream: &TcpStream) -> bool {
+    use rustix::io::Errno;
+    use rustix::net::{RecvFlags, recv};
+    let mut first = [0_u8; 1];
+    match recv(stream, &mut first[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((_, 0)) => true,
+        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => false,
+        Err(_) => true,
     }
 }
 

@@ -44,7 +44,7 @@ use crate::config::Limits;
 use crate::stop::Stopping;
 use crate::telemetry::{DoorMetrics, Unproved};
 use activity::{Activity, Lookouts};
-use connection::Accepted;
+use connection::{Accepted, is_gone};
 use door::Door;
 use network::Network;
 pub use peer::{Peer, PeerCertificate};
@@ -160,18 +160,6 @@ impl Listener {
         }
         tracing::warn!(%error, "a connection could not be accepted; if it lasts, raise `LimitNOFILE`");
         tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
-    }
-}
-
-/// Has the client closed it already? Some never meant to stay.
-fn is_gone(stream: &TcpStream) -> bool {
-    use rustix::io::Errno;
-    use rustix::net::{RecvFlags, recv};
-    let mut first = [0_u8; 1];
-    match recv(stream, &mut first[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-        Ok((_, 0)) => true,
-        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => false,
-        Err(_) => true,
     }
 }
 

@@ -31,6 +31,9 @@ use turns::{Full, Place, Turns};
 /// Calls of one class that one principal may have waiting.
 const MOST_WAITING: usize = 128;
 
+/// The same of batches: each holds its body meanwhile, of up to 4 MiB.
+const MOST_BATCHES_WAITING: usize = 32;
+
 /// A class of work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Class {
@@ -79,7 +82,7 @@ impl Work {
         let sharing = cores.max(2);
         let turns = |places| Turns::new(places, MOST_WAITING);
         Ok(Self {
-            batch: turns(sharing),
+            batch: Turns::new(sharing, MOST_BATCHES_WAITING),
             // Each of these waits for a commit, which many share.
             creation: turns(sharing.saturating_mul(8)),
             generation: turns(computing),

@@ -1,7 +1,6 @@
 //! Applications that sign: what passes, what refuses, and what is left of a secret.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_access::Presented;
@@ -24,6 +23,7 @@ use claviger_service::{AuthnReason, Call, ErrorKind, KeyRef, PrincipalRef, Servi
 
 use crate::house::House;
 
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// An access key in the hands of an application.
@@ -84,10 +84,14 @@ async fn make(house: &House, who: &str, what: NewCredential) -> Result<NewlyMade
 
 /// Uses a key of the house as whoever signed; gives the index of the entry.
 async fn call(house: &House, key: KeyRef, request: SignedRequest) -> Result<u64, ServiceError> {
+    call_as(house, key, Presented::signed(request)).await
+}
+
+async fn call_as(house: &House, key: KeyRef, presented: Presented) -> Result<u64, ServiceError> {
     let what = Encrypt { plaintext: vec![0; 16].into(), context: Default::default(), algorithm: None };
     let call = Call {
-        presented: Presented::Signed(Arc::new(request)),
-        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        presented,
+        source: HERE,
         door: Door::Mixed,
         dry_run: false,
         request_id: None,
@@ -177,6 +181,28 @@ async fn revoked_access_key_is_dead_when_the_call_returns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_signature_that_was_verified_before_proves_nobody_whose_key_or_time_has_ended() {
+    let (house, key) = furnished().await;
+    let made = make(&house, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap();
+    let signer = Signer::new(&made);
+    let proved = async |request| {
+        let presented = Presented::signed(request);
+        house.road.prove(&presented, HERE).await.unwrap();
+        call_as(&house, key.clone(), presented.clone()).await.unwrap();
+        presented
+    };
+    let late = proved(signer.now(&house)).await;
+    house.clock.advance(SKEW + Duration::from_secs(1));
+    let refused = call_as(&house, key.clone(), late).await.unwrap_err();
+    let expired = refused.authn_reason().unwrap();
+    assert!(matches!(expired, AuthnReason::Signature(SignatureRefused::Expired { .. })), "{expired:?}");
+    let revoked = proved(signer.now(&house)).await;
+    house.ask("otto", RevokeCredential { credential: made.credential.id }).await.unwrap();
+    let refused = call_as(&house, key.clone(), revoked).await.unwrap_err();
+    assert_eq!(refused.authn_reason(), Some(AuthnReason::Unknown));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn access_key_is_good_after_a_restart() {
     let (house, key) = furnished().await;
     let lasting = make(&house, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap();
@@ -250,7 +276,7 @@ async fn nothing_of_a_secret_is_kept_or_printed() {
     let forged = SignedRequest { canonical: [1; 32], ..signer.now(&house) };
     let refused = call(&house, key.clone(), forged.clone()).await.unwrap_err();
     call(&house, key, signer.now(&house)).await.unwrap();
-    let printed = format!("{made:?} {refused:?} {refused} {:?}", Presented::Signed(Arc::new(forged)));
+    let printed = format!("{made:?} {refused:?} {refused} {:?}", Presented::signed(forged));
     let House { road, directory, .. } = house;
     road.stop().await;
     let mut kept = Vec::new();

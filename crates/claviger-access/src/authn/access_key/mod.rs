@@ -19,7 +19,7 @@ mod secret;
 use claviger_crypto::digest::sha256_parts;
 
 pub use made::NewAccessKey;
-pub use request::{Audience, NotAScope, PRESIGNED_MAX, SKEW, Scope, SignatureRefused, SignedRequest};
+pub use request::{Audience, Claim, NotAScope, PRESIGNED_MAX, SKEW, Scope, SignatureRefused, SignedRequest};
 pub use secret::SigningSecret;
 
 /// The digest by which the key of that identifier is looked up, whatever the text.

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use claviger_core::Timestamp;
+use claviger_core::{CredentialId, Timestamp};
 use claviger_crypto::secret::ct_eq;
 
 use super::{SigningSecret, instant};
@@ -125,6 +125,58 @@ impl fmt::Debug for SignedRequest {
     }
 }
 
+/// A signed request on its way, and by which credential it was found to be signed.
+///
+/// Who signed is asked more than once: before a request takes a place, and again by each attempt of the operation. A request
+/// does not change, nor does the secret of a credential, so that its signature is computed once; whether the credential is in
+/// force, and the request current, is asked each time.
+pub struct Claim {
+    request: SignedRequest,
+    signed_by: OnceLock<CredentialId>,
+}
+
+impl Claim {
+    pub(in crate::authn) const fn new(request: SignedRequest) -> Self {
+        Self { request, signed_by: OnceLock::new() }
+    }
+
+    /// What the request says.
+    #[must_use]
+    pub const fn request(&self) -> &SignedRequest {
+        &self.request
+    }
+
+    /// Holds the request against the secret of `credential`, the audience and the clock. The signature goes first: who has
+    /// not the secret learns nothing else.
+    pub(in crate::authn) fn verify(
+        &self,
+        credential: CredentialId,
+        secret: &SigningSecret,
+        now: Timestamp,
+    ) -> Result<(), SignatureRefused> {
+        if self.signed_by.get() != Some(&credential) {
+            self.request.is_signed_with(secret)?;
+            // Another attempt may have found the same.
+            let _ = self.signed_by.set(credential);
+        }
+        self.request.is_meant_and_current(now)
+    }
+}
+
+impl PartialEq for Claim {
+    fn eq(&self, other: &Self) -> bool {
+        self.request == other.request
+    }
+}
+
+impl Eq for Claim {}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.request.fmt(f)
+    }
+}
+
 /// Why a signed request does not prove the access key that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureRefused {
@@ -186,12 +238,14 @@ impl SignedRequest {
         }
     }
 
-    /// Holds the request against the secret, the audience and the clock. The signature goes first: who has not the
-    /// secret learns nothing else.
-    pub(crate) fn verify(&self, secret: &SigningSecret, now: Timestamp) -> Result<(), SignatureRefused> {
+    fn is_signed_with(&self, secret: &SigningSecret) -> Result<(), SignatureRefused> {
         if !instant::format(self.signed_at).starts_with(self.scope.date()) || !secret.has_signed(self) {
             return Err(SignatureRefused::Mismatch);
         }
+        Ok(())
+    }
+
+    fn is_meant_and_current(&self, now: Timestamp) -> Result<(), SignatureRefused> {
         if self.scope.service() != self.audience.service {
             return Err(SignatureRefused::Service);
         }
@@ -216,7 +270,34 @@ impl SignedRequest {
 
 #[cfg(test)]
 mod tests {
+    use claviger_crypto::SecretBytes;
+
     use super::*;
+
+    #[test]
+    fn what_one_credential_signed_another_has_not() {
+        let secret = |text: &[u8]| SigningSecret::new(&SecretBytes::copied_from(text));
+        let (signer, other) = (secret(b"the secret that signs"), secret(b"a secret of somebody else"));
+        let at = instant::parse(b"20150830T123600Z").unwrap();
+        let mut request = SignedRequest {
+            access_key: [0; 32],
+            scope: "20150830/us-east-1/kms/aws4_request".parse().unwrap(),
+            signed_at: at,
+            presigned_for: None,
+            session: None,
+            canonical: [7; 32],
+            signature: [0; 32],
+            audience: Audience { service: "kms", region: None },
+        };
+        request.signature = signer.sign(&request);
+        let claim = Claim::new(request);
+        let (first, second) = (CredentialId::from_bytes([1; 16]), CredentialId::from_bytes([2; 16]));
+        assert_eq!(claim.verify(second, &other, at), Err(SignatureRefused::Mismatch));
+        assert_eq!(claim.verify(first, &signer, at), Ok(()));
+        assert_eq!(claim.verify(second, &other, at), Err(SignatureRefused::Mismatch));
+        let late = claim.verify(first, &signer, at.after(SKEW + Duration::from_secs(1)));
+        assert!(matches!(late, Err(SignatureRefused::Expired { .. })));
+    }
 
     #[test]
     fn a_scope_has_four_parts_and_one_spelling() {

@@ -53,6 +53,12 @@ impl SigningSecret {
         has_signed
     }
 
+    /// The signature that belongs to the request.
+    #[cfg(test)]
+    pub(super) fn sign(&self, request: &SignedRequest) -> [u8; 32] {
+        self.derive(&request.scope).key.tag(&[request.string_to_sign().as_bytes()])
+    }
+
     fn remembered(&self, scope: &Scope) -> Option<Arc<Derived>> {
         let remembered = self.derived.read().ok()?;
         remembered.as_ref().filter(|derived| derived.scope == *scope).cloned()
@@ -98,8 +104,7 @@ mod tests {
             audience: Audience { service: "kms", region: None },
             scope,
         };
-        let key = secret().derive(&request.scope).key;
-        request.signature = key.tag(&[request.string_to_sign().as_bytes()]);
+        request.signature = secret().sign(&request);
         request
     }
 

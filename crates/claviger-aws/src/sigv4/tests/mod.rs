@@ -74,7 +74,7 @@ fn proves(
         revision: 1,
     });
     let secret = SigningSecret::new(&SecretBytes::copied_from(secret.as_bytes()));
-    let presented = Presented::Signed(Arc::new(signed));
+    let presented = Presented::signed(signed);
     match authenticate(&presented, Some(&credential), Some(&secret), Some(&principal), None, now) {
         Ok(_) => Ok(()),
         Err(AuthnError::Signature(id, refused)) => {
