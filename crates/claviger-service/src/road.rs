@@ -32,6 +32,7 @@ use crate::pipeline::queue::Queue;
 use crate::pipeline::room::{self, NoRoom};
 use crate::pipeline::sequencer::{self, Figures};
 use crate::pipeline::submission::{Note, Telling, reference};
+use crate::pipeline::turns::Turns;
 use crate::state::{Forget, Memory, State};
 use crate::work::{Work, WorkFigures};
 
@@ -116,6 +117,7 @@ pub struct Inner {
     pub(crate) troubled: Troubled,
     pub(crate) work: Work,
     pub(crate) no_room: NoRoom,
+    pub(crate) turns: Turns,
     stop: watch::Sender<bool>,
     sequencer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -226,6 +228,7 @@ impl Road {
             troubled: Troubled::default(),
             work,
             no_room: NoRoom::default(),
+            turns: Turns::default(),
             stop,
             sequencer: Mutex::new(Some(thread)),
         }));

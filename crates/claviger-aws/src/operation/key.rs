@@ -481,17 +481,12 @@ pub(crate) async fn update_description(session: &Session<'_>, input: UpdateDescr
     violations.done()?;
     let wanted = session.realm().wanted_by_id(&key)?;
     let patch = KeyPatch { description: Some(description), ..KeyPatch::default() };
-    update(session, &wanted, patch, None).await
+    update(session, &wanted, patch).await
 }
 
-/// Changes what is said about a key, if it is at that revision.
-pub(crate) async fn update(
-    session: &Session<'_>,
-    wanted: &KeyRef,
-    patch: KeyPatch,
-    if_revision: Option<u64>,
-) -> Answered {
-    let update = UpdateKey { key: wanted.clone(), patch, if_revision };
+/// Changes what is said about a key.
+pub(crate) async fn update(session: &Session<'_>, wanted: &KeyRef, patch: KeyPatch) -> Answered {
+    let update = UpdateKey { key: wanted.clone(), patch, if_revision: None };
     let done = session.perform(wanted, update).await?;
     Ok(Answer::empty().recorded(done.receipt))
 }

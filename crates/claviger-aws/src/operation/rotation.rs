@@ -88,7 +88,7 @@ pub(crate) async fn disable(session: &Session<'_>, input: OfKey) -> Answered {
 
 async fn set(session: &Session<'_>, wanted: &KeyRef, period: Option<Duration>) -> Answered {
     let patch = KeyPatch { rotation_period: Some(period), ..KeyPatch::default() };
-    update(session, wanted, patch, None).await
+    update(session, wanted, patch).await
 }
 
 pub(crate) async fn status(session: &Session<'_>, input: OfKey) -> Answered {

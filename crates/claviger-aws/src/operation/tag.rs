@@ -2,7 +2,7 @@
 
 use claviger_core::key::Labels;
 use claviger_service::KeyRef;
-use claviger_service::operation::{DescribeKey, KeyPatch};
+use claviger_service::operation::{DescribeKey, KeyPatch, LabelPatch};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -72,9 +72,18 @@ fn of_pairs(pairs: Vec<(String, String)>) -> Result<Labels, AwsError> {
         return Err(wrong("Duplicate tag keys".to_owned()));
     }
     if pairs.len() > MOST {
-        return Err(AwsError::new(code::LIMIT_EXCEEDED, format!("a key has up to {MOST} tags")));
+        return Err(too_many());
     }
     Labels::new(pairs).map_err(|error| wrong(error.to_string()))
+}
+
+fn too_many() -> AwsError {
+    AwsError::new(code::LIMIT_EXCEEDED, format!("a key has up to {MOST} tags"))
+}
+
+/// Changes labels of a key, whatever the others are by then.
+async fn change(session: &Session<'_>, wanted: &KeyRef, labels: LabelPatch) -> Answered {
+    update(session, wanted, KeyPatch { labels: Some(labels), ..KeyPatch::default() }).await
 }
 
 /// The value of a label.
@@ -86,27 +95,6 @@ pub(crate) fn value<'a>(labels: &'a Labels, name: &str) -> Option<&'a str> {
 /// key than it is.
 fn is_fixed(key: &str) -> bool {
     [names::TAG_DATA_CLASS, names::TAG_PROTECTION, names::TAG_RING].contains(&key)
-}
-
-/// How often to try again when others changed the key in between.
-const ATTEMPTS: usize = 8;
-
-/// Changes the labels of a key as they are at that moment.
-async fn change(
-    session: &Session<'_>,
-    wanted: &KeyRef,
-    change: impl Fn(&Labels) -> Result<Labels, AwsError>,
-) -> Answered {
-    for _ in 1..ATTEMPTS {
-        let record = session.perform(wanted, DescribeKey { key: wanted.clone() }).await?.output;
-        let patch = KeyPatch { labels: Some(change(&record.key.labels)?), ..KeyPatch::default() };
-        match update(session, wanted, patch, Some(record.key.revision)).await {
-            // The key was changed since it was read.
-            Err(error) if error.code() == "ConflictException" => {}
-            other => return other,
-        }
-    }
-    Err(AwsError::timeout("others changed the key in between; try again"))
 }
 
 #[derive(Deserialize)]
@@ -124,19 +112,26 @@ pub(crate) async fn tag(session: &Session<'_>, input: TagInput) -> Answered {
     violations.done()?;
     let wanted = session.realm().wanted_by_id(&key)?;
     let added = labels(&tags)?;
-    change(session, &wanted, |labels| {
-        for (key, new) in added.pairs() {
-            if is_fixed(key) && value(labels, key) != Some(new) {
-                return Err(AwsError::new(
-                    code::TAG,
-                    format!("the tag {key} says how the key was created, and stays"),
-                ));
-            }
+    let described = session.perform(&wanted, DescribeKey { key: wanted.clone() }).await?.output;
+    let known = &described.key.labels;
+    for (key, new) in added.pairs() {
+        if is_fixed(key) && value(known, key) != Some(new) {
+            return Err(AwsError::new(
+                code::TAG,
+                format!("the tag {key} says how the key was created, and stays"),
+            ));
         }
-        let kept = labels.pairs().iter().filter(|(key, _)| value(&added, key).is_none());
-        of_pairs(kept.chain(added.pairs()).cloned().collect())
+    }
+    let others = known.pairs().iter().filter(|(key, _)| value(&added, key).is_none()).count();
+    if others + added.pairs().len() > MOST {
+        return Err(too_many());
+    }
+    let patch = LabelPatch::Some { set: added, remove: Vec::new() };
+    change(session, &wanted, patch).await.map_err(|error| match error.code() {
+        // All else was checked: others were added meanwhile.
+        code::VALIDATION => too_many(),
+        _ => error,
     })
-    .await
 }
 
 #[derive(Deserialize)]
@@ -164,10 +159,7 @@ pub(crate) async fn untag(session: &Session<'_>, input: UntagInput) -> Answered 
             format!("the tag {fixed} says how the key was created, and stays"),
         ));
     }
-    change(session, &wanted, |labels| {
-        of_pairs(labels.pairs().iter().filter(|(key, _)| !keys.contains(key)).cloned().collect())
-    })
-    .await
+    change(session, &wanted, LabelPatch::Some { set: Labels::default(), remove: keys }).await
 }
 
 #[derive(Deserialize)]

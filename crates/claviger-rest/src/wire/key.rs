@@ -10,7 +10,7 @@ use claviger_core::key::{DestructionBlocked, Key, KeyRecord, KeyVersion, Labels}
 use claviger_core::permit::Rule;
 use claviger_core::principal::Principal;
 use claviger_service::Explanation;
-use claviger_service::operation::{CreateKey, KeyPatch};
+use claviger_service::operation::{CreateKey, KeyPatch, LabelPatch};
 
 use super::{seconds, span};
 use crate::error::Failure;
@@ -126,7 +126,7 @@ pub fn patch_from_wire(wire: UpdateKey) -> Result<KeyPatch, Failure> {
         data_class: wire.data_class.map(|word| word.0),
         description: wire.description,
         owner: parse_if_any(wire.owner.as_deref())?,
-        labels: wire.labels.map(labels_from_wire).transpose()?,
+        labels: wire.labels.map(labels_from_wire).transpose()?.map(LabelPatch::All),
         rotation_period: wire.rotation_period_seconds.map(span),
     })
 }

@@ -88,7 +88,7 @@ pub use revoke_principal::RevokePrincipal;
 pub use role::{AssignRole, WithdrawRole};
 pub use rotate_key::{RotateDueKey, RotateKey};
 pub use set_ring_separation::SetRingSeparation;
-pub use update_key::{KeyPatch, UpdateKey};
+pub use update_key::{KeyPatch, LabelPatch, UpdateKey};
 pub use update_ring::{RingPatch, UpdateRing};
 
 use crate::error::ServiceError;

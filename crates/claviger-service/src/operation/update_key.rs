@@ -26,9 +26,37 @@ pub struct KeyPatch {
     /// Who answers for it.
     pub owner: Option<PrincipalRef>,
     /// Free words.
-    pub labels: Option<Labels>,
+    pub labels: Option<LabelPatch>,
     /// How often it rotates; `Some(None)` is the ring's rule.
     pub rotation_period: Option<Option<Duration>>,
+}
+
+/// How the labels of a key change.
+#[derive(Clone, Debug)]
+pub enum LabelPatch {
+    /// Some of them, whatever the others are by then.
+    Some {
+        /// Labels that there shall be, in the place of those with the same names.
+        set: Labels,
+        /// Names of labels that there shall not be.
+        remove: Vec<String>,
+    },
+    /// All of them: these instead.
+    All(Labels),
+}
+
+impl LabelPatch {
+    fn apply(&self, labels: &Labels) -> Result<Labels, ServiceError> {
+        let (set, remove) = match self {
+            Self::All(labels) => return Ok(labels.clone()),
+            Self::Some { set, remove } => (set.pairs(), remove),
+        };
+        let stays = |(name, _): &&(String, String)| {
+            !remove.contains(name) && !set.iter().any(|(newer, _)| newer == name)
+        };
+        let pairs = labels.pairs().iter().filter(stays).chain(set).cloned().collect();
+        Labels::new(pairs).map_err(|error| ServiceError::invalid(error.to_string()))
+    }
 }
 
 /// Changes what is said about a key.
@@ -72,7 +100,10 @@ impl Operation for UpdateKey {
             owner,
             data_class: self.patch.data_class.unwrap_or(record.key.data_class),
             description: self.patch.description.clone().unwrap_or_else(|| record.key.description.clone()),
-            labels: self.patch.labels.clone().unwrap_or_else(|| record.key.labels.clone()),
+            labels: match &self.patch.labels {
+                None => record.key.labels.clone(),
+                Some(patch) => patch.apply(&record.key.labels)?,
+            },
             rotation_period: self.patch.rotation_period.unwrap_or(record.key.rotation_period),
             ..record.key.clone()
         };

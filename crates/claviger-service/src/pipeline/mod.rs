@@ -3,7 +3,8 @@
 //! What it keeps true:
 //! * no result is released without its receipt, and no change written without its entry; refusals have entries too;
 //! * what a call rests on is good as of one epoch; the sequencer asks again under the epoch of the commit;
-//! * a call whose ground was taken away, or that lost a race, runs again from the start, a bounded number of times.
+//! * a call whose ground was taken away, or that lost a race, runs again from the start, a bounded number of times;
+//! * calls that lost a race for a row go one after the other; calls that write no row that was there wait for nobody.
 
 mod caller;
 pub(crate) mod fence;
@@ -15,12 +16,14 @@ mod session;
 pub(crate) mod submission;
 #[cfg(test)]
 mod tests;
+pub(crate) mod turns;
 
 use std::sync::{Arc, Mutex};
 
 use claviger_access::authz::admits;
 use claviger_access::{Caller, Decision, Denial, RequestContext};
 use claviger_audit::op::{Op, Outcome};
+use claviger_core::action::Effect;
 use claviger_core::change::{Chain, Footing};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Room;
@@ -33,6 +36,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use session::{Sessions, subject_label};
 use submission::{NotCommitted, Note, Notes, Submission, Telling, Told};
+use turns::{RowKey, Turn};
 
 use crate::error::{ErrorKind, ServiceError};
 use crate::operation::{Call, Operation, Released, Staged};
@@ -46,8 +50,8 @@ const ATTEMPTS: usize = 16;
 
 static NO_CONTEXT: Context = Context::EMPTY;
 
-/// Why a call must run again.
-struct Again;
+/// Why a call must run again: others were faster, with the row that it writes if it writes one that was there.
+struct Again(Option<RowKey>);
 
 /// Who asks: somebody with a credential, or the house itself.
 enum Who {
@@ -90,9 +94,17 @@ impl Road {
         who: &Who,
         call: &Call<O>,
     ) -> Result<Released<O::Output>, ServiceError> {
+        let mut turn = None;
         for _ in 0..ATTEMPTS {
-            if let Ok(answer) = self.attempt(who, call).await {
-                return answer;
+            let row = match self.attempt(who, call, turn.as_ref()).await {
+                Ok(answer) => return answer,
+                Err(Again(row)) => row,
+            };
+            // Whoever lost once waits for those before it instead of racing them. A turn is kept until the call is answered.
+            if let Some(row) = row.filter(|row| !turn.as_ref().is_some_and(|turn: &Turn| turn.is_for(row))) {
+                drop(turn.take());
+                let urgent = call.operation.action().effect() == Effect::Tighten;
+                turn = Some(self.turns.wait(row, urgent).await.ok_or_else(overloaded)?);
             }
         }
         Err(ServiceError::new(ErrorKind::Conflict, "others changed the same thing in between; try again"))
@@ -102,6 +114,7 @@ impl Road {
         &self,
         who: &Who,
         call: &Call<O>,
+        turn: Option<&Turn>,
     ) -> Result<Result<Released<O::Output>, ServiceError>, Again> {
         if self.queue.is_full() {
             return Ok(Err(overloaded()));
@@ -126,7 +139,7 @@ impl Road {
         let session = match self.session(&caller, now).await {
             Ok(session) => session,
             Err(error) if room::is_full(&error) && self.has_been_given_room(room, least_room) => {
-                return Err(Again);
+                return Err(Again(None));
             }
             Err(error) => return Ok(Err(error)),
         };
@@ -189,14 +202,23 @@ impl Road {
             Err(Refused { error, .. }) if self.room() != Room::Plenty => return Ok(Err(error)),
             Err(Refused { error, note }) => (Vec::new(), Vec::new(), Notes::from(note), Err(error)),
         };
+        let row = RowKey::written_by(&changes);
+        if let Some(row) = &row
+            && tightens.is_empty()
+            && !turn.is_some_and(|turn| turn.is_for(row))
+            && self.turns.is_awaited(row)
+        {
+            return Err(Again(Some(row.clone())));
+        }
         let opened = gate::Opened::now(self.clock.as_ref());
         let submission =
             |reply| Submission { telling, notes, changes, tightens, epoch, footing, least_room, reply };
         let receipt = match self.commit(submission).await {
             Ok(receipt) => receipt,
-            Err(NotCommitted::Conflict | NotCommitted::Fenced) => return Err(Again),
+            Err(NotCommitted::Conflict) => return Err(Again(row)),
+            Err(NotCommitted::Fenced) => return Err(Again(None)),
             Err(NotCommitted::Failed(StoreError::Full)) if self.has_been_given_room(room, least_room) => {
-                return Err(Again);
+                return Err(Again(None));
             }
             Err(NotCommitted::NoRoom) => return Ok(Err(self.refuse_for_space())),
             Err(other) => return Ok(Err(not_committed(other))),

@@ -6,6 +6,7 @@ mod access_keys;
 mod alias;
 mod chains;
 mod clock;
+mod contention;
 mod delegation;
 mod destruction;
 mod evidence;

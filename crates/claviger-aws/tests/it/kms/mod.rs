@@ -13,3 +13,4 @@ mod log;
 mod module;
 mod separation;
 mod signer;
+mod tags;
