@@ -1,6 +1,10 @@
 //! The closed sets of what an entry tells: the operation and how it ended.
 //!
-//! Codes are for ever: a code once used keeps its meaning, because entries are never rewritten.
+//! Codes are for ever: a code once used keeps its meaning, because entries are never rewritten. Those of actions come from
+//! the table of actions in `claviger-core`; only what nobody asks for has its row here.
+
+use claviger_core::Action;
+use claviger_core::action::Effect;
 
 macro_rules! codes {
     ($(#[$type_doc:meta])* $type:ident: $repr:ty { $($(#[$doc:meta])* $name:ident = $code:literal $word:literal),+ $(,)? }) => {
@@ -11,7 +15,20 @@ macro_rules! codes {
 
         impl $type {
             /// Every one there is, by code.
-            pub const ALL: [Self; [$($code),+].len()] = [$(Self::$name),+];
+            #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it: out of bounds does not compile")]
+            pub const ALL: [Self; [$($code),+].len()] = {
+                let mut all = [$(Self::$name),+];
+                let mut sorted = 1;
+                while sorted < all.len() {
+                    let mut at = sorted;
+                    while at > 0 && all[at - 1].code() > all[at].code() {
+                        all.swap(at - 1, at);
+                        at -= 1;
+                    }
+                    sorted += 1;
+                }
+                all
+            };
 
             /// Its number in the log.
             #[must_use]
@@ -40,150 +57,46 @@ macro_rules! codes {
     };
 }
 
-codes! {
-    /// What was done: 1xx uses of keys, 2xx the life of rings and keys, 3xx identity and rights, 4xx the system.
-    Op: u16 {
-        /// Seal data under a key.
-        Encrypt = 101 "encrypt",
-        /// Open what the key sealed.
-        Decrypt = 102 "decrypt",
-        /// Open under one version, seal under the newest.
-        Reencrypt = 103 "reencrypt",
-        /// Make a data key; hand it out in clear and wrapped.
-        GenerateDataKey = 104 "generate_data_key",
-        /// Sign.
-        Sign = 105 "sign",
-        /// Verify a signature.
-        Verify = 106 "verify",
-        /// Make a message authentication code.
-        Mac = 107 "mac",
-        /// Check a message authentication code.
-        VerifyMac = 108 "verify_mac",
-        /// Wrap a key of the caller's.
-        Wrap = 109 "wrap",
-        /// Unwrap a key of the caller's.
-        Unwrap = 110 "unwrap",
-        /// Make a shared secret for the holder of a key (KEM).
-        Encapsulate = 111 "encapsulate",
-        /// Take a shared secret out of its capsule (KEM).
-        Decapsulate = 112 "decapsulate",
-        /// Agree on a shared secret with a peer.
-        Agree = 113 "agree",
-        /// Draw random bytes.
-        Random = 114 "random",
-        /// Read a public key.
-        ReadPublicKey = 115 "read_public_key",
-        /// Make a data key; hand it out wrapped only.
-        GenerateDataKeyWithoutPlaintext = 116 "generate_data_key_without_plaintext",
-        /// Read what is said about a key, as one who uses it.
-        DescribeKey = 117 "describe_key",
-        /// List what one was granted.
-        ListGranted = 118 "list_granted",
-        /// Make a key pair; hand out its private half in clear and wrapped.
-        GenerateDataKeyPair = 119 "generate_data_key_pair",
-        /// Make a key pair; hand out its private half wrapped only.
-        GenerateDataKeyPairWithoutPlaintext = 120 "generate_data_key_pair_without_plaintext",
-        /// Seal under this key what was opened under another.
-        ReencryptInto = 121 "reencrypt_into",
-        /// Give up a grant.
-        RetireGrant = 122 "retire_grant",
-        /// Ask who one is.
-        ReadSelf = 123 "read_self",
+macro_rules! operations {
+    (
+        of_the_log { $($(#[$log_doc:meta])+ $log:ident = $log_code:literal $log_word:literal),+ $(,)? }
+        $($(#[$doc:meta])+ $action:ident = $code:literal $word:literal),+
+    ) => {
+        codes! {
+            /// What was done: 1xx uses of keys, 2xx the life of rings and keys, 3xx identity and rights, 4xx the system.
+            Op: u16 {
+                $($(#[$log_doc])+ $log = $log_code $log_word,)+
+                $($(#[$doc])+ $action = $code $word,)+
+            }
+        }
 
-        /// Create a key ring.
-        CreateRing = 201 "create_ring",
-        /// Change a ring's policy.
-        UpdateRing = 202 "update_ring",
-        /// Loosen a ring's separation of duties, or tighten it again.
-        SetRingSeparation = 203 "set_ring_separation",
-        /// Create a key with its first version.
-        CreateKey = 210 "create_key",
-        /// Put a key and a version into use.
-        ActivateKey = 211 "activate_key",
-        /// Make a new version that protects from now on.
-        RotateKey = 212 "rotate_key",
-        /// Take a key out of use for a while.
-        SuspendKey = 213 "suspend_key",
-        /// Bring a key back from suspension.
-        ResumeKey = 214 "resume_key",
-        /// End a key's protecting.
-        DeactivateKey = 215 "deactivate_key",
-        /// Declare a key compromised.
-        CompromiseKey = 216 "compromise_key",
-        /// Make a key's material unrecoverable.
-        DestroyKey = 219 "destroy_key",
-        /// Change what is said about a key.
-        UpdateKey = 220 "update_key",
-        /// Read what is said about a key.
-        ReadKey = 221 "read_key",
-        /// Ask who can do what with a key.
-        ExplainKey = 222 "explain_key",
-        /// Read what is said about a ring.
-        ReadRing = 223 "read_ring",
-        /// List rings and keys.
-        ListKeys = 224 "list_keys",
-        /// Take one version out of use for a while.
-        SuspendVersion = 231 "suspend_version",
-        /// Bring one version back from suspension.
-        ResumeVersion = 232 "resume_version",
-        /// End one version's protecting.
-        DeactivateVersion = 233 "deactivate_version",
-        /// Declare one version compromised.
-        CompromiseVersion = 234 "compromise_version",
-        /// Give a key another name, or move such a name to it.
-        PutAlias = 240 "put_alias",
-        /// Take such a name away.
-        RemoveAlias = 241 "remove_alias",
-        /// Take a key out of use and begin its waiting period.
-        ScheduleDestroy = 242 "schedule_destroy",
-        /// End the waiting period without destroying.
-        CancelDestroy = 243 "cancel_destroy",
-        /// Ask for what is needed to bring material in.
-        ReadImportParameters = 244 "read_import_parameters",
-        /// Bring material in.
-        ImportMaterial = 245 "import_material",
-        /// Take imported material away again.
-        RemoveImportedMaterial = 246 "remove_imported_material",
+        impl From<Action> for Op {
+            fn from(action: Action) -> Self {
+                match action { $(Action::$action => Self::$action),+ }
+            }
+        }
 
-        /// Create a principal.
-        CreatePrincipal = 301 "create_principal",
-        /// Withdraw a principal for ever.
-        RevokePrincipal = 302 "revoke_principal",
-        /// Read or list principals.
-        ReadPrincipal = 303 "read_principal",
-        /// Give a role.
-        AssignRole = 304 "assign_role",
-        /// Withdraw a role.
-        WithdrawRole = 305 "withdraw_role",
-        /// Give a grant.
-        CreateGrant = 307 "create_grant",
-        /// Withdraw a grant.
-        RevokeGrant = 308 "revoke_grant",
-        /// Read or list grants.
-        ReadGrant = 309 "read_grant",
-        /// Give a credential.
-        CreateCredential = 310 "create_credential",
-        /// Withdraw a credential.
-        RevokeCredential = 311 "revoke_credential",
-        /// Read or list credentials.
-        ReadCredential = 312 "read_credential",
-        /// Give a grant on a key, as one who administers it.
-        DelegateGrant = 320 "delegate_grant",
-        /// Withdraw a grant on a key, as one who administers it.
-        WithdrawDelegatedGrant = 321 "withdraw_delegated_grant",
-        /// Read the grants on a key.
-        ReadKeyGrants = 322 "read_key_grants",
-        /// Set the policy of a key, which gives grants on it and ends those that the policy before gave.
-        PutKeyPolicy = 323 "put_key_policy",
+        impl Op {
+            /// The action that somebody asked for; `None` for what the log tells of itself.
+            #[must_use]
+            pub const fn action(self) -> Option<Action> {
+                match self {
+                    $(Self::$action => Some(Action::$action),)+
+                    $(Self::$log => None),+
+                }
+            }
+        }
+    };
+}
 
+claviger_core::with_actions! { operations! {
+    of_the_log {
         /// A caller's sealed identity, once per session and shard; later entries point to it.
         Session = 401 "session",
         /// A credential that did not prove what it claimed.
         AuthenticationFailure = 402 "authentication_failure",
         /// How many calls without any credential were refused in the last second.
         UnauthenticatedCount = 403 "unauthenticated_count",
-        /// Set a deployment up, once.
-        Initialize = 409 "initialize",
         /// A node begins to append; carries the digest of its verifier key.
         NodeStart = 410 "node_start",
         /// A node ends in good order.
@@ -194,22 +107,12 @@ codes! {
         ReleaseSuppressed = 420 "release_suppressed",
         /// An idle shard says that it has drained to an epoch.
         Heartbeat = 421 "heartbeat",
-        /// Read the log.
-        ReadAudit = 430 "read_audit",
-        /// Take the whole log out.
-        ExportAudit = 431 "export_audit",
-        /// Read how the system is.
-        ReadSystem = 432 "read_system",
+        /// A known caller sent a request that cannot be read; at most one entry a second and credential.
+        MalformedRequest = 425 "malformed_request",
         /// Serve on though the newest part of the log was lost; carries what was known of it.
         AcceptLostTail = 450 "accept_lost_tail",
-        /// Make a security officer on the machine, with the root's own secret.
-        Recover = 455 "recover",
-        /// Acknowledge such a security officer, as another person.
-        AcknowledgeRecovery = 456 "acknowledge_recovery",
-        /// Confirm that the server's clock is right.
-        ConfirmClock = 458 "confirm_clock",
     }
-}
+} }
 
 codes! {
     /// How it ended.
@@ -257,35 +160,21 @@ impl Op {
     /// Does it use a key on data (1xx with a key)?
     #[must_use]
     pub const fn uses_material(self) -> bool {
-        self.code() / 100 == 1
-            && !matches!(
-                self,
-                Self::DescribeKey
-                    | Self::ListGranted
-                    | Self::Random
-                    | Self::ReadPublicKey
-                    | Self::ReadSelf
-                    | Self::RetireGrant
-            )
+        match self.action() {
+            Some(action) => matches!(action.effect(), Effect::Process | Effect::Protect),
+            None => false,
+        }
     }
 
-    /// Does it protect new data (NIST SP 800-57 part 1, 5.3.5: originator usage)? Only an active version may.
+    /// Does it protect new data (NIST SP 800-57 part 1, 5.3.5: originator usage)? Only an active version may. A use that
+    /// opens under one version and seals under another does both.
     #[must_use]
     pub const fn protects(self) -> bool {
-        matches!(
-            self,
-            Self::Encrypt
-                | Self::Reencrypt
-                | Self::GenerateDataKey
-                | Self::Sign
-                | Self::Mac
-                | Self::Wrap
-                | Self::Encapsulate
-                | Self::GenerateDataKeyWithoutPlaintext
-                | Self::GenerateDataKeyPair
-                | Self::GenerateDataKeyPairWithoutPlaintext
-                | Self::ReencryptInto
-        )
+        match self.action() {
+            Some(Action::Reencrypt) => true,
+            Some(action) => matches!(action.effect(), Effect::Protect),
+            None => false,
+        }
     }
 }
 
@@ -305,6 +194,38 @@ mod tests {
         }
         assert_eq!((Op::from_code(0), Op::from_code(500), Op::from_name("Encrypt")), (None, None, None));
         assert_eq!(Outcome::from_code(15), None);
+    }
+
+    #[test]
+    fn every_one_is_listed_by_its_code() {
+        assert!(Op::ALL.is_sorted_by_key(|op| op.code()));
+        assert!(Outcome::ALL.is_sorted_by_key(|outcome| outcome.code()));
+        for action in Action::ALL {
+            let op = Op::from(action);
+            assert_eq!((op.code(), op.name(), op.action()), (action.code(), action.name(), Some(action)));
+        }
+        assert_eq!(Op::ALL.iter().filter(|op| op.action().is_some()).count(), Action::ALL.len());
+    }
+
+    #[test]
+    fn codes_and_words_are_those_of_the_golden_file() {
+        let table: String = Op::ALL
+            .iter()
+            .map(|op| {
+                let of = if op.action().is_some() { "action" } else { "log" };
+                let material = match (op.uses_material(), op.protects()) {
+                    (false, _) => "-",
+                    (true, false) => "processes",
+                    (true, true) => "protects",
+                };
+                format!("{}  {:<42}{of:<8}{material}\n", op.code(), op.name())
+            })
+            .collect();
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/operations.txt");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &table).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), table);
     }
 
     #[test]

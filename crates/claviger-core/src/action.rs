@@ -68,7 +68,7 @@ pub enum Effect {
 }
 
 macro_rules! actions {
-    ($($(#[$doc:meta])+ $name:ident = $code:literal $word:literal $surface:ident $target:ident $effect:ident),+ $(,)?) => {
+    ($d:tt $($(#[$doc:meta])+ $name:ident = $code:literal $word:literal $surface:ident $target:ident $effect:ident),+ $(,)?) => {
         /// Everything that can be asked. The numbers are the operation codes of the log.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
         #[repr(u16)]
@@ -96,10 +96,20 @@ macro_rules! actions {
             /// Text that is not an action.
             Action, "an action" { $($name = $word),+ }
         }
+
+        /// Hands the documentation, name, code and word of every action to another macro, behind what is given. The log takes
+        /// its operation codes from here, so that an action cannot be without one.
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! with_actions {
+            ($d to:ident! { $d($d before:tt)* }) => {
+                $d to! { $d($d before)* $($(#[$doc])+ $name = $code $word),+ }
+            };
+        }
     };
 }
 
-actions! {
+actions! { $
     /// Seal data under a key.
     Encrypt = 101 "encrypt" Data Key Protect,
     /// Open what the key sealed.

@@ -16,7 +16,6 @@ use claviger_core::{Action, KeyId, KeyName, KeyVersionId, Name, PrincipalId, Pur
 use super::put_key_policy::{GrantSet, Replacing};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
-use crate::pipeline::op_of;
 use crate::pipeline::submission::{Act, Note, reference};
 use crate::reference::{PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
@@ -84,7 +83,7 @@ impl CreateKey {
             _ => error,
         })?;
         let Replacing { changes, acts, .. } = rights.replace(view, &permit, record, Vec::new()).await?;
-        let act = Act { op: op_of(Action::PutKeyPolicy), policy: permit.policy_digest() };
+        let act = Act { op: Action::PutKeyPolicy.into(), policy: permit.policy_digest() };
         let mut notes = vec![Note { act: Some(act), key: Some(record.key.id), ..Note::default() }];
         notes.extend(acts);
         Ok(Some((changes, notes)))

@@ -17,7 +17,6 @@ use super::create_grant::Terms;
 use super::delegation::{Holdings, named_in_grant};
 use super::{Operation, Staged};
 use crate::error::ServiceError;
-use crate::pipeline::op_of;
 use crate::pipeline::submission::{Act, Note, reference};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
@@ -76,7 +75,7 @@ impl GrantSet {
         let selector = Selector::Key(record.key.id);
         let mut replacing = Replacing { changes: Vec::new(), ended: Vec::new(), acts: Vec::new() };
         let act = |of: Action, grant: &Grant| Note {
-            act: Some(Act { op: op_of(of), policy: permit.policy_digest() }),
+            act: Some(Act { op: of.into(), policy: permit.policy_digest() }),
             key: Some(record.key.id),
             reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]),
             ..Note::default()

@@ -11,7 +11,6 @@ use super::create_principal::make_principal;
 use super::initialize::certificate_of;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
-use crate::pipeline::op_of;
 use crate::pipeline::submission::{Act, Note, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
@@ -51,7 +50,7 @@ impl Operation for Recover {
         let id = CredentialId::random()?;
         let digest = fingerprint(&self.certificate);
         let credential = certificate_of(view, &officer, id, digest, self.expires_at);
-        let act = |action| Some(Act { op: op_of(action), policy: permit.policy_digest() });
+        let act = |action: Action| Some(Act { op: action.into(), policy: permit.policy_digest() });
         let notes = vec![
             Note { reference: reference(&[officer.id.as_bytes(), id.as_bytes()]), ..view.note() },
             Note {

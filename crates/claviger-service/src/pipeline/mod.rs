@@ -22,7 +22,8 @@ use std::sync::{Arc, Mutex};
 
 use claviger_access::authz::admits;
 use claviger_access::{Caller, Decision, Denial, RequestContext};
-use claviger_audit::op::{Op, Outcome};
+use claviger_audit::op::Outcome;
+use claviger_core::Timestamp;
 use claviger_core::action::Effect;
 use claviger_core::change::{Chain, Footing};
 use claviger_core::port::StoreError;
@@ -30,7 +31,6 @@ use claviger_core::port::store::Room;
 use claviger_core::principal::Principal;
 use claviger_core::receipt::Receipt;
 use claviger_core::target::Target;
-use claviger_core::{Action, Timestamp};
 use claviger_crypto::envelope::Context;
 use tokio::sync::oneshot;
 
@@ -144,7 +144,7 @@ impl Road {
             Err(error) => return Ok(Err(error)),
         };
         let mut telling = Telling {
-            op: op_of(action),
+            op: action.into(),
             at: now,
             actor: session.as_ref().map(|session| session.actor),
             session: session.as_ref().map(|session| session.index),
@@ -404,24 +404,6 @@ pub(crate) fn not_committed(why: NotCommitted) -> ServiceError {
 /// How the log tells a failure of that kind.
 pub(crate) fn told(kind: ErrorKind) -> Told {
     Told(outcome_of(kind))
-}
-
-/// An action without a word in the log does not compile.
-const _: () = {
-    let mut rest: &[Action] = &Action::ALL;
-    while let [action, others @ ..] = rest {
-        assert!(Op::from_code(action.code()).is_some(), "an action has no operation code");
-        rest = others;
-    }
-};
-
-/// The log's word for an action: the same number.
-#[expect(
-    clippy::expect_used,
-    reason = "what is asserted above, when this is compiled, holds of every action"
-)]
-pub(crate) fn op_of(action: Action) -> Op {
-    Op::from_code(action.code()).expect("every action has an operation code")
 }
 
 fn outcome_of(kind: ErrorKind) -> Outcome {

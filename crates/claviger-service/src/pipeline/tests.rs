@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use claviger_core::Timestamp;
+use claviger_audit::cut::{Cut, ShardHead, ShardState};
+use claviger_audit::op::Op;
 use claviger_core::change::Change;
 use claviger_core::permit::Permit;
 use claviger_core::port::{Clock, Store as _};
 use claviger_core::principal::Principal;
+use claviger_core::{Action, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
@@ -234,11 +236,32 @@ async fn the_last_of_16_attempts_loses_and_nobody_calls_after() {
     road.stop().await;
 }
 
-#[test]
-fn every_action_has_its_word_in_the_log() {
-    for action in Action::ALL {
-        assert_eq!(op_of(action).name(), action.name());
-    }
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_that_does_not_encode_stops_the_log_and_writes_and_signs_nothing() {
+    let site = Site::open().await;
+    site.road.cut().await.unwrap();
+    let before = site.store.root_head().await.unwrap();
+    assert!(before.size > 0 && before.signed_size == before.size, "{before:?}");
+    let entry = |cut_no| {
+        let head = ShardHead {
+            shard: 1,
+            state: ShardState::Active,
+            incarnation: 1,
+            size: 0,
+            root: [0; 32],
+            epoch: 0,
+        };
+        let shards = vec![head, ShardHead { shard: 0, ..head }];
+        Cut { t: 1, cut_no, epoch: 0, shards, erase_generation: None, capsule_hash: None }.encode()
+    };
+    let refused = site.road.queue.cut(entry).await.unwrap_err();
+    let because = "a cut has no form: shard 0 is out of order";
+    assert_eq!(refused, StoreError::Refused(because.to_owned()));
+    assert_eq!(site.fatal.lock().unwrap().recv().unwrap(), because);
+    assert_eq!(site.store.root_head().await.unwrap(), before);
+    assert!(matches!(site.tell(Vec::new()).await, Err(NotCommitted::Stopped)));
+    site.road.cut().await.unwrap_err();
+    assert_eq!(site.store.root_head().await.unwrap(), before);
 }
 
 #[test]
