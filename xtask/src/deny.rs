@@ -1,8 +1,8 @@
-//! Holds every dependency against `deny.toml`: licences, banned crates, sources.
+//! Holds every dependency against `deny.toml`: licences, banned crates and features, sources.
 //!
 //! `deny.toml` is written in the language of `cargo-deny`, which the nightly run asks the same questions. They are
 //! asked here as well because building that tool takes longer than all the other checks of a commit together, and
-//! because the three rules need nothing but what cargo tells. A rule of `deny.toml` that this file does not know
+//! because the rules need nothing but what cargo tells. A rule of `deny.toml` that this file does not know
 //! is an error: nobody shall believe that it is held.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,10 +44,20 @@ pub(crate) struct Exemption {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Bans {
     deny: BTreeSet<String>,
+    features: Vec<BannedFeatures>,
     #[serde(rename = "multiple-versions")]
     _multiple_versions: Named,
     #[serde(rename = "wildcards")]
     _wildcards: Free,
+}
+
+/// Features of a crate that nobody may turn on, a test as little as what ships: one build of the workspace has both.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BannedFeatures {
+    #[serde(rename = "crate")]
+    of: String,
+    deny: BTreeSet<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,7 +123,26 @@ fn faults(rules: &Rules, graph: &Graph) -> Vec<String> {
     let ours: BTreeSet<&str> = graph.workspace_members.iter().map(String::as_str).collect();
     let foreign: BTreeMap<_, _> =
         by_id.into_iter().filter(|(id, _)| used.contains_key(id) && !ours.contains(id)).collect();
-    foreign.values().flat_map(|package| faults_of(rules, package)).collect()
+    let features = |id: &str| used.get(id).map(|node| &node.features);
+    foreign
+        .iter()
+        .flat_map(|(id, package)| {
+            let banned = features(id).into_iter().flat_map(|on| banned_features(rules, package, on));
+            faults_of(rules, package).into_iter().chain(banned)
+        })
+        .collect()
+}
+
+fn banned_features<'a>(
+    rules: &'a Rules,
+    package: &'a Package,
+    on: &'a BTreeSet<String>,
+) -> impl Iterator<Item = String> + 'a {
+    let of_it = rules.bans.features.iter().filter(|banned| banned.of == package.name);
+    of_it.flat_map(|banned| banned.deny.intersection(on)).map(|feature| {
+        let (name, version) = (&package.name, &package.version);
+        format!("  {name} {version} has the banned feature `{feature}`; `cargo tree -e features -i {name}` shows who wants it")
+    })
 }
 
 fn faults_of(rules: &Rules, package: &Package) -> Vec<String> {
@@ -148,7 +177,8 @@ mod tests {
     }
 
     fn judged(packages: Vec<Value>) -> Vec<String> {
-        let nodes: Vec<_> = packages.iter().map(|one| json!({ "id": one["id"], "deps": [] })).collect();
+        let node = |one: &Value| json!({ "id": one["id"], "deps": [], "features": ["std", "tls12"] });
+        let nodes: Vec<_> = packages.iter().map(node).collect();
         let graph = json!({ "packages": packages, "workspace_members": [], "resolve": { "nodes": nodes } });
         faults(&rules().unwrap(), &serde_json::from_value(graph).unwrap())
     }
@@ -178,6 +208,17 @@ mod tests {
                 "  ring 1.0.0 is banned",
             ]
         );
+    }
+
+    #[test]
+    fn a_banned_feature_is_named_with_its_crate() {
+        let crates_io = json!(CRATES_IO);
+        let faults = judged(vec![
+            foreign("other", json!("MIT"), crates_io.clone()),
+            foreign("rustls", json!("MIT"), crates_io),
+        ]);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].starts_with("  rustls 1.0.0 has the banned feature `tls12`"), "{faults:?}");
     }
 
     #[test]

@@ -44,6 +44,9 @@ struct Resolve {
 pub(crate) struct Node {
     id: String,
     pub(crate) deps: Vec<Use>,
+    /// The features that somebody turns on, for tests too.
+    #[serde(default)]
+    pub(crate) features: BTreeSet<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -30,10 +30,9 @@ impl ClientError {
     }
 
     /// An error of the HTTP layer with its whole chain in words, as the outermost alone says next to nothing.
-    pub(super) fn transport(error: reqwest::Error) -> Self {
-        let error = error.without_url();
+    pub(super) fn transport(error: &dyn std::error::Error) -> Self {
         let mut words = error.to_string();
-        let mut source = std::error::Error::source(&error);
+        let mut source = error.source();
         while let Some(cause) = source {
             let cause_words = cause.to_string();
             if !words.ends_with(&cause_words) {

@@ -7,6 +7,7 @@
 
 mod alias;
 mod audit;
+mod connect;
 mod error;
 mod identity;
 mod key;

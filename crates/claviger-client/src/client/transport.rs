@@ -7,12 +7,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use claviger_crypto::{SecretBytes, random};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use reqwest::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
 
+use super::connect::{Pool, pool};
 use super::{Answer, Client, ClientError, Reply, Timeouts};
 use crate::profile::{Profile, ProfileCredential, parse_url};
 use crate::types::secret_json::{WipingBuffer, to_secret_json};
@@ -39,7 +42,11 @@ pub enum Plane {
 
 #[derive(Debug)]
 pub(super) struct Transport {
-    http: reqwest::Client,
+    http: Pool,
+    /// What is in the head of every request.
+    headers: HeaderMap,
+    /// For a call, its answer read to the end.
+    limit: Duration,
     control: Option<String>,
     data: Option<String>,
 }
@@ -49,18 +56,10 @@ impl Transport {
         let url = |url: &Option<String>| {
             url.as_deref().map(parse_url).transpose().map_err(|e| ClientError::Setup(e.to_string()))
         };
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(profile)?)
-            .https_only(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.call)
-            .default_headers(default_headers(profile)?)
-            .build()
-            .map_err(|error| ClientError::Setup(error.to_string()))?;
-        Ok(Self { http, control: url(&profile.control)?, data: url(&profile.data)? })
+        let http = pool(tls(profile)?, timeouts.connect);
+        let headers = default_headers(profile)?;
+        let (control, data) = (url(&profile.control)?, url(&profile.data)?);
+        Ok(Self { http, headers, limit: timeouts.call, control, data })
     }
 
     fn base(&self, plane: Plane) -> Result<&str, ClientError> {
@@ -83,14 +82,12 @@ fn tls(profile: &Profile) -> Result<ClientConfig, ClientError> {
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(setup)?
         .with_root_certificates(roots);
-    let mut config = match &profile.credential {
+    match &profile.credential {
         ProfileCredential::Certificate { chain, key } => {
-            config.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(setup)?
+            config.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(setup)
         }
-        ProfileCredential::None | ProfileCredential::Token(_) => config.with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+        ProfileCredential::None | ProfileCredential::Token(_) => Ok(config.with_no_client_auth()),
+    }
 }
 
 fn default_headers(profile: &Profile) -> Result<HeaderMap, ClientError> {
@@ -240,30 +237,41 @@ impl Request<'_> {
         }
         let mut sendings = 1;
         loop {
-            let response = self.send().await?;
-            if response.status().is_success() {
-                return read(response).await;
+            let answering = self.send().await?;
+            if answering.response.status().is_success() {
+                return answering.read().await;
             }
-            match self.wait_before_repeating(&response, sendings) {
+            match self.wait_before_repeating(&answering.response, sendings) {
                 Some(wait) => tokio::time::sleep(wait).await,
-                None => return Err(refusal(response).await),
+                None => return Err(answering.refusal().await),
             }
             sendings += 1;
         }
     }
 
-    async fn send(&self) -> Result<Response, ClientError> {
+    async fn send(&self) -> Result<Answering, ClientError> {
         let transport = &self.client.transport;
-        let url = format!("{}{}", transport.base(self.plane)?, self.path);
-        let request = transport
-            .http
-            .request(self.method.clone(), url)
-            .headers(self.headers.clone())
-            .body(self.body.clone());
-        request.send().await.map_err(ClientError::transport)
+        let by = Instant::now() + transport.limit;
+        let sending = transport.http.request(self.to_http(transport)?);
+        let response = timeout_at(by, sending).await.map_err(|_| too_late())?;
+        Ok(Answering { response: response.map_err(|error| ClientError::transport(&error))?, by })
     }
 
-    fn wait_before_repeating(&self, response: &Response, sendings: u32) -> Option<Duration> {
+    fn to_http(&self, transport: &Transport) -> Result<http::Request<Full<Bytes>>, ClientError> {
+        let url = format!("{}{}", transport.base(self.plane)?, self.path);
+        let uri: Uri =
+            url.parse().map_err(|error: http::uri::InvalidUri| ClientError::Setup(error.to_string()))?;
+        let mut request = http::Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = transport.headers.clone();
+        for (name, value) in &self.headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        Ok(request)
+    }
+
+    fn wait_before_repeating(&self, response: &Response<Incoming>, sendings: u32) -> Option<Duration> {
         let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
         let wanted = response.status() == StatusCode::SERVICE_UNAVAILABLE && self.repeat != Repeat::Never;
         if !wanted || sendings >= MAX_SENDINGS {
@@ -276,38 +284,56 @@ impl Request<'_> {
     }
 }
 
-async fn read(response: Response) -> Reply<SecretBytes> {
-    let text =
-        |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let entry = text(header::ENTRY).and_then(|text| text.parse().ok());
-    let receipt = text(header::RECEIPT);
-    Ok(Answer { value: body(response).await?, entry, receipt })
+/// An answer whose head is there, and the instant by which the rest must be.
+struct Answering {
+    response: Response<Incoming>,
+    by: Instant,
 }
 
-async fn body(mut response: Response) -> Result<SecretBytes, ClientError> {
-    let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(4096);
-    let mut buffer = WipingBuffer::with_capacity(announced.min(1 << 20));
-    while let Some(chunk) = response.chunk().await.map_err(ClientError::transport)? {
-        if buffer.len().saturating_add(chunk.len()) > MAX_ANSWER {
-            return Err(ClientError::Decode("it is too long".into()));
+impl Answering {
+    async fn read(self) -> Reply<SecretBytes> {
+        let text = |name: &str| {
+            let value = self.response.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        let entry = text(header::ENTRY).and_then(|text| text.parse().ok());
+        let receipt = text(header::RECEIPT);
+        Ok(Answer { value: self.body().await?, entry, receipt })
+    }
+
+    async fn body(self) -> Result<SecretBytes, ClientError> {
+        let mut body = self.response.into_body();
+        let announced =
+            body.size_hint().exact().and_then(|length| usize::try_from(length).ok()).unwrap_or(4096);
+        let mut buffer = WipingBuffer::with_capacity(announced.min(1 << 20));
+        while let Some(frame) = timeout_at(self.by, body.frame()).await.map_err(|_| too_late())? {
+            let frame = frame.map_err(|error| ClientError::transport(&error))?;
+            let Some(chunk) = frame.data_ref() else { continue };
+            if buffer.len().saturating_add(chunk.len()) > MAX_ANSWER {
+                return Err(ClientError::Decode("it is too long".into()));
+            }
+            buffer.extend(chunk);
         }
-        buffer.extend(&chunk);
+        Ok(buffer.into_secret())
     }
-    Ok(buffer.into_secret())
+
+    #[expect(clippy::disallowed_methods, reason = "the decoder of answers: a problem holds no secret")]
+    async fn refusal(self) -> ClientError {
+        let status = self.response.status();
+        let typed = self.response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == problem::MEDIA_TYPE);
+        let body = match self.body().await {
+            Ok(body) => body,
+            Err(error) => return error,
+        };
+        match serde_json::from_slice::<Problem>(body.expose()) {
+            Ok(problem) if typed => ClientError::Problem(Box::new(problem)),
+            _ => ClientError::Decode(format!("status {status} without a problem that says why")),
+        }
+    }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the decoder of answers: a problem holds no secret")]
-async fn refusal(response: Response) -> ClientError {
-    let status = response.status();
-    let typed = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == problem::MEDIA_TYPE);
-    let body = match body(response).await {
-        Ok(body) => body,
-        Err(error) => return error,
-    };
-    match serde_json::from_slice::<Problem>(body.expose()) {
-        Ok(problem) if typed => ClientError::Problem(Box::new(problem)),
-        _ => ClientError::Decode(format!("status {status} without a problem that says why")),
-    }
+fn too_late() -> ClientError {
+    ClientError::Transport("no answer within the time allowed".into())
 }
 
 fn query_string<T: Serialize>(query: &T) -> Result<String, ClientError> {

@@ -8,7 +8,7 @@ use claviger_client::{Client, Profile};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -63,14 +63,6 @@ pub(crate) struct Server {
 impl Server {
     /// Serves with a certificate of `authority`, giving the answers one by one, the last one again and again.
     pub(crate) async fn start(authority: &Authority, answers: Vec<String>) -> Self {
-        Self::start_with(authority, answers, &[&rustls::version::TLS13]).await
-    }
-
-    pub(crate) async fn start_with(
-        authority: &Authority,
-        answers: Vec<String>,
-        versions: &[&'static SupportedProtocolVersion],
-    ) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add(authority.certificate()).unwrap();
@@ -78,7 +70,7 @@ impl Server {
         let verifier = verifier.allow_unauthenticated().build().unwrap();
         let (certificate, key) = authority.issue();
         let config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
+            .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_client_cert_verifier(verifier)
             .with_single_cert(vec![certificate], key)

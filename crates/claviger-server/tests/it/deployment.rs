@@ -14,7 +14,7 @@ use claviger_server::quickstart::{QuickstartOptions, quickstart};
 use claviger_server::{Server, ServerError};
 use serde_json::{Value, json};
 
-use crate::support::{House, now};
+use crate::support::{House, OF_ANOTHER_VERSION, answer_to_tls12, now};
 
 #[tokio::test]
 async fn quick_start_run_again_serves_the_same_data() {
@@ -134,10 +134,27 @@ async fn who_shows_nothing_is_unauthenticated_on_both_planes() {
         assert_eq!(response.status(), 401);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
     }
-    let response =
-        nobody.get(format!("{}/v1/rings", urls.control)).bearer_auth("nonsense").send().await.unwrap();
+    let response = nobody
+        .get(format!("{}/v1/rings", urls.control))
+        .header("authorization", "Bearer nonsense")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 401);
     assert_eq!(nobody.get(format!("{}/v1/health", urls.data)).send().await.unwrap().status(), 200);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn no_listener_speaks_tls_1_2() {
+    let house = House::new();
+    let running = house.start().await;
+    let urls = running.urls().clone();
+    for url in [&urls.control, &urls.data, &urls.aws] {
+        let port = url.rsplit(':').next().unwrap().parse().unwrap();
+        let answer = answer_to_tls12(([127, 0, 0, 1], port).into()).await;
+        assert_eq!(answer, OF_ANOTHER_VERSION, "{url}");
+    }
     running.shutdown().await;
 }
 

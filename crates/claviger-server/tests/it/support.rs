@@ -22,15 +22,18 @@ use claviger_server::stop::{self, Stop};
 use claviger_server::telemetry::{DoorMetrics, Registry};
 use claviger_service::Presented;
 use http::request::Parts;
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower::ServiceExt as _;
+
+use crate::http::Http;
 
 pub(crate) fn now() -> Timestamp {
     SystemClock.now()
@@ -87,30 +90,18 @@ impl Pki {
     }
 
     pub(crate) fn tls(&self, identity: Option<&Issued>) -> ClientConfig {
-        self.tls_of(identity, &[&rustls::version::TLS13])
+        client_tls(self.trust(), identity)
     }
 
-    pub(crate) fn tls_of(
-        &self,
-        identity: Option<&Issued>,
-        versions: &[&'static SupportedProtocolVersion],
-    ) -> ClientConfig {
-        client_tls(self.trust(), identity, versions)
-    }
-
-    pub(crate) fn http(&self, identity: Option<&Issued>) -> reqwest::Client {
-        http(self.tls(identity))
+    pub(crate) fn http(&self, identity: Option<&Issued>) -> Http {
+        Http::new(self.tls(identity))
     }
 }
 
-pub(crate) fn client_tls(
-    trust: RootCertStore,
-    identity: Option<&Issued>,
-    versions: &[&'static SupportedProtocolVersion],
-) -> ClientConfig {
+pub(crate) fn client_tls(trust: RootCertStore, identity: Option<&Issued>) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
+        .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .with_root_certificates(trust);
     match identity {
@@ -122,20 +113,38 @@ pub(crate) fn client_tls(
     }
 }
 
-pub(crate) fn http(mut tls: ClientConfig) -> reqwest::Client {
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .no_proxy()
-        .timeout(Duration::from_secs(20))
-        .build()
-        .unwrap()
-}
-
 /// A router behind a listener. Whoever asks is the principal whose number header `as` has, or number 0; `as: nobody` is
 /// unknown, and `as: key 7` names the access key of principal 7, which signs whatever body begins with `signed`.
 #[derive(Debug)]
 struct Behind(Router);
+
+/// What a server answers to a hello that offers TLS 1.2 and nothing newer.
+pub(crate) async fn answer_to_tls12(address: SocketAddr) -> Vec<u8> {
+    let mut hello = vec![3, 3];
+    hello.extend([7; 32]);
+    hello.push(0);
+    // ECDHE with ECDSA and RSA, AES-128-GCM; no compression.
+    hello.extend([0, 4, 0xc0, 0x2b, 0xc0, 0x2f, 1, 0]);
+    // Groups X25519 and P-256; points uncompressed; signatures ECDSA and RSA-PSS with SHA-256.
+    let extensions =
+        [0, 10, 0, 6, 0, 4, 0, 29, 0, 23, 0, 11, 0, 2, 1, 0, 0, 13, 0, 6, 0, 4, 4, 3, 8, 4].as_slice();
+    hello.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+    hello.extend(extensions);
+    let length = u16::try_from(hello.len()).unwrap();
+    let mut record = vec![22, 3, 1];
+    record.extend((length + 4).to_be_bytes());
+    record.extend([1, 0]);
+    record.extend(length.to_be_bytes());
+    record.extend(hello);
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(&record).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    answer
+}
+
+/// The alert `protocol_version` (RFC 8446, 6), fatal, and nothing else.
+pub(crate) const OF_ANOTHER_VERSION: [u8; 7] = [21, 3, 3, 0, 2, 2, 70];
 
 pub(crate) fn principal(number: u8) -> PrincipalId {
     PrincipalId::from_bytes([number; 16])
@@ -287,14 +296,14 @@ impl House {
     }
 
     /// A client with the credential of a profile, or with none.
-    pub(crate) fn http(&self, profile: Option<&str>) -> reqwest::Client {
+    pub(crate) fn http(&self, profile: Option<&str>) -> Http {
         let mut trust = RootCertStore::empty();
         trust.add(CertificateDer::from_pem_file(self.path("pki/ca.crt")).unwrap()).unwrap();
         let builder = ClientConfig::builder_with_provider(tls::provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_root_certificates(trust);
-        http(match profile {
+        Http::new(match profile {
             None => builder.with_no_client_auth(),
             Some(name) => {
                 let file = |extension: &str| self.path(&format!("profiles/{name}.{extension}"));
@@ -313,7 +322,7 @@ impl House {
         url: String,
         body: Option<Value>,
     ) -> (u16, Value) {
-        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let method = http::Method::from_bytes(method.as_bytes()).unwrap();
         let request = self.http(Some(profile)).request(method, url);
         let request = match body {
             Some(body) => request.json(&body),
