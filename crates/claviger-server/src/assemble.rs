@@ -227,7 +227,9 @@ impl Running {
     /// # Errors
     /// [`TlsError`].
     pub fn reload_certificates(&self) -> Result<(), TlsError> {
-        self.tls.store(Arc::new(tls::load(&self.tls_files)?));
+        let tls = tls::load(&self.tls_files)?;
+        self.at_work.trust.reload(&self.tls_files)?;
+        self.tls.store(Arc::new(tls));
         Ok(())
     }
 

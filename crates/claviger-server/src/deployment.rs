@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::error::ServerError;
+use crate::listener::ClientTrust;
 use crate::newest_note::NewestNote;
 use crate::root::{self, Making, RootError, blocking};
 
@@ -44,6 +45,8 @@ pub(crate) struct Deployment {
 pub(crate) struct AtWork {
     pub(crate) road: Road,
     pub(crate) newest_note: NewestNote,
+    /// Whose certificates are entered: those whom the listeners trust.
+    pub(crate) trust: Arc<ClientTrust>,
     /// Holds the reason once the log stopped by itself.
     pub(crate) fatal: watch::Receiver<Option<String>>,
     /// The store, until nobody else has it.
@@ -134,6 +137,7 @@ impl Deployment {
     pub(crate) async fn start(&self, config: &Config, jobs: Jobs) -> Result<AtWork, ServerError> {
         let newest_note = NewestNote::beside(&self.data_dir);
         let known_note = newest_note.read()?;
+        let trust = Arc::new(ClientTrust::load(&config.tls)?);
         let (tell_fatal, fatal) = watch::channel(None);
         let options = Options {
             deployment: self.name.clone(),
@@ -146,6 +150,7 @@ impl Deployment {
             memory: Memory::default(),
             known_note,
             accept_lost_tail: self.lost_tail == LostTail::Accept,
+            trust: trust.clone(),
             on_signed: newest_note.listener(),
             on_fatal: Box::new(move |reason| {
                 tell_fatal.send_replace(Some(reason));
@@ -157,7 +162,7 @@ impl Deployment {
         let road =
             Box::pin(Road::open(store, Arc::clone(&self.provider), Arc::new(SystemClock), options)).await;
         let road = road.map_err(|error| self.not_opened(error))?;
-        Ok(AtWork { road, newest_note, fatal, store: self.store.clone(), others })
+        Ok(AtWork { road, newest_note, trust, fatal, store: self.store.clone(), others })
     }
 
     /// Holds the log against what was signed of it, and the indexes against their rows, as they are at rest. Gives the size of

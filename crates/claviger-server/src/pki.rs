@@ -33,7 +33,7 @@ pub const LEAF_LIFETIME: Duration = DAY.saturating_mul(397);
 pub const EXPIRY_WARNING: Duration = DAY.saturating_mul(30);
 
 /// Certificates count from a little earlier than they are made: clocks differ.
-const CLOCK_SKEW: Duration = Duration::from_secs(300);
+pub const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// Why a certificate could not be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -233,6 +233,10 @@ pub struct CertificateFacts {
     pub is_authority: bool,
     /// The common name of its subject, if it has exactly one.
     pub common_name: Option<String>,
+    /// The version of X.509.
+    pub version: u32,
+    /// Whether issuer and subject bear one name.
+    pub names_itself: bool,
 }
 
 /// Reads the certificates of a PEM file.
@@ -274,6 +278,8 @@ pub fn certificate_facts(der: &[u8]) -> Option<CertificateFacts> {
         expires_at: instant(certificate.validity().not_after.timestamp())?,
         is_authority: certificate.is_ca(),
         common_name: name.map(str::to_owned),
+        version: certificate.version().0.saturating_add(1),
+        names_itself: certificate.issuer().as_raw() == certificate.subject().as_raw(),
     })
 }
 

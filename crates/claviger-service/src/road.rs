@@ -12,7 +12,7 @@ use claviger_audit::op::Op;
 use claviger_core::change::Change;
 use claviger_core::port::provider::RootPublicKey;
 use claviger_core::port::store::CommitError;
-use claviger_core::port::{Clock, Provider, Store, StoreError};
+use claviger_core::port::{Clock, Provider, Store, StoreError, Trust};
 use claviger_core::principal::Principal;
 use claviger_core::{Name, Timestamp};
 use claviger_crypto::SecretBytes;
@@ -59,6 +59,8 @@ pub struct Options {
     pub known_note: Option<String>,
     /// Serve a store whose newest part is lost. The choice gets an entry of its own; where nothing is lost, it is refused.
     pub accept_lost_tail: bool,
+    /// Whose certificates are entered.
+    pub trust: Arc<dyn Trust>,
     /// Called with each new signed note.
     pub on_signed: Box<dyn Fn(&str) + Send + Sync>,
     /// Called once if the log stops for a reason of its own.
@@ -113,6 +115,7 @@ pub struct Inner {
     pub(crate) log: LogReader,
     pub(crate) usage: Arc<Usage>,
     pub(crate) facts: SystemFacts,
+    pub(crate) trust: Arc<dyn Trust>,
     pub(crate) on_signed: Box<dyn Fn(&str) + Send + Sync>,
     pub(crate) troubled: Troubled,
     pub(crate) work: Work,
@@ -224,6 +227,7 @@ impl Road {
             log,
             usage,
             facts,
+            trust: options.trust,
             on_signed: options.on_signed,
             troubled: Troubled::default(),
             work,

@@ -11,7 +11,7 @@ use claviger_core::lineage::{Lineage, Verdict, Wanted};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{Generated, MaterialRequest};
 use claviger_core::port::store::{GrantFilter, Page};
-use claviger_core::port::{Handle, Provider, Store};
+use claviger_core::port::{EnteredCertificate, Handle, Provider, Store, Trust};
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::target::Target;
 use claviger_core::{Action, KeyId, PrincipalId, Spec, Timestamp};
@@ -41,6 +41,7 @@ pub struct View<'a> {
     pub(crate) log: &'a LogReader,
     pub(crate) usage: &'a Usage,
     pub(crate) system: &'a crate::road::SystemFacts,
+    pub(crate) trust: &'a dyn Trust,
     /// What the rights depend on that were asked for on the way.
     pub(crate) further: Mutex<Option<Arc<Chain>>>,
     pub(crate) no_room: &'a NoRoom,
@@ -57,6 +58,22 @@ impl<'a> View<'a> {
     /// The provider, to work with.
     pub(crate) fn provider(&self) -> &'a dyn Provider {
         self.state.provider.as_ref()
+    }
+
+    /// Holds a certificate that is entered against what the listeners take. Gives when its credential ends: as is wished, and
+    /// not later than the certificate.
+    ///
+    /// # Errors
+    /// Invalid, with what to do, when the listeners would not take it.
+    pub(crate) fn entered(
+        &self,
+        certificate: EnteredCertificate<'_>,
+        wished: Timestamp,
+    ) -> Result<Timestamp, ServiceError> {
+        match self.trust.judge(certificate, self.now) {
+            Ok(until) => Ok(until.min(wished)),
+            Err(fault) => Err(ServiceError::invalid(fault.to_string()).caused_by(fault)),
+        }
     }
 
     /// Waits until the caller may do work of that class. Its place is kept until the entry of the call is durable.

@@ -4,3 +4,4 @@
 pub mod contract;
 pub mod package;
 pub mod softhsm;
+pub mod trust;

@@ -25,6 +25,7 @@ use claviger_service::operation::{
 };
 use claviger_service::{ErrorKind, KeyRef, Memory, Options, Presented, PrincipalRef, Road, ServiceError};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
+use claviger_testkit::trust::Lenient;
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
 
@@ -294,6 +295,7 @@ async fn open(directory: &tempfile::TempDir) -> Road {
         memory: Memory::default(),
         known_note: None,
         accept_lost_tail: false,
+        trust: Arc::new(Lenient),
         on_signed: Box::new(|_| {}),
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: false,

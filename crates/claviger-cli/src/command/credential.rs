@@ -71,7 +71,7 @@ pub struct CreateArgs {
     /// The same as `--kind token`
     #[arg(long)]
     token: bool,
-    /// The certificate that the principal presents (PEM or DER)
+    /// The certificate that the principal presents (PEM or DER); in PEM, followed by those between it and its authority
     #[arg(long, value_name = "FILE")]
     certificate: Option<Source>,
     /// How long it counts [default: 90d, or 1h for a short-lived access key]
@@ -225,10 +225,14 @@ impl CreateArgs {
         let lifetime = self.lifetime.unwrap_or(if self.short_lived { SHORT_LIFETIME } else { LIFETIME });
         let lifetime_seconds = lifetime.as_secs();
         Ok(match (&self.certificate, self.kind) {
-            (Some(source), _) => NewCredential::Certificate(NewCertificate {
-                der: pem::der(&source.read(MAX_CERTIFICATE)?, "CERTIFICATE")?.into(),
-                expires_at: clock::now().after(lifetime).into(),
-            }),
+            (Some(source), _) => {
+                let (der, chain) = pem::first_and_rest(&source.read(MAX_CERTIFICATE)?, "CERTIFICATE")?;
+                NewCredential::Certificate(NewCertificate {
+                    der: der.into(),
+                    chain: chain.into_iter().map(Into::into).collect(),
+                    expires_at: clock::now().after(lifetime).into(),
+                })
+            }
             (None, Some(MadeKind::AccessKey)) => {
                 NewCredential::AccessKey(NewAccessKey { lifetime_seconds, short_lived: self.short_lived })
             }

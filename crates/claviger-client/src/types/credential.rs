@@ -78,9 +78,13 @@ pub struct NewAccessKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCertificate {
-    /// The certificate (X.509, DER).
+    /// The certificate (X.509 version 3, DER), which an authority issued whom the listeners trust.
     pub der: Base64Bytes,
-    /// When it shall count no more.
+    /// Those between it and that authority, if there are any: up to 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 8)]
+    pub chain: Vec<Base64Bytes>,
+    /// When it shall count no more; not later than the certificate says.
     pub expires_at: Instant,
 }
 

@@ -140,6 +140,7 @@ pub fn credential_from_wire(wire: wire_credential::CreateCredential) -> Result<C
         }
         wire_credential::NewCredential::Certificate(certificate) => NewCredential::Certificate {
             der: certificate.der.0.to_vec(),
+            chain: certificate.chain.iter().map(|one| one.0.to_vec()).collect(),
             expires_at: certificate.expires_at.0,
         },
         wire_credential::NewCredential::Token(token) => {

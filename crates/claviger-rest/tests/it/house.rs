@@ -16,6 +16,7 @@ use claviger_rest::{PeerIdentity, Plane, RestLimits, control_plane, data_plane};
 use claviger_service::operation::{FirstPrincipal, Initialize};
 use claviger_service::{Memory, Options, Road};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
+use claviger_testkit::trust::Lenient;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
@@ -246,6 +247,7 @@ async fn open(directory: &tempfile::TempDir) -> Road {
         memory: Memory::default(),
         known_note: None,
         accept_lost_tail: false,
+        trust: Arc::new(Lenient),
         on_signed: Box::new(|_| {}),
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: false,

@@ -25,6 +25,7 @@ mod refusal;
 mod repute;
 mod room;
 pub mod tls;
+mod trust;
 mod turns;
 
 use std::io;
@@ -51,6 +52,7 @@ pub use peer::{Peer, PeerCertificate};
 pub use protocol::{Answering, Asking, Protocol, Staged};
 pub(crate) use refusal::overloaded;
 pub use tls::TlsError;
+pub use trust::ClientTrust;
 use turns::Turns;
 
 /// Handshakes that are computed between two looks at everything else that can go on. Each takes some tenths of a millisecond.

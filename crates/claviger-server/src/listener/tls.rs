@@ -8,6 +8,7 @@ use std::sync::Arc;
 use claviger_crypto::provenance;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{Ticketer, cipher_suite, default_provider, kx_group};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ServerConfig, WebPkiClientVerifier};
 use rustls::{RootCertStore, version};
 use rustls_pki_types::PrivateKeyDer;
@@ -65,14 +66,9 @@ pub fn load(files: &config::Tls) -> Result<ServerConfig, TlsError> {
     let chain = pki::read_certificates(&files.certificate)?;
     let key = private_key(files)?;
     let provider = provider();
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(files)?), Arc::clone(&provider))
-            .allow_unauthenticated()
-            .build()
-            .map_err(|error| TlsError::ClientAuthority(error.to_string()))?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&version::TLS13])?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(client_verifier(files)?)
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Resumption keeps the client's certificate, so its end is looked at again with every call. No early data: replay.
@@ -80,6 +76,14 @@ pub fn load(files: &config::Tls) -> Result<ServerConfig, TlsError> {
     config.send_tls13_tickets = 1;
     config.max_early_data_size = 0;
     Ok(config)
+}
+
+/// Verifies certificates of clients, which need not show one, against `tls.client_ca`.
+pub(super) fn client_verifier(files: &config::Tls) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(files)?), provider())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| TlsError::ClientAuthority(error.to_string()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the server's private key goes into the TLS library")]

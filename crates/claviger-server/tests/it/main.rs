@@ -11,6 +11,8 @@ mod deployment;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod entering;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod intake;

@@ -9,6 +9,7 @@ use claviger_access::{NewAccessKey, Token};
 use claviger_core::access_key::AccessKey;
 use claviger_core::change::{Change, Expectation};
 use claviger_core::permit::Permit;
+use claviger_core::port::EnteredCertificate;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Standing};
 use claviger_core::{Action, CredentialId, Name, Timestamp};
 
@@ -23,6 +24,8 @@ use crate::view::View;
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 /// Longest life of a short-lived access key.
 const LONGEST_SESSION: Duration = Duration::from_secs(12 * 3600);
+/// Most certificates between one and its authority.
+const MOST_BETWEEN: usize = 8;
 
 /// What kind of credential.
 #[derive(Debug, Clone)]
@@ -36,6 +39,8 @@ pub enum NewCredential {
     Certificate {
         /// The certificate (DER).
         der: Vec<u8>,
+        /// Those between it and its authority (DER), in any order.
+        chain: Vec<Vec<u8>>,
         /// When it ends.
         expires_at: Timestamp,
     },
@@ -173,8 +178,12 @@ impl NewCredential {
                 within(*lifetime, LONGEST, "an access key lives up to 366 days")?;
                 access_key(id, principal, view, *lifetime, false).await
             }
-            Self::Certificate { der, expires_at } => {
-                Ok(Proof::new(CredentialKind::Certificate, fingerprint(der), *expires_at))
+            Self::Certificate { der, chain, expires_at } => {
+                if chain.len() > MOST_BETWEEN {
+                    return Err(ServiceError::invalid("at most 8 certificates lead to an authority"));
+                }
+                let ends = view.entered(EnteredCertificate { der, chain }, *expires_at)?;
+                Ok(Proof::new(CredentialKind::Certificate, fingerprint(der), ends))
             }
             Self::ShortLived { lifetime } => {
                 within(*lifetime, LONGEST_SESSION, "a short-lived access key lives up to 12 hours")?;

@@ -3,6 +3,7 @@
 use claviger_access::authn::certificate::fingerprint;
 use claviger_core::change::Change;
 use claviger_core::permit::Permit;
+use claviger_core::port::EnteredCertificate;
 use claviger_core::port::store::Page;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Standing};
 use claviger_core::{Action, CredentialId, Name, Timestamp};
@@ -60,14 +61,10 @@ impl Operation for Initialize {
             let principal = Principal { roles, ..make_principal(view, &first.name, first.kind).await? };
             changes.push(Change::PutPrincipal(principal.clone()));
             let id = CredentialId::random()?;
+            let entered = EnteredCertificate { der: &first.certificate, chain: &[] };
+            let expires_at = view.entered(entered, first.expires_at)?;
             let digest = fingerprint(&first.certificate);
-            changes.push(Change::PutCredential(certificate_of(
-                view,
-                &principal,
-                id,
-                digest,
-                first.expires_at,
-            )));
+            changes.push(Change::PutCredential(certificate_of(view, &principal, id, digest, expires_at)));
             made.push(Principal { revision: 1, ..principal });
         }
         Ok(Staged::changing(made, changes, view.note()))

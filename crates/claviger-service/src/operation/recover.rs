@@ -4,6 +4,7 @@
 use claviger_access::authn::certificate::fingerprint;
 use claviger_core::change::Change;
 use claviger_core::permit::Permit;
+use claviger_core::port::EnteredCertificate;
 use claviger_core::principal::{Principal, PrincipalKind, Recovery, Role};
 use claviger_core::{Action, CredentialId, Name, Timestamp};
 
@@ -48,8 +49,10 @@ impl Operation for Recover {
             ..make_principal(view, &self.name, PrincipalKind::Human).await?
         };
         let id = CredentialId::random()?;
+        let entered = EnteredCertificate { der: &self.certificate, chain: &[] };
+        let expires_at = view.entered(entered, self.expires_at)?;
         let digest = fingerprint(&self.certificate);
-        let credential = certificate_of(view, &officer, id, digest, self.expires_at);
+        let credential = certificate_of(view, &officer, id, digest, expires_at);
         let act = |action: Action| Some(Act { op: action.into(), policy: permit.policy_digest() });
         let notes = vec![
             Note { reference: reference(&[officer.id.as_bytes(), id.as_bytes()]), ..view.note() },

@@ -175,6 +175,7 @@ impl Road {
                     log: &self.log,
                     usage: &self.usage,
                     system: &self.facts,
+                    trust: self.trust.as_ref(),
                     further: Mutex::default(),
                     no_room: &self.no_room,
                     work: &self.work,

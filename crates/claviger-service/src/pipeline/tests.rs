@@ -14,6 +14,7 @@ use claviger_core::{Action, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
+use claviger_testkit::trust::Lenient;
 
 use super::*;
 use crate::reference::TargetRef;
@@ -86,6 +87,7 @@ impl Site {
             memory: Memory::default(),
             known_note: None,
             accept_lost_tail: false,
+            trust: Arc::new(Lenient),
             on_signed: Box::new(|_| {}),
             on_fatal: Box::new(move |why| tell_fatal.send(why).unwrap()),
             insecure_fence_off: false,

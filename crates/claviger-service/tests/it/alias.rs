@@ -184,6 +184,7 @@ async fn at_home() -> House {
             house.ask("ada", create).await.unwrap();
             let what = NewCredential::Certificate {
                 der: format!("certificate of {app}").into_bytes(),
+                chain: Vec::new(),
                 expires_at: house.clock.wall().after(crate::house::DAY),
             };
             let principal = PrincipalRef::Name(app.parse().unwrap());

@@ -18,6 +18,7 @@ use claviger_service::operation::usage::{Decrypt, Encrypt, Use};
 use claviger_service::operation::*;
 use claviger_service::{Call, KeyRef, Memory, Options, PrincipalRef, Released, RingRef, Road, ServiceError};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
+use claviger_testkit::trust::Lenient;
 
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
@@ -317,6 +318,7 @@ async fn open(
         memory: Memory::default(),
         known_note: None,
         accept_lost_tail: false,
+        trust: Arc::new(Lenient),
         on_signed: Box::new(|_| {}),
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: fence_off,

@@ -9,6 +9,7 @@ mod clock;
 mod contention;
 mod delegation;
 mod destruction;
+mod entering;
 mod evidence;
 mod governance;
 mod house;

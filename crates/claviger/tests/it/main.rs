@@ -11,6 +11,8 @@ mod demo;
 #[cfg(test)]
 mod disk_faults;
 #[cfg(test)]
+mod entering;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod hygiene;

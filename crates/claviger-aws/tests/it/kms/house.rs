@@ -22,6 +22,7 @@ use claviger_service::log::EntryFilter;
 use claviger_service::operation::*;
 use claviger_service::{Call, Memory, Options, Presented, PrincipalRef, RingRef, Road, ServiceError};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
+use claviger_testkit::trust::Lenient;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 
@@ -406,6 +407,7 @@ async fn open(store: SqliteStore, fault: Fault, clock: &TestClock) -> Road {
         memory: Memory::default(),
         known_note: None,
         accept_lost_tail: false,
+        trust: Arc::new(Lenient),
         on_signed: Box::new(|_| {}),
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: false,
