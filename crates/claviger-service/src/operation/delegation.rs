@@ -4,7 +4,7 @@
 use claviger_access::separation::check_delegation;
 use claviger_core::change::{Change, Subject};
 use claviger_core::grant::{Basis, Conditions, EndedBy, Grant, GrantOrigin, Selector};
-use claviger_core::key::{Key, KeyRecord};
+use claviger_core::key::{Key, KeyRecord, Separation};
 use claviger_core::lineage::{Delegation, Judge, Lineage, Wanted};
 use claviger_core::permit::{Permit, Rule};
 use claviger_core::port::store::{GrantFilter, Page};
@@ -56,15 +56,17 @@ impl Operation for DelegateGrant {
         // What is out of use, or waits for its material or its end, is delegated to nobody.
         record.processing(record.key.primary, view.now)?;
         fits(&record.key, &self.operations, &self.conditions)?;
-        let principal = named_in_grant(view, &self.principal).await?;
-        let retiring = match &self.retiring {
-            Some(retiring) => Some(named_in_grant(view, retiring).await?.id),
-            None => None,
-        };
-        check_delegation(&principal, record.ring.policy.separation, &self.operations)?;
+        // Before names: who could not give it to anybody learns nothing of them.
         let holdings = Holdings::of_caller(view, record).await?;
         let basis =
             holdings.judge(view).basis(permit, &self.operations, &self.conditions, GrantOrigin::Direct)?;
+        let separation = record.ring.policy.separation;
+        let principal = named_in_grant(view, &self.principal, separation).await?;
+        let retiring = match &self.retiring {
+            Some(retiring) => Some(named_in_grant(view, retiring, separation).await?.id),
+            None => None,
+        };
+        check_delegation(&principal, separation, &self.operations)?;
         let terms = Terms {
             operations: &self.operations,
             conditions: &self.conditions,
@@ -182,15 +184,20 @@ fn fits(key: &Key, operations: &[Action], conditions: &Conditions) -> Result<(),
     Ok(())
 }
 
-/// A principal that a grant names. Those who give grants may know whether there is one.
+/// A principal that a grant names: whoever could give a right to somebody may know to whom. One that can be given nothing there
+/// (withdrawn, with a role, the system) is for the caller the same as one that never was.
 pub(super) async fn named_in_grant(
     view: &View<'_>,
     principal: &PrincipalRef,
+    separation: Separation,
 ) -> Result<Principal, ServiceError> {
-    view.state.principal(principal).await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => error.because_of(Obstacle::NoPrincipal),
+    let nobody = || ServiceError::not_found().because_of(Obstacle::NoPrincipal);
+    let found = view.state.principal(principal).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => nobody(),
         _ => error,
-    })
+    })?;
+    check_delegation(&found, separation, &[]).map_err(|rule| nobody().caused_by(rule))?;
+    Ok(found)
 }
 
 fn on_key(key: KeyId) -> GrantFilter {
@@ -225,7 +232,14 @@ impl Operation for ReadKeyGrants {
         view.enter(Class::Listing).await?;
         let mut filter = GrantFilter { of_policy: self.of_policy, ..on_key(view.record()?.key.id) };
         if let Some(principal) = &self.principal {
-            filter.principal = Some(view.state.principal(principal).await?.id);
+            filter.principal = match view.state.principal(principal).await {
+                Ok(principal) => Some(principal.id),
+                // Whoever is not there has no grants, like most of those who are.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Ok(Staged::reading(Vec::new(), view.note()));
+                }
+                Err(error) => return Err(error),
+            };
         }
         let grants = view.store().list_grants(filter, self.page.clone()).await?;
         Ok(Staged::reading(named(view, grants).await?, view.note()))

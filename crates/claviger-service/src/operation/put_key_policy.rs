@@ -67,10 +67,18 @@ impl GrantSet {
         if self.grants.len() > MOST {
             return Err(ServiceError::invalid(format!("at most {MOST} grants are given at once")));
         }
-        let holdings = Holdings::of_caller(view, record).await?;
+        let origin = GrantOrigin::KeyPolicy;
+        // Before names: who could not give it to anybody learns nothing of them.
+        let bases = {
+            let holdings = Holdings::of_caller(view, record).await?;
+            let mut delegator = holdings.judge(view);
+            let basis = |new: &NewGrant| delegator.basis(permit, &new.operations, &new.conditions, origin);
+            self.grants.iter().map(basis).collect::<Result<Vec<_>, _>>()?
+        };
+        let separation = record.ring.policy.separation;
         let mut principals = Vec::new();
         for new in &self.grants {
-            principals.push(named_in_grant(view, &new.principal).await?);
+            principals.push(named_in_grant(view, &new.principal, separation).await?);
         }
         let selector = Selector::Key(record.key.id);
         let mut replacing = Replacing { changes: Vec::new(), ended: Vec::new(), acts: Vec::new() };
@@ -80,11 +88,8 @@ impl GrantSet {
             reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]),
             ..Note::default()
         };
-        let mut delegator = holdings.judge(view);
-        for (new, principal) in self.grants.iter().zip(&principals) {
-            check_delegation(principal, record.ring.policy.separation, &new.operations)?;
-            let origin = GrantOrigin::KeyPolicy;
-            let basis = delegator.basis(permit, &new.operations, &new.conditions, origin)?;
+        for ((new, principal), basis) in self.grants.iter().zip(&principals).zip(bases) {
+            check_delegation(principal, separation, &new.operations)?;
             let terms = Terms {
                 operations: &new.operations,
                 conditions: &new.conditions,

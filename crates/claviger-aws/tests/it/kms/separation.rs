@@ -4,7 +4,11 @@ use claviger_audit::op::{Op, Outcome};
 use claviger_core::Action;
 use claviger_core::grant::Conditions;
 use claviger_core::key::Event;
-use claviger_service::operation::{ChangeKeyState, CreateGrant, GrantOn, RevokeGrant, RingPatch, UpdateRing};
+use claviger_core::principal::PrincipalKind;
+use claviger_service::operation::{
+    ChangeKeyState, CreateGrant, CreatePrincipal, GrantOn, RevokeGrant, RevokePrincipal, RingPatch,
+    UpdateRing,
+};
 use claviger_service::{KeyRef, PrincipalRef};
 use serde_json::json;
 
@@ -118,8 +122,8 @@ async fn a_policy_comes_with_its_key_or_neither_does() {
     assert!(kept["Policy"].as_str().unwrap().contains(APP), "{kept}");
     for (principal, code) in [
         ("arn:aws:iam::000000000000:user/nobody", "MalformedPolicyDocumentException"),
-        // Who grants rights uses nothing, wherever it is.
-        ("arn:aws:iam::000000000000:user/otto", "AccessDeniedException"),
+        // Who grants rights uses nothing, wherever it is, and is nobody to applications.
+        ("arn:aws:iam::000000000000:user/otto", "MalformedPolicyDocumentException"),
     ] {
         let answer = house.ask("CreateKey", json!({ "Policy": policy(principal) })).await;
         answer.refused(code);
@@ -177,4 +181,57 @@ async fn lists_and_policies_show_only_what_is_honoured() {
     assert_eq!(listed().await, (true, true));
     house.does("otto", RevokeGrant { grant: root.id }).await;
     assert_eq!(listed().await, (false, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_told_only_to_who_could_give_the_right_and_only_of_those_who_could_have_it() {
+    let house = House::build().await;
+    let key = house.create_key(json!({})).await;
+    let name = |name: &str| PrincipalRef::Name(name.parse().unwrap());
+    let gone = CreatePrincipal { name: "gone".parse().unwrap(), kind: PrincipalKind::Workload, home: None };
+    house.does("ada", gone).await;
+    house.does("otto", RevokePrincipal { principal: name("gone") }).await;
+    let arn = |who: &str| format!("arn:aws:iam::000000000000:user/{who}");
+    let wish = |to: &str, operation: &str| json!({ "KeyId": key, "GranteePrincipal": arn(to), "Operations": [operation] });
+
+    // To whom nothing can be given, by a role or because it was withdrawn, is like one that never was.
+    let mut said = Vec::new();
+    for who in ["nobody", "otto", "gone"] {
+        let alone = house.ask("CreateGrant", wish(who, "Encrypt")).await;
+        let mut retiring = wish("app", "Encrypt");
+        retiring["RetiringPrincipal"] = json!(arn(who));
+        let retiring = house.ask("CreateGrant", retiring).await;
+        let policy = house.ask("PutKeyPolicy", json!({ "KeyId": key, "Policy": policy(&arn(who)) })).await;
+        let listed = house.ask("ListGrants", json!({ "KeyId": key, "GranteePrincipal": arn(who) })).await;
+        assert_eq!(listed.ok()["Grants"], json!([]), "{who}");
+        let words = [
+            alone.refused("InvalidArnException"),
+            retiring.refused("InvalidArnException"),
+            policy.refused("MalformedPolicyDocumentException"),
+        ];
+        assert!(alone.entry().is_some(), "each attempt is recorded");
+        said.push(words.map(|text| text.replace(&arn(who), "X")));
+    }
+    assert_eq!(said[0], said[1]);
+    assert_eq!(said[0], said[2]);
+
+    // Who could not give that right to anybody is refused for that, whomever it names.
+    let grant = CreateGrant {
+        principal: name("app"),
+        on: GrantOn::Key(KeyRef::Id(key.parse().unwrap())),
+        operations: vec![Action::Encrypt, Action::DelegateGrant],
+        conditions: Conditions::default(),
+        reason: "test".into(),
+        name: None,
+        retiring: None,
+    };
+    house.does("otto", grant).await;
+    let mut said = Vec::new();
+    for who in ["nobody", "otto", "tool"] {
+        let refused = house.ask_as(&house.app, "CreateGrant", wish(who, "Decrypt")).await;
+        said.push(refused.refused("AccessDeniedException").replace(&arn(who), "X"));
+    }
+    assert!(said.iter().all(|one| *one == said[0]), "{said:?}");
+    house.ask_as(&house.app, "CreateGrant", wish("nobody", "Encrypt")).await.refused("InvalidArnException");
+    house.ask_as(&house.app, "CreateGrant", wish("tool", "Encrypt")).await.ok();
 }
