@@ -47,38 +47,46 @@ fn head(out: &mut Vec<u8>, major: u8, value: u64) {
     }
 }
 
+/// Writes an unsigned integer.
 #[inline]
-pub(crate) fn put_uint(out: &mut Vec<u8>, value: u64) {
+pub fn put_uint(out: &mut Vec<u8>, value: u64) {
     head(out, UINT, value);
 }
 
+/// Writes a byte string.
 #[inline]
-pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     head(out, BYTES, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
+/// Writes a text string.
+pub fn put_text(out: &mut Vec<u8>, text: &str) {
     head(out, TEXT, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
 
-pub(crate) fn put_array(out: &mut Vec<u8>, items: u64) {
+/// Begins an array of that many items, which follow.
+pub fn put_array(out: &mut Vec<u8>, items: u64) {
     head(out, ARRAY, items);
 }
 
+/// Begins a map of that many pairs, which follow; their keys must ascend.
 #[inline]
-pub(crate) fn put_map(out: &mut Vec<u8>, pairs: u64) {
+pub fn put_map(out: &mut Vec<u8>, pairs: u64) {
     head(out, MAP, pairs);
 }
 
 /// Reads deterministic CBOR from the front of a slice.
-pub(crate) struct Reader<'a> {
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+    /// A reader of these bytes.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
@@ -112,35 +120,67 @@ impl<'a> Reader<'a> {
         self.take(usize::try_from(length).map_err(|_| CborError::Truncated)?)
     }
 
-    pub(crate) fn uint(&mut self) -> Result<u64, CborError> {
+    /// An unsigned integer.
+    ///
+    /// # Errors
+    /// [`CborError`] when something else comes next.
+    pub fn uint(&mut self) -> Result<u64, CborError> {
         self.head(UINT)
     }
 
-    pub(crate) fn small<T: TryFrom<u64>>(&mut self) -> Result<T, CborError> {
+    /// An unsigned integer of a narrower type.
+    ///
+    /// # Errors
+    /// [`CborError`] when something else comes next; [`CborError::Range`] when it does not fit.
+    pub fn small<T: TryFrom<u64>>(&mut self) -> Result<T, CborError> {
         T::try_from(self.uint()?).map_err(|_| CborError::Range)
     }
 
-    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], CborError> {
+    /// A byte string.
+    ///
+    /// # Errors
+    /// [`CborError`] when something else comes next.
+    pub fn bytes(&mut self) -> Result<&'a [u8], CborError> {
         self.string(BYTES)
     }
 
-    pub(crate) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], CborError> {
+    /// A byte string of that length.
+    ///
+    /// # Errors
+    /// [`CborError`] when something else comes next; [`CborError::Range`] for another length.
+    pub fn fixed<const N: usize>(&mut self) -> Result<[u8; N], CborError> {
         self.bytes()?.try_into().map_err(|_| CborError::Range)
     }
 
-    pub(crate) fn text(&mut self) -> Result<&'a str, CborError> {
+    /// A text string.
+    ///
+    /// # Errors
+    /// [`CborError`] when something else comes next.
+    pub fn text(&mut self) -> Result<&'a str, CborError> {
         std::str::from_utf8(self.string(TEXT)?).map_err(|_| CborError::NotText)
     }
 
-    pub(crate) fn array(&mut self) -> Result<u64, CborError> {
+    /// The beginning of an array: how many items follow. The number is foreign: allocate nothing by it.
+    ///
+    /// # Errors
+    /// [`CborError`] when something else comes next.
+    pub fn array(&mut self) -> Result<u64, CborError> {
         self.head(ARRAY)
     }
 
-    pub(crate) fn map(&mut self) -> Result<u64, CborError> {
+    /// The beginning of a map: how many pairs follow. That their keys ascend is for the caller to check.
+    ///
+    /// # Errors
+    /// [`CborError`] when something else comes next.
+    pub fn map(&mut self) -> Result<u64, CborError> {
         self.head(MAP)
     }
 
-    pub(crate) fn end(&self) -> Result<(), CborError> {
+    /// Is everything read?
+    ///
+    /// # Errors
+    /// [`CborError::Trailing`] when bytes are left.
+    pub fn end(&self) -> Result<(), CborError> {
         if self.rest.is_empty() { Ok(()) } else { Err(CborError::Trailing) }
     }
 }

@@ -3,7 +3,7 @@
 //! This room holds no I/O, no clock and no task. What it keeps true: an entry, a cut or a receipt has one encoding only, and
 //! every decoder of foreign bytes answers with a typed error, never with a panic.
 
-mod cbor;
+pub mod cbor;
 pub mod checkpoint;
 pub mod cut;
 pub mod entry;

@@ -156,7 +156,9 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         E::ImportTokenExpired => AwsError::new("ExpiredImportTokenException", message()),
         E::ImportTokenInvalid => AwsError::new("InvalidImportTokenException", message()),
         E::WrongMaterial => AwsError::new("IncorrectKeyMaterialException", message()),
-        E::IdempotencyMismatch | E::InvalidArgument | E::TooLarge => AwsError::validation(message()),
+        E::IdempotencyExpired | E::IdempotencyMismatch | E::InvalidArgument | E::TooLarge => {
+            AwsError::validation(message())
+        }
         // What was done and withheld is told as a fault: whether it was done, the log says.
         E::Internal | E::LogDamaged | E::Withheld => AwsError::fault("KMSInternalException", message()),
         E::NotFound => match error.hidden() {

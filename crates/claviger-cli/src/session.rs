@@ -79,6 +79,9 @@ fn advice(code: &str) -> Option<&'static str> {
         "denied" => {
             "ask a security officer: `claviger grant create PRINCIPAL --key RING/NAME --operations ...`; `claviger key explain` tells who may do what"
         }
+        "idempotency-expired" => {
+            "the server was upgraded since: look whether what you asked for is there, and use a new idempotency key if it is not"
+        }
         "idempotency-mismatch" => "use a new idempotency key for a new request",
         "not-found" => "check the name; what you may not see is not found either",
         "precondition-failed" => {

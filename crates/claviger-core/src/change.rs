@@ -145,12 +145,44 @@ pub struct IdempotencyRecord {
     pub principal: PrincipalId,
     /// SHA-256 of the caller's idempotency key.
     pub key_digest: [u8; 32],
-    /// SHA-256 of what was asked.
+    /// Digest of what was asked.
     pub request_digest: [u8; 32],
+    /// Of what it is the digest.
+    pub scheme: RequestScheme,
     /// What it made.
     pub created: [u8; 16],
     /// When.
     pub created_at: Timestamp,
+}
+
+/// Of what the digest of a request is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum RequestScheme {
+    /// Of text that other builds of the program write differently: it says nothing to them.
+    Text,
+    /// Of the request's canonical encoding.
+    Governed,
+}
+
+impl RequestScheme {
+    /// Its number in the store.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Text => 0,
+            Self::Governed => 1,
+        }
+    }
+
+    /// The one with that number.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Text),
+            1 => Some(Self::Governed),
+            _ => None,
+        }
+    }
 }
 
 /// What a tightening change is about: a call that rests on it, and was decided before, must be decided again.

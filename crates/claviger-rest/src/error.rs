@@ -44,6 +44,11 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
         E::Conflict => told(StatusCode::CONFLICT, kind.code(), "Others changed the same thing in between"),
         E::Denied => told(StatusCode::FORBIDDEN, kind.code(), "You may not do that"),
         E::DryRun => told(StatusCode::PRECONDITION_FAILED, kind.code(), "It would have been done"),
+        E::IdempotencyExpired => told(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            kind.code(),
+            "What came before with this idempotency key cannot be compared any more",
+        ),
         E::IdempotencyMismatch => told(
             StatusCode::UNPROCESSABLE_ENTITY,
             kind.code(),

@@ -22,6 +22,8 @@ pub enum ErrorKind {
     Denied,
     /// It would have been done; the caller only asked whether.
     DryRun,
+    /// The idempotency key came before, with a request that cannot be compared any more.
+    IdempotencyExpired,
     /// The idempotency key came before, with another request.
     IdempotencyMismatch,
     /// The token that came with imported material is too old.
@@ -71,6 +73,7 @@ claviger_core::named! {
         Conflict = "conflict",
         Denied = "denied",
         DryRun = "dry-run",
+        IdempotencyExpired = "idempotency-expired",
         IdempotencyMismatch = "idempotency-mismatch",
         ImportTokenExpired = "import-token-expired",
         ImportTokenInvalid = "import-token-invalid",

@@ -5,12 +5,14 @@
 //! | [`road`] | a deployment at work: opening it, its facts and figures, stopping it |
 //! | `pipeline` | authenticate, authorize, run, commit, release; the fence; the sequencer |
 //! | [`operation`] | what can be asked, one file each |
+//! | [`governed`] | what changes state, as a value with one encoding |
 //! | `job` | what the house does of itself because it is due |
 //! | [`log`] | the trees over the log, cuts, reading and proving |
 //! | `state` | what is remembered of the store, and as of which epoch it is good |
 //! | `work` | expensive work in bounded classes, and whose turn it is |
 
 pub mod error;
+pub mod governed;
 mod job;
 pub mod log;
 pub mod operation;
@@ -25,6 +27,7 @@ pub use claviger_access::{
     AuthnReason, DenyReason, Explanation, Named, NewAccessKey, Presented, SignatureRefused,
 };
 pub use error::{ErrorKind, Obstacle, ServiceError};
+pub use governed::Governed;
 pub use operation::{Call, Operation, Released, Staged};
 pub use pipeline::sequencer::Figures;
 pub use reference::{KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};

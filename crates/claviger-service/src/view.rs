@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use claviger_access::separation::Makers;
 use claviger_access::{Authorizer, Caller, Decision, DenyReason, RequestContext, Uses};
-use claviger_core::change::{Chain, Change, IdempotencyRecord};
+use claviger_core::change::{Chain, Change, IdempotencyRecord, RequestScheme};
 use claviger_core::grant::Grant;
 use claviger_core::key::{KeyRecord, KeyRing, KeyVersion};
 use claviger_core::lineage::{Lineage, Verdict, Wanted};
@@ -20,6 +20,7 @@ use claviger_crypto::random::ModuleRandom;
 use claviger_crypto::{Material, digest, generate};
 
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
 use crate::log::LogReader;
 use crate::log::usage::Usage;
 use crate::pipeline::room::NoRoom;
@@ -256,18 +257,26 @@ impl<'a> View<'a> {
         Ok(grants.iter().map(|grant| judge.verdict(grant)).collect())
     }
 
-    /// What the same call made before, if it came before; `request` is all that it asks for.
+    /// What the same call made before, if it came before.
     ///
     /// # Errors
-    /// [`ErrorKind::IdempotencyMismatch`] when another call came under the same key.
-    pub(crate) async fn made_before(&self, request: &[u8]) -> Result<Option<[u8; 16]>, ServiceError> {
+    /// [`ErrorKind::IdempotencyMismatch`] when another call came under the same key; [`ErrorKind::IdempotencyExpired`] when
+    /// a call came under it of which it is not known any more what it asked for.
+    pub(crate) async fn made_before(&self, asked: &Governed) -> Result<Option<[u8; 16]>, ServiceError> {
         let Some(key) = self.idempotency_key else { return Ok(None) };
         let key_digest = digest::sha256(key.as_bytes());
         let Some(record) = self.store().find_idempotency(self.caller.principal().id, &key_digest).await?
         else {
             return Ok(None);
         };
-        if record.request_digest != digest::sha256(request) {
+        if record.scheme == RequestScheme::Text {
+            return Err(ServiceError::new(
+                ErrorKind::IdempotencyExpired,
+                "this idempotency key came before the server was upgraded, and cannot be held against this request; look \
+                 whether what you ask for is there already, and use a fresh key if it is not",
+            ));
+        }
+        if record.request_digest != asked.digest() {
             return Err(ServiceError::new(
                 ErrorKind::IdempotencyMismatch,
                 "this idempotency key came before with another request; use a fresh one",
@@ -277,12 +286,13 @@ impl<'a> View<'a> {
     }
 
     /// The change that remembers this call as the maker of `created`.
-    pub(crate) fn remember_making(&self, request: &[u8], created: [u8; 16]) -> Option<Change> {
+    pub(crate) fn remember_making(&self, asked: &Governed, created: [u8; 16]) -> Option<Change> {
         self.idempotency_key.map(|key| {
             Change::PutIdempotency(IdempotencyRecord {
                 principal: self.caller.principal().id,
                 key_digest: digest::sha256(key.as_bytes()),
-                request_digest: digest::sha256(request),
+                request_digest: asked.digest(),
+                scheme: RequestScheme::Governed,
                 created,
                 created_at: self.now,
             })

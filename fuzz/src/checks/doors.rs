@@ -1,4 +1,4 @@
-//! What people and programs send or write: tokens, certificates, bodies, cursors, names, files.
+//! What people and programs send or write: tokens, certificates, bodies, cursors, names, files, governed operations.
 
 use std::fmt::{Debug, Display};
 use std::path::Path;
@@ -12,6 +12,7 @@ use claviger_crypto::{Purpose, SignatureAlgorithm, Spec};
 use claviger_rest::decode::{self, Request};
 use claviger_server::config::Config;
 use claviger_server::pki;
+use claviger_service::Governed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -120,4 +121,13 @@ fn instant(text: &str) -> bool {
 
 fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
+}
+
+/// A governed operation is written as it was read, and is the request that its digest names.
+pub fn governed(bytes: &[u8]) -> bool {
+    let Ok(asked) = Governed::decode(bytes) else { return false };
+    assert_eq!(asked.encode(), bytes);
+    assert_eq!(Governed::decode(bytes).map(|again| again.digest()), Ok(asked.digest()));
+    assert!(Governed::governs(asked.action()));
+    true
 }

@@ -4,12 +4,15 @@ mod aws;
 mod wire;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use claviger_access::Token;
 use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{consistency, inclusion, leaf_hash};
 use claviger_audit::{Checkpoint, Cut, Entry, Op, Outcome, Receipt, ShardHead, ShardState, SigningKey};
-use claviger_core::{CredentialId, KeyId, Timestamp};
+use claviger_core::grant::Conditions;
+use claviger_core::key::{DataClass, Labels, Origin};
+use claviger_core::{Action, CredentialId, KeyId, KeyRingId, PrincipalId, Timestamp};
 use claviger_crypto::envelope::stream::{DATA_KEY_LEN, Sealer};
 use claviger_crypto::envelope::{Context, Header};
 use claviger_crypto::random::ModuleRandom;
@@ -17,6 +20,7 @@ use claviger_crypto::{
     EncryptionAlgorithm, PublicKey, Purpose, ReadyKey, SecretBytes, Spec, WrappingAlgorithm, generate, import,
 };
 use claviger_server::pki::Authority;
+use claviger_service::governed::{Governed, Period, SetGrant, SetOfGrants};
 
 use crate::checks::sealed::TRANSPORT_KEY;
 
@@ -39,6 +43,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
         "context" => vec![context().to_aad().to_vec()],
         "cut" => vec![cut()],
         "entry" => vec![entry(false), entry(true)],
+        "governed" => governed(),
         "key_policy" => aws::policies(),
         "material" => material(),
         "name" => names(),
@@ -68,6 +73,48 @@ fn material() -> Vec<Vec<u8>> {
     [Spec::Aes256Gcm, Spec::EcP256, Spec::EcSecp256k1, Spec::Ed25519, Spec::Rsa2048, Spec::X25519]
         .map(|spec| generate(spec, &mut ModuleRandom).expect("randomness").secret.expose().to_vec())
         .into()
+}
+
+fn governed() -> Vec<Vec<u8>> {
+    let (key, principal) = (KeyId::from_bytes(ID), PrincipalId::from_bytes(ID));
+    let conditions = Conditions {
+        context_equals: vec![("tenant".into(), "7".into())],
+        source_networks: vec!["10.0.0.0/8".parse().expect("a network")],
+        until: Some(Timestamp::from_micros(9)),
+        ..Conditions::default()
+    };
+    let grant = SetGrant {
+        principal,
+        operations: [Action::Decrypt, Action::Encrypt].into_iter().collect(),
+        conditions: (&conditions).into(),
+        name: "app".into(),
+    };
+    let create = Governed::CreateKey {
+        ring: KeyRingId::from_bytes(ID),
+        name: Some("cards".parse().expect("a name")),
+        purpose: Purpose::Encrypt,
+        spec: Spec::Aes256Gcm,
+        protection: None,
+        data_class: DataClass::Cardholder,
+        description: String::new(),
+        owner: principal,
+        labels: Labels::new(vec![("team".into(), "pay".into())]).expect("labels"),
+        rotation_period: Some(Duration::from_secs(86_400)),
+        activate: true,
+        origin: Origin::Generated,
+        rights: Some(SetOfGrants { grants: vec![grant], reason: "test".into() }),
+    };
+    let update = Governed::UpdateKey {
+        key,
+        data_class: None,
+        description: None,
+        owner: None,
+        labels: None,
+        rotation_period: Some(Period(None)),
+        if_revision: Some(300),
+    };
+    let suspend = Governed::SuspendVersion { key, version: 2 };
+    [create, update, suspend].iter().map(Governed::encode).collect()
 }
 
 /// Alone, and under a key that goes before.

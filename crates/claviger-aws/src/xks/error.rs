@@ -211,6 +211,7 @@ pub(super) fn to_wire(error: &ServiceError) -> XksError {
         | E::LogDamaged
         | E::AlreadyExists
         | E::DryRun
+        | E::IdempotencyExpired
         | E::IdempotencyMismatch
         | E::ImportTokenExpired
         | E::ImportTokenInvalid

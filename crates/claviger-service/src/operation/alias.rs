@@ -18,6 +18,7 @@ use claviger_crypto::digest;
 use super::destroy_key::refuse_ended;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{KeyRef, RingRef, TargetRef};
 use crate::state::half;
@@ -46,8 +47,8 @@ impl Operation for CreateAlias {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
         let key = &view.record()?.key;
-        let request = format!("create_alias {self:?}");
-        if view.made_before(request.as_bytes()).await?.is_some() {
+        let asked = Governed::CreateAlias { name: self.name.clone(), key: key.id };
+        if view.made_before(&asked).await?.is_some() {
             let made = view.store().find_alias(&self.name).await?.ok_or_else(ServiceError::not_found)?;
             return Ok(Staged::reading(made, view.note()));
         }
@@ -72,8 +73,8 @@ impl Operation for CreateAlias {
             revision: 0,
         };
         let mut changes = vec![Change::PutAlias(alias.clone())];
-        changes.extend(view.remember_making(request.as_bytes(), *key.id.as_bytes()));
-        Ok(Staged::changing(Alias { revision: 1, ..alias }, changes, note(view, &self.name, &[])))
+        changes.extend(view.remember_making(&asked, *key.id.as_bytes()));
+        Ok(Staged::changing(asked, Alias { revision: 1, ..alias }, changes, note(view, &self.name, &[])))
     }
 }
 
@@ -115,7 +116,8 @@ impl Operation for MoveAlias {
         let moved = Alias { key: key.id, ring: key.ring, scope, updated_at: view.now, ..alias };
         let note = note(view, &self.name, from.key.id.as_bytes());
         let output = Alias { revision: moved.revision + 1, ..moved.clone() };
-        let staged = Staged::changing(output, vec![Change::PutAlias(moved)], note);
+        let asked = Governed::MoveAlias { name: self.name.clone(), from: from.key.id, to: key.id };
+        let staged = Staged::changing(asked, output, vec![Change::PutAlias(moved)], note);
         Ok(staged.resting_on(from.key.id, from.ring.id))
     }
 }
@@ -141,7 +143,8 @@ impl Operation for RemoveAlias {
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
         let alias = named(view, &self.name).await?;
         let note = note(view, &self.name, &[]);
-        Ok(Staged::changing(alias.clone(), vec![Change::RemoveAlias(alias)], note))
+        let asked = Governed::RemoveAlias { name: alias.name.clone(), key: alias.key };
+        Ok(Staged::changing(asked, alias.clone(), vec![Change::RemoveAlias(alias)], note))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Moves a key, or one version of it, along the lifecycle.
 
-use claviger_core::Action;
 use claviger_core::change::{Change, Subject};
 use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, State};
 use claviger_core::permit::Permit;
+use claviger_core::{Action, KeyId};
 
 use super::destroy_key::refuse_waiting;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::Note;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
@@ -38,24 +39,37 @@ impl ChangeKeyState {
             (Event::Resume, Some(_)) => Action::ResumeVersion,
             (Event::Suspend, None) => Action::SuspendKey,
             (Event::Suspend, Some(_)) => Action::SuspendVersion,
-            (Event::Activate, Some(_)) => {
-                return Err(ServiceError::invalid(
-                    "a version is activated with its key, by `rotate` or `activate`",
-                ));
-            }
-            (Event::Destroy, _) => {
-                return Err(ServiceError::new(
-                    ErrorKind::Unsupported,
-                    "a key is destroyed at the end of a waiting period, with all its versions",
-                ));
-            }
+            (Event::Activate, Some(_)) | (Event::Destroy, _) => return Err(not_this_way(event)),
         };
         Ok(Self { key, version, event, action })
+    }
+
+    fn asked(&self, key: KeyId) -> Result<Governed, ServiceError> {
+        Ok(match (self.event, self.version) {
+            (Event::Activate, None) => Governed::ActivateKey { key },
+            (Event::Compromise, None) => Governed::CompromiseKey { key },
+            (Event::Compromise, Some(version)) => Governed::CompromiseVersion { key, version },
+            (Event::Deactivate, None) => Governed::DeactivateKey { key },
+            (Event::Deactivate, Some(version)) => Governed::DeactivateVersion { key, version },
+            (Event::Resume, None) => Governed::ResumeKey { key },
+            (Event::Resume, Some(version)) => Governed::ResumeVersion { key, version },
+            (Event::Suspend, None) => Governed::SuspendKey { key },
+            (Event::Suspend, Some(version)) => Governed::SuspendVersion { key, version },
+            (Event::Activate, Some(_)) | (Event::Destroy, _) => return Err(not_this_way(self.event)),
+        })
     }
 
     fn tightens(&self) -> bool {
         matches!(self.event, Event::Compromise | Event::Deactivate | Event::Suspend)
     }
+}
+
+fn not_this_way(event: Event) -> ServiceError {
+    if event == Event::Destroy {
+        let message = "a key is destroyed at the end of a waiting period, with all its versions";
+        return ServiceError::new(ErrorKind::Unsupported, message);
+    }
+    ServiceError::invalid("a version is activated with its key, by `rotate` or `activate`")
 }
 
 impl Operation for ChangeKeyState {
@@ -78,10 +92,11 @@ impl Operation for ChangeKeyState {
         };
         let told = self.version.or_else(|| (self.event == Event::Activate).then_some(record.key.primary));
         let note = Note { version: told, ..view.note() };
+        let asked = self.asked(record.key.id)?;
         if self.tightens() {
-            return Ok(Staged::tightening(changed, changes, vec![Subject::Key(record.key.id)], note));
+            return Ok(Staged::tightening(asked, changed, changes, vec![Subject::Key(record.key.id)], note));
         }
-        Ok(Staged::changing(changed, changes, note))
+        Ok(Staged::changing(asked, changed, changes, note))
     }
 }
 

@@ -8,6 +8,7 @@ use claviger_core::{Action, Timestamp};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
@@ -64,6 +65,11 @@ impl Operation for ConfirmClock {
         let confirmed = record.confirmed(view.now);
         let note = Note { reference: reference(&[&view.now.as_micros().to_be_bytes()]), ..view.note() };
         let status = ClockStatus { log_time: view.now, ahead: Duration::ZERO, held_at: None };
-        Ok(Staged::changing(status, vec![Change::PutLogTime(confirmed)], note))
+        Ok(Staged::changing(
+            Governed::ConfirmClock { time: self.time },
+            status,
+            vec![Change::PutLogTime(confirmed)],
+            note,
+        ))
     }
 }

@@ -15,6 +15,7 @@ use claviger_core::{Action, CredentialId, Name, Timestamp};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::{CredentialAsked, Governed};
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::state::access_key_label;
@@ -90,12 +91,16 @@ impl Operation for CreateCredential {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<NewlyMade>, ServiceError> {
-        let request = format!("create_credential {self:?}");
-        if view.made_before(request.as_bytes()).await?.is_some() {
+        let principal = view.state.principal(&self.principal).await?;
+        let asked = Governed::CreateCredential {
+            principal: principal.id,
+            label: self.label.clone(),
+            what: self.what.asked(),
+        };
+        if view.made_before(&asked).await?.is_some() {
             let message = "this call made a credential before, and its secret is shown once; make another";
             return Err(ServiceError::new(ErrorKind::AlreadyExists, message));
         }
-        let principal = view.state.principal(&self.principal).await?;
         if principal.standing != Standing::Active {
             return Err(ServiceError::new(ErrorKind::WrongState, "the principal was revoked"));
         }
@@ -126,11 +131,11 @@ impl Operation for CreateCredential {
         };
         let mut changes = vec![Change::PutCredential(credential.clone())];
         changes.extend(ordered);
-        changes.extend(view.remember_making(request.as_bytes(), *id.as_bytes()));
+        changes.extend(view.remember_making(&asked, *id.as_bytes()));
         let note = Note { reference: reference(&[id.as_bytes()]), ..view.note() };
         let credential = Credential { revision: 1, ..credential };
         let made = NewlyMade { credential, token: proof.token, access_key: proof.access_key };
-        Ok(Staged::changing(made, changes, note))
+        Ok(Staged::changing(asked, made, changes, note))
     }
 }
 
@@ -167,6 +172,18 @@ impl Proof {
 }
 
 impl NewCredential {
+    fn asked(&self) -> CredentialAsked {
+        match self {
+            Self::AccessKey { lifetime } => CredentialAsked::AccessKey(*lifetime),
+            // What leads to its authority shows that it is good; it is nothing that is asked for.
+            Self::Certificate { der, chain: _, expires_at } => {
+                CredentialAsked::Certificate(fingerprint(der), *expires_at)
+            }
+            Self::ShortLived { lifetime } => CredentialAsked::ShortLived(*lifetime),
+            Self::Token { lifetime } => CredentialAsked::Token(*lifetime),
+        }
+    }
+
     async fn prove(
         &self,
         id: CredentialId,

@@ -10,6 +10,7 @@ use claviger_core::{Action, GrantId, PrincipalId};
 
 use super::{Operation, Staged};
 use crate::error::ServiceError;
+use crate::governed::Governed;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
@@ -42,6 +43,28 @@ pub struct CreateGrant {
     pub retiring: Option<PrincipalRef>,
 }
 
+impl CreateGrant {
+    async fn asked(&self, view: &View<'_>) -> Result<Governed, ServiceError> {
+        let on = match &self.on {
+            GrantOn::Key(key) => Selector::Key(view.key_id(key).await?),
+            GrantOn::Ring(ring) => Selector::Ring(view.state.ring(ring).await?.id),
+        };
+        let retiring = match &self.retiring {
+            Some(retiring) => Some(view.state.principal(retiring).await?.id),
+            None => None,
+        };
+        Ok(Governed::CreateGrant {
+            principal: view.state.principal(&self.principal).await?.id,
+            on,
+            operations: self.operations.iter().copied().collect(),
+            conditions: (&self.conditions).into(),
+            reason: self.reason.clone(),
+            name: self.name.clone(),
+            retiring,
+        })
+    }
+}
+
 impl Operation for CreateGrant {
     type Output = Grant;
 
@@ -54,8 +77,8 @@ impl Operation for CreateGrant {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
-        let request = format!("create_grant {self:?}");
-        if let Some(made) = view.made_before(request.as_bytes()).await? {
+        let asked = self.asked(view).await?;
+        if let Some(made) = view.made_before(&asked).await? {
             let grant = view
                 .store()
                 .find_grant(GrantId::from_bytes(made))
@@ -92,8 +115,8 @@ impl Operation for CreateGrant {
             origin: GrantOrigin::Direct,
         };
         let (grant, mut changes, note) = terms.give(view, &principal, selector, &ring)?;
-        changes.extend(view.remember_making(request.as_bytes(), *grant.id.as_bytes()));
-        Ok(Staged::changing(grant, changes, note))
+        changes.extend(view.remember_making(&asked, *grant.id.as_bytes()));
+        Ok(Staged::changing(asked, grant, changes, note))
     }
 }
 

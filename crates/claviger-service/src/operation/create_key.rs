@@ -11,11 +11,12 @@ use claviger_core::key::{
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::MaterialRequest;
 use claviger_core::principal::{PrincipalKind, Standing};
-use claviger_core::{Action, KeyId, KeyName, KeyVersionId, Name, PrincipalId, Purpose, Spec};
+use claviger_core::{Action, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Purpose, Spec};
 
 use super::put_key_policy::{GrantSet, Replacing};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::{Act, Note, reference};
 use crate::reference::{PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
@@ -52,8 +53,30 @@ pub struct CreateKey {
 }
 
 impl CreateKey {
-    fn request(&self) -> String {
-        format!("create_key {self:?}")
+    async fn asked(&self, view: &View<'_>, ring: KeyRingId) -> Result<Governed, ServiceError> {
+        let owner = match &self.owner {
+            Some(owner) => view.state.principal(owner).await?.id,
+            None => view.caller.principal().id,
+        };
+        let rights = match self.rights.as_ref().filter(|rights| !rights.grants.is_empty()) {
+            Some(set) => Some(set.resolved(view).await?),
+            None => None,
+        };
+        Ok(Governed::CreateKey {
+            ring,
+            name: self.name.clone(),
+            purpose: self.purpose,
+            spec: self.spec,
+            protection: self.protection,
+            data_class: self.data_class,
+            description: self.description.clone(),
+            owner,
+            labels: self.labels.clone(),
+            rotation_period: self.rotation_period,
+            activate: self.activate,
+            origin: self.origin,
+            rights,
+        })
     }
 
     async fn owner(&self, view: &View<'_>) -> Result<PrincipalId, ServiceError> {
@@ -129,7 +152,11 @@ impl Operation for CreateKey {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let ring = view.ring()?;
-        if let Some(made) = view.made_before(self.request().as_bytes()).await? {
+        // Whoever is not there was not there when the same call came before. Who must be comes after what the caller may.
+        let asked = self.asked(view, ring.id).await;
+        if let Ok(asked) = &asked
+            && let Some(made) = view.made_before(asked).await?
+        {
             let record = view.load_key(KeyId::from_bytes(made)).await?;
             let note = Note { key: Some(record.key.id), ..view.note() };
             return Ok(Staged::reading(record, note));
@@ -171,6 +198,7 @@ impl Operation for CreateKey {
         // Before any material is made, so that none is made in vain.
         let bare = KeyRecord { ring: Arc::clone(ring), key: key.clone(), versions: Vec::new() };
         let rights = self.give_rights(view, &Arc::new(bare)).await?;
+        let asked = asked?;
         let mut version = match self.origin {
             Origin::Generated => make_version(view, ring, &key, 1, None).await?,
             Origin::Imported => awaiting_version(view, &key, 1),
@@ -179,7 +207,7 @@ impl Operation for CreateKey {
             version = version.after(Event::Activate, view.now)?;
         }
         let mut changes = vec![Change::PutKey(key.clone()), Change::PutVersion(version.clone())];
-        changes.extend(view.remember_making(self.request().as_bytes(), *id.as_bytes()));
+        changes.extend(view.remember_making(&asked, *id.as_bytes()));
         let note = Note {
             key: Some(id),
             version: Some(1),
@@ -191,9 +219,9 @@ impl Operation for CreateKey {
             key: Key { revision: 1, ..key },
             versions: vec![KeyVersion { revision: 1, ..version }],
         };
-        let Some((given, acts)) = rights else { return Ok(Staged::changing(record, changes, note)) };
+        let (given, acts) = rights.unwrap_or_default();
         changes.extend(given);
-        Ok(Staged::changing(record, changes, note).with_acts(acts))
+        Ok(Staged::changing(asked, record, changes, note).with_acts(acts))
     }
 }
 

@@ -7,6 +7,7 @@ use claviger_core::{Action, Name, PrincipalId};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::subject_label;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{RingRef, TargetRef};
@@ -38,23 +39,23 @@ impl Operation for CreatePrincipal {
         if self.kind == PrincipalKind::System {
             return Err(ServiceError::invalid("parts of the house are not created by callers"));
         }
-        let request = format!("create_principal {self:?}");
-        if let Some(made) = view.made_before(request.as_bytes()).await? {
+        let home = match &self.home {
+            Some(ring) => Some(view.state.ring(ring).await?.id),
+            None => None,
+        };
+        let asked = Governed::CreatePrincipal { name: self.name.clone(), kind: self.kind, home };
+        if let Some(made) = view.made_before(&asked).await? {
             let found = view.store().find_principal(PrincipalId::from_bytes(made)).await?;
             return Ok(Staged::reading(found.ok_or_else(ServiceError::not_found)?, view.note()));
         }
         if view.store().find_principal_by_name(&self.name).await?.is_some() {
             return Err(ServiceError::new(ErrorKind::AlreadyExists, "a principal has that name already"));
         }
-        let home = match &self.home {
-            Some(ring) => Some(view.state.ring(ring).await?.id),
-            None => None,
-        };
         let principal = Principal { home, ..make_principal(view, &self.name, self.kind).await? };
         let mut changes = vec![Change::PutPrincipal(principal.clone())];
-        changes.extend(view.remember_making(request.as_bytes(), *principal.id.as_bytes()));
+        changes.extend(view.remember_making(&asked, *principal.id.as_bytes()));
         let note = Note { reference: reference(&[principal.id.as_bytes()]), ..view.note() };
-        Ok(Staged::changing(Principal { revision: 1, ..principal }, changes, note))
+        Ok(Staged::changing(asked, Principal { revision: 1, ..principal }, changes, note))
     }
 }
 

@@ -8,6 +8,7 @@ use claviger_core::{Action, KeyRingId, Name};
 use super::destroy_key::LONGEST_WAIT;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
@@ -39,8 +40,8 @@ impl Operation for CreateRing {
                 "a ring begins strict; a security officer may loosen it afterwards",
             ));
         }
-        let request = format!("create_ring {} {:?}", self.name, self.policy);
-        if let Some(made) = view.made_before(request.as_bytes()).await? {
+        let asked = Governed::CreateRing { name: self.name.clone(), policy: self.policy.clone() };
+        if let Some(made) = view.made_before(&asked).await? {
             let ring = view
                 .store()
                 .find_ring(KeyRingId::from_bytes(made))
@@ -68,9 +69,9 @@ impl Operation for CreateRing {
             revision: 0,
         };
         let mut changes = vec![Change::PutRing(ring.clone())];
-        changes.extend(view.remember_making(request.as_bytes(), *id.as_bytes()));
+        changes.extend(view.remember_making(&asked, *id.as_bytes()));
         let note = Note { reference: reference(&[id.as_bytes()]), ..view.note() };
-        Ok(Staged::changing(KeyRing { revision: 1, ..ring }, changes, note))
+        Ok(Staged::changing(asked, KeyRing { revision: 1, ..ring }, changes, note))
     }
 }
 

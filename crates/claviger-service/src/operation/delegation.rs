@@ -15,6 +15,7 @@ use super::create_grant::Terms;
 use super::granted::{NamedGrant, named};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
@@ -96,7 +97,16 @@ impl Operation for DelegateGrant {
             }
         }
         let (grant, changes, note) = terms.give(view, &principal, selector, &record.ring)?;
-        Ok(Staged::changing(grant, changes, note))
+        let asked = Governed::DelegateGrant {
+            key: record.key.id,
+            principal: principal.id,
+            operations: self.operations.iter().copied().collect(),
+            conditions: (&self.conditions).into(),
+            reason: self.reason.clone(),
+            name: self.name.clone(),
+            retiring,
+        };
+        Ok(Staged::changing(asked, grant, changes, note))
     }
 }
 
@@ -270,7 +280,8 @@ impl Operation for WithdrawDelegatedGrant {
         let key = view.record()?.key.id;
         let found = view.store().find_grant(self.grant).await?;
         let on_key = found.filter(|grant| grant.selector == Selector::Key(key));
-        end(view, on_key, EndedBy::Revocation)
+        let asked = Governed::WithdrawDelegatedGrant { key, grant: self.grant };
+        end(view, asked, on_key, EndedBy::Revocation)
     }
 }
 
@@ -307,12 +318,17 @@ impl Operation for RetireGrant {
             let message = "the grant does not let its holder give it up, and names another to do so";
             return Err(ServiceError::new(ErrorKind::Denied, message));
         }
-        end(view, Some(grant), EndedBy::Retirement)
+        end(view, Governed::RetireGrant { grant: grant.id }, Some(grant), EndedBy::Retirement)
     }
 }
 
 /// Ends a grant in standing; what is not there, or ended before, is not found.
-fn end(view: &View<'_>, grant: Option<Grant>, by: EndedBy) -> Result<Staged<Grant>, ServiceError> {
+fn end(
+    view: &View<'_>,
+    asked: Governed,
+    grant: Option<Grant>,
+    by: EndedBy,
+) -> Result<Staged<Grant>, ServiceError> {
     let grant =
         grant.filter(|grant| grant.standing == Standing::Active).ok_or_else(ServiceError::not_found)?;
     let note =
@@ -320,5 +336,5 @@ fn end(view: &View<'_>, grant: Option<Grant>, by: EndedBy) -> Result<Staged<Gran
     let ended = grant.ended(by, view.now);
     let output = Grant { revision: ended.revision + 1, ..ended.clone() };
     let subjects = vec![Subject::Grant(ended.id, ended.principal)];
-    Ok(Staged::tightening(output, vec![Change::PutGrant(ended)], subjects, note))
+    Ok(Staged::tightening(asked, output, vec![Change::PutGrant(ended)], subjects, note))
 }

@@ -9,6 +9,7 @@ use claviger_core::{Action, KeyId};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
@@ -56,11 +57,13 @@ impl Operation for ScheduleDestroy {
         let record = view.record()?;
         check_approval(record.ring.policy.blocks_destruction())?;
         refuse_waiting(&record.key)?;
-        let at = view.now.after(self.waiting(&record.ring)?);
+        let waiting = self.waiting(&record.ring)?;
+        let at = view.now.after(waiting);
         let key = record.key.to_be_destroyed(Destruction { scheduled_at: view.now, at })?;
         let note = Note { reference: reference(&[&at.as_micros().to_be_bytes()]), ..view.note() };
         let subjects = vec![Subject::Key(key.id)];
-        Ok(Staged::tightening(written(record, &key), vec![Change::PutKey(key)], subjects, note))
+        let asked = Governed::ScheduleDestroy { key: key.id, waiting };
+        Ok(Staged::tightening(asked, written(record, &key), vec![Change::PutKey(key)], subjects, note))
     }
 }
 
@@ -88,7 +91,8 @@ impl Operation for CancelDestroy {
             return Err(not_waiting());
         }
         let key = Key { destruction: None, ..record.key.clone() };
-        Ok(Staged::changing(written(record, &key), vec![Change::PutKey(key)], view.note()))
+        let asked = Governed::CancelDestroy { key: key.id };
+        Ok(Staged::changing(asked, written(record, &key), vec![Change::PutKey(key)], view.note()))
     }
 }
 
@@ -126,7 +130,8 @@ impl Operation for DestroyKey {
             changes.push(Change::PutVersion(gone.clone()));
             *version = KeyVersion { revision: gone.revision + 1, ..gone };
         }
-        Ok(Staged::tightening(destroyed, changes, vec![Subject::Key(self.key)], view.note()))
+        let asked = Governed::DestroyKey { key: self.key };
+        Ok(Staged::tightening(asked, destroyed, changes, vec![Subject::Key(self.key)], view.note()))
     }
 }
 

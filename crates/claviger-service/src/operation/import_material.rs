@@ -7,13 +7,14 @@ use claviger_core::permit::Permit;
 use claviger_core::port::provider::MaterialRequest;
 use claviger_core::{Action, Spec, Timestamp};
 use claviger_crypto::secret::ct_eq;
-use claviger_crypto::{SecretBytes, import};
+use claviger_crypto::{SecretBytes, digest, import};
 
 use super::create_key::awaiting_version;
 use super::import_token::ImportToken;
 use super::read_import_parameters::takes_material;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::Note;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
@@ -71,7 +72,15 @@ impl Operation for ImportMaterial {
             return Err(wrong("the material is that of another version"));
         }
         let filled = self.fill(view, record, &version, &material).await?;
-        stage(view, record, &version, filled)
+        let asked = Governed::ImportMaterial {
+            key: record.key.id,
+            token: digest::sha256(&self.token),
+            material: digest::sha256(&self.material),
+            expires_at: self.expires_at,
+            new_material: self.new_material,
+            version: self.version,
+        };
+        stage(view, asked, record, &version, filled)
     }
 }
 
@@ -159,6 +168,7 @@ fn next_version(view: &View<'_>, record: &KeyRecord) -> Result<KeyVersion, Servi
 
 fn stage(
     view: &View<'_>,
+    asked: Governed,
     record: &KeyRecord,
     before: &KeyVersion,
     filled: KeyVersion,
@@ -179,10 +189,10 @@ fn stage(
     let (key, note) = (record.key.id, Note { version: Some(number), ..view.note() });
     let output = MaterialImported { record, version: number };
     if before.wrap.is_none() {
-        return Ok(Staged::changing(output, changes, note));
+        return Ok(Staged::changing(asked, output, changes, note));
     }
     // What was usable may now be so for a shorter time: calls on their way are decided again.
-    Ok(Staged::tightening(output, changes, vec![Subject::Key(key)], note))
+    Ok(Staged::tightening(asked, output, changes, vec![Subject::Key(key)], note))
 }
 
 fn wrong(message: &'static str) -> ServiceError {

@@ -11,6 +11,7 @@ use claviger_core::{Action, CredentialId, Name, Timestamp};
 use super::create_principal::make_principal;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::{Founder, Governed};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -56,6 +57,7 @@ impl Operation for Initialize {
         }
         let mut changes = Vec::new();
         let mut made = Vec::new();
+        let mut founders = Vec::new();
         for first in &self.principals {
             let roles = first.role.into_iter().collect();
             let principal = Principal { roles, ..make_principal(view, &first.name, first.kind).await? };
@@ -65,9 +67,16 @@ impl Operation for Initialize {
             let expires_at = view.entered(entered, first.expires_at)?;
             let digest = fingerprint(&first.certificate);
             changes.push(Change::PutCredential(certificate_of(view, &principal, id, digest, expires_at)));
+            founders.push(Founder {
+                name: first.name.clone(),
+                kind: first.kind,
+                role: first.role,
+                fingerprint: digest,
+                expires_at: first.expires_at,
+            });
             made.push(Principal { revision: 1, ..principal });
         }
-        Ok(Staged::changing(made, changes, view.note()))
+        Ok(Staged::changing(Governed::Initialize { principals: founders }, made, changes, view.note()))
     }
 }
 

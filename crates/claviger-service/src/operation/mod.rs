@@ -48,7 +48,7 @@ use claviger_core::action::Door;
 use claviger_core::change::{Change, Subject};
 use claviger_core::permit::Permit;
 use claviger_core::receipt::Receipt;
-use claviger_core::{Action, KeyId, KeyRingId};
+use claviger_core::{Action, KeyId, KeyRingId, KeyVersionId};
 use claviger_crypto::envelope::Context;
 
 pub use alias::{AliasFilterRef, CreateAlias, ListAliases, MoveAlias, ReadAlias, RemoveAlias};
@@ -92,6 +92,7 @@ pub use update_key::{KeyPatch, LabelPatch, UpdateKey};
 pub use update_ring::{RingPatch, UpdateRing};
 
 use crate::error::ServiceError;
+use crate::governed::Governed;
 use crate::pipeline::submission::{Note, Notes};
 use crate::reference::TargetRef;
 use crate::view::View;
@@ -125,7 +126,9 @@ pub trait Operation: Send + Sync {
 #[must_use]
 pub struct Staged<T> {
     output: T,
-    pub(crate) changes: Vec<Change>,
+    /// What was asked for, where it changes state.
+    asked: Option<Governed>,
+    changes: Vec<Change>,
     pub(crate) tightens: Vec<Subject>,
     pub(crate) notes: Notes,
     /// Another key that it rests on, with its ring.
@@ -135,22 +138,44 @@ pub struct Staged<T> {
 impl<T> Staged<T> {
     /// A result that changes nothing.
     pub(crate) fn reading(output: T, note: Note) -> Self {
-        Self { output, changes: Vec::new(), tightens: Vec::new(), notes: note.into(), other: None }
+        Self::telling(output, note.into())
     }
 
-    /// A result with the changes that make it true.
-    pub(crate) fn changing(output: T, changes: Vec<Change>, note: Note) -> Self {
-        Self { output, changes, tightens: Vec::new(), notes: note.into(), other: None }
+    /// The results of a batch, which changes nothing, with the entry of each.
+    pub(crate) fn of_many(output: T, notes: Vec<Note>) -> Self {
+        Self::telling(output, Notes::Many(notes))
+    }
+
+    fn telling(output: T, notes: Notes) -> Self {
+        Self { output, asked: None, changes: Vec::new(), tightens: Vec::new(), notes, other: None }
+    }
+
+    /// A result with the changes that make it true, which only a governed operation makes.
+    pub(crate) fn changing(asked: Governed, output: T, changes: Vec<Change>, note: Note) -> Self {
+        Self { asked: Some(asked), changes, ..Self::reading(output, note) }
     }
 
     /// The same, taking something away that calls may rest on.
-    pub(crate) fn tightening(output: T, changes: Vec<Change>, subjects: Vec<Subject>, note: Note) -> Self {
-        Self { output, changes, tightens: subjects, notes: note.into(), other: None }
+    pub(crate) fn tightening(
+        asked: Governed,
+        output: T,
+        changes: Vec<Change>,
+        subjects: Vec<Subject>,
+        note: Note,
+    ) -> Self {
+        Self { tightens: subjects, ..Self::changing(asked, output, changes, note) }
     }
 
-    /// A result with the changes that make it true, and several entries.
-    pub(crate) fn of_many(output: T, changes: Vec<Change>, notes: Vec<Note>) -> Self {
-        Self { output, changes, tightens: Vec::new(), notes: Notes::Many(notes), other: None }
+    /// The same, counting uses of a version: the one thing that is written without being asked for.
+    pub(crate) fn counting(mut self, counted: Option<(KeyVersionId, u64)>) -> Self {
+        self.changes.extend(counted.map(|(version, uses)| Change::CountUses { version, uses }));
+        self
+    }
+
+    /// What was asked for, where it changes state.
+    #[must_use]
+    pub const fn asked(&self) -> Option<&Governed> {
+        self.asked.as_ref()
     }
 
     /// The same, with an entry for each further act behind its own.

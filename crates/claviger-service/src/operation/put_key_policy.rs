@@ -6,17 +6,18 @@
 use std::sync::Arc;
 
 use claviger_access::separation::check_delegation;
-use claviger_core::Action;
 use claviger_core::change::{Change, Subject};
 use claviger_core::grant::{Conditions, EndedBy, Grant, GrantOrigin, Selector};
 use claviger_core::key::KeyRecord;
 use claviger_core::permit::Permit;
 use claviger_core::port::store::GrantFilter;
+use claviger_core::{Action, PrincipalId};
 
 use super::create_grant::Terms;
 use super::delegation::{Holdings, named_in_grant};
 use super::{Operation, Staged};
 use crate::error::ServiceError;
+use crate::governed::{Governed, SetGrant, SetOfGrants};
 use crate::pipeline::submission::{Act, Note, reference};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
@@ -53,9 +54,35 @@ pub(super) struct Replacing {
     pub(super) ended: Vec<Subject>,
     /// One for each grant that is given or ended.
     pub(super) acts: Vec<Note>,
+    /// To whom each of the set is given.
+    pub(super) principals: Vec<PrincipalId>,
 }
 
 impl GrantSet {
+    /// The set in resolved identifiers; `principals` are those that it names, in its order.
+    pub(super) fn asked(&self, principals: &[PrincipalId]) -> SetOfGrants {
+        let grant = |(new, principal): (&NewGrant, &PrincipalId)| SetGrant {
+            principal: *principal,
+            operations: new.operations.iter().copied().collect(),
+            conditions: (&new.conditions).into(),
+            name: new.name.clone(),
+        };
+        SetOfGrants {
+            grants: self.grants.iter().zip(principals).map(grant).collect(),
+            reason: self.reason.clone(),
+        }
+    }
+
+    /// The set in resolved identifiers, whatever can be given to whom. What it fails with must not reach a caller who could
+    /// not give the rights.
+    pub(super) async fn resolved(&self, view: &View<'_>) -> Result<SetOfGrants, ServiceError> {
+        let mut principals = Vec::new();
+        for new in &self.grants {
+            principals.push(view.state.principal(&new.principal).await?.id);
+        }
+        Ok(self.asked(&principals))
+    }
+
     /// What puts this set in the place of the `old` one. What stays the same, on the same basis, is left alone.
     pub(super) async fn replace(
         &self,
@@ -81,7 +108,12 @@ impl GrantSet {
             principals.push(named_in_grant(view, &new.principal, separation).await?);
         }
         let selector = Selector::Key(record.key.id);
-        let mut replacing = Replacing { changes: Vec::new(), ended: Vec::new(), acts: Vec::new() };
+        let mut replacing = Replacing {
+            changes: Vec::new(),
+            ended: Vec::new(),
+            acts: Vec::new(),
+            principals: principals.iter().map(|principal| principal.id).collect(),
+        };
         let act = |of: Action, grant: &Grant| Note {
             act: Some(Act { op: of.into(), policy: permit.policy_digest() }),
             key: Some(record.key.id),
@@ -159,11 +191,13 @@ impl Operation for PutKeyPolicy {
         let record = view.record()?;
         let of_policy = GrantFilter { key: Some(record.key.id), of_policy: true, ..GrantFilter::default() };
         let old = view.all_grants(of_policy).await?;
-        let Replacing { changes, ended, acts } = self.set.replace(view, permit, record, old).await?;
+        let Replacing { changes, ended, acts, principals } =
+            self.set.replace(view, permit, record, old).await?;
+        let asked = Governed::PutKeyPolicy { key: record.key.id, grants: self.set.asked(&principals) };
         let staged = if ended.is_empty() {
-            Staged::changing((), changes, view.note())
+            Staged::changing(asked, (), changes, view.note())
         } else {
-            Staged::tightening((), changes, ended, view.note())
+            Staged::tightening(asked, (), changes, ended, view.note())
         };
         Ok(staged.with_acts(acts))
     }

@@ -12,6 +12,7 @@ use super::create_principal::make_principal;
 use super::initialize::certificate_of;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::{Act, Note, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
@@ -54,8 +55,8 @@ impl Operation for Recover {
         let digest = fingerprint(&self.certificate);
         let credential = certificate_of(view, &officer, id, digest, expires_at);
         let act = |action: Action| Some(Act { op: action.into(), policy: permit.policy_digest() });
-        let notes = vec![
-            Note { reference: reference(&[officer.id.as_bytes(), id.as_bytes()]), ..view.note() },
+        let note = Note { reference: reference(&[officer.id.as_bytes(), id.as_bytes()]), ..view.note() };
+        let acts = vec![
             Note {
                 act: act(Action::CreatePrincipal),
                 reference: reference(&[officer.id.as_bytes()]),
@@ -68,7 +69,10 @@ impl Operation for Recover {
             },
         ];
         let changes = vec![Change::PutPrincipal(officer.clone()), Change::PutCredential(credential)];
-        Ok(Staged::of_many(Principal { revision: 1, ..officer }, changes, notes))
+        let asked =
+            Governed::Recover { name: self.name.clone(), fingerprint: digest, expires_at: self.expires_at };
+        let output = Principal { revision: 1, ..officer };
+        Ok(Staged::changing(asked, output, changes, note).with_acts(acts))
     }
 }
 
@@ -107,6 +111,7 @@ impl Operation for AcknowledgeRecovery {
         let recovery = Some(Recovery { acknowledged_by: Some(by.id), ..recovery });
         let known = Principal { recovery, ..officer };
         let output = Principal { revision: known.revision + 1, ..known.clone() };
-        Ok(Staged::changing(output, vec![Change::PutPrincipal(known)], note))
+        let asked = Governed::AcknowledgeRecovery { principal: known.id };
+        Ok(Staged::changing(asked, output, vec![Change::PutPrincipal(known)], note))
     }
 }

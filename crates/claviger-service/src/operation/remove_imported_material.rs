@@ -8,6 +8,7 @@ use claviger_core::permit::Permit;
 use super::read_import_parameters::is_imported;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::Note;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
@@ -52,6 +53,11 @@ impl Operation for RemoveImportedMaterial {
             *version = KeyVersion { revision: emptied.revision + 1, ..emptied.clone() };
         }
         let changes = vec![Change::PutVersion(emptied)];
-        Ok(Staged::tightening(changed, changes, vec![Subject::Key(record.key.id)], note))
+        let asked = Governed::RemoveImportedMaterial {
+            key: record.key.id,
+            version: number,
+            only_if_expired: self.only_if_expired,
+        };
+        Ok(Staged::tightening(asked, changed, changes, vec![Subject::Key(record.key.id)], note))
     }
 }

@@ -7,6 +7,7 @@ use claviger_core::{Action, CredentialId};
 
 use super::{Operation, Staged};
 use crate::error::ServiceError;
+use crate::governed::Governed;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
@@ -39,6 +40,7 @@ impl Operation for RevokeCredential {
         let revoked = Credential { standing: Standing::Revoked, ..credential };
         let output = Credential { revision: revoked.revision + 1, ..revoked.clone() };
         let subjects = vec![Subject::Credential(revoked.id)];
-        Ok(Staged::tightening(output, vec![Change::PutCredential(revoked)], subjects, note))
+        let asked = Governed::RevokeCredential { credential: output.id };
+        Ok(Staged::tightening(asked, output, vec![Change::PutCredential(revoked)], subjects, note))
     }
 }

@@ -8,6 +8,7 @@ use claviger_core::{Action, GrantId};
 
 use super::{Operation, Staged};
 use crate::error::ServiceError;
+use crate::governed::Governed;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
@@ -40,6 +41,7 @@ impl Operation for RevokeGrant {
         let revoked = grant.ended(EndedBy::Revocation, view.now);
         let output = Grant { revision: revoked.revision + 1, ..revoked.clone() };
         let subjects = vec![Subject::Grant(revoked.id, revoked.principal)];
-        Ok(Staged::tightening(output, vec![Change::PutGrant(revoked)], subjects, note))
+        let asked = Governed::RevokeGrant { grant: output.id };
+        Ok(Staged::tightening(asked, output, vec![Change::PutGrant(revoked)], subjects, note))
     }
 }

@@ -8,6 +8,7 @@ use claviger_core::principal::{Principal, Standing};
 use super::governance::check_leaving;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
@@ -48,6 +49,7 @@ impl Operation for RevokePrincipal {
         let output = Principal { revision: revoked.revision + 1, ..revoked.clone() };
         let subjects = vec![Subject::Principal(revoked.id)];
         let changes = [vec![Change::PutPrincipal(revoked)], expected].concat();
-        Ok(Staged::tightening(output, changes, subjects, note))
+        let asked = Governed::RevokePrincipal { principal: output.id };
+        Ok(Staged::tightening(asked, output, changes, subjects, note))
     }
 }

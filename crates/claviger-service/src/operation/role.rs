@@ -9,6 +9,7 @@ use claviger_core::principal::{Principal, Role};
 use super::governance::check_leaving;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
@@ -45,7 +46,8 @@ impl Operation for AssignRole {
         check_role_assignment(&principal, &makers, self.role, Uses::of(strictest), by)?;
         // A grant may come, or a ring become strict, between here and the commit.
         let expected = Change::Expect(Expectation::UsesWithin { principal: principal.id, strictest });
-        Ok(put(principal.with_role(self.role, by), vec![expected], note))
+        let asked = Governed::AssignRole { principal: principal.id, role: self.role };
+        Ok(put(asked, principal.with_role(self.role, by), vec![expected], note))
     }
 }
 
@@ -77,14 +79,15 @@ impl Operation for WithdrawRole {
         }
         check_role_withdrawal(&principal, view.caller.principal().id)?;
         let expected = check_leaving(view, &principal, &[self.role]).await?;
-        Ok(put(principal.without_role(self.role), expected, note))
+        let asked = Governed::WithdrawRole { principal: principal.id, role: self.role };
+        Ok(put(asked, principal.without_role(self.role), expected, note))
     }
 }
 
 /// A change of roles is told to the fence either way: what a role gives and what it forbids both change.
-fn put(changed: Principal, expected: Vec<Change>, note: Note) -> Staged<Principal> {
+fn put(asked: Governed, changed: Principal, expected: Vec<Change>, note: Note) -> Staged<Principal> {
     let output = Principal { revision: changed.revision + 1, ..changed.clone() };
     let subjects = vec![Subject::Principal(changed.id)];
     let changes = [vec![Change::PutPrincipal(changed)], expected].concat();
-    Staged::tightening(output, changes, subjects, note)
+    Staged::tightening(asked, output, changes, subjects, note)
 }

@@ -8,6 +8,7 @@ use claviger_core::{Action, KeyId};
 use super::create_key::make_version;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::Note;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
@@ -31,7 +32,8 @@ impl Operation for RotateKey {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
-        rotate(view, Rotation::OnDemand).await
+        let asked = Governed::RotateKey { key: view.record()?.key.id };
+        rotate(view, asked, Rotation::OnDemand).await
     }
 }
 
@@ -58,11 +60,15 @@ impl Operation for RotateDueKey {
         if view.record()?.next_rotation_at().is_none_or(|at| view.now < at) {
             return Err(ServiceError::new(ErrorKind::WrongState, "the key's rotation is not due"));
         }
-        rotate(view, Rotation::ByPolicy).await
+        rotate(view, Governed::RotateDueKey { key: self.key }, Rotation::ByPolicy).await
     }
 }
 
-async fn rotate(view: &View<'_>, rotation: Rotation) -> Result<Staged<KeyRecord>, ServiceError> {
+async fn rotate(
+    view: &View<'_>,
+    asked: Governed,
+    rotation: Rotation,
+) -> Result<Staged<KeyRecord>, ServiceError> {
     let record = view.record()?;
     if record.key.state != State::Active {
         let message = format!("a key that is {} is not rotated", record.key.state);
@@ -92,7 +98,7 @@ async fn rotate(view: &View<'_>, rotation: Rotation) -> Result<Staged<KeyRecord>
     let rotated =
         KeyRecord { ring: record.ring.clone(), key: Key { revision: key.revision + 1, ..key }, versions };
     // The old version protects no more: that is a tightening, and calls on their way under it are decided again.
-    Ok(Staged::tightening(rotated, changes, vec![Subject::Key(record.key.id)], note))
+    Ok(Staged::tightening(asked, rotated, changes, vec![Subject::Key(record.key.id)], note))
 }
 
 /// The version that takes over: one with material made now, or, where material is brought in, one that waits with its own.

@@ -8,6 +8,7 @@ use claviger_core::permit::Permit;
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
@@ -50,7 +51,8 @@ impl Operation for SetRingSeparation {
         let output = KeyRing { revision: changed.revision + 1, ..changed.clone() };
         let subjects = vec![Subject::Ring(ring.id)];
         changes.push(Change::PutRing(changed));
-        Ok(Staged::tightening(output, changes, subjects, note))
+        let asked = Governed::SetRingSeparation { ring: ring.id, separation: self.separation };
+        Ok(Staged::tightening(asked, output, changes, subjects, note))
     }
 }
 

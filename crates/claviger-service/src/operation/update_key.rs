@@ -13,6 +13,7 @@ use super::destroy_key::refuse_ended;
 use super::update_ring::check_revision;
 use super::{Operation, Staged};
 use crate::error::ServiceError;
+use crate::governed::{Governed, Labelling, Period};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
 
@@ -46,6 +47,13 @@ pub enum LabelPatch {
 }
 
 impl LabelPatch {
+    fn asked(&self) -> Labelling {
+        match self {
+            Self::All(labels) => Labelling::All(labels.clone()),
+            Self::Some { set, remove } => Labelling::Some(set.clone(), remove.iter().cloned().collect()),
+        }
+    }
+
     fn apply(&self, labels: &Labels) -> Result<Labels, ServiceError> {
         let (set, remove) = match self {
             Self::All(labels) => return Ok(labels.clone()),
@@ -108,8 +116,17 @@ impl Operation for UpdateKey {
             ..record.key.clone()
         };
         let changes = vec![Change::PutKey(key.clone())];
+        let asked = Governed::UpdateKey {
+            key: key.id,
+            data_class: self.patch.data_class,
+            description: self.patch.description.clone(),
+            owner: self.patch.owner.as_ref().map(|_| owner),
+            labels: self.patch.labels.as_ref().map(LabelPatch::asked),
+            rotation_period: self.patch.rotation_period.map(Period),
+            if_revision: self.if_revision,
+        };
         let updated =
             KeyRecord { key: Key { revision: key.revision + 1, ..key }, ..KeyRecord::clone(record) };
-        Ok(Staged::changing(updated, changes, view.note()))
+        Ok(Staged::changing(asked, updated, changes, view.note()))
     }
 }

@@ -10,6 +10,7 @@ use claviger_core::permit::Permit;
 use super::create_ring::check_policy;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::governed::{Governed, Period};
 use crate::pipeline::submission::{Note, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
@@ -81,7 +82,17 @@ impl Operation for UpdateRing {
         let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
         let output = KeyRing { revision: changed.revision + 1, ..changed.clone() };
         changes.push(Change::PutRing(changed));
-        Ok(Staged::changing(output, changes, note))
+        let asked = Governed::UpdateRing {
+            ring: ring.id,
+            protection: patch.protection,
+            rotation_period: patch.rotation_period.map(Period),
+            protect_period: patch.protect_period.map(Period),
+            process_period: patch.process_period.map(Period),
+            destroy_waiting_period: patch.destroy_waiting_period,
+            quorum: patch.quorum,
+            if_revision: self.if_revision,
+        };
+        Ok(Staged::changing(asked, output, changes, note))
     }
 }
 

@@ -191,6 +191,11 @@ impl Road {
             Err(refused) => Err(refused),
         };
         let outcome = match outcome {
+            // What was asked for is what was decided on, in the one form that is compared, shown and kept.
+            Ok(staged) if staged.asked().is_some_and(|asked| asked.action() != action) => Err(Refused::told(
+                ServiceError::new(ErrorKind::Internal, "the call is not what it says"),
+                Note::default(),
+            )),
             Ok(staged) if call.dry_run => Err(Refused::dry(&staged)),
             other => other,
         };
@@ -417,7 +422,8 @@ fn outcome_of(kind: ErrorKind) -> Outcome {
         ErrorKind::ApprovalRequired | ErrorKind::Denied | ErrorKind::SeparationOfDuties => Outcome::Denied,
         ErrorKind::DryRun => Outcome::DryRun,
         ErrorKind::Internal | ErrorKind::LogDamaged => Outcome::Internal,
-        ErrorKind::ImportTokenExpired
+        ErrorKind::IdempotencyExpired
+        | ErrorKind::ImportTokenExpired
         | ErrorKind::ImportTokenInvalid
         | ErrorKind::InvalidArgument
         | ErrorKind::WrongMaterial

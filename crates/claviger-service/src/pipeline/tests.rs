@@ -17,6 +17,7 @@ use claviger_store::sqlite::{SqliteOptions, SqliteStore};
 use claviger_testkit::trust::Lenient;
 
 use super::*;
+use crate::governed::Governed;
 use crate::reference::TargetRef;
 use crate::road::Options;
 use crate::state::Memory;
@@ -55,7 +56,8 @@ impl Operation for Loses {
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<()>, ServiceError> {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let stale = Principal { revision: 7, ..house() };
-        Ok(Staged::changing((), vec![Change::PutPrincipal(stale)], view.note()))
+        let asked = Governed::Initialize { principals: Vec::new() };
+        Ok(Staged::changing(asked, (), vec![Change::PutPrincipal(stale)], view.note()))
     }
 }
 

@@ -159,3 +159,9 @@ CREATE TABLE usage_head (
     shard_id   INTEGER PRIMARY KEY,
     counted_to INTEGER NOT NULL
 ) STRICT;
+
+-- ---- Creating calls that are remembered ----
+--
+-- Of what `request_digest` is the digest: 1 is the canonical encoding of the request. 0 is a text that only the build knew
+-- that wrote it; such rows are compared with nothing, and age out as all do.
+ALTER TABLE idempotency ADD COLUMN scheme INTEGER NOT NULL DEFAULT 0 CHECK (scheme IN (0, 1));

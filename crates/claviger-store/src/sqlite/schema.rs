@@ -139,8 +139,9 @@ fn scalar(connection: &Connection, sql: &str, params: impl Params) -> Result<u64
 
 #[cfg(test)]
 mod tests {
-    use claviger_core::KeyId;
+    use claviger_core::change::RequestScheme;
     use claviger_core::port::Store as _;
+    use claviger_core::{KeyId, PrincipalId};
 
     use super::*;
     use crate::{SqliteOptions, SqliteStore};
@@ -153,9 +154,15 @@ mod tests {
             old.execute_batch("BEGIN IMMEDIATE").unwrap();
             step(&old, 1, MIGRATIONS[0]).unwrap();
             old.execute("INSERT INTO document (name, bytes) VALUES ('deployment', x'61')", []).unwrap();
+            let call = "INSERT INTO idempotency (principal, key_digest, request_digest, created, created_at) \
+                        VALUES (?1, ?2, ?2, ?1, 7)";
+            old.execute(call, ([1; 16], [2; 32])).unwrap();
         }
         let store = SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap();
         assert_eq!(store.find_document("deployment").await.unwrap(), Some(vec![b'a']));
+        // What it is the digest of, only the release knew that wrote it.
+        let call = store.find_idempotency(PrincipalId::from_bytes([1; 16]), &[2; 32]).await.unwrap().unwrap();
+        assert_eq!((call.scheme, call.request_digest), (RequestScheme::Text, [2; 32]));
         assert_eq!(store.usage_counted_to(1).await.unwrap(), 0);
         assert!(store.list_usage(KeyId::from_bytes([1; 16])).await.unwrap().is_empty());
         drop(store);

@@ -17,7 +17,7 @@ use claviger_core::action::Effect;
 use claviger_core::key::{KeyVersion, Processing, Protecting};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{Process, Product, Protect};
-use claviger_core::{Action, KeyId, Purpose, Spec};
+use claviger_core::{Action, KeyId, KeyVersionId, Purpose, Spec};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::envelope::{Context, Header};
 
@@ -172,9 +172,7 @@ impl<U: KeyUse> Operation for Use<U> {
         let workplace = Workplace::for_purpose(view, U::PURPOSE)?;
         let (output, version) = apply(&self.what, &workplace).await?;
         let note = note_of(view, &self.what, Some(version));
-        let mut staged = Staged::reading(output, note);
-        staged.changes = workplace.counted::<U>(1)?;
-        Ok(staged)
+        Ok(Staged::reading(output, note).counting(workplace.counted::<U>(1)?))
     }
 }
 
@@ -231,8 +229,8 @@ impl<U: KeyUse> Operation for UseBatch<U> {
             notes.push(note);
             outputs.push(result.map(|(output, _)| output));
         }
-        let changes = workplace.counted::<U>(done)?;
-        Ok(Staged::of_many(outputs, changes, notes))
+        let counted = workplace.counted::<U>(done)?;
+        Ok(Staged::of_many(outputs, notes).counting(counted))
     }
 }
 
@@ -351,14 +349,13 @@ impl<'a> Workplace<'a> {
         Ok(handle.process(version, how).finish().await?)
     }
 
-    /// The change that counts uses of the primary version, where its primitive has a limit.
-    fn counted<U: KeyUse>(&self, uses: u64) -> Result<Vec<claviger_core::change::Change>, ServiceError> {
+    /// The uses of the primary version that are to be counted: where its primitive has a limit.
+    fn counted<U: KeyUse>(&self, uses: u64) -> Result<Option<(KeyVersionId, u64)>, ServiceError> {
         let record = self.view.record()?;
         if uses == 0 || !U::PROTECTS || record.key.invocation_limit().is_none() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
-        let version = record.protecting(self.view.now)?.version().id;
-        Ok(vec![claviger_core::change::Change::CountUses { version, uses }])
+        Ok(Some((record.protecting(self.view.now)?.version().id, uses)))
     }
 
     fn header(&self, version: &KeyVersion) -> Header {

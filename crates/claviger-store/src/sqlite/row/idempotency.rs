@@ -1,12 +1,13 @@
 //! Table `idempotency`.
 
-use claviger_core::change::IdempotencyRecord;
+use claviger_core::change::{IdempotencyRecord, RequestScheme};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::{PrincipalId, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::super::columns::{Columns, find, micros};
+use super::super::error::damaged;
 use super::write;
 
 const TABLE: &str = "idempotency";
@@ -16,7 +17,7 @@ pub(in crate::sqlite) fn find_by_key(
     principal: PrincipalId,
     key_digest: &[u8; 32],
 ) -> Result<Option<IdempotencyRecord>, StoreError> {
-    let sql = "SELECT principal, key_digest, request_digest, created, created_at FROM idempotency \
+    let sql = "SELECT principal, key_digest, request_digest, scheme, created, created_at FROM idempotency \
                WHERE principal = ?1 AND key_digest = ?2";
     find(connection, sql, params![principal.as_bytes(), key_digest], |row| {
         let mut columns = Columns::new(TABLE, row);
@@ -24,10 +25,15 @@ pub(in crate::sqlite) fn find_by_key(
             principal: PrincipalId::from_bytes(columns.array()?),
             key_digest: columns.array()?,
             request_digest: columns.array()?,
+            scheme: scheme(columns.small()?)?,
             created: columns.array()?,
             created_at: columns.instant()?,
         })
     })
+}
+
+fn scheme(code: u8) -> Result<RequestScheme, StoreError> {
+    RequestScheme::from_code(code).ok_or_else(|| damaged(TABLE, format_args!("scheme {code} is not known")))
 }
 
 /// Is there a call that was answered before `before`?
@@ -43,12 +49,13 @@ pub(in crate::sqlite) fn put(
 ) -> Result<Applied, StoreError> {
     write(
         connection,
-        "INSERT INTO idempotency (principal, key_digest, request_digest, created, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO idempotency (principal, key_digest, request_digest, scheme, created, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             record.principal.as_bytes(),
             record.key_digest,
             record.request_digest,
+            record.scheme.code(),
             record.created,
             micros(TABLE, record.created_at)?,
         ],

@@ -1,0 +1,476 @@
+//! What changes state, as a value: what is asked for, in resolved identifiers, with one encoding.
+//!
+//! A caller names keys, rings and principals as it likes; what it asks for is about identifiers. An operation says that by a
+//! [`Governed`] when it stages changes ([`Staged`](crate::Staged) takes none without), so that the same request is known
+//! again, can be shown to others before it is done, kept, and done later.
+//!
+//! What it keeps true:
+//! * [`Governed::encode`] and [`Governed::decode`] are inverse, and what is decoded encodes to the same bytes again;
+//! * requests that ask for the same have one encoding: what is a set is in order, what a request leaves to a default that
+//!   depends on the caller alone is filled in;
+//! * no material and no secret is in one: what is brought along (certificates, wrapped material, import tokens) is named by
+//!   its SHA-256;
+//! * an encoding keeps its meaning. A word stays with its operation and a number with its field. A field that comes later is
+//!   one that can be absent, and absent means what the operation did before.
+
+mod field;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::time::Duration;
+
+use claviger_audit::cbor::{self, Reader};
+use claviger_core::action::Effect;
+use claviger_core::grant::Selector;
+use claviger_core::key::{DataClass, Labels, Origin, Protection, RingPolicy, Separation};
+use claviger_core::principal::{PrincipalKind, Role};
+use claviger_core::{
+    Action, AliasName, CredentialId, GrantId, KeyId, KeyRingId, Name, PrincipalId, Purpose, Spec, Timestamp,
+};
+use claviger_crypto::digest;
+
+use field::{Fields, put_pair};
+
+pub use field::GovernedError;
+pub use value::{
+    CredentialAsked, Founder, GrantConditions, Labelling, Period, SetGrant, SetOfGrants, Sorted,
+};
+
+/// What the digest of a request is bound to.
+const DOMAIN: &[u8] = b"claviger/request/v1\0";
+
+macro_rules! governed {
+    ($($(#[$doc:meta])+ $name:ident ($action:ident) = $word:literal {
+        $($(#[$field_doc:meta])+ $number:literal $field:ident: $type:ty),+ $(,)?
+    })+) => {
+        /// What is asked for that changes state.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Governed {
+            $($(#[$doc])+ $name { $($(#[$field_doc])+ $field: $type),+ }),+
+        }
+
+        impl Governed {
+            const ACTIONS: &[Action] = &[$(Action::$action),+];
+
+            /// The action that it takes.
+            #[must_use]
+            pub const fn action(&self) -> Action {
+                match self { $(Self::$name { .. } => Action::$action),+ }
+            }
+
+            /// Its word: that of the action, where the action has no other form.
+            #[must_use]
+            pub const fn word(&self) -> &'static str {
+                match self { $(Self::$name { .. } => $word),+ }
+            }
+
+            /// Its one encoding: a map in deterministic CBOR, of the word under 0 and each field under its number.
+            #[must_use]
+            pub fn encode(&self) -> Vec<u8> {
+                use field::Field as _;
+                let mut out = Vec::new();
+                match self {
+                    $(Self::$name { $($field),+ } => {
+                        const _: () = assert!(field::ascend(&[0, $($number),+]));
+                        cbor::put_map(&mut out, 1 $(+ u64::from(!$field.is_absent()))+);
+                        cbor::put_uint(&mut out, 0);
+                        cbor::put_text(&mut out, $word);
+                        $(put_pair(&mut out, $number, $field);)+
+                    })+
+                }
+                out
+            }
+
+            fn take(word: &str, fields: &mut Fields<'_, '_>) -> Result<Self, GovernedError> {
+                match word {
+                    $($word => Ok(Self::$name { $($field: fields.field($number)?),+ }),)+
+                    _ => Err(GovernedError::Operation),
+                }
+            }
+        }
+    };
+}
+
+governed! {
+    /// Acknowledge a security officer that a recovery made.
+    AcknowledgeRecovery(AcknowledgeRecovery) = "acknowledge_recovery" {
+        /// The officer.
+        1 principal: PrincipalId,
+    }
+    /// Put a key into use.
+    ActivateKey(ActivateKey) = "activate_key" {
+        /// The key.
+        1 key: KeyId,
+    }
+    /// Give a role.
+    AssignRole(AssignRole) = "assign_role" {
+        /// To whom.
+        1 principal: PrincipalId,
+        /// Which.
+        2 role: Role,
+    }
+    /// End the waiting period of a key without destroying.
+    CancelDestroy(CancelDestroy) = "cancel_destroy" {
+        /// The key.
+        1 key: KeyId,
+    }
+    /// Declare a key compromised.
+    CompromiseKey(CompromiseKey) = "compromise_key" {
+        /// The key.
+        1 key: KeyId,
+    }
+    /// Declare one version compromised.
+    CompromiseVersion(CompromiseVersion) = "compromise_version" {
+        /// The key.
+        1 key: KeyId,
+        /// Number of the version.
+        2 version: u32,
+    }
+    /// Confirm that the server's clock is right.
+    ConfirmClock(ConfirmClock) = "confirm_clock" {
+        /// What time it is by the caller's clock.
+        1 time: Timestamp,
+    }
+    /// Give a key another name.
+    CreateAlias(PutAlias) = "create_alias" {
+        /// The name.
+        1 name: AliasName,
+        /// The key.
+        2 key: KeyId,
+    }
+    /// Give a credential.
+    CreateCredential(CreateCredential) = "create_credential" {
+        /// To whom.
+        1 principal: PrincipalId,
+        /// A word to tell it from others.
+        2 label: Name,
+        /// What kind.
+        3 what: CredentialAsked,
+    }
+    /// Give a grant.
+    CreateGrant(CreateGrant) = "create_grant" {
+        /// To whom.
+        1 principal: PrincipalId,
+        /// On what.
+        2 on: Selector,
+        /// Which uses.
+        3 operations: Sorted<Action>,
+        /// Under which conditions.
+        4 conditions: GrantConditions,
+        /// Why.
+        5 reason: String,
+        /// A name to find it again by.
+        6 name: Option<String>,
+        /// Who else may end it.
+        7 retiring: Option<PrincipalId>,
+    }
+    /// Create a key.
+    CreateKey(CreateKey) = "create_key" {
+        /// Its ring.
+        1 ring: KeyRingId,
+        /// Its name in the ring; its identifier where there is none.
+        2 name: Option<Name>,
+        /// What it is for.
+        3 purpose: Purpose,
+        /// Algorithm and size.
+        4 spec: Spec,
+        /// Where it lives; the ring's default where there is none.
+        5 protection: Option<Protection>,
+        /// What its data is.
+        6 data_class: DataClass,
+        /// What it is for, in its owners' words.
+        7 description: String,
+        /// Who answers for it.
+        8 owner: PrincipalId,
+        /// Free words.
+        9 labels: Labels,
+        /// How often it rotates; the ring's rule where there is none.
+        10 rotation_period: Option<Duration>,
+        /// Put it into use at once?
+        11 activate: bool,
+        /// Whether its material is made here or imported.
+        12 origin: Origin,
+        /// The rights on it that are there from the beginning.
+        13 rights: Option<SetOfGrants>,
+    }
+    /// Create a principal.
+    CreatePrincipal(CreatePrincipal) = "create_principal" {
+        /// Its name.
+        1 name: Name,
+        /// A person or an application.
+        2 kind: PrincipalKind,
+        /// The ring that its keys land in.
+        3 home: Option<KeyRingId>,
+    }
+    /// Create a ring.
+    CreateRing(CreateRing) = "create_ring" {
+        /// Its name.
+        1 name: Name,
+        /// What its keys inherit.
+        2 policy: RingPolicy,
+    }
+    /// End a key's protecting.
+    DeactivateKey(DeactivateKey) = "deactivate_key" {
+        /// The key.
+        1 key: KeyId,
+    }
+    /// End one version's protecting.
+    DeactivateVersion(DeactivateVersion) = "deactivate_version" {
+        /// The key.
+        1 key: KeyId,
+        /// Number of the version.
+        2 version: u32,
+    }
+    /// Pass rights on a key on.
+    DelegateGrant(DelegateGrant) = "delegate_grant" {
+        /// The key.
+        1 key: KeyId,
+        /// To whom.
+        2 principal: PrincipalId,
+        /// Which actions.
+        3 operations: Sorted<Action>,
+        /// Under which conditions.
+        4 conditions: GrantConditions,
+        /// Why.
+        5 reason: String,
+        /// A name to find it again by.
+        6 name: Option<String>,
+        /// Who else may end it.
+        7 retiring: Option<PrincipalId>,
+    }
+    /// Make a key's material unrecoverable.
+    DestroyKey(DestroyKey) = "destroy_key" {
+        /// The key.
+        1 key: KeyId,
+    }
+    /// Import material.
+    ImportMaterial(ImportMaterial) = "import_material" {
+        /// The key.
+        1 key: KeyId,
+        /// SHA-256 of the import token.
+        2 token: [u8; 32],
+        /// SHA-256 of the wrapped material.
+        3 material: [u8; 32],
+        /// From then on it is used no more.
+        4 expires_at: Option<Timestamp>,
+        /// Is it new material, which waits for the key's rotation?
+        5 new_material: bool,
+        /// Only if it is that of this version.
+        6 version: Option<u32>,
+    }
+    /// Set a deployment up.
+    Initialize(Initialize) = "initialize" {
+        /// Who is there from the beginning.
+        1 principals: Vec<Founder>,
+    }
+    /// Move an alias to another key.
+    MoveAlias(PutAlias) = "move_alias" {
+        /// The alias.
+        1 name: AliasName,
+        /// The key that it names now.
+        2 from: KeyId,
+        /// The key that it shall name.
+        3 to: KeyId,
+    }
+    /// Set the policy of a key.
+    PutKeyPolicy(PutKeyPolicy) = "put_key_policy" {
+        /// The key.
+        1 key: KeyId,
+        /// What it gives.
+        2 grants: SetOfGrants,
+    }
+    /// Make a security officer on the machine.
+    Recover(Recover) = "recover" {
+        /// Its name.
+        1 name: Name,
+        /// Fingerprint of its certificate.
+        2 fingerprint: [u8; 32],
+        /// When that ends.
+        3 expires_at: Timestamp,
+    }
+    /// Take an alias away.
+    RemoveAlias(RemoveAlias) = "remove_alias" {
+        /// The alias.
+        1 name: AliasName,
+        /// The key that it names now.
+        2 key: KeyId,
+    }
+    /// Take imported material away.
+    RemoveImportedMaterial(RemoveImportedMaterial) = "remove_imported_material" {
+        /// The key.
+        1 key: KeyId,
+        /// Number of the version.
+        2 version: u32,
+        /// Only if it has expired?
+        3 only_if_expired: bool,
+    }
+    /// Bring a key back from suspension.
+    ResumeKey(ResumeKey) = "resume_key" {
+        /// The key.
+        1 key: KeyId,
+    }
+    /// Bring one version back from suspension.
+    ResumeVersion(ResumeVersion) = "resume_version" {
+        /// The key.
+        1 key: KeyId,
+        /// Number of the version.
+        2 version: u32,
+    }
+    /// Give a grant up.
+    RetireGrant(RetireGrant) = "retire_grant" {
+        /// The grant.
+        1 grant: GrantId,
+    }
+    /// Revoke a credential.
+    RevokeCredential(RevokeCredential) = "revoke_credential" {
+        /// The credential.
+        1 credential: CredentialId,
+    }
+    /// Revoke a grant.
+    RevokeGrant(RevokeGrant) = "revoke_grant" {
+        /// The grant.
+        1 grant: GrantId,
+    }
+    /// Revoke a principal for ever.
+    RevokePrincipal(RevokePrincipal) = "revoke_principal" {
+        /// The principal.
+        1 principal: PrincipalId,
+    }
+    /// Rotate a key if that is due by policy.
+    RotateDueKey(RotateKey) = "rotate_due_key" {
+        /// The key.
+        1 key: KeyId,
+    }
+    /// Rotate a key.
+    RotateKey(RotateKey) = "rotate_key" {
+        /// The key.
+        1 key: KeyId,
+    }
+    /// Take a key out of use, and have it destroyed at the end of a waiting period.
+    ScheduleDestroy(ScheduleDestroy) = "schedule_destroy" {
+        /// The key.
+        1 key: KeyId,
+        /// How long to wait.
+        2 waiting: Duration,
+    }
+    /// Set a ring's separation of duties.
+    SetRingSeparation(SetRingSeparation) = "set_ring_separation" {
+        /// The ring.
+        1 ring: KeyRingId,
+        /// What it shall be.
+        2 separation: Separation,
+    }
+    /// Take a key out of use for a while.
+    SuspendKey(SuspendKey) = "suspend_key" {
+        /// The key.
+        1 key: KeyId,
+    }
+    /// Take one version out of use for a while.
+    SuspendVersion(SuspendVersion) = "suspend_version" {
+        /// The key.
+        1 key: KeyId,
+        /// Number of the version.
+        2 version: u32,
+    }
+    /// Change what is said about a key. What is absent stays as it is.
+    UpdateKey(UpdateKey) = "update_key" {
+        /// The key.
+        1 key: KeyId,
+        /// What its data is.
+        2 data_class: Option<DataClass>,
+        /// What it is for, in its owners' words.
+        3 description: Option<String>,
+        /// Who answers for it.
+        4 owner: Option<PrincipalId>,
+        /// Free words.
+        5 labels: Option<Labelling>,
+        /// How often it rotates.
+        6 rotation_period: Option<Period>,
+        /// Only if the key is at this revision.
+        7 if_revision: Option<u64>,
+    }
+    /// Change a ring's policy. What is absent stays as it is.
+    UpdateRing(UpdateRing) = "update_ring" {
+        /// The ring.
+        1 ring: KeyRingId,
+        /// Protection of keys that do not ask for one.
+        2 protection: Option<Protection>,
+        /// How often keys rotate.
+        3 rotation_period: Option<Period>,
+        /// How long a version may protect.
+        4 protect_period: Option<Period>,
+        /// How long it may process after that.
+        5 process_period: Option<Period>,
+        /// Wait before destruction.
+        6 destroy_waiting_period: Option<Duration>,
+        /// Custodians that must approve.
+        7 quorum: Option<u8>,
+        /// Only if the ring is at this revision.
+        8 if_revision: Option<u64>,
+    }
+    /// Revoke a grant on one key.
+    WithdrawDelegatedGrant(WithdrawDelegatedGrant) = "withdraw_delegated_grant" {
+        /// The key.
+        1 key: KeyId,
+        /// The grant.
+        2 grant: GrantId,
+    }
+    /// Revoke a role.
+    WithdrawRole(WithdrawRole) = "withdraw_role" {
+        /// From whom.
+        1 principal: PrincipalId,
+        /// Which.
+        2 role: Role,
+    }
+}
+
+impl Governed {
+    /// Reads an encoding.
+    ///
+    /// # Errors
+    /// [`GovernedError`] for everything that [`Self::encode`] does not write.
+    pub fn decode(bytes: &[u8]) -> Result<Self, GovernedError> {
+        let mut reader = Reader::new(bytes);
+        let mut fields = Fields::open(&mut reader)?;
+        let word = fields.text(0)?;
+        let read = Self::take(word, &mut fields)?;
+        fields.close()?;
+        reader.end()?;
+        Ok(read)
+    }
+
+    /// SHA-256 of `claviger/request/v1`, a zero byte and the encoding.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        digest::sha256_parts(&[DOMAIN, &self.encode()])
+    }
+
+    /// Has the action a form here?
+    #[must_use]
+    pub const fn governs(action: Action) -> bool {
+        let mut rest = Self::ACTIONS;
+        while let [one, others @ ..] = rest {
+            if one.code() == action.code() {
+                return true;
+            }
+            rest = others;
+        }
+        false
+    }
+}
+
+/// An action that changes state and has no form here does not compile, and neither does a form of one that does not.
+const _: () = {
+    let mut rest: &[Action] = &Action::ALL;
+    while let [action, others @ ..] = rest {
+        let changes = match action.effect() {
+            Effect::Govern | Effect::Manage | Effect::Tighten => true,
+            Effect::Process | Effect::Protect | Effect::Read => false,
+        };
+        // It makes a transport key that is kept nowhere.
+        let changes = changes && !matches!(action, Action::ReadImportParameters);
+        assert!(Governed::governs(*action) == changes, "an action that changes state has no governed form");
+        rest = others;
+    }
+};

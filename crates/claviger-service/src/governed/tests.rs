@@ -1,0 +1,446 @@
+//! That governed operations have one encoding, whatever they ask for, and that it stays what it is.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use claviger_audit::cbor::CborError;
+use claviger_core::grant::Conditions;
+use ipnet::IpNet;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree as _;
+
+use super::*;
+
+fn ids<T: std::fmt::Debug>(make: fn([u8; 16]) -> T) -> impl Strategy<Value = T> {
+    any::<[u8; 16]>().prop_map(make)
+}
+
+fn keys() -> impl Strategy<Value = KeyId> {
+    ids(KeyId::from_bytes)
+}
+
+fn rings() -> impl Strategy<Value = KeyRingId> {
+    ids(KeyRingId::from_bytes)
+}
+
+fn principals() -> impl Strategy<Value = PrincipalId> {
+    ids(PrincipalId::from_bytes)
+}
+
+fn names() -> impl Strategy<Value = Name> {
+    "[a-z0-9][a-z0-9._-]{0,62}".prop_map(|text| text.parse().unwrap())
+}
+
+fn aliases() -> impl Strategy<Value = AliasName> {
+    "[a-zA-Z0-9_-][a-zA-Z0-9/_-]{0,30}".prop_filter_map("reserved", |text| text.parse().ok())
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof![Just(String::new()), any::<String>()]
+}
+
+fn spans() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        (0..1000_u64).prop_map(|days| Duration::from_secs(days * 86_400)),
+        (any::<u64>(), 0..1_000_000_000_u32).prop_map(|(seconds, nanos)| Duration::new(seconds, nanos)),
+    ]
+}
+
+fn instants() -> impl Strategy<Value = Timestamp> {
+    any::<u64>().prop_map(Timestamp::from_micros)
+}
+
+fn maybe<S: Strategy>(strategy: S) -> impl Strategy<Value = Option<S::Value>> {
+    proptest::option::of(strategy)
+}
+
+fn periods() -> impl Strategy<Value = Period> {
+    maybe(spans()).prop_map(Period)
+}
+
+fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
+    vec((texts(), texts()), 0..4)
+}
+
+fn networks() -> impl Strategy<Value = IpNet> {
+    (any::<IpAddr>(), 0..=128_u8).prop_map(|(address, prefix)| {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        IpNet::new(address, prefix.min(most)).unwrap()
+    })
+}
+
+fn conditions() -> impl Strategy<Value = Conditions> {
+    (pairs(), maybe(pairs()), vec(networks(), 0..3), maybe(instants())).prop_map(
+        |(context_equals, context_exactly, source_networks, until)| Conditions {
+            context_equals,
+            context_exactly,
+            source_networks,
+            until,
+        },
+    )
+}
+
+fn asked_conditions() -> impl Strategy<Value = GrantConditions> {
+    conditions().prop_map(|conditions| (&conditions).into())
+}
+
+fn operations() -> impl Strategy<Value = Sorted<Action>> {
+    vec(select(&Action::ALL[..]), 0..6).prop_map(Sorted::from_iter)
+}
+
+fn labels() -> impl Strategy<Value = Labels> {
+    vec(("[a-z]{1,12}", ".{0,20}"), 0..4).prop_filter_map("twice", |pairs| Labels::new(pairs).ok())
+}
+
+fn sets() -> impl Strategy<Value = SetOfGrants> {
+    let grant = (principals(), operations(), asked_conditions(), texts()).prop_map(
+        |(principal, operations, conditions, name)| SetGrant { principal, operations, conditions, name },
+    );
+    (vec(grant, 0..3), texts()).prop_map(|(grants, reason)| SetOfGrants { grants, reason })
+}
+
+fn policies() -> impl Strategy<Value = RingPolicy> {
+    (
+        select(&Protection::ALL[..]),
+        maybe(spans()),
+        maybe(spans()),
+        maybe(spans()),
+        spans(),
+        any::<u8>(),
+        select(&Separation::ALL[..]),
+    )
+        .prop_map(|(protection, rotation, protect, process, wait, quorum, separation)| RingPolicy {
+            protection,
+            rotation_period: rotation,
+            protect_period: protect,
+            process_period: process,
+            destroy_waiting_period: wait,
+            quorum,
+            separation,
+        })
+}
+
+fn about_keys() -> impl Strategy<Value = Governed> {
+    let of_key = (keys(), any::<u32>(), 0..13_usize).prop_map(|(key, version, which)| match which {
+        0 => Governed::ActivateKey { key },
+        1 => Governed::CancelDestroy { key },
+        2 => Governed::CompromiseKey { key },
+        3 => Governed::CompromiseVersion { key, version },
+        4 => Governed::DeactivateKey { key },
+        5 => Governed::DeactivateVersion { key, version },
+        6 => Governed::DestroyKey { key },
+        7 => Governed::ResumeKey { key },
+        8 => Governed::ResumeVersion { key, version },
+        9 => Governed::RotateDueKey { key },
+        10 => Governed::RotateKey { key },
+        11 => Governed::SuspendKey { key },
+        _ => Governed::SuspendVersion { key, version },
+    });
+    let create = (
+        (rings(), maybe(names()), select(&Purpose::ALL[..]), select(&Spec::ALL[..])),
+        (maybe(select(&Protection::ALL[..])), select(&DataClass::ALL[..]), texts(), principals()),
+        (labels(), maybe(spans()), any::<bool>(), select(&Origin::ALL[..]), maybe(sets())),
+    )
+        .prop_map(|((ring, name, purpose, spec), (protection, data_class, description, owner), rest)| {
+            let (labels, rotation_period, activate, origin, rights) = rest;
+            Governed::CreateKey {
+                ring,
+                name,
+                purpose,
+                spec,
+                protection,
+                data_class,
+                description,
+                owner,
+                labels,
+                rotation_period,
+                activate,
+                origin,
+                rights,
+            }
+        });
+    let labelling = prop_oneof![
+        labels().prop_map(Labelling::All),
+        (labels(), vec(texts(), 0..3))
+            .prop_map(|(set, remove)| Labelling::Some(set, remove.into_iter().collect())),
+    ];
+    let update = (
+        (keys(), maybe(select(&DataClass::ALL[..])), maybe(texts()), maybe(principals())),
+        (maybe(labelling), maybe(periods()), maybe(any::<u64>())),
+    )
+        .prop_map(|((key, data_class, description, owner), (labels, rotation_period, if_revision))| {
+            Governed::UpdateKey { key, data_class, description, owner, labels, rotation_period, if_revision }
+        });
+    let import =
+        (keys(), any::<[u8; 32]>(), any::<[u8; 32]>(), maybe(instants()), any::<bool>(), maybe(any::<u32>()))
+            .prop_map(|(key, token, material, expires_at, new_material, version)| Governed::ImportMaterial {
+                key,
+                token,
+                material,
+                expires_at,
+                new_material,
+                version,
+            });
+    let remove = (keys(), any::<u32>(), any::<bool>()).prop_map(|(key, version, only_if_expired)| {
+        Governed::RemoveImportedMaterial { key, version, only_if_expired }
+    });
+    let alias = (aliases(), keys(), keys(), 0..3_usize).prop_map(|(name, from, to, which)| match which {
+        0 => Governed::CreateAlias { name, key: to },
+        1 => Governed::MoveAlias { name, from, to },
+        _ => Governed::RemoveAlias { name, key: from },
+    });
+    let schedule = (keys(), spans()).prop_map(|(key, waiting)| Governed::ScheduleDestroy { key, waiting });
+    let policy = (keys(), sets()).prop_map(|(key, grants)| Governed::PutKeyPolicy { key, grants });
+    prop_oneof![of_key, create, update, import, remove, alias, schedule, policy]
+}
+
+fn about_rings() -> impl Strategy<Value = Governed> {
+    let create = (names(), policies()).prop_map(|(name, policy)| Governed::CreateRing { name, policy });
+    let separation = (rings(), select(&Separation::ALL[..]))
+        .prop_map(|(ring, separation)| Governed::SetRingSeparation { ring, separation });
+    let update = (
+        (rings(), maybe(select(&Protection::ALL[..])), maybe(periods()), maybe(periods())),
+        (maybe(periods()), maybe(spans()), maybe(any::<u8>()), maybe(any::<u64>())),
+    )
+        .prop_map(|((ring, protection, rotation_period, protect_period), rest)| {
+            let (process_period, destroy_waiting_period, quorum, if_revision) = rest;
+            Governed::UpdateRing {
+                ring,
+                protection,
+                rotation_period,
+                protect_period,
+                process_period,
+                destroy_waiting_period,
+                quorum,
+                if_revision,
+            }
+        });
+    prop_oneof![create, separation, update]
+}
+
+fn about_people() -> impl Strategy<Value = Governed> {
+    let kinds = || select(&PrincipalKind::ALL[..]);
+    let create = (names(), kinds(), maybe(rings()))
+        .prop_map(|(name, kind, home)| Governed::CreatePrincipal { name, kind, home });
+    let role =
+        (principals(), select(&Role::ALL[..]), 0..4_usize).prop_map(|(principal, role, which)| match which {
+            0 => Governed::AcknowledgeRecovery { principal },
+            1 => Governed::AssignRole { principal, role },
+            2 => Governed::RevokePrincipal { principal },
+            _ => Governed::WithdrawRole { principal, role },
+        });
+    let what = (any::<[u8; 32]>(), spans(), instants(), 0..4_usize).prop_map(
+        |(fingerprint, lifetime, expires_at, which)| match which {
+            0 => CredentialAsked::AccessKey(lifetime),
+            1 => CredentialAsked::Certificate(fingerprint, expires_at),
+            2 => CredentialAsked::ShortLived(lifetime),
+            _ => CredentialAsked::Token(lifetime),
+        },
+    );
+    let credential = (principals(), names(), what)
+        .prop_map(|(principal, label, what)| Governed::CreateCredential { principal, label, what });
+    let revoke =
+        ids(CredentialId::from_bytes).prop_map(|credential| Governed::RevokeCredential { credential });
+    let founder = (names(), kinds(), maybe(select(&Role::ALL[..])), any::<[u8; 32]>(), instants()).prop_map(
+        |(name, kind, role, fingerprint, expires_at)| Founder { name, kind, role, fingerprint, expires_at },
+    );
+    let initialize = vec(founder, 0..4).prop_map(|principals| Governed::Initialize { principals });
+    let recover = (names(), any::<[u8; 32]>(), instants())
+        .prop_map(|(name, fingerprint, expires_at)| Governed::Recover { name, fingerprint, expires_at });
+    let clock = instants().prop_map(|time| Governed::ConfirmClock { time });
+    prop_oneof![create, role, credential, revoke, initialize, recover, clock]
+}
+
+fn about_grants() -> impl Strategy<Value = Governed> {
+    let given = (
+        (principals(), keys(), rings(), any::<bool>(), operations()),
+        (asked_conditions(), texts(), maybe(texts()), maybe(principals()), any::<bool>()),
+    )
+        .prop_map(|((principal, key, ring, on_ring, operations), rest)| {
+            let (conditions, reason, name, retiring, delegated) = rest;
+            if delegated {
+                return Governed::DelegateGrant {
+                    key,
+                    principal,
+                    operations,
+                    conditions,
+                    reason,
+                    name,
+                    retiring,
+                };
+            }
+            let on = if on_ring { Selector::Ring(ring) } else { Selector::Key(key) };
+            Governed::CreateGrant { principal, on, operations, conditions, reason, name, retiring }
+        });
+    let ended = (ids(GrantId::from_bytes), keys(), 0..3_usize).prop_map(|(grant, key, which)| match which {
+        0 => Governed::RetireGrant { grant },
+        1 => Governed::RevokeGrant { grant },
+        _ => Governed::WithdrawDelegatedGrant { key, grant },
+    });
+    prop_oneof![given, ended]
+}
+
+fn anything() -> impl Strategy<Value = Governed> {
+    prop_oneof![3 => about_keys(), 1 => about_rings(), 2 => about_people(), 2 => about_grants()]
+}
+
+proptest! {
+    #[test]
+    fn what_is_encoded_is_decoded_and_nothing_shorter_is(asked in anything()) {
+        let bytes = asked.encode();
+        prop_assert_eq!(Governed::decode(&bytes), Ok(asked));
+        for end in 0..bytes.len() {
+            prop_assert!(Governed::decode(&bytes[..end]).is_err());
+        }
+        prop_assert_eq!(
+            Governed::decode(&[bytes.as_slice(), &[0]].concat()),
+            Err(GovernedError::Cbor(CborError::Trailing))
+        );
+    }
+
+    #[test]
+    fn what_is_decoded_encodes_to_the_same_bytes(
+        asked in anything(),
+        at in any::<prop::sample::Index>(),
+        to in any::<u8>(),
+    ) {
+        let mut bytes = asked.encode();
+        *at.get_mut(&mut bytes) = to;
+        if let Ok(other) = Governed::decode(&bytes) {
+            prop_assert_eq!(other.encode(), bytes);
+        }
+    }
+
+    #[test]
+    fn two_requests_have_one_digest_only_if_they_are_the_same(one in anything(), other in anything()) {
+        prop_assert_eq!(one == other, one.encode() == other.encode());
+        prop_assert_eq!(one == other, one.digest() == other.digest());
+    }
+
+    #[test]
+    fn the_order_of_what_is_a_set_makes_no_difference(conditions in conditions()) {
+        let mut turned = conditions.clone();
+        turned.context_equals.reverse();
+        turned.source_networks.reverse();
+        turned.context_exactly.iter_mut().for_each(|pairs| pairs.reverse());
+        let (one, other) = (GrantConditions::from(&conditions), GrantConditions::from(&turned));
+        prop_assert_eq!(&one, &other);
+        // What a grant is given from it asks for the same again.
+        prop_assert_eq!(GrantConditions::from(&Conditions::from(&one)), one);
+    }
+}
+
+#[test]
+fn the_strategies_leave_no_operation_out() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut words = BTreeSet::new();
+    for _ in 0..4000 {
+        words.insert(anything().new_tree(&mut runner).unwrap().current().word());
+    }
+    let table =
+        include_str!("mod.rs").lines().filter(|line| line.ends_with("\" {") && line.contains(") = ")).count();
+    assert_eq!(words.len(), table);
+    // An alias is put in two ways, and a key is rotated in two; every other action has the word of its own.
+    let actions: BTreeSet<_> = Governed::ACTIONS.iter().collect();
+    assert_eq!(actions.len() + 2, table);
+    for action in actions {
+        let special = [Action::PutAlias].contains(action);
+        assert_eq!(words.contains(action.name()), !special, "{action}");
+    }
+}
+
+/// What older stores hold and other programs may compute: the bytes, by hand.
+#[test]
+fn encodings_are_these() {
+    let key = KeyId::from_bytes([0xab; 16]);
+    let bytes = Governed::SuspendVersion { key, version: 300 }.encode();
+    let expected =
+        [&[0xa3, 0x00, 0x6f][..], b"suspend_version", &[0x01, 0x50], &[0xab; 16], &[0x02, 0x19, 0x01, 0x2c]]
+            .concat();
+    assert_eq!(bytes, expected);
+    let digest = digest::sha256_parts(&[b"claviger/request/v1", &[0], &expected]);
+    assert_eq!(Governed::SuspendVersion { key, version: 300 }.digest(), digest);
+
+    let ring = KeyRingId::from_bytes([1; 16]);
+    let nothing = Governed::UpdateRing {
+        ring,
+        protection: None,
+        rotation_period: None,
+        protect_period: None,
+        process_period: None,
+        destroy_waiting_period: None,
+        quorum: None,
+        if_revision: None,
+    };
+    let head = [&[0x00, 0x6b][..], b"update_ring", &[0x01, 0x50], &[1; 16]].concat();
+    assert_eq!(nothing.encode(), [&[0xa2], &head[..]].concat());
+    let never = Governed::UpdateRing {
+        ring,
+        protection: Some(Protection::Hsm),
+        rotation_period: Some(Period(None)),
+        protect_period: Some(Period(Some(Duration::from_secs(86_400)))),
+        process_period: None,
+        destroy_waiting_period: None,
+        quorum: Some(3),
+        if_revision: None,
+    };
+    let fields = [
+        &[0x02, 0x63][..],
+        b"hsm",
+        &[0x03, 0x80],
+        &[0x04, 0x81, 0x82, 0x1a, 0x00, 0x01, 0x51, 0x80, 0x00],
+        &[0x07, 0x03],
+    ]
+    .concat();
+    assert_eq!(never.encode(), [&[0xa6], &head[..], &fields].concat());
+}
+
+#[test]
+fn what_an_encoder_does_not_write_is_refused() {
+    let key = [0x50; 1].iter().chain(&[7; 16]).copied().collect::<Vec<u8>>();
+    let of = |pairs: u8, parts: &[&[u8]]| [&[0xa0 | pairs][..], &parts.concat()].concat();
+    let word = |word: &str| [&[0x00, 0x60 | u8::try_from(word.len()).unwrap()][..], word.as_bytes()].concat();
+    let good = of(2, &[&word("rotate_key"), &[1], &key]);
+    assert!(Governed::decode(&good).is_ok());
+    for (bytes, error) in [
+        (of(0, &[]), GovernedError::Field(0)),
+        (of(1, &[&word("rotate_key")]), GovernedError::Field(1)),
+        (of(1, &[&[1], &key]), GovernedError::Field(0)),
+        (of(2, &[&word("encrypt"), &[1], &key]), GovernedError::Operation),
+        (of(2, &[&word("rotate_key"), &[2], &key]), GovernedError::Field(1)),
+        (of(3, &[&word("rotate_key"), &[1], &key, &[2, 1]]), GovernedError::Field(2)),
+        (of(3, &[&word("rotate_key"), &[1], &key, &[1], &key]), GovernedError::Field(1)),
+        (of(2, &[&[0x18, 0x00], &word("rotate_key")[1..], &[1], &key]), CborError::NotShortest.into()),
+        (of(2, &[&word("rotate_key"), &[1, 0x41, 7]]), CborError::Range.into()),
+    ] {
+        assert_eq!(Governed::decode(&bytes), Err(error), "{bytes:02x?}");
+    }
+    // A set out of order, or with the same thing twice; a truth that is 2; a name that is none.
+    let policy = |operations: &[u8], network: &str| {
+        let network = [&[0x81, 0x60 | u8::try_from(network.len()).unwrap()][..], network.as_bytes()].concat();
+        let grant = [
+            &[0x81, 0xa4, 0x01][..],
+            &key,
+            &[0x02, 0x82],
+            operations,
+            &[0x03, 0xa2, 0x01, 0x80, 0x03],
+            &network,
+            &[0x04, 0x60],
+        ]
+        .concat();
+        of(3, &[&word("put_key_policy"), &[1], &key, &[0x02, 0xa2, 0x01], &grant, &[0x02, 0x60]])
+    };
+    assert!(Governed::decode(&policy(&[0x18, 101, 0x18, 102], "10.0.0.0/8")).is_ok());
+    for bytes in [
+        policy(&[0x18, 102, 0x18, 101], "10.0.0.0/8"),
+        policy(&[0x18, 101, 0x18, 101], "10.0.0.0/8"),
+        policy(&[0x18, 101, 0x18, 99], "10.0.0.0/8"),
+        policy(&[0x18, 101, 0x18, 102], "010.0.0.0/8"),
+        policy(&[0x18, 101, 0x18, 102], "10.0.0.0"),
+        of(4, &[&word("create_alias"), &[1, 0x61, b'.'], &[2], &key]),
+    ] {
+        assert!(Governed::decode(&bytes).is_err(), "{bytes:02x?}");
+    }
+}

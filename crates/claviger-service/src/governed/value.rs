@@ -1,0 +1,182 @@
+//! What governed operations ask for that has no type of its own elsewhere.
+
+use std::time::Duration;
+
+use claviger_audit::cbor::{self, Reader};
+use claviger_core::grant::{Conditions, Selector};
+use claviger_core::key::Labels;
+use claviger_core::principal::{PrincipalKind, Role};
+use claviger_core::{Action, Name, PrincipalId, Timestamp};
+use ipnet::IpNet;
+
+use super::field::{Field, GovernedError, choice, record};
+
+/// Distinct things in their order: the same set is the same value, however it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sorted<T>(Vec<T>);
+
+impl<T: Ord> FromIterator<T> for Sorted<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        let mut items = Vec::from_iter(items);
+        items.sort_unstable();
+        items.dedup();
+        Self(items)
+    }
+}
+
+impl<T> Sorted<T> {
+    /// The things, ascending.
+    #[must_use]
+    pub fn as_slice(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: Field + Ord> Field for Sorted<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+        let items = Vec::<T>::take(reader)?;
+        let ascend = items.iter().zip(items.iter().skip(1)).all(|(a, b)| a < b);
+        if ascend { Ok(Self(items)) } else { Err(GovernedError::Value) }
+    }
+}
+
+/// Conditions of a grant, their parts in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantConditions {
+    /// Pairs that the encryption context must contain.
+    pub context_equals: Sorted<(String, String)>,
+    /// Pairs that the encryption context must be.
+    pub context_exactly: Option<Sorted<(String, String)>>,
+    /// Networks that calls must come from.
+    pub source_networks: Sorted<IpNet>,
+    /// The instant from which the grant is honoured no more.
+    pub until: Option<Timestamp>,
+}
+
+impl From<&Conditions> for GrantConditions {
+    fn from(conditions: &Conditions) -> Self {
+        let Conditions { context_equals, context_exactly, source_networks, until } = conditions;
+        Self {
+            context_equals: context_equals.iter().cloned().collect(),
+            context_exactly: context_exactly.as_ref().map(|pairs| pairs.iter().cloned().collect()),
+            source_networks: source_networks.iter().copied().collect(),
+            until: *until,
+        }
+    }
+}
+
+impl From<&GrantConditions> for Conditions {
+    fn from(asked: &GrantConditions) -> Self {
+        Self {
+            context_equals: asked.context_equals.as_slice().to_vec(),
+            context_exactly: asked.context_exactly.as_ref().map(|pairs| pairs.as_slice().to_vec()),
+            source_networks: asked.source_networks.as_slice().to_vec(),
+            until: asked.until,
+        }
+    }
+}
+
+record!(GrantConditions { 1 context_equals, 2 context_exactly, 3 source_networks, 4 until });
+
+/// One grant of a set that is given together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetGrant {
+    /// To whom.
+    pub principal: PrincipalId,
+    /// Which actions.
+    pub operations: Sorted<Action>,
+    /// Under which conditions.
+    pub conditions: GrantConditions,
+    /// Its name.
+    pub name: String,
+}
+
+record!(SetGrant { 1 principal, 2 operations, 3 conditions, 4 name });
+
+/// Grants on a key that are given together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetOfGrants {
+    /// What there shall be, in the order in which it was asked for.
+    pub grants: Vec<SetGrant>,
+    /// Why.
+    pub reason: String,
+}
+
+record!(SetOfGrants { 1 grants, 2 reason });
+
+/// A principal that a deployment begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Founder {
+    /// Its name.
+    pub name: Name,
+    /// A person or an application.
+    pub kind: PrincipalKind,
+    /// Its role.
+    pub role: Option<Role>,
+    /// Fingerprint of its certificate.
+    pub fingerprint: [u8; 32],
+    /// When that ends.
+    pub expires_at: Timestamp,
+}
+
+record!(Founder { 1 name, 2 kind, 3 role, 4 fingerprint, 5 expires_at });
+
+/// What kind of credential is to be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialAsked {
+    /// An access key, which lives so long.
+    AccessKey(Duration),
+    /// The certificate with this fingerprint, until then.
+    Certificate([u8; 32], Timestamp),
+    /// An access key with a session token, which lives so long.
+    ShortLived(Duration),
+    /// A token, which lives so long.
+    Token(Duration),
+}
+
+choice!(CredentialAsked {
+    1 AccessKey(lifetime),
+    2 Certificate(fingerprint, expires_at),
+    3 ShortLived(lifetime),
+    4 Token(lifetime),
+});
+
+/// How labels shall change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Labelling {
+    /// These, in the place of all that there are.
+    All(Labels),
+    /// These, in the place of those with the same names; and without those of these names.
+    Some(Labels, Sorted<String>),
+}
+
+choice!(Labelling { 1 All(labels), 2 Some(set, remove) });
+choice!(Selector { 1 Key(id), 2 Ring(id) });
+
+/// What a period shall be: none of its own, or this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period(pub Option<Duration>);
+
+impl Field for Period {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self.0 {
+            None => cbor::put_array(out, 0),
+            Some(span) => {
+                cbor::put_array(out, 1);
+                span.put(out);
+            }
+        }
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+        match reader.array()? {
+            0 => Ok(Self(None)),
+            1 => Duration::take(reader).map(|span| Self(Some(span))),
+            _ => Err(GovernedError::Value),
+        }
+    }
+}
