@@ -5,9 +5,13 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use claviger_cli::{Format, Globals};
 use claviger_server::command::Output;
+use mimalloc::MiMalloc;
+use zeroizing_alloc::ZeroAlloc;
 
+/// Memory is wiped when it is given back. Secrets of ours wipe themselves; this is for the buffers of the libraries between them
+/// and the wire, which hold requests and answers in clear and know nothing of it.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 /// Key management: keys in a token, their life by policy, and every use of them on record.
 #[derive(Debug, Parser)]

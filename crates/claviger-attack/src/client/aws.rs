@@ -53,6 +53,12 @@ impl AccessKey {
         Self { credentials, ..self.clone() }
     }
 
+    /// Where it is used.
+    #[must_use]
+    pub const fn listener(&self) -> SocketAddr {
+        self.listener
+    }
+
     /// Opens a connection.
     ///
     /// # Errors

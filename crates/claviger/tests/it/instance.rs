@@ -95,6 +95,11 @@ impl Instance {
         Self { child, dir: dir.to_owned(), ready }
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Runs a command with the profile of `who`, giving it `input`.
     pub(crate) fn run(&self, who: &str, arguments: &[&str], input: &[u8]) -> Output {
         let profile = self.ready["profiles"][who].as_str().unwrap();
