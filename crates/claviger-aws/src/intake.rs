@@ -70,7 +70,7 @@ pub(crate) async fn look_up(road: &Road, parts: &Parts) -> Result<[u8; 32], Unsi
             Ok(key.access_key)
         }
         Err(error) => {
-            count_nobody(road).await;
+            road.count_unauthenticated();
             Err(error.into())
         }
     }
@@ -90,15 +90,10 @@ pub(crate) async fn prove(
             Ok((road.prove(&presented, source).await?, presented))
         }
         Err(error) => {
-            count_nobody(road).await;
+            road.count_unauthenticated();
             Err(error.into())
         }
     }
-}
-
-/// Counts a call of somebody who shows nothing that could be held against a credential.
-pub(crate) async fn count_nobody(road: &Road) {
-    let _refused = road.look_up(None).await;
 }
 
 /// Are the headers in bounds?

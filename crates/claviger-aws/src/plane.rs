@@ -109,7 +109,10 @@ impl Kms {
             Ok(()) => intake::prove(self.road(), peer.ip(), head, body, audience)
                 .await
                 .map_err(|error| self.told(error, head)),
-            Err(why) => Err(unread(why)),
+            Err(why) => {
+                self.road().count_unauthenticated();
+                Err(unread(why))
+            }
         };
         proved.map_err(|error| self.refusal(head, &error))
     }
@@ -117,6 +120,7 @@ impl Kms {
     /// What answers a request that was not read to its end.
     #[must_use]
     pub fn unread(&self, head: &Parts, why: Unread) -> Response {
+        self.road().count_unauthenticated();
         self.refusal(head, &unread(why))
     }
 
@@ -177,12 +181,8 @@ impl Kms {
             Err(error) => Err(error),
         };
         match answer {
-            // What cannot be read is told to those who may ask at all; the others learn that first.
-            Err(error) if error.entry().is_none() && !error.is_fault() => {
-                session.read_self().await?;
-                Err(error)
-            }
-            other => other,
+            Err(error) => Err(session.refused(error).await),
+            answered => answered,
         }
     }
 
@@ -195,8 +195,10 @@ impl Kms {
     ) -> Result<answer::Answer, AwsError> {
         let operation = sts::named(body);
         let session = Session::new(self, presented, peer.ip(), request_id, sts::NAME);
-        let answer = sts::get_caller_identity(&session).await?;
-        operation.map(|()| answer)
+        match operation {
+            Ok(()) => sts::get_caller_identity(&session).await,
+            Err(error) => Err(session.refused(error).await),
+        }
     }
 
     fn told(&self, error: Unsigned, head: &Parts) -> AwsError {

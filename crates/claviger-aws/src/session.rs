@@ -1,6 +1,7 @@
 //! One call on its way: who asks what, and the way down the road.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use claviger_core::Timestamp;
 use claviger_core::action::Door;
@@ -30,6 +31,8 @@ pub(crate) struct Session<'a> {
     source: IpAddr,
     request_id: &'a str,
     operation: &'static str,
+    /// Did it come to an operation?
+    performed: AtomicBool,
 }
 
 impl<'a> Session<'a> {
@@ -40,13 +43,23 @@ impl<'a> Session<'a> {
         request_id: &'a str,
         operation: &'static str,
     ) -> Self {
-        Self { way: Way::Road(kms.road()), realm: kms.realm(), presented, source, request_id, operation }
+        let performed = AtomicBool::new(false);
+        Self {
+            way: Way::Road(kms.road()),
+            realm: kms.realm(),
+            presented,
+            source,
+            request_id,
+            operation,
+            performed,
+        }
     }
 
     /// A call of nobody that ends where the road begins, with a fault.
     pub(crate) const fn nowhere(realm: &'a Realm, operation: &'static str) -> Self {
         let (presented, source) = (Presented::None, IpAddr::V4(Ipv4Addr::LOCALHOST));
-        Self { way: Way::Nowhere, realm, presented, source, request_id: "", operation }
+        let performed = AtomicBool::new(false);
+        Self { way: Way::Nowhere, realm, presented, source, request_id: "", operation, performed }
     }
 
     pub(crate) const fn realm(&self) -> &'a Realm {
@@ -106,9 +119,8 @@ impl<'a> Session<'a> {
         operation: O,
         dry_run: bool,
     ) -> Result<Released<O::Output>, ServiceError> {
-        let Way::Road(road) = self.way else {
-            return Err(ServiceError::new(ErrorKind::Unavailable, "there is no road"));
-        };
+        let Way::Road(road) = self.way else { return Err(no_road()) };
+        self.performed.store(true, Ordering::Relaxed);
         let call = Call {
             presented: self.presented.clone(),
             source: self.source,
@@ -119,6 +131,27 @@ impl<'a> Session<'a> {
             operation,
         };
         road.perform(call).await
+    }
+
+    /// What answers an operation of AWS KMS that has no meaning here.
+    pub(crate) fn unsupported(&self, message: &'static str) -> AwsError {
+        match self.way {
+            Way::Nowhere => self.told(&no_road(), ""),
+            Way::Road(_) => AwsError::unsupported(message),
+        }
+    }
+
+    /// A refusal of a request that came to no operation, recorded as that. Those who may not ask at all learn that first.
+    pub(crate) async fn refused(&self, error: AwsError) -> AwsError {
+        let Way::Road(road) = self.way else { return error };
+        if self.performed.load(Ordering::Relaxed) || error.is_fault() {
+            return error;
+        }
+        let request_id = (!self.request_id.is_empty()).then_some(self.request_id);
+        match road.record_malformed(&self.presented, self.source, request_id).await {
+            Ok(entry) => error.recorded_at(entry),
+            Err(refused) => self.told(&refused, ""),
+        }
     }
 
     /// Who asks.
@@ -144,4 +177,8 @@ impl<'a> Session<'a> {
             },
         )
     }
+}
+
+fn no_road() -> ServiceError {
+    ServiceError::new(ErrorKind::Unavailable, "there is no road")
 }

@@ -126,11 +126,25 @@ struct Inner {
     told: Told,
     detail: Cow<'static, str>,
     entry: Option<u64>,
+    /// Did an operation fail, or was there none?
+    performed: bool,
 }
 
 impl Failure {
+    /// The failure of a request that came to no operation.
     pub(crate) fn new(told: Told, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Inner { told, detail: detail.into(), entry: None }))
+        Self(Arc::new(Inner { told, detail: detail.into(), entry: None, performed: false }))
+    }
+
+    /// Is it the caller's request, which came to no operation?
+    pub(crate) fn is_of_request(&self) -> bool {
+        !self.0.performed && self.0.told.status.is_client_error()
+    }
+
+    /// The same, recorded by that entry, if by one.
+    pub(crate) fn recorded_at(&self, entry: Option<u64>) -> Self {
+        let Inner { told, detail, performed, .. } = &*self.0;
+        Self(Arc::new(Inner { told: *told, detail: detail.clone(), entry, performed: *performed }))
     }
 
     pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -164,7 +178,7 @@ impl Failure {
     /// As a problem, with the request's identifier.
     #[must_use]
     pub fn to_problem(&self, request_id: Option<String>) -> Problem {
-        let Inner { told, detail, entry } = &*self.0;
+        let Inner { told, detail, entry, .. } = &*self.0;
         let detail = (!detail.is_empty()).then(|| detail.to_string());
         Problem {
             detail,
@@ -182,7 +196,7 @@ impl From<ServiceError> for Failure {
             tracing::warn!(code = told.code, cause = chain(&error), "a call failed");
         }
         let detail = Cow::Owned(error.public_message().to_owned());
-        Self(Arc::new(Inner { told, detail, entry: error.entry() }))
+        Self(Arc::new(Inner { told, detail, entry: error.entry(), performed: true }))
     }
 }
 

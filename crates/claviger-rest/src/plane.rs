@@ -4,6 +4,7 @@
 //! caller is known from the head alone: by a token, or by the certificate of the connection.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 
 use axum::Router;
 use axum::body::Body;
@@ -87,9 +88,36 @@ impl Plane {
 
     /// Answers a request whose caller was found: bounds, the request identifier, problems, no caching.
     pub async fn answer_known(&self, peer: PeerIdentity, presented: Presented, request: Request) -> Response {
-        match check(request.headers(), self.api.limits().headers) {
-            Ok(id) => finish(self.lead(Caller { peer, presented }, request).await, id),
-            Err(failure) => finish(failure.into_response(), None),
+        let source = peer.address.ip();
+        let (mut response, id) = match check(request.headers(), self.api.limits().headers) {
+            Ok(id) => (self.lead(Caller { peer, presented: presented.clone() }, request).await, id),
+            Err(failure) => (failure.into_response(), None),
+        };
+        self.record(&mut response, &presented, source, id.as_ref()).await;
+        finish(response, id)
+    }
+
+    /// Records a request that came to no operation as that. Whoever may not ask at all by now learns that instead.
+    async fn record(
+        &self,
+        response: &mut Response,
+        presented: &Presented,
+        source: IpAddr,
+        request_id: Option<&HeaderValue>,
+    ) {
+        // A route that is open to everyone has no caller.
+        if presented.named().is_none() {
+            return;
+        }
+        let Some(failure) = response.extensions().get::<Failure>().filter(|failure| failure.is_of_request())
+        else {
+            return;
+        };
+        let failure = failure.clone();
+        let request_id = request_id.and_then(|id| id.to_str().ok());
+        match self.api.road().record_malformed(presented, source, request_id).await {
+            Ok(entry) => drop(response.extensions_mut().insert(failure.recorded_at(entry))),
+            Err(refused) => *response = Failure::from(refused).into_response(),
         }
     }
 

@@ -50,6 +50,7 @@ struct Numbers {
     entries: Counter,
     failures: Counter,
     fenced: Counter,
+    malformed: Counter,
     log_size: Gauge,
     cuts: Gauge,
     queue: Gauge,
@@ -98,6 +99,10 @@ impl Numbers {
             fenced: counter(
                 "claviger_log_fenced_total",
                 "calls that were decided again because the fence moved",
+            ),
+            malformed: counter(
+                "claviger_malformed_requests_total",
+                "requests of known callers that came to no operation",
             ),
             log_size: gauge("claviger_log_size", "entries in the log of this node"),
             cuts: gauge("claviger_log_cuts", "cuts in the root log"),
@@ -217,6 +222,7 @@ impl Observed {
         numbers.entries.absolute(figures.entries.load(Ordering::Relaxed));
         numbers.failures.absolute(figures.failures.load(Ordering::Relaxed));
         numbers.fenced.absolute(figures.fenced.load(Ordering::Relaxed));
+        numbers.malformed.absolute(self.road.malformed_requests());
         numbers.log_size.set(to_f64(figures.size.load(Ordering::Relaxed)));
         numbers.cuts.set(to_f64(figures.cuts.load(Ordering::Relaxed)));
         numbers.queue.set(count(self.road.waiting()));

@@ -14,8 +14,7 @@ pub(crate) struct Anything {}
 
 /// Custom key stores connect AWS KMS to modules elsewhere. Here the module is configured with the deployment.
 pub(crate) async fn custom_key_store(session: &Session<'_>, _input: Anything) -> Answered {
-    session.read_self().await?;
-    Err(AwsError::unsupported(
+    Err(session.unsupported(
         "there are no custom key stores: the module that keeps keys is configured with the deployment",
     ))
 }
@@ -64,6 +63,5 @@ pub(crate) async fn multi_region(session: &Session<'_>, input: MultiRegion) -> A
     let key = violations.key_id(input.key_id);
     violations.done()?;
     session.realm().wanted_by_id(&key)?;
-    session.read_self().await?;
-    Err(AwsError::unsupported("there are no multi-Region keys: a deployment is one region"))
+    Err(session.unsupported("there are no multi-Region keys: a deployment is one region"))
 }

@@ -1,13 +1,14 @@
 //! What each of the four calls does.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use claviger_core::action::Door;
 use claviger_core::alias::AliasName;
 use claviger_core::port::provider::ProviderHealth;
 use claviger_core::{Action, KeyId, Purpose, Spec};
 use claviger_service::operation::usage::{Use, XksDecrypt, XksEncrypt};
-use claviger_service::operation::{Call, CheckHealth, DescribeUses, Operation, ReadSelf, Released};
+use claviger_service::operation::{Call, CheckHealth, DescribeUses, Operation, Released};
 use claviger_service::{KeyRef, Presented, Road};
 use serde_json::{Value, json};
 
@@ -27,17 +28,24 @@ type Answered = Result<Answer, XksError>;
 
 /// Who asks, and how he gets down the road.
 pub(super) struct Session<'a> {
-    pub(super) road: &'a Road,
-    pub(super) presented: Presented,
-    pub(super) source: IpAddr,
+    road: &'a Road,
+    presented: Presented,
+    source: IpAddr,
+    /// Did it come to an operation?
+    performed: AtomicBool,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    pub(super) const fn new(road: &'a Road, presented: Presented, source: IpAddr) -> Self {
+        Self { road, presented, source, performed: AtomicBool::new(false) }
+    }
+
     async fn perform<O: Operation>(
         &self,
         request_id: &str,
         operation: O,
     ) -> Result<Released<O::Output>, XksError> {
+        self.performed.store(true, Ordering::Relaxed);
         let call = Call {
             presented: self.presented.clone(),
             source: self.source,
@@ -52,9 +60,15 @@ impl Session<'_> {
         done
     }
 
-    /// Is it somebody at all?
-    pub(super) async fn is_known(&self) -> Result<(), XksError> {
-        self.perform("", ReadSelf {}).await.map(drop)
+    /// A refusal of a request that came to no operation, recorded as that. Those who may not ask at all learn that first.
+    pub(super) async fn refused(&self, error: XksError) -> XksError {
+        if self.performed.load(Ordering::Relaxed) {
+            return error;
+        }
+        match self.road.record_malformed(&self.presented, self.source, None).await {
+            Ok(entry) => error.recorded_at(entry),
+            Err(refused) => to_wire(&refused),
+        }
     }
 
     /// Answers a call.

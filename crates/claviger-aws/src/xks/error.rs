@@ -142,11 +142,9 @@ impl XksError {
         self.entry
     }
 
-    /// Was the request refused as it stands, before anybody looked who sent it?
-    pub(super) const fn is_untold(&self) -> bool {
-        use XksErrorName as N;
-        let of_request = matches!(self.name, N::KeyNotFound | N::UnsupportedOperation | N::Validation);
-        of_request && self.entry.is_none()
+    /// Recorded by that entry, if by one.
+    pub(super) fn recorded_at(self, entry: Option<u64>) -> Self {
+        Self { entry, ..self }
     }
 
     pub(super) fn into_response(self) -> Response {

@@ -66,7 +66,7 @@ impl XksProxy {
     pub async fn look_up(&self, peer: XksPeer, head: &Parts) -> Result<[u8; 32], Response> {
         let road = &self.0.road;
         if !peer.is_admitted {
-            intake::count_nobody(road).await;
+            road.count_unauthenticated();
             let error = XksError::unauthenticated("the client certificate of AWS KMS is needed");
             return Err(error.into_response());
         }
@@ -83,7 +83,9 @@ impl XksProxy {
         head: &Parts,
         body: &[u8],
     ) -> Result<(PrincipalId, Presented), Response> {
-        intake::check(&self.0.limits, head).map_err(|why| XksError::from(why).into_response())?;
+        if let Err(why) = intake::check(&self.0.limits, head) {
+            return Err(self.unread(why));
+        }
         let proved = intake::prove(&self.0.road, peer.address.ip(), head, body, &self.0.audience).await;
         proved.map_err(|error| told(error).into_response())
     }
@@ -91,6 +93,7 @@ impl XksProxy {
     /// What answers a request that was not read to its end.
     #[must_use]
     pub fn unread(&self, why: Unread) -> Response {
+        self.0.road.count_unauthenticated();
         XksError::from(why).into_response()
     }
 
@@ -133,18 +136,15 @@ impl XksProxy {
         head: &Parts,
         body: &[u8],
     ) -> Result<Answer, XksError> {
-        if body.len() > self.0.limits.body {
-            return Err(Unread::TooLarge(self.0.limits.body).into());
-        }
-        let route = self.route(head)?;
-        let session = Session { road: &self.0.road, presented, source: peer.address.ip() };
-        match session.answer(route, body).await {
-            // What cannot be read is told to those who may ask at all; the others learn that first.
-            Err(error) if error.is_untold() => {
-                session.is_known().await?;
-                Err(error)
-            }
-            other => other,
+        let session = Session::new(&self.0.road, presented, peer.address.ip());
+        let answer = match self.route(head) {
+            _ if body.len() > self.0.limits.body => Err(Unread::TooLarge(self.0.limits.body).into()),
+            Ok(route) => session.answer(route, body).await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Err(error) => Err(session.refused(error).await),
+            answered => answered,
         }
     }
 

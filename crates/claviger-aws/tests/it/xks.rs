@@ -113,6 +113,23 @@ async fn health_tells_of_the_module_after_it_worked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_comes_to_no_operation_is_recorded_as_that() {
+    let store = Store::open().await;
+    let answer = store.house.call(&store.signer, "nothing", &json!({})).await;
+    answer.is(404, "InvalidUriPathException");
+    assert!(answer.entry.is_some(), "{answer:?}");
+    for call in ["health", &store.path("metadata")] {
+        store.house.call(&store.signer, call, &json!({})).await.is(400, "ValidationException");
+    }
+    assert_eq!(store.house.road.malformed_requests(), 3);
+    // What an operation refuses has the entry of that.
+    let path = "keys/1234abcd-12ab-34cd-56ef-1234567890ab/encrypt";
+    let answer = store.house.call(&store.signer, path, &encryption(b"x", None)).await;
+    assert!(answer.entry.is_some() && !answer.status.is_success(), "{answer:?}");
+    assert_eq!(store.house.road.malformed_requests(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metadata_tells_what_was_granted_and_whether_the_key_serves() {
     let store = Store::open().await;
     let body = json!({ "requestMetadata": said(ALICE, "CreateKey") });

@@ -104,6 +104,31 @@ async fn a_plane_serves_its_own_calls_to_its_own_callers() {
 }
 
 #[tokio::test]
+async fn a_request_that_comes_to_no_operation_is_recorded_as_that() {
+    let house = House::with_ring().await;
+    let asked = || request(Method::GET, "/v1/nothing", &Value::Null);
+    let answer = house.send_unheld(Surface::Control, As::Name("ada"), asked()).await;
+    answer.problem(404, "unknown-route");
+    let index = answer.header("claviger-entry").unwrap().to_owned();
+    let read = format!("/v1/audit/entries?from={index}&limit=1&operation=425");
+    let page = house.get("vera", &read).await.ok().json();
+    assert_eq!(page["items"][0]["index"].to_string(), index, "{page}");
+    assert_eq!(house.road.malformed_requests(), 1);
+    for (method, path) in
+        [(Method::DELETE, "/v1/rings"), (Method::POST, "/v1/rings"), (Method::GET, "/v1/rings?limit=x")]
+    {
+        let answer = house.control("ada", method, path, json!([])).await;
+        assert!(answer.status.is_client_error(), "{answer:?}");
+    }
+    assert_eq!(house.road.malformed_requests(), 4);
+    // What an operation refuses, and what nobody asks, is none of these.
+    house.get("ada", "/v1/rings/nothing").await.problem(404, "not-found");
+    house.send_unheld(Surface::Control, As::Nobody, asked()).await.problem(401, "unauthenticated");
+    house.send_unheld(Surface::Data, As::Name("unheard-of"), asked()).await.problem(401, "unauthenticated");
+    assert_eq!(house.road.malformed_requests(), 4);
+}
+
+#[tokio::test]
 async fn what_is_not_there_and_what_does_not_fit_are_typed_problems() {
     let house = House::with_ring().await;
     house.get("ada", "/v1/nothing").await.problem(404, "unknown-route");

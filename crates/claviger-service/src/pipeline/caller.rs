@@ -91,7 +91,7 @@ impl Road {
     ) -> ServiceError {
         let index = match credential {
             Some(credential) => self.tell_refused(credential.id, now).await,
-            None => self.count_unauthenticated(),
+            None => self.count_refused(),
         };
         let refused = unauthenticated().caused_by(error);
         match index {

@@ -2,11 +2,11 @@
 //! (mechanisms, 2.5). And what is told of those who are nobody.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use claviger_access::Caller;
+use claviger_access::{Caller, Presented};
 use claviger_audit::identity::{Identity, SubjectKey};
 use claviger_audit::op::{Op, Outcome};
 use claviger_core::change::{Change, Footing};
@@ -23,8 +23,8 @@ use crate::road::Road;
 
 /// Most sessions remembered; one that was forgotten is told again.
 const REMEMBERED: usize = 100_000;
-/// How often a refused credential that is known gets an entry of its own.
-const REFUSAL_EVERY: Duration = Duration::from_secs(1);
+/// How often a credential that is known gets an entry of its own for being refused, and for a request that cannot be read.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// What the entries of one session share.
 #[derive(Debug)]
@@ -43,8 +43,14 @@ pub(crate) struct Sessions {
     open: Cache<SessionKey, Arc<Session>>,
     /// Known credentials that were refused, and when since the start of the machine an entry last told it.
     refused: Cache<CredentialId, Duration>,
+    /// Those whose requests could not be read, and when an entry last told it.
+    malformed: Cache<CredentialId, Duration>,
+    /// Held while one of the two is asked and set.
+    telling: std::sync::Mutex<()>,
     opening: Mutex<()>,
     strangers: AtomicU64,
+    /// Requests of known callers that could not be read, since the start.
+    unreadable: AtomicU64,
 }
 
 impl Sessions {
@@ -52,9 +58,27 @@ impl Sessions {
         Self {
             open: Cache::new(REMEMBERED),
             refused: Cache::new(REMEMBERED),
+            malformed: Cache::new(REMEMBERED),
+            telling: std::sync::Mutex::new(()),
             opening: Mutex::new(()),
             strangers: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
         }
+    }
+
+    /// Is it time for another entry about this credential? Of those who ask at once, one is told so.
+    fn is_due(
+        &self,
+        told: &Cache<CredentialId, Duration>,
+        credential: CredentialId,
+        moment: Duration,
+    ) -> bool {
+        let _one_at_a_time = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.get(&credential).is_some_and(|told| moment.saturating_sub(told) < TOLD_EVERY) {
+            return false;
+        }
+        told.insert(credential, moment);
+        true
     }
 
     /// Takes the count of calls from nobody since the last time.
@@ -148,14 +172,9 @@ impl Road {
     /// Records that a known credential was refused; not more often than once a second each.
     pub(super) async fn tell_refused(&self, credential: CredentialId, now: Timestamp) -> Option<u64> {
         let moment = self.clock.since_boot();
-        let told = self.sessions.refused.get(&credential);
-        if self.room() != Room::Plenty {
-            return self.count_unauthenticated();
+        if self.room() != Room::Plenty || !self.sessions.is_due(&self.sessions.refused, credential, moment) {
+            return self.count_refused();
         }
-        if told.is_some_and(|told| moment.saturating_sub(told) < REFUSAL_EVERY) {
-            return self.count_unauthenticated();
-        }
-        self.sessions.refused.insert(credential, moment);
         let note = Note {
             outcome: Told(Outcome::Unauthenticated),
             reference: reference(&[credential.as_bytes()]),
@@ -164,10 +183,56 @@ impl Road {
         self.tell(Telling::of_system(Op::AuthenticationFailure, now), note).await.ok()
     }
 
-    /// Counts a call from nobody; the count is told once a second.
-    pub(super) fn count_unauthenticated(&self) -> Option<u64> {
+    /// Counts a call of somebody who shows nothing that could be held against a credential. The log tells the count once a
+    /// second.
+    pub fn count_unauthenticated(&self) {
         self.sessions.strangers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The same, for a refusal that has no entry of its own.
+    pub(super) fn count_refused(&self) -> Option<u64> {
+        self.count_unauthenticated();
         None
+    }
+
+    /// Counts a request that never became an operation: of no known form, path or name. The log tells it as that, under the
+    /// caller's session and no more than once a second of each credential; gives the index of the entry, where there is one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) when nobody is known by what is presented: that is
+    /// what the caller is told then, and what is counted or recorded. Others when the log takes no entry.
+    pub async fn record_malformed(
+        &self,
+        presented: &Presented,
+        source: IpAddr,
+        request_id: Option<&str>,
+    ) -> Result<Option<u64>, ServiceError> {
+        let (epoch, now) = (self.state.fence.epoch(), self.state.time.now());
+        let caller = self.authenticate(presented, source, epoch, now).await?;
+        self.sessions.unreadable.fetch_add(1, Ordering::Relaxed);
+        let (credential, moment) = (caller.credential_id(), self.clock.since_boot());
+        if self.room() != Room::Plenty || !self.sessions.is_due(&self.sessions.malformed, credential, moment)
+        {
+            return Ok(None);
+        }
+        if self.queue.is_full() {
+            return Err(overloaded());
+        }
+        let session = self.session(&caller, now).await?;
+        let telling = Telling {
+            actor: session.as_ref().map(|session| session.actor),
+            session: session.as_ref().map(|session| session.index),
+            request_tag: request_id.map(|id| self.state.request_tag(id)),
+            ..Telling::of_system(Op::MalformedRequest, now)
+        };
+        let note = Note { outcome: Told(Outcome::BadInput), ..Note::default() };
+        self.tell(telling, note).await.map(Some)
+    }
+
+    /// How many requests of known callers never became an operation, since the start.
+    #[must_use]
+    pub fn malformed_requests(&self) -> u64 {
+        self.sessions.unreadable.load(Ordering::Relaxed)
     }
 
     /// Records that a recorded result was withheld. Nobody waits for it: the caller has his answer.

@@ -70,7 +70,7 @@ fn unlock() -> RootUnlock {
     RootUnlock::KeyFile(SecretBytes::new(vec![7; 32]))
 }
 
-fn certificate_of(name: &str) -> Vec<u8> {
+pub(crate) fn certificate_of(name: &str) -> Vec<u8> {
     format!("certificate of {name}").into_bytes()
 }
 
@@ -252,6 +252,10 @@ impl House {
             retiring: None,
         };
         self.ask("otto", create).await.unwrap().output
+    }
+
+    pub(crate) async fn log_size(&self) -> u64 {
+        self.store.list_heads().await.unwrap().first().unwrap().size
     }
 
     /// May it use keys of a strict ring?

@@ -18,6 +18,7 @@ mod jobs;
 mod lifecycle;
 mod log;
 mod makers;
+mod malformed;
 mod repetition;
 mod revocation;
 mod separation;

@@ -142,15 +142,18 @@ async fn what_is_refused_is_told_too() {
         assert_eq!(ended(&told), [(op, outcome)], "{operation}");
         names_the_last(&answer, &told);
     }
-    // What cannot be read asks for nothing: told is that somebody was there.
+    // What cannot be read asks for nothing: told is that, once a second of each access key.
     for (operation, body, code) in [
         ("Encrypt", json!({ "KeyId": key }), "ValidationException"),
         ("Encrypt", json!({ "KeyId": 7 }), "SerializationException"),
         ("Nothing", json!({}), "UnknownOperationException"),
+        ("ConnectCustomKeyStore", json!({ "CustomKeyStoreId": "x" }), "UnsupportedOperationException"),
     ] {
+        house.clock.advance(Duration::from_secs(1));
         let (answer, told) = leaves(&house, &house.tool, operation, body).await;
         answer.refused(code);
-        assert_eq!(ended(&told), [(Op::ReadSelf, Outcome::Ok)], "{operation}");
+        assert_eq!(ended(&told), [(Op::MalformedRequest, Outcome::BadInput)], "{operation}");
+        names_the_last(&answer, &told);
     }
 }
 
