@@ -161,6 +161,7 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         }
         // What was done and withheld is told as a fault: whether it was done, the log says.
         E::Internal | E::LogDamaged | E::Withheld => AwsError::fault("KMSInternalException", message()),
+        E::LimitExceeded => AwsError::new("LimitExceededException", message()),
         E::NotFound => match error.hidden() {
             // Tools take what is not found for destroyed and make it anew. Who names a key by an identifier that nobody can
             // guess learns no more than that he may not.

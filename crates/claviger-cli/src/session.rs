@@ -83,6 +83,7 @@ fn advice(code: &str) -> Option<&'static str> {
             "the server was upgraded since: look whether what you asked for is there, and use a new idempotency key if it is not"
         }
         "idempotency-mismatch" => "use a new idempotency key for a new request",
+        "limit-exceeded" => "take away what is no longer used",
         "not-found" => "check the name; what you may not see is not found either",
         "precondition-failed" => {
             "somebody changed it meanwhile: look at it again, then repeat with the new revision"

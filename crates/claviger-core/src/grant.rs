@@ -9,6 +9,14 @@ use crate::principal::Standing;
 use crate::time::Timestamp;
 use crate::{GrantId, KeyId, KeyRingId, PrincipalId};
 
+/// Most active grants on one key, and on one ring as a whole.
+pub const MAX_ACTIVE: u64 = 50_000;
+/// Most active grants of one principal on one key, or on one ring as a whole, that ask for the same of the encryption context
+/// and differ in what else they ask for, give or rest on. Those that have ended are not among them.
+pub const MAX_ALIKE: usize = 256;
+/// Most sets of names that such grants ask for together with the same pair of the encryption context.
+pub const MAX_NAME_SETS: usize = 64;
+
 /// What a grant covers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Selector {

@@ -96,7 +96,7 @@ impl Lineage {
     /// Judges grants as of `now`.
     #[must_use]
     pub fn judge(&self, now: Timestamp) -> Judge<'_> {
-        Judge { lineage: self, now, known: HashMap::new(), deep: 0 }
+        Judge { lineage: self, now, timeless: false, known: HashMap::new(), deep: 0 }
     }
 
     fn spans(&self, wide: Selector, narrow: Selector) -> bool {
@@ -325,6 +325,43 @@ fn needs(operations: &[Action], origin: GrantOrigin) -> impl Iterator<Item = Nee
     given.map(|action| Need::Of(*action)).chain([Need::ToGive(origin)])
 }
 
+/// Of a grant of a basis, as much as [`ends_by`] looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearing {
+    /// Which actions it gives.
+    pub operations: Vec<Action>,
+    /// By when it has ended.
+    pub ends_by: Option<Timestamp>,
+}
+
+/// By when the grant has ended, by its own time or that of what it rests on; `None` when time does not end it. It follows from what
+/// is fixed when the grant is given, so it never changes, and the grant may end earlier.
+#[must_use]
+pub fn ends_by(grant: &Grant, basis: &[Bearing]) -> Option<Timestamp> {
+    let own = grant.conditions.until;
+    if !grant.basis.is_delegated() {
+        return own;
+    }
+    needs(&grant.operations, grant.origin).fold(own, |end, need| {
+        let bearing = basis.iter().filter(|bearing| meets(&bearing.operations, need));
+        let last = bearing.map(|bearing| bearing.ends_by.map_or(u64::MAX, Timestamp::as_micros)).max();
+        match last {
+            // Nothing gives it: it was never honoured.
+            None => Some(Timestamp::default()),
+            Some(u64::MAX) => end,
+            Some(last) => earlier(end, Some(Timestamp::from_micros(last))),
+        }
+    })
+}
+
+/// Is the need met by one who may do this?
+fn meets(operations: &[Action], need: Need) -> bool {
+    match need {
+        Need::Of(action) => operations.contains(&action),
+        Need::ToGive(origin) => acts(origin).iter().any(|action| operations.contains(action)),
+    }
+}
+
 /// A grant of a basis, held against the terms of one that rests on it.
 struct Pillar<'a> {
     grant: &'a Grant,
@@ -337,11 +374,11 @@ struct Pillar<'a> {
 
 impl Pillar<'_> {
     fn serves(&self, need: Need) -> bool {
-        let gives = |action: &Action| self.grant.operations.contains(action);
-        match need {
-            Need::Of(action) => self.spans && self.admits && gives(&action),
-            Need::ToGive(origin) => self.spans && acts(origin).iter().any(gives),
-        }
+        let admits = match need {
+            Need::Of(_) => self.admits,
+            Need::ToGive(_) => true,
+        };
+        self.spans && admits && meets(&self.grant.operations, need)
     }
 }
 
@@ -350,8 +387,19 @@ impl Pillar<'_> {
 pub struct Judge<'a> {
     lineage: &'a Lineage,
     now: Timestamp,
+    /// Neither ends anything by time, nor by its depth, which falls as time passes: what is honoured at any time is.
+    timeless: bool,
     known: HashMap<GrantId, Verdict>,
     deep: usize,
+}
+
+impl Lineage {
+    /// Which of these have ended whatever the time is: by an act, or with what they rested on. None of them comes back.
+    #[must_use]
+    pub fn ended_for_good(&self, grants: &[Grant]) -> Vec<bool> {
+        let mut judge = Judge { timeless: true, ..self.judge(Timestamp::default()) };
+        grants.iter().map(|grant| judge.verdict(grant).ended().is_some()).collect()
+    }
 }
 
 impl<'a> Judge<'a> {
@@ -378,7 +426,7 @@ impl<'a> Judge<'a> {
         if grant.standing == Standing::Revoked {
             return Verdict::Ended(Cause::Ended { grant: id, ending: grant.ending });
         }
-        if let Some(at) = until.filter(|until| *until <= self.now) {
+        if let Some(at) = until.filter(|until| !self.timeless && *until <= self.now) {
             return Verdict::Ended(Cause::Expired { grant: id, at });
         }
         let Basis::Grants(basis) = &grant.basis else {
@@ -407,7 +455,7 @@ impl<'a> Judge<'a> {
         }
         // Of what is left of the basis, all of it: as parts of it end, a grant is never found to have been passed on more often.
         let depth = depth(&pillars);
-        if depth > MAX_DEPTH {
+        if depth > MAX_DEPTH && !self.timeless {
             return Verdict::Ended(Cause::TooDeep { grant: id });
         }
         let end = end(&carrying);

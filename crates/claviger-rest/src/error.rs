@@ -60,6 +60,7 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
         }
         E::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, kind.code(), "A fault of the server's"),
         E::InvalidArgument => told(StatusCode::BAD_REQUEST, kind.code(), "The request makes no sense"),
+        E::LimitExceeded => told(StatusCode::CONFLICT, kind.code(), "There are as many as there can be"),
         E::LogDamaged => {
             told(StatusCode::INTERNAL_SERVER_ERROR, kind.code(), "A part of the log is missing or damaged")
         }

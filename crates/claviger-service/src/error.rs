@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Internal,
     /// The request makes no sense.
     InvalidArgument,
+    /// There are as many as there can be.
+    LimitExceeded,
     /// A part of the log is missing or does not read back.
     LogDamaged,
     /// There is no such thing, or the caller may not know of it.
@@ -79,6 +81,7 @@ claviger_core::named! {
         ImportTokenInvalid = "import-token-invalid",
         Internal = "internal",
         InvalidArgument = "invalid-argument",
+        LimitExceeded = "limit-exceeded",
         LogDamaged = "log-damaged",
         NotFound = "not-found",
         Overloaded = "overloaded",

@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use claviger_access::separation::Makers;
-use claviger_access::{Authorizer, Caller, Decision, DenyReason, RequestContext, Uses};
+use claviger_access::{Authorizer, Caller, Decision, DenyReason, Uses};
 use claviger_core::change::{Chain, Change, IdempotencyRecord, RequestScheme};
-use claviger_core::grant::Grant;
+use claviger_core::grant::{Grant, MAX_ACTIVE, MAX_ALIKE, MAX_NAME_SETS};
 use claviger_core::key::{KeyRecord, KeyRing, KeyVersion};
 use claviger_core::lineage::{Lineage, Verdict, Wanted};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{Generated, MaterialRequest};
-use claviger_core::port::store::{GrantFilter, Page};
+use claviger_core::port::store::{GrantFilter, GrantRoom, Page};
 use claviger_core::port::{EnteredCertificate, Handle, Provider, Store, Trust};
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::target::Target;
@@ -26,7 +26,7 @@ use crate::log::usage::Usage;
 use crate::pipeline::room::NoRoom;
 use crate::pipeline::submission::Note;
 use crate::reference::KeyRef;
-use crate::state::{LiveKey, Rights, State};
+use crate::state::{LiveKey, Pairs, Question, Ruling, State};
 use crate::work::{At, Class, Held, Places, Work};
 
 /// The view of one call.
@@ -194,7 +194,7 @@ impl<'a> View<'a> {
     /// As if he had asked for that key alone.
     pub(crate) async fn may(&self, action: Action, record: &Arc<KeyRecord>) -> Result<Permit, ServiceError> {
         let target = Target::Key(Arc::clone(record));
-        match self.decide(action, &target, &RequestContext::at(self.now)).await? {
+        match self.decide(action, &target, Vec::new()).await? {
             Decision::Permit { permit, .. } => Ok(permit),
             Decision::Deny(denial) if denial.hidden => Err(ServiceError::not_found()),
             Decision::Deny(denial) => {
@@ -216,8 +216,7 @@ impl<'a> View<'a> {
     ) -> Result<Option<DenyReason>, ServiceError> {
         let pairs: Vec<_> =
             context.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let request = RequestContext { now: self.now, context: &pairs };
-        let decision = self.decide(action, self.target, &request).await?;
+        let decision = self.decide(action, self.target, pairs).await?;
         Ok(decision.denial().map(|denial| denial.reason))
     }
 
@@ -226,20 +225,38 @@ impl<'a> View<'a> {
         &self,
         action: Action,
         target: &Target,
-        request: &RequestContext<'_>,
+        context: Pairs,
     ) -> Result<Decision, ServiceError> {
-        let rights = match target.ring_id() {
-            Some(ring) => {
-                self.state.rights(self.caller.principal().id, target.key_id(), ring, self.now).await?
-            }
-            None => Rights::default(),
-        };
-        let decision = rights.decide(self.authorizer, self.caller, action, target, request);
-        if let Some(chain) = decision.permit().and_then(|permit| rights.chain(permit)) {
+        let question = Question { caller: self.caller, action, target, now: self.now };
+        let Ruling { decision, chain } = question.rule(self.store(), self.authorizer, vec![context]).await?;
+        if let Some(chain) = chain {
             let mut further = self.further.lock().unwrap_or_else(PoisonError::into_inner);
             *further = Chain::join(further.take(), Some(chain));
         }
         Ok(decision)
+    }
+
+    /// Refuses a grant for which there is no room.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LimitExceeded`] says which limit, and what to do.
+    pub(crate) async fn check_room(&self, grant: &Grant) -> Result<(), ServiceError> {
+        let message = match self.store().find_grant_room(grant.clone()).await? {
+            GrantRoom::Yes => return Ok(()),
+            GrantRoom::TooManyAlike => format!(
+                "a principal has at most {MAX_ALIKE} grants on one key or ring for the same encryption context that differ in \
+                 operations, networks or what they rest on; revoke some, or put what they give into fewer"
+            ),
+            GrantRoom::TooManyNameSets => format!(
+                "active grants of a principal on one key or ring ask for at most {MAX_NAME_SETS} sets of names together with \
+                 the same pair of the encryption context; revoke some, or ask for the same names in each"
+            ),
+            GrantRoom::TooManyOnTarget => format!(
+                "there are at most {MAX_ACTIVE} active grants on one key, and on one ring as a whole; those that ended are among them \
+                 until they are revoked: revoke what is no longer used"
+            ),
+        };
+        Err(ServiceError::new(ErrorKind::LimitExceeded, message))
     }
 
     /// What the rights depend on that were asked for on the way.

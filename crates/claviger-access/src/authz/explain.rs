@@ -28,8 +28,9 @@ impl Authorizer {
     /// Who of the candidates can do what with the target at `now`, by every rule that permits it, conditions named.
     /// In the order of the candidates, then of the actions.
     ///
-    /// Each action is tried with a call that says nothing of itself, and with the calls that the conditions of each
-    /// grant describe: what a condition asks for is given, so a grant is missing only when a rule forbids what it gives.
+    /// Each action is tried with a call that says nothing of itself, and each grant with the call that its conditions describe:
+    /// what a condition asks for is given, so a grant is missing only when a rule forbids what it gives, or when its conditions
+    /// contradict each other.
     ///
     /// # Errors
     /// [`PolicyError`] when a candidate's grants cannot be read as policies.
@@ -41,44 +42,51 @@ impl Authorizer {
     ) -> Result<Vec<Explanation>, PolicyError> {
         let mut explained = Vec::new();
         for (principal, grants) in candidates {
-            let slice = self.slice(principal, target, grants)?;
+            let mut found = BTreeMap::new();
+            let rules = self.slice(principal, target, &[])?;
             for action in Action::ALL.into_iter().filter(|action| action.target_kind() == target.kind()) {
-                explained.extend(explain_one(&slice, principal.id, action, grants, now));
+                probe(&rules, principal.id, action, &RequestContext::at(now), None, &mut found);
             }
+            // One after the other: a grant permits or does not, whatever others there are.
+            for grant in grants {
+                let slice = self.slice(principal, target, std::slice::from_ref(grant))?;
+                let (context, source) = call_for(grant);
+                let request = RequestContext { now, context };
+                for action in grant.operations.iter().filter(|action| action.target_kind() == target.kind()) {
+                    probe(&slice, principal.id, *action, &request, source, &mut found);
+                }
+            }
+            explained.extend(found.into_values());
         }
         Ok(explained)
     }
 }
 
-fn explain_one(
+/// What a call says of itself that meets the conditions of the grant.
+fn call_for(grant: &Grant) -> (&[(String, String)], Option<IpAddr>) {
+    let conditions = &grant.conditions;
+    let context = conditions.context_exactly.as_ref().unwrap_or(&conditions.context_equals);
+    (context, conditions.source_networks.first().map(ipnet::IpNet::network))
+}
+
+/// Adds what permits the action to such a call.
+fn probe(
     slice: &Slice,
     principal: PrincipalId,
     action: Action,
-    grants: &[Grant],
-    now: Timestamp,
-) -> impl Iterator<Item = Explanation> {
-    let mut found = BTreeMap::new();
-    let mut probe = |context: &[(String, String)], source: Option<IpAddr>| {
-        if let Verdict::Permitted(grounds) = slice.ask(action, &RequestContext { now, context }, source) {
-            for ground in grounds {
-                found.entry(rank(ground.rule)).or_insert_with(|| Explanation {
-                    principal,
-                    action,
-                    rule: ground.rule,
-                    conditions: ground.conditions.clone(),
-                });
-            }
-        }
-    };
-    probe(&[], None);
-    for grant in grants
-        .iter()
-        .filter(|grant| grant.operations.contains(&action) && !grant.conditions.is_unconditional())
-    {
-        let conditions = &grant.conditions;
-        probe(&conditions.context_equals, conditions.source_networks.first().map(ipnet::IpNet::network));
+    request: &RequestContext<'_>,
+    source: Option<IpAddr>,
+    found: &mut BTreeMap<(Action, (u8, String)), Explanation>,
+) {
+    let Verdict::Permitted(grounds) = slice.ask(action, request, source) else { return };
+    for ground in grounds {
+        found.entry((action, rank(ground.rule))).or_insert_with(|| Explanation {
+            principal,
+            action,
+            rule: ground.rule,
+            conditions: ground.conditions.clone(),
+        });
     }
-    found.into_values()
 }
 
 /// Roles first, then the rules for everyone, then grants.

@@ -15,9 +15,9 @@ use super::house::{Ground, House, digest_prefix};
 use super::schema::principal_type;
 
 /// Most pairs in a condition on the encryption context.
-pub const MAX_CONTEXT_PAIRS: usize = 32;
-/// Longest name or value of such a pair, in bytes.
-pub const MAX_CONTEXT_TEXT: usize = 1_024;
+pub const MAX_CONTEXT_PAIRS: usize = 8;
+/// Longest name or value of such a pair, in characters.
+pub const MAX_CONTEXT_TEXT: usize = 384;
 /// Most networks in a condition on the source.
 pub const MAX_NETWORKS: usize = 64;
 /// Longest reason, in bytes.
@@ -28,7 +28,7 @@ pub const MAX_REASON: usize = 1_024;
 pub enum GrantError {
     /// More pairs than allowed, an overlong or empty text, or a name twice.
     #[error(
-        "a grant's context condition has up to {MAX_CONTEXT_PAIRS} pairs with distinct names; names and values have up to {MAX_CONTEXT_TEXT} bytes, names at least one"
+        "a grant's context condition has up to {MAX_CONTEXT_PAIRS} pairs with distinct names; names and values have up to {MAX_CONTEXT_TEXT} characters, names at least one"
     )]
     Context,
     /// It ends before it begins.
@@ -74,7 +74,11 @@ impl GrantPolicy {
 
     /// The grant to a holder of this kind, as stored: no limit is checked here.
     pub(super) fn prepare(grant: &Grant, holder: PrincipalKind) -> Result<Self, PolicyError> {
-        let text = write(grant, holder);
+        Self::parse(write(grant, holder), grant)
+    }
+
+    /// The grant whose policy has this text.
+    pub(super) fn parse(text: String, grant: &Grant) -> Result<Self, PolicyError> {
         let id = PolicyId::new(format!("grant:{}", grant.id));
         let policy = Policy::parse(Some(id), &text).map_err(|error| PolicyError::new("a grant", error))?;
         let ground = Ground {
@@ -137,7 +141,8 @@ fn check_conditions(conditions: &Conditions, created_at: Timestamp) -> Result<()
 
 fn is_context(pairs: &[(String, String)]) -> bool {
     let lawful = |(name, value): &(String, String)| {
-        !name.is_empty() && name.len() <= MAX_CONTEXT_TEXT && value.len() <= MAX_CONTEXT_TEXT
+        let fits = |text: &str| text.chars().count() <= MAX_CONTEXT_TEXT;
+        !name.is_empty() && fits(name) && fits(value)
     };
     let mut names: Vec<_> = pairs.iter().map(|(name, _)| name).collect();
     names.sort_unstable();
@@ -146,7 +151,7 @@ fn is_context(pairs: &[(String, String)]) -> bool {
 }
 
 /// The policy's text. Every word in it that people choose is quoted; the rest is ours.
-fn write(grant: &Grant, holder: PrincipalKind) -> String {
+pub(super) fn write(grant: &Grant, holder: PrincipalKind) -> String {
     let actions: Vec<_> = grant.operations.iter().map(|action| format!("Action::\"{action}\"")).collect();
     let resource = match grant.selector {
         Selector::Key(id) => format!("resource == Key::\"{id}\""),

@@ -12,6 +12,7 @@ use claviger_core::principal::Role;
 use claviger_crypto::digest::sha256;
 
 use super::PolicyError;
+use super::prepared::{PREPARED_BYTES, Prepared};
 use super::vocabulary::{Node, Vocabulary};
 
 /// The rules as they are written.
@@ -41,6 +42,7 @@ pub(super) struct HouseRule {
 pub(super) struct House {
     pub(super) vocabulary: Vocabulary,
     pub(super) engine: cedar_policy::Authorizer,
+    pub(super) prepared: Prepared,
     validator: Validator,
     rules: Vec<HouseRule>,
 }
@@ -55,7 +57,8 @@ impl House {
             .map(|policy| HouseRule::read(policy, &vocabulary))
             .collect::<Result<Vec<_>, _>>()?;
         let validator = Validator::new(vocabulary.schema.clone());
-        let house = Self { vocabulary, engine: cedar_policy::Authorizer::new(), validator, rules };
+        let prepared = Prepared::with_bytes(PREPARED_BYTES);
+        let house = Self { vocabulary, engine: cedar_policy::Authorizer::new(), prepared, validator, rules };
         house.validate(&set)?;
         Ok(house)
     }

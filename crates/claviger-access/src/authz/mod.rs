@@ -7,10 +7,12 @@
 //! Invariants: only an [`Authorizer`] or a [`Slice`] makes a permit; an error in evaluating any policy is a denial, for
 //! Cedar passes over a policy that fails, and that may have been the one that forbids.
 
+mod choose;
 mod decision;
 mod explain;
 mod grant;
 mod house;
+mod prepared;
 pub mod schema;
 mod slice;
 mod vocabulary;
@@ -79,7 +81,8 @@ impl Authorizer {
         Slice::build(&self.0, principal, target, grants)
     }
 
-    /// May the caller do this? `grants` are his; those that do not bear on the target are left out.
+    /// May the caller do this? `grants` are his; those that do not bear on the target are left out. Asked of the best of
+    /// those that the call meets, which gives the same permit as asking all of them.
     #[must_use]
     pub fn decide(
         &self,
@@ -89,7 +92,7 @@ impl Authorizer {
         grants: &[Grant],
         request: &RequestContext<'_>,
     ) -> Decision {
-        match self.slice(caller.principal(), target, grants) {
+        match Slice::for_call(&self.0, caller, action, target, grants, request) {
             Ok(slice) => slice.decide(caller, action, request),
             Err(_) => Decision::Deny(Denial { reason: DenyReason::Unsound, hidden: true }),
         }

@@ -14,8 +14,9 @@ use claviger_core::target::TargetKind;
 use claviger_core::{Action, GrantId, PrincipalId, Target, Timestamp};
 
 use super::PolicyError;
+use super::choose::choose;
 use super::decision::{Cacheable, Decision, Denial, DenyReason, Mark, RequestContext, admits, permit};
-use super::grant::{GrantPolicy, address_text, long};
+use super::grant::{address_text, long};
 use super::house::{Ground, House};
 use crate::authn::Caller;
 
@@ -69,6 +70,33 @@ impl Slice {
         target: &Target,
         grants: &[Grant],
     ) -> Result<Self, PolicyError> {
+        let bearing: Vec<_> = grants.iter().filter(|grant| bears_on(grant, principal, target)).collect();
+        Self::of(house, principal, target, &bearing, &bearing)
+    }
+
+    /// What bears on one call: of the grants that it meets, the one that gives its permit.
+    pub(super) fn for_call(
+        house: &Arc<House>,
+        caller: &Caller,
+        action: Action,
+        target: &Target,
+        grants: &[Grant],
+        request: &RequestContext<'_>,
+    ) -> Result<Self, PolicyError> {
+        let principal = caller.principal();
+        let bearing: Vec<_> = grants.iter().filter(|grant| bears_on(grant, principal, target)).collect();
+        let asked: Vec<_> = choose(&bearing, action, request, caller.source()).into_iter().collect();
+        Self::of(house, principal, target, &bearing, &asked)
+    }
+
+    /// The slice with the policies of the grants that are `asked`; those that are `bearing` tell why not.
+    fn of(
+        house: &Arc<House>,
+        principal: &Principal,
+        target: &Target,
+        bearing: &[&Grant],
+        asked: &[&Grant],
+    ) -> Result<Self, PolicyError> {
         let (who, what) = (house.vocabulary.caller(principal)?, house.vocabulary.target(target)?);
         let entities = house.vocabulary.entities(&who, principal, &what, target)?;
         let mut policies = PolicySet::new();
@@ -76,11 +104,10 @@ impl Slice {
         for rule in house.rules_for(&who, &what) {
             add(&mut policies, &mut grounds, rule.policy.clone(), rule.ground.clone())?;
         }
-        let bearing: Vec<_> = grants.iter().filter(|grant| bears_on(grant, principal, target)).collect();
         if matches!(target.kind(), TargetKind::Key | TargetKind::Ring) {
-            for grant in &bearing {
-                let GrantPolicy { policy, ground, .. } = GrantPolicy::prepare(grant, principal.kind)?;
-                add(&mut policies, &mut grounds, policy, ground)?;
+            for grant in asked {
+                let prepared = house.prepared.of(grant, principal.kind)?;
+                add(&mut policies, &mut grounds, prepared.policy.clone(), prepared.ground.clone())?;
             }
         }
         Ok(Self {
@@ -94,10 +121,10 @@ impl Slice {
             policies,
             grounds,
             looks_at: LooksAt {
-                encryption: bearing.iter().any(|grant| grant.conditions.look_at_context()),
-                source: bearing.iter().any(|grant| !grant.conditions.source_networks.is_empty()),
+                encryption: asked.iter().any(|grant| grant.conditions.look_at_context()),
+                source: asked.iter().any(|grant| !grant.conditions.source_networks.is_empty()),
             },
-            grants: bearing.into_iter().map(given).collect(),
+            grants: bearing.iter().copied().map(given).collect(),
         })
     }
 

@@ -213,6 +213,7 @@ pub(super) fn to_wire(error: &ServiceError) -> XksError {
         | E::IdempotencyMismatch
         | E::ImportTokenExpired
         | E::ImportTokenInvalid
+        | E::LimitExceeded
         | E::PreconditionFailed
         | E::WrongMaterial => N::Internal,
     };

@@ -152,6 +152,45 @@ fn what_is_left_of_a_basis_is_enough_if_it_covers_all_and_not_if_it_covers_less(
 }
 
 #[test]
+fn by_when_a_grant_has_ended_is_known_from_its_time_and_that_of_what_it_rests_on() {
+    let bearing =
+        |grant: &Grant| Bearing { operations: grant.operations.clone(), ends_by: grant.conditions.until };
+    let at = |micros| Some(Timestamp::from_micros(micros));
+    let short = until(given(1, 1, key(1), &[Action::Encrypt]), 5_000);
+    let long = until(given(2, 1, key(1), &[Action::Encrypt, Action::Decrypt]), 7_000);
+    let to_give = given(3, 1, key(1), &[Action::DelegateGrant]);
+    let basis = [&short, &long, &to_give].map(bearing);
+    let on = [1, 2, 3];
+    // Of those that give an action, the one that lasts longest; of what is needed, the one that ends first.
+    assert_eq!(ends_by(&passed(4, 1, 2, &[Action::Encrypt], &on), &basis), at(7_000));
+    assert_eq!(ends_by(&until(passed(4, 1, 2, &[Action::Encrypt], &on), 6_000), &basis), at(6_000));
+    assert_eq!(ends_by(&passed(4, 1, 2, &[Action::RetireGrant], &on), &basis), None);
+    // What nothing gives was never honoured.
+    assert_eq!(ends_by(&passed(4, 1, 2, &[Action::Sign], &on), &basis), at(0));
+    assert_eq!(ends_by(&passed(4, 1, 2, &[Action::Encrypt], &[1]), &basis[..1]), at(0));
+    assert_eq!(ends_by(&given(4, 1, key(1), &[Action::Sign]), &basis), None);
+}
+
+#[test]
+fn what_time_ended_has_not_ended_for_good_and_what_an_act_ended_has() {
+    let all = [
+        until(given(1, 1, ring(9), &ALL), 500),
+        passed(2, 1, 2, &ALL, &[1]),
+        passed(3, 2, 3, &[Action::Encrypt], &[2]),
+        given(4, 1, ring(9), &ALL).ended(EndedBy::Revocation, NOW),
+        passed(5, 1, 3, &[Action::Encrypt], &[4]),
+        // Left of its basis is what time ended.
+        passed(6, 1, 3, &[Action::Encrypt], &[4, 1]),
+        passed(7, 1, 3, &[Action::Encrypt], &[]),
+    ];
+    assert!((2..=7).all(|of| verdict(&all, &[1, 2], of).ended().is_some()), "none is honoured");
+    let for_good = [false, false, false, true, true, false, true];
+    assert_eq!(lineage(&all, &[1, 2]).ended_for_good(&all), for_good);
+    // Whoever passed it on is gone.
+    assert_eq!(lineage(&all, &[2]).ended_for_good(&all[1..3]), [true, true]);
+}
+
+#[test]
 fn rows_that_do_not_bear_a_grant_do_not_make_it_honoured() {
     let encrypt = [Action::Encrypt];
     for (why, basis, grant) in [
@@ -459,8 +498,17 @@ fn play(steps: &[Step]) -> Result<(), TestCaseError> {
         let known = lineage(&rows, &active);
         let mut judge = known.judge(now);
         let verdicts: Vec<_> = rows.iter().map(|row| judge.verdict(row)).collect();
+        let for_good = known.ended_for_good(&rows);
+        let mut bearings: HashMap<GrantId, Bearing> = HashMap::new();
+        for row in &rows {
+            let basis: Vec<_> = row.basis.grants().iter().map(|id| bearings[id].clone()).collect();
+            let bearing = Bearing { operations: row.operations.clone(), ends_by: ends_by(row, &basis) };
+            bearings.insert(row.id, bearing);
+        }
         for (at, verdict) in verdicts.iter().enumerate() {
             let honoured = verdict.honoured().is_some();
+            let in_time = bearings[&rows[at].id].ends_by.is_none_or(|end| now < end);
+            prop_assert!(!honoured || (in_time && !for_good[at]), "grant {} after {:?}", at + 1, step);
             prop_assert_eq!(honoured, model.honours(at, model.now), "grant {} after {:?}", at + 1, step);
             // What is told of the end is when the model sees it end, were nothing else to happen.
             if let Some(until) = verdict.honoured().and_then(|honoured| honoured.until) {

@@ -12,7 +12,7 @@ use crate::lineage::{Lineage, Wanted};
 use crate::log_time::TimeRecord;
 use crate::principal::{Credential, Principal};
 use crate::time::Timestamp;
-use crate::{CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId};
+use crate::{Action, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId};
 
 /// Why the store could not. A variant exists because an operator or caller acts on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -131,6 +131,37 @@ pub struct ScheduledDestruction {
     pub ring: KeyRingId,
     /// What was scheduled.
     pub destruction: Destruction,
+}
+
+/// What a decision asks for: the grants of a principal that can bear on its calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantQuery {
+    /// Whose.
+    pub principal: PrincipalId,
+    /// On this key by itself, if the calls are about one.
+    pub key: Option<KeyId>,
+    /// On this ring as a whole.
+    pub ring: KeyRingId,
+    /// For any of these.
+    pub actions: Vec<Action>,
+    /// The encryption contexts of the calls, one or more.
+    pub contexts: Vec<Vec<(String, String)>>,
+    /// As of when: what ended by time before is passed over.
+    pub now: Timestamp,
+}
+
+/// Is there room for one more active grant?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantRoom {
+    /// There is.
+    Yes,
+    /// The principal has [`MAX_ALIKE`](crate::grant::MAX_ALIKE) that differ in nothing that a context decides, and have not
+    /// ended.
+    TooManyAlike,
+    /// The principal has grants for [`MAX_NAME_SETS`](crate::grant::MAX_NAME_SETS) sets of names with each of its pairs.
+    TooManyNameSets,
+    /// There are [`MAX_ACTIVE`](crate::grant::MAX_ACTIVE) on the key or ring.
+    TooManyOnTarget,
 }
 
 /// An active principal with an active grant on a ring or on a key of it that holds a role, or whose grant gives more than
@@ -460,6 +491,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// All security officers made by a recovery that nobody has acknowledged.
     async fn list_unacknowledged(&self) -> Result<Vec<Principal>, StoreError>;
 
+    /// The names of principals, of each that is there.
+    async fn list_principal_names(
+        &self,
+        ids: Vec<PrincipalId>,
+    ) -> Result<Vec<(PrincipalId, Name)>, StoreError>;
+
     /// A credential.
     async fn find_credential(&self, id: CredentialId) -> Result<Option<Credential>, StoreError>;
     /// The credential with that digest.
@@ -478,13 +515,28 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<(PrincipalId, Separation)>, StoreError>;
     /// A grant.
     async fn find_grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError>;
-    /// Active grants of a principal on a key or its ring: what a decision reads.
-    async fn list_grants_for(
+    /// What a decision reads, for each context of the query in order, all of one state of the store: every active grant of the
+    /// principal on the key or its ring that gives one of the actions, whose conditions on the context are met, and that can
+    /// still be honoured by the time that it has and what it rests on has. Of those that differ in nothing but identifier, name,
+    /// reason, who may retire them (and who gave them, if under a role), and end at about the same time, only the one that
+    /// ends last. How many are read depends neither on how many grants the principal has nor on how many have ended.
+    async fn list_candidates(&self, query: GrantQuery) -> Result<Vec<Vec<Grant>>, StoreError>;
+    /// Active grants that tell a principal why not, and whether the key or ring may be known to it: of those that rest on and
+    /// give the same, the one that ends last, at most 64 on each of both.
+    async fn list_witnesses(
         &self,
         principal: PrincipalId,
         key: Option<KeyId>,
         ring: KeyRingId,
     ) -> Result<Vec<Grant>, StoreError>;
+    /// Is there room for this grant?
+    async fn find_grant_room(&self, grant: Grant) -> Result<GrantRoom, StoreError>;
+    /// An active grant with the same principal, selector, operations, conditions, name, retiring principal, giver, origin and
+    /// basis.
+    async fn find_same_grant(&self, grant: Grant) -> Result<Option<Grant>, StoreError>;
+    /// On what the principal has active grants: on each key or ring, of those that rest on and give the same, the one that ends
+    /// last.
+    async fn list_granted(&self, principal: PrincipalId) -> Result<Vec<Grant>, StoreError>;
     /// One mixed use of the ring's keys, if there is any.
     async fn find_mixed_use(&self, ring: KeyRingId) -> Result<Option<MixedUse>, StoreError>;
     /// The strictest separation of the rings on which, or on whose keys, the principal has active grants.

@@ -114,7 +114,8 @@ impl Operation for CreateGrant {
             basis: Basis::Role,
             origin: GrantOrigin::Direct,
         };
-        let (grant, mut changes, note) = terms.give(view, &principal, selector, &ring)?;
+        let grant = terms.grant(view, &principal, selector)?;
+        let (grant, mut changes, note) = give(view, grant, &principal, &ring).await?;
         changes.extend(view.remember_making(&asked, *grant.id.as_bytes()));
         Ok(Staged::changing(asked, grant, changes, note))
     }
@@ -143,14 +144,16 @@ impl Terms<'_> {
         operations
     }
 
-    /// The grant to that principal, with what is to be written for it. Separation of duties was checked before.
-    pub(super) fn give(
+    /// The grant to that principal. Separation of duties was checked before.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for terms that no grant has.
+    pub(super) fn grant(
         &self,
         view: &View<'_>,
         principal: &Principal,
         selector: Selector,
-        ring: &KeyRing,
-    ) -> Result<(Grant, Vec<Change>, Note), ServiceError> {
+    ) -> Result<Grant, ServiceError> {
         let grant = Grant {
             id: GrantId::random()?,
             principal: principal.id,
@@ -177,15 +180,25 @@ impl Terms<'_> {
         view.authorizer
             .validate_grant(&grant, principal)
             .map_err(|error| ServiceError::invalid(error.to_string()))?;
-        // Separation of duties was checked against principal and ring as they were read. Whoever changes a role or the ring's
-        // rule at the same time either committed before, and this is a conflict, or expects no grant like this one.
-        let changes = vec![
-            Change::expect_principal(principal),
-            Change::expect_ring(ring),
-            Change::PutGrant(grant.clone()),
-        ];
-        let note =
-            Note { reference: reference(&[grant.id.as_bytes(), principal.id.as_bytes()]), ..view.note() };
-        Ok((Grant { revision: 1, ..grant }, changes, note))
+        Ok(grant)
     }
+}
+
+/// What is to be written for a new grant, if there is room for it.
+///
+/// # Errors
+/// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) where there is none.
+pub(super) async fn give(
+    view: &View<'_>,
+    grant: Grant,
+    principal: &Principal,
+    ring: &KeyRing,
+) -> Result<(Grant, Vec<Change>, Note), ServiceError> {
+    view.check_room(&grant).await?;
+    // Separation of duties was checked against principal and ring as they were read. Whoever changes a role or the ring's
+    // rule at the same time either committed before, and this is a conflict, or expects no grant like this one.
+    let changes =
+        vec![Change::expect_principal(principal), Change::expect_ring(ring), Change::PutGrant(grant.clone())];
+    let note = Note { reference: reference(&[grant.id.as_bytes(), principal.id.as_bytes()]), ..view.note() };
+    Ok((Grant { revision: 1, ..grant }, changes, note))
 }

@@ -1,17 +1,19 @@
 //! Grants on one key, given and taken by an application that administers it on a relaxed ring, and given up by those who
 //! have them. What is given so rests on what the giver has.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use claviger_access::separation::check_delegation;
 use claviger_core::change::{Change, Subject};
 use claviger_core::grant::{Basis, Conditions, EndedBy, Grant, GrantOrigin, Selector};
 use claviger_core::key::{Key, KeyRecord, Separation};
 use claviger_core::lineage::{Delegation, Judge, Lineage, Wanted};
 use claviger_core::permit::{Permit, Rule};
-use claviger_core::port::store::{GrantFilter, Page};
+use claviger_core::port::store::{GrantFilter, GrantQuery, Page};
 use claviger_core::principal::{Principal, Standing};
 use claviger_core::{Action, GrantId, KeyId, Purpose};
 
-use super::create_grant::Terms;
+use super::create_grant::{Terms, give};
 use super::granted::{NamedGrant, named};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
@@ -58,7 +60,8 @@ impl Operation for DelegateGrant {
         record.processing(record.key.primary, view.now)?;
         fits(&record.key, &self.operations, &self.conditions)?;
         // Before names: who could not give it to anybody learns nothing of them.
-        let holdings = Holdings::of_caller(view, record).await?;
+        let wanted = [(&self.operations[..], &self.conditions)];
+        let holdings = Holdings::of_caller(view, permit, record, &wanted).await?;
         let basis =
             holdings.judge(view).basis(permit, &self.operations, &self.conditions, GrantOrigin::Direct)?;
         let separation = record.ring.policy.separation;
@@ -78,25 +81,14 @@ impl Operation for DelegateGrant {
             origin: GrantOrigin::Direct,
         };
         let selector = Selector::Key(record.key.id);
-        if let Some(name) = &self.name {
-            let operations = terms.operations();
-            // The same on the same basis: it is honoured for as long as what would be given now.
-            let same = |grant: &Grant| {
-                grant.name.as_ref() == Some(name)
-                    && grant.selector == selector
-                    && grant.retiring == retiring
-                    && grant.operations == operations
-                    && grant.conditions == self.conditions
-                    && grant.conditions.until.is_none_or(|until| view.now < until)
-                    && (grant.created_by, grant.origin) == (view.caller.principal().id, terms.origin)
-                    && grant.basis == terms.basis
-            };
-            let filter = GrantFilter { principal: Some(principal.id), ..on_key(record.key.id) };
-            if let Some(found) = view.all_grants(filter).await?.into_iter().find(same) {
-                return Ok(Staged::reading(found, view.note()));
-            }
+        let grant = terms.grant(view, &principal, selector)?;
+        // The same on the same basis: it is honoured for as long as what would be given now.
+        if grant.name.is_some()
+            && let Some(found) = view.store().find_same_grant(grant.clone()).await?
+        {
+            return Ok(Staged::reading(found, view.note()));
         }
-        let (grant, changes, note) = terms.give(view, &principal, selector, &record.ring)?;
+        let (grant, changes, note) = give(view, grant, &principal, &record.ring).await?;
         let asked = Governed::DelegateGrant {
             key: record.key.id,
             principal: principal.id,
@@ -110,7 +102,7 @@ impl Operation for DelegateGrant {
     }
 }
 
-/// What the caller holds on a key and its ring, with what that rests on: what can be passed on.
+/// What the caller holds on a key and its ring that some grants can rest on, with what that rests on itself.
 pub(super) struct Holdings {
     held: Vec<Grant>,
     lineage: Lineage,
@@ -118,10 +110,38 @@ pub(super) struct Holdings {
 }
 
 impl Holdings {
-    /// Those of the caller on that key, which may be about to be made.
-    pub(super) async fn of_caller(view: &View<'_>, record: &KeyRecord) -> Result<Self, ServiceError> {
-        let (caller, key, ring) = (view.caller.principal().id, record.key.id, record.ring.id);
-        let held = view.store().list_grants_for(caller, Some(key), ring).await?;
+    /// Those of the caller on that key, which may be about to be made, that can bear grants of such operations under such
+    /// conditions: what gives one of them under no more than these conditions, and what lets give them.
+    pub(super) async fn of_caller(
+        view: &View<'_>,
+        permit: &Permit,
+        record: &KeyRecord,
+        wanted: &[(&[Action], &Conditions)],
+    ) -> Result<Self, ServiceError> {
+        let (key, ring) = (record.key.id, record.ring.id);
+        let to_give = [Action::DelegateGrant, Action::PutKeyPolicy];
+        let actions: BTreeSet<_> =
+            wanted.iter().flat_map(|(operations, _)| operations.iter().copied()).chain(to_give).collect();
+        let contexts: BTreeSet<_> = wanted.iter().flat_map(|(_, conditions)| within(conditions)).collect();
+        let query = GrantQuery {
+            principal: view.caller.principal().id,
+            key: Some(key),
+            ring,
+            actions: actions.into_iter().collect(),
+            contexts: contexts.into_iter().collect(),
+            now: view.now,
+        };
+        let mut held: BTreeMap<GrantId, Grant> = BTreeMap::new();
+        for found in view.store().list_candidates(query).await? {
+            held.extend(found.into_iter().map(|grant| (grant.id, grant)));
+        }
+        // What permits the call bears what it gives, under whatever conditions that is.
+        if let Rule::Grant(id) = permit.rule()
+            && !held.contains_key(&id)
+        {
+            held.extend(view.store().find_grant(id).await?.map(|grant| (id, grant)));
+        }
+        let held: Vec<_> = held.into_values().collect();
         let lineage = match Wanted::of(&held) {
             Some(wanted) => view.store().load_lineage(wanted).await?,
             None => Lineage::default(),
@@ -131,6 +151,18 @@ impl Holdings {
 
     pub(super) fn judge(&self, view: &View<'_>) -> Delegator<'_> {
         Delegator { holdings: self, judge: self.lineage.judge(view.now) }
+    }
+}
+
+/// The contexts of calls that meet those conditions alone: they meet every grant that these are within.
+fn within(conditions: &Conditions) -> Vec<Vec<(String, String)>> {
+    let equals = &conditions.context_equals;
+    match &conditions.context_exactly {
+        None => vec![equals.clone()],
+        Some(exactly) => {
+            let more = equals.iter().filter(|pair| !exactly.contains(pair));
+            vec![exactly.clone(), exactly.iter().chain(more).cloned().collect()]
+        }
     }
 }
 

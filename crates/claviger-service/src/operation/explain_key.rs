@@ -8,13 +8,23 @@ use claviger_core::lineage::Verdict;
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::principal::{Principal, Standing};
-use claviger_core::{Action, PrincipalId};
+use claviger_core::{Action, GrantId, PrincipalId};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
+
+/// Most grants on a key and its ring that are explained.
+const MOST_GRANTS: usize = 2_000;
+
+fn too_many() -> ServiceError {
+    let message = format!(
+        "more than {MOST_GRANTS} grants are on the key and its ring, too many to explain together; list them page by page"
+    );
+    ServiceError::new(ErrorKind::LimitExceeded, message)
+}
 
 /// Asks the policy about everyone.
 #[derive(Debug)]
@@ -37,28 +47,29 @@ impl Operation for ExplainKey {
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         view.enter(Class::Listing).await?;
         let record = view.record()?;
-        let mut on_key = BTreeMap::new();
+        let mut grants: BTreeMap<PrincipalId, BTreeMap<GrantId, Grant>> = BTreeMap::new();
         let filters = [
             GrantFilter { key: Some(record.key.id), ..GrantFilter::default() },
             GrantFilter { ring: Some(record.ring.id), ..GrantFilter::default() },
         ];
+        let mut honoured = 0;
         for filter in filters {
             let mut page = Page { after: None, limit: 1000 };
             loop {
                 let found = view.store().list_grants(filter.clone(), page.clone()).await?;
                 let Some(last) = found.last().map(|grant| grant.id) else { break };
                 page.after = Some(last);
-                on_key.extend(found.into_iter().map(|grant| (grant.id, grant)));
-            }
-        }
-        let mut grants: BTreeMap<PrincipalId, Vec<Grant>> = BTreeMap::new();
-        let on_key: Vec<_> = on_key.into_values().collect();
-        let verdicts = view.verdicts(&on_key).await?;
-        for (mut grant, verdict) in on_key.into_iter().zip(verdicts) {
-            if let Verdict::Honoured(honoured) = verdict {
-                // What is shown is when it ends, by itself or with what it rests on.
-                grant.conditions.until = honoured.until;
-                grants.entry(grant.principal).or_default().push(grant);
+                let verdicts = view.verdicts(&found).await?;
+                for (mut grant, verdict) in found.into_iter().zip(verdicts) {
+                    let Verdict::Honoured(known) = verdict else { continue };
+                    // What is shown is when it ends, by itself or with what it rests on.
+                    grant.conditions.until = known.until;
+                    let of = grants.entry(grant.principal).or_default();
+                    honoured += usize::from(of.insert(grant.id, grant).is_none());
+                }
+                if honoured > MOST_GRANTS {
+                    return Err(too_many());
+                }
             }
         }
         let mut candidates = Vec::new();
@@ -69,6 +80,7 @@ impl Operation for ExplainKey {
             page.after = Some(last);
             for principal in found {
                 let granted = grants.remove(&principal.id).unwrap_or_default();
+                let granted: Vec<_> = granted.into_values().collect();
                 if principal.standing == Standing::Active
                     && (!principal.roles.is_empty() || !granted.is_empty())
                 {
@@ -76,9 +88,21 @@ impl Operation for ExplainKey {
                 }
             }
         }
-        let explained = view.authorizer.explain(view.target, &candidates, view.now).map_err(|error| {
+        let (authorizer, target, now) = (view.authorizer.clone(), view.target.clone(), view.now);
+        let internal = |error| {
             ServiceError::new(ErrorKind::Internal, "the policies could not be evaluated").caused_by(error)
-        })?;
+        };
+        let (explained, candidates) = view
+            .work(Class::Scan, move |at| {
+                let mut explained = Vec::new();
+                for candidate in &candidates {
+                    at.check()?;
+                    let one = authorizer.explain(&target, std::slice::from_ref(candidate), now);
+                    explained.extend(one.map_err(internal)?);
+                }
+                Ok((explained, candidates))
+            })
+            .await?;
         let names: BTreeMap<_, _> =
             candidates.into_iter().map(|(principal, _)| (principal.id, principal)).collect();
         let told =

@@ -16,6 +16,7 @@ use claviger_core::{Action, GrantId, KeyId, KeyName, KeyRingId, Name};
 use super::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::reference::{KeyRef, TargetRef};
+use crate::state::honoured;
 use crate::view::View;
 use crate::work::Class;
 
@@ -175,13 +176,10 @@ pub struct NamedGrant {
 
 /// Grants with the names of those in them.
 pub(super) async fn named(view: &View<'_>, grants: Vec<Grant>) -> Result<Vec<NamedGrant>, ServiceError> {
-    let mut names = BTreeMap::new();
     let ids: BTreeSet<_> =
         grants.iter().flat_map(|grant| [Some(grant.principal), grant.retiring]).flatten().collect();
-    for id in ids {
-        let found = view.store().find_principal(id).await?;
-        names.insert(id, found.ok_or_else(ServiceError::not_found)?.name);
-    }
+    let names = view.store().list_principal_names(ids.into_iter().collect()).await?;
+    let names: BTreeMap<_, _> = names.into_iter().collect();
     let verdicts = view.verdicts(&grants).await?;
     let named = |(grant, verdict): (Grant, Verdict)| {
         let principal = names.get(&grant.principal)?.clone();
@@ -224,8 +222,8 @@ pub(super) struct Reach(BTreeMap<Name, (KeyRingId, Part)>);
 
 impl Reach {
     pub(super) async fn of(view: &View<'_>) -> Result<Self, ServiceError> {
-        let filter = GrantFilter { principal: Some(view.caller.principal().id), ..GrantFilter::default() };
-        let mut grants = view.state.honoured(view.all_grants(filter).await?, view.now).await?.grants;
+        let granted = view.store().list_granted(view.caller.principal().id).await?;
+        let mut grants = honoured(view.store(), granted, view.now).await?.grants;
         grants.retain(|grant| grant.conditions.until.is_none_or(|until| view.now < until));
         let selected: BTreeSet<_> = grants.into_iter().map(|grant| grant.selector).collect();
         let mut reach = BTreeMap::new();

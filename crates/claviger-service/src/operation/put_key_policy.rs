@@ -13,7 +13,7 @@ use claviger_core::permit::Permit;
 use claviger_core::port::store::GrantFilter;
 use claviger_core::{Action, PrincipalId};
 
-use super::create_grant::Terms;
+use super::create_grant::{Terms, give};
 use super::delegation::{Holdings, named_in_grant};
 use super::{Operation, Staged};
 use crate::error::ServiceError;
@@ -97,7 +97,9 @@ impl GrantSet {
         let origin = GrantOrigin::KeyPolicy;
         // Before names: who could not give it to anybody learns nothing of them.
         let bases = {
-            let holdings = Holdings::of_caller(view, record).await?;
+            let wanted: Vec<_> =
+                self.grants.iter().map(|new| (&new.operations[..], &new.conditions)).collect();
+            let holdings = Holdings::of_caller(view, permit, record, &wanted).await?;
             let mut delegator = holdings.judge(view);
             let basis = |new: &NewGrant| delegator.basis(permit, &new.operations, &new.conditions, origin);
             self.grants.iter().map(basis).collect::<Result<Vec<_>, _>>()?
@@ -143,7 +145,8 @@ impl GrantSet {
                 old.swap_remove(at);
                 continue;
             }
-            let (grant, changes, _) = terms.give(view, principal, selector, &record.ring)?;
+            let grant = terms.grant(view, principal, selector)?;
+            let (grant, changes, _) = give(view, grant, principal, &record.ring).await?;
             replacing.acts.push(act(Action::DelegateGrant, &grant));
             replacing.add(changes);
         }

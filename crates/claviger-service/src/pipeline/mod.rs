@@ -21,7 +21,7 @@ pub(crate) mod turns;
 use std::sync::{Arc, Mutex};
 
 use claviger_access::authz::admits;
-use claviger_access::{Caller, Decision, Denial, RequestContext};
+use claviger_access::{Caller, Decision, Denial};
 use claviger_audit::op::Outcome;
 use claviger_core::Timestamp;
 use claviger_core::action::Effect;
@@ -41,14 +41,15 @@ use turns::{RowKey, Turn};
 use crate::error::{ErrorKind, ServiceError};
 use crate::operation::{Call, Operation, Released, Staged};
 use crate::road::Road;
-use crate::state::{Good, LiveKey, Rights};
+use crate::state::{Good, LiveKey, Pairs, Question, Ruling};
 use crate::view::View;
-use crate::work::Places;
+use crate::work::{Class, Places};
 
 /// How often a call runs again when others were faster.
 const ATTEMPTS: usize = 16;
 
-static NO_CONTEXT: Context = Context::EMPTY;
+/// How many contexts are decided on with one read of the store, so that other reads come in between.
+const DECIDED_TOGETHER: usize = 16;
 
 /// Why a call must run again: others were faster, with the row that it writes if it writes one that was there.
 struct Again(Option<RowKey>);
@@ -130,7 +131,9 @@ impl Road {
             Err(error) => return Ok(Err(error)),
         };
         let action = call.operation.action();
-        let decided = self.decide(&caller, call, epoch, now).await;
+        // Given back when this attempt has ended: what waits for the log is then bounded as well.
+        let places = Places::default();
+        let decided = self.decide(&caller, call, epoch, now, &places).await;
         let (room, least_room) = (self.room(), room::least_room(&caller, action));
         // Before anything is written: a session has an entry, too, and so has a refusal.
         if room != Room::Plenty && (decided.is_err() || !self.has_room(least_room, action)) {
@@ -157,8 +160,6 @@ impl Road {
             credential: caller.credential().map(|credential| credential.id),
             ..Footing::default()
         };
-        // Given back when this attempt has ended: what waits for the log is then bounded as well.
-        let places = Places::default();
         let outcome = match decided {
             Ok(Decided { permit, target, live, chain }) => {
                 telling.policy = Some(permit.policy_digest());
@@ -257,6 +258,7 @@ impl Road {
         call: &Call<O>,
         epoch: u64,
         now: Timestamp,
+        places: &Places,
     ) -> Result<Decided, Refused> {
         let action = call.operation.action();
         // The door, before anything is looked up: the answer tells nothing of what exists.
@@ -277,7 +279,7 @@ impl Road {
                 return Ok(Decided { permit, target, live, chain: kept.chain() });
             }
         }
-        self.decide_anew(caller, call, target, live, now).await
+        self.decide_anew(caller, call, target, live, now, places).await
     }
 
     async fn decide_anew<O: Operation>(
@@ -287,38 +289,19 @@ impl Road {
         target: Target,
         live: Option<Arc<Good<LiveKey>>>,
         now: Timestamp,
+        places: &Places,
     ) -> Result<Decided, Refused> {
         let action = call.operation.action();
         let key = target.key_id();
         let note = Note { key, ..Note::default() };
         let (sequence, good_at) = (self.state.fence.sequence(), self.state.fence.epoch());
-        let rights = match target.ring_id() {
-            Some(ring) => self.state.rights(caller.principal().id, key, ring, now).await,
-            None => Ok(Rights::default()),
-        };
-        let rights = rights.map_err(|error| Refused::told(error.into(), note.clone()))?;
-        let (mut decision, mut chain) = (None, None);
-        let mut contexts = call.operation.contexts().peekable();
-        let empty = contexts.peek().is_none().then_some(&NO_CONTEXT);
-        for context in contexts.chain(empty) {
-            let pairs: Vec<_> =
-                context.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            let request = RequestContext { now, context: &pairs };
-            // Every item must be permitted; one decision that depends on no context stands for all.
-            match rights.decide(&self.authorizer, caller, action, &target, &request) {
-                Decision::Deny(denial) => return Err(Refused::by_policy(denial, note)),
-                permitted @ Decision::Permit { .. } => {
-                    let unconditional = permitted.is_unconditional();
-                    chain = Chain::join(chain, permitted.permit().and_then(|permit| rights.chain(permit)));
-                    decision = Some(permitted);
-                    if unconditional {
-                        break;
-                    }
-                }
-            }
-        }
-        let Some(Decision::Permit { permit, cacheable }) = decision else {
-            return Err(Refused::denied(note));
+        let question = Question { caller, action, target: &target, now };
+        let contexts = distinct(call.operation.contexts());
+        let ruling = self.rule(&question, contexts, places).await;
+        let Ruling { decision, chain } = ruling.map_err(|error| Refused::told(error, note.clone()))?;
+        let (permit, cacheable) = match decision {
+            Decision::Deny(denial) => return Err(Refused::by_policy(denial, note)),
+            Decision::Permit { permit, cacheable } => (permit, cacheable),
         };
         if let (Some(cacheable), Some(key)) = (cacheable, key) {
             let footing = Footing {
@@ -334,6 +317,46 @@ impl Road {
         }
         Ok(Decided { permit, target, live, chain })
     }
+
+    /// Decides on all items of a call: every one must be permitted, and a decision that depends on no context stands for all.
+    async fn rule(
+        &self,
+        question: &Question<'_>,
+        contexts: Vec<Pairs>,
+        places: &Places,
+    ) -> Result<Ruling, ServiceError> {
+        let store = self.state.store.as_ref();
+        let mut contexts = contexts.into_iter();
+        let first = vec![contexts.next().unwrap_or_default()];
+        let mut ruling = question.rule(store, &self.authorizer, first).await?;
+        let others: Vec<_> = contexts.collect();
+        for some in others.chunks(DECIDED_TOGETHER) {
+            if ruling.decision.permit().is_none() || ruling.decision.is_unconditional() {
+                break;
+            }
+            // Where it is long, it is work like the uses that follow.
+            if places.find(Class::Batch).is_none() {
+                let held = self.work.enter(Class::Batch, question.caller.principal().id).await?;
+                places.keep(Class::Batch, held);
+            }
+            let next = question.rule(store, &self.authorizer, some.to_vec()).await?;
+            ruling = Ruling { chain: Chain::join(ruling.chain, next.chain), ..next };
+        }
+        Ok(ruling)
+    }
+}
+
+/// The contexts of a call's items, those that follow each other only once; one that is empty when there are none.
+fn distinct<'c>(contexts: impl Iterator<Item = &'c Context>) -> Vec<Pairs> {
+    let pairs = |context: &Context| {
+        context.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let mut contexts: Vec<Pairs> = contexts.map(pairs).collect();
+    contexts.dedup();
+    if contexts.is_empty() {
+        contexts.push(Vec::new());
+    }
+    contexts
 }
 
 /// A call that may run.
@@ -429,7 +452,7 @@ fn outcome_of(kind: ErrorKind) -> Outcome {
         | ErrorKind::WrongMaterial
         | ErrorKind::WrongPurpose => Outcome::BadInput,
         ErrorKind::NotFound => Outcome::NotFound,
-        ErrorKind::Overloaded | ErrorKind::TooLarge => Outcome::Limit,
+        ErrorKind::LimitExceeded | ErrorKind::Overloaded | ErrorKind::TooLarge => Outcome::Limit,
         ErrorKind::Unauthenticated => Outcome::Unauthenticated,
         ErrorKind::Unavailable => Outcome::ProviderError,
         ErrorKind::Unsupported => Outcome::Unsupported,

@@ -26,7 +26,7 @@ use quick_cache::sync::Cache;
 
 pub(crate) use known::{Known, access_key_label};
 pub(crate) use live::LiveKey;
-pub(crate) use rights::Rights;
+pub(crate) use rights::{Pairs, Question, Ruling, honoured};
 use subjects::Subjects;
 
 use crate::error::{ErrorKind, ServiceError};

@@ -19,6 +19,7 @@ mod lifecycle;
 mod log;
 mod makers;
 mod malformed;
+mod many_grants;
 mod repetition;
 mod revocation;
 mod separation;

@@ -24,8 +24,10 @@ CREATE TABLE log_time (
 -- ---- Grants ----
 --
 -- `of_ring` is the ring that a grant is on, or that its key is of; both are fixed for ever. `administers`: does it give more
--- than uses of keys? Both follow from other columns, and are kept so that separation of duties is checked by an index. The
--- second is filled in by the release that brings a store here.
+-- than uses of keys? Both follow from other columns, and are kept so that separation of duties is checked by an index. `ends_by`
+-- is the instant by which a grant has ended, by its own time or that of what it rests on, or the greatest number; `place` where
+-- an active grant lies in `grant_index`; `terms` a digest of what the same grant has, where it has a name. All but the first
+-- are filled in by the release that brings a store here.
 CREATE TABLE grants_2 (
     id          BLOB    PRIMARY KEY CHECK (length(id) = 16),
     principal   BLOB    NOT NULL REFERENCES principal (id),
@@ -42,6 +44,9 @@ CREATE TABLE grants_2 (
     created_at  INTEGER NOT NULL,
     standing    TEXT    NOT NULL,
     revision    INTEGER NOT NULL,
+    ends_by     INTEGER NOT NULL DEFAULT 9223372036854775807,
+    place       BLOB    CHECK (length(place) = 80),
+    terms       BLOB    CHECK (length(terms) = 16),
     CHECK ((key IS NULL) <> (ring IS NULL)),
     CHECK (ring IS NULL OR ring = of_ring)
 ) STRICT, WITHOUT ROWID;
@@ -54,17 +59,40 @@ INSERT INTO grants_2 (id, principal, key, ring, of_ring, operations, administers
 DROP TABLE grants;
 ALTER TABLE grants_2 RENAME TO grants;
 
-CREATE INDEX grants_by_principal ON grants (principal, id);
-CREATE INDEX grants_by_retiring ON grants (retiring, id) WHERE retiring IS NOT NULL;
-CREATE INDEX grants_by_key ON grants (key, id) WHERE key IS NOT NULL;
-CREATE INDEX grants_by_ring ON grants (ring, id) WHERE ring IS NOT NULL;
--- What a decision reads.
-CREATE INDEX grants_on_key ON grants (principal, key) WHERE key IS NOT NULL AND standing = 'active';
-CREATE INDEX grants_on_ring ON grants (principal, ring) WHERE ring IS NOT NULL AND standing = 'active';
+-- A page of active grants costs the same however many were revoked, and the other way round.
+CREATE INDEX grants_by_principal ON grants (principal, standing, id);
+CREATE INDEX grants_by_retiring ON grants (retiring, standing, id) WHERE retiring IS NOT NULL;
+CREATE INDEX grants_by_key ON grants (key, standing, id) WHERE key IS NOT NULL;
+CREATE INDEX grants_by_ring ON grants (ring, standing, id) WHERE ring IS NOT NULL;
+CREATE INDEX grants_on_key ON grants (principal, key, standing, id) WHERE key IS NOT NULL;
+CREATE INDEX grants_on_ring ON grants (principal, ring, standing, id) WHERE ring IS NOT NULL;
+-- Finds the grant that a call with the same name and terms made.
+CREATE INDEX grants_by_terms ON grants (principal, terms) WHERE terms IS NOT NULL AND standing = 'active';
 -- What separation of duties asks: on which rings somebody uses keys, and who of a ring administers it.
 CREATE INDEX grants_of_ring ON grants (principal, of_ring) WHERE standing = 'active';
 CREATE INDEX grants_administering ON grants (of_ring) WHERE administers = 1 AND standing = 'active';
 CREATE INDEX principal_with_roles ON principal (standing) WHERE roles <> '';
+
+-- Active grants, to be found by what a call says of itself: `target` is the key or ring that a grant is on, `place` five parts of
+-- which `row/grant_index.rs` has the meaning, `ends` its own end, or the greatest number, and `kin` a digest of what a grant rests
+-- on and gives.
+CREATE TABLE grant_index (
+    principal BLOB    NOT NULL,
+    target    BLOB    NOT NULL CHECK (length(target) = 16),
+    place     BLOB    NOT NULL CHECK (length(place) = 80),
+    ends      INTEGER NOT NULL,
+    id        BLOB    NOT NULL CHECK (length(id) = 16),
+    kin       BLOB    NOT NULL CHECK (length(kin) = 16),
+    PRIMARY KEY (principal, target, place, ends DESC, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX grant_index_by_kin ON grant_index (principal, target, kin, ends DESC);
+
+-- How many active grants are on a key or on a ring as a whole.
+CREATE TABLE grant_count (
+    target BLOB    PRIMARY KEY CHECK (length(target) = 16),
+    active INTEGER NOT NULL CHECK (active >= 0)
+) STRICT, WITHOUT ROWID;
 
 -- ---- Rights that were passed on ----
 --

@@ -73,6 +73,34 @@ fn examine(connection: &Connection) -> Result<Vec<String>, StoreError> {
             found.extend(differing_indexes(connection, &table)?);
         }
     }
+    found.extend(differing_grants(connection)?);
+    Ok(found)
+}
+
+/// Holds the table by which decisions find grants, and the count of them, against the grants.
+fn differing_grants(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    const ACTIVE: &str =
+        "SELECT principal, coalesce(key, ring), place, id FROM grants WHERE standing = 'active'";
+    const FOUND: &str = "SELECT principal, target, place, id FROM grant_index";
+    const COUNTED: &str = "SELECT target, count(*) FROM grant_index GROUP BY target";
+    const KEPT: &str = "SELECT target, active FROM grant_count WHERE active > 0";
+    let checks = [
+        (ACTIVE, FOUND, "active grants are not where decisions look for them"),
+        (FOUND, ACTIVE, "entries by which decisions find grants are of no active one"),
+        (COUNTED, KEPT, "keys and rings have another number of active grants than is kept"),
+        (KEPT, COUNTED, "kept numbers of active grants are wrong"),
+    ];
+    let mut found = Vec::new();
+    for (rows, others, what) in checks {
+        let sql = format!("SELECT count(*) FROM (SELECT * FROM ({rows}) EXCEPT SELECT * FROM ({others}))");
+        match connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map_err(translate) {
+            Ok(0) => {}
+            Ok(count) => found.push(format!("table `grant_index`: {count} {what}")),
+            // Reported above, with its table.
+            Err(StoreError::Corrupt(_)) => {}
+            Err(other) => return Err(other),
+        }
+    }
     Ok(found)
 }
 
@@ -221,14 +249,17 @@ mod tests {
                          primary_version, rotated_at, created_at, revision)
             VALUES (x'00000000000000000000000000000004', x'00000000000000000000000000000001', 'r', 'k', 'encrypt',
                     'aes-256-gcm', 'software', 'internal', '', x'00000000000000000000000000000002', 'active', 1, 1, 1, 1);
-        INSERT INTO grants (id, principal, key, of_ring, administers, operations, reason, created_by, created_at, standing, revision)
+        INSERT INTO grants (id, principal, key, of_ring, administers, operations, reason, created_by, created_at, standing, revision, place)
             VALUES (x'00000000000000000000000000000005', x'00000000000000000000000000000002',
                     x'00000000000000000000000000000004',
-                    x'00000000000000000000000000000001', 0, 'encrypt', '', x'00000000000000000000000000000002', 1, 'active', 1);
-        INSERT INTO grants (id, principal, ring, of_ring, administers, operations, reason, created_by, created_at, standing, revision)
+                    x'00000000000000000000000000000001', 0, 'encrypt', '', x'00000000000000000000000000000002', 1, 'active', 1, zeroblob(80));
+        INSERT INTO grants (id, principal, ring, of_ring, administers, operations, reason, created_by, created_at, standing, revision, place)
             VALUES (x'00000000000000000000000000000006', x'00000000000000000000000000000002',
                     x'00000000000000000000000000000001',
-                    x'00000000000000000000000000000001', 0, 'encrypt', '', x'00000000000000000000000000000002', 1, 'active', 1);";
+                    x'00000000000000000000000000000001', 0, 'encrypt', '', x'00000000000000000000000000000002', 1, 'active', 1, zeroblob(80));
+        INSERT INTO grant_index (principal, target, place, ends, id, kin)
+            SELECT principal, coalesce(key, ring), place, 9223372036854775807, id, zeroblob(16) FROM grants;
+        INSERT INTO grant_count (target, active) SELECT target, 1 FROM grant_index;";
 
     #[tokio::test]
     async fn an_index_that_lacks_a_row_or_is_missing_is_found() {
@@ -259,6 +290,32 @@ mod tests {
             let store = open(&path);
             let found = check(store.inner.clone()).await.unwrap();
             assert!(found.iter().any(|what| what.contains(index)), "{index}: {found:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_grant_that_decisions_do_not_find_or_find_too_often_is_found() {
+        for (edited, what) in [
+            (
+                "DELETE FROM grant_index WHERE target = x'00000000000000000000000000000001'",
+                "not where decisions look",
+            ),
+            ("UPDATE grants SET standing = 'revoked' WHERE ring IS NULL", "of no active one"),
+            (
+                "UPDATE grant_index SET place = CAST(x'01' || zeroblob(79) AS BLOB)",
+                "not where decisions look",
+            ),
+            ("UPDATE grant_count SET active = 0", "another number"),
+            ("UPDATE grant_count SET active = 7", "are wrong"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("data");
+            drop(open(&path));
+            edit(&path, ROWS);
+            edit(&path, edited);
+            let store = open(&path);
+            let found = check(store.inner.clone()).await.unwrap();
+            assert!(found.iter().any(|found| found.contains(what)), "{edited}: {found:?}");
         }
     }
 

@@ -11,8 +11,8 @@ use claviger_core::key::{Key, KeyRecord, KeyRing, Separation, State};
 use claviger_core::lineage::{Lineage, Wanted};
 use claviger_core::log_time::TimeRecord;
 use claviger_core::port::store::{
-    AliasFilter, FenceDelta, GrantFilter, Kept, KeyFilter, LeftBehind, LogId, MixedUse, Page, Room, RootHead,
-    ScheduledDestruction, ShardHead, SpaceState, StoredBatch, VersionUsage,
+    AliasFilter, FenceDelta, GrantFilter, GrantQuery, GrantRoom, Kept, KeyFilter, LeftBehind, LogId,
+    MixedUse, Page, Room, RootHead, ScheduledDestruction, ShardHead, SpaceState, StoredBatch, VersionUsage,
 };
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
@@ -23,7 +23,9 @@ use rusqlite::{Connection, params};
 
 use super::columns::{Columns, find, micros};
 use super::error::translate;
-use super::row::{alias, credential, grant, idempotency, key, log_time, principal, ring, version};
+use super::row::{
+    alias, credential, grant, grant_index, idempotency, key, log_time, principal, ring, version,
+};
 use super::{SqliteStore, connection, integrity, log, usage};
 
 /// Rows of one small transaction of a clean-up: commits wait for no more than that.
@@ -197,6 +199,16 @@ impl Store for SqliteStore {
         self.inner.pool.read(principal::list_unacknowledged).await
     }
 
+    async fn list_principal_names(
+        &self,
+        ids: Vec<PrincipalId>,
+    ) -> Result<Vec<(PrincipalId, Name)>, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| snapshot(connection, || principal::list_names(connection, &ids)))
+            .await
+    }
+
     async fn find_credential(&self, id: CredentialId) -> Result<Option<Credential>, StoreError> {
         self.inner.pool.read(move |connection| credential::find_by_id(connection, id)).await
     }
@@ -228,7 +240,14 @@ impl Store for SqliteStore {
         self.inner.pool.read(move |connection| grant::find_by_id(connection, id)).await
     }
 
-    async fn list_grants_for(
+    async fn list_candidates(&self, query: GrantQuery) -> Result<Vec<Vec<Grant>>, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| snapshot(connection, || grant_index::list_candidates(connection, &query)))
+            .await
+    }
+
+    async fn list_witnesses(
         &self,
         principal: PrincipalId,
         key: Option<KeyId>,
@@ -237,8 +256,26 @@ impl Store for SqliteStore {
         self.inner
             .pool
             .read(move |connection| {
-                snapshot(connection, || grant::list_for(connection, principal, key, ring))
+                snapshot(connection, || grant_index::list_witnesses(connection, principal, key, ring))
             })
+            .await
+    }
+
+    async fn find_grant_room(&self, grant: Grant) -> Result<GrantRoom, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| snapshot(connection, || grant_index::room(connection, &grant)))
+            .await
+    }
+
+    async fn find_same_grant(&self, grant: Grant) -> Result<Option<Grant>, StoreError> {
+        self.inner.pool.read(move |connection| grant::find_same(connection, &grant)).await
+    }
+
+    async fn list_granted(&self, principal: PrincipalId) -> Result<Vec<Grant>, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| snapshot(connection, || grant_index::list_granted(connection, principal)))
             .await
     }
 

@@ -14,8 +14,9 @@ use minicbor::{Decoder, Encoder};
 use rusqlite::{Connection, Row, params};
 
 use super::super::columns::{Columns, find, join, list, micros};
-use super::super::error::refused;
+use super::super::error::{damaged, refused};
 use super::super::pairs;
+use super::grant_index::{self, Place};
 use super::{Seen, compare, fixed, next_revision, write};
 
 const TABLE: &str = "grants";
@@ -32,32 +33,6 @@ pub(in crate::sqlite) fn find_by_id(
     id: GrantId,
 ) -> Result<Option<Grant>, StoreError> {
     find(connection, concat!("SELECT ", columns!(), " FROM grants WHERE id = ?1"), [id.as_bytes()], parse)
-}
-
-/// The active grants of a principal on a key or its ring, in the order of ids.
-pub(in crate::sqlite) fn list_for(
-    connection: &Connection,
-    principal: PrincipalId,
-    key: Option<KeyId>,
-    ring: KeyRingId,
-) -> Result<Vec<Grant>, StoreError> {
-    let principal = principal.as_bytes();
-    let on_ring = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM grants WHERE principal = ?1 AND ring = ?2 AND standing = 'active'"
-    );
-    let mut grants = list(connection, on_ring, params![principal, ring.as_bytes()], parse)?;
-    if let Some(key) = key {
-        let on_key = concat!(
-            "SELECT ",
-            columns!(),
-            " FROM grants WHERE principal = ?1 AND key = ?2 AND standing = 'active'"
-        );
-        grants.extend(list(connection, on_key, params![principal, key.as_bytes()], parse)?);
-    }
-    grants.sort_unstable_by_key(|grant| grant.id);
-    Ok(grants)
 }
 
 /// Who gave the active grants of a principal, and on what kind of ring: each combination once.
@@ -82,78 +57,146 @@ pub(in crate::sqlite) fn list_after(
     after: Option<GrantId>,
     limit: u32,
 ) -> Result<Vec<Grant>, StoreError> {
-    let after = after.as_ref().map_or(&[][..], |after| after.as_bytes());
-    let principal = filter.principal.as_ref().map(PrincipalId::as_bytes);
-    let on_ring = |ring: KeyRingId| {
-        let sql = concat!(
-            "SELECT ",
-            columns!(),
-            " FROM grants WHERE ring = ?5 AND id > ?1 AND (?3 IS NULL OR +principal = ?3) \
-             AND (?4 OR standing = 'active') ORDER BY id LIMIT ?2"
-        );
-        list(connection, sql, params![after, limit, principal, filter.with_revoked, ring.as_bytes()], parse)
-    };
+    let page = |only: &Only, standing: Standing| list_one(connection, only, standing, after, limit);
+    let mut grants = Vec::new();
+    for only in narrow(connection, filter)? {
+        grants.extend(page(&only, Standing::Active)?);
+        if filter.with_revoked {
+            grants.extend(page(&only, Standing::Revoked)?);
+        }
+    }
+    // Each part came in order, and none gives more than a page: the first of all are among them.
+    grants.sort_unstable_by_key(|grant| grant.id);
+    grants.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(grants)
+}
+
+/// Which grants one statement lists.
+enum Only {
+    /// Those on this key, of this principal if one is named.
+    Key(KeyId, Option<PrincipalId>),
+    /// All.
+    Nothing,
+    /// Those that a policy of this key gave.
+    Policy(KeyId),
+    /// Those to this principal.
+    Principal(PrincipalId),
+    /// Those that this principal was named to retire, of this holder if one is named.
+    Retiring(PrincipalId, Option<PrincipalId>),
+    /// Those on this ring as a whole, of this principal if one is named.
+    Ring(KeyRingId, Option<PrincipalId>),
+}
+
+/// What a filter comes to: what all of these give together.
+fn narrow(connection: &Connection, filter: &GrantFilter) -> Result<Vec<Only>, StoreError> {
+    let of = filter.principal;
     if let Some(retiring) = filter.retiring {
-        let sql = concat!(
-            "SELECT ",
-            columns!(),
-            " FROM grants WHERE retiring = ?5 AND id > ?1 AND (?3 IS NULL OR +principal = ?3) \
-             AND (?4 OR standing = 'active') ORDER BY id LIMIT ?2"
-        );
-        let by = params![after, limit, principal, filter.with_revoked, retiring.as_bytes()];
-        return list(connection, sql, by, parse);
+        return Ok(vec![Only::Retiring(retiring, of)]);
     }
     if let (Some(key), true) = (filter.key, filter.of_policy) {
-        let sql = concat!(
-            "SELECT ",
-            columns!(),
-            " FROM grants INDEXED BY grants_of_policy WHERE key = ?3 AND id > ?1 AND origin = 'key_policy' \
-             AND standing = 'active' ORDER BY id LIMIT ?2"
-        );
-        return list(connection, sql, params![after, limit, key.as_bytes()], parse);
+        return Ok(vec![Only::Policy(key)]);
     }
-    if let Some(key) = filter.key {
-        let Some(stored) = super::key::find_by_id(connection, key)? else { return Ok(Vec::new()) };
-        return match filter.ring {
-            Some(ring) if ring == stored.ring => on_ring(ring),
-            Some(_) => Ok(Vec::new()),
-            None => {
-                let sql = concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM grants WHERE key = ?5 AND id > ?1 AND (?3 IS NULL OR +principal = ?3) \
-                     AND (?4 OR standing = 'active') ORDER BY id LIMIT ?2"
-                );
-                let on_key = params![after, limit, principal, filter.with_revoked, key.as_bytes()];
-                let mut grants = list(connection, sql, on_key, parse)?;
-                grants.extend(on_ring(stored.ring)?);
-                grants.sort_unstable_by_key(|grant| grant.id);
-                grants.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-                Ok(grants)
-            }
+    let Some(key) = filter.key else {
+        return Ok(vec![match (filter.ring, of) {
+            (Some(ring), of) => Only::Ring(ring, of),
+            (None, Some(of)) => Only::Principal(of),
+            (None, None) => Only::Nothing,
+        }]);
+    };
+    let Some(stored) = super::key::find_by_id(connection, key)? else { return Ok(Vec::new()) };
+    Ok(match filter.ring {
+        Some(ring) if ring == stored.ring => vec![Only::Ring(ring, of)],
+        Some(_) => Vec::new(),
+        None => vec![Only::Key(key, of), Only::Ring(stored.ring, of)],
+    })
+}
+
+/// One page of one kind, of one standing: a page costs the same however many grants there are of the other.
+fn list_one(
+    connection: &Connection,
+    only: &Only,
+    standing: Standing,
+    after: Option<GrantId>,
+    limit: u32,
+) -> Result<Vec<Grant>, StoreError> {
+    macro_rules! of {
+        ($where:literal) => {
+            concat!("SELECT ", columns!(), " FROM grants WHERE ", $where, " AND id > ?1 ORDER BY id LIMIT ?2")
         };
     }
-    if let Some(ring) = filter.ring {
-        return on_ring(ring);
-    }
-    match principal {
-        Some(principal) => {
+    let after = after.as_ref().map_or(&[][..], |after| after.as_bytes());
+    let standing = standing.name();
+    let of = |of: &Option<PrincipalId>| of.map(|of| *of.as_bytes());
+    match only {
+        Only::Key(key, Some(principal)) => {
+            let sql = of!("principal = ?4 AND key = ?5 AND standing = ?3");
+            list(
+                connection,
+                sql,
+                params![after, limit, standing, principal.as_bytes(), key.as_bytes()],
+                parse,
+            )
+        }
+        Only::Key(key, None) => {
+            let sql = of!("key = ?4 AND standing = ?3");
+            list(connection, sql, params![after, limit, standing, key.as_bytes()], parse)
+        }
+        Only::Nothing => {
+            let sql = of!("+standing = ?3");
+            list(connection, sql, params![after, limit, standing], parse)
+        }
+        Only::Policy(key) => {
+            // Of its index, which has active ones alone.
             let sql = concat!(
                 "SELECT ",
                 columns!(),
-                " FROM grants WHERE principal = ?3 AND id > ?1 AND (?4 OR standing = 'active') ORDER BY id LIMIT ?2"
+                " FROM grants INDEXED BY grants_of_policy WHERE key = ?4 AND origin = 'key_policy' \
+                 AND standing = 'active' AND standing = ?3 AND id > ?1 ORDER BY id LIMIT ?2"
             );
-            list(connection, sql, params![after, limit, principal, filter.with_revoked], parse)
+            list(connection, sql, params![after, limit, standing, key.as_bytes()], parse)
         }
-        None => {
-            let sql = concat!(
-                "SELECT ",
-                columns!(),
-                " FROM grants WHERE id > ?1 AND (?3 OR standing = 'active') ORDER BY id LIMIT ?2"
-            );
-            list(connection, sql, params![after, limit, filter.with_revoked], parse)
+        Only::Principal(principal) => {
+            let sql = of!("principal = ?4 AND standing = ?3");
+            list(connection, sql, params![after, limit, standing, principal.as_bytes()], parse)
+        }
+        Only::Retiring(retiring, holder) => {
+            let sql = of!("retiring = ?4 AND standing = ?3 AND (?5 IS NULL OR +principal = ?5)");
+            list(connection, sql, params![after, limit, standing, retiring.as_bytes(), of(holder)], parse)
+        }
+        Only::Ring(ring, Some(principal)) => {
+            let sql = of!("principal = ?4 AND ring = ?5 AND standing = ?3");
+            list(
+                connection,
+                sql,
+                params![after, limit, standing, principal.as_bytes(), ring.as_bytes()],
+                parse,
+            )
+        }
+        Only::Ring(ring, None) => {
+            let sql = of!("ring = ?4 AND standing = ?3");
+            list(connection, sql, params![after, limit, standing, ring.as_bytes()], parse)
         }
     }
+}
+
+/// An active grant with the same terms, among those with the same name.
+pub(in crate::sqlite) fn find_same(
+    connection: &Connection,
+    grant: &Grant,
+) -> Result<Option<Grant>, StoreError> {
+    let terms = grant_index::terms(grant, &encode(&grant.conditions));
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM grants WHERE principal = ?1 AND terms = ?2 AND standing = 'active' ORDER BY id"
+    );
+    let alike = list(connection, sql, params![grant.principal.as_bytes(), terms], parse)?;
+    Ok(alike.into_iter().find(|other| {
+        (other.selector, &other.name, other.retiring) == (grant.selector, &grant.name, grant.retiring)
+            && (&other.operations, &other.conditions) == (&grant.operations, &grant.conditions)
+            && (other.created_by, other.origin, &other.basis)
+                == (grant.created_by, grant.origin, &grant.basis)
+    }))
 }
 
 /// One who mixes administering and using keys of the ring, as [`MixedUse`] has it.
@@ -198,22 +241,33 @@ pub(in crate::sqlite) fn find_strictest_use(
     Ok(strictest)
 }
 
-/// Fills the columns that follow from others, in the rows that a migration brought along.
+/// Fills the columns that follow from others, in the rows that a migration brought along. What grants rest on comes before them.
 pub(in crate::sqlite) fn complete(connection: &Connection) -> Result<(), StoreError> {
-    let mut after = None;
+    let all = GrantFilter { with_revoked: true, ..GrantFilter::default() };
+    let (mut ids, mut after) = (Vec::new(), None);
     loop {
-        let grants = list_after(
-            connection,
-            &GrantFilter { with_revoked: true, ..GrantFilter::default() },
-            after,
-            1000,
-        )?;
-        let Some(last) = grants.last() else { return Ok(()) };
+        let grants = list_after(connection, &all, after, 1000)?;
+        let Some(last) = grants.last() else { break };
         after = Some(last.id);
-        for grant in grants.iter().filter(|grant| administers(grant)) {
-            write(connection, "UPDATE grants SET administers = 1 WHERE id = ?1", [grant.id.as_bytes()])?;
-        }
+        ids.extend(grants.iter().map(|grant| (grant.created_at, grant.id)));
     }
+    ids.sort_unstable();
+    for (_, id) in ids {
+        let grant = find_by_id(connection, id)?.ok_or_else(|| damaged(TABLE, "a row is gone"))?;
+        let ends_by = grant_index::ends_by(connection, &grant)?;
+        let place = match grant.standing {
+            Standing::Active => Some(grant_index::adopt(connection, &grant, ends_by)?),
+            Standing::Revoked => None,
+        };
+        let place = place.as_ref().map(Place::bytes);
+        let terms = grant_index::terms(&grant, &encode(&grant.conditions));
+        write(
+            connection,
+            "UPDATE grants SET administers = ?2, ends_by = ?3, place = ?4, terms = ?5 WHERE id = ?1",
+            params![id.as_bytes(), administers(&grant), grant_index::kept(ends_by), place, terms],
+        )?;
+    }
+    Ok(())
 }
 
 /// Does it give more than uses of keys?
@@ -285,32 +339,48 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
     if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), grant.revision) {
         return Ok(Applied::Conflict);
     }
-    if let Some(stored) = stored {
+    if let Some(stored) = &stored {
         let bound = |grant: &Grant| {
             (grant.principal, grant.selector, grant.created_by, grant.created_at, grant.origin)
         };
-        fixed(TABLE, bound(&stored) == bound(grant) && stored.basis == grant.basis)?;
+        fixed(TABLE, bound(stored) == bound(grant) && stored.basis == grant.basis)?;
+        if stored.standing == Standing::Active {
+            grant_index::remove(connection, stored, place_of(connection, stored.id)?)?;
+        }
     }
     let (key, ring) = match &grant.selector {
         Selector::Key(key) => (Some(key.as_bytes()), None),
         Selector::Ring(ring) => (None, Some(ring.as_bytes())),
     };
     let Some(of_ring) = ring_of(connection, grant.selector)? else { return Ok(Applied::Conflict) };
+    let conditions = encode(&grant.conditions);
+    let ends_by = grant_index::ends_by(connection, grant)?;
+    let place = match grant.standing {
+        Standing::Active => {
+            let place = grant_index::add(connection, grant, ends_by)?;
+            // Room was asked for before, with the reason; others may have come since.
+            let Some(place) = place else { return Ok(Applied::Conflict) };
+            Some(place)
+        }
+        Standing::Revoked => None,
+    };
     write(
         connection,
         "INSERT INTO grants (id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, \
-         created_at, rests_on, origin, standing, ended, ended_at, revision, of_ring, administers) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+         created_at, rests_on, origin, standing, ended, ended_at, revision, of_ring, administers, ends_by, \
+         place, terms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
          ON CONFLICT (id) DO UPDATE SET operations = excluded.operations, conditions = excluded.conditions, \
          reason = excluded.reason, standing = excluded.standing, ended = excluded.ended, \
-         ended_at = excluded.ended_at, revision = excluded.revision, administers = excluded.administers",
+         ended_at = excluded.ended_at, revision = excluded.revision, administers = excluded.administers, \
+         ends_by = excluded.ends_by, place = excluded.place, terms = excluded.terms",
         params![
             grant.id.as_bytes(),
             grant.principal.as_bytes(),
             key,
             ring,
             join(&grant.operations),
-            (grant.conditions != Conditions::default()).then(|| encode(&grant.conditions)),
+            (grant.conditions != Conditions::default()).then_some(&conditions),
             grant.reason,
             grant.name,
             grant.retiring.as_ref().map(PrincipalId::as_bytes),
@@ -324,8 +394,19 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
             next_revision(TABLE, grant.revision)?,
             of_ring.as_bytes(),
             administers(grant),
+            grant_index::kept(ends_by),
+            place.as_ref().map(Place::bytes),
+            grant_index::terms(grant, &conditions),
         ],
     )
+}
+
+/// Where an active grant lies in the index.
+fn place_of(connection: &Connection, id: GrantId) -> Result<Place, StoreError> {
+    let place = find(connection, "SELECT place FROM grants WHERE id = ?1", [id.as_bytes()], |row| {
+        Columns::new(TABLE, row).array().map(Place::from_bytes)
+    })?;
+    place.ok_or_else(|| damaged(TABLE, "a row is gone"))
 }
 
 /// The ring that a grant is on, or that its key is of.

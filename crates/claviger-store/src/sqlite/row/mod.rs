@@ -6,6 +6,7 @@
 pub(super) mod alias;
 pub(super) mod credential;
 pub(super) mod grant;
+pub(super) mod grant_index;
 pub(super) mod idempotency;
 pub(super) mod key;
 pub(super) mod log_time;

@@ -69,6 +69,21 @@ pub(in crate::sqlite) fn list_after(
     list(connection, sql, params![after.map_or("", Name::as_str), limit], parse)
 }
 
+/// The names of those that are there.
+pub(in crate::sqlite) fn list_names(
+    connection: &Connection,
+    ids: &[PrincipalId],
+) -> Result<Vec<(PrincipalId, Name)>, StoreError> {
+    let mut names = Vec::with_capacity(ids.len());
+    for id in ids {
+        let name = find(connection, "SELECT name FROM principal WHERE id = ?1", [id.as_bytes()], |row| {
+            Columns::new(TABLE, row).word()
+        })?;
+        names.extend(name.map(|name| (*id, name)));
+    }
+    Ok(names)
+}
+
 fn parse(row: &Row<'_>) -> Result<Principal, StoreError> {
     let mut columns = Columns::new(TABLE, row);
     let principal = Principal {

@@ -3,7 +3,7 @@
 use claviger_core::alias::AliasScope;
 use claviger_core::grant::{Basis, Grant, GrantOrigin};
 use claviger_core::lineage::{How, Verdict, Wanted};
-use claviger_core::port::store::{GrantFilter, MixedUse};
+use claviger_core::port::store::{GrantFilter, GrantQuery, MixedUse};
 use claviger_core::{Action, GrantId};
 use rusqlite::Connection;
 
@@ -50,6 +50,29 @@ async fn grants_of_schema_1_are_found_by_ring_and_by_what_they_give() {
     assert_eq!(store.find_mixed_use(ring).await.unwrap(), Some(mixed));
     assert!(store.find_strictest_use(app).await.unwrap().is_some());
     assert_eq!(store.find_strictest_use(PrincipalId::from_bytes(id(4))).await.unwrap(), None);
+    assert_eq!(candidates(&store, 3, Action::Encrypt, 1).await, [GrantId::from_bytes(id(5))]);
+    assert_eq!(candidates(&store, 4, Action::Encrypt, 1).await, []);
+    assert_eq!(store.find_same_grant(grants[0].clone()).await.unwrap().as_ref(), Some(&grants[0]));
+    assert_eq!(store.check_indexes().await.unwrap(), Vec::<String>::new());
+}
+
+/// What the principal with that last byte has on the key of these tests for a call without a context.
+async fn candidates(store: &SqliteStore, principal: u8, action: Action, now: u64) -> Vec<GrantId> {
+    let id = |last: u8| {
+        let mut id = [0; 16];
+        id[15] = last;
+        id
+    };
+    let query = GrantQuery {
+        principal: PrincipalId::from_bytes(id(principal)),
+        key: Some(KeyId::from_bytes(id(2))),
+        ring: KeyRingId::from_bytes(id(1)),
+        actions: vec![action],
+        contexts: vec![Vec::new()],
+        now: Timestamp::from_micros(now),
+    };
+    let found = store.list_candidates(query).await.unwrap().remove(0);
+    found.into_iter().map(|grant| grant.id).collect()
 }
 
 /// A grant of schema 1 on the key, by its last byte, from whom, to whom, with what, since when.
@@ -118,6 +141,10 @@ async fn what_applications_passed_on_under_schema_1_rests_on_what_they_still_had
     let (early, verdict) = read(0x25).await;
     assert_eq!(early.basis, Basis::Grants(Vec::new()));
     assert!(verdict.ended().is_some());
+    // Found is what can be honoured: what nothing bears, because nothing of its basis gives that, is not looked at.
+    assert_eq!(candidates(&store, 5, Action::Encrypt, 100).await, [id(0x20), id(0x24)]);
+    assert_eq!(candidates(&store, 5, Action::Decrypt, 100).await, []);
+    assert_eq!(store.check_indexes().await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]
