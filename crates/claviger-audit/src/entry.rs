@@ -12,8 +12,9 @@ use crate::op::{Op, Outcome};
 pub const MAX_ENTRY: usize = 4096;
 /// The longest reference, in bytes.
 pub const MAX_REFERENCE: usize = 64;
-/// The schema version that is written and read.
+/// The schema version of entries without facts, and of those with facts.
 const VERSION: u64 = 1;
+const WITH_FACTS: u64 = 2;
 
 /// One entry. Fields carry the short names of the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub struct Entry<'a> {
     pub enc: Option<Cow<'a, [u8]>>,
     /// Public bytes whose meaning the operation gives, at most [`MAX_REFERENCE`].
     pub reference: Option<Cow<'a, [u8]>>,
+    /// Digest of the [facts](crate::fact) of the commit.
+    pub fct: Option<[u8; 32]>,
 }
 
 /// Why bytes are not an entry, or a value cannot be one.
@@ -78,6 +81,9 @@ pub enum EntryError {
     /// Sealed data on an operation that may carry none.
     #[error("operation `{0}` carries no sealed data")]
     SealedNotAllowed(Op),
+    /// Facts and the schema version do not go together.
+    #[error("schema version {0} does not go with the presence of facts")]
+    Facts(u64),
     /// The reference is longer than [`MAX_REFERENCE`].
     #[error("reference is longer than 64 bytes")]
     ReferenceTooLong,
@@ -105,6 +111,7 @@ impl<'a> Entry<'a> {
             pol: None,
             enc: None,
             reference: None,
+            fct: None,
         }
     }
 
@@ -134,6 +141,10 @@ impl<'a> Entry<'a> {
         out
     }
 
+    const fn version(&self) -> u64 {
+        if self.fct.is_some() { WITH_FACTS } else { VERSION }
+    }
+
     fn check(&self) -> Result<(), EntryError> {
         if self.enc.is_some() && !self.op.may_seal() {
             return Err(EntryError::SealedNotAllowed(self.op));
@@ -159,9 +170,10 @@ impl<'a> Entry<'a> {
             self.pol.is_some(),
             enc.is_some(),
             self.reference.is_some(),
+            self.fct.is_some(),
         ];
         cbor::put_map(out, 5 + present.iter().map(|is| u64::from(*is)).sum::<u64>());
-        put_number(out, 0, VERSION);
+        put_number(out, 0, self.version());
         put_number(out, 1, self.t);
         put_number(out, 2, self.e);
         put_number(out, 3, u64::from(self.op.code()));
@@ -182,6 +194,7 @@ impl<'a> Entry<'a> {
         put_string(out, 12, self.pol.as_ref().map(<[u8; 8]>::as_slice));
         put_string(out, 13, enc);
         put_string(out, 14, self.reference.as_deref());
+        put_string(out, 15, self.fct.as_ref().map(<[u8; 32]>::as_slice));
     }
 
     /// Reads an entry. What is read encodes to the same bytes again.
@@ -195,7 +208,7 @@ impl<'a> Entry<'a> {
         let mut reader = Reader::new(bytes);
         let mut optional = reader.map()?.checked_sub(5).ok_or(EntryError::Missing(4))?;
         let version = required(&mut reader, 0)?;
-        if version != VERSION {
+        if ![VERSION, WITH_FACTS].contains(&version) {
             return Err(EntryError::UnknownVersion(version));
         }
         let (t, e) = (required(&mut reader, 1)?, required(&mut reader, 2)?);
@@ -216,6 +229,9 @@ impl<'a> Entry<'a> {
             entry.read_field(field, &mut reader)?;
         }
         reader.end()?;
+        if version != entry.version() {
+            return Err(EntryError::Facts(version));
+        }
         entry.check()?;
         Ok(entry)
     }
@@ -232,6 +248,7 @@ impl<'a> Entry<'a> {
             12 => self.pol = Some(reader.fixed()?),
             13 => self.enc = Some(Cow::Borrowed(reader.bytes()?)),
             14 => self.reference = Some(Cow::Borrowed(reader.bytes()?)),
+            15 => self.fct = Some(reader.fixed()?),
             unknown => return Err(EntryError::UnknownField(unknown)),
         }
         Ok(())
@@ -306,7 +323,9 @@ mod tests {
             bytes.extend_from_slice(tail);
             Entry::decode(&bytes).map(|_| ())
         };
-        assert_eq!(with(&[15, 0], 6), Err(EntryError::UnknownField(15)));
+        assert_eq!(with(&[16, 0], 6), Err(EntryError::UnknownField(16)));
+        let facts = [&[15, 0x58, 32][..], &[7; 32]].concat();
+        assert_eq!(with(&facts, 6), Err(EntryError::Facts(1)));
         assert_eq!(with(&[8, 0, 6, 0], 7), Err(EntryError::OutOfOrder(6)));
         assert_eq!(with(&[6, 0, 6, 0], 7), Err(EntryError::OutOfOrder(6)));
         assert_eq!(with(&[6, 0], 5), Err(EntryError::Cbor(CborError::Trailing)));

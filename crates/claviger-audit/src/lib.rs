@@ -7,6 +7,7 @@ pub mod cbor;
 pub mod checkpoint;
 pub mod cut;
 pub mod entry;
+pub mod fact;
 mod hash;
 pub mod identity;
 pub mod kept;

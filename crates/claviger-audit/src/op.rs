@@ -109,6 +109,8 @@ claviger_core::with_actions! { operations! {
         Heartbeat = 421 "heartbeat",
         /// A known caller sent a request that cannot be read; at most one entry a second and credential.
         MalformedRequest = 425 "malformed_request",
+        /// How rows stood when facts began to be kept; it has the facts of some of them.
+        RecordState = 445 "record_state",
         /// Serve on though the newest part of the log was lost; carries what was known of it.
         AcceptLostTail = 450 "accept_lost_tail",
     }

@@ -1,5 +1,6 @@
 //! Paths and contents of a tiled log (C2SP tlog-tiles): tiles of 256 subtree hashes, and bundles of 256 entries.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::hash::Hash;
@@ -28,6 +29,13 @@ pub enum Resource {
         /// How many entries it holds, 1 to 256.
         width: u16,
     },
+    /// `tile/facts/<index>`: the facts of the entries of a bundle. Not of the specification.
+    Facts {
+        /// The number of the bundle.
+        index: u64,
+        /// How many entries that one holds, 1 to 256.
+        width: u16,
+    },
 }
 
 /// Why a path or a bundle is refused.
@@ -45,6 +53,9 @@ pub enum TileError {
     /// An entry is longer than its length field can say.
     #[error("entry is too long for a bundle")]
     TooLong,
+    /// Facts do not lie in the order of their entries.
+    #[error("facts are not in the order of their entries")]
+    OutOfOrder,
 }
 
 impl Resource {
@@ -61,8 +72,10 @@ impl Resource {
         };
         let index = parse_index(number).ok_or(TileError::Path)?;
         let width = width.ok_or(TileError::Path)?;
-        if level == "entries" {
-            return Ok(Self::Bundle { index, width });
+        match level {
+            "entries" => return Ok(Self::Bundle { index, width }),
+            "facts" => return Ok(Self::Facts { index, width }),
+            _ => {}
         }
         let level = decimal(level).filter(|level| *level < 64).and_then(|level| u8::try_from(level).ok());
         Ok(Self::Tile { level: level.ok_or(TileError::Path)?, index, width })
@@ -72,6 +85,12 @@ impl Resource {
     #[must_use]
     pub fn bundle(index: u64, size: u64) -> Option<Self> {
         width_at(index, size).map(|width| Self::Bundle { index, width })
+    }
+
+    /// The facts of the bundle `index` of a log of `size` entries. `None` beyond the log.
+    #[must_use]
+    pub fn facts(index: u64, size: u64) -> Option<Self> {
+        width_at(index, size).map(|width| Self::Facts { index, width })
     }
 
     /// The tile `index` of `level` in a log of `size` entries, full or as far as it goes. `None` beyond the log.
@@ -91,6 +110,10 @@ impl fmt::Display for Resource {
             }
             Self::Bundle { index, width } => {
                 f.write_str("tile/entries/")?;
+                (index, width)
+            }
+            Self::Facts { index, width } => {
+                f.write_str("tile/facts/")?;
                 (index, width)
             }
         };
@@ -174,6 +197,38 @@ pub fn parse_bundle(bundle: &[u8]) -> Result<Vec<&[u8]>, TileError> {
     if rest.is_empty() { Ok(entries) } else { Err(TileError::Truncated) }
 }
 
+/// Appends the facts of an entry to those of its bundle: the place of the entry in the bundle (one byte), their length in four
+/// bytes, big-endian, and the facts.
+///
+/// # Errors
+/// [`TileError::TooLong`]; the bundle is as it was.
+pub fn push_facts(bundle: &mut Vec<u8>, place: u8, facts: &[u8]) -> Result<(), TileError> {
+    let length = u32::try_from(facts.len()).map_err(|_| TileError::TooLong)?;
+    bundle.push(place);
+    bundle.extend_from_slice(&length.to_be_bytes());
+    bundle.extend_from_slice(facts);
+    Ok(())
+}
+
+/// Reads the facts of a bundle: places, which ascend, with what belongs to each.
+///
+/// # Errors
+/// [`TileError::Truncated`] and [`TileError::OutOfOrder`].
+pub fn parse_facts(bundle: &[u8]) -> Result<BTreeMap<u8, &[u8]>, TileError> {
+    let mut facts = BTreeMap::new();
+    let mut rest = bundle;
+    while let Some(([place, length @ ..], tail)) = rest.split_first_chunk::<5>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| TileError::Truncated)?;
+        let (of_entry, tail) = tail.split_at_checked(length).ok_or(TileError::Truncated)?;
+        if facts.last_key_value().is_some_and(|(last, _)| place <= last) {
+            return Err(TileError::OutOfOrder);
+        }
+        facts.insert(*place, of_entry);
+        rest = tail;
+    }
+    if rest.is_empty() { Ok(facts) } else { Err(TileError::Truncated) }
+}
+
 /// The root of the subtree that a full tile spans: what the level above holds of it. `None` unless there are 256 hashes.
 #[must_use]
 pub fn full_tile_root(hashes: &[Hash]) -> Option<Hash> {
@@ -254,6 +309,26 @@ mod tests {
         assert_eq!(parse_bundle(&bundle), Err(TileError::TooMany));
         assert_eq!(parse_bundle(&[0, 1]), Err(TileError::Truncated));
         assert_eq!(push_entry(&mut bundle, &vec![0; MAX_BUNDLED + 1]), Err(TileError::TooLong));
+    }
+
+    #[test]
+    fn facts_of_a_bundle_read_back() {
+        let mut bundle = Vec::new();
+        let facts = [(0, vec![1; 3]), (7, vec![2; 70_000]), (255, vec![3])];
+        for (place, facts) in &facts {
+            push_facts(&mut bundle, *place, facts).unwrap();
+        }
+        let read: Vec<_> =
+            parse_facts(&bundle).unwrap().into_iter().map(|(at, of)| (at, of.to_vec())).collect();
+        assert_eq!(read, facts);
+        assert_eq!(parse_facts(&bundle[..bundle.len() - 1]), Err(TileError::Truncated));
+        push_facts(&mut bundle, 255, b"").unwrap();
+        assert_eq!(parse_facts(&bundle), Err(TileError::OutOfOrder));
+        let path = Resource::facts(1, 300).unwrap();
+        assert_eq!(
+            (path.to_string().as_str(), Resource::parse(&path.to_string())),
+            ("tile/facts/001.p/44", Ok(path))
+        );
     }
 
     #[test]

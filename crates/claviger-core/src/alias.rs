@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::time::Timestamp;
-use crate::{KeyId, KeyName, KeyRingId};
+use crate::{AliasId, KeyId, KeyName, KeyRingId};
 
 /// The name of an alias: 1 to 250 signs of `a-z`, `A-Z`, `0-9`, `/`, `-`, `_`, not beginning with `aws/`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,6 +82,8 @@ crate::named! {
 /// Another name of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alias {
+    /// Its identifier: of this alias, and of none that bears the name after it is gone.
+    pub id: AliasId,
     /// The name, which one alias of the deployment bears at a time.
     pub name: AliasName,
     /// For whom it names the key.

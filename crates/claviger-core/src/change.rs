@@ -6,6 +6,7 @@ use crate::alias::Alias;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion, Separation};
 use crate::log_time::TimeRecord;
+use crate::object::RowCursor;
 use crate::principal::{Credential, Principal};
 use crate::time::Timestamp;
 use crate::{CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
@@ -30,10 +31,14 @@ pub enum Change {
         /// What it must not have.
         unwanted: RingLife,
     },
+    /// Writes nothing: the other changes hold only if the key has no alias once they are written.
+    ExpectNoAlias(KeyId),
     /// Writes an alias.
     PutAlias(Alias),
     /// Writes a credential.
     PutCredential(Credential),
+    /// Says how far the rows that stood before there were facts are recorded.
+    PutFactHead(Option<RowCursor>),
     /// Writes a grant.
     PutGrant(Grant),
     /// Remembers a creating call, so that its repetition finds what the first one made.
@@ -46,12 +51,12 @@ pub enum Change {
     PutPrincipal(Principal),
     /// Writes a ring.
     PutRing(KeyRing),
+    /// Keeps a key that seals fields of facts.
+    PutVeil(VeilRecord),
     /// Writes a key version.
     PutVersion(KeyVersion),
     /// Takes an alias away, if it is still as it stands here.
     RemoveAlias(Alias),
-    /// Takes all aliases of a key away, whichever they are by then.
-    RemoveAliasesOf(KeyId),
 }
 
 /// What lives in a ring, as far as changes of its policy depend on it.
@@ -67,7 +72,7 @@ impl Change {
     /// Does it change a row? An expectation does not.
     #[must_use]
     pub const fn writes(&self) -> bool {
-        !matches!(self, Self::Expect(_) | Self::ExpectNone { .. })
+        !matches!(self, Self::Expect(_) | Self::ExpectNoAlias(_) | Self::ExpectNone { .. })
     }
 
     /// The principal is still as it was read.
@@ -136,6 +141,34 @@ pub enum Row {
     Principal(PrincipalId),
     /// A ring.
     Ring(KeyRingId),
+}
+
+/// A key that seals what facts say of one object, or the text of one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VeilRecord {
+    /// Whose it is.
+    pub name: VeilName,
+    /// The key, sealed: opaque to the store.
+    pub sealed: Vec<u8>,
+}
+
+/// What a key seals: the kind of the object, 0 for a reason, and its identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VeilName {
+    /// The kind, by the number that facts have for it.
+    pub kind: u8,
+    /// The identifier.
+    pub id: [u8; 16],
+}
+
+impl VeilName {
+    /// Kind and identifier.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 17] {
+        let mut bytes = [self.kind; 17];
+        bytes[1..].copy_from_slice(&self.id);
+        bytes
+    }
 }
 
 /// A creating call that was answered.

@@ -66,6 +66,8 @@ macro_rules! identifiers {
 }
 
 identifiers! {
+    /// Names an alias, whatever its name is and whichever key it names.
+    AliasId,
     /// Names a credential.
     CredentialId,
     /// Names a grant.

@@ -10,6 +10,7 @@
 
 #[macro_use]
 pub mod named;
+pub mod object;
 
 pub mod access_key;
 pub mod action;
@@ -35,7 +36,7 @@ pub use access_key::AccessKeyId;
 pub use action::Action;
 pub use alias::{Alias, AliasName, AliasScope};
 pub use claviger_crypto::{Purpose, Spec};
-pub use id::{CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
+pub use id::{AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
 pub use name::{KeyName, Name};
 pub use target::Target;
 pub use time::Timestamp;

@@ -31,8 +31,8 @@ pub enum List {
     Principals,
     /// Of rings.
     Rings,
-    /// Of live states.
-    States,
+    /// Of live rows.
+    Rows,
 }
 
 impl List {
@@ -44,7 +44,7 @@ impl List {
             Self::Keys => "k1:",
             Self::Principals => "p1:",
             Self::Rings => "r1:",
-            Self::States => "s1:",
+            Self::Rows => "w1:",
         }
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::cursor::{self, List};
 use crate::error::Failure;
-use crate::operation::audit::VersionName;
+use crate::operation::audit::RowPlace;
 use crate::operation::raw::context_of;
 use crate::wire::usage::WireUse;
 use crate::{arrival, body, wire};
@@ -127,7 +127,7 @@ pub fn cursors(text: &str) -> usize {
         cursor::decode::<KeyName>(List::Keys, text).is_ok(),
         cursor::decode::<Name>(List::Principals, text).is_ok(),
         cursor::decode::<Name>(List::Rings, text).is_ok(),
-        cursor::decode::<VersionName>(List::States, text).is_ok(),
+        cursor::decode::<RowPlace>(List::Rows, text).is_ok(),
     ]
     .into_iter()
     .filter(|taken| *taken)

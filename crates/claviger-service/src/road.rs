@@ -27,6 +27,7 @@ use crate::log::time::LogTime;
 use crate::log::usage::Usage;
 use crate::log::{LogReader, cutter};
 use crate::pipeline::Sessions;
+use crate::pipeline::facts::veil_of;
 use crate::pipeline::fence::Fence;
 use crate::pipeline::queue::Queue;
 use crate::pipeline::room::{self, NoRoom};
@@ -42,6 +43,8 @@ const DEPLOYMENT: &str = "deployment";
 const ROOT_KEY: &str = "root-key";
 const TAGS: &str = "tags";
 const TAGS_LABEL: &[u8] = b"claviger/log-tags/v1";
+const VEILS: &str = "veils";
+const VEILS_LABEL: &[u8] = b"claviger/veils/v1";
 
 /// How a deployment is opened.
 pub struct Options {
@@ -152,7 +155,8 @@ impl Road {
     ) -> Result<Self, ServiceError> {
         let deployment = bind_deployment(store.as_ref(), &options.deployment).await?;
         let root_key = bind_root_key(store.as_ref(), provider.as_ref(), &deployment).await?;
-        let tags = tags_key(store.as_ref(), provider.as_ref()).await?;
+        let tags = HmacSha256::new(&kept_secret(store.as_ref(), provider.as_ref(), TAGS, TAGS_LABEL).await?);
+        let veils = veil_of(&kept_secret(store.as_ref(), provider.as_ref(), VEILS, VEILS_LABEL).await?)?;
         let origin: Arc<str> = format!("{deployment}/audit/{SHARD}").into();
         // Before anything is written: what does not hold stays as it was found.
         let against = Against {
@@ -187,7 +191,8 @@ impl Road {
         let (begun, time_record) =
             kept.start(newest_log_time(store.as_ref()).await?, clock.now(), options.clock_step);
         let time = LogTime::new(Arc::clone(&clock), begun, &time_record);
-        let state = Arc::new(State::new(store, provider, Arc::clone(&fence), time, tags, options.memory));
+        let state =
+            Arc::new(State::new(store, provider, Arc::clone(&fence), time, tags, veils, options.memory));
         let facts = SystemFacts {
             deployment,
             incarnation: head.incarnation,
@@ -241,7 +246,8 @@ impl Road {
         // The range of entries that may never have been delivered ends where this one stands (crash point C3).
         let note = Note { reference: reference(&[&digest]), ..Note::default() };
         let changes = if time_record == kept { Vec::new() } else { vec![Change::PutLogTime(time_record)] };
-        let start = road.record(Telling::of_system(Op::NodeStart, road.now()), note, changes).await?;
+        let start = road.record(Telling::of_system(Op::NodeStart, road.now()), note, changes, None).await?;
+        road.record_state().await?;
         if let Some(lost) = lost {
             road.tell_lost(&lost).await?;
         }
@@ -479,16 +485,19 @@ async fn bind_root_key(
     Ok(key)
 }
 
-async fn tags_key(store: &dyn Store, provider: &dyn Provider) -> Result<HmacSha256, ServiceError> {
-    let secret: SecretBytes = match store.find_document(TAGS).await? {
-        Some(sealed) => provider.unseal(TAGS_LABEL, &sealed).await?,
-        None => {
-            let secret = provider.random(32).await?;
-            store.put_document(TAGS, &provider.seal(TAGS_LABEL, &secret).await?).await?;
-            secret
-        }
-    };
-    Ok(HmacSha256::new(&secret))
+/// A secret of the deployment that lies in the store under the root, made now if there is none yet.
+async fn kept_secret(
+    store: &dyn Store,
+    provider: &dyn Provider,
+    name: &str,
+    label: &[u8],
+) -> Result<SecretBytes, ServiceError> {
+    if let Some(sealed) = store.find_document(name).await? {
+        return Ok(provider.unseal(label, &sealed).await?);
+    }
+    let secret = provider.random(32).await?;
+    store.put_document(name, &provider.seal(label, &secret).await?).await?;
+    Ok(secret)
 }
 
 /// What is kept of uses, to go on with.

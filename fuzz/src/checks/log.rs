@@ -1,5 +1,6 @@
-//! The log: entries, cuts, notes, receipts, tiles, proofs. Each has one encoding, so reading and writing cancel out.
+//! The log: entries and their facts, cuts, notes, receipts, tiles, proofs. Each has one encoding, so reading and writing cancel out.
 
+use claviger_audit::fact::{Facts, Sealed};
 use claviger_audit::note::signature_line;
 use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{
@@ -13,6 +14,29 @@ pub fn entry(bytes: &[u8]) -> bool {
     let mut written = Vec::new();
     entry.encode_into(&mut written).expect("what was read can be written");
     assert_eq!(written, bytes);
+    true
+}
+
+/// Facts are written as they were read, by themselves and in their bundle, and have the digest of what they are written from.
+pub fn facts(bytes: &[u8]) -> bool {
+    if let Ok(bundle) = tile::parse_facts(bytes)
+        && !bundle.is_empty()
+    {
+        let mut written = Vec::new();
+        for (place, facts) in bundle {
+            tile::push_facts(&mut written, place, facts).expect("its length was read");
+        }
+        assert_eq!(written, bytes);
+        return true;
+    }
+    let Ok(facts) = Facts::decode(bytes) else { return false };
+    let written = facts.encode().expect("what was read can be written");
+    assert_eq!(written, bytes);
+    let mut withheld = facts.clone();
+    for fact in &mut withheld.facts {
+        fact.sealed = fact.sealed.as_ref().map(Sealed::withheld);
+    }
+    assert_eq!(withheld.digest(), facts.digest());
     true
 }
 

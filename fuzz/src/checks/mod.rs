@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`aws`] | what clients of AWS, and AWS KMS itself, send: signed requests, calls of both protocols, key policies |
 //! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope; material that is brought in |
-//! | [`log`] | the log: entries, cuts, notes, receipts, tiles, proofs |
+//! | [`log`] | the log: entries and their facts, cuts, notes, receipts, tiles, proofs |
 //! | [`doors`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files, governed operations |
 
 pub mod aws;
@@ -16,7 +16,7 @@ pub mod sealed;
 pub type Check = fn(&[u8]) -> bool;
 
 /// All of them, by the name of their fuzz target.
-pub const ALL: [(&str, Check); 22] = [
+pub const ALL: [(&str, Check); 23] = [
     ("answer", doors::answer),
     ("aws_json", aws::aws_json),
     ("certificate", doors::certificate),
@@ -25,6 +25,7 @@ pub const ALL: [(&str, Check); 22] = [
     ("context", sealed::context),
     ("cut", log::cut),
     ("entry", log::entry),
+    ("facts", log::facts),
     ("governed", doors::governed),
     ("key_policy", aws::key_policy),
     ("material", sealed::material),

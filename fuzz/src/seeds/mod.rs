@@ -4,9 +4,11 @@ mod aws;
 mod wire;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use claviger_access::Token;
+use claviger_audit::fact::{Fact, Facts, Field, Object, Reason, ReasonText, Sealed};
 use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{consistency, inclusion, leaf_hash};
 use claviger_audit::{Checkpoint, Cut, Entry, Op, Outcome, Receipt, ShardHead, ShardState, SigningKey};
@@ -43,6 +45,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
         "context" => vec![context().to_aad().to_vec()],
         "cut" => vec![cut()],
         "entry" => vec![entry(false), entry(true)],
+        "facts" => vec![facts(), fact_bundle()],
         "governed" => governed(),
         "key_policy" => aws::policies(),
         "material" => material(),
@@ -192,6 +195,23 @@ fn stream() -> Vec<u8> {
     file
 }
 
+fn facts() -> Vec<u8> {
+    let ring = Object::Ring(KeyRingId::from_bytes(ID));
+    let fields = [(7, Field::Open(vec![2])), (1, Field::Hidden([3; 32]))].into();
+    let made = Fact { object: ring, revision: 1, fields, sealed: Some(Sealed::Here(vec![5; 40])) };
+    let gone = Fact { object: ring, revision: 0, fields: BTreeMap::new(), sealed: None };
+    let text = ReasonText { key: ID, commitment: [4; 32], sealed: Sealed::Withheld([6; 32]) };
+    let reason = Some(Reason { code: Some(1), text: Some(text) });
+    Facts { seed: ID, reason, facts: vec![made, gone] }.encode().expect("lawful facts")
+}
+
+fn fact_bundle() -> Vec<u8> {
+    let mut bundle = Vec::new();
+    tile::push_facts(&mut bundle, 0, &facts()).expect("short facts");
+    tile::push_facts(&mut bundle, 255, &[]).expect("no facts");
+    bundle
+}
+
 fn entry(full: bool) -> Vec<u8> {
     let mut entry =
         Entry::new(1_790_000_000_000_000, 7, if full { Op::Session } else { Op::Encrypt }, Outcome::Ok);
@@ -201,6 +221,7 @@ fn entry(full: bool) -> Vec<u8> {
         (entry.act, entry.ses, entry.n) = (Some(ID), Some(3), Some(10));
         (entry.ctx, entry.rid, entry.pol) = (Some(ID), Some(ID), Some([9; 8]));
         entry.enc = Some(Cow::Borrowed(&[5; 40]));
+        entry.fct = Some([7; 32]);
         entry.reference = Some(Cow::Borrowed(b"reference"));
     }
     let mut bytes = Vec::new();

@@ -6,6 +6,7 @@ use claviger_core::KeyId;
 use claviger_core::key::State;
 
 use crate::Op;
+use crate::fact::Object;
 
 /// One thing that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,33 @@ pub enum Finding {
         entry: u64,
         /// What is wrong with it.
         why: String,
+    },
+    /// Facts are not those that their entry tells of.
+    FactAltered {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+        /// What is wrong with them.
+        why: String,
+    },
+    /// The facts of an entry are not there.
+    FactMissing {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+    },
+    /// A fact does not follow from the facts before it.
+    FactOutOfOrder {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+        /// The object.
+        object: Object,
+        /// The revision that the fact has.
+        revision: u64,
     },
     /// A file is not what its place says.
     FileMalformed {
@@ -171,6 +199,13 @@ pub enum Finding {
         /// The shard.
         shard: u32,
     },
+    /// A live row is not what the facts of the log yield.
+    StateDiffers {
+        /// The object.
+        object: Object,
+        /// The field, or what is the matter with the whole of it.
+        field: &'static str,
+    },
     /// A key was used in a state that forbids it, or without being there (mechanisms, INV-13).
     UseOfDeadKey {
         /// The shard.
@@ -199,6 +234,9 @@ impl Finding {
             Self::EntriesMissing { .. } => "entries-missing",
             Self::EntryMalformed { .. } => "entry-malformed",
             Self::EntryOutOfOrder { .. } => "entry-out-of-order",
+            Self::FactAltered { .. } => "fact-altered",
+            Self::FactMissing { .. } => "fact-missing",
+            Self::FactOutOfOrder { .. } => "fact-out-of-order",
             Self::FileMalformed { .. } => "file-malformed",
             Self::FileMissing { .. } => "file-missing",
             Self::Forked { .. } => "forked",
@@ -214,6 +252,7 @@ impl Finding {
             Self::ShardDropped { .. } => "shard-dropped",
             Self::ShardForked { .. } => "shard-forked",
             Self::ShardWentBack { .. } => "shard-went-back",
+            Self::StateDiffers { .. } => "state-differs",
             Self::UseOfDeadKey { .. } => "use-of-dead-key",
         }
     }
@@ -243,6 +282,21 @@ impl fmt::Display for Finding {
             }
             Self::EntryOutOfOrder { shard, entry } => {
                 write!(f, "entry {entry} of shard {shard} goes back in its epoch")
+            }
+            Self::FactAltered { shard, entry, why } => {
+                write!(f, "the facts of entry {entry} of shard {shard} are not those that it tells of: {why}")
+            }
+            Self::FactMissing { shard, entry } => {
+                write!(f, "the facts of entry {entry} of shard {shard} are not there")
+            }
+            Self::FactOutOfOrder { shard, entry, object, revision: 0 } => {
+                write!(f, "entry {entry} of shard {shard} takes {object} away, which was not there")
+            }
+            Self::FactOutOfOrder { shard, entry, object, revision } => {
+                write!(
+                    f,
+                    "entry {entry} of shard {shard}: revision {revision} of {object} does not follow from the one before"
+                )
             }
             Self::FileMalformed { name, why } => write!(f, "`{name}`: {why}"),
             Self::FileMissing { name } => write!(f, "`{name}` is missing"),
@@ -292,6 +346,9 @@ impl fmt::Display for Finding {
                 write!(f, "cut {cut}: shard {shard} had another root at that size before")
             }
             Self::ShardWentBack { cut, shard } => write!(f, "cut {cut}: shard {shard} goes back"),
+            Self::StateDiffers { object, field } => {
+                write!(f, "{object}: live is another {field} than the log yields")
+            }
             Self::UseOfDeadKey { shard, entry, op, key, state: Some(state) } => {
                 write!(f, "entry {entry} of shard {shard}: `{op}` with key {key}, which was {state}")
             }

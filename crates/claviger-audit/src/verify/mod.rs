@@ -4,10 +4,12 @@
 //! grown; its cuts follow each other, and no shard shrinks, goes back in its epochs or disappears; each shard's log has, at
 //! every size that a cut names, the root that the cut names; every entry has the one form that entries have, no entry goes back
 //! in its epoch, and each names a session that is there; the states of keys follow from the entries, and no key was used in a
-//! state that forbids it (mechanisms, INV-12 and INV-13); and the log holds what receipts promised.
+//! state that forbids it (mechanisms, INV-12 and INV-13); the facts of each entry are those that it tells of, and each follows
+//! from the one before about the same object; and the log holds what receipts promised.
 
 mod files;
 mod finding;
+mod objects;
 mod receipts;
 mod replay;
 mod root;
@@ -20,9 +22,10 @@ pub use files::{
     read_vkey,
 };
 pub use finding::Finding;
+pub use objects::{Comparison, Current, LiveRow, Objects};
 use receipts::Receipts;
 use replay::Replay;
-pub use replay::{States, differences};
+pub use replay::States;
 
 use crate::{Checkpoint, VerifierKey};
 
@@ -62,6 +65,8 @@ pub struct Verified {
     pub shards: BTreeMap<u32, u64>,
     /// The states of keys that the log yields.
     pub states: States,
+    /// The objects that the facts of the log yield.
+    pub objects: Objects,
     /// Receipts that the log keeps.
     pub receipts_kept: usize,
     /// What does not hold; empty if all does.
@@ -124,7 +129,8 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
         let size = roots.last_key_value().map_or(0, |(size, _)| *size);
         verified.shards.insert(*number, size);
         let mut wanted = receipts.wanted(*number);
-        let walked = shard::Shard::new(*number, roots, &mut wanted, &mut replay, &mut verified.findings)
+        let replayed = (&mut replay, &mut verified.objects);
+        let walked = shard::Shard::new(*number, roots, &mut wanted, replayed, &mut verified.findings)
             .verify(files, size);
         let of_shard = receipts.of(*number);
         match walked.and_then(|nodes| {

@@ -275,21 +275,6 @@ fn step_of(op: Op) -> Option<Step> {
     })
 }
 
-/// The differences between what the log yields and what is live, a line each.
-#[must_use]
-pub fn differences(logged: &States, live: &States) -> Vec<String> {
-    let words = |states: Option<&(State, State)>| {
-        states.map_or_else(|| "nothing".to_owned(), |(version, key)| format!("{version}, its key {key}"))
-    };
-    let all: std::collections::BTreeSet<_> = logged.keys().chain(live.keys()).collect();
-    all.into_iter()
-        .filter(|id| logged.get(id) != live.get(id))
-        .map(|id| {
-            format!("version {id}: the log yields {}; live is {}", words(logged.get(id)), words(live.get(id)))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
@@ -487,15 +472,5 @@ mod tests {
             replay.take(0, 3, &opened, &mut found);
             assert_eq!(found.len(), findings);
         }
-    }
-
-    #[test]
-    fn differences_name_what_is_missing_on_either_side() {
-        let id = KeyVersionId { key: KeyId::from_bytes([7; 16]), number: 1 };
-        let one = States::from([(id, (State::Active, State::Active))]);
-        assert!(differences(&one, &one).is_empty());
-        assert!(differences(&one, &States::new())[0].contains("live is nothing"));
-        let other = States::from([(id, (State::Active, State::Suspended))]);
-        assert!(differences(&one, &other)[0].contains("live is active, its key suspended"));
     }
 }

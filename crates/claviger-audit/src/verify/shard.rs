@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::files::{Files, WalkError, for_each_entry};
+use super::files::{FactBundle, Files, WalkError, for_each_entry};
 use super::finding::Finding;
+use super::objects::Objects;
 use super::receipts::Wanted;
 use super::replay::Replay;
 use super::root::Roots;
+use crate::fact::Facts;
 use crate::tree::{Frontier, leaf_hash};
 use crate::{Entry, Op};
 
@@ -19,6 +21,7 @@ pub(super) struct Shard<'a> {
     roots: &'a Roots,
     wanted: &'a mut Wanted,
     replay: &'a mut Replay,
+    objects: &'a mut Objects,
     findings: &'a mut Vec<Finding>,
     tree: Frontier,
     epoch: u64,
@@ -34,7 +37,7 @@ impl<'a> Shard<'a> {
         number: u32,
         roots: &'a Roots,
         wanted: &'a mut Wanted,
-        replay: &'a mut Replay,
+        (replay, objects): (&'a mut Replay, &'a mut Objects),
         findings: &'a mut Vec<Finding>,
     ) -> Self {
         Self {
@@ -42,6 +45,7 @@ impl<'a> Shard<'a> {
             roots,
             wanted,
             replay,
+            objects,
             findings,
             tree: Frontier::new(),
             epoch: 0,
@@ -55,13 +59,23 @@ impl<'a> Shard<'a> {
     /// Walks over the first `size` entries; gives the nodes that started.
     pub(super) fn verify(mut self, files: &dyn Files, size: u64) -> Result<Nodes, WalkError> {
         self.hold_against_cut();
+        let mut bundle = FactBundle::new(files, self.number, size);
+        let mut unreadable = None;
         for_each_entry(files, &self.number.to_string(), size, |index, bytes| {
             let leaf = leaf_hash(bytes);
             self.tree.push(leaf);
             self.wanted.saw(index, leaf, &self.tree);
             self.hold_against_cut();
             match Entry::decode(bytes) {
-                Ok(entry) => self.take(index, &entry),
+                Ok(entry) => {
+                    self.take(index, &entry);
+                    if let Some(digest) = entry.fct {
+                        match bundle.find(index) {
+                            Ok(facts) => self.take_facts(index, entry.op, digest, facts),
+                            Err(error) => unreadable = unreadable.take().or(Some(error)),
+                        }
+                    }
+                }
                 Err(error) => self.findings.push(Finding::EntryMalformed {
                     shard: self.number,
                     entry: index,
@@ -69,7 +83,7 @@ impl<'a> Shard<'a> {
                 }),
             }
         })?;
-        Ok(self.nodes)
+        unreadable.map_or(Ok(self.nodes), Err)
     }
 
     /// Holds the tree against the cut at this size, if there is one. The first that differs says where to look; all later ones
@@ -84,6 +98,25 @@ impl<'a> Shard<'a> {
                 self.findings.push(Finding::EntriesAltered { shard, first, end: size });
             }
             Some(_) | None => {}
+        }
+    }
+
+    fn take_facts(&mut self, index: u64, op: Op, digest: [u8; 32], facts: Option<&[u8]>) {
+        let shard = self.number;
+        let Some(facts) = facts else {
+            return self.findings.push(Finding::FactMissing { shard, entry: index });
+        };
+        match Facts::decode(facts) {
+            Ok(facts) if facts.digest() == digest => {
+                self.objects.take((shard, index), op == Op::RecordState, &facts, self.findings);
+            }
+            Ok(_) => {
+                let why = "they have another digest".to_owned();
+                self.findings.push(Finding::FactAltered { shard, entry: index, why });
+            }
+            Err(error) => {
+                self.findings.push(Finding::FactAltered { shard, entry: index, why: error.to_string() });
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::transport::Plane;
 use super::{Client, ClientError, Reply};
 use crate::types::Page;
-use crate::types::audit::{Checkpoints, EntryPage, Indexes, ListStates, LiveState, Proof, ReadEntries};
+use crate::types::audit::{Checkpoints, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries};
 
 #[expect(
     clippy::missing_errors_doc,
@@ -27,9 +27,9 @@ impl Client {
         self.get(Plane::Control, "/v1/audit/checkpoint".into()).answer().await
     }
 
-    /// Lists the live states of key versions, to hold against a replay of the log.
-    pub async fn list_states(&self, query: &ListStates) -> Reply<Page<LiveState>> {
-        self.get(Plane::Control, "/v1/audit/states".into()).query(query).answer().await
+    /// Lists the live rows of all objects, to hold against a replay of the log.
+    pub async fn list_rows(&self, query: &ListRows) -> Reply<Page<LiveRow>> {
+        self.get(Plane::Control, "/v1/audit/rows".into()).query(query).answer().await
     }
 
     /// Holds the indexes of the store against its rows.

@@ -1,9 +1,9 @@
-//! The audit log: entries, proofs, checkpoints, and the live states to hold against a replay.
+//! The audit log: entries, proofs, checkpoints, and the live rows to hold against a replay.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::text::{KeyIdText, StateWord};
+use super::text::KeyIdText;
 use super::{Base64Bytes, Instant};
 
 /// One entry of the log.
@@ -96,17 +96,33 @@ pub struct Checkpoints {
     pub node_vkey: String,
 }
 
-/// The live state of a key version, to hold against the one that a replay of the log yields.
+/// A live row, to hold against the one that a replay of the log's facts yields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct LiveState {
-    /// The key.
-    pub key: KeyIdText,
-    /// Number of the version.
-    pub version: u32,
-    /// The version's own state.
-    pub state: StateWord,
-    /// The key's own state.
-    pub key_state: StateWord,
+pub struct LiveRow {
+    /// What kind of object it is of.
+    #[schema(example = "key")]
+    pub kind: String,
+    /// Identifier of the object: 16 bytes, of a version those of its key and its number in 4 bytes, big-endian.
+    pub id: Base64Bytes,
+    /// Revision of the row.
+    pub revision: u64,
+    /// Its fields.
+    pub fields: Vec<LiveField>,
+}
+
+/// A field of a live row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LiveField {
+    /// Its number among the fields of its kind.
+    pub number: u16,
+    /// Its name.
+    pub name: String,
+    /// Its value in deterministic CBOR, of a field that facts hold openly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Base64Bytes>,
+    /// What commits to its value, of a field that facts hold sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitment: Option<Base64Bytes>,
 }
 
 /// Whether decisions, which read by index, find what the rows say.
@@ -116,10 +132,10 @@ pub struct Indexes {
     pub findings: Vec<String>,
 }
 
-/// What to list of the live states.
+/// What to list of the live rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ListStates {
+pub struct ListRows {
     /// Where to begin: `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,

@@ -5,11 +5,12 @@
 use async_trait::async_trait;
 
 use crate::alias::{Alias, AliasName};
-use crate::change::{Change, IdempotencyRecord, RingLife, Subject};
+use crate::change::{Change, IdempotencyRecord, RingLife, Subject, VeilName};
 use crate::grant::Grant;
 use crate::key::{Destruction, Key, KeyRecord, KeyRing, Separation, State};
 use crate::lineage::{Lineage, Wanted};
 use crate::log_time::TimeRecord;
+use crate::object::{RowCursor, StateRow};
 use crate::principal::{Credential, Principal};
 use crate::time::Timestamp;
 use crate::{Action, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId};
@@ -423,6 +424,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// [`StoreError`] when it cannot be looked at.
     async fn check_indexes(&self) -> Result<Vec<String>, StoreError>;
 
+    /// Rows of objects of one kind, in the order of their identifiers.
+    async fn list_rows(&self, from: RowCursor, limit: u32) -> Result<Vec<StateRow>, StoreError>;
+
+    /// Where recording the rows goes on that stood before there were facts; `None` once all are recorded.
+    async fn fact_head(&self) -> Result<Option<RowCursor>, StoreError>;
+
+    /// A key that seals fields of facts, sealed itself.
+    async fn find_veil(&self, name: VeilName) -> Result<Option<Vec<u8>>, StoreError>;
+
     /// A small document of the deployment by its name, such as the sealed root.
     async fn find_document(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
@@ -461,12 +471,6 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<KeyVersionId>, StoreError>;
-    /// State of every version and its key, in the order of ids: what a replay of the log must yield.
-    async fn list_states(
-        &self,
-        page: Page<KeyVersionId>,
-    ) -> Result<Vec<(KeyVersionId, State, State)>, StoreError>;
-
     /// An alias.
     async fn find_alias(&self, name: &AliasName) -> Result<Option<Alias>, StoreError>;
     /// The ring that the name of an alias belongs to since it was first used, whether an alias bears it now or not.

@@ -1,15 +1,14 @@
-//! The audit log: entries, proofs, checkpoints, live states, tiles.
+//! The audit log: entries, proofs, checkpoints, live rows, tiles.
 
 use std::fmt;
 use std::str::FromStr;
 
 use claviger_client::types::Page;
-use claviger_client::types::audit::{Indexes, ListStates, ReadEntries as WireEntries};
-use claviger_core::KeyVersionId;
-use claviger_core::port::store::Page as ServicePage;
+use claviger_client::types::audit::{Indexes, ListRows, ReadEntries as WireEntries};
+use claviger_core::object::{Object, RowCursor};
 use claviger_service::ServiceError;
 use claviger_service::operation::{
-    CheckIndexes, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadStates,
+    CheckIndexes, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows,
 };
 use http::Uri;
 
@@ -18,7 +17,7 @@ use crate::answer::Answer;
 use crate::arrival::Arrival;
 use crate::body;
 use crate::cursor::{self, List};
-use crate::wire::audit::{checkpoints_to_wire, filter_from_wire, page_to_wire, proof_to_wire, state_to_wire};
+use crate::wire::audit::{checkpoints_to_wire, filter_from_wire, page_to_wire, proof_to_wire, row_to_wire};
 
 pub(crate) async fn read_entries(arrival: Arrival, uri: Uri) -> Answered {
     let query: WireEntries = body::query(&uri)?;
@@ -41,14 +40,13 @@ pub(crate) async fn read_checkpoint(arrival: Arrival) -> Answered {
     Ok(Answer::json(&checkpoints_to_wire(done.output))?.recorded(&done.receipt))
 }
 
-pub(crate) async fn list_states(arrival: Arrival, uri: Uri) -> Answered {
-    let query: ListStates = body::query(&uri)?;
-    let page = cursor::page::<VersionName>(List::States, query.cursor.as_deref(), query.limit)?;
-    let limit = page.limit;
-    let page = ServicePage { after: page.after.map(|name| name.0), limit };
-    let done = arrival.perform(ReadStates { page }).await?;
-    let next = cursor::next(List::States, limit, &done.output, |(version, _, _)| VersionName(*version));
-    let items = done.output.iter().map(state_to_wire).collect();
+pub(crate) async fn list_rows(arrival: Arrival, uri: Uri) -> Answered {
+    let query: ListRows = body::query(&uri)?;
+    let page = cursor::page::<RowPlace>(List::Rows, query.cursor.as_deref(), query.limit)?;
+    let from = page.after.map_or_else(RowCursor::default, |place| place.0);
+    let done = arrival.perform(ReadRows { from, limit: page.limit }).await?;
+    let next = done.output.next.map(|next| cursor::encode(List::Rows, &RowPlace(next)));
+    let items = done.output.rows.into_iter().map(row_to_wire).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 
@@ -70,25 +68,32 @@ pub(crate) async fn read_log_resource(arrival: Arrival, In(path): In<String>) ->
     Ok(answer.recorded(&done.receipt))
 }
 
-/// A key version as a cursor names it, `id/number`.
-pub(crate) struct VersionName(pub(crate) KeyVersionId);
+/// Where a list of rows goes on, as a cursor has it: `kind/` and the identifier in hexadecimal, if there is one.
+pub(crate) struct RowPlace(pub(crate) RowCursor);
 
-/// Text that names no key version.
-pub(crate) struct NotAVersionName;
+/// Text that is no such place.
+pub(crate) struct NotAPlace;
 
-impl FromStr for VersionName {
-    type Err = NotAVersionName;
+impl FromStr for RowPlace {
+    type Err = NotAPlace;
 
-    fn from_str(text: &str) -> Result<Self, NotAVersionName> {
-        let (key, number) = text.split_once('/').ok_or(NotAVersionName)?;
-        let key = key.parse().map_err(|_| NotAVersionName)?;
-        let number = number.parse().map_err(|_| NotAVersionName)?;
-        Ok(Self(KeyVersionId { key, number }))
+    fn from_str(text: &str) -> Result<Self, NotAPlace> {
+        let (kind, id) = text.split_once('/').ok_or(NotAPlace)?;
+        let kind = kind.parse().map_err(|_| NotAPlace)?;
+        let after = match id {
+            "" => None,
+            id => {
+                let id = hex::decode(id).map_err(|_| NotAPlace)?;
+                Some(Object::from_id(kind, &id).ok_or(NotAPlace)?)
+            }
+        };
+        Ok(Self(RowCursor { kind, after }))
     }
 }
 
-impl fmt::Display for VersionName {
+impl fmt::Display for RowPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let id = self.0.after.map(|after| hex::encode(after.id())).unwrap_or_default();
+        write!(f, "{}/{id}", self.0.kind)
     }
 }

@@ -3,9 +3,7 @@
 use axum::routing::MethodFilter;
 use claviger_client::types::Page;
 use claviger_client::types::alias::{Alias, CreateAlias, ListAliases, MoveAlias};
-use claviger_client::types::audit::{
-    Checkpoints, EntryPage, Indexes, ListStates, LiveState, Proof, ReadEntries,
-};
+use claviger_client::types::audit::{Checkpoints, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries};
 use claviger_client::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
 use claviger_client::types::grant::{CreateGrant, Grant, ListGrants, Revoke};
 use claviger_client::types::key::{
@@ -325,13 +323,13 @@ fn audit_rows() -> Vec<Row> {
         .gives::<Checkpoints>(),
         row(
             GET,
-            "/v1/audit/states",
-            "list_states",
-            "Lists the live states of key versions, to hold against a replay of the log.",
-            audit::list_states,
+            "/v1/audit/rows",
+            "list_rows",
+            "Lists the live rows of all objects, to hold against a replay of the log's facts.",
+            audit::list_rows,
         )
-        .asks::<ListStates>()
-        .gives::<Page<LiveState>>(),
+        .asks::<ListRows>()
+        .gives::<Page<LiveRow>>(),
         row(
             GET,
             "/v1/audit/indexes",

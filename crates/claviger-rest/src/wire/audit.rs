@@ -1,10 +1,10 @@
 //! The audit log and the system.
 
+use claviger_audit::fact::{Field, field_name};
+use claviger_audit::verify::LiveRow;
+use claviger_client::types::Base64Bytes;
 use claviger_client::types::audit as wire;
 use claviger_client::types::system::{LogClock, Module, ProviderHealth, Space, SystemStatus as WireStatus};
-use claviger_client::types::{Base64Bytes, Text};
-use claviger_core::KeyVersionId;
-use claviger_core::key::State;
 use claviger_core::port::store::Room;
 use claviger_crypto::provenance;
 use claviger_service::log::{EntryFilter, EntryPage, EntryProof};
@@ -60,14 +60,23 @@ pub fn checkpoints_to_wire(checkpoints: Checkpoints) -> wire::Checkpoints {
     }
 }
 
-/// A live state as callers see it.
+/// A live row as callers see it.
 #[must_use]
-pub fn state_to_wire(&(version, state, key_state): &(KeyVersionId, State, State)) -> wire::LiveState {
-    wire::LiveState {
-        key: Text(version.key),
-        version: version.number,
-        state: Text(state),
-        key_state: Text(key_state),
+pub fn row_to_wire(row: LiveRow) -> wire::LiveRow {
+    let kind = row.object.kind();
+    let field = |(number, field): (u16, Field)| {
+        let (value, commitment) = match field {
+            Field::Open(value) => (Some(value.into()), None),
+            Field::Hidden(commitment) => (None, Some(commitment.to_vec().into())),
+        };
+        let name = field_name(kind, number).unwrap_or_default().to_owned();
+        wire::LiveField { number, name, value, commitment }
+    };
+    wire::LiveRow {
+        kind: kind.to_string(),
+        id: row.object.id().into(),
+        revision: row.revision,
+        fields: row.fields.into_iter().map(field).collect(),
     }
 }
 

@@ -1,5 +1,9 @@
-//! How the entries of a batch lie in its row: one format byte, then length-prefixed entries, compressed where that pays.
+//! How the entries of a batch lie in its row: one format byte, then the entries, compressed where that pays.
+//!
+//! An entry lies behind its length (big-endian `u16`). Where the highest bit of that length is set, the facts of the entry
+//! follow it, behind theirs (big-endian `u32`).
 
+use claviger_audit::entry::EntryError;
 use claviger_core::port::StoreError;
 use zstd::bulk::{Compressor, Decompressor};
 
@@ -11,6 +15,39 @@ const WORTH_COMPRESSING: usize = 192;
 const LEVEL: i32 = 1;
 /// What one batch may unpack to.
 const MAX_UNPACKED: usize = 32 << 20;
+
+/// Says that facts follow: no entry is so long that its length has this bit.
+const HAS_FACTS: u16 = 1 << 15;
+
+/// An entry with its facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) entry: Vec<u8>,
+    pub(crate) facts: Option<Vec<u8>>,
+}
+
+/// Appends an entry that `write` writes, and its facts; gives its bytes.
+pub(crate) fn push<'a, E: From<EntryError>>(
+    out: &'a mut Vec<u8>,
+    facts: Option<&[u8]>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<&'a [u8], E> {
+    let start = out.len();
+    out.extend_from_slice(&[0; 2]);
+    write(out)?;
+    let end = out.len();
+    let length = u16::try_from(end - start - 2).ok().filter(|length| length & HAS_FACTS == 0);
+    let length = length.ok_or(EntryError::TooLong)?;
+    let flag = if facts.is_some() { HAS_FACTS } else { 0 };
+    if let Some(prefix) = out.get_mut(start..start + 2) {
+        prefix.copy_from_slice(&(length | flag).to_be_bytes());
+    }
+    if let Some(facts) = facts {
+        out.extend_from_slice(&u32::try_from(facts.len()).map_err(|_| EntryError::TooLong)?.to_be_bytes());
+        out.extend_from_slice(facts);
+    }
+    Ok(out.get(start + 2..end).unwrap_or_default())
+}
 
 /// Packs batches; keeps its compressor's state between them.
 pub(crate) struct Packer {
@@ -29,7 +66,7 @@ impl Packer {
         Self { compressor: Compressor::new(LEVEL).ok(), out: Vec::new() }
     }
 
-    /// The body for `plain`, which is entries each behind its length (big-endian `u16`).
+    /// The body for `plain`, which [`push`] has written.
     pub(crate) fn pack(&mut self, plain: &[u8]) -> &[u8] {
         self.out.clear();
         if plain.len() >= WORTH_COMPRESSING && self.compress(plain).is_some() {
@@ -52,11 +89,11 @@ impl Packer {
     }
 }
 
-/// The entries of a body, in order.
+/// The entries of a body, in order, with their facts.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] for anything that [`Packer::pack`] does not make.
-pub(crate) fn unpack(body: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+pub(crate) fn unpack(body: &[u8]) -> Result<Vec<Record>, StoreError> {
     let corrupt = || StoreError::Corrupt("a batch of the log does not unpack".into());
     let (format, packed) = body.split_first().ok_or_else(corrupt)?;
     let unpacked;
@@ -70,14 +107,22 @@ pub(crate) fn unpack(body: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
         }
         _ => return Err(corrupt()),
     };
-    let mut entries = Vec::new();
+    let mut records = Vec::new();
     while let Some((length, rest)) = plain.split_first_chunk::<2>() {
-        let (entry, rest) =
-            rest.split_at_checked(usize::from(u16::from_be_bytes(*length))).ok_or_else(corrupt)?;
-        entries.push(entry.to_vec());
+        let length = u16::from_be_bytes(*length);
+        let (entry, mut rest) =
+            rest.split_at_checked(usize::from(length & !HAS_FACTS)).ok_or_else(corrupt)?;
+        let mut facts = None;
+        if length & HAS_FACTS != 0 {
+            let (length, behind) = rest.split_first_chunk::<4>().ok_or_else(corrupt)?;
+            let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| corrupt())?;
+            let (bytes, behind) = behind.split_at_checked(length).ok_or_else(corrupt)?;
+            (facts, rest) = (Some(bytes.to_vec()), behind);
+        }
+        records.push(Record { entry: entry.to_vec(), facts });
         plain = rest;
     }
-    if plain.is_empty() { Ok(entries) } else { Err(corrupt()) }
+    if plain.is_empty() { Ok(records) } else { Err(corrupt()) }
 }
 
 fn bound(frame: &[u8]) -> Result<usize, StoreError> {
@@ -90,18 +135,28 @@ fn bound(frame: &[u8]) -> Result<usize, StoreError> {
 mod tests {
     use super::*;
 
-    fn plain(entries: &[Vec<u8>]) -> Vec<u8> {
-        entries
-            .iter()
-            .flat_map(|e| u16::try_from(e.len()).unwrap().to_be_bytes().into_iter().chain(e.clone()))
-            .collect()
+    fn plain(records: &[Record]) -> Vec<u8> {
+        let mut plain = Vec::new();
+        for record in records {
+            let written = push::<EntryError>(&mut plain, record.facts.as_deref(), |out| {
+                out.extend_from_slice(&record.entry);
+                Ok(())
+            });
+            assert_eq!(written.unwrap(), record.entry);
+        }
+        plain
+    }
+
+    fn record(byte: u8, length: usize) -> Record {
+        let facts = byte.is_multiple_of(3).then(|| vec![byte; usize::from(byte) * 300]);
+        Record { entry: vec![byte; length], facts }
     }
 
     #[test]
     fn what_is_packed_unpacks() {
         let mut packer = Packer::new();
         for count in [1_usize, 2, 3, 300] {
-            let entries: Vec<_> = (0..count).map(|n| vec![u8::try_from(n % 251).unwrap(); 80]).collect();
+            let entries: Vec<_> = (0..count).map(|n| record(u8::try_from(n % 251).unwrap(), 80)).collect();
             assert_eq!(unpack(packer.pack(&plain(&entries))).unwrap(), entries);
         }
     }
@@ -109,7 +164,7 @@ mod tests {
     #[test]
     fn damaged_bodies_are_corrupt_and_nothing_worse() {
         let mut packer = Packer::new();
-        let entries: Vec<_> = (0..40_u8).map(|n| vec![n; 70]).collect();
+        let entries: Vec<_> = (0..40_u8).map(|n| record(n, 70)).collect();
         let body = packer.pack(&plain(&entries)).to_vec();
         for at in 0..body.len() {
             let mut damaged = body.clone();
@@ -120,5 +175,7 @@ mod tests {
         assert!(unpack(&[]).is_err());
         assert!(unpack(&[9, 0, 0]).is_err());
         assert!(unpack(&[PLAIN, 0, 5, 1]).is_err());
+        assert!(unpack(&[PLAIN, 0x80, 1, 1, 0, 0, 0]).is_err());
+        assert!(unpack(&[PLAIN, 0x80, 1, 1, 0, 0, 0, 2, 1]).is_err());
     }
 }

@@ -12,7 +12,7 @@ use claviger_audit::tree::{Hash, HashReader, leaf_hash, node_hash};
 use claviger_core::port::store::{LogId, StoredBatch};
 use claviger_core::port::{Store, StoreError};
 
-use super::body;
+use super::body::{self, Record};
 use super::tree::{Pending, TILE_WIDTH};
 use crate::work::At;
 
@@ -142,7 +142,7 @@ impl Source<'_> {
         self,
         from: u64,
         to: u64,
-        mut see: impl FnMut(u64, Vec<u8>) -> Result<ControlFlow<()>, E>,
+        mut see: impl FnMut(u64, Record) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
         let (mut next, mut at_once) = (from, FIRST_READ);
         while next < to {
@@ -152,8 +152,8 @@ impl Source<'_> {
                 return Err(StoreError::Corrupt(format!("entry {next} of the log is missing")).into());
             }
             at_once = piece.next_read(at_once);
-            for entry in piece.entries {
-                if next == to || see(next, entry)?.is_break() {
+            for record in piece.entries {
+                if next == to || see(next, record)?.is_break() {
                     return Ok(());
                 }
                 next += 1;
@@ -167,7 +167,8 @@ impl Source<'_> {
         match self.log {
             LogId::Root => {
                 let limit = u32::try_from(to - next).unwrap_or(u32::MAX).min(1024);
-                let entries = runtime.block_on(self.store.list_cuts(next, limit))?;
+                let cuts = runtime.block_on(self.store.list_cuts(next, limit))?;
+                let entries = cuts.into_iter().map(|entry| Record { entry, facts: None }).collect();
                 Ok(Piece { entries, packed: 0 })
             }
             LogId::Shard(shard) => {
@@ -181,7 +182,7 @@ impl Source<'_> {
 
 /// Entries that were read at once.
 struct Piece {
-    entries: Vec<Vec<u8>>,
+    entries: Vec<Record>,
     /// Size of their batches as they are stored.
     packed: usize,
 }
@@ -197,15 +198,15 @@ impl Piece {
 /// Reads entries `from..to` of a log.
 pub(crate) fn read_entries(source: Source<'_>, from: u64, to: u64) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut entries = Vec::new();
-    source.walk(from, to, |_, entry| {
-        entries.push(entry);
+    source.walk(from, to, |_, record| {
+        entries.push(record.entry);
         Ok::<_, StoreError>(ControlFlow::Continue(()))
     })?;
     Ok(entries)
 }
 
 /// The entries of these batches from `index` on.
-fn unpack_from(batches: Vec<StoredBatch>, index: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+fn unpack_from(batches: Vec<StoredBatch>, index: u64) -> Result<Vec<Record>, StoreError> {
     let mut entries = Vec::new();
     for batch in batches {
         let unpacked = body::unpack(&batch.body)?;

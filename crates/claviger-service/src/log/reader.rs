@@ -16,6 +16,7 @@ use claviger_core::port::store::{LogId, RootHead};
 use claviger_core::port::{Store, StoreError};
 use claviger_core::{Action, KeyId, KeyVersionId, Timestamp};
 
+use super::body::Record;
 use super::hashes::{Source, StoredHashes, read_entries};
 use super::tree::Pending;
 use super::usage::Used;
@@ -131,7 +132,7 @@ impl LogReader {
     ) -> Result<EntryPage, ServiceError> {
         let mut page = EntryPage { entries: Vec::new(), next: None, size };
         let end = size.min(from.saturating_add(LOOKED_AT));
-        self.source(at, false).walk(from, end, |index, bytes| {
+        self.source(at, false).walk(from, end, |index, Record { entry: bytes, .. }| {
             let entry = Entry::decode(&bytes).map_err(|_| damaged(index))?;
             if !filter.takes(&entry) {
                 return Ok(ControlFlow::Continue(()));
@@ -160,7 +161,7 @@ impl LogReader {
         to: u64,
     ) -> Result<HashMap<KeyVersionId, Used>, ServiceError> {
         let mut uses = HashMap::new();
-        self.source(at, false).walk(from, to, |index, bytes| {
+        self.source(at, false).walk(from, to, |index, Record { entry: bytes, .. }| {
             let entry = Entry::decode(&bytes).map_err(|_| damaged(index))?;
             if let (true, Outcome::Ok, Some(key)) = (entry.op.uses_material(), entry.out, entry.key) {
                 let version = KeyVersionId { key: KeyId::from_bytes(key), number: entry.kv.unwrap_or(0) };
@@ -239,6 +240,19 @@ impl LogReader {
         to: u64,
     ) -> Result<Vec<Vec<u8>>, ServiceError> {
         Ok(read_entries(self.source(at, root), from, to.min(size))?)
+    }
+
+    /// The facts of entries `from..to` of the shard's log: the place of each from `from` on, and what belongs to it.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub(crate) fn raw_facts(&self, at: &At, from: u64, to: u64) -> Result<Vec<(u64, Vec<u8>)>, ServiceError> {
+        let mut all = Vec::new();
+        self.source(at, false).walk(from, to, |index, record| {
+            all.extend(record.facts.map(|facts| (index - from, facts)));
+            Ok::<_, StoreError>(ControlFlow::Continue(()))
+        })?;
+        Ok(all)
     }
 
     /// Size and root of the shard's log as of the newest batch, as an unsigned checkpoint.

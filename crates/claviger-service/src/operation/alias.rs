@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use claviger_core::Action;
 use claviger_core::alias::{Alias, AliasName, AliasScope};
 use claviger_core::change::Change;
 use claviger_core::key::Key;
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{AliasFilter, Page};
 use claviger_core::principal::PrincipalKind;
+use claviger_core::{Action, AliasId};
 use claviger_crypto::digest;
 
 use super::destroy_key::refuse_ended;
@@ -64,6 +64,7 @@ impl Operation for CreateAlias {
         }
         check_room(view, key).await?;
         let alias = Alias {
+            id: AliasId::random()?,
             name: self.name.clone(),
             scope,
             key: key.id,

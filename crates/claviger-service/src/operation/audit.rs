@@ -1,10 +1,13 @@
 //! Reads the log: entries, proofs, checkpoints, tiles, and the live state to hold against it.
 
-use claviger_audit::tile::{Resource, push_entry};
-use claviger_core::key::State;
+use std::collections::BTreeMap;
+
+use claviger_audit::fact::{Field, Projection};
+use claviger_audit::tile::{Resource, TileError, push_entry, push_facts};
+use claviger_audit::verify::LiveRow;
+use claviger_core::Action;
+use claviger_core::object::RowCursor;
 use claviger_core::permit::Permit;
-use claviger_core::port::store::Page;
-use claviger_core::{Action, KeyVersionId};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
@@ -134,6 +137,8 @@ impl ReadLogResource {
                     .await
             }
             Ok(Resource::Bundle { index, width }) => bundle(view, root, index, width).await,
+            Ok(Resource::Facts { index, width }) if !root => facts(view, index, width).await,
+            Ok(Resource::Facts { .. }) => Ok(None),
         }
     }
 }
@@ -167,6 +172,24 @@ async fn bundle(
     Ok(Some(bundle))
 }
 
+async fn facts(view: &View<'_>, index: u64, width: u16) -> Result<Option<Vec<u8>>, ServiceError> {
+    let first = index.saturating_mul(claviger_audit::tile::WIDTH);
+    let upto = first.saturating_add(u64::from(width));
+    let ((_, size), log) = (sized(view, false).await?, view.log.clone());
+    if upto > size {
+        return Ok(None);
+    }
+    let found = view.work(Class::Scan, move |at| log.raw_facts(at, first, upto).map_err(name_damage)).await?;
+    let mut bundle = Vec::new();
+    for (place, facts) in &found {
+        let pushed = u8::try_from(*place).map_err(|_| TileError::TooLong);
+        pushed.and_then(|place| push_facts(&mut bundle, place, facts)).map_err(|error| {
+            ServiceError::new(ErrorKind::Internal, "facts do not fit a bundle").caused_by(error)
+        })?;
+    }
+    Ok(Some(bundle))
+}
+
 async fn node_vkey(view: &View<'_>, digest: &str) -> Result<Option<Vec<u8>>, ServiceError> {
     let mut bytes = [0; 32];
     if digest.len() != 64 {
@@ -186,17 +209,56 @@ pub struct CheckIndexes {}
 
 system_operation!(CheckIndexes, ReadAudit, Vec<String>, |_this, view| view.store().check_indexes().await?);
 
-/// A page of live states: version, its state, its key's state.
-pub type StatesPage = Vec<(KeyVersionId, State, State)>;
-
-/// Reads the live states of keys and versions, to hold them against what the log yields.
-#[derive(Debug)]
-pub struct ReadStates {
-    /// Which page.
-    pub page: Page<KeyVersionId>,
+/// A page of live rows.
+#[derive(Debug, Clone)]
+pub struct RowsPage {
+    /// The rows.
+    pub rows: Vec<LiveRow>,
+    /// Where to go on, if there is more.
+    pub next: Option<RowCursor>,
 }
 
-system_operation!(ReadStates, ReadAudit, StatesPage, |this, view| {
+/// Reads the live rows of all objects, field by field as facts have them, to hold them against what the log yields.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadRows {
+    /// Where to begin.
+    pub from: RowCursor,
+    /// At most so many.
+    pub limit: u32,
+}
+
+system_operation!(ReadRows, ReadAudit, RowsPage, |this, view| {
     view.enter(Class::Listing).await?;
-    view.store().list_states(this.page.clone()).await?
+    this.read(view).await?
 });
+
+impl ReadRows {
+    async fn read(self, view: &View<'_>) -> Result<RowsPage, ServiceError> {
+        let stored = view.store().list_rows(self.from, self.limit).await?;
+        let is_full = stored.len() as u64 >= u64::from(self.limit);
+        let mut rows = Vec::with_capacity(stored.len());
+        for row in &stored {
+            rows.push(live_row(view, &Projection::from(row)).await?);
+        }
+        let next = self.from.next(rows.last().map(|row| row.object), is_full);
+        Ok(RowsPage { rows, next })
+    }
+}
+
+async fn live_row(view: &View<'_>, row: &Projection) -> Result<LiveRow, ServiceError> {
+    let veil = match row.veil.veil_name().filter(|_| !row.sealed.is_empty()) {
+        Some(name) => view.state.find_veil(name).await?,
+        None => None,
+    };
+    let mut fields: BTreeMap<_, _> =
+        row.open.iter().map(|(number, value)| (*number, Field::Open(value.clone()))).collect();
+    for (number, value) in &row.sealed {
+        // Without its key nothing was ever said of it, and nothing is said now.
+        let Some(veil) = &veil else { break };
+        let field = veil.commit(&row.object, *number, value).map_err(|error| {
+            ServiceError::new(ErrorKind::Internal, "a row cannot be held against the log").caused_by(error)
+        })?;
+        fields.insert(*number, field);
+    }
+    Ok(LiveRow { object: row.object, revision: row.revision, fields })
+}

@@ -5,7 +5,8 @@ use std::time::Duration;
 use claviger_core::change::{Change, Subject};
 use claviger_core::key::{Destruction, DestructionBlocked, Key, KeyRecord, KeyRing, KeyVersion};
 use claviger_core::permit::Permit;
-use claviger_core::{Action, KeyId};
+use claviger_core::port::store::{AliasFilter, Page};
+use claviger_core::{Action, Alias, KeyId};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
@@ -124,7 +125,8 @@ impl Operation for DestroyKey {
         }
         let key = record.key.destroyed()?;
         let mut destroyed = written(record, &key);
-        let mut changes = vec![Change::PutKey(key), Change::RemoveAliasesOf(self.key)];
+        let mut changes = vec![Change::PutKey(key), Change::ExpectNoAlias(self.key)];
+        changes.extend(aliases_of(view, self.key).await?.into_iter().map(Change::RemoveAlias));
         for version in destroyed.versions.iter_mut().filter(|version| !version.state.is_destroyed()) {
             let gone = version.destroyed(view.now)?;
             changes.push(Change::PutVersion(gone.clone()));
@@ -132,6 +134,19 @@ impl Operation for DestroyKey {
         }
         let asked = Governed::DestroyKey { key: self.key };
         Ok(Staged::tightening(asked, destroyed, changes, vec![Subject::Key(self.key)], view.note()))
+    }
+}
+
+/// All aliases of a key.
+async fn aliases_of(view: &View<'_>, key: KeyId) -> Result<Vec<Alias>, ServiceError> {
+    let filter = AliasFilter { key: Some(key), ..AliasFilter::default() };
+    let mut page = Page { after: None, limit: Alias::MOST_OF_A_KEY };
+    let mut all = Vec::new();
+    loop {
+        let aliases = view.store().list_aliases(filter.clone(), page.clone()).await?;
+        let Some(last) = aliases.last() else { return Ok(all) };
+        page.after = Some(last.name.clone());
+        all.extend(aliases);
     }
 }
 

@@ -53,7 +53,7 @@ use claviger_crypto::envelope::Context;
 
 pub use alias::{AliasFilterRef, CreateAlias, ListAliases, MoveAlias, ReadAlias, RemoveAlias};
 pub use audit::{
-    CheckIndexes, Checkpoints, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadStates, StatesPage,
+    CheckIndexes, Checkpoints, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows, RowsPage,
 };
 pub use change_key_state::ChangeKeyState;
 pub use check_health::{CheckHealth, Health};

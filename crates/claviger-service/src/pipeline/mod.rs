@@ -7,6 +7,7 @@
 //! * calls that lost a race for a row go one after the other; calls that write no row that was there wait for nobody.
 
 mod caller;
+pub(crate) mod facts;
 pub(crate) mod fence;
 mod gate;
 pub(crate) mod queue;
@@ -200,7 +201,7 @@ impl Road {
             Ok(staged) if call.dry_run => Err(Refused::dry(&staged)),
             other => other,
         };
-        let (changes, tightens, notes, end) = match outcome {
+        let (mut changes, tightens, notes, end) = match outcome {
             Ok(staged) => {
                 (footing.other_key, footing.other_ring) = staged.other.unzip();
                 let (changes, tightens, notes, shut) = staged.split();
@@ -217,9 +218,22 @@ impl Road {
         {
             return Err(Again(Some(row.clone())));
         }
+        let facts = match self.facts_of(&mut changes).await {
+            Ok(facts) => facts,
+            Err(error) => return Ok(Err(error)),
+        };
         let opened = gate::Opened::now(self.clock.as_ref());
-        let submission =
-            |reply| Submission { telling, notes, changes, tightens, epoch, footing, least_room, reply };
+        let submission = |reply| Submission {
+            telling,
+            notes,
+            changes,
+            facts,
+            tightens,
+            epoch,
+            footing,
+            least_room,
+            reply,
+        };
         let receipt = match self.commit(submission).await {
             Ok(receipt) => receipt,
             Err(NotCommitted::Conflict) => return Err(Again(row)),

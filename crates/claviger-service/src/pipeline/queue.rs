@@ -212,6 +212,7 @@ mod tests {
             telling,
             notes: Note::default().into(),
             changes: Vec::new(),
+            facts: None,
             tightens: Vec::new(),
             epoch: 0,
             footing: Footing::default(),

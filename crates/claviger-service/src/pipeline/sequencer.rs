@@ -15,9 +15,9 @@ use std::thread;
 use std::time::Duration;
 
 use claviger_audit::cut::CutError;
-use claviger_audit::entry::EntryError;
+use claviger_audit::fact::writes_a_fact;
 use claviger_audit::key::SigningKey;
-use claviger_audit::op::Outcome;
+use claviger_audit::op::{Op, Outcome};
 use claviger_audit::receipt;
 use claviger_audit::tree::{Hash, leaf_hash};
 use claviger_core::KeyVersionId;
@@ -29,8 +29,8 @@ use tokio::sync::oneshot;
 
 use super::fence::Fence;
 use super::queue::{Command, Intake, Queue, queue};
-use super::submission::{NotCommitted, Note, Submission, Telling, Untellable};
-use crate::log::body::Packer;
+use super::submission::{FactBytes, NotCommitted, Note, Submission, Telling, Untellable};
+use crate::log::body::{self, Packer};
 use crate::log::newest::{Head, Keeper};
 use crate::log::tree::{Draft, LogTree};
 use crate::log::usage::{self, Noted, Usage, Used};
@@ -242,7 +242,8 @@ impl Sequencer {
 
     /// Looks at the fence again, applies the changes and writes the entries, which lie in epoch `under`, into the batch.
     fn admit(&mut self, filling: &mut Filling, submission: Submission, under: u64) -> Result<(), End> {
-        let Submission { telling, notes, changes, tightens, epoch, footing, least_room, reply } = submission;
+        let Submission { telling, notes, changes, facts, tightens, epoch, footing, least_room, reply } =
+            submission;
         debug_assert!(tightens.is_empty());
         if self.parts.journal.room() > least_room {
             let _ = reply.send(Err(NotCommitted::NoRoom));
@@ -253,10 +254,19 @@ impl Sequencer {
             let _ = reply.send(Err(NotCommitted::Fenced));
             return Ok(());
         }
+        // What is written and not told, or told and not written, could not be replayed.
+        let is_told = telling.op == Op::RecordState || facts.is_some() == changes.iter().any(writes_a_fact);
+        if !is_told {
+            let _ = reply.send(Err(NotCommitted::Untellable(Untellable::Facts)));
+            return Ok(());
+        }
         self.encoded.clear();
         self.leaves.clear();
+        let mut facts = facts.as_ref();
         for note in notes.as_slice() {
-            if let Err(error) = encode(&telling, note, under, &mut self.encoded, &mut self.leaves) {
+            // All that one commit makes true lies with the first entry of the call.
+            let facts = facts.take();
+            if let Err(error) = encode(&telling, note, under, facts, &mut self.encoded, &mut self.leaves) {
                 let _ = reply.send(Err(NotCommitted::Untellable(error)));
                 return Ok(());
             }
@@ -495,20 +505,17 @@ fn note_uses(noted: &mut Noted, telling: &Telling, notes: &[Note], first: u64) {
     }
 }
 
-/// Appends the entry for `note` behind its length, and its leaf hash.
+/// Appends the entry for `note` with its facts, and its leaf hash.
 fn encode(
     telling: &Telling,
     note: &Note,
     epoch: u64,
+    facts: Option<&FactBytes>,
     out: &mut Vec<u8>,
     leaves: &mut Vec<Hash>,
 ) -> Result<(), Untellable> {
-    let start = out.len();
-    out.extend_from_slice(&[0; 2]);
-    telling.encode(note, epoch, out)?;
-    let written = out.get_mut(start..).and_then(|written| written.split_first_chunk_mut::<2>());
-    let (prefix, entry) = written.ok_or(Untellable::Nothing)?;
-    *prefix = u16::try_from(entry.len()).map_err(|_| EntryError::TooLong)?.to_be_bytes();
+    let (digest, bytes) = facts.map(|facts| (facts.digest, facts.bytes.as_slice())).unzip();
+    let entry = body::push::<Untellable>(out, bytes, |out| telling.encode(note, epoch, digest, out))?;
     leaves.push(leaf_hash(entry));
     Ok(())
 }

@@ -16,7 +16,7 @@ use claviger_core::{CredentialId, PrincipalId, Timestamp};
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, oneshot};
 
-use super::submission::{Note, Notes, SealedIdentity, Submission, Telling, Told, reference};
+use super::submission::{FactBytes, Note, Notes, SealedIdentity, Submission, Telling, Told, reference};
 use super::{not_committed, overloaded};
 use crate::error::ServiceError;
 use crate::road::Road;
@@ -154,7 +154,7 @@ impl Road {
 
     /// Writes an entry that stands for itself; gives its index.
     pub(crate) async fn tell(&self, telling: Telling, note: Note) -> Result<u64, ServiceError> {
-        self.record(telling, note, Vec::new()).await
+        self.record(telling, note, Vec::new(), None).await
     }
 
     /// Writes an entry that stands for itself, with what changes in the same commit; gives its index.
@@ -163,9 +163,10 @@ impl Road {
         telling: Telling,
         note: Note,
         changes: Vec<Change>,
+        facts: Option<FactBytes>,
     ) -> Result<u64, ServiceError> {
         let epoch = self.state.fence.epoch();
-        let submission = |reply| Submission { changes, ..entry(telling, note, epoch, reply) };
+        let submission = |reply| Submission { changes, facts, ..entry(telling, note, epoch, reply) };
         self.commit(submission).await.map(|receipt| receipt.index()).map_err(not_committed)
     }
 
@@ -278,6 +279,7 @@ fn entry(
         telling,
         notes: Notes::from(note),
         changes: Vec::new(),
+        facts: None,
         tightens: Vec::new(),
         epoch,
         footing: Footing::default(),

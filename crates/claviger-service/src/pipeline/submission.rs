@@ -76,6 +76,9 @@ pub(crate) enum Untellable {
     /// The call tells nothing.
     #[error("a call without an entry")]
     Nothing,
+    /// Rows are written, and nothing says what becomes of them.
+    #[error("changes without facts, or facts without changes")]
+    Facts,
 }
 
 impl Telling {
@@ -83,8 +86,14 @@ impl Telling {
         Self { op, at, actor: None, session: None, request_tag: None, policy: None, identity: None }
     }
 
-    /// Appends the entry for `note`, committed under `epoch`.
-    pub(super) fn encode(&self, note: &Note, epoch: u64, out: &mut Vec<u8>) -> Result<(), Untellable> {
+    /// Appends the entry for `note`, committed under `epoch`, with the digest of its facts.
+    pub(super) fn encode(
+        &self,
+        note: &Note,
+        epoch: u64,
+        fct: Option<[u8; 32]>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Untellable> {
         let entry = Entry {
             t: self.at.as_micros(),
             e: epoch,
@@ -100,6 +109,7 @@ impl Telling {
             pol: note.act.map(|act| act.policy).or(self.policy),
             enc: None,
             reference: note.reference.as_deref().map(Into::into),
+            fct,
         };
         let Some(identity) = &self.identity else { return Ok(entry.encode_into(out)?) };
         // The seal is bound to the entry that carries it, its epoch included.
@@ -141,12 +151,23 @@ impl From<Note> for Notes {
     }
 }
 
+/// Facts, ready to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct FactBytes {
+    /// What the entry carries.
+    pub(crate) digest: [u8; 32],
+    /// What lies beside it.
+    pub(crate) bytes: Vec<u8>,
+}
+
 /// A decided call on its way into the log.
 #[derive(Debug)]
 pub(crate) struct Submission {
     pub(crate) telling: Telling,
     pub(crate) notes: Notes,
     pub(crate) changes: Vec<Change>,
+    /// What the changes make true; with its first entry.
+    pub(crate) facts: Option<FactBytes>,
     pub(crate) tightens: Vec<Subject>,
     /// Epoch as of which everything it rests on is good.
     pub(crate) epoch: u64,

@@ -125,6 +125,7 @@ impl Site {
             telling: Telling::of_system(Op::Heartbeat, self.road.clock.now()),
             notes: Note::default().into(),
             changes: Vec::new(),
+            facts: None,
             tightens,
             epoch: self.road.epoch(),
             footing: Footing::default(),

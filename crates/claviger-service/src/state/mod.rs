@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use claviger_access::Cacheable;
+use claviger_audit::fact::VeilKey;
 use claviger_audit::identity::SubjectKey;
 use claviger_core::change::{Chain, Change, Footing};
 use claviger_core::key::KeyRing;
@@ -129,6 +130,8 @@ pub(crate) struct State {
     permits: Cache<PermitKey, Arc<Good<Cacheable>>>,
     /// Tags encryption contexts and request ids in the log; one key per deployment, from which each key's is derived.
     tags: HmacSha256,
+    /// Seals the keys that seal what facts say of objects.
+    pub(crate) veils: VeilKey,
 }
 
 impl State {
@@ -138,6 +141,7 @@ impl State {
         fence: Arc<Fence>,
         time: LogTime,
         tags: HmacSha256,
+        veils: VeilKey,
         memory: Memory,
     ) -> Self {
         Self {
@@ -154,6 +158,7 @@ impl State {
             known: Cache::new(memory.credentials),
             permits: Cache::new(memory.permits),
             tags,
+            veils,
         }
     }
 
@@ -392,16 +397,19 @@ impl Publish for Forget {
                     state.known.clear();
                     state.permits.clear();
                 }
-                Change::PutAlias(_) | Change::RemoveAlias(_) | Change::RemoveAliasesOf(_) => {
+                Change::PutAlias(_) | Change::RemoveAlias(_) => {
                     state.alias_moves.fetch_add(1, Ordering::AcqRel);
                 }
                 Change::PutLogTime(record) => state.time.adopt(record),
                 // A permit says what is allowed and is only ever outdated by tightening, which the fence tells.
                 Change::CountUses { .. }
                 | Change::Expect(_)
+                | Change::ExpectNoAlias(_)
                 | Change::ExpectNone { .. }
+                | Change::PutFactHead(_)
                 | Change::PutGrant(_)
-                | Change::PutIdempotency(_) => {}
+                | Change::PutIdempotency(_)
+                | Change::PutVeil(_) => {}
             }
         }
     }

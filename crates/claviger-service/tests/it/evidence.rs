@@ -1,10 +1,11 @@
-//! The log of a house as an outsider verifies and replays it, held against the live states.
+//! The log of a deployment as an outsider verifies and replays it, held against the live rows.
 
-use claviger_audit::verify::{Files, NoFile, ROOT_VKEY, Request, States, differences, verify};
+use claviger_audit::verify::{Comparison, Files, NoFile, ROOT_VKEY, Request, Verified, verify};
 use claviger_core::KeyId;
 use claviger_core::key::State;
-use claviger_core::port::store::Page;
-use claviger_service::operation::{ReadLogResource, ReadStates};
+use claviger_core::object::{Kind, RowCursor, StateRow};
+use claviger_core::port::Store as _;
+use claviger_service::operation::{ReadLogResource, ReadRows};
 use tokio::runtime::Handle;
 
 use crate::house::House;
@@ -23,20 +24,47 @@ impl Files for Exported<'_> {
     }
 }
 
+/// What the whole log yields.
+pub(crate) async fn replay(house: &House) -> Verified {
+    house.road.cut().await.unwrap();
+    verify(&Exported(house), &Request::new(&house.road.facts().root_key)).unwrap()
+}
+
+/// Where live rows differ from what the log yields.
+pub(crate) async fn differences(house: &House, verified: &Verified) -> Vec<String> {
+    let mut comparison = Comparison::new(&verified.objects);
+    let mut from = RowCursor::default();
+    loop {
+        let page = house.ask("vera", ReadRows { from, limit: 7 }).await.unwrap().output;
+        page.rows.iter().for_each(|row| comparison.see(row));
+        match page.next {
+            Some(next) => from = next,
+            None => return comparison.finish().iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
 /// Verifies the whole log, and that what it yields is what is live.
 pub(crate) async fn hold(house: &House) {
-    house.road.cut().await.unwrap();
-    let verified = verify(&Exported(house), &Request::new(&house.road.facts().root_key)).unwrap();
+    let verified = replay(house).await;
     assert_eq!(verified.findings, []);
-    let page = ReadStates { page: Page { after: None, limit: 1000 } };
-    let live = house.ask("vera", page).await.unwrap().output;
-    let live: States = live.into_iter().map(|(version, state, key)| (version, (state, key))).collect();
-    assert_eq!(differences(&verified.states, &live), Vec::<String>::new());
+    assert_eq!(differences(house, &verified).await, Vec::<String>::new());
+    // What the entries say of the states of keys, and what the facts say, is one.
+    for (version, (state, key_state)) in &verified.states {
+        let from = RowCursor { kind: Kind::Version, after: None };
+        let versions = house.store.list_rows(from, 1000).await.unwrap();
+        let found = versions.into_iter().find_map(|row| match row {
+            StateRow::Version(live) if live.id == *version => Some(live.state),
+            _ => None,
+        });
+        assert_eq!(found, Some(*state), "{version}");
+        let record = house.store.find_key(version.key).await.unwrap().unwrap();
+        assert_eq!(record.key.state, *key_state, "{version}");
+    }
 }
 
 /// The live states of a key's versions and of the key.
 pub(crate) async fn states(house: &House, key: KeyId) -> Vec<(State, State)> {
-    let page = ReadStates { page: Page { after: None, limit: 1000 } };
-    let live = house.ask("vera", page).await.unwrap().output;
-    live.into_iter().filter(|(version, ..)| version.key == key).map(|(_, state, key)| (state, key)).collect()
+    let record = house.store.find_key(key).await.unwrap().unwrap();
+    record.versions.iter().map(|version| (version.state, record.key.state)).collect()
 }

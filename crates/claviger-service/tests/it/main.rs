@@ -9,6 +9,7 @@ mod clock;
 mod contention;
 mod delegation;
 mod destruction;
+mod edited_rows;
 mod entering;
 mod evidence;
 mod governance;

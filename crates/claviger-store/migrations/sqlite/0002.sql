@@ -169,6 +169,30 @@ CREATE TABLE alias_name (
 
 INSERT INTO alias_name (name, ring) SELECT name, ring FROM alias;
 
+-- What one alias is through all its moves, and no other alias of that name is.
+ALTER TABLE alias ADD COLUMN id BLOB CHECK (length(id) = 16);
+UPDATE alias SET id = randomblob(16);
+CREATE UNIQUE INDEX alias_by_id ON alias (id);
+
+-- ---- Facts ----
+--
+-- Keys that seal what facts say of one object, or the text of one reason; sealed themselves. The name is the kind of the
+-- object, one byte, 0 for a reason, and its identifier.
+CREATE TABLE veil (
+    name   BLOB NOT NULL PRIMARY KEY CHECK (length(name) = 17),
+    sealed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- How far the rows that stood before there were facts are recorded: the kind, and the identifier of the last one, empty before
+-- the first of the kind. No row once all are, as in a store that begins with this release.
+CREATE TABLE fact_head (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),
+    kind  INTEGER NOT NULL,
+    after BLOB    NOT NULL
+) STRICT;
+
+INSERT INTO fact_head (id, kind, after) SELECT 1, 1, x'' WHERE EXISTS (SELECT 1 FROM principal);
+
 -- ---- The uses of keys ----
 --
 -- What is kept of the uses of key versions: derived from the log, written with cuts. A row considers the entries before

@@ -17,7 +17,9 @@ use super::columns::integer;
 use super::directory::InPlace;
 use super::error::{damaged, refused, translate};
 use super::expectation;
-use super::row::{alias, credential, grant, idempotency, key, log_time, principal, ring, version};
+use super::row::{
+    alias, credential, fact_head, grant, idempotency, key, log_time, principal, ring, veil, version,
+};
 use super::schema::EMPTY_ROOT;
 use super::{Inner, connection, log, usage};
 use crate::failpoint;
@@ -128,9 +130,11 @@ impl SqliteJournal {
         match change {
             Change::CountUses { version, uses } => version::count_uses(connection, *version, *uses),
             Change::Expect(expectation) => expectation::compare(connection, expectation),
+            Change::ExpectNoAlias(key) => alias::expect_none(connection, *key),
             Change::ExpectNone { ring, unwanted } => key::expect_none(connection, *ring, *unwanted),
             Change::PutAlias(value) => alias::put(connection, value),
             Change::PutCredential(value) => credential::put(connection, value),
+            Change::PutFactHead(next) => fact_head::put(connection, *next),
             Change::PutGrant(value) => grant::put(connection, value),
             Change::PutIdempotency(value) => idempotency::put(connection, value),
             Change::PutKey(value) => {
@@ -140,12 +144,12 @@ impl SqliteJournal {
             Change::PutLogTime(value) => log_time::put(connection, value),
             Change::PutPrincipal(value) => principal::put(connection, value),
             Change::PutRing(value) => ring::put(connection, value),
+            Change::PutVeil(value) => veil::put(connection, value),
             Change::PutVersion(value) => {
                 keys.insert(value.id.key);
                 version::put(connection, value)
             }
             Change::RemoveAlias(value) => alias::remove(connection, value),
-            Change::RemoveAliasesOf(key) => alias::remove_all(connection, *key),
         }
     }
 
@@ -311,10 +315,12 @@ fn rank(change: &Change) -> u8 {
         Change::PutCredential(_) => 5,
         Change::PutGrant(_) => 6,
         // What goes, goes before what comes: a name that is given free can be taken in the same set.
-        Change::RemoveAlias(_) | Change::RemoveAliasesOf(_) => 7,
+        Change::RemoveAlias(_) => 7,
         Change::PutAlias(_) => 8,
-        Change::PutIdempotency(_) => 9,
+        Change::PutFactHead(_) | Change::PutIdempotency(_) | Change::PutVeil(_) => 9,
         Change::CountUses { .. } => 10,
+        // What must not be there once the set is written.
+        Change::ExpectNoAlias(_) => 11,
     }
 }
 

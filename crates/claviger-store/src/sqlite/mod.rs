@@ -27,6 +27,7 @@ mod plan;
 mod pool;
 mod read;
 mod row;
+mod rows;
 mod schema;
 mod space;
 mod tail;

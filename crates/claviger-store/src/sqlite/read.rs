@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use claviger_core::alias::{Alias, AliasName};
-use claviger_core::change::{IdempotencyRecord, RingLife};
+use claviger_core::change::{IdempotencyRecord, RingLife, VeilName};
 use claviger_core::grant::Grant;
-use claviger_core::key::{Key, KeyRecord, KeyRing, Separation, State};
+use claviger_core::key::{Key, KeyRecord, KeyRing, Separation};
 use claviger_core::lineage::{Lineage, Wanted};
 use claviger_core::log_time::TimeRecord;
+use claviger_core::object::{RowCursor, StateRow};
 use claviger_core::port::store::{
     AliasFilter, FenceDelta, GrantFilter, GrantQuery, GrantRoom, Kept, KeyFilter, LeftBehind, LogId,
     MixedUse, Page, Room, RootHead, ScheduledDestruction, ShardHead, SpaceState, StoredBatch, VersionUsage,
@@ -24,9 +25,10 @@ use rusqlite::{Connection, params};
 use super::columns::{Columns, find, micros};
 use super::error::translate;
 use super::row::{
-    alias, credential, grant, grant_index, idempotency, key, log_time, principal, ring, version,
+    alias, credential, fact_head, grant, grant_index, idempotency, key, log_time, principal, ring, veil,
+    version,
 };
-use super::{SqliteStore, connection, integrity, log, usage};
+use super::{SqliteStore, connection, integrity, log, rows, usage};
 
 /// Rows of one small transaction of a clean-up: commits wait for no more than that.
 const CHUNK: u32 = 500;
@@ -47,6 +49,10 @@ impl Store for SqliteStore {
 
     async fn check_indexes(&self) -> Result<Vec<String>, StoreError> {
         integrity::check(Arc::clone(&self.inner)).await
+    }
+
+    async fn find_veil(&self, name: VeilName) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.pool.read(move |connection| veil::find_by_name(connection, name)).await
     }
 
     async fn find_document(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -142,11 +148,12 @@ impl Store for SqliteStore {
         self.inner.pool.read(move |connection| version::list_expired(connection, now, limit)).await
     }
 
-    async fn list_states(
-        &self,
-        page: Page<KeyVersionId>,
-    ) -> Result<Vec<(KeyVersionId, State, State)>, StoreError> {
-        self.inner.pool.read(move |connection| version::list_states(connection, page.after, page.limit)).await
+    async fn list_rows(&self, from: RowCursor, limit: u32) -> Result<Vec<StateRow>, StoreError> {
+        self.inner.pool.read(move |connection| rows::list(connection, from, limit)).await
+    }
+
+    async fn fact_head(&self) -> Result<Option<RowCursor>, StoreError> {
+        self.inner.pool.read(fact_head::find_it).await
     }
 
     async fn find_alias(&self, name: &AliasName) -> Result<Option<Alias>, StoreError> {

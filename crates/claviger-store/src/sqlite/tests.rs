@@ -16,7 +16,7 @@ use claviger_core::port::store::{
     AliasFilter, Applied, Batch, Home, Page, ScheduledDestruction, UsageRows, VersionUsage,
 };
 use claviger_core::port::{Journal, Store as _};
-use claviger_core::{KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp};
+use claviger_core::{AliasId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp};
 
 use super::{SqliteOptions, SqliteStore};
 
@@ -124,7 +124,8 @@ impl Shelf {
 fn alias(name: &str, key: &Key) -> Alias {
     let name = name.parse().unwrap();
     let scope = AliasScope::Deployment;
-    Alias { name, scope, key: key.id, ring: key.ring, created_at: at(1), updated_at: at(1), revision: 0 }
+    let id = AliasId::random().unwrap();
+    Alias { id, name, scope, key: key.id, ring: key.ring, created_at: at(1), updated_at: at(1), revision: 0 }
 }
 
 #[tokio::test]
@@ -249,8 +250,9 @@ async fn a_name_stays_with_its_ring_but_for_an_alias_of_the_deployment() {
     let (one, other) = (shelf.ring(1, None), shelf.ring(2, None));
     let (first, second) = (shelf.key(one, 1, |_| {}), shelf.key(other, 2, |_| {}));
     let of_ring = |key: &Key| Alias { scope: AliasScope::Ring, ..alias("a", key) };
-    assert_eq!(shelf.apply(&[Change::PutAlias(of_ring(&first))]), Applied::Yes);
-    let seen = Alias { revision: 1, ..of_ring(&first) };
+    let made = of_ring(&first);
+    assert_eq!(shelf.apply(&[Change::PutAlias(made.clone())]), Applied::Yes);
+    let seen = Alias { revision: 1, ..made };
     let list = async |shelf: &Shelf, home: Option<KeyRingId>| {
         let filter = AliasFilter { seen_from: Some(Home(home)), ..AliasFilter::default() };
         shelf.store.list_aliases(filter, Page { after: None, limit: 10 }).await.unwrap().len()
@@ -305,8 +307,15 @@ async fn aliases_are_listed_in_order_and_go_with_their_key() {
     assert_eq!(list(&shelf, None, Some(other), None).await, ["a"]);
     assert_eq!(list(&shelf, Some(first.id), Some(other), None).await, Vec::<String>::new());
     // The name that goes with one key is free for the other in the same set.
+    let left = shelf.store.list_aliases(
+        AliasFilter { key: Some(first.id), ..AliasFilter::default() },
+        Page { after: None, limit: 9 },
+    );
+    let gone = left.await.unwrap().into_iter().map(Change::RemoveAlias);
     let taken = Change::PutAlias(alias("c", &second));
-    assert_eq!(shelf.apply(&[taken, Change::RemoveAliasesOf(first.id)]), Applied::Yes);
+    assert_eq!(shelf.apply(&[taken.clone(), Change::ExpectNoAlias(first.id)]), Applied::Conflict);
+    let changes: Vec<_> = [taken, Change::ExpectNoAlias(first.id)].into_iter().chain(gone).collect();
+    assert_eq!(shelf.apply(&changes), Applied::Yes);
     assert_eq!(list(&shelf, None, None, None).await, ["a", "c"]);
 }
 
@@ -330,7 +339,7 @@ fn a_lost_race_alone_leaves_no_transaction_open() {
     let size = shelf.cuts;
     shelf.journal.append_cut(size, [2; 32], b"cut", &[], NO_USES).unwrap();
     // What is handed in at the wrong moment is no damage to what is stored.
-    let ring = Change::RemoveAliasesOf(KeyId::from_bytes([1; 16]));
+    let ring = Change::ExpectNoAlias(KeyId::from_bytes([1; 16]));
     assert_eq!(shelf.journal.apply(&[ring]).unwrap(), Applied::Yes);
     let refused = shelf.journal.append_cut(size + 1, [2; 32], b"cut", &[], NO_USES).unwrap_err().to_string();
     assert!(refused.contains("stored data is as it was") && !refused.contains("backup"), "{refused}");

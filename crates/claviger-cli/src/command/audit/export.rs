@@ -195,6 +195,20 @@ impl Work<'_> {
                 self.fetch(log, bundle).await?;
             }
         }
+        if log == ROOT { Ok(()) } else { self.fetch_facts(log, size).await }
+    }
+
+    /// The facts of bundles that have some, and are not there yet.
+    async fn fetch_facts(&mut self, log: &str, size: u64) -> Result<(), Failure> {
+        for (index, bundle) in (0..).zip(bundles(size)) {
+            let Some(facts) = Resource::facts(index, size) else { continue };
+            let entries = fs::read(self.dir.join(format!("{log}/{bundle}"))).unwrap_or_default();
+            let entries = parse_bundle(&entries).unwrap_or_default();
+            let has_facts = |entry: &&[u8]| Entry::decode(entry).is_ok_and(|entry| entry.fct.is_some());
+            if entries.iter().any(has_facts) && !self.dir.join(format!("{log}/{facts}")).exists() {
+                self.fetch(log, facts).await?;
+            }
+        }
         Ok(())
     }
 
@@ -226,8 +240,12 @@ impl Work<'_> {
             Err(error) => return Err(error.into()),
         };
         self.place(&name, &bytes)?;
-        if let Resource::Bundle { index, width } = bundle {
-            self.sweep(log, index, width);
+        match bundle {
+            Resource::Bundle { index, width } => {
+                self.sweep(log, Resource::Bundle { index, width: 256 }, width)
+            }
+            Resource::Facts { index, width } => self.sweep(log, Resource::Facts { index, width: 256 }, width),
+            Resource::Tile { .. } => {}
         }
         self.fetched += 1;
         self.bar.inc_length(1);
@@ -235,9 +253,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Removes shorter forms of a bundle. One that stays does no harm: nothing reads it.
-    fn sweep(&self, log: &str, index: u64, width: u16) {
-        let full = Resource::Bundle { index, width: 256 };
+    /// Removes shorter forms of what is there in full, or longer. One that stays does no harm: nothing reads it.
+    fn sweep(&self, log: &str, full: Resource, width: u16) {
         let partials = self.dir.join(format!("{log}/{full}.p"));
         for entry in fs::read_dir(partials).into_iter().flatten().flatten() {
             let shorter = entry

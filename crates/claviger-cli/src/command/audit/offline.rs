@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use claviger_audit::VerifierKey;
-use claviger_audit::verify::{self as audit, Files, NoFile, ROOT_VKEY, Request, States, WalkError};
-use serde::Serialize;
+use claviger_audit::verify::{self as audit, Files, Finding, NoFile, Objects, ROOT_VKEY, Request, WalkError};
+use serde::{Serialize, Serializer};
 
 use crate::failure::Failure;
 
@@ -35,9 +35,9 @@ pub(crate) struct Verified {
     pub(crate) shards: std::collections::BTreeMap<u32, u64>,
     /// Key versions of which the log tells the state.
     pub(crate) key_versions: usize,
-    /// The states that the log yields.
-    #[serde(skip)]
-    pub(super) states: States,
+    /// The objects that the facts of the log yield.
+    #[serde(serialize_with = "count")]
+    pub(super) objects: Objects,
     /// What does not hold.
     pub(crate) findings: Vec<String>,
 }
@@ -52,12 +52,21 @@ pub(crate) fn verify(dir: &Path, key: &VerifierKey) -> Result<Verified, Failure>
     Ok(Verified {
         entries: verified.entries(),
         key_versions: verified.states.len(),
-        findings: verified.findings.iter().map(|finding| format!("{}: {finding}", finding.code())).collect(),
+        findings: verified.findings.iter().map(told).collect(),
         origin: verified.origin,
         cuts: verified.cuts,
         shards: verified.shards,
-        states: verified.states,
+        objects: verified.objects,
     })
+}
+
+/// A finding as it is shown: its code, and what it says.
+pub(super) fn told(finding: &Finding) -> String {
+    format!("{}: {finding}", finding.code())
+}
+
+fn count<S: Serializer>(objects: &Objects, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(objects.len() as u64)
 }
 
 /// The key that lies in the export: its own word, no more.

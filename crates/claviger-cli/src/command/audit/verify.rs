@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 use claviger_audit::VerifierKey;
-use claviger_audit::verify::{States, differences};
+use claviger_audit::fact::Field;
+use claviger_audit::verify::{Comparison, LiveRow};
 use claviger_client::Client;
-use claviger_client::types::audit::ListStates;
-use claviger_core::KeyVersionId;
+use claviger_client::types::audit::{ListRows, LiveField, LiveRow as WireRow};
+use claviger_core::object::Object;
 use serde::Serialize;
 
 use super::checkpoint::root_key;
 use super::export::export;
-use super::offline::{Verified, key_in, verify};
+use super::offline::{Verified, key_in, told, verify};
 use crate::failure::Failure;
 use crate::input::bytes::Source;
 use crate::output::{record, warn};
@@ -40,15 +41,15 @@ struct Report {
     #[serde(flatten)]
     verified: Verified,
     key_known_beforehand: bool,
-    /// Live key versions that were compared; absent when no deployment was asked.
+    /// Live rows that were compared; absent when no deployment was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    live_key_versions: Option<usize>,
+    live_rows: Option<usize>,
 }
 
 impl VerifyArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let key_known_beforehand = self.root_vkey.is_some();
-        let (mut verified, live_key_versions) = match (&self.dir, self.offline) {
+        let (mut verified, live_rows) = match (&self.dir, self.offline) {
             (Some(dir), true) => {
                 let told = key_in(dir)?;
                 let key = root_key(self.root_vkey.as_ref(), &told.to_string())?;
@@ -68,7 +69,7 @@ impl VerifyArgs {
                 .with_findings(findings)
                 .advise("keep log, export and checkpoints as they are: they are evidence"));
         }
-        let report = Report { verified, key_known_beforehand, live_key_versions };
+        let report = Report { verified, key_known_beforehand, live_rows };
         session.format.print(&report, text)
     }
 
@@ -94,39 +95,54 @@ impl VerifyArgs {
     }
 }
 
-/// Reads the live states, then the log up to and beyond that reading, and compares.
+/// Reads the live rows, then the log up to and beyond that reading, and compares.
 async fn compare(
     client: &Client,
     key: &VerifierKey,
     dir: &std::path::Path,
 ) -> Result<(Verified, usize, Vec<String>), Failure> {
-    let (live, entry) = live_states(client).await?;
+    let (live, entry) = live_rows(client).await?;
     export(client, key, dir, entry).await?;
     let verified = verify(dir, key)?;
-    let found = differences(&verified.states, &live);
+    let mut comparison = Comparison::new(&verified.objects);
+    live.iter().for_each(|row| comparison.see(row));
+    let found = comparison.finish().iter().map(told).collect();
     Ok((verified, live.len(), found))
 }
 
-/// The live states, and the log entry of the last reading of them.
-async fn live_states(client: &Client) -> Result<(States, Option<u64>), Failure> {
-    let mut states = States::new();
-    let mut query = ListStates { cursor: None, limit: Some(1000) };
+/// The live rows, and the log entry of the last reading of them.
+async fn live_rows(client: &Client) -> Result<(Vec<LiveRow>, Option<u64>), Failure> {
+    let mut rows = Vec::new();
+    let mut query = ListRows { cursor: None, limit: Some(1000) };
     loop {
-        let answer = client.list_states(&query).await?;
-        for live in &answer.value.items {
-            let id = KeyVersionId { key: *live.key, number: live.version };
-            states.insert(id, (*live.state, *live.key_state));
+        let answer = client.list_rows(&query).await?;
+        for row in answer.value.items {
+            rows.push(read(row).ok_or_else(|| Failure::failed("the service gave a row that does not read"))?);
         }
         match answer.value.next {
             Some(next) => query.cursor = Some(next),
-            None => return Ok((states, answer.entry)),
+            None => return Ok((rows, answer.entry)),
         }
     }
 }
 
+fn read(row: WireRow) -> Option<LiveRow> {
+    let object = Object::from_id(row.kind.parse().ok()?, &row.id.0)?;
+    let field = |field: LiveField| {
+        let shown = match (field.value, field.commitment) {
+            (Some(value), None) => Field::Open(value.0.to_vec()),
+            (None, Some(commitment)) => Field::Hidden(commitment.0.as_ref().try_into().ok()?),
+            _ => return None,
+        };
+        Some((field.number, shown))
+    };
+    let fields = row.fields.into_iter().map(field).collect::<Option<_>>()?;
+    Some(LiveRow { object, revision: row.revision, fields })
+}
+
 fn text(report: &Report) -> String {
     let verified = &report.verified;
-    let live = report.live_key_versions.map(|count| format!("{count} key versions are as the log says"));
+    let live = report.live_rows.map(|count| format!("{count} rows are as the log says"));
     record(&[
         ("verified", format!("{}, {} cuts, {} entries", verified.origin, verified.cuts, verified.entries)),
         (
@@ -139,6 +155,7 @@ fn text(report: &Report) -> String {
                 .join(", "),
         ),
         ("key versions in the log", verified.key_versions.to_string()),
+        ("objects in the log", verified.objects.len().to_string()),
         ("live state", live.unwrap_or_else(|| "not asked".to_owned())),
         (
             "root key",

@@ -3,18 +3,18 @@
 use claviger_core::alias::{Alias, AliasName, AliasScope};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{AliasFilter, Applied, Home};
-use claviger_core::{KeyId, KeyRingId, Name};
+use claviger_core::{AliasId, KeyId, KeyRingId, Name};
 use rusqlite::{Connection, Row, params};
 
 use super::super::columns::{Columns, find, list, micros};
-use super::super::error::{refused, translate};
+use super::super::error::refused;
 use super::{Seen, compare, next_revision, write};
 
 const TABLE: &str = "alias";
 
 macro_rules! columns {
     () => {
-        "a.name, a.key, a.ring, a.created_at, a.updated_at, a.revision, a.scope"
+        "a.name, a.key, a.ring, a.created_at, a.updated_at, a.revision, a.scope, a.id"
     };
 }
 
@@ -117,6 +117,16 @@ pub(in crate::sqlite) fn list_after(
     }
 }
 
+/// Rows in the order of their identifiers, behind `after`.
+pub(in crate::sqlite) fn list_from(
+    connection: &Connection,
+    after: &[u8],
+    limit: u32,
+) -> Result<Vec<Alias>, StoreError> {
+    let sql = concat!("SELECT ", columns!(), " FROM alias a WHERE a.id > ?1 ORDER BY a.id LIMIT ?2");
+    list(connection, sql, params![after, limit], parse)
+}
+
 fn parse(row: &Row<'_>) -> Result<Alias, StoreError> {
     let mut columns = Columns::new(TABLE, row);
     Ok(Alias {
@@ -127,15 +137,15 @@ fn parse(row: &Row<'_>) -> Result<Alias, StoreError> {
         updated_at: columns.instant()?,
         revision: columns.count()?,
         scope: columns.word()?,
+        id: AliasId::from_bytes(columns.array()?),
     })
 }
 
-/// Was the value computed from the row as it stands? A name that was taken away and given again counts from 1 anew: the
-/// instant of its making tells the two apart.
+/// Was the value computed from the row as it stands? A name that was taken away and given again is that of another alias.
 fn seen(stored: Option<&Alias>, alias: &Alias) -> Seen {
-    let made_at = stored.map_or(alias.created_at, |stored| stored.created_at);
+    let id = stored.map_or(alias.id, |stored| stored.id);
     match compare(stored.map(|stored| stored.revision), alias.revision) {
-        Seen::Current if made_at == alias.created_at => Seen::Current,
+        Seen::Current if id == alias.id => Seen::Current,
         Seen::Current | Seen::Moved => Seen::Moved,
     }
 }
@@ -161,8 +171,8 @@ pub(in crate::sqlite) fn put(connection: &Connection, alias: &Alias) -> Result<A
     )?;
     write(
         connection,
-        "INSERT INTO alias (name, key, ring, created_at, updated_at, revision, scope) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+        "INSERT INTO alias (name, key, ring, created_at, updated_at, revision, scope, id) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
          ON CONFLICT (name) DO UPDATE SET key = excluded.key, ring = excluded.ring, \
          updated_at = excluded.updated_at, revision = excluded.revision, scope = excluded.scope",
         params![
@@ -173,6 +183,7 @@ pub(in crate::sqlite) fn put(connection: &Connection, alias: &Alias) -> Result<A
             micros(TABLE, alias.updated_at)?,
             next_revision(TABLE, alias.revision)?,
             alias.scope.name(),
+            alias.id.as_bytes(),
         ],
     )
 }
@@ -185,11 +196,9 @@ pub(in crate::sqlite) fn remove(connection: &Connection, alias: &Alias) -> Resul
     write(connection, "DELETE FROM alias WHERE name = ?1", [alias.name.as_str()])
 }
 
-/// Takes all aliases of a key away.
-pub(in crate::sqlite) fn remove_all(connection: &Connection, key: KeyId) -> Result<Applied, StoreError> {
-    connection
-        .prepare_cached("DELETE FROM alias WHERE key = ?1")
-        .and_then(|mut delete| delete.execute([key.as_bytes()]))
-        .map_err(translate)?;
-    Ok(Applied::Yes)
+/// A conflict if the key has an alias.
+pub(in crate::sqlite) fn expect_none(connection: &Connection, key: KeyId) -> Result<Applied, StoreError> {
+    let sql = "SELECT 1 FROM alias WHERE key = ?1 LIMIT 1";
+    let found = find(connection, sql, [key.as_bytes()], |_| Ok(()))?;
+    Ok(if found.is_some() { Applied::Conflict } else { Applied::Yes })
 }

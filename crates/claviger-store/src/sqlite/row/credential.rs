@@ -56,6 +56,16 @@ pub(in crate::sqlite) fn list_after(
     }
 }
 
+/// Rows in the order of their identifiers, behind `after`.
+pub(in crate::sqlite) fn list_from(
+    connection: &Connection,
+    after: &[u8],
+    limit: u32,
+) -> Result<Vec<Credential>, StoreError> {
+    let sql = concat!("SELECT ", columns!(), " FROM credential WHERE id > ?1 ORDER BY id LIMIT ?2");
+    list(connection, sql, params![after, limit], parse)
+}
+
 fn parse(row: &Row<'_>) -> Result<Credential, StoreError> {
     let mut columns = Columns::new(TABLE, row);
     let id = CredentialId::from_bytes(columns.array()?);

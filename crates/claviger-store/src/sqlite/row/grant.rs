@@ -275,6 +275,16 @@ fn administers(grant: &Grant) -> bool {
     !grant.operations.iter().all(|action| action.is_grantable())
 }
 
+/// Rows in the order of their identifiers, behind `after`.
+pub(in crate::sqlite) fn list_from(
+    connection: &Connection,
+    after: &[u8],
+    limit: u32,
+) -> Result<Vec<Grant>, StoreError> {
+    let sql = concat!("SELECT ", columns!(), " FROM grants WHERE id > ?1 ORDER BY id LIMIT ?2");
+    list(connection, sql, params![after, limit], parse)
+}
+
 fn parse(row: &Row<'_>) -> Result<Grant, StoreError> {
     let mut columns = Columns::new(TABLE, row);
     let grant = Grant {

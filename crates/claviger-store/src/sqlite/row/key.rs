@@ -6,7 +6,7 @@ use claviger_core::change::RingLife;
 use claviger_core::key::{Destruction, Key, KeyRecord, Labels, State};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, KeyFilter, ScheduledDestruction};
-use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, PrincipalId, Timestamp};
+use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use super::super::columns::{Columns, find, integer, list, micros, span};
@@ -23,6 +23,7 @@ macro_rules! columns {
          k.created_at, k.revision"
     };
 }
+pub(in crate::sqlite) use columns;
 
 pub(in crate::sqlite) fn find_by_id(connection: &Connection, id: KeyId) -> Result<Option<Key>, StoreError> {
     let sql = concat!("SELECT ", columns!(), " FROM key k WHERE k.id = ?1");
@@ -236,11 +237,34 @@ fn find_ring_name(connection: &Connection, ring: KeyRingId) -> Result<Option<Str
 const KEY_WIDTH: usize = 19;
 const RING_WIDTH: usize = 12;
 
+/// Rows in the order of their identifiers, behind `after`. The name of the ring stands in each: one that is not the ring's is
+/// damage.
+pub(in crate::sqlite) fn list_from(
+    connection: &Connection,
+    after: &[u8],
+    limit: u32,
+) -> Result<Vec<Key>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        ", r.name FROM key k JOIN ring r ON r.id = k.ring WHERE k.id > ?1 ORDER BY k.id LIMIT ?2"
+    );
+    list(connection, sql, params![after, limit], |row| {
+        let mut columns = Columns::new(TABLE, row);
+        let (name, key) = read(&mut columns)?;
+        if columns.word::<Name>()? == name.ring {
+            Ok(key)
+        } else {
+            Err(columns.damaged("another ring's name"))
+        }
+    })
+}
+
 fn parse(row: &Row<'_>) -> Result<(KeyName, Key), StoreError> {
     read(&mut Columns::new(TABLE, row))
 }
 
-fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key), StoreError> {
+pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key), StoreError> {
     let ring_name = columns.word()?;
     let key = Key {
         id: KeyId::from_bytes(columns.array()?),

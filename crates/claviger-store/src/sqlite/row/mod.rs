@@ -5,6 +5,7 @@
 
 pub(super) mod alias;
 pub(super) mod credential;
+pub(super) mod fact_head;
 pub(super) mod grant;
 pub(super) mod grant_index;
 pub(super) mod idempotency;
@@ -12,6 +13,7 @@ pub(super) mod key;
 pub(super) mod log_time;
 pub(super) mod principal;
 pub(super) mod ring;
+pub(super) mod veil;
 pub(super) mod version;
 
 use claviger_core::port::StoreError;

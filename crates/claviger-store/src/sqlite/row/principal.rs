@@ -84,6 +84,16 @@ pub(in crate::sqlite) fn list_names(
     Ok(names)
 }
 
+/// Rows in the order of their identifiers, behind `after`.
+pub(in crate::sqlite) fn list_from(
+    connection: &Connection,
+    after: &[u8],
+    limit: u32,
+) -> Result<Vec<Principal>, StoreError> {
+    let sql = concat!("SELECT ", columns!(), " FROM principal WHERE id > ?1 ORDER BY id LIMIT ?2");
+    list(connection, sql, params![after, limit], parse)
+}
+
 fn parse(row: &Row<'_>) -> Result<Principal, StoreError> {
     let mut columns = Columns::new(TABLE, row);
     let principal = Principal {

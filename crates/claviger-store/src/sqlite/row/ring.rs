@@ -45,6 +45,16 @@ pub(in crate::sqlite) fn list_after(
     list(connection, sql, params![after.map_or("", Name::as_str), limit], parse)
 }
 
+/// Rows in the order of their identifiers, behind `after`.
+pub(in crate::sqlite) fn list_from(
+    connection: &Connection,
+    after: &[u8],
+    limit: u32,
+) -> Result<Vec<KeyRing>, StoreError> {
+    let sql = concat!("SELECT ", columns!(), " FROM ring r WHERE r.id > ?1 ORDER BY r.id LIMIT ?2");
+    list(connection, sql, params![after, limit], parse)
+}
+
 fn parse(row: &Row<'_>) -> Result<KeyRing, StoreError> {
     read(&mut Columns::new(TABLE, row))
 }

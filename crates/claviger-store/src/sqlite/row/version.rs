@@ -50,6 +50,11 @@ pub(in crate::sqlite) fn read(
             let digest = columns.maybe(Columns::array)?;
             let expires_at = columns.maybe(Columns::instant)?;
             let removed_at = columns.maybe(Columns::instant)?;
+            if digest.is_none() && (expires_at.is_some() || removed_at.is_some()) {
+                return Err(
+                    columns.damaged("what is said of material that was brought in, without its digest")
+                );
+            }
             digest.map(|digest| Imported { digest, expires_at, removed_at })
         },
         created_at: columns.instant()?,
@@ -193,19 +198,25 @@ pub(in crate::sqlite) fn list_expired(
     })
 }
 
-/// At most `limit` versions behind `after` with their states and those of their keys, in the order of ids.
-pub(in crate::sqlite) fn list_states(
+/// Versions in the order of key and number, behind `after`.
+pub(in crate::sqlite) fn list_from(
     connection: &Connection,
     after: Option<KeyVersionId>,
     limit: u32,
-) -> Result<Vec<(KeyVersionId, State, State)>, StoreError> {
+) -> Result<Vec<KeyVersion>, StoreError> {
     let (key, number) =
         after.as_ref().map_or((&[][..], 0), |after| (&after.key.as_bytes()[..], after.number));
-    let sql = "SELECT v.key, v.number, v.state, k.state FROM key_version v JOIN key k ON k.id = v.key \
-               WHERE (v.key, v.number) > (?1, ?2) ORDER BY v.key, v.number LIMIT ?3";
+    let sql = concat!(
+        "SELECT ",
+        super::key::columns!(),
+        ", ",
+        columns!(),
+        " FROM key_version v JOIN key k ON k.id = v.key \
+         WHERE (v.key, v.number) > (?1, ?2) ORDER BY v.key, v.number LIMIT ?3"
+    );
     list(connection, sql, params![key, number, limit], |row| {
         let mut columns = Columns::new(TABLE, row);
-        let key = KeyId::from_bytes(columns.array()?);
-        Ok((KeyVersionId { key, number: columns.small()? }, columns.word()?, columns.word()?))
+        let (_, key) = super::key::read(&mut columns)?;
+        read(&mut columns, &key)?.ok_or_else(|| columns.damaged("a version without a number"))
     })
 }

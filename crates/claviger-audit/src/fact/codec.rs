@@ -1,0 +1,416 @@
+//! Facts as bytes: one encoding, one digest.
+
+use std::collections::BTreeMap;
+
+use super::{Fact, Field, Kind, Object, Sealed};
+use crate::Hash;
+use crate::cbor::{self, CborError, Reader};
+use crate::hash::{hmac_sha256, sha256};
+
+/// The longest encoding of the facts of one entry, in bytes.
+pub const MAX_FACTS: usize = 4 << 20;
+/// Most facts of one entry.
+const MAX_COUNT: u64 = 1 << 16;
+/// The schema version that is written and read.
+const VERSION: u64 = 1;
+
+const FIELD: u8 = 2;
+const FACT: u8 = 3;
+const FACTS: u8 = 4;
+const REASON: u8 = 5;
+/// Under this number the text of a reason is committed to.
+const REASON_TEXT: u16 = u16::MAX;
+
+/// Why bytes are not facts, or values cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FactError {
+    /// Not deterministic CBOR.
+    #[error(transparent)]
+    Cbor(#[from] CborError),
+    /// More than [`MAX_FACTS`] bytes.
+    #[error("facts are longer than 4 MiB")]
+    TooLong,
+    /// A schema version that is not known.
+    #[error("schema version {0} of facts is not known")]
+    UnknownVersion(u64),
+    /// A kind of object that is not known.
+    #[error("kind {0} of objects is not known")]
+    UnknownKind(u64),
+    /// A member that the schema does not have, has twice, or has elsewhere.
+    #[error("member {0} is out of place")]
+    Misplaced(u64),
+    /// An identifier that is none of its kind.
+    #[error("an identifier does not fit its kind")]
+    Identifier,
+    /// No facts, or more than 65 536.
+    #[error("an entry has 1 to 65 536 facts")]
+    Count,
+    /// A field that is open and hidden, or sealed bytes without a hidden field.
+    #[error("a field is given twice, or sealed bytes are not of a field")]
+    Sealed,
+}
+
+/// Why somebody acted, as the facts have it: a code of a closed list, a text, or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The code, from 1 on.
+    pub code: Option<u16>,
+    /// The text.
+    pub text: Option<ReasonText>,
+}
+
+/// The text of a reason, sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReasonText {
+    /// The key that seals it, by its name.
+    pub key: [u8; 16],
+    /// What commits to it.
+    pub commitment: Hash,
+    /// The sealed text.
+    pub sealed: Sealed,
+}
+
+impl ReasonText {
+    /// Commits to a text under a salt.
+    #[must_use]
+    pub fn commit(salt: &[u8; 16], text: &str) -> Hash {
+        commit(REASON_TEXT, salt, text.as_bytes())
+    }
+}
+
+/// The facts of one entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// What the salts of open fields come from: random, and of these facts alone.
+    pub seed: [u8; 16],
+    /// Why it was done, if that is known.
+    pub reason: Option<Reason>,
+    /// One for each row that was written.
+    pub facts: Vec<Fact>,
+}
+
+/// Commits to the value of a field under a salt.
+pub(super) fn commit(number: u16, salt: &[u8; 16], value: &[u8]) -> Hash {
+    sha256(&[&[FIELD], number.to_be_bytes().as_slice(), salt, value].concat())
+}
+
+/// The first bytes of a tag.
+pub(super) fn salt_of(tag: &Hash) -> [u8; 16] {
+    let mut salt = [0; 16];
+    salt.iter_mut().zip(tag).for_each(|(to, from)| *to = *from);
+    salt
+}
+
+impl Facts {
+    /// The digest that an entry carries of its facts.
+    #[must_use]
+    pub fn digest(&self) -> Hash {
+        let mut all = vec![FACTS];
+        if let Some(reason) = &self.reason {
+            all.extend_from_slice(&reason.digest());
+        }
+        for fact in &self.facts {
+            all.extend_from_slice(&self.digest_of(fact));
+        }
+        sha256(&all)
+    }
+
+    /// The digest of one of these facts.
+    #[must_use]
+    pub fn digest_of(&self, fact: &Fact) -> Hash {
+        let id = fact.object.id();
+        let kind = fact.object.kind().code();
+        let mut all = vec![FACT, kind, u8::try_from(id.len()).unwrap_or_default()];
+        all.extend_from_slice(&id);
+        all.extend_from_slice(&fact.revision.to_be_bytes());
+        for (number, field) in &fact.fields {
+            all.extend_from_slice(&number.to_be_bytes());
+            let commitment = match field {
+                Field::Hidden(commitment) => *commitment,
+                Field::Open(value) => commit(*number, &self.salt(kind, &id, *number), value),
+            };
+            all.extend_from_slice(&commitment);
+        }
+        if let Some(sealed) = &fact.sealed {
+            all.extend_from_slice(&sealed.digest());
+        }
+        sha256(&all)
+    }
+
+    fn salt(&self, kind: u8, id: &[u8], number: u16) -> [u8; 16] {
+        salt_of(&hmac_sha256(&self.seed, &[&[kind], id, &number.to_be_bytes()]))
+    }
+
+    /// The encoding.
+    ///
+    /// # Errors
+    /// [`FactError::Count`], [`FactError::Sealed`] and [`FactError::TooLong`] for values that the schema does not allow.
+    pub fn encode(&self) -> Result<Vec<u8>, FactError> {
+        self.check()?;
+        let mut out = Vec::with_capacity(512);
+        cbor::put_array(&mut out, 4);
+        cbor::put_uint(&mut out, VERSION);
+        cbor::put_bytes(&mut out, &self.seed);
+        put_reason(&mut out, self.reason.as_ref());
+        cbor::put_array(&mut out, self.facts.len() as u64);
+        for fact in &self.facts {
+            put_fact(&mut out, fact);
+        }
+        if out.len() > MAX_FACTS { Err(FactError::TooLong) } else { Ok(out) }
+    }
+
+    fn check(&self) -> Result<(), FactError> {
+        if self.facts.is_empty() || self.facts.len() as u64 > MAX_COUNT {
+            return Err(FactError::Count);
+        }
+        let is_hidden = |field: &Field| matches!(field, Field::Hidden(_));
+        let has_nothing_to_seal = |fact: &Fact| fact.sealed.is_some() && !fact.fields.values().any(is_hidden);
+        let says_nothing =
+            |reason: &Reason| reason.text.is_none() && reason.code.is_none_or(|code| code == 0);
+        if self.facts.iter().any(has_nothing_to_seal) || self.reason.as_ref().is_some_and(says_nothing) {
+            return Err(FactError::Sealed);
+        }
+        Ok(())
+    }
+
+    /// Reads facts. What is read encodes to the same bytes again.
+    ///
+    /// # Errors
+    /// [`FactError`] for everything that [`Self::encode`] would not have written.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FactError> {
+        if bytes.len() > MAX_FACTS {
+            return Err(FactError::TooLong);
+        }
+        let mut reader = Reader::new(bytes);
+        let members = reader.array()?;
+        let version = reader.uint()?;
+        if version != VERSION {
+            return Err(FactError::UnknownVersion(version));
+        }
+        if members != 4 {
+            return Err(FactError::Misplaced(members));
+        }
+        let seed = reader.fixed()?;
+        let reason = read_reason(&mut reader)?;
+        let count = reader.array()?;
+        if count > MAX_COUNT {
+            return Err(FactError::Count);
+        }
+        let facts = (0..count).map(|_| read_fact(&mut reader)).collect::<Result<_, _>>()?;
+        reader.end()?;
+        let facts = Self { seed, reason, facts };
+        facts.check()?;
+        Ok(facts)
+    }
+}
+
+impl Fact {
+    /// Fields in one piece, for memory.
+    pub(crate) fn pack_fields(fields: &BTreeMap<u16, Field>) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (number, field) in fields {
+            cbor::put_uint(&mut out, u64::from(*number));
+            match field {
+                Field::Hidden(commitment) => {
+                    cbor::put_array(&mut out, 1);
+                    cbor::put_bytes(&mut out, commitment);
+                }
+                Field::Open(value) => cbor::put_bytes(&mut out, value),
+            }
+        }
+        out
+    }
+
+    /// What [`Self::pack_fields`] packed.
+    pub(crate) fn unpack_fields(packed: &[u8]) -> BTreeMap<u16, Field> {
+        let mut reader = Reader::new(packed);
+        let mut fields = BTreeMap::new();
+        while reader.end().is_err() {
+            let Ok(number) = reader.small() else { break };
+            let field = match reader.array() {
+                Ok(_) => reader.fixed().map(Field::Hidden),
+                Err(_) => reader.bytes().map(|value| Field::Open(value.to_vec())),
+            };
+            let Ok(field) = field else { break };
+            fields.insert(number, field);
+        }
+        fields
+    }
+}
+
+impl Reason {
+    fn digest(&self) -> Hash {
+        let mut all = vec![REASON];
+        all.extend_from_slice(&self.code.unwrap_or(0).to_be_bytes());
+        if let Some(text) = &self.text {
+            all.extend_from_slice(&text.commitment);
+            all.extend_from_slice(&text.sealed.digest());
+        }
+        sha256(&all)
+    }
+}
+
+fn put_reason(out: &mut Vec<u8>, reason: Option<&Reason>) {
+    let Some(reason) = reason else { return cbor::put_map(out, 0) };
+    let text = reason.text.as_ref();
+    let of_text = if text.is_some() { 3 } else { 0 };
+    cbor::put_map(out, of_text + u64::from(reason.code.is_some()));
+    if let Some(code) = reason.code {
+        cbor::put_uint(out, 0);
+        cbor::put_uint(out, u64::from(code));
+    }
+    if let Some(text) = text {
+        cbor::put_uint(out, 1);
+        cbor::put_bytes(out, &text.key);
+        cbor::put_uint(out, 2);
+        cbor::put_bytes(out, &text.commitment);
+        put_sealed(out, 3, &text.sealed);
+    }
+}
+
+/// Writes sealed bytes as member `number`, or the digest of withheld ones as the next.
+fn put_sealed(out: &mut Vec<u8>, number: u64, sealed: &Sealed) {
+    match sealed {
+        Sealed::Here(bytes) => {
+            cbor::put_uint(out, number);
+            cbor::put_bytes(out, bytes);
+        }
+        Sealed::Withheld(digest) => {
+            cbor::put_uint(out, number + 1);
+            cbor::put_bytes(out, digest);
+        }
+    }
+}
+
+fn read_reason(reader: &mut Reader<'_>) -> Result<Option<Reason>, FactError> {
+    let (mut code, mut key, mut commitment, mut sealed) = (None, None, None, None);
+    let members = reader.map()?;
+    in_order(reader, members, |number, reader| {
+        match number {
+            0 => code = Some(reader.small()?),
+            1 => key = Some(reader.fixed()?),
+            2 => commitment = Some(reader.fixed()?),
+            3 => sealed = Some(Sealed::Here(reader.bytes()?.to_vec())),
+            4 if sealed.is_none() => sealed = Some(Sealed::Withheld(reader.fixed()?)),
+            other => return Err(FactError::Misplaced(other)),
+        }
+        Ok(())
+    })?;
+    let text = match (key, commitment, sealed) {
+        (None, None, None) => None,
+        (Some(key), Some(commitment), Some(sealed)) => Some(ReasonText { key, commitment, sealed }),
+        _ => return Err(FactError::Sealed),
+    };
+    if members == 0 {
+        return Ok(None);
+    }
+    if code == Some(0) {
+        return Err(FactError::Misplaced(0));
+    }
+    Ok(Some(Reason { code, text }))
+}
+
+fn put_fact(out: &mut Vec<u8>, fact: &Fact) {
+    let open = || {
+        fact.fields.iter().filter_map(|(number, field)| match field {
+            Field::Open(value) => Some((*number, value.as_slice())),
+            Field::Hidden(_) => None,
+        })
+    };
+    let hidden = || {
+        fact.fields.iter().filter_map(|(number, field)| match field {
+            Field::Hidden(commitment) => Some((*number, commitment.as_slice())),
+            Field::Open(_) => None,
+        })
+    };
+    let (opened, hid) = (open().count() as u64, hidden().count() as u64);
+    let further = [opened > 0, hid > 0, fact.sealed.is_some()];
+    cbor::put_map(out, 3 + further.iter().map(|is| u64::from(*is)).sum::<u64>());
+    cbor::put_uint(out, 0);
+    cbor::put_uint(out, u64::from(fact.object.kind().code()));
+    cbor::put_uint(out, 1);
+    cbor::put_bytes(out, &fact.object.id());
+    cbor::put_uint(out, 2);
+    cbor::put_uint(out, fact.revision);
+    if opened > 0 {
+        cbor::put_uint(out, 3);
+        put_fields(out, opened, open());
+    }
+    if hid > 0 {
+        cbor::put_uint(out, 4);
+        put_fields(out, hid, hidden());
+    }
+    if let Some(sealed) = &fact.sealed {
+        put_sealed(out, 5, sealed);
+    }
+}
+
+fn put_fields<'a>(out: &mut Vec<u8>, count: u64, fields: impl Iterator<Item = (u16, &'a [u8])>) {
+    cbor::put_map(out, count);
+    for (number, bytes) in fields {
+        cbor::put_uint(out, u64::from(number));
+        cbor::put_bytes(out, bytes);
+    }
+}
+
+fn read_fact(reader: &mut Reader<'_>) -> Result<Fact, FactError> {
+    let (mut kind, mut id, mut revision, mut sealed) = (None, None, None, None);
+    let mut fields = BTreeMap::new();
+    let members = reader.map()?;
+    in_order(reader, members, |number, reader| {
+        match number {
+            0 => {
+                let code = reader.uint()?;
+                let known = u8::try_from(code).ok().and_then(Kind::from_code);
+                kind = Some(known.ok_or(FactError::UnknownKind(code))?);
+            }
+            1 => id = Some(reader.bytes()?),
+            2 => revision = Some(reader.uint()?),
+            3 => read_fields(reader, &mut fields, |reader| Ok(Field::Open(reader.bytes()?.to_vec())))?,
+            4 => read_fields(reader, &mut fields, |reader| Ok(Field::Hidden(reader.fixed()?)))?,
+            5 => sealed = Some(Sealed::Here(reader.bytes()?.to_vec())),
+            6 if sealed.is_none() => sealed = Some(Sealed::Withheld(reader.fixed()?)),
+            other => return Err(FactError::Misplaced(other)),
+        }
+        Ok(())
+    })?;
+    let (kind, id) = (kind.ok_or(FactError::Misplaced(0))?, id.ok_or(FactError::Misplaced(1))?);
+    let object = Object::from_id(kind, id).ok_or(FactError::Identifier)?;
+    Ok(Fact { object, revision: revision.ok_or(FactError::Misplaced(2))?, fields, sealed })
+}
+
+fn read_fields<'a>(
+    reader: &mut Reader<'a>,
+    fields: &mut BTreeMap<u16, Field>,
+    read: impl Fn(&mut Reader<'a>) -> Result<Field, FactError>,
+) -> Result<(), FactError> {
+    let count = reader.map()?;
+    if count == 0 {
+        return Err(FactError::Count);
+    }
+    in_order(reader, count, |number, reader| {
+        let number = u16::try_from(number).map_err(|_| CborError::Range)?;
+        match fields.insert(number, read(reader)?) {
+            None => Ok(()),
+            Some(_) => Err(FactError::Sealed),
+        }
+    })
+}
+
+/// Reads the members of a map, whose numbers ascend.
+fn in_order<'a>(
+    reader: &mut Reader<'a>,
+    members: u64,
+    mut read: impl FnMut(u64, &mut Reader<'a>) -> Result<(), FactError>,
+) -> Result<(), FactError> {
+    let mut last = None;
+    for _ in 0..members {
+        let number = reader.uint()?;
+        if last.is_some_and(|last| number <= last) {
+            return Err(FactError::Misplaced(number));
+        }
+        last = Some(number);
+        read(number, reader)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,506 @@
+//! From rows to facts: which fields of a row are public, which are sealed and under what, and which are fixed.
+//!
+//! The numbers are for ever; one that is given up is not given again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use claviger_core::Timestamp;
+use claviger_core::alias::Alias;
+use claviger_core::change::Change;
+use claviger_core::grant::{Basis, Conditions, Grant, Selector};
+use claviger_core::key::{Key, KeyRing, KeyVersion};
+use claviger_core::object::StateRow;
+use claviger_core::principal::{Credential, Principal};
+
+use super::{Fact, Field, Kind, Object, Sealed as SealedBytes, Values, VeilError, VeilKey};
+use crate::cbor;
+use crate::hash::sha256;
+
+/// What a row says, field by field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Projection {
+    /// The object.
+    pub object: Object,
+    /// The revision of the row; 0 tells that it is taken away.
+    pub revision: u64,
+    /// Open fields in CBOR.
+    pub open: Values,
+    /// Fields to be sealed, in CBOR.
+    pub sealed: Values,
+    /// Under whose key: an object's own; of a credential its principal's.
+    pub veil: Object,
+}
+
+/// How a field is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Open,
+    Sealed,
+}
+use Shown::{Open, Sealed};
+
+/// One field: its number, its name, how it is shown, and whether it is fixed for the life of the object.
+type Row = (u16, &'static str, Shown, bool);
+const FIXED: bool = true;
+const MOVES: bool = false;
+
+const RING: &[Row] = &[
+    (1, "name", Sealed, FIXED),
+    (2, "protection", Open, MOVES),
+    (3, "rotation_period", Open, MOVES),
+    (4, "protect_period", Open, MOVES),
+    (5, "process_period", Open, MOVES),
+    (6, "destroy_waiting_period", Open, MOVES),
+    (7, "quorum", Open, MOVES),
+    (8, "separation", Open, MOVES),
+    (9, "kek_digest", Open, MOVES),
+    (10, "created_at", Open, FIXED),
+];
+
+const KEY: &[Row] = &[
+    (1, "ring", Open, FIXED),
+    (2, "name", Sealed, FIXED),
+    (3, "purpose", Open, FIXED),
+    (4, "spec", Open, FIXED),
+    (5, "protection", Open, FIXED),
+    (6, "data_class", Open, MOVES),
+    (7, "description", Sealed, MOVES),
+    (8, "owner", Open, MOVES),
+    (9, "labels", Sealed, MOVES),
+    (10, "rotation_period", Open, MOVES),
+    (11, "state", Open, MOVES),
+    (12, "primary", Open, MOVES),
+    (13, "rotated_at", Open, MOVES),
+    (14, "destroy_scheduled_at", Open, MOVES),
+    (15, "destroy_at", Open, MOVES),
+    (16, "created_at", Open, FIXED),
+];
+
+const VERSION: &[Row] = &[
+    (1, "state", Open, MOVES),
+    (2, "wrap_format", Open, MOVES),
+    (3, "wrap_digest", Open, MOVES),
+    (4, "public_key_digest", Open, MOVES),
+    (5, "origin", Open, FIXED),
+    (6, "module", Open, MOVES),
+    (7, "generator", Open, MOVES),
+    (8, "health_ok", Open, MOVES),
+    (9, "rotated", Open, MOVES),
+    (10, "created_at", Open, FIXED),
+    (11, "activated_at", Open, MOVES),
+    (12, "state_changed_at", Open, MOVES),
+    (13, "material_digest", Open, MOVES),
+    (14, "material_expires_at", Open, MOVES),
+    (15, "material_removed_at", Open, MOVES),
+];
+
+const PRINCIPAL: &[Row] = &[
+    (1, "name", Sealed, FIXED),
+    (2, "kind", Open, FIXED),
+    (3, "standing", Open, MOVES),
+    (4, "roles", Open, MOVES),
+    (5, "role_givers", Open, MOVES),
+    (6, "home", Open, MOVES),
+    (7, "subject_key_digest", Open, MOVES),
+    (8, "created_by", Open, FIXED),
+    (9, "created_at", Open, FIXED),
+    (10, "recovered_at", Open, FIXED),
+    (11, "acknowledged_by", Open, MOVES),
+];
+
+const CREDENTIAL: &[Row] = &[
+    (1, "principal", Open, FIXED),
+    (2, "kind", Open, FIXED),
+    (3, "digest", Sealed, FIXED),
+    (4, "access_key", Sealed, FIXED),
+    (5, "secret_digest", Open, FIXED),
+    (6, "session", Sealed, FIXED),
+    (7, "label", Sealed, FIXED),
+    (8, "standing", Open, MOVES),
+    (9, "created_by", Open, FIXED),
+    (10, "created_at", Open, FIXED),
+    (11, "expires_at", Open, MOVES),
+];
+
+const GRANT: &[Row] = &[
+    (1, "principal", Open, FIXED),
+    (2, "key", Open, FIXED),
+    (3, "ring", Open, FIXED),
+    (4, "operations", Open, FIXED),
+    (5, "context_equals", Sealed, FIXED),
+    (6, "context_exactly", Sealed, FIXED),
+    (7, "source_networks", Sealed, FIXED),
+    (8, "until", Open, FIXED),
+    (9, "reason", Sealed, FIXED),
+    (10, "name", Sealed, FIXED),
+    (11, "retiring", Open, FIXED),
+    (12, "created_by", Open, FIXED),
+    (13, "created_at", Open, FIXED),
+    (14, "basis", Open, FIXED),
+    (15, "origin", Open, FIXED),
+    (16, "standing", Open, MOVES),
+    (17, "ended", Open, MOVES),
+    (18, "ended_at", Open, MOVES),
+];
+
+const ALIAS: &[Row] = &[
+    (1, "name", Sealed, FIXED),
+    (2, "key", Open, MOVES),
+    (3, "ring", Open, MOVES),
+    (4, "scope", Open, MOVES),
+    (5, "created_at", Open, FIXED),
+    (6, "updated_at", Open, MOVES),
+];
+
+const fn rows_of(kind: Kind) -> &'static [Row] {
+    match kind {
+        Kind::Ring => RING,
+        Kind::Key => KEY,
+        Kind::Version => VERSION,
+        Kind::Principal => PRINCIPAL,
+        Kind::Credential => CREDENTIAL,
+        Kind::Grant => GRANT,
+        Kind::Alias => ALIAS,
+    }
+}
+
+fn row_of(kind: Kind, number: u16) -> Option<&'static Row> {
+    rows_of(kind).iter().find(|row| row.0 == number)
+}
+
+pub(super) fn field_name(kind: Kind, number: u16) -> Option<&'static str> {
+    row_of(kind, number).map(|row| row.1)
+}
+
+/// Does the field stand in the first fact of its object alone?
+pub(crate) fn is_fixed(kind: Kind, number: u16) -> bool {
+    row_of(kind, number).is_some_and(|row| row.3)
+}
+
+/// What a change writes, if it writes a row that facts are about. Revisions are those that the store gives.
+#[must_use]
+pub fn projection(change: &Change) -> Option<Projection> {
+    let written = |projection: Projection| Projection { revision: projection.revision + 1, ..projection };
+    Some(match change {
+        Change::PutAlias(alias) => written(alias.into()),
+        Change::PutCredential(credential) => written(credential.into()),
+        Change::PutGrant(grant) => written(grant.into()),
+        Change::PutKey(key) => written(key.into()),
+        Change::PutPrincipal(principal) => written(principal.into()),
+        Change::PutRing(ring) => written(ring.into()),
+        Change::PutVersion(version) => written(version.into()),
+        Change::RemoveAlias(alias) => Projection::removing(Object::Alias(alias.id)),
+        Change::CountUses { .. }
+        | Change::Expect(_)
+        | Change::ExpectNoAlias(_)
+        | Change::ExpectNone { .. }
+        | Change::PutFactHead(_)
+        | Change::PutIdempotency(_)
+        | Change::PutLogTime(_)
+        | Change::PutVeil(_) => return None,
+    })
+}
+
+/// What changes write, row by row.
+#[must_use]
+pub fn projections(changes: &[Change]) -> Vec<Projection> {
+    changes.iter().filter_map(projection).collect()
+}
+
+/// Does a change write a row that facts are about?
+#[must_use]
+pub const fn writes_a_fact(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::PutAlias(_)
+            | Change::PutCredential(_)
+            | Change::PutGrant(_)
+            | Change::PutKey(_)
+            | Change::PutPrincipal(_)
+            | Change::PutRing(_)
+            | Change::PutVersion(_)
+            | Change::RemoveAlias(_)
+    )
+}
+
+impl Projection {
+    /// Of an object that is taken away.
+    const fn removing(object: Object) -> Self {
+        Self { object, revision: 0, open: Values::new(), sealed: Values::new(), veil: object }
+    }
+
+    /// Only what the fact of this revision holds: fields that are fixed stand in the first alone.
+    #[must_use]
+    pub fn of_revision(mut self) -> Self {
+        if self.revision > 1 {
+            let kind = self.object.kind();
+            self.open.retain(|number, _| !is_fixed(kind, *number));
+            self.sealed.retain(|number, _| !is_fixed(kind, *number));
+        }
+        self
+    }
+
+    /// The fact, its sealed fields under `key`, which is needed only where there are some.
+    ///
+    /// # Errors
+    /// [`VeilError::Unsealed`] when fields are to be sealed and there is no key, or it does not seal.
+    pub fn fact(&self, key: Option<&VeilKey>) -> Result<Fact, VeilError> {
+        let mut fields: BTreeMap<_, _> =
+            self.open.iter().map(|(number, value)| (*number, Field::Open(value.clone()))).collect();
+        let mut sealed = None;
+        if !self.sealed.is_empty() {
+            let key = key.ok_or(VeilError::Unsealed)?;
+            for (number, value) in &self.sealed {
+                fields.insert(*number, key.commit(&self.object, *number, value)?);
+            }
+            sealed = Some(SealedBytes::Here(key.seal(&self.object, self.revision, &self.sealed)?));
+        }
+        Ok(Fact { object: self.object, revision: self.revision, fields, sealed })
+    }
+}
+
+/// Builds a projection; what is empty has no field.
+struct Builder(Projection);
+
+impl Builder {
+    const fn new(object: Object, revision: u64, veil: Object) -> Self {
+        Self(Projection { object, revision, open: Values::new(), sealed: Values::new(), veil })
+    }
+
+    fn put(mut self, number: u16, value: Option<Vec<u8>>) -> Self {
+        let shown = row_of(self.0.object.kind(), number).map(|row| row.2);
+        if let Some(value) = value {
+            let values = if shown == Some(Sealed) { &mut self.0.sealed } else { &mut self.0.open };
+            values.insert(number, value);
+        }
+        self
+    }
+}
+
+fn encoded(write: impl FnOnce(&mut Vec<u8>)) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    write(&mut out);
+    Some(out)
+}
+
+fn text(text: &str) -> Option<Vec<u8>> {
+    if text.is_empty() { None } else { encoded(|out| cbor::put_text(out, text)) }
+}
+
+fn number(number: u64) -> Option<Vec<u8>> {
+    encoded(|out| cbor::put_uint(out, number))
+}
+
+fn bytes(bytes: &[u8]) -> Option<Vec<u8>> {
+    encoded(|out| cbor::put_bytes(out, bytes))
+}
+
+fn digest(of: &[u8]) -> Option<Vec<u8>> {
+    bytes(&sha256(of))
+}
+
+fn instant(at: Timestamp) -> Option<Vec<u8>> {
+    number(at.as_micros())
+}
+
+/// In microseconds.
+fn span(span: Option<Duration>) -> Option<Vec<u8>> {
+    number(u64::try_from(span?.as_micros()).unwrap_or(u64::MAX))
+}
+
+fn pairs(pairs: &[(String, String)]) -> Option<Vec<u8>> {
+    encoded(|out| {
+        cbor::put_array(out, pairs.len() as u64 * 2);
+        for (name, value) in pairs {
+            cbor::put_text(out, name);
+            cbor::put_text(out, value);
+        }
+    })
+}
+
+fn words<T: ToString>(words: impl ExactSizeIterator<Item = T>) -> Option<Vec<u8>> {
+    if words.len() == 0 {
+        return None;
+    }
+    encoded(|out| {
+        cbor::put_array(out, words.len() as u64);
+        words.for_each(|word| cbor::put_text(out, &word.to_string()));
+    })
+}
+
+impl From<&StateRow> for Projection {
+    fn from(row: &StateRow) -> Self {
+        match row {
+            StateRow::Alias(alias) => alias.into(),
+            StateRow::Credential(credential) => credential.into(),
+            StateRow::Grant(grant) => grant.into(),
+            StateRow::Key(key) => key.into(),
+            StateRow::Principal(principal) => principal.into(),
+            StateRow::Ring(ring) => ring.into(),
+            StateRow::Version(version) => version.into(),
+        }
+    }
+}
+
+impl From<&KeyRing> for Projection {
+    fn from(ring: &KeyRing) -> Self {
+        let policy = &ring.policy;
+        let object = Object::Ring(ring.id);
+        Builder::new(object, ring.revision, object)
+            .put(1, text(ring.name.as_str()))
+            .put(2, text(policy.protection.name()))
+            .put(3, span(policy.rotation_period))
+            .put(4, span(policy.protect_period))
+            .put(5, span(policy.process_period))
+            .put(6, span(Some(policy.destroy_waiting_period)))
+            .put(7, number(u64::from(policy.quorum)))
+            .put(8, text(policy.separation.name()))
+            .put(9, digest(&ring.kek))
+            .put(10, instant(ring.created_at))
+            .0
+    }
+}
+
+impl From<&Key> for Projection {
+    fn from(key: &Key) -> Self {
+        let object = Object::Key(key.id);
+        let labels = key.labels.pairs();
+        Builder::new(object, key.revision, object)
+            .put(1, bytes(key.ring.as_bytes()))
+            .put(2, text(key.name.as_str()))
+            .put(3, text(key.purpose.name()))
+            .put(4, text(key.spec.name()))
+            .put(5, text(key.protection.name()))
+            .put(6, text(key.data_class.name()))
+            .put(7, text(&key.description))
+            .put(8, bytes(key.owner.as_bytes()))
+            .put(9, if labels.is_empty() { None } else { pairs(labels) })
+            .put(10, span(key.rotation_period))
+            .put(11, text(key.state.name()))
+            .put(12, number(u64::from(key.primary)))
+            .put(13, instant(key.rotated_at))
+            .put(14, key.destruction.and_then(|destruction| instant(destruction.scheduled_at)))
+            .put(15, key.destruction.and_then(|destruction| instant(destruction.at)))
+            .put(16, instant(key.created_at))
+            .0
+    }
+}
+
+impl From<&KeyVersion> for Projection {
+    fn from(version: &KeyVersion) -> Self {
+        let object = Object::Version(version.id);
+        let (wrap, imported) = (version.wrap.as_ref(), version.imported.as_ref());
+        let provenance = &version.provenance;
+        Builder::new(object, version.revision, Object::Key(version.id.key))
+            .put(1, text(version.state.name()))
+            .put(2, wrap.and_then(|wrap| number(u64::from(wrap.format))))
+            .put(3, wrap.and_then(|wrap| digest(&wrap.bytes)))
+            .put(4, version.public_key.as_deref().and_then(digest))
+            .put(5, text(provenance.origin.name()))
+            .put(6, text(&provenance.module))
+            .put(7, text(provenance.generator.name()))
+            .put(8, number(u64::from(provenance.health_ok)))
+            .put(9, version.rotated.and_then(|rotated| text(rotated.name())))
+            .put(10, instant(version.created_at))
+            .put(11, version.activated_at.and_then(instant))
+            .put(12, instant(version.state_changed_at))
+            .put(13, imported.and_then(|imported| digest(&imported.digest)))
+            .put(14, imported.and_then(|imported| imported.expires_at).and_then(instant))
+            .put(15, imported.and_then(|imported| imported.removed_at).and_then(instant))
+            .0
+    }
+}
+
+impl From<&Principal> for Projection {
+    fn from(principal: &Principal) -> Self {
+        let recovery = principal.recovery;
+        let givers = principal.role_givers.iter().map(|(role, giver)| format!("{role}={giver}"));
+        let object = Object::Principal(principal.id);
+        Builder::new(object, principal.revision, object)
+            .put(1, text(principal.name.as_str()))
+            .put(2, text(principal.kind.name()))
+            .put(3, text(principal.standing.name()))
+            .put(4, words(principal.roles.iter()))
+            .put(5, words(givers))
+            .put(6, principal.home.and_then(|home| bytes(home.as_bytes())))
+            .put(7, digest(&principal.subject_key))
+            .put(8, principal.created_by.and_then(|by| bytes(by.as_bytes())))
+            .put(9, instant(principal.created_at))
+            .put(10, recovery.and_then(|recovery| instant(recovery.at)))
+            .put(11, recovery.and_then(|recovery| bytes(recovery.acknowledged_by?.as_bytes())))
+            .0
+    }
+}
+
+impl From<&Credential> for Projection {
+    fn from(credential: &Credential) -> Self {
+        let access_key = credential.access_key.as_ref();
+        let veil = Object::Principal(credential.principal);
+        Builder::new(Object::Credential(credential.id), credential.revision, veil)
+            .put(1, bytes(credential.principal.as_bytes()))
+            .put(2, text(credential.kind.name()))
+            .put(3, bytes(&credential.digest))
+            .put(4, access_key.and_then(|key| text(key.id.as_str())))
+            .put(5, access_key.and_then(|key| digest(&key.sealed_secret)))
+            .put(6, access_key.and_then(|key| bytes(key.session_digest.as_ref()?)))
+            .put(7, text(credential.label.as_str()))
+            .put(8, text(credential.standing.name()))
+            .put(9, credential.created_by.and_then(|by| bytes(by.as_bytes())))
+            .put(10, instant(credential.created_at))
+            .put(11, instant(credential.expires_at))
+            .0
+    }
+}
+
+impl From<&Grant> for Projection {
+    fn from(grant: &Grant) -> Self {
+        let object = Object::Grant(grant.id);
+        let Conditions { context_equals, context_exactly, source_networks, until } = &grant.conditions;
+        let (key, ring) = match &grant.selector {
+            Selector::Key(key) => (bytes(key.as_bytes()), None),
+            Selector::Ring(ring) => (None, bytes(ring.as_bytes())),
+        };
+        let basis = match &grant.basis {
+            Basis::Role => text("role"),
+            Basis::Grants(grants) => encoded(|out| {
+                cbor::put_array(out, grants.len() as u64);
+                grants.iter().for_each(|grant| cbor::put_bytes(out, grant.as_bytes()));
+            }),
+        };
+        Builder::new(object, grant.revision, object)
+            .put(1, bytes(grant.principal.as_bytes()))
+            .put(2, key)
+            .put(3, ring)
+            .put(4, words(grant.operations.iter()))
+            .put(5, if context_equals.is_empty() { None } else { pairs(context_equals) })
+            .put(6, context_exactly.as_deref().and_then(pairs))
+            .put(7, words(source_networks.iter()))
+            .put(8, until.and_then(instant))
+            .put(9, text(&grant.reason))
+            .put(10, grant.name.as_deref().and_then(text))
+            .put(11, grant.retiring.and_then(|retiring| bytes(retiring.as_bytes())))
+            .put(12, bytes(grant.created_by.as_bytes()))
+            .put(13, instant(grant.created_at))
+            .put(14, basis)
+            .put(15, text(grant.origin.name()))
+            .put(16, text(grant.standing.name()))
+            .put(17, grant.ending.and_then(|ending| text(ending.by.name())))
+            .put(18, grant.ending.and_then(|ending| instant(ending.at)))
+            .0
+    }
+}
+
+impl From<&Alias> for Projection {
+    fn from(alias: &Alias) -> Self {
+        let object = Object::Alias(alias.id);
+        Builder::new(object, alias.revision, object)
+            .put(1, text(alias.name.as_str()))
+            .put(2, bytes(alias.key.as_bytes()))
+            .put(3, bytes(alias.ring.as_bytes()))
+            .put(4, text(alias.scope.name()))
+            .put(5, instant(alias.created_at))
+            .put(6, instant(alias.updated_at))
+            .0
+    }
+}

@@ -1,0 +1,206 @@
+use std::collections::BTreeMap;
+
+use claviger_core::change::Change;
+use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector};
+use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::{Action, AliasId, GrantId, KeyId, PrincipalId, Timestamp};
+use proptest::prelude::*;
+
+use super::*;
+
+const AT: Timestamp = Timestamp::from_micros(1_000_000);
+
+fn grant() -> Grant {
+    Grant {
+        id: GrantId::from_bytes([1; 16]),
+        principal: PrincipalId::from_bytes([2; 16]),
+        selector: Selector::Key(KeyId::from_bytes([3; 16])),
+        operations: vec![Action::Decrypt, Action::Encrypt],
+        conditions: Conditions {
+            context_equals: vec![("patient".into(), "4711".into())],
+            ..Conditions::default()
+        },
+        reason: "orders are encrypted".into(),
+        name: None,
+        retiring: None,
+        created_by: PrincipalId::from_bytes([4; 16]),
+        created_at: AT,
+        basis: Basis::Role,
+        origin: GrantOrigin::Direct,
+        standing: Standing::Active,
+        ending: None,
+        revision: 0,
+    }
+}
+
+fn key() -> VeilKey {
+    VeilKey::new([9; 32])
+}
+
+fn facts_of(change: &Change) -> Facts {
+    let projection = projection(change).unwrap().of_revision();
+    let fact = projection.fact(Some(&key())).unwrap();
+    Facts { seed: [5; 16], reason: None, facts: vec![fact] }
+}
+
+#[test]
+fn what_callers_name_is_sealed_and_opens_under_its_key_alone() {
+    let facts = facts_of(&Change::PutGrant(grant()));
+    let bytes = facts.encode().unwrap();
+    let shows = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(shows("decrypt") && !shows("patient") && !shows("4711") && !shows("orders are"));
+    let fact = &facts.facts[0];
+    let opened =
+        key().open(&fact.object, fact.revision, fact.sealed.as_ref().unwrap().bytes().unwrap()).unwrap();
+    assert_eq!(opened, projection(&Change::PutGrant(grant())).unwrap().sealed);
+    for (number, value) in &opened {
+        assert_eq!(key().commit(&fact.object, *number, value).unwrap(), fact.fields[number]);
+    }
+    let other = Object::Grant(GrantId::from_bytes([8; 16]));
+    let sealed = fact.sealed.as_ref().unwrap().bytes().unwrap();
+    assert_eq!(VeilKey::new([8; 32]).open(&fact.object, 1, sealed), Err(VeilError::Unopened));
+    assert_eq!(key().open(&other, 1, sealed), Err(VeilError::Unopened));
+    assert_eq!(key().open(&fact.object, 2, sealed), Err(VeilError::Unopened));
+}
+
+#[test]
+fn digest_holds_every_field_and_every_header() {
+    let facts = facts_of(&Change::PutGrant(grant()));
+    let digest = facts.digest();
+    let mut seen = vec![digest];
+    let mut differs = |edit: &dyn Fn(&mut Facts)| {
+        let mut other = facts.clone();
+        edit(&mut other);
+        let other = other.digest();
+        assert!(!seen.contains(&other));
+        seen.push(other);
+    };
+    differs(&|facts| facts.facts[0].revision = 2);
+    differs(&|facts| facts.facts[0].object = Object::Grant(GrantId::from_bytes([7; 16])));
+    differs(&|facts| facts.facts[0].object = Object::Alias(AliasId::from_bytes([1; 16])));
+    differs(&|facts| facts.seed = [6; 16]);
+    differs(&|facts| facts.reason = Some(Reason { code: Some(1), text: None }));
+    differs(&|facts| facts.facts.push(facts.facts[0].clone()));
+    for number in facts.facts[0].fields.keys() {
+        differs(&|facts| drop(facts.facts[0].fields.remove(number)));
+        differs(&|facts| {
+            facts.facts[0].fields.insert(*number, Field::Open(vec![0xf6]));
+        });
+    }
+}
+
+#[test]
+fn withheld_field_leaves_the_digest_as_it_is() {
+    let mut facts = facts_of(&Change::PutGrant(grant()));
+    let digest = facts.digest();
+    let sealed = facts.facts[0].sealed.take().unwrap();
+    assert_ne!(facts.digest(), digest, "sealed bytes that are gone");
+    facts.facts[0].sealed = Some(sealed.withheld());
+    assert_eq!(facts.digest(), digest);
+    assert_eq!(Facts::decode(&facts.encode().unwrap()), Ok(facts.clone()));
+    let mut altered = sealed.bytes().unwrap().to_vec();
+    altered[20] ^= 1;
+    facts.facts[0].sealed = Some(Sealed::Here(altered));
+    assert_ne!(facts.digest(), digest, "sealed bytes that were altered");
+}
+
+#[test]
+fn fixed_fields_stand_in_the_first_fact_alone() {
+    let first = facts_of(&Change::PutGrant(grant()));
+    let ended = Grant { standing: Standing::Revoked, revision: 1, ..grant() };
+    let second = facts_of(&Change::PutGrant(ended));
+    assert_eq!((first.facts[0].revision, second.facts[0].revision), (1, 2));
+    assert_eq!(second.facts[0].fields.keys().copied().collect::<Vec<_>>(), [16]);
+    assert_eq!(second.facts[0].sealed, None);
+    assert_eq!(field_name(Kind::Grant, 16), Some("standing"));
+}
+
+#[test]
+fn roles_are_open_and_names_are_the_persons_own() {
+    let person = Principal::new(
+        PrincipalId::from_bytes([2; 16]),
+        "ada-lovelace".parse().unwrap(),
+        PrincipalKind::Human,
+        AT,
+    )
+    .with_role(Role::Auditor, PrincipalId::from_bytes([3; 16]));
+    let projected = projection(&Change::PutPrincipal(person.clone())).unwrap();
+    assert_eq!(projected.veil, Object::Principal(person.id));
+    assert_eq!(projected.sealed.keys().copied().collect::<Vec<_>>(), [1]);
+    assert_eq!(projected.open[&4], b"\x81\x67auditor");
+    assert!(projected.fact(None).is_err(), "a name without a key to seal it");
+}
+
+#[test]
+fn reason_opens_under_its_own_key_and_is_committed_to() {
+    let text = key().seal_reason([3; 16], "a disk was stolen").unwrap();
+    assert_eq!(key().open_reason(&text).as_deref(), Ok("a disk was stolen"));
+    let moved = ReasonText { key: [4; 16], ..text.clone() };
+    assert_eq!(key().open_reason(&moved), Err(VeilError::Unopened));
+    let promised = ReasonText { commitment: [0; 32], ..text.clone() };
+    assert_eq!(key().open_reason(&promised), Err(VeilError::Unopened));
+    let reason = Some(Reason { code: None, text: Some(text) });
+    let facts = Facts { reason, ..facts_of(&Change::PutGrant(grant())) };
+    assert_eq!(Facts::decode(&facts.encode().unwrap()), Ok(facts));
+}
+
+#[test]
+fn what_the_schema_lacks_is_refused() {
+    let facts = facts_of(&Change::PutGrant(grant()));
+    let none = Facts { facts: Vec::new(), ..facts.clone() };
+    assert_eq!(none.encode(), Err(FactError::Count));
+    let mut bytes = facts.encode().unwrap();
+    assert_eq!(Facts::decode(&bytes[..bytes.len() - 1]), Err(FactError::Cbor(crate::CborError::Truncated)));
+    bytes.push(0);
+    assert_eq!(Facts::decode(&bytes), Err(FactError::Cbor(crate::CborError::Trailing)));
+    bytes.pop();
+    bytes[1] = 2;
+    assert_eq!(Facts::decode(&bytes), Err(FactError::UnknownVersion(2)));
+    let mut bare = facts;
+    bare.facts[0].fields.clear();
+    assert_eq!(bare.encode(), Err(FactError::Sealed), "sealed bytes of no field");
+}
+
+prop_compose! {
+    fn some_fact()(
+        kind in 0..Kind::ALL.len(),
+        id in any::<[u8; 16]>(),
+        number in any::<u32>(),
+        revision in any::<u64>(),
+        fields in prop::collection::btree_map(any::<u16>(), (any::<bool>(), prop::collection::vec(any::<u8>(), 0..40), any::<[u8; 32]>()), 0..12),
+        sealed in prop::option::of(prop::collection::vec(any::<u8>(), 0..60).prop_map(Sealed::Here)),
+    ) -> Fact {
+        let kind = Kind::ALL[kind];
+        let id = if kind == Kind::Version { [&id[..], &number.to_be_bytes()].concat() } else { id.to_vec() };
+        let fields: BTreeMap<_, _> = fields
+            .into_iter()
+            .map(|(number, (open, value, hash))| (number, if open { Field::Open(value) } else { Field::Hidden(hash) }))
+            .collect();
+        let hides = fields.values().any(|field| matches!(field, Field::Hidden(_)));
+        Fact { object: Object::from_id(kind, &id).unwrap(), revision, fields, sealed: sealed.filter(|_| hides) }
+    }
+}
+
+proptest! {
+    #[test]
+    fn facts_read_back(seed in any::<[u8; 16]>(), facts in prop::collection::vec(some_fact(), 1..6)) {
+        let facts = Facts { seed, reason: None, facts };
+        let bytes = facts.encode().unwrap();
+        let read = Facts::decode(&bytes).unwrap();
+        prop_assert_eq!(read.digest(), facts.digest());
+        prop_assert_eq!(read, facts);
+    }
+
+    #[test]
+    fn what_is_read_encodes_to_the_same_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200), facts in some_fact(), at in any::<usize>(), byte: u8) {
+        if let Ok(read) = Facts::decode(&bytes) {
+            prop_assert_eq!(read.encode().unwrap(), bytes);
+        }
+        let mut edited = Facts { seed: [1; 16], reason: None, facts: vec![facts] }.encode().unwrap();
+        let at = at % edited.len();
+        edited[at] = byte;
+        if let Ok(read) = Facts::decode(&edited) {
+            prop_assert_eq!(read.encode().unwrap(), edited);
+        }
+    }
+}

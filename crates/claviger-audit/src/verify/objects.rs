@@ -1,0 +1,252 @@
+//! The objects that follow from the facts of a log: every ring, key, version, principal, credential, grant and alias as it
+//! stands after the last entry, and how that differs from what is live.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::finding::Finding;
+use crate::Hash;
+use crate::fact::{Fact, Facts, Field, Object, field_name, is_fixed};
+
+/// An object as its facts yield it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Current {
+    /// Its revision.
+    pub revision: u64,
+    /// The shard and the entry of its newest fact.
+    pub at: (u32, u64),
+    /// Digest of its newest fact.
+    pub digest: Hash,
+    /// Its fields, packed: an object is one allocation, for there may be millions.
+    fields: Box<[u8]>,
+}
+
+impl Current {
+    /// Its fields by their numbers.
+    #[must_use]
+    pub fn fields(&self) -> BTreeMap<u16, Field> {
+        Fact::unpack_fields(&self.fields)
+    }
+}
+
+/// A row as it is live, field by field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveRow {
+    /// The object.
+    pub object: Object,
+    /// Its revision.
+    pub revision: u64,
+    /// Its fields; those that are sealed in the log as what commits to them.
+    pub fields: BTreeMap<u16, Field>,
+}
+
+/// All objects of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Objects(BTreeMap<Object, Current>);
+
+impl Objects {
+    /// Takes the facts of one entry. Facts come in the order of the log. Of rows that stood before there were facts (`as_found`),
+    /// the first fact is of any revision, and another says the same.
+    pub(super) fn take(
+        &mut self,
+        (shard, entry): (u32, u64),
+        as_found: bool,
+        facts: &Facts,
+        findings: &mut Vec<Finding>,
+    ) {
+        for fact in &facts.facts {
+            let object = fact.object;
+            let known = self.0.get(&object);
+            let expected = known.map_or(1, |known| known.revision + 1);
+            let follows = match known {
+                Some(known) if as_found => known.revision == fact.revision && known.fields() == fact.fields,
+                None if as_found => !fact.is_removal(),
+                known if fact.is_removal() => known.is_some(),
+                Some(_) | None => fact.revision == expected,
+            };
+            if !follows {
+                findings.push(Finding::FactOutOfOrder { shard, entry, object, revision: fact.revision });
+            }
+            if fact.is_removal() {
+                self.0.remove(&object);
+                continue;
+            }
+            let kind = object.kind();
+            let mut fields = known.map(Current::fields).unwrap_or_default();
+            fields.retain(|number, _| is_fixed(kind, *number));
+            fields.extend(fact.fields.iter().map(|(number, field)| (*number, field.clone())));
+            let current = Current {
+                revision: fact.revision,
+                at: (shard, entry),
+                digest: facts.digest_of(fact),
+                fields: Fact::pack_fields(&fields).into(),
+            };
+            self.0.insert(object, current);
+        }
+    }
+
+    /// An object, if it is there.
+    #[must_use]
+    pub fn find(&self, object: &Object) -> Option<&Current> {
+        self.0.get(object)
+    }
+
+    /// All of them in the order of kind and identifier.
+    pub fn iter(&self) -> impl Iterator<Item = (&Object, &Current)> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Are there none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// How live rows differ from what the log yields, shown one by one.
+#[derive(Debug)]
+pub struct Comparison<'a> {
+    logged: &'a Objects,
+    seen: BTreeSet<Object>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Comparison<'a> {
+    /// Against these.
+    #[must_use]
+    pub const fn new(logged: &'a Objects) -> Self {
+        Self { logged, seen: BTreeSet::new(), findings: Vec::new() }
+    }
+
+    /// Holds a live row against the log.
+    pub fn see(&mut self, row: &LiveRow) {
+        let object = row.object;
+        self.seen.insert(object);
+        let mut differs = |field| self.findings.push(Finding::StateDiffers { object, field });
+        let Some(logged) = self.logged.find(&object) else {
+            return differs("(the log knows no such object)");
+        };
+        if logged.revision != row.revision {
+            differs("revision");
+        }
+        let fields = logged.fields();
+        let numbers: BTreeSet<_> = fields.keys().chain(row.fields.keys()).collect();
+        for number in numbers {
+            if fields.get(number) != row.fields.get(number) {
+                differs(
+                    field_name(object.kind(), *number).unwrap_or("(a field that this release does not know)"),
+                );
+            }
+        }
+    }
+
+    /// What differs, once all rows were shown.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Finding> {
+        let gone = self.logged.0.keys().filter(|object| !self.seen.contains(object));
+        let gone = gone.map(|object| Finding::StateDiffers { object: *object, field: "(it is not there)" });
+        self.findings.extend(gone);
+        self.findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_core::{KeyRingId, PrincipalId};
+
+    use super::*;
+
+    const RING: Object = Object::Ring(KeyRingId::from_bytes([1; 16]));
+    const PERSON: Object = Object::Principal(PrincipalId::from_bytes([2; 16]));
+
+    fn fact(object: Object, revision: u64, fields: &[(u16, &[u8])]) -> Fact {
+        let fields = fields.iter().map(|(number, value)| (*number, Field::Open(value.to_vec()))).collect();
+        Fact { object, revision, fields, sealed: None }
+    }
+
+    fn replayed(facts: &[Fact]) -> (Objects, Vec<Finding>) {
+        replayed_with(facts, false)
+    }
+
+    fn replayed_with(facts: &[Fact], as_found: bool) -> (Objects, Vec<Finding>) {
+        let (mut objects, mut findings) = (Objects::default(), Vec::new());
+        for (entry, fact) in (0..).zip(facts) {
+            let facts = Facts { seed: [0; 16], reason: None, facts: vec![fact.clone()] };
+            objects.take((1, entry), as_found, &facts, &mut findings);
+        }
+        (objects, findings)
+    }
+
+    fn row(fact: &Fact) -> LiveRow {
+        LiveRow { object: fact.object, revision: fact.revision, fields: fact.fields.clone() }
+    }
+
+    #[test]
+    fn fixed_fields_stay_and_the_others_are_those_of_the_newest_fact() {
+        let first = fact(RING, 1, &[(1, b"name"), (7, b"2"), (8, b"strict")]);
+        let (objects, findings) = replayed(&[first, fact(RING, 2, &[(7, b"0")])]);
+        assert_eq!(findings, []);
+        let current = objects.find(&RING).unwrap();
+        assert_eq!((current.revision, current.at), (2, (1, 1)));
+        let fields = current.fields();
+        assert_eq!(fields.keys().copied().collect::<Vec<_>>(), [1, 7]);
+        assert_eq!(fields[&7], Field::Open(b"0".to_vec()));
+    }
+
+    #[test]
+    fn revision_that_does_not_follow_is_a_finding() {
+        for facts in [
+            vec![fact(RING, 2, &[(7, b"2")])],
+            vec![fact(RING, 1, &[(7, b"2")]), fact(RING, 1, &[(7, b"2")])],
+            vec![fact(RING, 1, &[(7, b"2")]), fact(RING, 3, &[(7, b"2")])],
+            vec![fact(RING, 0, &[])],
+        ] {
+            let codes: Vec<_> = replayed(&facts).1.iter().map(Finding::code).collect();
+            assert_eq!(codes, ["fact-out-of-order"]);
+        }
+        let (objects, findings) = replayed(&[fact(RING, 1, &[(7, b"2")]), fact(RING, 0, &[])]);
+        assert!(objects.is_empty() && findings.is_empty());
+    }
+
+    #[test]
+    fn rows_from_before_there_were_facts_begin_at_any_revision_and_are_recorded_twice_only_alike() {
+        let found = fact(RING, 7, &[(1, b"name"), (7, b"2")]);
+        assert_eq!(replayed_with(std::slice::from_ref(&found), true).1, []);
+        assert_eq!(replayed_with(&[found.clone(), found.clone()], true).1, []);
+        let other = fact(RING, 7, &[(1, b"name"), (7, b"0")]);
+        assert_eq!(replayed_with(&[found, other], true).1.len(), 1);
+    }
+
+    #[test]
+    fn each_difference_is_named() {
+        let (ring, person) =
+            (fact(RING, 1, &[(7, b"2"), (8, b"strict")]), fact(PERSON, 1, &[(4, b"auditor")]));
+        let (objects, _) = replayed(&[ring.clone(), person.clone()]);
+        let compared = |rows: &[LiveRow]| {
+            let mut comparison = Comparison::new(&objects);
+            rows.iter().for_each(|row| comparison.see(row));
+            comparison.finish().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(compared(&[row(&ring), row(&person)]), Vec::<String>::new());
+        let edited = fact(RING, 1, &[(7, b"0"), (8, b"strict")]);
+        let found = compared(&[row(&edited), row(&person)]);
+        assert!(
+            found.len() == 1 && found[0].contains("ring 01010101-") && found[0].contains("quorum"),
+            "{found:?}"
+        );
+        let older = fact(RING, 3, &[(7, b"2")]);
+        let found = compared(&[row(&older), row(&person)]);
+        assert!(found.len() == 2 && found[0].contains("revision") && found[1].contains("separation"));
+        let found = compared(&[row(&ring)]);
+        assert!(
+            found.len() == 1 && found[0].contains("principal 02020202-") && found[0].contains("not there")
+        );
+        let new = fact(Object::Ring(KeyRingId::from_bytes([9; 16])), 1, &[]);
+        assert!(compared(&[row(&ring), row(&person), row(&new)])[0].contains("knows no such object"));
+    }
+}

@@ -1,0 +1,239 @@
+//! Objects of a deployment: what has a row of its own, an identifier and revisions.
+
+use std::fmt;
+
+use crate::alias::Alias;
+use crate::change::VeilName;
+use crate::grant::Grant;
+use crate::key::{Key, KeyRing, KeyVersion};
+use crate::principal::{Credential, Principal};
+use crate::{AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
+
+/// A kind of object. The numbers are for ever: facts have them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// A key ring, with its policy.
+    Ring = 1,
+    /// A key.
+    Key = 2,
+    /// A version of a key.
+    Version = 3,
+    /// A principal, with its roles.
+    Principal = 4,
+    /// A credential.
+    Credential = 5,
+    /// A grant.
+    Grant = 6,
+    /// An alias.
+    Alias = 7,
+}
+
+crate::named! {
+    /// Text that is not a kind of object.
+    Kind, "a kind of object" {
+        Ring = "ring",
+        Key = "key",
+        Version = "version",
+        Principal = "principal",
+        Credential = "credential",
+        Grant = "grant",
+        Alias = "alias",
+    }
+}
+
+impl Kind {
+    /// Its number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind with the next number.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        Self::from_code(self.code() + 1)
+    }
+
+    /// The kind of that number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+}
+
+/// An object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Object {
+    /// A ring.
+    Ring(KeyRingId),
+    /// A key.
+    Key(KeyId),
+    /// A version.
+    Version(KeyVersionId),
+    /// A principal.
+    Principal(PrincipalId),
+    /// A credential.
+    Credential(CredentialId),
+    /// A grant.
+    Grant(GrantId),
+    /// An alias.
+    Alias(AliasId),
+}
+
+impl Object {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Ring(_) => Kind::Ring,
+            Self::Key(_) => Kind::Key,
+            Self::Version(_) => Kind::Version,
+            Self::Principal(_) => Kind::Principal,
+            Self::Credential(_) => Kind::Credential,
+            Self::Grant(_) => Kind::Grant,
+            Self::Alias(_) => Kind::Alias,
+        }
+    }
+
+    /// Its identifier: 16 bytes, of a version those of its key and the number (4 bytes, big-endian).
+    #[must_use]
+    pub fn id(&self) -> Vec<u8> {
+        match self {
+            Self::Ring(id) => id.as_bytes().to_vec(),
+            Self::Key(id) => id.as_bytes().to_vec(),
+            Self::Version(id) => [id.key.as_bytes().as_slice(), &id.number.to_be_bytes()].concat(),
+            Self::Principal(id) => id.as_bytes().to_vec(),
+            Self::Credential(id) => id.as_bytes().to_vec(),
+            Self::Grant(id) => id.as_bytes().to_vec(),
+            Self::Alias(id) => id.as_bytes().to_vec(),
+        }
+    }
+
+    /// The name of the key that seals its fields, for objects that have one of their own.
+    #[must_use]
+    pub fn veil_name(&self) -> Option<VeilName> {
+        let id = match self {
+            Self::Ring(id) => *id.as_bytes(),
+            Self::Key(id) => *id.as_bytes(),
+            Self::Principal(id) => *id.as_bytes(),
+            Self::Grant(id) => *id.as_bytes(),
+            Self::Alias(id) => *id.as_bytes(),
+            Self::Version(_) | Self::Credential(_) => return None,
+        };
+        Some(VeilName { kind: self.kind().code(), id })
+    }
+
+    /// The object of that kind and identifier, if it is one.
+    #[must_use]
+    pub fn from_id(kind: Kind, id: &[u8]) -> Option<Self> {
+        if kind == Kind::Version {
+            let (key, number) = id.split_first_chunk::<16>()?;
+            let number = u32::from_be_bytes(number.try_into().ok()?);
+            return Some(Self::Version(KeyVersionId { key: KeyId::from_bytes(*key), number }));
+        }
+        let id: [u8; 16] = id.try_into().ok()?;
+        Some(match kind {
+            Kind::Ring => Self::Ring(KeyRingId::from_bytes(id)),
+            Kind::Key => Self::Key(KeyId::from_bytes(id)),
+            Kind::Principal => Self::Principal(PrincipalId::from_bytes(id)),
+            Kind::Credential => Self::Credential(CredentialId::from_bytes(id)),
+            Kind::Grant => Self::Grant(GrantId::from_bytes(id)),
+            Kind::Alias => Self::Alias(AliasId::from_bytes(id)),
+            Kind::Version => return None,
+        })
+    }
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
+        match self {
+            Self::Ring(id) => write!(f, "{kind} {id}"),
+            Self::Key(id) => write!(f, "{kind} {id}"),
+            Self::Version(id) => write!(f, "{kind} {id}"),
+            Self::Principal(id) => write!(f, "{kind} {id}"),
+            Self::Credential(id) => write!(f, "{kind} {id}"),
+            Self::Grant(id) => write!(f, "{kind} {id}"),
+            Self::Alias(id) => write!(f, "{kind} {id}"),
+        }
+    }
+}
+
+/// Where a walk over the rows of all objects goes on: in a kind, behind an object of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowCursor {
+    /// The kind.
+    pub kind: Kind,
+    /// The object; none for the first of the kind.
+    pub after: Option<Object>,
+}
+
+impl Default for RowCursor {
+    fn default() -> Self {
+        Self { kind: Kind::Ring, after: None }
+    }
+}
+
+impl RowCursor {
+    /// Where to go on behind rows that were read from here, of which `last` was the last, if as many as were asked for were
+    /// there; `None` when all were read.
+    #[must_use]
+    pub fn next(self, last: Option<Object>, is_full: bool) -> Option<Self> {
+        match last {
+            Some(last) if is_full => Some(Self { kind: self.kind, after: Some(last) }),
+            _ => self.kind.next().map(|kind| Self { kind, after: None }),
+        }
+    }
+}
+
+/// A row as it stands, whichever object it is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateRow {
+    /// Of an alias.
+    Alias(Alias),
+    /// Of a credential.
+    Credential(Credential),
+    /// Of a grant.
+    Grant(Grant),
+    /// Of a key.
+    Key(Key),
+    /// Of a principal.
+    Principal(Principal),
+    /// Of a ring.
+    Ring(KeyRing),
+    /// Of a version.
+    Version(KeyVersion),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walk_goes_on_behind_the_last_row_and_through_every_kind() {
+        let (mut kinds, mut next) = (Vec::new(), Some(RowCursor::default()));
+        while let Some(cursor) = next {
+            kinds.push(cursor.kind);
+            next = cursor.next(None, false);
+        }
+        assert_eq!(kinds, Kind::ALL);
+        let last = Object::Key(KeyId::from_bytes([1; 16]));
+        let cursor = RowCursor { kind: Kind::Key, after: None };
+        assert_eq!(cursor.next(Some(last), true), Some(RowCursor { kind: Kind::Key, after: Some(last) }));
+        assert_eq!(cursor.next(Some(last), false), Some(RowCursor { kind: Kind::Version, after: None }));
+    }
+
+    #[test]
+    fn objects_are_known_by_kind_and_identifier() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_code(kind.code()), Some(kind));
+            let id =
+                [vec![7; 16], if kind == Kind::Version { vec![0, 0, 1, 0] } else { Vec::new() }].concat();
+            let object = Object::from_id(kind, &id).unwrap();
+            assert_eq!((object.kind(), object.id()), (kind, id.clone()));
+            assert_eq!(Object::from_id(kind, &id[1..]), None);
+        }
+        assert_eq!(Kind::from_code(0), None);
+    }
+}

@@ -1,0 +1,116 @@
+//! What a call makes true, put into words that the log keeps beside its entry.
+//!
+//! What is kept true: the facts of a commit and its rows are made from the same changes, and are written in one transaction or
+//! not at all. What callers name is sealed under a key of its object, which is made with the object and kept sealed.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use claviger_audit::fact::{Facts, Object, Projection, VEIL_LEN, VeilError, VeilKey, projections};
+use claviger_audit::op::Op;
+use claviger_core::change::{Change, VeilName, VeilRecord};
+use claviger_crypto::{SecretBytes, random};
+
+use super::submission::{FactBytes, Note, Telling};
+use crate::error::{ErrorKind, ServiceError};
+use crate::road::Road;
+use crate::state::State;
+
+/// Rows that one entry records of those that stood before there were facts.
+const ROWS: u32 = 256;
+
+impl Road {
+    /// The facts of changes. Keys that are made for them are put to the changes.
+    ///
+    /// # Errors
+    /// When such a key cannot be read or made.
+    pub(super) async fn facts_of(
+        &self,
+        changes: &mut Vec<Change>,
+    ) -> Result<Option<FactBytes>, ServiceError> {
+        let projections = projections(changes).into_iter().map(Projection::of_revision).collect();
+        self.facts_of_rows(projections, changes).await
+    }
+
+    /// Records the rows that stood before there were facts, and goes on where an earlier start was interrupted.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the log takes no entry.
+    pub(crate) async fn record_state(&self) -> Result<(), ServiceError> {
+        while let Some(from) = self.state.store.fact_head().await? {
+            let rows = self.state.store.list_rows(from, ROWS).await?;
+            let rows: Vec<_> = rows.iter().map(Projection::from).collect();
+            let is_full = rows.len() as u64 >= u64::from(ROWS);
+            let next = from.next(rows.last().map(|row| row.object), is_full);
+            let mut changes = vec![Change::PutFactHead(next)];
+            let facts = self.facts_of_rows(rows, &mut changes).await?;
+            let telling = Telling::of_system(Op::RecordState, self.now());
+            self.record(telling, Note::default(), changes, facts).await?;
+        }
+        Ok(())
+    }
+
+    async fn facts_of_rows(
+        &self,
+        projections: Vec<Projection>,
+        changes: &mut Vec<Change>,
+    ) -> Result<Option<FactBytes>, ServiceError> {
+        if projections.is_empty() {
+            return Ok(None);
+        }
+        let mut veils = BTreeMap::new();
+        let mut facts = Vec::with_capacity(projections.len());
+        for projection in projections {
+            let key = if projection.sealed.is_empty() {
+                None
+            } else {
+                Some(match veils.entry(projection.veil) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => {
+                        let key = self.state.veil_to_seal(projection.veil, changes).await?;
+                        new.insert(key)
+                    }
+                })
+            };
+            facts.push(projection.fact(key.as_deref()).map_err(not_told)?);
+        }
+        let facts = Facts { seed: random::array()?, reason: None, facts };
+        let bytes = facts.encode().map_err(not_told)?;
+        Ok(Some(FactBytes { digest: facts.digest(), bytes }))
+    }
+}
+
+impl State {
+    /// The key that seals the fields of an object; made now, if there is none yet.
+    async fn veil_to_seal(&self, object: Object, changes: &mut Vec<Change>) -> Result<VeilKey, ServiceError> {
+        let name = object.veil_name().ok_or_else(|| not_told(VeilError::Unsealed))?;
+        if let Some(key) = self.find_veil(name).await? {
+            return Ok(key);
+        }
+        let key = veil_of(&random::secret(VEIL_LEN)?)?;
+        let sealed = self.veils.wrap(name, &key).map_err(not_told)?;
+        changes.push(Change::PutVeil(VeilRecord { name, sealed }));
+        Ok(key)
+    }
+
+    /// The key of that name, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read, or does not open.
+    pub(crate) async fn find_veil(&self, name: VeilName) -> Result<Option<VeilKey>, ServiceError> {
+        let Some(sealed) = self.store.find_veil(name).await? else { return Ok(None) };
+        Ok(Some(self.veils.unwrap_key(name, &sealed).map_err(not_told)?))
+    }
+}
+
+/// A key that seals fields, from bytes that are one.
+#[expect(clippy::disallowed_methods, reason = "the bytes become a key that wipes itself")]
+pub(crate) fn veil_of(secret: &SecretBytes) -> Result<VeilKey, ServiceError> {
+    let bytes = secret.expose().try_into().map_err(|_| not_told(VeilError::Unsealed))?;
+    Ok(VeilKey::new(bytes))
+}
+
+fn not_told(why: impl std::error::Error + Send + Sync + 'static) -> ServiceError {
+    let message = "what this call makes true cannot be recorded, so nothing was done";
+    ServiceError::new(ErrorKind::Internal, message).caused_by(why)
+}

@@ -1,0 +1,238 @@
+//! Rows that somebody edits in the database: whatever they change is found when live rows are held against the log.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use claviger_audit::verify::{Comparison, Verified};
+use claviger_core::grant::Conditions;
+use claviger_core::key::Labels;
+use claviger_core::object::RowCursor;
+use claviger_core::{Action, Purpose, Spec};
+use claviger_service::operation::{
+    CreateAlias, CreateCredential, CreateGrant, GrantOn, KeyPatch, LabelPatch, NewCredential, ReadRows,
+    UpdateKey,
+};
+use claviger_service::{KeyRef, PrincipalRef};
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+use crate::evidence::{differences, replay};
+use crate::house::House;
+
+/// Tables of objects, with what names a row of each.
+const TABLES: [(&str, &[&str]); 7] = [
+    ("alias", &["name"]),
+    ("credential", &["id"]),
+    ("grants", &["id"]),
+    ("key", &["id"]),
+    ("key_version", &["key", "number"]),
+    ("principal", &["id"]),
+    ("ring", &["id"]),
+];
+
+/// What follows from other columns and finds grants faster, and what counts uses: no fact says it.
+const NOT_SAID: [(&str, &str); 6] = [
+    ("grants", "administers"),
+    ("grants", "ends_by"),
+    ("grants", "of_ring"),
+    ("grants", "place"),
+    ("grants", "terms"),
+    ("key_version", "protect_uses"),
+];
+
+/// A deployment with objects of every kind, and most of what they can say.
+async fn furnished() -> House {
+    let house = House::build().await;
+    let key = house.key("cards", Purpose::Encrypt, Spec::Aes128Gcm).await;
+    house.key("signing", Purpose::Sign, Spec::EcP256).await;
+    let id = KeyRef::Id(key.key.id);
+    let labels = Labels::new(vec![("team".to_owned(), "payments".to_owned())]).unwrap();
+    let patch = KeyPatch {
+        description: Some("of the shop".to_owned()),
+        labels: Some(LabelPatch::Some { set: labels, remove: Vec::new() }),
+        rotation_period: Some(Some(Duration::from_secs(86_400 * 90))),
+        ..KeyPatch::default()
+    };
+    house.ask("ada", UpdateKey { key: id.clone(), patch, if_revision: None }).await.unwrap();
+    house.ask("ada", CreateAlias { name: "shop/cards".parse().unwrap(), key: id.clone() }).await.unwrap();
+    let app = || PrincipalRef::Name("app".parse().unwrap());
+    let lifetime = Duration::from_secs(3600);
+    let what = NewCredential::ShortLived { lifetime };
+    let made = CreateCredential { principal: app(), label: "sdk".parse().unwrap(), what };
+    house.ask("ada", made).await.unwrap();
+    let conditions = Conditions {
+        context_equals: vec![("tenant".into(), "7".into())],
+        context_exactly: Some(vec![("tenant".into(), "7".into())]),
+        source_networks: vec!["10.0.0.0/8".parse().unwrap()],
+        until: Some(house.clock.wall().after(lifetime)),
+    };
+    let grant = CreateGrant {
+        principal: app(),
+        on: GrantOn::Key(id),
+        operations: vec![Action::Encrypt],
+        conditions,
+        reason: "orders are sealed".into(),
+        name: Some("first".into()),
+        retiring: None,
+    };
+    house.ask("otto", grant).await.unwrap();
+    house
+}
+
+/// What differs, or that a row does not read.
+async fn found(house: &House, verified: &Verified) -> bool {
+    let mut comparison = Comparison::new(&verified.objects);
+    let mut from = RowCursor::default();
+    loop {
+        let Ok(page) = house.ask("vera", ReadRows { from, limit: 1000 }).await else { return true };
+        page.output.rows.iter().for_each(|row| comparison.see(row));
+        match page.output.next {
+            Some(next) => from = next,
+            None => return !comparison.finish().is_empty(),
+        }
+    }
+}
+
+fn other_than(value: &Value, declared: &str) -> Value {
+    match value {
+        Value::Null => match declared {
+            "BLOB" => Value::Blob(vec![1; 16]),
+            "TEXT" => Value::Text("x".to_owned()),
+            _ => Value::Integer(1),
+        },
+        Value::Integer(number) => Value::Integer(number + 1),
+        Value::Real(number) => Value::Real(number + 1.0),
+        Value::Text(word) => Value::Text(
+            match word.as_str() {
+                "active" => "suspended",
+                "auditor" => "administrator",
+                "encrypt" => "encrypt,decrypt",
+                "strict" => "relaxed",
+                other => return Value::Text(format!("{other}x")),
+            }
+            .to_owned(),
+        ),
+        Value::Blob(bytes) => {
+            let mut bytes = bytes.clone();
+            if let Some(last) = bytes.last_mut() {
+                *last ^= 1;
+            }
+            Value::Blob(bytes)
+        }
+    }
+}
+
+fn open(house: &House) -> Connection {
+    let database = Connection::open(house.directory.path().join("data/store.db")).unwrap();
+    database.pragma_update(None, "foreign_keys", false).unwrap();
+    database.pragma_update(None, "ignore_check_constraints", true).unwrap();
+    database.busy_timeout(Duration::from_secs(5)).unwrap();
+    database
+}
+
+/// Names and declared types.
+fn columns_of(database: &Connection, table: &str) -> Vec<(String, String)> {
+    let mut statement = database.prepare(&format!("PRAGMA table_info({table})")).unwrap();
+    statement.query_map([], |row| Ok((row.get(1)?, row.get(2)?))).unwrap().map(Result::unwrap).collect()
+}
+
+/// The values of the newest row.
+fn row_of(database: &Connection, table: &str, columns: &[String]) -> Vec<Value> {
+    let sql = format!("SELECT {} FROM {table} ORDER BY created_at DESC, 1 LIMIT 1", columns.join(", "));
+    database.query_row(&sql, [], |row| (0..columns.len()).map(|at| row.get(at)).collect()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_edited_column_is_found() {
+    let house = furnished().await;
+    let verified = replay(&house).await;
+    assert_eq!(differences(&house, &verified).await, Vec::<String>::new());
+    let mut unseen = BTreeSet::new();
+    for (table, key) in TABLES {
+        let database = open(&house);
+        let (columns, declared): (Vec<_>, Vec<_>) = columns_of(&database, table).into_iter().unzip();
+        let row = row_of(&database, table, &columns);
+        let at = |name: &str| columns.iter().position(|column| column == name).unwrap();
+        for (column, value) in columns.iter().zip(&row) {
+            let mut edited = row.clone();
+            edited[at(column)] = other_than(value, &declared[at(column)]);
+            let set = |from: &[Value], to: &Value| {
+                let wanted: Vec<_> =
+                    key.iter().enumerate().map(|(n, name)| format!("{name} = ?{}", n + 2)).collect();
+                let sql = format!("UPDATE {table} SET {column} = ?1 WHERE {}", wanted.join(" AND "));
+                let values = std::iter::once(to.clone()).chain(key.iter().map(|name| from[at(name)].clone()));
+                assert_eq!(database.execute(&sql, rusqlite::params_from_iter(values)).unwrap(), 1, "{sql}");
+            };
+            set(&row, &edited[at(column)]);
+            if !found(&house, &verified).await {
+                unseen.insert((table.to_owned(), column.clone()));
+            }
+            set(&edited, value);
+        }
+    }
+    assert_eq!(differences(&house, &verified).await, Vec::<String>::new(), "all is as it was");
+    let not_said = NOT_SAID.map(|(table, column)| (table.to_owned(), column.to_owned()));
+    assert_eq!(unseen, BTreeSet::from(not_said));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_taken_out_put_in_or_made_another_are_named() {
+    let house = furnished().await;
+    let verified = replay(&house).await;
+    let database = open(&house);
+    for (edit, undo, names) in [
+        (
+            "UPDATE principal SET roles = 'administrator' WHERE name = 'vera'",
+            "UPDATE principal SET roles = 'auditor' WHERE name = 'vera'",
+            "roles",
+        ),
+        (
+            "UPDATE grants SET operations = 'encrypt,decrypt'",
+            "UPDATE grants SET operations = 'encrypt'",
+            "operations",
+        ),
+        (
+            "UPDATE ring SET quorum = 0 WHERE name = 'orders'",
+            "UPDATE ring SET quorum = 2 WHERE name = 'orders'",
+            "quorum",
+        ),
+        (
+            "CREATE TEMP TABLE kept AS SELECT * FROM grants; DELETE FROM grants",
+            "INSERT INTO grants SELECT * FROM kept; DROP TABLE kept",
+            "(it is not there)",
+        ),
+        (
+            "CREATE TEMP TABLE made AS SELECT * FROM principal WHERE name = 'app'; \
+             UPDATE made SET id = randomblob(16), name = 'made'; INSERT INTO principal SELECT * FROM made",
+            "DELETE FROM principal WHERE name = 'made'; DROP TABLE made",
+            "(the log knows no such object)",
+        ),
+    ] {
+        database.execute_batch(edit).unwrap();
+        let found = differences(&house, &verified).await;
+        assert!(!found.is_empty() && found.iter().all(|line| line.contains(names)), "{edit}: {found:?}");
+        database.execute_batch(undo).unwrap();
+        assert_eq!(differences(&house, &verified).await, Vec::<String>::new(), "{undo}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_from_before_there_were_facts_are_recorded_at_the_next_start_and_once() {
+    let house = furnished().await;
+    let before = house.road.figures().entries.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(before > 0);
+    // As an older store is when it comes to this release.
+    let house = house
+        .restart_after(|database| {
+            let database = Connection::open(database).unwrap();
+            database.execute("INSERT INTO fact_head (id, kind, after) VALUES (1, 1, x'')", []).unwrap();
+        })
+        .await;
+    let verified = replay(&house).await;
+    assert_eq!(verified.findings, []);
+    assert_eq!(differences(&house, &verified).await, Vec::<String>::new());
+    let newest = verified.objects.iter().map(|(_, current)| current.at.1).max().unwrap();
+    let house = house.restart().await;
+    let again = replay(&house).await;
+    assert_eq!(again.objects.iter().map(|(_, current)| current.at.1).max(), Some(newest), "recorded once");
+}

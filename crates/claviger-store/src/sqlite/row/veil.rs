@@ -1,0 +1,25 @@
+//! Table `veil`.
+
+use claviger_core::change::{VeilName, VeilRecord};
+use claviger_core::port::StoreError;
+use claviger_core::port::store::Applied;
+use rusqlite::{Connection, params};
+
+use super::super::columns::{Columns, find};
+use super::write;
+
+const TABLE: &str = "veil";
+
+pub(in crate::sqlite) fn find_by_name(
+    connection: &Connection,
+    name: VeilName,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT sealed FROM veil WHERE name = ?1";
+    find(connection, sql, [name.to_bytes()], |row| Ok(Columns::new(TABLE, row).bytes()?.to_vec()))
+}
+
+/// Keeps a key. Another one in its place is a conflict.
+pub(in crate::sqlite) fn put(connection: &Connection, record: &VeilRecord) -> Result<Applied, StoreError> {
+    let params = params![record.name.to_bytes(), record.sealed];
+    write(connection, "INSERT INTO veil (name, sealed) VALUES (?1, ?2)", params)
+}
