@@ -4,6 +4,7 @@ mod alias_squatting;
 mod clocks;
 mod delegated_rights;
 mod destruction_by_relaxing;
+mod edited_rights;
 mod false_alarm;
 mod intake;
 mod log_rollback;
@@ -65,6 +66,12 @@ pub const ATTACKS: &[Attack] = &[
         about: "a strict ring is relaxed for a moment, and a key of it is destroyed a day later with nobody's approval",
         pace: Pace::Quick,
         run: destruction_by_relaxing::run,
+    },
+    Attack {
+        name: "edited-rights",
+        about: "roles, grants and a ring's quorum are edited in the database, and nobody finds out",
+        pace: Pace::Quick,
+        run: edited_rights::run,
     },
     Attack {
         name: "false-alarm",

@@ -1,0 +1,55 @@
+//! Rights that are edited in the database.
+//!
+//! **Attack.** Somebody who can write the stopped store gives a responder the role of an administrator, lets an application decrypt
+//! that may only encrypt, and takes a ring's quorum away: one `UPDATE` each, without touching the log.
+//!
+//! **Breaks.** `claviger audit verify` finds nothing, or does not say which of them was edited.
+//!
+//! **Holds.** It ends with exit code 4, and names role, operations and quorum, each with its object.
+
+use anyhow::{Context as _, Result};
+use rusqlite::Connection;
+
+use crate::site::{Lab, Site};
+use crate::verdict::{Findings, Verdict};
+
+/// What is edited, and by which word a finding names it.
+const EDITS: [(&str, &str); 3] = [
+    ("UPDATE principal SET roles = 'administrator' WHERE roles = 'responder'", "roles"),
+    ("UPDATE grants SET operations = 'encrypt,decrypt' WHERE operations = 'encrypt'", "operations"),
+    ("UPDATE ring SET quorum = 0 WHERE name = 'orders'", "quorum"),
+];
+/// "Does not verify", as the command line has it.
+const UNVERIFIED: i32 = 4;
+
+pub(super) fn run(lab: &Lab) -> Result<Verdict> {
+    let mut site = Site::set_up(lab)?;
+    site.done("administrator", &["ring", "create", "orders"])?;
+    site.done("administrator", &["key", "create", "orders/main"])?;
+    site.grant(&["app", "--key", "orders/main", "--operations", "encrypt"])?;
+    let reader = site.all("auditor").into_iter().next().context("nobody who reads the log")?;
+    let before = site.run(&reader, &["audit", "verify"])?;
+    let mut findings = Findings::default();
+    findings.add(before.is_done(), format!("untouched, it ends with {} {}", before.status, before.reason()));
+    site.stop()?;
+    let database = Connection::open(site.deployed("data").join("store.db"))?;
+    let mut edited = 0;
+    for (edit, _) in EDITS {
+        edited += database.execute(edit, [])?;
+    }
+    database.close().map_err(|(_, error)| error)?;
+    site.serve()?;
+    let after = site.run(&reader, &["audit", "verify"])?;
+    let told = format!("{}{}", after.output, after.complaint);
+    findings.add(
+        after.status.code() == Some(UNVERIFIED),
+        format!("after {edited} edited rows `audit verify` ends with {}", after.status),
+    );
+    for (_, named) in EDITS {
+        findings.add(
+            told.contains(named),
+            format!("`{named}` {} named", if told.contains(named) { "is" } else { "is not" }),
+        );
+    }
+    Ok(findings.verdict())
+}
