@@ -11,7 +11,7 @@ use claviger_crypto::random;
 use claviger_service::{Presented, Road};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 
 use crate::answer;
 use crate::error::{AwsError, Telling, code, to_wire};
@@ -57,7 +57,7 @@ struct Shared {
     sts: Audience,
 }
 
-const TARGET: &str = "x-amz-target";
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const SERVICE: &str = "TrentService.";
 const THROTTLING: &str = "ThrottlingException";
 

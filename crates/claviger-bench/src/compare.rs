@@ -43,6 +43,9 @@ pub struct CompareArgs {
     /// What the lower end of the interval must reach
     #[arg(long, default_value_t = 0.97)]
     floor: f64,
+    /// Only the measures in whose names these words are, as `64 connections`
+    #[arg(long, value_name = "WORDS")]
+    only: Option<String>,
 }
 
 /// All that a run found.
@@ -107,6 +110,7 @@ fn serve(program: &Path, dir: &Path, cores: Cores) -> Result<Instance> {
 
 /// Both of a measure, and what each did in each round.
 struct Pair {
+    name: &'static str,
     old: Load,
     new: Load,
     rates: Vec<[f64; 2]>,
@@ -125,39 +129,54 @@ impl Pair {
     }
 }
 
+/// What is asked in a measure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Rest { connections: usize },
+    Aws,
+}
+
+const MEASURES: [(&str, Asked); 3] = [
+    ("encrypt 1 KiB by REST, 1 connection", Asked::Rest { connections: 1 }),
+    ("encrypt 1 KiB by REST, 64 connections", Asked::Rest { connections: MANY }),
+    ("encrypt 1 KiB as AWS KMS, 64 connections", Asked::Aws),
+];
+
 async fn measure(args: &CompareArgs, old: &Instance, new: &Instance) -> Result<Vec<Measure>> {
-    let names = [
-        "encrypt 1 KiB by REST, 1 connection",
-        "encrypt 1 KiB by REST, 64 connections",
-        "encrypt 1 KiB as AWS KMS, 64 connections",
-    ];
+    let only = args.only.as_deref().unwrap_or_default();
     let mut pairs = Vec::new();
-    for connections in [1, MANY] {
-        pairs.push(Pair {
-            old: by_rest(old, connections).await?,
-            new: by_rest(new, connections).await?,
-            rates: Vec::new(),
-        });
+    for (name, asked) in MEASURES.into_iter().filter(|(name, _)| name.contains(only)) {
+        let (old, new) = (asked.load(old).await?, asked.load(new).await?);
+        pairs.push((asked, Pair { name, old, new, rates: Vec::new() }));
     }
-    pairs.push(Pair { old: by_aws(old, MANY).await?, new: by_aws(new, MANY).await?, rates: Vec::new() });
+    ensure!(!pairs.is_empty(), "no measure has `{only}` in its name");
     let span = Duration::from_secs(args.seconds);
-    for pair in &mut pairs {
+    for (_, pair) in &mut pairs {
         // What is remembered after the first use is remembered now.
         pair.round(0, span).await?;
     }
     for turn in 0..args.rounds {
-        for (pair, name) in pairs.iter_mut().zip(names) {
-            let [old, new] = pair.round(turn, span).await?;
-            eprintln!("  {turn:>3}  {name:<42} {old:>8.0}/s {new:>8.0}/s  {:.3}", new / old);
-            pair.rates.push([old, new]);
-        }
-        // An access key's request is good for five minutes only: it is signed anew for each round.
-        if let Some(aws) = pairs.last_mut() {
-            aws.old.ask_for(aws_request(old)?);
-            aws.new.ask_for(aws_request(new)?);
+        for (asked, pair) in &mut pairs {
+            let [was, is] = pair.round(turn, span).await?;
+            eprintln!("  {turn:>3}  {:<42} {was:>8.0}/s {is:>8.0}/s  {:.3}", pair.name, is / was);
+            pair.rates.push([was, is]);
+            // An access key's request is good for five minutes only: it is signed anew for each round.
+            if *asked == Asked::Aws {
+                pair.old.ask_for(aws_request(old)?);
+                pair.new.ask_for(aws_request(new)?);
+            }
         }
     }
-    Ok(pairs.iter().zip(names).map(|(pair, name)| Measure::of(name, &pair.rates, args.floor)).collect())
+    Ok(pairs.iter().map(|(_, pair)| Measure::of(pair.name, &pair.rates, args.floor)).collect())
+}
+
+impl Asked {
+    async fn load(self, server: &Instance) -> Result<Load> {
+        match self {
+            Self::Rest { connections } => by_rest(server, connections).await,
+            Self::Aws => by_aws(server, MANY).await,
+        }
+    }
 }
 
 async fn by_rest(server: &Instance, connections: usize) -> Result<Load> {

@@ -60,7 +60,10 @@ impl Arrival {
     }
 
     /// Takes an operation down the road.
-    pub(crate) async fn perform<O: Operation>(self, operation: O) -> Result<Released<O::Output>, Failure> {
+    pub(crate) fn perform<O: Operation>(
+        self,
+        operation: O,
+    ) -> impl Future<Output = Result<Released<O::Output>, Failure>> + Send {
         let call = Call {
             presented: self.caller.presented,
             source: self.caller.peer.address.ip(),
@@ -70,7 +73,8 @@ impl Arrival {
             idempotency_key: self.idempotency_key,
             operation,
         };
-        Ok(self.api.road().perform(call).await?)
+        let api = self.api;
+        async move { Ok(api.road().perform(call).await?) }
     }
 }
 

@@ -87,13 +87,40 @@ impl Plane {
     }
 
     /// Answers a request whose caller was found: bounds, the request identifier, problems, no caching.
-    pub async fn answer_known(&self, peer: PeerIdentity, presented: Presented, request: Request) -> Response {
-        let source = peer.address.ip();
-        let (mut response, id) = match check(request.headers(), self.api.limits().headers) {
-            Ok(id) => (self.lead(Caller { peer, presented: presented.clone() }, request).await, id),
-            Err(failure) => (failure.into_response(), None),
-        };
-        self.record(&mut response, &presented, source, id.as_ref()).await;
+    pub fn answer_known(
+        self,
+        peer: PeerIdentity,
+        presented: Presented,
+        request: Request,
+    ) -> impl Future<Output = Response> + Send + 'static {
+        let (parts, body) = request.into_parts();
+        async move {
+            let source = peer.address.ip();
+            let id = match check(&parts.headers, self.api.limits().headers) {
+                Ok(id) => id,
+                Err(failure) => return self.ended(failure.into_response(), &presented, source, None).await,
+            };
+            let caller = Caller { peer, presented: presented.clone() };
+            let is_data = self.api.surface() == Surface::Data;
+            let response = match is_data.then(|| RawUse::of(&parts)).flatten() {
+                Some(raw) => raw.answer(&self.api, caller, &parts, body).await.into_response(),
+                None => Box::pin(self.route(caller, Request::from_parts(parts, body))).await,
+            };
+            self.ended(response, &presented, source, id).await
+        }
+    }
+
+    /// An answer, and the record of a request that came to no operation.
+    async fn ended(
+        &self,
+        mut response: Response,
+        presented: &Presented,
+        source: IpAddr,
+        id: Option<HeaderValue>,
+    ) -> Response {
+        if let Some(failure) = of_request(&response, presented) {
+            Box::pin(self.record(&mut response, failure, presented, source, id.as_ref())).await;
+        }
         finish(response, id)
     }
 
@@ -101,19 +128,11 @@ impl Plane {
     async fn record(
         &self,
         response: &mut Response,
+        failure: Failure,
         presented: &Presented,
         source: IpAddr,
         request_id: Option<&HeaderValue>,
     ) {
-        // A route that is open to everyone has no caller.
-        if presented.named().is_none() {
-            return;
-        }
-        let Some(failure) = response.extensions().get::<Failure>().filter(|failure| failure.is_of_request())
-        else {
-            return;
-        };
-        let failure = failure.clone();
         let request_id = request_id.and_then(|id| id.to_str().ok());
         match self.api.road().record_malformed(presented, source, request_id).await {
             Ok(entry) => drop(response.extensions_mut().insert(failure.recorded_at(entry))),
@@ -126,9 +145,8 @@ impl Plane {
         let (head, body) = request.into_parts();
         let presented = match self.recall(&peer, &head) {
             Asking::Anyone => {
-                return self
-                    .answer_known(peer, Presented::None, Request::from_parts(head, Body::empty()))
-                    .await;
+                let request = Request::from_parts(head, Body::empty());
+                return self.clone().answer_known(peer, Presented::None, request).await;
             }
             Asking::Known { presented, .. } => presented,
             Asking::Unknown(presented) => match self.look_up(&head, &presented).await {
@@ -136,7 +154,7 @@ impl Plane {
                 Err(refused) => return refused,
             },
         };
-        self.answer_known(peer, presented, Request::from_parts(head, body)).await
+        self.clone().answer_known(peer, presented, Request::from_parts(head, body)).await
     }
 
     fn is_open(&self, head: &Parts) -> bool {
@@ -144,20 +162,21 @@ impl Plane {
     }
 
     /// Leads it to who answers it.
-    async fn lead(&self, caller: Caller, request: Request) -> Response {
-        let (mut parts, body) = request.into_parts();
-        if self.api.surface() == Surface::Data
-            && let Some(raw) = RawUse::of(&parts)
-        {
-            return raw.answer(&self.api, caller, &parts, body).await.into_response();
-        }
-        parts.extensions.insert(caller);
-        let routed: Result<_, Infallible> = self.router.clone().call(Request::from_parts(parts, body)).await;
+    async fn route(&self, caller: Caller, mut request: Request) -> Response {
+        request.extensions_mut().insert(caller);
+        let routed: Result<_, Infallible> = self.router.clone().call(request).await;
         match routed {
             Ok(response) => response,
             Err(never) => match never {},
         }
     }
+}
+
+/// The failure of a request that came to no operation, if it is one and somebody presented himself with it: a route that is
+/// open to everyone has no caller.
+fn of_request(response: &Response, presented: &Presented) -> Option<Failure> {
+    let failure = response.extensions().get::<Failure>()?;
+    (failure.is_of_request() && presented.named().is_some()).then(|| failure.clone())
 }
 
 /// What every answer has.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use claviger_aws::xks::{self, XksPeer};
 use claviger_aws::{AwsLimits, Kms, Realm, Unread, XksProxy};
 use claviger_core::action::Surface;
@@ -13,7 +13,7 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response};
 
 use crate::config::{Limits, Xks, XksClients};
-use crate::listener::{Answering, Asking, Peer, Protocol, Staged};
+use crate::listener::{Answering, Asking, Payload, Peer, Protocol, Staged};
 
 /// The plane of people.
 pub(crate) fn control(road: Road, limits: &Limits) -> Arc<dyn Protocol> {
@@ -88,9 +88,8 @@ impl Protocol for Rest {
         crate::listener::overloaded()
     }
 
-    fn answer(&self, peer: Peer, presented: Presented, request: Request<Body>) -> Answering {
-        let (plane, peer) = (self.plane.clone(), identity(&peer));
-        Box::pin(async move { plane.answer_known(peer, presented, request).await })
+    fn answer(&self, peer: Peer, presented: Presented, request: Request<Payload>) -> Answering {
+        Box::pin(self.plane.clone().answer_known(identity(&peer), presented, request.map(Body::from)))
     }
 }
 
@@ -159,13 +158,13 @@ impl Protocol for Aws {
         if xks::path::is_for(head.uri.path()) { self.proxy.unread(why) } else { self.kms.unread(head, why) }
     }
 
-    fn answer(&self, peer: Peer, presented: Presented, request: Request<Body>) -> Answering {
+    fn answer(&self, peer: Peer, presented: Presented, request: Request<Payload>) -> Answering {
         let (head, body) = request.into_parts();
         let for_proxy = self.for_proxy(&peer, &head);
         let (kms, proxy) = (self.kms.clone(), self.proxy.clone());
         Box::pin(async move {
-            // All of it is here already: the signature was verified over it.
-            let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+            // The signature was verified over it: all of it is here.
+            let Payload::Whole(body) = body else { return crate::listener::overloaded() };
             match for_proxy {
                 Some(peer) => proxy.answer_proved(peer, presented, &head, &body).await,
                 None => kms.answer_proved(peer.address, presented, &head, &body).await,

@@ -19,9 +19,9 @@ pub(super) const MAX_ACCESS_KEY_ID: usize = 128;
 /// Most headers that are signed.
 const MAX_SIGNED_HEADERS: usize = 100;
 
-const AMZ_DATE: &str = "x-amz-date";
-const CONTENT_SHA256: &str = "x-amz-content-sha256";
-const SECURITY_TOKEN: &str = "x-amz-security-token";
+const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
 /// What makes a query a signed one.
 const PARAMETERS: [&str; 8] = [
@@ -74,13 +74,13 @@ impl<'a> Claim<'a> {
 
     fn in_header(received: &'a Received<'_>, value: &'a HeaderValue) -> Result<Self, SigV4Error> {
         let texts = Texts::of_header(value)?;
-        let signed_at = match (received.header(AMZ_DATE), received.header(DATE.as_str())) {
+        let signed_at = match (received.header(&AMZ_DATE), received.header(&DATE)) {
             (Some(at), _) => instant::parse(at.as_bytes()),
             (None, Some(at)) => date::of_http(at.as_bytes()),
             (None, None) => return Err(SigV4Error::Incomplete(Part::Date)),
         };
         let signed_at = signed_at.ok_or(SigV4Error::Malformed(Part::Date))?;
-        let token = received.header(SECURITY_TOKEN).map(HeaderValue::as_bytes);
+        let token = received.header(&SECURITY_TOKEN).map(HeaderValue::as_bytes);
         Self::new(&texts, signed_at, None, token)
     }
 
@@ -96,7 +96,7 @@ impl<'a> Claim<'a> {
             signature: load("X-Amz-Signature", Part::Signature)?,
         };
         for (name, part) in [(AMZ_DATE, Part::Date), (SECURITY_TOKEN, Part::SecurityToken)] {
-            if received.header(name).is_some() {
+            if received.header(&name).is_some() {
                 return Err(SigV4Error::Ambiguous(part));
             }
         }
@@ -138,15 +138,15 @@ impl<'a> Claim<'a> {
         if !is_signed(&HOST) {
             return Err(SigV4Error::Unsigned(Part::Host));
         }
-        let dated_by_http = !self.is_presigned() && received.header(AMZ_DATE).is_none();
+        let dated_by_http = !self.is_presigned() && received.header(&AMZ_DATE).is_none();
         if dated_by_http && !is_signed(&DATE) {
             return Err(SigV4Error::Unsigned(Part::Date));
         }
         if let Some(name) = received.headers.keys().find(|name| is_amz(name) && !is_signed(name)) {
-            let is_date = name.as_str() == AMZ_DATE;
+            let is_date = *name == AMZ_DATE;
             return Err(SigV4Error::Unsigned(if is_date { Part::Date } else { Part::Header }));
         }
-        let in_header = received.header(CONTENT_SHA256).map(HeaderValue::as_bytes);
+        let in_header = received.header(&CONTENT_SHA256).map(HeaderValue::as_bytes);
         let in_query = received.parameter("X-Amz-Content-Sha256", Part::Query)?;
         [in_header, in_query].into_iter().flatten().try_for_each(|named| covers_body(named, body_digest))
     }

@@ -38,7 +38,7 @@ impl<'a> Received<'a> {
     }
 
     /// The one value of a header.
-    pub(super) fn header(&self, name: &str) -> Option<&'a HeaderValue> {
+    pub(super) fn header(&self, name: &HeaderName) -> Option<&'a HeaderValue> {
         self.headers.get(name)
     }
 

@@ -14,9 +14,12 @@ use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::task;
 use tokio::time::Sleep;
+use tokio_rustls::server::TlsStream;
 
+use super::connection::has_hung_up;
 use super::room::Occupant;
 use crate::config::Limits;
 
@@ -93,6 +96,11 @@ impl Activity {
     /// Was a request answered before all of it was read?
     pub(super) fn was_cut_short(&self) -> bool {
         self.cut_short.load(Ordering::Relaxed)
+    }
+
+    /// Is a request in work, and nothing read until it is answered? In HTTP/2 there is always reading.
+    fn reads_nothing(&self) -> bool {
+        self.in_work.load(Ordering::Relaxed) > 0 && self.bytes_begin_a_head.load(Ordering::Relaxed)
     }
 
     fn heard(&self) {
@@ -234,7 +242,26 @@ impl Lookouts {
     }
 }
 
-/// A stream that reports what is read, and fails when the other side takes nothing for too long.
+/// A stream that tells when the other side ends it while nothing is read.
+pub(super) trait HangUp {
+    /// Has the other side ended it? If not, the task is woken when it does.
+    fn poll_hang_up(&self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+impl HangUp for TlsStream<TcpStream> {
+    fn poll_hang_up(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let (stream, _) = self.get_ref();
+        match stream.poll_read_ready(cx) {
+            // What came is the next request, or the end.
+            Poll::Ready(Ok(())) if has_hung_up(stream) => Poll::Ready(()),
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// A stream that reports what is read, and fails when the other side takes nothing for too long, or has gone while its request
+/// is in work.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     stream: S,
@@ -276,13 +303,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + HangUp + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.timed(cx, poll)
     }
 
+    /// Asked for after everything else that could go on has done so.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.activity.reads_nothing() && self.stream.poll_hang_up(cx).is_ready() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionReset, "the client has gone")));
+        }
         let poll = Pin::new(&mut self.stream).poll_flush(cx);
         self.timed(cx, poll)
     }
@@ -390,6 +421,12 @@ mod tests {
             words.push(Word::of(activity.word.load(Ordering::Relaxed)));
         }
         assert_eq!(words[7..], [Word::Go, Word::Finish, Word::Cut]);
+    }
+
+    impl HangUp for tokio::io::DuplexStream {
+        fn poll_hang_up(&self, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Pending
+        }
     }
 
     #[tokio::test(start_paused = true)]

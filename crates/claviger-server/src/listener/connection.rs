@@ -106,8 +106,11 @@ impl Accepted {
         // Answers are small and whole; waiting for more of them would only add delay.
         stream.set_nodelay(true)?;
         let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        let turn = turns.wait(network, preferred).await;
-        // Whoever sent the first message alone, and left, costs no more than this question.
+        // Whoever sent the first message alone, and left, leaves the line too: it fills no place that others wait for.
+        let turn = tokio::select! {
+            turn = turns.wait(network, preferred) => turn,
+            () = gone(&begun.io) => return Err(ErrorKind::ConnectionReset.into()),
+        };
         if is_gone(&begun.io) {
             return Err(ErrorKind::ConnectionReset.into());
         }
@@ -125,6 +128,15 @@ impl Accepted {
     }
 }
 
+/// Has the client ended its half, whatever it sent before? It waits for no answer.
+pub(super) fn has_hung_up(stream: &TcpStream) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut ends = [PollFd::new(stream, PollFlags::RDHUP)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // An interrupted look is made up for by the next.
+    poll(&mut ends, Some(&now)).is_ok_and(|count| count > 0)
+}
+
 /// Has the client closed it already? Some never meant to stay.
 pub(super) fn is_gone(stream: &TcpStream) -> bool {
     use rustix::io::Errno;
@@ -134,6 +146,15 @@ pub(super) fn is_gone(stream: &TcpStream) -> bool {
         Ok((_, 0)) => true,
         Ok(_) | Err(Errno::AGAIN | Errno::INTR) => false,
         Err(_) => true,
+    }
+}
+
+/// Waits until the client has closed it. One that sends more has not.
+async fn gone(stream: &TcpStream) {
+    let mut first = [0_u8; 1];
+    match stream.peek(&mut first).await {
+        Ok(0) | Err(_) => {}
+        Ok(_) => std::future::pending().await,
     }
 }
 
@@ -214,6 +235,9 @@ fn http1_with(limits: &Limits, title_case: bool) -> http1::Builder {
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(None)
+        // It would try to read while a request is in work, into a new buffer each time, to learn of a client that has gone.
+        // `Watched` learns it without a buffer.
+        .half_close(true)
         .max_buf_size(limits.header_bytes)
         .max_headers(limits.headers)
         .title_case_headers(title_case);

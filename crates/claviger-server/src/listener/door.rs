@@ -28,7 +28,7 @@ use super::activity::{Activity, InWork, Word};
 use super::network::Network;
 use super::peer::Peer;
 use super::places::{Place, Places, Presence};
-use super::protocol::{Asking, Protocol};
+use super::protocol::{Asking, Payload, Protocol};
 use super::refusal::Refusal;
 use super::repute::{Repute, Verdict};
 use super::room::{Bounds, Held, Occupant, Room};
@@ -288,7 +288,7 @@ impl Conversation {
         let protocol = &self.door.protocol;
         let peer = self.peer.at(SystemClock.now());
         let asking = match protocol.recall(&peer, &head) {
-            Asking::Unknown => self.look_up(peer, &head).await?,
+            Asking::Unknown => Box::pin(self.look_up(peer, &head)).await?,
             known => known,
         };
         match asking {
@@ -296,13 +296,14 @@ impl Conversation {
                 let presence = self.proved(principal, None)?;
                 let place = self.place(&presence).await?;
                 let body = self.bounded(body)?;
-                let response = protocol.answer(peer, presented, Request::from_parts(head, body)).await;
+                let request = Request::from_parts(head, Payload::Coming(body));
+                let response = protocol.answer(peer, presented, request).await;
                 drop(place);
                 Ok(response)
             }
             Asking::Signed { access_key } => self.answer_signed(peer, head, body, access_key).await,
             Asking::Anyone => {
-                let request = Request::from_parts(head, Body::empty());
+                let request = Request::from_parts(head, Payload::Whole(Bytes::new()));
                 let response = protocol.answer(peer, Presented::None, request).await;
                 Ok(self.nobody_proved(response))
             }
@@ -352,7 +353,7 @@ impl Conversation {
         let whole = match body {
             None => Bytes::new(),
             Some(body) if place.is_some() => collect(body).await.map_err(unread)?,
-            Some(body) => self.collect_unproved(body, access_key).await.map_err(unread)?,
+            Some(body) => Box::pin(self.collect_unproved(body, access_key)).await.map_err(unread)?,
         };
         let proved = protocol.prove(peer, &head, &whole).await;
         let (principal, presented) = proved.map_err(|refused| self.unauthenticated(refused))?;
@@ -361,7 +362,7 @@ impl Conversation {
             let new = self.place(&presence).await?;
             place = Some((presence, new));
         }
-        let request = Request::from_parts(head, Body::from(whole));
+        let request = Request::from_parts(head, Payload::Whole(whole));
         let response = protocol.answer(peer, presented, request).await;
         drop(place);
         Ok(response)

@@ -49,7 +49,7 @@ use connection::{Accepted, is_gone};
 use door::Door;
 use network::Network;
 pub use peer::{Peer, PeerCertificate};
-pub use protocol::{Answering, Asking, Protocol, Staged};
+pub use protocol::{Answering, Asking, Payload, Protocol, Staged};
 pub(crate) use refusal::overloaded;
 pub use tls::TlsError;
 pub use trust::ClientTrust;

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use axum::body::Body;
+use bytes::Bytes;
 use claviger_aws::Unread;
 use claviger_core::{Action, PrincipalId};
 use claviger_service::Presented;
@@ -15,6 +16,24 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response};
 
 use super::Peer;
+
+/// The body of a request that is answered.
+#[derive(Debug)]
+pub enum Payload {
+    /// It is here as a whole.
+    Whole(Bytes),
+    /// It is read as the answer needs it.
+    Coming(Body),
+}
+
+impl From<Payload> for Body {
+    fn from(payload: Payload) -> Self {
+        match payload {
+            Payload::Whole(bytes) => Self::from(bytes),
+            Payload::Coming(body) => body,
+        }
+    }
+}
 
 /// An answer in the making.
 pub type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -69,5 +88,5 @@ pub trait Protocol: Debug + Send + Sync + 'static {
     fn unread(&self, head: &Parts, why: Unread) -> Response<Body>;
 
     /// Answers a request of that caller.
-    fn answer(&self, peer: Peer, presented: Presented, request: Request<Body>) -> Answering;
+    fn answer(&self, peer: Peer, presented: Presented, request: Request<Payload>) -> Answering;
 }

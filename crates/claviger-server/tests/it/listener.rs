@@ -256,6 +256,51 @@ async fn client_that_takes_no_answer_is_cut_off() {
     assert!(gone(), "{}", open.registry.render());
 }
 
+/// Tells when it is dropped.
+struct Waiting(Option<tokio::sync::oneshot::Sender<()>>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let _ = self.0.take().map(|dropped| dropped.send(()));
+    }
+}
+
+#[tokio::test]
+async fn request_of_a_client_that_has_gone_is_given_up() {
+    let pki = Pki::new();
+    for http2 in [false, true] {
+        for in_order in [false, true] {
+            let (begun, mut beginning) = tokio::sync::mpsc::channel(1);
+            let wait = move || {
+                let begun = begun.clone();
+                async move {
+                    let (dropped, dropping) = tokio::sync::oneshot::channel();
+                    begun.send(dropping).await.unwrap();
+                    let _waiting = Waiting(Some(dropped));
+                    std::future::pending::<()>().await;
+                }
+            };
+            let open = Open::new(&pki, Router::new().route("/wait", get(wait)), Limits::default()).await;
+            let asking = if http2 {
+                let request = pki.http(None).get(open.url("/wait"));
+                Err(tokio::spawn(async move { request.send().await.is_ok() }))
+            } else {
+                let mut stream = open.connect(pki.tls(None)).await.unwrap();
+                stream.write_all(b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+                Ok(stream)
+            };
+            let dropping = beginning.recv().await.unwrap();
+            match asking {
+                Ok(mut stream) if in_order => stream.shutdown().await.unwrap(),
+                Ok(stream) => drop(stream),
+                Err(asking) => asking.abort(),
+            }
+            let told = tokio::time::timeout(Duration::from_secs(2), dropping).await;
+            assert!(told.is_ok(), "HTTP/2: {http2}, in order: {in_order}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn connections_of_proved_callers_beyond_the_limit_are_told_so_and_closed() {
     let pki = Pki::new();

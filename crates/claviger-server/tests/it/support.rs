@@ -15,7 +15,7 @@ use claviger_core::{Action, PrincipalId, Timestamp};
 use claviger_server::Running;
 use claviger_server::clock::SystemClock;
 use claviger_server::config::{Config, Limits, Tls};
-use claviger_server::listener::{Answering, Asking, Listener, Peer, Protocol, Staged, bind, tls};
+use claviger_server::listener::{Answering, Asking, Listener, Payload, Peer, Protocol, Staged, bind, tls};
 use claviger_server::pki::{Authority, Issued, LEAF_LIFETIME, server_names};
 use claviger_server::quickstart::{QuickstartOptions, quickstart};
 use claviger_server::stop::{self, Stop};
@@ -201,7 +201,8 @@ impl Protocol for Behind {
         })
     }
 
-    fn answer(&self, peer: Peer, _: Presented, mut request: http::Request<Body>) -> Answering {
+    fn answer(&self, peer: Peer, _: Presented, request: http::Request<Payload>) -> Answering {
+        let mut request = request.map(Body::from);
         request.extensions_mut().insert(peer);
         let answered = self.0.clone().oneshot(request);
         Box::pin(async move { answered.await.unwrap() })

@@ -74,7 +74,7 @@ impl Road {
         let principal = known.map(|known| &known.principal);
         match authenticate(presented, credential, secret, principal, Some(source), now) {
             Ok(caller) => Ok(caller),
-            Err(error) => Err(self.refuse(error, credential, now).await),
+            Err(error) => Err(Box::pin(self.refuse(error, credential, now)).await),
         }
     }
 

@@ -5,6 +5,8 @@
 //! * what a call rests on is good as of one epoch; the sequencer asks again under the epoch of the commit;
 //! * a call whose ground was taken away, or that lost a race, runs again from the start, a bounded number of times;
 //! * calls that lost a race for a row go one after the other; calls that write no row that was there wait for nobody.
+//!
+//! What is rarely gone through is boxed: a use whose caller, key and permit are remembered carries no room for it.
 
 mod caller;
 pub(crate) mod facts;
@@ -96,6 +98,7 @@ impl Road {
         who: &Who,
         call: &Call<O>,
     ) -> Result<Released<O::Output>, ServiceError> {
+        let _under_way = self.queue.begin();
         let mut turn = None;
         for _ in 0..ATTEMPTS {
             let row = match self.attempt(who, call, turn.as_ref()).await {
@@ -218,7 +221,11 @@ impl Road {
         {
             return Err(Again(Some(row.clone())));
         }
-        let facts = match self.facts_of(&mut changes).await {
+        let facts = match changes.is_empty() {
+            true => Ok(None),
+            false => Box::pin(self.facts_of(&mut changes)).await,
+        };
+        let facts = match facts {
             Ok(facts) => facts,
             Err(error) => return Ok(Err(error)),
         };
@@ -293,7 +300,7 @@ impl Road {
                 return Ok(Decided { permit, target, live, chain: kept.chain() });
             }
         }
-        self.decide_anew(caller, call, target, live, now, places).await
+        Box::pin(self.decide_anew(caller, call, target, live, now, places)).await
     }
 
     async fn decide_anew<O: Operation>(

@@ -1,7 +1,8 @@
 //! The way to the sequencer, and its end of it.
 //!
-//! Half of the calls that are under way make a batch: then one half is decided while the other becomes durable, and neither
-//! the processor nor the disk waits for the other. Where both share one core, the call that makes a batch large enough
+//! A batch leaves so many of the calls that are under way as can be decided while it becomes durable, and a few more, but no more
+//! than half: then neither the processor nor the disk waits for the other, and no commit is made for fewer than need be. Where
+//! calls and sequencer share one core, the call that makes a batch large enough
 //! yields to the sequencer, and the sequencer to calls while it is not, or one call is alone; where they do not, both go on
 //! at once.
 //!
@@ -57,6 +58,8 @@ impl std::fmt::Debug for Command {
 /// What both ends know.
 #[derive(Debug, Default)]
 struct Shared {
+    /// Calls that were begun and not answered.
+    under_way: AtomicUsize,
     /// How many calls make a batch large enough.
     enough: AtomicUsize,
     /// The sequencer has ended.
@@ -70,6 +73,16 @@ pub(crate) struct Queue {
     rest: Receiver<Command>,
     shared: Arc<Shared>,
     figures: Arc<Figures>,
+}
+
+/// Held while a call is under way.
+#[derive(Debug)]
+pub(crate) struct UnderWay<'q>(&'q Shared);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The sequencer's end of the queue. When it goes, everyone who waits hears that the log has stopped.
@@ -98,6 +111,12 @@ impl Queue {
 
     pub(crate) fn figures(&self) -> &Figures {
         &self.figures
+    }
+
+    /// A call begins.
+    pub(crate) fn begin(&self) -> UnderWay<'_> {
+        self.shared.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(&self.shared)
     }
 
     /// Hands a submission over; its `reply` tells the rest.
@@ -171,17 +190,24 @@ impl Intake {
     pub(super) fn take(&self, most: usize, taken: &mut Vec<Command>) {
         // Without anybody who may send, it is as if asked to stop.
         let first = self.receiver.recv().unwrap_or(Command::Stop);
-        let waiting = 1 + self.receiver.len();
-        if waiting == 1 || waiting < self.shared.enough.load(Ordering::Relaxed) {
+        let enough = self.shared.enough.load(Ordering::Relaxed);
+        let mut waiting = 1 + self.receiver.len();
+        // For as long as that brings more: where calls have a core of their own, or come one by one, it does not.
+        while waiting == 1 || waiting < enough {
             thread::yield_now();
+            let before = std::mem::replace(&mut waiting, 1 + self.receiver.len());
+            if waiting == before {
+                break;
+            }
         }
         taken.push(first);
         taken.extend(self.receiver.try_iter().take(most));
     }
 
-    /// Half of the calls that are under way when `calls` were served make the next batch.
-    pub(super) fn served(&self, calls: usize) {
-        self.shared.enough.store((calls + self.receiver.len()) / 2, Ordering::Relaxed);
+    /// A batch was served; those that came meanwhile tell how many can.
+    pub(super) fn served(&self) {
+        let under_way = self.shared.under_way.load(Ordering::Relaxed);
+        self.shared.enough.store(enough(under_way, self.receiver.len()), Ordering::Relaxed);
     }
 }
 
@@ -190,6 +216,14 @@ impl Drop for Intake {
         self.shared.ended.store(true, Ordering::SeqCst);
         self.receiver.try_iter().for_each(drop);
     }
+}
+
+/// How many calls make the next batch, of so many under way, after one during which `came` came.
+const fn enough(under_way: usize, came: usize) -> usize {
+    // A quarter more than came, so that it grows again where all that could come did.
+    let meanwhile = came + came / 4 + 1;
+    let half = under_way / 2;
+    under_way - if meanwhile < half { meanwhile } else { half }
 }
 
 #[cfg(test)]
@@ -224,6 +258,21 @@ mod tests {
 
     fn is_over(mut answer: Answer) -> bool {
         matches!(answer.try_recv(), Err(TryRecvError::Closed))
+    }
+
+    #[test]
+    fn batches_leave_what_can_be_decided_meanwhile_and_half_at_most() {
+        for (under_way, came, next) in
+            [(0, 0, 0), (1, 0, 1), (2, 1, 1), (3, 0, 2), (64, 0, 63), (64, 4, 58), (64, 16, 43), (64, 32, 32)]
+        {
+            assert_eq!(enough(under_way, came), next, "{under_way} {came}");
+        }
+        // From a batch of all it comes to that where 16 of 64 can be decided meanwhile.
+        let mut size = 64;
+        for _ in 0..20 {
+            size = enough(64, (64 - size).min(16));
+        }
+        assert_eq!(size, 43);
     }
 
     #[test]

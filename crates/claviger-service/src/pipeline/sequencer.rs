@@ -174,7 +174,6 @@ impl Sequencer {
         let mut taken = Vec::new();
         loop {
             self.intake.take(MOST_ENTRIES, &mut taken);
-            let calls = taken.len();
             let served = self.serve(&mut taken);
             // Also when the rest went wrong: they are committed.
             let confirmed = self.confirm();
@@ -186,7 +185,7 @@ impl Sequencer {
                 // The intake goes, and tells everyone who still waits that the log has stopped.
                 return;
             }
-            self.intake.served(calls);
+            self.intake.served();
         }
     }
 

@@ -11,7 +11,7 @@ use claviger_audit::identity::{Identity, SubjectKey};
 use claviger_audit::op::{Op, Outcome};
 use claviger_core::change::{Change, Footing};
 use claviger_core::port::store::Room;
-use claviger_core::principal::{CredentialKind, Principal, PrincipalKind};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind};
 use claviger_core::{CredentialId, PrincipalId, Timestamp};
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, oneshot};
@@ -106,10 +106,20 @@ impl Road {
         if let Some(session) = self.sessions.open.get(&key) {
             return Ok(Some(session));
         }
+        Box::pin(self.open_session(caller, credential, key, now)).await.map(Some)
+    }
+
+    async fn open_session(
+        &self,
+        caller: &Caller,
+        credential: &Credential,
+        key: SessionKey,
+        now: Timestamp,
+    ) -> Result<Arc<Session>, ServiceError> {
         // One at a time: a session is told once. Rare enough for one lock.
         let _opening = self.sessions.opening.lock().await;
         if let Some(session) = self.sessions.open.get(&key) {
-            return Ok(Some(session));
+            return Ok(session);
         }
         let principal = caller.principal();
         let subject = self.subject_key(principal).await?;
@@ -131,7 +141,7 @@ impl Road {
                 CredentialKind::Token => 1,
                 CredentialKind::AccessKey => 2,
             },
-            source_address: Some(source.to_string()),
+            source_address: Some(key.1.to_string()),
         };
         let telling = Telling {
             actor: Some(actor),
@@ -141,7 +151,7 @@ impl Road {
         let receipt = self.tell(telling, Note::default()).await?;
         let session = Arc::new(Session { index: receipt, actor });
         self.sessions.open.insert(key, Arc::clone(&session));
-        Ok(Some(session))
+        Ok(session)
     }
 
     /// Of one who holds a role, the key is open already: the token may be away.

@@ -201,6 +201,10 @@ impl State {
         if let Some(known) = self.known_in_memory(digest, epoch) {
             return Ok(Some(known));
         }
+        Box::pin(self.load_known(digest)).await
+    }
+
+    async fn load_known(&self, digest: &[u8; 32]) -> Result<Option<Arc<Good<Known>>>, ServiceError> {
         let (sequence, good_at) = (self.fence.sequence(), self.fence.epoch());
         let Some(credential) = self.store.find_credential_by_digest(digest).await? else { return Ok(None) };
         let Some(principal) = self.store.find_principal(credential.principal).await? else { return Ok(None) };
