@@ -111,6 +111,9 @@ claviger_core::with_actions! { operations! {
         MalformedRequest = 425 "malformed_request",
         /// How rows stood when facts began to be kept; it has the facts of some of them.
         RecordState = 445 "record_state",
+        /// A row of the store is not as it was written, and was refused; carries the kind and identifier of its object. One entry
+        /// an hour and row.
+        RowAltered = 446 "row_altered",
         /// Serve on though the newest part of the log was lost; carries what was known of it.
         AcceptLostTail = 450 "accept_lost_tail",
     }

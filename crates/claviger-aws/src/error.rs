@@ -160,7 +160,9 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
             AwsError::validation(message())
         }
         // What was done and withheld is told as a fault: whether it was done, the log says.
-        E::Internal | E::LogDamaged | E::Withheld => AwsError::fault("KMSInternalException", message()),
+        E::Internal | E::LogDamaged | E::RowAltered | E::Withheld => {
+            AwsError::fault("KMSInternalException", message())
+        }
         E::LimitExceeded => AwsError::new("LimitExceededException", message()),
         E::NotFound => match error.hidden() {
             // Tools take what is not found for destroyed and make it anew. Who names a key by an identifier that nobody can
@@ -397,7 +399,13 @@ mod tests {
         for kind in ErrorKind::ALL {
             let ours = matches!(
                 kind,
-                E::Conflict | E::Internal | E::LogDamaged | E::Overloaded | E::Unavailable | E::Withheld
+                E::Conflict
+                    | E::Internal
+                    | E::LogDamaged
+                    | E::Overloaded
+                    | E::RowAltered
+                    | E::Unavailable
+                    | E::Withheld
             );
             assert_eq!(is_tried_again(&wire(&of(kind))), ours, "{kind}");
         }

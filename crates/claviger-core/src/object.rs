@@ -206,6 +206,31 @@ pub enum StateRow {
     Version(KeyVersion),
 }
 
+impl StateRow {
+    /// The object that it is of.
+    #[must_use]
+    pub const fn object(&self) -> Object {
+        match self {
+            Self::Alias(alias) => Object::Alias(alias.id),
+            Self::Credential(credential) => Object::Credential(credential.id),
+            Self::Grant(grant) => Object::Grant(grant.id),
+            Self::Key(key) => Object::Key(key.id),
+            Self::Principal(principal) => Object::Principal(principal.id),
+            Self::Ring(ring) => Object::Ring(ring.id),
+            Self::Version(version) => Object::Version(version.id),
+        }
+    }
+}
+
+/// A row that a walk over all rows found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundRow {
+    /// The row, as it stands.
+    pub row: StateRow,
+    /// Is it as a server wrote it? Where it is not, nothing may rest on it.
+    pub holds: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -75,6 +75,11 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
             kind.code(),
             "The thing is not at the revision that was named",
         ),
+        E::RowAltered => told(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            kind.code(),
+            "What the store says of this was altered; the operator must see to it",
+        ),
         E::SeparationOfDuties => {
             told(StatusCode::CONFLICT, kind.code(), "Duties that must stay apart would be joined")
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use claviger_core::Name;
-use claviger_core::port::store::Page;
+use claviger_core::object::{Kind, Object, RowCursor};
 use claviger_core::port::{Provider, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
 use claviger_service::{Memory, Options, Road, ServiceError};
@@ -76,12 +76,17 @@ impl Deployment {
         wanted: Option<&Name>,
         lost_tail: LostTail,
     ) -> Result<Self, ServerError> {
-        Self::open_with(config, making, wanted, lost_tail, Some(config.space)).await
+        let deployment = Self::open_with(config, making, wanted, lost_tail, Some(config.space)).await?;
+        deployment.open_rows().await?;
+        Ok(deployment)
     }
 
-    /// The same to look at, which neither sets room aside nor gives it free.
-    pub(crate) async fn look(config: &Config) -> Result<Self, ServerError> {
-        Self::open_with(config, Making::Never, None, LostTail::Refuse, None).await
+    /// The same to look at, which neither sets room aside nor gives it free, and gives no row a tag. Says whether rows have them.
+    pub(crate) async fn look(config: &Config) -> Result<(Self, bool), ServerError> {
+        let deployment = Self::open_with(config, Making::Never, None, LostTail::Refuse, None).await?;
+        let looked = claviger_service::look_at_rows(&deployment.store, deployment.provider.as_ref()).await;
+        let have_tags = looked.map_err(|error| deployment.not_opened(error))?;
+        Ok((deployment, have_tags))
     }
 
     async fn open_with(
@@ -112,9 +117,20 @@ impl Deployment {
         Ok(Self { name, lost_tail, store, provider, data_dir })
     }
 
+    /// From now on each row is held against its tag.
+    async fn open_rows(&self) -> Result<(), ServerError> {
+        let known_note = NewestNote::beside(&self.data_dir).read()?;
+        let store: Arc<dyn Store> = Arc::new(self.store.clone());
+        let lost = self.lost_tail == LostTail::Accept;
+        let opened =
+            claviger_service::open_rows(&store, self.provider.as_ref(), known_note.as_deref(), lost).await;
+        opened.map_err(|error| self.not_opened(error))
+    }
+
     /// Was it set up to its end?
     pub(crate) async fn is_set_up(&self) -> Result<bool, ServerError> {
-        let first = self.store.list_principals(Page { after: None, limit: 1 }).await;
+        // As it stands: a server starts though a row was altered.
+        let first = self.store.list_rows(RowCursor { kind: Kind::Principal, after: None }, 1).await;
         first.map(|found| !found.is_empty()).map_err(|source| self.store_failed(source))
     }
 
@@ -174,6 +190,11 @@ impl Deployment {
         let size = size.map_err(|error| self.not_opened(error))?.unwrap_or_default();
         let indexes = store.check_indexes().await.map_err(|source| self.store_failed(source))?;
         Ok((size, indexes))
+    }
+
+    /// The objects whose rows are not as they were written.
+    pub(crate) async fn altered_rows(&self) -> Result<Vec<Object>, ServerError> {
+        claviger_service::list_altered(&self.store).await.map_err(|error| self.not_opened(error))
     }
 
     pub(crate) fn provider(&self) -> &Arc<dyn Provider> {

@@ -33,6 +33,9 @@ const STALE_LEAST: Duration = Duration::from_secs(180);
 /// The number that says how many recoveries await acknowledgement.
 pub(crate) const RECOVERIES: &str = "claviger_recoveries_unacknowledged";
 
+/// The number that says how often a row was refused because somebody altered it.
+pub(crate) const ALTERED: &str = "claviger_rows_altered_total";
+
 /// A server at work, to watch.
 pub(crate) struct Observed {
     pub(crate) road: Road,
@@ -51,6 +54,10 @@ struct Numbers {
     failures: Counter,
     fenced: Counter,
     malformed: Counter,
+    altered: Counter,
+    rows: Gauge,
+    rows_checked: Gauge,
+    rows_done: Gauge,
     log_size: Gauge,
     cuts: Gauge,
     queue: Gauge,
@@ -104,6 +111,13 @@ impl Numbers {
                 "claviger_malformed_requests_total",
                 "requests of known callers that came to no operation",
             ),
+            altered: counter(
+                ALTERED,
+                "reads of rows that were refused because somebody altered them in the database",
+            ),
+            rows: gauge("claviger_rows", "rows of the store when the pass over all of them began"),
+            rows_checked: gauge("claviger_rows_checked", "rows that it has held against their tags"),
+            rows_done: gauge("claviger_rows_check_done", "1 once it came to its end"),
             log_size: gauge("claviger_log_size", "entries in the log of this node"),
             cuts: gauge("claviger_log_cuts", "cuts in the root log"),
             queue: gauge("claviger_log_queue", "calls that wait for the log"),
@@ -223,6 +237,11 @@ impl Observed {
         numbers.failures.absolute(figures.failures.load(Ordering::Relaxed));
         numbers.fenced.absolute(figures.fenced.load(Ordering::Relaxed));
         numbers.malformed.absolute(self.road.malformed_requests());
+        let rows = self.road.row_figures();
+        numbers.altered.absolute(rows.altered);
+        numbers.rows.set(to_f64(rows.rows));
+        numbers.rows_checked.set(to_f64(rows.checked));
+        numbers.rows_done.set(if rows.is_done { 1.0 } else { 0.0 });
         numbers.log_size.set(to_f64(figures.size.load(Ordering::Relaxed)));
         numbers.cuts.set(to_f64(figures.cuts.load(Ordering::Relaxed)));
         numbers.queue.set(count(self.road.waiting()));

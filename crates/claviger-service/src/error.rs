@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Overloaded,
     /// The thing is not at the revision that the caller names.
     PreconditionFailed,
+    /// What the store says of something is not what a server wrote: somebody changed it there.
+    RowAltered,
     /// The right would join duties that must stay apart.
     SeparationOfDuties,
     /// The input is larger than the operation takes.
@@ -86,6 +88,7 @@ claviger_core::named! {
         NotFound = "not-found",
         Overloaded = "overloaded",
         PreconditionFailed = "precondition-failed",
+        RowAltered = "row-altered",
         SeparationOfDuties = "separation-of-duties",
         TooLarge = "too-large",
         Unauthenticated = "unauthenticated",
@@ -255,6 +258,10 @@ impl std::error::Error for ServiceError {
 
 impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
+        if let StoreError::RowAltered(_) = error {
+            let message = "what the store says of this is not what was written; nothing was done, and the operator must see to it";
+            return Self::new(ErrorKind::RowAltered, message).caused_by(error);
+        }
         let kind = match error {
             StoreError::Full | StoreError::Io(_) | StoreError::ReadOnly | StoreError::Unavailable(_) => {
                 ErrorKind::Unavailable
@@ -263,6 +270,7 @@ impl From<StoreError> for ServiceError {
             | StoreError::LostTail(_)
             | StoreError::Locked
             | StoreError::Newer { .. }
+            | StoreError::RowAltered(_)
             | StoreError::Refused(_) => ErrorKind::Internal,
         };
         Self::new(kind, "the store cannot serve this call; nothing was done").caused_by(error)

@@ -8,6 +8,7 @@
 //! | [`governed`] | what changes state, as a value with one encoding |
 //! | `job` | what the house does of itself because it is due |
 //! | [`log`] | the trees over the log, cuts, reading and proving |
+//! | `rows` | whether rows are as they were written |
 //! | `state` | what is remembered of the store, and as of which epoch it is good |
 //! | `work` | expensive work in bounded classes, and whose turn it is |
 
@@ -19,6 +20,7 @@ pub mod operation;
 mod pipeline;
 pub mod reference;
 pub mod road;
+mod rows;
 mod state;
 mod view;
 mod work;
@@ -28,10 +30,12 @@ pub use claviger_access::{
 };
 pub use error::{ErrorKind, Obstacle, ServiceError};
 pub use governed::Governed;
+pub use job::check_rows::RowFigures;
 pub use operation::{Call, Operation, Released, Staged};
 pub use pipeline::sequencer::Figures;
 pub use reference::{KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};
 pub use road::{Options, Road, SystemFacts, examine_log};
+pub use rows::{list_altered, look_at_rows, open_rows};
 pub use state::Memory;
 pub use view::View;
 pub use work::WorkFigures;

@@ -34,11 +34,12 @@ use crate::pipeline::room::{self, NoRoom};
 use crate::pipeline::sequencer::{self, Figures};
 use crate::pipeline::submission::{Note, Telling, reference};
 use crate::pipeline::turns::Turns;
+use crate::rows::{AlteredTold, open_rows};
 use crate::state::{Forget, Memory, State};
 use crate::work::{Work, WorkFigures};
 
 /// The shard of a single node.
-const SHARD: u32 = 1;
+pub(crate) const SHARD: u32 = 1;
 const DEPLOYMENT: &str = "deployment";
 const ROOT_KEY: &str = "root-key";
 const TAGS: &str = "tags";
@@ -124,6 +125,7 @@ pub struct Inner {
     pub(crate) work: Work,
     pub(crate) no_room: NoRoom,
     pub(crate) turns: Turns,
+    pub(crate) altered_told: AlteredTold,
     stop: watch::Sender<bool>,
     sequencer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -167,6 +169,7 @@ impl Road {
             accept_lost_tail: options.accept_lost_tail,
         };
         let Held { tree, root_tree, root_head, lost } = opening::hold(&store, &against).await?;
+        open_rows(&store, provider.as_ref(), options.known_note.as_deref(), options.accept_lost_tail).await?;
 
         let node_key = Arc::new(SigningKey::generate(&origin).map_err(internal)?);
         let vkey = node_key.verifier_key().clone();
@@ -238,6 +241,7 @@ impl Road {
             work,
             no_room: NoRoom::default(),
             turns: Turns::default(),
+            altered_told: AlteredTold::default(),
             stop,
             sequencer: Mutex::new(Some(thread)),
         }));
@@ -261,6 +265,7 @@ impl Road {
         tokio::spawn(cutter::keep_cutting(road.clone(), options.cut_every));
         tokio::spawn(room::keep_looking(road.clone()));
         tokio::spawn(job::count_uses(road.clone()));
+        tokio::spawn(job::check_rows(road.clone()));
         tokio::spawn(newest::keep_on(road.clone()));
         if !options.jobs_every.is_zero() {
             tokio::spawn(job::keep_doing(road.clone(), options.jobs_every));
@@ -423,6 +428,15 @@ pub async fn examine_log(
     store: &Arc<dyn Store>,
     known_note: Option<&str>,
 ) -> Result<Option<u64>, ServiceError> {
+    held_size(store, known_note, false).await
+}
+
+/// The same, where the newest part may be lost by choice.
+pub(crate) async fn held_size(
+    store: &Arc<dyn Store>,
+    known_note: Option<&str>,
+    accept_lost_tail: bool,
+) -> Result<Option<u64>, ServiceError> {
     let (Some(name), Some(key)) =
         (store.find_document(DEPLOYMENT).await?, store.find_document(ROOT_KEY).await?)
     else {
@@ -432,7 +446,7 @@ pub async fn examine_log(
     let root_key = VerifierKey::parse(&text(key)?).map_err(internal)?;
     let origin = format!("{}/audit/{SHARD}", text(name)?);
     let against =
-        Against { shard: SHARD, origin: &origin, root_key: &root_key, known_note, accept_lost_tail: false };
+        Against { shard: SHARD, origin: &origin, root_key: &root_key, known_note, accept_lost_tail };
     Ok(Some(opening::hold(store, &against).await?.tree.size()))
 }
 
@@ -447,10 +461,15 @@ pub(crate) fn node_document(digest: &[u8; 32]) -> String {
 
 /// The newest log time that is recorded: that of the last cut.
 async fn newest_log_time(store: &dyn Store) -> Result<Option<Timestamp>, ServiceError> {
+    Ok(newest_cut(store).await?.map(|cut| Timestamp::from_micros(cut.t)))
+}
+
+/// The last cut.
+pub(crate) async fn newest_cut(store: &dyn Store) -> Result<Option<Cut>, ServiceError> {
     let Some(last) = store.root_head().await?.size.checked_sub(1) else { return Ok(None) };
     let cut = store.list_cuts(last, 1).await?.pop();
     let cut = cut.ok_or_else(|| StoreError::Corrupt("the newest cut is missing".into()))?;
-    Ok(Some(Timestamp::from_micros(Cut::decode(&cut).map_err(internal)?.t)))
+    Ok(Some(Cut::decode(&cut).map_err(internal)?))
 }
 
 async fn bind_deployment(store: &dyn Store, wanted: &Name) -> Result<Name, ServiceError> {
@@ -486,7 +505,7 @@ async fn bind_root_key(
 }
 
 /// A secret of the deployment that lies in the store under the root, made now if there is none yet.
-async fn kept_secret(
+pub(crate) async fn kept_secret(
     store: &dyn Store,
     provider: &dyn Provider,
     name: &str,

@@ -239,8 +239,15 @@ fn cut() -> Vec<u8> {
         epoch: 9,
     };
     let shards = vec![head(0), head(3)];
-    let cut =
-        Cut { t: 5, cut_no: 6, epoch: 9, shards, erase_generation: Some(1), capsule_hash: Some([2; 32]) };
+    let cut = Cut {
+        t: 5,
+        cut_no: 6,
+        epoch: 9,
+        shards,
+        erase_generation: Some(1),
+        capsule_hash: Some([2; 32]),
+        row_tags: Some(1),
+    };
     cut.encode().expect("lawful")
 }
 

@@ -3,9 +3,12 @@
 //! **Attack.** Somebody who can write the stopped store gives a responder the role of an administrator, lets an application decrypt
 //! that may only encrypt, and takes a ring's quorum away: one `UPDATE` each, without touching the log.
 //!
-//! **Breaks.** `claviger audit verify` finds nothing, or does not say which of them was edited.
+//! **Breaks.** Any of it decides: the responder does what an administrator does, the application or anybody else uses the key. Or nobody
+//! finds out: `claviger audit verify` or `claviger doctor` finds nothing, or does not say what was edited.
 //!
-//! **Holds.** It ends with exit code 4, and names role, operations and quorum, each with its object.
+//! **Holds.** Whoever comes by an edited row, or needs one, is refused, what he was entitled to before included; others go on.
+//! `claviger audit verify` ends with exit code 4, and names role, operations and quorum, each with its object; so does the log, with
+//! an entry for each row that was refused.
 
 use anyhow::{Context as _, Result};
 use rusqlite::Connection;
@@ -19,6 +22,8 @@ const EDITS: [(&str, &str); 3] = [
     ("UPDATE grants SET operations = 'encrypt,decrypt' WHERE operations = 'encrypt'", "operations"),
     ("UPDATE ring SET quorum = 0 WHERE name = 'orders'", "quorum"),
 ];
+/// What a refusal for an edited row says.
+const ALTERED: &str = "not what was written";
 /// "Does not verify", as the command line has it.
 const UNVERIFIED: i32 = 4;
 
@@ -39,6 +44,22 @@ pub(super) fn run(lab: &Lab) -> Result<Verdict> {
     }
     database.close().map_err(|(_, error)| error)?;
     site.serve()?;
+    let refused: [(&str, &str, &[&str]); 4] = [
+        ("an edited role", "responder", &["ring", "create", "stolen"]),
+        ("an edited grant", "app", &["encrypt", "card", "--key", "orders/main"]),
+        ("a key of an edited ring", "administrator", &["key", "show", "orders/main"]),
+        ("an edited ring", "administrator", &["key", "create", "orders/more"]),
+    ];
+    std::fs::write(site.path("card"), "4111-1111")?;
+    for (what, who, arguments) in refused {
+        let who = site.all(who).into_iter().next().unwrap_or_else(|| who.to_owned());
+        let said = site.run(&who, arguments)?;
+        let is_refused = !said.is_done() && said.reason().contains(ALTERED);
+        findings.add(is_refused, format!("{what}: {} {}", said.status, said.reason()));
+    }
+    let other = site.run("administrator", &["ring", "create", "others"])?;
+    findings
+        .add(other.is_done(), format!("what rests on no edited row: {} {}", other.status, other.reason()));
     let after = site.run(&reader, &["audit", "verify"])?;
     let told = format!("{}{}", after.output, after.complaint);
     findings.add(

@@ -24,8 +24,7 @@ pub use files::{
 pub use finding::Finding;
 pub use objects::{Comparison, Current, LiveRow, Objects};
 use receipts::Receipts;
-use replay::Replay;
-pub use replay::States;
+pub use replay::{Replay, States};
 
 use crate::{Checkpoint, VerifierKey};
 

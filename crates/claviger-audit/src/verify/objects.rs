@@ -37,6 +37,8 @@ pub struct LiveRow {
     pub revision: u64,
     /// Its fields; those that are sealed in the log as what commits to them.
     pub fields: BTreeMap<u16, Field>,
+    /// Is it as a server wrote it, columns included of which facts do not speak?
+    pub holds: bool,
 }
 
 /// All objects of a log.
@@ -131,6 +133,9 @@ impl<'a> Comparison<'a> {
         let Some(logged) = self.logged.find(&object) else {
             return differs("(the log knows no such object)");
         };
+        if !row.holds {
+            differs("tag");
+        }
         if logged.revision != row.revision {
             differs("revision");
         }
@@ -183,7 +188,7 @@ mod tests {
     }
 
     fn row(fact: &Fact) -> LiveRow {
-        LiveRow { object: fact.object, revision: fact.revision, fields: fact.fields.clone() }
+        LiveRow { object: fact.object, revision: fact.revision, fields: fact.fields.clone(), holds: true }
     }
 
     #[test]
@@ -239,6 +244,8 @@ mod tests {
             found.len() == 1 && found[0].contains("ring 01010101-") && found[0].contains("quorum"),
             "{found:?}"
         );
+        let found = compared(&[LiveRow { holds: false, ..row(&ring) }, row(&person)]);
+        assert!(found.len() == 1 && found[0].contains("tag"), "{found:?}");
         let older = fact(RING, 3, &[(7, b"2")]);
         let found = compared(&[row(&older), row(&person)]);
         assert!(found.len() == 2 && found[0].contains("revision") && found[1].contains("separation"));

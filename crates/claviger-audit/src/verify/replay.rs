@@ -43,7 +43,7 @@ impl Version {
 
 /// Replays what entries say of keys. Entries come in the order of the log.
 #[derive(Debug, Default)]
-pub(super) struct Replay {
+pub struct Replay {
     keys: BTreeMap<KeyId, Key>,
 }
 
@@ -52,7 +52,7 @@ pub type States = BTreeMap<KeyVersionId, (State, State)>;
 
 impl Replay {
     /// Takes one entry. What cannot be is a finding; the replay goes on.
-    pub(super) fn take(&mut self, shard: u32, at: u64, entry: &Entry<'_>, findings: &mut Vec<Finding>) {
+    pub fn take(&mut self, shard: u32, at: u64, entry: &Entry<'_>, findings: &mut Vec<Finding>) {
         if entry.out != Outcome::Ok {
             return;
         }
@@ -113,7 +113,8 @@ impl Replay {
     }
 
     /// What follows.
-    pub(super) fn finish(self) -> States {
+    #[must_use]
+    pub fn finish(self) -> States {
         let versions = |(id, key): (KeyId, Key)| {
             key.versions
                 .into_iter()

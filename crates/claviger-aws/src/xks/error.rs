@@ -203,10 +203,11 @@ pub(super) fn to_wire(error: &ServiceError) -> XksError {
         E::Unauthenticated => N::AuthenticationFailed,
         E::WrongPurpose => N::InvalidKeyUsage,
         E::WrongState => wrong_state(error.obstacle()),
-        // Nothing that is asked here gives any of these but the first two.
+        // Nothing that is asked here gives any of these but the first two and an altered row.
         E::Internal
         | E::Withheld
         | E::LogDamaged
+        | E::RowAltered
         | E::AlreadyExists
         | E::DryRun
         | E::IdempotencyExpired

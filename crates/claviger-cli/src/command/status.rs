@@ -47,7 +47,14 @@ fn table(status: &SystemStatus) -> String {
                 },
             ),
         ),
+        ("rows", rows_of(status)),
     ]);
+    if status.rows.altered > 0 {
+        let altered = status.rows.altered;
+        text.push_str(&format!(
+            "ALTERED: {altered} times a row was read that somebody changed in the database; such rows are refused, `audit verify` says which\n"
+        ));
+    }
     for insecure in &status.insecure {
         text.push_str(&format!("INSECURE: {insecure}\n"));
     }
@@ -91,10 +98,19 @@ fn table(status: &SystemStatus) -> String {
     text
 }
 
+fn rows_of(status: &SystemStatus) -> String {
+    let rows = &status.rows;
+    if rows.done {
+        format!("all {} held against their tags", rows.checked)
+    } else {
+        format!("{} of {} held against their tags since the start", rows.checked, rows.total)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use claviger_client::types::Instant;
-    use claviger_client::types::system::{LogClock, Module, Space};
+    use claviger_client::types::system::{LogClock, Module, Rows, Space};
 
     use super::*;
 
@@ -129,6 +145,7 @@ mod tests {
                 reserve_held: false,
                 refused: 7,
             },
+            rows: Rows { total: 9, checked: 5, done: false, altered: 2 },
             module,
             insecure: vec!["insecure_software_root".into()],
             provider: None,
@@ -137,6 +154,8 @@ mod tests {
         assert!(
             text.contains("INSECURE: insecure_software_root")
                 && text.contains("RELAXED: ")
+                && text.contains("ALTERED: 2 times")
+                && text.contains("5 of 9 held against")
                 && text.contains("CLOCK: nothing is destroyed")
                 && text.contains("BLOCKED: 1 ")
                 && text.contains("RECOVERED: security officer `officer-3`")

@@ -108,6 +108,9 @@ pub struct LiveRow {
     pub revision: u64,
     /// Its fields.
     pub fields: Vec<LiveField>,
+    /// It is not as a server wrote it: somebody changed it in the database, and it is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub altered: bool,
 }
 
 /// A field of a live row.

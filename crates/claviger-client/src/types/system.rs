@@ -50,6 +50,8 @@ pub struct SystemStatus {
     pub unacknowledged_recoveries: Vec<String>,
     /// Room on the disk of the store.
     pub space: Space,
+    /// Whether rows of the store are as they were written.
+    pub rows: Rows,
     /// The cryptographic module.
     pub module: Module,
     /// Names of weakenings in force, each beginning with `insecure_`.
@@ -98,6 +100,19 @@ pub struct Space {
     pub reserve_held: bool,
     /// Calls that were refused, without an entry, for want of room since the start.
     pub refused: u64,
+}
+
+/// The rows of the store. Each is held against its tag when it is read, and all of them are once after a start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Rows {
+    /// Rows there were when the pass over all of them began.
+    pub total: u64,
+    /// Rows that it has looked at.
+    pub checked: u64,
+    /// Whether it came to its end.
+    pub done: bool,
+    /// How often a row was read since the start that somebody altered in the database. Such rows are refused.
+    pub altered: u64,
 }
 
 /// The cryptographic module, as it says of itself.

@@ -2,7 +2,10 @@
 //!
 //! Reads are many and asynchronous. There is one way to write, the [`Journal`], and one who holds it: the sequencer.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use claviger_crypto::kdf::HmacSha256;
 
 use crate::alias::{Alias, AliasName};
 use crate::change::{Change, IdempotencyRecord, RingLife, Subject, VeilName};
@@ -10,7 +13,7 @@ use crate::grant::Grant;
 use crate::key::{Destruction, Key, KeyRecord, KeyRing, Separation, State};
 use crate::lineage::{Lineage, Wanted};
 use crate::log_time::TimeRecord;
-use crate::object::{RowCursor, StateRow};
+use crate::object::{FoundRow, Object, RowCursor};
 use crate::principal::{Credential, Principal};
 use crate::time::Timestamp;
 use crate::{Action, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId};
@@ -43,6 +46,11 @@ pub enum StoreError {
         /// What this release knows.
         known: u32,
     },
+    /// A row was edited, made or exchanged by somebody else than a server: it does not have the tag of its columns.
+    #[error(
+        "the row of {0} is not as it was written: somebody changed it in the database; restore it from a backup, and investigate"
+    )]
+    RowAltered(Object),
     /// Nothing may be written there.
     #[error("the store is read-only; make its directory writable")]
     ReadOnly,
@@ -362,7 +370,7 @@ pub trait Journal: Send {
     /// no transaction open that was not open before.
     ///
     /// # Errors
-    /// [`StoreError`]; the transaction is then rolled back.
+    /// [`StoreError::RowAltered`], none of the set being in the transaction then; others, after which it is rolled back.
     fn apply(&mut self, changes: &[Change]) -> Result<Applied, StoreError>;
 
     /// The fence commit (mechanisms, 1.3): appends the batch by compare-and-swap on (incarnation, size, epoch) and makes it
@@ -424,8 +432,37 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// [`StoreError`] when it cannot be looked at.
     async fn check_indexes(&self) -> Result<Vec<String>, StoreError>;
 
-    /// Rows of objects of one kind, in the order of their identifiers.
-    async fn list_rows(&self, from: RowCursor, limit: u32) -> Result<Vec<StateRow>, StoreError>;
+    /// Gives the store the key under which rows carry tags. Before that it reads and writes no row of an object; from then on it
+    /// refuses each whose tag is not that of its columns, with [`StoreError::RowAltered`]. A second key is not taken.
+    fn open_rows(&self, key: Arc<HmacSha256>);
+
+    /// Has the store its key?
+    fn rows_are_open(&self) -> bool;
+
+    /// Gives tags under `key` to the rows of one kind as they stand, those of a store from before there were tags; before the first
+    /// journal is opened. Gives where to go on.
+    ///
+    /// # Errors
+    /// [`StoreError`]; some rows may have theirs then, and can get it again.
+    async fn tag_rows(
+        &self,
+        key: Arc<HmacSha256>,
+        from: RowCursor,
+        limit: u32,
+    ) -> Result<Option<RowCursor>, StoreError>;
+
+    /// How often a row was read that is not as it was written, since the store was opened.
+    fn altered_rows(&self) -> u64;
+
+    /// The objects of such rows that were read since this was last asked.
+    fn take_altered(&self) -> Vec<Object>;
+
+    /// Rows of objects of one kind, in the order of their identifiers: as they stand, also before [`Self::open_rows`], and also
+    /// those that are not as they were written.
+    async fn list_rows(&self, from: RowCursor, limit: u32) -> Result<Vec<FoundRow>, StoreError>;
+
+    /// How many rows of objects there are.
+    async fn count_rows(&self) -> Result<u64, StoreError>;
 
     /// Where recording the rows goes on that stood before there were facts; `None` once all are recorded.
     async fn fact_head(&self) -> Result<Option<RowCursor>, StoreError>;

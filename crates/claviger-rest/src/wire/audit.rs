@@ -4,7 +4,9 @@ use claviger_audit::fact::{Field, field_name};
 use claviger_audit::verify::LiveRow;
 use claviger_client::types::Base64Bytes;
 use claviger_client::types::audit as wire;
-use claviger_client::types::system::{LogClock, Module, ProviderHealth, Space, SystemStatus as WireStatus};
+use claviger_client::types::system::{
+    LogClock, Module, ProviderHealth, Rows, Space, SystemStatus as WireStatus,
+};
 use claviger_core::port::store::Room;
 use claviger_crypto::provenance;
 use claviger_service::log::{EntryFilter, EntryPage, EntryProof};
@@ -77,6 +79,7 @@ pub fn row_to_wire(row: LiveRow) -> wire::LiveRow {
         id: row.object.id().into(),
         revision: row.revision,
         fields: row.fields.into_iter().map(field).collect(),
+        altered: !row.holds,
     }
 }
 
@@ -127,6 +130,12 @@ pub fn status_to_wire(status: SystemStatus) -> WireStatus {
             .map(|officer| officer.name.to_string())
             .collect(),
         space: space_to_wire(&status),
+        rows: Rows {
+            total: status.rows.rows,
+            checked: status.rows.checked,
+            done: status.rows.is_done,
+            altered: status.rows.altered,
+        },
         insecure: status.module.insecure.iter().map(|name| (*name).to_owned()).collect(),
         module: Module {
             kind: status.module.kind.to_owned(),

@@ -11,7 +11,7 @@ use super::{Finding, PIN};
 use crate::config::Config;
 use crate::deployment::Deployment;
 use crate::error::ServerError;
-use crate::observe::RECOVERIES;
+use crate::observe::{ALTERED, RECOVERIES};
 use crate::root::blocking;
 
 /// Most bytes of an answer that are read.
@@ -27,6 +27,7 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
                 vec![Finding::ok("store", "a process holds the data directory: the server is at work")];
             findings.push(readiness(config.listen.metrics).await);
             findings.extend(recoveries_at_work(config.listen.metrics).await);
+            findings.extend(altered_at_work(config.listen.metrics).await);
             findings
         }
         opened => {
@@ -34,9 +35,14 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
                 Ok(AtRest { deployment, .. }) => log(deployment).await,
                 Err(_) => Vec::new(),
             };
+            let rows = match &opened {
+                Ok(at_rest) => Some(rows(at_rest).await),
+                Err(_) => None,
+            };
             let recoveries = recoveries_at_rest(opened.as_ref());
             let mut findings = vec![at_rest(opened, config)];
             findings.extend(log);
+            findings.extend(rows);
             findings.extend(recoveries);
             findings.extend(ports(config));
             findings
@@ -48,17 +54,15 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
 struct AtRest {
     deployment: Deployment,
     is_set_up: bool,
+    have_tags: bool,
     unacknowledged: Vec<Principal>,
 }
 
 /// What a start would do first. The root is asked as well, by one attempt.
 async fn open(config: &Config) -> Result<AtRest, ServerError> {
-    let deployment = Deployment::look(config).await?;
-    Ok(AtRest {
-        is_set_up: deployment.is_set_up().await?,
-        unacknowledged: deployment.unacknowledged().await?,
-        deployment,
-    })
+    let (deployment, have_tags) = Deployment::look(config).await?;
+    let unacknowledged = if have_tags { deployment.unacknowledged().await? } else { Vec::new() };
+    Ok(AtRest { is_set_up: deployment.is_set_up().await?, have_tags, unacknowledged, deployment })
 }
 
 /// Whether a start would take the log for what was signed of it, and decisions would find what rows say.
@@ -80,6 +84,44 @@ async fn log(deployment: &Deployment) -> Vec<Finding> {
     findings
 }
 
+/// What to do about rows that somebody altered.
+const ALTERED_ADVICE: &str = "they are refused: `claviger audit verify` says what differs; keep the data directory, it is evidence, and restore the newest state";
+/// Rows that are named.
+const MOST_NAMED: usize = 8;
+
+/// Whether rows are as they were written.
+async fn rows(at_rest: &AtRest) -> Finding {
+    if !at_rest.have_tags {
+        let message = "an earlier release wrote the store, and its rows have no tags yet";
+        return Finding::warning("rows", message, "the next start of this release gives them theirs");
+    }
+    match at_rest.deployment.altered_rows().await {
+        Ok(altered) if altered.is_empty() => Finding::ok("rows", "all rows are as they were written"),
+        Ok(altered) => {
+            let named: Vec<_> = altered.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+            let more = if altered.len() > MOST_NAMED { ", and others" } else { "" };
+            let message =
+                format!("{} rows are not as they were written: {}{more}", altered.len(), named.join(", "));
+            Finding::wrong("rows", message, ALTERED_ADVICE)
+        }
+        Err(error) => Finding::wrong("rows", told(&error), ALTERED_ADVICE),
+    }
+}
+
+/// What a server at work says of rows that it read.
+async fn altered_at_work(metrics: SocketAddr) -> Option<Finding> {
+    let count = number_at_work(metrics, ALTERED).await?;
+    let message = format!("{count} times a row was read that is not as it was written");
+    Some(Finding::wrong("rows", message, ALTERED_ADVICE))
+}
+
+/// What a server at work says of a number that is not zero.
+async fn number_at_work(metrics: SocketAddr, name: &'static str) -> Option<f64> {
+    let answer = blocking(move || ask(metrics, "/metrics")).await.ok()?.ok()?;
+    let value = |line: &str| line.strip_prefix(name)?.trim().parse::<f64>().ok();
+    answer.lines().find_map(value).filter(|count| *count > 0.0)
+}
+
 fn recoveries_at_rest(opened: Result<&AtRest, &ServerError>) -> Vec<Finding> {
     let officers = opened.map_or(&[][..], |opened| &opened.unacknowledged);
     let warn = |officer: &Principal| {
@@ -95,9 +137,7 @@ fn recoveries_at_rest(opened: Result<&AtRest, &ServerError>) -> Vec<Finding> {
 
 /// A server at work holds the store: what it says of itself is asked.
 async fn recoveries_at_work(metrics: SocketAddr) -> Option<Finding> {
-    let answer = blocking(move || ask(metrics, "/metrics")).await.ok()?.ok()?;
-    let value = |line: &str| line.strip_prefix(RECOVERIES)?.trim().parse::<f64>().ok();
-    let count = answer.lines().find_map(value).filter(|count| *count > 0.0)?;
+    let count = number_at_work(metrics, RECOVERIES).await?;
     let message =
         format!("`claviger recover` made {count} security officers whom nobody else has acknowledged");
     let advice = "`claviger status` names them; let another person with a role ask why, and then `claviger principal acknowledge-recovery NAME`";

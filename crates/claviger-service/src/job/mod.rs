@@ -16,6 +16,7 @@
 //!
 //! What is due is found by an index of the store. A run is bounded: what is left over is done by the next.
 
+pub(crate) mod check_rows;
 mod count_uses;
 pub(crate) mod destroy_due_keys;
 mod forget_idempotency;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use claviger_core::principal::{Principal, PrincipalKind};
 use claviger_core::{KeyId, PrincipalId, Timestamp};
 
+pub(crate) use check_rows::check_rows;
 pub(crate) use count_uses::count_uses;
 
 use crate::error::{ErrorKind, ServiceError};

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use claviger_audit::checkpoint::Checkpoint;
-use claviger_audit::cut::{Cut, ShardHead as CutHead, ShardState};
+use claviger_audit::cut::{Cut, ROW_TAGS, ShardHead as CutHead, ShardState};
 use claviger_audit::note::assemble_note;
 use claviger_core::port::store::ShardHead;
 
@@ -32,6 +32,9 @@ pub(crate) async fn keep_cutting(road: Road, every: Duration) {
         }
         if let Err(error) = road.tell_strangers().await {
             tracing::warn!(%error, "the count of unauthenticated calls waits for the log");
+        }
+        if let Err(error) = road.tell_altered().await {
+            tracing::warn!(%error, "rows that were altered wait for the log");
         }
         if let Err(error) = road.state.open_subjects().await {
             tracing::debug!(%error, "subject keys of new role-holders wait for the root");
@@ -93,7 +96,9 @@ impl Road {
         let (size, root) = self
             .queue
             .cut(move |cut_no| {
-                Cut { t, cut_no, epoch, shards, erase_generation: None, capsule_hash: None }.encode()
+                let row_tags = Some(ROW_TAGS);
+                Cut { t, cut_no, epoch, shards, erase_generation: None, capsule_hash: None, row_tags }
+                    .encode()
             })
             .await?;
         self.sign_root_head(size, root).await?;

@@ -182,7 +182,7 @@ async fn root_at(store: &Arc<dyn Store>, log: LogId, size: u64) -> Result<Hash, 
     .await
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     store: &Arc<dyn Store>,
     work: impl FnOnce(Arc<dyn Store>, Handle) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, ServiceError> {

@@ -237,15 +237,15 @@ impl ReadRows {
         let stored = view.store().list_rows(self.from, self.limit).await?;
         let is_full = stored.len() as u64 >= u64::from(self.limit);
         let mut rows = Vec::with_capacity(stored.len());
-        for row in &stored {
-            rows.push(live_row(view, &Projection::from(row)).await?);
+        for found in &stored {
+            rows.push(live_row(view, &Projection::from(&found.row), found.holds).await?);
         }
         let next = self.from.next(rows.last().map(|row| row.object), is_full);
         Ok(RowsPage { rows, next })
     }
 }
 
-async fn live_row(view: &View<'_>, row: &Projection) -> Result<LiveRow, ServiceError> {
+async fn live_row(view: &View<'_>, row: &Projection, holds: bool) -> Result<LiveRow, ServiceError> {
     let veil = match row.veil.veil_name().filter(|_| !row.sealed.is_empty()) {
         Some(name) => view.state.find_veil(name).await?,
         None => None,
@@ -260,5 +260,5 @@ async fn live_row(view: &View<'_>, row: &Projection) -> Result<LiveRow, ServiceE
         })?;
         fields.insert(*number, field);
     }
-    Ok(LiveRow { object: row.object, revision: row.revision, fields })
+    Ok(LiveRow { object: row.object, revision: row.revision, fields, holds })
 }

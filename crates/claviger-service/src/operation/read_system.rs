@@ -11,6 +11,7 @@ use claviger_core::{Action, Name};
 
 use super::{ClockStatus, Operation, Staged};
 use crate::error::ServiceError;
+use crate::job::check_rows::RowFigures;
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -43,6 +44,8 @@ pub struct SystemStatus {
     pub space: SpaceState,
     /// Calls that were refused, without an entry, for want of room.
     pub refused_for_space: u64,
+    /// Whether rows are as they were written, as far as they were looked at.
+    pub rows: RowFigures,
     /// The module, as it says of itself.
     pub module: ModuleInfo,
     /// How it is; `None` when it does not answer.
@@ -80,6 +83,7 @@ impl Operation for ReadSystem {
             unacknowledged: view.store().list_unacknowledged().await?,
             space: view.store().space().await?,
             refused_for_space: view.no_room.refused(),
+            rows: view.state.row_figures(),
             module: view.provider().module(),
             provider: view.provider().health().await.ok(),
         };

@@ -9,6 +9,7 @@ use std::collections::btree_map::Entry;
 use claviger_audit::fact::{Facts, Object, Projection, VEIL_LEN, VeilError, VeilKey, projections};
 use claviger_audit::op::Op;
 use claviger_core::change::{Change, VeilName, VeilRecord};
+use claviger_core::port::StoreError;
 use claviger_crypto::{SecretBytes, random};
 
 use super::submission::{FactBytes, Note, Telling};
@@ -39,7 +40,11 @@ impl Road {
     pub(crate) async fn record_state(&self) -> Result<(), ServiceError> {
         while let Some(from) = self.state.store.fact_head().await? {
             let rows = self.state.store.list_rows(from, ROWS).await?;
-            let rows: Vec<_> = rows.iter().map(Projection::from).collect();
+            if let Some(altered) = rows.iter().find(|found| !found.holds) {
+                // What somebody put there never becomes what the log says.
+                return Err(StoreError::RowAltered(altered.row.object()).into());
+            }
+            let rows: Vec<_> = rows.iter().map(|found| Projection::from(&found.row)).collect();
             let is_full = rows.len() as u64 >= u64::from(ROWS);
             let next = from.next(rows.last().map(|row| row.object), is_full);
             let mut changes = vec![Change::PutFactHead(next)];

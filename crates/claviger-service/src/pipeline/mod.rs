@@ -432,6 +432,7 @@ pub(crate) fn not_committed(why: NotCommitted) -> ServiceError {
         NotCommitted::Conflict | NotCommitted::Fenced => {
             ServiceError::new(ErrorKind::Conflict, "others changed the same thing in between; try again")
         }
+        NotCommitted::Failed(error @ StoreError::RowAltered(_)) => error.into(),
         NotCommitted::Failed(error) => {
             unavailable("the record could not be written, so nothing was done").caused_by(error)
         }
@@ -465,7 +466,7 @@ fn outcome_of(kind: ErrorKind) -> Outcome {
         ErrorKind::BadCiphertext | ErrorKind::WrongKey => Outcome::BadCiphertext,
         ErrorKind::ApprovalRequired | ErrorKind::Denied | ErrorKind::SeparationOfDuties => Outcome::Denied,
         ErrorKind::DryRun => Outcome::DryRun,
-        ErrorKind::Internal | ErrorKind::LogDamaged => Outcome::Internal,
+        ErrorKind::Internal | ErrorKind::LogDamaged | ErrorKind::RowAltered => Outcome::Internal,
         ErrorKind::IdempotencyExpired
         | ErrorKind::ImportTokenExpired
         | ErrorKind::ImportTokenInvalid

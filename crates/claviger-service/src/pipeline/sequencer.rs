@@ -281,6 +281,10 @@ impl Sequencer {
                     let _ = reply.send(Err(NotCommitted::Conflict));
                     return Ok(());
                 }
+                Err(error @ StoreError::RowAltered(_)) => {
+                    let _ = reply.send(Err(NotCommitted::Failed(error)));
+                    return Ok(());
+                }
                 Err(error) => {
                     let _ = reply.send(Err(NotCommitted::Failed(error.clone())));
                     return self.fail(filling, CommitError::Failed(error));

@@ -261,7 +261,8 @@ async fn a_cut_that_does_not_encode_stops_the_log_and_writes_and_signs_nothing()
             epoch: 0,
         };
         let shards = vec![head, ShardHead { shard: 0, ..head }];
-        Cut { t: 1, cut_no, epoch: 0, shards, erase_generation: None, capsule_hash: None }.encode()
+        Cut { t: 1, cut_no, epoch: 0, shards, erase_generation: None, capsule_hash: None, row_tags: None }
+            .encode()
     };
     let refused = site.road.queue.cut(entry).await.unwrap_err();
     let because = "a cut has no form: shard 0 is out of order";

@@ -31,6 +31,7 @@ pub(crate) use rights::{Pairs, Question, Ruling, honoured};
 use subjects::Subjects;
 
 use crate::error::{ErrorKind, ServiceError};
+use crate::job::check_rows::RowCheck;
 use crate::job::destroy_due_keys::Blocked;
 use crate::log::time::LogTime;
 use crate::pipeline::fence::Fence;
@@ -119,6 +120,8 @@ pub(crate) struct State {
     pub(crate) subjects: Subjects,
     /// Scheduled destructions that their rings block.
     pub(crate) blocked: Blocked,
+    /// How far the pass over all rows is.
+    pub(crate) row_check: RowCheck,
     keys: Cache<KeyId, Arc<Good<LiveKey>>>,
     names: Cache<KeyName, KeyId>,
     /// What aliases name to whom, and as of which count of moves.
@@ -151,6 +154,7 @@ impl State {
             time,
             subjects: Subjects::default(),
             blocked: Blocked::default(),
+            row_check: RowCheck::default(),
             keys: Cache::new(memory.keys),
             names: Cache::new(memory.keys),
             aliases: Cache::new(memory.keys),

@@ -30,16 +30,6 @@ const TABLES: [(&str, &[&str]); 7] = [
     ("ring", &["id"]),
 ];
 
-/// What follows from other columns and finds grants faster, and what counts uses: no fact says it.
-const NOT_SAID: [(&str, &str); 6] = [
-    ("grants", "administers"),
-    ("grants", "ends_by"),
-    ("grants", "of_ring"),
-    ("grants", "place"),
-    ("grants", "terms"),
-    ("key_version", "protect_uses"),
-];
-
 /// A deployment with objects of every kind, and most of what they can say.
 async fn furnished() -> House {
     let house = House::build().await;
@@ -171,8 +161,7 @@ async fn every_edited_column_is_found() {
         }
     }
     assert_eq!(differences(&house, &verified).await, Vec::<String>::new(), "all is as it was");
-    let not_said = NOT_SAID.map(|(table, column)| (table.to_owned(), column.to_owned()));
-    assert_eq!(unseen, BTreeSet::from(not_said));
+    assert_eq!(unseen, BTreeSet::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,7 +198,9 @@ async fn rows_that_are_taken_out_put_in_or_made_another_are_named() {
         ),
     ] {
         database.execute_batch(edit).unwrap();
-        let found = differences(&house, &verified).await;
+        let mut found = differences(&house, &verified).await;
+        // Whatever was edited, its row does not hold either.
+        found.retain(|line| !line.contains("tag"));
         assert!(!found.is_empty() && found.iter().all(|line| line.contains(names)), "{edit}: {found:?}");
         database.execute_batch(undo).unwrap();
         assert_eq!(differences(&house, &verified).await, Vec::<String>::new(), "{undo}");

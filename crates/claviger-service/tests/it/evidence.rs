@@ -53,7 +53,7 @@ pub(crate) async fn hold(house: &House) {
     for (version, (state, key_state)) in &verified.states {
         let from = RowCursor { kind: Kind::Version, after: None };
         let versions = house.store.list_rows(from, 1000).await.unwrap();
-        let found = versions.into_iter().find_map(|row| match row {
+        let found = versions.into_iter().find_map(|found| match found.row {
             StateRow::Version(live) if live.id == *version => Some(live.state),
             _ => None,
         });

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use claviger_access::Presented;
 use claviger_core::action::{Door, Surface};
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy, Separation};
-use claviger_core::port::{Clock, Provider, Store as _};
+use claviger_core::port::{Clock, Provider, Store};
 use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::{Action, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
@@ -142,6 +142,22 @@ impl House {
     /// The same, with something done to the database in between.
     pub(crate) async fn restart_after(self, between: impl FnOnce(&std::path::Path)) -> Self {
         self.restart_in_two(SqliteOptions::default(), between).await
+    }
+
+    /// Stops it, and opens the rows of its store as a start does, `between` the two.
+    pub(crate) async fn open_rows_after(
+        self,
+        between: impl FnOnce(&std::path::Path),
+    ) -> Result<(), ServiceError> {
+        let Self { road, store, directory, sealed_root, .. } = self;
+        road.stop().await;
+        drop((road, store));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        between(&directory.path().join("data/store.db"));
+        let provider = SoftwareProvider::open(&sealed_root, &unlock()).unwrap();
+        let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        claviger_service::open_rows(&store, &provider, None, false).await
     }
 
     async fn restart_in_two(self, options: SqliteOptions, between: impl FnOnce(&std::path::Path)) -> Self {

@@ -4,6 +4,7 @@
 
 mod access_keys;
 mod alias;
+mod altered_rows;
 mod chains;
 mod clock;
 mod contention;

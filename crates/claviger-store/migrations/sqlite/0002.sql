@@ -217,3 +217,16 @@ CREATE TABLE usage_head (
 -- Of what `request_digest` is the digest: 1 is the canonical encoding of the request. 0 is a text that only the build knew
 -- that wrote it; such rows are compared with nothing, and age out as all do.
 ALTER TABLE idempotency ADD COLUMN scheme INTEGER NOT NULL DEFAULT 0 CHECK (scheme IN (0, 1));
+
+-- ---- Tags of rows ----
+--
+-- What the row was when a server wrote it: a keyed digest over all its columns. Rows that an older release wrote get theirs at
+-- the first start of this one. The count of uses has a tag of its own.
+ALTER TABLE ring ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE key ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE key_version ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE key_version ADD COLUMN uses_tag BLOB CHECK (length(uses_tag) = 16);
+ALTER TABLE principal ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE credential ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE grants ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE alias ADD COLUMN tag BLOB CHECK (length(tag) = 16);

@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use claviger_core::Timestamp;
 use claviger_core::port::StoreError;
+use rusqlite::Params;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Params, Row};
 
 use super::error::{damaged, refused, translate};
+use super::tag::{Guarded, Line, Tagged};
 
 /// The columns of one row, from left to right.
 pub(super) struct Columns<'r> {
-    row: &'r Row<'r>,
+    line: &'r Line<'r>,
     table: &'static str,
     at: usize,
 }
 
 impl<'r> Columns<'r> {
-    pub(super) const fn new(table: &'static str, row: &'r Row<'r>) -> Self {
-        Self { row, table, at: 0 }
+    pub(super) const fn new(table: &'static str, line: &'r Line<'r>) -> Self {
+        Self { line, table, at: 0 }
     }
 
     /// Goes on with the columns of another table that the row is joined with.
@@ -34,8 +35,21 @@ impl<'r> Columns<'r> {
         self
     }
 
+    /// Did a join find no row for the tag and columns that come next?
+    pub(super) fn is_absent(&self, of: &Tagged) -> Result<bool, StoreError> {
+        let id = self.line.row.get_ref(self.at + 1 + of.id).map_err(translate)?;
+        Ok(matches!(id, ValueRef::Null))
+    }
+
+    /// Reads the tag, and holds the columns behind it against it.
+    pub(super) fn held(&mut self, of: &Tagged) -> Result<(), StoreError> {
+        self.line.guarded.hold(of, self.line.row, self.at)?;
+        self.at += 1;
+        Ok(())
+    }
+
     fn value(&mut self) -> Result<ValueRef<'r>, StoreError> {
-        let value = self.row.get_ref(self.at).map_err(translate)?;
+        let value = self.line.row.get_ref(self.at).map_err(translate)?;
         self.at += 1;
         Ok(value)
     }
@@ -143,32 +157,32 @@ pub(super) fn join<T: std::fmt::Display>(words: &[T]) -> String {
 
 /// The first row that `sql` gives, read by `read`.
 pub(super) fn find<T>(
-    connection: &Connection,
+    connection: Guarded<'_>,
     sql: &str,
     params: impl Params,
-    read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    read: impl FnOnce(&Line<'_>) -> Result<T, StoreError>,
 ) -> Result<Option<T>, StoreError> {
     #[cfg(test)]
-    super::plan::check(connection, sql);
+    super::plan::check(&connection, sql);
     let mut statement = connection.prepare_cached(sql).map_err(translate)?;
     let mut rows = statement.query(params).map_err(translate)?;
-    rows.next().map_err(translate)?.map(read).transpose()
+    rows.next().map_err(translate)?.map(|row| read(&Line { row, guarded: connection })).transpose()
 }
 
 /// All rows that `sql` gives, each read by `read`.
 pub(super) fn list<T>(
-    connection: &Connection,
+    connection: Guarded<'_>,
     sql: &str,
     params: impl Params,
-    mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    mut read: impl FnMut(&Line<'_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     #[cfg(test)]
-    super::plan::check(connection, sql);
+    super::plan::check(&connection, sql);
     let mut statement = connection.prepare_cached(sql).map_err(translate)?;
     let mut rows = statement.query(params).map_err(translate)?;
     let mut values = Vec::new();
     while let Some(row) = rows.next().map_err(translate)? {
-        values.push(read(row)?);
+        values.push(read(&Line { row, guarded: connection })?);
     }
     Ok(values)
 }

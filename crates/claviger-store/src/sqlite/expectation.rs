@@ -4,13 +4,12 @@ use claviger_core::change::{Expectation, Row};
 use claviger_core::key::Separation;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
-use rusqlite::Connection;
 
-use super::columns::{Columns, find};
-use super::row::grant;
+use super::row::{credential, grant, key, principal, ring};
+use super::tag::Guarded;
 
 /// Does it hold, in the transaction that is open?
-pub(super) fn compare(connection: &Connection, expected: &Expectation) -> Result<Applied, StoreError> {
+pub(super) fn compare(connection: Guarded<'_>, expected: &Expectation) -> Result<Applied, StoreError> {
     let holds = match expected {
         Expectation::NoMixedUse { ring } => grant::find_mixed_use(connection, *ring)?.is_none(),
         Expectation::NoStrictGrant { to, by } => {
@@ -25,17 +24,13 @@ pub(super) fn compare(connection: &Connection, expected: &Expectation) -> Result
 }
 
 /// The row's revision, 0 for one that is not there.
-fn revision_of(connection: &Connection, row: Row) -> Result<u64, StoreError> {
-    let of = |table, sql, id: &[u8; 16]| {
-        find(connection, sql, [id], |row| Columns::new(table, row).count()).map(Option::unwrap_or_default)
+fn revision_of(connection: Guarded<'_>, row: Row) -> Result<u64, StoreError> {
+    let found = match row {
+        Row::Credential(id) => credential::find_by_id(connection, id)?.map(|row| row.revision),
+        Row::Grant(id) => grant::find_by_id(connection, id)?.map(|row| row.revision),
+        Row::Key(id) => key::find_by_id(connection, id)?.map(|row| row.revision),
+        Row::Principal(id) => principal::find_by_id(connection, id)?.map(|row| row.revision),
+        Row::Ring(id) => ring::find_by_id(connection, id)?.map(|row| row.revision),
     };
-    match row {
-        Row::Credential(id) => {
-            of("credential", "SELECT revision FROM credential WHERE id = ?1", id.as_bytes())
-        }
-        Row::Grant(id) => of("grants", "SELECT revision FROM grants WHERE id = ?1", id.as_bytes()),
-        Row::Key(id) => of("key", "SELECT revision FROM key WHERE id = ?1", id.as_bytes()),
-        Row::Principal(id) => of("principal", "SELECT revision FROM principal WHERE id = ?1", id.as_bytes()),
-        Row::Ring(id) => of("ring", "SELECT revision FROM ring WHERE id = ?1", id.as_bytes()),
-    }
+    Ok(found.unwrap_or_default())
 }

@@ -4,13 +4,14 @@
 //! transaction is gone afterwards; after an outcome that is not known nothing is written any more; what was acknowledged is
 //! in the files that bear the store's names.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use claviger_core::KeyId;
 use claviger_core::change::Change;
 use claviger_core::port::store::{Applied, Batch, CommitError, LogId, Room, ShardHead, Tile, UsageRows};
 use claviger_core::port::{Journal, StoreError};
+use claviger_core::{KeyId, KeyVersionId};
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::columns::integer;
@@ -21,6 +22,7 @@ use super::row::{
     alias, credential, fact_head, grant, idempotency, key, log_time, principal, ring, veil, version,
 };
 use super::schema::EMPTY_ROOT;
+use super::tag::Guarded;
 use super::{Inner, connection, log, usage};
 use crate::failpoint;
 
@@ -32,6 +34,7 @@ pub(super) struct SqliteJournal {
     head: ShardHead,
     // Does the open transaction change state, uses apart?
     changes_state: bool,
+    counts: RefCell<version::Counts>,
     inner: Arc<Inner>,
 }
 
@@ -50,10 +53,10 @@ impl SqliteJournal {
                 params![shard, EMPTY_ROOT],
             )
             .map_err(translate)?;
-        let head =
-            log::find_head(&connection, shard)?.ok_or_else(|| damaged("shard_head", "its row is missing"))?;
+        let head = log::find_head(Guarded::off(&connection), shard)?
+            .ok_or_else(|| damaged("shard_head", "its row is missing"))?;
         let in_place = InPlace::of(inner.database())?;
-        Ok(Self { connection, in_place, head, changes_state: false, inner })
+        Ok(Self { connection, in_place, head, changes_state: false, counts: RefCell::default(), inner })
     }
 
     fn run(&self, sql: &str) -> Result<(), StoreError> {
@@ -75,6 +78,7 @@ impl SqliteJournal {
 
     /// Ends the open transaction, if there is one, without a trace.
     fn abandon(&mut self) {
+        self.counts.get_mut().clear();
         self.changes_state = false;
         if self.is_open()
             && let Err(error) = self.run("ROLLBACK")
@@ -109,6 +113,14 @@ impl SqliteJournal {
         }
     }
 
+    fn rows(&self) -> Guarded<'_> {
+        Guarded::new(&self.connection, &self.inner.guard)
+    }
+
+    fn count_uses(&self, version: KeyVersionId, uses: u64) -> Result<Applied, StoreError> {
+        version::count_uses(self.rows(), version, uses, &mut self.counts.borrow_mut())
+    }
+
     fn put_all(&self, changes: &[Change]) -> Result<Applied, StoreError> {
         let mut sorted: Vec<_> = changes.iter().collect();
         // What others refer to goes first; the order among equals is the caller's.
@@ -120,15 +132,15 @@ impl SqliteJournal {
             }
         }
         for key in keys {
-            key::check_primary(&self.connection, key)?;
+            key::check_primary(self.rows(), key)?;
         }
         Ok(Applied::Yes)
     }
 
     fn put(&self, change: &Change, keys: &mut BTreeSet<KeyId>) -> Result<Applied, StoreError> {
-        let connection = &self.connection;
+        let connection = self.rows();
         match change {
-            Change::CountUses { version, uses } => version::count_uses(connection, *version, *uses),
+            Change::CountUses { version, uses } => self.count_uses(*version, *uses),
             Change::Expect(expectation) => expectation::compare(connection, expectation),
             Change::ExpectNoAlias(key) => alias::expect_none(connection, *key),
             Change::ExpectNone { ring, unwanted } => key::expect_none(connection, *ring, *unwanted),
@@ -156,15 +168,18 @@ impl SqliteJournal {
     fn apply_set(&self, changes: &[Change]) -> Result<Applied, StoreError> {
         self.begin()?;
         if let [Change::CountUses { version, uses }] = changes {
-            return version::count_uses(&self.connection, *version, *uses);
+            return self.count_uses(*version, *uses);
         }
         self.run("SAVEPOINT changes")?;
-        let applied = self.put_all(changes)?;
-        if applied == Applied::Conflict {
+        let applied = self.put_all(changes);
+        if let Ok(Applied::Conflict) | Err(StoreError::RowAltered(_)) = applied {
+            self.counts.borrow_mut().clear();
             self.run("ROLLBACK TO changes")?;
         }
-        self.run("RELEASE changes")?;
-        Ok(applied)
+        if let Ok(_) | Err(StoreError::RowAltered(_)) = applied {
+            self.run("RELEASE changes")?;
+        }
+        applied
     }
 
     fn write_batch(&self, batch: &Batch<'_>) -> Result<(), CommitError> {
@@ -248,7 +263,7 @@ impl SqliteJournal {
 
     /// Why the compare-and-swap found nothing to swap.
     fn lost_swap(&self, batch: &Batch<'_>) -> Result<CommitError, StoreError> {
-        let stored = log::find_head(&self.connection, self.head.shard)?
+        let stored = log::find_head(self.rows(), self.head.shard)?
             .ok_or_else(|| damaged("shard_head", "its row is missing"))?;
         let same_writer = stored.incarnation == self.head.incarnation && stored.size == batch.old_size;
         Ok(if same_writer && stored.epoch != batch.epoch {
@@ -342,8 +357,9 @@ impl Journal for SqliteJournal {
                     .any(|change| change.writes() && !matches!(change, Change::CountUses { .. }));
             }
             // What was begun for these changes alone ends with them: an open transaction would keep cuts out.
-            Ok(Applied::Conflict) if alone => self.abandon(),
-            Ok(Applied::Conflict) => {}
+            Ok(Applied::Conflict) | Err(StoreError::RowAltered(_)) if alone => self.abandon(),
+            // Others in the transaction have nothing to do with the row that somebody altered.
+            Ok(Applied::Conflict) | Err(StoreError::RowAltered(_)) => {}
             Err(error) => {
                 let full = *error == StoreError::Full;
                 self.abandon();
@@ -396,7 +412,7 @@ impl Journal for SqliteJournal {
         let outcome = self
             .write_cut(old_size, new_root, entry)
             .and_then(|()| Ok(self.write_tiles(LogId::Root, tiles)?))
-            .and_then(|()| Ok(usage::put(&self.connection, self.head.shard, usage)?))
+            .and_then(|()| Ok(usage::put(self.rows(), self.head.shard, usage)?))
             .and_then(|()| self.finish());
         if let Err(error) = &outcome {
             self.abandon();

@@ -4,10 +4,11 @@ use claviger_core::change::Subject;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{FenceDelta, LogId, RootHead, ShardHead, StoredBatch};
 use claviger_core::{CredentialId, GrantId, KeyId, KeyRingId, PrincipalId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::params;
 
 use super::columns::{Columns, find, integer, list};
 use super::error::damaged;
+use super::tag::{Guarded, Line};
 
 /// Highest shard number: what is left of an integer of 63 bits beside the index.
 const MAX_SHARD: u32 = (1 << 15) - 1;
@@ -24,18 +25,18 @@ pub(super) fn batch_id(shard: u32, index: u64) -> Result<i64, StoreError> {
     integer("audit_batch", u64::from(shard) << INDEX_BITS | index)
 }
 
-pub(super) fn find_head(connection: &Connection, shard: u32) -> Result<Option<ShardHead>, StoreError> {
+pub(super) fn find_head(connection: Guarded<'_>, shard: u32) -> Result<Option<ShardHead>, StoreError> {
     let sql = "SELECT shard_id, incarnation, size, root, epoch FROM shard_head WHERE shard_id = ?1";
     find(connection, sql, [shard], parse_head)
 }
 
 /// All heads, in the order of shards.
-pub(super) fn list_heads(connection: &Connection) -> Result<Vec<ShardHead>, StoreError> {
+pub(super) fn list_heads(connection: Guarded<'_>) -> Result<Vec<ShardHead>, StoreError> {
     let sql = "SELECT shard_id, incarnation, size, root, epoch FROM shard_head WHERE shard_id >= 0 ORDER BY shard_id";
     list(connection, sql, [], parse_head)
 }
 
-fn parse_head(row: &Row<'_>) -> Result<ShardHead, StoreError> {
+fn parse_head(row: &Line<'_>) -> Result<ShardHead, StoreError> {
     let mut columns = Columns::new("shard_head", row);
     Ok(ShardHead {
         shard: columns.small()?,
@@ -48,7 +49,7 @@ fn parse_head(row: &Row<'_>) -> Result<ShardHead, StoreError> {
 
 /// At most `limit` batches of a shard, from the one that holds `index` on, in order.
 pub(super) fn list_batches(
-    connection: &Connection,
+    connection: Guarded<'_>,
     shard: u32,
     index: u64,
     limit: u32,
@@ -75,7 +76,7 @@ pub(super) fn list_batches(
 
 /// At most `limit` deltas behind an epoch, in order.
 pub(super) fn list_deltas(
-    connection: &Connection,
+    connection: Guarded<'_>,
     after_epoch: u64,
     limit: u32,
 ) -> Result<Vec<FenceDelta>, StoreError> {
@@ -102,7 +103,7 @@ pub(super) fn number_of(log: LogId) -> i64 {
 }
 
 pub(super) fn find_tile(
-    connection: &Connection,
+    connection: Guarded<'_>,
     log: LogId,
     level: u8,
     index: u64,
@@ -114,7 +115,7 @@ pub(super) fn find_tile(
     })
 }
 
-pub(super) fn root_head(connection: &Connection) -> Result<RootHead, StoreError> {
+pub(super) fn root_head(connection: Guarded<'_>) -> Result<RootHead, StoreError> {
     let sql = "SELECT size, root, signed_size, signed_note FROM root_head WHERE id = 1";
     let head = find(connection, sql, [], |row| {
         let mut columns = Columns::new("root_head", row);
@@ -129,7 +130,7 @@ pub(super) fn root_head(connection: &Connection) -> Result<RootHead, StoreError>
 }
 
 /// At most `limit` cuts from `index` on, in order.
-pub(super) fn list_cuts(connection: &Connection, index: u64, limit: u32) -> Result<Vec<Vec<u8>>, StoreError> {
+pub(super) fn list_cuts(connection: Guarded<'_>, index: u64, limit: u32) -> Result<Vec<Vec<u8>>, StoreError> {
     let Ok(index) = i64::try_from(index) else { return Ok(Vec::new()) };
     let sql = "SELECT entry FROM root_leaf WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
     list(connection, sql, params![index, limit], |row| {
@@ -138,7 +139,7 @@ pub(super) fn list_cuts(connection: &Connection, index: u64, limit: u32) -> Resu
 }
 
 /// The epoch of the fence.
-pub(super) fn epoch(connection: &Connection) -> Result<u64, StoreError> {
+pub(super) fn epoch(connection: Guarded<'_>) -> Result<u64, StoreError> {
     let epoch = find(connection, "SELECT epoch FROM fence WHERE id = 1", [], |row| {
         Columns::new("fence", row).count()
     })?;

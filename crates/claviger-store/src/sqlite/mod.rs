@@ -9,6 +9,7 @@
 //! | [`pool`], [`read`], [`integrity`] | the readers; whether indexes say what rows say |
 //! | [`checkpoint`] | keeps SQLite's write-ahead log short |
 //! | [`space`] | room on the device, and the reserve |
+//! | [`tag`] | whether a row is as it was written |
 //! | [`row`], [`log`], [`usage`] | the tables of state, the tables of the log, what is kept of uses |
 
 mod checkpoint;
@@ -30,6 +31,7 @@ mod row;
 mod rows;
 mod schema;
 mod space;
+mod tag;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -49,6 +51,7 @@ use journal::SqliteJournal;
 use kept::{Found, KeptFile};
 use pool::Pool;
 use space::Space;
+use tag::Guard;
 
 pub use space::SpaceOptions;
 
@@ -104,11 +107,12 @@ impl SqliteStore {
         drop(first);
         let checkpointer = Checkpointer::start(directory.database(), &options)?;
         checkpointer.pressure().closed(left.kept.as_ref().is_none_or(|kept| kept.closed));
-        let pool = Pool::start(directory.database(), &options)?;
+        let guard = Arc::new(Guard::locked());
+        let pool = Pool::start(directory.database(), &options, Arc::clone(&guard))?;
         let has_journal = AtomicBool::new(false);
         let (kept, checking) = (Mutex::new(file), AtomicBool::new(false));
         let inner =
-            Inner { pool, checkpointer, has_journal, checking, options, kept, left, space, directory };
+            Inner { pool, guard, checkpointer, has_journal, checking, options, kept, left, space, directory };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
@@ -135,6 +139,7 @@ fn look_behind(directory: &Directory, accept_lost_tail: bool) -> Result<(KeptFil
 #[derive(Debug)]
 struct Inner {
     pool: Pool,
+    guard: Arc<Guard>,
     checkpointer: Checkpointer,
     has_journal: AtomicBool,
     /// Are the indexes being checked?

@@ -1,6 +1,7 @@
 //! Readers: threads with a read-only connection each, so that no read of a disk stands in the way of an executor.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use claviger_core::port::StoreError;
@@ -10,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::SqliteOptions;
 use super::connection;
+use super::tag::{Guard, Guarded};
 
 /// Reads that may wait; one more is refused, so that a flood costs no memory.
 const WAITING: usize = 4096;
@@ -21,12 +23,17 @@ type Job = Box<dyn FnOnce(&Connection) + Send>;
 pub(super) struct Pool {
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
+    guard: Arc<Guard>,
 }
 
 impl Pool {
-    pub(super) fn start(database: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        database: &Path,
+        options: &SqliteOptions,
+        guard: Arc<Guard>,
+    ) -> Result<Self, StoreError> {
         let (jobs, waiting) = bounded::<Job>(WAITING);
-        let mut pool = Self { jobs: Some(jobs), threads: Vec::new() };
+        let mut pool = Self { jobs: Some(jobs), threads: Vec::new(), guard };
         for number in 0..options.readers.max(1) {
             let connection = connection::reading(database, options)?;
             let waiting = waiting.clone();
@@ -42,13 +49,13 @@ impl Pool {
     /// What `read` finds. A caller that goes away before its turn costs nothing.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnOnce(Guarded<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (tell, told) = oneshot::channel();
+        let ((tell, told), guard) = (oneshot::channel(), Arc::clone(&self.guard));
         let job: Job = Box::new(move |connection| {
             if !tell.is_closed() {
                 // The caller may have gone in the meantime; nobody then wants to know.
-                drop(tell.send(read(connection)));
+                drop(tell.send(read(Guarded::new(connection, &guard))));
             }
         });
         match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {

@@ -10,7 +10,7 @@ use claviger_core::grant::Grant;
 use claviger_core::key::{Key, KeyRecord, KeyRing, Separation};
 use claviger_core::lineage::{Lineage, Wanted};
 use claviger_core::log_time::TimeRecord;
-use claviger_core::object::{RowCursor, StateRow};
+use claviger_core::object::{FoundRow, Object, RowCursor};
 use claviger_core::port::store::{
     AliasFilter, FenceDelta, GrantFilter, GrantQuery, GrantRoom, Kept, KeyFilter, LeftBehind, LogId,
     MixedUse, Page, Room, RootHead, ScheduledDestruction, ShardHead, SpaceState, StoredBatch, VersionUsage,
@@ -20,7 +20,8 @@ use claviger_core::principal::{Credential, Principal};
 use claviger_core::{
     CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Timestamp,
 };
-use rusqlite::{Connection, params};
+use claviger_crypto::kdf::HmacSha256;
+use rusqlite::params;
 
 use super::columns::{Columns, find, micros};
 use super::error::translate;
@@ -28,6 +29,7 @@ use super::row::{
     alias, credential, fact_head, grant, grant_index, idempotency, key, log_time, principal, ring, veil,
     version,
 };
+use super::tag::Guarded;
 use super::{SqliteStore, connection, integrity, log, rows, usage};
 
 /// Rows of one small transaction of a clean-up: commits wait for no more than that.
@@ -148,8 +150,52 @@ impl Store for SqliteStore {
         self.inner.pool.read(move |connection| version::list_expired(connection, now, limit)).await
     }
 
-    async fn list_rows(&self, from: RowCursor, limit: u32) -> Result<Vec<StateRow>, StoreError> {
+    fn open_rows(&self, key: Arc<HmacSha256>) {
+        self.inner.guard.open(key);
+    }
+
+    fn rows_are_open(&self) -> bool {
+        self.inner.guard.is_open()
+    }
+
+    async fn tag_rows(
+        &self,
+        key: Arc<HmacSha256>,
+        from: RowCursor,
+        limit: u32,
+    ) -> Result<Option<RowCursor>, StoreError> {
+        let inner = self.inner.clone();
+        self.inner
+            .pool
+            .read(move |_| {
+                inner.whole()?;
+                if inner.has_journal.load(Ordering::Acquire) {
+                    let message = "rows get their first tags before the first journal is opened";
+                    return Err(StoreError::Unavailable(message.to_owned()));
+                }
+                let writer = connection::writing(inner.database(), &inner.options)?;
+                let transaction = writer.unchecked_transaction().map_err(translate)?;
+                let next = rows::tag(Guarded::new(&writer, &inner.guard), &key, from, limit)?;
+                transaction.commit().map_err(translate)?;
+                Ok(next)
+            })
+            .await
+    }
+
+    fn altered_rows(&self) -> u64 {
+        self.inner.guard.refused()
+    }
+
+    fn take_altered(&self) -> Vec<Object> {
+        self.inner.guard.take_altered()
+    }
+
+    async fn list_rows(&self, from: RowCursor, limit: u32) -> Result<Vec<FoundRow>, StoreError> {
         self.inner.pool.read(move |connection| rows::list(connection, from, limit)).await
+    }
+
+    async fn count_rows(&self) -> Result<u64, StoreError> {
+        self.inner.pool.read(|connection| snapshot(connection, || rows::count(connection))).await
     }
 
     async fn fact_head(&self) -> Result<Option<RowCursor>, StoreError> {
@@ -402,7 +448,7 @@ impl Store for SqliteStore {
 
 /// Runs several statements on one state of the store.
 fn snapshot<T>(
-    connection: &Connection,
+    connection: Guarded<'_>,
     read: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     // Ends with the guard; a transaction that only read has nothing to lose by it.
@@ -410,7 +456,7 @@ fn snapshot<T>(
     read()
 }
 
-fn find_document(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+fn find_document(connection: Guarded<'_>, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
     find(connection, "SELECT bytes FROM document WHERE name = ?1", [name], |row| {
         Columns::new("document", row).bytes().map(<[u8]>::to_vec)
     })

@@ -1,14 +1,74 @@
 //! Rows of every table of objects, as they stand.
 
-use claviger_core::object::{Kind, Object, RowCursor, StateRow};
+use claviger_core::object::{FoundRow, Kind, Object, RowCursor, StateRow};
 use claviger_core::port::StoreError;
-use rusqlite::Connection;
+use claviger_crypto::kdf::HmacSha256;
+use rusqlite::ToSql;
 
+use super::error::translate;
 use super::row::{alias, credential, grant, key, principal, ring, version};
+use super::tag::{Guarded, Tagged};
 
-/// Rows of a kind in the order of their identifiers.
+/// What has a tag of its own in the row of an object.
+fn tags_of(kind: Kind) -> &'static [&'static Tagged] {
+    match kind {
+        Kind::Alias => &[&alias::TAGGED],
+        Kind::Credential => &[&credential::TAGGED],
+        Kind::Grant => &[&grant::TAGGED],
+        Kind::Key => &[&key::TAGGED],
+        Kind::Principal => &[&principal::TAGGED],
+        Kind::Ring => &[&ring::TAGGED],
+        Kind::Version => &[&version::TAGGED, &version::COUNTED],
+    }
+}
+
+/// Rows of a kind in the order of their identifiers, whether or not they hold.
 pub(super) fn list(
-    connection: &Connection,
+    connection: Guarded<'_>,
+    from: RowCursor,
+    limit: u32,
+) -> Result<Vec<FoundRow>, StoreError> {
+    let (rows, altered) = connection.noting(|connection| list_rows(connection, from, limit))?;
+    let found = |row: StateRow| FoundRow { holds: !altered.contains(&row.object()), row };
+    Ok(rows.into_iter().map(found).collect())
+}
+
+/// How many rows there are of all kinds.
+pub(super) fn count(connection: Guarded<'_>) -> Result<u64, StoreError> {
+    let mut rows = 0;
+    for table in ["alias", "credential", "grants", "key", "key_version", "principal", "ring"] {
+        let count = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
+        rows += count.map(i64::cast_unsigned).map_err(translate)?;
+    }
+    Ok(rows)
+}
+
+/// Gives tags under `key` to the rows of a kind, as they stand. Gives where to go on.
+pub(super) fn tag(
+    connection: Guarded<'_>,
+    key: &HmacSha256,
+    from: RowCursor,
+    limit: u32,
+) -> Result<Option<RowCursor>, StoreError> {
+    let rows = list(connection, from, limit)?;
+    for row in &rows {
+        let object = row.row.object();
+        let (id, number) = match object {
+            Object::Version(version) => (version.key.as_bytes().to_vec(), Some(version.number)),
+            _ => (object.id(), None),
+        };
+        let mut named: Vec<&dyn ToSql> = vec![&id];
+        named.extend(number.as_ref().map(|number| number as &dyn ToSql));
+        for tagged in tags_of(object.kind()) {
+            connection.stamp_under(key, tagged, &named)?;
+        }
+    }
+    let is_full = rows.len() as u64 >= u64::from(limit);
+    Ok(from.next(rows.last().map(|found| found.row.object()), is_full))
+}
+
+fn list_rows(
+    connection: Guarded<'_>,
     RowCursor { kind, after }: RowCursor,
     limit: u32,
 ) -> Result<Vec<StateRow>, StoreError> {

@@ -8,6 +8,7 @@ use super::columns::{Columns, find, list};
 use super::error::{damaged, translate};
 use super::log;
 use super::row::grant;
+use super::tag::Guarded;
 
 /// `Clav`: tells a store from every other SQLite file.
 const APPLICATION_ID: u32 = 0x436c_6176;
@@ -69,7 +70,7 @@ fn step(connection: &Connection, version: u32, migration: &str) -> Result<(), St
         connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(translate)?;
     }
     if version == 2 {
-        grant::complete(connection)?;
+        grant::complete(Guarded::off(connection))?;
     }
     connection.pragma_update(None, "user_version", version).map_err(translate)?;
     connection.execute_batch("COMMIT").map_err(translate)
@@ -86,18 +87,19 @@ pub(super) const EMPTY_ROOT: [u8; 32] = [
 pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
     for table in ["fence", "shard_head", "root_head"] {
         let sql = format!("PRAGMA quick_check({table})");
-        let verdicts =
-            list(connection, &sql, [], |row| Columns::new("sqlite_schema", row).text().map(str::to_owned))?;
+        let verdicts = list(Guarded::off(connection), &sql, [], |row| {
+            Columns::new("sqlite_schema", row).text().map(str::to_owned)
+        })?;
         if verdicts != ["ok"] {
             return Err(damaged(table, verdicts.join("; ")));
         }
     }
-    let epoch = log::epoch(connection)?;
+    let epoch = log::epoch(Guarded::off(connection))?;
     let deltas = scalar(connection, "SELECT coalesce(max(epoch), 0) FROM fence_delta", [])?;
     if deltas != epoch {
         return Err(damaged("fence_delta", format_args!("its last epoch is {deltas}, the fence's {epoch}")));
     }
-    let root = log::root_head(connection)?;
+    let root = log::root_head(Guarded::off(connection))?;
     let cuts = scalar(connection, "SELECT coalesce(max(idx) + 1, 0) FROM root_leaf", [])?;
     if cuts != root.size {
         return Err(damaged(
@@ -105,10 +107,12 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
             format_args!("there are {cuts} cuts, the head tells of {}", root.size),
         ));
     }
-    for head in log::list_heads(connection)? {
+    for head in log::list_heads(Guarded::off(connection))? {
         let last = match head.size.checked_sub(1) {
             None => None,
-            Some(last) => log::list_batches(connection, head.shard, last, 2)?.into_iter().next_back(),
+            Some(last) => {
+                log::list_batches(Guarded::off(connection), head.shard, last, 2)?.into_iter().next_back()
+            }
         };
         let (size, root) =
             last.map_or((0, EMPTY_ROOT), |batch| (batch.first_index + u64::from(batch.count), batch.root));
@@ -133,7 +137,8 @@ fn pragma(connection: &Connection, sql: &str) -> Result<u64, StoreError> {
 }
 
 fn scalar(connection: &Connection, sql: &str, params: impl Params) -> Result<u64, StoreError> {
-    let number = find(connection, sql, params, |row| Columns::new("sqlite_schema", row).count())?;
+    let number =
+        find(Guarded::off(connection), sql, params, |row| Columns::new("sqlite_schema", row).count())?;
     number.ok_or_else(|| damaged("sqlite_schema", "a number is missing"))
 }
 

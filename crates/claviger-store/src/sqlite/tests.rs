@@ -2,7 +2,9 @@
 
 mod grants;
 mod migration;
+mod tags;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_core::alias::{Alias, AliasName, AliasScope};
@@ -18,9 +20,16 @@ use claviger_core::port::store::{
 use claviger_core::port::{Journal, Store as _};
 use claviger_core::{AliasId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp};
 
+use claviger_crypto::SecretBytes;
+use claviger_crypto::kdf::HmacSha256;
+
 use super::{SqliteOptions, SqliteStore};
 
 const NO_USES: UsageRows<'static> = UsageRows { rows: &[], counted_to: 0 };
+
+fn row_key() -> Arc<HmacSha256> {
+    Arc::new(HmacSha256::new(&SecretBytes::new(vec![1; 32])))
+}
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -40,6 +49,7 @@ impl Shelf {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
+        store.open_rows(row_key());
         let journal = store.open_journal(1).unwrap();
         Self { store, journal, size: 0, cuts: 0, _directory: directory }
     }

@@ -3,15 +3,16 @@
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{UsageRows, VersionUsage};
 use claviger_core::{KeyId, KeyVersionId};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::columns::{Columns, find, integer, list, micros};
 use super::error::translate;
+use super::tag::Guarded;
 
 const TABLE: &str = "version_usage";
 
 /// Writes rows into the open transaction. What is kept already of a later use stays.
-pub(super) fn put(connection: &Connection, shard: u32, usage: UsageRows<'_>) -> Result<(), StoreError> {
+pub(super) fn put(connection: Guarded<'_>, shard: u32, usage: UsageRows<'_>) -> Result<(), StoreError> {
     let mut upsert = connection
         .prepare_cached(
             "INSERT INTO version_usage (key, number, counted_to, last_index, last_at, last_op) \
@@ -43,7 +44,7 @@ pub(super) fn put(connection: &Connection, shard: u32, usage: UsageRows<'_>) -> 
 }
 
 /// What is kept of the versions of a key.
-pub(super) fn list_of_key(connection: &Connection, key: KeyId) -> Result<Vec<VersionUsage>, StoreError> {
+pub(super) fn list_of_key(connection: Guarded<'_>, key: KeyId) -> Result<Vec<VersionUsage>, StoreError> {
     let sql = "SELECT number, counted_to, last_index, last_at, last_op FROM version_usage WHERE key = ?1";
     list(connection, sql, [key.as_bytes()], |row| {
         let mut columns = Columns::new(TABLE, row);
@@ -58,7 +59,7 @@ pub(super) fn list_of_key(connection: &Connection, key: KeyId) -> Result<Vec<Ver
 }
 
 /// Up to which index the table considers the log of a shard.
-pub(super) fn counted_to(connection: &Connection, shard: u32) -> Result<u64, StoreError> {
+pub(super) fn counted_to(connection: Guarded<'_>, shard: u32) -> Result<u64, StoreError> {
     let sql = "SELECT counted_to FROM usage_head WHERE shard_id = ?1";
     let found = find(connection, sql, [shard], |row| Columns::new("usage_head", row).count())?;
     Ok(found.unwrap_or(0))

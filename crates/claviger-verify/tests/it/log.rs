@@ -108,8 +108,15 @@ impl Log {
     /// Appends a cut with whatever in it.
     pub(crate) fn cut_as(&mut self, fill: impl FnOnce(&mut Cut)) {
         let (t, cut_no) = (self.clock, self.cuts.len() as u64);
-        let mut cut =
-            Cut { t, cut_no, epoch: 1, shards: Vec::new(), erase_generation: None, capsule_hash: None };
+        let mut cut = Cut {
+            t,
+            cut_no,
+            epoch: 1,
+            shards: Vec::new(),
+            erase_generation: None,
+            capsule_hash: None,
+            row_tags: None,
+        };
         fill(&mut cut);
         self.cuts.push(cut.encode().unwrap());
     }

@@ -36,6 +36,6 @@ attacks! {
     log_that_is_cut_off_is_not_served: "log-rollback",
     nobody_acts_under_the_names_of_others: "puppets",
     policy_of_a_key_ends_no_rights_of_others: "policy-takeover",
-    rights_that_are_edited_in_the_database_are_found_and_named: "edited-rights",
+    rights_that_are_edited_in_the_database_decide_nothing_and_are_named: "edited-rights",
     rights_that_were_passed_on_end: "delegated-rights",
 }

@@ -352,6 +352,29 @@ fn a_damaged_index_is_found_by_doctor_and_by_verify() {
 }
 
 #[test]
+fn an_edited_row_is_named_by_doctor_and_a_server_at_work_says_that_there_is_one() {
+    let site = Site::set_up();
+    let (content, said) = doctor(&site);
+    assert!(content && said.contains("all rows are as they were written"), "{said}");
+    database(&site).execute_batch("UPDATE key SET data_class = 'internal' WHERE name = 'main'").unwrap();
+    let (content, said) = doctor(&site);
+    assert!(!content && said.contains("1 rows are not as they were written: key "), "{said}");
+    let _serving = site.serve();
+    assert!(!may_encrypt(&site));
+    let (status, _) = (0..100)
+        .map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let found = site.done("auditor", &["-o", "json", "audit", "search", "--op", "row_altered"], b"");
+            let found = String::from_utf8_lossy(&found).matches("row_altered").count();
+            let status = site.done("auditor", &["status"], b"");
+            (found, String::from_utf8_lossy(&status).into_owned())
+        })
+        .find(|(found, status)| *found == 1 && status.contains("ALTERED: "))
+        .expect("neither the log nor the status says so");
+    assert_eq!(status, 1);
+}
+
+#[test]
 fn the_option_is_told_by_help() {
     let output = Command::new(crate::instance::CLAVIGER).args(["serve", "--help"]).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("--accept-lost-tail"));

@@ -123,6 +123,7 @@ pub(crate) mod fixture {
                     shards: vec![head],
                     erase_generation: None,
                     capsule_hash: None,
+                    row_tags: None,
                 };
                 let bytes = cut.encode().unwrap();
                 root.push(leaf_hash(&bytes));

@@ -237,8 +237,15 @@ mod tests {
         let (first, second) = (entry(1), entry(2));
         let root = node_hash(&leaf_hash(&first), &leaf_hash(&second));
         let head = ShardHead { shard: 1, state: ShardState::Active, incarnation: 1, size: 2, root, epoch: 1 };
-        let cut =
-            Cut { t: 3, cut_no: 0, epoch: 1, shards: vec![head], erase_generation: None, capsule_hash: None };
+        let cut = Cut {
+            t: 3,
+            cut_no: 0,
+            epoch: 1,
+            shards: vec![head],
+            erase_generation: None,
+            capsule_hash: None,
+            row_tags: None,
+        };
         let cut = cut.encode().unwrap();
         let mut log = Frontier::new();
         log.push(leaf_hash(&cut));

@@ -137,7 +137,7 @@ fn read(row: WireRow) -> Option<LiveRow> {
         Some((field.number, shown))
     };
     let fields = row.fields.into_iter().map(field).collect::<Option<_>>()?;
-    Some(LiveRow { object, revision: row.revision, fields })
+    Some(LiveRow { object, revision: row.revision, fields, holds: !row.altered })
 }
 
 fn text(report: &Report) -> String {

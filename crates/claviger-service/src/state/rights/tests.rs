@@ -15,6 +15,8 @@ use claviger_core::port::Journal;
 use claviger_core::port::store::{Applied, Batch, GrantFilter, Page};
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
 use claviger_core::{CredentialId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec};
+use claviger_crypto::SecretBytes;
+use claviger_crypto::kdf::HmacSha256;
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
 
 use super::*;
@@ -118,6 +120,7 @@ impl World {
     fn build() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
+        store.open_rows(Arc::new(HmacSha256::new(&SecretBytes::new(vec![1; 32]))));
         let journal = store.open_journal(1).unwrap();
         let ring = KeyRing {
             id: KeyRingId::from_bytes([3; 16]),

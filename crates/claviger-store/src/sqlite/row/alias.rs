@@ -1,22 +1,39 @@
 //! Table `alias`.
 
 use claviger_core::alias::{Alias, AliasName, AliasScope};
+use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{AliasFilter, Applied, Home};
 use claviger_core::{AliasId, KeyId, KeyRingId, Name};
-use rusqlite::{Connection, Row, params};
+use rusqlite::params;
 
 use super::super::columns::{Columns, find, list, micros};
 use super::super::error::refused;
-use super::{Seen, compare, next_revision, write};
+use super::super::tag::{Guarded, Line, Tagged};
+use super::{Seen, compare, fixed, next_revision, write, write_tagged};
 
 const TABLE: &str = "alias";
 
-macro_rules! columns {
+/// What the tag of a row covers.
+macro_rules! covered {
     () => {
         "a.name, a.key, a.ring, a.created_at, a.updated_at, a.revision, a.scope, a.id"
     };
 }
+macro_rules! columns {
+    () => {
+        concat!("a.tag, ", covered!())
+    };
+}
+
+pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
+    kind: Kind::Alias,
+    what: TABLE,
+    columns: covered!(),
+    id: 7,
+    select: concat!("SELECT ", covered!(), " FROM alias a WHERE a.id = ?1"),
+    update: "UPDATE alias SET tag = ?1 WHERE id = ?2",
+};
 
 /// The aliases that name their key to a caller whose home is ?4, or all if ?3.
 macro_rules! seen {
@@ -26,16 +43,17 @@ macro_rules! seen {
 }
 
 pub(in crate::sqlite) fn find_by_name(
-    connection: &Connection,
+    connection: Guarded<'_>,
     name: &AliasName,
 ) -> Result<Option<Alias>, StoreError> {
     let sql = concat!("SELECT ", columns!(), " FROM alias a WHERE a.name = ?1");
-    find(connection, sql, [name.as_str()], parse)
+    let found = find(connection, sql, [name.as_str()], parse)?;
+    connection.only(found, |alias| alias.name == *name, |alias| Object::Alias(alias.id))
 }
 
 /// The ring that a name belongs to, borne by an alias now or not.
 pub(in crate::sqlite) fn find_owner(
-    connection: &Connection,
+    connection: Guarded<'_>,
     name: &AliasName,
 ) -> Result<Option<KeyRingId>, StoreError> {
     find(connection, "SELECT ring FROM alias_name WHERE name = ?1", [name.as_str()], |row| {
@@ -45,7 +63,7 @@ pub(in crate::sqlite) fn find_owner(
 
 /// An alias that reads as the full name of a key of a ring of this name.
 pub(in crate::sqlite) fn find_like(
-    connection: &Connection,
+    connection: Guarded<'_>,
     ring: &Name,
 ) -> Result<Option<Alias>, StoreError> {
     // Names that begin with `ring/`: `0` is the character behind `/`. What follows is to be a name.
@@ -63,7 +81,7 @@ pub(in crate::sqlite) fn find_like(
 
 /// At most `limit` aliases behind `after`, in the order of their names.
 pub(in crate::sqlite) fn list_after(
-    connection: &Connection,
+    connection: Guarded<'_>,
     filter: &AliasFilter,
     after: Option<&AliasName>,
     limit: u32,
@@ -119,7 +137,7 @@ pub(in crate::sqlite) fn list_after(
 
 /// Rows in the order of their identifiers, behind `after`.
 pub(in crate::sqlite) fn list_from(
-    connection: &Connection,
+    connection: Guarded<'_>,
     after: &[u8],
     limit: u32,
 ) -> Result<Vec<Alias>, StoreError> {
@@ -127,8 +145,9 @@ pub(in crate::sqlite) fn list_from(
     list(connection, sql, params![after, limit], parse)
 }
 
-fn parse(row: &Row<'_>) -> Result<Alias, StoreError> {
+fn parse(row: &Line<'_>) -> Result<Alias, StoreError> {
     let mut columns = Columns::new(TABLE, row);
+    columns.held(&TAGGED)?;
     Ok(Alias {
         name: columns.word()?,
         key: KeyId::from_bytes(columns.array()?),
@@ -151,10 +170,12 @@ fn seen(stored: Option<&Alias>, alias: &Alias) -> Seen {
 }
 
 /// Writes an alias. Its key must stand already, in the ring that it says.
-pub(in crate::sqlite) fn put(connection: &Connection, alias: &Alias) -> Result<Applied, StoreError> {
-    if let Seen::Moved = seen(find_by_name(connection, &alias.name)?.as_ref(), alias) {
+pub(in crate::sqlite) fn put(connection: Guarded<'_>, alias: &Alias) -> Result<Applied, StoreError> {
+    let stored = find_by_name(connection, &alias.name)?;
+    if let Seen::Moved = seen(stored.as_ref(), alias) {
         return Ok(Applied::Conflict);
     }
+    fixed(TABLE, stored.is_none_or(|stored| stored.created_at == alias.created_at))?;
     let Some(key) = super::key::find_by_id(connection, alias.key)? else { return Ok(Applied::Conflict) };
     if key.ring != alias.ring {
         return Err(refused(TABLE, "its ring is not that of its key"));
@@ -169,8 +190,10 @@ pub(in crate::sqlite) fn put(connection: &Connection, alias: &Alias) -> Result<A
         "INSERT INTO alias_name (name, ring) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET ring = excluded.ring",
         params![alias.name.as_str(), alias.ring.as_bytes()],
     )?;
-    write(
+    write_tagged(
         connection,
+        &TAGGED,
+        &[alias.id.as_bytes()],
         "INSERT INTO alias (name, key, ring, created_at, updated_at, revision, scope, id) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
          ON CONFLICT (name) DO UPDATE SET key = excluded.key, ring = excluded.ring, \
@@ -189,7 +212,7 @@ pub(in crate::sqlite) fn put(connection: &Connection, alias: &Alias) -> Result<A
 }
 
 /// Takes an alias away, if it is as it was seen.
-pub(in crate::sqlite) fn remove(connection: &Connection, alias: &Alias) -> Result<Applied, StoreError> {
+pub(in crate::sqlite) fn remove(connection: Guarded<'_>, alias: &Alias) -> Result<Applied, StoreError> {
     if find_by_name(connection, &alias.name)?.as_ref() != Some(alias) {
         return Ok(Applied::Conflict);
     }
@@ -197,7 +220,7 @@ pub(in crate::sqlite) fn remove(connection: &Connection, alias: &Alias) -> Resul
 }
 
 /// A conflict if the key has an alias.
-pub(in crate::sqlite) fn expect_none(connection: &Connection, key: KeyId) -> Result<Applied, StoreError> {
+pub(in crate::sqlite) fn expect_none(connection: Guarded<'_>, key: KeyId) -> Result<Applied, StoreError> {
     let sql = "SELECT 1 FROM alias WHERE key = ?1 LIMIT 1";
     let found = find(connection, sql, [key.as_bytes()], |_| Ok(()))?;
     Ok(if found.is_some() { Applied::Conflict } else { Applied::Yes })

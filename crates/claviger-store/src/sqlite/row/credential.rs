@@ -1,40 +1,59 @@
 //! Table `credential`.
 
 use claviger_core::access_key::AccessKey;
+use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::principal::{Credential, CredentialKind};
 use claviger_core::{CredentialId, PrincipalId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::params;
 
 use super::super::columns::{Columns, find, list, micros};
-use super::{Seen, compare, fixed, next_revision, write};
+use super::super::tag::{Guarded, Line, Tagged};
+use super::{Seen, compare, fixed, next_revision, write_tagged};
 
 const TABLE: &str = "credential";
 
-macro_rules! columns {
+/// What the tag of a row covers.
+macro_rules! covered {
     () => {
         "id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, revision, created_by"
     };
 }
+macro_rules! columns {
+    () => {
+        concat!("tag, ", covered!())
+    };
+}
+
+pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
+    kind: Kind::Credential,
+    what: TABLE,
+    columns: covered!(),
+    id: 0,
+    select: concat!("SELECT ", covered!(), " FROM credential WHERE id = ?1"),
+    update: "UPDATE credential SET tag = ?1 WHERE id = ?2",
+};
 
 pub(in crate::sqlite) fn find_by_id(
-    connection: &Connection,
+    connection: Guarded<'_>,
     id: CredentialId,
 ) -> Result<Option<Credential>, StoreError> {
     find(connection, concat!("SELECT ", columns!(), " FROM credential WHERE id = ?1"), [id.as_bytes()], parse)
 }
 
 pub(in crate::sqlite) fn find_by_digest(
-    connection: &Connection,
+    connection: Guarded<'_>,
     digest: &[u8; 32],
 ) -> Result<Option<Credential>, StoreError> {
-    find(connection, concat!("SELECT ", columns!(), " FROM credential WHERE digest = ?1"), [digest], parse)
+    let sql = concat!("SELECT ", columns!(), " FROM credential WHERE digest = ?1");
+    let found = find(connection, sql, [digest], parse)?;
+    connection.only(found, |one| one.digest == *digest, |one| Object::Credential(one.id))
 }
 
 /// At most `limit` credentials behind `after`, of one principal or of all, in the order of ids.
 pub(in crate::sqlite) fn list_after(
-    connection: &Connection,
+    connection: Guarded<'_>,
     principal: Option<PrincipalId>,
     after: Option<CredentialId>,
     limit: u32,
@@ -58,7 +77,7 @@ pub(in crate::sqlite) fn list_after(
 
 /// Rows in the order of their identifiers, behind `after`.
 pub(in crate::sqlite) fn list_from(
-    connection: &Connection,
+    connection: Guarded<'_>,
     after: &[u8],
     limit: u32,
 ) -> Result<Vec<Credential>, StoreError> {
@@ -66,8 +85,9 @@ pub(in crate::sqlite) fn list_from(
     list(connection, sql, params![after, limit], parse)
 }
 
-fn parse(row: &Row<'_>) -> Result<Credential, StoreError> {
+fn parse(row: &Line<'_>) -> Result<Credential, StoreError> {
     let mut columns = Columns::new(TABLE, row);
+    columns.held(&TAGGED)?;
     let id = CredentialId::from_bytes(columns.array()?);
     let principal = PrincipalId::from_bytes(columns.array()?);
     let kind = columns.word()?;
@@ -104,7 +124,7 @@ fn access_key(kind: CredentialKind, columns: &mut Columns<'_>) -> Result<Option<
 
 /// Writes a credential. Whom it proves and by what is fixed.
 pub(in crate::sqlite) fn put(
-    connection: &Connection,
+    connection: Guarded<'_>,
     credential: &Credential,
 ) -> Result<Applied, StoreError> {
     let stored = find_by_id(connection, credential.id)?;
@@ -124,8 +144,10 @@ pub(in crate::sqlite) fn put(
         fixed(TABLE, bound(&stored) == bound(credential) && stored.access_key == credential.access_key)?;
     }
     let access_key = credential.access_key.as_ref();
-    write(
+    write_tagged(
         connection,
+        &TAGGED,
+        &[credential.id.as_bytes()],
         "INSERT INTO credential (id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, \
          standing, created_at, expires_at, revision, created_by) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \

@@ -3,14 +3,15 @@
 use claviger_core::object::{Kind, Object, RowCursor};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::super::columns::{Columns, find};
+use super::super::tag::Guarded;
 use super::write;
 
 const TABLE: &str = "fact_head";
 
-pub(in crate::sqlite) fn find_it(connection: &Connection) -> Result<Option<RowCursor>, StoreError> {
+pub(in crate::sqlite) fn find_it(connection: Guarded<'_>) -> Result<Option<RowCursor>, StoreError> {
     find(connection, "SELECT kind, after FROM fact_head WHERE id = 1", [], |row| {
         let mut columns = Columns::new(TABLE, row);
         let (kind, after) = (columns.small::<u8>()?, columns.bytes()?);
@@ -27,7 +28,7 @@ pub(in crate::sqlite) fn find_it(connection: &Connection) -> Result<Option<RowCu
 
 /// Goes on to there, or ends.
 pub(in crate::sqlite) fn put(
-    connection: &Connection,
+    connection: Guarded<'_>,
     next: Option<RowCursor>,
 ) -> Result<Applied, StoreError> {
     let Some(RowCursor { kind, after }) = next else {

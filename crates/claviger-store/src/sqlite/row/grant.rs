@@ -5,31 +5,48 @@ use std::collections::{BTreeMap, BTreeSet};
 use claviger_core::Action;
 use claviger_core::grant::{Basis, Conditions, Ending, Grant, Selector};
 use claviger_core::key::Separation;
-use claviger_core::lineage::{Lineage, MAX_DEPTH, Wanted};
+use claviger_core::lineage::{Bearing, Lineage, MAX_DEPTH, Wanted};
+use claviger_core::object::Kind;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, GrantFilter, MixedUse};
 use claviger_core::principal::Standing;
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 use minicbor::{Decoder, Encoder};
-use rusqlite::{Connection, Row, params};
+use rusqlite::params;
 
 use super::super::columns::{Columns, find, join, list, micros};
 use super::super::error::{damaged, refused};
 use super::super::pairs;
+use super::super::tag::{Guarded, Line, Tagged};
 use super::grant_index::{self, Place};
-use super::{Seen, compare, fixed, next_revision, write};
+use super::{Seen, compare, fixed, next_revision, write, write_tagged};
 
 const TABLE: &str = "grants";
 
-macro_rules! columns {
+/// What the tag of a row covers.
+macro_rules! covered {
     () => {
         "id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, created_at, rests_on, origin, \
-         standing, ended, ended_at, revision"
+         standing, ended, ended_at, revision, of_ring, administers, ends_by, place, terms"
+    };
+}
+macro_rules! columns {
+    () => {
+        concat!("tag, ", covered!())
     };
 }
 
+pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
+    kind: Kind::Grant,
+    what: TABLE,
+    columns: covered!(),
+    id: 0,
+    select: concat!("SELECT ", covered!(), " FROM grants WHERE id = ?1"),
+    update: "UPDATE grants SET tag = ?1 WHERE id = ?2",
+};
+
 pub(in crate::sqlite) fn find_by_id(
-    connection: &Connection,
+    connection: Guarded<'_>,
     id: GrantId,
 ) -> Result<Option<Grant>, StoreError> {
     find(connection, concat!("SELECT ", columns!(), " FROM grants WHERE id = ?1"), [id.as_bytes()], parse)
@@ -37,12 +54,12 @@ pub(in crate::sqlite) fn find_by_id(
 
 /// Who gave the active grants of a principal, and on what kind of ring: each combination once.
 pub(in crate::sqlite) fn list_granters(
-    connection: &Connection,
+    connection: Guarded<'_>,
     principal: PrincipalId,
 ) -> Result<Vec<(PrincipalId, Separation)>, StoreError> {
     let sql = "SELECT g.created_by, r.separation FROM grants g CROSS JOIN ring r ON r.id = g.of_ring \
          WHERE g.principal = ?1 AND g.standing = 'active'";
-    let granter = |row: &Row<'_>| {
+    let granter = |row: &Line<'_>| {
         let mut columns = Columns::new(TABLE, row);
         Ok((PrincipalId::from_bytes(columns.array()?), columns.word()?))
     };
@@ -52,7 +69,7 @@ pub(in crate::sqlite) fn list_granters(
 
 /// At most `limit` grants behind `after`, in the order of ids.
 pub(in crate::sqlite) fn list_after(
-    connection: &Connection,
+    connection: Guarded<'_>,
     filter: &GrantFilter,
     after: Option<GrantId>,
     limit: u32,
@@ -88,7 +105,7 @@ enum Only {
 }
 
 /// What a filter comes to: what all of these give together.
-fn narrow(connection: &Connection, filter: &GrantFilter) -> Result<Vec<Only>, StoreError> {
+fn narrow(connection: Guarded<'_>, filter: &GrantFilter) -> Result<Vec<Only>, StoreError> {
     let of = filter.principal;
     if let Some(retiring) = filter.retiring {
         return Ok(vec![Only::Retiring(retiring, of)]);
@@ -113,7 +130,7 @@ fn narrow(connection: &Connection, filter: &GrantFilter) -> Result<Vec<Only>, St
 
 /// One page of one kind, of one standing: a page costs the same however many grants there are of the other.
 fn list_one(
-    connection: &Connection,
+    connection: Guarded<'_>,
     only: &Only,
     standing: Standing,
     after: Option<GrantId>,
@@ -181,7 +198,7 @@ fn list_one(
 
 /// An active grant with the same terms, among those with the same name.
 pub(in crate::sqlite) fn find_same(
-    connection: &Connection,
+    connection: Guarded<'_>,
     grant: &Grant,
 ) -> Result<Option<Grant>, StoreError> {
     let terms = grant_index::terms(grant, &encode(&grant.conditions));
@@ -201,7 +218,7 @@ pub(in crate::sqlite) fn find_same(
 
 /// One who mixes administering and using keys of the ring, as [`MixedUse`] has it.
 pub(in crate::sqlite) fn find_mixed_use(
-    connection: &Connection,
+    connection: Guarded<'_>,
     ring: KeyRingId,
 ) -> Result<Option<MixedUse>, StoreError> {
     let by_grant = "SELECT g.principal FROM grants g CROSS JOIN principal p ON p.id = g.principal \
@@ -222,7 +239,7 @@ pub(in crate::sqlite) fn find_mixed_use(
 /// The strictest separation of the rings on which, or on whose keys, the principal has active grants. One step per ring,
 /// however many grants there are on it.
 pub(in crate::sqlite) fn find_strictest_use(
-    connection: &Connection,
+    connection: Guarded<'_>,
     principal: PrincipalId,
 ) -> Result<Option<Separation>, StoreError> {
     let next = "SELECT g.of_ring, r.separation FROM grants g CROSS JOIN ring r ON r.id = g.of_ring \
@@ -242,7 +259,7 @@ pub(in crate::sqlite) fn find_strictest_use(
 }
 
 /// Fills the columns that follow from others, in the rows that a migration brought along. What grants rest on comes before them.
-pub(in crate::sqlite) fn complete(connection: &Connection) -> Result<(), StoreError> {
+pub(in crate::sqlite) fn complete(connection: Guarded<'_>) -> Result<(), StoreError> {
     let all = GrantFilter { with_revoked: true, ..GrantFilter::default() };
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
@@ -277,7 +294,7 @@ fn administers(grant: &Grant) -> bool {
 
 /// Rows in the order of their identifiers, behind `after`.
 pub(in crate::sqlite) fn list_from(
-    connection: &Connection,
+    connection: Guarded<'_>,
     after: &[u8],
     limit: u32,
 ) -> Result<Vec<Grant>, StoreError> {
@@ -285,8 +302,12 @@ pub(in crate::sqlite) fn list_from(
     list(connection, sql, params![after, limit], parse)
 }
 
-fn parse(row: &Row<'_>) -> Result<Grant, StoreError> {
-    let mut columns = Columns::new(TABLE, row);
+fn parse(row: &Line<'_>) -> Result<Grant, StoreError> {
+    read(&mut Columns::new(TABLE, row))
+}
+
+fn read(columns: &mut Columns<'_>) -> Result<Grant, StoreError> {
+    columns.held(&TAGGED)?;
     let grant = Grant {
         id: GrantId::from_bytes(columns.array()?),
         principal: PrincipalId::from_bytes(columns.array()?),
@@ -343,7 +364,7 @@ fn ids(bytes: &[u8]) -> Option<Vec<GrantId>> {
 }
 
 /// Writes a grant. What it gives to whom, by whom, and what it rests on is fixed; it can be ended.
-pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<Applied, StoreError> {
+pub(in crate::sqlite) fn put(connection: Guarded<'_>, grant: &Grant) -> Result<Applied, StoreError> {
     check(grant).map_err(|reason| refused(TABLE, reason))?;
     let stored = find_by_id(connection, grant.id)?;
     if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), grant.revision) {
@@ -351,9 +372,17 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
     }
     if let Some(stored) = &stored {
         let bound = |grant: &Grant| {
-            (grant.principal, grant.selector, grant.created_by, grant.created_at, grant.origin)
+            (
+                grant.principal,
+                grant.selector,
+                grant.created_by,
+                grant.created_at,
+                grant.origin,
+                grant.retiring,
+            )
         };
-        fixed(TABLE, bound(stored) == bound(grant) && stored.basis == grant.basis)?;
+        let named = stored.name == grant.name && stored.basis == grant.basis;
+        fixed(TABLE, bound(stored) == bound(grant) && named)?;
         if stored.standing == Standing::Active {
             grant_index::remove(connection, stored, place_of(connection, stored.id)?)?;
         }
@@ -374,8 +403,10 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
         }
         Standing::Revoked => None,
     };
-    write(
+    write_tagged(
         connection,
+        &TAGGED,
+        &[grant.id.as_bytes()],
         "INSERT INTO grants (id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, \
          created_at, rests_on, origin, standing, ended, ended_at, revision, of_ring, administers, ends_by, \
          place, terms) \
@@ -411,8 +442,27 @@ pub(in crate::sqlite) fn put(connection: &Connection, grant: &Grant) -> Result<A
     )
 }
 
+/// What a grant gives to those that rest on it.
+pub(super) fn find_bearing(connection: Guarded<'_>, id: GrantId) -> Result<Option<Bearing>, StoreError> {
+    let sql = concat!("SELECT ", columns!(), " FROM grants WHERE id = ?1");
+    find(connection, sql, [id.as_bytes()], |row| {
+        let mut columns = Columns::new(TABLE, row);
+        let grant = read(&mut columns)?;
+        let (_of_ring, _administers) = (columns.bytes()?, columns.flag()?);
+        Ok(Bearing { operations: grant.operations, ends_by: grant_index::instant(columns.count()?) })
+    })
+}
+
+/// Says where an active grant lies in the index from now on.
+pub(super) fn put_place(connection: Guarded<'_>, id: GrantId, place: &Place) -> Result<(), StoreError> {
+    // Read, and so held against its tag, before it gets a new one.
+    find_by_id(connection, id)?.ok_or_else(|| damaged(TABLE, "a row is gone"))?;
+    let sql = "UPDATE grants SET place = ?2 WHERE id = ?1";
+    write_tagged(connection, &TAGGED, &[id.as_bytes()], sql, params![id.as_bytes(), place.bytes()]).map(drop)
+}
+
 /// Where an active grant lies in the index.
-fn place_of(connection: &Connection, id: GrantId) -> Result<Place, StoreError> {
+fn place_of(connection: Guarded<'_>, id: GrantId) -> Result<Place, StoreError> {
     let place = find(connection, "SELECT place FROM grants WHERE id = ?1", [id.as_bytes()], |row| {
         Columns::new(TABLE, row).array().map(Place::from_bytes)
     })?;
@@ -420,7 +470,7 @@ fn place_of(connection: &Connection, id: GrantId) -> Result<Place, StoreError> {
 }
 
 /// The ring that a grant is on, or that its key is of.
-fn ring_of(connection: &Connection, selector: Selector) -> Result<Option<KeyRingId>, StoreError> {
+fn ring_of(connection: Guarded<'_>, selector: Selector) -> Result<Option<KeyRingId>, StoreError> {
     match selector {
         Selector::Key(key) => Ok(super::key::find_by_id(connection, key)?.map(|key| key.ring)),
         Selector::Ring(ring) => Ok(Some(ring)),
@@ -438,7 +488,7 @@ fn rests_on(basis: &Basis) -> Option<Vec<u8>> {
 const MOST_ANCESTORS: usize = 16_384;
 
 /// What grants rest on, as far as a right can be passed on.
-pub(in crate::sqlite) fn lineage(connection: &Connection, mut wanted: Wanted) -> Result<Lineage, StoreError> {
+pub(in crate::sqlite) fn lineage(connection: Guarded<'_>, mut wanted: Wanted) -> Result<Lineage, StoreError> {
     let mut found: BTreeMap<GrantId, Grant> = BTreeMap::new();
     let mut next: Vec<_> = wanted.grants.iter().copied().collect();
     for _ in 0..MAX_DEPTH {

@@ -23,15 +23,17 @@
 //! when a set is crowded: nothing brings them back. So neither keeps a new grant out.
 
 use claviger_core::grant::{Basis, Grant, MAX_ACTIVE, MAX_ALIKE, MAX_NAME_SETS, Selector};
-use claviger_core::lineage::{self, Bearing, Wanted};
+use claviger_core::lineage::{self, Wanted};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{GrantQuery, GrantRoom};
+use claviger_core::principal::Standing;
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 use claviger_crypto::digest::sha256;
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::super::columns::{Columns, find, join, list};
 use super::super::error::{damaged, translate};
+use super::super::tag::Guarded;
 use super::grant;
 
 const TABLE: &str = "grant_index";
@@ -201,13 +203,13 @@ fn end(grant: &Grant) -> i64 {
 
 /// The grants of one principal on one target.
 struct Shelf<'c> {
-    connection: &'c Connection,
+    connection: Guarded<'c>,
     principal: PrincipalId,
     target: [u8; 16],
 }
 
 impl<'c> Shelf<'c> {
-    fn of(connection: &'c Connection, grant: &Grant) -> Self {
+    fn of(connection: Guarded<'c>, grant: &Grant) -> Self {
         Self { connection, principal: grant.principal, target: target(grant.selector) }
     }
 
@@ -223,7 +225,15 @@ impl<'c> Shelf<'c> {
     }
 
     fn load(&self, id: GrantId) -> Result<Grant, StoreError> {
-        grant::find_by_id(self.connection, id)?.ok_or_else(|| damaged(TABLE, "its grant is missing"))
+        let found = grant::find_by_id(self.connection, id)?;
+        let grant = found.ok_or_else(|| damaged(TABLE, "its grant is missing"))?;
+        // The index has no tags: it says where to look, and the grant whether it is what was looked for.
+        let is_of_shelf = grant.principal == self.principal && target(grant.selector) == self.target;
+        if is_of_shelf && grant.standing == Standing::Active {
+            Ok(grant)
+        } else {
+            Err(damaged(TABLE, "a grant lies among others than its own"))
+        }
     }
 
     /// One step for each way in which places differ in their part behind the first `parts`, from `within` up to `last`.
@@ -307,8 +317,7 @@ impl<'c> Shelf<'c> {
                 params![self.principal.as_bytes(), self.target, place.bytes(), aside.bytes(), ASIDE],
             )?;
             for id in here {
-                let at = params![id.as_bytes(), aside.bytes()];
-                run(self.connection, "UPDATE grants SET place = ?2 WHERE id = ?1", at)?;
+                grant::put_place(self.connection, id, &aside)?;
             }
         }
         Ok(free)
@@ -427,7 +436,7 @@ fn before(mut place: Place) -> Place {
 
 /// Where the grants of a query lie: on the key, and on the ring.
 fn shelves<'c>(
-    connection: &'c Connection,
+    connection: Guarded<'c>,
     principal: PrincipalId,
     key: Option<KeyId>,
     ring: KeyRingId,
@@ -438,7 +447,7 @@ fn shelves<'c>(
 
 /// What a decision reads, for each context.
 pub(in crate::sqlite) fn list_candidates(
-    connection: &Connection,
+    connection: Guarded<'_>,
     query: &GrantQuery,
 ) -> Result<Vec<Vec<Grant>>, StoreError> {
     let candidates = |context: &Vec<(String, String)>| {
@@ -455,7 +464,7 @@ pub(in crate::sqlite) fn list_candidates(
 
 /// Some that tell why not.
 pub(in crate::sqlite) fn list_witnesses(
-    connection: &Connection,
+    connection: Guarded<'_>,
     principal: PrincipalId,
     key: Option<KeyId>,
     ring: KeyRingId,
@@ -469,7 +478,7 @@ pub(in crate::sqlite) fn list_witnesses(
 
 /// On what the principal has active grants: on each target, one for each way in which they rest on and give something.
 pub(in crate::sqlite) fn list_granted(
-    connection: &Connection,
+    connection: Guarded<'_>,
     principal: PrincipalId,
 ) -> Result<Vec<Grant>, StoreError> {
     let next = "SELECT target FROM grant_index WHERE principal = ?1 AND target > ?2 ORDER BY target LIMIT 1";
@@ -485,7 +494,7 @@ pub(in crate::sqlite) fn list_granted(
 }
 
 /// Is there room for one more?
-pub(in crate::sqlite) fn room(connection: &Connection, grant: &Grant) -> Result<GrantRoom, StoreError> {
+pub(in crate::sqlite) fn room(connection: Guarded<'_>, grant: &Grant) -> Result<GrantRoom, StoreError> {
     if active_on(connection, grant.selector)? >= MAX_ACTIVE {
         return Ok(GrantRoom::TooManyOnTarget);
     }
@@ -501,13 +510,8 @@ pub(in crate::sqlite) fn room(connection: &Connection, grant: &Grant) -> Result<
 }
 
 /// By when the grant has ended, by its own time or that of what it rests on.
-pub(super) fn ends_by(connection: &Connection, grant: &Grant) -> Result<Option<Timestamp>, StoreError> {
-    let bearing = |id: &GrantId| {
-        find(connection, "SELECT operations, ends_by FROM grants WHERE id = ?1", [id.as_bytes()], |row| {
-            let mut columns = Columns::new("grants", row);
-            Ok(Bearing { operations: columns.words()?, ends_by: instant(columns.count()?) })
-        })
-    };
+pub(super) fn ends_by(connection: Guarded<'_>, grant: &Grant) -> Result<Option<Timestamp>, StoreError> {
+    let bearing = |id: &GrantId| grant::find_bearing(connection, *id);
     let basis = grant.basis.grants().iter().map(bearing).collect::<Result<Vec<_>, _>>()?;
     let basis: Vec<_> = basis.into_iter().flatten().collect();
     Ok(lineage::ends_by(grant, &basis))
@@ -518,11 +522,11 @@ pub(super) fn kept(end: Option<Timestamp>) -> i64 {
     end.map_or(i64::MAX, |end| i64::try_from(end.as_micros()).unwrap_or(i64::MAX))
 }
 
-fn instant(kept: u64) -> Option<Timestamp> {
+pub(super) fn instant(kept: u64) -> Option<Timestamp> {
     (kept < i64::MAX.unsigned_abs()).then(|| Timestamp::from_micros(kept))
 }
 
-fn active_on(connection: &Connection, selector: Selector) -> Result<u64, StoreError> {
+fn active_on(connection: Guarded<'_>, selector: Selector) -> Result<u64, StoreError> {
     let sql = "SELECT active FROM grant_count WHERE target = ?1";
     let count = find(connection, sql, [target(selector)], |row| Columns::new("grant_count", row).count())?;
     Ok(count.unwrap_or_default())
@@ -531,7 +535,7 @@ fn active_on(connection: &Connection, selector: Selector) -> Result<u64, StoreEr
 /// Adds an active grant, and gives its place; `None` when there is no room. Where a set is crowded by what has ended by an act, that
 /// is set aside.
 pub(super) fn add(
-    connection: &Connection,
+    connection: Guarded<'_>,
     grant: &Grant,
     ends_by: Option<Timestamp>,
 ) -> Result<Option<Place>, StoreError> {
@@ -547,7 +551,7 @@ pub(super) fn add(
 
 /// Adds an active grant of an earlier schema, which knew no bounds.
 pub(super) fn adopt(
-    connection: &Connection,
+    connection: Guarded<'_>,
     grant: &Grant,
     ends_by: Option<Timestamp>,
 ) -> Result<Place, StoreError> {
@@ -556,7 +560,7 @@ pub(super) fn adopt(
     Ok(place)
 }
 
-fn insert(connection: &Connection, grant: &Grant, place: Place) -> Result<(), StoreError> {
+fn insert(connection: Guarded<'_>, grant: &Grant, place: Place) -> Result<(), StoreError> {
     let target = target(grant.selector);
     run(
         connection,
@@ -580,7 +584,7 @@ fn insert(connection: &Connection, grant: &Grant, place: Place) -> Result<(), St
 }
 
 /// Takes away a grant that was active, as it was written.
-pub(super) fn remove(connection: &Connection, grant: &Grant, place: Place) -> Result<(), StoreError> {
+pub(super) fn remove(connection: Guarded<'_>, grant: &Grant, place: Place) -> Result<(), StoreError> {
     let target = target(grant.selector);
     let gone = run(
         connection,
@@ -591,7 +595,7 @@ pub(super) fn remove(connection: &Connection, grant: &Grant, place: Place) -> Re
     if (gone, counted) == (1, 1) { Ok(()) } else { Err(damaged(TABLE, "an active grant is missing in it")) }
 }
 
-fn run(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
+fn run(connection: Guarded<'_>, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).map_err(translate)
 }
 

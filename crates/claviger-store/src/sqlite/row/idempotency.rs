@@ -4,16 +4,17 @@ use claviger_core::change::{IdempotencyRecord, RequestScheme};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::{PrincipalId, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::super::columns::{Columns, find, micros};
 use super::super::error::damaged;
+use super::super::tag::Guarded;
 use super::write;
 
 const TABLE: &str = "idempotency";
 
 pub(in crate::sqlite) fn find_by_key(
-    connection: &Connection,
+    connection: Guarded<'_>,
     principal: PrincipalId,
     key_digest: &[u8; 32],
 ) -> Result<Option<IdempotencyRecord>, StoreError> {
@@ -37,14 +38,14 @@ fn scheme(code: u8) -> Result<RequestScheme, StoreError> {
 }
 
 /// Is there a call that was answered before `before`?
-pub(in crate::sqlite) fn has_older(connection: &Connection, before: Timestamp) -> Result<bool, StoreError> {
+pub(in crate::sqlite) fn has_older(connection: Guarded<'_>, before: Timestamp) -> Result<bool, StoreError> {
     let sql = "SELECT created_at FROM idempotency WHERE created_at < ?1 LIMIT 1";
     Ok(find(connection, sql, [micros(TABLE, before)?], |_| Ok(()))?.is_some())
 }
 
 /// Remembers a call; a call that is remembered already is a conflict.
 pub(in crate::sqlite) fn put(
-    connection: &Connection,
+    connection: Guarded<'_>,
     record: &IdempotencyRecord,
 ) -> Result<Applied, StoreError> {
     write(

@@ -4,46 +4,64 @@ use std::sync::Arc;
 
 use claviger_core::change::RingLife;
 use claviger_core::key::{Destruction, Key, KeyRecord, Labels, State};
+use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, KeyFilter, ScheduledDestruction};
-use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Timestamp};
-use rusqlite::{Connection, Row, params};
+use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, PrincipalId, Timestamp};
+use rusqlite::params;
 
 use super::super::columns::{Columns, find, integer, list, micros, span};
 use super::super::error::{damaged, refused};
 use super::super::pairs;
-use super::{Seen, compare, fixed, next_revision, ring, version, write};
+use super::super::tag::{Guarded, Line, Tagged};
+use super::{Seen, compare, fixed, next_revision, ring, version, write_tagged};
 
 const TABLE: &str = "key";
 
-macro_rules! columns {
+/// What the tag of a row covers.
+macro_rules! covered {
     () => {
         "k.ring_name, k.id, k.ring, k.name, k.purpose, k.spec, k.protection, k.data_class, k.description, k.owner, \
          k.labels, k.rotation_period, k.state, k.primary_version, k.rotated_at, k.destroy_at, k.destroy_scheduled_at, \
          k.created_at, k.revision"
     };
 }
-pub(in crate::sqlite) use columns;
+macro_rules! columns {
+    () => {
+        concat!("k.tag, ", $crate::sqlite::row::key::covered!())
+    };
+}
+pub(in crate::sqlite) use {columns, covered};
 
-pub(in crate::sqlite) fn find_by_id(connection: &Connection, id: KeyId) -> Result<Option<Key>, StoreError> {
+pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
+    kind: Kind::Key,
+    what: TABLE,
+    columns: covered!(),
+    id: 1,
+    select: concat!("SELECT ", covered!(), " FROM key k WHERE k.id = ?1"),
+    update: "UPDATE key SET tag = ?1 WHERE id = ?2",
+};
+
+pub(in crate::sqlite) fn find_by_id(connection: Guarded<'_>, id: KeyId) -> Result<Option<Key>, StoreError> {
     let sql = concat!("SELECT ", columns!(), " FROM key k WHERE k.id = ?1");
-    Ok(find(connection, sql, [id.as_bytes()], parse)?.map(|(_, key)| key))
+    let found = find(connection, sql, [id.as_bytes()], parse)?.map(|(_, key)| key);
+    connection.only(found, |key| key.id == id, |key| Object::Key(key.id))
 }
 
 /// The key that bears a name.
 pub(in crate::sqlite) fn find_id(
-    connection: &Connection,
+    connection: Guarded<'_>,
     name: &KeyName,
 ) -> Result<Option<KeyId>, StoreError> {
-    let sql = "SELECT k.id FROM key k WHERE k.ring_name = ?1 AND k.name = ?2";
-    find(connection, sql, [name.ring.as_str(), name.key.as_str()], |row| {
-        Columns::new(TABLE, row).array().map(KeyId::from_bytes)
-    })
+    let sql = concat!("SELECT ", columns!(), " FROM key k WHERE k.ring_name = ?1 AND k.name = ?2");
+    let found = find(connection, sql, [name.ring.as_str(), name.key.as_str()], parse)?;
+    let found = connection.only(found, |(found, _)| found == name, |(_, key)| Object::Key(key.id))?;
+    Ok(found.map(|(_, key)| key.id))
 }
 
 /// A key with its ring and versions.
 pub(in crate::sqlite) fn find_record(
-    connection: &Connection,
+    connection: Guarded<'_>,
     id: KeyId,
 ) -> Result<Option<KeyRecord>, StoreError> {
     let sql = concat!(
@@ -62,7 +80,7 @@ pub(in crate::sqlite) fn find_record(
         // Key and ring are the same in every row: the first one tells them.
         let KeyRecord { key, versions, .. } = match &mut record {
             Some(record) => {
-                columns = columns.behind(KEY_WIDTH + RING_WIDTH);
+                columns = columns.behind(TAGGED.width() + ring::TAGGED.width() + 2);
                 record
             }
             None => {
@@ -78,6 +96,8 @@ pub(in crate::sqlite) fn find_record(
         versions.extend(version::read(&mut columns.of("key_version"), key)?);
         Ok(())
     })?;
+    let record =
+        connection.only(record, |record| record.key.id == id, |record| Object::Key(record.key.id))?;
     if let Some(record) = &record
         && record.find_version(record.key.primary).is_none()
     {
@@ -88,7 +108,7 @@ pub(in crate::sqlite) fn find_record(
 
 /// At most `limit` keys behind `after`, in the order of (ring name, key name).
 pub(in crate::sqlite) fn list_after(
-    connection: &Connection,
+    connection: Guarded<'_>,
     filter: &KeyFilter,
     after: Option<&KeyName>,
     limit: u32,
@@ -150,7 +170,7 @@ macro_rules! is_made_here {
 
 /// Active keys whose rotation is due, by the very indexes that hold no others: first those that rotate by their own rule, then those that rotate by their ring's.
 pub(in crate::sqlite) fn list_rotation_due(
-    connection: &Connection,
+    connection: Guarded<'_>,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<KeyId>, StoreError> {
@@ -177,7 +197,7 @@ pub(in crate::sqlite) fn list_rotation_due(
 
 /// Keys whose destruction is scheduled, in the order of (its instant, key id).
 pub(in crate::sqlite) fn list_scheduled(
-    connection: &Connection,
+    connection: Guarded<'_>,
     after: Option<(Timestamp, KeyId)>,
     limit: u32,
 ) -> Result<Vec<ScheduledDestruction>, StoreError> {
@@ -198,7 +218,7 @@ pub(in crate::sqlite) fn list_scheduled(
 }
 
 /// What lives in a ring.
-pub(in crate::sqlite) fn find_life(connection: &Connection, ring: KeyRingId) -> Result<RingLife, StoreError> {
+pub(in crate::sqlite) fn find_life(connection: Guarded<'_>, ring: KeyRingId) -> Result<RingLife, StoreError> {
     let Some(name) = find_ring_name(connection, ring)? else { return Ok(RingLife::default()) };
     let mut life = RingLife::default();
     let keys =
@@ -214,7 +234,7 @@ pub(in crate::sqlite) fn find_life(connection: &Connection, ring: KeyRingId) -> 
 
 /// Does the ring have none of what it must not have? Read in the transaction that rests on it.
 pub(in crate::sqlite) fn expect_none(
-    connection: &Connection,
+    connection: Guarded<'_>,
     ring: KeyRingId,
     unwanted: RingLife,
 ) -> Result<Applied, StoreError> {
@@ -224,47 +244,32 @@ pub(in crate::sqlite) fn expect_none(
     Ok(if clash { Applied::Conflict } else { Applied::Yes })
 }
 
-fn id(row: &Row<'_>) -> Result<KeyId, StoreError> {
+fn id(row: &Line<'_>) -> Result<KeyId, StoreError> {
     Columns::new(TABLE, row).array().map(KeyId::from_bytes)
 }
 
-fn find_ring_name(connection: &Connection, ring: KeyRingId) -> Result<Option<String>, StoreError> {
+fn find_ring_name(connection: Guarded<'_>, ring: KeyRingId) -> Result<Option<String>, StoreError> {
     find(connection, "SELECT r.name FROM ring r WHERE r.id = ?1", [ring.as_bytes()], |row| {
         Columns::new("ring", row).text().map(str::to_owned)
     })
 }
 
-const KEY_WIDTH: usize = 19;
-const RING_WIDTH: usize = 12;
-
-/// Rows in the order of their identifiers, behind `after`. The name of the ring stands in each: one that is not the ring's is
-/// damage.
+/// Rows in the order of their identifiers, behind `after`.
 pub(in crate::sqlite) fn list_from(
-    connection: &Connection,
+    connection: Guarded<'_>,
     after: &[u8],
     limit: u32,
 ) -> Result<Vec<Key>, StoreError> {
-    let sql = concat!(
-        "SELECT ",
-        columns!(),
-        ", r.name FROM key k JOIN ring r ON r.id = k.ring WHERE k.id > ?1 ORDER BY k.id LIMIT ?2"
-    );
-    list(connection, sql, params![after, limit], |row| {
-        let mut columns = Columns::new(TABLE, row);
-        let (name, key) = read(&mut columns)?;
-        if columns.word::<Name>()? == name.ring {
-            Ok(key)
-        } else {
-            Err(columns.damaged("another ring's name"))
-        }
-    })
+    let sql = concat!("SELECT ", columns!(), " FROM key k WHERE k.id > ?1 ORDER BY k.id LIMIT ?2");
+    list(connection, sql, params![after, limit], |row| parse(row).map(|(_, key)| key))
 }
 
-fn parse(row: &Row<'_>) -> Result<(KeyName, Key), StoreError> {
+fn parse(row: &Line<'_>) -> Result<(KeyName, Key), StoreError> {
     read(&mut Columns::new(TABLE, row))
 }
 
 pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key), StoreError> {
+    columns.held(&TAGGED)?;
     let ring_name = columns.word()?;
     let key = Key {
         id: KeyId::from_bytes(columns.array()?),
@@ -317,7 +322,7 @@ fn check(key: &Key) -> Result<(), &'static str> {
 
 /// Writes a key. Its name, ring, purpose, spec and protection are fixed. That its primary version exists is checked by
 /// [`check_primary`] once the whole set is in.
-pub(in crate::sqlite) fn put(connection: &Connection, key: &Key) -> Result<Applied, StoreError> {
+pub(in crate::sqlite) fn put(connection: Guarded<'_>, key: &Key) -> Result<Applied, StoreError> {
     check(key).map_err(|reason| refused(TABLE, reason))?;
     let stored = find_by_id(connection, key.id)?;
     if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), key.revision) {
@@ -328,10 +333,12 @@ pub(in crate::sqlite) fn put(connection: &Connection, key: &Key) -> Result<Appli
             |key: &Key| (key.ring, key.name.clone(), key.purpose, key.spec, key.protection, key.created_at);
         fixed(TABLE, bound(&stored) == bound(key))?;
     }
-    let Some(ring_name) = find_ring_name(connection, key.ring)? else { return Ok(Applied::Conflict) };
+    let Some(ring) = ring::find_by_id(connection, key.ring)? else { return Ok(Applied::Conflict) };
     let labels = key.labels.pairs();
-    write(
+    write_tagged(
         connection,
+        &TAGGED,
+        &[key.id.as_bytes()],
         "INSERT INTO key (id, ring, ring_name, name, purpose, spec, protection, data_class, description, owner, labels, \
          rotation_period, state, primary_version, rotated_at, destroy_at, destroy_scheduled_at, created_at, revision) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
@@ -343,7 +350,7 @@ pub(in crate::sqlite) fn put(connection: &Connection, key: &Key) -> Result<Appli
         params![
             key.id.as_bytes(),
             key.ring.as_bytes(),
-            ring_name,
+            ring.name.as_str(),
             key.name.as_str(),
             key.purpose.name(),
             key.spec.name(),
@@ -365,7 +372,7 @@ pub(in crate::sqlite) fn put(connection: &Connection, key: &Key) -> Result<Appli
 }
 
 /// Refuses a set of changes that leaves a key without its primary version.
-pub(in crate::sqlite) fn check_primary(connection: &Connection, id: KeyId) -> Result<(), StoreError> {
+pub(in crate::sqlite) fn check_primary(connection: Guarded<'_>, id: KeyId) -> Result<(), StoreError> {
     let sql = "SELECT v.number FROM key k JOIN key_version v ON v.key = k.id AND v.number = k.primary_version \
                WHERE k.id = ?1";
     let primary = find(connection, sql, [id.as_bytes()], |row| {

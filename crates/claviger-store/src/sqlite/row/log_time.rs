@@ -3,24 +3,25 @@
 use claviger_core::log_time::{Step, TimeRecord, WINDOW_HOURS};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
-use rusqlite::{Connection, Row, params};
+use rusqlite::params;
 
 use super::super::columns::{Columns, find, micros};
 use super::super::error::refused;
+use super::super::tag::{Guarded, Line};
 use super::{Seen, compare, next_revision, write};
 
 const TABLE: &str = "log_time";
 
 /// What is remembered; the default before anything is.
-pub(in crate::sqlite) fn load(connection: &Connection) -> Result<TimeRecord, StoreError> {
+pub(in crate::sqlite) fn load(connection: Guarded<'_>) -> Result<TimeRecord, StoreError> {
     Ok(find_row(connection)?.unwrap_or_default())
 }
 
-fn find_row(connection: &Connection) -> Result<Option<TimeRecord>, StoreError> {
+fn find_row(connection: Guarded<'_>) -> Result<Option<TimeRecord>, StoreError> {
     find(connection, "SELECT confirmed_at, held_at, steps, revision FROM log_time WHERE id = 1", [], parse)
 }
 
-fn parse(row: &Row<'_>) -> Result<TimeRecord, StoreError> {
+fn parse(row: &Line<'_>) -> Result<TimeRecord, StoreError> {
     let mut columns = Columns::new(TABLE, row);
     let record = TimeRecord {
         confirmed_at: columns.maybe(Columns::instant)?,
@@ -55,7 +56,7 @@ fn check(record: &TimeRecord) -> Result<(), &'static str> {
 }
 
 /// Writes the row.
-pub(in crate::sqlite) fn put(connection: &Connection, record: &TimeRecord) -> Result<Applied, StoreError> {
+pub(in crate::sqlite) fn put(connection: Guarded<'_>, record: &TimeRecord) -> Result<Applied, StoreError> {
     check(record).map_err(|reason| refused(TABLE, reason))?;
     let stored = find_row(connection)?;
     if let Seen::Moved = compare(stored.map(|stored| stored.revision), record.revision) {

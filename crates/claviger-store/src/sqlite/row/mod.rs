@@ -18,9 +18,10 @@ pub(super) mod version;
 
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
-use rusqlite::{Connection, Params};
+use rusqlite::{Params, ToSql};
 
 use super::error::{is_conflict, refused, translate};
+use super::tag::{Guarded, Tagged};
 
 /// What becomes of a write, given the row as it stands.
 pub(super) enum Seen {
@@ -50,7 +51,7 @@ pub(super) fn next_revision(table: &str, revision: u64) -> Result<i64, StoreErro
 }
 
 /// Writes one row.
-pub(super) fn write(connection: &Connection, sql: &str, params: impl Params) -> Result<Applied, StoreError> {
+pub(super) fn write(connection: Guarded<'_>, sql: &str, params: impl Params) -> Result<Applied, StoreError> {
     let mut statement = connection.prepare_cached(sql).map_err(translate)?;
     match statement.execute(params) {
         Ok(1) => Ok(Applied::Yes),
@@ -58,4 +59,19 @@ pub(super) fn write(connection: &Connection, sql: &str, params: impl Params) -> 
         Err(error) if is_conflict(&error) => Ok(Applied::Conflict),
         Err(error) => Err(translate(error)),
     }
+}
+
+/// Writes one row of an object, and the tag of it as it then stands.
+pub(super) fn write_tagged(
+    connection: Guarded<'_>,
+    of: &Tagged,
+    named: &[&dyn ToSql],
+    sql: &str,
+    params: impl Params,
+) -> Result<Applied, StoreError> {
+    let applied = write(connection, sql, params)?;
+    if applied == Applied::Yes {
+        connection.stamp(of, named)?;
+    }
+    Ok(applied)
 }

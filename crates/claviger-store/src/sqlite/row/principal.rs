@@ -1,67 +1,90 @@
 //! Table `principal`.
 
+use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::principal::{Principal, Recovery, Role};
 use claviger_core::{KeyRingId, Name, PrincipalId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::params;
 
 use super::super::columns::{Columns, find, join, list, micros};
 use super::super::error::refused;
-use super::{Seen, compare, fixed, next_revision, write};
+use super::super::tag::{Guarded, Line, Tagged};
+use super::{Seen, compare, fixed, next_revision, write_tagged};
 
 const TABLE: &str = "principal";
 
-macro_rules! columns {
+/// What the tag of a row covers.
+macro_rules! covered {
     () => {
         "id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, created_by, recovered_at, \
          acknowledged_by"
     };
 }
+macro_rules! columns {
+    () => {
+        concat!("tag, ", covered!())
+    };
+}
+
+pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
+    kind: Kind::Principal,
+    what: TABLE,
+    columns: covered!(),
+    id: 0,
+    select: concat!("SELECT ", covered!(), " FROM principal WHERE id = ?1"),
+    update: "UPDATE principal SET tag = ?1 WHERE id = ?2",
+};
 
 pub(in crate::sqlite) fn find_by_id(
-    connection: &Connection,
+    connection: Guarded<'_>,
     id: PrincipalId,
 ) -> Result<Option<Principal>, StoreError> {
     find(connection, concat!("SELECT ", columns!(), " FROM principal WHERE id = ?1"), [id.as_bytes()], parse)
 }
 
 pub(in crate::sqlite) fn find_by_name(
-    connection: &Connection,
+    connection: Guarded<'_>,
     name: &Name,
 ) -> Result<Option<Principal>, StoreError> {
-    find(
-        connection,
-        concat!("SELECT ", columns!(), " FROM principal WHERE name = ?1"),
-        [name.as_str()],
-        parse,
-    )
+    let sql = concat!("SELECT ", columns!(), " FROM principal WHERE name = ?1");
+    let found = find(connection, sql, [name.as_str()], parse)?;
+    connection.only(found, |one| one.name == *name, |one| Object::Principal(one.id))
 }
 
-/// Those that are not revoked and hold a role.
-pub(in crate::sqlite) fn list_role_holders(connection: &Connection) -> Result<Vec<Principal>, StoreError> {
+/// Those that are not revoked and hold a role. Rows that were altered are left out.
+pub(in crate::sqlite) fn list_role_holders(connection: Guarded<'_>) -> Result<Vec<Principal>, StoreError> {
     let sql = concat!(
         "SELECT ",
         columns!(),
         " FROM principal INDEXED BY principal_with_roles WHERE roles <> '' AND standing = 'active'"
     );
-    list(connection, sql, [], parse)
+    list_sound(connection, sql)
 }
 
-/// Those that a recovery made and nobody acknowledged, the oldest first.
-pub(in crate::sqlite) fn list_unacknowledged(connection: &Connection) -> Result<Vec<Principal>, StoreError> {
+/// Those that a recovery made and nobody acknowledged, the oldest first. Rows that were altered are left out.
+pub(in crate::sqlite) fn list_unacknowledged(connection: Guarded<'_>) -> Result<Vec<Principal>, StoreError> {
     let sql = concat!(
         "SELECT ",
         columns!(),
         " FROM principal INDEXED BY principal_unacknowledged \
          WHERE recovered_at >= 0 AND acknowledged_by IS NULL ORDER BY recovered_at"
     );
-    list(connection, sql, [], parse)
+    list_sound(connection, sql)
+}
+
+/// A server starts, and says how it is, though a row was altered: whom it is of can do nothing.
+fn list_sound(connection: Guarded<'_>, sql: &str) -> Result<Vec<Principal>, StoreError> {
+    let found = list(connection, sql, [], |row| match parse(row) {
+        Err(StoreError::RowAltered(_)) => Ok(None),
+        found => found.map(Some),
+    })?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// At most `limit` principals behind `after`, in the order of their names.
 pub(in crate::sqlite) fn list_after(
-    connection: &Connection,
+    connection: Guarded<'_>,
     after: Option<&Name>,
     limit: u32,
 ) -> Result<Vec<Principal>, StoreError> {
@@ -71,7 +94,7 @@ pub(in crate::sqlite) fn list_after(
 
 /// The names of those that are there.
 pub(in crate::sqlite) fn list_names(
-    connection: &Connection,
+    connection: Guarded<'_>,
     ids: &[PrincipalId],
 ) -> Result<Vec<(PrincipalId, Name)>, StoreError> {
     let mut names = Vec::with_capacity(ids.len());
@@ -86,7 +109,7 @@ pub(in crate::sqlite) fn list_names(
 
 /// Rows in the order of their identifiers, behind `after`.
 pub(in crate::sqlite) fn list_from(
-    connection: &Connection,
+    connection: Guarded<'_>,
     after: &[u8],
     limit: u32,
 ) -> Result<Vec<Principal>, StoreError> {
@@ -94,8 +117,9 @@ pub(in crate::sqlite) fn list_from(
     list(connection, sql, params![after, limit], parse)
 }
 
-fn parse(row: &Row<'_>) -> Result<Principal, StoreError> {
+fn parse(row: &Line<'_>) -> Result<Principal, StoreError> {
     let mut columns = Columns::new(TABLE, row);
+    columns.held(&TAGGED)?;
     let principal = Principal {
         id: PrincipalId::from_bytes(columns.array()?),
         name: columns.word()?,
@@ -153,7 +177,7 @@ fn check(principal: &Principal) -> Result<(), &'static str> {
 }
 
 /// Writes a principal. Its name and kind are fixed.
-pub(in crate::sqlite) fn put(connection: &Connection, principal: &Principal) -> Result<Applied, StoreError> {
+pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> Result<Applied, StoreError> {
     check(principal).map_err(|reason| refused(TABLE, reason))?;
     let stored = find_by_id(connection, principal.id)?;
     if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), principal.revision) {
@@ -166,8 +190,10 @@ pub(in crate::sqlite) fn put(connection: &Connection, principal: &Principal) -> 
         };
         fixed(TABLE, bound(&stored) == bound(principal))?;
     }
-    write(
+    write_tagged(
         connection,
+        &TAGGED,
+        &[principal.id.as_bytes()],
         "INSERT INTO principal (id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, \
          created_by, recovered_at, acknowledged_by) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \

@@ -1,26 +1,43 @@
 //! Table `ring`.
 
 use claviger_core::key::{KeyRing, RingPolicy};
+use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::{KeyRingId, Name};
-use rusqlite::{Connection, Row, params};
+use rusqlite::params;
 
 use super::super::columns::{Columns, find, integer, list, micros, span};
-use super::{Seen, compare, fixed, next_revision, write};
+use super::super::tag::{Guarded, Line, Tagged};
+use super::{Seen, compare, fixed, next_revision, write_tagged};
 
 const TABLE: &str = "ring";
 
-macro_rules! columns {
+/// What the tag of a row covers.
+macro_rules! covered {
     () => {
         "r.id, r.name, r.protection, r.rotation_period, r.protect_period, r.process_period, \
          r.destroy_waiting_period, r.quorum, r.separation, r.kek, r.created_at, r.revision"
     };
 }
-pub(in crate::sqlite) use columns;
+macro_rules! columns {
+    () => {
+        concat!("r.tag, ", $crate::sqlite::row::ring::covered!())
+    };
+}
+pub(in crate::sqlite) use {columns, covered};
+
+pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
+    kind: Kind::Ring,
+    what: TABLE,
+    columns: covered!(),
+    id: 0,
+    select: concat!("SELECT ", covered!(), " FROM ring r WHERE r.id = ?1"),
+    update: "UPDATE ring SET tag = ?1 WHERE id = ?2",
+};
 
 pub(in crate::sqlite) fn find_by_id(
-    connection: &Connection,
+    connection: Guarded<'_>,
     id: KeyRingId,
 ) -> Result<Option<KeyRing>, StoreError> {
     let sql = concat!("SELECT ", columns!(), " FROM ring r WHERE r.id = ?1");
@@ -28,16 +45,17 @@ pub(in crate::sqlite) fn find_by_id(
 }
 
 pub(in crate::sqlite) fn find_by_name(
-    connection: &Connection,
+    connection: Guarded<'_>,
     name: &Name,
 ) -> Result<Option<KeyRing>, StoreError> {
     let sql = concat!("SELECT ", columns!(), " FROM ring r WHERE r.name = ?1");
-    find(connection, sql, [name.as_str()], parse)
+    let found = find(connection, sql, [name.as_str()], parse)?;
+    connection.only(found, |ring| ring.name == *name, |ring| Object::Ring(ring.id))
 }
 
 /// At most `limit` rings behind `after`, in the order of their names.
 pub(in crate::sqlite) fn list_after(
-    connection: &Connection,
+    connection: Guarded<'_>,
     after: Option<&Name>,
     limit: u32,
 ) -> Result<Vec<KeyRing>, StoreError> {
@@ -47,7 +65,7 @@ pub(in crate::sqlite) fn list_after(
 
 /// Rows in the order of their identifiers, behind `after`.
 pub(in crate::sqlite) fn list_from(
-    connection: &Connection,
+    connection: Guarded<'_>,
     after: &[u8],
     limit: u32,
 ) -> Result<Vec<KeyRing>, StoreError> {
@@ -55,12 +73,13 @@ pub(in crate::sqlite) fn list_from(
     list(connection, sql, params![after, limit], parse)
 }
 
-fn parse(row: &Row<'_>) -> Result<KeyRing, StoreError> {
+fn parse(row: &Line<'_>) -> Result<KeyRing, StoreError> {
     read(&mut Columns::new(TABLE, row))
 }
 
 /// Reads the columns of a ring, wherever they stand in a row.
 pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<KeyRing, StoreError> {
+    columns.held(&TAGGED)?;
     Ok(KeyRing {
         id: KeyRingId::from_bytes(columns.array()?),
         name: columns.word()?,
@@ -80,7 +99,7 @@ pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<KeyRing, Stor
 }
 
 /// Writes a ring. Its name and the instant of its making are fixed.
-pub(in crate::sqlite) fn put(connection: &Connection, ring: &KeyRing) -> Result<Applied, StoreError> {
+pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<Applied, StoreError> {
     let stored = find_by_id(connection, ring.id)?;
     if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), ring.revision) {
         return Ok(Applied::Conflict);
@@ -90,8 +109,10 @@ pub(in crate::sqlite) fn put(connection: &Connection, ring: &KeyRing) -> Result<
     }
     let policy = &ring.policy;
     let optional = |period: Option<_>| period.map(|period| span(TABLE, period)).transpose();
-    write(
+    write_tagged(
         connection,
+        &TAGGED,
+        &[ring.id.as_bytes()],
         "INSERT INTO ring (id, name, protection, rotation_period, protect_period, process_period, \
          destroy_waiting_period, quorum, separation, kek, created_at, revision) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \

@@ -3,15 +3,16 @@
 use claviger_core::change::{VeilName, VeilRecord};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::super::columns::{Columns, find};
+use super::super::tag::Guarded;
 use super::write;
 
 const TABLE: &str = "veil";
 
 pub(in crate::sqlite) fn find_by_name(
-    connection: &Connection,
+    connection: Guarded<'_>,
     name: VeilName,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let sql = "SELECT sealed FROM veil WHERE name = ?1";
@@ -19,7 +20,7 @@ pub(in crate::sqlite) fn find_by_name(
 }
 
 /// Keeps a key. Another one in its place is a conflict.
-pub(in crate::sqlite) fn put(connection: &Connection, record: &VeilRecord) -> Result<Applied, StoreError> {
+pub(in crate::sqlite) fn put(connection: Guarded<'_>, record: &VeilRecord) -> Result<Applied, StoreError> {
     let params = params![record.name.to_bytes(), record.sealed];
     write(connection, "INSERT INTO veil (name, sealed) VALUES (?1, ?2)", params)
 }

@@ -1,38 +1,86 @@
 //! Table `key_version`. Spec and protection are the key's own and stand in the key's row only.
 
+use std::collections::HashMap;
+
 use claviger_core::key::{Imported, Key, KeyVersion, Origin, Provenance, Rotation, State, Wrap};
+use claviger_core::object::Kind;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::{KeyId, KeyVersionId, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::params;
+use rusqlite::types::ValueRef;
 
 use super::super::columns::{Columns, find, integer, list, micros};
 use super::super::error::refused;
-use super::{Seen, compare, fixed, next_revision, write};
+use super::super::tag::{Guarded, Tagged};
+use super::{Seen, compare, fixed, next_revision, write, write_tagged};
 
 const TABLE: &str = "key_version";
 
-macro_rules! columns {
+/// What the tag of a row covers: all but the count of uses, which changes by itself.
+macro_rules! covered {
     () => {
-        "v.number, v.state, v.wrap_format, v.wrap, v.public_key, v.origin, v.module, v.generator, v.health_ok, \
+        "v.key, v.number, v.state, v.wrap_format, v.wrap, v.public_key, v.origin, v.module, v.generator, v.health_ok, \
          v.rotated, v.material_digest, v.material_expires_at, v.material_removed_at, v.created_at, v.activated_at, \
-         v.state_changed_at, v.protect_uses, v.revision"
+         v.state_changed_at, v.revision"
     };
 }
-pub(in crate::sqlite) use columns;
+/// What the tag of the count covers.
+macro_rules! counted {
+    () => {
+        "v.key, v.number, v.protect_uses"
+    };
+}
+macro_rules! columns {
+    () => {
+        concat!(
+            "v.tag, ",
+            $crate::sqlite::row::version::covered!(),
+            ", v.uses_tag, ",
+            $crate::sqlite::row::version::counted!()
+        )
+    };
+}
+pub(in crate::sqlite) use {columns, counted, covered};
+
+pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
+    kind: Kind::Version,
+    what: TABLE,
+    columns: covered!(),
+    id: 0,
+    select: concat!("SELECT ", covered!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2"),
+    update: "UPDATE key_version SET tag = ?1 WHERE key = ?2 AND number = ?3",
+};
+
+/// A tag of its own, so that counting a use reads and writes nothing else. An older count with its tag is good in its place: what
+/// the log tells of uses is what it is held against.
+pub(in crate::sqlite) const COUNTED: Tagged = Tagged {
+    kind: Kind::Version,
+    what: "key_version.protect_uses",
+    columns: counted!(),
+    id: 0,
+    select: concat!("SELECT ", counted!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2"),
+    update: "UPDATE key_version SET uses_tag = ?1 WHERE key = ?2 AND number = ?3",
+};
 
 /// Reads the columns of a version of `key`; `None` where a join found none.
 pub(in crate::sqlite) fn read(
     columns: &mut Columns<'_>,
     key: &Key,
 ) -> Result<Option<KeyVersion>, StoreError> {
-    let Some(number) = columns.maybe(Columns::small::<u32>)? else { return Ok(None) };
+    if columns.is_absent(&TAGGED)? {
+        return Ok(None);
+    }
+    columns.held(&TAGGED)?;
+    let id = KeyVersionId { key: KeyId::from_bytes(columns.array()?), number: columns.small()? };
+    if id.key != key.id {
+        return Err(columns.damaged("a version of another key"));
+    }
     let (spec, protection) = (key.spec, key.protection);
-    let id = KeyVersionId { key: key.id, number };
     let state = columns.word()?;
     let format = columns.maybe(Columns::small::<u8>)?;
     let bytes = columns.maybe(|columns| columns.bytes().map(<[u8]>::to_vec))?;
-    let version = KeyVersion {
+    let mut version = KeyVersion {
         id,
         state,
         spec,
@@ -60,9 +108,12 @@ pub(in crate::sqlite) fn read(
         created_at: columns.instant()?,
         activated_at: columns.maybe(Columns::instant)?,
         state_changed_at: columns.instant()?,
-        protect_uses: columns.count()?,
         revision: columns.count()?,
+        protect_uses: 0,
     };
+    columns.held(&COUNTED)?;
+    let _same = (columns.bytes()?, columns.count()?);
+    version.protect_uses = columns.count()?;
     check(&version).map_err(|reason| columns.damaged(reason))?;
     Ok(Some(version))
 }
@@ -85,7 +136,7 @@ fn check(version: &KeyVersion) -> Result<(), &'static str> {
 
 /// Writes a version of `key`, which must stand already. What it was made as is fixed; its uses are counted by
 /// [`count_uses`] alone, so that a write computed from an older row loses none.
-pub(in crate::sqlite) fn put(connection: &Connection, version: &KeyVersion) -> Result<Applied, StoreError> {
+pub(in crate::sqlite) fn put(connection: Guarded<'_>, version: &KeyVersion) -> Result<Applied, StoreError> {
     check(version).map_err(|reason| refused(TABLE, reason))?;
     let Some(key) = super::key::find_by_id(connection, version.id.key)? else { return Ok(Applied::Conflict) };
     if (version.spec, version.protection) != (key.spec, key.protection) {
@@ -95,6 +146,7 @@ pub(in crate::sqlite) fn put(connection: &Connection, version: &KeyVersion) -> R
     if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), version.revision) {
         return Ok(Applied::Conflict);
     }
+    let is_new = stored.is_none();
     if let Some(stored) = stored {
         fixed(TABLE, stored.created_at == version.created_at)?;
         fixed(TABLE, stored.provenance.origin == version.provenance.origin)?;
@@ -108,9 +160,11 @@ pub(in crate::sqlite) fn put(connection: &Connection, version: &KeyVersion) -> R
             fixed(TABLE, digest(&stored) == digest(version))?;
         }
     }
-    let provenance = &version.provenance;
-    write(
+    let (key, number, provenance) = (version.id.key.as_bytes(), version.id.number, &version.provenance);
+    let applied = write_tagged(
         connection,
+        &TAGGED,
+        &[key, &number],
         "INSERT INTO key_version (key, number, state, wrap_format, wrap, public_key, origin, module, generator, \
          health_ok, rotated, created_at, activated_at, state_changed_at, protect_uses, revision, material_digest, \
          material_expires_at, material_removed_at) \
@@ -122,8 +176,8 @@ pub(in crate::sqlite) fn put(connection: &Connection, version: &KeyVersion) -> R
          material_removed_at = excluded.material_removed_at, activated_at = excluded.activated_at, \
          state_changed_at = excluded.state_changed_at, revision = excluded.revision",
         params![
-            version.id.key.as_bytes(),
-            version.id.number,
+            key,
+            number,
             version.state.name(),
             version.wrap.as_ref().map(|wrap| wrap.format),
             version.wrap.as_ref().map(|wrap| &wrap.bytes),
@@ -142,7 +196,11 @@ pub(in crate::sqlite) fn put(connection: &Connection, version: &KeyVersion) -> R
             instant(version, |imported| imported.expires_at)?,
             instant(version, |imported| imported.removed_at)?,
         ],
-    )
+    )?;
+    if is_new && applied == Applied::Yes {
+        connection.stamp(&COUNTED, &[key, &number])?;
+    }
+    Ok(applied)
 }
 
 /// Is its material, with what is told of it, still to come?
@@ -154,22 +212,54 @@ fn digest(version: &KeyVersion) -> Option<[u8; 32]> {
     version.imported.as_ref().map(|imported| imported.digest)
 }
 
+/// Counts of uses as the one writer left them, so that it need not read them again.
+pub(in crate::sqlite) type Counts = HashMap<KeyVersionId, u64>;
+
+/// Most counts that are kept in memory.
+const MOST_COUNTS: usize = 16_384;
+
 /// Adds to the count of uses. The revision stays: counting commutes with every other write. A count that reached the
-/// largest number stays there.
+/// largest number stays there. `counts` is to be emptied when what was written is taken back.
 pub(in crate::sqlite) fn count_uses(
-    connection: &Connection,
+    connection: Guarded<'_>,
     version: KeyVersionId,
     uses: u64,
+    counts: &mut Counts,
 ) -> Result<Applied, StoreError> {
-    write(
+    let (key, number) = (version.key.as_bytes(), version.number);
+    let known = match counts.get(&version) {
+        Some(known) => Some(*known),
+        None => find_count(connection, version)?,
+    };
+    let Some(known) = known else { return Ok(Applied::Conflict) };
+    let count = known.saturating_add(uses).min(i64::MAX.unsigned_abs());
+    let kept = integer(TABLE, count)?;
+    let columns = [ValueRef::Blob(key), ValueRef::Integer(number.into()), ValueRef::Integer(kept)];
+    let tag = connection.tag_of(&COUNTED, &columns)?;
+    let applied = write(
         connection,
-        "UPDATE key_version SET protect_uses = min(protect_uses, 9223372036854775807 - ?3) + ?3 \
-         WHERE key = ?1 AND number = ?2",
-        params![version.key.as_bytes(), version.number, integer(TABLE, uses)?],
-    )
+        "UPDATE key_version SET protect_uses = ?3, uses_tag = ?4 WHERE key = ?1 AND number = ?2",
+        params![key, number, kept, tag],
+    )?;
+    if counts.len() >= MOST_COUNTS {
+        counts.clear();
+    }
+    counts.insert(version, count);
+    Ok(applied)
 }
 
-fn find_by_id(connection: &Connection, key: &Key, number: u32) -> Result<Option<KeyVersion>, StoreError> {
+fn find_count(connection: Guarded<'_>, version: KeyVersionId) -> Result<Option<u64>, StoreError> {
+    let sql =
+        concat!("SELECT v.uses_tag, ", counted!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2");
+    find(connection, sql, params![version.key.as_bytes(), version.number], |row| {
+        let mut columns = Columns::new(TABLE, row);
+        columns.held(&COUNTED)?;
+        let _same = (columns.bytes()?, columns.count()?);
+        columns.count()
+    })
+}
+
+fn find_by_id(connection: Guarded<'_>, key: &Key, number: u32) -> Result<Option<KeyVersion>, StoreError> {
     let sql = concat!("SELECT ", columns!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2");
     let version = find(connection, sql, params![key.id.as_bytes(), number], |row| {
         read(&mut Columns::new(TABLE, row), key)
@@ -186,7 +276,7 @@ fn instant(
 
 /// At most `limit` versions whose material expired by `now` and is still here, the longest expired first.
 pub(in crate::sqlite) fn list_expired(
-    connection: &Connection,
+    connection: Guarded<'_>,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<KeyVersionId>, StoreError> {
@@ -200,7 +290,7 @@ pub(in crate::sqlite) fn list_expired(
 
 /// Versions in the order of key and number, behind `after`.
 pub(in crate::sqlite) fn list_from(
-    connection: &Connection,
+    connection: Guarded<'_>,
     after: Option<KeyVersionId>,
     limit: u32,
 ) -> Result<Vec<KeyVersion>, StoreError> {

@@ -3,6 +3,7 @@
 use claviger_core::alias::AliasScope;
 use claviger_core::grant::{Basis, Grant, GrantOrigin};
 use claviger_core::lineage::{How, Verdict, Wanted};
+use claviger_core::object::RowCursor;
 use claviger_core::port::store::{GrantFilter, GrantQuery, MixedUse};
 use claviger_core::{Action, GrantId};
 use rusqlite::Connection;
@@ -11,7 +12,7 @@ use super::super::{directory, schema};
 use super::*;
 
 /// A store of the first schema, with what `rows` say, as an earlier release leaves it.
-fn of_schema_1(rows: &str) -> (SqliteStore, tempfile::TempDir) {
+async fn of_schema_1(rows: &str) -> (SqliteStore, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let place = directory::Directory::take(&data).unwrap();
@@ -19,7 +20,13 @@ fn of_schema_1(rows: &str) -> (SqliteStore, tempfile::TempDir) {
     schema::migrate_to(&connection, 1).unwrap();
     connection.execute_batch(rows).unwrap();
     drop((connection, place));
-    (SqliteStore::open(&data, SqliteOptions::default()).unwrap(), directory)
+    let store = SqliteStore::open(&data, SqliteOptions::default()).unwrap();
+    let mut next = Some(RowCursor::default());
+    while let Some(from) = next {
+        next = store.tag_rows(row_key(), from, 2).await.unwrap();
+    }
+    store.open_rows(row_key());
+    (store, directory)
 }
 
 #[tokio::test]
@@ -34,7 +41,7 @@ async fn grants_of_schema_1_are_found_by_ring_and_by_what_they_give() {
             'encrypt,rotate_key', NULL, 'why', 'name', NULL, zeroblob(16), 0, 'active', 1);
         INSERT INTO grants VALUES (x'00000000000000000000000000000006', x'00000000000000000000000000000004', NULL, x'00000000000000000000000000000001',
             'encrypt,decrypt', NULL, 'why', NULL, NULL, zeroblob(16), 0, 'revoked', 2);";
-    let (store, _directory) = of_schema_1(rows);
+    let (store, _directory) = of_schema_1(rows).await;
     let id = |last: u8| {
         let mut id = [0; 16];
         id[15] = last;
@@ -111,7 +118,7 @@ async fn what_applications_passed_on_under_schema_1_rests_on_what_they_still_had
     ] {
         rows.push_str(&grant);
     }
-    let (store, _directory) = of_schema_1(&rows);
+    let (store, _directory) = of_schema_1(&rows).await;
     let id = |last: u8| {
         let mut id = [0; 16];
         id[15] = last;
@@ -161,7 +168,7 @@ async fn aliases_of_schema_1_belong_to_their_ring_and_name_keys_of_relaxed_rings
         INSERT INTO principal VALUES (x'00000000000000000000000000000005', 'otto', 'human', 'active', 'security_officer', NULL, x'00', 0, 1);
         INSERT INTO credential VALUES (x'00000000000000000000000000000006', x'00000000000000000000000000000005', 'certificate', zeroblob(32), NULL, NULL,
             NULL, 'card', 'active', 0, 1, 1);";
-    let (store, _directory) = of_schema_1(rows);
+    let (store, _directory) = of_schema_1(rows).await;
     for (name, scope, ring) in [("tool", AliasScope::Ring, 1), ("shop", AliasScope::Deployment, 2)] {
         let found = store.find_alias(&name.parse().unwrap()).await.unwrap().unwrap();
         let mut id = [0; 16];

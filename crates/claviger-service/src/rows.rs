@@ -1,0 +1,224 @@
+//! Rows that cannot lie: the key of their tags, the first tags of an older store, and what is told of rows that were altered.
+//!
+//! What it keeps true: rows get tags as they stand only in a store of which no cut says that they carry them, and only after the
+//! states of its keys were held against its log; whoever takes key and tags out of a newer store makes it one that does not open.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use claviger_audit::Entry;
+use claviger_audit::op::{Op, Outcome};
+use claviger_audit::verify::{Replay, States};
+use claviger_core::KeyId;
+use claviger_core::key::State;
+use claviger_core::object::{FoundRow, Kind, Object, RowCursor, StateRow};
+use claviger_core::port::store::{LogId, Room};
+use claviger_core::port::{Provider, Store, StoreError};
+use claviger_crypto::kdf::HmacSha256;
+
+use crate::error::{ErrorKind, ServiceError};
+use crate::log::hashes::{Source, read_entries};
+use crate::log::opening;
+use crate::pipeline::submission::{Note, Telling, Told, reference};
+use crate::road::{self, Road, SHARD};
+use crate::work::At;
+
+/// The document with the key of the tags, sealed under the root.
+const ROW_TAGS: &str = "row-tags";
+const ROW_TAGS_LABEL: &[u8] = b"claviger/row-tags/v1";
+/// Rows, and entries, that are read at once.
+const AT_ONCE: u32 = 1_024;
+/// How often one row gets an entry for having been altered.
+const TOLD_EVERY: Duration = Duration::from_secs(3_600);
+/// Most rows of which it is remembered when that was.
+const MOST_TOLD: usize = 10_000;
+
+/// Gives the store the key of its tags, if it does not have it yet. In a store of a release that knew none, rows get them first.
+/// `known_note` is the newest signed note that was kept beside the store.
+///
+/// # Errors
+/// [`ServiceError`], after which no row of an object is read: the key is gone; or an older store's log does not hold, or tells of
+/// other states of keys than its rows.
+pub async fn open_rows(
+    store: &Arc<dyn Store>,
+    provider: &dyn Provider,
+    known_note: Option<&str>,
+    accept_lost_tail: bool,
+) -> Result<(), ServiceError> {
+    if look_at_rows(store.as_ref(), provider).await? {
+        return Ok(());
+    }
+    if let Some(size) = road::held_size(store, known_note, accept_lost_tail).await? {
+        hold_states(store, size).await?;
+    }
+    let key = key_of(store.as_ref(), provider).await?;
+    let mut next = Some(RowCursor::default());
+    while let Some(from) = next {
+        next = store.tag_rows(Arc::clone(&key), from, AT_ONCE).await?;
+    }
+    store.open_rows(key);
+    Ok(())
+}
+
+/// The same, where rows have tags; writes nothing. Gives whether they have.
+///
+/// # Errors
+/// [`ServiceError`]: the key is gone, or does not open.
+pub async fn look_at_rows(store: &dyn Store, provider: &dyn Provider) -> Result<bool, ServiceError> {
+    if store.rows_are_open() {
+        return Ok(true);
+    }
+    if road::newest_cut(store).await?.is_none_or(|cut| cut.row_tags.is_none()) {
+        return Ok(false);
+    }
+    if store.find_document(ROW_TAGS).await?.is_none() {
+        let message = format!("document `{ROW_TAGS}`, the key of the tags of rows, is gone");
+        return Err(StoreError::Corrupt(message).into());
+    }
+    store.open_rows(key_of(store, provider).await?);
+    Ok(true)
+}
+
+async fn key_of(store: &dyn Store, provider: &dyn Provider) -> Result<Arc<HmacSha256>, ServiceError> {
+    let secret = road::kept_secret(store, provider, ROW_TAGS, ROW_TAGS_LABEL).await?;
+    Ok(Arc::new(HmacSha256::new(&secret)))
+}
+
+/// The objects of rows that are not as they were written, of all that are there.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn list_altered(store: &dyn Store) -> Result<Vec<Object>, ServiceError> {
+    let mut altered = Vec::new();
+    for kind in Kind::ALL {
+        each_row(store, kind, |found| {
+            altered.extend((!found.holds).then(|| found.row.object()));
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(altered)
+}
+
+/// Holds the states of all keys and versions against those that the log yields.
+async fn hold_states(store: &Arc<dyn Store>, size: u64) -> Result<(), ServiceError> {
+    let logged = opening::blocking(store, move |store, runtime| {
+        let (at, mut replay) = (At::staying(runtime), Replay::default());
+        for from in (0..size).step_by(AT_ONCE as usize) {
+            let source = Source { store: store.as_ref(), log: LogId::Shard(SHARD), at: &at };
+            for (index, bytes) in
+                (from..).zip(read_entries(source, from, size.min(from + u64::from(AT_ONCE)))?)
+            {
+                let entry = Entry::decode(&bytes)
+                    .map_err(|error| StoreError::Corrupt(format!("entry {index} of the log: {error}")))?;
+                // What cannot be is for `audit verify` to tell.
+                replay.take(SHARD, index, &entry, &mut Vec::new());
+            }
+        }
+        Ok(replay.finish())
+    });
+    let mut logged: States = logged.await?;
+    let mut keys: BTreeMap<KeyId, State> = BTreeMap::new();
+    each_row(store.as_ref(), Kind::Key, |found| {
+        if let StateRow::Key(key) = &found.row {
+            keys.insert(key.id, key.state);
+        }
+        Ok(())
+    })
+    .await?;
+    each_row(store.as_ref(), Kind::Version, |found| {
+        let StateRow::Version(version) = &found.row else { return Ok(()) };
+        let live = keys.get(&version.id.key).map(|key| (version.state, *key));
+        let told = logged.remove(&version.id);
+        if told.is_some() && told == live { Ok(()) } else { Err(differs(Object::Version(version.id))) }
+    })
+    .await?;
+    match logged.into_keys().next() {
+        None => Ok(()),
+        Some(gone) => Err(differs(Object::Version(gone))),
+    }
+}
+
+async fn each_row(
+    store: &dyn Store,
+    kind: Kind,
+    mut take: impl FnMut(&FoundRow) -> Result<(), ServiceError> + Send,
+) -> Result<(), ServiceError> {
+    let mut from = RowCursor { kind, after: None };
+    loop {
+        let rows = store.list_rows(from, AT_ONCE).await?;
+        rows.iter().try_for_each(&mut take)?;
+        let is_full = rows.len() as u64 >= u64::from(AT_ONCE);
+        match from.next(rows.last().map(|found| found.row.object()), is_full) {
+            Some(next) if next.kind == kind => from = next,
+            _ => return Ok(()),
+        }
+    }
+}
+
+fn differs(object: Object) -> ServiceError {
+    let message = format!(
+        "the store does not say of {object} what its log says: somebody changed it in the database, and no row of it was taken for good; restore the newest state, and investigate"
+    );
+    ServiceError::new(ErrorKind::Internal, message).caused_by(StoreError::RowAltered(object))
+}
+
+/// When the log was last told of which row.
+#[derive(Debug, Default)]
+pub(crate) struct AlteredTold(Mutex<BTreeMap<Object, Duration>>);
+
+impl AlteredTold {
+    /// Is another entry about this row due?
+    fn is_due(&self, object: Object, now: Duration) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| now.saturating_sub(*at) < TOLD_EVERY);
+        if told.contains_key(&object) || told.len() >= MOST_TOLD {
+            return false;
+        }
+        told.insert(object, now);
+        true
+    }
+}
+
+impl Road {
+    /// Records which rows were refused since the last time, each once an hour.
+    pub(crate) async fn tell_altered(&self) -> Result<(), ServiceError> {
+        if self.room() != Room::Plenty || self.queue.is_full() {
+            // They are remembered by the store until then.
+            return Ok(());
+        }
+        for object in self.state.store.take_altered() {
+            if !self.altered_told.is_due(object, self.clock.since_boot()) {
+                continue;
+            }
+            tracing::error!(%object, "a row is not as it was written: somebody changed it in the database; it is refused");
+            let (key, version) = match object {
+                Object::Key(key) => (Some(key), None),
+                Object::Version(version) => (Some(version.key), Some(version.number)),
+                _ => (None, None),
+            };
+            let reference = reference(&[&[object.kind().code()], &object.id()]);
+            let note = Note { outcome: Told(Outcome::Denied), key, version, reference, ..Note::default() };
+            self.tell(Telling::of_system(Op::RowAltered, self.now()), note).await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_core::PrincipalId;
+
+    use super::*;
+
+    #[test]
+    fn one_entry_an_hour_tells_of_a_row() {
+        let told = AlteredTold::default();
+        let object = |number| Object::Principal(PrincipalId::from_bytes([number; 16]));
+        let at = Duration::from_secs;
+        assert!(told.is_due(object(1), at(0)));
+        assert!(!told.is_due(object(1), at(3_599)) && told.is_due(object(2), at(3_599)));
+        assert!(told.is_due(object(1), at(3_600)) && !told.is_due(object(2), at(3_600)));
+    }
+}

@@ -1,0 +1,221 @@
+//! Rows that somebody edits in the database of a stopped server: nothing rests on them once it runs again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use claviger_audit::{Entry, Op};
+use claviger_core::grant::Grant;
+use claviger_core::key::{KeyRecord, State};
+use claviger_core::object::{Kind, RowCursor};
+use claviger_core::port::{Store as _, StoreError};
+use claviger_core::{Action, Purpose, Spec};
+use claviger_crypto::envelope::Context;
+use claviger_service::log::EntryFilter;
+use claviger_service::operation::usage::{Encrypt, ReadPublicKey, Use};
+use claviger_service::operation::{CreateAlias, ReadEntries, ReadKey, ReadSystem, ScheduleDestroy};
+use claviger_service::{ErrorKind, KeyRef, ServiceError};
+use rusqlite::Connection;
+
+use crate::house::{DAY, House};
+
+fn id(key: &KeyRecord) -> KeyRef {
+    KeyRef::Id(key.key.id)
+}
+
+async fn furnished() -> (House, KeyRecord, Grant) {
+    let house = House::build().await;
+    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let grant = house.grant(&key, &[Action::Encrypt]).await;
+    let name = "shop/cards".parse().unwrap();
+    house.ask("ada", CreateAlias { name, key: id(&key) }).await.unwrap();
+    house.encrypt("app", &key, b"x").await.unwrap();
+    (house, key, grant)
+}
+
+fn edit(database: &Path, sql: &str) {
+    let database = Connection::open(database).unwrap();
+    database.pragma_update(None, "foreign_keys", false).unwrap();
+    database.execute_batch(sql).unwrap();
+}
+
+async fn encrypt_by_alias(house: &House) -> Result<Vec<u8>, ServiceError> {
+    let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY, algorithm: None };
+    let alias = KeyRef::Alias("shop/cards".parse().unwrap());
+    Ok(house.ask("app", Use::new(alias, what)).await?.output.ciphertext)
+}
+
+/// What the log says of altered rows, once it says so much: kind and identifier of each object.
+async fn told(house: &House, at_least: usize) -> Vec<Vec<u8>> {
+    let mut told = Vec::new();
+    for _ in 0..100 {
+        let filter = EntryFilter { operation: Some(Op::RowAltered.code()), ..EntryFilter::default() };
+        let read = ReadEntries { from: 0, limit: 1000, filter };
+        let page = house.ask("vera", read).await.unwrap().output;
+        let entries = page.entries.iter().map(|(_, bytes)| Entry::decode(bytes).unwrap());
+        told = entries.map(|entry| entry.reference.unwrap().to_vec()).collect();
+        if told.len() >= at_least {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_would_rest_on_an_edited_row_is_refused_and_the_log_says_so_once() {
+    for (sql, kind) in [
+        ("UPDATE grants SET operations = 'encrypt,decrypt'", Kind::Grant),
+        ("UPDATE grants SET conditions = NULL, name = 'x'", Kind::Grant),
+        ("UPDATE principal SET roles = 'administrator' WHERE name = 'app'", Kind::Principal),
+        ("UPDATE credential SET expires_at = expires_at + 1", Kind::Credential),
+        ("UPDATE ring SET quorum = 0 WHERE name = 'orders'", Kind::Ring),
+        ("UPDATE key SET data_class = 'internal'", Kind::Key),
+        ("UPDATE key_version SET protect_uses = protect_uses + 1", Kind::Version),
+        ("UPDATE key_version SET wrap = randomblob(length(wrap))", Kind::Version),
+        ("UPDATE key SET tag = NULL", Kind::Key),
+    ] {
+        let (house, key, _) = furnished().await;
+        let only_of_app = sql.replace(
+            "UPDATE credential SET expires_at = expires_at + 1",
+            "UPDATE credential SET expires_at = expires_at + 1 \
+             WHERE principal = (SELECT id FROM principal WHERE name = 'app')",
+        );
+        let house = house.restart_after(|database| edit(database, &only_of_app)).await;
+        for _ in 0..3 {
+            let refused = house.encrypt("app", &key, b"x").await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::RowAltered, "{sql}");
+        }
+        assert!(house.road.row_figures().altered >= 3, "{sql}");
+        let entries = told(&house, 1).await;
+        assert_eq!(entries.len(), 1, "{sql}: one an hour");
+        assert_eq!(entries[0][0], kind.code(), "{sql}");
+        house.clock.advance(Duration::from_secs(3_601));
+        house.encrypt("app", &key, b"x").await.unwrap_err();
+        assert_eq!(told(&house, 2).await.len(), 2, "{sql}: again after it");
+        // What does not rest on the row goes on.
+        let other = house.key_in("other", "main", Purpose::Encrypt, Spec::Aes256Gcm).await;
+        house.ask("vera", ReadKey { key: id(&other) }).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_that_was_turned_and_names_that_were_exchanged_lead_nowhere() {
+    let (house, _, _) = furnished().await;
+    house.key("trap", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let turn = "UPDATE alias SET key = (SELECT id FROM key WHERE name = 'trap')";
+    let house = house.restart_after(|database| edit(database, turn)).await;
+    assert_eq!(encrypt_by_alias(&house).await.unwrap_err().kind(), ErrorKind::RowAltered);
+
+    let (house, key, _) = furnished().await;
+    let trap = house.key("trap", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    for key in [&key, &trap] {
+        house.grant(key, &[Action::Encrypt]).await;
+    }
+    let exchange = "UPDATE key SET name = 'aside' WHERE name = 'cards'; \
+                    UPDATE key SET name = 'cards' WHERE name = 'trap'; \
+                    UPDATE key SET name = 'trap' WHERE name = 'aside'";
+    let house = house.restart_after(|database| edit(database, exchange)).await;
+    let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY, algorithm: None };
+    let named = KeyRef::Name("orders/cards".parse().unwrap());
+    let refused = house.ask("app", Use::new(named, what)).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::RowAltered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_key_that_was_exchanged_is_not_given_out() {
+    let house = House::build().await;
+    let mine = house.key("mine", Purpose::Sign, Spec::EcP256).await;
+    house.key("other", Purpose::Sign, Spec::EcP256).await;
+    house.grant(&mine, &[Action::ReadPublicKey]).await;
+    let exchange = "CREATE TEMP TABLE kept AS SELECT public_key FROM key_version v JOIN key k ON k.id = v.key WHERE k.name = 'other'; \
+                    UPDATE key_version SET public_key = (SELECT public_key FROM kept)";
+    let house = house.restart_after(|database| edit(database, exchange)).await;
+    let read = ReadPublicKey { key: id(&mine), version: None, in_use: false };
+    let refused = house.ask("app", read).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::RowAltered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_does_nothing_to_a_key_whose_row_was_edited() {
+    let house = House::build().await;
+    house.relaxed_ring("orders").await;
+    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    house.ask("ada", ScheduleDestroy { key: id(&key), waiting: Some(DAY * 30) }).await.unwrap();
+    let now = "UPDATE key SET destroy_at = destroy_scheduled_at + 1";
+    let house = house.restart_after(|database| edit(database, now)).await;
+    house.clock.advance(DAY);
+    house.road.do_what_is_due().await;
+    let from = RowCursor { kind: Kind::Version, after: None };
+    let rows = house.store.list_rows(from, 10).await.unwrap();
+    let is_destroyed = |found: &claviger_core::object::FoundRow| match &found.row {
+        claviger_core::object::StateRow::Version(version) => version.state == State::Destroyed,
+        _ => true,
+    };
+    assert!(rows.len() == 1 && !rows.iter().any(is_destroyed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_whose_tags_were_taken_away_does_not_open() {
+    for (sql, opens) in [
+        ("SELECT 1", true),
+        ("DELETE FROM document WHERE name = 'row-tags'", false),
+        (
+            "DELETE FROM document WHERE name = 'row-tags'; UPDATE principal SET roles = 'administrator', tag = NULL; \
+             UPDATE key SET tag = NULL",
+            false,
+        ),
+    ] {
+        let (house, _, _) = furnished().await;
+        let opened = house.open_rows_after(|database| edit(database, sql)).await;
+        assert_eq!(opened.is_ok(), opens, "{sql}: {opened:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_row_is_looked_at_after_a_start_though_nobody_asks_for_it() {
+    let (house, _, _) = furnished().await;
+    let house = house.restart_after(|database| edit(database, "UPDATE grants SET reason = 'none'")).await;
+    let entries = told(&house, 1).await;
+    assert_eq!((entries.len(), entries[0][0]), (1, Kind::Grant.code()));
+    for _ in 0..100 {
+        if house.road.row_figures().is_done {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let figures = house.road.row_figures();
+    assert!(figures.is_done && figures.checked == figures.rows && figures.rows > 8, "{figures:?}");
+    assert_eq!(house.ask("vera", ReadSystem {}).await.unwrap().output.rows, figures);
+}
+
+/// As a release leaves a store that knew no tags: rows without, and cuts that do not speak of them.
+const OLDER: &str = "UPDATE ring SET tag = NULL; UPDATE key SET tag = NULL; \
+    UPDATE key_version SET tag = NULL, uses_tag = NULL; UPDATE principal SET tag = NULL; \
+    UPDATE credential SET tag = NULL; UPDATE grants SET tag = NULL; UPDATE alias SET tag = NULL; \
+    DELETE FROM document WHERE name = 'row-tags'; DELETE FROM root_leaf; DELETE FROM tile WHERE log = -1; \
+    UPDATE root_head SET size = 0, signed_size = 0, signed_note = '', \
+    root = x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_an_older_store_get_tags_once_its_keys_are_as_its_log_has_them() {
+    let (house, key, _) = furnished().await;
+    let house = house.restart_after(|database| edit(database, OLDER)).await;
+    house.encrypt("app", &key, b"x").await.unwrap();
+    let house = house.restart().await;
+    house.encrypt("app", &key, b"x").await.unwrap();
+    assert_eq!(house.road.row_figures().altered, 0);
+    for tampered in [
+        "UPDATE key SET state = 'suspended'",
+        "UPDATE key_version SET state = 'deactivated'",
+        "DELETE FROM key_version",
+        "INSERT INTO key_version SELECT key, 2, state, wrap_format, wrap, public_key, origin, module, generator, health_ok, \
+         rotated, created_at, activated_at, state_changed_at, protect_uses, revision, material_digest, material_expires_at, \
+         material_removed_at, tag, uses_tag FROM key_version",
+    ] {
+        let (house, _, _) = furnished().await;
+        let refused = house.open_rows_after(|database| edit(database, &format!("{OLDER} {tampered}"))).await;
+        let refused = refused.unwrap_err();
+        let cause = std::error::Error::source(&refused).and_then(|cause| cause.downcast_ref::<StoreError>());
+        assert!(matches!(cause, Some(StoreError::RowAltered(_))), "{tampered}: {refused:?}");
+    }
+}

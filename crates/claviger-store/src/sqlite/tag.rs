@@ -1,0 +1,289 @@
+//! Tags of rows: each row of an object carries one, keyed by a secret that lies sealed under the root, over every column as it is
+//! read. A row that was edited, made, copied or exchanged in the database has another one, and is refused wherever it is read.
+//!
+//! Invariants: a tag is written by [`Guarded::stamp`] alone, in the transaction that wrote its row, from the columns as they
+//! stand there then; before a row is written over, it is read, and so held against its tag.
+//!
+//! What a row's columns say of the object's place, kind and number are among what the tag covers, so that a tag is good in one
+//! place only. That a row is missing, or is an older one of the same object, its own tag does not show.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use claviger_core::object::{Kind, Object};
+use claviger_core::port::StoreError;
+use claviger_crypto::kdf::HmacSha256;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, ToSql};
+
+use super::error::{damaged, translate};
+
+/// Bytes of a tag: half of an HMAC-SHA-256 (SP 800-107, 5.3.3). Whoever tries tags does so at the server, row by row.
+const LEN: usize = 16;
+/// Altered rows that are remembered to be told of; more are only counted.
+const MOST_REMEMBERED: usize = 1_024;
+
+/// What a tag covers.
+#[derive(Debug)]
+pub(super) struct Tagged {
+    /// The kind of the object.
+    pub(super) kind: Kind,
+    /// The table and the columns: part of what the tag is over.
+    pub(super) what: &'static str,
+    /// The columns, as they are selected.
+    pub(super) columns: &'static str,
+    /// Which of them is the identifier. Of a version, the number is behind it.
+    pub(super) id: usize,
+    /// Selects the columns of one row.
+    pub(super) select: &'static str,
+    /// Writes the tag, ?1, of that row. The parameters that name it come behind.
+    pub(super) update: &'static str,
+}
+
+impl Tagged {
+    /// How many columns it covers.
+    pub(super) const fn width(&self) -> usize {
+        let (bytes, mut at, mut count) = (self.columns.as_bytes(), 0, 1);
+        while let Some((_, rest)) = bytes.split_at_checked(at)
+            && let Some(byte) = rest.first()
+        {
+            if *byte == b',' {
+                count += 1;
+            }
+            at += 1;
+        }
+        count
+    }
+
+    fn object(&self, row: &Row<'_>, at: usize) -> Result<Object, StoreError> {
+        let value = |at: usize| row.get_ref(at).map_err(translate);
+        let lost = || damaged(self.what, "its identifier does not read");
+        let mut id = value(at + self.id)?.as_blob().map_err(|_| lost())?.to_vec();
+        if self.kind == Kind::Version {
+            let number = value(at + self.id + 1)?.as_i64().ok().and_then(|number| u32::try_from(number).ok());
+            id.extend(number.ok_or_else(lost)?.to_be_bytes());
+        }
+        Object::from_id(self.kind, &id).ok_or_else(lost)
+    }
+
+    fn message(&self, row: &Row<'_>, at: usize) -> Result<Message, StoreError> {
+        let mut message = Message::of(self);
+        for column in at..at + self.width() {
+            message.put(row.get_ref(column).map_err(translate)?);
+        }
+        Ok(message)
+    }
+}
+
+/// What a tag is over: what it covers, and each column with its type and length.
+struct Message(Vec<u8>);
+
+impl Message {
+    fn of(tagged: &Tagged) -> Self {
+        let mut message = Self(Vec::with_capacity(512));
+        message.put_bytes(0, tagged.what.as_bytes());
+        message
+    }
+
+    fn put(&mut self, value: ValueRef<'_>) {
+        match value {
+            ValueRef::Null => self.put_bytes(1, &[]),
+            ValueRef::Integer(number) => self.put_bytes(2, &number.to_be_bytes()),
+            ValueRef::Real(number) => self.put_bytes(3, &number.to_be_bytes()),
+            ValueRef::Text(text) => self.put_bytes(4, text),
+            ValueRef::Blob(bytes) => self.put_bytes(5, bytes),
+        }
+    }
+
+    fn put_bytes(&mut self, kind: u8, bytes: &[u8]) {
+        self.0.push(kind);
+        self.0.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+/// The key of tags, and what was found that does not hold.
+#[derive(Debug)]
+pub(super) struct Guard {
+    key: OnceLock<Arc<HmacSha256>>,
+    /// Are rows read without a look at their tags?
+    is_off: bool,
+    altered: Mutex<BTreeSet<Object>>,
+    refused: AtomicU64,
+}
+
+/// For rows that no decision is taken on: as migrations bring them along, before there are tags, and tables without objects.
+static OFF: Guard = Guard::new(true);
+
+impl Guard {
+    const fn new(is_off: bool) -> Self {
+        let altered = Mutex::new(BTreeSet::new());
+        Self { key: OnceLock::new(), is_off, altered, refused: AtomicU64::new(0) }
+    }
+
+    /// Reads no row of an object before it has its key.
+    pub(super) const fn locked() -> Self {
+        Self::new(false)
+    }
+
+    /// Takes the key. The first one stays.
+    pub(super) fn open(&self, key: Arc<HmacSha256>) {
+        let _ = self.key.set(key);
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.key.get().is_some()
+    }
+
+    /// How often a row was refused.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// The rows that were refused since the last time this was asked.
+    pub(super) fn take_altered(&self) -> Vec<Object> {
+        let mut altered = self.altered.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *altered).into_iter().collect()
+    }
+
+    fn found_altered(&self, object: Object) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let mut altered = self.altered.lock().unwrap_or_else(PoisonError::into_inner);
+        if altered.len() < MOST_REMEMBERED {
+            altered.insert(object);
+        }
+    }
+}
+
+/// A connection with the guard of what is read through it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Guarded<'c> {
+    connection: &'c Connection,
+    guard: &'c Guard,
+    /// Rows that do not hold are put here, and read all the same.
+    noted: Option<&'c RefCell<BTreeSet<Object>>>,
+}
+
+impl Deref for Guarded<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}
+
+impl<'c> Guarded<'c> {
+    pub(super) const fn new(connection: &'c Connection, guard: &'c Guard) -> Self {
+        Self { connection, guard, noted: None }
+    }
+
+    /// Without a look at tags.
+    pub(super) const fn off(connection: &'c Connection) -> Self {
+        Self { connection, guard: &OFF, noted: None }
+    }
+
+    /// What `read` finds of rows as they stand, and which of them do not hold.
+    pub(super) fn noting<T>(
+        self,
+        read: impl FnOnce(Guarded<'_>) -> Result<T, StoreError>,
+    ) -> Result<(T, BTreeSet<Object>), StoreError> {
+        let noted = RefCell::default();
+        let found = read(Guarded { connection: self.connection, guard: self.guard, noted: Some(&noted) })?;
+        Ok((found, noted.into_inner()))
+    }
+
+    /// Refuses a row that an index gave for another one than was looked for.
+    pub(super) fn only<T>(
+        &self,
+        found: Option<T>,
+        is_wanted: impl Fn(&T) -> bool,
+        object: impl Fn(&T) -> Object,
+    ) -> Result<Option<T>, StoreError> {
+        match found {
+            Some(row) if !is_wanted(&row) => {
+                self.guard.found_altered(object(&row));
+                Err(StoreError::RowAltered(object(&row)))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Holds the columns behind the tag that stands at `at` against it.
+    pub(super) fn hold(&self, of: &Tagged, row: &Row<'_>, at: usize) -> Result<(), StoreError> {
+        if self.guard.is_off {
+            return Ok(());
+        }
+        // Noting goes on where nothing can be held against anything yet.
+        let key =
+            if self.noted.is_some() { self.guard.key.get().map(Arc::as_ref) } else { Some(self.key()?) };
+        let tag = row.get_ref(at).map_err(translate)?.as_blob().ok();
+        let message = of.message(row, at + 1)?;
+        let holds = key.zip(tag).is_some_and(|(key, tag)| key.verify_half(&[&message.0], tag).is_ok());
+        if holds {
+            return Ok(());
+        }
+        let object = of.object(row, at + 1)?;
+        if key.is_some() {
+            self.guard.found_altered(object);
+        }
+        match self.noted {
+            Some(noted) => {
+                noted.borrow_mut().insert(object);
+                Ok(())
+            }
+            None => Err(StoreError::RowAltered(object)),
+        }
+    }
+
+    fn key(&self) -> Result<&'c HmacSha256, StoreError> {
+        let key = self.guard.key.get().map(Arc::as_ref);
+        key.ok_or_else(|| StoreError::Unavailable("rows are there once the root is open".to_owned()))
+    }
+
+    /// The tag of columns that are about to be written.
+    pub(super) fn tag_of(&self, of: &Tagged, columns: &[ValueRef<'_>]) -> Result<[u8; LEN], StoreError> {
+        let mut message = Message::of(of);
+        columns.iter().for_each(|column| message.put(*column));
+        Ok(self.key()?.half(&[&message.0]))
+    }
+
+    /// Gives a row, as it stands in the open transaction, its tag.
+    pub(super) fn stamp(&self, of: &Tagged, named: &[&dyn ToSql]) -> Result<(), StoreError> {
+        if self.guard.is_off {
+            return Ok(());
+        }
+        self.stamp_under(self.key()?, of, named)
+    }
+
+    /// The same under a key that is not the guard's yet.
+    pub(super) fn stamp_under(
+        &self,
+        key: &HmacSha256,
+        of: &Tagged,
+        named: &[&dyn ToSql],
+    ) -> Result<(), StoreError> {
+        let message = {
+            let mut select = self.prepare_cached(of.select).map_err(translate)?;
+            let mut rows = select.query(named).map_err(translate)?;
+            let row = rows.next().map_err(translate)?.ok_or_else(|| damaged(of.what, "a row is gone"))?;
+            of.message(row, 0)?
+        };
+        let tag = key.half(&[&message.0]);
+        let mut all: Vec<&dyn ToSql> = vec![&tag];
+        all.extend(named);
+        let written = self.prepare_cached(of.update).and_then(|mut update| update.execute(&*all));
+        match written.map_err(translate)? {
+            1 => Ok(()),
+            _ => Err(damaged(of.what, "a row is gone")),
+        }
+    }
+}
+
+/// One row, with the guard of what is read of it.
+pub(super) struct Line<'r> {
+    pub(super) row: &'r Row<'r>,
+    pub(super) guarded: Guarded<'r>,
+}
