@@ -1,7 +1,7 @@
 //! A cut: all shard heads at one instant, as a leaf of the root log (mechanisms, 2.3).
 //!
 //! Deterministic CBOR: `{0:1, 1:t, 2:cut_no, 3:epoch, 4:[[shard, state, incarnation, size, root, epoch], ...], 5:erase_generation,
-//! 6:capsule_hash, 7:row_tags}`, 5 and 6 only where erasure has begun. Shards ascend. A cut with field 7 is of version 2.
+//! 6:capsule_hash, 7:row_tags, 8:rows}`, 5 and 6 only where erasure has begun. Shards ascend. A cut with field 7 or 8 is of version 2.
 
 use crate::cbor::{self, CborError, Reader};
 use crate::hash::Hash;
@@ -9,7 +9,7 @@ use crate::hash::Hash;
 /// The most shards of a cut.
 pub const MAX_SHARDS: usize = 1024;
 const VERSION: u64 = 1;
-/// Of cuts that say that rows carry tags.
+/// Of cuts that say that rows carry tags, and which there are.
 const WITH_ROW_TAGS: u64 = 2;
 /// The rule by which rows of objects carry tags: keyed, over every column.
 pub const ROW_TAGS: u64 = 1;
@@ -79,6 +79,8 @@ pub struct Cut {
     pub capsule_hash: Option<Hash>,
     /// By which rule rows carry tags, since they do: [`ROW_TAGS`].
     pub row_tags: Option<u64>,
+    /// The root over which rows there are, and in which revisions; of the state behind all entries of the cut, or of a later one.
+    pub rows: Option<Hash>,
 }
 
 /// Why bytes are not a cut, or a value cannot be one.
@@ -112,8 +114,12 @@ impl Cut {
     pub fn encode(&self) -> Result<Vec<u8>, CutError> {
         check_order(&self.shards)?;
         let mut out = Vec::with_capacity(64 + self.shards.len() * 64);
-        let optional =
-            [self.erase_generation.is_some(), self.capsule_hash.is_some(), self.row_tags.is_some()];
+        let optional = [
+            self.erase_generation.is_some(),
+            self.capsule_hash.is_some(),
+            self.row_tags.is_some(),
+            self.rows.is_some(),
+        ];
         let optional = optional.into_iter().filter(|is_there| *is_there).count() as u64;
         cbor::put_map(&mut out, 5 + optional);
         for (field, value) in [(0, self.version()), (1, self.t), (2, self.cut_no), (3, self.epoch)] {
@@ -137,12 +143,16 @@ impl Cut {
             cbor::put_uint(&mut out, 7);
             cbor::put_uint(&mut out, rule);
         }
+        if let Some(root) = &self.rows {
+            cbor::put_uint(&mut out, 8);
+            cbor::put_bytes(&mut out, root);
+        }
         Ok(out)
     }
 
     /// A reader that does not know a field refuses the cut by its version.
     const fn version(&self) -> u64 {
-        if self.row_tags.is_some() { WITH_ROW_TAGS } else { VERSION }
+        if self.row_tags.is_some() || self.rows.is_some() { WITH_ROW_TAGS } else { VERSION }
     }
 
     /// Reads a leaf of the root log. What is read encodes to the same bytes again.
@@ -166,8 +176,16 @@ impl Cut {
         }
         let shards: Vec<_> = (0..count).map(|_| ShardHead::read(&mut reader)).collect::<Result<_, _>>()?;
         check_order(&shards)?;
-        let mut cut =
-            Self { t, cut_no, epoch, shards, erase_generation: None, capsule_hash: None, row_tags: None };
+        let mut cut = Self {
+            t,
+            cut_no,
+            epoch,
+            shards,
+            erase_generation: None,
+            capsule_hash: None,
+            row_tags: None,
+            rows: None,
+        };
         let mut last = 4;
         while fields > 0 {
             fields -= 1;
@@ -175,6 +193,7 @@ impl Cut {
                 5 if last < 5 => (last, cut.erase_generation) = (5, Some(reader.uint()?)),
                 6 if last < 6 => (last, cut.capsule_hash) = (6, Some(reader.fixed()?)),
                 7 if last < 7 => (last, cut.row_tags) = (7, Some(reader.uint()?)),
+                8 if last < 8 => (last, cut.rows) = (8, Some(reader.fixed()?)),
                 other => return Err(CutError::Field(other)),
             }
         }
@@ -267,6 +286,7 @@ mod tests {
             erase_generation: None,
             capsule_hash: None,
             row_tags: None,
+            rows: None,
         };
         for (generation, hash) in
             [(None, None), (Some(3), None), (None, Some([5; 32])), (Some(3), Some([5; 32]))]
@@ -291,6 +311,7 @@ mod tests {
             erase_generation: None,
             capsule_hash: None,
             row_tags: None,
+            rows: None,
         };
         let mut swapped = cut.clone();
         swapped.shards.reverse();

@@ -6,10 +6,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use claviger_core::Name;
-use claviger_core::object::{Kind, Object, RowCursor};
+use claviger_core::object::{Kind, RowCursor};
 use claviger_core::port::{Provider, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
-use claviger_service::{Memory, Options, Road, ServiceError};
+use claviger_service::{AlteredRows, Memory, Options, Road, ServiceError};
 use claviger_store::{SpaceOptions, SqliteOptions, SqliteStore};
 use tokio::sync::watch;
 
@@ -192,9 +192,10 @@ impl Deployment {
         Ok((size, indexes))
     }
 
-    /// The objects whose rows are not as they were written.
-    pub(crate) async fn altered_rows(&self) -> Result<Vec<Object>, ServerError> {
-        claviger_service::list_altered(&self.store).await.map_err(|error| self.not_opened(error))
+    /// Rows that are not as they were written. The log holds, and has this size.
+    pub(crate) async fn altered_rows(&self, log_size: u64) -> Result<AlteredRows, ServerError> {
+        let store: Arc<dyn Store> = Arc::new(self.store.clone());
+        claviger_service::examine_rows(&store, log_size).await.map_err(|error| self.not_opened(error))
     }
 
     pub(crate) fn provider(&self) -> &Arc<dyn Provider> {

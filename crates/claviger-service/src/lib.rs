@@ -35,7 +35,7 @@ pub use operation::{Call, Operation, Released, Staged};
 pub use pipeline::sequencer::Figures;
 pub use reference::{KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};
 pub use road::{Options, Road, SystemFacts, examine_log};
-pub use rows::{list_altered, look_at_rows, open_rows};
+pub use rows::{AlteredRows, examine_rows, look_at_rows, open_rows};
 pub use state::Memory;
 pub use view::View;
 pub use work::WorkFigures;

@@ -34,7 +34,7 @@ use crate::pipeline::room::{self, NoRoom};
 use crate::pipeline::sequencer::{self, Figures};
 use crate::pipeline::submission::{Note, Telling, reference};
 use crate::pipeline::turns::Turns;
-use crate::rows::{AlteredTold, open_rows};
+use crate::rows::{AlteredTold, hold_rows, open_rows};
 use crate::state::{Forget, Memory, State};
 use crate::work::{Work, WorkFigures};
 
@@ -170,6 +170,7 @@ impl Road {
         };
         let Held { tree, root_tree, root_head, lost } = opening::hold(&store, &against).await?;
         open_rows(&store, provider.as_ref(), options.known_note.as_deref(), options.accept_lost_tail).await?;
+        hold_rows(&store, tree.size(), tree.root()).await?;
 
         let node_key = Arc::new(SigningKey::generate(&origin).map_err(internal)?);
         let vkey = node_key.verifier_key().clone();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use claviger_audit::Entry;
 use claviger_audit::op::{Op, Outcome};
+use claviger_audit::tree::Hash;
 use claviger_audit::verify::{Replay, States};
 use claviger_core::KeyId;
 use claviger_core::key::State;
@@ -46,9 +47,19 @@ pub async fn open_rows(
     known_note: Option<&str>,
     accept_lost_tail: bool,
 ) -> Result<(), ServiceError> {
-    if look_at_rows(store.as_ref(), provider).await? {
-        return Ok(());
+    if !look_at_rows(store.as_ref(), provider).await? {
+        tag_rows(store, provider, known_note, accept_lost_tail).await?;
     }
+    Ok(())
+}
+
+/// Gives the rows of an older store their tags.
+async fn tag_rows(
+    store: &Arc<dyn Store>,
+    provider: &dyn Provider,
+    known_note: Option<&str>,
+    accept_lost_tail: bool,
+) -> Result<(), ServiceError> {
     if let Some(size) = road::held_size(store, known_note, accept_lost_tail).await? {
         hold_states(store, size).await?;
     }
@@ -85,20 +96,117 @@ async fn key_of(store: &dyn Store, provider: &dyn Provider) -> Result<Arc<HmacSh
     Ok(Arc::new(HmacSha256::new(&secret)))
 }
 
-/// The objects of rows that are not as they were written, of all that are there.
+/// Rows that are not as they were written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlteredRows {
+    /// The objects of those whose tag does not hold.
+    pub objects: Vec<Object>,
+    /// Blocks of rows of which some are missing, are older ones, or were put in.
+    pub blocks: u64,
+}
+
+/// Looks at all rows of a store that is not served, and whose log holds and has this size; writes nothing.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub async fn list_altered(store: &dyn Store) -> Result<Vec<Object>, ServiceError> {
-    let mut altered = Vec::new();
+/// When the store cannot be read, or rows were put back together with what is kept of them.
+pub async fn examine_rows(store: &Arc<dyn Store>, log_size: u64) -> Result<AlteredRows, ServiceError> {
+    let has_blocks = load_blocks(store, log_size).await?;
+    let mut altered = AlteredRows::default();
     for kind in Kind::ALL {
-        each_row(store, kind, |found| {
-            altered.extend((!found.holds).then(|| found.row.object()));
+        each_row(store.as_ref(), kind, |found| {
+            altered.objects.extend((!found.holds).then(|| found.row.object()));
             Ok(())
         })
         .await?;
+        if has_blocks {
+            altered.blocks += hold_blocks(store.as_ref(), kind).await?;
+        }
     }
     Ok(altered)
+}
+
+/// Takes into memory which rows there are, once that is held against the log; for a store that was held itself, before its journal is
+/// opened. A store that keeps none gets its record of the rows as they stand, as of this head of the log.
+///
+/// # Errors
+/// [`ServiceError`]: what is kept is another one, or older than the log.
+pub(crate) async fn hold_rows(store: &Arc<dyn Store>, size: u64, root: Hash) -> Result<(), ServiceError> {
+    if !load_blocks(store, size).await? {
+        store.make_row_root(size, root).await?;
+        store.load_row_blocks().await?;
+    }
+    // All that rights rest on, before the first answer; the others as they are read, and in the background.
+    for kind in [Kind::Ring, Kind::Principal, Kind::Credential, Kind::Grant] {
+        hold_blocks(store.as_ref(), kind).await?;
+    }
+    Ok(())
+}
+
+/// The same, where the store keeps a record; writes nothing. It is as of the last commit that changed state: each cut has its root,
+/// and behind the last one the log tells of no commit that it does not know. Gives whether there is one.
+async fn load_blocks(store: &Arc<dyn Store>, size: u64) -> Result<bool, ServiceError> {
+    let cut = road::newest_cut(store.as_ref()).await?;
+    let cut_root = cut.as_ref().and_then(|cut| cut.rows);
+    let Some(kept) = store.find_row_root().await? else {
+        return if cut_root.is_none() { Ok(false) } else { Err(put_back("is gone")) };
+    };
+    let is_of_log = kept.log_size <= size
+        && opening::root_at(store, LogId::Shard(SHARD), kept.log_size).await? == kept.log_root;
+    if !is_of_log {
+        return Err(put_back("is of another log"));
+    }
+    let covered = cut.as_ref().and_then(|cut| cut.shard(SHARD)).map_or(0, |head| head.size);
+    if cut_root.is_some_and(|root| kept.log_size <= covered && root != kept.root) {
+        return Err(put_back("is not that of the last cut"));
+    }
+    let from = if cut_root.is_some() { kept.log_size.max(covered) } else { kept.log_size };
+    if tells_of_changes(store, from, size).await? {
+        return Err(put_back("is older than the log"));
+    }
+    if store.load_row_blocks().await? != kept.root {
+        return Err(put_back("does not hold"));
+    }
+    Ok(true)
+}
+
+/// Holds all rows of a kind against what is known to be there; gives how many blocks of them differ.
+pub(crate) async fn hold_blocks(store: &dyn Store, kind: Kind) -> Result<u64, ServiceError> {
+    let wrong = store.count_wrong_blocks(kind).await?;
+    if wrong > 0 {
+        tracing::error!(
+            %kind,
+            blocks = wrong,
+            "rows were taken out, put in or put back in the database; what lies with them is refused: `claviger audit verify`"
+        );
+    }
+    Ok(wrong)
+}
+
+/// Does the log tell of changes of state in these entries?
+async fn tells_of_changes(store: &Arc<dyn Store>, from: u64, to: u64) -> Result<bool, ServiceError> {
+    opening::blocking(store, move |store, runtime| {
+        let at = At::staying(runtime);
+        for first in (from..to).step_by(AT_ONCE as usize) {
+            let source = Source { store: store.as_ref(), log: LogId::Shard(SHARD), at: &at };
+            for bytes in read_entries(source, first, to.min(first + u64::from(AT_ONCE)))? {
+                let entry = Entry::decode(&bytes)
+                    .map_err(|error| StoreError::Corrupt(format!("an entry of the log: {error}")))?;
+                if entry.fct.is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    })
+    .await
+}
+
+fn put_back(what: &str) -> ServiceError {
+    let what = format!("the record of which rows there are {what}");
+    let message = format!(
+        "{what}: older rows were put back, or some taken out; restore the newest state, and investigate"
+    );
+    ServiceError::new(ErrorKind::Internal, message).caused_by(StoreError::Corrupt(what))
 }
 
 /// Holds the states of all keys and versions against those that the log yields.

@@ -247,6 +247,7 @@ fn cut() -> Vec<u8> {
         erase_generation: Some(1),
         capsule_hash: Some([2; 32]),
         row_tags: Some(1),
+        rows: Some([5; 32]),
     };
     cut.encode().expect("lawful")
 }

@@ -13,7 +13,7 @@ use crate::grant::Grant;
 use crate::key::{Destruction, Key, KeyRecord, KeyRing, Separation, State};
 use crate::lineage::{Lineage, Wanted};
 use crate::log_time::TimeRecord;
-use crate::object::{FoundRow, Object, RowCursor};
+use crate::object::{FoundRow, Kind, Object, RowCursor};
 use crate::principal::{Credential, Principal};
 use crate::time::Timestamp;
 use crate::{Action, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId};
@@ -282,6 +282,17 @@ pub struct LeftBehind {
     pub lost_tail: Option<String>,
 }
 
+/// The root over which rows of objects there are, and in which revisions, as of a head of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowRoot {
+    /// The root.
+    pub root: [u8; 32],
+    /// The size of the log behind the last commit that changed state.
+    pub log_size: u64,
+    /// The root of the log at that size.
+    pub log_root: [u8; 32],
+}
+
 /// A batch to commit.
 #[derive(Debug, Clone)]
 pub struct Batch<'a> {
@@ -396,6 +407,9 @@ pub trait Journal: Send {
         usage: UsageRows<'_>,
     ) -> Result<(), CommitError>;
 
+    /// The root over the rows there are.
+    fn row_root(&self) -> [u8; 32];
+
     /// How much room there is on the device.
     fn room(&self) -> Room;
 
@@ -450,6 +464,20 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         from: RowCursor,
         limit: u32,
     ) -> Result<Option<RowCursor>, StoreError>;
+
+    /// The root over the rows there are that is kept, and that its tag holds for; `None` in a store that keeps none.
+    async fn find_row_root(&self) -> Result<Option<RowRoot>, StoreError>;
+
+    /// Makes the root of the rows as they stand, as of this head of the log, for a store that keeps none; before the first journal
+    /// is opened.
+    async fn make_row_root(&self, log_size: u64, log_root: [u8; 32]) -> Result<(), StoreError>;
+
+    /// Takes into memory which rows there are, and gives the root over them; from then on a row that is missing, or is an older one
+    /// of its object, is refused with [`StoreError::RowAltered`].
+    async fn load_row_blocks(&self) -> Result<[u8; 32], StoreError>;
+
+    /// How many blocks of rows of a kind are not as they are known.
+    async fn count_wrong_blocks(&self, kind: Kind) -> Result<u64, StoreError>;
 
     /// How often a row was read that is not as it was written, since the store was opened.
     fn altered_rows(&self) -> u64;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use claviger_core::port::StoreError;
 use claviger_core::principal::Principal;
+use claviger_service::AlteredRows;
 
 use super::{Finding, PIN};
 use crate::config::Config;
@@ -32,17 +33,12 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
         }
         opened => {
             let log = match &opened {
-                Ok(AtRest { deployment, .. }) => log(deployment).await,
+                Ok(at_rest) => log(at_rest).await,
                 Err(_) => Vec::new(),
-            };
-            let rows = match &opened {
-                Ok(at_rest) => Some(rows(at_rest).await),
-                Err(_) => None,
             };
             let recoveries = recoveries_at_rest(opened.as_ref());
             let mut findings = vec![at_rest(opened, config)];
             findings.extend(log);
-            findings.extend(rows);
             findings.extend(recoveries);
             findings.extend(ports(config));
             findings
@@ -66,8 +62,8 @@ async fn open(config: &Config) -> Result<AtRest, ServerError> {
 }
 
 /// Whether a start would take the log for what was signed of it, and decisions would find what rows say.
-async fn log(deployment: &Deployment) -> Vec<Finding> {
-    let (size, indexes) = match deployment.examine().await {
+async fn log(at_rest: &AtRest) -> Vec<Finding> {
+    let (size, indexes) = match at_rest.deployment.examine().await {
         Ok(examined) => examined,
         Err(error) => {
             let advice = "keep the data directory as it is, it is evidence; then put the newest state back";
@@ -81,6 +77,7 @@ async fn log(deployment: &Deployment) -> Vec<Finding> {
     }
     let advice = "decisions may miss rights, or their end: restore the newest state, and investigate";
     findings.extend(indexes.into_iter().map(|index| Finding::wrong("indexes", index, advice)));
+    findings.push(rows(at_rest, size).await);
     findings
 }
 
@@ -89,23 +86,28 @@ const ALTERED_ADVICE: &str = "they are refused: `claviger audit verify` says wha
 /// Rows that are named.
 const MOST_NAMED: usize = 8;
 
-/// Whether rows are as they were written.
-async fn rows(at_rest: &AtRest) -> Finding {
+/// Whether rows are as they were written, and all there.
+async fn rows(at_rest: &AtRest, log_size: u64) -> Finding {
     if !at_rest.have_tags {
         let message = "an earlier release wrote the store, and its rows have no tags yet";
         return Finding::warning("rows", message, "the next start of this release gives them theirs");
     }
-    match at_rest.deployment.altered_rows().await {
-        Ok(altered) if altered.is_empty() => Finding::ok("rows", "all rows are as they were written"),
-        Ok(altered) => {
-            let named: Vec<_> = altered.iter().take(MOST_NAMED).map(ToString::to_string).collect();
-            let more = if altered.len() > MOST_NAMED { ", and others" } else { "" };
-            let message =
-                format!("{} rows are not as they were written: {}{more}", altered.len(), named.join(", "));
-            Finding::wrong("rows", message, ALTERED_ADVICE)
-        }
-        Err(error) => Finding::wrong("rows", told(&error), ALTERED_ADVICE),
+    let AlteredRows { objects, blocks } = match at_rest.deployment.altered_rows(log_size).await {
+        Ok(altered) => altered,
+        Err(error) => return Finding::wrong("rows", told(&error), ALTERED_ADVICE),
+    };
+    if objects.is_empty() && blocks == 0 {
+        return Finding::ok("rows", "all rows are as they were written");
     }
+    let named: Vec<_> = objects.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    let message = match (objects.len(), blocks) {
+        (0, blocks) => format!("rows of {blocks} blocks are missing, were put in, or are older ones"),
+        (count, _) => {
+            let more = if count > MOST_NAMED { ", and others" } else { "" };
+            format!("{count} rows are not as they were written: {}{more}", named.join(", "))
+        }
+    };
+    Finding::wrong("rows", message, ALTERED_ADVICE)
 }
 
 /// What a server at work says of rows that it read.

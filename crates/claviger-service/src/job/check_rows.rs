@@ -7,6 +7,7 @@ use claviger_core::object::RowCursor;
 
 use crate::error::ServiceError;
 use crate::road::Road;
+use crate::rows;
 use crate::state::State;
 
 /// Rows that are read at once: a reader of the store is taken for a millisecond or two.
@@ -90,9 +91,13 @@ async fn step(road: &Road, from: RowCursor) -> Result<(Option<RowCursor>, Durati
         check.rows.store(store.count_rows().await?, Ordering::Relaxed);
     }
     let begun = road.clock.since_boot();
-    let rows = store.list_rows(from, AT_ONCE).await?;
+    let found = store.list_rows(from, AT_ONCE).await?;
     let took = road.clock.since_boot().saturating_sub(begun);
-    check.checked.fetch_add(rows.len() as u64, Ordering::Relaxed);
-    let is_full = rows.len() as u64 >= u64::from(AT_ONCE);
-    Ok((from.next(rows.last().map(|found| found.row.object()), is_full), took.min(PAUSE)))
+    check.checked.fetch_add(found.len() as u64, Ordering::Relaxed);
+    let is_full = found.len() as u64 >= u64::from(AT_ONCE);
+    if !is_full {
+        // All of the kind were read: none is missing, and none is an older one?
+        rows::hold_blocks(store.as_ref(), from.kind).await?;
+    }
+    Ok((from.next(found.last().map(|found| found.row.object()), is_full), took.min(PAUSE)))
 }

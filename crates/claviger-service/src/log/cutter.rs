@@ -95,9 +95,9 @@ impl Road {
         let shards: Vec<_> = heads.iter().map(cut_head).collect();
         let (size, root) = self
             .queue
-            .cut(move |cut_no| {
-                let row_tags = Some(ROW_TAGS);
-                Cut { t, cut_no, epoch, shards, erase_generation: None, capsule_hash: None, row_tags }
+            .cut(move |cut_no, rows| {
+                let (row_tags, rows) = (Some(ROW_TAGS), Some(rows));
+                Cut { t, cut_no, epoch, shards, erase_generation: None, capsule_hash: None, row_tags, rows }
                     .encode()
             })
             .await?;

@@ -172,7 +172,7 @@ async fn rebuild(
 }
 
 /// The root that a log had at a size that it has reached.
-async fn root_at(store: &Arc<dyn Store>, log: LogId, size: u64) -> Result<Hash, ServiceError> {
+pub(crate) async fn root_at(store: &Arc<dyn Store>, log: LogId, size: u64) -> Result<Hash, ServiceError> {
     blocking(store, move |store, runtime| {
         let hashes = StoredHashes::new(store, At::staying(runtime), log, size, None);
         root_of(size, &hashes).map_err(|error| {

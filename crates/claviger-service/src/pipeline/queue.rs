@@ -136,7 +136,7 @@ impl Queue {
     /// Appends a cut to the root log; `entry` gets its number. Gives size and root of the root log.
     pub(crate) async fn cut(
         &self,
-        entry: impl FnOnce(u64) -> Result<Vec<u8>, CutError> + Send + 'static,
+        entry: impl FnOnce(u64, Hash) -> Result<Vec<u8>, CutError> + Send + 'static,
     ) -> Result<(u64, Hash), StoreError> {
         let (reply, answer) = oneshot::channel();
         self.ask(Command::Cut { entry: Box::new(entry), reply }, answer).await
@@ -334,7 +334,7 @@ mod tests {
     async fn a_cut_is_refused_after_its_end() {
         let (queue, intake) = queue(Arc::default());
         drop(intake);
-        assert!(queue.cut(|_| Ok(Vec::new())).await.is_err());
+        assert!(queue.cut(|_, _| Ok(Vec::new())).await.is_err());
         queue.stop();
     }
 }

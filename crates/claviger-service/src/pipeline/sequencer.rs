@@ -427,7 +427,7 @@ impl Sequencer {
 
     fn cut(&mut self, entry: CutEntry) -> Result<(u64, Hash), NotCut> {
         let number = self.parts.root_tree.size();
-        let bytes = entry(number).map_err(NotCut::Entry)?;
+        let bytes = entry(number, self.parts.journal.row_root()).map_err(NotCut::Entry)?;
         let mut draft = self.parts.root_tree.draft();
         draft.push(leaf_hash(&bytes));
         let (size, root) = (draft.size(), draft.root());
@@ -447,8 +447,8 @@ impl Sequencer {
     }
 }
 
-/// The bytes of a cut, once its number is known.
-pub(super) type CutEntry = Box<dyn FnOnce(u64) -> Result<Vec<u8>, CutError> + Send>;
+/// The bytes of a cut, once its number and the root over the rows there are are known.
+pub(super) type CutEntry = Box<dyn FnOnce(u64, Hash) -> Result<Vec<u8>, CutError> + Send>;
 
 /// Why there is no cut.
 enum NotCut {

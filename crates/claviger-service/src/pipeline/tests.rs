@@ -166,7 +166,7 @@ async fn restrictions_that_wait_together_share_one_sync() {
     let (begin, begun) = oneshot::channel();
     let busy = tokio::spawn({
         let road = site.road.clone();
-        let cut = move |_| {
+        let cut = move |_, _| {
             begin.send(()).unwrap();
             held.recv().unwrap();
             Ok(b"cut".to_vec())
@@ -251,7 +251,7 @@ async fn a_cut_that_does_not_encode_stops_the_log_and_writes_and_signs_nothing()
         tokio::time::sleep(Duration::from_millis(2)).await;
         before = site.store.root_head().await.unwrap();
     }
-    let entry = |cut_no| {
+    let entry = |cut_no, _| {
         let head = ShardHead {
             shard: 1,
             state: ShardState::Active,
@@ -261,8 +261,17 @@ async fn a_cut_that_does_not_encode_stops_the_log_and_writes_and_signs_nothing()
             epoch: 0,
         };
         let shards = vec![head, ShardHead { shard: 0, ..head }];
-        Cut { t: 1, cut_no, epoch: 0, shards, erase_generation: None, capsule_hash: None, row_tags: None }
-            .encode()
+        Cut {
+            t: 1,
+            cut_no,
+            epoch: 0,
+            shards,
+            erase_generation: None,
+            capsule_hash: None,
+            row_tags: None,
+            rows: None,
+        }
+        .encode()
     };
     let refused = site.road.queue.cut(entry).await.unwrap_err();
     let because = "a cut has no form: shard 0 is out of order";

@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use claviger_audit::{Entry, Op};
 use claviger_core::grant::Grant;
-use claviger_core::key::{KeyRecord, State};
+use claviger_core::key::{Event, KeyRecord, State};
 use claviger_core::object::{Kind, RowCursor};
 use claviger_core::port::{Store as _, StoreError};
 use claviger_core::{Action, Purpose, Spec};
 use claviger_crypto::envelope::Context;
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::usage::{Encrypt, ReadPublicKey, Use};
-use claviger_service::operation::{CreateAlias, ReadEntries, ReadKey, ReadSystem, ScheduleDestroy};
+use claviger_service::operation::{
+    ChangeKeyState, CreateAlias, ReadEntries, ReadKey, ReadSystem, RevokeGrant, ScheduleDestroy,
+};
 use claviger_service::{ErrorKind, KeyRef, ServiceError};
 use rusqlite::Connection;
+use rusqlite::types::Value;
 
 use crate::house::{DAY, House};
 
@@ -166,7 +169,7 @@ async fn a_store_whose_tags_were_taken_away_does_not_open() {
         ),
     ] {
         let (house, _, _) = furnished().await;
-        let opened = house.open_rows_after(|database| edit(database, sql)).await;
+        let opened = house.try_restart_after(|database| edit(database, sql)).await;
         assert_eq!(opened.is_ok(), opens, "{sql}: {opened:?}");
     }
 }
@@ -188,11 +191,105 @@ async fn each_row_is_looked_at_after_a_start_though_nobody_asks_for_it() {
     assert_eq!(house.ask("vera", ReadSystem {}).await.unwrap().output.rows, figures);
 }
 
+/// Everything that a table says of something, to be put back later.
+fn keep(database: &Path, table: &str, row: &str) -> Vec<Vec<Value>> {
+    let database = Connection::open(database).unwrap();
+    let mut select = database.prepare(&format!("SELECT * FROM {table} WHERE {row}")).unwrap();
+    let width = select.column_count();
+    let read = |row: &rusqlite::Row<'_>| (0..width).map(|at| row.get(at)).collect();
+    select.query_map([], read).unwrap().map(Result::unwrap).collect()
+}
+
+fn put_back(database: &Path, table: &str, row: &str, kept: &[Vec<Value>]) {
+    let database = Connection::open(database).unwrap();
+    database.pragma_update(None, "foreign_keys", false).unwrap();
+    database.execute(&format!("DELETE FROM {table} WHERE {row}"), []).unwrap();
+    for row in kept {
+        let places = vec!["?"; row.len()].join(", ");
+        let sql = format!("INSERT INTO {table} VALUES ({places})");
+        database.execute(&sql, rusqlite::params_from_iter(row)).unwrap();
+    }
+}
+
+fn database(house: &House) -> std::path::PathBuf {
+    house.directory.path().join("data/store.db")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn older_rows_that_are_put_back_with_their_tags_decide_nothing() {
+    // A right that was revoked, with the entry by which it is found.
+    let (house, key, grant) = furnished().await;
+    let tables = ["grants", "grant_index", "grant_count"];
+    let kept = tables.map(|table| keep(&database(&house), table, "1"));
+    house.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
+    assert_eq!(house.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::NotFound);
+    let house = house
+        .restart_after(|database| {
+            tables.iter().zip(&kept).for_each(|(table, kept)| put_back(database, table, "1", kept));
+        })
+        .await;
+    assert_eq!(house.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::RowAltered);
+    assert_eq!(told(&house, 1).await[0][0], Kind::Grant.code());
+
+    // A key that was suspended, and a role that was taken away.
+    let (house, key, _) = furnished().await;
+    let kept = keep(&database(&house), "key", "name = 'cards'");
+    house.ask("ada", ChangeKeyState::new(id(&key), None, Event::Suspend).unwrap()).await.unwrap();
+    let house = house.restart_after(|database| put_back(database, "key", "name = 'cards'", &kept)).await;
+    assert_eq!(house.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::RowAltered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_were_taken_out_are_missed() {
+    for (sql, kind) in [
+        ("DELETE FROM key_version", Kind::Key),
+        ("DELETE FROM key", Kind::Key),
+        ("DELETE FROM principal WHERE name = 'app'", Kind::Principal),
+    ] {
+        let (house, key, _) = furnished().await;
+        let house = house.restart_after(|database| edit(database, sql)).await;
+        let refused = house.encrypt("app", &key, b"x").await.unwrap_err();
+        // A key without its primary version does not read at all.
+        let kinds = [ErrorKind::RowAltered, ErrorKind::Internal];
+        assert!(kinds.contains(&refused.kind()), "{sql}: {refused:?}");
+        assert!(house.road.row_figures().altered > 0, "{sql}: {kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_of_rows_that_was_put_back_with_them_does_not_open() {
+    const EVERYTHING: &[&str] = &["grants", "grant_index", "grant_count", "row_block", "row_root"];
+    let opened = async |tables: &'static [&'static str], gone: &'static str| {
+        let (house, _, grant) = furnished().await;
+        let kept: Vec<_> = tables.iter().map(|table| keep(&database(&house), table, "1")).collect();
+        house.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
+        house
+            .try_restart_after(|database| {
+                tables.iter().zip(&kept).for_each(|(table, kept)| put_back(database, table, "1", kept));
+                edit(database, gone);
+            })
+            .await
+    };
+    assert!(opened(&[], "SELECT 1").await.is_ok());
+    for (tables, gone, why) in [
+        (EVERYTHING, "SELECT 1", "is not that of the last cut"),
+        // Before the cut that followed: the log tells of it.
+        (&EVERYTHING[..3], "UPDATE row_root SET log_size = log_size - 1", "as a server wrote it"),
+        (&EVERYTHING[3..4], "SELECT 1", "does not hold"),
+        (&[], "DELETE FROM row_root", "is gone"),
+        (&[], "UPDATE row_block SET digest = zeroblob(32)", "does not hold"),
+    ] {
+        let refused = opened(tables, gone).await.unwrap_err();
+        let cause = std::error::Error::source(&refused).unwrap().to_string();
+        assert!(cause.contains(why), "{why}: {cause}");
+    }
+}
+
 /// As a release leaves a store that knew no tags: rows without, and cuts that do not speak of them.
 const OLDER: &str = "UPDATE ring SET tag = NULL; UPDATE key SET tag = NULL; \
     UPDATE key_version SET tag = NULL, uses_tag = NULL; UPDATE principal SET tag = NULL; \
     UPDATE credential SET tag = NULL; UPDATE grants SET tag = NULL; UPDATE alias SET tag = NULL; \
-    DELETE FROM document WHERE name = 'row-tags'; DELETE FROM root_leaf; DELETE FROM tile WHERE log = -1; \
+    DELETE FROM document WHERE name = 'row-tags'; DELETE FROM row_root; DELETE FROM row_block; DELETE FROM root_leaf; DELETE FROM tile WHERE log = -1; \
     UPDATE root_head SET size = 0, signed_size = 0, signed_note = '', \
     root = x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';";
 
@@ -213,7 +310,8 @@ async fn rows_of_an_older_store_get_tags_once_its_keys_are_as_its_log_has_them()
          material_removed_at, tag, uses_tag FROM key_version",
     ] {
         let (house, _, _) = furnished().await;
-        let refused = house.open_rows_after(|database| edit(database, &format!("{OLDER} {tampered}"))).await;
+        let refused =
+            house.try_restart_after(|database| edit(database, &format!("{OLDER} {tampered}"))).await;
         let refused = refused.unwrap_err();
         let cause = std::error::Error::source(&refused).and_then(|cause| cause.downcast_ref::<StoreError>());
         assert!(matches!(cause, Some(StoreError::RowAltered(_))), "{tampered}: {refused:?}");

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use claviger_access::Presented;
 use claviger_core::action::{Door, Surface};
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy, Separation};
-use claviger_core::port::{Clock, Provider, Store};
+use claviger_core::port::{Clock, Provider, Store as _};
 use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::{Action, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
@@ -144,20 +144,18 @@ impl House {
         self.restart_in_two(SqliteOptions::default(), between).await
     }
 
-    /// Stops it, and opens the rows of its store as a start does, `between` the two.
-    pub(crate) async fn open_rows_after(
+    /// Stops it, and starts it again `between` the two; gives why it does not.
+    pub(crate) async fn try_restart_after(
         self,
         between: impl FnOnce(&std::path::Path),
     ) -> Result<(), ServiceError> {
-        let Self { road, store, directory, sealed_root, .. } = self;
+        let Self { road, clock, store, directory, sealed_root } = self;
         road.stop().await;
         drop((road, store));
         tokio::time::sleep(Duration::from_millis(100)).await;
         between(&directory.path().join("data/store.db"));
         let provider = SoftwareProvider::open(&sealed_root, &unlock()).unwrap();
-        let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
-        let store: Arc<dyn Store> = Arc::new(store);
-        claviger_service::open_rows(&store, &provider, None, false).await
+        try_open(&directory, Arc::new(provider), &clock, false, SqliteOptions::default()).await.map(|_| ())
     }
 
     async fn restart_in_two(self, options: SqliteOptions, between: impl FnOnce(&std::path::Path)) -> Self {
@@ -328,6 +326,16 @@ async fn open(
     fence_off: bool,
     options: SqliteOptions,
 ) -> (Road, Arc<SqliteStore>) {
+    try_open(directory, provider, clock, fence_off, options).await.unwrap()
+}
+
+async fn try_open(
+    directory: &tempfile::TempDir,
+    provider: Arc<dyn Provider>,
+    clock: &TestClock,
+    fence_off: bool,
+    options: SqliteOptions,
+) -> Result<(Road, Arc<SqliteStore>), ServiceError> {
     let store = SqliteStore::open(&directory.path().join("data"), options).unwrap();
     let store = Arc::new(store);
     let options = Options {
@@ -343,6 +351,6 @@ async fn open(
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: fence_off,
     };
-    let road = Road::open(store.clone(), provider, Arc::new(clock.clone()), options).await.unwrap();
-    (road, store)
+    let road = Road::open(store.clone(), provider, Arc::new(clock.clone()), options).await?;
+    Ok((road, store))
 }

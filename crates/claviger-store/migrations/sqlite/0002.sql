@@ -230,3 +230,30 @@ ALTER TABLE principal ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE credential ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE grants ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE alias ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+
+-- ---- Which rows there are ----
+--
+-- A digest over identifiers and revisions of the rows of each block: those of one kind whose identifiers begin with the same 14
+-- bits. The root over all of them is as of a size and root of the log; the tag is keyed.
+CREATE TABLE row_block (
+    kind   INTEGER NOT NULL,
+    block  INTEGER NOT NULL,
+    digest BLOB    NOT NULL CHECK (length(digest) = 32),
+    PRIMARY KEY (kind, block)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE row_root (
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    root     BLOB    NOT NULL CHECK (length(root) = 32),
+    log_size INTEGER NOT NULL,
+    log_root BLOB    NOT NULL CHECK (length(log_root) = 32),
+    tag      BLOB    NOT NULL CHECK (length(tag) = 16)
+) STRICT;
+
+CREATE INDEX ring_revision ON ring (id, revision);
+CREATE INDEX key_revision ON key (id, revision);
+CREATE INDEX key_version_revision ON key_version (key, number, revision);
+CREATE INDEX principal_revision ON principal (id, revision);
+CREATE INDEX credential_revision ON credential (id, revision);
+CREATE INDEX grants_revision ON grants (id, revision);
+CREATE INDEX alias_revision ON alias (id, revision);

@@ -18,6 +18,7 @@ use super::columns::integer;
 use super::directory::InPlace;
 use super::error::{damaged, refused, translate};
 use super::expectation;
+use super::inventory::{self, Block, Changed, block_of};
 use super::row::{
     alias, credential, fact_head, grant, idempotency, key, log_time, principal, ring, veil, version,
 };
@@ -35,6 +36,8 @@ pub(super) struct SqliteJournal {
     // Does the open transaction change state, uses apart?
     changes_state: bool,
     counts: RefCell<version::Counts>,
+    // Blocks of rows that the open transaction writes to.
+    touched: BTreeSet<Block>,
     inner: Arc<Inner>,
 }
 
@@ -56,7 +59,15 @@ impl SqliteJournal {
         let head = log::find_head(Guarded::off(&connection), shard)?
             .ok_or_else(|| damaged("shard_head", "its row is missing"))?;
         let in_place = InPlace::of(inner.database())?;
-        Ok(Self { connection, in_place, head, changes_state: false, counts: RefCell::default(), inner })
+        Ok(Self {
+            connection,
+            in_place,
+            head,
+            changes_state: false,
+            counts: RefCell::default(),
+            touched: BTreeSet::new(),
+            inner,
+        })
     }
 
     fn run(&self, sql: &str) -> Result<(), StoreError> {
@@ -79,6 +90,8 @@ impl SqliteJournal {
     /// Ends the open transaction, if there is one, without a trace.
     fn abandon(&mut self) {
         self.counts.get_mut().clear();
+        self.touched.clear();
+        self.inner.guard.inventory.abandon();
         self.changes_state = false;
         if self.is_open()
             && let Err(error) = self.run("ROLLBACK")
@@ -182,7 +195,8 @@ impl SqliteJournal {
         applied
     }
 
-    fn write_batch(&self, batch: &Batch<'_>) -> Result<(), CommitError> {
+    /// Writes it, and what becomes of the inventory of rows; gives how that differs once it is committed.
+    fn write_batch(&self, batch: &Batch<'_>) -> Result<Changed, CommitError> {
         let count = batch.new_size.checked_sub(batch.old_size).and_then(|count| u32::try_from(count).ok());
         let count = count.filter(|count| *count > 0);
         let count = count.ok_or_else(|| refused("audit_batch", "a batch has 1 to 2^32 - 1 entries"))?;
@@ -228,7 +242,12 @@ impl SqliteJournal {
             self.tighten(batch, after)?;
             failpoint("tighten-inside");
         }
-        Ok(())
+        let inventory = &self.inner.guard.inventory;
+        if self.changes_state && inventory.is_open() {
+            let log = (batch.new_size, batch.new_root);
+            return Ok(inventory::write(self.rows(), inventory, &self.touched, log)?);
+        }
+        Ok(Changed::default())
     }
 
     fn epoch_after(&self, batch: &Batch<'_>) -> u64 {
@@ -308,6 +327,18 @@ impl SqliteJournal {
         Ok(())
     }
 
+    /// A commit that was not made.
+    fn not_committed(&mut self, error: CommitError) -> CommitError {
+        self.abandon();
+        if error == CommitError::Failed(StoreError::Full) {
+            self.inner.space.exhausted();
+        }
+        if let CommitError::Fenced(epoch) = error {
+            self.head.epoch = epoch;
+        }
+        error
+    }
+
     /// Refuses what would make changes durable without their entry.
     fn between_commits(&self) -> Result<(), StoreError> {
         if self.is_open() {
@@ -352,6 +383,7 @@ impl Journal for SqliteJournal {
         let applied = self.apply_set(changes);
         match &applied {
             Ok(Applied::Yes) => {
+                self.touched.extend(changes.iter().filter_map(inventory::written).map(|row| block_of(&row)));
                 self.changes_state |= changes
                     .iter()
                     .any(|change| change.writes() && !matches!(change, Change::CountUses { .. }));
@@ -373,23 +405,23 @@ impl Journal for SqliteJournal {
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), CommitError> {
         failpoint("commit-before");
-        let outcome = self.write_batch(batch).and_then(|()| self.finish());
-        if let Err(error) = outcome {
-            self.abandon();
-            if error == CommitError::Failed(StoreError::Full) {
-                self.inner.space.exhausted();
-            }
-            if let CommitError::Fenced(epoch) = error {
-                self.head.epoch = epoch;
-            }
-            return Err(error);
-        }
+        let outcome = self.write_batch(batch).and_then(|changed| self.finish().map(|()| changed));
+        let changed = match outcome {
+            Ok(changed) => changed,
+            Err(error) => return Err(self.not_committed(error)),
+        };
+        self.inner.guard.inventory.publish(changed);
+        self.touched.clear();
         failpoint("commit-after");
         self.head.size = batch.new_size;
         self.head.root = batch.new_root;
         self.head.epoch = self.epoch_after(batch);
         self.inner.committed(&self.connection, batch.body.len());
         Ok(())
+    }
+
+    fn row_root(&self) -> [u8; 32] {
+        self.inner.guard.inventory.root()
     }
 
     fn roll_back(&mut self) {

@@ -9,7 +9,7 @@
 //! | [`pool`], [`read`], [`integrity`] | the readers; whether indexes say what rows say |
 //! | [`checkpoint`] | keeps SQLite's write-ahead log short |
 //! | [`space`] | room on the device, and the reserve |
-//! | [`tag`] | whether a row is as it was written |
+//! | [`tag`], [`inventory`] | whether a row is as it was written, and none is missing or older |
 //! | [`row`], [`log`], [`usage`] | the tables of state, the tables of the log, what is kept of uses |
 
 mod checkpoint;
@@ -19,6 +19,7 @@ mod directory;
 mod error;
 mod expectation;
 mod integrity;
+mod inventory;
 mod journal;
 mod kept;
 mod log;
@@ -47,11 +48,12 @@ use rusqlite::Connection;
 
 use checkpoint::Checkpointer;
 use directory::Directory;
+use error::translate;
 use journal::SqliteJournal;
 use kept::{Found, KeptFile};
 use pool::Pool;
 use space::Space;
-use tag::Guard;
+use tag::{Guard, Guarded};
 
 pub use space::SpaceOptions;
 
@@ -163,6 +165,23 @@ impl Inner {
 
     fn break_off(&self, error: StoreError) {
         self.checkpointer.pressure().break_off(error);
+    }
+
+    /// What `write` does in a transaction of its own, before there is a journal.
+    fn before_journals<T>(
+        &self,
+        write: impl FnOnce(Guarded<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.whole()?;
+        if self.has_journal.load(Ordering::Acquire) {
+            let message = "this is written before the first journal is opened";
+            return Err(StoreError::Unavailable(message.to_owned()));
+        }
+        let writer = connection::writing(self.database(), &self.options)?;
+        let transaction = writer.unchecked_transaction().map_err(translate)?;
+        let written = write(Guarded::new(&writer, &self.guard))?;
+        transaction.commit().map_err(translate)?;
+        Ok(written)
     }
 
     /// Keeps these bytes beside the database.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use claviger_core::object::Object;
 use claviger_core::port::StoreError;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rusqlite::Connection;
@@ -66,6 +67,17 @@ impl Pool {
             Some(Err(TrySendError::Disconnected(_))) | None => return Err(ended()),
         }
         told.await.unwrap_or_else(|_| Err(ended()))
+    }
+}
+
+impl Pool {
+    /// The same, of rows that are there and in no older revision. `wanted` is there, or is known not to be.
+    pub(super) async fn read_fresh<T: Send + 'static>(
+        &self,
+        wanted: Option<Object>,
+        read: impl Fn(Guarded<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.read(move |connection| connection.fresh(wanted, read)).await
     }
 }
 

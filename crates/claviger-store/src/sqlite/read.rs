@@ -10,10 +10,11 @@ use claviger_core::grant::Grant;
 use claviger_core::key::{Key, KeyRecord, KeyRing, Separation};
 use claviger_core::lineage::{Lineage, Wanted};
 use claviger_core::log_time::TimeRecord;
-use claviger_core::object::{FoundRow, Object, RowCursor};
+use claviger_core::object::{FoundRow, Kind, Object, RowCursor};
 use claviger_core::port::store::{
     AliasFilter, FenceDelta, GrantFilter, GrantQuery, GrantRoom, Kept, KeyFilter, LeftBehind, LogId,
-    MixedUse, Page, Room, RootHead, ScheduledDestruction, ShardHead, SpaceState, StoredBatch, VersionUsage,
+    MixedUse, Page, Room, RootHead, RowRoot, ScheduledDestruction, ShardHead, SpaceState, StoredBatch,
+    VersionUsage,
 };
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
@@ -30,7 +31,7 @@ use super::row::{
     version,
 };
 use super::tag::Guarded;
-use super::{SqliteStore, connection, integrity, log, rows, usage};
+use super::{SqliteStore, connection, integrity, inventory, log, rows, usage};
 
 /// Rows of one small transaction of a clean-up: commits wait for no more than that.
 const CHUNK: u32 = 500;
@@ -91,12 +92,15 @@ impl Store for SqliteStore {
     }
 
     async fn find_ring(&self, id: KeyRingId) -> Result<Option<KeyRing>, StoreError> {
-        self.inner.pool.read(move |connection| ring::find_by_id(connection, id)).await
+        self.inner
+            .pool
+            .read_fresh(Some(Object::Ring(id)), move |connection| ring::find_by_id(connection, id))
+            .await
     }
 
     async fn find_ring_by_name(&self, name: &Name) -> Result<Option<KeyRing>, StoreError> {
         let name = name.clone();
-        self.inner.pool.read(move |connection| ring::find_by_name(connection, &name)).await
+        self.inner.pool.read_fresh(None, move |connection| ring::find_by_name(connection, &name)).await
     }
 
     async fn list_rings(&self, page: Page<Name>) -> Result<Vec<KeyRing>, StoreError> {
@@ -107,12 +111,15 @@ impl Store for SqliteStore {
     }
 
     async fn find_key(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
-        self.inner.pool.read(move |connection| key::find_record(connection, id)).await
+        self.inner
+            .pool
+            .read_fresh(Some(Object::Key(id)), move |connection| key::find_record(connection, id))
+            .await
     }
 
     async fn find_key_id(&self, name: &KeyName) -> Result<Option<KeyId>, StoreError> {
         let name = name.clone();
-        self.inner.pool.read(move |connection| key::find_id(connection, &name)).await
+        self.inner.pool.read_fresh(None, move |connection| key::find_id(connection, &name)).await
     }
 
     async fn list_keys(
@@ -167,19 +174,44 @@ impl Store for SqliteStore {
         let inner = self.inner.clone();
         self.inner
             .pool
-            .read(move |_| {
-                inner.whole()?;
-                if inner.has_journal.load(Ordering::Acquire) {
-                    let message = "rows get their first tags before the first journal is opened";
-                    return Err(StoreError::Unavailable(message.to_owned()));
-                }
-                let writer = connection::writing(inner.database(), &inner.options)?;
-                let transaction = writer.unchecked_transaction().map_err(translate)?;
-                let next = rows::tag(Guarded::new(&writer, &inner.guard), &key, from, limit)?;
-                transaction.commit().map_err(translate)?;
-                Ok(next)
+            .read(move |_| inner.before_journals(|connection| rows::tag(connection, &key, from, limit)))
+            .await
+    }
+
+    async fn find_row_root(&self) -> Result<Option<RowRoot>, StoreError> {
+        self.inner.pool.read(inventory::find_root).await
+    }
+
+    async fn make_row_root(&self, log_size: u64, log_root: [u8; 32]) -> Result<(), StoreError> {
+        let inner = self.inner.clone();
+        self.inner
+            .pool
+            .read(move |_| inner.before_journals(|rows| inventory::make(rows, (log_size, log_root))))
+            .await
+    }
+
+    async fn load_row_blocks(&self) -> Result<[u8; 32], StoreError> {
+        let inner = self.inner.clone();
+        self.inner
+            .pool
+            .read(move |connection| {
+                inner.guard.inventory.load(connection)?;
+                Ok(inner.guard.inventory.root())
             })
             .await
+    }
+
+    async fn count_wrong_blocks(&self, kind: Kind) -> Result<u64, StoreError> {
+        let mut wrong = 0;
+        for part in inventory::parts() {
+            let inner = self.inner.clone();
+            let read = move |connection: Guarded<'_>| {
+                inventory::differing(connection, &inner.guard.inventory, kind, part)
+            };
+            wrong += self.inner.pool.read(read).await?;
+        }
+        self.inner.guard.count_refused(wrong);
+        Ok(wrong)
     }
 
     fn altered_rows(&self) -> u64 {
@@ -204,7 +236,7 @@ impl Store for SqliteStore {
 
     async fn find_alias(&self, name: &AliasName) -> Result<Option<Alias>, StoreError> {
         let name = name.clone();
-        self.inner.pool.read(move |connection| alias::find_by_name(connection, &name)).await
+        self.inner.pool.read_fresh(None, move |connection| alias::find_by_name(connection, &name)).await
     }
 
     async fn find_alias_owner(&self, name: &AliasName) -> Result<Option<KeyRingId>, StoreError> {
@@ -229,12 +261,15 @@ impl Store for SqliteStore {
     }
 
     async fn find_principal(&self, id: PrincipalId) -> Result<Option<Principal>, StoreError> {
-        self.inner.pool.read(move |connection| principal::find_by_id(connection, id)).await
+        self.inner
+            .pool
+            .read_fresh(Some(Object::Principal(id)), move |connection| principal::find_by_id(connection, id))
+            .await
     }
 
     async fn find_principal_by_name(&self, name: &Name) -> Result<Option<Principal>, StoreError> {
         let name = name.clone();
-        self.inner.pool.read(move |connection| principal::find_by_name(connection, &name)).await
+        self.inner.pool.read_fresh(None, move |connection| principal::find_by_name(connection, &name)).await
     }
 
     async fn list_principals(&self, page: Page<Name>) -> Result<Vec<Principal>, StoreError> {
@@ -263,12 +298,20 @@ impl Store for SqliteStore {
     }
 
     async fn find_credential(&self, id: CredentialId) -> Result<Option<Credential>, StoreError> {
-        self.inner.pool.read(move |connection| credential::find_by_id(connection, id)).await
+        self.inner
+            .pool
+            .read_fresh(Some(Object::Credential(id)), move |connection| {
+                credential::find_by_id(connection, id)
+            })
+            .await
     }
 
     async fn find_credential_by_digest(&self, digest: &[u8; 32]) -> Result<Option<Credential>, StoreError> {
         let digest = *digest;
-        self.inner.pool.read(move |connection| credential::find_by_digest(connection, &digest)).await
+        self.inner
+            .pool
+            .read_fresh(None, move |connection| credential::find_by_digest(connection, &digest))
+            .await
     }
 
     async fn list_credentials(
@@ -290,13 +333,16 @@ impl Store for SqliteStore {
     }
 
     async fn find_grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
-        self.inner.pool.read(move |connection| grant::find_by_id(connection, id)).await
+        self.inner
+            .pool
+            .read_fresh(Some(Object::Grant(id)), move |connection| grant::find_by_id(connection, id))
+            .await
     }
 
     async fn list_candidates(&self, query: GrantQuery) -> Result<Vec<Vec<Grant>>, StoreError> {
         self.inner
             .pool
-            .read(move |connection| snapshot(connection, || grant_index::list_candidates(connection, &query)))
+            .read_fresh(None, move |connection| grant_index::list_candidates(connection, &query))
             .await
     }
 
@@ -308,9 +354,7 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Grant>, StoreError> {
         self.inner
             .pool
-            .read(move |connection| {
-                snapshot(connection, || grant_index::list_witnesses(connection, principal, key, ring))
-            })
+            .read_fresh(None, move |connection| grant_index::list_witnesses(connection, principal, key, ring))
             .await
     }
 
@@ -322,13 +366,13 @@ impl Store for SqliteStore {
     }
 
     async fn find_same_grant(&self, grant: Grant) -> Result<Option<Grant>, StoreError> {
-        self.inner.pool.read(move |connection| grant::find_same(connection, &grant)).await
+        self.inner.pool.read_fresh(None, move |connection| grant::find_same(connection, &grant)).await
     }
 
     async fn list_granted(&self, principal: PrincipalId) -> Result<Vec<Grant>, StoreError> {
         self.inner
             .pool
-            .read(move |connection| snapshot(connection, || grant_index::list_granted(connection, principal)))
+            .read_fresh(None, move |connection| grant_index::list_granted(connection, principal))
             .await
     }
 
@@ -350,10 +394,7 @@ impl Store for SqliteStore {
     }
 
     async fn load_lineage(&self, wanted: Wanted) -> Result<Lineage, StoreError> {
-        self.inner
-            .pool
-            .read(move |connection| snapshot(connection, || grant::lineage(connection, wanted)))
-            .await
+        self.inner.pool.read_fresh(None, move |connection| grant::lineage(connection, wanted.clone())).await
     }
 
     async fn find_idempotency(

@@ -20,11 +20,14 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, ToSql};
 
 use super::error::{damaged, translate};
+use super::inventory::{self, Inventory, Seen};
 
 /// Bytes of a tag: half of an HMAC-SHA-256 (SP 800-107, 5.3.3). Whoever tries tags does so at the server, row by row.
 const LEN: usize = 16;
 /// Altered rows that are remembered to be told of; more are only counted.
 const MOST_REMEMBERED: usize = 1_024;
+/// How often rows are read again that change meanwhile.
+const MOST_TRIES: usize = 64;
 
 /// What a tag covers.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub(super) struct Tagged {
     pub(super) columns: &'static str,
     /// Which of them is the identifier. Of a version, the number is behind it.
     pub(super) id: usize,
+    /// Which is the revision.
+    pub(super) revision: Option<usize>,
     /// Selects the columns of one row.
     pub(super) select: &'static str,
     /// Writes the tag, ?1, of that row. The parameters that name it come behind.
@@ -70,7 +75,7 @@ impl Tagged {
     }
 
     fn message(&self, row: &Row<'_>, at: usize) -> Result<Message, StoreError> {
-        let mut message = Message::of(self);
+        let mut message = Message::of(self.what);
         for column in at..at + self.width() {
             message.put(row.get_ref(column).map_err(translate)?);
         }
@@ -82,9 +87,15 @@ impl Tagged {
 struct Message(Vec<u8>);
 
 impl Message {
-    fn of(tagged: &Tagged) -> Self {
+    fn of(what: &str) -> Self {
         let mut message = Self(Vec::with_capacity(512));
-        message.put_bytes(0, tagged.what.as_bytes());
+        message.put_bytes(0, what.as_bytes());
+        message
+    }
+
+    fn over(what: &str, columns: &[ValueRef<'_>]) -> Self {
+        let mut message = Self::of(what);
+        columns.iter().for_each(|column| message.put(*column));
         message
     }
 
@@ -113,6 +124,8 @@ pub(super) struct Guard {
     is_off: bool,
     altered: Mutex<BTreeSet<Object>>,
     refused: AtomicU64,
+    /// Which rows there are.
+    pub(super) inventory: Inventory,
 }
 
 /// For rows that no decision is taken on: as migrations bring them along, before there are tags, and tables without objects.
@@ -121,7 +134,13 @@ static OFF: Guard = Guard::new(true);
 impl Guard {
     const fn new(is_off: bool) -> Self {
         let altered = Mutex::new(BTreeSet::new());
-        Self { key: OnceLock::new(), is_off, altered, refused: AtomicU64::new(0) }
+        Self {
+            key: OnceLock::new(),
+            is_off,
+            altered,
+            refused: AtomicU64::new(0),
+            inventory: Inventory::new(),
+        }
     }
 
     /// Reads no row of an object before it has its key.
@@ -141,6 +160,10 @@ impl Guard {
     /// How often a row was refused.
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_refused(&self, times: u64) {
+        self.refused.fetch_add(times, Ordering::Relaxed);
     }
 
     /// The rows that were refused since the last time this was asked.
@@ -165,6 +188,8 @@ pub(super) struct Guarded<'c> {
     guard: &'c Guard,
     /// Rows that do not hold are put here, and read all the same.
     noted: Option<&'c RefCell<BTreeSet<Object>>>,
+    /// Rows that are read are put here.
+    seen: Option<&'c RefCell<Vec<Seen>>>,
 }
 
 impl Deref for Guarded<'_> {
@@ -177,12 +202,12 @@ impl Deref for Guarded<'_> {
 
 impl<'c> Guarded<'c> {
     pub(super) const fn new(connection: &'c Connection, guard: &'c Guard) -> Self {
-        Self { connection, guard, noted: None }
+        Self { connection, guard, noted: None, seen: None }
     }
 
     /// Without a look at tags.
     pub(super) const fn off(connection: &'c Connection) -> Self {
-        Self { connection, guard: &OFF, noted: None }
+        Self { connection, guard: &OFF, noted: None, seen: None }
     }
 
     /// What `read` finds of rows as they stand, and which of them do not hold.
@@ -191,7 +216,12 @@ impl<'c> Guarded<'c> {
         read: impl FnOnce(Guarded<'_>) -> Result<T, StoreError>,
     ) -> Result<(T, BTreeSet<Object>), StoreError> {
         let noted = RefCell::default();
-        let found = read(Guarded { connection: self.connection, guard: self.guard, noted: Some(&noted) })?;
+        let found = read(Guarded {
+            connection: self.connection,
+            guard: self.guard,
+            noted: Some(&noted),
+            seen: None,
+        })?;
         Ok((found, noted.into_inner()))
     }
 
@@ -211,6 +241,50 @@ impl<'c> Guarded<'c> {
         }
     }
 
+    /// What `read` finds, all of one state of the store, if the rows that it reads are those that are there, and in no older
+    /// revision. `wanted` is there, or is known not to be.
+    pub(super) fn fresh<T>(
+        self,
+        wanted: Option<Object>,
+        read: impl Fn(Guarded<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let inventory = &self.guard.inventory;
+        if !inventory.is_open() {
+            return read(self);
+        }
+        for _ in 0..MOST_TRIES {
+            let before = inventory.commits();
+            let seen = RefCell::default();
+            // Ends with the guard; a transaction that only read has nothing to lose by it.
+            let transaction = self.connection.unchecked_transaction().map_err(translate)?;
+            // Also of what does not read, for that may be why.
+            let found = read(Guarded {
+                connection: self.connection,
+                guard: self.guard,
+                noted: None,
+                seen: Some(&seen),
+            });
+            let mut seen = seen.into_inner();
+            if let Some(object) = wanted.filter(|_| found.is_ok())
+                && seen.iter().all(|seen| seen.object != object)
+            {
+                seen.push(Seen { object, revision: None });
+            }
+            let wrong = inventory::first_wrong(self, inventory, &seen)?;
+            drop(transaction);
+            let Some(wrong) = wrong else { return found };
+            if let Err(StoreError::RowAltered(_)) = found {
+                return found;
+            }
+            // Otherwise a commit came in between, and changed what was read or what is known.
+            if inventory.commits() == before {
+                self.guard.found_altered(wrong);
+                return Err(StoreError::RowAltered(wrong));
+            }
+        }
+        Err(StoreError::Unavailable("rows change faster than they are read; try again".to_owned()))
+    }
+
     /// Holds the columns behind the tag that stands at `at` against it.
     pub(super) fn hold(&self, of: &Tagged, row: &Row<'_>, at: usize) -> Result<(), StoreError> {
         if self.guard.is_off {
@@ -223,6 +297,11 @@ impl<'c> Guarded<'c> {
         let message = of.message(row, at + 1)?;
         let holds = key.zip(tag).is_some_and(|(key, tag)| key.verify_half(&[&message.0], tag).is_ok());
         if holds {
+            if let (Some(seen), Some(revision)) = (self.seen, of.revision) {
+                let revision = row.get_ref(at + 1 + revision).map_err(translate)?.as_i64().ok();
+                let revision = revision.map(i64::cast_unsigned);
+                seen.borrow_mut().push(Seen { object: of.object(row, at + 1)?, revision });
+            }
             return Ok(());
         }
         let object = of.object(row, at + 1)?;
@@ -244,10 +323,18 @@ impl<'c> Guarded<'c> {
     }
 
     /// The tag of columns that are about to be written.
-    pub(super) fn tag_of(&self, of: &Tagged, columns: &[ValueRef<'_>]) -> Result<[u8; LEN], StoreError> {
-        let mut message = Message::of(of);
-        columns.iter().for_each(|column| message.put(*column));
-        Ok(self.key()?.half(&[&message.0]))
+    pub(super) fn tag_of(&self, what: &str, columns: &[ValueRef<'_>]) -> Result<[u8; LEN], StoreError> {
+        Ok(self.key()?.half(&[&Message::over(what, columns).0]))
+    }
+
+    /// Is that the tag of these columns?
+    pub(super) fn is_tag_of(
+        &self,
+        what: &str,
+        columns: &[ValueRef<'_>],
+        tag: &[u8],
+    ) -> Result<bool, StoreError> {
+        Ok(self.key()?.verify_half(&[&Message::over(what, columns).0], tag).is_ok())
     }
 
     /// Gives a row, as it stands in the open transaction, its tag.

@@ -1,6 +1,7 @@
 //! Rows as the port gives them back, in a real store. Every statement is held against its plan on the way.
 
 mod grants;
+mod inventory;
 mod migration;
 mod tags;
 
@@ -23,6 +24,7 @@ use claviger_core::{AliasId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpos
 use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
 
+use super::schema::EMPTY_ROOT;
 use super::{SqliteOptions, SqliteStore};
 
 const NO_USES: UsageRows<'static> = UsageRows { rows: &[], counted_to: 0 };
@@ -50,6 +52,17 @@ impl Shelf {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
         store.open_rows(row_key());
+        let journal = store.open_journal(1).unwrap();
+        Self { store, journal, size: 0, cuts: 0, _directory: directory }
+    }
+
+    /// One that knows which rows there are.
+    async fn counted() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
+        store.open_rows(row_key());
+        store.make_row_root(0, EMPTY_ROOT).await.unwrap();
+        store.load_row_blocks().await.unwrap();
         let journal = store.open_journal(1).unwrap();
         Self { store, journal, size: 0, cuts: 0, _directory: directory }
     }

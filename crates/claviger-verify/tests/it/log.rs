@@ -116,6 +116,7 @@ impl Log {
             erase_generation: None,
             capsule_hash: None,
             row_tags: None,
+            rows: None,
         };
         fill(&mut cut);
         self.cuts.push(cut.encode().unwrap());

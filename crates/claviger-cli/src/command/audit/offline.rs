@@ -124,6 +124,7 @@ pub(crate) mod fixture {
                     erase_generation: None,
                     capsule_hash: None,
                     row_tags: None,
+                    rows: None,
                 };
                 let bytes = cut.encode().unwrap();
                 root.push(leaf_hash(&bytes));

@@ -245,6 +245,7 @@ mod tests {
             erase_generation: None,
             capsule_hash: None,
             row_tags: None,
+            rows: None,
         };
         let cut = cut.encode().unwrap();
         let mut log = Frontier::new();

@@ -31,6 +31,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 7,
+    revision: Some(5),
     select: concat!("SELECT ", covered!(), " FROM alias a WHERE a.id = ?1"),
     update: "UPDATE alias SET tag = ?1 WHERE id = ?2",
 };

@@ -31,6 +31,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 0,
+    revision: Some(11),
     select: concat!("SELECT ", covered!(), " FROM credential WHERE id = ?1"),
     update: "UPDATE credential SET tag = ?1 WHERE id = ?2",
 };

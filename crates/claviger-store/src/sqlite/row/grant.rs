@@ -41,6 +41,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 0,
+    revision: Some(16),
     select: concat!("SELECT ", covered!(), " FROM grants WHERE id = ?1"),
     update: "UPDATE grants SET tag = ?1 WHERE id = ?2",
 };

@@ -38,6 +38,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 1,
+    revision: Some(18),
     select: concat!("SELECT ", covered!(), " FROM key k WHERE k.id = ?1"),
     update: "UPDATE key SET tag = ?1 WHERE id = ?2",
 };

@@ -32,6 +32,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 0,
+    revision: Some(8),
     select: concat!("SELECT ", covered!(), " FROM principal WHERE id = ?1"),
     update: "UPDATE principal SET tag = ?1 WHERE id = ?2",
 };

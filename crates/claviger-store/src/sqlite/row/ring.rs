@@ -32,6 +32,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 0,
+    revision: Some(11),
     select: concat!("SELECT ", covered!(), " FROM ring r WHERE r.id = ?1"),
     update: "UPDATE ring SET tag = ?1 WHERE id = ?2",
 };

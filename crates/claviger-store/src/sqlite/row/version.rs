@@ -48,6 +48,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 0,
+    revision: Some(17),
     select: concat!("SELECT ", covered!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2"),
     update: "UPDATE key_version SET tag = ?1 WHERE key = ?2 AND number = ?3",
 };
@@ -59,6 +60,7 @@ pub(in crate::sqlite) const COUNTED: Tagged = Tagged {
     what: "key_version.protect_uses",
     columns: counted!(),
     id: 0,
+    revision: None,
     select: concat!("SELECT ", counted!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2"),
     update: "UPDATE key_version SET uses_tag = ?1 WHERE key = ?2 AND number = ?3",
 };
@@ -235,7 +237,7 @@ pub(in crate::sqlite) fn count_uses(
     let count = known.saturating_add(uses).min(i64::MAX.unsigned_abs());
     let kept = integer(TABLE, count)?;
     let columns = [ValueRef::Blob(key), ValueRef::Integer(number.into()), ValueRef::Integer(kept)];
-    let tag = connection.tag_of(&COUNTED, &columns)?;
+    let tag = connection.tag_of(COUNTED.what, &columns)?;
     let applied = write(
         connection,
         "UPDATE key_version SET protect_uses = ?3, uses_tag = ?4 WHERE key = ?1 AND number = ?2",

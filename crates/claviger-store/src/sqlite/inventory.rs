@@ -1,0 +1,485 @@
+//! Which rows of objects there are, and in which revision: so that a row that was taken out, or an older one of the same object put
+//! in its place, is refused though its tag holds.
+//!
+//! Rows of one kind whose identifiers begin with the same 14 bits are a block: at most 256 rows up to some millions of a kind. Of
+//! each block there is a digest over identifiers and revisions, in memory and in table `row_block`; of all blocks a root, which
+//! table `row_root` has under a keyed tag as of a size of the log, and each cut as of its own. What is in memory was held against
+//! these at the start, and changes with commits alone; a row that is read is held against it, with all of its block.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use claviger_core::change::Change;
+use claviger_core::object::{Kind, Object};
+use claviger_core::port::StoreError;
+use claviger_core::port::store::RowRoot;
+use claviger_crypto::digest::sha256;
+use rusqlite::params;
+use rusqlite::types::ValueRef;
+
+use super::columns::{Columns, find, integer, list};
+use super::error::{damaged, translate};
+use super::tag::{Guarded, Line};
+
+/// Leading bits of an identifier that name its block.
+const BITS: u32 = 14;
+/// Blocks of a kind, and of a group: what changed is hashed again by groups.
+const ALL: u16 = 1 << BITS;
+const BLOCKS: usize = ALL as usize;
+const GROUP: usize = 128;
+
+type Hash = [u8; 32];
+
+/// A block: its kind, and its number among those of the kind.
+pub(super) type Block = (Kind, u16);
+
+/// Of a block without rows.
+const EMPTY: Hash = [0; 32];
+
+/// What is said of an object: its identifier, and its revision, or that it has no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) object: Object,
+    pub(super) revision: Option<u64>,
+}
+
+/// The block of an object.
+pub(super) fn block_of(object: &Object) -> Block {
+    let id = match object {
+        Object::Ring(id) => *id.as_bytes(),
+        Object::Key(id) => *id.as_bytes(),
+        Object::Version(id) => *id.key.as_bytes(),
+        Object::Principal(id) => *id.as_bytes(),
+        Object::Credential(id) => *id.as_bytes(),
+        Object::Grant(id) => *id.as_bytes(),
+        Object::Alias(id) => *id.as_bytes(),
+    };
+    (object.kind(), number_of(&id))
+}
+
+fn number_of(id: &[u8; 16]) -> u16 {
+    u16::from_be_bytes([id[0], id[1]]) >> (16 - BITS)
+}
+
+/// The object whose row a change writes, if it writes one.
+pub(super) fn written(change: &Change) -> Option<Object> {
+    Some(match change {
+        Change::PutAlias(alias) | Change::RemoveAlias(alias) => Object::Alias(alias.id),
+        Change::PutCredential(credential) => Object::Credential(credential.id),
+        Change::PutGrant(grant) => Object::Grant(grant.id),
+        Change::PutKey(key) => Object::Key(key.id),
+        Change::PutPrincipal(principal) => Object::Principal(principal.id),
+        Change::PutRing(ring) => Object::Ring(ring.id),
+        Change::PutVersion(version) => Object::Version(version.id),
+        Change::CountUses { .. }
+        | Change::Expect(_)
+        | Change::ExpectNoAlias(_)
+        | Change::ExpectNone { .. }
+        | Change::PutFactHead(_)
+        | Change::PutIdempotency(_)
+        | Change::PutLogTime(_)
+        | Change::PutVeil(_) => return None,
+    })
+}
+
+/// The digests of all blocks.
+#[derive(Debug)]
+struct Digests {
+    /// Of each kind, by its code, the blocks in order.
+    blocks: Vec<Hash>,
+    groups: Vec<Hash>,
+}
+
+impl Digests {
+    fn new() -> Self {
+        let kinds = Kind::ALL.len();
+        let group = sha256(&EMPTY.repeat(GROUP));
+        Self { blocks: vec![EMPTY; kinds * BLOCKS], groups: vec![group; kinds * BLOCKS / GROUP] }
+    }
+
+    fn at((kind, number): Block) -> usize {
+        usize::from(kind.code() - 1) * BLOCKS + usize::from(number)
+    }
+
+    fn get(&self, block: Block) -> Hash {
+        self.blocks.get(Self::at(block)).copied().unwrap_or(EMPTY)
+    }
+
+    /// What groups and the root become when blocks become this.
+    fn with(&self, blocks: &BTreeMap<Block, Hash>) -> (BTreeMap<usize, Hash>, Hash) {
+        let by_place: BTreeMap<_, _> =
+            blocks.iter().map(|(block, digest)| (Self::at(*block), *digest)).collect();
+        let mut groups = BTreeMap::new();
+        for group in by_place.keys().map(|at| at / GROUP) {
+            groups.entry(group).or_insert_with(|| {
+                let (first, mut bytes) = (group * GROUP, Vec::with_capacity(GROUP * 32));
+                for (at, digest) in (first..).zip(self.blocks.iter().skip(first).take(GROUP)) {
+                    bytes.extend(by_place.get(&at).unwrap_or(digest));
+                }
+                sha256(&bytes)
+            });
+        }
+        let mut bytes = Vec::with_capacity(self.groups.len() * 32);
+        for (at, digest) in self.groups.iter().enumerate() {
+            bytes.extend(groups.get(&at).unwrap_or(digest));
+        }
+        (groups, sha256(&bytes))
+    }
+
+    fn set(&mut self, blocks: BTreeMap<Block, Hash>, groups: BTreeMap<usize, Hash>) {
+        for (block, digest) in blocks {
+            if let Some(place) = self.blocks.get_mut(Self::at(block)) {
+                *place = digest;
+            }
+        }
+        for (group, digest) in groups {
+            if let Some(place) = self.groups.get_mut(group) {
+                *place = digest;
+            }
+        }
+    }
+
+    /// Of these blocks, and of no others.
+    fn of(blocks: BTreeMap<Block, Hash>) -> (Self, Hash) {
+        let mut digests = Self::new();
+        let (groups, root) = digests.with(&blocks);
+        digests.set(blocks, groups);
+        (digests, root)
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    digests: Option<Digests>,
+    root: Hash,
+    /// What a commit that is under way makes of blocks.
+    pending: BTreeMap<Block, Hash>,
+    /// Commits that changed a block.
+    commits: u64,
+}
+
+/// What is in memory of it.
+#[derive(Debug)]
+pub(super) struct Inventory(Mutex<State>);
+
+/// How it differs behind a commit.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    blocks: BTreeMap<Block, Hash>,
+    groups: BTreeMap<usize, Hash>,
+    root: Hash,
+}
+
+impl Inventory {
+    pub(super) const fn new() -> Self {
+        let state = State { digests: None, root: EMPTY, pending: BTreeMap::new(), commits: 0 };
+        Self(Mutex::new(state))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Is it in memory?
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().digests.is_some()
+    }
+
+    /// The root over all blocks.
+    pub(super) fn root(&self) -> Hash {
+        self.lock().root
+    }
+
+    /// Commits that changed a block so far.
+    pub(super) fn commits(&self) -> u64 {
+        self.lock().commits
+    }
+
+    /// Is that the digest of the block, before or behind the commit that is under way?
+    fn knows(&self, block: Block, digest: &Hash) -> bool {
+        let state = self.lock();
+        let known = state.digests.as_ref().is_none_or(|digests| digests.get(block) == *digest);
+        known || state.pending.get(&block) == Some(digest)
+    }
+
+    /// A commit that makes this of blocks is about to be made.
+    fn prepare(&self, blocks: BTreeMap<Block, Hash>) -> Changed {
+        let mut state = self.lock();
+        let (groups, root) = match &state.digests {
+            Some(digests) if !blocks.is_empty() => digests.with(&blocks),
+            _ => (BTreeMap::new(), state.root),
+        };
+        state.pending.clone_from(&blocks);
+        Changed { blocks, groups, root }
+    }
+
+    /// The commit was made.
+    pub(super) fn publish(&self, changed: Changed) {
+        let mut state = self.lock();
+        state.pending.clear();
+        if changed.blocks.is_empty() {
+            return;
+        }
+        state.commits += 1;
+        state.root = changed.root;
+        if let Some(digests) = &mut state.digests {
+            digests.set(changed.blocks, changed.groups);
+        }
+    }
+
+    /// The commit was not made.
+    pub(super) fn abandon(&self) {
+        self.lock().pending.clear();
+    }
+
+    /// Takes what the store keeps of it into memory.
+    pub(super) fn load(&self, connection: Guarded<'_>) -> Result<(), StoreError> {
+        let sql = "SELECT kind, block, digest FROM row_block WHERE kind >= 0";
+        let (digests, root) = Digests::of(list(connection, sql, [], read_block)?.into_iter().collect());
+        let mut state = self.lock();
+        (state.root, state.digests) = (root, Some(digests));
+        Ok(())
+    }
+}
+
+fn read_block(row: &Line<'_>) -> Result<(Block, Hash), StoreError> {
+    let mut columns = Columns::new("row_block", row);
+    let kind = columns.small::<u8>()?;
+    let kind = Kind::from_code(kind).ok_or_else(|| columns.damaged("no such kind"))?;
+    let number = columns.small::<u16>()?;
+    if usize::from(number) >= BLOCKS {
+        return Err(columns.damaged("no such block"));
+    }
+    Ok(((kind, number), columns.array()?))
+}
+
+/// Identifiers and revisions of a kind, by the index that has nothing else.
+const fn listing(kind: Kind) -> &'static str {
+    macro_rules! of {
+        ($table:literal, $index:literal) => {
+            concat!(
+                "SELECT id, revision FROM ",
+                $table,
+                " INDEXED BY ",
+                $index,
+                " WHERE id >= ?1 AND id <= ?2 ORDER BY id"
+            )
+        };
+    }
+    match kind {
+        Kind::Alias => of!("alias", "alias_revision"),
+        Kind::Credential => of!("credential", "credential_revision"),
+        Kind::Grant => of!("grants", "grants_revision"),
+        Kind::Key => of!("key", "key_revision"),
+        Kind::Principal => of!("principal", "principal_revision"),
+        Kind::Ring => of!("ring", "ring_revision"),
+        Kind::Version => {
+            "SELECT key, revision, number FROM key_version INDEXED BY key_version_revision \
+             WHERE key >= ?1 AND key <= ?2 ORDER BY key, number"
+        }
+    }
+}
+
+/// The first and the last identifier of a block.
+fn bounds(number: u16) -> ([u8; 16], [u8; 16]) {
+    let (mut first, mut last) = ([0; 16], [u8::MAX; 16]);
+    let low = number << (16 - BITS);
+    let high = low | ((1 << (16 - BITS)) - 1);
+    first[..2].copy_from_slice(&low.to_be_bytes());
+    last[..2].copy_from_slice(&high.to_be_bytes());
+    (first, last)
+}
+
+/// One row of a listing.
+fn read_row(kind: Kind, row: &Line<'_>) -> Result<(Object, u64), StoreError> {
+    let mut columns = Columns::new("row_block", row);
+    let (mut id, revision) = (columns.array::<16>()?.to_vec(), columns.count()?);
+    if kind == Kind::Version {
+        id.extend(columns.small::<u32>()?.to_be_bytes());
+    }
+    let object = Object::from_id(kind, &id).ok_or_else(|| columns.damaged("an identifier does not read"))?;
+    Ok((object, revision))
+}
+
+fn rows_of(connection: Guarded<'_>, (kind, number): Block) -> Result<Vec<(Object, u64)>, StoreError> {
+    let (first, last) = bounds(number);
+    list(connection, listing(kind), params![first, last], |row| read_row(kind, row))
+}
+
+/// The digest of a block with these rows, in order.
+fn digest_of(rows: &[(Object, u64)]) -> Hash {
+    if rows.is_empty() {
+        return EMPTY;
+    }
+    let mut bytes = Vec::with_capacity(rows.len() * 32);
+    for (object, revision) in rows {
+        bytes.push(object.kind().code());
+        bytes.extend(object.id());
+        bytes.extend(revision.to_be_bytes());
+    }
+    sha256(&bytes)
+}
+
+/// The first of these of which the block says something else: it has no such row or revision, or another set of rows than is
+/// known. Read in one state of the store.
+pub(super) fn first_wrong(
+    connection: Guarded<'_>,
+    inventory: &Inventory,
+    seen: &[Seen],
+) -> Result<Option<Object>, StoreError> {
+    // Each block with the object for whose sake it is looked at.
+    let mut blocks: BTreeMap<Block, (Object, Vec<Seen>)> = BTreeMap::new();
+    for one in seen {
+        let block = block_of(&one.object);
+        blocks.entry(block).or_insert_with(|| (one.object, Vec::new())).1.push(*one);
+        if one.object.kind() == Kind::Key {
+            // No version of it is missing either.
+            blocks.entry((Kind::Version, block.1)).or_insert_with(|| (one.object, Vec::new()));
+        }
+    }
+    for (block, (object, seen)) in blocks {
+        let rows = rows_of(connection, block)?;
+        if !inventory.knows(block, &digest_of(&rows)) {
+            return Ok(Some(object));
+        }
+        let is_there = |seen: &Seen| {
+            let found = rows.binary_search_by_key(&seen.object, |(object, _)| *object);
+            found.ok().and_then(|at| rows.get(at)).map(|(_, revision)| *revision) == seen.revision
+        };
+        if let Some(wrong) = seen.iter().find(|seen| !is_there(seen)) {
+            return Ok(Some(wrong.object));
+        }
+    }
+    Ok(None)
+}
+
+/// The blocks of a kind that have rows, from the first of these to the last, with their digests, as the rows stand.
+fn digests_of(
+    connection: Guarded<'_>,
+    kind: Kind,
+    blocks: Range<u16>,
+) -> Result<BTreeMap<u16, Hash>, StoreError> {
+    let (mut digests, mut block, mut rows) = (BTreeMap::new(), 0, Vec::new());
+    let (first, last) = (bounds(blocks.start).0, bounds(blocks.end.saturating_sub(1)).1);
+    list(connection, listing(kind), params![first, last], |row| {
+        let (object, revision) = read_row(kind, row)?;
+        let (_, number) = block_of(&object);
+        if number != block && !rows.is_empty() {
+            digests.insert(block, digest_of(&rows));
+            rows.clear();
+        }
+        block = number;
+        rows.push((object, revision));
+        Ok(())
+    })?;
+    if !rows.is_empty() {
+        digests.insert(block, digest_of(&rows));
+    }
+    Ok(digests)
+}
+
+/// Parts of a kind that are looked at one after the other: none takes a reader for long.
+pub(super) fn parts() -> impl Iterator<Item = Range<u16>> {
+    const PART: u16 = 256;
+    (0..ALL).step_by(usize::from(PART)).map(|first| first..first + PART)
+}
+
+/// Holds blocks of a kind against what is in memory; gives how many differ.
+pub(super) fn differing(
+    connection: Guarded<'_>,
+    inventory: &Inventory,
+    kind: Kind,
+    blocks: Range<u16>,
+) -> Result<u64, StoreError> {
+    let digests = digests_of(connection, kind, blocks.clone())?;
+    let mut differ = 0;
+    for number in blocks {
+        let digest = digests.get(&number).copied().unwrap_or(EMPTY);
+        if !inventory.knows((kind, number), &digest) && is_wrong(connection, inventory, (kind, number))? {
+            differ += 1;
+        }
+    }
+    Ok(differ)
+}
+
+/// Does a block differ also when no commit comes in between?
+fn is_wrong(connection: Guarded<'_>, inventory: &Inventory, block: Block) -> Result<bool, StoreError> {
+    loop {
+        let before = inventory.commits();
+        if inventory.knows(block, &digest_of(&rows_of(connection, block)?)) {
+            return Ok(false);
+        }
+        if inventory.commits() == before {
+            return Ok(true);
+        }
+    }
+}
+
+/// Writes what becomes of these blocks into the open transaction, and the root as of the log's new head.
+pub(super) fn write(
+    connection: Guarded<'_>,
+    inventory: &Inventory,
+    touched: &BTreeSet<Block>,
+    log: (u64, Hash),
+) -> Result<Changed, StoreError> {
+    let mut blocks = BTreeMap::new();
+    for block in touched {
+        let digest = digest_of(&rows_of(connection, *block)?);
+        put_block(connection, *block, &digest)?;
+        blocks.insert(*block, digest);
+    }
+    let changed = inventory.prepare(blocks);
+    put_root(connection, &changed.root, log)?;
+    Ok(changed)
+}
+
+/// Makes it of the rows as they stand, for a store that has none.
+pub(super) fn make(connection: Guarded<'_>, log: (u64, Hash)) -> Result<(), StoreError> {
+    let mut blocks = BTreeMap::new();
+    connection.execute("DELETE FROM row_block", []).map_err(translate)?;
+    for kind in Kind::ALL {
+        for (number, digest) in digests_of(connection, kind, 0..ALL)? {
+            put_block(connection, (kind, number), &digest)?;
+            blocks.insert((kind, number), digest);
+        }
+    }
+    put_root(connection, &Digests::of(blocks).1, log)
+}
+
+fn put_block(connection: Guarded<'_>, (kind, number): Block, digest: &Hash) -> Result<(), StoreError> {
+    let sql = "INSERT INTO row_block (kind, block, digest) VALUES (?1, ?2, ?3) \
+               ON CONFLICT (kind, block) DO UPDATE SET digest = excluded.digest";
+    let written = connection
+        .prepare_cached(sql)
+        .and_then(|mut upsert| upsert.execute(params![kind.code(), number, digest]));
+    written.map(drop).map_err(translate)
+}
+
+/// What the tag of the root is over, beside its columns.
+const ROOT: &str = "row_root";
+
+fn put_root(connection: Guarded<'_>, root: &Hash, (size, log_root): (u64, Hash)) -> Result<(), StoreError> {
+    let size = integer("row_root", size)?;
+    let columns = [ValueRef::Blob(root), ValueRef::Integer(size), ValueRef::Blob(&log_root)];
+    let tag = connection.tag_of(ROOT, &columns)?;
+    let sql = "INSERT INTO row_root (id, root, log_size, log_root, tag) VALUES (1, ?1, ?2, ?3, ?4) \
+               ON CONFLICT (id) DO UPDATE SET root = excluded.root, log_size = excluded.log_size, \
+               log_root = excluded.log_root, tag = excluded.tag";
+    let written = connection
+        .prepare_cached(sql)
+        .and_then(|mut upsert| upsert.execute(params![root, size, log_root, tag]));
+    written.map(drop).map_err(translate)
+}
+
+/// The root that is kept, if there is one.
+pub(super) fn find_root(connection: Guarded<'_>) -> Result<Option<RowRoot>, StoreError> {
+    find(connection, "SELECT root, log_size, log_root, tag FROM row_root WHERE id = 1", [], |row| {
+        let mut columns = Columns::new("row_root", row);
+        let kept = RowRoot { root: columns.array()?, log_size: columns.count()?, log_root: columns.array()? };
+        let size = integer("row_root", kept.log_size)?;
+        let said = [ValueRef::Blob(&kept.root), ValueRef::Integer(size), ValueRef::Blob(&kept.log_root)];
+        let holds = connection.is_tag_of(ROOT, &said, columns.bytes()?)?;
+        holds.then_some(kept).ok_or_else(|| damaged("row_root", "it is not as a server wrote it"))
+    })
+}

@@ -1,0 +1,154 @@
+//! Rows that are older ones, or missing, though the tag of each that is there holds.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use claviger_core::object::{Kind, Object};
+use claviger_core::port::StoreError;
+use claviger_core::port::store::RowRoot;
+use claviger_core::principal::{Principal, PrincipalKind};
+use rusqlite::Connection;
+
+use super::*;
+
+fn database(shelf: &Shelf) -> Connection {
+    let database = Connection::open(shelf._directory.path().join("data/store.db")).unwrap();
+    database.pragma_update(None, "foreign_keys", false).unwrap();
+    database.busy_timeout(Duration::from_secs(5)).unwrap();
+    database
+}
+
+const APP: PrincipalId = PrincipalId::from_bytes([3; 16]);
+
+/// The next revision of a principal, with a home that says which it is.
+fn next(principal: &Principal, home: u8) -> Change {
+    Change::PutPrincipal(Principal { home: Some(KeyRingId::from_bytes([home; 16])), ..principal.clone() })
+}
+
+#[tokio::test]
+async fn an_older_row_with_its_tag_is_refused_and_so_is_one_whose_index_says_otherwise() {
+    let mut shelf = Shelf::counted().await;
+    shelf.ring(1, None);
+    let principal = shelf.principal(3, PrincipalKind::Workload);
+    let database = database(&shelf);
+    database.execute_batch("CREATE TEMP TABLE older AS SELECT * FROM principal").unwrap();
+    let tag: Vec<u8> = database.query_row("SELECT tag FROM older", [], |row| row.get(0)).unwrap();
+    assert_eq!(shelf.apply(&[next(&principal, 1)]), Applied::Yes);
+    database.execute_batch("CREATE TEMP TABLE newer AS SELECT * FROM principal").unwrap();
+    let refused = Err(StoreError::RowAltered(Object::Principal(APP)));
+    assert_eq!(shelf.store.find_principal(APP).await.unwrap().unwrap().revision, 2);
+
+    database.execute_batch("DELETE FROM principal; INSERT INTO principal SELECT * FROM older").unwrap();
+    assert_eq!(shelf.store.find_principal(APP).await, refused);
+    assert_eq!(shelf.store.find_principal_by_name(&principal.name).await, refused);
+    assert_eq!(shelf.store.count_wrong_blocks(Kind::Principal).await.unwrap(), 1);
+    database.execute_batch("DELETE FROM principal").unwrap();
+    assert_eq!(shelf.store.find_principal(APP).await, refused);
+    assert_eq!(shelf.store.count_wrong_blocks(Kind::Principal).await.unwrap(), 1);
+    database.execute_batch("INSERT INTO principal SELECT * FROM newer").unwrap();
+    assert_eq!(shelf.store.find_principal(APP).await.unwrap().unwrap().revision, 2);
+    assert_eq!(shelf.store.count_wrong_blocks(Kind::Principal).await.unwrap(), 0);
+
+    // The older row, under an index that still has the newer revision.
+    database.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false).unwrap();
+    database
+        .execute_batch(
+            "PRAGMA writable_schema = ON; \
+             CREATE TABLE aside AS SELECT * FROM sqlite_schema WHERE name = 'principal_revision'; \
+             DELETE FROM sqlite_schema WHERE name = 'principal_revision'",
+        )
+        .unwrap();
+    let Shelf { store, journal, _directory, .. } = shelf;
+    drop((store, journal));
+    let path = _directory.path().join("data/store.db");
+    drop(database);
+    let older = Connection::open(&path).unwrap();
+    older.pragma_update(None, "foreign_keys", false).unwrap();
+    older.execute("UPDATE principal SET home = NULL, revision = 1, tag = ?1", [tag]).unwrap();
+    older.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false).unwrap();
+    older
+        .execute_batch(
+            "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM aside; DROP TABLE aside",
+        )
+        .unwrap();
+    drop(older);
+    let store = SqliteStore::open(&_directory.path().join("data"), SqliteOptions::default()).unwrap();
+    store.open_rows(row_key());
+    store.load_row_blocks().await.unwrap();
+    assert_eq!(store.count_wrong_blocks(Kind::Principal).await.unwrap(), 0, "the index is as it was");
+    assert_eq!(store.find_principal(APP).await, refused);
+}
+
+#[tokio::test]
+async fn what_is_kept_follows_each_commit_and_reads_back_the_same() {
+    let mut shelf = Shelf::counted().await;
+    let mut roots = vec![shelf.journal.row_root()];
+    shelf.ring(1, None);
+    roots.push(shelf.journal.row_root());
+    let principal = shelf.principal(3, PrincipalKind::Workload);
+    roots.push(shelf.journal.row_root());
+    // What is taken back changes nothing, whatever comes behind it.
+    shelf.journal.apply(&[next(&principal, 1)]).unwrap();
+    shelf.journal.roll_back();
+    assert_eq!(shelf.journal.row_root(), roots[2]);
+    assert_eq!(shelf.apply(&[next(&principal, 1)]), Applied::Yes);
+    roots.push(shelf.journal.row_root());
+    let all: std::collections::BTreeSet<_> = roots.iter().collect();
+    assert_eq!(all.len(), roots.len());
+    let kept = shelf.store.find_row_root().await.unwrap().unwrap();
+    assert_eq!(kept, RowRoot { root: roots[3], log_size: 3, log_root: [1; 32] });
+    let path = shelf._directory.path().join("data");
+    let Shelf { store, journal, _directory, .. } = shelf;
+    drop((store, journal));
+    let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
+    store.open_rows(row_key());
+    assert_eq!(store.load_row_blocks().await.unwrap(), roots[3]);
+    // Made anew of the rows, it is the same.
+    store.make_row_root(kept.log_size, kept.log_root).await.unwrap();
+    assert_eq!(store.load_row_blocks().await.unwrap(), roots[3]);
+    drop(store);
+    let edited = Connection::open(path.join("store.db")).unwrap();
+    edited.execute("UPDATE row_root SET log_size = 2", []).unwrap();
+    drop(edited);
+    let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
+    store.open_rows(row_key());
+    assert!(matches!(store.find_row_root().await, Err(StoreError::Corrupt(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rows_that_change_all_the_time_are_read_without_a_false_alarm() {
+    let mut shelf = Shelf::counted().await;
+    for ring in 1..=9 {
+        shelf.ring(ring, None);
+    }
+    let mut principal = shelf.principal(3, PrincipalKind::Workload);
+    let done = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..3)
+        .map(|_| {
+            let (store, done) = (shelf.store.clone(), Arc::clone(&done));
+            tokio::spawn(async move {
+                let (mut reads, mut newest) = (0_u32, 0);
+                while !done.load(Ordering::Relaxed) {
+                    let found = store.find_principal(APP).await.unwrap().unwrap();
+                    assert!(found.revision >= newest, "an older row than was read before");
+                    newest = found.revision;
+                    assert_eq!(store.count_wrong_blocks(Kind::Principal).await.unwrap(), 0);
+                    reads += 1;
+                }
+                reads
+            })
+        })
+        .collect();
+    for turn in 0..400_u32 {
+        let home = u8::try_from(turn % 9).unwrap() + 1;
+        assert_eq!(shelf.apply(&[next(&principal, home)]), Applied::Yes);
+        principal.revision += 1;
+        if turn % 16 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    done.store(true, Ordering::Relaxed);
+    for reader in readers {
+        assert!(reader.await.unwrap() > 0);
+    }
+    assert_eq!(shelf.store.altered_rows(), 0);
+}
