@@ -20,8 +20,8 @@ use crate::peer;
 
 /// The ring of all keys.
 const RING: &str = "scale";
-/// Calls at once: what waits together is committed together.
-const AT_ONCE: u32 = 256;
+/// Calls at once: what waits together is committed together. One principal may not have more waiting than 128.
+const AT_ONCE: u32 = 128;
 /// After how many keys something is said.
 const SAY: u32 = 50_000;
 
