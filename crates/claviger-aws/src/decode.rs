@@ -54,7 +54,7 @@ fn given(right: NewGrant) -> Option<NamedGrant> {
         selector: Selector::Key(KeyId::from_bytes([0; 16])),
         operations: right.operations,
         conditions: right.conditions,
-        reason: String::new(),
+        reason: None,
         name: Some(right.name),
         retiring: None,
         created_by: PrincipalId::from_bytes([0; 16]),

@@ -156,9 +156,11 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         E::ImportTokenExpired => AwsError::new("ExpiredImportTokenException", message()),
         E::ImportTokenInvalid => AwsError::new("InvalidImportTokenException", message()),
         E::WrongMaterial => AwsError::new("IncorrectKeyMaterialException", message()),
-        E::IdempotencyExpired | E::IdempotencyMismatch | E::InvalidArgument | E::TooLarge => {
-            AwsError::validation(message())
-        }
+        E::IdempotencyExpired
+        | E::IdempotencyMismatch
+        | E::InvalidArgument
+        | E::ReasonRequired
+        | E::TooLarge => AwsError::validation(message()),
         // What was done and withheld is told as a fault: whether it was done, the log says.
         E::Internal | E::LogDamaged | E::RowAltered | E::Withheld => {
             AwsError::fault("KMSInternalException", message())

@@ -128,6 +128,7 @@ impl<'a> Session<'a> {
             dry_run,
             request_id: (!self.request_id.is_empty()).then(|| self.request_id.into()),
             idempotency_key: None,
+            reason: None,
             operation,
         };
         road.perform(call).await

@@ -108,6 +108,7 @@ async fn create(road: Road, presented: Presented, next: Arc<AtomicU32>, keys: u3
             dry_run: false,
             request_id,
             idempotency_key,
+            reason: None,
             operation,
         };
         match road.perform(call).await {

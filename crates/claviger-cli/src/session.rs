@@ -88,6 +88,7 @@ fn advice(code: &str) -> Option<&'static str> {
         "precondition-failed" => {
             "somebody changed it meanwhile: look at it again, then repeat with the new revision"
         }
+        "reason-required" => "say why in words: `--reason TEXT`",
         "separation-of-duties" => {
             "one principal must not hold both: give the right to another principal, or see `claviger ring separation --help`"
         }

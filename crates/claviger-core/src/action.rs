@@ -67,6 +67,17 @@ pub enum Effect {
     Tighten,
 }
 
+/// Whether whoever asks for an action says why.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Reasoning {
+    /// There is nothing to say.
+    Never,
+    /// Who likes to.
+    May,
+    /// Every person.
+    Must,
+}
+
 macro_rules! actions {
     ($d:tt $($(#[$doc:meta])+ $name:ident = $code:literal $word:literal $surface:ident $target:ident $effect:ident),+ $(,)?) => {
         /// Everything that can be asked. The numbers are the operation codes of the log.
@@ -251,6 +262,8 @@ actions! { $
     ExportAudit = 431 "export_audit" Control System Read,
     /// Read how the system is.
     ReadSystem = 432 "read_system" Control System Read,
+    /// Erase the text of a reason.
+    EraseReason = 444 "erase_reason" Control System Govern,
     /// Make a security officer on the machine, with the root's own secret.
     Recover = 455 "recover" Control System Govern,
     /// Acknowledge such a security officer, as another person.
@@ -272,6 +285,54 @@ impl Action {
     pub const fn is_grantable_when_relaxed(self) -> bool {
         let of_key = matches!(self.target_kind(), TargetKind::Key) && !matches!(self, Self::DestroyKey);
         self.is_grantable() || of_key || matches!(self, Self::CreateKey | Self::ReadRing | Self::RetireGrant)
+    }
+
+    /// Does one who asks for it say why?
+    #[must_use]
+    pub const fn reasoning(self) -> Reasoning {
+        match self {
+            Self::AssignRole
+            | Self::CompromiseKey
+            | Self::CompromiseVersion
+            | Self::ConfirmClock
+            | Self::CreateGrant
+            | Self::DeactivateKey
+            | Self::DeactivateVersion
+            | Self::DelegateGrant
+            | Self::DestroyKey
+            | Self::EraseReason
+            | Self::PutKeyPolicy
+            | Self::RemoveImportedMaterial
+            | Self::RevokeCredential
+            | Self::RevokeGrant
+            | Self::RevokePrincipal
+            | Self::ScheduleDestroy
+            | Self::SetRingSeparation
+            | Self::SuspendKey
+            | Self::SuspendVersion
+            | Self::UpdateRing
+            | Self::WithdrawDelegatedGrant
+            | Self::WithdrawRole => Reasoning::Must,
+            Self::ActivateKey
+            | Self::CancelDestroy
+            | Self::ResumeKey
+            | Self::ResumeVersion
+            | Self::RetireGrant => Reasoning::May,
+            _ => Reasoning::Never,
+        }
+    }
+
+    /// Is a code enough of a reason where a responder gives it? Who stops something in an incident writes no essay first.
+    #[must_use]
+    pub const fn takes_code_of_responder(self) -> bool {
+        matches!(
+            self,
+            Self::RevokeCredential
+                | Self::RevokeGrant
+                | Self::RevokePrincipal
+                | Self::SuspendKey
+                | Self::SuspendVersion
+        )
     }
 
     /// The action with this operation code.
@@ -307,6 +368,17 @@ mod tests {
             assert!(Door::Mixed.serves(PrincipalKind::Workload, action));
             assert!(!Door::Mixed.serves(PrincipalKind::Human, action));
             assert_eq!(Door::Control.serves(PrincipalKind::Human, action), control);
+        }
+    }
+
+    #[test]
+    fn whatever_takes_something_away_on_the_control_surface_is_given_a_reason() {
+        for action in Action::ALL {
+            let tightens = (action.surface(), action.effect()) == (Surface::Control, Effect::Tighten);
+            assert!(!tightens || action.reasoning() == Reasoning::Must, "{action}");
+            let changes = !matches!(action.effect(), Effect::Read | Effect::Protect | Effect::Process);
+            assert!(changes || action.reasoning() == Reasoning::Never, "{action}");
+            assert!(!action.takes_code_of_responder() || action.reasoning() == Reasoning::Must, "{action}");
         }
     }
 

@@ -8,8 +8,9 @@ use crate::key::{Key, KeyRing, KeyVersion, Separation};
 use crate::log_time::TimeRecord;
 use crate::object::RowCursor;
 use crate::principal::{Credential, Principal};
+use crate::reason::ReasonRecord;
 use crate::time::Timestamp;
-use crate::{CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
+use crate::{CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, ReasonId};
 
 /// One row to write. `revision` is that of the row it was computed from, 0 for a row that must not exist yet; the store
 /// writes `revision + 1`, and refuses the whole set of changes when another write came in between.
@@ -49,14 +50,25 @@ pub enum Change {
     PutLogTime(TimeRecord),
     /// Writes a principal.
     PutPrincipal(Principal),
+    /// Writes a reason.
+    PutReason(ReasonRecord),
     /// Writes a ring.
     PutRing(KeyRing),
     /// Keeps a key that seals fields of facts.
     PutVeil(VeilRecord),
     /// Writes a key version.
     PutVersion(KeyVersion),
+    /// Seals the text of a reason that an older release kept in clear. The row stays at its revision: it says what it said.
+    SealReason {
+        /// The reason.
+        id: ReasonId,
+        /// The text, sealed.
+        sealed: Vec<u8>,
+    },
     /// Takes an alias away, if it is still as it stands here.
     RemoveAlias(Alias),
+    /// Takes a key away that seals fields of facts, and with it what it discloses.
+    RemoveVeil(VeilName),
 }
 
 /// What lives in a ring, as far as changes of its policy depend on it.
@@ -143,7 +155,7 @@ pub enum Row {
     Ring(KeyRingId),
 }
 
-/// A key that seals what facts say of one object, or the text of one reason.
+/// A key that seals what facts say of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VeilRecord {
     /// Whose it is.
@@ -152,7 +164,7 @@ pub struct VeilRecord {
     pub sealed: Vec<u8>,
 }
 
-/// What a key seals: the kind of the object, 0 for a reason, and its identifier.
+/// What a key seals: the kind of the object, and its identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VeilName {
     /// The kind, by the number that facts have for it.

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use crate::action::Action;
 use crate::principal::Standing;
+use crate::reason::Why;
 use crate::time::Timestamp;
 use crate::{GrantId, KeyId, KeyRingId, PrincipalId};
 
@@ -166,6 +167,8 @@ pub struct Ending {
     pub by: EndedBy,
     /// When.
     pub at: Timestamp,
+    /// Why.
+    pub reason: Option<Why>,
 }
 
 /// A delegated right.
@@ -181,8 +184,8 @@ pub struct Grant {
     pub operations: Vec<Action>,
     /// Under which conditions.
     pub conditions: Conditions,
-    /// Why.
-    pub reason: String,
+    /// Why it was given.
+    pub reason: Option<Why>,
     /// A name that the giver gave it, to find it again.
     pub name: Option<String>,
     /// Who may end it beside its holder and those who withdraw grants.
@@ -207,8 +210,8 @@ pub struct Grant {
 impl Grant {
     /// The grant, ended.
     #[must_use]
-    pub fn ended(self, by: EndedBy, at: Timestamp) -> Self {
-        Self { standing: Standing::Revoked, ending: Some(Ending { by, at }), ..self }
+    pub fn ended(self, by: EndedBy, at: Timestamp, reason: Option<Why>) -> Self {
+        Self { standing: Standing::Revoked, ending: Some(Ending { by, at, reason }), ..self }
     }
 }
 

@@ -78,6 +78,8 @@ identifiers! {
     KeyRingId,
     /// Names a principal.
     PrincipalId,
+    /// Names a reason that somebody gave.
+    ReasonId,
 }
 
 impl PrincipalId {

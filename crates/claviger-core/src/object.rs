@@ -7,7 +7,8 @@ use crate::change::VeilName;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion};
 use crate::principal::{Credential, Principal};
-use crate::{AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId};
+use crate::reason::ReasonRecord;
+use crate::{AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, ReasonId};
 
 /// A kind of object. The numbers are for ever: facts have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,6 +28,8 @@ pub enum Kind {
     Grant = 6,
     /// An alias.
     Alias = 7,
+    /// A reason that somebody gave.
+    Reason = 8,
 }
 
 crate::named! {
@@ -39,6 +42,7 @@ crate::named! {
         Credential = "credential",
         Grant = "grant",
         Alias = "alias",
+        Reason = "reason",
     }
 }
 
@@ -79,6 +83,8 @@ pub enum Object {
     Grant(GrantId),
     /// An alias.
     Alias(AliasId),
+    /// A reason.
+    Reason(ReasonId),
 }
 
 impl Object {
@@ -93,6 +99,7 @@ impl Object {
             Self::Credential(_) => Kind::Credential,
             Self::Grant(_) => Kind::Grant,
             Self::Alias(_) => Kind::Alias,
+            Self::Reason(_) => Kind::Reason,
         }
     }
 
@@ -107,6 +114,7 @@ impl Object {
             Self::Credential(id) => id.as_bytes().to_vec(),
             Self::Grant(id) => id.as_bytes().to_vec(),
             Self::Alias(id) => id.as_bytes().to_vec(),
+            Self::Reason(id) => id.as_bytes().to_vec(),
         }
     }
 
@@ -119,6 +127,7 @@ impl Object {
             Self::Principal(id) => *id.as_bytes(),
             Self::Grant(id) => *id.as_bytes(),
             Self::Alias(id) => *id.as_bytes(),
+            Self::Reason(id) => *id.as_bytes(),
             Self::Version(_) | Self::Credential(_) => return None,
         };
         Some(VeilName { kind: self.kind().code(), id })
@@ -140,6 +149,7 @@ impl Object {
             Kind::Credential => Self::Credential(CredentialId::from_bytes(id)),
             Kind::Grant => Self::Grant(GrantId::from_bytes(id)),
             Kind::Alias => Self::Alias(AliasId::from_bytes(id)),
+            Kind::Reason => Self::Reason(ReasonId::from_bytes(id)),
             Kind::Version => return None,
         })
     }
@@ -156,6 +166,7 @@ impl fmt::Display for Object {
             Self::Credential(id) => write!(f, "{kind} {id}"),
             Self::Grant(id) => write!(f, "{kind} {id}"),
             Self::Alias(id) => write!(f, "{kind} {id}"),
+            Self::Reason(id) => write!(f, "{kind} {id}"),
         }
     }
 }
@@ -200,6 +211,8 @@ pub enum StateRow {
     Key(Key),
     /// Of a principal.
     Principal(Principal),
+    /// Of a reason.
+    Reason(ReasonRecord),
     /// Of a ring.
     Ring(KeyRing),
     /// Of a version.
@@ -216,6 +229,7 @@ impl StateRow {
             Self::Grant(grant) => Object::Grant(grant.id),
             Self::Key(key) => Object::Key(key.id),
             Self::Principal(principal) => Object::Principal(principal.id),
+            Self::Reason(reason) => Object::Reason(reason.id),
             Self::Ring(ring) => Object::Ring(ring.id),
             Self::Version(version) => Object::Version(version.id),
         }

@@ -1,6 +1,7 @@
 //! Who acts: principals, the credentials that prove them, and the roles they hold.
 
 use crate::access_key::AccessKey;
+use crate::reason::Why;
 use crate::time::Timestamp;
 use crate::{CredentialId, KeyRingId, Name, PrincipalId};
 
@@ -95,6 +96,8 @@ pub struct Principal {
     pub created_at: Timestamp,
     /// How it came about outside the policy, if it did.
     pub recovery: Option<Recovery>,
+    /// Why its roles or its standing last changed.
+    pub reason: Option<Why>,
     /// Counts the writes of this row.
     pub revision: u64,
 }
@@ -124,6 +127,7 @@ impl Principal {
             created_by: None,
             created_at,
             recovery: None,
+            reason: None,
             revision: 0,
         }
     }
@@ -197,6 +201,8 @@ pub struct Credential {
     pub created_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Timestamp,
+    /// Why it was revoked.
+    pub reason: Option<Why>,
     /// Counts the writes of this row.
     pub revision: u64,
 }

@@ -2,6 +2,8 @@
 
 use axum::extract::FromRequestParts;
 use claviger_client::types::header;
+use claviger_client::types::text::ReasonCodeWord;
+use claviger_core::reason::Reason;
 use claviger_service::operation::{Call, Operation, Released};
 use claviger_service::{ErrorKind, Presented};
 use http::HeaderMap;
@@ -10,6 +12,7 @@ use http::request::Parts;
 
 use crate::error::{Failure, to_wire};
 use crate::plane::word;
+use crate::wire::reason::reason_from_wire;
 use crate::{Api, PeerIdentity};
 
 /// Who asks, and with what. The plane puts it into every request that it routes.
@@ -26,6 +29,7 @@ pub struct Arrival {
     caller: Caller,
     request_id: Option<Box<str>>,
     idempotency_key: Option<Box<str>>,
+    reason: Option<Reason>,
 }
 
 impl FromRequestParts<Api> for Arrival {
@@ -51,12 +55,21 @@ impl Arrival {
             caller,
             request_id: text_of(headers, header::REQUEST_ID)?,
             idempotency_key: text_of(headers, header::IDEMPOTENCY_KEY)?,
+            reason: None,
         })
     }
 
     /// The handlers' shared state.
     pub(crate) fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// The same call, made for this reason.
+    ///
+    /// # Errors
+    /// A [`Failure`] for a text that no reason has.
+    pub(crate) fn because(self, text: Option<String>, code: Option<ReasonCodeWord>) -> Result<Self, Failure> {
+        Ok(Self { reason: reason_from_wire(text, code)?, ..self })
     }
 
     /// Takes an operation down the road.
@@ -71,6 +84,7 @@ impl Arrival {
             dry_run: false,
             request_id: self.request_id,
             idempotency_key: self.idempotency_key,
+            reason: self.reason,
             operation,
         };
         let api = self.api;

@@ -1,7 +1,7 @@
 //! Every decoder of foreign bytes in this crate, in one place, for fuzzing: each takes any bytes and never panics.
 
 use claviger_client::types::page::Batch;
-use claviger_client::types::{alias, credential, grant, key, principal, ring, usage};
+use claviger_client::types::{alias, credential, grant, key, principal, reason, ring, usage};
 use claviger_core::{AliasName, CredentialId, GrantId, KeyName, Name};
 use http::header::{CONTENT_TYPE, IF_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -79,6 +79,8 @@ requests! {
     EncryptBatch: |bytes| many::<usage::Encrypt>(bytes);
     /// To make a data key.
     GenerateDataKey: |bytes| body::parse::<usage::GenerateDataKey>(bytes);
+    /// To say why.
+    GiveReason: |bytes| body::parse::<reason::GiveReason>(bytes).and_then(|wire| wire::reason::reason_from_wire(wire.reason, wire.reason_code));
     /// To make a code.
     Mac: |bytes| one::<usage::Mac>(bytes);
     /// To move an alias.
@@ -87,8 +89,6 @@ requests! {
     Random: |bytes| body::parse::<usage::Random>(bytes);
     /// To re-encrypt.
     Reencrypt: |bytes| one::<usage::Reencrypt>(bytes);
-    /// To withdraw something.
-    Revoke: |bytes| body::parse::<grant::Revoke>(bytes);
     /// To have a key destroyed.
     ScheduleDestroy: |bytes| body::parse::<key::ScheduleDestroy>(bytes);
     /// To set a ring's separation.

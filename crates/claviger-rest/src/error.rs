@@ -75,6 +75,7 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
             kind.code(),
             "The thing is not at the revision that was named",
         ),
+        E::ReasonRequired => told(StatusCode::BAD_REQUEST, kind.code(), "It is not done without a reason"),
         E::RowAltered => told(
             StatusCode::INTERNAL_SERVER_ERROR,
             kind.code(),

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use claviger_core::Name;
-use claviger_core::action::{Action, Door};
+use claviger_core::action::{Action, Door, Reasoning};
 use claviger_core::key::{RingPolicy, Separation};
 use claviger_core::principal::PrincipalKind;
+use claviger_core::reason::{Reason, ReasonText};
 use claviger_crypto::SecretBytes;
 use claviger_service::operation::{
     Call, CreateCredential, CreateGrant, CreatePrincipal, CreateRing, GrantOn, NewCredential, Operation,
@@ -116,7 +117,6 @@ async fn make(road: &Road, config: &Config) -> Result<Key, ServerError> {
         on: GrantOn::Ring(on),
         operations: everything.collect(),
         conditions: claviger_core::grant::Conditions::default(),
-        reason: "evaluation with tools that know one credential only".to_owned(),
         name: None,
         retiring: None,
     };
@@ -179,6 +179,7 @@ impl<'a> Someone<'a> {
             dry_run: false,
             request_id: None,
             idempotency_key,
+            reason: reason_of(operation.action()),
             operation,
         };
         Ok(self.road.perform(call).await?.output)
@@ -190,6 +191,12 @@ impl<'a> Someone<'a> {
             other => other.map(drop),
         }
     }
+}
+
+/// Why the parts of an evaluation are made, where that is asked for.
+fn reason_of(action: Action) -> Option<Reason> {
+    let text = "evaluation with tools that know one credential only".parse::<ReasonText>().ok()?;
+    (action.reasoning() == Reasoning::Must).then(|| text.into())
 }
 
 #[cfg(test)]

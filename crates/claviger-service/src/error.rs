@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Overloaded,
     /// The thing is not at the revision that the caller names.
     PreconditionFailed,
+    /// What is asked for is recorded with its reason, and none was given, or not enough of one.
+    ReasonRequired,
     /// What the store says of something is not what a server wrote: somebody changed it there.
     RowAltered,
     /// The right would join duties that must stay apart.
@@ -88,6 +90,7 @@ claviger_core::named! {
         NotFound = "not-found",
         Overloaded = "overloaded",
         PreconditionFailed = "precondition-failed",
+        ReasonRequired = "reason-required",
         RowAltered = "row-altered",
         SeparationOfDuties = "separation-of-duties",
         TooLarge = "too-large",

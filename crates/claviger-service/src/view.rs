@@ -13,6 +13,7 @@ use claviger_core::port::provider::{Generated, MaterialRequest};
 use claviger_core::port::store::{GrantFilter, GrantRoom, Page};
 use claviger_core::port::{EnteredCertificate, Handle, Provider, Store, Trust};
 use claviger_core::principal::{Credential, Principal};
+use claviger_core::reason::{Reason, Why};
 use claviger_core::target::Target;
 use claviger_core::{Action, KeyId, PrincipalId, Spec, Timestamp};
 use claviger_crypto::envelope::Context;
@@ -39,6 +40,9 @@ pub struct View<'a> {
     pub(crate) target: &'a Target,
     pub(crate) live: Option<&'a LiveKey>,
     pub(crate) idempotency_key: Option<&'a str>,
+    /// Why it is done, as rows have it.
+    pub(crate) why: Option<Why>,
+    pub(crate) reason: Option<&'a Reason>,
     pub(crate) log: &'a LogReader,
     pub(crate) usage: &'a Usage,
     pub(crate) system: &'a crate::road::SystemFacts,
@@ -51,6 +55,11 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// Why it is done, as it was asked for.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.reason.cloned()
+    }
+
     /// The store, to read.
     pub(crate) fn store(&self) -> &'a dyn Store {
         self.state.store.as_ref()

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use claviger_access::Token;
-use claviger_audit::fact::{Fact, Facts, Field, Object, Reason, ReasonText, Sealed};
+use claviger_audit::fact::{Fact, Facts, Field, Object, Sealed};
 use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{consistency, inclusion, leaf_hash};
 use claviger_audit::{Checkpoint, Cut, Entry, Op, Outcome, Receipt, ShardHead, ShardState, SigningKey};
 use claviger_core::grant::Conditions;
 use claviger_core::key::{DataClass, Labels, Origin};
-use claviger_core::{Action, CredentialId, KeyId, KeyRingId, PrincipalId, Timestamp};
+use claviger_core::reason::{Reason, ReasonCode, Why};
+use claviger_core::{Action, CredentialId, KeyId, KeyRingId, PrincipalId, ReasonId, Timestamp};
 use claviger_crypto::envelope::stream::{DATA_KEY_LEN, Sealer};
 use claviger_crypto::envelope::{Context, Header};
 use claviger_crypto::random::ModuleRandom;
@@ -105,7 +106,7 @@ fn governed() -> Vec<Vec<u8>> {
         rotation_period: Some(Duration::from_secs(86_400)),
         activate: true,
         origin: Origin::Generated,
-        rights: Some(SetOfGrants { grants: vec![grant], reason: "test".into() }),
+        rights: Some(SetOfGrants { grants: vec![grant] }),
     };
     let update = Governed::UpdateKey {
         key,
@@ -116,7 +117,8 @@ fn governed() -> Vec<Vec<u8>> {
         rotation_period: Some(Period(None)),
         if_revision: Some(300),
     };
-    let suspend = Governed::SuspendVersion { key, version: 2 };
+    let reason = Reason::new(Some(ReasonCode::Misuse), "seen twice".parse().ok());
+    let suspend = Governed::SuspendVersion { key, version: 2, reason };
     [create, update, suspend].iter().map(Governed::encode).collect()
 }
 
@@ -200,9 +202,12 @@ fn facts() -> Vec<u8> {
     let fields = [(7, Field::Open(vec![2])), (1, Field::Hidden([3; 32]))].into();
     let made = Fact { object: ring, revision: 1, fields, sealed: Some(Sealed::Here(vec![5; 40])) };
     let gone = Fact { object: ring, revision: 0, fields: BTreeMap::new(), sealed: None };
-    let text = ReasonText { key: ID, commitment: [4; 32], sealed: Sealed::Withheld([6; 32]) };
-    let reason = Some(Reason { code: Some(1), text: Some(text) });
-    Facts { seed: ID, reason, facts: vec![made, gone] }.encode().expect("lawful facts")
+    let id = ReasonId::from_bytes(ID);
+    let fields = [(2, Field::Open(vec![1])), (3, Field::Hidden([4; 32]))].into();
+    let sealed = Some(Sealed::Withheld([6; 32]));
+    let reason = Fact { object: Object::Reason(id), revision: 1, fields, sealed };
+    let why = Some(Why::Given(id));
+    Facts { seed: ID, why, facts: vec![made, gone, reason] }.encode().expect("lawful facts")
 }
 
 fn fact_bundle() -> Vec<u8> {

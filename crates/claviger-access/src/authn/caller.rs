@@ -306,6 +306,7 @@ mod tests {
             created_by: None,
             created_at: Timestamp::from_micros(0),
             expires_at: Timestamp::from_micros(1_001),
+            reason: None,
             revision: 1,
         }
     }

@@ -20,8 +20,6 @@ pub const MAX_CONTEXT_PAIRS: usize = 8;
 pub const MAX_CONTEXT_TEXT: usize = 384;
 /// Most networks in a condition on the source.
 pub const MAX_NETWORKS: usize = 64;
-/// Longest reason, in bytes.
-pub const MAX_REASON: usize = 1_024;
 
 /// Why a grant cannot be given, whoever gives it.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +44,6 @@ pub enum GrantError {
     /// It does not hold together as a policy.
     #[error("the grant cannot be written as a policy")]
     Policy(#[source] PolicyError),
-    /// No reason, or an overlong one.
-    #[error("a grant has a reason, of up to {MAX_REASON} bytes")]
-    Reason,
 }
 
 /// A grant, written as the policy that decides on it.
@@ -98,9 +93,6 @@ pub(super) fn validate(house: &House, grant: &Grant, holder: &Principal) -> Resu
     }
     check_operations(&grant.operations, holder.kind)?;
     check_conditions(&grant.conditions, grant.created_at)?;
-    if grant.reason.trim().is_empty() || grant.reason.len() > MAX_REASON {
-        return Err(GrantError::Reason);
-    }
     let prepared = GrantPolicy::prepare(grant, holder.kind).map_err(GrantError::Policy)?;
     let alone = PolicySet::from_policies([prepared.policy.clone()]);
     let alone = alone.map_err(|error| GrantError::Policy(PolicyError::new("a grant", error)))?;

@@ -26,7 +26,7 @@ use claviger_core::{Action, Target};
 
 pub use decision::{Cacheable, Decision, Denial, DenyReason, RequestContext};
 pub use explain::Explanation;
-pub use grant::{GrantError, GrantPolicy, MAX_CONTEXT_PAIRS, MAX_CONTEXT_TEXT, MAX_NETWORKS, MAX_REASON};
+pub use grant::{GrantError, GrantPolicy, MAX_CONTEXT_PAIRS, MAX_CONTEXT_TEXT, MAX_NETWORKS};
 pub use house::RULES;
 pub use slice::Slice;
 

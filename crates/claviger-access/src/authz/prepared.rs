@@ -75,7 +75,7 @@ mod tests {
                 context_equals: vec![("name".into(), value.into())],
                 ..Conditions::default()
             },
-            reason: "test".into(),
+            reason: None,
             name: None,
             retiring: None,
             created_by: PrincipalId::from_bytes([3; 16]),

@@ -35,6 +35,7 @@ pub(crate) fn ring(number: u8, separation: Separation) -> Arc<KeyRing> {
         policy: RingPolicy { separation, ..RingPolicy::default() },
         kek: vec![],
         created_at: PAST,
+        reason: None,
         revision: 1,
     })
 }
@@ -57,6 +58,7 @@ pub(crate) fn key(number: u8, ring: &Arc<KeyRing>) -> Target {
         rotated_at: PAST,
         destruction: None,
         created_at: PAST,
+        reason: None,
         revision: 1,
     };
     Target::Key(Arc::new(KeyRecord { ring: Arc::clone(ring), key, versions: vec![] }))
@@ -109,6 +111,7 @@ pub(crate) fn credential(principal: &Principal, expires_at: Timestamp) -> Arc<Cr
         created_by: None,
         created_at: PAST,
         expires_at,
+        reason: None,
         revision: 1,
     })
 }
@@ -133,7 +136,7 @@ pub(crate) fn grant(number: u8, to: &Principal, selector: Selector, operations: 
         selector,
         operations,
         conditions: Conditions::default(),
-        reason: "the tests ask for it".into(),
+        reason: None,
         name: None,
         retiring: None,
         created_by: PrincipalId::from_bytes([201; 16]),

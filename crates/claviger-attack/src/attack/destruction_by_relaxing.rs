@@ -26,9 +26,9 @@ pub(super) fn run(lab: &Lab) -> Result<Verdict> {
     let officer = "security_officer";
     let steps: [(&str, &[&str]); 5] = [
         (officer, &["ring", "separation", "orders", "relaxed", "--reason", "attack"]),
-        ("administrator", &["ring", "update", "orders", "--quorum", "0"]),
+        ("administrator", &["ring", "update", "orders", "--quorum", "0", "--reason", "attack"]),
         ("administrator", &["key", "destroy", "orders/main", "--in", "1", "--reason", "attack"]),
-        ("administrator", &["ring", "update", "orders", "--quorum", "2"]),
+        ("administrator", &["ring", "update", "orders", "--quorum", "2", "--reason", "attack"]),
         (officer, &["ring", "separation", "orders", "strict", "--reason", "attack"]),
     ];
     for (who, arguments) in steps {

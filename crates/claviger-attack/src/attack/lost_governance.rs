@@ -23,7 +23,8 @@ pub(super) fn run(lab: &Lab) -> Result<Verdict> {
     })?;
     let site = Site::set_up(lab)?;
     try_all(&site, "officers withdraw their own role", &mut findings, |officer| {
-        (officer.to_owned(), ["role", "withdraw", officer, "security_officer"].map(str::to_owned).to_vec())
+        let withdraw = ["role", "withdraw", officer, "security_officer", "--reason", "attack"];
+        (officer.to_owned(), withdraw.map(str::to_owned).to_vec())
     })?;
     Ok(findings.verdict())
 }

@@ -58,7 +58,7 @@ fn may_encrypt(site: &Site) -> Result<bool> {
 }
 
 fn suspend(site: &Site) -> Result<()> {
-    site.done("administrator", &["key", "suspend", "orders/main"]).map(drop)
+    site.done("administrator", &["key", "suspend", "orders/main", "--reason", "attack"]).map(drop)
 }
 
 fn edit(site: &Site, sql: &str) -> Result<()> {

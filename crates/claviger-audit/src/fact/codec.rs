@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use claviger_core::reason::Why;
+
 use super::{Fact, Field, Kind, Object, Sealed};
 use crate::Hash;
 use crate::cbor::{self, CborError, Reader};
@@ -17,9 +19,7 @@ const VERSION: u64 = 1;
 const FIELD: u8 = 2;
 const FACT: u8 = 3;
 const FACTS: u8 = 4;
-const REASON: u8 = 5;
-/// Under this number the text of a reason is committed to.
-const REASON_TEXT: u16 = u16::MAX;
+const WHY: u8 = 5;
 
 /// Why bytes are not facts, or values cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,37 +45,12 @@ pub enum FactError {
     /// No facts, or more than 65 536.
     #[error("an entry has 1 to 65 536 facts")]
     Count,
+    /// A reason that is none, or whose own fact is not among these.
+    #[error("the reason of an entry is not among its facts")]
+    Reason,
     /// A field that is open and hidden, or sealed bytes without a hidden field.
     #[error("a field is given twice, or sealed bytes are not of a field")]
     Sealed,
-}
-
-/// Why somebody acted, as the facts have it: a code of a closed list, a text, or both.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason {
-    /// The code, from 1 on.
-    pub code: Option<u16>,
-    /// The text.
-    pub text: Option<ReasonText>,
-}
-
-/// The text of a reason, sealed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReasonText {
-    /// The key that seals it, by its name.
-    pub key: [u8; 16],
-    /// What commits to it.
-    pub commitment: Hash,
-    /// The sealed text.
-    pub sealed: Sealed,
-}
-
-impl ReasonText {
-    /// Commits to a text under a salt.
-    #[must_use]
-    pub fn commit(salt: &[u8; 16], text: &str) -> Hash {
-        commit(REASON_TEXT, salt, text.as_bytes())
-    }
 }
 
 /// The facts of one entry.
@@ -83,8 +58,9 @@ impl ReasonText {
 pub struct Facts {
     /// What the salts of open fields come from: random, and of these facts alone.
     pub seed: [u8; 16],
-    /// Why it was done, if that is known.
-    pub reason: Option<Reason>,
+    /// Why it was done: the reason, whose first fact is among these, or why there is none. Absent where nobody is asked for one,
+    /// and from what an older release recorded.
+    pub why: Option<Why>,
     /// One for each row that was written.
     pub facts: Vec<Fact>,
 }
@@ -106,8 +82,8 @@ impl Facts {
     #[must_use]
     pub fn digest(&self) -> Hash {
         let mut all = vec![FACTS];
-        if let Some(reason) = &self.reason {
-            all.extend_from_slice(&reason.digest());
+        if let Some(why) = self.why {
+            all.extend_from_slice(&digest_of_why(why));
         }
         for fact in &self.facts {
             all.extend_from_slice(&self.digest_of(fact));
@@ -151,12 +127,20 @@ impl Facts {
         cbor::put_array(&mut out, 4);
         cbor::put_uint(&mut out, VERSION);
         cbor::put_bytes(&mut out, &self.seed);
-        put_reason(&mut out, self.reason.as_ref());
+        put_why(&mut out, self.why);
         cbor::put_array(&mut out, self.facts.len() as u64);
         for fact in &self.facts {
             put_fact(&mut out, fact);
         }
         if out.len() > MAX_FACTS { Err(FactError::TooLong) } else { Ok(out) }
+    }
+
+    /// Why an entry was made whose facts these are, without reading the rest of them.
+    ///
+    /// # Errors
+    /// [`FactError`] when their head is not that of facts.
+    pub fn why_of(bytes: &[u8]) -> Result<Option<Why>, FactError> {
+        read_head(&mut Reader::new(bytes)).map(|(_, why)| why)
     }
 
     fn check(&self) -> Result<(), FactError> {
@@ -165,10 +149,13 @@ impl Facts {
         }
         let is_hidden = |field: &Field| matches!(field, Field::Hidden(_));
         let has_nothing_to_seal = |fact: &Fact| fact.sealed.is_some() && !fact.fields.values().any(is_hidden);
-        let says_nothing =
-            |reason: &Reason| reason.text.is_none() && reason.code.is_none_or(|code| code == 0);
-        if self.facts.iter().any(has_nothing_to_seal) || self.reason.as_ref().is_some_and(says_nothing) {
+        if self.facts.iter().any(has_nothing_to_seal) {
             return Err(FactError::Sealed);
+        }
+        if let Some(id) = self.why.and_then(Why::given)
+            && !self.facts.iter().any(|fact| fact.object == Object::Reason(id) && fact.revision == 1)
+        {
+            return Err(FactError::Reason);
         }
         Ok(())
     }
@@ -182,23 +169,14 @@ impl Facts {
             return Err(FactError::TooLong);
         }
         let mut reader = Reader::new(bytes);
-        let members = reader.array()?;
-        let version = reader.uint()?;
-        if version != VERSION {
-            return Err(FactError::UnknownVersion(version));
-        }
-        if members != 4 {
-            return Err(FactError::Misplaced(members));
-        }
-        let seed = reader.fixed()?;
-        let reason = read_reason(&mut reader)?;
+        let (seed, why) = read_head(&mut reader)?;
         let count = reader.array()?;
         if count > MAX_COUNT {
             return Err(FactError::Count);
         }
         let facts = (0..count).map(|_| read_fact(&mut reader)).collect::<Result<_, _>>()?;
         reader.end()?;
-        let facts = Self { seed, reason, facts };
+        let facts = Self { seed, why, facts };
         facts.check()?;
         Ok(facts)
     }
@@ -238,34 +216,9 @@ impl Fact {
     }
 }
 
-impl Reason {
-    fn digest(&self) -> Hash {
-        let mut all = vec![REASON];
-        all.extend_from_slice(&self.code.unwrap_or(0).to_be_bytes());
-        if let Some(text) = &self.text {
-            all.extend_from_slice(&text.commitment);
-            all.extend_from_slice(&text.sealed.digest());
-        }
-        sha256(&all)
-    }
-}
-
-fn put_reason(out: &mut Vec<u8>, reason: Option<&Reason>) {
-    let Some(reason) = reason else { return cbor::put_map(out, 0) };
-    let text = reason.text.as_ref();
-    let of_text = if text.is_some() { 3 } else { 0 };
-    cbor::put_map(out, of_text + u64::from(reason.code.is_some()));
-    if let Some(code) = reason.code {
-        cbor::put_uint(out, 0);
-        cbor::put_uint(out, u64::from(code));
-    }
-    if let Some(text) = text {
-        cbor::put_uint(out, 1);
-        cbor::put_bytes(out, &text.key);
-        cbor::put_uint(out, 2);
-        cbor::put_bytes(out, &text.commitment);
-        put_sealed(out, 3, &text.sealed);
-    }
+/// The digest of why something was done.
+fn digest_of_why(why: Why) -> Hash {
+    sha256(&[&[WHY], why.to_bytes().as_slice()].concat())
 }
 
 /// Writes sealed bytes as member `number`, or the digest of withheld ones as the next.
@@ -282,32 +235,33 @@ fn put_sealed(out: &mut Vec<u8>, number: u64, sealed: &Sealed) {
     }
 }
 
-fn read_reason(reader: &mut Reader<'_>) -> Result<Option<Reason>, FactError> {
-    let (mut code, mut key, mut commitment, mut sealed) = (None, None, None, None);
-    let members = reader.map()?;
-    in_order(reader, members, |number, reader| {
-        match number {
-            0 => code = Some(reader.small()?),
-            1 => key = Some(reader.fixed()?),
-            2 => commitment = Some(reader.fixed()?),
-            3 => sealed = Some(Sealed::Here(reader.bytes()?.to_vec())),
-            4 if sealed.is_none() => sealed = Some(Sealed::Withheld(reader.fixed()?)),
-            other => return Err(FactError::Misplaced(other)),
-        }
-        Ok(())
-    })?;
-    let text = match (key, commitment, sealed) {
-        (None, None, None) => None,
-        (Some(key), Some(commitment), Some(sealed)) => Some(ReasonText { key, commitment, sealed }),
-        _ => return Err(FactError::Sealed),
-    };
-    if members == 0 {
-        return Ok(None);
+/// What stands before the facts themselves: the seed, and why it was done.
+fn read_head(reader: &mut Reader<'_>) -> Result<([u8; 16], Option<Why>), FactError> {
+    let members = reader.array()?;
+    let version = reader.uint()?;
+    if version != VERSION {
+        return Err(FactError::UnknownVersion(version));
     }
-    if code == Some(0) {
-        return Err(FactError::Misplaced(0));
+    if members != 4 {
+        return Err(FactError::Misplaced(members));
     }
-    Ok(Some(Reason { code, text }))
+    Ok((reader.fixed()?, read_why(reader)?))
+}
+
+/// Nothing, or one string of bytes.
+fn put_why(out: &mut Vec<u8>, why: Option<Why>) {
+    cbor::put_array(out, u64::from(why.is_some()));
+    if let Some(why) = why {
+        cbor::put_bytes(out, &why.to_bytes());
+    }
+}
+
+fn read_why(reader: &mut Reader<'_>) -> Result<Option<Why>, FactError> {
+    match reader.array()? {
+        0 => Ok(None),
+        1 => Why::from_bytes(reader.bytes()?).map(Some).ok_or(FactError::Reason),
+        other => Err(FactError::Misplaced(other)),
+    }
 }
 
 fn put_fact(out: &mut Vec<u8>, fact: &Fact) {

@@ -11,6 +11,7 @@
 //! * what callers name (names, labels, descriptions, conditions) and why they act is sealed under a key of the object, of the
 //!   person or of the reason itself. Destroying that key ends its disclosure everywhere, and no digest changes by it, while
 //!   sealed bytes that were altered are found without the key;
+//! * a reason is an object like any other, with a fact of its own beside those of the rows that it is the reason of;
 //! * fields that are fixed for the life of an object stand in its first fact alone.
 //!
 //! ```text
@@ -19,8 +20,8 @@
 //! sealed   = H(0x06 || sealed bytes)
 //! fact     = H(0x03 || kind (1 byte) || length of id (1 byte) || id || revision (8 bytes) || number || field || number || field ..
 //!              || sealed, if there is something sealed)
-//! reason   = H(0x05 || code (2 bytes, 0 for none) || field of the text || sealed, if there is a text)
-//! fct      = H(0x04 || reason, if there is one || fact || fact ..)
+//! why      = H(0x05 || identifier of the reason, or 0x01: done by the house, or 0x02: the protocol has no place for one)
+//! fct      = H(0x04 || why, if it is told || fact || fact ..)
 //! ```
 //!
 //! Salts of open fields come from a seed that lies with the facts, those of sealed fields from the key that seals them.
@@ -29,10 +30,12 @@
 //! |---|---|
 //! | `codec` | facts as bytes, and their digest |
 //! | `project` | from rows to facts |
+//! | `reason` | the same of reasons, with the seal on their texts |
 //! | `veil` | keys that seal fields |
 
 mod codec;
 mod project;
+mod reason;
 #[cfg(test)]
 mod tests;
 mod veil;
@@ -40,7 +43,7 @@ mod veil;
 use std::collections::BTreeMap;
 
 pub use claviger_core::object::{Kind, Object};
-pub use codec::{FactError, Facts, MAX_FACTS, Reason, ReasonText};
+pub use codec::{FactError, Facts, MAX_FACTS};
 pub(crate) use project::is_fixed;
 pub use project::{Projection, projection, projections, writes_a_fact};
 pub use veil::{VEIL_LEN, Values, VeilError, VeilKey};

@@ -12,8 +12,9 @@ use claviger_core::grant::{Basis, Conditions, Grant, Selector};
 use claviger_core::key::{Key, KeyRing, KeyVersion};
 use claviger_core::object::StateRow;
 use claviger_core::principal::{Credential, Principal};
+use claviger_core::reason::Why;
 
-use super::{Fact, Field, Kind, Object, Sealed as SealedBytes, Values, VeilError, VeilKey};
+use super::{Fact, Field, Kind, Object, Sealed as SealedBytes, Values, VeilError, VeilKey, reason};
 use crate::cbor;
 use crate::hash::sha256;
 
@@ -28,6 +29,8 @@ pub struct Projection {
     pub open: Values,
     /// Fields to be sealed, in CBOR.
     pub sealed: Values,
+    /// Fields that the row itself has sealed, at this revision.
+    pub kept: Option<Vec<u8>>,
     /// Under whose key: an object's own; of a credential its principal's.
     pub veil: Object,
 }
@@ -56,6 +59,7 @@ const RING: &[Row] = &[
     (8, "separation", Open, MOVES),
     (9, "kek_digest", Open, MOVES),
     (10, "created_at", Open, FIXED),
+    (11, "reason", Open, MOVES),
 ];
 
 const KEY: &[Row] = &[
@@ -75,6 +79,7 @@ const KEY: &[Row] = &[
     (14, "destroy_scheduled_at", Open, MOVES),
     (15, "destroy_at", Open, MOVES),
     (16, "created_at", Open, FIXED),
+    (17, "reason", Open, MOVES),
 ];
 
 const VERSION: &[Row] = &[
@@ -93,6 +98,7 @@ const VERSION: &[Row] = &[
     (13, "material_digest", Open, MOVES),
     (14, "material_expires_at", Open, MOVES),
     (15, "material_removed_at", Open, MOVES),
+    (16, "reason", Open, MOVES),
 ];
 
 const PRINCIPAL: &[Row] = &[
@@ -107,6 +113,7 @@ const PRINCIPAL: &[Row] = &[
     (9, "created_at", Open, FIXED),
     (10, "recovered_at", Open, FIXED),
     (11, "acknowledged_by", Open, MOVES),
+    (12, "reason", Open, MOVES),
 ];
 
 const CREDENTIAL: &[Row] = &[
@@ -121,6 +128,7 @@ const CREDENTIAL: &[Row] = &[
     (9, "created_by", Open, FIXED),
     (10, "created_at", Open, FIXED),
     (11, "expires_at", Open, MOVES),
+    (12, "reason", Open, MOVES),
 ];
 
 const GRANT: &[Row] = &[
@@ -132,7 +140,7 @@ const GRANT: &[Row] = &[
     (6, "context_exactly", Sealed, FIXED),
     (7, "source_networks", Sealed, FIXED),
     (8, "until", Open, FIXED),
-    (9, "reason", Sealed, FIXED),
+    (9, "reason", Open, FIXED),
     (10, "name", Sealed, FIXED),
     (11, "retiring", Open, FIXED),
     (12, "created_by", Open, FIXED),
@@ -142,6 +150,7 @@ const GRANT: &[Row] = &[
     (16, "standing", Open, MOVES),
     (17, "ended", Open, MOVES),
     (18, "ended_at", Open, MOVES),
+    (19, "ended_reason", Open, MOVES),
 ];
 
 const ALIAS: &[Row] = &[
@@ -153,6 +162,16 @@ const ALIAS: &[Row] = &[
     (6, "updated_at", Open, MOVES),
 ];
 
+const REASON: &[Row] = &[
+    (1, "action", Open, FIXED),
+    (2, "code", Open, FIXED),
+    (reason::TEXT, "text", Sealed, MOVES),
+    (4, "given_by", Open, FIXED),
+    (5, "given_at", Open, FIXED),
+    (6, "erased_by", Open, MOVES),
+    (7, "erased_at", Open, MOVES),
+];
+
 const fn rows_of(kind: Kind) -> &'static [Row] {
     match kind {
         Kind::Ring => RING,
@@ -162,6 +181,7 @@ const fn rows_of(kind: Kind) -> &'static [Row] {
         Kind::Credential => CREDENTIAL,
         Kind::Grant => GRANT,
         Kind::Alias => ALIAS,
+        Kind::Reason => REASON,
     }
 }
 
@@ -188,6 +208,7 @@ pub fn projection(change: &Change) -> Option<Projection> {
         Change::PutGrant(grant) => written(grant.into()),
         Change::PutKey(key) => written(key.into()),
         Change::PutPrincipal(principal) => written(principal.into()),
+        Change::PutReason(reason) => written(reason.into()),
         Change::PutRing(ring) => written(ring.into()),
         Change::PutVersion(version) => written(version.into()),
         Change::RemoveAlias(alias) => Projection::removing(Object::Alias(alias.id)),
@@ -198,7 +219,9 @@ pub fn projection(change: &Change) -> Option<Projection> {
         | Change::PutFactHead(_)
         | Change::PutIdempotency(_)
         | Change::PutLogTime(_)
-        | Change::PutVeil(_) => return None,
+        | Change::PutVeil(_)
+        | Change::RemoveVeil(_)
+        | Change::SealReason { .. } => return None,
     })
 }
 
@@ -218,6 +241,7 @@ pub const fn writes_a_fact(change: &Change) -> bool {
             | Change::PutGrant(_)
             | Change::PutKey(_)
             | Change::PutPrincipal(_)
+            | Change::PutReason(_)
             | Change::PutRing(_)
             | Change::PutVersion(_)
             | Change::RemoveAlias(_)
@@ -227,7 +251,7 @@ pub const fn writes_a_fact(change: &Change) -> bool {
 impl Projection {
     /// Of an object that is taken away.
     const fn removing(object: Object) -> Self {
-        Self { object, revision: 0, open: Values::new(), sealed: Values::new(), veil: object }
+        Self { object, revision: 0, open: Values::new(), sealed: Values::new(), kept: None, veil: object }
     }
 
     /// Only what the fact of this revision holds: fields that are fixed stand in the first alone.
@@ -241,34 +265,62 @@ impl Projection {
         self
     }
 
+    /// Does it take a key to tell it?
+    #[must_use]
+    pub fn is_veiled(&self) -> bool {
+        !self.sealed.is_empty() || self.kept.is_some()
+    }
+
+    /// The fields that take no key.
+    #[must_use]
+    pub fn open_fields(&self) -> BTreeMap<u16, Field> {
+        self.open.iter().map(|(number, value)| (*number, Field::Open(value.clone()))).collect()
+    }
+
+    /// The fields, those that are sealed by what commits to them.
+    ///
+    /// # Errors
+    /// [`VeilError::Unsealed`] when there is no key and it takes one, [`VeilError::Unopened`] when what the row has sealed does
+    /// not open.
+    pub fn fields(&self, key: Option<&VeilKey>) -> Result<BTreeMap<u16, Field>, VeilError> {
+        let mut fields = self.open_fields();
+        if self.is_veiled() {
+            let key = key.ok_or(VeilError::Unsealed)?;
+            let kept =
+                self.kept.as_ref().map(|kept| key.open(&self.object, self.revision, kept)).transpose()?;
+            for (number, value) in self.sealed.iter().chain(kept.iter().flatten()) {
+                fields.insert(*number, key.commit(&self.object, *number, value)?);
+            }
+        }
+        Ok(fields)
+    }
+
     /// The fact, its sealed fields under `key`, which is needed only where there are some.
     ///
     /// # Errors
-    /// [`VeilError::Unsealed`] when fields are to be sealed and there is no key, or it does not seal.
+    /// As of [`Self::fields`], and [`VeilError::Unsealed`] when the key does not seal.
     pub fn fact(&self, key: Option<&VeilKey>) -> Result<Fact, VeilError> {
-        let mut fields: BTreeMap<_, _> =
-            self.open.iter().map(|(number, value)| (*number, Field::Open(value.clone()))).collect();
-        let mut sealed = None;
-        if !self.sealed.is_empty() {
-            let key = key.ok_or(VeilError::Unsealed)?;
-            for (number, value) in &self.sealed {
-                fields.insert(*number, key.commit(&self.object, *number, value)?);
+        let fields = self.fields(key)?;
+        let sealed = match (&self.kept, key) {
+            (Some(kept), _) => Some(SealedBytes::Here(kept.clone())),
+            (None, Some(key)) if !self.sealed.is_empty() => {
+                Some(SealedBytes::Here(key.seal(&self.object, self.revision, &self.sealed)?))
             }
-            sealed = Some(SealedBytes::Here(key.seal(&self.object, self.revision, &self.sealed)?));
-        }
+            (None, _) => None,
+        };
         Ok(Fact { object: self.object, revision: self.revision, fields, sealed })
     }
 }
 
 /// Builds a projection; what is empty has no field.
-struct Builder(Projection);
+pub(super) struct Builder(pub(super) Projection);
 
 impl Builder {
-    const fn new(object: Object, revision: u64, veil: Object) -> Self {
-        Self(Projection { object, revision, open: Values::new(), sealed: Values::new(), veil })
+    pub(super) const fn new(object: Object, revision: u64, veil: Object) -> Self {
+        Self(Projection { object, revision, open: Values::new(), sealed: Values::new(), kept: None, veil })
     }
 
-    fn put(mut self, number: u16, value: Option<Vec<u8>>) -> Self {
+    pub(super) fn put(mut self, number: u16, value: Option<Vec<u8>>) -> Self {
         let shown = row_of(self.0.object.kind(), number).map(|row| row.2);
         if let Some(value) = value {
             let values = if shown == Some(Sealed) { &mut self.0.sealed } else { &mut self.0.open };
@@ -284,7 +336,7 @@ fn encoded(write: impl FnOnce(&mut Vec<u8>)) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn text(text: &str) -> Option<Vec<u8>> {
+pub(super) fn text(text: &str) -> Option<Vec<u8>> {
     if text.is_empty() { None } else { encoded(|out| cbor::put_text(out, text)) }
 }
 
@@ -292,7 +344,7 @@ fn number(number: u64) -> Option<Vec<u8>> {
     encoded(|out| cbor::put_uint(out, number))
 }
 
-fn bytes(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn bytes(bytes: &[u8]) -> Option<Vec<u8>> {
     encoded(|out| cbor::put_bytes(out, bytes))
 }
 
@@ -300,7 +352,11 @@ fn digest(of: &[u8]) -> Option<Vec<u8>> {
     bytes(&sha256(of))
 }
 
-fn instant(at: Timestamp) -> Option<Vec<u8>> {
+fn why(why: Option<Why>) -> Option<Vec<u8>> {
+    bytes(&why?.to_bytes())
+}
+
+pub(super) fn instant(at: Timestamp) -> Option<Vec<u8>> {
     number(at.as_micros())
 }
 
@@ -337,6 +393,7 @@ impl From<&StateRow> for Projection {
             StateRow::Grant(grant) => grant.into(),
             StateRow::Key(key) => key.into(),
             StateRow::Principal(principal) => principal.into(),
+            StateRow::Reason(reason) => reason.into(),
             StateRow::Ring(ring) => ring.into(),
             StateRow::Version(version) => version.into(),
         }
@@ -358,6 +415,7 @@ impl From<&KeyRing> for Projection {
             .put(8, text(policy.separation.name()))
             .put(9, digest(&ring.kek))
             .put(10, instant(ring.created_at))
+            .put(11, why(ring.reason))
             .0
     }
 }
@@ -383,6 +441,7 @@ impl From<&Key> for Projection {
             .put(14, key.destruction.and_then(|destruction| instant(destruction.scheduled_at)))
             .put(15, key.destruction.and_then(|destruction| instant(destruction.at)))
             .put(16, instant(key.created_at))
+            .put(17, why(key.reason))
             .0
     }
 }
@@ -408,6 +467,7 @@ impl From<&KeyVersion> for Projection {
             .put(13, imported.and_then(|imported| digest(&imported.digest)))
             .put(14, imported.and_then(|imported| imported.expires_at).and_then(instant))
             .put(15, imported.and_then(|imported| imported.removed_at).and_then(instant))
+            .put(16, why(version.reason))
             .0
     }
 }
@@ -429,6 +489,7 @@ impl From<&Principal> for Projection {
             .put(9, instant(principal.created_at))
             .put(10, recovery.and_then(|recovery| instant(recovery.at)))
             .put(11, recovery.and_then(|recovery| bytes(recovery.acknowledged_by?.as_bytes())))
+            .put(12, why(principal.reason))
             .0
     }
 }
@@ -449,6 +510,7 @@ impl From<&Credential> for Projection {
             .put(9, credential.created_by.and_then(|by| bytes(by.as_bytes())))
             .put(10, instant(credential.created_at))
             .put(11, instant(credential.expires_at))
+            .put(12, why(credential.reason))
             .0
     }
 }
@@ -477,7 +539,7 @@ impl From<&Grant> for Projection {
             .put(6, context_exactly.as_deref().and_then(pairs))
             .put(7, words(source_networks.iter()))
             .put(8, until.and_then(instant))
-            .put(9, text(&grant.reason))
+            .put(9, why(grant.reason))
             .put(10, grant.name.as_deref().and_then(text))
             .put(11, grant.retiring.and_then(|retiring| bytes(retiring.as_bytes())))
             .put(12, bytes(grant.created_by.as_bytes()))
@@ -487,6 +549,7 @@ impl From<&Grant> for Projection {
             .put(16, text(grant.standing.name()))
             .put(17, grant.ending.and_then(|ending| text(ending.by.name())))
             .put(18, grant.ending.and_then(|ending| instant(ending.at)))
+            .put(19, grant.ending.and_then(|ending| why(ending.reason)))
             .0
     }
 }

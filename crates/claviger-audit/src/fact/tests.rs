@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector};
 use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
-use claviger_core::{Action, AliasId, GrantId, KeyId, PrincipalId, Timestamp};
+use claviger_core::reason::{Erasure, ReasonCode, ReasonRecord, TextAtRest, Unasked, Why};
+use claviger_core::{Action, AliasId, GrantId, KeyId, PrincipalId, ReasonId, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
@@ -20,8 +21,8 @@ fn grant() -> Grant {
             context_equals: vec![("patient".into(), "4711".into())],
             ..Conditions::default()
         },
-        reason: "orders are encrypted".into(),
-        name: None,
+        reason: None,
+        name: Some("orders are encrypted".into()),
         retiring: None,
         created_by: PrincipalId::from_bytes([4; 16]),
         created_at: AT,
@@ -40,7 +41,7 @@ fn key() -> VeilKey {
 fn facts_of(change: &Change) -> Facts {
     let projection = projection(change).unwrap().of_revision();
     let fact = projection.fact(Some(&key())).unwrap();
-    Facts { seed: [5; 16], reason: None, facts: vec![fact] }
+    Facts { seed: [5; 16], why: None, facts: vec![fact] }
 }
 
 #[test]
@@ -79,7 +80,8 @@ fn digest_holds_every_field_and_every_header() {
     differs(&|facts| facts.facts[0].object = Object::Grant(GrantId::from_bytes([7; 16])));
     differs(&|facts| facts.facts[0].object = Object::Alias(AliasId::from_bytes([1; 16])));
     differs(&|facts| facts.seed = [6; 16]);
-    differs(&|facts| facts.reason = Some(Reason { code: Some(1), text: None }));
+    differs(&|facts| facts.why = Some(Why::Unasked(Unasked::House)));
+    differs(&|facts| facts.why = Some(Why::Unasked(Unasked::Protocol)));
     differs(&|facts| facts.facts.push(facts.facts[0].clone()));
     for number in facts.facts[0].fields.keys() {
         differs(&|facts| drop(facts.facts[0].fields.remove(number)));
@@ -131,17 +133,52 @@ fn roles_are_open_and_names_are_the_persons_own() {
     assert!(projected.fact(None).is_err(), "a name without a key to seal it");
 }
 
+fn reason(text: &str) -> ReasonRecord {
+    let id = ReasonId::from_bytes([3; 16]);
+    ReasonRecord {
+        id,
+        action: Action::SuspendKey,
+        code: Some(ReasonCode::Misuse),
+        text: TextAtRest::Sealed(key().seal_reason(id, text).unwrap()),
+        given_by: PrincipalId::from_bytes([4; 16]),
+        given_at: AT,
+        erasure: None,
+        revision: 0,
+    }
+}
+
 #[test]
-fn reason_opens_under_its_own_key_and_is_committed_to() {
-    let text = key().seal_reason([3; 16], "a disk was stolen").unwrap();
-    assert_eq!(key().open_reason(&text).as_deref(), Ok("a disk was stolen"));
-    let moved = ReasonText { key: [4; 16], ..text.clone() };
-    assert_eq!(key().open_reason(&moved), Err(VeilError::Unopened));
-    let promised = ReasonText { commitment: [0; 32], ..text.clone() };
-    assert_eq!(key().open_reason(&promised), Err(VeilError::Unopened));
-    let reason = Some(Reason { code: None, text: Some(text) });
-    let facts = Facts { reason, ..facts_of(&Change::PutGrant(grant())) };
-    assert_eq!(Facts::decode(&facts.encode().unwrap()), Ok(facts));
+fn reason_is_sealed_once_for_its_row_and_its_fact() {
+    let given = reason("a disk was stolen");
+    let TextAtRest::Sealed(sealed) = &given.text else { panic!("a text") };
+    assert_eq!(key().open_reason(given.id, sealed).as_deref(), Ok("a disk was stolen"));
+    assert_eq!(key().open_reason(ReasonId::from_bytes([4; 16]), sealed), Err(VeilError::Unopened));
+    assert_eq!(VeilKey::new([8; 32]).open_reason(given.id, sealed), Err(VeilError::Unopened));
+    let projected = projection(&Change::PutReason(given.clone())).unwrap();
+    assert!(projected.is_veiled() && projected.fact(None).is_err());
+    let fact = projected.fact(Some(&key())).unwrap();
+    assert_eq!(fact.sealed.as_ref().unwrap().bytes(), Some(sealed.as_slice()));
+    let opened = key().open(&fact.object, fact.revision, sealed).unwrap();
+    assert_eq!(key().commit(&fact.object, 3, &opened[&3]).unwrap(), fact.fields[&3]);
+    let erasure = Some(Erasure { by: given.given_by, at: AT });
+    let erased = ReasonRecord { text: TextAtRest::None, erasure, revision: 1, ..given };
+    let projected = projection(&Change::PutReason(erased)).unwrap().of_revision();
+    assert!(!projected.is_veiled());
+    assert_eq!(projected.open.keys().copied().collect::<Vec<_>>(), [6, 7], "the code stays as it was");
+}
+
+#[test]
+fn reason_of_an_entry_is_among_its_facts() {
+    let given = reason("a disk was stolen");
+    let facts = Facts { why: Some(Why::Given(given.id)), ..facts_of(&Change::PutReason(given)) };
+    assert_eq!(Facts::decode(&facts.encode().unwrap()), Ok(facts.clone()));
+    assert_eq!(Facts::why_of(&facts.encode().unwrap()), Ok(facts.why));
+    let without = Facts { why: facts.why, ..facts_of(&Change::PutGrant(grant())) };
+    assert_eq!(without.encode(), Err(FactError::Reason));
+    for why in [Unasked::House, Unasked::Protocol] {
+        let none = Facts { why: Some(Why::Unasked(why)), ..facts_of(&Change::PutGrant(grant())) };
+        assert_eq!(Facts::decode(&none.encode().unwrap()), Ok(none));
+    }
 }
 
 #[test]
@@ -184,7 +221,7 @@ prop_compose! {
 proptest! {
     #[test]
     fn facts_read_back(seed in any::<[u8; 16]>(), facts in prop::collection::vec(some_fact(), 1..6)) {
-        let facts = Facts { seed, reason: None, facts };
+        let facts = Facts { seed, why: None, facts };
         let bytes = facts.encode().unwrap();
         let read = Facts::decode(&bytes).unwrap();
         prop_assert_eq!(read.digest(), facts.digest());
@@ -196,7 +233,7 @@ proptest! {
         if let Ok(read) = Facts::decode(&bytes) {
             prop_assert_eq!(read.encode().unwrap(), bytes);
         }
-        let mut edited = Facts { seed: [1; 16], reason: None, facts: vec![facts] }.encode().unwrap();
+        let mut edited = Facts { seed: [1; 16], why: None, facts: vec![facts] }.encode().unwrap();
         let at = at % edited.len();
         edited[at] = byte;
         if let Ok(read) = Facts::decode(&edited) {

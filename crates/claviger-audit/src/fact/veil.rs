@@ -11,8 +11,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use claviger_core::change::VeilName;
 
-use super::codec::{ReasonText, commit, salt_of};
-use super::{Field, Object, Sealed};
+use super::codec::{commit, salt_of};
+use super::{Field, Object};
 use crate::cbor::{self, Reader};
 use crate::hash::{hkdf_sha256, hmac_sha256};
 
@@ -80,40 +80,6 @@ impl VeilKey {
     pub fn open(&self, object: &Object, revision: u64, sealed: &[u8]) -> Result<Values, VeilError> {
         let plain = self.open_bytes(&place(object, revision), sealed)?;
         read_values(&plain).ok_or(VeilError::Unopened)
-    }
-
-    /// Seals the text of a reason under the name of this key.
-    ///
-    /// # Errors
-    /// [`VeilError::Unsealed`] without randomness.
-    pub fn seal_reason(&self, name: [u8; 16], text: &str) -> Result<ReasonText, VeilError> {
-        let salts = self.derived(b"claviger/fact-salt/v1")?;
-        let salt = salt_of(&hmac_sha256(salts.as_slice(), &[b"reason", text.as_bytes()]));
-        let mut plain = Vec::with_capacity(NONCE_LEN + text.len() + TAG);
-        plain.extend_from_slice(text.as_bytes());
-        let sealed = self.seal_bytes(&[b"reason".as_slice(), &name].concat(), plain)?;
-        Ok(ReasonText {
-            key: name,
-            commitment: ReasonText::commit(&salt, text),
-            sealed: Sealed::Here(sealed),
-        })
-    }
-
-    /// Opens the text of a reason, and holds it against its commitment.
-    ///
-    /// # Errors
-    /// [`VeilError::Unopened`].
-    pub fn open_reason(&self, reason: &ReasonText) -> Result<String, VeilError> {
-        let sealed = reason.sealed.bytes().ok_or(VeilError::Unopened)?;
-        let plain = self.open_bytes(&[b"reason".as_slice(), &reason.key].concat(), sealed)?;
-        let text = String::from_utf8(plain.to_vec()).map_err(|_| VeilError::Unopened)?;
-        let salts = self.derived(b"claviger/fact-salt/v1")?;
-        let salt = salt_of(&hmac_sha256(salts.as_slice(), &[b"reason", text.as_bytes()]));
-        if ReasonText::commit(&salt, &text) == reason.commitment {
-            Ok(text)
-        } else {
-            Err(VeilError::Unopened)
-        }
     }
 
     /// Seals the key of that name under this one.

@@ -181,7 +181,7 @@ mod tests {
     fn replayed_with(facts: &[Fact], as_found: bool) -> (Objects, Vec<Finding>) {
         let (mut objects, mut findings) = (Objects::default(), Vec::new());
         for (entry, fact) in (0..).zip(facts) {
-            let facts = Facts { seed: [0; 16], reason: None, facts: vec![fact.clone()] };
+            let facts = Facts { seed: [0; 16], why: None, facts: vec![fact.clone()] };
             objects.take((1, entry), as_found, &facts, &mut findings);
         }
         (objects, findings)

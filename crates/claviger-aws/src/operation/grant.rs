@@ -122,7 +122,6 @@ pub(crate) async fn create(session: &Session<'_>, input: CreateInput) -> Answere
         principal: PrincipalRef::Name(grantee),
         operations: actions,
         conditions,
-        reason: "given through AWS KMS".to_owned(),
         name: input.name,
         retiring: retiring.map(PrincipalRef::Name),
     };

@@ -167,7 +167,7 @@ pub(crate) fn read(realm: &Realm, text: &str) -> Result<GrantSet, AwsError> {
             "The new key policy will not allow you to update the key policy in the future.",
         ));
     }
-    Ok(GrantSet { grants, reason: "given by the key policy".to_owned() })
+    Ok(GrantSet { grants })
 }
 
 impl Statement {

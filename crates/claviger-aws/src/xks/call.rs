@@ -53,6 +53,7 @@ impl<'a> Session<'a> {
             dry_run: false,
             request_id: (!request_id.is_empty()).then(|| request_id.into()),
             idempotency_key: None,
+            reason: None,
             operation,
         };
         let done = self.road.perform(call).await.map_err(|error| to_wire(&error));

@@ -8,12 +8,13 @@ use axum::body::{Body, to_bytes};
 use claviger_access::authn::access_key::instant;
 use claviger_aws::xks::XksPeer;
 use claviger_aws::{AwsLimits, XksProxy};
-use claviger_core::action::Door;
+use claviger_core::action::{Door, Reasoning};
 use claviger_core::grant::Conditions;
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy};
 use claviger_core::port::Clock;
 use claviger_core::port::store::Page;
 use claviger_core::principal::{Principal, PrincipalKind, Role};
+use claviger_core::reason::{Reason, ReasonText};
 use claviger_core::{Action, CredentialId, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::digest::sha256;
@@ -178,6 +179,7 @@ impl House {
             dry_run: false,
             request_id: None,
             idempotency_key: None,
+            reason: reason_of(operation.action()),
             operation,
         };
         self.road.perform(call).await
@@ -210,7 +212,6 @@ impl House {
             on: GrantOn::Key(KeyRef::Id(key.key.id)),
             operations: operations.to_vec(),
             conditions: Conditions { context_equals: pairs, ..Conditions::default() },
-            reason: "the external key store".into(),
             name: None,
             retiring: None,
         };
@@ -301,4 +302,9 @@ async fn open(directory: &tempfile::TempDir) -> Road {
         insecure_fence_off: false,
     };
     Road::open(Arc::new(store), Arc::new(provider), Arc::new(WallClock), options).await.unwrap()
+}
+
+/// A reason, where one is asked for.
+fn reason_of(action: Action) -> Option<Reason> {
+    (action.reasoning() == Reasoning::Must).then(|| "a test".parse::<ReasonText>().unwrap().into())
 }

@@ -1,8 +1,10 @@
 //! `claviger clock …`: the log's time.
 
 use clap::{Args, Subcommand};
+use claviger_client::types::GiveReason;
 use claviger_client::types::system::{ConfirmClock, LogClock};
 
+use super::reason::WhyArgs;
 use crate::clock;
 use crate::failure::Failure;
 use crate::output::record;
@@ -13,7 +15,8 @@ use crate::session::Session;
 pub enum ClockCommand {
     /// Confirm that the server's clock is right: what cannot be undone is no longer held
     ///
-    /// Refused when the clock of this machine and that of the server are more than 5 minutes apart.
+    /// The reason says why the clock moved, and how you know that it is right now. Refused when the clock of this machine and
+    /// that of the server are more than 5 minutes apart.
     ///
     /// Example: claviger clock confirm --reason "the host was off for a week; its clock is right"
     Confirm(ConfirmArgs),
@@ -22,15 +25,15 @@ pub enum ClockCommand {
 /// What is confirmed.
 #[derive(Debug, Clone, Args)]
 pub struct ConfirmArgs {
-    /// Why the clock moved, and how you know that it is right now
-    #[arg(long)]
-    reason: String,
+    #[command(flatten)]
+    why: WhyArgs,
 }
 
 impl ClockCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let Self::Confirm(ConfirmArgs { reason }) = self;
-        let confirm = ConfirmClock { time: clock::now().into(), reason };
+        let Self::Confirm(ConfirmArgs { why }) = self;
+        let GiveReason { reason, reason_code } = why.into();
+        let confirm = ConfirmClock { time: clock::now().into(), reason, reason_code };
         let answer = session.client()?.confirm_clock(&confirm).await?;
         session.format.print(&answer.value, table)
     }

@@ -9,12 +9,12 @@ use claviger_client::types::credential::{
     AccessKeySecret, CreateCredential, CreatedCredential, Credential, ListCredentials, NewAccessKey,
     NewCertificate, NewCredential, NewToken,
 };
-use claviger_client::types::grant::Revoke;
 use claviger_core::{CredentialId, Name};
 use serde::Serialize;
 
 use super::paging::Paging;
 use super::principal::maker;
+use super::reason::{self, WhyArgs};
 use crate::clock;
 use crate::failure::Failure;
 use crate::file::placed::{Placed, Privacy};
@@ -113,9 +113,8 @@ pub struct ShowArgs {
 pub struct RevokeArgs {
     /// Credential, by id
     credential: CredentialId,
-    /// Why; for the trace of the deployment, the log holds no free text
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
+    #[command(flatten)]
+    why: WhyArgs,
 }
 
 impl CredentialCommand {
@@ -131,8 +130,8 @@ impl CredentialCommand {
                 session.format.print(&found, table)
             }
             Self::Revoke(args) => {
-                let revoke = Revoke { reason: args.reason };
-                let answer = session.client()?.revoke_credential(args.credential, &revoke).await?;
+                let why = args.why.into();
+                let answer = session.client()?.revoke_credential(args.credential, &why).await?;
                 session.format.print(&answer.value, table)
             }
         }
@@ -329,5 +328,7 @@ fn table(credential: &Credential) -> String {
         ("created by", maker(credential.created_by.as_deref())),
         ("created at", credential.created_at.to_string()),
         ("expires at", credential.expires_at.to_string()),
+        ("reason", reason::told(credential.reason.as_ref())),
+        ("reason id", reason::id_of(credential.reason.as_ref())),
     ])
 }

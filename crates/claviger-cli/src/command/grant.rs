@@ -1,12 +1,13 @@
 //! `claviger grant …`.
 
 use clap::{Args, Subcommand};
-use claviger_client::types::Pairs;
-use claviger_client::types::grant::{Conditions, CreateGrant, Grant, GrantOn, ListGrants, Revoke};
+use claviger_client::types::grant::{Conditions, CreateGrant, Grant, GrantOn, ListGrants};
 use claviger_client::types::text::{Covered, NetworkText};
+use claviger_client::types::{GiveReason, Pairs};
 use claviger_core::{Action, GrantId, Timestamp};
 
 use super::paging::Paging;
+use super::reason::{self, WhyArgs};
 use crate::clock;
 use crate::failure::Failure;
 use crate::input::{pair, when};
@@ -53,9 +54,8 @@ pub struct CreateArgs {
     /// Only until this instant (RFC 3339), or for so long from now (30d)
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     until: Option<when::When>,
-    /// Why; it stays with the grant
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
+    #[command(flatten)]
+    why: WhyArgs,
 }
 
 /// Which grants.
@@ -89,9 +89,8 @@ pub struct ShowArgs {
 pub struct RevokeArgs {
     /// Grant, by id
     grant: GrantId,
-    /// Why; for the trace of the deployment, the log holds no free text
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
+    #[command(flatten)]
+    why: WhyArgs,
 }
 
 fn parse_use(text: &str) -> Result<Action, String> {
@@ -115,6 +114,7 @@ impl CreateArgs {
         if until.is_some_and(|until| until <= now) {
             return Err(Failure::usage("`--until` is in the past: such a grant would never count"));
         }
+        let GiveReason { reason, reason_code } = self.why.clone().into();
         Ok(CreateGrant {
             principal: self.principal.clone(),
             on,
@@ -125,7 +125,8 @@ impl CreateArgs {
                 source_networks: self.sources.clone(),
                 until: until.map(Into::into),
             },
-            reason: self.reason.clone(),
+            reason,
+            reason_code,
             name: None,
             retiring: None,
         })
@@ -139,7 +140,7 @@ impl GrantCommand {
             Self::List(args) => return args.run(session).await,
             Self::Create(args) => client.create_grant(&args.to_request(clock::now())?).await?,
             Self::Show(args) => client.read_grant(args.grant).await?,
-            Self::Revoke(args) => client.revoke_grant(args.grant, &Revoke { reason: args.reason }).await?,
+            Self::Revoke(args) => client.revoke_grant(args.grant, &args.why.into()).await?,
         };
         session.format.print(&grant.value, table)
     }
@@ -161,7 +162,8 @@ impl ListArgs {
         };
         let page = self.paging.collect(fetch).await?;
         session.format.print(&page, |page| {
-            let mut table = Table::new("grants", &["id", "principal", "on", "operations", "if", "is"]);
+            let mut table =
+                Table::new("grants", &["id", "principal", "on", "operations", "if", "given because", "is"]);
             for grant in &page.items {
                 table.row([
                     grant.id.to_string(),
@@ -169,6 +171,7 @@ impl ListArgs {
                     covered(&grant.on),
                     operations(grant),
                     conditions(&grant.conditions),
+                    reason::told(grant.reason.as_ref()),
                     state(grant),
                 ]);
             }
@@ -211,7 +214,8 @@ fn state(grant: &Grant) -> String {
         (None, None) => String::new(),
     };
     let at = ended.at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
-    format!("ended{what}: {}{at}", ended.how.to_string().replace('_', " "))
+    let why = ended.reason.as_ref().map(|why| format!(" ({})", reason::told(Some(why)))).unwrap_or_default();
+    format!("ended{what}: {}{at}{why}", ended.how.to_string().replace('_', " "))
 }
 
 fn table(grant: &Grant) -> String {
@@ -222,10 +226,12 @@ fn table(grant: &Grant) -> String {
         ("on", covered(&grant.on)),
         ("operations", operations(grant)),
         ("conditions", conditions(&grant.conditions)),
-        ("reason", grant.reason.clone()),
+        ("reason", reason::told(grant.reason.as_ref())),
+        ("reason id", reason::id_of(grant.reason.as_ref())),
         ("given", grant.origin.to_string().replace('_', " ")),
         ("rests on", if rests_on.is_empty() { "a role".to_owned() } else { rests_on.join(", ") }),
         ("is", state(grant)),
+        ("ended: reason id", reason::id_of(grant.ended.as_ref().and_then(|ended| ended.reason.as_ref()))),
         ("created by", grant.created_by.to_string()),
         ("created at", grant.created_at.to_string()),
         ("revision", grant.revision.to_string()),
@@ -245,7 +251,7 @@ mod tests {
             context: vec![("tenant".into(), "a".into())],
             sources: vec!["10.0.0.0/8".parse().unwrap()],
             until: Some(when::parse("1d").unwrap()),
-            reason: "the shop".into(),
+            why: "the shop".into(),
         }
     }
 

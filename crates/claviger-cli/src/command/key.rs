@@ -1,15 +1,16 @@
 //! `claviger key …`.
 
 use clap::{Args, Subcommand};
-use claviger_client::types::Pairs;
 use claviger_client::types::key::{
     ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, ScheduleDestroy, UpdateKey,
 };
+use claviger_client::types::{GiveReason, Pairs};
 use claviger_core::key::{DataClass, Event, Protection, State};
 use claviger_core::{KeyName, Purpose, Spec};
 
 use super::alias::{self, AliasCommand};
 use super::paging::Paging;
+use super::reason::{self, MaybeWhyArgs, WhyArgs};
 use super::ring::{Period, parse_period, seconds};
 use crate::failure::Failure;
 use crate::input::consent::Consent;
@@ -33,19 +34,19 @@ pub enum KeyCommand {
     /// Make a new version that protects from now on; older ones go on processing
     Rotate(KeyArgs),
     /// Put a key into use
-    Activate(StepArgs),
+    Activate(StepArgs<MaybeWhyArgs>),
     /// Take a key out of use for a while
-    Suspend(StepArgs),
+    Suspend(StepArgs<WhyArgs>),
     /// Bring a key back from suspension
-    Resume(StepArgs),
+    Resume(StepArgs<MaybeWhyArgs>),
     /// End a key's protecting; it goes on processing
-    Deactivate(StepArgs),
+    Deactivate(StepArgs<WhyArgs>),
     /// Declare a key compromised: used for nothing more, and there is no way back
     Compromise(CompromiseArgs),
     /// Take a key out of use at once, and destroy it at the end of a waiting period
     Destroy(DestroyArgs),
     /// End the waiting period without destroying; the key stays out of use
-    CancelDestroy(KeyArgs),
+    CancelDestroy(CancelDestroyArgs),
     /// Other names of keys, which can move
     #[command(subcommand)]
     Alias(AliasCommand),
@@ -137,15 +138,14 @@ pub struct UpdateArgs {
 
 /// A step of the lifecycle.
 #[derive(Debug, Args)]
-pub struct StepArgs {
+pub struct StepArgs<W: Args> {
     /// Key, as RING/NAME or id
     key: String,
     /// Only this version; the whole key unless said otherwise
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     version: Option<u32>,
-    /// Why; for the trace of the deployment, the log holds no free text
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    #[command(flatten)]
+    why: W,
 }
 
 /// The step without a way back.
@@ -156,9 +156,8 @@ pub struct CompromiseArgs {
     /// Only this version; the whole key unless said otherwise
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     version: Option<u32>,
-    /// Why; for the trace of the deployment, the log holds no free text
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    #[command(flatten)]
+    why: WhyArgs,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -172,9 +171,17 @@ pub struct DestroyArgs {
     /// How many days to wait, up to 365; as long as the ring says unless said otherwise
     #[arg(long = "in", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=365))]
     days: Option<u16>,
-    /// Why; for the trace of the deployment, the log holds no free text
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    #[command(flatten)]
+    why: WhyArgs,
+}
+
+/// Which key waits no more.
+#[derive(Debug, Args)]
+pub struct CancelDestroyArgs {
+    /// Key, as RING/NAME or id
+    key: String,
+    #[command(flatten)]
+    why: MaybeWhyArgs,
 }
 
 /// Which key, and who with it.
@@ -278,7 +285,7 @@ impl KeyCommand {
             Self::Show(args) => return args.show(session).await,
             Self::Alias(command) => return command.run(session).await,
             Self::Destroy(args) => args.run(session).await?,
-            Self::CancelDestroy(args) => client.cancel_destroy(&args.key).await?,
+            Self::CancelDestroy(args) => client.cancel_destroy(&args.key, &args.why.into()).await?,
             Self::Update(args) => client.update_key(&args.key, &args.to_request()?, args.if_revision).await?,
             Self::Rotate(args) => client.rotate_key(&args.key).await?,
             Self::Activate(args) => args.step(session, Event::Activate).await?,
@@ -309,16 +316,22 @@ impl KeyArgs {
 impl DestroyArgs {
     async fn run(self, session: &Session) -> Result<KeyAnswer, Failure> {
         let waiting_seconds = self.days.map(|days| u64::from(days) * 86_400);
-        let wish = ScheduleDestroy { waiting_seconds, reason: self.reason };
+        let GiveReason { reason, reason_code } = self.why.into();
+        let wish = ScheduleDestroy { waiting_seconds, reason, reason_code };
         Ok(session.client()?.schedule_destroy(&self.key, &wish).await?)
     }
 }
 
-impl StepArgs {
+impl<W: Args + Into<GiveReason>> StepArgs<W> {
     async fn step(self, session: &Session, event: Event) -> Result<KeyAnswer, Failure> {
-        let change = ChangeState { version: self.version, reason: self.reason };
+        let change = change(self.version, self.why);
         Ok(session.client()?.change_key_state(&self.key, event, &change).await?)
     }
+}
+
+fn change(version: Option<u32>, why: impl Into<GiveReason>) -> ChangeState {
+    let GiveReason { reason, reason_code } = why.into();
+    ChangeState { version, reason, reason_code }
 }
 
 impl CompromiseArgs {
@@ -332,7 +345,7 @@ impl CompromiseArgs {
              To take it out of use for a while, `claviger key suspend` is the step."
         );
         Consent::of(self.yes).require(&question, &self.key)?;
-        let change = ChangeState { version: self.version, reason: self.reason };
+        let change = change(self.version, self.why);
         Ok(session.client()?.change_key_state(&self.key, Event::Compromise, &change).await?)
     }
 }
@@ -387,6 +400,8 @@ fn rows(key: &Key) -> Vec<(&'static str, String)> {
         ("name", key.name.to_string()),
         ("id", key.id.to_string()),
         ("state", key.state.to_string()),
+        ("reason", reason::told(key.reason.as_ref())),
+        ("reason id", reason::id_of(key.reason.as_ref())),
         ("purpose", key.purpose.to_string()),
         ("spec", key.spec.to_string()),
         ("protection", key.protection.to_string()),
@@ -413,7 +428,7 @@ fn blocked(key: &Key) -> String {
 fn versions_table(versions: &KeyVersions) -> String {
     let mut table = Table::new(
         "versions",
-        &["version", "state", "effective", "origin", "generator", "module", "uses", "created"],
+        &["version", "state", "effective", "origin", "generator", "module", "uses", "created", "reason"],
     );
     for version in &versions.items {
         let number =
@@ -427,6 +442,7 @@ fn versions_table(versions: &KeyVersions) -> String {
             version.module.clone(),
             version.protect_uses.to_string(),
             version.created_at.to_string(),
+            reason::told(version.reason.as_ref()),
         ]);
     }
     table.text()

@@ -9,6 +9,7 @@ mod grant;
 mod key;
 mod paging;
 mod principal;
+mod reason;
 mod ring;
 mod role;
 mod status;
@@ -77,6 +78,9 @@ pub enum Command {
     /// Credentials: what proves a principal
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Reasons that people gave
+    #[command(subcommand)]
+    Reason(ReasonCommand),
     /// The audit log, and proofs of what it says
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -95,6 +99,7 @@ pub(crate) use demo::DemoArgs;
 pub(crate) use grant::GrantCommand;
 pub(crate) use key::KeyCommand;
 pub(crate) use principal::PrincipalCommand;
+pub(crate) use reason::ReasonCommand;
 pub(crate) use ring::RingCommand;
 pub(crate) use role::RoleCommand;
 pub(crate) use usage::{
@@ -143,6 +148,7 @@ impl Command {
             Self::Role(command) => command.run(session).await,
             Self::Grant(command) => command.run(session).await,
             Self::Credential(command) => command.run(session).await,
+            Self::Reason(command) => command.run(session).await,
             Self::Audit(command) => command.run(session).await,
             Self::Demo(args) => args.run(session).await,
             Self::Completions(args) => crate::docs::completions(crate::part(), args.shell),

@@ -1,12 +1,12 @@
 //! `claviger principal …`.
 
 use clap::{Args, Subcommand};
-use claviger_client::types::grant::Revoke;
 use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal, Recovery};
 use claviger_core::principal::PrincipalKind;
 use claviger_core::{Name, PrincipalId};
 
 use super::paging::Paging;
+use super::reason::{self, WhyArgs};
 use crate::failure::Failure;
 use crate::input::consent::Consent;
 use crate::output::{Table, record};
@@ -69,9 +69,8 @@ pub struct ShowArgs {
 pub struct RevokeArgs {
     /// Principal, by name or id
     principal: String,
-    /// Why
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
+    #[command(flatten)]
+    why: WhyArgs,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -93,7 +92,7 @@ impl PrincipalCommand {
                 let question =
                     format!("principal `{}` is withdrawn for ever, its name with it.", args.principal);
                 Consent::of(args.yes).require(&question, &args.principal)?;
-                client.revoke_principal(&args.principal, &Revoke { reason: args.reason }).await?
+                client.revoke_principal(&args.principal, &args.why.into()).await?
             }
         };
         session.format.print(&principal.value, table)
@@ -155,6 +154,8 @@ pub(super) fn table(principal: &Principal) -> String {
         ("created by", maker(principal.created_by.as_deref())),
         ("created at", principal.created_at.to_string()),
         ("recovery", recovery(principal)),
+        ("reason", reason::told(principal.reason.as_ref())),
+        ("reason id", reason::id_of(principal.reason.as_ref())),
         ("revision", principal.revision.to_string()),
     ])
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use claviger_client::types::GiveReason;
 use claviger_client::types::ring::{CreateRing, ListRings, Ring, RingPolicyPatch, SetSeparation, UpdateRing};
 use claviger_core::Name;
 use claviger_core::key::{Protection, Separation};
 
 use super::paging::Paging;
+use super::reason::{self, WhyArgs};
 use crate::failure::Failure;
 use crate::input::when::parse_span;
 use crate::output::{Table, record, units};
@@ -61,6 +63,8 @@ pub struct UpdateArgs {
     /// Only if the ring still has this revision
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
+    #[command(flatten)]
+    why: WhyArgs,
 }
 
 /// The rule to set.
@@ -70,9 +74,8 @@ pub struct SeparationArgs {
     ring: String,
     /// The rule: strict or relaxed
     separation: Separation,
-    /// Why; for the trace of the deployment, the log holds no free text
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
+    #[command(flatten)]
+    why: WhyArgs,
 }
 
 /// Where a policy differs. What is not given stays, or is the house's default.
@@ -154,10 +157,13 @@ impl RingCommand {
                 if policy == RingPolicyPatch::default() {
                     return Err(Failure::usage("nothing to change: give at least one part of the policy"));
                 }
-                client.update_ring(&args.ring, &UpdateRing { policy }, args.if_revision).await?
+                let GiveReason { reason, reason_code } = args.why.into();
+                let update = UpdateRing { policy, reason, reason_code };
+                client.update_ring(&args.ring, &update, args.if_revision).await?
             }
             Self::Separation(args) => {
-                let set = SetSeparation { separation: args.separation.into(), reason: args.reason };
+                let GiveReason { reason, reason_code } = args.why.into();
+                let set = SetSeparation { separation: args.separation.into(), reason, reason_code };
                 client.set_ring_separation(&args.ring, &set).await?
             }
         };
@@ -203,6 +209,8 @@ fn table(ring: &Ring) -> String {
         ("destroy waiting period", seconds(Some(policy.destroy_waiting_period_seconds), "")),
         ("quorum", policy.quorum.to_string()),
         ("separation", policy.separation.to_string()),
+        ("reason", reason::told(ring.reason.as_ref())),
+        ("reason id", reason::id_of(ring.reason.as_ref())),
         ("created at", ring.created_at.to_string()),
         ("revision", ring.revision.to_string()),
     ])

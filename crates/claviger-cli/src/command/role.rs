@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::paging::Paging;
 use super::principal;
+use super::reason::WhyArgs;
 use crate::failure::Failure;
 use crate::output::Table;
 use crate::session::Session;
@@ -33,6 +34,8 @@ pub struct RoleArgs {
     principal: String,
     /// Role: administrator, auditor, custodian, operator, responder or security_officer
     role: Role,
+    #[command(flatten)]
+    why: WhyArgs,
 }
 
 /// All of them.
@@ -60,8 +63,10 @@ impl RoleCommand {
         let principal = match self {
             Self::List(_) => return list(session, &Role::ALL).await,
             Self::Show(args) => return list(session, &[args.role]).await,
-            Self::Assign(args) => client.assign_role(&args.principal, args.role).await?,
-            Self::Withdraw(args) => client.withdraw_role(&args.principal, args.role).await?,
+            Self::Assign(args) => client.assign_role(&args.principal, args.role, &args.why.into()).await?,
+            Self::Withdraw(args) => {
+                client.withdraw_role(&args.principal, args.role, &args.why.into()).await?
+            }
         };
         session.format.print(&principal.value, principal::table)
     }

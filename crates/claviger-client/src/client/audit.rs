@@ -1,17 +1,24 @@
-//! Calls about the audit log.
+//! Calls about the audit log, and the reasons that it tells.
 
 use bytes::Bytes;
+use claviger_core::ReasonId;
+use http::Method;
 
 use super::transport::Plane;
 use super::{Client, ClientError, Reply};
-use crate::types::Page;
 use crate::types::audit::{Checkpoints, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries};
+use crate::types::{GiveReason, Page, Reason};
 
 #[expect(
     clippy::missing_errors_doc,
     reason = "every call fails as `ClientError` says, and says so in its type"
 )]
 impl Client {
+    /// Erases the text of a reason.
+    pub async fn erase_reason(&self, reason: ReasonId, why: &GiveReason) -> Reply<Reason> {
+        self.change(Method::POST, format!("/v1/reasons/{reason}/erase")).json(why).answer().await
+    }
+
     /// Reads entries of the log.
     pub async fn read_entries(&self, query: &ReadEntries) -> Reply<EntryPage> {
         self.get(Plane::Control, "/v1/audit/entries".into()).query(query).answer().await

@@ -6,10 +6,10 @@ use http::Method;
 
 use super::transport::{Plane, segment};
 use super::{Client, Reply};
-use crate::types::Page;
 use crate::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
-use crate::types::grant::{CreateGrant, Grant, ListGrants, Revoke};
+use crate::types::grant::{CreateGrant, Grant, ListGrants};
 use crate::types::principal::{CreatePrincipal, ListPrincipals, Principal};
+use crate::types::{GiveReason, Page};
 
 #[expect(
     clippy::missing_errors_doc,
@@ -32,9 +32,9 @@ impl Client {
     }
 
     /// Withdraws a principal for ever.
-    pub async fn revoke_principal(&self, principal: &str, revoke: &Revoke) -> Reply<Principal> {
+    pub async fn revoke_principal(&self, principal: &str, why: &GiveReason) -> Reply<Principal> {
         let path = format!("/v1/principals/{}/revoke", segment(principal));
-        self.change(Method::POST, path).json(revoke).answer().await
+        self.change(Method::POST, path).json(why).answer().await
     }
 
     /// Acknowledges the recovery that made a security officer.
@@ -44,15 +44,15 @@ impl Client {
     }
 
     /// Gives a role.
-    pub async fn assign_role(&self, principal: &str, role: Role) -> Reply<Principal> {
-        self.change(Method::PUT, format!("/v1/principals/{}/roles/{role}", segment(principal))).answer().await
+    pub async fn assign_role(&self, principal: &str, role: Role, why: &GiveReason) -> Reply<Principal> {
+        let path = format!("/v1/principals/{}/roles/{role}", segment(principal));
+        self.change(Method::PUT, path).json(why).answer().await
     }
 
     /// Withdraws a role.
-    pub async fn withdraw_role(&self, principal: &str, role: Role) -> Reply<Principal> {
-        self.change(Method::DELETE, format!("/v1/principals/{}/roles/{role}", segment(principal)))
-            .answer()
-            .await
+    pub async fn withdraw_role(&self, principal: &str, role: Role, why: &GiveReason) -> Reply<Principal> {
+        let path = format!("/v1/principals/{}/roles/{role}/withdraw", segment(principal));
+        self.change(Method::POST, path).json(why).answer().await
     }
 
     /// Gives a grant.
@@ -71,8 +71,8 @@ impl Client {
     }
 
     /// Withdraws a grant.
-    pub async fn revoke_grant(&self, grant: GrantId, revoke: &Revoke) -> Reply<Grant> {
-        self.change(Method::POST, format!("/v1/grants/{grant}/revoke")).json(revoke).answer().await
+    pub async fn revoke_grant(&self, grant: GrantId, why: &GiveReason) -> Reply<Grant> {
+        self.change(Method::POST, format!("/v1/grants/{grant}/revoke")).json(why).answer().await
     }
 
     /// Gives a credential. A token is in the answer, and nowhere else.
@@ -86,7 +86,7 @@ impl Client {
     }
 
     /// Withdraws a credential.
-    pub async fn revoke_credential(&self, credential: CredentialId, revoke: &Revoke) -> Reply<Credential> {
-        self.change(Method::POST, format!("/v1/credentials/{credential}/revoke")).json(revoke).answer().await
+    pub async fn revoke_credential(&self, credential: CredentialId, why: &GiveReason) -> Reply<Credential> {
+        self.change(Method::POST, format!("/v1/credentials/{credential}/revoke")).json(why).answer().await
     }
 }

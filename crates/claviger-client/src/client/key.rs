@@ -5,10 +5,10 @@ use http::Method;
 
 use super::transport::{Plane, segment};
 use super::{Client, Reply};
-use crate::types::Page;
 use crate::types::key::{
     ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, ScheduleDestroy, UpdateKey,
 };
+use crate::types::{GiveReason, Page};
 
 #[expect(
     clippy::missing_errors_doc,
@@ -51,8 +51,8 @@ impl Client {
     }
 
     /// Ends the waiting period of a key without destroying it.
-    pub async fn cancel_destroy(&self, key: &str) -> Reply<Key> {
-        self.change(Method::POST, path(key, "/cancel-destroy")).answer().await
+    pub async fn cancel_destroy(&self, key: &str, why: &GiveReason) -> Reply<Key> {
+        self.change(Method::POST, path(key, "/cancel-destroy")).json(why).answer().await
     }
 
     /// Lists all versions of a key.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::KeyIdText;
-use super::{Base64Bytes, Instant};
+use super::{Base64Bytes, Instant, Reason};
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -13,6 +13,9 @@ pub struct Entry {
     pub index: u64,
     /// The entry as it is hashed: deterministic CBOR (RFC 8949, 4.2).
     pub canonical: Base64Bytes,
+    /// Why it was made, for entries of what changed something. Absent where nobody was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
 }
 
 /// A page of entries.

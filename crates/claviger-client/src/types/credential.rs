@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::text::{
     AccessKeyIdText, CredentialIdText, CredentialKindWord, NameText, PrincipalIdText, StandingWord,
 };
-use super::{Base64Bytes, Instant, SecretText};
+use super::{Base64Bytes, Instant, Reason, SecretText};
 
 /// One proof of a principal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -35,6 +35,9 @@ pub struct Credential {
     pub created_at: Instant,
     /// When it ends by itself.
     pub expires_at: Instant,
+    /// Why it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// Counts its changes.
     pub revision: u64,
 }

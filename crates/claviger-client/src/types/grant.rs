@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::{
-    ActionWord, Covered, GrantIdText, GrantOriginWord, HowWord, NetworkText, PrincipalIdText, StandingWord,
+    ActionWord, Covered, GrantIdText, GrantOriginWord, HowWord, NetworkText, PrincipalIdText, ReasonCodeWord,
+    StandingWord,
 };
-use super::{Instant, Pairs};
+use super::{Instant, Pairs, Reason};
 
 /// A delegated right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,8 +22,9 @@ pub struct Grant {
     pub operations: Vec<ActionWord>,
     /// Under which conditions.
     pub conditions: Conditions,
-    /// Why.
-    pub reason: String,
+    /// Why it was given. Absent where nobody was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// A name that its giver gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -65,6 +67,9 @@ pub struct Ended {
     /// When, where that was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Instant>,
+    /// Why this grant was ended by an act of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
 }
 
 /// What must hold of a call for a grant to count. All of it together.
@@ -109,22 +114,18 @@ pub struct CreateGrant {
     /// Under which conditions.
     #[serde(default)]
     pub conditions: Conditions,
-    /// Why.
-    pub reason: String,
+    /// Why: 1 to 1024 bytes without control characters. Must be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<ReasonCodeWord>,
     /// A name to find it again by, up to 256 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Who may end it beside its holder, by identifier or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retiring: Option<String>,
-}
-
-/// Why a principal, grant or credential is withdrawn.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Revoke {
-    /// Why; for the trace of the deployment, the log holds no free text.
-    pub reason: String,
 }
 
 /// What to list of the grants.

@@ -5,9 +5,10 @@ use utoipa::ToSchema;
 
 use super::text::{
     ActionWord, DataClassWord, GeneratorWord, GrantIdText, KeyIdText, KeyNameText, KeyRingIdText, NameText,
-    OriginWord, PrincipalIdText, ProtectionWord, PurposeWord, RotationWord, SpecWord, StateWord,
+    OriginWord, PrincipalIdText, ProtectionWord, PurposeWord, ReasonCodeWord, RotationWord, SpecWord,
+    StateWord,
 };
-use super::{Base64Bytes, Instant, Pairs, patch};
+use super::{Base64Bytes, Instant, Pairs, Reason, patch};
 
 /// A key: what callers name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -46,6 +47,9 @@ pub struct Key {
     /// What keeps a scheduled destruction from being carried out: `quorum` when its ring asks for approvals. Absent in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destroy_blocked_by: Option<String>,
+    /// Why it is in its present state. Absent where nobody was asked, and in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// When it was created.
     pub created_at: Instant,
     /// Counts its changes; the ETag of a read.
@@ -88,6 +92,9 @@ pub struct KeyVersion {
     pub activated_at: Option<Instant>,
     /// When its state last changed.
     pub state_changed_at: Instant,
+    /// Why it is in its own state. Absent where nobody was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
 }
 
 /// The versions of a key, all of them, ascending.
@@ -158,7 +165,7 @@ pub struct UpdateKey {
     pub rotation_period_seconds: Option<Option<u64>>,
 }
 
-/// What goes with a step of the lifecycle. The body may be absent altogether.
+/// What goes with a step of the lifecycle. The body may be absent altogether where no reason is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeState {
@@ -166,21 +173,28 @@ pub struct ChangeState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub version: Option<u32>,
-    /// Why; for the trace of the deployment, the log holds no free text.
+    /// Why: 1 to 1024 bytes without control characters. Must be said but for `activate` and `resume`; where a responder suspends, a code is
+    /// enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<ReasonCodeWord>,
 }
 
-/// Takes a key out of use, and has it destroyed at the end of a waiting period. The body may be absent altogether.
+/// Takes a key out of use, and has it destroyed at the end of a waiting period.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleDestroy {
     /// How long to wait; as long as the ring says unless said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_seconds: Option<u64>,
-    /// Why; for the trace of the deployment, the log holds no free text.
+    /// Why: 1 to 1024 bytes without control characters. Must be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<ReasonCodeWord>,
 }
 
 /// What to list of the keys.

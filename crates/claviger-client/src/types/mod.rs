@@ -15,6 +15,7 @@ pub mod page;
 pub mod pairs;
 pub mod principal;
 pub mod problem;
+pub mod reason;
 pub mod ring;
 pub mod secret_json;
 pub mod system;
@@ -26,6 +27,7 @@ pub use self::bytes::{Base64Bytes, SecretBase64, SecretText};
 pub use page::Page;
 pub use pairs::Pairs;
 pub use problem::Problem;
+pub use reason::{GiveReason, Reason};
 pub use text::Text;
 pub use time::Instant;
 

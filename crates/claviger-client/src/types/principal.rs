@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Instant;
 use super::text::{KeyRingIdText, NameText, PrincipalIdText, PrincipalKindWord, RoleWord, StandingWord};
+use super::{Instant, Reason};
 
 /// Someone or something that acts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -30,6 +30,9 @@ pub struct Principal {
     /// Present for a security officer that `claviger recover` made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
+    /// Why its roles or its standing last changed. Absent where nobody was asked, and in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// Counts its changes; the ETag of a read.
     pub revision: u64,
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::text::{KeyRingIdText, NameText, ProtectionWord, SeparationWord};
-use super::{Instant, patch};
+use super::text::{KeyRingIdText, NameText, ProtectionWord, ReasonCodeWord, SeparationWord};
+use super::{Instant, Reason, patch};
 
 /// A key ring: unit of delegation and of erasure, with the policy that its keys inherit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -15,6 +15,9 @@ pub struct Ring {
     pub name: NameText,
     /// What its keys inherit.
     pub policy: RingPolicy,
+    /// Why its policy was last changed. Absent where nobody was asked, and in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// When it was created.
     pub created_at: Instant,
     /// Counts its changes; the ETag of a read.
@@ -60,6 +63,12 @@ pub struct CreateRing {
 pub struct UpdateRing {
     /// What changes.
     pub policy: RingPolicyPatch,
+    /// Why: 1 to 1024 bytes without control characters. Must be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<ReasonCodeWord>,
 }
 
 /// Members of a ring's policy: absent leaves as it is, `null` takes away.
@@ -95,8 +104,12 @@ pub struct RingPolicyPatch {
 pub struct SetSeparation {
     /// The rule from now on.
     pub separation: SeparationWord,
-    /// Why; for the trace of the deployment, the log holds no free text.
-    pub reason: String,
+    /// Why: 1 to 1024 bytes without control characters. Must be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<ReasonCodeWord>,
 }
 
 /// What to list of the rings.

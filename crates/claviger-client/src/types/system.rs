@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Instant;
+use super::text::ReasonCodeWord;
 
 /// That the process answers. Open to everyone; says nothing of the inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -79,8 +80,13 @@ pub struct LogClock {
 pub struct ConfirmClock {
     /// What time it is by a clock of yours; within 5 minutes of the server's, or the call is refused.
     pub time: Instant,
-    /// Why the clock moved, and how you know that it is right; for the trace of the deployment, the log holds no free text.
-    pub reason: String,
+    /// Why the clock moved, and how you know that it is right: 1 to 1024 bytes without control characters. Must
+    /// be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<ReasonCodeWord>,
 }
 
 /// Room on the disk of the store.

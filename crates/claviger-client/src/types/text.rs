@@ -9,9 +9,10 @@ use claviger_core::grant::{GrantOrigin, Selector};
 use claviger_core::key::{DataClass, Generator, Origin, Protection, Rotation, Separation, State};
 use claviger_core::lineage::How;
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Standing};
+use claviger_core::reason::{ReasonCode, Unasked};
 use claviger_core::{
     AccessKeyId, Action, AliasName, AliasScope, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name,
-    PrincipalId, Purpose, Spec,
+    PrincipalId, Purpose, ReasonId, Spec,
 };
 use claviger_crypto::SignatureAlgorithm;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -144,6 +145,8 @@ words! {
     ProtectionWord = Protection,
     /// A purpose.
     PurposeWord = Purpose,
+    /// The code of a reason.
+    ReasonCodeWord = ReasonCode,
     /// A role.
     RoleWord = Role,
     /// A way to rotate.
@@ -158,6 +161,8 @@ words! {
     StandingWord = Standing,
     /// A lifecycle state.
     StateWord = State,
+    /// Why there is no reason.
+    UnaskedWord = Unasked,
 }
 
 macro_rules! ids {
@@ -186,6 +191,8 @@ ids! {
     KeyRingIdText = KeyRingId,
     /// Identifier of a principal.
     PrincipalIdText = PrincipalId,
+    /// Identifier of a reason.
+    ReasonIdText = ReasonId,
 }
 
 /// Identifier of an access key.

@@ -7,6 +7,7 @@ use super::{
     DataClass, KeyRing, KeyVersion, NoTransition, Origin, Protection, RingPolicy, State, UseRefused,
 };
 use super::{Event, Processing, Protecting, RefusedFor};
+use crate::reason::Why;
 use crate::time::Timestamp;
 use crate::{KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Purpose, Spec};
 
@@ -43,6 +44,8 @@ pub struct Key {
     pub rotated_at: Timestamp,
     /// Its scheduled destruction; from then on it is used for nothing.
     pub destruction: Option<Destruction>,
+    /// Why it is in its present state.
+    pub reason: Option<Why>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Counts the writes of this row.
@@ -77,12 +80,12 @@ impl Key {
     /// Longest description, in bytes.
     pub const MAX_DESCRIPTION: usize = 8192;
 
-    /// This key after `event` on the key as a whole.
+    /// This key after `event` on the key as a whole; why, is for who brings it about to say.
     ///
     /// # Errors
     /// [`NoTransition`] when the lifecycle has no such arrow.
     pub fn after(&self, event: Event) -> Result<Self, NoTransition> {
-        Ok(Self { state: self.state.after(event)?, ..self.clone() })
+        Ok(Self { state: self.state.after(event)?, reason: None, ..self.clone() })
     }
 
     /// This key out of use, to be destroyed. What is active is suspended; what cannot be keeps its state, and is used
@@ -283,6 +286,7 @@ mod tests {
             rotated_at: Timestamp::from_micros(0),
             destruction: None,
             created_at: Timestamp::from_micros(0),
+            reason: None,
             revision: 1,
         };
         for (protection, spec, limit) in [

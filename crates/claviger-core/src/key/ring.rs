@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{DestructionBlocked, Protection};
+use crate::reason::Why;
 use crate::time::Timestamp;
 use crate::{KeyRingId, Name};
 
@@ -19,6 +20,8 @@ pub struct KeyRing {
     pub kek: Vec<u8>,
     /// When it was created.
     pub created_at: Timestamp,
+    /// Why its policy was last changed.
+    pub reason: Option<Why>,
     /// Counts the writes of this row; what compare-and-swap compares.
     pub revision: u64,
 }

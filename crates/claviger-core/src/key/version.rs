@@ -1,6 +1,7 @@
 //! One generation of a key's material: where it lives, where it comes from, and the two ways to use it.
 
 use super::{Event, NoTransition, State};
+use crate::reason::Why;
 use crate::time::Timestamp;
 use crate::{KeyVersionId, Spec};
 
@@ -159,6 +160,8 @@ pub struct KeyVersion {
     pub activated_at: Option<Timestamp>,
     /// When its state last changed.
     pub state_changed_at: Timestamp,
+    /// Why it is in its present state, apart from its key's.
+    pub reason: Option<Why>,
     /// Uses on new data, counted durably where the primitive has a limit (SP 800-38D, 8.3); else zero.
     pub protect_uses: u64,
     /// Counts the writes of this row.
@@ -166,7 +169,7 @@ pub struct KeyVersion {
 }
 
 impl KeyVersion {
-    /// This version after `event` at `now`.
+    /// This version after `event` at `now`; why, is for who brings it about to say.
     ///
     /// # Errors
     /// [`NoTransition`] when the lifecycle has no such arrow, and for what would put a version into use whose material is
@@ -177,7 +180,7 @@ impl KeyVersion {
             return Err(NoTransition { from: self.state, event });
         }
         let activated_at = if event == Event::Activate { Some(now) } else { self.activated_at };
-        Ok(Self { state, activated_at, state_changed_at: now, ..self.clone() })
+        Ok(Self { state, activated_at, state_changed_at: now, reason: None, ..self.clone() })
     }
 
     /// The tombstone of this version, destroyed at `now`: its material is gone, and what is known of it stays.
@@ -355,6 +358,7 @@ mod tests {
             created_at: at(1),
             activated_at: None,
             state_changed_at: at(1),
+            reason: None,
             protect_uses: 0,
             revision: 1,
         }

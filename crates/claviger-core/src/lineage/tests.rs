@@ -38,7 +38,7 @@ fn given(number: u16, to: u8, selector: Selector, operations: &[Action]) -> Gran
         selector,
         operations: operations.to_vec(),
         conditions: Conditions::default(),
-        reason: "test".into(),
+        reason: None,
         name: None,
         retiring: None,
         created_by: who(200),
@@ -109,7 +109,7 @@ fn whatever_ends_along_the_chain_is_named_as_the_cause() {
         change(&mut grants);
         verdict(&grants, active, 3).ended().unwrap()
     };
-    let end = |by| move |grants: &mut [Grant; 3]| grants[0] = grants[0].clone().ended(by, NOW);
+    let end = |by| move |grants: &mut [Grant; 3]| grants[0] = grants[0].clone().ended(by, NOW, None);
     for (by, how) in [
         (EndedBy::Revocation, How::Revoked),
         (EndedBy::Retirement, How::Retired),
@@ -138,7 +138,7 @@ fn what_is_left_of_a_basis_is_enough_if_it_covers_all_and_not_if_it_covers_less(
     let after = |ended: &[usize]| {
         let mut grants = basis.to_vec();
         for at in ended {
-            grants[*at] = grants[*at].clone().ended(EndedBy::Revocation, NOW);
+            grants[*at] = grants[*at].clone().ended(EndedBy::Revocation, NOW, None);
         }
         grants.push(passed_on.clone());
         verdict(&grants, &[1], 4)
@@ -177,7 +177,7 @@ fn what_time_ended_has_not_ended_for_good_and_what_an_act_ended_has() {
         until(given(1, 1, ring(9), &ALL), 500),
         passed(2, 1, 2, &ALL, &[1]),
         passed(3, 2, 3, &[Action::Encrypt], &[2]),
-        given(4, 1, ring(9), &ALL).ended(EndedBy::Revocation, NOW),
+        given(4, 1, ring(9), &ALL).ended(EndedBy::Revocation, NOW, None),
         passed(5, 1, 3, &[Action::Encrypt], &[4]),
         // Left of its basis is what time ended.
         passed(6, 1, 3, &[Action::Encrypt], &[4, 1]),
@@ -486,7 +486,7 @@ fn play(steps: &[Step]) -> Result<(), TestCaseError> {
             }
             Step::End { which } => {
                 if let Some(row) = rows.get_mut(*which) {
-                    *row = row.clone().ended(EndedBy::Revocation, now);
+                    *row = row.clone().ended(EndedBy::Revocation, now, None);
                     model.grants[*which].ended = true;
                 }
             }

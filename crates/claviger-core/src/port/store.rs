@@ -15,8 +15,11 @@ use crate::lineage::{Lineage, Wanted};
 use crate::log_time::TimeRecord;
 use crate::object::{FoundRow, Kind, Object, RowCursor};
 use crate::principal::{Credential, Principal};
+use crate::reason::KeptReason;
 use crate::time::Timestamp;
-use crate::{Action, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId};
+use crate::{
+    Action, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, ReasonId,
+};
 
 /// Why the store could not. A variant exists because an operator or caller acts on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -497,6 +500,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// A key that seals fields of facts, sealed itself.
     async fn find_veil(&self, name: VeilName) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Those of these reasons that are there.
+    async fn list_reasons(&self, ids: Vec<ReasonId>) -> Result<Vec<KeptReason>, StoreError>;
 
     /// A small document of the deployment by its name, such as the sealed root.
     async fn find_document(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;

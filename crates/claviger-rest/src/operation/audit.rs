@@ -8,7 +8,7 @@ use claviger_client::types::audit::{Indexes, ListRows, ReadEntries as WireEntrie
 use claviger_core::object::{Object, RowCursor};
 use claviger_service::ServiceError;
 use claviger_service::operation::{
-    CheckIndexes, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows,
+    CheckIndexes, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows, WithReasons,
 };
 use http::Uri;
 
@@ -23,8 +23,9 @@ pub(crate) async fn read_entries(arrival: Arrival, uri: Uri) -> Answered {
     let query: WireEntries = body::query(&uri)?;
     let limit = cursor::bounded(query.limit)?;
     let operation = ReadEntries { from: query.from, limit, filter: filter_from_wire(&query) };
-    let done = arrival.perform(operation).await?;
-    Ok(Answer::json(&page_to_wire(done.output))?.recorded(&done.receipt))
+    let done = arrival.perform(WithReasons(operation)).await?;
+    let (page, reasons) = done.output;
+    Ok(Answer::json(&page_to_wire(page, &reasons))?.recorded(&done.receipt))
 }
 
 pub(crate) async fn prove(arrival: Arrival, In((shard, index)): In<(u32, u64)>) -> Answered {

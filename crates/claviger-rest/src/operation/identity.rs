@@ -5,18 +5,19 @@ use claviger_client::types::credential::{
     AccessKeySecret, CreateCredential as WireCredential, CreatedCredential,
     ListCredentials as WireCredentials,
 };
-use claviger_client::types::grant::{CreateGrant as WireGrant, ListGrants as WireGrants, Revoke};
+use claviger_client::types::grant::{CreateGrant as WireGrant, ListGrants as WireGrants};
 use claviger_client::types::principal::{CreatePrincipal as WirePrincipal, ListPrincipals as WirePrincipals};
-use claviger_client::types::{Page, SecretText};
-use claviger_core::Action;
+use claviger_client::types::{GiveReason, Page, SecretText};
+use claviger_core::principal::Principal;
 use claviger_service::NewAccessKey;
 use claviger_service::operation::{
-    AcknowledgeRecovery, AssignRole, CreatePrincipal, ListCredentials, ListGrants, ListPrincipals, ReadGrant,
-    ReadPrincipal, RevokeCredential, RevokeGrant, RevokePrincipal, WithdrawRole,
+    AcknowledgeRecovery, AssignRole, CreatePrincipal, JudgedGrant, ListCredentials, ListGrants,
+    ListPrincipals, ReadGrant, ReadPrincipal, Reasons, Released, RevokeCredential, RevokeGrant,
+    RevokePrincipal, WithReasons, WithdrawRole,
 };
 use http::{StatusCode, Uri};
 
-use super::{Answered, In, trace_reason};
+use super::{Answered, In};
 use crate::answer::Answer;
 use crate::arrival::Arrival;
 use crate::body;
@@ -28,11 +29,25 @@ use crate::wire::identity::{
     principal_to_wire,
 };
 
+/// Reads why a call is made, where its body says nothing else.
+async fn because(arrival: Arrival, request: Request) -> Result<Arrival, Failure> {
+    let wire: GiveReason = body::json_if_any(request, arrival.api().limits().body).await?;
+    arrival.because(wire.reason, wire.reason_code)
+}
+
+/// The answer that shows a principal, with the reason of what it is.
+fn shown(done: Released<(Principal, Reasons)>) -> Answered {
+    let (principal, reasons) = &done.output;
+    let answer = Answer::json(&principal_to_wire(principal, reasons))?;
+    Ok(answer.revision(principal.revision).recorded(&done.receipt))
+}
+
 pub(crate) async fn create_principal(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WirePrincipal>(request, arrival.api().limits().body).await?;
     let home = parse_if_any(wire.home.as_deref())?;
     let done = arrival.perform(CreatePrincipal { name: wire.name.0, kind: wire.kind.0, home }).await?;
-    let answer = Answer::json(&principal_to_wire(&done.output))?.status(StatusCode::CREATED);
+    let answer =
+        Answer::json(&principal_to_wire(&done.output, &Reasons::default()))?.status(StatusCode::CREATED);
     Ok(answer.revision(done.output.revision).recorded(&done.receipt))
 }
 
@@ -42,14 +57,13 @@ pub(crate) async fn list_principals(arrival: Arrival, uri: Uri) -> Answered {
     let limit = page.limit;
     let done = arrival.perform(ListPrincipals { page }).await?;
     let next = cursor::next(List::Principals, limit, &done.output, |principal| principal.name.clone());
-    let items = done.output.iter().map(principal_to_wire).collect();
+    let items =
+        done.output.iter().map(|principal| principal_to_wire(principal, &Reasons::default())).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 
 pub(crate) async fn read_principal(arrival: Arrival, In(principal): In<String>) -> Answered {
-    let done = arrival.perform(ReadPrincipal { principal: parse(&principal)? }).await?;
-    let answer = Answer::json(&principal_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+    shown(arrival.perform(WithReasons(ReadPrincipal { principal: parse(&principal)? })).await?)
 }
 
 pub(crate) async fn revoke_principal(
@@ -58,11 +72,8 @@ pub(crate) async fn revoke_principal(
     request: Request,
 ) -> Answered {
     let principal = parse(&principal)?;
-    let (_, wire) = body::json::<Revoke>(request, arrival.api().limits().body).await?;
-    let done = arrival.perform(RevokePrincipal { principal }).await?;
-    trace_reason(Action::RevokePrincipal, &done.receipt, &wire.reason);
-    let answer = Answer::json(&principal_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+    let arrival = because(arrival, request).await?;
+    shown(arrival.perform(WithReasons(RevokePrincipal { principal })).await?)
 }
 
 pub(crate) async fn acknowledge_recovery(
@@ -72,9 +83,7 @@ pub(crate) async fn acknowledge_recovery(
 ) -> Answered {
     let principal = parse(&principal)?;
     body::none(request).await?;
-    let done = arrival.perform(AcknowledgeRecovery { principal }).await?;
-    let answer = Answer::json(&principal_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+    shown(arrival.perform(WithReasons(AcknowledgeRecovery { principal })).await?)
 }
 
 pub(crate) async fn assign_role(
@@ -83,10 +92,8 @@ pub(crate) async fn assign_role(
     request: Request,
 ) -> Answered {
     let (principal, role) = (parse(&principal)?, parse(&role)?);
-    body::none(request).await?;
-    let done = arrival.perform(AssignRole { principal, role }).await?;
-    let answer = Answer::json(&principal_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+    let arrival = because(arrival, request).await?;
+    shown(arrival.perform(WithReasons(AssignRole { principal, role })).await?)
 }
 
 pub(crate) async fn withdraw_role(
@@ -95,17 +102,17 @@ pub(crate) async fn withdraw_role(
     request: Request,
 ) -> Answered {
     let (principal, role) = (parse(&principal)?, parse(&role)?);
-    body::none(request).await?;
-    let done = arrival.perform(WithdrawRole { principal, role }).await?;
-    let answer = Answer::json(&principal_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+    let arrival = because(arrival, request).await?;
+    shown(arrival.perform(WithReasons(WithdrawRole { principal, role })).await?)
 }
 
 pub(crate) async fn create_grant(arrival: Arrival, request: Request) -> Answered {
-    let (_, wire) = body::json::<WireGrant>(request, arrival.api().limits().body).await?;
-    let done = arrival.perform(grant_from_wire(wire)?).await?;
-    let answer = Answer::json(&grant_to_wire(&done.output))?.status(StatusCode::CREATED);
-    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+    let (_, mut wire) = body::json::<WireGrant>(request, arrival.api().limits().body).await?;
+    let arrival = arrival.because(wire.reason.take(), wire.reason_code)?;
+    let done = arrival.perform(WithReasons(grant_from_wire(wire)?)).await?;
+    let (grant, reasons) = &done.output;
+    let answer = Answer::json(&grant_to_wire(grant, reasons))?.status(StatusCode::CREATED);
+    Ok(answer.revision(grant.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn list_grants(arrival: Arrival, uri: Uri) -> Answered {
@@ -119,32 +126,34 @@ pub(crate) async fn list_grants(arrival: Arrival, uri: Uri) -> Answered {
         with_revoked: query.with_revoked,
         page,
     };
-    let done = arrival.perform(operation).await?;
-    let next = cursor::next(List::Grants, limit, &done.output, |judged| judged.grant.id);
+    let done = arrival.perform(WithReasons(operation)).await?;
+    let (found, reasons) = &done.output;
+    let next = cursor::next(List::Grants, limit, found, |judged| judged.grant.id);
     let items =
-        done.output.iter().map(|judged| judged_grant_to_wire(&judged.grant, &judged.verdict)).collect();
+        found.iter().map(|judged| judged_grant_to_wire(&judged.grant, &judged.verdict, reasons)).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 
 pub(crate) async fn read_grant(arrival: Arrival, In(grant): In<String>) -> Answered {
-    let done = arrival.perform(ReadGrant { grant: parse(&grant)? }).await?;
-    let answer = Answer::json(&judged_grant_to_wire(&done.output.grant, &done.output.verdict))?;
-    Ok(answer.revision(done.output.grant.revision).recorded(&done.receipt))
+    let done = arrival.perform(WithReasons(ReadGrant { grant: parse(&grant)? })).await?;
+    let (JudgedGrant { grant, verdict }, reasons) = &done.output;
+    let answer = Answer::json(&judged_grant_to_wire(grant, verdict, reasons))?;
+    Ok(answer.revision(grant.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn revoke_grant(arrival: Arrival, In(grant): In<String>, request: Request) -> Answered {
     let grant = parse(&grant)?;
-    let (_, wire) = body::json::<Revoke>(request, arrival.api().limits().body).await?;
-    let done = arrival.perform(RevokeGrant { grant }).await?;
-    trace_reason(Action::RevokeGrant, &done.receipt, &wire.reason);
-    let answer = Answer::json(&grant_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+    let arrival = because(arrival, request).await?;
+    let done = arrival.perform(WithReasons(RevokeGrant { grant })).await?;
+    let (grant, reasons) = &done.output;
+    let answer = Answer::json(&grant_to_wire(grant, reasons))?;
+    Ok(answer.revision(grant.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn create_credential(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WireCredential>(request, arrival.api().limits().body).await?;
     let done = arrival.perform(credential_from_wire(wire)?).await?;
-    let credential = credential_to_wire(&done.output.credential);
+    let credential = credential_to_wire(&done.output.credential, &Reasons::default());
     let token = done.output.token.map(|token| text_of(&token.into_text())).transpose()?;
     let access_key = done.output.access_key.map(access_key_to_wire).transpose()?;
     let answer = Answer::secret_json(&CreatedCredential { credential, token, access_key })?;
@@ -170,9 +179,10 @@ pub(crate) async fn list_credentials(arrival: Arrival, uri: Uri) -> Answered {
     let page = cursor::page(List::Credentials, query.cursor.as_deref(), query.limit)?;
     let limit = page.limit;
     let operation = ListCredentials { principal: parse_if_any(query.principal.as_deref())?, page };
-    let done = arrival.perform(operation).await?;
-    let next = cursor::next(List::Credentials, limit, &done.output, |credential| credential.id);
-    let items = done.output.iter().map(credential_to_wire).collect();
+    let done = arrival.perform(WithReasons(operation)).await?;
+    let (found, reasons) = &done.output;
+    let next = cursor::next(List::Credentials, limit, found, |credential| credential.id);
+    let items = found.iter().map(|credential| credential_to_wire(credential, reasons)).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 
@@ -182,8 +192,8 @@ pub(crate) async fn revoke_credential(
     request: Request,
 ) -> Answered {
     let credential = parse(&credential)?;
-    let (_, wire) = body::json::<Revoke>(request, arrival.api().limits().body).await?;
-    let done = arrival.perform(RevokeCredential { credential }).await?;
-    trace_reason(Action::RevokeCredential, &done.receipt, &wire.reason);
-    Ok(Answer::json(&credential_to_wire(&done.output))?.recorded(&done.receipt))
+    let arrival = because(arrival, request).await?;
+    let done = arrival.perform(WithReasons(RevokeCredential { credential })).await?;
+    let (credential, reasons) = &done.output;
+    Ok(Answer::json(&credential_to_wire(credential, reasons))?.recorded(&done.receipt))
 }

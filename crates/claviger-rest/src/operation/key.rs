@@ -1,23 +1,24 @@
 //! Keys and their lives.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use axum::extract::Request;
-use claviger_client::types::Page;
 use claviger_client::types::key::{
     ChangeState, CreateKey as WireCreate, Explanations, KeyVersions, ListKeys as WireList,
     ScheduleDestroy as WireDestroy, UpdateKey as WireUpdate,
 };
+use claviger_client::types::{GiveReason, Page};
 use claviger_core::KeyName;
-use claviger_core::key::Event;
+use claviger_core::key::{Event, KeyRecord};
 use claviger_core::port::store::Page as ServicePage;
 use claviger_service::operation::{
-    CancelDestroy, ChangeKeyState, ExplainKey, KeyFilterRef, ListKeys, Operation as _, ReadKey, RotateKey,
-    ScheduleDestroy, UpdateKey,
+    CancelDestroy, ChangeKeyState, ExplainKey, KeyFilterRef, ListKeys, ReadKey, Reasons, Released, RotateKey,
+    ScheduleDestroy, UpdateKey, WithReasons,
 };
 use http::{StatusCode, Uri};
 
-use super::{Answered, In, trace_reason};
+use super::{Answered, In};
 use crate::answer::Answer;
 use crate::arrival::{Arrival, if_revision};
 use crate::body;
@@ -30,8 +31,16 @@ use crate::wire::key::{
 pub(crate) async fn create(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WireCreate>(request, arrival.api().limits().body).await?;
     let done = arrival.perform(create_from_wire(wire)?).await?;
-    let answer = Answer::json(&record_to_wire(&done.output))?.status(StatusCode::CREATED);
+    let answer =
+        Answer::json(&record_to_wire(&done.output, &Reasons::default()))?.status(StatusCode::CREATED);
     Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+}
+
+/// The answer that shows a key, with the reason of its state.
+fn record<R: Borrow<KeyRecord>>(done: Released<(R, Reasons)>) -> Answered {
+    let (record, reasons) = &done.output;
+    let answer = Answer::json(&record_to_wire(record.borrow(), reasons))?;
+    Ok(answer.revision(record.borrow().key.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {
@@ -47,14 +56,13 @@ pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {
 }
 
 pub(crate) async fn read(arrival: Arrival, In(key): In<String>) -> Answered {
-    let done = arrival.perform(ReadKey { key: parse(&key)? }).await?;
-    let answer = Answer::json(&record_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+    record(arrival.perform(WithReasons(ReadKey { key: parse(&key)? })).await?)
 }
 
 pub(crate) async fn list_versions(arrival: Arrival, In(key): In<String>) -> Answered {
-    let done = arrival.perform(ReadKey { key: parse(&key)? }).await?;
-    let answer = Answer::json(&KeyVersions { items: versions_to_wire(&done.output) })?;
+    let done = arrival.perform(WithReasons(ReadKey { key: parse(&key)? })).await?;
+    let (record, reasons) = &done.output;
+    let answer = Answer::json(&KeyVersions { items: versions_to_wire(record, reasons) })?;
     Ok(answer.recorded(&done.receipt))
 }
 
@@ -62,17 +70,13 @@ pub(crate) async fn update(arrival: Arrival, In(key): In<String>, request: Reque
     let key = parse(&key)?;
     let (headers, wire) = body::json::<WireUpdate>(request, arrival.api().limits().body).await?;
     let operation = UpdateKey { key, patch: patch_from_wire(wire)?, if_revision: if_revision(&headers)? };
-    let done = arrival.perform(operation).await?;
-    let answer = Answer::json(&record_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+    record(arrival.perform(WithReasons(operation)).await?)
 }
 
 pub(crate) async fn rotate(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
     let key = parse(&key)?;
     body::none(request).await?;
-    let done = arrival.perform(RotateKey { key }).await?;
-    let answer = Answer::json(&record_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+    record(arrival.perform(WithReasons(RotateKey { key })).await?)
 }
 
 pub(crate) async fn explain(arrival: Arrival, In(key): In<String>) -> Answered {
@@ -85,34 +89,23 @@ pub(crate) async fn schedule_destroy(arrival: Arrival, In(key): In<String>, requ
     let key = parse(&key)?;
     let wire: WireDestroy = body::json_if_any(request, arrival.api().limits().body).await?;
     let operation = ScheduleDestroy { key, waiting: wire.waiting_seconds.map(Duration::from_secs) };
-    let action = operation.action();
-    let done = arrival.perform(operation).await?;
-    if let Some(reason) = &wire.reason {
-        trace_reason(action, &done.receipt, reason);
-    }
-    let answer = Answer::json(&record_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+    let arrival = arrival.because(wire.reason, wire.reason_code)?;
+    record(arrival.perform(WithReasons(operation)).await?)
 }
 
 pub(crate) async fn cancel_destroy(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
     let key = parse(&key)?;
-    body::none(request).await?;
-    let done = arrival.perform(CancelDestroy { key }).await?;
-    let answer = Answer::json(&record_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+    let wire: GiveReason = body::json_if_any(request, arrival.api().limits().body).await?;
+    let arrival = arrival.because(wire.reason, wire.reason_code)?;
+    record(arrival.perform(WithReasons(CancelDestroy { key })).await?)
 }
 
 async fn change(event: Event, arrival: Arrival, key: String, request: Request) -> Answered {
     let key = parse(&key)?;
     let wire: ChangeState = body::json_if_any(request, arrival.api().limits().body).await?;
     let operation = ChangeKeyState::new(key, wire.version, event)?;
-    let action = operation.action();
-    let done = arrival.perform(operation).await?;
-    if let Some(reason) = &wire.reason {
-        trace_reason(action, &done.receipt, reason);
-    }
-    let answer = Answer::json(&record_to_wire(&done.output))?;
-    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+    let arrival = arrival.because(wire.reason, wire.reason_code)?;
+    record(arrival.perform(WithReasons(operation)).await?)
 }
 
 macro_rules! events {

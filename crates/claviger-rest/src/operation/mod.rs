@@ -5,14 +5,13 @@ pub(crate) mod audit;
 pub(crate) mod identity;
 pub(crate) mod key;
 pub(crate) mod raw;
+pub(crate) mod reason;
 pub(crate) mod ring;
 pub(crate) mod system;
 pub(crate) mod usage;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::response::Response;
-use claviger_core::Action;
-use claviger_core::receipt::Receipt;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -32,10 +31,4 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for In<T> {
         let read = Path::<T>::from_request_parts(parts, api).await;
         read.map(|Path(named)| Self(named)).map_err(|_| Failure::unreadable_path())
     }
-}
-
-/// Writes why something was done into the trace, with the index of its entry: the log itself holds no free text, which may
-/// name people and could never be erased.
-fn trace_reason(action: Action, receipt: &Receipt, reason: &str) {
-    tracing::info!(%action, entry = receipt.index(), ?reason, "done, and why");
 }

@@ -5,16 +5,17 @@ use claviger_client::types::Page;
 use claviger_client::types::ring::{
     CreateRing as WireCreate, ListRings as WireList, SetSeparation, UpdateRing as WireUpdate,
 };
-use claviger_core::Action;
-use claviger_service::operation::{CreateRing, ListRings, ReadRing, SetRingSeparation, UpdateRing};
+use claviger_core::key::KeyRing;
+use claviger_service::operation::{
+    CreateRing, ListRings, ReadRing, Reasons, Released, SetRingSeparation, UpdateRing, WithReasons,
+};
 use http::{StatusCode, Uri};
 
-use super::{Answered, In, trace_reason};
+use super::{Answered, In};
 use crate::answer::Answer;
 use crate::arrival::{Arrival, if_revision};
 use crate::body;
 use crate::cursor::{self, List};
-use crate::error::Failure;
 use crate::names::parse;
 use crate::wire::ring::{patch_from_wire, policy_from_wire, to_wire};
 
@@ -22,7 +23,7 @@ pub(crate) async fn create(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WireCreate>(request, arrival.api().limits().body).await?;
     let policy = policy_from_wire(&wire.policy);
     let done = arrival.perform(CreateRing { name: wire.name.0, policy }).await?;
-    let answer = Answer::json(&to_wire(&done.output))?.status(StatusCode::CREATED);
+    let answer = Answer::json(&to_wire(&done.output, &Reasons::default()))?.status(StatusCode::CREATED);
     Ok(answer.revision(done.output.revision).recorded(&done.receipt))
 }
 
@@ -32,31 +33,34 @@ pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {
     let limit = page.limit;
     let done = arrival.perform(ListRings { page }).await?;
     let next = cursor::next(List::Rings, limit, &done.output, |ring| ring.name.clone());
-    let items = done.output.iter().map(to_wire).collect();
+    let items = done.output.iter().map(|ring| to_wire(ring, &Reasons::default())).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 
 pub(crate) async fn read(arrival: Arrival, In(ring): In<String>) -> Answered {
-    let done = arrival.perform(ReadRing { ring: parse(&ring)? }).await?;
-    Ok(Answer::json(&to_wire(&done.output))?.revision(done.output.revision).recorded(&done.receipt))
+    let done = arrival.perform(WithReasons(ReadRing { ring: parse(&ring)? })).await?;
+    let (ring, reasons) = &done.output;
+    Ok(Answer::json(&to_wire(ring, reasons))?.revision(ring.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn update(arrival: Arrival, In(ring): In<String>, request: Request) -> Answered {
     let ring = parse(&ring)?;
     let (headers, wire) = body::json::<WireUpdate>(request, arrival.api().limits().body).await?;
     let patch = patch_from_wire(&wire.policy);
-    let done = arrival.perform(UpdateRing { ring, patch, if_revision: if_revision(&headers)? }).await?;
-    Ok(Answer::json(&to_wire(&done.output))?.revision(done.output.revision).recorded(&done.receipt))
+    let operation = UpdateRing { ring, patch, if_revision: if_revision(&headers)? };
+    let arrival = arrival.because(wire.reason, wire.reason_code)?;
+    changed(arrival.perform(WithReasons(operation)).await?)
 }
 
 pub(crate) async fn set_separation(arrival: Arrival, In(ring): In<String>, request: Request) -> Answered {
     let ring = parse(&ring)?;
     let (_, wire) = body::json::<SetSeparation>(request, arrival.api().limits().body).await?;
-    if wire.reason.trim().is_empty() {
-        return Err(Failure::invalid("say why the separation of duties changes"));
-    }
+    let arrival = arrival.because(wire.reason, wire.reason_code)?;
     let operation = SetRingSeparation { ring, separation: wire.separation.0 };
-    let done = arrival.perform(operation).await?;
-    trace_reason(Action::SetRingSeparation, &done.receipt, &wire.reason);
-    Ok(Answer::json(&to_wire(&done.output))?.revision(done.output.revision).recorded(&done.receipt))
+    changed(arrival.perform(WithReasons(operation)).await?)
+}
+
+fn changed(done: Released<(KeyRing, Reasons)>) -> Answered {
+    let (ring, reasons) = &done.output;
+    Ok(Answer::json(&to_wire(ring, reasons))?.revision(ring.revision).recorded(&done.receipt))
 }

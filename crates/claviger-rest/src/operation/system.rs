@@ -3,12 +3,11 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use claviger_client::types::system::{ConfirmClock as WireConfirm, Health, Version};
-use claviger_core::Action;
 use claviger_core::action::Surface;
 use claviger_service::operation::usage::Random;
 use claviger_service::operation::{ConfirmClock, ReadSystem};
 
-use super::{Answered, trace_reason};
+use super::Answered;
 use crate::Api;
 use crate::answer::Answer;
 use crate::arrival::Arrival;
@@ -23,11 +22,8 @@ pub(crate) async fn read(arrival: Arrival) -> Answered {
 
 pub(crate) async fn confirm_clock(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WireConfirm>(request, arrival.api().limits().body).await?;
-    if wire.reason.trim().is_empty() {
-        return Err(Failure::invalid("say why the clock moved, and how you know that it is right"));
-    }
+    let arrival = arrival.because(wire.reason, wire.reason_code)?;
     let done = arrival.perform(ConfirmClock { time: wire.time.0 }).await?;
-    trace_reason(Action::ConfirmClock, &done.receipt, &wire.reason);
     Ok(Answer::json(&clock_to_wire(&done.output))?.recorded(&done.receipt))
 }
 

@@ -1,20 +1,20 @@
 //! The control plane's rows.
 
 use axum::routing::MethodFilter;
-use claviger_client::types::Page;
 use claviger_client::types::alias::{Alias, CreateAlias, ListAliases, MoveAlias};
 use claviger_client::types::audit::{Checkpoints, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries};
 use claviger_client::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
-use claviger_client::types::grant::{CreateGrant, Grant, ListGrants, Revoke};
+use claviger_client::types::grant::{CreateGrant, Grant, ListGrants};
 use claviger_client::types::key::{
     ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, ScheduleDestroy, UpdateKey,
 };
 use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal};
 use claviger_client::types::ring::{CreateRing, ListRings, Ring, SetSeparation, UpdateRing};
 use claviger_client::types::system::{ConfirmClock, Health, LogClock, SystemStatus, Version};
+use claviger_client::types::{GiveReason, Page, Reason};
 
 use super::row::{Row, row};
-use crate::operation::{alias, audit, identity, key, ring, system};
+use crate::operation::{alias, audit, identity, key, reason, ring, system};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -32,6 +32,7 @@ pub(super) fn rows() -> Vec<Row> {
         grant_rows(),
         credential_rows(),
         audit_rows(),
+        reason_rows(),
         system_rows(),
     ]
     .into_iter()
@@ -109,7 +110,7 @@ fn key_rows() -> Vec<Row> {
             "Takes a key, or one version of it, out of use for a while.",
             key::suspend,
         )
-        .may_take::<ChangeState>()
+        .takes::<ChangeState>()
         .gives::<Key>(),
         row(
             POST,
@@ -127,7 +128,7 @@ fn key_rows() -> Vec<Row> {
             "Ends the protecting of a key, or of one version of it.",
             key::deactivate,
         )
-        .may_take::<ChangeState>()
+        .takes::<ChangeState>()
         .gives::<Key>(),
         row(
             POST,
@@ -136,7 +137,7 @@ fn key_rows() -> Vec<Row> {
             "Declares a key, or one version of it, compromised, for ever.",
             key::compromise,
         )
-        .may_take::<ChangeState>()
+        .takes::<ChangeState>()
         .gives::<Key>(),
         row(
             POST,
@@ -145,7 +146,7 @@ fn key_rows() -> Vec<Row> {
             "Takes a key out of use, and has it destroyed at the end of a waiting period.",
             key::schedule_destroy,
         )
-        .may_take::<ScheduleDestroy>()
+        .takes::<ScheduleDestroy>()
         .gives::<Key>(),
         row(
             POST,
@@ -154,6 +155,7 @@ fn key_rows() -> Vec<Row> {
             "Ends the waiting period of a key without destroying it; it stays out of use.",
             key::cancel_destroy,
         )
+        .may_take::<GiveReason>()
         .gives::<Key>(),
         row(
             GET,
@@ -222,7 +224,7 @@ fn principal_rows() -> Vec<Row> {
             "Withdraws a principal for ever.",
             identity::revoke_principal,
         )
-        .takes::<Revoke>()
+        .takes::<GiveReason>()
         .gives::<Principal>(),
         row(
             POST,
@@ -239,14 +241,16 @@ fn principal_rows() -> Vec<Row> {
             "Gives a role.",
             identity::assign_role,
         )
+        .takes::<GiveReason>()
         .gives::<Principal>(),
         row(
-            DELETE,
-            "/v1/principals/{principal}/roles/{role}",
+            POST,
+            "/v1/principals/{principal}/roles/{role}/withdraw",
             "withdraw_role",
             "Withdraws a role.",
             identity::withdraw_role,
         )
+        .takes::<GiveReason>()
         .gives::<Principal>(),
     ]
 }
@@ -268,7 +272,7 @@ fn grant_rows() -> Vec<Row> {
         .gives::<Page<Grant>>(),
         row(GET, "/v1/grants/{grant}", "read_grant", "Reads a grant.", identity::read_grant).gives::<Grant>(),
         row(POST, "/v1/grants/{grant}/revoke", "revoke_grant", "Withdraws a grant.", identity::revoke_grant)
-            .takes::<Revoke>()
+            .takes::<GiveReason>()
             .gives::<Grant>(),
     ]
 }
@@ -295,7 +299,7 @@ fn credential_rows() -> Vec<Row> {
             "Withdraws a credential.",
             identity::revoke_credential,
         )
-        .takes::<Revoke>()
+        .takes::<GiveReason>()
         .gives::<Credential>(),
     ]
 }
@@ -347,6 +351,20 @@ fn audit_rows() -> Vec<Row> {
         )
         .gives_octets()
         .gives_text(),
+    ]
+}
+
+fn reason_rows() -> Vec<Row> {
+    vec![
+        row(
+            POST,
+            "/v1/reasons/{reason}/erase",
+            "erase_reason",
+            "Erases the text of a reason; its code stays, and who gave it when and for what.",
+            reason::erase,
+        )
+        .takes::<GiveReason>()
+        .gives::<Reason>(),
     ]
 }
 

@@ -9,13 +9,19 @@ use claviger_client::types::system::{
 };
 use claviger_core::port::store::Room;
 use claviger_crypto::provenance;
-use claviger_service::log::{EntryFilter, EntryPage, EntryProof};
-use claviger_service::operation::{Checkpoints, ClockStatus, SystemStatus};
+use claviger_service::log::{EntryFilter, EntryPage, EntryProof, FoundEntry};
+use claviger_service::operation::{Checkpoints, ClockStatus, Reasons, SystemStatus};
+
+use super::reason::reason_to_wire;
 
 /// A page of entries as callers see it.
 #[must_use]
-pub fn page_to_wire(page: EntryPage) -> wire::EntryPage {
-    let entry = |(index, bytes): (u64, Vec<u8>)| wire::Entry { index, canonical: bytes.into() };
+pub fn page_to_wire(page: EntryPage, reasons: &Reasons) -> wire::EntryPage {
+    let entry = |found: FoundEntry| wire::Entry {
+        index: found.index,
+        reason: reason_to_wire(found.why, reasons),
+        canonical: found.bytes.into(),
+    };
     wire::EntryPage { items: page.entries.into_iter().map(entry).collect(), next: page.next, size: page.size }
 }
 

@@ -10,14 +10,15 @@ use claviger_client::types::principal as wire_principal;
 use claviger_core::grant::{Conditions, Grant};
 use claviger_core::lineage::{Lineage, Verdict};
 use claviger_core::principal::{Credential, Principal};
-use claviger_service::operation::{CreateCredential, CreateGrant, GrantOn, NewCredential};
+use claviger_service::operation::{CreateCredential, CreateGrant, GrantOn, NewCredential, Reasons};
 
+use super::reason::reason_to_wire;
 use crate::error::Failure;
 use crate::names::{parse, parse_if_any};
 
 /// A principal as callers see it.
 #[must_use]
-pub fn principal_to_wire(principal: &Principal) -> wire_principal::Principal {
+pub fn principal_to_wire(principal: &Principal, reasons: &Reasons) -> wire_principal::Principal {
     wire_principal::Principal {
         id: principal.id.into(),
         name: principal.name.clone().into(),
@@ -31,27 +32,28 @@ pub fn principal_to_wire(principal: &Principal) -> wire_principal::Principal {
             at: made.at.into(),
             acknowledged_by: made.acknowledged_by.map(Into::into),
         }),
+        reason: reason_to_wire(principal.reason, reasons),
         revision: principal.revision,
     }
 }
 
 /// A grant as callers see it that was just given or ended.
 #[must_use]
-pub fn grant_to_wire(grant: &Grant) -> wire_grant::Grant {
+pub fn grant_to_wire(grant: &Grant, reasons: &Reasons) -> wire_grant::Grant {
     let verdict = Lineage::default().judge(grant.created_at).verdict(grant);
-    judged_grant_to_wire(grant, &verdict)
+    judged_grant_to_wire(grant, &verdict, reasons)
 }
 
 /// A grant as callers see it.
 #[must_use]
-pub fn judged_grant_to_wire(grant: &Grant, verdict: &Verdict) -> wire_grant::Grant {
+pub fn judged_grant_to_wire(grant: &Grant, verdict: &Verdict, reasons: &Reasons) -> wire_grant::Grant {
     wire_grant::Grant {
         id: grant.id.into(),
         principal: grant.principal.into(),
         on: grant.selector.into(),
         operations: grant.operations.iter().copied().map(Text).collect(),
         conditions: conditions_to_wire(&grant.conditions),
-        reason: grant.reason.clone(),
+        reason: reason_to_wire(grant.reason, reasons),
         name: grant.name.clone(),
         retiring: grant.retiring.map(Into::into),
         created_by: grant.created_by.into(),
@@ -65,6 +67,7 @@ pub fn judged_grant_to_wire(grant: &Grant, verdict: &Verdict) -> wire_grant::Gra
             grant: cause.grant().map(Into::into),
             principal: cause.principal().map(Into::into),
             at: cause.at().map(Into::into),
+            reason: reason_to_wire(grant.ending.and_then(|ending| ending.reason), reasons),
         }),
         revision: grant.revision,
     }
@@ -100,7 +103,6 @@ pub fn grant_from_wire(wire: wire_grant::CreateGrant) -> Result<CreateGrant, Fai
         on,
         operations,
         conditions,
-        reason: wire.reason,
         name: wire.name,
         retiring: parse_if_any(wire.retiring.as_deref())?,
     })
@@ -108,7 +110,7 @@ pub fn grant_from_wire(wire: wire_grant::CreateGrant) -> Result<CreateGrant, Fai
 
 /// A credential as callers see it.
 #[must_use]
-pub fn credential_to_wire(credential: &Credential) -> wire_credential::Credential {
+pub fn credential_to_wire(credential: &Credential, reasons: &Reasons) -> wire_credential::Credential {
     wire_credential::Credential {
         id: credential.id.into(),
         principal: credential.principal.into(),
@@ -120,6 +122,7 @@ pub fn credential_to_wire(credential: &Credential) -> wire_credential::Credentia
         created_by: credential.created_by.map(Into::into),
         created_at: credential.created_at.into(),
         expires_at: credential.expires_at.into(),
+        reason: reason_to_wire(credential.reason, reasons),
         revision: credential.revision,
     }
 }

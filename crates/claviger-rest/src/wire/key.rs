@@ -10,19 +10,21 @@ use claviger_core::key::{DestructionBlocked, Key, KeyRecord, KeyVersion, Labels}
 use claviger_core::permit::Rule;
 use claviger_core::principal::Principal;
 use claviger_service::Explanation;
-use claviger_service::operation::{CreateKey, KeyPatch, LabelPatch};
+use claviger_service::operation::{CreateKey, KeyPatch, LabelPatch, Reasons};
 
+use super::reason::reason_to_wire;
 use super::{seconds, span};
 use crate::error::Failure;
 use crate::names::{parse, parse_if_any};
 
 /// A key as callers see it who read it with its ring.
 #[must_use]
-pub fn record_to_wire(record: &KeyRecord) -> WireKey {
+pub fn record_to_wire(record: &KeyRecord, reasons: &Reasons) -> WireKey {
     let blocked_by = record.destruction_blocked().map(|DestructionBlocked::Quorum(_)| "quorum".to_owned());
     WireKey {
         destroy_at: record.destroy_at().map(Into::into),
         destroy_blocked_by: blocked_by,
+        reason: reason_to_wire(record.key.reason, reasons),
         ..to_wire(record.name(), &record.key)
     }
 }
@@ -46,6 +48,7 @@ pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
         primary: key.primary,
         destroy_at: key.destruction.map(|destruction| destruction.at.into()),
         destroy_blocked_by: None,
+        reason: None,
         created_at: key.created_at.into(),
         revision: key.revision,
     }
@@ -53,11 +56,11 @@ pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
 
 /// The versions of a key as callers see them.
 #[must_use]
-pub fn versions_to_wire(record: &KeyRecord) -> Vec<WireVersion> {
-    record.versions.iter().map(|version| version_to_wire(record, version)).collect()
+pub fn versions_to_wire(record: &KeyRecord, reasons: &Reasons) -> Vec<WireVersion> {
+    record.versions.iter().map(|version| version_to_wire(record, version, reasons)).collect()
 }
 
-fn version_to_wire(record: &KeyRecord, version: &KeyVersion) -> WireVersion {
+fn version_to_wire(record: &KeyRecord, version: &KeyVersion, reasons: &Reasons) -> WireVersion {
     WireVersion {
         number: version.id.number,
         primary: version.id.number == record.key.primary,
@@ -74,6 +77,7 @@ fn version_to_wire(record: &KeyRecord, version: &KeyVersion) -> WireVersion {
         created_at: version.created_at.into(),
         activated_at: version.activated_at.map(Into::into),
         state_changed_at: version.state_changed_at.into(),
+        reason: reason_to_wire(version.reason, reasons),
     }
 }
 

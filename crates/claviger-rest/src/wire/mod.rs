@@ -4,6 +4,7 @@ pub mod alias;
 pub mod audit;
 pub mod identity;
 pub mod key;
+pub mod reason;
 pub mod ring;
 pub mod usage;
 

@@ -30,7 +30,7 @@ async fn a_ring_is_created_read_changed_and_listed() {
     assert_eq!(by_id.json(), ring);
 
     let tag = by_id.headers[ETAG].to_str().unwrap().to_owned();
-    let change = json!({"policy": {"rotation_period_seconds": null, "quorum": 4}});
+    let change = json!({"policy": {"rotation_period_seconds": null, "quorum": 4}, "reason": "a test"});
     let changed = patch(&house, "ada", "/v1/rings/orders", Some(&tag), change.clone()).await.ok();
     assert_eq!(changed.json()["policy"]["rotation_period_seconds"], Value::Null);
     assert_eq!(changed.json()["policy"]["quorum"], 4);
@@ -104,13 +104,13 @@ async fn a_key_lives_its_life() {
     };
     assert_eq!(step("activate", Value::Null).await.ok().json()["state"], "active");
     assert_eq!(step("rotate", Value::Null).await.ok().json()["primary"], 2);
-    assert_eq!(step("suspend", json!({})).await.ok().json()["state"], "suspended");
+    assert_eq!(step("suspend", json!({"reason": "a test"})).await.ok().json()["state"], "suspended");
     step("activate", Value::Null).await.problem(409, "wrong-state");
     assert_eq!(step("resume", Value::Null).await.ok().json()["state"], "active");
     // What was rotated away protects nothing more, and cannot be suspended either; the newest can.
-    step("suspend", json!({"version": 1})).await.problem(409, "wrong-state");
-    step("suspend", json!({"version": 2})).await.ok();
-    step("suspend", json!({"version": 9})).await.problem(404, "not-found");
+    step("suspend", json!({"version": 1, "reason": "a test"})).await.problem(409, "wrong-state");
+    step("suspend", json!({"version": 2, "reason": "a test"})).await.ok();
+    step("suspend", json!({"version": 9, "reason": "a test"})).await.problem(404, "not-found");
     step("suspend", json!({"versoin": 1})).await.problem(400, "malformed-request");
     step("rotate", json!({})).await.problem(400, "malformed-request");
 
@@ -167,9 +167,11 @@ async fn a_key_waits_for_its_destruction_and_is_brought_back() {
     };
     let relax = json!({"separation": "relaxed", "reason": "evaluation"});
     house.control("otto", Method::PUT, "/v1/rings/orders/separation", relax).await.ok();
-    patch(&house, "ada", "/v1/rings/orders", None, json!({"policy": {"quorum": 0}})).await.ok();
+    patch(&house, "ada", "/v1/rings/orders", None, json!({"policy": {"quorum": 0}, "reason": "a test"}))
+        .await
+        .ok();
     house.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
-    step("destroy", json!({"waiting_seconds": 60})).await.problem(400, "invalid-argument");
+    step("destroy", json!({"waiting_seconds": 60, "reason": "over"})).await.problem(400, "invalid-argument");
     let waiting = step("destroy", json!({"waiting_seconds": 604_800, "reason": "over"})).await.ok().json();
     assert_eq!(waiting["state"], "suspended");
     assert!(waiting["destroy_at"].is_string(), "{waiting}");
@@ -182,12 +184,14 @@ async fn a_key_waits_for_its_destruction_and_is_brought_back() {
     use_it().await.ok();
     step("cancel-destroy", Value::Null).await.problem(409, "wrong-state");
     step("destroy", json!({"waiting_seconds": 604_800, "reason": "over"})).await.ok();
-    patch(&house, "ada", "/v1/rings/orders", None, json!({"policy": {"quorum": 2}})).await.ok();
+    patch(&house, "ada", "/v1/rings/orders", None, json!({"policy": {"quorum": 2}, "reason": "a test"}))
+        .await
+        .ok();
     let blocked = house.get("ada", "/v1/keys/orders%2Fmain").await.ok().json();
     assert_eq!(blocked["destroy_blocked_by"], "quorum", "{blocked}");
     step("cancel-destroy", Value::Null).await.ok();
-    step("destroy", Value::Null).await.problem(403, "approval-required");
-    let lower = json!({"policy": {"quorum": 0}});
+    step("destroy", json!({"reason": "over"})).await.problem(403, "approval-required");
+    let lower = json!({"policy": {"quorum": 0}, "reason": "a test"});
     patch(&house, "ada", "/v1/rings/orders", None, lower).await.problem(403, "approval-required");
 }
 
@@ -285,13 +289,24 @@ async fn a_principal_comes_gets_an_office_and_goes() {
     let otto = house.get("otto", "/v1/principals/otto").await.ok().json();
     assert_eq!(made["created_by"], otto["id"]);
     assert_eq!(otto["created_by"], "00000000-0000-0000-0000-000000000000");
+    let path = "/v1/principals/carla/roles/auditor";
+    house.control("olga", Method::PUT, path, Value::Null).await.problem(400, "reason-required");
+    let hired = json!({"reason": "hired"});
     let by_maker =
-        house.control("otto", Method::PUT, "/v1/principals/carla/roles/auditor", Value::Null).await;
+        house.control("otto", Method::PUT, "/v1/principals/carla/roles/auditor", hired.clone()).await;
     by_maker.problem(409, "separation-of-duties");
-    let role = |method| house.control("olga", method, "/v1/principals/carla/roles/auditor", Value::Null);
-    assert_eq!(role(Method::PUT).await.ok().json()["roles"], json!(["auditor"]));
-    assert_eq!(role(Method::DELETE).await.ok().json()["roles"], json!([]));
-    let odd = house.control("otto", Method::PUT, "/v1/principals/carla/roles/king", Value::Null).await;
+    let held = house.control("olga", Method::PUT, path, hired.clone()).await.ok().json();
+    assert_eq!((&held["roles"], &held["reason"]["text"]), (&json!(["auditor"]), &json!("hired")));
+    let withdraw = format!("{path}/withdraw");
+    house.control("olga", Method::POST, &withdraw, Value::Null).await.problem(400, "reason-required");
+    let moved = json!({"reason": "moved", "reason_code": "duties_changed"});
+    assert_eq!(house.control("olga", Method::POST, &withdraw, moved).await.ok().json()["roles"], json!([]));
+    let read = house.get("olga", "/v1/principals/carla").await.ok().json();
+    assert_eq!(
+        (&read["reason"]["text"], &read["reason"]["code"]),
+        (&json!("moved"), &json!("duties_changed"))
+    );
+    let odd = house.control("otto", Method::PUT, "/v1/principals/carla/roles/king", hired).await;
     odd.problem(400, "invalid-argument");
     let gone = house
         .control("otto", Method::POST, "/v1/principals/carla/revoke", json!({"reason": "left"}))

@@ -262,7 +262,7 @@ async fn random_bytes_are_as_many_as_asked_for() {
 async fn a_suspended_key_refuses_at_once_and_in_every_form() {
     let house = sealing().await;
     let sealed = house.octets("app", &format!("{MAIN}/encrypt"), &[], "hello".into()).await.ok().body;
-    house.control("ada", Method::POST, &format!("{MAIN}/suspend"), Value::Null).await.ok();
+    house.control("ada", Method::POST, &format!("{MAIN}/suspend"), json!({"reason": "a test"})).await.ok();
     house.octets("app", &format!("{MAIN}/encrypt"), &[], "hello".into()).await.problem(409, "wrong-state");
     house.octets("app", "/v1/decrypt", &[], sealed).await.problem(409, "wrong-state");
     house.data("app", &format!("{MAIN}/encrypt"), json!({"plaintext": ""})).await.problem(409, "wrong-state");

@@ -15,4 +15,6 @@ mod house;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod reasons;
+#[cfg(test)]
 mod surface;

@@ -5,8 +5,10 @@ use std::time::Duration;
 use claviger_audit::cbor::{self, CborError, Reader};
 use claviger_core::key::{DataClass, Labels, Origin, Protection, RingPolicy, Separation};
 use claviger_core::principal::{PrincipalKind, Role};
+use claviger_core::reason::ReasonCode;
 use claviger_core::{
-    Action, AliasName, CredentialId, GrantId, KeyId, KeyRingId, Name, PrincipalId, Purpose, Spec, Timestamp,
+    Action, AliasName, CredentialId, GrantId, KeyId, KeyRingId, Name, PrincipalId, Purpose, ReasonId, Spec,
+    Timestamp,
 };
 use ipnet::IpNet;
 
@@ -210,7 +212,7 @@ macro_rules! identifiers {
         }
     )+};
 }
-identifiers!(CredentialId, GrantId, KeyId, KeyRingId, PrincipalId);
+identifiers!(CredentialId, GrantId, KeyId, KeyRingId, PrincipalId, ReasonId);
 
 /// What has one text form, by a method of this name.
 macro_rules! words {
@@ -236,6 +238,7 @@ words!(
     PrincipalKind::name,
     Protection::name,
     Purpose::name,
+    ReasonCode::name,
     Role::name,
     Separation::name,
     Spec::name,

@@ -8,6 +8,8 @@
 //! * [`Governed::encode`] and [`Governed::decode`] are inverse, and what is decoded encodes to the same bytes again;
 //! * requests that ask for the same have one encoding: what is a set is in order, what a request leaves to a default that
 //!   depends on the caller alone is filled in;
+//! * why it is asked for is part of it, where somebody says why: what others approve is the act with its reason, and the same
+//!   act for another reason is another request;
 //! * no material and no secret is in one: what is brought along (certificates, wrapped material, import tokens) is named by
 //!   its SHA-256;
 //! * an encoding keeps its meaning. A word stays with its operation and a number with its field. A field that comes later is
@@ -25,8 +27,10 @@ use claviger_core::action::Effect;
 use claviger_core::grant::Selector;
 use claviger_core::key::{DataClass, Labels, Origin, Protection, RingPolicy, Separation};
 use claviger_core::principal::{PrincipalKind, Role};
+use claviger_core::reason::Reason;
 use claviger_core::{
-    Action, AliasName, CredentialId, GrantId, KeyId, KeyRingId, Name, PrincipalId, Purpose, Spec, Timestamp,
+    Action, AliasName, CredentialId, GrantId, KeyId, KeyRingId, Name, PrincipalId, Purpose, ReasonId, Spec,
+    Timestamp,
 };
 use claviger_crypto::digest;
 
@@ -102,6 +106,8 @@ governed! {
     ActivateKey(ActivateKey) = "activate_key" {
         /// The key.
         1 key: KeyId,
+        /// Why.
+        2 reason: Option<Reason>,
     }
     /// Give a role.
     AssignRole(AssignRole) = "assign_role" {
@@ -109,16 +115,22 @@ governed! {
         1 principal: PrincipalId,
         /// Which.
         2 role: Role,
+        /// Why.
+        3 reason: Option<Reason>,
     }
     /// End the waiting period of a key without destroying.
     CancelDestroy(CancelDestroy) = "cancel_destroy" {
         /// The key.
         1 key: KeyId,
+        /// Why.
+        2 reason: Option<Reason>,
     }
     /// Declare a key compromised.
     CompromiseKey(CompromiseKey) = "compromise_key" {
         /// The key.
         1 key: KeyId,
+        /// Why.
+        2 reason: Option<Reason>,
     }
     /// Declare one version compromised.
     CompromiseVersion(CompromiseVersion) = "compromise_version" {
@@ -126,11 +138,15 @@ governed! {
         1 key: KeyId,
         /// Number of the version.
         2 version: u32,
+        /// Why.
+        3 reason: Option<Reason>,
     }
     /// Confirm that the server's clock is right.
     ConfirmClock(ConfirmClock) = "confirm_clock" {
         /// What time it is by the caller's clock.
         1 time: Timestamp,
+        /// Why.
+        2 reason: Option<Reason>,
     }
     /// Give a key another name.
     CreateAlias(PutAlias) = "create_alias" {
@@ -159,7 +175,7 @@ governed! {
         /// Under which conditions.
         4 conditions: GrantConditions,
         /// Why.
-        5 reason: String,
+        5 reason: Option<Reason>,
         /// A name to find it again by.
         6 name: Option<String>,
         /// Who else may end it.
@@ -214,6 +230,8 @@ governed! {
     DeactivateKey(DeactivateKey) = "deactivate_key" {
         /// The key.
         1 key: KeyId,
+        /// Why.
+        2 reason: Option<Reason>,
     }
     /// End one version's protecting.
     DeactivateVersion(DeactivateVersion) = "deactivate_version" {
@@ -221,6 +239,8 @@ governed! {
         1 key: KeyId,
         /// Number of the version.
         2 version: u32,
+        /// Why.
+        3 reason: Option<Reason>,
     }
     /// Pass rights on a key on.
     DelegateGrant(DelegateGrant) = "delegate_grant" {
@@ -233,7 +253,7 @@ governed! {
         /// Under which conditions.
         4 conditions: GrantConditions,
         /// Why.
-        5 reason: String,
+        5 reason: Option<Reason>,
         /// A name to find it again by.
         6 name: Option<String>,
         /// Who else may end it.
@@ -243,6 +263,13 @@ governed! {
     DestroyKey(DestroyKey) = "destroy_key" {
         /// The key.
         1 key: KeyId,
+    }
+    /// Erase the text of a reason.
+    EraseReason(EraseReason) = "erase_reason" {
+        /// The reason.
+        1 id: ReasonId,
+        /// Why.
+        2 reason: Option<Reason>,
     }
     /// Import material.
     ImportMaterial(ImportMaterial) = "import_material" {
@@ -279,6 +306,8 @@ governed! {
         1 key: KeyId,
         /// What it gives.
         2 grants: SetOfGrants,
+        /// Why.
+        3 reason: Option<Reason>,
     }
     /// Make a security officer on the machine.
     Recover(Recover) = "recover" {
@@ -309,6 +338,8 @@ governed! {
     ResumeKey(ResumeKey) = "resume_key" {
         /// The key.
         1 key: KeyId,
+        /// Why.
+        2 reason: Option<Reason>,
     }
     /// Bring one version back from suspension.
     ResumeVersion(ResumeVersion) = "resume_version" {
@@ -316,26 +347,36 @@ governed! {
         1 key: KeyId,
         /// Number of the version.
         2 version: u32,
+        /// Why.
+        3 reason: Option<Reason>,
     }
     /// Give a grant up.
     RetireGrant(RetireGrant) = "retire_grant" {
         /// The grant.
         1 grant: GrantId,
+        /// Why.
+        2 reason: Option<Reason>,
     }
     /// Revoke a credential.
     RevokeCredential(RevokeCredential) = "revoke_credential" {
         /// The credential.
         1 credential: CredentialId,
+        /// Why.
+        2 reason: Option<Reason>,
     }
     /// Revoke a grant.
     RevokeGrant(RevokeGrant) = "revoke_grant" {
         /// The grant.
         1 grant: GrantId,
+        /// Why.
+        2 reason: Option<Reason>,
     }
     /// Revoke a principal for ever.
     RevokePrincipal(RevokePrincipal) = "revoke_principal" {
         /// The principal.
         1 principal: PrincipalId,
+        /// Why.
+        2 reason: Option<Reason>,
     }
     /// Rotate a key if that is due by policy.
     RotateDueKey(RotateKey) = "rotate_due_key" {
@@ -353,6 +394,8 @@ governed! {
         1 key: KeyId,
         /// How long to wait.
         2 waiting: Duration,
+        /// Why.
+        3 reason: Option<Reason>,
     }
     /// Set a ring's separation of duties.
     SetRingSeparation(SetRingSeparation) = "set_ring_separation" {
@@ -360,11 +403,15 @@ governed! {
         1 ring: KeyRingId,
         /// What it shall be.
         2 separation: Separation,
+        /// Why.
+        3 reason: Option<Reason>,
     }
     /// Take a key out of use for a while.
     SuspendKey(SuspendKey) = "suspend_key" {
         /// The key.
         1 key: KeyId,
+        /// Why.
+        2 reason: Option<Reason>,
     }
     /// Take one version out of use for a while.
     SuspendVersion(SuspendVersion) = "suspend_version" {
@@ -372,6 +419,8 @@ governed! {
         1 key: KeyId,
         /// Number of the version.
         2 version: u32,
+        /// Why.
+        3 reason: Option<Reason>,
     }
     /// Change what is said about a key. What is absent stays as it is.
     UpdateKey(UpdateKey) = "update_key" {
@@ -408,6 +457,8 @@ governed! {
         7 quorum: Option<u8>,
         /// Only if the ring is at this revision.
         8 if_revision: Option<u64>,
+        /// Why.
+        9 reason: Option<Reason>,
     }
     /// Revoke a grant on one key.
     WithdrawDelegatedGrant(WithdrawDelegatedGrant) = "withdraw_delegated_grant" {
@@ -415,6 +466,8 @@ governed! {
         1 key: KeyId,
         /// The grant.
         2 grant: GrantId,
+        /// Why.
+        3 reason: Option<Reason>,
     }
     /// Revoke a role.
     WithdrawRole(WithdrawRole) = "withdraw_role" {
@@ -422,6 +475,8 @@ governed! {
         1 principal: PrincipalId,
         /// Which.
         2 role: Role,
+        /// Why.
+        3 reason: Option<Reason>,
     }
 }
 

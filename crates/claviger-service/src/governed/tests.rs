@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use claviger_audit::cbor::CborError;
 use claviger_core::grant::Conditions;
+use claviger_core::reason::ReasonCode;
 use ipnet::IpNet;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -98,7 +99,7 @@ fn sets() -> impl Strategy<Value = SetOfGrants> {
     let grant = (principals(), operations(), asked_conditions(), texts()).prop_map(
         |(principal, operations, conditions, name)| SetGrant { principal, operations, conditions, name },
     );
-    (vec(grant, 0..3), texts()).prop_map(|(grants, reason)| SetOfGrants { grants, reason })
+    vec(grant, 0..3).prop_map(|grants| SetOfGrants { grants })
 }
 
 fn policies() -> impl Strategy<Value = RingPolicy> {
@@ -122,22 +123,30 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
         })
 }
 
+fn reasons() -> impl Strategy<Value = Option<Reason>> {
+    let text = maybe("[a-zäöü]{1,30}( [a-z]{1,9}){0,3}".prop_map(|text: String| text.parse().unwrap()));
+    (maybe(select(&ReasonCode::ALL[..])), text).prop_map(|(code, text)| Reason::new(code, text))
+}
+
 fn about_keys() -> impl Strategy<Value = Governed> {
-    let of_key = (keys(), any::<u32>(), 0..13_usize).prop_map(|(key, version, which)| match which {
-        0 => Governed::ActivateKey { key },
-        1 => Governed::CancelDestroy { key },
-        2 => Governed::CompromiseKey { key },
-        3 => Governed::CompromiseVersion { key, version },
-        4 => Governed::DeactivateKey { key },
-        5 => Governed::DeactivateVersion { key, version },
-        6 => Governed::DestroyKey { key },
-        7 => Governed::ResumeKey { key },
-        8 => Governed::ResumeVersion { key, version },
-        9 => Governed::RotateDueKey { key },
-        10 => Governed::RotateKey { key },
-        11 => Governed::SuspendKey { key },
-        _ => Governed::SuspendVersion { key, version },
-    });
+    let of_key =
+        (keys(), any::<u32>(), reasons(), 0..13_usize).prop_map(
+            |(key, version, reason, which)| match which {
+                0 => Governed::ActivateKey { key, reason },
+                1 => Governed::CancelDestroy { key, reason },
+                2 => Governed::CompromiseKey { key, reason },
+                3 => Governed::CompromiseVersion { key, version, reason },
+                4 => Governed::DeactivateKey { key, reason },
+                5 => Governed::DeactivateVersion { key, version, reason },
+                6 => Governed::DestroyKey { key },
+                7 => Governed::ResumeKey { key, reason },
+                8 => Governed::ResumeVersion { key, version, reason },
+                9 => Governed::RotateDueKey { key },
+                10 => Governed::RotateKey { key },
+                11 => Governed::SuspendKey { key, reason },
+                _ => Governed::SuspendVersion { key, version, reason },
+            },
+        );
     let create = (
         (rings(), maybe(names()), select(&Purpose::ALL[..]), select(&Spec::ALL[..])),
         (maybe(select(&Protection::ALL[..])), select(&DataClass::ALL[..]), texts(), principals()),
@@ -191,21 +200,26 @@ fn about_keys() -> impl Strategy<Value = Governed> {
         1 => Governed::MoveAlias { name, from, to },
         _ => Governed::RemoveAlias { name, key: from },
     });
-    let schedule = (keys(), spans()).prop_map(|(key, waiting)| Governed::ScheduleDestroy { key, waiting });
-    let policy = (keys(), sets()).prop_map(|(key, grants)| Governed::PutKeyPolicy { key, grants });
+    let schedule = (keys(), spans(), reasons())
+        .prop_map(|(key, waiting, reason)| Governed::ScheduleDestroy { key, waiting, reason });
+    let policy = (keys(), sets(), reasons()).prop_map(|(key, grants, reason)| Governed::PutKeyPolicy {
+        key,
+        grants,
+        reason,
+    });
     prop_oneof![of_key, create, update, import, remove, alias, schedule, policy]
 }
 
 fn about_rings() -> impl Strategy<Value = Governed> {
     let create = (names(), policies()).prop_map(|(name, policy)| Governed::CreateRing { name, policy });
-    let separation = (rings(), select(&Separation::ALL[..]))
-        .prop_map(|(ring, separation)| Governed::SetRingSeparation { ring, separation });
+    let separation = (rings(), select(&Separation::ALL[..]), reasons())
+        .prop_map(|(ring, separation, reason)| Governed::SetRingSeparation { ring, separation, reason });
     let update = (
         (rings(), maybe(select(&Protection::ALL[..])), maybe(periods()), maybe(periods())),
-        (maybe(periods()), maybe(spans()), maybe(any::<u8>()), maybe(any::<u64>())),
+        (maybe(periods()), maybe(spans()), maybe(any::<u8>()), maybe(any::<u64>()), reasons()),
     )
         .prop_map(|((ring, protection, rotation_period, protect_period), rest)| {
-            let (process_period, destroy_waiting_period, quorum, if_revision) = rest;
+            let (process_period, destroy_waiting_period, quorum, if_revision, reason) = rest;
             Governed::UpdateRing {
                 ring,
                 protection,
@@ -215,6 +229,7 @@ fn about_rings() -> impl Strategy<Value = Governed> {
                 destroy_waiting_period,
                 quorum,
                 if_revision,
+                reason,
             }
         });
     prop_oneof![create, separation, update]
@@ -224,13 +239,14 @@ fn about_people() -> impl Strategy<Value = Governed> {
     let kinds = || select(&PrincipalKind::ALL[..]);
     let create = (names(), kinds(), maybe(rings()))
         .prop_map(|(name, kind, home)| Governed::CreatePrincipal { name, kind, home });
-    let role =
-        (principals(), select(&Role::ALL[..]), 0..4_usize).prop_map(|(principal, role, which)| match which {
+    let role = (principals(), select(&Role::ALL[..]), reasons(), 0..4_usize).prop_map(
+        |(principal, role, reason, which)| match which {
             0 => Governed::AcknowledgeRecovery { principal },
-            1 => Governed::AssignRole { principal, role },
-            2 => Governed::RevokePrincipal { principal },
-            _ => Governed::WithdrawRole { principal, role },
-        });
+            1 => Governed::AssignRole { principal, role, reason },
+            2 => Governed::RevokePrincipal { principal, reason },
+            _ => Governed::WithdrawRole { principal, role, reason },
+        },
+    );
     let what = (any::<[u8; 32]>(), spans(), instants(), 0..4_usize).prop_map(
         |(fingerprint, lifetime, expires_at, which)| match which {
             0 => CredentialAsked::AccessKey(lifetime),
@@ -241,22 +257,24 @@ fn about_people() -> impl Strategy<Value = Governed> {
     );
     let credential = (principals(), names(), what)
         .prop_map(|(principal, label, what)| Governed::CreateCredential { principal, label, what });
-    let revoke =
-        ids(CredentialId::from_bytes).prop_map(|credential| Governed::RevokeCredential { credential });
+    let revoke = (ids(CredentialId::from_bytes), reasons())
+        .prop_map(|(credential, reason)| Governed::RevokeCredential { credential, reason });
+    let erase =
+        (ids(ReasonId::from_bytes), reasons()).prop_map(|(id, reason)| Governed::EraseReason { id, reason });
     let founder = (names(), kinds(), maybe(select(&Role::ALL[..])), any::<[u8; 32]>(), instants()).prop_map(
         |(name, kind, role, fingerprint, expires_at)| Founder { name, kind, role, fingerprint, expires_at },
     );
     let initialize = vec(founder, 0..4).prop_map(|principals| Governed::Initialize { principals });
     let recover = (names(), any::<[u8; 32]>(), instants())
         .prop_map(|(name, fingerprint, expires_at)| Governed::Recover { name, fingerprint, expires_at });
-    let clock = instants().prop_map(|time| Governed::ConfirmClock { time });
-    prop_oneof![create, role, credential, revoke, initialize, recover, clock]
+    let clock = (instants(), reasons()).prop_map(|(time, reason)| Governed::ConfirmClock { time, reason });
+    prop_oneof![create, role, credential, revoke, erase, initialize, recover, clock]
 }
 
 fn about_grants() -> impl Strategy<Value = Governed> {
     let given = (
         (principals(), keys(), rings(), any::<bool>(), operations()),
-        (asked_conditions(), texts(), maybe(texts()), maybe(principals()), any::<bool>()),
+        (asked_conditions(), reasons(), maybe(texts()), maybe(principals()), any::<bool>()),
     )
         .prop_map(|((principal, key, ring, on_ring, operations), rest)| {
             let (conditions, reason, name, retiring, delegated) = rest;
@@ -274,11 +292,14 @@ fn about_grants() -> impl Strategy<Value = Governed> {
             let on = if on_ring { Selector::Ring(ring) } else { Selector::Key(key) };
             Governed::CreateGrant { principal, on, operations, conditions, reason, name, retiring }
         });
-    let ended = (ids(GrantId::from_bytes), keys(), 0..3_usize).prop_map(|(grant, key, which)| match which {
-        0 => Governed::RetireGrant { grant },
-        1 => Governed::RevokeGrant { grant },
-        _ => Governed::WithdrawDelegatedGrant { key, grant },
-    });
+    let ended =
+        (ids(GrantId::from_bytes), keys(), reasons(), 0..3_usize).prop_map(|(grant, key, reason, which)| {
+            match which {
+                0 => Governed::RetireGrant { grant, reason },
+                1 => Governed::RevokeGrant { grant, reason },
+                _ => Governed::WithdrawDelegatedGrant { key, grant, reason },
+            }
+        });
     prop_oneof![given, ended]
 }
 
@@ -355,13 +376,17 @@ fn the_strategies_leave_no_operation_out() {
 #[test]
 fn encodings_are_these() {
     let key = KeyId::from_bytes([0xab; 16]);
-    let bytes = Governed::SuspendVersion { key, version: 300 }.encode();
+    let suspend = |reason| Governed::SuspendVersion { key, version: 300, reason };
+    let bytes = suspend(None).encode();
     let expected =
         [&[0xa3, 0x00, 0x6f][..], b"suspend_version", &[0x01, 0x50], &[0xab; 16], &[0x02, 0x19, 0x01, 0x2c]]
             .concat();
     assert_eq!(bytes, expected);
     let digest = digest::sha256_parts(&[b"claviger/request/v1", &[0], &expected]);
-    assert_eq!(Governed::SuspendVersion { key, version: 300 }.digest(), digest);
+    assert_eq!(suspend(None).digest(), digest);
+    let why = Reason::new(Some(ReasonCode::Misuse), "seen".parse().ok());
+    let pairs = [&[0x03, 0xa2, 0x01, 0x66][..], b"misuse", &[0x02, 0x64], b"seen"].concat();
+    assert_eq!(suspend(why).encode(), [&[0xa4], &expected[1..], &pairs].concat());
 
     let ring = KeyRingId::from_bytes([1; 16]);
     let nothing = Governed::UpdateRing {
@@ -373,6 +398,7 @@ fn encodings_are_these() {
         destroy_waiting_period: None,
         quorum: None,
         if_revision: None,
+        reason: None,
     };
     let head = [&[0x00, 0x6b][..], b"update_ring", &[0x01, 0x50], &[1; 16]].concat();
     assert_eq!(nothing.encode(), [&[0xa2], &head[..]].concat());
@@ -385,6 +411,7 @@ fn encodings_are_these() {
         destroy_waiting_period: None,
         quorum: Some(3),
         if_revision: None,
+        reason: None,
     };
     let fields = [
         &[0x02, 0x63][..],
@@ -430,7 +457,7 @@ fn what_an_encoder_does_not_write_is_refused() {
             &[0x04, 0x60],
         ]
         .concat();
-        of(3, &[&word("put_key_policy"), &[1], &key, &[0x02, 0xa2, 0x01], &grant, &[0x02, 0x60]])
+        of(3, &[&word("put_key_policy"), &[1], &key, &[0x02, 0xa1, 0x01], &grant])
     };
     assert!(Governed::decode(&policy(&[0x18, 101, 0x18, 102], "10.0.0.0/8")).is_ok());
     for bytes in [

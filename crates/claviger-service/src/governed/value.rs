@@ -6,10 +6,11 @@ use claviger_audit::cbor::{self, Reader};
 use claviger_core::grant::{Conditions, Selector};
 use claviger_core::key::Labels;
 use claviger_core::principal::{PrincipalKind, Role};
+use claviger_core::reason::Reason;
 use claviger_core::{Action, Name, PrincipalId, Timestamp};
 use ipnet::IpNet;
 
-use super::field::{Field, GovernedError, choice, record};
+use super::field::{Field, Fields, GovernedError, choice, put_pair, record};
 
 /// Distinct things in their order: the same set is the same value, however it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,11 +103,9 @@ record!(SetGrant { 1 principal, 2 operations, 3 conditions, 4 name });
 pub struct SetOfGrants {
     /// What there shall be, in the order in which it was asked for.
     pub grants: Vec<SetGrant>,
-    /// Why.
-    pub reason: String,
 }
 
-record!(SetOfGrants { 1 grants, 2 reason });
+record!(SetOfGrants { 1 grants });
 
 /// A principal that a deployment begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,5 +177,24 @@ impl Field for Period {
             1 => Duration::take(reader).map(|span| Self(Some(span))),
             _ => Err(GovernedError::Value),
         }
+    }
+}
+
+/// A map of the code, as its word, under 1 and the text under 2; one of them is there.
+impl Field for Reason {
+    fn put(&self, out: &mut Vec<u8>) {
+        let (code, text) = (self.code(), self.text().map(|text| text.as_str().to_owned()));
+        cbor::put_map(out, u64::from(code.is_some()) + u64::from(text.is_some()));
+        put_pair(out, 1, &code);
+        put_pair(out, 2, &text);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+        let mut fields = Fields::open(reader)?;
+        let code = fields.field(1)?;
+        let text: Option<String> = fields.field(2)?;
+        fields.close()?;
+        let text = text.map(|text| text.parse()).transpose().map_err(|_| GovernedError::Value)?;
+        Self::new(code, text).ok_or(GovernedError::Value)
     }
 }

@@ -11,5 +11,5 @@ pub(crate) mod tree;
 pub(crate) mod usage;
 
 pub(crate) use reader::name_damage;
-pub use reader::{EntryFilter, EntryPage, EntryProof, LogReader};
+pub use reader::{EntryFilter, EntryPage, EntryProof, FoundEntry, LogReader};
 pub use usage::{LastUse, Used};

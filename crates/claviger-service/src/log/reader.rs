@@ -10,10 +10,12 @@ use std::sync::{Arc, RwLock};
 use claviger_audit::checkpoint::Checkpoint;
 use claviger_audit::cut::Cut;
 use claviger_audit::entry::Entry;
+use claviger_audit::fact::Facts;
 use claviger_audit::op::Outcome;
 use claviger_audit::tree::{Hash, inclusion};
 use claviger_core::port::store::{LogId, RootHead};
 use claviger_core::port::{Store, StoreError};
+use claviger_core::reason::Why;
 use claviger_core::{Action, KeyId, KeyVersionId, Timestamp};
 
 use super::body::Record;
@@ -57,11 +59,22 @@ impl EntryFilter {
     }
 }
 
+/// An entry that was found.
+#[derive(Clone, Debug)]
+pub struct FoundEntry {
+    /// Its index.
+    pub index: u64,
+    /// Its canonical bytes.
+    pub bytes: Vec<u8>,
+    /// Why it was made, as its facts have it.
+    pub why: Option<Why>,
+}
+
 /// A page of entries.
 #[derive(Clone, Debug)]
 pub struct EntryPage {
-    /// Index and canonical bytes of each.
-    pub entries: Vec<(u64, Vec<u8>)>,
+    /// The entries.
+    pub entries: Vec<FoundEntry>,
     /// Where to go on, if there is more to look at.
     pub next: Option<u64>,
     /// Size of the log.
@@ -132,7 +145,7 @@ impl LogReader {
     ) -> Result<EntryPage, ServiceError> {
         let mut page = EntryPage { entries: Vec::new(), next: None, size };
         let end = size.min(from.saturating_add(LOOKED_AT));
-        self.source(at, false).walk(from, end, |index, Record { entry: bytes, .. }| {
+        self.source(at, false).walk(from, end, |index, Record { entry: bytes, facts }| {
             let entry = Entry::decode(&bytes).map_err(|_| damaged(index))?;
             if !filter.takes(&entry) {
                 return Ok(ControlFlow::Continue(()));
@@ -141,7 +154,8 @@ impl LogReader {
                 page.next = Some(index);
                 return Ok::<_, ServiceError>(ControlFlow::Break(()));
             }
-            page.entries.push((index, bytes));
+            let why = facts.as_deref().map_or(Ok(None), Facts::why_of).map_err(|_| damaged(index))?;
+            page.entries.push(FoundEntry { index, bytes, why });
             Ok(ControlFlow::Continue(()))
         })?;
         if page.next.is_none() {

@@ -1,8 +1,6 @@
 //! Reads the log: entries, proofs, checkpoints, tiles, and the live state to hold against it.
 
-use std::collections::BTreeMap;
-
-use claviger_audit::fact::{Field, Projection};
+use claviger_audit::fact::{Projection, VeilError};
 use claviger_audit::tile::{Resource, TileError, push_entry, push_facts};
 use claviger_audit::verify::LiveRow;
 use claviger_core::Action;
@@ -246,19 +244,19 @@ impl ReadRows {
 }
 
 async fn live_row(view: &View<'_>, row: &Projection, holds: bool) -> Result<LiveRow, ServiceError> {
-    let veil = match row.veil.veil_name().filter(|_| !row.sealed.is_empty()) {
-        Some(name) => view.state.find_veil(name).await?,
+    let veil = match row.veil.veil_name().filter(|_| row.is_veiled()) {
+        Some(name) => view.state.find_sound_veil(name).await?,
         None => None,
     };
-    let mut fields: BTreeMap<_, _> =
-        row.open.iter().map(|(number, value)| (*number, Field::Open(value.clone()))).collect();
-    for (number, value) in &row.sealed {
-        // Without its key nothing was ever said of it, and nothing is said now.
-        let Some(veil) = &veil else { break };
-        let field = veil.commit(&row.object, *number, value).map_err(|error| {
-            ServiceError::new(ErrorKind::Internal, "a row cannot be held against the log").caused_by(error)
-        })?;
-        fields.insert(*number, field);
-    }
+    let fields = match (row.fields(veil.as_ref()), veil) {
+        (Ok(fields), _) => fields,
+        // Without its key nothing was ever said of it, and nothing is said now. A key or a text that does not open is not the one
+        // that was sealed: the absence of what it said is the finding.
+        (Err(VeilError::Unopened), _) | (Err(_), None) => row.open_fields(),
+        (Err(error), Some(_)) => {
+            let message = "a row cannot be held against the log";
+            return Err(ServiceError::new(ErrorKind::Internal, message).caused_by(error));
+        }
+    };
     Ok(LiveRow { object: row.object, revision: row.revision, fields, holds })
 }

@@ -3,6 +3,7 @@
 use claviger_core::change::{Change, Subject};
 use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, State};
 use claviger_core::permit::Permit;
+use claviger_core::reason::Reason;
 use claviger_core::{Action, KeyId};
 
 use super::destroy_key::refuse_waiting;
@@ -44,17 +45,17 @@ impl ChangeKeyState {
         Ok(Self { key, version, event, action })
     }
 
-    fn asked(&self, key: KeyId) -> Result<Governed, ServiceError> {
+    fn asked(&self, key: KeyId, reason: Option<Reason>) -> Result<Governed, ServiceError> {
         Ok(match (self.event, self.version) {
-            (Event::Activate, None) => Governed::ActivateKey { key },
-            (Event::Compromise, None) => Governed::CompromiseKey { key },
-            (Event::Compromise, Some(version)) => Governed::CompromiseVersion { key, version },
-            (Event::Deactivate, None) => Governed::DeactivateKey { key },
-            (Event::Deactivate, Some(version)) => Governed::DeactivateVersion { key, version },
-            (Event::Resume, None) => Governed::ResumeKey { key },
-            (Event::Resume, Some(version)) => Governed::ResumeVersion { key, version },
-            (Event::Suspend, None) => Governed::SuspendKey { key },
-            (Event::Suspend, Some(version)) => Governed::SuspendVersion { key, version },
+            (Event::Activate, None) => Governed::ActivateKey { key, reason },
+            (Event::Compromise, None) => Governed::CompromiseKey { key, reason },
+            (Event::Compromise, Some(version)) => Governed::CompromiseVersion { key, version, reason },
+            (Event::Deactivate, None) => Governed::DeactivateKey { key, reason },
+            (Event::Deactivate, Some(version)) => Governed::DeactivateVersion { key, version, reason },
+            (Event::Resume, None) => Governed::ResumeKey { key, reason },
+            (Event::Resume, Some(version)) => Governed::ResumeVersion { key, version, reason },
+            (Event::Suspend, None) => Governed::SuspendKey { key, reason },
+            (Event::Suspend, Some(version)) => Governed::SuspendVersion { key, version, reason },
             (Event::Activate, Some(_)) | (Event::Destroy, _) => return Err(not_this_way(self.event)),
         })
     }
@@ -92,7 +93,7 @@ impl Operation for ChangeKeyState {
         };
         let told = self.version.or_else(|| (self.event == Event::Activate).then_some(record.key.primary));
         let note = Note { version: told, ..view.note() };
-        let asked = self.asked(record.key.id)?;
+        let asked = self.asked(record.key.id, view.reason())?;
         if self.tightens() {
             return Ok(Staged::tightening(asked, changed, changes, vec![Subject::Key(record.key.id)], note));
         }
@@ -105,7 +106,7 @@ impl ChangeKeyState {
         if matches!(self.event, Event::Activate | Event::Resume) {
             refuse_waiting(&record.key)?;
         }
-        let key = record.key.after(self.event)?;
+        let key = Key { reason: view.why, ..record.key.after(self.event)? };
         let mut changes = vec![Change::PutKey(key.clone())];
         record.key = Key { revision: key.revision + 1, ..key };
         if self.event == Event::Activate {
@@ -126,7 +127,7 @@ impl ChangeKeyState {
     ) -> Result<Change, ServiceError> {
         let version = record.versions.iter_mut().find(|version| version.id.number == number);
         let version = version.ok_or_else(ServiceError::not_found)?;
-        let changed = version.after(self.event, view.now)?;
+        let changed = KeyVersion { reason: view.why, ..version.after(self.event, view.now)? };
         *version = KeyVersion { revision: changed.revision + 1, ..changed.clone() };
         Ok(Change::PutVersion(changed))
     }

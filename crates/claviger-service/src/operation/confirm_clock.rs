@@ -66,7 +66,7 @@ impl Operation for ConfirmClock {
         let note = Note { reference: reference(&[&view.now.as_micros().to_be_bytes()]), ..view.note() };
         let status = ClockStatus { log_time: view.now, ahead: Duration::ZERO, held_at: None };
         Ok(Staged::changing(
-            Governed::ConfirmClock { time: self.time },
+            Governed::ConfirmClock { time: self.time, reason: view.reason() },
             status,
             vec![Change::PutLogTime(confirmed)],
             note,

@@ -127,6 +127,7 @@ impl Operation for CreateCredential {
             created_by: Some(view.caller.principal().id),
             created_at: view.now,
             expires_at: proof.expires_at,
+            reason: None,
             revision: 0,
         };
         let mut changes = vec![Change::PutCredential(credential.clone())];

@@ -35,8 +35,6 @@ pub struct CreateGrant {
     pub operations: Vec<Action>,
     /// Under which conditions.
     pub conditions: Conditions,
-    /// Why.
-    pub reason: String,
     /// A name to find it again by.
     pub name: Option<String>,
     /// Who else may end it.
@@ -58,7 +56,7 @@ impl CreateGrant {
             on,
             operations: self.operations.iter().copied().collect(),
             conditions: (&self.conditions).into(),
-            reason: self.reason.clone(),
+            reason: view.reason(),
             name: self.name.clone(),
             retiring,
         })
@@ -107,7 +105,6 @@ impl Operation for CreateGrant {
         let terms = Terms {
             operations: &self.operations,
             conditions: &self.conditions,
-            reason: &self.reason,
             name: self.name.as_deref(),
             retiring,
             // The role acted, not the person: the grant stays when the person goes.
@@ -128,7 +125,6 @@ const LONGEST_NAME: usize = 256;
 pub(super) struct Terms<'a> {
     pub(super) operations: &'a [Action],
     pub(super) conditions: &'a Conditions,
-    pub(super) reason: &'a str,
     pub(super) name: Option<&'a str>,
     pub(super) retiring: Option<PrincipalId>,
     pub(super) basis: Basis,
@@ -160,7 +156,7 @@ impl Terms<'_> {
             selector,
             operations: self.operations(),
             conditions: self.conditions.clone(),
-            reason: self.reason.to_owned(),
+            reason: view.why,
             name: self.name.map(str::to_owned),
             retiring: self.retiring,
             created_by: view.caller.principal().id,

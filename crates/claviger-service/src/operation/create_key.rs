@@ -193,6 +193,7 @@ impl Operation for CreateKey {
             rotated_at: view.now,
             destruction: None,
             created_at: view.now,
+            reason: None,
             revision: 0,
         };
         // Before any material is made, so that none is made in vain.
@@ -280,6 +281,7 @@ pub(super) fn awaiting_version(view: &View<'_>, key: &Key, number: u32) -> KeyVe
         activated_at: None,
         state_changed_at: view.now,
         protect_uses: 0,
+        reason: None,
         revision: 0,
     }
 }

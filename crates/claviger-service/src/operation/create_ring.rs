@@ -66,6 +66,7 @@ impl Operation for CreateRing {
             policy: self.policy.clone(),
             kek: view.provider().create_ring_kek(id).await?,
             created_at: view.now,
+            reason: None,
             revision: 0,
         };
         let mut changes = vec![Change::PutRing(ring.clone())];

@@ -35,8 +35,6 @@ pub struct DelegateGrant {
     pub operations: Vec<Action>,
     /// Under which conditions.
     pub conditions: Conditions,
-    /// Why.
-    pub reason: String,
     /// A name: the same call with the same name finds the grant that the first one gave.
     pub name: Option<String>,
     /// Who else may end it.
@@ -74,7 +72,6 @@ impl Operation for DelegateGrant {
         let terms = Terms {
             operations: &self.operations,
             conditions: &self.conditions,
-            reason: &self.reason,
             name: self.name.as_deref(),
             retiring,
             basis,
@@ -94,7 +91,7 @@ impl Operation for DelegateGrant {
             principal: principal.id,
             operations: self.operations.iter().copied().collect(),
             conditions: (&self.conditions).into(),
-            reason: self.reason.clone(),
+            reason: view.reason(),
             name: self.name.clone(),
             retiring,
         };
@@ -312,7 +309,7 @@ impl Operation for WithdrawDelegatedGrant {
         let key = view.record()?.key.id;
         let found = view.store().find_grant(self.grant).await?;
         let on_key = found.filter(|grant| grant.selector == Selector::Key(key));
-        let asked = Governed::WithdrawDelegatedGrant { key, grant: self.grant };
+        let asked = Governed::WithdrawDelegatedGrant { key, grant: self.grant, reason: view.reason() };
         end(view, asked, on_key, EndedBy::Revocation)
     }
 }
@@ -350,7 +347,8 @@ impl Operation for RetireGrant {
             let message = "the grant does not let its holder give it up, and names another to do so";
             return Err(ServiceError::new(ErrorKind::Denied, message));
         }
-        end(view, Governed::RetireGrant { grant: grant.id }, Some(grant), EndedBy::Retirement)
+        let asked = Governed::RetireGrant { grant: grant.id, reason: view.reason() };
+        end(view, asked, Some(grant), EndedBy::Retirement)
     }
 }
 
@@ -365,7 +363,7 @@ fn end(
         grant.filter(|grant| grant.standing == Standing::Active).ok_or_else(ServiceError::not_found)?;
     let note =
         Note { reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]), ..view.note() };
-    let ended = grant.ended(by, view.now);
+    let ended = grant.ended(by, view.now, view.why);
     let output = Grant { revision: ended.revision + 1, ..ended.clone() };
     let subjects = vec![Subject::Grant(ended.id, ended.principal)];
     Ok(Staged::tightening(asked, output, vec![Change::PutGrant(ended)], subjects, note))

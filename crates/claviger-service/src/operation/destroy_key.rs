@@ -61,9 +61,10 @@ impl Operation for ScheduleDestroy {
         let waiting = self.waiting(&record.ring)?;
         let at = view.now.after(waiting);
         let key = record.key.to_be_destroyed(Destruction { scheduled_at: view.now, at })?;
+        let key = Key { reason: view.why, ..key };
         let note = Note { reference: reference(&[&at.as_micros().to_be_bytes()]), ..view.note() };
         let subjects = vec![Subject::Key(key.id)];
-        let asked = Governed::ScheduleDestroy { key: key.id, waiting };
+        let asked = Governed::ScheduleDestroy { key: key.id, waiting, reason: view.reason() };
         Ok(Staged::tightening(asked, written(record, &key), vec![Change::PutKey(key)], subjects, note))
     }
 }
@@ -91,8 +92,8 @@ impl Operation for CancelDestroy {
         if record.key.destruction.is_none() {
             return Err(not_waiting());
         }
-        let key = Key { destruction: None, ..record.key.clone() };
-        let asked = Governed::CancelDestroy { key: key.id };
+        let key = Key { destruction: None, reason: view.why, ..record.key.clone() };
+        let asked = Governed::CancelDestroy { key: key.id, reason: view.reason() };
         Ok(Staged::changing(asked, written(record, &key), vec![Change::PutKey(key)], view.note()))
     }
 }
@@ -128,7 +129,7 @@ impl Operation for DestroyKey {
         let mut changes = vec![Change::PutKey(key), Change::ExpectNoAlias(self.key)];
         changes.extend(aliases_of(view, self.key).await?.into_iter().map(Change::RemoveAlias));
         for version in destroyed.versions.iter_mut().filter(|version| !version.state.is_destroyed()) {
-            let gone = version.destroyed(view.now)?;
+            let gone = KeyVersion { reason: view.why, ..version.destroyed(view.now)? };
             changes.push(Change::PutVersion(gone.clone()));
             *version = KeyVersion { revision: gone.revision + 1, ..gone };
         }

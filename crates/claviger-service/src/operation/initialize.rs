@@ -99,6 +99,7 @@ pub(super) fn certificate_of(
         created_by: Some(view.caller.principal().id),
         created_at: view.now,
         expires_at,
+        reason: None,
         revision: 0,
     }
 }

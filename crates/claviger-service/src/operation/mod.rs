@@ -29,6 +29,7 @@ mod read_last_use;
 mod read_principal;
 mod read_ring;
 mod read_system;
+mod reason;
 mod recover;
 mod remove_imported_material;
 mod revoke_credential;
@@ -47,6 +48,7 @@ use claviger_access::Presented;
 use claviger_core::action::Door;
 use claviger_core::change::{Change, Subject};
 use claviger_core::permit::Permit;
+use claviger_core::reason::Reason;
 use claviger_core::receipt::Receipt;
 use claviger_core::{Action, KeyId, KeyRingId, KeyVersionId};
 use claviger_crypto::envelope::Context;
@@ -80,6 +82,7 @@ pub use read_last_use::ReadLastUse;
 pub use read_principal::{ListCredentials, ListPrincipals, ReadPrincipal};
 pub use read_ring::{ListRings, ReadRing};
 pub use read_system::{ReadSystem, SystemStatus};
+pub use reason::{EraseReason, HasReasons, Reasons, ShownReason, WithReasons};
 pub use recover::{AcknowledgeRecovery, Recover};
 pub use remove_imported_material::RemoveImportedMaterial;
 pub use revoke_credential::RevokeCredential;
@@ -172,6 +175,17 @@ impl<T> Staged<T> {
         self
     }
 
+    /// The result, to be looked at.
+    pub(crate) const fn output(&self) -> &T {
+        &self.output
+    }
+
+    /// The same with another result.
+    pub(crate) fn map<U>(self, to: impl FnOnce(T) -> U) -> Staged<U> {
+        let Self { output, asked, changes, tightens, notes, other } = self;
+        Staged { output: to(output), asked, changes, tightens, notes, other }
+    }
+
     /// What was asked for, where it changes state.
     #[must_use]
     pub const fn asked(&self) -> Option<&Governed> {
@@ -234,6 +248,8 @@ pub struct Call<O> {
     pub request_id: Option<Box<str>>,
     /// Makes the repetition of a creating call find what the first one made.
     pub idempotency_key: Option<Box<str>>,
+    /// Why it is asked.
+    pub reason: Option<Reason>,
     /// What is asked.
     pub operation: O,
 }

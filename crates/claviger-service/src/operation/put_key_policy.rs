@@ -40,8 +40,6 @@ pub struct NewGrant {
 pub struct GrantSet {
     /// What there shall be.
     pub grants: Vec<NewGrant>,
-    /// Why.
-    pub reason: String,
 }
 
 /// Most grants of a set.
@@ -67,10 +65,7 @@ impl GrantSet {
             conditions: (&new.conditions).into(),
             name: new.name.clone(),
         };
-        SetOfGrants {
-            grants: self.grants.iter().zip(principals).map(grant).collect(),
-            reason: self.reason.clone(),
-        }
+        SetOfGrants { grants: self.grants.iter().zip(principals).map(grant).collect() }
     }
 
     /// The set in resolved identifiers, whatever can be given to whom. What it fails with must not reach a caller who could
@@ -127,7 +122,6 @@ impl GrantSet {
             let terms = Terms {
                 operations: &new.operations,
                 conditions: &new.conditions,
-                reason: &self.reason,
                 name: Some(&new.name),
                 retiring: None,
                 basis,
@@ -153,7 +147,7 @@ impl GrantSet {
         for grant in old {
             replacing.acts.push(act(Action::WithdrawDelegatedGrant, &grant));
             replacing.ended.push(Subject::Grant(grant.id, grant.principal));
-            replacing.changes.push(Change::PutGrant(grant.ended(EndedBy::Replacement, view.now)));
+            replacing.changes.push(Change::PutGrant(grant.ended(EndedBy::Replacement, view.now, view.why)));
         }
         Ok(replacing)
     }
@@ -196,7 +190,8 @@ impl Operation for PutKeyPolicy {
         let old = view.all_grants(of_policy).await?;
         let Replacing { changes, ended, acts, principals } =
             self.set.replace(view, permit, record, old).await?;
-        let asked = Governed::PutKeyPolicy { key: record.key.id, grants: self.set.asked(&principals) };
+        let grants = self.set.asked(&principals);
+        let asked = Governed::PutKeyPolicy { key: record.key.id, grants, reason: view.reason() };
         let staged = if ended.is_empty() {
             Staged::changing(asked, (), changes, view.note())
         } else {

@@ -47,7 +47,7 @@ impl Operation for RemoveImportedMaterial {
         if version.wrap.is_none() {
             return Ok(Staged::reading(KeyRecord::clone(record), note));
         }
-        let emptied = version.without_material(view.now)?;
+        let emptied = KeyVersion { reason: view.why, ..version.without_material(view.now)? };
         let mut changed = KeyRecord::clone(record);
         if let Some(version) = changed.versions.iter_mut().find(|version| version.id.number == number) {
             *version = KeyVersion { revision: emptied.revision + 1, ..emptied.clone() };

@@ -37,10 +37,10 @@ impl Operation for RevokeCredential {
         if credential.standing == Standing::Revoked {
             return Ok(Staged::reading(credential, note));
         }
-        let revoked = Credential { standing: Standing::Revoked, ..credential };
+        let revoked = Credential { standing: Standing::Revoked, reason: view.why, ..credential };
         let output = Credential { revision: revoked.revision + 1, ..revoked.clone() };
         let subjects = vec![Subject::Credential(revoked.id)];
-        let asked = Governed::RevokeCredential { credential: output.id };
+        let asked = Governed::RevokeCredential { credential: output.id, reason: view.reason() };
         Ok(Staged::tightening(asked, output, vec![Change::PutCredential(revoked)], subjects, note))
     }
 }

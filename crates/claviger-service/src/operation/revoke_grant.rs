@@ -38,10 +38,10 @@ impl Operation for RevokeGrant {
         if grant.standing == Standing::Revoked {
             return Ok(Staged::reading(grant, note));
         }
-        let revoked = grant.ended(EndedBy::Revocation, view.now);
+        let revoked = grant.ended(EndedBy::Revocation, view.now, view.why);
         let output = Grant { revision: revoked.revision + 1, ..revoked.clone() };
         let subjects = vec![Subject::Grant(revoked.id, revoked.principal)];
-        let asked = Governed::RevokeGrant { grant: output.id };
+        let asked = Governed::RevokeGrant { grant: output.id, reason: view.reason() };
         Ok(Staged::tightening(asked, output, vec![Change::PutGrant(revoked)], subjects, note))
     }
 }

@@ -45,11 +45,11 @@ impl Operation for RevokePrincipal {
             ));
         }
         let expected = check_leaving(view, &principal, &principal.roles).await?;
-        let revoked = Principal { standing: Standing::Revoked, ..principal };
+        let revoked = Principal { standing: Standing::Revoked, reason: view.why, ..principal };
         let output = Principal { revision: revoked.revision + 1, ..revoked.clone() };
         let subjects = vec![Subject::Principal(revoked.id)];
         let changes = [vec![Change::PutPrincipal(revoked)], expected].concat();
-        let asked = Governed::RevokePrincipal { principal: output.id };
+        let asked = Governed::RevokePrincipal { principal: output.id, reason: view.reason() };
         Ok(Staged::tightening(asked, output, changes, subjects, note))
     }
 }

@@ -46,8 +46,9 @@ impl Operation for AssignRole {
         check_role_assignment(&principal, &makers, self.role, Uses::of(strictest), by)?;
         // A grant may come, or a ring become strict, between here and the commit.
         let expected = Change::Expect(Expectation::UsesWithin { principal: principal.id, strictest });
-        let asked = Governed::AssignRole { principal: principal.id, role: self.role };
-        Ok(put(asked, principal.with_role(self.role, by), vec![expected], note))
+        let asked = Governed::AssignRole { principal: principal.id, role: self.role, reason: view.reason() };
+        let changed = Principal { reason: view.why, ..principal.with_role(self.role, by) };
+        Ok(put(asked, changed, vec![expected], note))
     }
 }
 
@@ -79,8 +80,10 @@ impl Operation for WithdrawRole {
         }
         check_role_withdrawal(&principal, view.caller.principal().id)?;
         let expected = check_leaving(view, &principal, &[self.role]).await?;
-        let asked = Governed::WithdrawRole { principal: principal.id, role: self.role };
-        Ok(put(asked, principal.without_role(self.role), expected, note))
+        let asked =
+            Governed::WithdrawRole { principal: principal.id, role: self.role, reason: view.reason() };
+        let changed = Principal { reason: view.why, ..principal.without_role(self.role) };
+        Ok(put(asked, changed, expected, note))
     }
 }
 

@@ -46,12 +46,13 @@ impl Operation for SetRingSeparation {
             quorum: quorum(self.separation, &ring.policy),
             ..ring.policy.clone()
         };
-        let changed = KeyRing { policy, ..KeyRing::clone(ring) };
+        let changed = KeyRing { policy, reason: view.why, ..KeyRing::clone(ring) };
         let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
         let output = KeyRing { revision: changed.revision + 1, ..changed.clone() };
         let subjects = vec![Subject::Ring(ring.id)];
         changes.push(Change::PutRing(changed));
-        let asked = Governed::SetRingSeparation { ring: ring.id, separation: self.separation };
+        let (separation, reason) = (self.separation, view.reason());
+        let asked = Governed::SetRingSeparation { ring: ring.id, separation, reason };
         Ok(Staged::tightening(asked, output, changes, subjects, note))
     }
 }

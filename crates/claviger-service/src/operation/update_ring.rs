@@ -78,7 +78,7 @@ impl Operation for UpdateRing {
             let unwanted = RingLife { keys: true, ..RingLife::default() };
             changes.push(Change::ExpectNone { ring: ring.id, unwanted });
         }
-        let changed = KeyRing { policy, ..KeyRing::clone(ring) };
+        let changed = KeyRing { policy, reason: view.why, ..KeyRing::clone(ring) };
         let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
         let output = KeyRing { revision: changed.revision + 1, ..changed.clone() };
         changes.push(Change::PutRing(changed));
@@ -91,6 +91,7 @@ impl Operation for UpdateRing {
             destroy_waiting_period: patch.destroy_waiting_period,
             quorum: patch.quorum,
             if_revision: self.if_revision,
+            reason: view.reason(),
         };
         Ok(Staged::changing(asked, output, changes, note))
     }

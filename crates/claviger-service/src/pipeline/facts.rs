@@ -9,9 +9,12 @@ use std::collections::btree_map::Entry;
 use claviger_audit::fact::{Facts, Object, Projection, VEIL_LEN, VeilError, VeilKey, projections};
 use claviger_audit::op::Op;
 use claviger_core::change::{Change, VeilName, VeilRecord};
+use claviger_core::object::StateRow;
 use claviger_core::port::StoreError;
+use claviger_core::reason::{ReasonRecord, TextAtRest, Why};
 use claviger_crypto::{SecretBytes, random};
 
+use super::reason::Given;
 use super::submission::{FactBytes, Note, Telling};
 use crate::error::{ErrorKind, ServiceError};
 use crate::road::Road;
@@ -21,16 +24,18 @@ use crate::state::State;
 const ROWS: u32 = 256;
 
 impl Road {
-    /// The facts of changes. Keys that are made for them are put to the changes.
+    /// The facts of changes, with the reason that they are made for. It is put to the changes, with keys that are made for facts.
     ///
     /// # Errors
     /// When such a key cannot be read or made.
     pub(super) async fn facts_of(
         &self,
+        given: Given<'_>,
         changes: &mut Vec<Change>,
     ) -> Result<Option<FactBytes>, ServiceError> {
+        let veil = given.stage(&self.state, changes)?;
         let projections = projections(changes).into_iter().map(Projection::of_revision).collect();
-        self.facts_of_rows(projections, changes).await
+        self.facts_of_rows(given.why, projections, veil.into_iter().collect(), changes).await
     }
 
     /// Records the rows that stood before there were facts, and goes on where an earlier start was interrupted.
@@ -44,11 +49,18 @@ impl Road {
                 // What somebody put there never becomes what the log says.
                 return Err(StoreError::RowAltered(altered.row.object()).into());
             }
-            let rows: Vec<_> = rows.iter().map(|found| Projection::from(&found.row)).collect();
+            let mut changes = Vec::new();
+            let (mut projections, mut veils) = (Vec::with_capacity(rows.len()), BTreeMap::new());
+            for found in &rows {
+                projections.push(match &found.row {
+                    StateRow::Reason(reason) => self.state.sealed(reason, &mut veils, &mut changes).await?,
+                    other => other.into(),
+                });
+            }
             let is_full = rows.len() as u64 >= u64::from(ROWS);
-            let next = from.next(rows.last().map(|row| row.object), is_full);
-            let mut changes = vec![Change::PutFactHead(next)];
-            let facts = self.facts_of_rows(rows, &mut changes).await?;
+            let next = from.next(projections.last().map(|row: &Projection| row.object), is_full);
+            changes.push(Change::PutFactHead(next));
+            let facts = self.facts_of_rows(None, projections, veils, &mut changes).await?;
             let telling = Telling::of_system(Op::RecordState, self.now());
             self.record(telling, Note::default(), changes, facts).await?;
         }
@@ -57,16 +69,17 @@ impl Road {
 
     async fn facts_of_rows(
         &self,
+        why: Option<Why>,
         projections: Vec<Projection>,
+        mut veils: BTreeMap<Object, VeilKey>,
         changes: &mut Vec<Change>,
     ) -> Result<Option<FactBytes>, ServiceError> {
         if projections.is_empty() {
             return Ok(None);
         }
-        let mut veils = BTreeMap::new();
         let mut facts = Vec::with_capacity(projections.len());
         for projection in projections {
-            let key = if projection.sealed.is_empty() {
+            let key = if !projection.is_veiled() {
                 None
             } else {
                 Some(match veils.entry(projection.veil) {
@@ -79,7 +92,7 @@ impl Road {
             };
             facts.push(projection.fact(key.as_deref()).map_err(not_told)?);
         }
-        let facts = Facts { seed: random::array()?, reason: None, facts };
+        let facts = Facts { seed: random::array()?, why, facts };
         let bytes = facts.encode().map_err(not_told)?;
         Ok(Some(FactBytes { digest: facts.digest(), bytes }))
     }
@@ -92,10 +105,40 @@ impl State {
         if let Some(key) = self.find_veil(name).await? {
             return Ok(key);
         }
+        self.new_veil(object, changes)
+    }
+
+    /// A new key that seals the fields of an object. It is put to the changes, sealed.
+    ///
+    /// # Errors
+    /// When it cannot be made, or the object has none of its own.
+    pub(super) fn new_veil(
+        &self,
+        object: Object,
+        changes: &mut Vec<Change>,
+    ) -> Result<VeilKey, ServiceError> {
+        let name = object.veil_name().ok_or_else(|| not_told(VeilError::Unsealed))?;
         let key = veil_of(&random::secret(VEIL_LEN)?)?;
         let sealed = self.veils.wrap(name, &key).map_err(not_told)?;
         changes.push(Change::PutVeil(VeilRecord { name, sealed }));
         Ok(key)
+    }
+
+    /// What a reason says whose text an older release may have kept in clear: it is sealed now.
+    async fn sealed(
+        &self,
+        reason: &ReasonRecord,
+        veils: &mut BTreeMap<Object, VeilKey>,
+        changes: &mut Vec<Change>,
+    ) -> Result<Projection, ServiceError> {
+        let TextAtRest::Clear(clear) = &reason.text else { return Ok(reason.into()) };
+        let (id, object) = (reason.id, Object::Reason(reason.id));
+        let veil = self.veil_to_seal(object, changes).await?;
+        let sealed = veil.seal_reason(id, clear).map_err(not_told)?;
+        veils.insert(object, veil);
+        changes.push(Change::SealReason { id, sealed: sealed.clone() });
+        let text = TextAtRest::Sealed(sealed);
+        Ok((&ReasonRecord { text, ..reason.clone() }).into())
     }
 
     /// The key of that name, if there is one.
@@ -106,6 +149,15 @@ impl State {
         let Some(sealed) = self.store.find_veil(name).await? else { return Ok(None) };
         Ok(Some(self.veils.unwrap_key(name, &sealed).map_err(not_told)?))
     }
+
+    /// The same; one that does not open is as good as none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) async fn find_sound_veil(&self, name: VeilName) -> Result<Option<VeilKey>, ServiceError> {
+        let sealed = self.store.find_veil(name).await?;
+        Ok(sealed.and_then(|sealed| self.veils.unwrap_key(name, &sealed).ok()))
+    }
 }
 
 /// A key that seals fields, from bytes that are one.
@@ -115,7 +167,7 @@ pub(crate) fn veil_of(secret: &SecretBytes) -> Result<VeilKey, ServiceError> {
     Ok(VeilKey::new(bytes))
 }
 
-fn not_told(why: impl std::error::Error + Send + Sync + 'static) -> ServiceError {
+pub(super) fn not_told(why: impl std::error::Error + Send + Sync + 'static) -> ServiceError {
     let message = "what this call makes true cannot be recorded, so nothing was done";
     ServiceError::new(ErrorKind::Internal, message).caused_by(why)
 }

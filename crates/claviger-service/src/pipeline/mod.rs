@@ -13,6 +13,7 @@ pub(crate) mod facts;
 pub(crate) mod fence;
 mod gate;
 pub(crate) mod queue;
+mod reason;
 pub(crate) mod room;
 pub(crate) mod sequencer;
 mod session;
@@ -37,6 +38,7 @@ use claviger_core::target::Target;
 use claviger_crypto::envelope::Context;
 use tokio::sync::oneshot;
 
+use reason::Given;
 pub(crate) use session::{Sessions, subject_label};
 use submission::{NotCommitted, Note, Notes, Submission, Telling, Told};
 use turns::{RowKey, Turn};
@@ -88,6 +90,7 @@ impl Road {
             dry_run: false,
             request_id: None,
             idempotency_key: None,
+            reason: None,
             operation,
         };
         self.perform_as(&Who::House(principal), &call).await
@@ -137,7 +140,15 @@ impl Road {
         let action = call.operation.action();
         // Given back when this attempt has ended: what waits for the log is then bounded as well.
         let places = Places::default();
-        let decided = self.decide(&caller, call, epoch, now, &places).await;
+        let decided = match self.decide(&caller, call, epoch, now, &places).await {
+            Ok(decided) => match reason::why_of(call, &caller) {
+                Ok(why) => Ok((decided, why)),
+                Err(error) => {
+                    Err(Refused::told(error, Note { key: decided.target.key_id(), ..Note::default() }))
+                }
+            },
+            Err(refused) => Err(refused),
+        };
         let (room, least_room) = (self.room(), room::least_room(&caller, action));
         // Before anything is written: a session has an entry, too, and so has a refusal.
         if room != Room::Plenty && (decided.is_err() || !self.has_room(least_room, action)) {
@@ -164,8 +175,11 @@ impl Road {
             credential: caller.credential().map(|credential| credential.id),
             ..Footing::default()
         };
+        let mut given =
+            Given { why: None, reason: call.reason.as_ref(), action, by: caller.principal().id, at: now };
         let outcome = match decided {
-            Ok(Decided { permit, target, live, chain }) => {
+            Ok((Decided { permit, target, live, chain }, why)) => {
+                given.why = why;
                 telling.policy = Some(permit.policy_digest());
                 footing.key = target.key_id();
                 footing.ring = target.ring_id();
@@ -177,6 +191,8 @@ impl Road {
                     target: &target,
                     live: live.as_ref().map(|live| &live.thing),
                     idempotency_key: call.idempotency_key.as_deref(),
+                    why,
+                    reason: call.reason.as_ref(),
                     log: &self.log,
                     usage: &self.usage,
                     system: &self.facts,
@@ -223,7 +239,7 @@ impl Road {
         }
         let facts = match changes.is_empty() {
             true => Ok(None),
-            false => Box::pin(self.facts_of(&mut changes)).await,
+            false => Box::pin(self.facts_of(given, &mut changes)).await,
         };
         let facts = match facts {
             Ok(facts) => facts,
@@ -471,6 +487,7 @@ fn outcome_of(kind: ErrorKind) -> Outcome {
         | ErrorKind::ImportTokenExpired
         | ErrorKind::ImportTokenInvalid
         | ErrorKind::InvalidArgument
+        | ErrorKind::ReasonRequired
         | ErrorKind::WrongMaterial
         | ErrorKind::WrongPurpose => Outcome::BadInput,
         ErrorKind::NotFound => Outcome::NotFound,

@@ -224,6 +224,7 @@ async fn the_last_of_16_attempts_loses_and_nobody_calls_after() {
         dry_run: false,
         request_id: None,
         idempotency_key: None,
+        reason: None,
         operation,
     };
     let lost = road.perform_as(&Who::House(Arc::new(house())), &call).await.unwrap_err();

@@ -417,7 +417,10 @@ impl Publish for Forget {
                 | Change::PutFactHead(_)
                 | Change::PutGrant(_)
                 | Change::PutIdempotency(_)
-                | Change::PutVeil(_) => {}
+                | Change::PutReason(_)
+                | Change::PutVeil(_)
+                | Change::RemoveVeil(_)
+                | Change::SealReason { .. } => {}
             }
         }
     }

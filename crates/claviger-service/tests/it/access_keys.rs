@@ -96,6 +96,7 @@ async fn call_as(house: &House, key: KeyRef, presented: Presented) -> Result<u64
         dry_run: false,
         request_id: None,
         idempotency_key: None,
+        reason: None,
         operation: Use::new(key, what),
     };
     Ok(house.road.perform(call).await?.receipt.index())
@@ -262,7 +263,7 @@ async fn failed_signature_of_a_known_key_is_in_the_log_and_an_unknown_one_is_cou
     let refused = call(&house, key.clone(), forged).await.unwrap_err();
     let read = ReadEntries { from: refused.entry().unwrap(), limit: 1, filter: EntryFilter::default() };
     let page = house.ask("vera", read).await.unwrap().output;
-    let entry = Entry::decode(&page.entries[0].1).unwrap();
+    let entry = Entry::decode(&page.entries[0].bytes).unwrap();
     assert_eq!((entry.op, entry.out), (Op::AuthenticationFailure, Outcome::Unauthenticated));
     let unknown = SignedRequest { access_key: [9; 32], ..signer.now(&house) };
     assert_eq!(call(&house, key, unknown).await.unwrap_err().entry(), None);

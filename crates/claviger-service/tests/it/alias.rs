@@ -100,7 +100,6 @@ async fn moving_takes_rights_on_both_keys() {
         on: GrantOn::Key(KeyRef::Id(key.key.id)),
         operations: actions.to_vec(),
         conditions: Default::default(),
-        reason: "test".into(),
     };
     house.ask("otto", grant(&there, &[Action::PutAlias])).await.unwrap();
     house.ask("ada", CreateAlias { name: name("a"), key: KeyRef::Id(here.key.id) }).await.unwrap();
@@ -202,7 +201,6 @@ fn everything(to: &str, ring: &str) -> CreateGrant {
         on: GrantOn::Ring(ring.parse().unwrap()),
         operations: Action::ALL.into_iter().filter(|action| action.is_grantable_when_relaxed()).collect(),
         conditions: Default::default(),
-        reason: "test".into(),
         name: None,
         retiring: None,
     }

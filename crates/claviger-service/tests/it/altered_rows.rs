@@ -54,7 +54,7 @@ async fn told(house: &House, at_least: usize) -> Vec<Vec<u8>> {
         let filter = EntryFilter { operation: Some(Op::RowAltered.code()), ..EntryFilter::default() };
         let read = ReadEntries { from: 0, limit: 1000, filter };
         let page = house.ask("vera", read).await.unwrap().output;
-        let entries = page.entries.iter().map(|(_, bytes)| Entry::decode(bytes).unwrap());
+        let entries = page.entries.iter().map(|found| Entry::decode(&found.bytes).unwrap());
         told = entries.map(|entry| entry.reference.unwrap().to_vec()).collect();
         if told.len() >= at_least {
             break;
@@ -177,7 +177,7 @@ async fn a_store_whose_tags_were_taken_away_does_not_open() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_row_is_looked_at_after_a_start_though_nobody_asks_for_it() {
     let (house, _, _) = furnished().await;
-    let house = house.restart_after(|database| edit(database, "UPDATE grants SET reason = 'none'")).await;
+    let house = house.restart_after(|database| edit(database, "UPDATE grants SET name = 'none'")).await;
     let entries = told(&house, 1).await;
     assert_eq!((entries.len(), entries[0][0]), (1, Kind::Grant.code()));
     for _ in 0..100 {
@@ -286,9 +286,10 @@ async fn a_record_of_rows_that_was_put_back_with_them_does_not_open() {
 }
 
 /// As a release leaves a store that knew no tags: rows without, and cuts that do not speak of them.
-const OLDER: &str = "UPDATE ring SET tag = NULL; UPDATE key SET tag = NULL; \
+pub(crate) const OLDER: &str = "UPDATE ring SET tag = NULL; UPDATE key SET tag = NULL; \
     UPDATE key_version SET tag = NULL, uses_tag = NULL; UPDATE principal SET tag = NULL; \
     UPDATE credential SET tag = NULL; UPDATE grants SET tag = NULL; UPDATE alias SET tag = NULL; \
+    UPDATE reason SET tag = NULL; \
     DELETE FROM document WHERE name = 'row-tags'; DELETE FROM row_root; DELETE FROM row_block; DELETE FROM root_leaf; DELETE FROM tile WHERE log = -1; \
     UPDATE root_head SET size = 0, signed_size = 0, signed_note = '', \
     root = x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';";
@@ -307,7 +308,7 @@ async fn rows_of_an_older_store_get_tags_once_its_keys_are_as_its_log_has_them()
         "DELETE FROM key_version",
         "INSERT INTO key_version SELECT key, 2, state, wrap_format, wrap, public_key, origin, module, generator, health_ok, \
          rotated, created_at, activated_at, state_changed_at, protect_uses, revision, material_digest, material_expires_at, \
-         material_removed_at, tag, uses_tag FROM key_version",
+         material_removed_at, reason, tag, uses_tag FROM key_version",
     ] {
         let (house, _, _) = furnished().await;
         let refused =

@@ -190,7 +190,6 @@ impl Script {
             principal: name(&self.name_of(to)),
             operations: terms.operations.clone(),
             conditions: Self::conditions(&terms, wall),
-            reason: "test".into(),
             name: None,
             retiring: None,
         };

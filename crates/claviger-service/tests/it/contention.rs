@@ -9,7 +9,7 @@ use claviger_core::{Purpose, Spec};
 use claviger_service::operation::{ChangeKeyState, KeyPatch, Operation, UpdateKey};
 use claviger_service::{Call, KeyRef, Released, Road, ServiceError};
 
-use crate::house::House;
+use crate::house::{House, reason_of};
 
 async fn by_ada<O: Operation>(road: Road, operation: O) -> Result<Released<O::Output>, ServiceError> {
     let surface = operation.action().surface();
@@ -20,6 +20,7 @@ async fn by_ada<O: Operation>(road: Road, operation: O) -> Result<Released<O::Ou
         dry_run: false,
         request_id: None,
         idempotency_key: None,
+        reason: reason_of(surface.into(), operation.action()),
         operation,
     };
     road.perform(call).await

@@ -36,7 +36,6 @@ pub(crate) fn given(to: &str, on: GrantOn, operations: &[Action], conditions: Co
         on,
         operations: operations.to_vec(),
         conditions,
-        reason: "test".into(),
         name: None,
         retiring: None,
     }
@@ -92,7 +91,6 @@ impl Place {
             principal: name(to),
             operations: operations.to_vec(),
             conditions,
-            reason: "test".into(),
             name: None,
             retiring: None,
         }
@@ -124,7 +122,7 @@ impl Place {
             conditions: Conditions::default(),
             name: format!("key-policy/{to}"),
         });
-        let set = GrantSet { grants: grants.collect(), reason: "given by the key policy".into() };
+        let set = GrantSet { grants: grants.collect() };
         self.ask(who, PutKeyPolicy { key: self.key(), set }).await
     }
 
@@ -317,7 +315,7 @@ async fn setting_a_policy_ends_what_policies_gave_and_nothing_else_and_names_eac
     let before = place.house.store.list_heads().await.unwrap()[0].size;
     place.set_policy("deploy", &["stranger", "app"]).await.unwrap();
     assert_eq!(place.house.store.list_heads().await.unwrap()[0].size, before + 1);
-    let set = GrantSet { grants: Vec::new(), reason: "none".into() };
+    let set = GrantSet { grants: Vec::new() };
     let put = PutKeyPolicy { key: place.key(), set };
     let receipt = place.house.ask_at("deploy", Door::Mixed, put).await.unwrap().receipt;
     for (who, may) in [("app", false), ("stranger", false), ("shop", true), ("cart", true)] {
@@ -339,7 +337,7 @@ async fn setting_a_policy_ends_what_policies_gave_and_nothing_else_and_names_eac
 async fn entries_from(house: &House, index: u64, count: u32) -> Vec<(Op, Vec<u8>)> {
     let read = ReadEntries { from: index, limit: count, filter: EntryFilter::default() };
     let found = house.ask("vera", read).await.unwrap().output.entries;
-    let decoded = found.iter().map(|(_, bytes)| Entry::decode(bytes).unwrap());
+    let decoded = found.iter().map(|entry| Entry::decode(&entry.bytes).unwrap());
     decoded.map(|entry| (entry.op, entry.reference.map(|bytes| bytes.to_vec()).unwrap_or_default())).collect()
 }
 
@@ -373,7 +371,7 @@ async fn the_policy_that_comes_with_a_key_rests_on_what_its_maker_holds_on_the_r
         conditions: Conditions::default(),
         name: "key-policy/shop".into(),
     };
-    let rights = Some(GrantSet { grants: vec![right], reason: "given by the key policy".into() });
+    let rights = Some(GrantSet { grants: vec![right] });
     let create =
         CreateKey { rights, ..place.house.new_key("orders", "made", Purpose::Encrypt, Spec::Aes256Gcm) };
     let made = place.ask("deploy", create).await.unwrap();

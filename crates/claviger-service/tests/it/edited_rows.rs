@@ -20,13 +20,14 @@ use crate::evidence::{differences, replay};
 use crate::house::House;
 
 /// Tables of objects, with what names a row of each.
-const TABLES: [(&str, &[&str]); 7] = [
+const TABLES: [(&str, &[&str]); 8] = [
     ("alias", &["name"]),
     ("credential", &["id"]),
     ("grants", &["id"]),
     ("key", &["id"]),
     ("key_version", &["key", "number"]),
     ("principal", &["id"]),
+    ("reason", &["id"]),
     ("ring", &["id"]),
 ];
 
@@ -61,7 +62,6 @@ async fn furnished() -> House {
         on: GrantOn::Key(id),
         operations: vec![Action::Encrypt],
         conditions,
-        reason: "orders are sealed".into(),
         name: Some("first".into()),
         retiring: None,
     };
@@ -128,7 +128,8 @@ fn columns_of(database: &Connection, table: &str) -> Vec<(String, String)> {
 
 /// The values of the newest row.
 fn row_of(database: &Connection, table: &str, columns: &[String]) -> Vec<Value> {
-    let sql = format!("SELECT {} FROM {table} ORDER BY created_at DESC, 1 LIMIT 1", columns.join(", "));
+    let made = if table == "reason" { "given_at" } else { "created_at" };
+    let sql = format!("SELECT {} FROM {table} ORDER BY {made} DESC, 1 LIMIT 1", columns.join(", "));
     database.query_row(&sql, [], |row| (0..columns.len()).map(|at| row.get(at)).collect()).unwrap()
 }
 
@@ -189,6 +190,17 @@ async fn rows_that_are_taken_out_put_in_or_made_another_are_named() {
             "CREATE TEMP TABLE kept AS SELECT * FROM grants; DELETE FROM grants",
             "INSERT INTO grants SELECT * FROM kept; DROP TABLE kept",
             "(it is not there)",
+        ),
+        (
+            "CREATE TEMP TABLE gone AS SELECT * FROM reason; DELETE FROM reason",
+            "INSERT INTO reason SELECT * FROM gone; DROP TABLE gone",
+            "(it is not there)",
+        ),
+        (
+            "CREATE TEMP TABLE keyless AS SELECT * FROM veil WHERE name IN (SELECT CAST(x'08' || id AS BLOB) FROM reason); \
+             DELETE FROM veil WHERE name IN (SELECT CAST(x'08' || id AS BLOB) FROM reason)",
+            "INSERT INTO veil SELECT * FROM keyless; DROP TABLE keyless",
+            "text",
         ),
         (
             "CREATE TEMP TABLE made AS SELECT * FROM principal WHERE name = 'app'; \

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use claviger_access::Presented;
-use claviger_core::action::{Door, Surface};
+use claviger_core::action::{Door, Reasoning, Surface};
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy, Separation};
 use claviger_core::port::{Clock, Provider, Store as _};
 use claviger_core::principal::{Principal, PrincipalKind, Role};
+use claviger_core::reason::{Reason, ReasonText};
 use claviger_core::{Action, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::envelope::Context;
@@ -210,6 +211,17 @@ impl House {
         self.road.perform(call(who, door, operation)).await
     }
 
+    /// The same for that reason, or for none.
+    pub(crate) async fn ask_because<O: Operation>(
+        &self,
+        who: &str,
+        reason: Option<Reason>,
+        operation: O,
+    ) -> Result<Released<O::Output>, ServiceError> {
+        let surface = operation.action().surface();
+        self.road.perform(Call { reason, ..call(who, surface.into(), operation) }).await
+    }
+
     pub(crate) async fn key(&self, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
         self.key_in("orders", name, purpose, spec).await
     }
@@ -261,7 +273,6 @@ impl House {
             on: GrantOn::Key(KeyRef::Id(key.key.id)),
             operations: operations.to_vec(),
             conditions: Default::default(),
-            reason: "test".into(),
             name: None,
             retiring: None,
         };
@@ -306,8 +317,15 @@ fn call<O: Operation>(who: &str, door: Door, operation: O) -> Call<O> {
         dry_run: false,
         request_id: Some("test".into()),
         idempotency_key: None,
+        reason: reason_of(door, operation.action()),
         operation,
     }
+}
+
+/// A reason, where one is asked for.
+pub(crate) fn reason_of(door: Door, action: Action) -> Option<Reason> {
+    let asked = door != Door::Mixed && action.reasoning() == Reasoning::Must;
+    asked.then(|| "a test".parse::<ReasonText>().unwrap().into())
 }
 
 pub(crate) fn system() -> Arc<Principal> {

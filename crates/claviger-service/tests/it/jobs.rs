@@ -123,7 +123,7 @@ async fn what_a_job_does_is_in_the_log_and_nothing_else_is() {
     let filter = EntryFilter { operation: Some(Op::RotateKey.code()), ..EntryFilter::default() };
     let read = ReadEntries { from: 0, limit: 1000, filter };
     let page = house.ask("vera", read).await.unwrap().output;
-    let entries: Vec<_> = page.entries.iter().map(|(_, bytes)| Entry::decode(bytes).unwrap()).collect();
+    let entries: Vec<_> = page.entries.iter().map(|found| Entry::decode(&found.bytes).unwrap()).collect();
     assert_eq!(entries.len(), 1);
     // The house has no session; which rule let it, the entry tells.
     assert_eq!((entries[0].act, entries[0].kv), (None, Some(2)));

@@ -27,7 +27,7 @@ async fn every_call_has_its_entry_and_refusals_too() {
     let refused = house.encrypt("stranger", &key, b"x").await.unwrap_err();
     let read = ReadEntries { from: 0, limit: 1000, filter: EntryFilter::default() };
     let page = house.ask("vera", read).await.unwrap().output;
-    let entries: Vec<_> = page.entries.iter().map(|(_, bytes)| Entry::decode(bytes).unwrap()).collect();
+    let entries: Vec<_> = page.entries.iter().map(|found| Entry::decode(&found.bytes).unwrap()).collect();
     assert_eq!(entries.first().unwrap().op, Op::NodeStart);
     let at = usize::try_from(refused.entry().unwrap()).unwrap();
     assert_eq!((entries[at].op, entries[at].out), (Op::Encrypt, Outcome::Denied));
@@ -117,7 +117,7 @@ async fn the_last_use_of_a_key_is_found_in_the_log() {
     assert!(used.at >= key.key.created_at);
     let read = ReadEntries { from: used.index, limit: 1, filter: EntryFilter::default() };
     let page = house.ask("vera", read).await.unwrap().output;
-    assert_eq!(Entry::decode(&page.entries[0].1).unwrap().op, Op::Decrypt);
+    assert_eq!(Entry::decode(&page.entries[0].bytes).unwrap().op, Op::Decrypt);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,7 @@ mod log;
 mod makers;
 mod malformed;
 mod many_grants;
+mod reasons;
 mod repetition;
 mod revocation;
 mod separation;

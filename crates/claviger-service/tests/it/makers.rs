@@ -37,7 +37,6 @@ async fn grant(house: &House, by: &str, to: &str, key: &KeyRecord) -> Result<(),
         on: GrantOn::Key(KeyRef::Id(key.key.id)),
         operations: vec![Action::Decrypt],
         conditions: Default::default(),
-        reason: "test".into(),
         name: None,
         retiring: None,
     };

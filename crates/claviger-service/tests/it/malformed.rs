@@ -17,7 +17,7 @@ const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 async fn told(house: &House, index: u64) -> Vec<u8> {
     let read = ReadEntries { from: index, limit: 1, filter: EntryFilter::default() };
     let page = house.ask("vera", read).await.unwrap().output;
-    page.entries.first().unwrap().1.clone()
+    page.entries.first().unwrap().bytes.clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,7 +30,6 @@ fn of_document(key: &KeyRecord, number: u64) -> CreateGrant {
             context_equals: vec![pair("application", "shop".into()), pair("document", number.to_string())],
             ..Conditions::default()
         },
-        reason: "one document".into(),
         name: None,
         retiring: None,
     }

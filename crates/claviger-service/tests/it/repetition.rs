@@ -31,7 +31,6 @@ async fn grant(
             context_equals: context.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             ..Conditions::default()
         },
-        reason: "test".into(),
         name: None,
         retiring: None,
     };

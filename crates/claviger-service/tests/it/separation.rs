@@ -12,7 +12,7 @@ use claviger_service::operation::{
 };
 use claviger_service::{Call, ErrorKind, KeyRef, PrincipalRef, Released, RingRef, Road, ServiceError};
 
-use crate::house::House;
+use crate::house::{House, reason_of};
 
 async fn by_officer<O: Operation>(road: Road, operation: O) -> Result<Released<O::Output>, ServiceError> {
     // Not by Otto, who creates the people here.
@@ -24,6 +24,7 @@ async fn by_officer<O: Operation>(road: Road, operation: O) -> Result<Released<O
         dry_run: false,
         request_id: None,
         idempotency_key: None,
+        reason: reason_of(surface.into(), operation.action()),
         operation,
     };
     road.perform(call).await
@@ -35,7 +36,6 @@ fn encrypting(principal: &PrincipalRef, on: GrantOn) -> CreateGrant {
         on,
         operations: vec![Action::Encrypt],
         conditions: Default::default(),
-        reason: "test".into(),
         name: None,
         retiring: None,
     }

@@ -74,7 +74,6 @@ async fn what_was_set_aside_is_for_people() {
         on: GrantOn::Key(KeyRef::Id(key.key.id)),
         operations: vec![Action::Encrypt],
         conditions: Default::default(),
-        reason: "test".into(),
         name: None,
         retiring: Some(PrincipalRef::Name("app".parse().unwrap())),
     };

@@ -21,6 +21,36 @@ CREATE TABLE log_time (
     revision     INTEGER NOT NULL
 ) STRICT;
 
+-- ---- Reasons ----
+--
+-- Why people act. `text` is sealed in `sealed`, under a key of its own in `veil`; only what came from schema 1 stands there in clear
+-- until the first start has sealed it. `action` and `code` are numbers of the vocabulary. Rows are never deleted: what is erased
+-- is the text.
+CREATE TABLE reason (
+    id        BLOB    PRIMARY KEY CHECK (length(id) = 16),
+    action    INTEGER NOT NULL,
+    code      INTEGER,
+    text      TEXT,
+    sealed    BLOB    CHECK (text IS NULL OR sealed IS NULL),
+    given_by  BLOB    NOT NULL CHECK (length(given_by) = 16),
+    given_at  INTEGER NOT NULL,
+    erased_by BLOB    CHECK (length(erased_by) = 16),
+    erased_at INTEGER CHECK ((erased_by IS NULL) = (erased_at IS NULL)),
+    revision  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The reason of a grant of schema 1 takes the identifier of its grant. 307 is the giving of a grant.
+INSERT INTO reason (id, action, text, given_by, given_at, revision)
+    SELECT id, 307, reason, created_by, created_at, 1 FROM grants WHERE reason <> '';
+
+-- Why a row is as it is: the identifier of the reason, or one byte that says why there is none. Without a value where nobody was
+-- asked for one, and in what came from schema 1.
+ALTER TABLE ring ADD COLUMN reason BLOB CHECK (length(reason) IN (1, 16));
+ALTER TABLE key ADD COLUMN reason BLOB CHECK (length(reason) IN (1, 16));
+ALTER TABLE key_version ADD COLUMN reason BLOB CHECK (length(reason) IN (1, 16));
+ALTER TABLE principal ADD COLUMN reason BLOB CHECK (length(reason) IN (1, 16));
+ALTER TABLE credential ADD COLUMN reason BLOB CHECK (length(reason) IN (1, 16));
+
 -- ---- Grants ----
 --
 -- `of_ring` is the ring that a grant is on, or that its key is of; both are fixed for ever. `administers`: does it give more
@@ -37,7 +67,7 @@ CREATE TABLE grants_2 (
     operations  TEXT    NOT NULL,
     administers INTEGER NOT NULL CHECK (administers IN (0, 1)),
     conditions  BLOB,
-    reason      TEXT    NOT NULL,
+    reason      BLOB    CHECK (length(reason) IN (1, 16)),
     name        TEXT,
     retiring    BLOB    REFERENCES principal (id),
     created_by  BLOB    NOT NULL CHECK (length(created_by) = 16),
@@ -54,7 +84,7 @@ CREATE TABLE grants_2 (
 INSERT INTO grants_2 (id, principal, key, ring, of_ring, operations, administers, conditions, reason, name, retiring,
                       created_by, created_at, standing, revision)
     SELECT id, principal, key, ring, coalesce(ring, (SELECT k.ring FROM key k WHERE k.id = grants.key)), operations, 0,
-           conditions, reason, name, retiring, created_by, created_at, standing, revision
+           conditions, iif(reason <> '', id, NULL), name, retiring, created_by, created_at, standing, revision
     FROM grants;
 DROP TABLE grants;
 ALTER TABLE grants_2 RENAME TO grants;
@@ -105,6 +135,7 @@ ALTER TABLE grants ADD COLUMN rests_on BLOB CHECK (length(rests_on) % 16 = 0);
 -- How and when it was ended.
 ALTER TABLE grants ADD COLUMN ended TEXT;
 ALTER TABLE grants ADD COLUMN ended_at INTEGER CHECK ((ended IS NULL) = (ended_at IS NULL));
+ALTER TABLE grants ADD COLUMN ended_reason BLOB CHECK (length(ended_reason) IN (1, 16));
 
 -- What one key policy gave.
 CREATE INDEX grants_of_policy ON grants (key, id) WHERE origin = 'key_policy' AND standing = 'active';
@@ -176,8 +207,8 @@ CREATE UNIQUE INDEX alias_by_id ON alias (id);
 
 -- ---- Facts ----
 --
--- Keys that seal what facts say of one object, or the text of one reason; sealed themselves. The name is the kind of the
--- object, one byte, 0 for a reason, and its identifier.
+-- Keys that seal what facts say of one object; sealed themselves. The name is the kind of the object, one byte, and its
+-- identifier.
 CREATE TABLE veil (
     name   BLOB NOT NULL PRIMARY KEY CHECK (length(name) = 17),
     sealed BLOB NOT NULL
@@ -230,6 +261,7 @@ ALTER TABLE principal ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE credential ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE grants ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE alias ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE reason ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 
 -- ---- Which rows there are ----
 --
@@ -257,3 +289,4 @@ CREATE INDEX principal_revision ON principal (id, revision);
 CREATE INDEX credential_revision ON credential (id, revision);
 CREATE INDEX grants_revision ON grants (id, revision);
 CREATE INDEX alias_revision ON alias (id, revision);
+CREATE INDEX reason_revision ON reason (id, revision);

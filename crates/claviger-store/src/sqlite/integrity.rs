@@ -252,14 +252,14 @@ mod tests {
                          primary_version, rotated_at, created_at, revision)
             VALUES (x'00000000000000000000000000000004', x'00000000000000000000000000000001', 'r', 'k', 'encrypt',
                     'aes-256-gcm', 'software', 'internal', '', x'00000000000000000000000000000002', 'active', 1, 1, 1, 1);
-        INSERT INTO grants (id, principal, key, of_ring, administers, operations, reason, created_by, created_at, standing, revision, place)
+        INSERT INTO grants (id, principal, key, of_ring, administers, operations, created_by, created_at, standing, revision, place)
             VALUES (x'00000000000000000000000000000005', x'00000000000000000000000000000002',
                     x'00000000000000000000000000000004',
-                    x'00000000000000000000000000000001', 0, 'encrypt', '', x'00000000000000000000000000000002', 1, 'active', 1, zeroblob(80));
-        INSERT INTO grants (id, principal, ring, of_ring, administers, operations, reason, created_by, created_at, standing, revision, place)
+                    x'00000000000000000000000000000001', 0, 'encrypt', x'00000000000000000000000000000002', 1, 'active', 1, zeroblob(80));
+        INSERT INTO grants (id, principal, ring, of_ring, administers, operations, created_by, created_at, standing, revision, place)
             VALUES (x'00000000000000000000000000000006', x'00000000000000000000000000000002',
                     x'00000000000000000000000000000001',
-                    x'00000000000000000000000000000001', 0, 'encrypt', '', x'00000000000000000000000000000002', 1, 'active', 1, zeroblob(80));
+                    x'00000000000000000000000000000001', 0, 'encrypt', x'00000000000000000000000000000002', 1, 'active', 1, zeroblob(80));
         INSERT INTO grant_index (principal, target, place, ends, id, kin)
             SELECT principal, coalesce(key, ring), place, 9223372036854775807, id, zeroblob(16) FROM grants;
         INSERT INTO grant_count (target, active) SELECT target, 1 FROM grant_index;";

@@ -54,6 +54,7 @@ pub(super) fn block_of(object: &Object) -> Block {
         Object::Credential(id) => *id.as_bytes(),
         Object::Grant(id) => *id.as_bytes(),
         Object::Alias(id) => *id.as_bytes(),
+        Object::Reason(id) => *id.as_bytes(),
     };
     (object.kind(), number_of(&id))
 }
@@ -70,6 +71,7 @@ pub(super) fn written(change: &Change) -> Option<Object> {
         Change::PutGrant(grant) => Object::Grant(grant.id),
         Change::PutKey(key) => Object::Key(key.id),
         Change::PutPrincipal(principal) => Object::Principal(principal.id),
+        Change::PutReason(reason) => Object::Reason(reason.id),
         Change::PutRing(ring) => Object::Ring(ring.id),
         Change::PutVersion(version) => Object::Version(version.id),
         Change::CountUses { .. }
@@ -79,7 +81,9 @@ pub(super) fn written(change: &Change) -> Option<Object> {
         | Change::PutFactHead(_)
         | Change::PutIdempotency(_)
         | Change::PutLogTime(_)
-        | Change::PutVeil(_) => return None,
+        | Change::PutVeil(_)
+        | Change::RemoveVeil(_)
+        | Change::SealReason { .. } => return None,
     })
 }
 
@@ -273,6 +277,7 @@ const fn listing(kind: Kind) -> &'static str {
         Kind::Grant => of!("grants", "grants_revision"),
         Kind::Key => of!("key", "key_revision"),
         Kind::Principal => of!("principal", "principal_revision"),
+        Kind::Reason => of!("reason", "reason_revision"),
         Kind::Ring => of!("ring", "ring_revision"),
         Kind::Version => {
             "SELECT key, revision, number FROM key_version INDEXED BY key_version_revision \

@@ -20,7 +20,7 @@ use super::error::{damaged, refused, translate};
 use super::expectation;
 use super::inventory::{self, Block, Changed, block_of};
 use super::row::{
-    alias, credential, fact_head, grant, idempotency, key, log_time, principal, ring, veil, version,
+    alias, credential, fact_head, grant, idempotency, key, log_time, principal, reason, ring, veil, version,
 };
 use super::schema::EMPTY_ROOT;
 use super::tag::Guarded;
@@ -168,6 +168,7 @@ impl SqliteJournal {
             }
             Change::PutLogTime(value) => log_time::put(connection, value),
             Change::PutPrincipal(value) => principal::put(connection, value),
+            Change::PutReason(value) => reason::put(connection, value),
             Change::PutRing(value) => ring::put(connection, value),
             Change::PutVeil(value) => veil::put(connection, value),
             Change::PutVersion(value) => {
@@ -175,6 +176,8 @@ impl SqliteJournal {
                 version::put(connection, value)
             }
             Change::RemoveAlias(value) => alias::remove(connection, value),
+            Change::RemoveVeil(name) => veil::remove(connection, *name),
+            Change::SealReason { id, sealed } => reason::seal(connection, *id, sealed),
         }
     }
 
@@ -363,7 +366,12 @@ fn rank(change: &Change) -> u8 {
         // What goes, goes before what comes: a name that is given free can be taken in the same set.
         Change::RemoveAlias(_) => 7,
         Change::PutAlias(_) => 8,
-        Change::PutFactHead(_) | Change::PutIdempotency(_) | Change::PutVeil(_) => 9,
+        Change::PutFactHead(_)
+        | Change::PutIdempotency(_)
+        | Change::PutReason(_)
+        | Change::PutVeil(_)
+        | Change::RemoveVeil(_)
+        | Change::SealReason { .. } => 9,
         Change::CountUses { .. } => 10,
         // What must not be there once the set is written.
         Change::ExpectNoAlias(_) => 11,

@@ -18,8 +18,9 @@ use claviger_core::port::store::{
 };
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
+use claviger_core::reason::KeptReason;
 use claviger_core::{
-    CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Timestamp,
+    CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, ReasonId, Timestamp,
 };
 use claviger_crypto::kdf::HmacSha256;
 use rusqlite::params;
@@ -27,8 +28,8 @@ use rusqlite::params;
 use super::columns::{Columns, find, micros};
 use super::error::translate;
 use super::row::{
-    alias, credential, fact_head, grant, grant_index, idempotency, key, log_time, principal, ring, veil,
-    version,
+    alias, credential, fact_head, grant, grant_index, idempotency, key, log_time, principal, reason, ring,
+    veil, version,
 };
 use super::tag::Guarded;
 use super::{SqliteStore, connection, integrity, inventory, log, rows, usage};
@@ -56,6 +57,10 @@ impl Store for SqliteStore {
 
     async fn find_veil(&self, name: VeilName) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.pool.read(move |connection| veil::find_by_name(connection, name)).await
+    }
+
+    async fn list_reasons(&self, ids: Vec<ReasonId>) -> Result<Vec<KeptReason>, StoreError> {
+        self.inner.pool.read(move |connection| reason::list_with_veils(connection, &ids)).await
     }
 
     async fn find_document(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -6,7 +6,7 @@ use claviger_crypto::kdf::HmacSha256;
 use rusqlite::ToSql;
 
 use super::error::translate;
-use super::row::{alias, credential, grant, key, principal, ring, version};
+use super::row::{alias, credential, grant, key, principal, reason, ring, version};
 use super::tag::{Guarded, Tagged};
 
 /// What has a tag of its own in the row of an object.
@@ -17,6 +17,7 @@ fn tags_of(kind: Kind) -> &'static [&'static Tagged] {
         Kind::Grant => &[&grant::TAGGED],
         Kind::Key => &[&key::TAGGED],
         Kind::Principal => &[&principal::TAGGED],
+        Kind::Reason => &[&reason::TAGGED],
         Kind::Ring => &[&ring::TAGGED],
         Kind::Version => &[&version::TAGGED, &version::COUNTED],
     }
@@ -36,7 +37,7 @@ pub(super) fn list(
 /// How many rows there are of all kinds.
 pub(super) fn count(connection: Guarded<'_>) -> Result<u64, StoreError> {
     let mut rows = 0;
-    for table in ["alias", "credential", "grants", "key", "key_version", "principal", "ring"] {
+    for table in ["alias", "credential", "grants", "key", "key_version", "principal", "reason", "ring"] {
         let count = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
         rows += count.map(i64::cast_unsigned).map_err(translate)?;
     }
@@ -82,6 +83,7 @@ fn list_rows(
         Kind::Grant => all(grant::list_from(connection, &id, limit)?, StateRow::Grant),
         Kind::Key => all(key::list_from(connection, &id, limit)?, StateRow::Key),
         Kind::Principal => all(principal::list_from(connection, &id, limit)?, StateRow::Principal),
+        Kind::Reason => all(reason::list_from(connection, &id, limit)?, StateRow::Reason),
         Kind::Ring => all(ring::list_from(connection, &id, limit)?, StateRow::Ring),
         Kind::Version => {
             let after = match after {

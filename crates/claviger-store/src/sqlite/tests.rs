@@ -89,6 +89,7 @@ impl Shelf {
             policy: RingPolicy { rotation_period, ..RingPolicy::default() },
             kek: vec![1],
             created_at: at(0),
+            reason: None,
             revision: 0,
         };
         assert_eq!(self.apply(&[Change::PutRing(ring.clone())]), Applied::Yes);
@@ -114,6 +115,7 @@ impl Shelf {
             rotated_at: at(0),
             destruction: None,
             created_at: at(0),
+            reason: None,
             revision: 0,
         };
         with(&mut key);
@@ -136,6 +138,7 @@ impl Shelf {
             activated_at: Some(at(0)),
             state_changed_at: at(0),
             protect_uses: 0,
+            reason: None,
             revision: 0,
         };
         let changes = [Change::PutKey(key.clone()), Change::PutVersion(version)];

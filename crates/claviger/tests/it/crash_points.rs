@@ -106,7 +106,7 @@ fn crash_inside_a_tightening_rolls_it_back() {
     bench.evidence.hold(&bench.site, &answered);
     bench.site.done("app", &["encrypt", "--key", "orders/toggled"], b"data");
     // The caller, who does not know, asks again; then it counts at once.
-    bench.site.done("administrator", &["key", "suspend", "orders/toggled"], b"");
+    bench.site.done("administrator", &["key", "suspend", "orders/toggled", "--reason", "incident"], b"");
     assert!(!bench.site.run("app", &["encrypt", "--key", "orders/toggled"], b"data").status.success());
 }
 

@@ -235,7 +235,8 @@ fn no_restriction_is_answered_whose_checkpoint_cannot_be_kept() {
     let answered = load(&site, 1);
     let (kept, away) = (site.deployed("data/newest-shard-checkpoint"), site.path("away"));
     std::fs::rename(&kept, &away).unwrap();
-    let suspended = site.run("administrator", &["key", "suspend", "orders/main"], b"");
+    let suspended =
+        site.run("administrator", &["key", "suspend", "orders/main", "--reason", "incident"], b"");
     assert!(!suspended.status.success());
     // It is the restriction that finds out, or what is kept each second.
     let ended = serving.wait();

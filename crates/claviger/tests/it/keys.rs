@@ -26,16 +26,16 @@ fn a_key_is_named_otherwise_scheduled_and_brought_back() {
     ada(&["key", "alias", "remove", "app/Orders"]);
 
     // Where custodians must approve, nobody can destroy yet, and nothing is pending.
-    let refused = instance.run("administrator", &["key", "destroy", "orders/main"], b"");
+    let refused = instance.run("administrator", &["key", "destroy", "orders/main", "--reason", "over"], b"");
     assert_eq!(refused.status.code(), Some(1));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("approval of 2 custodians"), "{said}");
     let relax = ["ring", "separation", "trials", "relaxed", "--reason", "evaluation"];
     ada(&["ring", "create", "trials"]);
     instance.done("security_officer", &relax, b"");
-    ada(&["ring", "update", "trials", "--quorum", "0"]);
+    ada(&["ring", "update", "trials", "--quorum", "0", "--reason", "trials"]);
     ada(&["key", "create", "trials/main"]);
-    ada(&["key", "destroy", "trials/main", "--in", "7"]);
+    ada(&["key", "destroy", "trials/main", "--in", "7", "--reason", "over"]);
     let waiting = json(&ada(&["-o", "json", "key", "show", "trials/main"]));
     assert_eq!(waiting["state"], "suspended");
     assert!(waiting["destroy_at"].is_string(), "{waiting}");

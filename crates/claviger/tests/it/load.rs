@@ -217,7 +217,8 @@ impl Worker {
 
     async fn change(&self, key: &str, event: Event, op: Op) -> Result<(), Gone> {
         let client = self.named(&self.administrator);
-        let reply = client.change_key_state(key, event, &ChangeState::default()).await;
+        let change = ChangeState { reason: Some("load".to_owned()), ..ChangeState::default() };
+        let reply = client.change_key_state(key, event, &change).await;
         self.remember(op, id(&reply), reply, |_| None)?;
         Ok(())
     }

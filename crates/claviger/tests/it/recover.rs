@@ -71,8 +71,13 @@ fn officer_is_made_where_none_is_left_and_is_shown_until_another_person_acknowle
     assert_eq!(unacknowledged(&site), ["rita", "ralf"]);
     // They govern, and one alone gives no role to whom it entered.
     site.done("rita", &["principal", "create", "nora", "--kind", "human"], b"");
-    assert!(!site.run("rita", &["role", "assign", "nora", "responder"], b"").status.success());
-    site.done("ralf", &["role", "assign", "nora", "responder"], b"");
+    assert!(
+        !site
+            .run("rita", &["role", "assign", "nora", "responder", "--reason", "on call"], b"")
+            .status
+            .success()
+    );
+    site.done("ralf", &["role", "assign", "nora", "responder", "--reason", "on call"], b"");
     let acknowledge = |who: &str, of: &str| site.run(who, &["principal", "acknowledge-recovery", of], b"");
     assert!(!acknowledge("rita", "rita").status.success());
     assert!(!acknowledge("ralf", "rita").status.success());

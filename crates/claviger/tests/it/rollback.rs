@@ -66,7 +66,7 @@ fn database(site: &Site) -> Connection {
 }
 
 fn suspend(site: &Site) {
-    site.done("administrator", &["key", "suspend", "orders/main"], b"");
+    site.done("administrator", &["key", "suspend", "orders/main", "--reason", "incident"], b"");
 }
 
 fn may_encrypt(site: &Site) -> bool {

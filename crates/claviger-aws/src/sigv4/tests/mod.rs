@@ -71,6 +71,7 @@ fn proves(
         created_by: None,
         created_at: ANY_TIME,
         expires_at: Timestamp::from_micros(u64::MAX),
+        reason: None,
         revision: 1,
     });
     let secret = SigningSecret::new(&SecretBytes::copied_from(secret.as_bytes()));

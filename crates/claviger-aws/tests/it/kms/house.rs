@@ -11,10 +11,11 @@ use bytes::Bytes;
 use claviger_audit::entry::Entry;
 use claviger_audit::op::{Op, Outcome};
 use claviger_aws::{AwsLimits, Kms, Realm};
-use claviger_core::action::Door;
+use claviger_core::action::{Door, Reasoning};
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy, Separation};
 use claviger_core::port::Clock;
 use claviger_core::principal::{Principal, PrincipalKind, Role};
+use claviger_core::reason::{Reason, ReasonText};
 use claviger_core::{Action, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
@@ -300,9 +301,9 @@ impl House {
     pub(crate) async fn told_since(&self, from: u64) -> Vec<Told> {
         let read = ReadEntries { from, limit: 1000, filter: EntryFilter::default() };
         let page = self.does("vera", read).await;
-        let told = page.entries.iter().map(|(index, bytes)| {
-            let entry = Entry::decode(bytes).unwrap();
-            Told { index: *index, op: entry.op, outcome: entry.out, request: entry.rid, key: entry.key }
+        let told = page.entries.iter().map(|found| {
+            let entry = Entry::decode(&found.bytes).unwrap();
+            Told { index: found.index, op: entry.op, outcome: entry.out, request: entry.rid, key: entry.key }
         });
         told.filter(|told| {
             !matches!(told.op, Op::Session | Op::ReadAudit | Op::Heartbeat | Op::UnauthenticatedCount)
@@ -319,6 +320,7 @@ async fn does<O: Operation>(road: &Road, who: &str, operation: O) -> Result<O::O
         dry_run: false,
         request_id: None,
         idempotency_key: None,
+        reason: reason_of(operation.action()),
         operation,
     };
     Ok(road.perform(call).await?.output)
@@ -370,7 +372,6 @@ async fn application(road: &Road, name: &str, home: &str, operations: Vec<Action
         on: GrantOn::Ring(ring(home)),
         operations,
         conditions: Default::default(),
-        reason: "test".into(),
         name: None,
         retiring: None,
     };
@@ -414,4 +415,9 @@ async fn open(store: SqliteStore, fault: Fault, clock: &TestClock) -> Road {
     };
     let module = FaultyModule { inner, fault };
     Road::open(Arc::new(store), Arc::new(module), Arc::new(clock.clone()), options).await.unwrap()
+}
+
+/// A reason, where one is asked for.
+fn reason_of(action: Action) -> Option<Reason> {
+    (action.reasoning() == Reasoning::Must).then(|| "a test".parse::<ReasonText>().unwrap().into())
 }

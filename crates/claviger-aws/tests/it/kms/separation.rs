@@ -139,7 +139,6 @@ async fn a_policy_comes_with_its_key_or_neither_does() {
         on: GrantOn::Ring(ring("evaluation")),
         operations: vec![Action::CreateKey],
         conditions: Conditions::default(),
-        reason: "test".into(),
         name: None,
         retiring: None,
     };
@@ -160,7 +159,6 @@ async fn lists_and_policies_show_only_what_is_honoured() {
         on: GrantOn::Key(KeyRef::Id(key.parse().unwrap())),
         operations,
         conditions: Conditions::default(),
-        reason: "test".into(),
         name: None,
         retiring: None,
     };
@@ -221,7 +219,6 @@ async fn names_are_told_only_to_who_could_give_the_right_and_only_of_those_who_c
         on: GrantOn::Key(KeyRef::Id(key.parse().unwrap())),
         operations: vec![Action::Encrypt, Action::DelegateGrant],
         conditions: Conditions::default(),
-        reason: "test".into(),
         name: None,
         retiring: None,
     };

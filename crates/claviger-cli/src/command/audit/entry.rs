@@ -1,10 +1,11 @@
 //! One entry of the log, for people and for programs.
 
 use claviger_audit::{Entry, Op, Outcome};
-use claviger_client::types::{Instant, audit};
+use claviger_client::types::{Instant, Reason, audit};
 use claviger_core::{KeyId, Timestamp};
 use serde::Serialize;
 
+use crate::command::reason::told;
 use crate::failure::Failure;
 use crate::output::Table;
 
@@ -36,6 +37,8 @@ pub(crate) struct Shown {
     sealed_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
 }
 
 impl Shown {
@@ -64,6 +67,7 @@ impl Shown {
             policy: decoded.pol.as_ref().map(|digest| hexadecimal(digest)),
             sealed_bytes: decoded.enc.as_ref().map(|sealed| sealed.len()),
             reference: decoded.reference.as_deref().map(hexadecimal),
+            reason: entry.reason.clone(),
         })
     }
 
@@ -77,7 +81,7 @@ impl Shown {
         self.outcome != Outcome::Ok.name()
     }
 
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self) -> [String; 8] {
         let short = |text: &Option<String>| {
             text.as_ref().map_or_else(String::new, |text| text.chars().take(8).collect())
         };
@@ -91,22 +95,25 @@ impl Shown {
             self.outcome.to_owned(),
             key,
             short(&self.actor),
+            told(self.reason.as_ref()),
         ]
     }
 
     /// One line, for a log that is followed.
     pub(crate) fn line(&self) -> String {
-        let [index, at, epoch, operation, outcome, key, actor] = self.cells();
-        format!("{index:>8}  {at:<27}  {epoch:>5}  {operation:<22} {outcome:<14} {key:<40} {actor}")
-            .trim_end()
-            .to_owned()
+        let [index, at, epoch, operation, outcome, key, actor, reason] = self.cells();
+        format!(
+            "{index:>8}  {at:<27}  {epoch:>5}  {operation:<22} {outcome:<14} {key:<40} {actor:<8} {reason}"
+        )
+        .trim_end()
+        .to_owned()
     }
 }
 
 /// Entries as a table.
 pub(super) fn table(entries: &[Shown]) -> String {
-    let mut table =
-        Table::new("entries", &["index", "at", "epoch", "operation", "outcome", "key/version", "actor"]);
+    let heads = ["index", "at", "epoch", "operation", "outcome", "key/version", "actor", "reason"];
+    let mut table = Table::new("entries", &heads);
     for entry in entries {
         table.row(entry.cells());
     }
@@ -124,7 +131,8 @@ mod tests {
         entry.kv = Some(3);
         let mut canonical = Vec::new();
         entry.encode_into(&mut canonical).unwrap();
-        let shown = Shown::of(&audit::Entry { index: 12, canonical: canonical.into() }).unwrap();
+        let shown =
+            Shown::of(&audit::Entry { index: 12, canonical: canonical.into(), reason: None }).unwrap();
         let json = serde_json::to_value(&shown).unwrap();
         assert_eq!((json["operation"].as_str(), json["outcome"].as_str()), (Some("decrypt"), Some("denied")));
         assert_eq!(json["at"], "1970-01-01T00:00:01Z");
@@ -134,7 +142,8 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_entry_are_a_failed_verification() {
-        let failure = Shown::of(&audit::Entry { index: 1, canonical: vec![0xff].into() }).unwrap_err();
+        let failure =
+            Shown::of(&audit::Entry { index: 1, canonical: vec![0xff].into(), reason: None }).unwrap_err();
         assert_eq!(failure.exit(), crate::failure::Exit::Unverified);
     }
 }

@@ -173,7 +173,7 @@ pub(crate) fn check(proof: &Proof, key: &VerifierKey) -> Result<(Checkpoint, Sho
     let path = hashes(&proof.shard_path)?;
     verify_inclusion(&leaf, proof.index, shard.size, &path, &shard.root)
         .map_err(|error| failed("the entry is not in the log", &error))?;
-    let entry = Shown::of(&Entry { index: proof.index, canonical: proof.entry.clone() })?;
+    let entry = Shown::of(&Entry { index: proof.index, canonical: proof.entry.clone(), reason: None })?;
     Ok((head, entry))
 }
 

@@ -70,7 +70,8 @@ impl People {
                 context_equals: Pairs::from_iter([(name.to_owned(), value.to_owned())]),
                 ..Conditions::default()
             },
-            reason: "keeps the demonstration's records".to_owned(),
+            reason: Some("keeps the demonstration's records".to_owned()),
+            reason_code: None,
             name: None,
             retiring: None,
         };

@@ -7,9 +7,10 @@ use std::time::Duration;
 use claviger_client::types::key::{ChangeState, CreateKey};
 use claviger_client::types::ring::{CreateRing, RingPolicyPatch};
 use claviger_client::types::usage::{Decrypt, Reencrypt};
-use claviger_client::types::{Pairs, key};
+use claviger_client::types::{GiveReason, Pairs, key};
 use claviger_client::{Client, ClientError};
 use claviger_core::key::{DataClass, Event};
+use claviger_core::reason::ReasonCode;
 use claviger_core::{Action, Purpose, Spec};
 
 use super::evidence;
@@ -297,11 +298,18 @@ fn refused_with(what: &str, statuses: &[u16], result: Result<(), Failure>) -> Re
 
 async fn suspend(play: &Play<'_>) -> Result<((), Told), Failure> {
     let responder = &play.people.responder;
-    responder.change_key_state(KEY, Event::Suspend, &ChangeState::default()).await?;
+    let code = ReasonCode::CompromiseSuspected;
+    let change = ChangeState { reason_code: Some(code.into()), ..ChangeState::default() };
+    responder.change_key_state(KEY, Event::Suspend, &change).await?;
     refused_with("the key is suspended", &[409], try_to_open(play).await?)?;
+    let why = responder.read_key(KEY).await?.value.reason.and_then(|reason| reason.code);
+    check(why == Some(code.into()), || format!("the key says why as {why:?}"))?;
     play.people.administrator.change_key_state(KEY, Event::Resume, &ChangeState::default()).await?;
     try_to_open(play).await?.map_err(|failure| failure.during("the key is resumed"))?;
-    Ok(((), Told::words("the first call after the answer was refused; after resuming, the next one was not")))
+    let told = format!(
+        "the first call after the answer was refused, and the key says why (`{code}`); after resuming, the next one was not"
+    );
+    Ok(((), Told::words(told)))
 }
 
 async fn withdraw(play: &Play<'_>) -> Result<((), Told), Failure> {
@@ -311,9 +319,9 @@ async fn withdraw(play: &Play<'_>) -> Result<((), Told), Failure> {
     };
     let officer = &play.people.security_officer;
     let grants = officer.list_grants(&query).await?.value.items;
-    let revoke = claviger_client::types::grant::Revoke { reason: "shown in the demonstration".to_owned() };
+    let why = GiveReason { reason: Some("shown in the demonstration".to_owned()), reason_code: None };
     for grant in &grants {
-        officer.revoke_grant(*grant.id, &revoke).await?;
+        officer.revoke_grant(*grant.id, &why).await?;
     }
     check(grants.len() == 1, || format!("there were {} grants", grants.len()))?;
     refused_with("the grant is withdrawn", &[403, 404], try_to_open(play).await?)?;

@@ -92,7 +92,7 @@ fn given(id: [u8; 16], to: &Principal, on: Selector, operations: Vec<Action>, at
         selector: on,
         operations,
         conditions: Conditions::default(),
-        reason: "test".into(),
+        reason: None,
         name: None,
         retiring: None,
         created_by: PrincipalId::from_bytes([9; 16]),
@@ -128,6 +128,7 @@ impl World {
             policy: RingPolicy { separation: Separation::Relaxed, ..RingPolicy::default() },
             kek: vec![1],
             created_at: Timestamp::default(),
+            reason: None,
             revision: 0,
         };
         let key = Key {
@@ -147,6 +148,7 @@ impl World {
             rotated_at: Timestamp::default(),
             destruction: None,
             created_at: Timestamp::default(),
+            reason: None,
             revision: 0,
         };
         let version = KeyVersion {
@@ -168,6 +170,7 @@ impl World {
             activated_at: Some(Timestamp::default()),
             state_changed_at: Timestamp::default(),
             protect_uses: 0,
+            reason: None,
             revision: 0,
         };
         let person = |number: u8| {
@@ -210,7 +213,7 @@ impl World {
     fn end(&mut self, at: usize, now: u64) {
         let grant = self.grants[at].clone();
         if grant.standing == Standing::Active {
-            let ended = grant.ended(EndedBy::Revocation, Timestamp::from_micros(now));
+            let ended = grant.ended(EndedBy::Revocation, Timestamp::from_micros(now), None);
             self.apply(&[Change::PutGrant(ended.clone())]);
             self.grants[at] = Grant { revision: 2, ..ended };
         }
@@ -228,6 +231,7 @@ impl World {
             created_at: Timestamp::from_micros(1),
             created_by: None,
             expires_at: Timestamp::from_micros(1 << 40),
+            reason: None,
             revision: 1,
         };
         let presented = Presented::Token { digest: [9; 32] };
@@ -413,7 +417,7 @@ async fn rights_that_ended_in_any_number_hide_none_that_has_not() {
         let changes = both.iter().flat_map(|(basis, passed)| [basis.clone(), passed.clone()]);
         world.apply(&changes.map(Change::PutGrant).collect::<Vec<_>>());
         let end = |basis: &Grant| {
-            Grant { revision: 1, ..basis.clone() }.ended(EndedBy::Retirement, basis.created_at)
+            Grant { revision: 1, ..basis.clone() }.ended(EndedBy::Retirement, basis.created_at, None)
         };
         let ended: Vec<_> = both
             .iter()

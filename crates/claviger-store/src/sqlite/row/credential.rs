@@ -5,11 +5,13 @@ use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::principal::{Credential, CredentialKind};
+use claviger_core::reason::Why;
 use claviger_core::{CredentialId, PrincipalId};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, list, micros};
 use super::super::tag::{Guarded, Line, Tagged};
+use super::reason::why;
 use super::{Seen, compare, fixed, next_revision, write_tagged};
 
 const TABLE: &str = "credential";
@@ -17,7 +19,7 @@ const TABLE: &str = "credential";
 /// What the tag of a row covers.
 macro_rules! covered {
     () => {
-        "id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, revision, created_by"
+        "id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, reason, revision, created_by"
     };
 }
 macro_rules! columns {
@@ -31,7 +33,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 0,
-    revision: Some(11),
+    revision: Some(12),
     select: concat!("SELECT ", covered!(), " FROM credential WHERE id = ?1"),
     update: "UPDATE credential SET tag = ?1 WHERE id = ?2",
 };
@@ -102,6 +104,7 @@ fn parse(row: &Line<'_>) -> Result<Credential, StoreError> {
         standing: columns.word()?,
         created_at: columns.instant()?,
         expires_at: columns.instant()?,
+        reason: why(&mut columns)?,
         revision: columns.count()?,
         created_by: columns.maybe(Columns::array)?.map(PrincipalId::from_bytes),
     })
@@ -150,10 +153,10 @@ pub(in crate::sqlite) fn put(
         &TAGGED,
         &[credential.id.as_bytes()],
         "INSERT INTO credential (id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, \
-         standing, created_at, expires_at, revision, created_by) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+         standing, created_at, expires_at, reason, revision, created_by) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
          ON CONFLICT (id) DO UPDATE SET label = excluded.label, standing = excluded.standing, \
-         expires_at = excluded.expires_at, revision = excluded.revision",
+         expires_at = excluded.expires_at, reason = excluded.reason, revision = excluded.revision",
         params![
             credential.id.as_bytes(),
             credential.principal.as_bytes(),
@@ -166,6 +169,7 @@ pub(in crate::sqlite) fn put(
             credential.standing.name(),
             micros(TABLE, credential.created_at)?,
             micros(TABLE, credential.expires_at)?,
+            credential.reason.map(Why::to_bytes),
             next_revision(TABLE, credential.revision)?,
             credential.created_by.as_ref().map(PrincipalId::as_bytes),
         ],

@@ -10,6 +10,7 @@ use claviger_core::object::Kind;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, GrantFilter, MixedUse};
 use claviger_core::principal::Standing;
+use claviger_core::reason::Why;
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 use minicbor::{Decoder, Encoder};
 use rusqlite::params;
@@ -19,6 +20,7 @@ use super::super::error::{damaged, refused};
 use super::super::pairs;
 use super::super::tag::{Guarded, Line, Tagged};
 use super::grant_index::{self, Place};
+use super::reason::why;
 use super::{Seen, compare, fixed, next_revision, write, write_tagged};
 
 const TABLE: &str = "grants";
@@ -27,7 +29,7 @@ const TABLE: &str = "grants";
 macro_rules! covered {
     () => {
         "id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, created_at, rests_on, origin, \
-         standing, ended, ended_at, revision, of_ring, administers, ends_by, place, terms"
+         standing, ended, ended_at, ended_reason, revision, of_ring, administers, ends_by, place, terms"
     };
 }
 macro_rules! columns {
@@ -41,7 +43,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 0,
-    revision: Some(16),
+    revision: Some(17),
     select: concat!("SELECT ", covered!(), " FROM grants WHERE id = ?1"),
     update: "UPDATE grants SET tag = ?1 WHERE id = ?2",
 };
@@ -322,7 +324,7 @@ fn read(columns: &mut Columns<'_>) -> Result<Grant, StoreError> {
             None => Conditions::default(),
             Some(bytes) => decode(bytes).ok_or_else(|| columns.damaged("these are no conditions"))?,
         },
-        reason: columns.text()?.to_owned(),
+        reason: why(columns)?,
         name: columns.maybe(Columns::text)?.map(str::to_owned),
         retiring: columns.maybe(Columns::array)?.map(PrincipalId::from_bytes),
         created_by: PrincipalId::from_bytes(columns.array()?),
@@ -335,9 +337,9 @@ fn read(columns: &mut Columns<'_>) -> Result<Grant, StoreError> {
         },
         origin: columns.word()?,
         standing: columns.word()?,
-        ending: match (columns.maybe(Columns::word)?, columns.maybe(Columns::instant)?) {
-            (Some(by), Some(at)) => Some(Ending { by, at }),
-            (None, None) => None,
+        ending: match (columns.maybe(Columns::word)?, columns.maybe(Columns::instant)?, why(columns)?) {
+            (Some(by), Some(at), reason) => Some(Ending { by, at, reason }),
+            (None, None, None) => None,
             _ => return Err(columns.damaged("ended without an instant, or the other way round")),
         },
         revision: columns.count()?,
@@ -380,6 +382,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, grant: &Grant) -> Result<A
                 grant.created_at,
                 grant.origin,
                 grant.retiring,
+                grant.reason,
             )
         };
         let named = stored.name == grant.name && stored.basis == grant.basis;
@@ -409,12 +412,12 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, grant: &Grant) -> Result<A
         &TAGGED,
         &[grant.id.as_bytes()],
         "INSERT INTO grants (id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, \
-         created_at, rests_on, origin, standing, ended, ended_at, revision, of_ring, administers, ends_by, \
+         created_at, rests_on, origin, standing, ended, ended_at, ended_reason, revision, of_ring, administers, ends_by, \
          place, terms) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
          ON CONFLICT (id) DO UPDATE SET operations = excluded.operations, conditions = excluded.conditions, \
-         reason = excluded.reason, standing = excluded.standing, ended = excluded.ended, \
-         ended_at = excluded.ended_at, revision = excluded.revision, administers = excluded.administers, \
+         standing = excluded.standing, ended = excluded.ended, \
+         ended_at = excluded.ended_at, ended_reason = excluded.ended_reason, revision = excluded.revision, administers = excluded.administers, \
          ends_by = excluded.ends_by, place = excluded.place, terms = excluded.terms",
         params![
             grant.id.as_bytes(),
@@ -423,7 +426,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, grant: &Grant) -> Result<A
             ring,
             join(&grant.operations),
             (grant.conditions != Conditions::default()).then_some(&conditions),
-            grant.reason,
+            grant.reason.map(Why::to_bytes),
             grant.name,
             grant.retiring.as_ref().map(PrincipalId::as_bytes),
             grant.created_by.as_bytes(),
@@ -433,6 +436,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, grant: &Grant) -> Result<A
             grant.standing.name(),
             grant.ending.map(|ending| ending.by.name()),
             grant.ending.map(|ending| micros(TABLE, ending.at)).transpose()?,
+            grant.ending.and_then(|ending| ending.reason).map(Why::to_bytes),
             next_revision(TABLE, grant.revision)?,
             of_ring.as_bytes(),
             administers(grant),

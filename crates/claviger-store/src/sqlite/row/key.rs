@@ -7,6 +7,7 @@ use claviger_core::key::{Destruction, Key, KeyRecord, Labels, State};
 use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, KeyFilter, ScheduledDestruction};
+use claviger_core::reason::Why;
 use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, PrincipalId, Timestamp};
 use rusqlite::params;
 
@@ -14,6 +15,7 @@ use super::super::columns::{Columns, find, integer, list, micros, span};
 use super::super::error::{damaged, refused};
 use super::super::pairs;
 use super::super::tag::{Guarded, Line, Tagged};
+use super::reason::why;
 use super::{Seen, compare, fixed, next_revision, ring, version, write_tagged};
 
 const TABLE: &str = "key";
@@ -23,7 +25,7 @@ macro_rules! covered {
     () => {
         "k.ring_name, k.id, k.ring, k.name, k.purpose, k.spec, k.protection, k.data_class, k.description, k.owner, \
          k.labels, k.rotation_period, k.state, k.primary_version, k.rotated_at, k.destroy_at, k.destroy_scheduled_at, \
-         k.created_at, k.revision"
+         k.created_at, k.reason, k.revision"
     };
 }
 macro_rules! columns {
@@ -38,7 +40,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 1,
-    revision: Some(18),
+    revision: Some(19),
     select: concat!("SELECT ", covered!(), " FROM key k WHERE k.id = ?1"),
     update: "UPDATE key SET tag = ?1 WHERE id = ?2",
 };
@@ -294,6 +296,7 @@ pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key
         rotated_at: columns.instant()?,
         destruction: destruction(columns)?,
         created_at: columns.instant()?,
+        reason: why(columns)?,
         revision: columns.count()?,
     };
     check(&key).map_err(|reason| columns.damaged(reason))?;
@@ -341,12 +344,12 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, key: &Key) -> Result<Appli
         &TAGGED,
         &[key.id.as_bytes()],
         "INSERT INTO key (id, ring, ring_name, name, purpose, spec, protection, data_class, description, owner, labels, \
-         rotation_period, state, primary_version, rotated_at, destroy_at, destroy_scheduled_at, created_at, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+         rotation_period, state, primary_version, rotated_at, destroy_at, destroy_scheduled_at, created_at, reason, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
          ON CONFLICT (id) DO UPDATE SET data_class = excluded.data_class, description = excluded.description, \
          owner = excluded.owner, labels = excluded.labels, rotation_period = excluded.rotation_period, state = excluded.state, \
          primary_version = excluded.primary_version, rotated_at = excluded.rotated_at, \
-         destroy_at = excluded.destroy_at, destroy_scheduled_at = excluded.destroy_scheduled_at, \
+         destroy_at = excluded.destroy_at, destroy_scheduled_at = excluded.destroy_scheduled_at, reason = excluded.reason, \
          revision = excluded.revision",
         params![
             key.id.as_bytes(),
@@ -367,6 +370,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, key: &Key) -> Result<Appli
             key.destruction.map(|destruction| micros(TABLE, destruction.at)).transpose()?,
             key.destruction.map(|destruction| micros(TABLE, destruction.scheduled_at)).transpose()?,
             micros(TABLE, key.created_at)?,
+            key.reason.map(Why::to_bytes),
             next_revision(TABLE, key.revision)?,
         ],
     )

@@ -12,6 +12,7 @@ pub(super) mod idempotency;
 pub(super) mod key;
 pub(super) mod log_time;
 pub(super) mod principal;
+pub(super) mod reason;
 pub(super) mod ring;
 pub(super) mod veil;
 pub(super) mod version;

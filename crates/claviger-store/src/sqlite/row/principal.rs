@@ -4,12 +4,14 @@ use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::principal::{Principal, Recovery, Role};
+use claviger_core::reason::Why;
 use claviger_core::{KeyRingId, Name, PrincipalId};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, join, list, micros};
 use super::super::error::refused;
 use super::super::tag::{Guarded, Line, Tagged};
+use super::reason::why;
 use super::{Seen, compare, fixed, next_revision, write_tagged};
 
 const TABLE: &str = "principal";
@@ -18,7 +20,7 @@ const TABLE: &str = "principal";
 macro_rules! covered {
     () => {
         "id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, created_by, recovered_at, \
-         acknowledged_by"
+         acknowledged_by, reason"
     };
 }
 macro_rules! columns {
@@ -135,6 +137,7 @@ fn parse(row: &Line<'_>) -> Result<Principal, StoreError> {
             .ok_or_else(|| columns.damaged("who gave a role does not read"))?,
         created_by: columns.maybe(Columns::array)?.map(PrincipalId::from_bytes),
         recovery: recovery(&mut columns)?,
+        reason: why(&mut columns)?,
     };
     check(&principal).map_err(|reason| columns.damaged(reason))?;
     Ok(principal)
@@ -196,11 +199,12 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> 
         &TAGGED,
         &[principal.id.as_bytes()],
         "INSERT INTO principal (id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, \
-         created_by, recovered_at, acknowledged_by) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+         created_by, recovered_at, acknowledged_by, reason) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
          ON CONFLICT (id) DO UPDATE SET standing = excluded.standing, roles = excluded.roles, \
          home = excluded.home, subject_key = excluded.subject_key, revision = excluded.revision, \
-         role_givers = excluded.role_givers, acknowledged_by = excluded.acknowledged_by",
+         role_givers = excluded.role_givers, acknowledged_by = excluded.acknowledged_by, \
+         reason = excluded.reason",
         params![
             principal.id.as_bytes(),
             principal.name.as_str(),
@@ -219,6 +223,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> 
                 .as_ref()
                 .and_then(|made| made.acknowledged_by.as_ref())
                 .map(PrincipalId::as_bytes),
+            principal.reason.map(Why::to_bytes),
         ],
     )
 }

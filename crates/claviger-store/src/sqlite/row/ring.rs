@@ -4,11 +4,13 @@ use claviger_core::key::{KeyRing, RingPolicy};
 use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
+use claviger_core::reason::Why;
 use claviger_core::{KeyRingId, Name};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, integer, list, micros, span};
 use super::super::tag::{Guarded, Line, Tagged};
+use super::reason::why;
 use super::{Seen, compare, fixed, next_revision, write_tagged};
 
 const TABLE: &str = "ring";
@@ -17,7 +19,7 @@ const TABLE: &str = "ring";
 macro_rules! covered {
     () => {
         "r.id, r.name, r.protection, r.rotation_period, r.protect_period, r.process_period, \
-         r.destroy_waiting_period, r.quorum, r.separation, r.kek, r.created_at, r.revision"
+         r.destroy_waiting_period, r.quorum, r.separation, r.kek, r.created_at, r.reason, r.revision"
     };
 }
 macro_rules! columns {
@@ -32,7 +34,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 0,
-    revision: Some(11),
+    revision: Some(12),
     select: concat!("SELECT ", covered!(), " FROM ring r WHERE r.id = ?1"),
     update: "UPDATE ring SET tag = ?1 WHERE id = ?2",
 };
@@ -95,6 +97,7 @@ pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<KeyRing, Stor
         },
         kek: columns.bytes()?.to_vec(),
         created_at: columns.instant()?,
+        reason: why(columns)?,
         revision: columns.count()?,
     })
 }
@@ -115,12 +118,12 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
         &TAGGED,
         &[ring.id.as_bytes()],
         "INSERT INTO ring (id, name, protection, rotation_period, protect_period, process_period, \
-         destroy_waiting_period, quorum, separation, kek, created_at, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+         destroy_waiting_period, quorum, separation, kek, created_at, reason, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
          ON CONFLICT (id) DO UPDATE SET protection = excluded.protection, \
          rotation_period = excluded.rotation_period, protect_period = excluded.protect_period, \
          process_period = excluded.process_period, destroy_waiting_period = excluded.destroy_waiting_period, \
-         quorum = excluded.quorum, separation = excluded.separation, kek = excluded.kek, revision = excluded.revision",
+         quorum = excluded.quorum, separation = excluded.separation, kek = excluded.kek, reason = excluded.reason, revision = excluded.revision",
         params![
             ring.id.as_bytes(),
             ring.name.as_str(),
@@ -133,6 +136,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
             policy.separation.name(),
             ring.kek,
             micros(TABLE, ring.created_at)?,
+            ring.reason.map(Why::to_bytes),
             next_revision(TABLE, ring.revision)?,
         ],
     )

@@ -19,6 +19,11 @@ pub(in crate::sqlite) fn find_by_name(
     find(connection, sql, [name.to_bytes()], |row| Ok(Columns::new(TABLE, row).bytes()?.to_vec()))
 }
 
+/// Takes a key away. That there is none is a conflict.
+pub(in crate::sqlite) fn remove(connection: Guarded<'_>, name: VeilName) -> Result<Applied, StoreError> {
+    write(connection, "DELETE FROM veil WHERE name = ?1", [name.to_bytes()])
+}
+
 /// Keeps a key. Another one in its place is a conflict.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, record: &VeilRecord) -> Result<Applied, StoreError> {
     let params = params![record.name.to_bytes(), record.sealed];

@@ -6,6 +6,7 @@ use claviger_core::key::{Imported, Key, KeyVersion, Origin, Provenance, Rotation
 use claviger_core::object::Kind;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
+use claviger_core::reason::Why;
 use claviger_core::{KeyId, KeyVersionId, Timestamp};
 use rusqlite::params;
 use rusqlite::types::ValueRef;
@@ -13,6 +14,7 @@ use rusqlite::types::ValueRef;
 use super::super::columns::{Columns, find, integer, list, micros};
 use super::super::error::refused;
 use super::super::tag::{Guarded, Tagged};
+use super::reason::why;
 use super::{Seen, compare, fixed, next_revision, write, write_tagged};
 
 const TABLE: &str = "key_version";
@@ -22,7 +24,7 @@ macro_rules! covered {
     () => {
         "v.key, v.number, v.state, v.wrap_format, v.wrap, v.public_key, v.origin, v.module, v.generator, v.health_ok, \
          v.rotated, v.material_digest, v.material_expires_at, v.material_removed_at, v.created_at, v.activated_at, \
-         v.state_changed_at, v.revision"
+         v.state_changed_at, v.reason, v.revision"
     };
 }
 /// What the tag of the count covers.
@@ -48,7 +50,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 0,
-    revision: Some(17),
+    revision: Some(18),
     select: concat!("SELECT ", covered!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2"),
     update: "UPDATE key_version SET tag = ?1 WHERE key = ?2 AND number = ?3",
 };
@@ -110,6 +112,7 @@ pub(in crate::sqlite) fn read(
         created_at: columns.instant()?,
         activated_at: columns.maybe(Columns::instant)?,
         state_changed_at: columns.instant()?,
+        reason: why(columns)?,
         revision: columns.count()?,
         protect_uses: 0,
     };
@@ -169,14 +172,14 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, version: &KeyVersion) -> R
         &[key, &number],
         "INSERT INTO key_version (key, number, state, wrap_format, wrap, public_key, origin, module, generator, \
          health_ok, rotated, created_at, activated_at, state_changed_at, protect_uses, revision, material_digest, \
-         material_expires_at, material_removed_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+         material_expires_at, material_removed_at, reason) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
          ON CONFLICT (key, number) DO UPDATE SET state = excluded.state, wrap_format = excluded.wrap_format, \
          wrap = excluded.wrap, public_key = excluded.public_key, module = excluded.module, \
          generator = excluded.generator, health_ok = excluded.health_ok, rotated = excluded.rotated, \
          material_digest = excluded.material_digest, material_expires_at = excluded.material_expires_at, \
          material_removed_at = excluded.material_removed_at, activated_at = excluded.activated_at, \
-         state_changed_at = excluded.state_changed_at, revision = excluded.revision",
+         state_changed_at = excluded.state_changed_at, reason = excluded.reason, revision = excluded.revision",
         params![
             key,
             number,
@@ -197,6 +200,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, version: &KeyVersion) -> R
             digest(version),
             instant(version, |imported| imported.expires_at)?,
             instant(version, |imported| imported.removed_at)?,
+            version.reason.map(Why::to_bytes),
         ],
     )?;
     if is_new && applied == Applied::Yes {

@@ -34,6 +34,7 @@ impl Shelf {
             policy: RingPolicy { separation: Separation::Relaxed, ..RingPolicy::default() },
             kek: vec![1],
             created_at: at(0),
+            reason: None,
             revision: 0,
         };
         assert_eq!(self.apply(&[Change::PutRing(ring.clone())]), Applied::Yes);
@@ -52,7 +53,7 @@ pub(super) fn grant(number: u8, principal: &Principal, selector: Selector, opera
         selector,
         operations: operations.to_vec(),
         conditions: Conditions::default(),
-        reason: "test".into(),
+        reason: None,
         name: None,
         retiring: None,
         created_by: PrincipalId::from_bytes([9; 16]),
@@ -201,7 +202,7 @@ async fn what_a_grant_rests_on_comes_back_with_its_chain_and_is_fixed() {
     let gone = Principal { standing: Standing::Revoked, ..deploy.clone() };
     assert_eq!(shelf.apply(&[Change::PutPrincipal(gone)]), Applied::Yes);
     assert_eq!(verdict(&shelf).await.ended().unwrap().principal(), Some(deploy.id));
-    let ended = Grant { revision: 1, ..first.clone() }.ended(EndedBy::Retirement, at(2));
+    let ended = Grant { revision: 1, ..first.clone() }.ended(EndedBy::Retirement, at(2), None);
     assert_eq!(shelf.apply(&[Change::PutGrant(ended.clone())]), Applied::Yes);
     assert_eq!(shelf.store.find_grant(first.id).await.unwrap(), Some(Grant { revision: 2, ..ended }));
     assert_eq!(verdict(&shelf).await.ended().unwrap().how(), How::Retired);
@@ -346,7 +347,7 @@ async fn grants_that_ended_with_what_they_rested_on_keep_no_new_one_out() {
         }
         let mut changes = vec![Change::PutGrant(basis.clone()), Change::PutGrant(passed.clone())];
         if number < RUNS - 1 {
-            let ended = Grant { revision: 1, ..basis }.ended(EndedBy::Retirement, at(2));
+            let ended = Grant { revision: 1, ..basis }.ended(EndedBy::Retirement, at(2), None);
             changes.push(Change::PutGrant(ended));
         }
         assert_eq!(shelf.apply(&changes), Applied::Yes, "{number}");
@@ -359,8 +360,10 @@ async fn grants_that_ended_with_what_they_rested_on_keep_no_new_one_out() {
     let on_key = GrantFilter { key: Some(key.id), principal: Some(app.id), ..GrantFilter::default() };
     let all = shelf.store.list_grants(on_key.clone(), Page { after: None, limit: 2_000 }).await.unwrap();
     assert_eq!(all.len(), RUNS as usize);
-    let revoked: Vec<_> =
-        all.into_iter().map(|grant| Change::PutGrant(grant.ended(EndedBy::Revocation, at(3)))).collect();
+    let revoked: Vec<_> = all
+        .into_iter()
+        .map(|grant| Change::PutGrant(grant.ended(EndedBy::Revocation, at(3), None)))
+        .collect();
     for some in revoked.chunks(100) {
         assert_eq!(shelf.apply(some), Applied::Yes);
     }

@@ -5,6 +5,7 @@ use claviger_core::grant::{Basis, Grant, GrantOrigin};
 use claviger_core::lineage::{How, Verdict, Wanted};
 use claviger_core::object::RowCursor;
 use claviger_core::port::store::{GrantFilter, GrantQuery, MixedUse};
+use claviger_core::reason::{TextAtRest, Why};
 use claviger_core::{Action, GrantId};
 use rusqlite::Connection;
 
@@ -61,6 +62,13 @@ async fn grants_of_schema_1_are_found_by_ring_and_by_what_they_give() {
     assert_eq!(candidates(&store, 4, Action::Encrypt, 1).await, []);
     assert_eq!(store.find_same_grant(grants[0].clone()).await.unwrap().as_ref(), Some(&grants[0]));
     assert_eq!(store.check_indexes().await.unwrap(), Vec::<String>::new());
+    // What the grants said of why they were given stands in rows of its own, to be sealed by the first start.
+    let why = grants.iter().filter_map(|grant| grant.reason.and_then(Why::given)).collect();
+    let reasons = store.list_reasons(why).await.unwrap();
+    let texts: Vec<_> =
+        reasons.iter().map(|kept| (kept.record.action, &kept.record.text, &kept.key)).collect();
+    let clear = TextAtRest::Clear("why".to_owned());
+    assert_eq!(texts, [(Action::CreateGrant, &clear, &None), (Action::CreateGrant, &clear, &None)]);
 }
 
 /// What the principal with that last byte has on the key of these tests for a call without a context.

@@ -7,22 +7,24 @@ use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector};
 use claviger_core::object::{Kind, Object, RowCursor};
 use claviger_core::port::StoreError;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
-use claviger_core::{Action, CredentialId, GrantId};
+use claviger_core::reason::{ReasonCode, ReasonRecord, TextAtRest};
+use claviger_core::{Action, CredentialId, GrantId, ReasonId};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::super::row::{alias, credential, grant, key, principal, ring, version};
+use super::super::row::{alias, credential, grant, key, principal, reason, ring, version};
 use super::super::tag::Tagged;
 use super::*;
 
 /// What names a row of each table of objects.
-const TABLES: [(&str, &str, &[&Tagged]); 7] = [
+const TABLES: [(&str, &str, &[&Tagged]); 8] = [
     ("alias", "id = x'06060606060606060606060606060606'", &[&alias::TAGGED]),
     ("credential", "id = x'04040404040404040404040404040404'", &[&credential::TAGGED]),
     ("grants", "id = x'05050505050505050505050505050505'", &[&grant::TAGGED]),
     ("key", "id = x'02020202020202020202020202020202'", &[&key::TAGGED]),
     ("key_version", "key = x'02020202020202020202020202020202'", &[&version::TAGGED, &version::COUNTED]),
     ("principal", "id = x'03030303030303030303030303030303'", &[&principal::TAGGED]),
+    ("reason", "id = x'07070707070707070707070707070707'", &[&reason::TAGGED]),
     ("ring", "id = x'01010101010101010101010101010101'", &[&ring::TAGGED]),
 ];
 
@@ -48,6 +50,7 @@ fn furnished() -> Shelf {
         standing: Standing::Active,
         created_at: at(0),
         expires_at: at(9),
+        reason: None,
         revision: 0,
         created_by: Some(app.id),
     };
@@ -59,7 +62,7 @@ fn furnished() -> Shelf {
         selector: Selector::Key(KeyId::from_bytes([2; 16])),
         operations: vec![Action::Encrypt],
         conditions: Conditions { until: Some(at(number.into())), ..Conditions::default() },
-        reason: "why".into(),
+        reason: None,
         name: Some("name".into()),
         retiring: None,
         created_by: PrincipalId::from_bytes([13; 16]),
@@ -84,6 +87,18 @@ fn furnished() -> Shelf {
     };
     let changes = [6, 16].map(|number| Change::PutAlias(alias(number)));
     assert_eq!(shelf.apply(&changes), Applied::Yes);
+    let reason = |number: u8| ReasonRecord {
+        id: ReasonId::from_bytes([number; 16]),
+        action: Action::CreateGrant,
+        code: Some(ReasonCode::Maintenance),
+        text: TextAtRest::Sealed(vec![number; 40]),
+        given_by: app.id,
+        given_at: at(0),
+        erasure: None,
+        revision: 0,
+    };
+    let changes = [7, 17].map(|number| Change::PutReason(reason(number)));
+    assert_eq!(shelf.apply(&changes), Applied::Yes);
     shelf
 }
 
@@ -101,7 +116,7 @@ fn columns_of(database: &Connection, table: &str) -> Vec<String> {
 }
 
 /// How many rows of objects there are.
-const ROWS: usize = 13;
+const ROWS: usize = 15;
 
 /// The objects whose rows do not hold, or do not read. A row that is out of place, and so not there, counts as not reading.
 async fn altered(store: &SqliteStore) -> Result<BTreeSet<Object>, StoreError> {

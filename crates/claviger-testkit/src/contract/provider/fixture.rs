@@ -60,6 +60,7 @@ pub async fn new_ring(provider: &dyn Provider) -> Arc<KeyRing> {
         policy: RingPolicy::default(),
         kek: provider.create_ring_kek(id).await.expect("a ring KEK is made"),
         created_at: Timestamp::from_micros(1),
+        reason: None,
         revision: 1,
     })
 }
@@ -119,6 +120,7 @@ fn fixture(ring: &Arc<KeyRing>, case: Case, id: KeyVersionId, made: Generated) -
         activated_at: Some(now),
         state_changed_at: now,
         protect_uses: 0,
+        reason: None,
         revision: 1,
     };
     let key = Key {
@@ -138,6 +140,7 @@ fn fixture(ring: &Arc<KeyRing>, case: Case, id: KeyVersionId, made: Generated) -
         rotated_at: now,
         destruction: None,
         created_at: now,
+        reason: None,
         revision: 1,
     };
     Fixture { record: KeyRecord { ring: ring.clone(), key, versions: vec![version] } }

@@ -1,0 +1,224 @@
+//! Reasons: what is shown of them beside what they are the reasons of, and the erasure of their texts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use claviger_core::change::Change;
+use claviger_core::grant::Grant;
+use claviger_core::key::{KeyRecord, KeyRing};
+use claviger_core::object::Object;
+use claviger_core::permit::Permit;
+use claviger_core::port::StoreError;
+use claviger_core::principal::{Credential, Principal};
+use claviger_core::reason::{Erasure, KeptReason, ReasonCode, ReasonRecord, TextAtRest, Why};
+use claviger_core::{Action, ReasonId, Timestamp};
+use claviger_crypto::envelope::Context;
+
+use super::{JudgedGrant, Operation, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::governed::Governed;
+use crate::log::EntryPage;
+use crate::pipeline::submission::{Note, reference};
+use crate::reference::TargetRef;
+use crate::view::View;
+
+/// A reason as it can be shown.
+#[derive(Clone, Debug)]
+pub struct ShownReason {
+    /// Its identifier.
+    pub id: ReasonId,
+    /// Its code.
+    pub code: Option<ReasonCode>,
+    /// Its text. Absent when it has none, when it was erased, and when it does not open: somebody changed its row.
+    pub text: Option<String>,
+    /// When its text was erased.
+    pub erased_at: Option<Timestamp>,
+}
+
+/// Reasons by their identifiers.
+#[derive(Clone, Debug, Default)]
+pub struct Reasons(BTreeMap<ReasonId, ShownReason>);
+
+impl Reasons {
+    /// That reason, if it is among them.
+    #[must_use]
+    pub fn find(&self, id: ReasonId) -> Option<&ShownReason> {
+        self.0.get(&id)
+    }
+}
+
+/// Something that has reasons.
+pub trait HasReasons {
+    /// Why it is as it is: each thing in it that could have a reason.
+    fn whys(&self) -> impl Iterator<Item = Option<Why>>;
+}
+
+impl HasReasons for KeyRecord {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.versions.iter().map(|version| version.reason).chain([self.key.reason])
+    }
+}
+
+impl HasReasons for KeyRing {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.reason].into_iter()
+    }
+}
+
+impl HasReasons for Principal {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.reason].into_iter()
+    }
+}
+
+impl HasReasons for Credential {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.reason].into_iter()
+    }
+}
+
+impl HasReasons for Grant {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.reason, self.ending.and_then(|ending| ending.reason)].into_iter()
+    }
+}
+
+impl HasReasons for JudgedGrant {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.grant.whys()
+    }
+}
+
+impl HasReasons for EntryPage {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.entries.iter().map(|entry| entry.why)
+    }
+}
+
+impl<T: HasReasons> HasReasons for Vec<T> {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.iter().flat_map(HasReasons::whys)
+    }
+}
+
+impl<T: HasReasons> HasReasons for Arc<T> {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        T::whys(self)
+    }
+}
+
+/// An operation whose result comes with the reasons that are named in it.
+#[derive(Debug)]
+pub struct WithReasons<O>(pub O);
+
+impl<O: Operation<Output: HasReasons>> Operation for WithReasons<O> {
+    type Output = (O::Output, Reasons);
+
+    fn action(&self) -> Action {
+        self.0.action()
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        self.0.target()
+    }
+
+    fn contexts(&self) -> impl Iterator<Item = &Context> + Send {
+        self.0.contexts()
+    }
+
+    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        let staged = self.0.run(permit, view).await?;
+        let wanted: BTreeSet<_> = staged.output().whys().flatten().filter_map(Why::given).collect();
+        let reasons = view.reasons(wanted).await?;
+        Ok(staged.map(|output| (output, reasons)))
+    }
+}
+
+impl View<'_> {
+    /// These reasons; the one that this very call is made for among them, which is not written yet.
+    async fn reasons(&self, mut wanted: BTreeSet<ReasonId>) -> Result<Reasons, ServiceError> {
+        let mut reasons = Reasons::default();
+        if let (Some(Why::Given(id)), Some(reason)) = (self.why, self.reason)
+            && wanted.remove(&id)
+        {
+            let text = reason.text().map(|text| text.as_str().to_owned());
+            reasons.0.insert(id, ShownReason { id, code: reason.code(), text, erased_at: None });
+        }
+        if wanted.is_empty() {
+            return Ok(reasons);
+        }
+        for KeptReason { record, key, holds } in
+            self.store().list_reasons(wanted.into_iter().collect()).await?
+        {
+            // What somebody put into its row is told by nobody; that it does not read, is.
+            if !holds {
+                continue;
+            }
+            let text = self.text_of(&record, key.as_deref());
+            let erased_at = record.erasure.map(|erasure| erasure.at);
+            reasons.0.insert(record.id, ShownReason { id: record.id, code: record.code, text, erased_at });
+        }
+        Ok(reasons)
+    }
+
+    fn text_of(&self, record: &ReasonRecord, sealed_key: Option<&[u8]>) -> Option<String> {
+        let TextAtRest::Sealed(sealed) = &record.text else { return None };
+        let name = Object::Reason(record.id).veil_name()?;
+        let key = sealed_key.and_then(|key| self.state.veils.unwrap_key(name, key).ok());
+        let text = key.and_then(|key| key.open_reason(record.id, sealed).ok());
+        if text.is_none() {
+            tracing::error!(reason = %record.id, "the text of a reason does not open: its row, or its key, is not what it was");
+        }
+        text
+    }
+}
+
+/// Erases the text of a reason: its key and its sealed text go, in the store and from what is disclosed of the log. Its code, who
+/// gave it, when and for what, stay; so does every digest.
+#[derive(Debug)]
+pub struct EraseReason {
+    /// Which.
+    pub id: ReasonId,
+}
+
+impl Operation for EraseReason {
+    type Output = ReasonRecord;
+
+    fn action(&self) -> Action {
+        Action::EraseReason
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::System
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<ReasonRecord>, ServiceError> {
+        let found = view.store().list_reasons(vec![self.id]).await?.pop();
+        let KeptReason { record, key, holds } = found.ok_or_else(ServiceError::not_found)?;
+        if !holds {
+            return Err(StoreError::RowAltered(Object::Reason(self.id)).into());
+        }
+        let note = Note { reference: reference(&[record.id.as_bytes()]), ..view.note() };
+        if record.text == TextAtRest::None {
+            // Once more changes nothing, and says so by the revision; a code alone has nothing to erase.
+            return Ok(Staged::reading(record, note));
+        }
+        let by = view.caller.principal().id;
+        if record.given_by == by {
+            return Err(ServiceError::new(
+                ErrorKind::SeparationOfDuties,
+                "nobody erases a reason that they gave themselves; ask another security officer",
+            ));
+        }
+        let erased = ReasonRecord {
+            text: TextAtRest::None,
+            erasure: Some(Erasure { by, at: view.now }),
+            ..record.clone()
+        };
+        let output = ReasonRecord { revision: erased.revision + 1, ..erased.clone() };
+        let mut changes = vec![Change::PutReason(erased)];
+        changes.extend(Object::Reason(self.id).veil_name().filter(|_| key.is_some()).map(Change::RemoveVeil));
+        let asked = Governed::EraseReason { id: self.id, reason: view.reason() };
+        Ok(Staged::changing(asked, output, changes, note))
+    }
+}

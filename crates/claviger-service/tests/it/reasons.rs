@@ -1,0 +1,299 @@
+//! Why people act: who must say it, where it stands, and that it can be erased alone.
+
+use claviger_audit::entry::Entry;
+use claviger_audit::op::{Op, Outcome};
+use claviger_core::action::Door;
+use claviger_core::key::{Event, KeyRecord};
+use claviger_core::object::Object;
+use claviger_core::port::Store as _;
+use claviger_core::principal::{PrincipalKind, Role, Standing};
+use claviger_core::reason::{Reason, ReasonCode, ReasonText, TextAtRest, Unasked, Why};
+use claviger_core::{Action, Purpose, ReasonId, Spec};
+use claviger_service::log::EntryFilter;
+use claviger_service::operation::{
+    AssignRole, ChangeKeyState, CreateGrant, CreatePrincipal, EraseReason, GrantOn, ListGrants, ReadEntries,
+    ReadGrant, ReadKey, ReadPrincipal, Reasons, RevokeGrant, WithReasons,
+};
+use claviger_service::{ErrorKind, KeyRef, PrincipalRef};
+use rusqlite::Connection;
+
+use crate::altered_rows::OLDER;
+use crate::evidence::{differences, hold, replay};
+use crate::house::House;
+
+const TEXT: &str = "Mallory left, and took a disk along";
+
+fn text(text: &str) -> Option<Reason> {
+    Some(text.parse::<ReasonText>().unwrap().into())
+}
+
+fn step(key: &KeyRecord, event: Event) -> ChangeKeyState {
+    ChangeKeyState::new(KeyRef::Id(key.key.id), None, event).unwrap()
+}
+
+async fn with_responder() -> (House, KeyRecord) {
+    let more = vec![("rita".to_owned(), PrincipalKind::Human, Some(Role::Responder))];
+    let house = House::build_among(false, more).await;
+    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    (house, key)
+}
+
+async fn read(house: &House, key: &KeyRecord) -> (Option<Why>, Reasons) {
+    let read = WithReasons(ReadKey { key: KeyRef::Id(key.key.id) });
+    let (record, reasons) = house.ask("vera", read).await.unwrap().output;
+    (record.key.reason, reasons)
+}
+
+/// The reason of a key's state.
+async fn given(house: &House, key: &KeyRecord) -> (ReasonId, Option<ReasonCode>, Option<String>) {
+    let (why, reasons) = read(house, key).await;
+    let Some(Why::Given(id)) = why else { panic!("{why:?}") };
+    let shown = reasons.find(id).unwrap();
+    (id, shown.code, shown.text.clone())
+}
+
+/// What is in the files of the store.
+fn at_rest(house: &House) -> Vec<u8> {
+    let data = house.directory.path().join("data");
+    ["store.db", "store.db-wal"]
+        .into_iter()
+        .flat_map(|name| std::fs::read(data.join(name)).unwrap())
+        .collect()
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_takes_a_key_out_of_use_without_saying_why() {
+    let (house, key) = with_responder().await;
+    let code = || Some(Reason::from(ReasonCode::CompromiseSuspected));
+    for (who, reason, event) in [
+        ("ada", None, Event::Suspend),
+        ("rita", None, Event::Suspend),
+        ("ada", code(), Event::Suspend),
+        ("rita", code(), Event::Compromise),
+        ("ada", code(), Event::Deactivate),
+    ] {
+        let refused = house.ask_because(who, reason, step(&key, event)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ReasonRequired, "{who} {event}");
+        assert!(refused.public_message().contains("say"), "{}", refused.public_message());
+        let filter = EntryFilter::default();
+        let entry = ReadEntries { from: refused.entry().unwrap(), limit: 1, filter };
+        let found = house.ask("vera", entry).await.unwrap().output.entries;
+        assert_eq!(Entry::decode(&found[0].bytes).unwrap().out, Outcome::BadInput);
+    }
+    // Who may not do it is told that, whatever is said.
+    let denied = house.ask_because("vera", None, step(&key, Event::Suspend)).await.unwrap_err();
+    assert_eq!(denied.kind(), ErrorKind::Denied);
+    // Where there is nothing to say, nothing is taken and then dropped.
+    let read = ReadKey { key: KeyRef::Id(key.key.id) };
+    let refused = house.ask_because("ada", text("curious"), read).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    // In an incident a word is enough.
+    house.ask_because("rita", code(), step(&key, Event::Suspend)).await.unwrap();
+    let (_, code, text) = given(&house, &key).await;
+    assert_eq!((code, text), (Some(ReasonCode::CompromiseSuspected), None));
+    hold(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reason_stands_with_what_was_done_for_it_and_with_its_entry() {
+    let (house, key) = with_responder().await;
+    let suspended =
+        house.ask_because("ada", text(TEXT), WithReasons(step(&key, Event::Suspend))).await.unwrap();
+    let (record, reasons) = &suspended.output;
+    let Some(Why::Given(id)) = record.key.reason else { panic!("no reason") };
+    assert_eq!(reasons.find(id).unwrap().text.as_deref(), Some(TEXT), "told at once");
+    assert_eq!(given(&house, &key).await, (id, None, Some(TEXT.to_owned())));
+    let entries = ReadEntries { from: suspended.receipt.index(), limit: 1, filter: EntryFilter::default() };
+    let (page, reasons) = house.ask("vera", WithReasons(entries)).await.unwrap().output;
+    assert_eq!(page.entries[0].why, Some(Why::Given(id)));
+    assert_eq!(reasons.find(id).unwrap().text.as_deref(), Some(TEXT));
+    assert!(!holds(&at_rest(&house), TEXT), "it lies sealed");
+    // A state that came about without a reason has none.
+    house.ask_because("ada", None, step(&key, Event::Resume)).await.unwrap();
+    assert_eq!(read(&house, &key).await.0, None);
+    house.ask_because("ada", text("found again"), step(&key, Event::Suspend)).await.unwrap();
+    house.ask_because("ada", text("all is well"), step(&key, Event::Resume)).await.unwrap();
+    assert_eq!(given(&house, &key).await.2.as_deref(), Some("all is well"));
+    // Of a grant both are told: why it was given, and why it was taken.
+    let grant = house.grant(&key, &[Action::Encrypt]).await;
+    house.ask_because("otto", text("over"), RevokeGrant { grant: grant.id }).await.unwrap();
+    let (read, reasons) = house.ask("otto", WithReasons(ReadGrant { grant: grant.id })).await.unwrap().output;
+    let told = |why: Option<Why>| reasons.find(why.unwrap().given().unwrap()).unwrap().text.clone().unwrap();
+    assert_eq!(
+        (told(read.grant.reason), told(read.grant.ending.unwrap().reason)),
+        ("a test".into(), "over".into())
+    );
+    hold(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_is_asked_the_row_and_the_entry_say_so() {
+    let house = House::build().await;
+    house.relaxed_ring("tools").await;
+    let tool = house.key_in("tools", "main", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let grant = CreateGrant {
+        principal: PrincipalRef::Name("app".parse().unwrap()),
+        on: GrantOn::Ring("tools".parse().unwrap()),
+        operations: vec![Action::SuspendKey],
+        conditions: Default::default(),
+        name: None,
+        retiring: None,
+    };
+    house.ask("otto", grant).await.unwrap();
+    let done = house.ask_at("app", Door::Mixed, step(&tool, Event::Suspend)).await.unwrap();
+    let protocol = Some(Why::Unasked(Unasked::Protocol));
+    assert_eq!(done.output.key.reason, protocol);
+    let entries = ReadEntries { from: done.receipt.index(), limit: 1, filter: EntryFilter::default() };
+    assert_eq!(house.ask("vera", entries).await.unwrap().output.entries[0].why, protocol);
+    hold(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_reason_is_erased_and_nothing_else() {
+    let (house, key) = with_responder().await;
+    let other = house.key("other", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let why = Reason::new(Some(ReasonCode::PersonLeft), TEXT.parse().ok());
+    house.ask_because("ada", why, step(&key, Event::Suspend)).await.unwrap();
+    house.ask_because("ada", text("maintenance of the hall"), step(&other, Event::Suspend)).await.unwrap();
+    let (id, ..) = given(&house, &key).await;
+    let facts = replay(&house).await;
+    let before = facts.objects.find(&Object::Reason(id)).unwrap().clone();
+
+    let asked = || Reason::new(Some(ReasonCode::ErasureRequest), "request 4711".parse().ok());
+    for (who, kind) in [("ada", ErrorKind::Denied), ("rita", ErrorKind::Denied), ("vera", ErrorKind::Denied)]
+    {
+        let refused = house.ask_because(who, asked(), EraseReason { id }).await.unwrap_err();
+        assert_eq!(refused.kind(), kind, "{who}");
+    }
+    let silent = house.ask_because("otto", None, EraseReason { id }).await.unwrap_err();
+    assert_eq!(silent.kind(), ErrorKind::ReasonRequired);
+    let nowhere = EraseReason { id: ReasonId::from_bytes([7; 16]) };
+    assert_eq!(house.ask("otto", nowhere).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let erased = house.ask_because("otto", asked(), EraseReason { id }).await.unwrap();
+    assert_eq!(erased.output.text, TextAtRest::None);
+
+    let (_, reasons) = read(&house, &key).await;
+    let shown = reasons.find(id).unwrap();
+    assert_eq!((shown.code, &shown.text), (Some(ReasonCode::PersonLeft), &None));
+    assert_eq!(shown.erased_at, Some(erased.output.erasure.unwrap().at));
+    assert_eq!(given(&house, &other).await.2.as_deref(), Some("maintenance of the hall"));
+    // The key of the text is gone, and the act is in the log with a reason of its own, which can be erased by another officer.
+    let name = Object::Reason(id).veil_name().unwrap();
+    assert_eq!(house.store.find_veil(name).await.unwrap(), None);
+    let entries = ReadEntries { from: erased.receipt.index(), limit: 1, filter: EntryFilter::default() };
+    let found = house.ask("vera", entries).await.unwrap().output.entries.remove(0);
+    let entry = Entry::decode(&found.bytes).unwrap();
+    assert_eq!((entry.op, entry.reference.as_deref()), (Op::EraseReason, Some(id.as_bytes().as_slice())));
+    let Some(Why::Given(of_erasure)) = found.why else { panic!("{:?}", found.why) };
+    let own = house.ask_because("otto", asked(), EraseReason { id: of_erasure }).await.unwrap_err();
+    assert_eq!(own.kind(), ErrorKind::SeparationOfDuties);
+    // Once more is nothing new.
+    let again = house.ask_because("otto", asked(), EraseReason { id }).await.unwrap();
+    assert_eq!(again.output.revision, erased.output.revision);
+    house.ask_because("olga", asked(), EraseReason { id: of_erasure }).await.unwrap();
+
+    // Every digest verifies, and what was said before is still committed to.
+    hold(&house).await;
+    let verified = replay(&house).await;
+    let after = verified.objects.find(&Object::Reason(id)).unwrap();
+    assert_eq!((before.revision, after.revision), (1, 2));
+    assert!(before.fields().contains_key(&3) && !after.fields().contains_key(&3), "the text");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erasing_a_person_leaves_names_of_keys_reasons_and_pseudonyms() {
+    let (house, key) = with_responder().await;
+    let carla = || PrincipalRef::Name("carla".parse().unwrap());
+    let create = CreatePrincipal { name: "carla".parse().unwrap(), kind: PrincipalKind::Human, home: None };
+    house.ask("otto", create).await.unwrap();
+    house
+        .ask_because("olga", text("hired"), AssignRole { principal: carla(), role: Role::Responder })
+        .await
+        .unwrap();
+    house.ask_because("ada", text(TEXT), step(&key, Event::Suspend)).await.unwrap();
+    let person = house.store.find_principal_by_name(&"carla".parse().unwrap()).await.unwrap().unwrap();
+    let ada = house.store.find_principal_by_name(&"ada".parse().unwrap()).await.unwrap().unwrap();
+    let verified = replay(&house).await;
+    // What the erasure of persons will do: the keys go that seal what is said of them.
+    let database = Connection::open(house.directory.path().join("data/store.db")).unwrap();
+    database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    for id in [person.id, ada.id] {
+        let name = Object::Principal(id).veil_name().unwrap();
+        assert_eq!(database.execute("DELETE FROM veil WHERE name = ?1", [name.to_bytes()]).unwrap(), 1);
+    }
+    // Their names are disclosed no more; all else reads, and every digest verifies.
+    assert_eq!(replay(&house).await.findings, []);
+    let theirs = |line: &String| ["principal", "credential"].iter().any(|kind| line.starts_with(kind));
+    let differs = differences(&house, &verified).await;
+    assert!(!differs.is_empty() && differs.iter().all(theirs), "{differs:?}");
+    let read_key = house.ask("vera", ReadKey { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
+    assert_eq!(read_key.name().to_string(), "orders/cards");
+    let (id, _, text) = given(&house, &key).await;
+    assert_eq!(text.as_deref(), Some(TEXT));
+    let by = house.store.list_reasons(vec![id]).await.unwrap().remove(0).record.given_by;
+    assert_eq!(by, ada.id, "who, by pseudonym");
+    let read = WithReasons(ReadPrincipal { principal: carla() });
+    let (carla, reasons) = house.ask("otto", read).await.unwrap().output;
+    assert_eq!(carla.standing, Standing::Active);
+    let why = carla.reason.and_then(Why::given).unwrap();
+    assert_eq!(reasons.find(why).unwrap().text.as_deref(), Some("hired"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_that_an_older_release_kept_in_clear_are_sealed_at_the_first_start() {
+    let (house, key) = with_responder().await;
+    let grant = house.grant(&key, &[Action::Encrypt]).await;
+    let id = grant.reason.and_then(Why::given).unwrap();
+    // As a store of schema 1 is once its tables were brought here.
+    let house = house
+        .restart_after(|database| {
+            let database = Connection::open(database).unwrap();
+            let clear = "UPDATE reason SET text = 'orders are sealed', sealed = NULL WHERE id = ?1";
+            assert_eq!(database.execute(clear, [id.as_bytes()]).unwrap(), 1);
+            database.execute("DELETE FROM veil WHERE substr(name, 2) = ?1", [id.as_bytes()]).unwrap();
+            database.execute("INSERT INTO fact_head (id, kind, after) VALUES (1, 8, x'')", []).unwrap();
+            database.execute_batch(OLDER).unwrap();
+        })
+        .await;
+    let list = ListGrants {
+        principal: None,
+        key: Some(KeyRef::Id(key.key.id)),
+        ring: None,
+        with_revoked: false,
+        page: claviger_core::port::store::Page { after: None, limit: 10 },
+    };
+    let (_, reasons) = house.ask("otto", WithReasons(list)).await.unwrap().output;
+    assert_eq!(reasons.find(id).unwrap().text.as_deref(), Some("orders are sealed"));
+    let kept = house.store.list_reasons(vec![id]).await.unwrap().remove(0);
+    assert!(matches!(kept.record.text, TextAtRest::Sealed(_)) && kept.key.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_put_in_the_place_of_another_opens_nowhere_and_is_found() {
+    let (house, key) = with_responder().await;
+    let other = house.key("other", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    house.ask_because("ada", text(TEXT), step(&key, Event::Suspend)).await.unwrap();
+    house.ask_because("ada", text("maintenance"), step(&other, Event::Suspend)).await.unwrap();
+    let (id, other_id) = (given(&house, &key).await.0, given(&house, &other).await.0);
+    let verified = replay(&house).await;
+    let database = Connection::open(house.directory.path().join("data/store.db")).unwrap();
+    database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    let copied = "UPDATE reason SET sealed = (SELECT sealed FROM reason WHERE id = ?2) WHERE id = ?1";
+    assert_eq!(database.execute(copied, [id.as_bytes(), other_id.as_bytes()]).unwrap(), 1);
+    let (_, reasons) = read(&house, &key).await;
+    assert!(reasons.find(id).is_none(), "the row does not hold");
+    let refused = house.ask("otto", EraseReason { id }).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::RowAltered);
+    let of = |id: ReasonId| Object::Reason(id).veil_name().unwrap().to_bytes();
+    let copied = "UPDATE veil SET sealed = (SELECT sealed FROM veil WHERE name = ?2) WHERE name = ?1";
+    assert_eq!(database.execute(copied, [of(id), of(other_id)]).unwrap(), 1);
+    assert!(read(&house, &key).await.1.find(id).is_none(), "with its key");
+    assert_eq!(given(&house, &other).await.2.as_deref(), Some("maintenance"));
+    let found = differences(&house, &verified).await;
+    assert!(!found.is_empty() && found.iter().all(|line| line.contains(&id.to_string())), "{found:?}");
+    assert!(found.iter().any(|line| line.contains("text")), "{found:?}");
+}
