@@ -304,7 +304,13 @@ fn about_grants() -> impl Strategy<Value = Governed> {
 }
 
 fn anything() -> impl Strategy<Value = Governed> {
-    prop_oneof![3 => about_keys(), 1 => about_rings(), 2 => about_people(), 2 => about_grants()]
+    // Boxed: what they are made of would not fit the stack of a test.
+    prop_oneof![
+        3 => about_keys().boxed(),
+        1 => about_rings().boxed(),
+        2 => about_people().boxed(),
+        2 => about_grants().boxed(),
+    ]
 }
 
 proptest! {
