@@ -55,15 +55,39 @@ pub fn stay_on(cores: &[usize]) -> Result<()> {
     sched_setaffinity(None, &set).context("the thread cannot be pinned")
 }
 
+/// Bytes of memory that a process has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Resident.
+    pub resident: u64,
+    /// Locked: it is never swapped.
+    pub locked: u64,
+}
+
+impl Memory {
+    /// That of a process.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn of(process: u32) -> Result<Self> {
+        let status =
+            std::fs::read_to_string(format!("/proc/{process}/status")).context("the process is gone")?;
+        let bytes = |name: &str| -> Result<u64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let kib: u64 =
+                line.with_context(|| format!("no `{name}`"))?.trim().trim_end_matches("kB").trim().parse()?;
+            Ok(kib << 10)
+        };
+        Ok(Self { resident: bytes("VmRSS")?, locked: bytes("VmLck")? })
+    }
+}
+
 /// Bytes of memory that a process has resident.
 ///
 /// # Errors
 /// When the process is gone.
 pub fn resident(process: u32) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).context("the process is gone")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no `VmRSS`")?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib << 10)
+    Ok(Memory::of(process)?.resident)
 }
 
 /// The same in MiB, for people.

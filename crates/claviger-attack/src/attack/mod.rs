@@ -9,6 +9,7 @@ mod false_alarm;
 mod intake;
 mod log_rollback;
 mod lost_governance;
+mod overload;
 mod policy_takeover;
 mod puppets;
 mod store_rolled_back;
@@ -69,7 +70,7 @@ pub const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "edited-rights",
-        about: "roles, grants and a ring's quorum are edited in the database, and nobody finds out",
+        about: "roles, grants and a ring's quorum are edited in the database, and decide, or nobody finds out",
         pace: Pace::Quick,
         run: edited_rights::run,
     },
@@ -186,6 +187,12 @@ pub const ATTACKS: &[Attack] = &[
         about: "one responder revokes every security officer",
         pace: Pace::Quick,
         run: lost_governance::run,
+    },
+    Attack {
+        name: "overload",
+        about: "all floods and a greedy application at once, for half an hour, beside those who work in earnest",
+        pace: Pace::Slow,
+        run: overload::run,
     },
     Attack {
         name: "policy-takeover",

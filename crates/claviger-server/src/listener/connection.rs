@@ -13,7 +13,7 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -73,14 +73,14 @@ impl Accepted {
         let (door, activity) = (Arc::clone(&self.door), Arc::clone(&self.activity));
         let (address, network) = (self.address, self.network);
         let shaken = {
-            let handshake = tokio::time::timeout(door.limits().header, self.handshake());
+            let handshake = Box::pin(tokio::time::timeout(door.limits().header, self.handshake()));
             tokio::select! {
                 biased;
                 word = ended(&activity) => return word,
                 shaken = handshake => shaken,
             }
         };
-        let (stream, handshaking) = match shaken {
+        let (mut stream, handshaking) = match shaken {
             Ok(Ok(shaken)) => shaken,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a TLS handshake failed");
@@ -95,7 +95,19 @@ impl Accepted {
         drop(handshaking);
         let peer = Peer::new(address, stream.get_ref().1.peer_certificates());
         let proofs = Proofs::new(unproved);
-        converse(stream, Doorway::new(Conversation { door, peer, network, activity, proofs })).await
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        activity.converse(http2);
+        match asked_for_nothing(&mut stream, &activity).await {
+            None => {}
+            Some(Ending::Orderly) => return end(&mut stream, &activity).await,
+            Some(ending) => return ending,
+        }
+        let doorway = Doorway::new(Conversation { door, peer, network, activity, proofs });
+        // What was agreed on in the handshake is spoken: nothing is guessed from first bytes.
+        match http2 {
+            true => Box::pin(converse_in_http2(stream, doorway)).await,
+            false => Box::pin(converse_in_http1(stream, doorway)).await,
+        }
     }
 
     /// The handshake. Its first message is waited for outside of any turn; what it costs to answer is done in turn. While it
@@ -177,39 +189,63 @@ const fn ending_of(word: Word) -> Option<Ending> {
     }
 }
 
-async fn converse(stream: TlsStream<TcpStream>, doorway: Doorway) -> Ending {
+/// How a connection ends on which nothing is asked; nothing once its first byte is there. Until then it costs its TLS state alone:
+/// buffers for requests are made for who asks.
+async fn asked_for_nothing(stream: &mut TlsStream<TcpStream>, activity: &Activity) -> Option<Ending> {
+    let told = poll_fn(|cx| activity.poll_word(Word::Go, cx));
+    tokio::select! {
+        biased;
+        word = told => Some(ending_of(word).unwrap_or(Ending::Orderly)),
+        first = stream.fill_buf() => match first {
+            Ok([]) => Some(Ending::Orderly),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::debug!(%error, "a connection broke before anything was asked");
+                Some(Ending::Broken)
+            }
+        },
+    }
+}
+
+async fn converse_in_http2(stream: TlsStream<TcpStream>, doorway: Doorway) -> Ending {
+    let (limits, activity) = (*doorway.door.limits(), Arc::clone(&doorway.activity));
+    let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity), limits.write_stall));
+    let mut connection = pin!(http2_with(&limits).serve_connection(io, doorway));
+    drive(&activity, |cx, finish| {
+        if finish {
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await
+}
+
+async fn converse_in_http1(stream: TlsStream<TcpStream>, doorway: Doorway) -> Ending {
     let (limits, activity) = (*doorway.door.limits(), Arc::clone(&doorway.activity));
     let title_case = doorway.door.title_case();
-    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    activity.converse(http2);
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity), limits.write_stall));
-    // What was agreed on in the handshake is spoken: nothing is guessed from first bytes that may never come.
-    if http2 {
-        let mut connection = pin!(http2_with(&limits).serve_connection(io, doorway));
-        drive(&activity, |cx, finish| {
-            if finish {
-                connection.as_mut().graceful_shutdown();
-            }
-            connection.as_mut().poll(cx)
-        })
-        .await
-    } else {
-        let mut connection = http1_with(&limits, title_case).serve_connection(io, doorway);
-        let ending = drive(&activity, |cx, finish| {
-            if finish {
-                std::pin::Pin::new(&mut connection).graceful_shutdown();
-            }
-            connection.poll_without_shutdown(cx)
-        })
-        .await;
-        if ending == Ending::Orderly {
-            let mut stream = connection.into_parts().io.into_inner();
-            tokio::select! {
-                word = ended(&activity) => return word,
-                () = close(&mut stream, activity.was_cut_short()) => {}
-            }
+    let mut connection = http1_with(&limits, title_case).serve_connection(io, doorway);
+    let ending = drive(&activity, |cx, finish| {
+        if finish {
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
         }
-        ending
+        connection.poll_without_shutdown(cx)
+    })
+    .await;
+    match ending {
+        Ending::Orderly => end(&mut connection.into_parts().io.into_inner(), &activity).await,
+        other => other,
+    }
+}
+
+/// Ends a connection in order, unless it has to end before that.
+async fn end<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
+    stream: &mut S,
+    activity: &Activity,
+) -> Ending {
+    tokio::select! {
+        word = ended(activity) => word,
+        () = close(stream, activity.was_cut_short()) => Ending::Orderly,
     }
 }
 

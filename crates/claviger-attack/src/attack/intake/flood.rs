@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) const AGAIN: Duration = Duration::from_millis(5);
 
 /// What all attackers share.
-pub(super) struct Targets {
+pub(in crate::attack) struct Targets {
     listeners: [SocketAddr; 3],
     pub(super) nobody: Identity,
     pub(super) by_http2: Identity,
@@ -43,7 +43,11 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    pub(super) fn of(site: &Site, guessed: AccessKey, addresses: Vec<IpAddr>) -> Result<Arc<Self>> {
+    pub(in crate::attack) fn of(
+        site: &Site,
+        guessed: AccessKey,
+        addresses: Vec<IpAddr>,
+    ) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
             listeners: [
                 site.listener(Plane::Aws)?,
@@ -91,14 +95,14 @@ impl Targets {
 }
 
 /// A flood under way.
-pub(super) struct Flood {
+pub(in crate::attack) struct Flood {
     targets: Arc<Targets>,
     attackers: Vec<JoinHandle<()>>,
 }
 
 /// How strong it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Strength {
+pub(in crate::attack) struct Strength {
     tried: u64,
     held: u64,
     refused: u64,
@@ -113,7 +117,7 @@ impl fmt::Display for Strength {
 
 impl Flood {
     /// Starts all attackers.
-    pub(super) fn start(kinds: &[Kind], targets: Arc<Targets>, core: usize) -> Self {
+    pub(in crate::attack) fn start(kinds: &[Kind], targets: Arc<Targets>, core: usize) -> Self {
         let mut flood = Self { targets, attackers: Vec::new() };
         for kind in kinds {
             flood.add(*kind, core);
@@ -161,14 +165,14 @@ impl Flood {
         }
     }
 
-    pub(super) fn strength(&self) -> Strength {
+    pub(in crate::attack) fn strength(&self) -> Strength {
         let Targets { tried, held, refused, .. } = &*self.targets;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Strength { tried: read(tried), held: read(held), refused: read(refused) }
     }
 
     /// Ends it: all connections are closed when this returns.
-    pub(super) fn stop(self) {
+    pub(in crate::attack) fn stop(self) {
         self.targets.stopped.store(true, Ordering::Relaxed);
         for attacker in self.attackers {
             // A thread that panicked has closed its connections too.

@@ -23,7 +23,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use self::flood::{Flood, Targets};
+pub(super) use self::flood::{Flood, Targets};
 use crate::client::{AccessKey, Answer, Connection, Identity, Route, aws, post};
 use crate::machine::{self, Cores, mib};
 use crate::site::{Lab, Plane, Site};
@@ -39,7 +39,7 @@ const PAUSE: Duration = Duration::from_millis(30);
 /// What suspending may take at p99.
 const BOUND: Duration = Duration::from_millis(250);
 /// How long a caller who means well waits.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// After so many refusals there is nothing left to measure.
 const ENOUGH_REFUSALS: usize = 5;
 /// How long memory may take to come back, and how much of it may stay.
@@ -47,8 +47,8 @@ const MEMORY_RETURNS: Duration = Duration::from_secs(60);
 const MEMORY_STAYS: u64 = 64 << 20;
 /// What is waited for after the attack before the planes are asked about suspended keys.
 const AFTERMATH: Duration = Duration::from_secs(30);
-const RING: &str = "evaluation";
-const JSON: (&str, &str) = ("content-type", "application/json");
+pub(super) const RING: &str = "evaluation";
+pub(super) const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// What the attackers do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(super) enum From {
 }
 
 impl From {
-    fn addresses(self) -> Vec<IpAddr> {
+    pub(super) fn addresses(self) -> Vec<IpAddr> {
         match self {
             Self::One => vec![Ipv4Addr::LOCALHOST.into()],
             Self::Many => (2..=201).map(|last| Ipv4Addr::new(127, 0, 0, last).into()).collect(),
@@ -210,7 +210,7 @@ impl<'a> Stage<'a> {
         let mut others = Others::default();
         for turn in 0..count {
             let key = self.keys.pop().context("no key is left")?;
-            let request = post(&format!("/v1/keys/{key}/suspend"), &[JSON], b"{}");
+            let request = suspension(&key);
             let begun = machine::now();
             let answer = Connection::open(&honest(self.site, Plane::Control)?, &self.responder)
                 .and_then(|mut connection| connection.ask(&request));
@@ -349,16 +349,21 @@ fn memory_returns(site: &Site, before: u64, peak: u64, findings: &mut Findings) 
     Ok(())
 }
 
-fn honest(site: &Site, plane: Plane) -> Result<Route> {
+pub(super) fn honest(site: &Site, plane: Plane) -> Result<Route> {
     let listener: SocketAddr = site.listener(plane)?;
     Ok(Route { from: Some(Ipv4Addr::LOCALHOST.into()), patience: PATIENCE, ..Route::honest(listener) })
 }
 
-fn encrypt_by_rest(key: &str) -> Vec<u8> {
+/// A responder's request that a key is suspended.
+pub(super) fn suspension(key: &str) -> Vec<u8> {
+    post(&format!("/v1/keys/{key}/suspend"), &[JSON], br#"{"reason":"attack"}"#)
+}
+
+pub(super) fn encrypt_by_rest(key: &str) -> Vec<u8> {
     post(&format!("/v1/keys/{key}/encrypt"), &[("content-type", "application/octet-stream")], b"4111-1111")
 }
 
-fn encrypt_input(key: &str) -> Value {
+pub(super) fn encrypt_input(key: &str) -> Value {
     json!({ "KeyId": key, "Plaintext": STANDARD.encode("4111-1111") })
 }
 
