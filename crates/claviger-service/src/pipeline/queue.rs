@@ -2,9 +2,8 @@
 //!
 //! A batch leaves so many of the calls that are under way as can be decided while it becomes durable, and a few more, but no more
 //! than half: then neither the processor nor the disk waits for the other, and no commit is made for fewer than need be. Where
-//! calls and sequencer share one core, the call that makes a batch large enough
-//! yields to the sequencer, and the sequencer to calls while it is not, or one call is alone; where they do not, both go on
-//! at once.
+//! calls and sequencer share one core, the call that makes a batch large enough yields to the sequencer, and the sequencer to calls
+//! while it is not and others are under way; where they do not, both go on at once.
 //!
 //! A channel keeps what it holds for as long as somebody may send, even when nobody receives any more. Whoever waits for an
 //! answer would then wait for good. So what lies in the queue of a sequencer that has ended is dropped, by the sequencer as
@@ -191,9 +190,11 @@ impl Intake {
         // Without anybody who may send, it is as if asked to stop.
         let first = self.receiver.recv().unwrap_or(Command::Stop);
         let enough = self.shared.enough.load(Ordering::Relaxed);
+        // When all who are under way wait, nobody else will come.
+        let wanted = self.shared.under_way.load(Ordering::Relaxed).min(enough.max(2));
         let mut waiting = 1 + self.receiver.len();
-        // For as long as that brings more: where calls have a core of their own, or come one by one, it does not.
-        while waiting == 1 || waiting < enough {
+        // For as long as that brings more: where calls have a core of their own, it does not.
+        while waiting < wanted {
             thread::yield_now();
             let before = std::mem::replace(&mut waiting, 1 + self.receiver.len());
             if waiting == before {
