@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 use claviger_crypto::{CryptoError, random};
 
-/// The identifier of an access key: `AKIA`, or `ASIA` for one that is short-lived, and 16 signs of base32 (RFC 4648, 6).
+/// The identifier of an access key: `AKIA`, or `ASIA` for one that is short-lived, and 16 characters of base32 (RFC 4648, 6).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccessKeyId([u8; Self::LEN]);
 
 /// Text that is not the identifier of an access key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an access key id: `AKIA` or `ASIA` and 16 signs of A-Z, 2-7 are expected")]
+#[error("not an access key id: `AKIA` or `ASIA` and 16 characters of A-Z, 2-7 are expected")]
 pub struct NotAnAccessKeyId;
 
 /// What an access key is kept as.
@@ -27,10 +27,10 @@ pub struct AccessKey {
 
 const LASTING: [u8; 4] = *b"AKIA";
 const SHORT_LIVED: [u8; 4] = *b"ASIA";
-const SIGNS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 impl AccessKeyId {
-    /// Number of signs.
+    /// Number of characters.
     pub const LEN: usize = 20;
 
     /// A new identifier from the module's random generator; `short_lived` for one that counts with a session token only.
@@ -41,10 +41,10 @@ impl AccessKeyId {
         let mut id = [0; Self::LEN];
         let prefix = if short_lived { SHORT_LIVED } else { LASTING };
         let drawn = random::array::<{ Self::LEN - 4 }>()?;
-        // A byte has a whole number of alphabets, so that each sign is as likely as any other.
-        let signs = drawn.iter().filter_map(|byte| SIGNS.get(usize::from(byte % 32)));
-        for (to, sign) in id.iter_mut().zip(prefix.iter().chain(signs)) {
-            *to = *sign;
+        // A byte has a whole number of alphabets, so that each character is as likely as any other.
+        let characters = drawn.iter().filter_map(|byte| ALPHABET.get(usize::from(byte % 32)));
+        for (to, character) in id.iter_mut().zip(prefix.iter().chain(characters)) {
+            *to = *character;
         }
         Ok(Self(id))
     }
@@ -69,7 +69,7 @@ impl FromStr for AccessKeyId {
     fn from_str(text: &str) -> Result<Self, NotAnAccessKeyId> {
         let id: [u8; Self::LEN] = text.as_bytes().try_into().map_err(|_| NotAnAccessKeyId)?;
         let starts_well = id.starts_with(&LASTING) || id.starts_with(&SHORT_LIVED);
-        if !starts_well || !id.iter().all(|sign| SIGNS.contains(sign)) {
+        if !starts_well || !id.iter().all(|character| ALPHABET.contains(character)) {
             return Err(NotAnAccessKeyId);
         }
         Ok(Self(id))
@@ -112,10 +112,10 @@ mod tests {
         let mut seen = vec![std::collections::BTreeSet::new(); AccessKeyId::LEN];
         for _ in 0..2000 {
             let id = AccessKeyId::random(false).unwrap();
-            seen.iter_mut().zip(id.0).for_each(|(seen, sign)| {
-                seen.insert(sign);
+            seen.iter_mut().zip(id.0).for_each(|(seen, character)| {
+                seen.insert(character);
             });
         }
-        assert!(seen[4..].iter().all(|signs| signs.len() == SIGNS.len()));
+        assert!(seen[4..].iter().all(|characters| characters.len() == ALPHABET.len()));
     }
 }

@@ -6,14 +6,14 @@ use std::str::FromStr;
 use crate::time::Timestamp;
 use crate::{AliasId, KeyId, KeyName, KeyRingId};
 
-/// The name of an alias: 1 to 250 signs of `a-z`, `A-Z`, `0-9`, `/`, `-`, `_`, not beginning with `aws/`.
+/// The name of an alias: 1 to 250 characters of `a-z`, `A-Z`, `0-9`, `/`, `-`, `_`, not beginning with `aws/`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AliasName(Box<str>);
 
 /// Text that is not the name of an alias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not an alias: 1 to 250 signs of a-z, A-Z, 0-9, `/`, `-`, `_` are expected, and a beginning other than `aws/`"
+    "not an alias: 1 to 250 characters of a-z, A-Z, 0-9, `/`, `-`, `_` are expected, and a beginning other than `aws/`"
 )]
 pub struct NotAnAlias;
 

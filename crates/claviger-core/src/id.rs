@@ -8,7 +8,7 @@ use uuid::{Builder, Uuid};
 
 /// Text that is not an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an identifier: 36 signs in the form of a UUID are expected")]
+#[error("not an identifier: 36 characters in the form of a UUID are expected")]
 pub struct NotAnId;
 
 macro_rules! identifiers {

@@ -139,7 +139,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(bytes).map_err(|error| Failure::malformed(speak(&error.to_string())))
 }
 
-/// Longest message of a parser that is passed on, in signs.
+/// Longest message of a parser that is passed on, in characters.
 const MAX_MESSAGE: usize = 400;
 
 /// The parser's message without what it quotes of the caller: values, and names of members that nobody knows. A name may be

@@ -205,14 +205,14 @@ fn check(headers: &HeaderMap, limit: usize) -> Result<Option<HeaderValue>, Failu
     word(headers, header::REQUEST_ID)
 }
 
-/// A header that is the caller's own word: 1 to 128 visible ASCII signs, at most once.
+/// A header that is the caller's own word: 1 to 128 visible ASCII characters, at most once.
 pub(crate) fn word(headers: &HeaderMap, name: &'static str) -> Result<Option<HeaderValue>, Failure> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let lawful = (1..=MAX_WORD).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
     if !lawful || values.next().is_some() {
         return Err(Failure::malformed(format!(
-            "`{name}` must be 1 to {MAX_WORD} visible ASCII signs, once"
+            "`{name}` must be 1 to {MAX_WORD} visible ASCII characters, once"
         )));
     }
     Ok(Some(value.clone()))

@@ -1,4 +1,4 @@
-//! API tokens: `cvg_<credential, 32 hex>_<secret, 64 hex>_<checksum, 8 hex>`, lower case, 110 signs, one spelling each.
+//! API tokens: `cvg_<credential, 32 hex>_<secret, 64 hex>_<checksum, 8 hex>`, lower case, 110 characters, one spelling each.
 //!
 //! The prefix and the checksum let secret scanners recognize a leaked token without asking anyone; the credential's
 //! identifier tells its owner which one to revoke. The secret has 256 bits, so one SHA-256 of the whole text is kept
@@ -21,11 +21,11 @@ pub struct Token(SecretBytes);
 /// Text that is not a token. Says what is wrong, and nothing of what was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// The checksum is that of another text: a sign was lost or changed.
+    /// The checksum is that of another text: a character was lost or changed.
     #[error("the token's checksum does not fit: it was changed or cut on its way")]
     Checksum,
     /// Not of the form of a token.
-    #[error("not a token: `cvg_` and 106 more signs are expected")]
+    #[error("not a token: `cvg_` and 106 more characters are expected")]
     Malformed,
 }
 

@@ -155,7 +155,7 @@ pub(crate) fn read(realm: &Realm, text: &str) -> Result<GrantSet, AwsError> {
     for (at, statement) in document.statement.into_vec().into_iter().enumerate() {
         let sid = statement.sid.clone().unwrap_or_else(|| format!("statement-{}", at + 1));
         if sid.is_empty() || sid.len() > LONGEST_SID || !names.insert(sid.clone()) {
-            return Err(malformed("each Sid must be of 1 to 100 signs, and another one"));
+            return Err(malformed("each Sid must be of 1 to 100 characters, and another one"));
         }
         let (rights, account) = statement.rights(realm, &sid)?;
         of_the_house |= account;

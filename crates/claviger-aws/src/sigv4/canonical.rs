@@ -8,7 +8,7 @@ use super::claim::Claim;
 use super::error::{Part, SigV4Error};
 use super::received::Received;
 
-/// All but the unreserved signs (RFC 3986, 2.3).
+/// All but the unreserved characters (RFC 3986, 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// The same within a path.
 const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');

@@ -56,17 +56,17 @@ impl Violations {
 
     /// Text within a length.
     pub(crate) fn text(&mut self, member: &str, value: &str, length: RangeInclusive<usize>) {
-        let signs = value.chars().count();
-        if signs > *length.end() {
+        let characters = value.chars().count();
+        if characters > *length.end() {
             let constraint = format!("have length less than or equal to {}", length.end());
             self.add(Some(value), member, &constraint);
-        } else if signs < *length.start() {
+        } else if characters < *length.start() {
             let constraint = format!("have length greater than or equal to {}", length.start());
             self.add(Some(value), member, &constraint);
         }
     }
 
-    /// Text of certain signs only.
+    /// Text of certain characters only.
     pub(crate) fn pattern(&mut self, member: &str, value: &str, pattern: &str, fits: impl Fn(char) -> bool) {
         if value.is_empty() || !value.chars().all(fits) {
             let constraint = format!("satisfy regular expression pattern: {pattern}");

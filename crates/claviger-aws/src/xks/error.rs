@@ -13,7 +13,7 @@ use crate::error::AwsError;
 use crate::intake::Unread;
 use crate::sigv4::SigV4Error;
 
-/// Longest message, in signs.
+/// Longest message, in characters.
 const LONGEST: usize = 511;
 
 /// The names of errors.
@@ -130,7 +130,7 @@ impl XksError {
         self.name
     }
 
-    /// What the caller may read: up to 511 signs of printable ASCII.
+    /// What the caller may read: up to 511 characters of printable ASCII.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message

@@ -25,7 +25,7 @@ pub enum AliasCommand {
 /// Which name, and which key.
 #[derive(Debug, Args)]
 pub struct PutArgs {
-    /// The alias: up to 250 signs of a-z, A-Z, 0-9, `/`, `-`, `_`
+    /// The alias: up to 250 characters of a-z, A-Z, 0-9, `/`, `-`, `_`
     alias: AliasName,
     /// Key, as RING/NAME or id
     key: String,

@@ -35,7 +35,7 @@ pub(crate) fn first_and_rest(bytes: &[u8], label: &str) -> Result<(Vec<u8>, Vec<
 /// `der` as one PEM block.
 pub(crate) fn encode(der: &[u8], label: &str) -> String {
     let mut body = String::new();
-    // 48 bytes make 64 signs, the width that RFC 7468 asks for.
+    // 48 bytes make 64 characters, the width that RFC 7468 asks for.
     for line in der.chunks(48) {
         body.push_str(&STANDARD.encode(line));
         body.push('\n');

@@ -89,14 +89,14 @@ impl Client {
         Ok(Self { transport, idempotency_key: None, request_id: None })
     }
 
-    /// This client, creating under an idempotency key of the caller's, 1 to 128 visible ASCII signs. It is good for one
+    /// This client, creating under an idempotency key of the caller's, 1 to 128 visible ASCII characters. It is good for one
     /// creation and its repetitions.
     #[must_use]
     pub fn with_idempotency_key(&self, key: &str) -> Self {
         Self { idempotency_key: Some(key.into()), ..self.clone() }
     }
 
-    /// This client, with a request identifier of the caller's on every call, 1 to 128 visible ASCII signs.
+    /// This client, with a request identifier of the caller's on every call, 1 to 128 visible ASCII characters.
     #[must_use]
     pub fn with_request_id(&self, id: &str) -> Self {
         Self { request_id: Some(id.into()), ..self.clone() }

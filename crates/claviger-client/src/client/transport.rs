@@ -359,7 +359,7 @@ fn query_string<T: Serialize>(query: &T) -> Result<String, ClientError> {
     Ok(out)
 }
 
-/// `text` as one segment of a path or value of a query: all but the unreserved signs percent-encoded (RFC 3986, 2.3).
+/// `text` as one segment of a path or value of a query: all but the unreserved characters percent-encoded (RFC 3986, 2.3).
 pub(super) fn segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for byte in text.bytes() {

@@ -294,7 +294,7 @@ async fn what_reads_as_a_key_of_a_ring_is_no_alias() {
         assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
         assert!(refused.public_message().contains("reads as a key of ring `shop`"), "{refused}");
     }
-    // Another beginning, more parts, or signs that no name has.
+    // Another beginning, more parts, or characters that no name has.
     for alias in ["payments/main", "shop/main/x", "shop/Main"] {
         house.ask_at("mallory", Door::Mixed, create(alias)).await.unwrap();
     }

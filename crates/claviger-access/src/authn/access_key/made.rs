@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 use super::session_digest_of;
 
-/// 264 bits: 44 signs of base64. AWS KMS takes secrets of 43 to 64 signs for an external key store, and no shorter ones.
+/// 264 bits: 44 characters of base64. AWS KMS takes secrets of 43 to 64 characters for an external key store, and no shorter ones.
 const SECRET_BYTES: usize = 33;
-/// 384 bits: 64 signs.
+/// 384 bits: 64 characters.
 const SESSION_BYTES: usize = 48;
 
 /// An access key in clear, as it is shown once to the one who asked for it. Wiped on drop; `Debug` shows its identifier.
@@ -18,9 +18,9 @@ const SESSION_BYTES: usize = 48;
 pub struct NewAccessKey {
     /// Its identifier.
     pub id: AccessKeyId,
-    /// The secret, 44 signs in ASCII.
+    /// The secret, 44 characters in ASCII.
     pub secret: SecretBytes,
-    /// The session token of a short-lived one, 64 signs in ASCII.
+    /// The session token of a short-lived one, 64 characters in ASCII.
     pub session_token: Option<SecretBytes>,
 }
 

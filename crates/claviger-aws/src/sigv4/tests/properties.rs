@@ -102,7 +102,7 @@ fn holds(request: Request<Vec<u8>>, token: Option<&str>) -> bool {
     proves(signed, SECRET, session, now).is_ok()
 }
 
-/// One sign of the text changed into another letter or digit.
+/// One character of the text changed into another letter or digit.
 fn changed(text: &str, at: Index) -> String {
     let places: Vec<_> = text.char_indices().filter(|(_, sign)| sign.is_ascii_alphanumeric()).collect();
     let (at, sign) = places[at.index(places.len())];
