@@ -98,11 +98,11 @@ pub enum SeparationError {
     #[error("nobody withdraws a role of their own; ask another security officer")]
     OwnRole,
     /// Rights for oneself.
-    #[error("nobody gives himself a role or a grant; ask another security officer")]
+    #[error("nobody gives themselves a role or a grant; ask another security officer")]
     SelfService,
     /// A ring made strict while someone both administers and uses it.
     #[error(
-        "principal `{0}` both administers and may use keys of this ring; revoke his grants or withdraw his roles before separation becomes strict"
+        "principal `{0}` both administers and may use keys of this ring; revoke its grants or withdraw its roles before separation becomes strict"
     )]
     StillMixed(PrincipalId),
     /// An office for a part of the house.
@@ -115,7 +115,7 @@ pub enum SeparationError {
     UseByOffice(Role),
     /// An office for one who uses keys.
     #[error(
-        "who uses keys gets no office `{0}`; revoke his grants first, or give the office to another person"
+        "who uses keys gets no office `{0}`; revoke their grants first, or give the office to another person"
     )]
     UserOfKeys(Role),
     /// A grant of what is no use of a key.

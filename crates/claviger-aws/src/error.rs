@@ -168,7 +168,7 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         E::LimitExceeded => AwsError::new("LimitExceededException", message()),
         E::NotFound => match error.hidden() {
             // Tools take what is not found for destroyed and make it anew. Who names a key by an identifier that nobody can
-            // guess learns no more than that he may not.
+            // guess learns no more than that they may not.
             Some(key) if telling.by_id => {
                 let resource = telling.realm.key_arn(key);
                 AwsError::new(code::ACCESS_DENIED, not_authorized(telling, &resource, "nothing permits it"))

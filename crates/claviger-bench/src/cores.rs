@@ -1,4 +1,4 @@
-//! Who runs where, and how much of it he uses.
+//! Who runs where, and how much of it is used.
 
 use std::fs;
 

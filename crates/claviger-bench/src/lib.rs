@@ -7,7 +7,7 @@
 //! | [`wire`] | requests as bytes, answers as they come |
 //! | [`peer`], [`signed`] | how the generator shows who it is |
 //! | [`instance`] | the real server, as a process on cores of its choice |
-//! | [`cores`] | who runs where, and how much of it he uses |
+//! | [`cores`] | who runs where, and how much of it is used |
 //! | [`library`] | what the cryptographic module does by itself |
 //! | [`fill`] | a store full of keys |
 //! | [`speed`], [`scale`], [`fair`], [`compare`], [`report`] | the runs, and what they print |

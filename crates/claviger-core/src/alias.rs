@@ -104,7 +104,7 @@ impl Alias {
     /// Most aliases of one key.
     pub const MOST_OF_A_KEY: u32 = 50;
 
-    /// The one ring at home in which a caller must be for the alias to name a key to him; `None` for every caller.
+    /// The one ring at home in which a caller must be for the alias to name a key to it; `None` for every caller.
     #[must_use]
     pub const fn only_for(&self) -> Option<KeyRingId> {
         match self.scope {

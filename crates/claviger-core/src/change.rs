@@ -300,7 +300,7 @@ impl Chain {
 pub struct Footing {
     /// The caller.
     pub principal: Option<PrincipalId>,
-    /// His credential.
+    /// The credential of that caller.
     pub credential: Option<CredentialId>,
     /// The key.
     pub key: Option<KeyId>,

@@ -282,7 +282,7 @@ pub struct Delegation<'a> {
 /// Why a right cannot be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Shortfall {
-    /// The giver does not have that right himself, under these conditions.
+    /// The giver does not have that right itself, under these conditions.
     #[error(
         "you may pass on what you may do yourself, under the same conditions at least, which `{0}` is not"
     )]

@@ -47,7 +47,7 @@ impl Permit {
         self.principal
     }
 
-    /// By which credential he came.
+    /// By which credential the caller came.
     #[must_use]
     pub const fn credential(&self) -> CredentialId {
         self.credential

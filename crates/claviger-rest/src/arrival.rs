@@ -22,7 +22,7 @@ pub(crate) struct Caller {
     pub(crate) presented: Presented,
 }
 
-/// A call in the making: its caller was found in the head of the request. Whether he may do what he asks, the road says.
+/// A call in the making: its caller was found in the head of the request. Whether it may do what it asks, the road says.
 #[derive(Debug)]
 pub struct Arrival {
     api: Api,

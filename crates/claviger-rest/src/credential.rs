@@ -9,7 +9,7 @@ use crate::PeerIdentity;
 /// What the request shows of who it is from.
 ///
 /// A token is shown on purpose with each request, a certificate belongs to the connection: the token goes first. What is
-/// not a token counts as nothing shown, certificate or not, so that nobody acts under another name than he meant to.
+/// not a token counts as nothing shown, certificate or not, so that nobody acts under another name than they meant to.
 #[must_use]
 pub fn presented(headers: &HeaderMap, peer: &PeerIdentity) -> Presented {
     let mut values = headers.get_all(AUTHORIZATION).iter();

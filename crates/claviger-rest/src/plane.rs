@@ -172,7 +172,7 @@ impl Plane {
     }
 }
 
-/// The failure of a request that came to no operation, if it is one and somebody presented himself with it: a route that is
+/// The failure of a request that came to no operation, if it is one and it came from a known caller: a route that is
 /// open to everyone has no caller.
 fn of_request(response: &Response, presented: &Presented) -> Option<Failure> {
     let failure = response.extensions().get::<Failure>()?;

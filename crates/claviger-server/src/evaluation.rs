@@ -138,7 +138,7 @@ fn name(text: &str) -> Result<Name, ServerError> {
     text.parse().map_err(|_| ServerError::Fatal(format!("`{text}` is no name")))
 }
 
-/// One of the first people, by his certificate.
+/// One of the first people, by their certificate.
 struct Someone<'a> {
     road: &'a Road,
     presented: Presented,

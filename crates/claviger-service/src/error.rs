@@ -208,7 +208,7 @@ impl ServiceError {
         self.key
     }
 
-    /// The key that is there, and that the caller was told is not, because he has no right to know of it. For protocols whose
+    /// The key that is there, and that the caller was told is not, because it has no right to know of it. For protocols whose
     /// clients take what is not found for destroyed, and name keys by what nobody can guess.
     #[must_use]
     pub const fn hidden(&self) -> Option<KeyId> {
@@ -233,7 +233,7 @@ impl ServiceError {
         self.source.as_ref()?.downcast_ref::<AuthnError>().map(AuthnError::reason)
     }
 
-    /// Why the caller may not, where policy says so and he may know that the target exists.
+    /// Why the caller may not, where policy says so and the caller may know that the target exists.
     #[must_use]
     pub fn deny_reason(&self) -> Option<DenyReason> {
         let reason = self.source.as_ref()?.downcast_ref::<DenyReason>().copied();

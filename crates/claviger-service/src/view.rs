@@ -200,7 +200,7 @@ impl<'a> View<'a> {
     /// [`Staged::resting_on`](crate::operation::Staged).
     ///
     /// # Errors
-    /// As if he had asked for that key alone.
+    /// As if the caller had asked for that key alone.
     pub(crate) async fn may(&self, action: Action, record: &Arc<KeyRecord>) -> Result<Permit, ServiceError> {
         let target = Target::Key(Arc::clone(record));
         match self.decide(action, &target, Vec::new()).await? {

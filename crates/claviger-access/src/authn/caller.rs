@@ -79,7 +79,7 @@ pub struct Named<'a> {
     pub session: Option<&'a [u8; 32]>,
 }
 
-/// Someone who has proved who he is.
+/// Someone who has proved who they are.
 #[derive(Clone, Debug)]
 pub struct Caller {
     principal: Arc<Principal>,
@@ -106,7 +106,7 @@ impl Caller {
         &self.principal
     }
 
-    /// By what he proved it; `None` for a part of the house.
+    /// By what it was proved; `None` for a part of the house.
     #[must_use]
     pub const fn credential(&self) -> Option<&Arc<Credential>> {
         self.credential.as_ref()
@@ -183,7 +183,7 @@ impl AuthnError {
     }
 }
 
-/// What a signer may learn of why he was refused. What was revoked is unknown.
+/// What a signer may learn of why they were refused. What was revoked is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthnReason {
     /// Nothing was presented.

@@ -28,9 +28,9 @@ impl RequestContext<'_> {
 /// May the caller do it?
 #[derive(Clone, Debug)]
 pub enum Decision {
-    /// He may not.
+    /// The caller may not.
     Deny(Denial),
-    /// He may.
+    /// The caller may.
     Permit {
         /// The authorizer's word for this one call.
         permit: Permit,
@@ -80,7 +80,7 @@ impl Decision {
 pub struct Denial {
     /// Why, for the log and for those who may know.
     pub reason: DenyReason,
-    /// The caller may not know that the target exists: he has no right to read it and no grant on it. The answer is then
+    /// The caller may not know that the target exists: it has no right to read it and no grant on it. The answer is then
     /// "not found", the same as for a target that is not there.
     pub hidden: bool,
 }

@@ -81,7 +81,7 @@ impl Authorizer {
         Slice::build(&self.0, principal, target, grants)
     }
 
-    /// May the caller do this? `grants` are his; those that do not bear on the target are left out. Asked of the best of
+    /// May the caller do this? `grants` are the caller's; those that do not bear on the target are left out. Asked of the best of
     /// those that the call meets, which gives the same permit as asking all of them.
     #[must_use]
     pub fn decide(

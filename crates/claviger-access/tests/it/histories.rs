@@ -62,8 +62,8 @@ impl Stored {
     }
 
     fn uses(&self, principal: &Principal) -> Uses {
-        let his = self.grants.iter().filter(|grant| grant.principal == principal.id);
-        Uses::of(his.map(|grant| self.rings[&Self::ring_of(grant)]))
+        let theirs = self.grants.iter().filter(|grant| grant.principal == principal.id);
+        Uses::of(theirs.map(|grant| self.rings[&Self::ring_of(grant)]))
     }
 
     fn holders(&self, ring: u8) -> Vec<Holder<'_>> {

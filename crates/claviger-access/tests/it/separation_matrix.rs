@@ -75,7 +75,7 @@ fn role_recipients(printed: &mut String) {
     let cases: [(&str, Principal, Uses, PrincipalId); 6] = [
         ("uses relaxed rings", nobody.clone(), Uses::Relaxed, OFFICER),
         ("uses a strict ring", nobody.clone(), Uses::Strict, OFFICER),
-        ("himself", nobody.clone(), Uses::None, nobody.id),
+        ("themselves", nobody.clone(), Uses::None, nobody.id),
         ("revoked", revoked(nobody), Uses::None, OFFICER),
         ("workload", application(10), Uses::None, OFFICER),
         ("system", principal(10, PrincipalKind::System, &[]), Uses::None, OFFICER),
@@ -95,7 +95,7 @@ fn grants(printed: &mut String) {
     row(printed, "offices \\ gets a use on", Separation::ALL.iter().map(ToString::to_string));
     let mut cases: Vec<(String, Principal, PrincipalId)> =
         offices().iter().map(|held| (words(held), person(10, held), OFFICER)).collect();
-    cases.push(("himself".into(), person(10, &[]), person(10, &[]).id));
+    cases.push(("themselves".into(), person(10, &[]), person(10, &[]).id));
     cases.push(("revoked".into(), revoked(application(10)), OFFICER));
     cases.push(("workload".into(), application(10), OFFICER));
     cases.push(("system".into(), principal(10, PrincipalKind::System, &[]), OFFICER));

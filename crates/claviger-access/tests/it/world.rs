@@ -98,7 +98,7 @@ pub(crate) fn revoked(principal: Principal) -> Principal {
     Principal { standing: Standing::Revoked, ..principal }
 }
 
-/// A credential of the principal that proves him until `expires_at`.
+/// A credential of the principal that proves it until `expires_at`.
 pub(crate) fn credential(principal: &Principal, expires_at: Timestamp) -> Arc<Credential> {
     Arc::new(Credential {
         id: CredentialId::from_bytes(*principal.id.as_bytes()),
@@ -116,7 +116,7 @@ pub(crate) fn credential(principal: &Principal, expires_at: Timestamp) -> Arc<Cr
     })
 }
 
-/// The caller that a principal is. One revoked came in before he was: his row changes, his proof was taken.
+/// The caller that a principal is. One revoked came in before it was: its row changes, its proof was taken.
 pub(crate) fn caller(principal: &Principal, source: Option<IpAddr>) -> Caller {
     let principal = Arc::new(principal.clone());
     if principal.kind == PrincipalKind::System {
@@ -165,7 +165,7 @@ pub(crate) fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// What `caller` is told when he asks at [`NOW`], without an encryption context.
+/// What `caller` is told when it asks at [`NOW`], without an encryption context.
 pub(crate) fn ask(caller: &Caller, action: Action, target: &Target, grants: &[Grant]) -> Decision {
     authorizer().decide(caller, action, target, grants, &RequestContext::at(NOW))
 }

@@ -6,7 +6,7 @@
 //! **Breaks.** Any of it decides: the responder does what an administrator does, the application or anybody else uses the key. Or nobody
 //! finds out: `claviger audit verify` or `claviger doctor` finds nothing, or does not say what was edited.
 //!
-//! **Holds.** Whoever comes by an edited row, or needs one, is refused, what he was entitled to before included; others go on.
+//! **Holds.** Whoever comes by an edited row, or needs one, is refused, what they were entitled to before included; others go on.
 //! `claviger audit verify` ends with exit code 4, and names role, operations and quorum, each with its object; so does the log, with
 //! an entry for each row that was refused.
 

@@ -1,4 +1,4 @@
-//! Who says he signed: in the header `Authorization`, or in the query (presigned).
+//! Who claims to have signed: in the header `Authorization`, or in the query (presigned).
 
 use std::time::Duration;
 

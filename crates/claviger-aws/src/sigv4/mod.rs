@@ -7,7 +7,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `canonical` | the form that is signed |
-//! | `claim` | who says he signed, in the header or in the query |
+//! | `claim` | who claims to have signed, in the header or in the query |
 //! | `date` | the instant of signing |
 //! | `error` | what is wrong with a request |
 //! | `received` | the request as it came |

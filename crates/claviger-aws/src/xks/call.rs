@@ -26,7 +26,7 @@ const ACTIONS: [Action; 2] = [Action::Encrypt, Action::Decrypt];
 
 type Answered = Result<Answer, XksError>;
 
-/// Who asks, and how he gets down the road.
+/// Who asks, and how that caller gets down the road.
 pub(super) struct Session<'a> {
     road: &'a Road,
     presented: Presented,

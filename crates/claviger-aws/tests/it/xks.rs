@@ -107,7 +107,7 @@ async fn health_tells_of_the_module_after_it_worked() {
         (1, &json!("test"), &json!("ACTIVE"))
     );
     assert!(!fleet[0]["model"].as_str().unwrap().is_empty());
-    // Whoever is known may ask, whatever he was granted.
+    // Whoever is known may ask, whatever they were granted.
     let stranger = store.house.signer("stranger").await;
     store.house.call(&stranger, "health", &health()).await.ok();
 }
@@ -360,7 +360,7 @@ async fn only_a_signature_for_this_protocol_at_this_time_counts() {
     failed(unknown.sign(post.clone(), &body, now(), "kms-xks-proxy")).await;
     let wrong = Signer { secret: format!("Invalid{}", store.signer.secret), ..store.signer.clone() };
     failed(wrong.sign(post.clone(), &body, now(), "kms-xks-proxy")).await;
-    // Whoever is not known learns nothing of what is wrong with his request.
+    // Whoever is not known learns nothing of what is wrong with their request.
     failed(wrong.sign(post.clone(), "{}", now(), "kms-xks-proxy")).await;
     let mut unsigned = store.signer.sign(post.clone(), &body, now(), "kms-xks-proxy");
     unsigned.headers_mut().remove("authorization");

@@ -228,7 +228,7 @@ pub struct Explanations {
 pub struct Explanation {
     /// Who.
     pub principal: PrincipalIdText,
-    /// His name.
+    /// The principal's name.
     pub principal_name: NameText,
     /// May do what.
     pub action: ActionWord,

@@ -410,7 +410,7 @@ impl Model {
         (0..self.grants.len()).filter(gives).any(|at| self.honours(at, self.now))
     }
 
-    /// May he pass that on, until then? Only what is honoured as long, and only who may pass rights on at all.
+    /// May the giver pass that on, until then? Only what is honoured as long, and only who may pass rights on at all.
     fn lets_pass(&self, by: u8, operations: &[Action], pairs: usize, until: Option<u64>) -> bool {
         let mine = |action: Action, pairs: usize, at: u64| {
             (0..self.grants.len()).any(|on| {

@@ -28,7 +28,7 @@ pub(crate) async fn confirm_clock(arrival: Arrival, request: Request) -> Answere
 }
 
 /// Answers as long as the process does. Says nothing of the inside, and asks nothing of it: anyone may call this as often
-/// as he likes.
+/// as they like.
 pub(crate) async fn health() -> Result<Response, Failure> {
     Ok(Answer::json(&Health { status: "ok".into() })?.unrecorded())
 }

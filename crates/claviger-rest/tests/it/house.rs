@@ -49,7 +49,7 @@ pub(crate) struct House {
 pub(crate) const LIMITS: RestLimits =
     RestLimits { body: 128 << 10, batch_body: 256 << 10, headers: 16 << 10 };
 
-/// How somebody shows who he is.
+/// How somebody shows who they are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum As<'a> {
     /// With a certificate.

@@ -17,7 +17,7 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Most header fields in a request.
     pub headers: usize,
-    /// Most connections at once whose caller proved himself, for each listener.
+    /// Most connections at once whose caller proved an identity, for each listener.
     pub connections: usize,
     /// Most requests of proved callers in work at once, for each listener. When all places are taken, a principal who has an
     /// even share of them is answered with 503 before any work, and others wait for the next.
@@ -26,7 +26,7 @@ pub struct Limits {
     pub handshakes: usize,
     /// Most of these from one address. Here and below, IPv6 addresses with the same first 64 bits are one.
     pub handshakes_per_address: usize,
-    /// Most connections after their handshake on which nobody proved himself yet, for each listener.
+    /// Most connections after their handshake on which nobody proved an identity yet, for each listener.
     pub unproved_connections: usize,
     /// Most of these from one address.
     pub unproved_connections_per_address: usize,

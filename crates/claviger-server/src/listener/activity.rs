@@ -54,7 +54,7 @@ pub(super) struct Activity {
     in_work: AtomicUsize,
     served: AtomicU64,
     head_begun: AtomicBool,
-    /// Somebody proved himself on it.
+    /// Somebody proved an identity on it.
     proved: AtomicBool,
     /// An answer went out before all of the request was read.
     cut_short: AtomicBool,
@@ -78,12 +78,12 @@ impl Activity {
         InWork(Arc::clone(self))
     }
 
-    /// Somebody proved himself on it.
+    /// Somebody proved an identity on it.
     pub(super) fn prove(&self) {
         self.proved.store(true, Ordering::Relaxed);
     }
 
-    /// Did anybody prove himself on it?
+    /// Did anybody prove an identity on it?
     pub(super) fn is_proved(&self) -> bool {
         self.proved.load(Ordering::Relaxed)
     }
@@ -193,7 +193,7 @@ impl Lookout {
         }
     }
 
-    /// Who wants something says so soon after the handshake; only who has proved himself may keep a connection for later.
+    /// Who wants something says so soon after the handshake; only who has proved an identity may keep a connection for later.
     fn idle(&self, limits: &Limits) -> Duration {
         if self.activity.is_proved() { limits.idle } else { limits.idle.min(limits.header) }
     }

@@ -1,6 +1,6 @@
 //! What a request passes on its way in, in one service: who asks, then bounds, the time limit, the counters.
 //!
-//! What it keeps true: a request takes a place, and has its body read, only for a caller who proved himself. Where the proof
+//! What it keeps true: a request takes a place, and has its body read, only for a caller who proved an identity. Where the proof
 //! covers the body, the body is read in room that is divided by address and by what was named ([`Room`]).
 
 use std::convert::Infallible;
@@ -53,7 +53,7 @@ pub(super) struct Door {
     pub(super) repute: Repute,
     /// Connections in their handshake.
     pub(super) handshakes: Room<Network>,
-    /// Connections on which nobody proved himself yet.
+    /// Connections on which nobody proved an identity yet.
     pub(super) unproved: Room<Network>,
     /// The others.
     proved: Room<PrincipalId>,
@@ -111,7 +111,7 @@ impl Door {
     }
 }
 
-/// Who proved himself on a connection.
+/// Who proved an identity on a connection.
 pub(super) struct Proofs {
     /// Held until somebody does.
     unproved: Mutex<Option<Held<Network>>>,
@@ -403,7 +403,7 @@ impl Conversation {
         read
     }
 
-    /// Remembers who proved himself on this connection. For the one who did so before it costs nothing.
+    /// Remembers who proved an identity on this connection. For the one who did so before it costs nothing.
     fn proved(&self, principal: PrincipalId, access_key: Option<[u8; 32]>) -> Result<Arc<Presence>, Refusal> {
         if let Some(proof) = self.proofs.latest.load().as_ref()
             && proof.presence.principal() == principal
@@ -447,7 +447,7 @@ impl Conversation {
         Stopped::Unproved(Box::new(self.nobody_proved(refused)))
     }
 
-    /// An answer to nobody. After too many of them the connection ends, unless somebody proved himself on it.
+    /// An answer to nobody. After too many of them the connection ends, unless somebody proved an identity on it.
     fn nobody_proved(&self, mut response: Response<Body>) -> Response<Body> {
         if self.failed() {
             response.extensions_mut().insert(Last);

@@ -1,7 +1,7 @@
 //! What is remembered of where connections come from: how often nobody was proved, and when somebody last was.
 //!
 //! What it keeps true: memory is bounded. A source that fails more often than its budget allows gets no further connections
-//! until the budget has grown again; one from which somebody proved himself lately is never turned away for that, because he
+//! until the budget has grown again; one from which somebody proved an identity lately is never turned away for that, because they
 //! may be the one who comes.
 
 use std::collections::HashMap;
@@ -95,7 +95,7 @@ impl Repute {
         let known = sources.get(&network).copied();
         if known.is_none() && sources.len() >= REMEMBERED {
             let most = self.most();
-            // Whoever has his whole budget, and proved nothing lately, is as good as new.
+            // Whoever has the whole budget, and proved nothing lately, is as good as new.
             sources.retain(|_, standing| {
                 let lately = standing.proved_at.is_some_and(|at| now.saturating_sub(at) < LATELY);
                 lately || self.grown(*standing, now).left < most

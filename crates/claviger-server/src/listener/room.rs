@@ -29,7 +29,7 @@ pub(super) struct Bounds {
     pub(super) each: usize,
     /// Must those leave too who are at work?
     pub(super) by_force: bool,
-    /// Does the oldest of an owner's make way for his newest, under the same key?
+    /// Does the oldest of an owner's make way for the newest, under the same key?
     pub(super) newest_first: bool,
 }
 

@@ -40,7 +40,7 @@ impl Ending {
 pub(crate) enum Unproved {
     /// No room for a body whose sender is not known.
     Body,
-    /// No room for a connection on which nobody proved himself.
+    /// No room for a connection on which nobody proved an identity.
     Connection,
     /// The address failed too often.
     Failures,
@@ -185,7 +185,7 @@ impl DoorMetrics {
         self.0.surplus.increment(1);
     }
 
-    /// Something was refused to somebody who has not proved himself.
+    /// Something was refused to somebody who has not proved an identity.
     pub(crate) fn unproved(&self, why: Unproved) {
         let at = Unproved::ALL.iter().position(|one| *one == why);
         if let Some(counter) = at.and_then(|at| self.0.unproved.get(at)) {

@@ -20,11 +20,11 @@ pub struct Described {
     pub record: Arc<KeyRecord>,
     /// Does it serve new data now?
     pub protects: bool,
-    /// Which of the uses that were asked about he was granted, if only for some calls.
+    /// Which of the uses that were asked about the caller was granted, if only for some calls.
     pub granted: Vec<Action>,
 }
 
-/// Reads what is said about a key, as one who uses it, and which of some uses he was granted.
+/// Reads what is said about a key, as one who uses it, and which of some uses were granted to the caller.
 #[derive(Debug)]
 pub struct DescribeUses {
     /// The key.

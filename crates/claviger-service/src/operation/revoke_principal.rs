@@ -1,4 +1,4 @@
-//! Withdraws a principal for ever, with all his credentials and grants.
+//! Withdraws a principal for ever, with all its credentials and grants.
 
 use claviger_core::Action;
 use claviger_core::change::{Change, Subject};

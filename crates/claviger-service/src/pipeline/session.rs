@@ -246,7 +246,7 @@ impl Road {
         self.sessions.unreadable.load(Ordering::Relaxed)
     }
 
-    /// Records that a recorded result was withheld. Nobody waits for it: the caller has his answer.
+    /// Records that a recorded result was withheld. Nobody waits for it: the caller has its answer.
     pub(super) fn tell_suppressed(&self, index: u64) {
         let note = Note { reference: reference(&[&index.to_be_bytes()]), ..Note::default() };
         let (reply, _nobody) = oneshot::channel();

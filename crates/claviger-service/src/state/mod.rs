@@ -127,7 +127,7 @@ pub(crate) struct State {
     /// What aliases name to whom, and as of which count of moves.
     aliases: Cache<AliasName, (Named, u64)>,
     /// Counts the moves of aliases: what was remembered under an earlier count is read again. A mover hears of success after
-    /// his move is counted, so nobody who comes later takes the old key out of memory.
+    /// its move is counted, so nobody who comes later takes the old key out of memory.
     alias_moves: AtomicU64,
     known: Cache<[u8; 32], Arc<Good<Known>>>,
     permits: Cache<PermitKey, Arc<Good<Cacheable>>>,

@@ -77,7 +77,7 @@ fn hmac(key: &[u8], data: &str) -> [u8; 32] {
 async fn make(house: &House, who: &str, what: NewCredential) -> Result<NewlyMade, ServiceError> {
     let principal = PrincipalRef::Name(who.parse().unwrap());
     let create = CreateCredential { principal, label: "sdk".parse().unwrap(), what };
-    // Otto grants to applications, so that it is not he who makes them a credential.
+    // Otto grants to applications, so that it is not Otto who makes them a credential.
     let by = if house.has_strict_uses(who).await { "olga" } else { "ada" };
     Ok(house.ask(by, create).await?.output)
 }

@@ -104,7 +104,7 @@ async fn moving_takes_rights_on_both_keys() {
     house.ask("otto", grant(&there, &[Action::PutAlias])).await.unwrap();
     house.ask("ada", CreateAlias { name: name("a"), key: KeyRef::Id(here.key.id) }).await.unwrap();
     let step = || MoveAlias { name: name("a"), key: KeyRef::Id(there.key.id) };
-    // He may put aliases on the new key, and nothing at all on the old one: of that he may not even know.
+    // The caller may put aliases on the new key, and nothing at all on the old one, which stays hidden.
     assert_eq!(house.ask_at("app", Door::Mixed, step()).await.unwrap_err().kind(), ErrorKind::NotFound);
     house.ask("otto", grant(&here, &[Action::PutAlias])).await.unwrap();
     assert_eq!(house.ask_at("app", Door::Mixed, step()).await.unwrap_err().kind(), ErrorKind::Denied);
@@ -232,18 +232,18 @@ async fn nobody_seals_under_the_key_of_an_application_that_took_a_free_name() {
     let list = ListGrantedAliases { key: None, page: page() };
     assert_eq!(house.ask("mate", list).await.unwrap().output.len(), 1);
     // The name is hers as long as nobody but applications asks for it.
-    let his = house.key_in("shop", "orders", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let taken = house.ask_at("victim", Door::Mixed, create(KeyRef::Id(his.key.id))).await.unwrap_err();
+    let own = house.key_in("shop", "orders", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let taken = house.ask_at("victim", Door::Mixed, create(KeyRef::Id(own.key.id))).await.unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
     house.ask_at("mallory", Door::Mixed, RemoveAlias { name: name("orders") }).await.unwrap();
-    let taken = house.ask_at("victim", Door::Mixed, create(KeyRef::Id(his.key.id))).await.unwrap_err();
+    let taken = house.ask_at("victim", Door::Mixed, create(KeyRef::Id(own.key.id))).await.unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
     assert!(taken.public_message().contains("belongs to another ring"), "{taken}");
     house.ask_at("mallory", Door::Mixed, create(KeyRef::Id(hers.key.id))).await.unwrap();
     // An administrator takes it back, and everybody means the same from then on.
-    let back = MoveAlias { name: name("orders"), key: KeyRef::Id(his.key.id) };
+    let back = MoveAlias { name: name("orders"), key: KeyRef::Id(own.key.id) };
     assert_eq!(house.ask("ada", back).await.unwrap().output.scope, AliasScope::Deployment);
-    assert_eq!(encrypt_as(&house, "victim", "orders").await, Ok(*his.key.id.as_bytes()));
+    assert_eq!(encrypt_as(&house, "victim", "orders").await, Ok(*own.key.id.as_bytes()));
     let hers_again = MoveAlias { name: name("orders"), key: KeyRef::Id(hers.key.id) };
     let refused = house.ask_at("mallory", Door::Mixed, hers_again).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::NotFound);

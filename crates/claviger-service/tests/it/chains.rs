@@ -124,7 +124,7 @@ impl Script {
             && on(&|below| below.terms.operations.contains(&Action::DelegateGrant))
     }
 
-    /// Has he that right at `now`, and still at `last` if nothing else happens?
+    /// Has the principal that right at `now`, and still at `last` if nothing else happens?
     fn has(&self, who: usize, action: Action, pairs: usize, now: u32, last: u32) -> bool {
         let gives = |at: &usize| {
             let grant = &self.grants[*at];
