@@ -1,4 +1,4 @@
-//! What the house is built from, as cargo tells it: packages, licences, sources, checksums, and who uses whom.
+//! What Claviger is built from, as cargo tells it: packages, licences, sources, checksums, and who uses whom.
 //!
 //! `cargo metadata` knows licences and edges, `cargo tree` knows what is built, the lock file knows checksums; here
 //! they become one picture. All are asked with `--locked`: a chore that judges dependencies must not change them.
@@ -74,7 +74,7 @@ struct Lock {
 }
 
 impl Package {
-    /// A macro runs while the house is built; none of it is in the binary.
+    /// A macro runs while Claviger is built; none of it is in the binary.
     pub(crate) fn is_macro(&self) -> bool {
         self.targets.iter().flat_map(|target| &target.kind).any(|kind| kind == "proc-macro")
     }

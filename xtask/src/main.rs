@@ -1,4 +1,4 @@
-//! Chores of the house, written in Rust so that they run wherever the house is built.
+//! Chores of the project, written in Rust so that they run wherever it is built.
 
 mod absent;
 mod advisories;
@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Chores of the house.
+/// Chores of the project.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Chore {

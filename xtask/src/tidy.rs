@@ -1,4 +1,4 @@
-//! Holds the house against its own rules: dependencies between crates against `arrows.toml`, fuzz targets against their
+//! Holds the workspace against its own rules: dependencies between crates against `arrows.toml`, fuzz targets against their
 //! checks, the service unit against what the guide says of it; sources stay inside of the checkout.
 
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`authn`] | credentials: what they look like, what is kept of them, whom they prove |
-//! | [`authz`] | the policy of the house (Cedar), grants as policies, decisions and their explanation |
+//! | [`authz`] | the built-in policy (Cedar), grants as policies, decisions and their explanation |
 //! | [`separation`] | separation of duties, refused when a role or grant is given |
 //!
 //! What it keeps true:

@@ -1,7 +1,7 @@
 //! Separation of duties (design, section 4), refused when a role or a grant is given.
 //!
 //! Invariants: no row of roles and grants that came about through these checks lets one principal both administer and use
-//! the keys of a ring with strict separation, or hold two offices that exclude each other. The policy of the house
+//! the keys of a ring with strict separation, or hold two offices that exclude each other. The built-in policy
 //! forbids the same once more at every call, for rows that came about otherwise. And no one person both makes a principal,
 //! or a credential that may act as it, and gives it a role or a grant: the maker of a credential may have kept it.
 
@@ -105,8 +105,10 @@ pub enum SeparationError {
         "principal `{0}` both administers and may use keys of this ring; revoke its grants or withdraw its roles before separation becomes strict"
     )]
     StillMixed(PrincipalId),
-    /// An office for a part of the house.
-    #[error("offices and grants are for people and applications; what the house does itself is in its rules")]
+    /// An office for a part of the system.
+    #[error(
+        "offices and grants are for people and applications; what the system does itself is in the built-in policy"
+    )]
     System,
     /// A use granted to one who holds an office.
     #[error(

@@ -22,7 +22,7 @@ pub struct AwsError {
     entry: Option<u64>,
 }
 
-/// Exceptions that are no kind of failure of the house: the protocol's own.
+/// Exceptions that are no kind of failure of the service: the protocol's own.
 pub(crate) mod code {
     pub(crate) const ACCESS_DENIED: &str = "AccessDeniedException";
     pub(crate) const ALREADY_EXISTS: &str = "AlreadyExistsException";
@@ -270,7 +270,7 @@ fn wrong_purpose(error: &ServiceError, telling: Telling<'_>) -> String {
     }
 }
 
-/// Keys of the house for wrapping are of a kind that AWS KMS does not have.
+/// Keys of the service for wrapping are of a kind that AWS KMS does not have.
 fn usage(purpose: Purpose) -> &'static str {
     names::usage(purpose).unwrap_or("WRAP_UNWRAP")
 }

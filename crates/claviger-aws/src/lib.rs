@@ -9,7 +9,7 @@
 //! | `session` | one call and its way down the road |
 //! | `operation` | what each operation does |
 //! | `intake` | a request on its way in: its body in bounds, who signed it |
-//! | `wire`, `names` | JSON 1.1; this protocol's words for what the house has |
+//! | `wire`, `names` | JSON 1.1; this protocol's words for what the service has |
 //! | `answer`, [`error`] | what is written to a response |
 //! | [`decode`] | everything that reads foreign bytes, for fuzzing |
 //! | `sts` | the one operation of STS that tools ask first |

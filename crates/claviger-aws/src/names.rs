@@ -1,4 +1,4 @@
-//! This protocol's words for what the house has: specs, usages, algorithms, states, and the operations of grants.
+//! This protocol's words for what the service has: specs, usages, algorithms, states, and the operations of grants.
 
 use claviger_core::key::Protection;
 use claviger_core::{Action, Purpose, Spec};
@@ -8,7 +8,7 @@ use claviger_crypto::{EncryptionAlgorithm, SignatureAlgorithm};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SpecName {
     pub(crate) name: &'static str,
-    /// The house's spec; none for what no module here can do.
+    /// The service's spec; none for what no module here can do.
     pub(crate) spec: Option<Spec>,
     /// The usages it can have, the first by default where there is but one.
     pub(crate) usages: &'static [&'static str],
@@ -73,7 +73,7 @@ pub(crate) fn purpose(usage: &str) -> Option<Purpose> {
     Purpose::ALL.into_iter().find(|purpose| self::usage(*purpose) == Some(usage))
 }
 
-/// Every `SigningAlgorithm`, with the house's own and whether a digest is what is signed there.
+/// Every `SigningAlgorithm`, with the service's own and whether a digest is what is signed there.
 pub(crate) const SIGNING: [(&str, Option<SignatureAlgorithm>); 13] = [
     ("RSASSA_PSS_SHA_256", Some(SignatureAlgorithm::RsaPssSha256)),
     ("RSASSA_PSS_SHA_384", Some(SignatureAlgorithm::RsaPssSha384)),
@@ -202,7 +202,7 @@ pub(crate) fn used(operation: &str) -> Option<Action> {
     }
 }
 
-/// Every action of IAM that stands for one act on a key of the house; what key policies are written in. The words of grants
+/// Every action of IAM that stands for one act on a key of the service; what key policies are written in. The words of grants
 /// are among them.
 pub(crate) const ADMINISTERED: [(&str, Action); 20] = [
     ("CancelKeyDeletion", Action::CancelDestroy),
@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_usage_of_a_spec_is_one_that_the_house_allows() {
+    fn every_usage_of_a_spec_is_one_that_the_service_allows() {
         for row in SPECS {
             for usage in row.usages {
                 let purpose = purpose(usage).unwrap();

@@ -21,7 +21,7 @@ impl AliasName {
     /// Longest name, in bytes.
     pub const MAX_LEN: usize = 250;
 
-    /// Names with this beginning belong to the services of another house: nobody here may have them.
+    /// Names with this beginning belong to the services of AWS: nobody here may have them.
     pub const RESERVED: &str = "aws/";
 
     /// The text.

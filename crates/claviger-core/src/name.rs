@@ -9,7 +9,9 @@ pub struct Name(Box<str>);
 
 /// Text that is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a name: 1 to 63 characters of a-z, 0-9, `-`, `_`, `.` are expected, the first a letter or digit")]
+#[error(
+    "not a name: 1 to 63 characters of a-z, 0-9, `-`, `_`, `.` are expected, the first a letter or digit"
+)]
 pub struct NotAName;
 
 impl Name {

@@ -12,7 +12,7 @@ pub enum Rule {
     Grant(GrantId),
     /// A role of the caller.
     Role(Role),
-    /// A rule of the house that binds everyone of the caller's kind: a standing policy, no delegation.
+    /// A rule of the built-in policy that binds everyone of the caller's kind: a standing policy, no delegation.
     Standing(&'static str),
 }
 

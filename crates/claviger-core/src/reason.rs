@@ -154,8 +154,8 @@ impl From<ReasonText> for Reason {
 /// Why there is no reason where one belongs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Unasked {
-    /// It was done by the house itself, as by a job.
-    House,
+    /// It was done by the system itself, as by a job. On the wire it is `house`.
+    System,
     /// It was asked for in a protocol that has no place for a reason.
     Protocol,
 }
@@ -163,7 +163,7 @@ pub enum Unasked {
 crate::named! {
     /// Text that does not say why there is no reason.
     Unasked, "why there is no reason" {
-        House = "house",
+        System = "house",
         Protocol = "protocol",
     }
 }
@@ -192,7 +192,7 @@ impl Why {
     pub fn to_bytes(self) -> Vec<u8> {
         match self {
             Self::Given(id) => id.as_bytes().to_vec(),
-            Self::Unasked(Unasked::House) => vec![1],
+            Self::Unasked(Unasked::System) => vec![1],
             Self::Unasked(Unasked::Protocol) => vec![2],
         }
     }
@@ -201,7 +201,7 @@ impl Why {
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         match bytes {
-            [1] => Some(Self::Unasked(Unasked::House)),
+            [1] => Some(Self::Unasked(Unasked::System)),
             [2] => Some(Self::Unasked(Unasked::Protocol)),
             id => Some(Self::Given(ReasonId::from_bytes(id.try_into().ok()?))),
         }
@@ -299,7 +299,7 @@ mod tests {
         }
         assert_eq!(ReasonCode::from_code(0), None);
         let given = Why::Given(ReasonId::from_bytes([1; 16]));
-        for why in [given, Why::Unasked(Unasked::House), Why::Unasked(Unasked::Protocol)] {
+        for why in [given, Why::Unasked(Unasked::System), Why::Unasked(Unasked::Protocol)] {
             assert_eq!(Why::from_bytes(&why.to_bytes()), Some(why));
         }
         for bad in [&[][..], &[0], &[3], &[1; 15], &[1; 17]] {

@@ -1,4 +1,4 @@
-//! Small records of the house under a key of the house: AES-256-GCM (SP 800-38D) with random 96-bit nonces.
+//! Small records of the service under a key of its own: AES-256-GCM (SP 800-38D) with random 96-bit nonces.
 //!
 //! For keys of callers there is [`crate::ReadyKey`]. A record key seals at most 2^32 records
 //! ([`RecordKey::INVOCATION_LIMIT`], SP 800-38D, 8.3): derive one per purpose and period, never one for ever.

@@ -1,5 +1,5 @@
 //! HMAC (FIPS 198-1), HKDF (RFC 5869, SP 800-56C) and PBKDF2 (SP 800-132) with SHA-256, for keys and tags of the
-//! house itself.
+//! system itself.
 //!
 //! Keys of callers are used through [`crate::ReadyKey`].
 #![expect(clippy::disallowed_methods, reason = "algorithm body: derives from and with secrets")]

@@ -10,9 +10,9 @@
 //! | [`envelope`] | ciphertext header, encryption context, direct ciphertexts, the file envelope |
 //! | [`secret`] | [`SecretBytes`]: the only form in which material and plaintext travel |
 //! | [`random`] | the module's DRBG, and the trait for other sources |
-//! | [`aead`] | [`RecordKey`]: small records under a key of the house |
+//! | [`aead`] | [`RecordKey`]: small records under a key of the service |
 //! | [`digest`], [`kdf`] | SHA-2, HMAC, HKDF |
-//! | [`transport`] | material on its way in, wrapped for a key of the house |
+//! | [`transport`] | material on its way in, wrapped for a key of the service |
 //! | [`provenance`] | what module is linked, and its self-test |
 //!
 //! Invariants: a wrong key, a wrong tag and a wrong context are one error ([`CryptoError::Failed`]); no

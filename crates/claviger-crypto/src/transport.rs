@@ -1,4 +1,4 @@
-//! Key transport: material on its way in, wrapped for an RSA key of the house (RFC 8017, 7.1; RFC 5649).
+//! Key transport: material on its way in, wrapped for an RSA key of the service (RFC 8017, 7.1; RFC 5649).
 //!
 //! Either OAEP holds the material itself, which must then be short, or it holds an AES-256 key that wraps the material:
 //! the OAEP ciphertext comes first, as long as the modulus, and the key wrap with padding follows.

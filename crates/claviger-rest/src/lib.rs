@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`route`] | the table of routes, from which the planes and the OpenAPI documents are made |
 //! | [`operation`] | what each route does: parse at the door, one call down the road, answer |
-//! | [`wire`] | conversions between wire types ([`claviger_client::types`]) and the house's own |
+//! | [`wire`] | conversions between wire types ([`claviger_client::types`]) and the core's own |
 //! | [`credential`], [`arrival`], [`names`], [`cursor`], [`body`] | what is read from a request |
 //! | [`plane`] | what all requests and answers of a plane have in common |
 //! | [`answer`], [`error`] | what is written to a response |

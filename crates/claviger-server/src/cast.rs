@@ -77,7 +77,7 @@ pub(crate) async fn enter(
             expires_at: issued.expires_at,
         });
     }
-    road.perform_for_house(std::sync::Arc::new(house()?), Initialize { principals }).await?;
+    road.perform_for_system(std::sync::Arc::new(system()?), Initialize { principals }).await?;
     Ok(())
 }
 
@@ -173,7 +173,7 @@ fn profile(
 }
 
 /// The system itself, which sets up and recovers.
-pub(crate) fn house() -> Result<Principal, ServerError> {
+pub(crate) fn system() -> Result<Principal, ServerError> {
     let name = "claviger".parse().map_err(|_| unnamed())?;
     Ok(Principal::new(PrincipalId::SYSTEM, name, PrincipalKind::System, Timestamp::default()))
 }

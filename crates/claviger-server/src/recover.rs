@@ -63,7 +63,7 @@ pub async fn recover(options: &RecoverOptions) -> Result<Recovered, ServerError>
         let operation =
             Recover { name: options.name.clone(), certificate: issued.der, expires_at: issued.expires_at };
         let at_work = deployment.start(&config, Jobs::Off).await?;
-        let made = at_work.road.perform_for_house(std::sync::Arc::new(cast::house()?), operation).await;
+        let made = at_work.road.perform_for_system(std::sync::Arc::new(cast::system()?), operation).await;
         failpoint("recover-made");
         at_work.stop().await;
         made?;

@@ -6,7 +6,7 @@
 //! | `pipeline` | authenticate, authorize, run, commit, release; the fence; the sequencer |
 //! | [`operation`] | what can be asked, one file each |
 //! | [`governed`] | what changes state, as a value with one encoding |
-//! | `job` | what the house does of itself because it is due |
+//! | `job` | what the system does of itself because it is due |
 //! | [`log`] | the trees over the log, cuts, reading and proving |
 //! | `rows` | whether rows are as they were written |
 //! | `state` | what is remembered of the store, and as of which epoch it is good |

@@ -102,7 +102,7 @@ impl fmt::Debug for Inner {
     }
 }
 
-/// The way into the house. Cheap to clone.
+/// The way into the service. Cheap to clone.
 #[derive(Clone)]
 pub struct Road(Arc<Inner>);
 

@@ -33,7 +33,7 @@ const ORIGIN: &str = "example/audit/0";
 /// The seeds of one check; none for a name that is no check's.
 ///
 /// # Panics
-/// When an encoder of the house refuses what is lawful.
+/// When an encoder of ours refuses what is valid.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "a token that nobody was given is no secret")]
 pub fn of(check: &str) -> Vec<Vec<u8>> {

@@ -1,4 +1,4 @@
-//! The bill of the house as it stands, held against the official schema and against itself.
+//! The bill of materials of this workspace, held against the official schema and against itself.
 
 use std::path::PathBuf;
 use std::process::Command;

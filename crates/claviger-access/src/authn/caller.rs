@@ -88,10 +88,10 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A part of the house itself, which needs no proof: a job, start-up.
+    /// A part of the system itself, which needs no proof: a job, start-up.
     ///
     /// # Errors
-    /// [`AuthnError::Mismatch`] for a principal that is not of the house, [`AuthnError::PrincipalRevoked`] for one withdrawn.
+    /// [`AuthnError::Mismatch`] for a principal that is not of the system, [`AuthnError::PrincipalRevoked`] for one withdrawn.
     pub fn system(principal: Arc<Principal>) -> Result<Self, AuthnError> {
         if principal.kind != PrincipalKind::System {
             return Err(AuthnError::Mismatch);
@@ -106,13 +106,13 @@ impl Caller {
         &self.principal
     }
 
-    /// By what it was proved; `None` for a part of the house.
+    /// By what it was proved; `None` for a part of the system.
     #[must_use]
     pub const fn credential(&self) -> Option<&Arc<Credential>> {
         self.credential.as_ref()
     }
 
-    /// The credential's identifier; all zeros for a part of the house, which has none.
+    /// The credential's identifier; all zeros for a part of the system, which has none.
     #[must_use]
     pub fn credential_id(&self) -> CredentialId {
         self.credential.as_ref().map_or(CredentialId::from_bytes([0; 16]), |credential| credential.id)
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_house_needs_no_proof() {
+    fn only_the_system_needs_no_proof() {
         assert_eq!(Caller::system(Arc::new(principal())).unwrap_err(), AuthnError::Mismatch);
         let job = Principal { kind: PrincipalKind::System, ..principal() };
         assert_eq!(

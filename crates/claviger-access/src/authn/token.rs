@@ -60,7 +60,7 @@ impl Token {
 /// The digest by which a presented token is looked up.
 ///
 /// # Errors
-/// [`TokenError`] when the text is not a token. No token of the house fails, and every other spelling does.
+/// [`TokenError`] when the text is not a token. No token that was issued here fails, and every other spelling does.
 pub fn digest_of(text: &str) -> Result<[u8; 32], TokenError> {
     let (body, checksum) = text.rsplit_once('_').ok_or(TokenError::Malformed)?;
     let (id, secret) =

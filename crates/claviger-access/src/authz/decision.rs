@@ -5,7 +5,7 @@ use claviger_core::permit::{Permit, Rule};
 use claviger_core::principal::{Principal, PrincipalKind};
 use claviger_core::{Action, GrantId, KeyId, KeyRingId, PrincipalId, Target, Timestamp};
 
-use super::house::Ground;
+use super::builtin::Ground;
 use crate::authn::Caller;
 
 /// What of a call conditions can look at, the caller's address apart, which the [`Caller`] carries.
@@ -121,7 +121,7 @@ pub enum DenyReason {
 /// up: the answer depends on nothing else, so it tells nothing of what exists.
 ///
 /// # Errors
-/// [`DenyReason::WrongSurface`] for an application on the control surface, or a part of the house on the data surface.
+/// [`DenyReason::WrongSurface`] for an application on the control surface, or a part of the system on the data surface.
 pub const fn admits(kind: PrincipalKind, action: Action) -> Result<(), DenyReason> {
     match (kind, action.surface()) {
         (PrincipalKind::Workload, Surface::Control) if action.is_grantable_when_relaxed() => Ok(()),

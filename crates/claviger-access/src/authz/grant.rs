@@ -11,7 +11,7 @@ use claviger_core::{Action, Timestamp};
 use ipnet::IpNet;
 
 use super::PolicyError;
-use super::house::{Ground, House, digest_prefix};
+use super::builtin::{Builtin, Ground, digest_prefix};
 use super::schema::principal_type;
 
 /// Most pairs in a condition on the encryption context.
@@ -32,7 +32,7 @@ pub enum GrantError {
     /// It ends before it begins.
     #[error("the grant would end before it is given")]
     Ended,
-    /// It is for somebody else, or for a part of the house, to which nothing is granted.
+    /// It is for somebody else, or for a part of the system, to which nothing is granted.
     #[error("grants are for people and applications, and this one's holder is not the one named in it")]
     Holder,
     /// More networks than allowed.
@@ -87,7 +87,11 @@ impl GrantPolicy {
     }
 }
 
-pub(super) fn validate(house: &House, grant: &Grant, holder: &Principal) -> Result<GrantPolicy, GrantError> {
+pub(super) fn validate(
+    builtin: &Builtin,
+    grant: &Grant,
+    holder: &Principal,
+) -> Result<GrantPolicy, GrantError> {
     if grant.principal != holder.id || holder.kind == PrincipalKind::System {
         return Err(GrantError::Holder);
     }
@@ -96,7 +100,7 @@ pub(super) fn validate(house: &House, grant: &Grant, holder: &Principal) -> Resu
     let prepared = GrantPolicy::prepare(grant, holder.kind).map_err(GrantError::Policy)?;
     let alone = PolicySet::from_policies([prepared.policy.clone()]);
     let alone = alone.map_err(|error| GrantError::Policy(PolicyError::new("a grant", error)))?;
-    house.validate(&alone).map_err(GrantError::Policy)?;
+    builtin.validate(&alone).map_err(GrantError::Policy)?;
     Ok(prepared)
 }
 

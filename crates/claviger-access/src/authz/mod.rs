@@ -1,4 +1,4 @@
-//! May you: the policy of the house and the grants, asked through Cedar.
+//! May you: the built-in policy and the grants, asked through Cedar.
 //!
 //! Room: the [`Authorizer`] is made once, from the rules in `roles.cedar` and a schema generated from the table of
 //! actions. A [`Slice`] is what of them, and of a principal's grants, can bear on one target; asking it gives the same
@@ -7,11 +7,11 @@
 //! Invariants: only an [`Authorizer`] or a [`Slice`] makes a permit; an error in evaluating any policy is a denial, for
 //! Cedar passes over a policy that fails, and that may have been the one that forbids.
 
+mod builtin;
 mod choose;
 mod decision;
 mod explain;
 mod grant;
-mod house;
 mod prepared;
 pub mod schema;
 mod slice;
@@ -24,18 +24,18 @@ use claviger_core::grant::Grant;
 use claviger_core::principal::Principal;
 use claviger_core::{Action, Target};
 
+pub use builtin::RULES;
 pub use decision::{Cacheable, Decision, Denial, DenyReason, RequestContext};
 pub use explain::Explanation;
 pub use grant::{GrantError, GrantPolicy, MAX_CONTEXT_PAIRS, MAX_CONTEXT_TEXT, MAX_NETWORKS};
-pub use house::RULES;
 pub use slice::Slice;
 
 pub use decision::admits;
 
 use crate::authn::Caller;
-use house::House;
+use builtin::Builtin;
 
-/// A policy, schema or entity that cannot be prepared: a fault of the house, never of the one who asks.
+/// A policy, schema or entity that cannot be prepared: a fault of the system, never of the one who asks.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} cannot be prepared")]
 pub struct PolicyError {
@@ -54,17 +54,17 @@ impl PolicyError {
     }
 }
 
-/// The policy engine with the rules of the house, read and validated. Immutable; cheap to clone.
+/// The policy engine with the built-in policy, read and validated. Immutable; cheap to clone.
 #[derive(Clone)]
-pub struct Authorizer(Arc<House>);
+pub struct Authorizer(Arc<Builtin>);
 
 impl Authorizer {
-    /// Reads and validates the rules of the house.
+    /// Reads and validates the built-in policy.
     ///
     /// # Errors
     /// [`PolicyError`] when they do not hold together, which a test of this crate finds first.
     pub fn new() -> Result<Self, PolicyError> {
-        House::open().map(|house| Self(Arc::new(house)))
+        Builtin::open().map(|builtin| Self(Arc::new(builtin)))
     }
 
     /// What bears on one principal and one target: to be kept for as long as neither they nor the grants change.

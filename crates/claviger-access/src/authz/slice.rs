@@ -14,16 +14,16 @@ use claviger_core::target::TargetKind;
 use claviger_core::{Action, GrantId, PrincipalId, Target, Timestamp};
 
 use super::PolicyError;
+use super::builtin::{Builtin, Ground};
 use super::choose::choose;
 use super::decision::{Cacheable, Decision, Denial, DenyReason, Mark, RequestContext, admits, permit};
 use super::grant::{address_text, long};
-use super::house::{Ground, House};
 use crate::authn::Caller;
 
 /// The policies and entities that bear on one principal and one target. Immutable. Building one parses
 /// the grants, which costs many times what asking does: it is worth keeping for as long as nothing changes.
 pub struct Slice {
-    house: Arc<House>,
+    builtin: Arc<Builtin>,
     principal: Principal,
     kind: TargetKind,
     target: Mark,
@@ -65,18 +65,18 @@ pub(super) enum Verdict<'a> {
 
 impl Slice {
     pub(super) fn build(
-        house: &Arc<House>,
+        builtin: &Arc<Builtin>,
         principal: &Principal,
         target: &Target,
         grants: &[Grant],
     ) -> Result<Self, PolicyError> {
         let bearing: Vec<_> = grants.iter().filter(|grant| bears_on(grant, principal, target)).collect();
-        Self::of(house, principal, target, &bearing, &bearing)
+        Self::of(builtin, principal, target, &bearing, &bearing)
     }
 
     /// What bears on one call: of the grants that it meets, the one that gives its permit.
     pub(super) fn for_call(
-        house: &Arc<House>,
+        builtin: &Arc<Builtin>,
         caller: &Caller,
         action: Action,
         target: &Target,
@@ -86,32 +86,32 @@ impl Slice {
         let principal = caller.principal();
         let bearing: Vec<_> = grants.iter().filter(|grant| bears_on(grant, principal, target)).collect();
         let asked: Vec<_> = choose(&bearing, action, request, caller.source()).into_iter().collect();
-        Self::of(house, principal, target, &bearing, &asked)
+        Self::of(builtin, principal, target, &bearing, &asked)
     }
 
     /// The slice with the policies of the grants that are `asked`; those that are `bearing` tell why not.
     fn of(
-        house: &Arc<House>,
+        builtin: &Arc<Builtin>,
         principal: &Principal,
         target: &Target,
         bearing: &[&Grant],
         asked: &[&Grant],
     ) -> Result<Self, PolicyError> {
-        let (who, what) = (house.vocabulary.caller(principal)?, house.vocabulary.target(target)?);
-        let entities = house.vocabulary.entities(&who, principal, &what, target)?;
+        let (who, what) = (builtin.vocabulary.caller(principal)?, builtin.vocabulary.target(target)?);
+        let entities = builtin.vocabulary.entities(&who, principal, &what, target)?;
         let mut policies = PolicySet::new();
         let mut grounds = HashMap::new();
-        for rule in house.rules_for(&who, &what) {
+        for rule in builtin.rules_for(&who, &what) {
             add(&mut policies, &mut grounds, rule.policy.clone(), rule.ground.clone())?;
         }
         if matches!(target.kind(), TargetKind::Key | TargetKind::Ring) {
             for grant in asked {
-                let prepared = house.prepared.of(grant, principal.kind)?;
+                let prepared = builtin.prepared.of(grant, principal.kind)?;
                 add(&mut policies, &mut grounds, prepared.policy.clone(), prepared.ground.clone())?;
             }
         }
         Ok(Self {
-            house: Arc::clone(house),
+            builtin: Arc::clone(builtin),
             principal: Principal { subject_key: Vec::new(), ..principal.clone() },
             kind: target.kind(),
             target: Mark::from(target),
@@ -172,7 +172,7 @@ impl Slice {
         let Ok(question) = self.question(action, request, source) else {
             return Verdict::Denied(DenyReason::Unsound);
         };
-        let answer = self.house.engine.is_authorized(&question, &self.policies, &self.entities);
+        let answer = self.builtin.engine.is_authorized(&question, &self.policies, &self.entities);
         // Cedar passes over a policy that fails to evaluate. Had it been one that forbids, nobody would know.
         if answer.diagnostics().errors().next().is_some() {
             return Verdict::Denied(DenyReason::Unsound);
@@ -206,7 +206,7 @@ impl Slice {
         }
         let context =
             Context::from_pairs(said).map_err(|error| PolicyError::new("the context of a call", error))?;
-        let action = self.house.vocabulary.action(action)?.clone();
+        let action = self.builtin.vocabulary.action(action)?.clone();
         Request::new(self.who.clone(), action, self.what.clone(), context, None)
             .map_err(|error| PolicyError::new("a call", error))
     }
@@ -250,7 +250,7 @@ impl Slice {
 
     /// Principals and grants are read by asking the system for them.
     fn reads_lists(&self, action: Action, now: Timestamp) -> bool {
-        Self::build(&self.house, &self.principal, &Target::System, &[])
+        Self::build(&self.builtin, &self.principal, &Target::System, &[])
             .is_ok_and(|system| system.reads(action, now))
     }
 }
@@ -279,7 +279,7 @@ fn bears_on(grant: &Grant, principal: &Principal, target: &Target) -> bool {
         Selector::Key(id) => target.key_id() == Some(id),
         Selector::Ring(id) => target.ring_id() == Some(id),
     };
-    // Nothing is granted to a part of the house, and people administer by their offices, never by grants.
+    // Nothing is granted to a part of the system, and people administer by their offices, never by grants.
     let may_hold = match principal.kind {
         PrincipalKind::Human => grant.operations.iter().all(|action| action.is_grantable()),
         PrincipalKind::System => false,
@@ -326,7 +326,7 @@ mod tests {
                 Timestamp::default(),
             )
         };
-        Slice::build(&Arc::new(House::open().unwrap()), &principal, &Target::System, &[]).unwrap()
+        Slice::build(&Arc::new(Builtin::open().unwrap()), &principal, &Target::System, &[]).unwrap()
     }
 
     /// Cedar passes over a policy that fails and decides by the others: here it would permit.
@@ -338,7 +338,7 @@ mod tests {
         let failing = "forbid (principal, action, resource) when { resource.nothing };";
         slice.policies.add(Policy::parse(Some(PolicyId::new("failing")), failing).unwrap()).unwrap();
         let question = slice.question(Action::Random, &now, None).unwrap();
-        let answer = slice.house.engine.is_authorized(&question, &slice.policies, &slice.entities);
+        let answer = slice.builtin.engine.is_authorized(&question, &slice.policies, &slice.entities);
         assert_eq!(answer.decision(), Answer::Allow);
         assert!(matches!(slice.ask(Action::Random, &now, None), Verdict::Denied(DenyReason::Unsound)));
     }

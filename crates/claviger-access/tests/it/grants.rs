@@ -98,7 +98,7 @@ fn grant_on_a_ring_covers_its_keys_and_no_others() {
 }
 
 #[test]
-fn nothing_is_granted_to_the_house() {
+fn nothing_is_granted_to_the_system() {
     let system = principal(10, PrincipalKind::System, &[]);
     let given = grant(1, &system, on_key(1), &[Action::Encrypt]);
     assert!(!may(&system, Action::Encrypt, &key(), std::slice::from_ref(&given)));

@@ -220,7 +220,7 @@ fn policy_holds_even_for_rows_that_no_check_let_pass() {
     }
 }
 
-/// Applications with roles in their rows, and parts of the house with grants, get nothing from them.
+/// Applications with roles in their rows, and parts of the system with grants, get nothing from them.
 #[test]
 fn policy_gives_nothing_for_rows_of_the_wrong_kind() {
     let key = key(1, &ring(1, Separation::Relaxed));

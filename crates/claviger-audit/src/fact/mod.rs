@@ -20,7 +20,7 @@
 //! sealed   = H(0x06 || sealed bytes)
 //! fact     = H(0x03 || kind (1 byte) || length of id (1 byte) || id || revision (8 bytes) || number || field || number || field ..
 //!              || sealed, if there is something sealed)
-//! why      = H(0x05 || identifier of the reason, or 0x01: done by the house, or 0x02: the protocol has no place for one)
+//! why      = H(0x05 || identifier of the reason, or 0x01: done by the system, or 0x02: the protocol has no place for one)
 //! fct      = H(0x04 || why, if it is told || fact || fact ..)
 //! ```
 //!

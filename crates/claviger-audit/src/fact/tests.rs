@@ -80,7 +80,7 @@ fn digest_holds_every_field_and_every_header() {
     differs(&|facts| facts.facts[0].object = Object::Grant(GrantId::from_bytes([7; 16])));
     differs(&|facts| facts.facts[0].object = Object::Alias(AliasId::from_bytes([1; 16])));
     differs(&|facts| facts.seed = [6; 16]);
-    differs(&|facts| facts.why = Some(Why::Unasked(Unasked::House)));
+    differs(&|facts| facts.why = Some(Why::Unasked(Unasked::System)));
     differs(&|facts| facts.why = Some(Why::Unasked(Unasked::Protocol)));
     differs(&|facts| facts.facts.push(facts.facts[0].clone()));
     for number in facts.facts[0].fields.keys() {
@@ -175,7 +175,7 @@ fn reason_of_an_entry_is_among_its_facts() {
     assert_eq!(Facts::why_of(&facts.encode().unwrap()), Ok(facts.why));
     let without = Facts { why: facts.why, ..facts_of(&Change::PutGrant(grant())) };
     assert_eq!(without.encode(), Err(FactError::Reason));
-    for why in [Unasked::House, Unasked::Protocol] {
+    for why in [Unasked::System, Unasked::Protocol] {
         let none = Facts { why: Some(Why::Unasked(why)), ..facts_of(&Change::PutGrant(grant())) };
         assert_eq!(Facts::decode(&none.encode().unwrap()), Ok(none));
     }

@@ -2,7 +2,7 @@
 //! never passed over.
 //!
 //! A statement allows named principals of the account named actions, under conditions that grants know. The one statement
-//! about the account itself, which every policy of AWS KMS has, says that rights are given elsewhere: here by the house.
+//! about the account itself, which every policy of AWS KMS has, says that rights are given elsewhere: here by the built-in policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -31,7 +31,7 @@ const PREFIX: &str = "key-policy/";
 /// The one policy that a key has.
 const NAME: &str = "default";
 /// The name of the statement about the account itself.
-const HOUSE: &str = "Rights of the house";
+const BUILT_IN: &str = "Rights of the built-in policy";
 /// What the condition keys begin with that name a pair of the encryption context.
 const CONTEXT: &str = "kms:EncryptionContext:";
 /// Longest document, in bytes.
@@ -151,18 +151,18 @@ pub(crate) fn read(realm: &Realm, text: &str) -> Result<GrantSet, AwsError> {
     }
     let mut grants = Vec::new();
     let mut names = BTreeSet::new();
-    let mut of_the_house = false;
+    let mut names_account = false;
     for (at, statement) in document.statement.into_vec().into_iter().enumerate() {
         let sid = statement.sid.clone().unwrap_or_else(|| format!("statement-{}", at + 1));
         if sid.is_empty() || sid.len() > LONGEST_SID || !names.insert(sid.clone()) {
             return Err(malformed("each Sid must be of 1 to 100 characters, and another one"));
         }
         let (rights, account) = statement.rights(realm, &sid)?;
-        of_the_house |= account;
+        names_account |= account;
         grants.extend(rights);
     }
-    // The rights that the house gives are there whatever a policy says: one that does not say so would say less than holds.
-    if !of_the_house {
+    // The rights that the built-in policy gives are there whatever a policy says: one that does not say so would say less than holds.
+    if !names_account {
         return Err(malformed(
             "The new key policy will not allow you to update the key policy in the future.",
         ));
@@ -190,12 +190,12 @@ impl Statement {
         let (mut rights, mut account) = (Vec::new(), false);
         for principal in principals {
             match principal {
-                // The account itself: rights are what the house's own rules give.
+                // The account itself: rights are what the built-in policy gives.
                 None if conditions == Conditions::default() && words == ["kms:*"] => account = true,
                 None => return Err(malformed("the account itself is allowed kms:*, without conditions")),
-                // Under that name the rights of the house are told, which are no statement's.
-                Some(_) if sid == HOUSE => {
-                    return Err(malformed(format!("the Sid `{HOUSE}` is for the account itself alone")));
+                // Under that name the rights of the built-in policy are told, which are no statement's.
+                Some(_) if sid == BUILT_IN => {
+                    return Err(malformed(format!("the Sid `{BUILT_IN}` is for the account itself alone")));
                 }
                 Some(name) => rights.push(NewGrant {
                     principal: PrincipalRef::Name(name),
@@ -298,7 +298,7 @@ fn instant(text: &str) -> Result<Timestamp, AwsError> {
 /// The document that says what grants say.
 pub(crate) fn write(realm: &Realm, grants: &[NamedGrant]) -> Value {
     let account = json!({
-        "Sid": HOUSE,
+        "Sid": BUILT_IN,
         "Effect": "Allow",
         "Principal": { "AWS": realm.root_arn() },
         "Action": "kms:*",
@@ -553,7 +553,7 @@ mod tests {
             with("Principal", json!({ "AWS": [] })),
             with("Action", json!([])),
             with("Resource", json!([])),
-            with("Sid", json!(HOUSE)),
+            with("Sid", json!(BUILT_IN)),
             with("Condition", json!({ "DateLessThan": { "aws:CurrentTime": "soon" } })),
         ] {
             let refused = read(&Realm::default(), &policy(statement.clone())).unwrap_err();

@@ -1,7 +1,7 @@
 //! The protocols of AWS over a real road: SQLite and the software root, no mocks.
 
 #[cfg(test)]
-mod house;
+mod deployment;
 #[cfg(test)]
 mod kms;
 #[cfg(test)]

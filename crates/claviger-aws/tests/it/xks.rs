@@ -15,25 +15,25 @@ use http::Method;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
-use crate::house::{House, PREFIX, Signer, is_kind, now};
+use crate::deployment::{Deployment, PREFIX, Signer, is_kind, now};
 
 const ALL: [Action; 3] = [Action::DescribeKey, Action::Encrypt, Action::Decrypt];
 const ALICE: &str = "arn:aws:iam::123456789012:user/Alice";
 
-/// A house with a key that AWS KMS may use, and the access key that it signs with.
+/// A deployment with a key that AWS KMS may use, and the access key that it signs with.
 struct Store {
-    house: House,
+    deployment: Deployment,
     signer: Signer,
     key: KeyRecord,
 }
 
 impl Store {
     async fn open() -> Self {
-        let house = House::build().await;
-        let key = house.key("main", Purpose::Encrypt, Spec::Aes256Gcm).await;
-        house.grant(&key, &ALL, &[]).await;
-        let signer = house.signer("kms").await;
-        Self { house, signer, key }
+        let deployment = Deployment::build().await;
+        let key = deployment.key("main", Purpose::Encrypt, Spec::Aes256Gcm).await;
+        deployment.grant(&key, &ALL, &[]).await;
+        let signer = deployment.signer("kms").await;
+        Self { deployment, signer, key }
     }
 
     fn path(&self, verb: &str) -> String {
@@ -41,11 +41,11 @@ impl Store {
     }
 
     async fn encrypt(&self, body: &Value) -> Value {
-        self.house.call(&self.signer, &self.path("encrypt"), body).await.ok()
+        self.deployment.call(&self.signer, &self.path("encrypt"), body).await.ok()
     }
 
-    async fn decrypt(&self, body: &Value) -> crate::house::Answer {
-        self.house.call(&self.signer, &self.path("decrypt"), body).await
+    async fn decrypt(&self, body: &Value) -> crate::deployment::Answer {
+        self.deployment.call(&self.signer, &self.path("decrypt"), body).await
     }
 }
 
@@ -97,7 +97,7 @@ fn health() -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn health_tells_of_the_module_after_it_worked() {
     let store = Store::open().await;
-    let told = store.house.call(&store.signer, "health", &health()).await.ok();
+    let told = store.deployment.call(&store.signer, "health", &health()).await.ok();
     assert_eq!(told["xksProxyFleetSize"], 1);
     assert_eq!((&told["xksProxyVendor"], &told["ekmVendor"]), (&json!("Claviger"), &json!("Claviger")));
     assert!(told["xksProxyModel"].as_str().unwrap().contains("XKS proxy"));
@@ -108,52 +108,52 @@ async fn health_tells_of_the_module_after_it_worked() {
     );
     assert!(!fleet[0]["model"].as_str().unwrap().is_empty());
     // Whoever is known may ask, whatever they were granted.
-    let stranger = store.house.signer("stranger").await;
-    store.house.call(&stranger, "health", &health()).await.ok();
+    let stranger = store.deployment.signer("stranger").await;
+    store.deployment.call(&stranger, "health", &health()).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_comes_to_no_operation_is_recorded_as_that() {
     let store = Store::open().await;
-    let answer = store.house.call(&store.signer, "nothing", &json!({})).await;
+    let answer = store.deployment.call(&store.signer, "nothing", &json!({})).await;
     answer.is(404, "InvalidUriPathException");
     assert!(answer.entry.is_some(), "{answer:?}");
     for call in ["health", &store.path("metadata")] {
-        store.house.call(&store.signer, call, &json!({})).await.is(400, "ValidationException");
+        store.deployment.call(&store.signer, call, &json!({})).await.is(400, "ValidationException");
     }
-    assert_eq!(store.house.road.malformed_requests(), 3);
+    assert_eq!(store.deployment.road.malformed_requests(), 3);
     // What an operation refuses has the entry of that.
     let path = "keys/1234abcd-12ab-34cd-56ef-1234567890ab/encrypt";
-    let answer = store.house.call(&store.signer, path, &encryption(b"x", None)).await;
+    let answer = store.deployment.call(&store.signer, path, &encryption(b"x", None)).await;
     assert!(answer.entry.is_some() && !answer.status.is_success(), "{answer:?}");
-    assert_eq!(store.house.road.malformed_requests(), 3);
+    assert_eq!(store.deployment.road.malformed_requests(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metadata_tells_what_was_granted_and_whether_the_key_serves() {
     let store = Store::open().await;
     let body = json!({ "requestMetadata": said(ALICE, "CreateKey") });
-    let told = store.house.call(&store.signer, &store.path("metadata"), &body).await.ok();
+    let told = store.deployment.call(&store.signer, &store.path("metadata"), &body).await.ok();
     assert_eq!(
         told,
         json!({ "keySpec": "AES_256", "keyUsage": ["ENCRYPT", "DECRYPT"], "keyStatus": "ENABLED" })
     );
 
-    let half = store.house.key("half", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    store.house.grant(&half, &[Action::DescribeKey, Action::Decrypt], &[]).await;
+    let half = store.deployment.key("half", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    store.deployment.grant(&half, &[Action::DescribeKey, Action::Decrypt], &[]).await;
     let path = format!("keys/{}/metadata", half.key.id);
-    let told = store.house.call(&store.signer, &path, &body).await.ok();
+    let told = store.deployment.call(&store.signer, &path, &body).await.ok();
     assert_eq!(told["keyUsage"], json!(["DECRYPT"]));
 
     let suspend = ChangeKeyState::new(KeyRef::Id(half.key.id), None, Event::Suspend).unwrap();
-    store.house.ask("ada", suspend).await.unwrap();
-    let told = store.house.call(&store.signer, &path, &body).await.ok();
+    store.deployment.ask("ada", suspend).await.unwrap();
+    let told = store.deployment.call(&store.signer, &path, &body).await.ok();
     assert_eq!(told["keyStatus"], "DISABLED");
 
-    let short = store.house.key("short", Purpose::Encrypt, Spec::Aes128Gcm).await;
-    store.house.grant(&short, &ALL, &[]).await;
+    let short = store.deployment.key("short", Purpose::Encrypt, Spec::Aes128Gcm).await;
+    store.deployment.grant(&short, &ALL, &[]).await;
     let path = format!("keys/{}/metadata", short.key.id);
-    store.house.call(&store.signer, &path, &body).await.is(501, "UnsupportedOperationException");
+    store.deployment.call(&store.signer, &path, &body).await.is(501, "UnsupportedOperationException");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,13 +217,13 @@ async fn integrity_value_is_the_digest_of_all_parts_and_takes_the_right_to_decry
         assert_eq!(bytes(&sealed["ciphertextDataIntegrityValue"]), sha256(&all));
         assert_eq!(bytes(&store.decrypt(&decryption(&sealed, aad)).await.ok()["plaintext"]), b"a data key");
     }
-    let key = store.house.key("sealing", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    store.house.grant(&key, &[Action::Encrypt], &[]).await;
+    let key = store.deployment.key("sealing", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    store.deployment.grant(&key, &[Action::Encrypt], &[]).await;
     let path = format!("keys/{}/encrypt", key.key.id);
     let mut body = encryption(b"a data key", None);
-    store.house.call(&store.signer, &path, &body).await.ok();
+    store.deployment.call(&store.signer, &path, &body).await.ok();
     body["ciphertextDataIntegrityValueAlgorithm"] = "SHA_256".into();
-    store.house.call(&store.signer, &path, &body).await.is(400, "InvalidKeyUsageException");
+    store.deployment.call(&store.signer, &path, &body).await.is(400, "InvalidKeyUsageException");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,13 +237,14 @@ async fn key_is_for_what_was_granted_of_it() {
         ("short", Purpose::Encrypt, Spec::Aes128Gcm, Action::Encrypt, false),
         ("other-way", Purpose::Encrypt, Spec::Rsa2048, Action::Encrypt, false),
     ] {
-        let key = store.house.key(name, purpose, spec).await;
-        store.house.grant(&key, &[granted], &[]).await;
+        let key = store.deployment.key(name, purpose, spec).await;
+        store.deployment.grant(&key, &[granted], &[]).await;
         let path = |verb: &str| format!("keys/{}/{verb}", key.key.id);
-        let answer = store.house.call(&store.signer, &path("encrypt"), &encryption(b"data", None)).await;
+        let answer = store.deployment.call(&store.signer, &path("encrypt"), &encryption(b"data", None)).await;
         if encrypts {
             let sealed = answer.ok();
-            let answer = store.house.call(&store.signer, &path("decrypt"), &decryption(&sealed, None)).await;
+            let answer =
+                store.deployment.call(&store.signer, &path("decrypt"), &decryption(&sealed, None)).await;
             answer.is(400, "InvalidKeyUsageException");
             // What one key sealed is nothing to another.
             store.decrypt(&decryption(&sealed, None)).await.is(400, "InvalidCiphertextException");
@@ -257,30 +258,30 @@ async fn key_is_for_what_was_granted_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn conditions_of_grants_are_held_against_what_is_said_of_the_call() {
     let store = Store::open().await;
-    let key = store.house.key("alices", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    store.house.grant(&key, &ALL, &[("awsPrincipalArn", ALICE), ("kmsOperation", "Encrypt")]).await;
+    let key = store.deployment.key("alices", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    store.deployment.grant(&key, &ALL, &[("awsPrincipalArn", ALICE), ("kmsOperation", "Encrypt")]).await;
     let path = format!("keys/{}/encrypt", key.key.id);
     let mut body = encryption(b"data", None);
-    store.house.call(&store.signer, &path, &body).await.ok();
+    store.deployment.call(&store.signer, &path, &body).await.ok();
     for (principal, operation) in
         [("arn:aws:iam::123456789012:user/Bob", "Encrypt"), (ALICE, "GenerateDataKey")]
     {
         body["requestMetadata"] = said(principal, operation);
-        store.house.call(&store.signer, &path, &body).await.is(403, "AccessDeniedException");
+        store.deployment.call(&store.signer, &path, &body).await.is(403, "AccessDeniedException");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_and_ungranted_keys_are_not_found_alike() {
     let store = Store::open().await;
-    let hidden = store.house.key("hidden", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let hidden = store.deployment.key("hidden", Purpose::Encrypt, Spec::Aes256Gcm).await;
     for id in ["non_existing_key", "0b6bd4c5-6ea0-4e4d-a1ad-46f9e5a8d2d5", "a.b", &hidden.key.id.to_string()]
     {
         for (verb, body) in [
             ("metadata", json!({ "requestMetadata": said(ALICE, "DescribeKey") })),
             ("encrypt", encryption(b"data", None)),
         ] {
-            let answer = store.house.call(&store.signer, &format!("keys/{id}/{verb}"), &body).await;
+            let answer = store.deployment.call(&store.signer, &format!("keys/{id}/{verb}"), &body).await;
             answer.is(404, "KeyNotFoundException");
         }
     }
@@ -290,9 +291,12 @@ async fn unknown_and_ungranted_keys_are_not_found_alike() {
 async fn alias_names_a_key_too() {
     let store = Store::open().await;
     let create = CreateAlias { name: "store-main".parse().unwrap(), key: KeyRef::Id(store.key.key.id) };
-    store.house.ask("ada", create).await.unwrap();
-    let sealed =
-        store.house.call(&store.signer, "keys/store-main/encrypt", &encryption(b"data", None)).await.ok();
+    store.deployment.ask("ada", create).await.unwrap();
+    let sealed = store
+        .deployment
+        .call(&store.signer, "keys/store-main/encrypt", &encryption(b"data", None))
+        .await
+        .ok();
     assert_eq!(bytes(&store.decrypt(&decryption(&sealed, None)).await.ok()["plaintext"]), b"data");
 }
 
@@ -301,7 +305,7 @@ async fn rotated_key_opens_what_its_older_versions_sealed() {
     let store = Store::open().await;
     let old = store.encrypt(&encryption(b"old", None)).await;
     let rotate = RotateKey { key: KeyRef::Id(store.key.key.id) };
-    store.house.ask("ada", rotate).await.unwrap();
+    store.deployment.ask("ada", rotate).await.unwrap();
     let new = store.encrypt(&encryption(b"new", None)).await;
     assert_ne!(bytes(&old["ciphertextMetadata"])[..5], bytes(&new["ciphertextMetadata"])[..5]);
     for (sealed, plaintext) in [(&old, b"old"), (&new, b"new")] {
@@ -320,27 +324,28 @@ async fn suspended_key_serves_nothing_from_that_moment_and_resumes() {
     let store = Store::open().await;
     let sealed = store.encrypt(&encryption(b"data", None)).await;
     let change = |event| ChangeKeyState::new(KeyRef::Id(store.key.key.id), None, event).unwrap();
-    store.house.ask("otto", change(Event::Suspend)).await.unwrap();
+    store.deployment.ask("otto", change(Event::Suspend)).await.unwrap();
     store.decrypt(&decryption(&sealed, None)).await.is(400, "InvalidStateException");
-    let answer = store.house.call(&store.signer, &store.path("encrypt"), &encryption(b"data", None)).await;
+    let answer =
+        store.deployment.call(&store.signer, &store.path("encrypt"), &encryption(b"data", None)).await;
     answer.is(400, "InvalidStateException");
     assert!(answer.entry.is_some());
-    is_kind(store.house.ask("otto", change(Event::Resume)).await, ErrorKind::Denied);
-    store.house.ask("ada", change(Event::Resume)).await.unwrap();
+    is_kind(store.deployment.ask("otto", change(Event::Resume)).await, ErrorKind::Denied);
+    store.deployment.ask("ada", change(Event::Resume)).await.unwrap();
     assert_eq!(bytes(&store.decrypt(&decryption(&sealed, None)).await.ok()["plaintext"]), b"data");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_access_keys_count_at_once_until_one_is_revoked() {
     let store = Store::open().await;
-    let second = store.house.signer("kms").await;
+    let second = store.deployment.signer("kms").await;
     for signer in [&store.signer, &second] {
         assert_eq!(signer.secret.len(), 44);
-        store.house.call(signer, "health", &health()).await.ok();
+        store.deployment.call(signer, "health", &health()).await.ok();
     }
-    store.house.ask("otto", RevokeCredential { credential: store.signer.credential }).await.unwrap();
-    store.house.call(&store.signer, "health", &health()).await.is(401, "AuthenticationFailedException");
-    store.house.call(&second, "health", &health()).await.ok();
+    store.deployment.ask("otto", RevokeCredential { credential: store.signer.credential }).await.unwrap();
+    store.deployment.call(&store.signer, "health", &health()).await.is(401, "AuthenticationFailedException");
+    store.deployment.call(&second, "health", &health()).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -349,7 +354,7 @@ async fn only_a_signature_for_this_protocol_at_this_time_counts() {
     let (path, body) = (format!("{PREFIX}/kms/xks/v1/health"), health().to_string());
     let post = (Method::POST, path.as_str());
     let failed = |request| async {
-        store.house.send(true, request).await.is(401, "AuthenticationFailedException");
+        store.deployment.send(true, request).await.is(401, "AuthenticationFailedException");
     };
     failed(store.signer.sign(post.clone(), &body, now(), "kms")).await;
     let six_minutes = Duration::from_secs(360);
@@ -365,7 +370,7 @@ async fn only_a_signature_for_this_protocol_at_this_time_counts() {
     let mut unsigned = store.signer.sign(post.clone(), &body, now(), "kms-xks-proxy");
     unsigned.headers_mut().remove("authorization");
     failed(unsigned).await;
-    let answer = store.house.send(false, store.signer.sign(post, &body, now(), "kms-xks-proxy")).await;
+    let answer = store.deployment.send(false, store.signer.sign(post, &body, now(), "kms-xks-proxy")).await;
     answer.is(401, "AuthenticationFailedException");
     assert!(answer.body["errorMessage"].as_str().unwrap().contains("certificate"));
 }
@@ -381,12 +386,12 @@ async fn other_paths_and_methods_are_refused() {
         format!("{PREFIX}/kms/xks/v1/keys/{}/destroy", store.key.key.id),
     ] {
         let request = store.signer.sign((Method::POST, &path), &body, now(), "kms-xks-proxy");
-        store.house.send(true, request).await.is(404, "InvalidUriPathException");
+        store.deployment.send(true, request).await.is(404, "InvalidUriPathException");
     }
     for call in ["health".to_owned(), store.path("encrypt"), store.path("decrypt"), store.path("metadata")] {
         let path = format!("{PREFIX}/kms/xks/v1/{call}");
         let request = store.signer.sign((Method::GET, &path), &body, now(), "kms-xks-proxy");
-        let answer = store.house.send(true, request).await;
+        let answer = store.deployment.send(true, request).await;
         assert_eq!((answer.status.as_u16(), answer.allow.as_deref()), (405, Some("POST")), "{answer:?}");
     }
 }
@@ -400,7 +405,7 @@ async fn whoever_is_unknown_learns_so_before_his_body_or_his_path_is_looked_at()
     for path in [format!("{PREFIX}/kms/xks/v1/health"), format!("{PREFIX}/kms/xks/v1/explode")] {
         for (signer, is_admitted) in [(&unknown, true), (&store.signer, false)] {
             let request = signer.sign((Method::POST, &path), "{}", now(), "kms-xks-proxy");
-            let answer = store.house.send(is_admitted, request.map(|_| untouchable())).await;
+            let answer = store.deployment.send(is_admitted, request.map(|_| untouchable())).await;
             answer.is(401, "AuthenticationFailedException");
         }
     }
@@ -411,14 +416,14 @@ async fn requests_that_make_no_sense_are_told_so() {
     let store = Store::open().await;
     for call in ["health".to_owned(), store.path("metadata"), store.path("encrypt"), store.path("decrypt")] {
         for body in [json!({}), json!({ "requestMetadata": {} }), json!([]), Value::Null] {
-            store.house.call(&store.signer, &call, &body).await.is(400, "ValidationException");
+            store.deployment.call(&store.signer, &call, &body).await.is(400, "ValidationException");
         }
     }
     let mut body = encryption(b"data", None);
     body.as_object_mut().unwrap().remove("plaintext");
-    store.house.call(&store.signer, &store.path("encrypt"), &body).await.is(400, "ValidationException");
+    store.deployment.call(&store.signer, &store.path("encrypt"), &body).await.is(400, "ValidationException");
     let long = encryption(&[0; 4301], None);
-    let answer = store.house.call(&store.signer, &store.path("encrypt"), &long).await;
+    let answer = store.deployment.call(&store.signer, &store.path("encrypt"), &long).await;
     answer.is(501, "UnsupportedOperationException");
     // An operation of AWS KMS that is not known here is none of our business.
     let mut body = encryption(b"data", None);

@@ -61,7 +61,7 @@ fn codes() -> impl TypedValueParser<Value = ReasonCode> {
 pub(super) fn told(reason: Option<&Reason>) -> String {
     let Some(reason) = reason else { return String::new() };
     match reason.unasked.as_deref() {
-        Some(Unasked::House) => return "none: done by the house".to_owned(),
+        Some(Unasked::System) => return "none: done by the system".to_owned(),
         Some(Unasked::Protocol) => return "none: the protocol has no place for one".to_owned(),
         None => {}
     }
@@ -130,8 +130,8 @@ mod tests {
             told(Some(&Reason { text: None, erased_at, ..given })),
             "misuse: (erased at 1970-01-01T00:00:01Z)"
         );
-        let house = Reason { unasked: Some(Unasked::House.into()), ..Reason::default() };
-        assert_eq!(told(Some(&house)), "none: done by the house");
+        let system = Reason { unasked: Some(Unasked::System.into()), ..Reason::default() };
+        assert_eq!(told(Some(&system)), "none: done by the system");
         assert!(told(Some(&Reason::default())).contains("audit verify"));
         assert_eq!(told(None), "");
     }

@@ -78,7 +78,7 @@ pub struct SeparationArgs {
     why: WhyArgs,
 }
 
-/// Where a policy differs. What is not given stays, or is the house's default.
+/// Where a policy differs. What is not given stays, or is the default.
 #[derive(Debug, Default, Args)]
 pub(crate) struct PolicyArgs {
     /// Where material of new keys lives: hsm or software

@@ -1,7 +1,7 @@
 //! The wire types of the REST interface, one file per noun.
 //!
 //! Bytes are base64 (RFC 4648, section 4, padded) in JSON; instants are RFC 3339, UTC; spans are numbers whose names end
-//! in `_seconds`; words, names and identifiers are the house's own, parsed when they arrive ([`Text`]). Requests refuse
+//! in `_seconds`; words, names and identifiers are the core's own, parsed when they arrive ([`Text`]). Requests refuse
 //! members that they do not know.
 
 pub mod alias;

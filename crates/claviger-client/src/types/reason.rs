@@ -21,7 +21,7 @@ pub struct Reason {
     /// When its text was erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<Instant>,
-    /// Why there is none: `house`, by a job; `protocol`, which has no place for one.
+    /// Why there is none: `house`, done by the system itself, as by a job; `protocol`, which has no place for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unasked: Option<UnaskedWord>,
 }

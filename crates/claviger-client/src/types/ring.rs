@@ -52,7 +52,7 @@ pub struct RingPolicy {
 pub struct CreateRing {
     /// Its name.
     pub name: NameText,
-    /// Where its policy differs from the house's.
+    /// Where its policy differs from the default.
     #[serde(default)]
     pub policy: RingPolicyPatch,
 }

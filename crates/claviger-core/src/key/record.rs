@@ -108,7 +108,7 @@ impl Key {
     }
 
     /// How often one of its versions may protect before it must be replaced; `None` if never for this reason. What the spec
-    /// says holds for the house's own algorithms; a token has AES-GCM with nonces of 96 bits only, drawn at random: 2^32
+    /// says holds for the software provider's algorithms; a token has AES-GCM with nonces of 96 bits only, drawn at random: 2^32
     /// (SP 800-38D, 8.3).
     #[must_use]
     pub const fn invocation_limit(&self) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! The ports: what the house needs from a store, a provider, a clock and the listeners. Only the server names who stands behind them.
+//! The ports: what the service needs from a store, a provider, a clock and the listeners. Only the server names who stands behind them.
 
 pub mod clock;
 pub mod provider;

@@ -1,4 +1,4 @@
-//! Every key spec the house knows, and the facts about each that others build rules on.
+//! Every key spec that the service knows, and the facts about each that others build rules on.
 //!
 //! The whole table is `golden/algorithms.txt`. Codes and names are for ever: they stand in ciphertext headers,
 //! in logs and in clients.

@@ -1,4 +1,4 @@
-//! The few encodings that a token speaks otherwise than the house does: points, RSA public keys, ECDSA signatures.
+//! The few encodings that a token speaks otherwise than the service does: points, RSA public keys, ECDSA signatures.
 
 use claviger_crypto::{CryptoError, PublicKey, SignatureAlgorithm, Spec};
 

@@ -1,4 +1,4 @@
-//! Which key of the house is which key of the token: one row per spec. A spec without a row is unsupported there.
+//! Which key of the service is which key of the token: one row per spec. A spec without a row is unsupported there.
 
 use claviger_core::{Purpose, Spec};
 use claviger_crypto::PublicKey;

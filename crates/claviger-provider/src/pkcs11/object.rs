@@ -13,7 +13,7 @@ use crate::lru::Lru;
 /// Keys kept ready in the token; more than this are unwrapped again when they are used.
 const READY_OBJECTS: usize = 256;
 
-/// The keys that are ready in the token, by the handle of the house that they belong to.
+/// The keys that are ready in the token, by the handle of the provider that they belong to.
 pub(super) struct Objects {
     ready: Lru<u64, Arc<TokenObject>>,
     next: AtomicU64,

@@ -1,4 +1,4 @@
-//! Signatures by a key of the token, in the forms of the house: RSA as long as the modulus, ECDSA in DER, Ed25519 as is.
+//! Signatures by a key of the token, in the forms of the service: RSA as long as the modulus, ECDSA in DER, Ed25519 as is.
 //!
 //! The token gets a digest wherever the algorithm has one: a message may be long, and is no secret of the token.
 

@@ -1,4 +1,4 @@
-//! Wycheproof against the token: keys are imported as session objects, and used on the same path as keys of the house.
+//! Wycheproof against the token: keys are imported as session objects, and used on the same path as keys of the service.
 //!
 //! What a token does differently is written down per file and counted; a case that is neither as published nor on that
 //! list fails. Numbers are for SoftHSM 2.6.
@@ -96,12 +96,12 @@ fn aes_gcm_opens_what_it_should() {
             let spec = match size(&group["keySize"]) {
                 128 => Spec::Aes128Gcm,
                 256 => Spec::Aes256Gcm,
-                // The house has no AES-192.
+                // The service has no AES-192.
                 _ => continue,
             };
             for case in tests(&group) {
                 if size(&group["ivSize"]) != 96 || size(&group["tagSize"]) != 128 {
-                    // The house's body has a nonce of 96 bits and a tag of 128: others cannot be said.
+                    // The service's body has a nonce of 96 bits and a tag of 128: others cannot be said.
                     count(&mut tally, "not our format");
                     continue;
                 }
@@ -164,7 +164,7 @@ fn hmac_checks_what_it_should() {
                             assert_eq!(holds, is(case, "valid") && full, "{case}");
                             count(&mut tally, if holds { "holds" } else { "does not hold" });
                         }
-                        // SoftHSM wants a key as long as the hash: shorter ones are not made by the house either.
+                        // SoftHSM wants a key as long as the hash: shorter ones are not made by the service either.
                         Err(Fault::Token(Error::Pkcs11(RvError::KeySizeRange, _))) => {
                             let len = bytes(&case["key"]).len();
                             assert!(Some(len) < spec.symmetric_len(), "{case}");
@@ -348,7 +348,7 @@ fn signatures_verify_as_published() {
         for group in load(file) {
             let der = bytes(&group["publicKeyDer"]);
             let Ok(public) = PublicKey::from_spki(spec, &der) else {
-                // A group whose key is no key of the house: a modulus of another length, an exponent of 3.
+                // A group whose key is no key of the service: a modulus of another length, an exponent of 3.
                 for _ in tests(&group) {
                     count(&mut tally, "not our key");
                 }

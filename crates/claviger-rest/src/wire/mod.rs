@@ -1,4 +1,4 @@
-//! Wire types from and to the house's own. What arrives is parsed here or refused here.
+//! Wire types from and to the core's own. What arrives is parsed here or refused here.
 
 pub mod alias;
 pub mod audit;

@@ -34,20 +34,20 @@ fn policy_to_wire(policy: &RingPolicy) -> WirePolicy {
     }
 }
 
-/// The policy of a new ring: the house's, but for what the patch says.
+/// The policy of a new ring: the default, but for what the patch says.
 #[must_use]
 pub fn policy_from_wire(patch: &RingPolicyPatch) -> RingPolicy {
-    let house = RingPolicy::default();
+    let default = RingPolicy::default();
     RingPolicy {
-        protection: patch.protection.map_or(house.protection, |word| word.0),
-        rotation_period: patch.rotation_period_seconds.map_or(house.rotation_period, span),
-        protect_period: patch.protect_period_seconds.map_or(house.protect_period, span),
-        process_period: patch.process_period_seconds.map_or(house.process_period, span),
+        protection: patch.protection.map_or(default.protection, |word| word.0),
+        rotation_period: patch.rotation_period_seconds.map_or(default.rotation_period, span),
+        protect_period: patch.protect_period_seconds.map_or(default.protect_period, span),
+        process_period: patch.process_period_seconds.map_or(default.process_period, span),
         destroy_waiting_period: patch
             .destroy_waiting_period_seconds
-            .map_or(house.destroy_waiting_period, Duration::from_secs),
-        quorum: patch.quorum.unwrap_or(house.quorum),
-        separation: house.separation,
+            .map_or(default.destroy_waiting_period, Duration::from_secs),
+        quorum: patch.quorum.unwrap_or(default.quorum),
+        separation: default.separation,
     }
 }
 

@@ -6,16 +6,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::house::House;
+use crate::deployment::Deployment;
 
 #[tokio::test]
 async fn what_was_done_is_found_under_the_index_that_the_answer_named() {
-    let house = House::with_ring().await;
-    house.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
-    let done = house.data("app", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": ""})).await.ok();
+    let deployment = Deployment::with_ring().await;
+    deployment.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
+    let done = deployment.data("app", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": ""})).await.ok();
     let index = done.header("claviger-entry").unwrap().to_owned();
     let leaf = done.header("audit-receipt").unwrap().split(';').nth(3).unwrap().to_owned();
-    let page = house.get("vera", &format!("/v1/audit/entries?from={index}&limit=1")).await.ok().json();
+    let page = deployment.get("vera", &format!("/v1/audit/entries?from={index}&limit=1")).await.ok().json();
     assert_eq!(page["items"][0]["index"].to_string(), index);
     let entry = STANDARD.decode(page["items"][0]["canonical"].as_str().unwrap()).unwrap();
     // RFC 6962, 2.1: the leaf hash is SHA-256 over a zero byte and the entry.
@@ -23,17 +23,17 @@ async fn what_was_done_is_found_under_the_index_that_the_answer_named() {
     assert_eq!(hashed.map(|byte| format!("{byte:02x}")).concat(), leaf);
 
     let of_key = format!("/v1/audit/entries?key={}&operation=101", done.json()["key"].as_str().unwrap());
-    assert_eq!(house.get("vera", &of_key).await.ok().json()["items"].as_array().unwrap().len(), 1);
-    house.get("ada", "/v1/audit/entries").await.problem(403, "denied");
-    house.get("vera", "/v1/audit/entries?key=orders").await.problem(400, "malformed-request");
+    assert_eq!(deployment.get("vera", &of_key).await.ok().json()["items"].as_array().unwrap().len(), 1);
+    deployment.get("ada", "/v1/audit/entries").await.problem(403, "denied");
+    deployment.get("vera", "/v1/audit/entries?key=orders").await.problem(400, "malformed-request");
 }
 
 #[tokio::test]
 async fn a_proof_follows_the_next_cut() {
-    let house = House::with_ring().await;
+    let deployment = Deployment::with_ring().await;
     let mut proof = None;
     for _ in 0..100 {
-        let answer = house.get("vera", "/v1/audit/proof/1/1").await;
+        let answer = deployment.get("vera", "/v1/audit/proof/1/1").await;
         if answer.status.is_success() {
             proof = Some(answer.json());
             break;
@@ -42,29 +42,29 @@ async fn a_proof_follows_the_next_cut() {
     }
     let proof = proof.unwrap();
     assert_eq!((&proof["shard"], &proof["index"]), (&json!(1), &json!(1)));
-    let checkpoint = house.get("vera", "/v1/audit/checkpoint").await.ok().json();
+    let checkpoint = deployment.get("vera", "/v1/audit/checkpoint").await.ok().json();
     assert!(proof["root_note"].as_str().unwrap().starts_with("test/audit/root\n"));
     assert!(checkpoint["root_vkey"].as_str().unwrap().starts_with("test/audit/root+"));
-    house.get("vera", "/v1/audit/proof/2/0").await.problem(404, "not-found");
-    assert!(house.get("vera", "/v1/audit/proof/1/999999").await.status.is_client_error());
+    deployment.get("vera", "/v1/audit/proof/2/0").await.problem(404, "not-found");
+    assert!(deployment.get("vera", "/v1/audit/proof/1/999999").await.status.is_client_error());
 
-    let served = house.get("vera", "/audit/root/checkpoint").await.ok();
+    let served = deployment.get("vera", "/audit/root/checkpoint").await.ok();
     assert_eq!(served.header("content-type"), Some("text/plain; charset=utf-8"));
     let size: usize = std::str::from_utf8(&served.body).unwrap().lines().nth(1).unwrap().parse().unwrap();
-    let tile = house.get("vera", &format!("/audit/root/tile/0/000.p/{size}")).await.ok();
+    let tile = deployment.get("vera", &format!("/audit/root/tile/0/000.p/{size}")).await.ok();
     assert_eq!(tile.body.len(), 32 * size);
-    house.get("vera", "/audit/root/tile/0/x").await.problem(404, "not-found");
+    deployment.get("vera", "/audit/root/tile/0/x").await.problem(404, "not-found");
 }
 
 #[tokio::test]
 async fn live_rows_are_listed_kind_by_kind_for_a_replay_to_be_held_against() {
-    let house = House::with_ring().await;
+    let deployment = Deployment::with_ring().await;
     for name in ["a", "b", "c"] {
-        house.key(name, "encrypt", "aes-256-gcm", &[]).await;
+        deployment.key(name, "encrypt", "aes-256-gcm", &[]).await;
     }
     let (mut rows, mut path) = (Vec::new(), "/v1/audit/rows?limit=2".to_owned());
     loop {
-        let page = house.get("vera", &path).await.ok().json();
+        let page = deployment.get("vera", &path).await.ok().json();
         let items = page["items"].as_array().unwrap();
         assert!(items.len() <= 2 && items.iter().all(|row| row["kind"] == items[0]["kind"]));
         rows.extend(items.clone());
@@ -81,13 +81,13 @@ async fn live_rows_are_listed_kind_by_kind_for_a_replay_to_be_held_against() {
     assert_eq!(field(of("key")[0], "state")["value"], "ZmFjdGl2ZQ==");
     let name = field(of("key")[0], "name");
     assert!(name["commitment"].is_string() && name.get("value").is_none());
-    assert_eq!(house.get("odile", "/v1/audit/rows").await.status, 403);
+    assert_eq!(deployment.get("odile", "/v1/audit/rows").await.status, 403);
 }
 
 #[tokio::test]
 async fn the_system_says_what_weakens_it() {
-    let house = House::build().await;
-    let status = house.get("odile", "/v1/system").await.ok().json();
+    let deployment = Deployment::build().await;
+    let status = deployment.get("odile", "/v1/system").await.ok().json();
     assert_eq!(status["deployment"], "test");
     assert_eq!(status["module"]["root_in_token"], false);
     let library = claviger_crypto::provenance::module().to_string();

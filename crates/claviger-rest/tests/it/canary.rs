@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::house::{As, House, request};
+use crate::deployment::{As, Deployment, request};
 
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<u8>>>);
@@ -44,30 +44,31 @@ async fn secrets_turn_up_in_no_trace_and_no_problem() {
     let _guard = tracing::subscriber::set_default(subscriber);
     tracing::info!("the trace is kept");
 
-    let house = House::with_ring().await;
-    house.key("main", "encrypt", "aes-256-gcm", &["encrypt", "decrypt"]).await;
+    let deployment = Deployment::with_ring().await;
+    deployment.key("main", "encrypt", "aes-256-gcm", &["encrypt", "decrypt"]).await;
     let (encrypt, decrypt) = ("/v1/keys/orders%2Fmain/encrypt", "/v1/keys/orders%2Fmain/decrypt");
     let encoded = STANDARD.encode(CANARY);
     let mut problems = Vec::new();
-    let sealed = house.octets("app", encrypt, &[], CANARY.into()).await.ok().body;
-    assert_eq!(house.octets("app", decrypt, &[], sealed.clone()).await.ok().body, CANARY);
-    problems.push(house.octets("stranger", encrypt, &[], CANARY.into()).await);
-    problems.push(house.data("app", encrypt, json!({"plaintext": format!("{CANARY}!")})).await);
-    problems.push(house.data("app", encrypt, json!({"plaintext": encoded, "context": {"": CANARY}})).await);
-    problems.push(house.data("app", encrypt, json!({"plaintext": {"text": CANARY}})).await);
-    problems.push(house.data("app", encrypt, json!(CANARY)).await);
+    let sealed = deployment.octets("app", encrypt, &[], CANARY.into()).await.ok().body;
+    assert_eq!(deployment.octets("app", decrypt, &[], sealed.clone()).await.ok().body, CANARY);
+    problems.push(deployment.octets("stranger", encrypt, &[], CANARY.into()).await);
+    problems.push(deployment.data("app", encrypt, json!({"plaintext": format!("{CANARY}!")})).await);
+    problems
+        .push(deployment.data("app", encrypt, json!({"plaintext": encoded, "context": {"": CANARY}})).await);
+    problems.push(deployment.data("app", encrypt, json!({"plaintext": {"text": CANARY}})).await);
+    problems.push(deployment.data("app", encrypt, json!(CANARY)).await);
     let context = STANDARD.encode(json!({"who": CANARY}).to_string());
-    problems.push(house.octets("app", decrypt, &[("claviger-context", &context)], sealed).await);
+    problems.push(deployment.octets("app", decrypt, &[("claviger-context", &context)], sealed).await);
     let token = format!("clv_{CANARY}");
     let ask = request(Method::GET, "/v1/rings", &Value::Null);
-    problems.push(house.send(Surface::Control, As::Token(&token), ask).await);
+    problems.push(deployment.send(Surface::Control, As::Token(&token), ask).await);
 
     for problem in &problems {
         assert!(problem.status.is_client_error(), "{problem:?}");
         let text = String::from_utf8_lossy(&problem.body);
         assert!(!text.contains(CANARY) && !text.contains(&encoded), "{text}");
     }
-    house.road.stop().await;
+    deployment.road.stop().await;
     let trace = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
     assert!(trace.contains("the trace is kept"));
     assert!(!trace.contains(CANARY) && !trace.contains(&encoded), "{trace}");

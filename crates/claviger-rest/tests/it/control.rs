@@ -6,70 +6,78 @@ use http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::house::{Answer, As, House, request};
+use crate::deployment::{Answer, As, Deployment, request};
 
-async fn patch(house: &House, who: &str, path: &str, if_match: Option<&str>, body: Value) -> Answer {
+async fn patch(
+    deployment: &Deployment,
+    who: &str,
+    path: &str,
+    if_match: Option<&str>,
+    body: Value,
+) -> Answer {
     let mut request = Request::patch(path).header(CONTENT_TYPE, "application/json");
     if let Some(tag) = if_match {
         request = request.header(IF_MATCH, tag);
     }
-    house.send(Surface::Control, As::Name(who), request.body(Body::from(body.to_string())).unwrap()).await
+    deployment
+        .send(Surface::Control, As::Name(who), request.body(Body::from(body.to_string())).unwrap())
+        .await
 }
 
 #[tokio::test]
 async fn a_ring_is_created_read_changed_and_listed() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let create = json!({"name": "orders", "policy": {"quorum": 3, "rotation_period_seconds": 86400}});
-    let created = house.control("ada", Method::POST, "/v1/rings", create).await.ok();
+    let created = deployment.control("ada", Method::POST, "/v1/rings", create).await.ok();
     assert_eq!(created.status.as_u16(), 201);
     let ring = created.json();
     assert_eq!(ring["policy"]["quorum"], 3);
     assert_eq!(ring["policy"]["separation"], "strict");
-    let by_id = house.get("ada", &format!("/v1/rings/{}", ring["id"].as_str().unwrap())).await.ok();
-    assert_eq!(by_id.json(), house.get("ada", "/v1/rings/orders").await.ok().json());
+    let by_id = deployment.get("ada", &format!("/v1/rings/{}", ring["id"].as_str().unwrap())).await.ok();
+    assert_eq!(by_id.json(), deployment.get("ada", "/v1/rings/orders").await.ok().json());
     assert_eq!(by_id.json(), ring);
 
     let tag = by_id.headers[ETAG].to_str().unwrap().to_owned();
     let change = json!({"policy": {"rotation_period_seconds": null, "quorum": 4}, "reason": "a test"});
-    let changed = patch(&house, "ada", "/v1/rings/orders", Some(&tag), change.clone()).await.ok();
+    let changed = patch(&deployment, "ada", "/v1/rings/orders", Some(&tag), change.clone()).await.ok();
     assert_eq!(changed.json()["policy"]["rotation_period_seconds"], Value::Null);
     assert_eq!(changed.json()["policy"]["quorum"], 4);
     assert_ne!(changed.headers[ETAG], *tag);
-    patch(&house, "ada", "/v1/rings/orders", Some(&tag), change.clone())
+    patch(&deployment, "ada", "/v1/rings/orders", Some(&tag), change.clone())
         .await
         .problem(412, "precondition-failed");
-    patch(&house, "ada", "/v1/rings/orders", Some("4"), change.clone())
+    patch(&deployment, "ada", "/v1/rings/orders", Some("4"), change.clone())
         .await
         .problem(400, "malformed-request");
-    patch(&house, "ada", "/v1/rings/orders", None, change).await.ok();
+    patch(&deployment, "ada", "/v1/rings/orders", None, change).await.ok();
 
-    house
+    deployment
         .control("ada", Method::POST, "/v1/rings", json!({"name": "orders"}))
         .await
         .problem(409, "already-exists");
-    house.get("ada", "/v1/rings/nothing").await.problem(404, "not-found");
+    deployment.get("ada", "/v1/rings/nothing").await.problem(404, "not-found");
 }
 
 #[tokio::test]
 async fn separation_takes_the_security_officer() {
-    let house = House::with_ring().await;
+    let deployment = Deployment::with_ring().await;
     let relax = json!({"separation": "relaxed", "reason": "evaluation"});
     let path = "/v1/rings/orders/separation";
-    house.control("ada", Method::PUT, path, relax.clone()).await.problem(403, "denied");
-    let ring = house.control("otto", Method::PUT, path, relax).await.ok().json();
+    deployment.control("ada", Method::PUT, path, relax.clone()).await.problem(403, "denied");
+    let ring = deployment.control("otto", Method::PUT, path, relax).await.ok().json();
     assert_eq!(ring["policy"]["separation"], "relaxed");
 }
 
 #[tokio::test]
 async fn lists_come_in_pages_that_cover_everything_once() {
-    let house = House::with_ring().await;
+    let deployment = Deployment::with_ring().await;
     for name in ["e", "a", "d", "b", "c"] {
-        house.key(name, "encrypt", "aes-256-gcm", &[]).await;
+        deployment.key(name, "encrypt", "aes-256-gcm", &[]).await;
     }
     let mut seen = Vec::new();
     let mut path = "/v1/keys?ring=orders&limit=2".to_owned();
     loop {
-        let page = house.get("ada", &path).await.ok().json();
+        let page = deployment.get("ada", &path).await.ok().json();
         let items = page["items"].as_array().unwrap();
         assert!(items.len() <= 2);
         seen.extend(items.iter().map(|key| key["name"].as_str().unwrap().to_owned()));
@@ -80,27 +88,27 @@ async fn lists_come_in_pages_that_cover_everything_once() {
     }
     assert_eq!(seen, ["orders/a", "orders/b", "orders/c", "orders/d", "orders/e"]);
     let of_keys = path.rsplit('=').next().unwrap();
-    house.get("ada", &format!("/v1/rings?cursor={of_keys}")).await.problem(400, "malformed-request");
-    let none = house.get("ada", "/v1/keys?state=compromised").await.ok().json();
+    deployment.get("ada", &format!("/v1/rings?cursor={of_keys}")).await.problem(400, "malformed-request");
+    let none = deployment.get("ada", "/v1/keys?state=compromised").await.ok().json();
     assert_eq!(none, json!({"items": [], "next": null}));
-    house.get("ada", "/v1/keys?state=enabled").await.problem(400, "malformed-request");
-    let people = house.get("otto", "/v1/principals?limit=3").await.ok().json();
+    deployment.get("ada", "/v1/keys?state=enabled").await.problem(400, "malformed-request");
+    let people = deployment.get("otto", "/v1/principals?limit=3").await.ok().json();
     assert_eq!(people["items"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
 async fn a_key_lives_its_life() {
-    let house = House::with_ring().await;
+    let deployment = Deployment::with_ring().await;
     let create = json!({
         "ring": "orders", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm", "data_class": "cardholder",
         "labels": {"team": "payments"}, "activate": false,
     });
-    let created = house.control("ada", Method::POST, "/v1/keys", create).await.ok();
+    let created = deployment.control("ada", Method::POST, "/v1/keys", create).await.ok();
     assert_eq!(created.status.as_u16(), 201);
     assert_eq!(created.json()["state"], "pre_active");
     let path = "/v1/keys/orders%2Fmain";
     let step = async |verb: &str, body: Value| {
-        house.control("ada", Method::POST, &format!("{path}/{verb}"), body).await
+        deployment.control("ada", Method::POST, &format!("{path}/{verb}"), body).await
     };
     assert_eq!(step("activate", Value::Null).await.ok().json()["state"], "active");
     assert_eq!(step("rotate", Value::Null).await.ok().json()["primary"], 2);
@@ -114,7 +122,7 @@ async fn a_key_lives_its_life() {
     step("suspend", json!({"versoin": 1})).await.problem(400, "malformed-request");
     step("rotate", json!({})).await.problem(400, "malformed-request");
 
-    let versions = house.get("ada", &format!("{path}/versions")).await.ok().json();
+    let versions = deployment.get("ada", &format!("{path}/versions")).await.ok().json();
     let told: Vec<_> = versions["items"]
         .as_array()
         .unwrap()
@@ -127,7 +135,7 @@ async fn a_key_lives_its_life() {
     );
 
     let change = json!({"labels": {}, "data_class": "personal", "rotation_period_seconds": 3600});
-    let changed = patch(&house, "ada", path, None, change).await.ok().json();
+    let changed = patch(&deployment, "ada", path, None, change).await.ok().json();
     assert_eq!((&changed["labels"], &changed["data_class"]), (&json!({}), &json!("personal")));
     assert_eq!(
         step("compromise", json!({"reason": "found on a mailing list"})).await.ok().json()["state"],
@@ -135,47 +143,47 @@ async fn a_key_lives_its_life() {
     );
     step("resume", Value::Null).await.problem(409, "wrong-state");
     let create = json!({"ring": "orders", "name": "main", "purpose": "sign", "spec": "ed25519", "data_class": "internal"});
-    house.control("ada", Method::POST, "/v1/keys", create).await.problem(409, "already-exists");
+    deployment.control("ada", Method::POST, "/v1/keys", create).await.problem(409, "already-exists");
 }
 
 #[tokio::test]
 async fn a_key_is_described_and_described_anew() {
-    let house = House::with_ring().await;
+    let deployment = Deployment::with_ring().await;
     let create = json!({
         "ring": "orders", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm", "data_class": "cardholder",
         "description": "cards at rest",
     });
-    let created = house.control("ada", Method::POST, "/v1/keys", create.clone()).await.ok().json();
+    let created = deployment.control("ada", Method::POST, "/v1/keys", create.clone()).await.ok().json();
     assert_eq!((&created["description"], &created["destroy_at"]), (&json!("cards at rest"), &Value::Null));
     let path = "/v1/keys/orders%2Fmain";
-    let changed = patch(&house, "ada", path, None, json!({"description": ""})).await.ok().json();
+    let changed = patch(&deployment, "ada", path, None, json!({"description": ""})).await.ok().json();
     assert_eq!(changed["description"], "");
     let long = json!({"description": "x".repeat(8193)});
-    patch(&house, "ada", path, None, long).await.problem(400, "invalid-argument");
-    let rotated = house.control("ada", Method::POST, &format!("{path}/rotate"), Value::Null).await.ok();
+    patch(&deployment, "ada", path, None, long).await.problem(400, "invalid-argument");
+    let rotated = deployment.control("ada", Method::POST, &format!("{path}/rotate"), Value::Null).await.ok();
     assert_eq!(rotated.json()["primary"], 2);
-    let versions = house.get("ada", &format!("{path}/versions")).await.ok().json();
+    let versions = deployment.get("ada", &format!("{path}/versions")).await.ok().json();
     assert_eq!(versions["items"][0].get("rotated"), None);
     assert_eq!(versions["items"][1]["rotated"], "on_demand");
 }
 
 #[tokio::test]
 async fn a_key_waits_for_its_destruction_and_is_brought_back() {
-    let house = House::with_ring().await;
+    let deployment = Deployment::with_ring().await;
     let step = async |verb: &str, body: Value| {
-        house.control("ada", Method::POST, &format!("/v1/keys/orders%2Fmain/{verb}"), body).await
+        deployment.control("ada", Method::POST, &format!("/v1/keys/orders%2Fmain/{verb}"), body).await
     };
     let relax = json!({"separation": "relaxed", "reason": "evaluation"});
-    house.control("otto", Method::PUT, "/v1/rings/orders/separation", relax).await.ok();
-    patch(&house, "ada", "/v1/rings/orders", None, json!({"policy": {"quorum": 0}, "reason": "a test"}))
+    deployment.control("otto", Method::PUT, "/v1/rings/orders/separation", relax).await.ok();
+    patch(&deployment, "ada", "/v1/rings/orders", None, json!({"policy": {"quorum": 0}, "reason": "a test"}))
         .await
         .ok();
-    house.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
+    deployment.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
     step("destroy", json!({"waiting_seconds": 60, "reason": "over"})).await.problem(400, "invalid-argument");
     let waiting = step("destroy", json!({"waiting_seconds": 604_800, "reason": "over"})).await.ok().json();
     assert_eq!(waiting["state"], "suspended");
     assert!(waiting["destroy_at"].is_string(), "{waiting}");
-    let use_it = || house.data("app", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": "aGk="}));
+    let use_it = || deployment.data("app", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": "aGk="}));
     use_it().await.problem(409, "wrong-state");
     step("resume", Value::Null).await.problem(409, "wrong-state");
     let back = step("cancel-destroy", Value::Null).await.ok().json();
@@ -184,174 +192,187 @@ async fn a_key_waits_for_its_destruction_and_is_brought_back() {
     use_it().await.ok();
     step("cancel-destroy", Value::Null).await.problem(409, "wrong-state");
     step("destroy", json!({"waiting_seconds": 604_800, "reason": "over"})).await.ok();
-    patch(&house, "ada", "/v1/rings/orders", None, json!({"policy": {"quorum": 2}, "reason": "a test"}))
+    patch(&deployment, "ada", "/v1/rings/orders", None, json!({"policy": {"quorum": 2}, "reason": "a test"}))
         .await
         .ok();
-    let blocked = house.get("ada", "/v1/keys/orders%2Fmain").await.ok().json();
+    let blocked = deployment.get("ada", "/v1/keys/orders%2Fmain").await.ok().json();
     assert_eq!(blocked["destroy_blocked_by"], "quorum", "{blocked}");
     step("cancel-destroy", Value::Null).await.ok();
     step("destroy", json!({"reason": "over"})).await.problem(403, "approval-required");
     let lower = json!({"policy": {"quorum": 0}, "reason": "a test"});
-    patch(&house, "ada", "/v1/rings/orders", None, lower).await.problem(403, "approval-required");
+    patch(&deployment, "ada", "/v1/rings/orders", None, lower).await.problem(403, "approval-required");
 }
 
 #[tokio::test]
 async fn the_time_is_confirmed_by_an_administrator_who_says_why() {
-    let house = House::with_ring().await;
+    let deployment = Deployment::with_ring().await;
     let path = "/v1/system/clock/confirm";
     let confirm = |time: &str, reason: &str| json!({"time": time, "reason": reason});
-    let now = house.get("vera", "/v1/system").await.ok().json()["clock"]["log_time"].clone();
+    let now = deployment.get("vera", "/v1/system").await.ok().json()["clock"]["log_time"].clone();
     let now = now.as_str().unwrap();
-    house.control("vera", Method::POST, path, confirm(now, "seen")).await.problem(403, "denied");
-    house.control("ada", Method::POST, path, confirm(now, " ")).await.problem(400, "invalid-argument");
+    deployment.control("vera", Method::POST, path, confirm(now, "seen")).await.problem(403, "denied");
+    deployment.control("ada", Method::POST, path, confirm(now, " ")).await.problem(400, "invalid-argument");
     let long_ago = confirm("2001-01-01T00:00:00Z", "seen");
-    house.control("ada", Method::POST, path, long_ago).await.problem(400, "invalid-argument");
-    let clock = house.control("ada", Method::POST, path, confirm(now, "seen")).await.ok().json();
+    deployment.control("ada", Method::POST, path, long_ago).await.problem(400, "invalid-argument");
+    let clock = deployment.control("ada", Method::POST, path, confirm(now, "seen")).await.ok().json();
     assert_eq!((&clock["ahead_seconds"], &clock["held_at"]), (&json!(0), &Value::Null));
 }
 
 #[tokio::test]
 async fn an_alias_is_given_moved_listed_and_taken_away() {
-    let house = House::with_ring().await;
+    let deployment = Deployment::with_ring().await;
     for name in ["first", "second"] {
-        house.key(name, "encrypt", "aes-256-gcm", &[]).await;
+        deployment.key(name, "encrypt", "aes-256-gcm", &[]).await;
     }
     let create = json!({"name": "app/Orders", "key": "orders/first"});
-    let created = house.control("ada", Method::POST, "/v1/aliases", create.clone()).await.ok();
+    let created = deployment.control("ada", Method::POST, "/v1/aliases", create.clone()).await.ok();
     assert_eq!(created.status.as_u16(), 201);
-    house.control("ada", Method::POST, "/v1/aliases", create).await.problem(409, "already-exists");
+    deployment.control("ada", Method::POST, "/v1/aliases", create).await.problem(409, "already-exists");
     for bad in ["aws/x", "a b", ""] {
         let create = json!({"name": bad, "key": "orders/first"});
-        house.control("ada", Method::POST, "/v1/aliases", create).await.problem(400, "malformed-request");
+        deployment
+            .control("ada", Method::POST, "/v1/aliases", create)
+            .await
+            .problem(400, "malformed-request");
     }
     let path = "/v1/aliases/app%2FOrders";
-    let first = house.get("ada", "/v1/keys/orders%2Ffirst").await.ok().json();
-    let second = house.get("ada", "/v1/keys/orders%2Fsecond").await.ok().json();
-    assert_eq!(house.get("vera", path).await.ok().json()["key"], first["id"]);
-    let moved = house.control("ada", Method::PUT, path, json!({"key": "orders/second"})).await.ok().json();
+    let first = deployment.get("ada", "/v1/keys/orders%2Ffirst").await.ok().json();
+    let second = deployment.get("ada", "/v1/keys/orders%2Fsecond").await.ok().json();
+    assert_eq!(deployment.get("vera", path).await.ok().json()["key"], first["id"]);
+    let moved =
+        deployment.control("ada", Method::PUT, path, json!({"key": "orders/second"})).await.ok().json();
     assert_eq!((&moved["key"], &moved["revision"]), (&second["id"], &json!(2)));
-    house
+    deployment
         .control("ada", Method::PUT, "/v1/aliases/none", json!({"key": "orders/second"}))
         .await
         .problem(404, "not-found");
-    let listed = house.get("vera", "/v1/aliases?key=orders%2Fsecond").await.ok().json();
+    let listed = deployment.get("vera", "/v1/aliases?key=orders%2Fsecond").await.ok().json();
     assert_eq!(listed["items"], json!([moved]));
-    let listed = house.get("vera", "/v1/aliases?key=orders%2Ffirst").await.ok().json();
+    let listed = deployment.get("vera", "/v1/aliases?key=orders%2Ffirst").await.ok().json();
     assert_eq!(listed["items"], json!([]));
-    house.control("vera", Method::DELETE, path, Value::Null).await.problem(403, "denied");
-    house.control("ada", Method::DELETE, path, Value::Null).await.ok();
-    house.get("vera", path).await.problem(404, "not-found");
+    deployment.control("vera", Method::DELETE, path, Value::Null).await.problem(403, "denied");
+    deployment.control("ada", Method::DELETE, path, Value::Null).await.ok();
+    deployment.get("vera", path).await.problem(404, "not-found");
 }
 
 #[tokio::test]
 async fn a_grant_lets_in_and_its_end_shuts_out() {
-    let house = House::with_ring().await;
-    house.key("main", "encrypt", "aes-256-gcm", &[]).await;
-    let use_it = || house.data("app", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": "aGk="}));
+    let deployment = Deployment::with_ring().await;
+    deployment.key("main", "encrypt", "aes-256-gcm", &[]).await;
+    let use_it = || deployment.data("app", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": "aGk="}));
     assert!(use_it().await.status.is_client_error());
     let create = json!({
         "principal": "app", "on": {"ring": "orders"}, "operations": ["encrypt", "decrypt"], "reason": "checkout",
         "conditions": {"source_networks": ["127.0.0.0/8"], "until": "2999-01-01T00:00:00Z"},
     });
-    let grant = house.control("otto", Method::POST, "/v1/grants", create.clone()).await.ok().json();
+    let grant = deployment.control("otto", Method::POST, "/v1/grants", create.clone()).await.ok().json();
     assert_eq!(grant["conditions"]["source_networks"], json!(["127.0.0.0/8"]));
     use_it().await.ok();
     let id = grant["id"].as_str().unwrap();
-    assert_eq!(house.get("otto", &format!("/v1/grants/{id}")).await.ok().json(), grant);
-    let explained = house.get("vera", "/v1/keys/orders%2Fmain/explain").await.ok().json();
+    assert_eq!(deployment.get("otto", &format!("/v1/grants/{id}")).await.ok().json(), grant);
+    let explained = deployment.get("vera", "/v1/keys/orders%2Fmain/explain").await.ok().json();
     let mut lines = explained["items"].as_array().unwrap().iter();
     let line = lines.find(|line| line["principal_name"] == "app" && line["action"] == "encrypt").unwrap();
     assert_eq!((&line["grant"], &line["rule"]), (&json!(id), &json!("grant")));
-    let revoked = house
+    let revoked = deployment
         .control("otto", Method::POST, &format!("/v1/grants/{id}/revoke"), json!({"reason": "over"}))
         .await;
     assert_eq!(revoked.ok().json()["standing"], "revoked");
     assert!(use_it().await.status.is_client_error());
-    let listed = house.get("otto", "/v1/grants?principal=app").await.ok().json();
+    let listed = deployment.get("otto", "/v1/grants?principal=app").await.ok().json();
     assert_eq!(listed["items"], json!([]));
-    let listed = house.get("otto", "/v1/grants?principal=app&with_revoked=true").await.ok().json();
+    let listed = deployment.get("otto", "/v1/grants?principal=app&with_revoked=true").await.ok().json();
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
 
     let mut bad = create.clone();
     bad["operations"] = json!(["create_key"]);
-    assert!(house.control("otto", Method::POST, "/v1/grants", bad).await.status.is_client_error());
+    assert!(deployment.control("otto", Method::POST, "/v1/grants", bad).await.status.is_client_error());
     let mut administrator = create;
     administrator["principal"] = json!("ada");
-    assert!(house.control("otto", Method::POST, "/v1/grants", administrator).await.status.is_client_error());
+    assert!(
+        deployment.control("otto", Method::POST, "/v1/grants", administrator).await.status.is_client_error()
+    );
 }
 
 #[tokio::test]
 async fn a_principal_comes_gets_an_office_and_goes() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let create = json!({"name": "carla", "kind": "human"});
-    let made = house.control("otto", Method::POST, "/v1/principals", create).await.ok().json();
+    let made = deployment.control("otto", Method::POST, "/v1/principals", create).await.ok().json();
     assert_eq!((&made["roles"], &made["standing"]), (&json!([]), &json!("active")));
-    let otto = house.get("otto", "/v1/principals/otto").await.ok().json();
+    let otto = deployment.get("otto", "/v1/principals/otto").await.ok().json();
     assert_eq!(made["created_by"], otto["id"]);
     assert_eq!(otto["created_by"], "00000000-0000-0000-0000-000000000000");
     let path = "/v1/principals/carla/roles/auditor";
-    house.control("olga", Method::PUT, path, Value::Null).await.problem(400, "reason-required");
+    deployment.control("olga", Method::PUT, path, Value::Null).await.problem(400, "reason-required");
     let hired = json!({"reason": "hired"});
     let by_maker =
-        house.control("otto", Method::PUT, "/v1/principals/carla/roles/auditor", hired.clone()).await;
+        deployment.control("otto", Method::PUT, "/v1/principals/carla/roles/auditor", hired.clone()).await;
     by_maker.problem(409, "separation-of-duties");
-    let held = house.control("olga", Method::PUT, path, hired.clone()).await.ok().json();
+    let held = deployment.control("olga", Method::PUT, path, hired.clone()).await.ok().json();
     assert_eq!((&held["roles"], &held["reason"]["text"]), (&json!(["auditor"]), &json!("hired")));
     let withdraw = format!("{path}/withdraw");
-    house.control("olga", Method::POST, &withdraw, Value::Null).await.problem(400, "reason-required");
+    deployment.control("olga", Method::POST, &withdraw, Value::Null).await.problem(400, "reason-required");
     let moved = json!({"reason": "moved", "reason_code": "duties_changed"});
-    assert_eq!(house.control("olga", Method::POST, &withdraw, moved).await.ok().json()["roles"], json!([]));
-    let read = house.get("olga", "/v1/principals/carla").await.ok().json();
+    assert_eq!(
+        deployment.control("olga", Method::POST, &withdraw, moved).await.ok().json()["roles"],
+        json!([])
+    );
+    let read = deployment.get("olga", "/v1/principals/carla").await.ok().json();
     assert_eq!(
         (&read["reason"]["text"], &read["reason"]["code"]),
         (&json!("moved"), &json!("duties_changed"))
     );
-    let odd = house.control("otto", Method::PUT, "/v1/principals/carla/roles/king", hired).await;
+    let odd = deployment.control("otto", Method::PUT, "/v1/principals/carla/roles/king", hired).await;
     odd.problem(400, "invalid-argument");
-    let gone = house
+    let gone = deployment
         .control("otto", Method::POST, "/v1/principals/carla/revoke", json!({"reason": "left"}))
         .await
         .ok();
     assert_eq!(gone.json()["standing"], "revoked");
-    assert_eq!(house.get("otto", "/v1/principals/carla").await.ok().json()["standing"], "revoked");
+    assert_eq!(deployment.get("otto", "/v1/principals/carla").await.ok().json()["standing"], "revoked");
 }
 
 #[tokio::test]
 async fn a_token_is_shown_once_opens_the_door_and_shuts_it_when_revoked() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let create = json!({
         "principal": "vera", "label": "laptop", "credential": {"token": {"lifetime_seconds": 3600}},
     });
-    let by_another = house.control("otto", Method::POST, "/v1/credentials", create.clone()).await;
+    let by_another = deployment.control("otto", Method::POST, "/v1/credentials", create.clone()).await;
     by_another.problem(409, "separation-of-duties");
-    let made = house.control("vera", Method::POST, "/v1/credentials", create).await.ok().json();
+    let made = deployment.control("vera", Method::POST, "/v1/credentials", create).await.ok().json();
     let (token, id) = (made["token"].as_str().unwrap(), made["credential"]["id"].as_str().unwrap());
     let ask = || {
-        house.send(
+        deployment.send(
             Surface::Control,
             As::Token(token),
             request(Method::GET, "/v1/audit/checkpoint", &Value::Null),
         )
     };
     ask().await.ok();
-    let listed = house.get("otto", "/v1/credentials?principal=vera").await.ok();
+    let listed = deployment.get("otto", "/v1/credentials?principal=vera").await.ok();
     assert!(!String::from_utf8_lossy(&listed.body).contains(token));
     assert_eq!(listed.json()["items"].as_array().unwrap().len(), 2);
     let path = format!("/v1/credentials/{id}/revoke");
-    house.control("otto", Method::POST, &path, json!({"reason": "lost"})).await.ok();
+    deployment.control("otto", Method::POST, &path, json!({"reason": "lost"})).await.ok();
     ask().await.problem(401, "unauthenticated");
 
     let certificate = json!({
         "principal": "vera", "label": "card", "credential": {"certificate": {"der": "MAA=", "expires_at": "2000-01-01T00:00:00Z"}},
     });
     assert!(
-        house.control("vera", Method::POST, "/v1/credentials", certificate).await.status.is_client_error()
+        deployment
+            .control("vera", Method::POST, "/v1/credentials", certificate)
+            .await
+            .status
+            .is_client_error()
     );
 }
 
 #[tokio::test]
 async fn a_repeated_creation_finds_what_the_first_one_made() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let create = |name: &str, key: &str| {
         Request::post("/v1/rings")
             .header(CONTENT_TYPE, "application/json")
@@ -359,7 +380,7 @@ async fn a_repeated_creation_finds_what_the_first_one_made() {
             .body(Body::from(json!({"name": name}).to_string()))
             .unwrap()
     };
-    let send = |request| house.send(Surface::Control, As::Name("ada"), request);
+    let send = |request| deployment.send(Surface::Control, As::Name("ada"), request);
     let first = send(create("orders", "k-1")).await.ok().json();
     assert_eq!(send(create("orders", "k-1")).await.ok().json(), first);
     send(create("others", "k-1")).await.problem(422, "idempotency-mismatch");
@@ -369,11 +390,11 @@ async fn a_repeated_creation_finds_what_the_first_one_made() {
 
 #[tokio::test]
 async fn an_access_key_is_shown_once_and_to_applications_only() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let create = async |who: &str, what: Value| {
         let body = json!({"principal": who, "label": "sdk", "credential": {"access_key": what}});
         let by = if who == "vera" { who } else { "ada" };
-        house.control(by, Method::POST, "/v1/credentials", body).await
+        deployment.control(by, Method::POST, "/v1/credentials", body).await
     };
     let lasting = create("app", json!({"lifetime_seconds": 3600})).await.ok().json();
     let short = create("app", json!({"lifetime_seconds": 3600, "short_lived": true})).await.ok().json();
@@ -386,14 +407,14 @@ async fn an_access_key_is_shown_once_and_to_applications_only() {
     }
     assert!(lasting["access_key"].get("session_token").is_none());
     let token = short["access_key"]["session_token"].as_str().unwrap();
-    let listed = house.get("otto", "/v1/credentials?principal=app").await.ok();
+    let listed = deployment.get("otto", "/v1/credentials?principal=app").await.ok();
     assert_eq!(listed.json()["items"].as_array().unwrap().len(), 3);
     let text = String::from_utf8_lossy(&listed.body).into_owned();
     for secret in [&lasting, &short].map(|made| made["access_key"]["secret_access_key"].as_str().unwrap()) {
         assert!(!text.contains(secret) && !text.contains(token));
     }
     let path = format!("/v1/credentials/{}/revoke", lasting["credential"]["id"].as_str().unwrap());
-    house.control("otto", Method::POST, &path, json!({"reason": "rotated"})).await.ok();
+    deployment.control("otto", Method::POST, &path, json!({"reason": "rotated"})).await.ok();
     create("vera", json!({"lifetime_seconds": 3600})).await.problem(400, "invalid-argument");
     create("app", json!({"lifetime_seconds": 50_000, "short_lived": true}))
         .await

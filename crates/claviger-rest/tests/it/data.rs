@@ -7,7 +7,7 @@ use claviger_core::action::Surface;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::house::{As, House, request};
+use crate::deployment::{As, Deployment, request};
 
 const HELLO: &str = "aGVsbG8=";
 
@@ -15,21 +15,21 @@ fn bytes_of(value: &Value) -> Vec<u8> {
     STANDARD.decode(value.as_str().unwrap()).unwrap()
 }
 
-async fn sealing() -> House {
-    let house = House::with_ring().await;
+async fn sealing() -> Deployment {
+    let deployment = Deployment::with_ring().await;
     let operations =
         ["encrypt", "decrypt", "reencrypt", "generate_data_key", "generate_data_key_without_plaintext"];
-    house.key("main", "encrypt", "aes-256-gcm", &operations).await;
-    house
+    deployment.key("main", "encrypt", "aes-256-gcm", &operations).await;
+    deployment
 }
 
 const MAIN: &str = "/v1/keys/orders%2Fmain";
 
 #[tokio::test]
 async fn json_and_raw_bytes_open_what_the_other_sealed() {
-    let house = sealing().await;
+    let deployment = sealing().await;
     let context = json!({"tenant": "7"});
-    let sealed = house
+    let sealed = deployment
         .data("app", &format!("{MAIN}/encrypt"), json!({"plaintext": HELLO, "context": context}))
         .await
         .ok();
@@ -40,29 +40,29 @@ async fn json_and_raw_bytes_open_what_the_other_sealed() {
     let headers = [("claviger-context", header.as_str())];
 
     let opened =
-        house.octets("app", &format!("{MAIN}/decrypt"), &headers, ciphertext.clone().into()).await.ok();
+        deployment.octets("app", &format!("{MAIN}/decrypt"), &headers, ciphertext.clone().into()).await.ok();
     assert_eq!(opened.body, "hello");
     assert_eq!(opened.header("content-type"), Some("application/octet-stream"));
     assert_eq!(opened.header("claviger-version"), Some("1"));
     assert_eq!(opened.header("claviger-key"), sealed.json()["key"].as_str());
-    let by_header = house.octets("app", "/v1/decrypt", &headers, ciphertext.into()).await.ok();
+    let by_header = deployment.octets("app", "/v1/decrypt", &headers, ciphertext.into()).await.ok();
     assert_eq!(by_header.body, "hello");
 
-    let raw = house.octets("app", &format!("{MAIN}/encrypt"), &headers, "hello".into()).await.ok();
+    let raw = deployment.octets("app", &format!("{MAIN}/encrypt"), &headers, "hello".into()).await.ok();
     let ask = json!({"ciphertext": STANDARD.encode(&raw.body), "context": context});
     for path in [format!("{MAIN}/decrypt"), "/v1/decrypt".into()] {
-        assert_eq!(house.data("app", &path, ask.clone()).await.ok().json()["plaintext"], HELLO);
+        assert_eq!(deployment.data("app", &path, ask.clone()).await.ok().json()["plaintext"], HELLO);
     }
     // The empty message is a message.
-    let nothing = house.octets("app", &format!("{MAIN}/encrypt"), &[], Bytes::new()).await.ok();
-    assert_eq!(house.octets("app", "/v1/decrypt", &[], nothing.body).await.ok().body, "");
+    let nothing = deployment.octets("app", &format!("{MAIN}/encrypt"), &[], Bytes::new()).await.ok();
+    assert_eq!(deployment.octets("app", "/v1/decrypt", &[], nothing.body).await.ok().body, "");
 }
 
 #[tokio::test]
 async fn wrong_context_wrong_bytes_and_wrong_key_are_one_problem() {
-    let house = sealing().await;
-    house.key("other", "encrypt", "aes-256-gcm", &["decrypt"]).await;
-    let sealed = house.octets("app", &format!("{MAIN}/encrypt"), &[], "hello".into()).await.ok().body;
+    let deployment = sealing().await;
+    deployment.key("other", "encrypt", "aes-256-gcm", &["decrypt"]).await;
+    let sealed = deployment.octets("app", &format!("{MAIN}/encrypt"), &[], "hello".into()).await.ok().body;
     let mut changed = sealed.to_vec();
     *changed.last_mut().unwrap() ^= 1;
     let context = STANDARD.encode(r#"{"a":"b"}"#);
@@ -73,11 +73,11 @@ async fn wrong_context_wrong_bytes_and_wrong_key_are_one_problem() {
         (format!("{MAIN}/decrypt"), vec![], "nonsense".into()),
         ("/v1/decrypt".into(), vec![], "nonsense".into()),
     ] {
-        house.octets("app", &path, &headers, body).await.problem(400, "bad-ciphertext");
+        deployment.octets("app", &path, &headers, body).await.problem(400, "bad-ciphertext");
     }
     for bad in ["e", "bm9uc2Vuc2U=", "W10=", ""] {
         let headers = [("claviger-context", bad)];
-        house
+        deployment
             .octets("app", &format!("{MAIN}/decrypt"), &headers, sealed.clone())
             .await
             .problem(400, "malformed-request");
@@ -86,46 +86,47 @@ async fn wrong_context_wrong_bytes_and_wrong_key_are_one_problem() {
 
 #[tokio::test]
 async fn reencryption_moves_to_the_newest_version() {
-    let house = sealing().await;
-    let old = house.octets("app", &format!("{MAIN}/encrypt"), &[], "hello".into()).await.ok().body;
-    house.control("ada", Method::POST, &format!("{MAIN}/rotate"), Value::Null).await.ok();
+    let deployment = sealing().await;
+    let old = deployment.octets("app", &format!("{MAIN}/encrypt"), &[], "hello".into()).await.ok().body;
+    deployment.control("ada", Method::POST, &format!("{MAIN}/rotate"), Value::Null).await.ok();
     let ask = json!({"ciphertext": STANDARD.encode(&old)});
-    let new = house.data("app", &format!("{MAIN}/reencrypt"), ask).await.ok().json();
+    let new = deployment.data("app", &format!("{MAIN}/reencrypt"), ask).await.ok().json();
     assert_eq!(new["version"], 2);
-    let opened = house.octets("app", "/v1/decrypt", &[], bytes_of(&new["ciphertext"]).into()).await.ok();
+    let opened = deployment.octets("app", "/v1/decrypt", &[], bytes_of(&new["ciphertext"]).into()).await.ok();
     assert_eq!((opened.body.as_ref(), opened.header("claviger-version")), (b"hello".as_slice(), Some("2")));
-    assert_eq!(house.octets("app", "/v1/decrypt", &[], old).await.ok().body, "hello");
+    assert_eq!(deployment.octets("app", "/v1/decrypt", &[], old).await.ok().body, "hello");
 }
 
 #[tokio::test]
 async fn data_keys_come_in_clear_only_when_asked_for() {
-    let house = sealing().await;
+    let deployment = sealing().await;
     let path = format!("{MAIN}/datakey");
-    let shown = house.data("app", &path, Value::Null).await.ok().json();
+    let shown = deployment.data("app", &path, Value::Null).await.ok().json();
     let clear = bytes_of(&shown["plaintext"]);
     assert_eq!(clear.len(), 32);
-    let opened = house.octets("app", "/v1/decrypt", &[], bytes_of(&shown["ciphertext"]).into()).await.ok();
+    let opened =
+        deployment.octets("app", "/v1/decrypt", &[], bytes_of(&shown["ciphertext"]).into()).await.ok();
     assert_eq!(opened.body, clear);
-    let sealed = house.data("app", &path, json!({"bytes": 16, "plaintext": false})).await.ok().json();
+    let sealed = deployment.data("app", &path, json!({"bytes": 16, "plaintext": false})).await.ok().json();
     assert_eq!(sealed.get("plaintext"), None);
     let batch = format!("{path}/batch");
     let mixed = json!({"items": [{"plaintext": true}, {"plaintext": false}]});
-    house.data("app", &batch, mixed).await.problem(400, "invalid-argument");
-    let many = house.data("app", &batch, json!({"items": [{}, {"bytes": 64}]})).await.ok().json();
+    deployment.data("app", &batch, mixed).await.problem(400, "invalid-argument");
+    let many = deployment.data("app", &batch, json!({"items": [{}, {"bytes": 64}]})).await.ok().json();
     assert_eq!(bytes_of(&many["items"][1]["ok"]["plaintext"]).len(), 64);
 }
 
 #[tokio::test]
 async fn a_batch_answers_item_by_item() {
-    let house = sealing().await;
+    let deployment = sealing().await;
     let items = json!({"items": [{"plaintext": HELLO}, {"plaintext": HELLO, "context": {"a": "b"}}]});
-    let sealed = house.data("app", &format!("{MAIN}/encrypt/batch"), items).await.ok();
+    let sealed = deployment.data("app", &format!("{MAIN}/encrypt/batch"), items).await.ok();
     assert!(sealed.header("claviger-entry").is_some());
     let sealed = sealed.json();
     let one = &sealed["items"][0]["ok"]["ciphertext"];
     let two = &sealed["items"][1]["ok"]["ciphertext"];
     let items = json!({"items": [{"ciphertext": one}, {"ciphertext": two}, {"ciphertext": two, "context": {"a": "b"}}]});
-    let opened = house.data("app", &format!("{MAIN}/decrypt/batch"), items).await.ok().json();
+    let opened = deployment.data("app", &format!("{MAIN}/decrypt/batch"), items).await.ok().json();
     assert_eq!(opened["items"][0]["ok"]["plaintext"], HELLO);
     assert_eq!(opened["items"][1]["error"]["code"], "bad-ciphertext");
     assert_eq!(opened["items"][2]["ok"]["plaintext"], HELLO);
@@ -133,21 +134,22 @@ async fn a_batch_answers_item_by_item() {
 
 #[tokio::test]
 async fn signatures_are_made_and_verified_in_both_forms() {
-    let house = House::with_ring().await;
+    let deployment = Deployment::with_ring().await;
     for (name, spec) in [("ec", "ec-p256"), ("ed", "ed25519"), ("rsa", "rsa-2048"), ("pq", "ml-dsa-87")] {
-        house.key(name, "sign", spec, &["sign", "verify", "read_public_key"]).await;
+        deployment.key(name, "sign", spec, &["sign", "verify", "read_public_key"]).await;
         let path = format!("/v1/keys/orders%2F{name}");
-        let raw = house.octets("app", &format!("{path}/sign"), &[], "hello".into()).await.ok();
+        let raw = deployment.octets("app", &format!("{path}/sign"), &[], "hello".into()).await.ok();
         let algorithm = raw.header("claviger-algorithm").unwrap().to_owned();
         let signature = STANDARD.encode(&raw.body);
         let ask = json!({"message": HELLO, "signature": signature, "algorithm": algorithm});
-        assert_eq!(house.data("app", &format!("{path}/verify"), ask).await.ok().json()["valid"], true);
+        assert_eq!(deployment.data("app", &format!("{path}/verify"), ask).await.ok().json()["valid"], true);
         let headers = [("claviger-signature", signature.as_str()), ("claviger-version", "1")];
-        let verified = house.octets("app", &format!("{path}/verify"), &headers, "hello".into()).await.ok();
+        let verified =
+            deployment.octets("app", &format!("{path}/verify"), &headers, "hello".into()).await.ok();
         assert_eq!(verified.json()["valid"], true, "{spec}");
-        let forged = house.octets("app", &format!("{path}/verify"), &headers, "hullo".into()).await.ok();
+        let forged = deployment.octets("app", &format!("{path}/verify"), &headers, "hullo".into()).await.ok();
         assert_eq!(forged.json()["valid"], false, "{spec}");
-        let public = house.send(
+        let public = deployment.send(
             Surface::Data,
             As::Name("app"),
             request(Method::GET, &format!("{path}/public-key?version=1"), &Value::Null),
@@ -155,25 +157,25 @@ async fn signatures_are_made_and_verified_in_both_forms() {
         assert_eq!(public.await.ok().json()["spec"], spec);
     }
     let digest = STANDARD.encode([7; 32]);
-    let signed = house
+    let signed = deployment
         .data("app", "/v1/keys/orders%2Fec/sign", json!({"message": digest, "prehashed": true}))
         .await
         .ok();
     let signature = signed.json()["signature"].as_str().unwrap().to_owned();
     let headers = [("claviger-signature", signature.as_str()), ("claviger-prehashed", "true")];
     let verified =
-        house.octets("app", "/v1/keys/orders%2Fec/verify", &headers, vec![7; 32].into()).await.ok();
+        deployment.octets("app", "/v1/keys/orders%2Fec/verify", &headers, vec![7; 32].into()).await.ok();
     assert_eq!(verified.json()["valid"], true);
     let path = "/v1/keys/orders%2Fec/verify";
-    house.octets("app", path, &[], "hello".into()).await.problem(400, "malformed-request");
+    deployment.octets("app", path, &[], "hello".into()).await.problem(400, "malformed-request");
     for header in [("claviger-version", "one"), ("claviger-prehashed", "yes"), ("claviger-signature", "!")] {
-        house
+        deployment
             .octets("app", path, &[("claviger-tag", "AA=="), header], "hello".into())
             .await
             .problem(400, "malformed-request");
     }
     let odd = [("claviger-algorithm", "md5")];
-    house
+    deployment
         .octets("app", "/v1/keys/orders%2Fec/sign", &odd, "hello".into())
         .await
         .problem(400, "invalid-argument");
@@ -181,46 +183,52 @@ async fn signatures_are_made_and_verified_in_both_forms() {
 
 #[tokio::test]
 async fn codes_are_made_and_checked_in_both_forms() {
-    let house = House::with_ring().await;
-    house.key("auth", "mac", "hmac-sha256", &["mac", "verify_mac"]).await;
+    let deployment = Deployment::with_ring().await;
+    deployment.key("auth", "mac", "hmac-sha256", &["mac", "verify_mac"]).await;
     let path = "/v1/keys/orders%2Fauth";
-    let raw = house.octets("app", &format!("{path}/mac"), &[], "hello".into()).await.ok();
-    let json = house.data("app", &format!("{path}/mac"), json!({"data": HELLO})).await.ok().json();
+    let raw = deployment.octets("app", &format!("{path}/mac"), &[], "hello".into()).await.ok();
+    let json = deployment.data("app", &format!("{path}/mac"), json!({"data": HELLO})).await.ok().json();
     assert_eq!(bytes_of(&json["tag"]), raw.body);
     let tag = json["tag"].as_str().unwrap();
     for (data, valid) in [("hello", true), ("hullo", false)] {
-        let checked = house
+        let checked = deployment
             .octets("app", &format!("{path}/verify-mac"), &[("claviger-tag", tag)], data.into())
             .await
             .ok();
         assert_eq!(checked.json()["valid"], valid);
         let ask = json!({"data": STANDARD.encode(data), "tag": tag, "version": 1});
-        assert_eq!(house.data("app", &format!("{path}/verify-mac"), ask).await.ok().json()["valid"], valid);
+        assert_eq!(
+            deployment.data("app", &format!("{path}/verify-mac"), ask).await.ok().json()["valid"],
+            valid
+        );
     }
     let items = json!({"items": [{"data": HELLO}, {"data": ""}]});
     assert_eq!(
-        house.data("app", &format!("{path}/mac/batch"), items).await.ok().json()["items"][0]["ok"]["tag"],
+        deployment.data("app", &format!("{path}/mac/batch"), items).await.ok().json()["items"][0]["ok"]["tag"],
         tag
     );
 }
 
 #[tokio::test]
 async fn keys_are_wrapped_and_secrets_shared() {
-    let house = House::with_ring().await;
-    house.key("wrapper", "wrap", "aes-256-kwp", &["wrap", "unwrap"]).await;
+    let deployment = Deployment::with_ring().await;
+    deployment.key("wrapper", "wrap", "aes-256-kwp", &["wrap", "unwrap"]).await;
     let material = STANDARD.encode([9; 32]);
-    let wrapped =
-        house.data("app", "/v1/keys/orders%2Fwrapper/wrap", json!({"material": material})).await.ok().json();
+    let wrapped = deployment
+        .data("app", "/v1/keys/orders%2Fwrapper/wrap", json!({"material": material}))
+        .await
+        .ok()
+        .json();
     let ask = json!({"wrapped": wrapped["ciphertext"]});
-    let opened = house.data("app", "/v1/keys/orders%2Fwrapper/unwrap", ask).await.ok().json();
+    let opened = deployment.data("app", "/v1/keys/orders%2Fwrapper/unwrap", ask).await.ok().json();
     assert_eq!(opened["plaintext"], material.as_str());
 
-    house.key("kem", "encapsulate", "ml-kem-768", &["encapsulate", "decapsulate"]).await;
-    let capsule = house.data("app", "/v1/keys/orders%2Fkem/encapsulate", Value::Null).await.ok().json();
+    deployment.key("kem", "encapsulate", "ml-kem-768", &["encapsulate", "decapsulate"]).await;
+    let capsule = deployment.data("app", "/v1/keys/orders%2Fkem/encapsulate", Value::Null).await.ok().json();
     let ask = json!({"ciphertext": capsule["ciphertext"], "version": 1});
-    let opened = house.data("app", "/v1/keys/orders%2Fkem/decapsulate", ask).await.ok().json();
+    let opened = deployment.data("app", "/v1/keys/orders%2Fkem/decapsulate", ask).await.ok().json();
     assert_eq!(opened["plaintext"], capsule["secret"]);
-    let many = house
+    let many = deployment
         .data("app", "/v1/keys/orders%2Fkem/encapsulate/batch", json!({"items": [{}, {}]}))
         .await
         .ok()
@@ -228,18 +236,19 @@ async fn keys_are_wrapped_and_secrets_shared() {
     assert_ne!(many["items"][0]["ok"]["secret"], many["items"][1]["ok"]["secret"]);
 
     for name in ["one", "two"] {
-        house.key(name, "agree", "x25519", &["agree", "read_public_key"]).await;
+        deployment.key(name, "agree", "x25519", &["agree", "read_public_key"]).await;
     }
     let mut secrets = Vec::new();
     for (mine, theirs) in [("one", "two"), ("two", "one")] {
         let path = format!("/v1/keys/orders%2F{theirs}/public-key");
-        let peer = house
+        let peer = deployment
             .send(Surface::Data, As::Name("app"), request(Method::GET, &path, &Value::Null))
             .await
             .ok()
             .json();
         let ask = json!({"peer": peer["public_key"]});
-        let agreed = house.data("app", &format!("/v1/keys/orders%2F{mine}/agree"), ask).await.ok().json();
+        let agreed =
+            deployment.data("app", &format!("/v1/keys/orders%2F{mine}/agree"), ask).await.ok().json();
         secrets.push(agreed["plaintext"].clone());
     }
     assert_eq!(secrets[0], secrets[1]);
@@ -247,12 +256,12 @@ async fn keys_are_wrapped_and_secrets_shared() {
 
 #[tokio::test]
 async fn random_bytes_are_as_many_as_asked_for() {
-    let house = House::build().await;
-    let drawn = house.data("app", "/v1/random", json!({"bytes": 48})).await.ok().json();
+    let deployment = Deployment::build().await;
+    let drawn = deployment.data("app", "/v1/random", json!({"bytes": 48})).await.ok().json();
     assert_eq!(bytes_of(&drawn["bytes"]).len(), 48);
-    assert!(house.data("app", "/v1/random", json!({"bytes": 0})).await.status.is_client_error());
-    house.data("app", "/v1/random", json!({"bytes": -1})).await.problem(400, "malformed-request");
-    house
+    assert!(deployment.data("app", "/v1/random", json!({"bytes": 0})).await.status.is_client_error());
+    deployment.data("app", "/v1/random", json!({"bytes": -1})).await.problem(400, "malformed-request");
+    deployment
         .data("app", "/v1/random", json!({"bytes": 4_294_967_296_u64}))
         .await
         .problem(400, "malformed-request");
@@ -260,14 +269,23 @@ async fn random_bytes_are_as_many_as_asked_for() {
 
 #[tokio::test]
 async fn a_suspended_key_refuses_at_once_and_in_every_form() {
-    let house = sealing().await;
-    let sealed = house.octets("app", &format!("{MAIN}/encrypt"), &[], "hello".into()).await.ok().body;
-    house.control("ada", Method::POST, &format!("{MAIN}/suspend"), json!({"reason": "a test"})).await.ok();
-    house.octets("app", &format!("{MAIN}/encrypt"), &[], "hello".into()).await.problem(409, "wrong-state");
-    house.octets("app", "/v1/decrypt", &[], sealed).await.problem(409, "wrong-state");
-    house.data("app", &format!("{MAIN}/encrypt"), json!({"plaintext": ""})).await.problem(409, "wrong-state");
+    let deployment = sealing().await;
+    let sealed = deployment.octets("app", &format!("{MAIN}/encrypt"), &[], "hello".into()).await.ok().body;
+    deployment
+        .control("ada", Method::POST, &format!("{MAIN}/suspend"), json!({"reason": "a test"}))
+        .await
+        .ok();
+    deployment
+        .octets("app", &format!("{MAIN}/encrypt"), &[], "hello".into())
+        .await
+        .problem(409, "wrong-state");
+    deployment.octets("app", "/v1/decrypt", &[], sealed).await.problem(409, "wrong-state");
+    deployment
+        .data("app", &format!("{MAIN}/encrypt"), json!({"plaintext": ""}))
+        .await
+        .problem(409, "wrong-state");
     let batch =
-        house.data("app", &format!("{MAIN}/encrypt/batch"), json!({"items": [{"plaintext": ""}]})).await;
+        deployment.data("app", &format!("{MAIN}/encrypt/batch"), json!({"items": [{"plaintext": ""}]})).await;
     match batch.status.as_u16() {
         200 => assert_eq!(batch.json()["items"][0]["error"]["code"], "wrong-state"),
         _ => batch.problem(409, "wrong-state"),

@@ -11,7 +11,7 @@ mod control;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
-mod house;
+mod deployment;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]

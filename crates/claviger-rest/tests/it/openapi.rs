@@ -8,7 +8,7 @@ use claviger_rest::{control_routes, data_routes, route};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, As, House, request};
+use crate::deployment::{Answer, As, Deployment, request};
 
 fn document(surface: Surface) -> &'static Value {
     static CONTROL: OnceLock<Value> = OnceLock::new();
@@ -138,12 +138,12 @@ fn the_check_finds_what_differs() {
 }
 
 #[tokio::test]
-async fn the_document_is_for_those_whom_the_house_knows() {
-    let house = House::build().await;
+async fn the_document_is_for_known_callers() {
+    let deployment = Deployment::build().await;
     let ask = || request(Method::GET, "/openapi.json", &Value::Null);
-    let answer = house.send(Surface::Data, As::Name("app"), ask()).await.ok();
+    let answer = deployment.send(Surface::Data, As::Name("app"), ask()).await.ok();
     assert_eq!(&answer.json(), document(Surface::Data));
-    let answer = house.send(Surface::Control, As::Name("odile"), ask()).await.ok();
+    let answer = deployment.send(Surface::Control, As::Name("odile"), ask()).await.ok();
     assert_eq!(&answer.json(), document(Surface::Control));
-    house.send(Surface::Data, As::Nobody, ask()).await.problem(401, "unauthenticated");
+    deployment.send(Surface::Data, As::Nobody, ask()).await.problem(401, "unauthenticated");
 }

@@ -9,7 +9,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
-use crate::house::{As, House, LIMITS, request};
+use crate::deployment::{As, Deployment, LIMITS, request};
 
 fn everything() -> Vec<(Surface, RouteInfo)> {
     let of = |surface, routes: Vec<RouteInfo>| routes.into_iter().map(move |route| (surface, route));
@@ -30,12 +30,13 @@ fn path_of(route: &RouteInfo) -> String {
 
 #[tokio::test]
 async fn every_route_but_two_wants_a_credential() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let mut closed = 0;
     for (surface, route) in everything() {
         for who in [As::Nobody, As::Token("nonsense"), As::Name("unheard-of")] {
-            let answer =
-                house.send(surface, who, request(route.method.clone(), &path_of(&route), &Value::Null)).await;
+            let answer = deployment
+                .send(surface, who, request(route.method.clone(), &path_of(&route), &Value::Null))
+                .await;
             if route.open {
                 answer.ok();
                 continue;
@@ -55,7 +56,7 @@ fn untouchable() -> Body {
 
 #[tokio::test]
 async fn nothing_of_a_request_is_judged_before_its_caller_is_known() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     // A well-formed token that nobody has; the checksum is the one that goes with it.
     let token = format!("cvg_{}_{}_d55e8d43", "0".repeat(32), "0".repeat(64));
     assert!(claviger_service::Presented::token(&token).is_ok(), "{token}");
@@ -73,67 +74,70 @@ async fn nothing_of_a_request_is_judged_before_its_caller_is_known() {
                 let asked = Request::builder().method(method.clone()).uri(path);
                 let asked = asked.header(CONTENT_TYPE, kind).header("content-length", "99999999999");
                 let asked = asked.header("x-request-id", "no word");
-                let answer = house.send_unheld(surface, who, asked.body(untouchable()).unwrap()).await;
+                let answer = deployment.send_unheld(surface, who, asked.body(untouchable()).unwrap()).await;
                 answer.problem(401, "unauthenticated");
             }
         }
     }
     // Nor is the body of what everyone may ask.
     let health = Request::get("/v1/health").body(untouchable()).unwrap();
-    house.send(Surface::Control, As::Nobody, health).await.ok();
+    deployment.send(Surface::Control, As::Nobody, health).await.ok();
 }
 
 #[tokio::test]
 async fn a_token_that_is_none_does_not_fall_back_to_the_certificate() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let mut ask = request(Method::GET, "/v1/rings", &Value::Null);
     ask.headers_mut().insert("authorization", "Bearer nonsense".parse().unwrap());
-    house.send(Surface::Control, As::Name("ada"), ask).await.problem(401, "unauthenticated");
+    deployment.send(Surface::Control, As::Name("ada"), ask).await.problem(401, "unauthenticated");
 }
 
 #[tokio::test]
 async fn a_plane_serves_its_own_calls_to_its_own_callers() {
-    let house = House::with_ring().await;
-    house.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
+    let deployment = Deployment::with_ring().await;
+    deployment.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
     let encrypt = || request(Method::POST, "/v1/keys/orders%2Fmain/encrypt", &json!({"plaintext": ""}));
-    house.send(Surface::Control, As::Name("app"), encrypt()).await.problem(404, "unknown-route");
+    deployment.send(Surface::Control, As::Name("app"), encrypt()).await.problem(404, "unknown-route");
     let rings = || request(Method::GET, "/v1/rings", &Value::Null);
-    house.send(Surface::Data, As::Name("ada"), rings()).await.problem(404, "unknown-route");
-    house.send(Surface::Control, As::Name("app"), rings()).await.problem(403, "denied");
-    house.send(Surface::Data, As::Name("ada"), encrypt()).await.problem(403, "denied");
+    deployment.send(Surface::Data, As::Name("ada"), rings()).await.problem(404, "unknown-route");
+    deployment.send(Surface::Control, As::Name("app"), rings()).await.problem(403, "denied");
+    deployment.send(Surface::Data, As::Name("ada"), encrypt()).await.problem(403, "denied");
 }
 
 #[tokio::test]
 async fn a_request_that_comes_to_no_operation_is_recorded_as_that() {
-    let house = House::with_ring().await;
+    let deployment = Deployment::with_ring().await;
     let asked = || request(Method::GET, "/v1/nothing", &Value::Null);
-    let answer = house.send_unheld(Surface::Control, As::Name("ada"), asked()).await;
+    let answer = deployment.send_unheld(Surface::Control, As::Name("ada"), asked()).await;
     answer.problem(404, "unknown-route");
     let index = answer.header("claviger-entry").unwrap().to_owned();
     let read = format!("/v1/audit/entries?from={index}&limit=1&operation=425");
-    let page = house.get("vera", &read).await.ok().json();
+    let page = deployment.get("vera", &read).await.ok().json();
     assert_eq!(page["items"][0]["index"].to_string(), index, "{page}");
-    assert_eq!(house.road.malformed_requests(), 1);
+    assert_eq!(deployment.road.malformed_requests(), 1);
     for (method, path) in
         [(Method::DELETE, "/v1/rings"), (Method::POST, "/v1/rings"), (Method::GET, "/v1/rings?limit=x")]
     {
-        let answer = house.control("ada", method, path, json!([])).await;
+        let answer = deployment.control("ada", method, path, json!([])).await;
         assert!(answer.status.is_client_error(), "{answer:?}");
     }
-    assert_eq!(house.road.malformed_requests(), 4);
+    assert_eq!(deployment.road.malformed_requests(), 4);
     // What an operation refuses, and what nobody asks, is none of these.
-    house.get("ada", "/v1/rings/nothing").await.problem(404, "not-found");
-    house.send_unheld(Surface::Control, As::Nobody, asked()).await.problem(401, "unauthenticated");
-    house.send_unheld(Surface::Data, As::Name("unheard-of"), asked()).await.problem(401, "unauthenticated");
-    assert_eq!(house.road.malformed_requests(), 4);
+    deployment.get("ada", "/v1/rings/nothing").await.problem(404, "not-found");
+    deployment.send_unheld(Surface::Control, As::Nobody, asked()).await.problem(401, "unauthenticated");
+    deployment
+        .send_unheld(Surface::Data, As::Name("unheard-of"), asked())
+        .await
+        .problem(401, "unauthenticated");
+    assert_eq!(deployment.road.malformed_requests(), 4);
 }
 
 #[tokio::test]
 async fn what_is_not_there_and_what_does_not_fit_are_typed_problems() {
-    let house = House::with_ring().await;
-    house.get("ada", "/v1/nothing").await.problem(404, "unknown-route");
-    house.get("ada", "/").await.problem(404, "unknown-route");
-    let answer = house.control("ada", Method::DELETE, "/v1/rings", Value::Null).await;
+    let deployment = Deployment::with_ring().await;
+    deployment.get("ada", "/v1/nothing").await.problem(404, "unknown-route");
+    deployment.get("ada", "/").await.problem(404, "unknown-route");
+    let answer = deployment.control("ada", Method::DELETE, "/v1/rings", Value::Null).await;
     answer.problem(405, "method-not-allowed");
     let allowed = answer.header("allow").unwrap();
     assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
@@ -153,11 +157,11 @@ async fn what_is_not_there_and_what_does_not_fit_are_typed_problems() {
         ("application/json", "{\"name\":\"a\"} x", 400, "malformed-request"),
         ("application/json", "\u{0}", 400, "malformed-request"),
     ] {
-        let answer = house.send(Surface::Control, As::Name("ada"), typed(kind, body)).await;
+        let answer = deployment.send(Surface::Control, As::Name("ada"), typed(kind, body)).await;
         answer.problem(status, code);
     }
     let untyped = Request::post("/v1/rings").body(Body::from("{\"name\":\"a\"}")).unwrap();
-    house.send(Surface::Control, As::Name("ada"), untyped).await.problem(415, "unsupported-media-type");
+    deployment.send(Surface::Control, As::Name("ada"), untyped).await.problem(415, "unsupported-media-type");
     for path in [
         "/v1/rings?limit=0",
         "/v1/rings?limit=1001",
@@ -165,45 +169,48 @@ async fn what_is_not_there_and_what_does_not_fit_are_typed_problems() {
         "/v1/rings?cursor=x",
         "/v1/rings?a=b",
     ] {
-        house.get("ada", path).await.problem(400, "malformed-request");
+        deployment.get("ada", path).await.problem(400, "malformed-request");
     }
-    house.get("ada", "/v1/rings/Not%20A%20Name").await.problem(400, "invalid-argument");
-    house.get("ada", "/v1/rings/%ff").await.problem(400, "malformed-request");
-    house.get("vera", "/v1/audit/proof/one/0").await.problem(400, "malformed-request");
+    deployment.get("ada", "/v1/rings/Not%20A%20Name").await.problem(400, "invalid-argument");
+    deployment.get("ada", "/v1/rings/%ff").await.problem(400, "malformed-request");
+    deployment.get("vera", "/v1/audit/proof/one/0").await.problem(400, "malformed-request");
 }
 
 #[tokio::test]
 async fn sizes_are_bounded_whether_announced_or_not() {
-    let house = House::with_ring().await;
-    house.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
+    let deployment = Deployment::with_ring().await;
+    deployment.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
     let path = "/v1/keys/orders%2Fmain/encrypt";
     let announced = vec![0; LIMITS.body + 1];
-    house.octets("app", path, &[], announced.into()).await.problem(413, "too-large");
+    deployment.octets("app", path, &[], announced.into()).await.problem(413, "too-large");
     // What one use takes is less than what is read: the service's own rule.
-    house.octets("app", path, &[], vec![0; (64 << 10) + 1].into()).await.problem(413, "too-large");
-    house.octets("app", path, &[], vec![0; 64 << 10].into()).await.ok();
+    deployment.octets("app", path, &[], vec![0; (64 << 10) + 1].into()).await.problem(413, "too-large");
+    deployment.octets("app", path, &[], vec![0; 64 << 10].into()).await.ok();
     let items = vec![json!({"plaintext": ""}); 1001];
-    house
+    deployment
         .data("app", &format!("{path}/batch"), json!({"items": items}))
         .await
         .problem(400, "malformed-request");
-    house.data("app", &format!("{path}/batch"), json!({"items": []})).await.problem(400, "malformed-request");
+    deployment
+        .data("app", &format!("{path}/batch"), json!({"items": []}))
+        .await
+        .problem(400, "malformed-request");
     let long = "x".repeat(LIMITS.headers);
-    house.octets("app", path, &[("x-long", &long)], "".into()).await.problem(431, "headers-too-large");
+    deployment.octets("app", path, &[("x-long", &long)], "".into()).await.problem(431, "headers-too-large");
 }
 
 #[tokio::test]
 async fn a_callers_word_for_his_call_comes_back() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let with = |id: &str| Request::get("/v1/rings").header("x-request-id", id).body(Body::empty()).unwrap();
-    let answer = house.send(Surface::Control, As::Name("ada"), with("trace-1")).await.ok();
+    let answer = deployment.send(Surface::Control, As::Name("ada"), with("trace-1")).await.ok();
     assert_eq!(answer.header("x-request-id"), Some("trace-1"));
-    let refused = house.send(Surface::Control, As::Nobody, with("trace-2")).await;
+    let refused = deployment.send(Surface::Control, As::Nobody, with("trace-2")).await;
     refused.problem(401, "unauthenticated");
     assert_eq!(refused.header("x-request-id"), Some("trace-2"));
     assert_eq!(refused.json()["request_id"], "trace-2");
     for bad in ["", "a b", &"x".repeat(129)] {
-        let answer = house.send(Surface::Control, As::Name("ada"), with(bad)).await;
+        let answer = deployment.send(Surface::Control, As::Name("ada"), with(bad)).await;
         answer.problem(400, "malformed-request");
         assert_eq!(answer.header("x-request-id"), None);
     }
@@ -211,9 +218,10 @@ async fn a_callers_word_for_his_call_comes_back() {
 
 #[tokio::test]
 async fn refusals_name_their_entry() {
-    let house = House::with_ring().await;
-    house.key("main", "encrypt", "aes-256-gcm", &[]).await;
-    let answer = house.data("stranger", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": ""})).await;
+    let deployment = Deployment::with_ring().await;
+    deployment.key("main", "encrypt", "aes-256-gcm", &[]).await;
+    let answer =
+        deployment.data("stranger", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": ""})).await;
     // To a stranger the key might as well not exist; either way the refusal is in the log.
     assert!(matches!(answer.status.as_u16(), 403 | 404), "{answer:?}");
     let entry: u64 = answer.header("claviger-entry").unwrap().parse().unwrap();

@@ -14,41 +14,41 @@ use claviger_server::quickstart::{QuickstartOptions, quickstart};
 use claviger_server::{Server, ServerError};
 use serde_json::{Value, json};
 
-use crate::support::{House, OF_ANOTHER_VERSION, answer_to_tls12, now};
+use crate::support::{Deployment, OF_ANOTHER_VERSION, answer_to_tls12, now};
 
 #[tokio::test]
 async fn quick_start_run_again_serves_the_same_data() {
-    let house = House::new();
-    let first = house.start().await;
-    assert_eq!(house.create_ring(&first, "orders").await.0, 201);
+    let deployment = Deployment::new();
+    let first = deployment.start().await;
+    assert_eq!(deployment.create_ring(&first, "orders").await.0, 201);
     first.shutdown().await;
-    let ca = std::fs::read(house.path("pki/ca.crt")).unwrap();
-    let app = std::fs::read(house.path("profiles/app.crt")).unwrap();
+    let ca = std::fs::read(deployment.path("pki/ca.crt")).unwrap();
+    let app = std::fs::read(deployment.path("profiles/app.crt")).unwrap();
 
-    let second = house.start().await;
-    assert_eq!(house.ring_names(&second).await, ["orders"]);
-    assert_eq!(std::fs::read(house.path("pki/ca.crt")).unwrap(), ca);
-    assert_eq!(std::fs::read(house.path("profiles/app.crt")).unwrap(), app);
+    let second = deployment.start().await;
+    assert_eq!(deployment.ring_names(&second).await, ["orders"]);
+    assert_eq!(std::fs::read(deployment.path("pki/ca.crt")).unwrap(), ca);
+    assert_eq!(std::fs::read(deployment.path("profiles/app.crt")).unwrap(), app);
     // Each start and each orderly end is on record.
-    assert_eq!(house.count_entries(&second, Op::NodeStart).await, 2);
-    assert_eq!(house.count_entries(&second, Op::NodeStop).await, 1);
-    assert_eq!(house.count_entries(&second, Op::Initialize).await, 1);
+    assert_eq!(deployment.count_entries(&second, Op::NodeStart).await, 2);
+    assert_eq!(deployment.count_entries(&second, Op::NodeStop).await, 1);
+    assert_eq!(deployment.count_entries(&second, Op::Initialize).await, 1);
     second.shutdown().await;
 }
 
 #[tokio::test]
 async fn configuration_of_a_quick_start_can_be_served() {
-    let house = House::new();
-    house.start().await.shutdown().await;
-    let running = Server::start(house.config(), None).await.unwrap();
-    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    let deployment = Deployment::new();
+    deployment.start().await.shutdown().await;
+    let running = Server::start(deployment.config(), None).await.unwrap();
+    assert_eq!(deployment.create_ring(&running, "orders").await.0, 201);
     running.shutdown().await;
 }
 
 #[tokio::test]
 async fn evaluation_makes_one_ring_and_one_access_key_that_may_do_everything_in_it() {
-    let house = House::new();
-    let options = || QuickstartOptions { evaluation: true, ..house.options() };
+    let deployment = Deployment::new();
+    let options = || QuickstartOptions { evaluation: true, ..deployment.options() };
     let (running, ready) = quickstart(&options(), None).await.unwrap();
     let settings = || std::fs::read_to_string(&ready.clients["aws"]).unwrap();
     let value = |name: &str| {
@@ -62,12 +62,12 @@ async fn evaluation_makes_one_ring_and_one_access_key_that_may_do_everything_in_
     assert_eq!(value("AWS_ENDPOINT_URL_KMS"), running.urls().aws);
     let (id, secret) = (value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY"));
     let url = format!("{}/v1/rings/evaluation", running.urls().control);
-    let (status, ring) = house.call("administrator", "GET", url, None).await;
+    let (status, ring) = deployment.call("administrator", "GET", url, None).await;
     assert_eq!((status, &ring["policy"]["separation"]), (200, &"relaxed".into()), "{ring}");
     assert_eq!(ring["policy"]["quorum"], 0);
     running.shutdown().await;
     // Once made, it is there at each start, on whatever port.
-    let (running, again) = quickstart(&house.options(), None).await.unwrap();
+    let (running, again) = quickstart(&deployment.options(), None).await.unwrap();
     assert_eq!(again.clients, ready.clients);
     assert_eq!((value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY")), (id.clone(), secret));
     assert_eq!(value("AWS_ENDPOINT_URL_KMS"), running.urls().aws);
@@ -77,16 +77,16 @@ async fn evaluation_makes_one_ring_and_one_access_key_that_may_do_everything_in_
     let (running, _) = quickstart(&options(), None).await.unwrap();
     assert_ne!(value("AWS_ACCESS_KEY_ID"), id);
     let url = format!("{}/v1/grants?principal=aws-evaluation", running.urls().control);
-    let (_, grants) = house.call("security_officer", "GET", url, None).await;
+    let (_, grants) = deployment.call("security_officer", "GET", url, None).await;
     assert_eq!(grants["items"].as_array().unwrap().len(), 1);
     running.shutdown().await;
 }
 
 #[tokio::test]
 async fn ready_file_says_where_everything_is() {
-    let house = House::new();
-    let file = house.path("ready.json");
-    let options = QuickstartOptions { ready_file: Some(file.clone()), ..house.options() };
+    let deployment = Deployment::new();
+    let file = deployment.path("ready.json");
+    let options = QuickstartOptions { ready_file: Some(file.clone()), ..deployment.options() };
     let (running, _) = quickstart(&options, None).await.unwrap();
     let ready: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(ready["urls"]["control"], running.urls().control);
@@ -113,9 +113,9 @@ async fn ready_file_says_where_everything_is() {
 
 #[tokio::test]
 async fn profiles_work_with_the_client_as_they_are() {
-    let house = House::new();
-    let running = house.start().await;
-    let profile = claviger_client::Profile::load(&house.path("profiles/operator.toml")).unwrap();
+    let deployment = Deployment::new();
+    let running = deployment.start().await;
+    let profile = claviger_client::Profile::load(&deployment.path("profiles/operator.toml")).unwrap();
     let status = claviger_client::Client::new(&profile).unwrap().read_system().await.unwrap().value;
     assert!(status.log_size > 0);
     assert!(status.deployment.starts_with("claviger-"), "{}", status.deployment);
@@ -124,9 +124,9 @@ async fn profiles_work_with_the_client_as_they_are() {
 
 #[tokio::test]
 async fn who_shows_nothing_is_unauthenticated_on_both_planes() {
-    let house = House::new();
-    let running = house.start().await;
-    let (nobody, urls) = (house.http(None), running.urls());
+    let deployment = Deployment::new();
+    let running = deployment.start().await;
+    let (nobody, urls) = (deployment.http(None), running.urls());
     for url in
         [format!("{}/v1/rings", urls.control), format!("{}/v1/keys/orders%2Fmain/public-key", urls.data)]
     {
@@ -147,8 +147,8 @@ async fn who_shows_nothing_is_unauthenticated_on_both_planes() {
 
 #[tokio::test]
 async fn no_listener_speaks_tls_1_2() {
-    let house = House::new();
-    let running = house.start().await;
+    let deployment = Deployment::new();
+    let running = deployment.start().await;
     let urls = running.urls().clone();
     for url in [&urls.control, &urls.data, &urls.aws] {
         let port = url.rsplit(':').next().unwrap().parse().unwrap();
@@ -160,41 +160,48 @@ async fn no_listener_speaks_tls_1_2() {
 
 #[tokio::test]
 async fn application_has_no_business_on_the_control_plane() {
-    let house = House::new();
-    let running = house.start().await;
+    let deployment = Deployment::new();
+    let running = deployment.start().await;
     let url = format!("{}/v1/rings", running.urls().control);
-    assert_eq!(house.call("app", "GET", url, None).await.0, 403);
+    assert_eq!(deployment.call("app", "GET", url, None).await.0, 403);
     running.shutdown().await;
 }
 
 #[tokio::test]
 async fn application_uses_a_key_that_it_was_granted_and_only_then() {
-    let house = House::new();
-    let running = house.start().await;
+    let deployment = Deployment::new();
+    let running = deployment.start().await;
     let urls = running.urls().clone();
-    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    assert_eq!(deployment.create_ring(&running, "orders").await.0, 201);
     let key = json!({ "ring": "orders", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm",
         "data_class": "internal" });
     let (status, made) =
-        house.call("administrator", "POST", format!("{}/v1/keys", urls.control), Some(key)).await;
+        deployment.call("administrator", "POST", format!("{}/v1/keys", urls.control), Some(key)).await;
     assert_eq!(status, 201, "{made}");
     let encrypt = || {
         let url = format!("{}/v1/keys/orders%2Fmain/encrypt", urls.data);
-        house.call("app", "POST", url, Some(json!({ "plaintext": "aGVsbG8=" })))
+        deployment.call("app", "POST", url, Some(json!({ "plaintext": "aGVsbG8=" })))
     };
     assert_eq!(encrypt().await.0, 404);
     let grant = json!({
         "principal": "app", "on": { "key": "orders/main" }, "operations": ["encrypt"], "reason": "test",
     });
     let (status, made) =
-        house.call("security_officer", "POST", format!("{}/v1/grants", urls.control), Some(grant)).await;
+        deployment.call("security_officer", "POST", format!("{}/v1/grants", urls.control), Some(grant)).await;
     assert_eq!(status, 201, "{made}");
     let (status, sealed) = encrypt().await;
     assert_eq!(status, 200, "{sealed}");
 
     // The use is counted by its action; nothing that a caller named is a label.
-    let text =
-        house.http(None).get(format!("{}/metrics", urls.metrics)).send().await.unwrap().text().await.unwrap();
+    let text = deployment
+        .http(None)
+        .get(format!("{}/metrics", urls.metrics))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     assert!(
         text.contains(r#"claviger_requests_total{listener="data",action="encrypt",outcome="ok"} 1"#),
         "{text}"
@@ -206,26 +213,26 @@ async fn application_uses_a_key_that_it_was_granted_and_only_then() {
 
 #[tokio::test]
 async fn second_process_on_the_same_data_is_refused() {
-    let house = House::new();
-    let running = house.start().await;
+    let deployment = Deployment::new();
+    let running = deployment.start().await;
     for error in [
-        quickstart(&house.options(), None).await.unwrap_err(),
-        Server::start(house.config(), None).await.unwrap_err(),
+        quickstart(&deployment.options(), None).await.unwrap_err(),
+        Server::start(deployment.config(), None).await.unwrap_err(),
     ] {
         assert!(matches!(error, ServerError::Store { source: StoreError::Locked, .. }), "{error}");
         assert!(error.to_string().contains("another process holds"), "{error}");
     }
-    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    assert_eq!(deployment.create_ring(&running, "orders").await.0, 201);
     running.shutdown().await;
 }
 
 #[tokio::test]
 async fn watchers_are_told_numbers_health_and_readiness_in_plain_http() {
-    let house = House::new();
-    let running = house.start().await;
+    let deployment = Deployment::new();
+    let running = deployment.start().await;
     let metrics = running.urls().metrics.clone();
     assert!(metrics.starts_with("http://127.0.0.1:"));
-    let client = house.http(None);
+    let client = deployment.http(None);
     let get = async |path: &str| {
         let response = client.get(format!("{metrics}{path}")).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
@@ -248,13 +255,13 @@ async fn watchers_are_told_numbers_health_and_readiness_in_plain_http() {
 
 #[tokio::test]
 async fn end_under_load_loses_nothing_that_was_answered() {
-    let house = Arc::new(House::new());
-    let running = house.start().await;
+    let deployment = Arc::new(Deployment::new());
+    let running = deployment.start().await;
     let url = format!("{}/v1/rings", running.urls().control);
     let (made, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let mut tasks = Vec::new();
     for worker in 0..4 {
-        let (client, url) = (house.http(Some("administrator")), url.clone());
+        let (client, url) = (deployment.http(Some("administrator")), url.clone());
         let (made, over) = (Arc::clone(&made), Arc::clone(&over));
         tasks.push(tokio::spawn(async move {
             for number in 0.. {
@@ -274,82 +281,82 @@ async fn end_under_load_loses_nothing_that_was_answered() {
     for task in tasks {
         task.await.unwrap();
     }
-    let again = house.start().await;
+    let again = deployment.start().await;
     // A call may be done and its answer lost on the way; the other way round never.
-    assert!(house.count_entries(&again, Op::CreateRing).await >= made.load(Ordering::SeqCst));
-    assert_eq!(house.count_entries(&again, Op::NodeStop).await, 1);
+    assert!(deployment.count_entries(&again, Op::CreateRing).await >= made.load(Ordering::SeqCst));
+    assert_eq!(deployment.count_entries(&again, Op::NodeStop).await, 1);
     again.shutdown().await;
 }
 
 #[tokio::test]
 async fn store_that_was_put_back_does_not_start() {
-    let house = House::new();
-    house.start().await.shutdown().await;
-    let (store, old) = (house.path("data/store.db"), house.path("old.db"));
+    let deployment = Deployment::new();
+    deployment.start().await.shutdown().await;
+    let (store, old) = (deployment.path("data/store.db"), deployment.path("old.db"));
     std::fs::copy(&store, &old).unwrap();
-    let running = house.start().await;
-    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    let running = deployment.start().await;
+    assert_eq!(deployment.create_ring(&running, "orders").await.0, 201);
     running.shutdown().await;
     for leftover in ["data/store.db-wal", "data/store.db-shm"] {
-        let _ = std::fs::remove_file(house.path(leftover));
+        let _ = std::fs::remove_file(deployment.path(leftover));
     }
     std::fs::copy(&old, &store).unwrap();
-    let error = quickstart(&house.options(), None).await.unwrap_err();
+    let error = quickstart(&deployment.options(), None).await.unwrap_err();
     assert!(error.to_string().contains("rolled back"), "{error}");
 }
 
 #[tokio::test]
 async fn root_of_another_deployment_is_refused() {
-    let (house, other) = (House::new(), House::new());
-    house.start().await.shutdown().await;
+    let (deployment, other) = (Deployment::new(), Deployment::new());
+    deployment.start().await.shutdown().await;
     other.start().await.shutdown().await;
-    std::fs::copy(other.path("root.key"), house.path("root.key")).unwrap();
-    let error = Server::start(house.config(), None).await.unwrap_err();
+    std::fs::copy(other.path("root.key"), deployment.path("root.key")).unwrap();
+    let error = Server::start(deployment.config(), None).await.unwrap_err();
     assert!(error.to_string().contains("does not open this software root"), "{error}");
 }
 
 #[tokio::test]
 async fn expired_certificate_is_refused_with_what_to_do_and_renewed_by_a_quick_start() {
-    let house = House::new();
-    house.start().await.shutdown().await;
-    let authority = Authority::load(&house.path("pki/ca.crt"), &house.path("pki/ca.key")).unwrap();
+    let deployment = Deployment::new();
+    deployment.start().await.shutdown().await;
+    let authority = Authority::load(&deployment.path("pki/ca.crt"), &deployment.path("pki/ca.key")).unwrap();
     let age = u64::try_from((LEAF_LIFETIME + Duration::from_secs(5)).as_micros()).unwrap();
     let long_ago = Timestamp::from_micros(now().as_micros() - age);
     let expired = authority.issue_server(&["localhost".into()], long_ago).unwrap();
-    expired.write(&house.path("pki/server.crt"), &house.path("pki/server.key")).unwrap();
+    expired.write(&deployment.path("pki/server.crt"), &deployment.path("pki/server.key")).unwrap();
 
-    let error = Server::start(house.config(), None).await.unwrap_err().to_string();
+    let error = Server::start(deployment.config(), None).await.unwrap_err().to_string();
     assert!(error.contains("has expired") && error.contains("--renew"), "{error}");
-    std::fs::write(house.path("pki/server.crt"), "nothing").unwrap();
-    let error = Server::start(house.config(), None).await.unwrap_err().to_string();
+    std::fs::write(deployment.path("pki/server.crt"), "nothing").unwrap();
+    let error = Server::start(deployment.config(), None).await.unwrap_err().to_string();
     assert!(error.contains("pki/server.crt"), "{error}");
 
-    expired.write(&house.path("pki/server.crt"), &house.path("pki/server.key")).unwrap();
-    let running = house.start().await;
-    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    expired.write(&deployment.path("pki/server.crt"), &deployment.path("pki/server.key")).unwrap();
+    let running = deployment.start().await;
+    assert_eq!(deployment.create_ring(&running, "orders").await.0, 201);
     running.shutdown().await;
 }
 
 #[tokio::test]
 async fn certificates_are_read_again_and_broken_ones_change_nothing() {
-    let house = House::new();
-    let running = house.start().await;
-    let key = std::fs::read(house.path("pki/server.key")).unwrap();
-    std::fs::write(house.path("pki/server.key"), "broken").unwrap();
+    let deployment = Deployment::new();
+    let running = deployment.start().await;
+    let key = std::fs::read(deployment.path("pki/server.key")).unwrap();
+    std::fs::write(deployment.path("pki/server.key"), "broken").unwrap();
     assert!(running.reload_certificates().is_err());
-    assert_eq!(house.create_ring(&running, "one").await.0, 201);
-    std::fs::write(house.path("pki/server.key"), key).unwrap();
+    assert_eq!(deployment.create_ring(&running, "one").await.0, 201);
+    std::fs::write(deployment.path("pki/server.key"), key).unwrap();
     running.reload_certificates().unwrap();
-    assert_eq!(house.create_ring(&running, "two").await.0, 201);
+    assert_eq!(deployment.create_ring(&running, "two").await.0, 201);
     running.shutdown().await;
 }
 
 #[tokio::test]
 async fn address_that_is_taken_is_named() {
-    let house = House::new();
-    house.start().await.shutdown().await;
+    let deployment = Deployment::new();
+    deployment.start().await.shutdown().await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut config: Config = house.config();
+    let mut config: Config = deployment.config();
     config.listen.data = taken.local_addr().unwrap();
     let error = Server::start(config, None).await.unwrap_err().to_string();
     assert!(

@@ -19,9 +19,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
 use crate::http::Http;
-use crate::support::{House, now};
+use crate::support::{Deployment, now};
 
-async fn enter(house: &House, running: &Running, der: &[u8], chain: &[&[u8]]) -> (u16, Value) {
+async fn enter(deployment: &Deployment, running: &Running, der: &[u8], chain: &[&[u8]]) -> (u16, Value) {
     let url = format!("{}/v1/credentials", running.urls().control);
     let certificate = json!({
         "der": STANDARD.encode(der),
@@ -29,7 +29,7 @@ async fn enter(house: &House, running: &Running, der: &[u8], chain: &[&[u8]]) ->
         "expires_at": "2100-01-01T00:00:00Z",
     });
     let body = json!({ "principal": "app", "label": "card", "credential": { "certificate": certificate } });
-    house.call("administrator", "POST", url, Some(body)).await
+    deployment.call("administrator", "POST", url, Some(body)).await
 }
 
 #[track_caller]
@@ -58,10 +58,10 @@ fn openssl(dir: &Path, arguments: &str) {
 }
 
 /// A certificate of X.509 version 1, signed by the deployment's authority.
-fn of_version_1(house: &House) -> Vec<u8> {
+fn of_version_1(deployment: &Deployment) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     openssl(dir.path(), "req -new -newkey rsa:2048 -nodes -keyout key -out csr -subj /CN=app");
-    let (ca, key) = (house.path("pki/ca.crt"), house.path("pki/ca.key"));
+    let (ca, key) = (deployment.path("pki/ca.crt"), deployment.path("pki/ca.key"));
     let signed = format!(
         "x509 -req -in csr -CA {} -CAkey {} -set_serial 7 -days 9 -outform DER -out crt",
         ca.display(),
@@ -72,9 +72,9 @@ fn of_version_1(house: &House) -> Vec<u8> {
 }
 
 /// Whether the listeners take a client that shows these certificates.
-async fn is_taken(house: &House, running: &Running, chain: &[&[u8]], key: &KeyPair) -> bool {
+async fn is_taken(deployment: &Deployment, running: &Running, chain: &[&[u8]], key: &KeyPair) -> bool {
     let mut trust = RootCertStore::empty();
-    trust.add(CertificateDer::from_pem_file(house.path("pki/ca.crt")).unwrap()).unwrap();
+    trust.add(CertificateDer::from_pem_file(deployment.path("pki/ca.crt")).unwrap()).unwrap();
     let chain = chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
     let tls = ClientConfig::builder_with_provider(claviger_server::listener::tls::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -89,11 +89,11 @@ async fn is_taken(house: &House, running: &Running, chain: &[&[u8]], key: &KeyPa
 
 #[tokio::test]
 async fn certificates_that_no_listener_takes_are_refused_with_what_to_do() {
-    let house = House::new();
-    let running = house.start().await;
-    let authority = Authority::load(&house.path("pki/ca.crt"), &house.path("pki/ca.key")).unwrap();
+    let deployment = Deployment::new();
+    let running = deployment.start().await;
+    let authority = Authority::load(&deployment.path("pki/ca.crt"), &deployment.path("pki/ca.key")).unwrap();
     let name = "app".parse().unwrap();
-    let enter = async |der: &[u8]| enter(&house, &running, der, &[]).await;
+    let enter = async |der: &[u8]| enter(&deployment, &running, der, &[]).await;
 
     assert_refused(enter(b"").await, "no X.509 certificate in DER");
     assert_refused(enter(b"garbage").await, "no X.509 certificate in DER");
@@ -101,7 +101,7 @@ async fn certificates_that_no_listener_takes_are_refused_with_what_to_do() {
     assert_refused(enter(&[&good.der[..], &[0]].concat()).await, "no X.509 certificate in DER");
     assert_refused(enter(&good.der[..good.der.len() - 1]).await, "no X.509 certificate in DER");
     assert_refused(enter(good.certificate_pem.as_bytes()).await, "PEM text; send the DER bytes");
-    assert_refused(enter(&of_version_1(&house)).await, "X.509 version 1; have one of version 3 issued");
+    assert_refused(enter(&of_version_1(&deployment)).await, "X.509 version 1; have one of version 3 issued");
 
     let (params, key) = client(|_| {});
     assert_refused(enter(params.self_signed(&key).unwrap().der()).await, "signed with its own key");
@@ -114,7 +114,7 @@ async fn certificates_that_no_listener_takes_are_refused_with_what_to_do() {
     assert_refused(enter(&early.der).await, "not valid yet; enter it when it is");
     let server = authority.issue_server(&["localhost".into()], now()).unwrap();
     assert_refused(enter(&server.der).await, "lacks `clientAuth`");
-    let own = CertificateDer::from_pem_file(house.path("pki/ca.crt")).unwrap();
+    let own = CertificateDer::from_pem_file(deployment.path("pki/ca.crt")).unwrap();
     assert_refused(enter(&own).await, "that of an authority");
     // A signature of somebody who bears the authority's name.
     let mut forged = good.der.clone();
@@ -134,8 +134,8 @@ async fn certificates_that_no_listener_takes_are_refused_with_what_to_do() {
 
 #[tokio::test]
 async fn certificate_of_an_authority_in_between_is_entered_with_it_and_taken_by_the_listeners() {
-    let house = House::new();
-    let running = house.start().await;
+    let deployment = Deployment::new();
+    let running = deployment.start().await;
     // The deployment's own authority makes no other: one of the operator's is put beside it.
     let root = CertifiedIssuer::self_signed(authority_params("root"), KeyPair::generate().unwrap()).unwrap();
     let between =
@@ -143,17 +143,17 @@ async fn certificate_of_an_authority_in_between_is_entered_with_it_and_taken_by_
     let (params, key) = client(|_| {});
     let leaf = params.signed_by(&key, &between).unwrap();
     let (leaf, middle) = (leaf.der().to_vec(), between.der().to_vec());
-    assert_refused(enter(&house, &running, &leaf, &[&middle]).await, "no authority of `tls.client_ca`");
+    assert_refused(enter(&deployment, &running, &leaf, &[&middle]).await, "no authority of `tls.client_ca`");
 
-    let mut authorities = std::fs::read_to_string(house.path("pki/ca.crt")).unwrap();
+    let mut authorities = std::fs::read_to_string(deployment.path("pki/ca.crt")).unwrap();
     authorities.push_str(&root.pem());
-    std::fs::write(house.path("pki/ca.crt"), authorities).unwrap();
+    std::fs::write(deployment.path("pki/ca.crt"), authorities).unwrap();
     running.reload_certificates().unwrap();
-    assert_refused(enter(&house, &running, &leaf, &[]).await, "send the certificates in between along");
-    assert!(!is_taken(&house, &running, &[&leaf, &middle], &key).await, "it is not entered");
-    let (status, made) = enter(&house, &running, &leaf, &[&middle]).await;
+    assert_refused(enter(&deployment, &running, &leaf, &[]).await, "send the certificates in between along");
+    assert!(!is_taken(&deployment, &running, &[&leaf, &middle], &key).await, "it is not entered");
+    let (status, made) = enter(&deployment, &running, &leaf, &[&middle]).await;
     assert_eq!(status, 201, "{made}");
-    assert!(is_taken(&house, &running, &[&leaf, &middle], &key).await);
+    assert!(is_taken(&deployment, &running, &[&leaf, &middle], &key).await);
     running.shutdown().await;
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use claviger_server::config::{Config, Limits, PinSource, Root};
 
-use crate::support::House;
+use crate::support::Deployment;
 
 /// What a server takes beyond `limits.shutdown_seconds`: threads that block get five seconds, the log and the token some.
 const CLOSING: Duration = Duration::from_secs(15);
@@ -55,11 +55,11 @@ fn configuration_of_the_guide_fits_the_unit() {
 
 #[tokio::test]
 async fn numbers_that_the_guide_alerts_on_are_there() {
-    let house = House::new();
-    let running = house.start().await;
-    house.create_ring(&running, "orders").await;
+    let deployment = Deployment::new();
+    let running = deployment.start().await;
+    deployment.create_ring(&running, "orders").await;
     let url = format!("{}/metrics", running.urls().metrics);
-    let numbers = house.http(None).get(url).send().await.unwrap().text().await.unwrap();
+    let numbers = deployment.http(None).get(url).send().await.unwrap().text().await.unwrap();
     let guide = read("docs/production.md");
     let named: Vec<_> =
         guide.split('`').filter(|word| word.starts_with("claviger_") && !word.contains(' ')).collect();

@@ -6,11 +6,11 @@ use claviger_server::init::{InitOptions, init, renew};
 use claviger_server::pki;
 use claviger_server::{Server, ServerError};
 
-use crate::support::House;
+use crate::support::Deployment;
 
-fn options(house: &House) -> InitOptions {
+fn options(deployment: &Deployment) -> InitOptions {
     InitOptions {
-        config: house.path("claviger.toml"),
+        config: deployment.path("claviger.toml"),
         root: Some(Root::InsecureSoftwareRoot { seal: SoftwareSeal::KeyFile("root.key".into()) }),
         few_attempts: FewAttempts::Keep,
         names: vec!["kms.example".into()],
@@ -18,8 +18,8 @@ fn options(house: &House) -> InitOptions {
     }
 }
 
-fn free_ports(house: &House) -> Config {
-    let mut config = house.config();
+fn free_ports(deployment: &Deployment) -> Config {
+    let mut config = deployment.config();
     for address in [
         &mut config.listen.control,
         &mut config.listen.data,
@@ -33,115 +33,115 @@ fn free_ports(house: &House) -> Config {
 
 #[tokio::test]
 async fn deployment_that_was_set_up_serves_its_first_principals() {
-    let house = House::new();
-    let set_up = init(&options(&house)).await.unwrap();
+    let deployment = Deployment::new();
+    let set_up = init(&options(&deployment)).await.unwrap();
     assert_eq!(set_up.profiles.len(), 8);
-    assert!(!house.path("profiles/app.toml").exists());
-    let text = std::fs::read_to_string(house.path("profiles/administrator.toml")).unwrap();
+    assert!(!deployment.path("profiles/app.toml").exists());
+    let text = std::fs::read_to_string(deployment.path("profiles/administrator.toml")).unwrap();
     assert!(text.contains("https://127.0.0.1:7400"), "{text}");
 
-    let running = Server::start(free_ports(&house), None).await.unwrap();
-    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    let running = Server::start(free_ports(&deployment), None).await.unwrap();
+    assert_eq!(deployment.create_ring(&running, "orders").await.0, 201);
     let (status, system) =
-        house.call("operator", "GET", format!("{}/v1/system", running.urls().control), None).await;
+        deployment.call("operator", "GET", format!("{}/v1/system", running.urls().control), None).await;
     assert_eq!((status, system["deployment"].as_str()), (200, Some("orders-prod")), "{system}");
     running.shutdown().await;
 }
 
 #[tokio::test]
 async fn set_up_happens_once_and_a_second_one_touches_nothing() {
-    let house = House::new();
-    init(&options(&house)).await.unwrap();
+    let deployment = Deployment::new();
+    init(&options(&deployment)).await.unwrap();
     let files = ["pki/ca.key", "pki/server.crt", "profiles/administrator.key", "root.key", "claviger.toml"];
-    let before = files.map(|file| std::fs::read(house.path(file)).unwrap());
-    let error = init(&options(&house)).await.unwrap_err();
+    let before = files.map(|file| std::fs::read(deployment.path(file)).unwrap());
+    let error = init(&options(&deployment)).await.unwrap_err();
     assert!(matches!(error, ServerError::AlreadySetUp { .. }), "{error}");
-    assert_eq!(files.map(|file| std::fs::read(house.path(file)).unwrap()), before);
+    assert_eq!(files.map(|file| std::fs::read(deployment.path(file)).unwrap()), before);
 }
 
 #[tokio::test]
 async fn set_up_that_was_interrupted_goes_on_where_it_was() {
-    let house = House::new();
+    let deployment = Deployment::new();
     // A file where the folder of the profiles belongs: all is made but the principals.
-    std::fs::write(house.path("profiles"), "in the way").unwrap();
-    init(&options(&house)).await.unwrap_err();
+    std::fs::write(deployment.path("profiles"), "in the way").unwrap();
+    init(&options(&deployment)).await.unwrap_err();
     let kept = ["pki/ca.key", "pki/server.crt", "root.key"];
-    let before = kept.map(|file| std::fs::read(house.path(file)).unwrap());
-    let error = Server::start(free_ports(&house), None).await.unwrap_err();
+    let before = kept.map(|file| std::fs::read(deployment.path(file)).unwrap());
+    let error = Server::start(free_ports(&deployment), None).await.unwrap_err();
     assert!(
         matches!(error, ServerError::NotSetUp { .. }) && error.to_string().contains("claviger init"),
         "{error}"
     );
 
-    std::fs::remove_file(house.path("profiles")).unwrap();
-    init(&options(&house)).await.unwrap();
-    assert_eq!(kept.map(|file| std::fs::read(house.path(file)).unwrap()), before);
-    let running = Server::start(free_ports(&house), None).await.unwrap();
-    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    std::fs::remove_file(deployment.path("profiles")).unwrap();
+    init(&options(&deployment)).await.unwrap();
+    assert_eq!(kept.map(|file| std::fs::read(deployment.path(file)).unwrap()), before);
+    let running = Server::start(free_ports(&deployment), None).await.unwrap();
+    assert_eq!(deployment.create_ring(&running, "orders").await.0, 201);
     running.shutdown().await;
 }
 
 #[tokio::test]
 async fn key_of_an_authority_without_its_certificate_is_what_a_crash_left() {
-    let house = House::new();
-    std::fs::create_dir(house.path("pki")).unwrap();
-    claviger_server::files::write_private(&house.path("pki/ca.key"), b"half").unwrap();
-    init(&options(&house)).await.unwrap();
-    assert!(pki::Authority::load(&house.path("pki/ca.crt"), &house.path("pki/ca.key")).is_ok());
+    let deployment = Deployment::new();
+    std::fs::create_dir(deployment.path("pki")).unwrap();
+    claviger_server::files::write_private(&deployment.path("pki/ca.key"), b"half").unwrap();
+    init(&options(&deployment)).await.unwrap();
+    assert!(pki::Authority::load(&deployment.path("pki/ca.crt"), &deployment.path("pki/ca.key")).is_ok());
 }
 
 #[tokio::test]
 async fn authority_of_somebody_else_is_never_replaced() {
-    let house = House::new();
-    std::fs::create_dir(house.path("pki")).unwrap();
+    let deployment = Deployment::new();
+    std::fs::create_dir(deployment.path("pki")).unwrap();
     let (_, issued) = pki::Authority::create(crate::support::now()).unwrap();
-    std::fs::write(house.path("pki/ca.crt"), &issued.certificate_pem).unwrap();
-    let error = init(&options(&house)).await.unwrap_err();
+    std::fs::write(deployment.path("pki/ca.crt"), &issued.certificate_pem).unwrap();
+    let error = init(&options(&deployment)).await.unwrap_err();
     assert!(matches!(error, ServerError::AuthorityKeyMissing { .. }), "{error}");
-    assert_eq!(std::fs::read_to_string(house.path("pki/ca.crt")).unwrap(), issued.certificate_pem);
+    assert_eq!(std::fs::read_to_string(deployment.path("pki/ca.crt")).unwrap(), issued.certificate_pem);
     // With the key, that authority is the deployment's.
-    claviger_server::files::write_private(&house.path("pki/ca.key"), issued.key_pem.as_bytes()).unwrap();
-    init(&options(&house)).await.unwrap();
-    assert_eq!(std::fs::read_to_string(house.path("pki/ca.crt")).unwrap(), issued.certificate_pem);
+    claviger_server::files::write_private(&deployment.path("pki/ca.key"), issued.key_pem.as_bytes()).unwrap();
+    init(&options(&deployment)).await.unwrap();
+    assert_eq!(std::fs::read_to_string(deployment.path("pki/ca.crt")).unwrap(), issued.certificate_pem);
 }
 
 #[tokio::test]
 async fn without_a_root_nothing_is_begun() {
-    let house = House::new();
-    let error = init(&InitOptions { root: None, ..options(&house) }).await.unwrap_err();
+    let deployment = Deployment::new();
+    let error = init(&InitOptions { root: None, ..options(&deployment) }).await.unwrap_err();
     assert!(error.to_string().contains("--root"), "{error}");
-    assert_eq!(std::fs::read_dir(house.dir.path()).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(deployment.dir.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
 async fn renewed_certificate_is_of_the_same_authority() {
-    let house = House::new();
-    init(&options(&house)).await.unwrap();
-    let config = house.path("claviger.toml");
-    let before = pki::read_certificates(&house.path("pki/server.crt")).unwrap();
+    let deployment = Deployment::new();
+    init(&options(&deployment)).await.unwrap();
+    let config = deployment.path("claviger.toml");
+    let before = pki::read_certificates(&deployment.path("pki/server.crt")).unwrap();
     renew(&config, &["other.example".into()]).unwrap();
-    assert_ne!(pki::read_certificates(&house.path("pki/server.crt")).unwrap(), before);
-    let running = Server::start(free_ports(&house), None).await.unwrap();
-    assert_eq!(house.create_ring(&running, "orders").await.0, 201);
+    assert_ne!(pki::read_certificates(&deployment.path("pki/server.crt")).unwrap(), before);
+    let running = Server::start(free_ports(&deployment), None).await.unwrap();
+    assert_eq!(deployment.create_ring(&running, "orders").await.0, 201);
     running.shutdown().await;
-    std::fs::rename(house.path("pki/ca.key"), house.path("offline.key")).unwrap();
+    std::fs::rename(deployment.path("pki/ca.key"), deployment.path("offline.key")).unwrap();
     assert!(matches!(renew(&config, &[]), Err(ServerError::AuthorityKeyMissing { .. })));
 }
 
 #[tokio::test]
 async fn file_of_a_passphrase_seals_the_root() {
-    let house = House::new();
-    let file = house.path("passphrase");
+    let deployment = Deployment::new();
+    let file = deployment.path("passphrase");
     let options = || InitOptions {
         root: Some(Root::InsecureSoftwareRoot { seal: SoftwareSeal::PassphraseFile("passphrase".into()) }),
-        ..options(&house)
+        ..options(&deployment)
     };
     claviger_server::files::write_private(&file, b"too short\n").unwrap();
     assert!(init(&options()).await.is_err());
     claviger_server::files::write_private(&file, b"correct horse battery staple\n").unwrap();
     init(&options()).await.unwrap();
-    Server::start(free_ports(&house), None).await.unwrap().shutdown().await;
+    Server::start(free_ports(&deployment), None).await.unwrap().shutdown().await;
     claviger_server::files::write_private(&file, b"incorrect horse battery staple\n").unwrap();
-    let error = Server::start(free_ports(&house), None).await.unwrap_err();
+    let error = Server::start(free_ports(&deployment), None).await.unwrap_err();
     assert!(matches!(error, ServerError::Software(_)), "{error}");
 }

@@ -265,11 +265,11 @@ impl Open {
 }
 
 /// A deployment in a folder of its own.
-pub(crate) struct House {
+pub(crate) struct Deployment {
     pub(crate) dir: tempfile::TempDir,
 }
 
-impl House {
+impl Deployment {
     pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::error::ServiceError;
-use crate::job::HOUSE;
+use crate::job::SYSTEM;
 use crate::road::Road;
 use crate::work::Class;
 
@@ -30,7 +30,7 @@ pub(crate) async fn count_uses(road: Road) {
 }
 
 async fn count(road: &Road, from: u64, to: u64) -> Result<(), ServiceError> {
-    let held = road.work.enter(Class::Scan, HOUSE).await?;
+    let held = road.work.enter(Class::Scan, SYSTEM).await?;
     let log = road.log.clone();
     let uses = road.work.run(Class::Scan, &held, move |at| log.uses(at, from, to)).await?;
     road.usage.counted(uses, to);

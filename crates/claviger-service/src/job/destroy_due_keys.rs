@@ -12,7 +12,7 @@ use claviger_core::key::RingPolicy;
 use claviger_core::port::store::{Page, ScheduledDestruction};
 use claviger_core::{KeyId, KeyRingId, Timestamp};
 
-use super::{Done, house};
+use super::{Done, system};
 use crate::error::ServiceError;
 use crate::operation::DestroyKey;
 use crate::road::Road;
@@ -82,7 +82,7 @@ pub(super) async fn run(road: &Road) -> Result<Done, ServiceError> {
     }
     for key in road.state.blocked.keep(&survey) {
         // Refused for what blocks it, which leaves the one entry; should nothing block it any more, it is done.
-        if let Err(error) = road.perform_for_house(Arc::new(house()?), DestroyKey { key }).await {
+        if let Err(error) = road.perform_for_system(Arc::new(system()?), DestroyKey { key }).await {
             tracing::warn!(%key, %error, "a destruction is due and blocked");
         }
     }

@@ -1,4 +1,4 @@
-//! Jobs: what the house does of itself because it is due. Jobs are callers: each goes the road as a part of the house, is
+//! Jobs: what the system does of itself because it is due. Jobs are callers: each goes the road as a part of the system, is
 //! authorized by the rule `cryptoperiod`, and leaves its entries; so a crash in between loses nothing, for what is due is
 //! found again.
 //!
@@ -37,8 +37,8 @@ use crate::error::{ErrorKind, ServiceError};
 use crate::operation::Operation;
 use crate::road::Road;
 
-/// The house itself, where work is shared between principals.
-pub(crate) const HOUSE: PrincipalId = PrincipalId::from_bytes([0; 16]);
+/// The system itself, where work is shared between principals.
+pub(crate) const SYSTEM: PrincipalId = PrincipalId::from_bytes([0; 16]);
 
 /// Most keys that one job works on in one run.
 const MOST_KEYS: u32 = 1024;
@@ -71,16 +71,16 @@ impl Road {
         trace("forget_idempotency", forget_idempotency::run(self).await);
     }
 
-    /// Has the house do one thing to each of these keys. What fails is traced and holds up nothing else.
+    /// Has the system do one thing to each of these keys. What fails is traced and holds up nothing else.
     async fn do_to_each<O: Operation>(
         &self,
         job: &str,
         due: Vec<KeyId>,
         step: impl Fn(KeyId) -> O,
     ) -> Result<Done, ServiceError> {
-        let (mut done, house) = (Done::default(), Arc::new(house()?));
+        let (mut done, system) = (Done::default(), Arc::new(system()?));
         for key in self.troubled.last(due) {
-            let outcome = self.perform_for_house(Arc::clone(&house), step(key)).await;
+            let outcome = self.perform_for_system(Arc::clone(&system), step(key)).await;
             match outcome {
                 Ok(_) => {
                     self.troubled.forget(key);
@@ -157,10 +157,10 @@ fn trace(job: &str, outcome: Result<Done, ServiceError>) {
     }
 }
 
-/// The house itself, as it acts: it has no credential, no row in the store, and the rights of a part of the house.
-pub(crate) fn house() -> Result<Principal, ServiceError> {
+/// The system itself, as it acts: it has no credential, no row in the store, and the rights of a part of the system.
+pub(crate) fn system() -> Result<Principal, ServiceError> {
     let name = "claviger"
         .parse()
-        .map_err(|error| ServiceError::new(ErrorKind::Internal, "the house has no name").caused_by(error))?;
+        .map_err(|error| ServiceError::new(ErrorKind::Internal, "the system has no name").caused_by(error))?;
     Ok(Principal::new(PrincipalId::SYSTEM, name, PrincipalKind::System, Timestamp::default()))
 }

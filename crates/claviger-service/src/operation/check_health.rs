@@ -1,4 +1,4 @@
-//! Whether the house can work right now, as one who uses it may know.
+//! Whether the service can work right now, as one who uses it may know.
 
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{ModuleInfo, ProviderHealth};
@@ -14,7 +14,7 @@ const LABEL: &[u8] = b"claviger/health-probe/v1\0";
 /// Length of the probe, in bytes.
 const PROBE: usize = 32;
 
-/// How the house is.
+/// How the service is.
 #[derive(Debug, Clone)]
 pub struct Health {
     /// The deployment's name.
@@ -25,7 +25,7 @@ pub struct Health {
     pub provider: ProviderHealth,
 }
 
-/// Tries whether the house can work: the root draws, seals and opens a probe that is no key of anybody's, and the entry of
+/// Tries whether the service can work: the root draws, seals and opens a probe that is no key of anybody's, and the entry of
 /// this call shows that the log takes what is told.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckHealth {}

@@ -37,7 +37,7 @@ impl Operation for CreatePrincipal {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         if self.kind == PrincipalKind::System {
-            return Err(ServiceError::invalid("parts of the house are not created by callers"));
+            return Err(ServiceError::invalid("parts of the system are not created by callers"));
         }
         let home = match &self.home {
             Some(ring) => Some(view.state.ring(ring).await?.id),

@@ -83,7 +83,7 @@ fn check_life(found: RingLife, unwanted: RingLife) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// A strict ring has a quorum: tightening brings the house's own where there was none.
+/// A strict ring has a quorum: tightening brings the default where there was none.
 fn quorum(separation: Separation, policy: &RingPolicy) -> u8 {
     match (separation, policy.quorum) {
         (Separation::Strict, 0) => RingPolicy::default().quorum,

@@ -59,9 +59,9 @@ const DECIDED_TOGETHER: usize = 16;
 /// Why a call must run again: others were faster, with the row that it writes if it writes one that was there.
 struct Again(Option<RowKey>);
 
-/// Who asks: somebody with a credential, or the house itself.
+/// Who asks: somebody with a credential, or the system itself.
 enum Who {
-    House(Arc<Principal>),
+    System(Arc<Principal>),
     Somebody,
 }
 
@@ -74,11 +74,11 @@ impl Road {
         self.perform_as(&Who::Somebody, &call).await
     }
 
-    /// Takes a call of the house itself down the same road.
+    /// Takes a call of the system itself down the same road.
     ///
     /// # Errors
     /// [`ServiceError`].
-    pub async fn perform_for_house<O: Operation>(
+    pub async fn perform_for_system<O: Operation>(
         &self,
         principal: Arc<Principal>,
         operation: O,
@@ -93,7 +93,7 @@ impl Road {
             reason: None,
             operation,
         };
-        self.perform_as(&Who::House(principal), &call).await
+        self.perform_as(&Who::System(principal), &call).await
     }
 
     async fn perform_as<O: Operation>(
@@ -130,7 +130,7 @@ impl Road {
         let epoch = self.state.fence.epoch();
         let now = self.state.time.now();
         let caller = match who {
-            Who::House(principal) => self.system_caller(principal),
+            Who::System(principal) => self.system_caller(principal),
             Who::Somebody => self.authenticate(&call.presented, call.source, epoch, now).await,
         };
         let caller = match caller {

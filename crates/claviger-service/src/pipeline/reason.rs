@@ -44,7 +44,7 @@ pub(super) fn why_of<O: Operation>(call: &Call<O>, caller: &Caller) -> Result<Op
 /// Why such a caller at such a door is not asked for a reason.
 const fn unasked(door: Door, kind: PrincipalKind) -> Option<Unasked> {
     match (kind, door) {
-        (PrincipalKind::System, _) => Some(Unasked::House),
+        (PrincipalKind::System, _) => Some(Unasked::System),
         (_, Door::Mixed) => Some(Unasked::Protocol),
         (PrincipalKind::Human | PrincipalKind::Workload, Door::Control | Door::Data) => None,
     }

@@ -93,7 +93,7 @@ pub(crate) fn subject_label(principal: PrincipalId) -> Vec<u8> {
 }
 
 impl Road {
-    /// The caller's session; tells it first if it is new. The house has none.
+    /// The caller's session; tells it first if it is new. The system has none.
     pub(crate) async fn session(
         &self,
         caller: &Caller,

@@ -55,14 +55,14 @@ impl Operation for Loses {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<()>, ServiceError> {
         self.attempts.fetch_add(1, Ordering::Relaxed);
-        let stale = Principal { revision: 7, ..house() };
+        let stale = Principal { revision: 7, ..system() };
         let asked = Governed::Initialize { principals: Vec::new() };
         Ok(Staged::changing(asked, (), vec![Change::PutPrincipal(stale)], view.note()))
     }
 }
 
-fn house() -> Principal {
-    crate::job::house().unwrap()
+fn system() -> Principal {
+    crate::job::system().unwrap()
 }
 
 /// A deployment that cuts only when it is asked to.
@@ -227,7 +227,7 @@ async fn the_last_of_16_attempts_loses_and_nobody_calls_after() {
         reason: None,
         operation,
     };
-    let lost = road.perform_as(&Who::House(Arc::new(house())), &call).await.unwrap_err();
+    let lost = road.perform_as(&Who::System(Arc::new(system())), &call).await.unwrap_err();
     assert_eq!((lost.kind(), lost.entry()), (ErrorKind::Conflict, None));
     assert_eq!(call.operation.attempts.load(Ordering::Relaxed), ATTEMPTS);
 

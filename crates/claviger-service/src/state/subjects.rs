@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     fn person(roles: &[Role], standing: Standing) -> Principal {
-        let principal = crate::job::house().unwrap();
+        let principal = crate::job::system().unwrap();
         Principal {
             id: PrincipalId::from_bytes([7; 16]),
             kind: PrincipalKind::Human,

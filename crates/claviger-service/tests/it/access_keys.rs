@@ -21,7 +21,7 @@ use claviger_service::operation::{
 };
 use claviger_service::{AuthnReason, Call, ErrorKind, KeyRef, PrincipalRef, ServiceError, SignatureRefused};
 
-use crate::house::House;
+use crate::deployment::Deployment;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -65,8 +65,8 @@ impl Signer {
         request
     }
 
-    fn now(&self, house: &House) -> SignedRequest {
-        self.request(house.clock.wall())
+    fn now(&self, deployment: &Deployment) -> SignedRequest {
+        self.request(deployment.clock.wall())
     }
 }
 
@@ -74,20 +74,20 @@ fn hmac(key: &[u8], data: &str) -> [u8; 32] {
     HmacSha256::new(&SecretBytes::copied_from(key)).tag(&[data.as_bytes()])
 }
 
-async fn make(house: &House, who: &str, what: NewCredential) -> Result<NewlyMade, ServiceError> {
+async fn make(deployment: &Deployment, who: &str, what: NewCredential) -> Result<NewlyMade, ServiceError> {
     let principal = PrincipalRef::Name(who.parse().unwrap());
     let create = CreateCredential { principal, label: "sdk".parse().unwrap(), what };
     // Otto grants to applications, so that it is not Otto who makes them a credential.
-    let by = if house.has_strict_uses(who).await { "olga" } else { "ada" };
-    Ok(house.ask(by, create).await?.output)
+    let by = if deployment.has_strict_uses(who).await { "olga" } else { "ada" };
+    Ok(deployment.ask(by, create).await?.output)
 }
 
-/// Uses a key of the house as whoever signed; gives the index of the entry.
-async fn call(house: &House, key: KeyRef, request: SignedRequest) -> Result<u64, ServiceError> {
-    call_as(house, key, Presented::signed(request)).await
+/// Uses a key as whoever signed; gives the index of the entry.
+async fn call(deployment: &Deployment, key: KeyRef, request: SignedRequest) -> Result<u64, ServiceError> {
+    call_as(deployment, key, Presented::signed(request)).await
 }
 
-async fn call_as(house: &House, key: KeyRef, presented: Presented) -> Result<u64, ServiceError> {
+async fn call_as(deployment: &Deployment, key: KeyRef, presented: Presented) -> Result<u64, ServiceError> {
     let what = Encrypt { plaintext: vec![0; 16].into(), context: Default::default(), algorithm: None };
     let call = Call {
         presented,
@@ -99,20 +99,20 @@ async fn call_as(house: &House, key: KeyRef, presented: Presented) -> Result<u64
         reason: None,
         operation: Use::new(key, what),
     };
-    Ok(house.road.perform(call).await?.receipt.index())
+    Ok(deployment.road.perform(call).await?.receipt.index())
 }
 
-/// A house with a key that application `app` may use.
-async fn furnished() -> (House, KeyRef) {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.grant(&key, &[Action::Encrypt]).await;
+/// A deployment with a key that application `app` may use.
+async fn furnished() -> (Deployment, KeyRef) {
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.grant(&key, &[Action::Encrypt]).await;
     let key = KeyRef::Id(key.key.id);
-    (house, key)
+    (deployment, key)
 }
 
-async fn refusal(house: &House, key: &KeyRef, request: SignedRequest) -> AuthnReason {
-    let refused = call(house, key.clone(), request).await.unwrap_err();
+async fn refusal(deployment: &Deployment, key: &KeyRef, request: SignedRequest) -> AuthnReason {
+    let refused = call(deployment, key.clone(), request).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unauthenticated);
     assert_eq!(refused.public_message(), "no valid credential was presented");
     refused.authn_reason().unwrap()
@@ -120,14 +120,14 @@ async fn refusal(house: &House, key: &KeyRef, request: SignedRequest) -> AuthnRe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signed_call_passes_and_each_defect_refuses() {
-    let (house, key) = furnished().await;
+    let (deployment, key) = furnished().await;
     let signer =
-        Signer::new(&make(&house, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap());
+        Signer::new(&make(&deployment, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap());
     for _ in 0..3 {
-        call(&house, key.clone(), signer.now(&house)).await.unwrap();
+        call(&deployment, key.clone(), signer.now(&deployment)).await.unwrap();
     }
     let other = |edit: fn(&mut SignedRequest)| {
-        let mut request = signer.now(&house);
+        let mut request = signer.now(&deployment);
         edit(&mut request);
         request
     };
@@ -138,117 +138,125 @@ async fn signed_call_passes_and_each_defect_refuses() {
         |request| request.signed_at = request.signed_at.after(Duration::from_secs(1)),
         |request| request.scope = request.scope.to_string().replace("east", "west").parse().unwrap(),
     ] {
-        assert_eq!(refusal(&house, &key, other(edit)).await, mismatch);
+        assert_eq!(refusal(&deployment, &key, other(edit)).await, mismatch);
     }
     let unknown = other(|request| request.access_key[0] ^= 1);
-    assert_eq!(refusal(&house, &key, unknown).await, AuthnReason::Unknown);
+    assert_eq!(refusal(&deployment, &key, unknown).await, AuthnReason::Unknown);
     let with_token = other(|request| request.session = Some([1; 32]));
     let of_no_session = AuthnReason::Signature(SignatureRefused::SessionToken);
-    assert_eq!(refusal(&house, &key, with_token).await, of_no_session);
+    assert_eq!(refusal(&deployment, &key, with_token).await, of_no_session);
     let elsewhere = other(|request| request.audience.region = Some("eu-central-1".into()));
-    assert_eq!(refusal(&house, &key, elsewhere).await, AuthnReason::Signature(SignatureRefused::Region));
+    assert_eq!(refusal(&deployment, &key, elsewhere).await, AuthnReason::Signature(SignatureRefused::Region));
     let for_another = other(|request| request.audience.service = "kms-xks-proxy");
-    assert_eq!(refusal(&house, &key, for_another).await, AuthnReason::Signature(SignatureRefused::Service));
+    assert_eq!(
+        refusal(&deployment, &key, for_another).await,
+        AuthnReason::Signature(SignatureRefused::Service)
+    );
     let second = Duration::from_secs(1);
-    let old = Timestamp::from_micros(house.clock.wall().as_micros() - 1_000_000 * (SKEW + second).as_secs());
-    let expired = refusal(&house, &key, signer.request(old)).await;
+    let old =
+        Timestamp::from_micros(deployment.clock.wall().as_micros() - 1_000_000 * (SKEW + second).as_secs());
+    let expired = refusal(&deployment, &key, signer.request(old)).await;
     assert!(
         matches!(expired, AuthnReason::Signature(SignatureRefused::Expired { signed_at, .. }) if signed_at == old)
     );
-    let early = refusal(&house, &key, signer.request(house.clock.wall().after(SKEW + second))).await;
+    let early =
+        refusal(&deployment, &key, signer.request(deployment.clock.wall().after(SKEW + second))).await;
     assert!(matches!(early, AuthnReason::Signature(SignatureRefused::NotYetCurrent { .. })));
     // None of it took anything from the one who signs well.
-    call(&house, key, signer.now(&house)).await.unwrap();
+    call(&deployment, key, signer.now(&deployment)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn revoked_access_key_is_dead_when_the_call_returns() {
-    let (house, key) = furnished().await;
-    let made = make(&house, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap();
-    let (first, second) =
-        (Signer::new(&made), make(&house, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap());
+    let (deployment, key) = furnished().await;
+    let made = make(&deployment, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap();
+    let (first, second) = (
+        Signer::new(&made),
+        make(&deployment, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap(),
+    );
     let second = Signer::new(&second);
     // Two at once: an application is brought over from one to the other.
-    call(&house, key.clone(), first.now(&house)).await.unwrap();
-    call(&house, key.clone(), second.now(&house)).await.unwrap();
+    call(&deployment, key.clone(), first.now(&deployment)).await.unwrap();
+    call(&deployment, key.clone(), second.now(&deployment)).await.unwrap();
     let revoked =
-        house.ask("otto", RevokeCredential { credential: made.credential.id }).await.unwrap().output;
+        deployment.ask("otto", RevokeCredential { credential: made.credential.id }).await.unwrap().output;
     assert_eq!((revoked.standing, revoked.access_key), (Standing::Revoked, made.credential.access_key));
-    assert_eq!(refusal(&house, &key, first.now(&house)).await, AuthnReason::Unknown);
-    call(&house, key.clone(), second.now(&house)).await.unwrap();
+    assert_eq!(refusal(&deployment, &key, first.now(&deployment)).await, AuthnReason::Unknown);
+    call(&deployment, key.clone(), second.now(&deployment)).await.unwrap();
     let app = PrincipalRef::Name("app".parse().unwrap());
-    house.ask("otto", RevokePrincipal { principal: app }).await.unwrap();
-    assert_eq!(refusal(&house, &key, second.now(&house)).await, AuthnReason::Unknown);
+    deployment.ask("otto", RevokePrincipal { principal: app }).await.unwrap();
+    assert_eq!(refusal(&deployment, &key, second.now(&deployment)).await, AuthnReason::Unknown);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_that_was_verified_before_proves_nobody_whose_key_or_time_has_ended() {
-    let (house, key) = furnished().await;
-    let made = make(&house, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap();
+    let (deployment, key) = furnished().await;
+    let made = make(&deployment, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap();
     let signer = Signer::new(&made);
     let proved = async |request| {
         let presented = Presented::signed(request);
-        house.road.prove(&presented, HERE).await.unwrap();
-        call_as(&house, key.clone(), presented.clone()).await.unwrap();
+        deployment.road.prove(&presented, HERE).await.unwrap();
+        call_as(&deployment, key.clone(), presented.clone()).await.unwrap();
         presented
     };
-    let late = proved(signer.now(&house)).await;
-    house.clock.advance(SKEW + Duration::from_secs(1));
-    let refused = call_as(&house, key.clone(), late).await.unwrap_err();
+    let late = proved(signer.now(&deployment)).await;
+    deployment.clock.advance(SKEW + Duration::from_secs(1));
+    let refused = call_as(&deployment, key.clone(), late).await.unwrap_err();
     let expired = refused.authn_reason().unwrap();
     assert!(matches!(expired, AuthnReason::Signature(SignatureRefused::Expired { .. })), "{expired:?}");
-    let revoked = proved(signer.now(&house)).await;
-    house.ask("otto", RevokeCredential { credential: made.credential.id }).await.unwrap();
-    let refused = call_as(&house, key.clone(), revoked).await.unwrap_err();
+    let revoked = proved(signer.now(&deployment)).await;
+    deployment.ask("otto", RevokeCredential { credential: made.credential.id }).await.unwrap();
+    let refused = call_as(&deployment, key.clone(), revoked).await.unwrap_err();
     assert_eq!(refused.authn_reason(), Some(AuthnReason::Unknown));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn access_key_is_good_after_a_restart() {
-    let (house, key) = furnished().await;
-    let lasting = make(&house, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap();
-    let short = make(&house, "app", NewCredential::ShortLived { lifetime: HOUR }).await.unwrap();
-    let house = house.restart().await;
+    let (deployment, key) = furnished().await;
+    let lasting = make(&deployment, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap();
+    let short = make(&deployment, "app", NewCredential::ShortLived { lifetime: HOUR }).await.unwrap();
+    let deployment = deployment.restart().await;
     for made in [lasting, short] {
         assert_eq!(made.credential.kind, CredentialKind::AccessKey);
-        call(&house, key.clone(), Signer::new(&made).now(&house)).await.unwrap();
+        call(&deployment, key.clone(), Signer::new(&made).now(&deployment)).await.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn short_lived_access_key_goes_with_its_session_token_and_ends() {
-    let (house, key) = furnished().await;
+    let (deployment, key) = furnished().await;
     let lifetime = HOUR;
-    let signer = Signer::new(&make(&house, "app", NewCredential::ShortLived { lifetime }).await.unwrap());
+    let signer =
+        Signer::new(&make(&deployment, "app", NewCredential::ShortLived { lifetime }).await.unwrap());
     assert!(signer.id.is_short_lived());
-    call(&house, key.clone(), signer.now(&house)).await.unwrap();
-    let without = SignedRequest { session: None, ..signer.now(&house) };
+    call(&deployment, key.clone(), signer.now(&deployment)).await.unwrap();
+    let without = SignedRequest { session: None, ..signer.now(&deployment) };
     let of_no_session = AuthnReason::Signature(SignatureRefused::SessionToken);
-    assert_eq!(refusal(&house, &key, without.clone()).await, of_no_session);
-    house.clock.advance(lifetime);
-    assert_eq!(refusal(&house, &key, signer.now(&house)).await, AuthnReason::SessionExpired);
+    assert_eq!(refusal(&deployment, &key, without.clone()).await, of_no_session);
+    deployment.clock.advance(lifetime);
+    assert_eq!(refusal(&deployment, &key, signer.now(&deployment)).await, AuthnReason::SessionExpired);
     // To who has not the token it is as unknown as any other.
-    assert_eq!(refusal(&house, &key, without).await, AuthnReason::Unknown);
+    assert_eq!(refusal(&deployment, &key, without).await, AuthnReason::Unknown);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn access_keys_are_for_applications_and_for_a_while() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let day = Duration::from_secs(86_400);
     for (who, what, says) in [
         ("app", NewCredential::AccessKey { lifetime: day * 367 }, "up to 366 days"),
         ("app", NewCredential::AccessKey { lifetime: Duration::ZERO }, "up to 366 days"),
         ("app", NewCredential::ShortLived { lifetime: HOUR * 13 }, "up to 12 hours"),
     ] {
-        let refused = make(&house, who, what).await.unwrap_err();
+        let refused = make(&deployment, who, what).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
         assert!(refused.public_message().contains(says), "{}", refused.public_message());
     }
-    make(&house, "app", NewCredential::ShortLived { lifetime: HOUR * 12 }).await.unwrap();
+    make(&deployment, "app", NewCredential::ShortLived { lifetime: HOUR * 12 }).await.unwrap();
     for what in [NewCredential::AccessKey { lifetime: HOUR }, NewCredential::ShortLived { lifetime: HOUR }] {
         let principal = PrincipalRef::Name("ada".parse().unwrap());
         let own = CreateCredential { principal, label: "sdk".parse().unwrap(), what };
-        let refused = house.ask("ada", own).await.unwrap_err();
+        let refused = deployment.ask("ada", own).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
         assert!(refused.public_message().contains("access keys are for applications"));
     }
@@ -256,29 +264,29 @@ async fn access_keys_are_for_applications_and_for_a_while() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_signature_of_a_known_key_is_in_the_log_and_an_unknown_one_is_counted() {
-    let (house, key) = furnished().await;
+    let (deployment, key) = furnished().await;
     let signer =
-        Signer::new(&make(&house, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap());
-    let forged = SignedRequest { signature: [0; 32], ..signer.now(&house) };
-    let refused = call(&house, key.clone(), forged).await.unwrap_err();
+        Signer::new(&make(&deployment, "app", NewCredential::AccessKey { lifetime: HOUR }).await.unwrap());
+    let forged = SignedRequest { signature: [0; 32], ..signer.now(&deployment) };
+    let refused = call(&deployment, key.clone(), forged).await.unwrap_err();
     let read = ReadEntries { from: refused.entry().unwrap(), limit: 1, filter: EntryFilter::default() };
-    let page = house.ask("vera", read).await.unwrap().output;
+    let page = deployment.ask("vera", read).await.unwrap().output;
     let entry = Entry::decode(&page.entries[0].bytes).unwrap();
     assert_eq!((entry.op, entry.out), (Op::AuthenticationFailure, Outcome::Unauthenticated));
-    let unknown = SignedRequest { access_key: [9; 32], ..signer.now(&house) };
-    assert_eq!(call(&house, key, unknown).await.unwrap_err().entry(), None);
+    let unknown = SignedRequest { access_key: [9; 32], ..signer.now(&deployment) };
+    assert_eq!(call(&deployment, key, unknown).await.unwrap_err().entry(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_secret_is_kept_or_printed() {
-    let (house, key) = furnished().await;
-    let made = make(&house, "app", NewCredential::ShortLived { lifetime: HOUR }).await.unwrap();
+    let (deployment, key) = furnished().await;
+    let made = make(&deployment, "app", NewCredential::ShortLived { lifetime: HOUR }).await.unwrap();
     let signer = Signer::new(&made);
-    let forged = SignedRequest { canonical: [1; 32], ..signer.now(&house) };
-    let refused = call(&house, key.clone(), forged.clone()).await.unwrap_err();
-    call(&house, key, signer.now(&house)).await.unwrap();
+    let forged = SignedRequest { canonical: [1; 32], ..signer.now(&deployment) };
+    let refused = call(&deployment, key.clone(), forged.clone()).await.unwrap_err();
+    call(&deployment, key, signer.now(&deployment)).await.unwrap();
     let printed = format!("{made:?} {refused:?} {refused} {:?}", Presented::signed(forged));
-    let House { road, directory, .. } = house;
+    let Deployment { road, directory, .. } = deployment;
     road.stop().await;
     let mut kept = Vec::new();
     for file in std::fs::read_dir(directory.path().join("data")).unwrap().map(Result::unwrap) {

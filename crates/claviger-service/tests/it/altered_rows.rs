@@ -19,20 +19,20 @@ use claviger_service::{ErrorKind, KeyRef, ServiceError};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::house::{DAY, House};
+use crate::deployment::{DAY, Deployment};
 
 fn id(key: &KeyRecord) -> KeyRef {
     KeyRef::Id(key.key.id)
 }
 
-async fn furnished() -> (House, KeyRecord, Grant) {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let grant = house.grant(&key, &[Action::Encrypt]).await;
+async fn furnished() -> (Deployment, KeyRecord, Grant) {
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let grant = deployment.grant(&key, &[Action::Encrypt]).await;
     let name = "shop/cards".parse().unwrap();
-    house.ask("ada", CreateAlias { name, key: id(&key) }).await.unwrap();
-    house.encrypt("app", &key, b"x").await.unwrap();
-    (house, key, grant)
+    deployment.ask("ada", CreateAlias { name, key: id(&key) }).await.unwrap();
+    deployment.encrypt("app", &key, b"x").await.unwrap();
+    (deployment, key, grant)
 }
 
 fn edit(database: &Path, sql: &str) {
@@ -41,19 +41,19 @@ fn edit(database: &Path, sql: &str) {
     database.execute_batch(sql).unwrap();
 }
 
-async fn encrypt_by_alias(house: &House) -> Result<Vec<u8>, ServiceError> {
+async fn encrypt_by_alias(deployment: &Deployment) -> Result<Vec<u8>, ServiceError> {
     let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY, algorithm: None };
     let alias = KeyRef::Alias("shop/cards".parse().unwrap());
-    Ok(house.ask("app", Use::new(alias, what)).await?.output.ciphertext)
+    Ok(deployment.ask("app", Use::new(alias, what)).await?.output.ciphertext)
 }
 
 /// What the log says of altered rows, once it says so much: kind and identifier of each object.
-async fn told(house: &House, at_least: usize) -> Vec<Vec<u8>> {
+async fn told(deployment: &Deployment, at_least: usize) -> Vec<Vec<u8>> {
     let mut told = Vec::new();
     for _ in 0..100 {
         let filter = EntryFilter { operation: Some(Op::RowAltered.code()), ..EntryFilter::default() };
         let read = ReadEntries { from: 0, limit: 1000, filter };
-        let page = house.ask("vera", read).await.unwrap().output;
+        let page = deployment.ask("vera", read).await.unwrap().output;
         let entries = page.entries.iter().map(|found| Entry::decode(&found.bytes).unwrap());
         told = entries.map(|entry| entry.reference.unwrap().to_vec()).collect();
         if told.len() >= at_least {
@@ -77,79 +77,79 @@ async fn a_call_that_would_rest_on_an_edited_row_is_refused_and_the_log_says_so_
         ("UPDATE key_version SET wrap = randomblob(length(wrap))", Kind::Version),
         ("UPDATE key SET tag = NULL", Kind::Key),
     ] {
-        let (house, key, _) = furnished().await;
+        let (deployment, key, _) = furnished().await;
         let only_of_app = sql.replace(
             "UPDATE credential SET expires_at = expires_at + 1",
             "UPDATE credential SET expires_at = expires_at + 1 \
              WHERE principal = (SELECT id FROM principal WHERE name = 'app')",
         );
-        let house = house.restart_after(|database| edit(database, &only_of_app)).await;
+        let deployment = deployment.restart_after(|database| edit(database, &only_of_app)).await;
         for _ in 0..3 {
-            let refused = house.encrypt("app", &key, b"x").await.unwrap_err();
+            let refused = deployment.encrypt("app", &key, b"x").await.unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::RowAltered, "{sql}");
         }
-        assert!(house.road.row_figures().altered >= 3, "{sql}");
-        let entries = told(&house, 1).await;
+        assert!(deployment.road.row_figures().altered >= 3, "{sql}");
+        let entries = told(&deployment, 1).await;
         assert_eq!(entries.len(), 1, "{sql}: one an hour");
         assert_eq!(entries[0][0], kind.code(), "{sql}");
-        house.clock.advance(Duration::from_secs(3_601));
-        house.encrypt("app", &key, b"x").await.unwrap_err();
-        assert_eq!(told(&house, 2).await.len(), 2, "{sql}: again after it");
+        deployment.clock.advance(Duration::from_secs(3_601));
+        deployment.encrypt("app", &key, b"x").await.unwrap_err();
+        assert_eq!(told(&deployment, 2).await.len(), 2, "{sql}: again after it");
         // What does not rest on the row goes on.
-        let other = house.key_in("other", "main", Purpose::Encrypt, Spec::Aes256Gcm).await;
-        house.ask("vera", ReadKey { key: id(&other) }).await.unwrap();
+        let other = deployment.key_in("other", "main", Purpose::Encrypt, Spec::Aes256Gcm).await;
+        deployment.ask("vera", ReadKey { key: id(&other) }).await.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alias_that_was_turned_and_names_that_were_exchanged_lead_nowhere() {
-    let (house, _, _) = furnished().await;
-    house.key("trap", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let (deployment, _, _) = furnished().await;
+    deployment.key("trap", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let turn = "UPDATE alias SET key = (SELECT id FROM key WHERE name = 'trap')";
-    let house = house.restart_after(|database| edit(database, turn)).await;
-    assert_eq!(encrypt_by_alias(&house).await.unwrap_err().kind(), ErrorKind::RowAltered);
+    let deployment = deployment.restart_after(|database| edit(database, turn)).await;
+    assert_eq!(encrypt_by_alias(&deployment).await.unwrap_err().kind(), ErrorKind::RowAltered);
 
-    let (house, key, _) = furnished().await;
-    let trap = house.key("trap", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let (deployment, key, _) = furnished().await;
+    let trap = deployment.key("trap", Purpose::Encrypt, Spec::Aes256Gcm).await;
     for key in [&key, &trap] {
-        house.grant(key, &[Action::Encrypt]).await;
+        deployment.grant(key, &[Action::Encrypt]).await;
     }
     let exchange = "UPDATE key SET name = 'aside' WHERE name = 'cards'; \
                     UPDATE key SET name = 'cards' WHERE name = 'trap'; \
                     UPDATE key SET name = 'trap' WHERE name = 'aside'";
-    let house = house.restart_after(|database| edit(database, exchange)).await;
+    let deployment = deployment.restart_after(|database| edit(database, exchange)).await;
     let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY, algorithm: None };
     let named = KeyRef::Name("orders/cards".parse().unwrap());
-    let refused = house.ask("app", Use::new(named, what)).await.map(|_| ()).unwrap_err();
+    let refused = deployment.ask("app", Use::new(named, what)).await.map(|_| ()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::RowAltered);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_public_key_that_was_exchanged_is_not_given_out() {
-    let house = House::build().await;
-    let mine = house.key("mine", Purpose::Sign, Spec::EcP256).await;
-    house.key("other", Purpose::Sign, Spec::EcP256).await;
-    house.grant(&mine, &[Action::ReadPublicKey]).await;
+    let deployment = Deployment::build().await;
+    let mine = deployment.key("mine", Purpose::Sign, Spec::EcP256).await;
+    deployment.key("other", Purpose::Sign, Spec::EcP256).await;
+    deployment.grant(&mine, &[Action::ReadPublicKey]).await;
     let exchange = "CREATE TEMP TABLE kept AS SELECT public_key FROM key_version v JOIN key k ON k.id = v.key WHERE k.name = 'other'; \
                     UPDATE key_version SET public_key = (SELECT public_key FROM kept)";
-    let house = house.restart_after(|database| edit(database, exchange)).await;
+    let deployment = deployment.restart_after(|database| edit(database, exchange)).await;
     let read = ReadPublicKey { key: id(&mine), version: None, in_use: false };
-    let refused = house.ask("app", read).await.map(|_| ()).unwrap_err();
+    let refused = deployment.ask("app", read).await.map(|_| ()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::RowAltered);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_does_nothing_to_a_key_whose_row_was_edited() {
-    let house = House::build().await;
-    house.relaxed_ring("orders").await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.ask("ada", ScheduleDestroy { key: id(&key), waiting: Some(DAY * 30) }).await.unwrap();
+    let deployment = Deployment::build().await;
+    deployment.relaxed_ring("orders").await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.ask("ada", ScheduleDestroy { key: id(&key), waiting: Some(DAY * 30) }).await.unwrap();
     let now = "UPDATE key SET destroy_at = destroy_scheduled_at + 1";
-    let house = house.restart_after(|database| edit(database, now)).await;
-    house.clock.advance(DAY);
-    house.road.do_what_is_due().await;
+    let deployment = deployment.restart_after(|database| edit(database, now)).await;
+    deployment.clock.advance(DAY);
+    deployment.road.do_what_is_due().await;
     let from = RowCursor { kind: Kind::Version, after: None };
-    let rows = house.store.list_rows(from, 10).await.unwrap();
+    let rows = deployment.store.list_rows(from, 10).await.unwrap();
     let is_destroyed = |found: &claviger_core::object::FoundRow| match &found.row {
         claviger_core::object::StateRow::Version(version) => version.state == State::Destroyed,
         _ => true,
@@ -168,27 +168,28 @@ async fn a_store_whose_tags_were_taken_away_does_not_open() {
             false,
         ),
     ] {
-        let (house, _, _) = furnished().await;
-        let opened = house.try_restart_after(|database| edit(database, sql)).await;
+        let (deployment, _, _) = furnished().await;
+        let opened = deployment.try_restart_after(|database| edit(database, sql)).await;
         assert_eq!(opened.is_ok(), opens, "{sql}: {opened:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_row_is_looked_at_after_a_start_though_nobody_asks_for_it() {
-    let (house, _, _) = furnished().await;
-    let house = house.restart_after(|database| edit(database, "UPDATE grants SET name = 'none'")).await;
-    let entries = told(&house, 1).await;
+    let (deployment, _, _) = furnished().await;
+    let deployment =
+        deployment.restart_after(|database| edit(database, "UPDATE grants SET name = 'none'")).await;
+    let entries = told(&deployment, 1).await;
     assert_eq!((entries.len(), entries[0][0]), (1, Kind::Grant.code()));
     for _ in 0..100 {
-        if house.road.row_figures().is_done {
+        if deployment.road.row_figures().is_done {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let figures = house.road.row_figures();
+    let figures = deployment.road.row_figures();
     assert!(figures.is_done && figures.checked == figures.rows && figures.rows > 8, "{figures:?}");
-    assert_eq!(house.ask("vera", ReadSystem {}).await.unwrap().output.rows, figures);
+    assert_eq!(deployment.ask("vera", ReadSystem {}).await.unwrap().output.rows, figures);
 }
 
 /// Everything that a table says of something, to be put back later.
@@ -211,32 +212,33 @@ fn put_back(database: &Path, table: &str, row: &str, kept: &[Vec<Value>]) {
     }
 }
 
-fn database(house: &House) -> std::path::PathBuf {
-    house.directory.path().join("data/store.db")
+fn database(deployment: &Deployment) -> std::path::PathBuf {
+    deployment.directory.path().join("data/store.db")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn older_rows_that_are_put_back_with_their_tags_decide_nothing() {
     // A right that was revoked, with the entry by which it is found.
-    let (house, key, grant) = furnished().await;
+    let (deployment, key, grant) = furnished().await;
     let tables = ["grants", "grant_index", "grant_count"];
-    let kept = tables.map(|table| keep(&database(&house), table, "1"));
-    house.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
-    assert_eq!(house.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::NotFound);
-    let house = house
+    let kept = tables.map(|table| keep(&database(&deployment), table, "1"));
+    deployment.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
+    assert_eq!(deployment.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::NotFound);
+    let deployment = deployment
         .restart_after(|database| {
             tables.iter().zip(&kept).for_each(|(table, kept)| put_back(database, table, "1", kept));
         })
         .await;
-    assert_eq!(house.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::RowAltered);
-    assert_eq!(told(&house, 1).await[0][0], Kind::Grant.code());
+    assert_eq!(deployment.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::RowAltered);
+    assert_eq!(told(&deployment, 1).await[0][0], Kind::Grant.code());
 
     // A key that was suspended, and a role that was taken away.
-    let (house, key, _) = furnished().await;
-    let kept = keep(&database(&house), "key", "name = 'cards'");
-    house.ask("ada", ChangeKeyState::new(id(&key), None, Event::Suspend).unwrap()).await.unwrap();
-    let house = house.restart_after(|database| put_back(database, "key", "name = 'cards'", &kept)).await;
-    assert_eq!(house.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::RowAltered);
+    let (deployment, key, _) = furnished().await;
+    let kept = keep(&database(&deployment), "key", "name = 'cards'");
+    deployment.ask("ada", ChangeKeyState::new(id(&key), None, Event::Suspend).unwrap()).await.unwrap();
+    let deployment =
+        deployment.restart_after(|database| put_back(database, "key", "name = 'cards'", &kept)).await;
+    assert_eq!(deployment.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::RowAltered);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,13 +248,13 @@ async fn rows_that_were_taken_out_are_missed() {
         ("DELETE FROM key", Kind::Key),
         ("DELETE FROM principal WHERE name = 'app'", Kind::Principal),
     ] {
-        let (house, key, _) = furnished().await;
-        let house = house.restart_after(|database| edit(database, sql)).await;
-        let refused = house.encrypt("app", &key, b"x").await.unwrap_err();
+        let (deployment, key, _) = furnished().await;
+        let deployment = deployment.restart_after(|database| edit(database, sql)).await;
+        let refused = deployment.encrypt("app", &key, b"x").await.unwrap_err();
         // A key without its primary version does not read at all.
         let kinds = [ErrorKind::RowAltered, ErrorKind::Internal];
         assert!(kinds.contains(&refused.kind()), "{sql}: {refused:?}");
-        assert!(house.road.row_figures().altered > 0, "{sql}: {kind}");
+        assert!(deployment.road.row_figures().altered > 0, "{sql}: {kind}");
     }
 }
 
@@ -260,10 +262,10 @@ async fn rows_that_were_taken_out_are_missed() {
 async fn a_record_of_rows_that_was_put_back_with_them_does_not_open() {
     const EVERYTHING: &[&str] = &["grants", "grant_index", "grant_count", "row_block", "row_root"];
     let opened = async |tables: &'static [&'static str], gone: &'static str| {
-        let (house, _, grant) = furnished().await;
-        let kept: Vec<_> = tables.iter().map(|table| keep(&database(&house), table, "1")).collect();
-        house.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
-        house
+        let (deployment, _, grant) = furnished().await;
+        let kept: Vec<_> = tables.iter().map(|table| keep(&database(&deployment), table, "1")).collect();
+        deployment.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
+        deployment
             .try_restart_after(|database| {
                 tables.iter().zip(&kept).for_each(|(table, kept)| put_back(database, table, "1", kept));
                 edit(database, gone);
@@ -296,12 +298,12 @@ pub(crate) const OLDER: &str = "UPDATE ring SET tag = NULL; UPDATE key SET tag =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_of_an_older_store_get_tags_once_its_keys_are_as_its_log_has_them() {
-    let (house, key, _) = furnished().await;
-    let house = house.restart_after(|database| edit(database, OLDER)).await;
-    house.encrypt("app", &key, b"x").await.unwrap();
-    let house = house.restart().await;
-    house.encrypt("app", &key, b"x").await.unwrap();
-    assert_eq!(house.road.row_figures().altered, 0);
+    let (deployment, key, _) = furnished().await;
+    let deployment = deployment.restart_after(|database| edit(database, OLDER)).await;
+    deployment.encrypt("app", &key, b"x").await.unwrap();
+    let deployment = deployment.restart().await;
+    deployment.encrypt("app", &key, b"x").await.unwrap();
+    assert_eq!(deployment.road.row_figures().altered, 0);
     for tampered in [
         "UPDATE key SET state = 'suspended'",
         "UPDATE key_version SET state = 'deactivated'",
@@ -310,9 +312,9 @@ async fn rows_of_an_older_store_get_tags_once_its_keys_are_as_its_log_has_them()
          rotated, created_at, activated_at, state_changed_at, protect_uses, revision, material_digest, material_expires_at, \
          material_removed_at, reason, tag, uses_tag FROM key_version",
     ] {
-        let (house, _, _) = furnished().await;
+        let (deployment, _, _) = furnished().await;
         let refused =
-            house.try_restart_after(|database| edit(database, &format!("{OLDER} {tampered}"))).await;
+            deployment.try_restart_after(|database| edit(database, &format!("{OLDER} {tampered}"))).await;
         let refused = refused.unwrap_err();
         let cause = std::error::Error::source(&refused).and_then(|cause| cause.downcast_ref::<StoreError>());
         assert!(matches!(cause, Some(StoreError::RowAltered(_))), "{tampered}: {refused:?}");

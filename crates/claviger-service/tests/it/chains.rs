@@ -1,7 +1,7 @@
 //! Random chains of grants on the real road, many at once, against a plain model: a call is permitted exactly when the model
 //! says so.
 //!
-//! All scripts share one house and its clock: they go in step, and an hour passes between two steps. Each has a key and a
+//! All scripts share one deployment and its clock: they go in step, and an hour passes between two steps. Each has a key and a
 //! principal of its own, who may be revoked; the others are there in all of them.
 
 #![expect(
@@ -26,7 +26,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::delegation::{given, name};
-use crate::house::House;
+use crate::deployment::Deployment;
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// How many steps a script has.
@@ -151,13 +151,13 @@ impl Script {
         }
     }
 
-    async fn take(&mut self, house: &House, now: u32, started: Timestamp) {
+    async fn take(&mut self, deployment: &Deployment, now: u32, started: Timestamp) {
         let wall = started.after(HOUR * now - HOUR);
         match self.steps[usize::try_from(now).unwrap() - 1].clone() {
             Step::Give { to, terms } => {
                 let on = GrantOn::Key(KeyRef::Id(self.key.key.id));
                 let grant = given(&self.name_of(to), on, &terms.operations, Self::conditions(&terms, wall));
-                let made = house.ask("otto", grant).await;
+                let made = deployment.ask("otto", grant).await;
                 if self.is_gone(to) {
                     assert_eq!(made.unwrap_err().kind(), ErrorKind::SeparationOfDuties);
                     return;
@@ -167,24 +167,32 @@ impl Script {
                 let (giver, basis, ended) = (None, Vec::new(), false);
                 self.grants.push(Known { id, holder: to, giver, terms, until, basis, ended });
             }
-            Step::Pass { by, to, terms } => self.pass(house, now, wall, by, to, terms).await,
+            Step::Pass { by, to, terms } => self.pass(deployment, now, wall, by, to, terms).await,
             Step::Revoke { which } => {
                 if let Some(known) = self.grants.get_mut(which) {
                     known.ended = true;
-                    drop(house.ask("otto", RevokeGrant { grant: known.id }).await.unwrap());
+                    drop(deployment.ask("otto", RevokeGrant { grant: known.id }).await.unwrap());
                 }
             }
-            Step::Retire { which } => self.retire(house, which).await,
+            Step::Retire { which } => self.retire(deployment, which).await,
             Step::RevokePrincipal => {
                 self.gone = true;
                 let principal = name(&self.name_of(PEOPLE - 1));
-                drop(house.ask("otto", RevokePrincipal { principal }).await.unwrap());
+                drop(deployment.ask("otto", RevokePrincipal { principal }).await.unwrap());
             }
             Step::Nothing => {}
         }
     }
 
-    async fn pass(&mut self, house: &House, now: u32, wall: Timestamp, by: usize, to: usize, terms: Terms) {
+    async fn pass(
+        &mut self,
+        deployment: &Deployment,
+        now: u32,
+        wall: Timestamp,
+        by: usize,
+        to: usize,
+        terms: Terms,
+    ) {
         let delegate = DelegateGrant {
             key: KeyRef::Id(self.key.key.id),
             principal: name(&self.name_of(to)),
@@ -193,7 +201,7 @@ impl Script {
             name: None,
             retiring: None,
         };
-        let made = house.ask_at(&self.name_of(by), Door::Mixed, delegate).await;
+        let made = deployment.ask_at(&self.name_of(by), Door::Mixed, delegate).await;
         // In steps, a grant that lasts so long is over one step later than its last.
         let lasting = Terms { lasts: terms.lasts.map(|lasts| lasts + 1), ..terms.clone() };
         let lets = self.lets_pass(by, &lasting, now) && !self.is_gone(to);
@@ -208,19 +216,19 @@ impl Script {
         self.grants.push(Known { id, holder: to, giver, terms, until, basis, ended: false });
     }
 
-    async fn retire(&mut self, house: &House, which: usize) {
+    async fn retire(&mut self, deployment: &Deployment, which: usize) {
         let Some(known) = self.grants.get(which) else { return };
         let (holder, id) = (known.holder, known.id);
         let may =
             !self.is_gone(holder) && !known.ended && known.terms.operations.contains(&Action::RetireGrant);
         let retire = RetireGrant { grant: id, key: None };
-        let done = house.ask_at(&self.name_of(holder), Door::Mixed, retire).await;
+        let done = deployment.ask_at(&self.name_of(holder), Door::Mixed, retire).await;
         assert_eq!(done.is_ok(), may, "script {}: {:?}: {:?}", self.number, self.steps, done.err());
         self.grants[which].ended |= may;
     }
 
     /// Asks for everything, as everyone.
-    async fn probe(&self, house: &House, now: u32) {
+    async fn probe(&self, deployment: &Deployment, now: u32) {
         for who in 0..PEOPLE {
             // With one pair at one step, with none or both at others: all of it comes in turn.
             let pairs = (self.number + usize::try_from(now).unwrap() + who) % 3;
@@ -228,7 +236,7 @@ impl Script {
             let context = Context::from_pairs(context).unwrap();
             let what = Encrypt { plaintext: vec![7].into(), context, algorithm: None };
             let asked = Use::new(KeyRef::Id(self.key.key.id), what);
-            let done = house.ask(&self.name_of(who), asked).await;
+            let done = deployment.ask(&self.name_of(who), asked).await;
             let permitted = self.has(who, Action::Encrypt, pairs, now, now);
             let told = || format!("script {}, step {now}, {who} with {pairs}: {:?}", self.number, self.steps);
             assert_eq!(done.is_ok(), permitted, "{}: {:?}", told(), done.as_ref().err());
@@ -243,38 +251,38 @@ fn refused(error: &ServiceError) -> bool {
     matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Unauthenticated)
 }
 
-async fn furnished(scripts: usize) -> (House, Vec<Script>) {
+async fn furnished(scripts: usize) -> (Deployment, Vec<Script>) {
     let shared = (0..PEOPLE - 1).map(|who| format!("all-{who}"));
     let own = (0..scripts).map(|number| format!("own-{number}"));
     let everyone = shared.chain(own).map(|name| (name, PrincipalKind::Workload, None));
-    let house = House::build_among(false, everyone.collect()).await;
-    house.relaxed_ring("orders").await;
+    let deployment = Deployment::build_among(false, everyone.collect()).await;
+    deployment.relaxed_ring("orders").await;
     let mut runner = TestRunner::new(Config::default());
     let strategy = prop::collection::vec(step(), STEPS);
     let mut made = Vec::new();
     for number in 0..scripts {
-        let key = house.key(&format!("key-{number}"), Purpose::Encrypt, Spec::Aes256Gcm).await;
+        let key = deployment.key(&format!("key-{number}"), Purpose::Encrypt, Spec::Aes256Gcm).await;
         let steps = strategy.new_tree(&mut runner).unwrap().current();
         made.push(Script { number, key, steps, grants: Vec::new(), gone: false });
     }
-    (house, made)
+    (deployment, made)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_call_is_permitted_exactly_when_the_model_says_so() {
     let scripts = usize::try_from(Config::default().cases).unwrap();
-    let (house, mut scripts) = furnished(scripts).await;
-    let house = Arc::new(house);
-    let started = house.clock.wall();
+    let (deployment, mut scripts) = furnished(scripts).await;
+    let deployment = Arc::new(deployment);
+    let started = deployment.clock.wall();
     for now in 1..=u32::try_from(STEPS).unwrap() {
         let mut running = Vec::new();
         for chunk in split(std::mem::take(&mut scripts), 32) {
-            let house = Arc::clone(&house);
+            let deployment = Arc::clone(&deployment);
             running.push(tokio::spawn(async move {
                 let mut chunk = chunk;
                 for script in &mut chunk {
-                    script.take(&house, now, started).await;
-                    script.probe(&house, now).await;
+                    script.take(&deployment, now, started).await;
+                    script.probe(&deployment, now).await;
                 }
                 chunk
             }));
@@ -282,7 +290,7 @@ async fn a_call_is_permitted_exactly_when_the_model_says_so() {
         for chunk in running {
             scripts.extend(chunk.await.unwrap());
         }
-        house.clock.advance(HOUR);
+        deployment.clock.advance(HOUR);
     }
 }
 

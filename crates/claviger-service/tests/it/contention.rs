@@ -9,7 +9,7 @@ use claviger_core::{Purpose, Spec};
 use claviger_service::operation::{ChangeKeyState, KeyPatch, Operation, UpdateKey};
 use claviger_service::{Call, KeyRef, Released, Road, ServiceError};
 
-use crate::house::{House, reason_of};
+use crate::deployment::{Deployment, reason_of};
 
 async fn by_ada<O: Operation>(road: Road, operation: O) -> Result<Released<O::Output>, ServiceError> {
     let surface = operation.action().surface();
@@ -28,13 +28,13 @@ async fn by_ada<O: Operation>(road: Road, operation: O) -> Result<Released<O::Ou
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_changes_of_one_key_at_the_same_moment_are_made_one_after_the_other() {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let changes: Vec<_> = (0..100)
         .map(|number| {
             let patch = KeyPatch { description: Some(format!("change {number}")), ..KeyPatch::default() };
             let change = UpdateKey { key: KeyRef::Id(key.key.id), patch, if_revision: None };
-            tokio::spawn(by_ada(house.road.clone(), change))
+            tokio::spawn(by_ada(deployment.road.clone(), change))
         })
         .collect();
     let mut revisions = Vec::new();
@@ -47,22 +47,22 @@ async fn all_changes_of_one_key_at_the_same_moment_are_made_one_after_the_other(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_suspended_in_the_midst_of_changes_and_used_meanwhile() {
-    let house = Arc::new(House::build().await);
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.grant(&key, &[claviger_core::Action::Encrypt]).await;
+    let deployment = Arc::new(Deployment::build().await);
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.grant(&key, &[claviger_core::Action::Encrypt]).await;
     let changes: Vec<_> = (0..60)
         .map(|number| {
             let patch = KeyPatch { description: Some(format!("change {number}")), ..KeyPatch::default() };
             let change = UpdateKey { key: KeyRef::Id(key.key.id), patch, if_revision: None };
-            tokio::spawn(by_ada(house.road.clone(), change))
+            tokio::spawn(by_ada(deployment.road.clone(), change))
         })
         .collect();
     for _ in 0..20 {
-        house.encrypt("app", &key, b"x").await.unwrap();
+        deployment.encrypt("app", &key, b"x").await.unwrap();
     }
     let suspend = ChangeKeyState::new(KeyRef::Id(key.key.id), None, Event::Suspend).unwrap();
-    by_ada(house.road.clone(), suspend).await.unwrap();
-    assert!(house.encrypt("app", &key, b"x").await.is_err());
+    by_ada(deployment.road.clone(), suspend).await.unwrap();
+    assert!(deployment.encrypt("app", &key, b"x").await.is_err());
     for one in changes {
         one.await.unwrap().unwrap();
     }

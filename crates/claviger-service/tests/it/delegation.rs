@@ -19,7 +19,7 @@ use claviger_service::operation::usage::{Encrypt, Use};
 use claviger_service::operation::*;
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef, ServiceError};
 
-use crate::house::House;
+use crate::deployment::Deployment;
 
 /// What a deploy principal holds: it uses the key, gives single grants, and sets the policy.
 pub(crate) const DEPLOY: [Action; 5] =
@@ -47,7 +47,7 @@ pub(crate) fn until(at: Timestamp) -> Conditions {
 
 /// A relaxed ring with a key, where `deploy` holds what deploy principals do, and whoever else is there.
 struct Place {
-    house: House,
+    deployment: Deployment,
     key: KeyRecord,
     root: Grant,
 }
@@ -68,13 +68,13 @@ impl Place {
     ) -> Self {
         let applications = ["deploy", "shop", "cart"].map(str::to_owned).into_iter().chain(more);
         let applications = applications.map(|name| (name, PrincipalKind::Workload, None));
-        let house = House::build_among(fence_off, applications.collect()).await;
-        house.relaxed_ring("orders").await;
-        let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-        let conditions = of_root(house.clock.wall());
+        let deployment = Deployment::build_among(fence_off, applications.collect()).await;
+        deployment.relaxed_ring("orders").await;
+        let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+        let conditions = of_root(deployment.clock.wall());
         let root = given("deploy", GrantOn::Key(KeyRef::Id(key.key.id)), &DEPLOY, conditions);
-        let root = house.ask("otto", root).await.unwrap().output;
-        Self { house, key, root }
+        let root = deployment.ask("otto", root).await.unwrap().output;
+        Self { deployment, key, root }
     }
 
     fn key(&self) -> KeyRef {
@@ -82,7 +82,7 @@ impl Place {
     }
 
     async fn ask<O: Operation>(&self, who: &str, operation: O) -> Result<O::Output, ServiceError> {
-        Ok(self.house.ask_at(who, Door::Mixed, operation).await?.output)
+        Ok(self.deployment.ask_at(who, Door::Mixed, operation).await?.output)
     }
 
     fn passing(&self, to: &str, operations: &[Action], conditions: Conditions) -> DelegateGrant {
@@ -112,7 +112,7 @@ impl Place {
     }
 
     async fn read(&self, grant: GrantId) -> JudgedGrant {
-        self.house.ask("otto", ReadGrant { grant }).await.unwrap().output
+        self.deployment.ask("otto", ReadGrant { grant }).await.unwrap().output
     }
 
     async fn set_policy(&self, who: &str, to: &[&str]) -> Result<(), ServiceError> {
@@ -135,7 +135,7 @@ impl Place {
             with_revoked: true,
             page: claviger_core::port::store::Page { after: None, limit: 100 },
         };
-        self.house.ask("otto", list).await.unwrap().output
+        self.deployment.ask("otto", list).await.unwrap().output
     }
 }
 
@@ -150,14 +150,14 @@ async fn a_grant_of_six_seconds_gives_nothing_for_longer() {
         let read = place.read(grant.id).await;
         assert_eq!(read.verdict.honoured().unwrap().until, end, "the end is shown that the chain decides");
     }
-    let longer = until(place.house.clock.wall().after(six * 2));
+    let longer = until(place.deployment.clock.wall().after(six * 2));
     let refused = place.ask("deploy", place.passing("deploy", &DEPLOY, longer)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Denied);
     // Remembered permits are no longer good either.
     for who in ["deploy", "shop"] {
         assert!(place.may_encrypt(who).await);
     }
-    place.house.clock.advance(six);
+    place.deployment.clock.advance(six);
     for who in ["deploy", "shop"] {
         assert!(!place.may_encrypt(who).await, "{who}");
     }
@@ -181,14 +181,14 @@ async fn a_right_ends_with_what_it_rests_on_whichever_way_that_ends() {
         match how {
             How::Revoked => {
                 let revoke = RevokeGrant { grant: place.root.id };
-                drop(place.house.ask("otto", revoke).await.unwrap());
+                drop(place.deployment.ask("otto", revoke).await.unwrap());
             }
             How::Retired => {
                 drop(place.ask("deploy", RetireGrant { grant: place.root.id, key: None }).await.unwrap());
             }
             _ => {
                 let revoke = RevokePrincipal { principal: name("deploy") };
-                drop(place.house.ask("otto", revoke).await.unwrap());
+                drop(place.deployment.ask("otto", revoke).await.unwrap());
             }
         }
         for who in ["shop", "cart"] {
@@ -208,7 +208,7 @@ async fn a_right_ends_with_what_it_rests_on_whichever_way_that_ends() {
             }
         }
         // Nobody is said to be able to do what nobody can.
-        let explained = place.house.ask("vera", ExplainKey { key: place.key() }).await.unwrap().output;
+        let explained = place.deployment.ask("vera", ExplainKey { key: place.key() }).await.unwrap().output;
         assert!(!explained.iter().any(|(who, _)| ["shop", "cart"].contains(&who.name.as_str())));
     }
 }
@@ -218,9 +218,9 @@ async fn what_was_given_under_a_role_does_not_end_with_the_person() {
     let place = Place::build().await;
     place.pass("deploy", "shop", &[Action::Encrypt]).await;
     let by_olga = given("cart", GrantOn::Key(place.key()), &[Action::Encrypt], Conditions::default());
-    let by_olga = place.house.ask("olga", by_olga).await.unwrap().output;
+    let by_olga = place.deployment.ask("olga", by_olga).await.unwrap().output;
     assert_eq!(by_olga.basis, Basis::Role);
-    drop(place.house.ask("otto", RevokePrincipal { principal: name("olga") }).await.unwrap());
+    drop(place.deployment.ask("otto", RevokePrincipal { principal: name("olga") }).await.unwrap());
     assert!(place.may_encrypt("cart").await && place.may_encrypt("shop").await);
 }
 
@@ -232,12 +232,12 @@ async fn nothing_wider_is_passed_on_than_the_giver_has() {
     };
     let place = Place::build().await;
     let revoke = RevokeGrant { grant: place.root.id };
-    drop(place.house.ask("otto", revoke).await.unwrap());
+    drop(place.deployment.ask("otto", revoke).await.unwrap());
     for (operations, conditions) in
         [(&[Action::Encrypt][..], tenant("a")), (&[Action::DelegateGrant], Conditions::default())]
     {
         let grant = given("deploy", GrantOn::Key(place.key()), operations, conditions);
-        drop(place.house.ask("otto", grant).await.unwrap());
+        drop(place.deployment.ask("otto", grant).await.unwrap());
     }
     let narrower = Conditions { source_networks: vec!["127.0.0.0/8".parse().unwrap()], ..tenant("a") };
     for passed_on in [tenant("a"), narrower] {
@@ -271,7 +271,7 @@ async fn the_ninth_time_a_right_is_not_passed_on() {
     let refused = refused.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Denied);
     assert!(refused.to_string().contains("8 times"), "{refused}");
-    drop(place.house.ask("otto", RevokeGrant { grant: place.root.id }).await.unwrap());
+    drop(place.deployment.ask("otto", RevokeGrant { grant: place.root.id }).await.unwrap());
     assert!(!place.may_encrypt("holder-8").await);
 }
 
@@ -285,9 +285,9 @@ async fn the_same_call_by_name_finds_the_grant_as_long_as_it_rests_on_the_same()
     let first = place.ask("deploy", once()).await.unwrap();
     assert_eq!(place.ask("deploy", once()).await.unwrap().id, first.id);
     // The giver's right ends and comes again: what rested on it does not come back, and the name gives it anew.
-    drop(place.house.ask("otto", RevokeGrant { grant: place.root.id }).await.unwrap());
+    drop(place.deployment.ask("otto", RevokeGrant { grant: place.root.id }).await.unwrap());
     let again = given("deploy", GrantOn::Key(place.key()), &DEPLOY, Conditions::default());
-    let again = place.house.ask("otto", again).await.unwrap().output;
+    let again = place.deployment.ask("otto", again).await.unwrap().output;
     assert!(!place.may_encrypt("shop").await);
     let anew = place.ask("deploy", once()).await.unwrap();
     assert!(anew.id != first.id && anew.basis == Basis::Grants(vec![again.id]));
@@ -301,7 +301,7 @@ async fn setting_a_policy_ends_what_policies_gave_and_nothing_else_and_names_eac
         name: Some("key-policy/shop".into()),
         ..given("shop", GrantOn::Key(place.key()), &[Action::Encrypt], Conditions::default())
     };
-    let by_officer = place.house.ask("otto", by_officer).await.unwrap().output;
+    let by_officer = place.deployment.ask("otto", by_officer).await.unwrap().output;
     let single = DelegateGrant {
         name: Some("key-policy/cart".into()),
         ..place.passing("cart", &[Action::Encrypt], Conditions::default())
@@ -312,12 +312,12 @@ async fn setting_a_policy_ends_what_policies_gave_and_nothing_else_and_names_eac
     let of_app = place.of("app").await.remove(0).grant;
     assert_eq!((of_app.origin, &of_app.basis), (GrantOrigin::KeyPolicy, &Basis::Grants(vec![place.root.id])));
     // The same policy again changes nothing.
-    let before = place.house.store.list_heads().await.unwrap()[0].size;
+    let before = place.deployment.store.list_heads().await.unwrap()[0].size;
     place.set_policy("deploy", &["stranger", "app"]).await.unwrap();
-    assert_eq!(place.house.store.list_heads().await.unwrap()[0].size, before + 1);
+    assert_eq!(place.deployment.store.list_heads().await.unwrap()[0].size, before + 1);
     let set = GrantSet { grants: Vec::new() };
     let put = PutKeyPolicy { key: place.key(), set };
-    let receipt = place.house.ask_at("deploy", Door::Mixed, put).await.unwrap().receipt;
+    let receipt = place.deployment.ask_at("deploy", Door::Mixed, put).await.unwrap().receipt;
     for (who, may) in [("app", false), ("stranger", false), ("shop", true), ("cart", true)] {
         assert_eq!(place.may_encrypt(who).await, may, "{who}");
     }
@@ -326,7 +326,7 @@ async fn setting_a_policy_ends_what_policies_gave_and_nothing_else_and_names_eac
     }
     let ended = place.read(of_app.id).await;
     assert_eq!(ended.verdict.ended().unwrap().how(), How::Replaced);
-    let told = entries_from(&place.house, receipt.index(), 3).await;
+    let told = entries_from(&place.deployment, receipt.index(), 3).await;
     assert_eq!((told[0].0, told.len()), (Op::PutKeyPolicy, 3));
     assert!(told[1..].iter().all(|(op, _)| *op == Op::WithdrawDelegatedGrant), "{told:?}");
     let expected = [of_app.id.as_bytes().as_slice(), of_app.principal.as_bytes()].concat();
@@ -334,9 +334,9 @@ async fn setting_a_policy_ends_what_policies_gave_and_nothing_else_and_names_eac
 }
 
 /// Operations and references of entries.
-async fn entries_from(house: &House, index: u64, count: u32) -> Vec<(Op, Vec<u8>)> {
+async fn entries_from(deployment: &Deployment, index: u64, count: u32) -> Vec<(Op, Vec<u8>)> {
     let read = ReadEntries { from: index, limit: count, filter: EntryFilter::default() };
-    let found = house.ask("vera", read).await.unwrap().output.entries;
+    let found = deployment.ask("vera", read).await.unwrap().output.entries;
     let decoded = found.iter().map(|entry| Entry::decode(&entry.bytes).unwrap());
     decoded.map(|entry| (entry.op, entry.reference.map(|bytes| bytes.to_vec()).unwrap_or_default())).collect()
 }
@@ -350,7 +350,7 @@ async fn a_policy_takes_a_right_of_its_own() {
         &[Action::Encrypt, Action::DelegateGrant],
         Conditions::default(),
     );
-    drop(place.house.ask("otto", only_single).await.unwrap());
+    drop(place.deployment.ask("otto", only_single).await.unwrap());
     assert_eq!(place.set_policy("shop", &[]).await.unwrap_err().kind(), ErrorKind::Denied);
     place.pass("shop", "cart", &[Action::Encrypt]).await;
 }
@@ -364,7 +364,7 @@ async fn the_policy_that_comes_with_a_key_rests_on_what_its_maker_holds_on_the_r
         &[Action::Encrypt, Action::CreateKey, Action::PutKeyPolicy],
         Conditions::default(),
     );
-    let on_ring = place.house.ask("otto", on_ring).await.unwrap().output;
+    let on_ring = place.deployment.ask("otto", on_ring).await.unwrap().output;
     let right = NewGrant {
         principal: name("shop"),
         operations: vec![Action::Encrypt],
@@ -373,13 +373,13 @@ async fn the_policy_that_comes_with_a_key_rests_on_what_its_maker_holds_on_the_r
     };
     let rights = Some(GrantSet { grants: vec![right] });
     let create =
-        CreateKey { rights, ..place.house.new_key("orders", "made", Purpose::Encrypt, Spec::Aes256Gcm) };
+        CreateKey { rights, ..place.deployment.new_key("orders", "made", Purpose::Encrypt, Spec::Aes256Gcm) };
     let made = place.ask("deploy", create).await.unwrap();
     let of_shop = place.of("shop").await.remove(0).grant;
     assert_eq!((of_shop.origin, of_shop.basis), (GrantOrigin::KeyPolicy, Basis::Grants(vec![on_ring.id])));
-    assert!(place.house.encrypt("shop", &made, b"x").await.is_ok());
-    drop(place.house.ask("otto", RevokeGrant { grant: on_ring.id }).await.unwrap());
-    assert!(place.house.encrypt("shop", &made, b"x").await.is_err());
+    assert!(place.deployment.encrypt("shop", &made, b"x").await.is_ok());
+    drop(place.deployment.ask("otto", RevokeGrant { grant: on_ring.id }).await.unwrap());
+    assert!(place.deployment.encrypt("shop", &made, b"x").await.is_err());
 }
 
 /// How many grants rest on one, directly or one step further. `CLAVIGER_DESCENDANTS=50000` takes minutes to make them.
@@ -394,10 +394,10 @@ async fn ending_a_grant_is_one_change_however_many_rest_on_it() {
     let everyone = (0..applications).map(name_of).collect();
     let place = Arc::new(Place::build_among(false, |_| Conditions::default(), everyone).await);
     // On the ring: the key takes no more than those that rest on it.
-    drop(place.house.ask("otto", RevokeGrant { grant: place.root.id }).await.unwrap());
+    drop(place.deployment.ask("otto", RevokeGrant { grant: place.root.id }).await.unwrap());
     let ring = || GrantOn::Ring("orders".parse().unwrap());
     let root = given("deploy", ring(), &DEPLOY, Conditions::default());
-    let root = place.house.ask("otto", root).await.unwrap().output;
+    let root = place.deployment.ask("otto", root).await.unwrap().output;
     place.pass("deploy", "shop", &[Action::Encrypt, Action::DelegateGrant]).await;
     let makers = (0..32).map(|maker| {
         let place = Arc::clone(&place);
@@ -413,20 +413,20 @@ async fn ending_a_grant_is_one_change_however_many_rest_on_it() {
     }
     // Remembered permits of some of them, and of one whose right rests on nothing of this.
     let apart = given("app", ring(), &[Action::Encrypt], Conditions::default());
-    drop(place.house.ask("otto", apart).await.unwrap());
+    drop(place.deployment.ask("otto", apart).await.unwrap());
     let some: Vec<_> = (1..applications.min(50)).map(name_of).collect();
     for who in &some {
         assert!(place.may_encrypt(who).await, "{who}");
     }
     assert!(place.may_encrypt("app").await);
-    let before = place.house.store.list_heads().await.unwrap()[0].size;
-    let began = place.house.clock.since_boot();
-    let revoked = place.house.ask("otto", RevokeGrant { grant: root.id }).await.unwrap();
+    let before = place.deployment.store.list_heads().await.unwrap()[0].size;
+    let began = place.deployment.clock.since_boot();
+    let revoked = place.deployment.ask("otto", RevokeGrant { grant: root.id }).await.unwrap();
     println!(
         "revoked what {all} grants rest on in {:?}",
-        place.house.clock.since_boot().saturating_sub(began)
+        place.deployment.clock.since_boot().saturating_sub(began)
     );
-    assert_eq!(place.house.store.list_heads().await.unwrap()[0].size, before + 1);
+    assert_eq!(place.deployment.store.list_heads().await.unwrap()[0].size, before + 1);
     assert_eq!(revoked.output.revision, 2);
     for who in &some {
         assert!(!place.may_encrypt(who).await, "{who}");
@@ -450,7 +450,7 @@ async fn violations(fence_off: bool, rounds: usize) -> usize {
                 while !stop.load(Ordering::Relaxed) {
                     let what =
                         Encrypt { plaintext: vec![0; 64].into(), context: Context::EMPTY, algorithm: None };
-                    let asked = place.house.ask_at("cart", Door::Mixed, Use::new(place.key(), what));
+                    let asked = place.deployment.ask_at("cart", Door::Mixed, Use::new(place.key(), what));
                     if let Ok(released) = asked.await {
                         done.push(released.receipt.index());
                     }
@@ -464,13 +464,14 @@ async fn violations(fence_off: bool, rounds: usize) -> usize {
     let mut dead = Vec::new();
     for _ in 0..rounds {
         let root = given("shop", GrantOn::Key(place.key()), &all, Conditions::default());
-        let root = place.house.ask("otto", root).await.unwrap().output;
+        let root = place.deployment.ask("otto", root).await.unwrap().output;
         let to_cart = place.passing("cart", &[Action::Encrypt], Conditions::default());
         drop(place.ask("shop", to_cart).await.unwrap());
         tokio::time::sleep(Duration::from_millis(2)).await;
-        let from = place.house.ask("otto", RevokeGrant { grant: root.id }).await.unwrap().receipt.index();
+        let from =
+            place.deployment.ask("otto", RevokeGrant { grant: root.id }).await.unwrap().receipt.index();
         tokio::time::sleep(Duration::from_millis(2)).await;
-        let last = place.house.ask("vera", ReadSystem {}).await.unwrap().receipt.index();
+        let last = place.deployment.ask("vera", ReadSystem {}).await.unwrap().receipt.index();
         dead.push(from..last);
     }
     stop.store(true, Ordering::Relaxed);

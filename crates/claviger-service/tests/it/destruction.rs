@@ -12,8 +12,8 @@ use claviger_service::operation::{
 };
 use claviger_service::{ErrorKind, KeyRef};
 
+use crate::deployment::{DAY, Deployment, system};
 use crate::evidence::{hold, states};
-use crate::house::{DAY, House, system};
 
 fn id(key: &KeyRecord) -> KeyRef {
     KeyRef::Id(key.key.id)
@@ -28,188 +28,196 @@ fn step(key: &KeyRecord, event: Event) -> ChangeKeyState {
 }
 
 /// A key in a ring where nobody else must approve.
-async fn key(house: &House, name: &str) -> KeyRecord {
-    house.relaxed_ring("orders").await;
-    let key = house.key(name, Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.grant(&key, &[Action::Encrypt, Action::Decrypt]).await;
+async fn key(deployment: &Deployment, name: &str) -> KeyRecord {
+    deployment.relaxed_ring("orders").await;
+    let key = deployment.key(name, Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.grant(&key, &[Action::Encrypt, Action::Decrypt]).await;
     key
 }
 
-async fn refused<O: claviger_service::Operation>(house: &House, who: &str, operation: O) -> ErrorKind {
-    house.ask(who, operation).await.map(|_| ()).unwrap_err().kind()
+async fn refused<O: claviger_service::Operation>(
+    deployment: &Deployment,
+    who: &str,
+    operation: O,
+) -> ErrorKind {
+    deployment.ask(who, operation).await.map(|_| ()).unwrap_err().kind()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_custodians_must_approve_nothing_is_destroyed_yet() {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let error = house.ask("ada", schedule(&key, None)).await.unwrap_err();
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let error = deployment.ask("ada", schedule(&key, None)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ApprovalRequired);
     assert!(error.public_message().contains("approval of 2 custodians"), "{error}");
-    assert_eq!(states(&house, key.key.id).await, [(State::Active, State::Active)]);
+    assert_eq!(states(&deployment, key.key.id).await, [(State::Active, State::Active)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ring_without_a_quorum_is_relaxed_and_a_strict_one_has_a_quorum() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let create = CreateRing { name: "orders".parse().unwrap(), policy: RingPolicy::default() };
-    house.ask("ada", create).await.unwrap();
+    deployment.ask("ada", create).await.unwrap();
     let quorum = |quorum| UpdateRing {
         ring: "orders".parse().unwrap(),
         patch: RingPatch { quorum: Some(quorum), ..RingPatch::default() },
         if_revision: None,
     };
     let separation = |separation| SetRingSeparation { ring: "orders".parse().unwrap(), separation };
-    assert_eq!(refused(&house, "ada", quorum(0)).await, ErrorKind::InvalidArgument);
-    house.ask("otto", separation(Separation::Relaxed)).await.unwrap();
-    assert_eq!(refused(&house, "ada", quorum(1)).await, ErrorKind::InvalidArgument);
-    assert_eq!(house.ask("ada", quorum(0)).await.unwrap().output.policy.quorum, 0);
-    let strict = house.ask("otto", separation(Separation::Strict)).await.unwrap().output;
+    assert_eq!(refused(&deployment, "ada", quorum(0)).await, ErrorKind::InvalidArgument);
+    deployment.ask("otto", separation(Separation::Relaxed)).await.unwrap();
+    assert_eq!(refused(&deployment, "ada", quorum(1)).await, ErrorKind::InvalidArgument);
+    assert_eq!(deployment.ask("ada", quorum(0)).await.unwrap().output.policy.quorum, 0);
+    let strict = deployment.ask("otto", separation(Separation::Strict)).await.unwrap().output;
     assert_eq!(strict.policy.quorum, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_waits_is_used_for_nothing_and_comes_back_suspended() {
-    let house = House::build().await;
-    let key = key(&house, "cards").await;
-    let sealed = house.encrypt("app", &key, b"kept").await.unwrap();
-    let waiting = house.ask("ada", schedule(&key, Some(7))).await.unwrap().output;
+    let deployment = Deployment::build().await;
+    let key = key(&deployment, "cards").await;
+    let sealed = deployment.encrypt("app", &key, b"kept").await.unwrap();
+    let waiting = deployment.ask("ada", schedule(&key, Some(7))).await.unwrap().output;
     assert_eq!(waiting.key.state, State::Suspended);
-    let wait = waiting.destroy_at().unwrap().since(house.clock.wall());
+    let wait = waiting.destroy_at().unwrap().since(deployment.clock.wall());
     assert!(wait <= DAY * 7 && wait > DAY * 6, "{wait:?}");
-    assert_eq!(house.decrypt("app", &sealed).await.unwrap_err().kind(), ErrorKind::WrongState);
-    assert_eq!(house.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::WrongState);
+    assert_eq!(deployment.decrypt("app", &sealed).await.unwrap_err().kind(), ErrorKind::WrongState);
+    assert_eq!(deployment.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::WrongState);
     let name: AliasName = "a".parse().unwrap();
     let update = UpdateKey { key: id(&key), patch: KeyPatch::default(), if_revision: None };
-    assert_eq!(refused(&house, "ada", schedule(&key, Some(7))).await, ErrorKind::WrongState);
-    assert_eq!(refused(&house, "ada", step(&key, Event::Resume)).await, ErrorKind::WrongState);
-    assert_eq!(refused(&house, "ada", RotateKey { key: id(&key) }).await, ErrorKind::WrongState);
-    assert_eq!(refused(&house, "ada", update).await, ErrorKind::WrongState);
-    assert_eq!(refused(&house, "ada", CreateAlias { name, key: id(&key) }).await, ErrorKind::WrongState);
-    let back = house.ask("ada", CancelDestroy { key: id(&key) }).await.unwrap().output;
+    assert_eq!(refused(&deployment, "ada", schedule(&key, Some(7))).await, ErrorKind::WrongState);
+    assert_eq!(refused(&deployment, "ada", step(&key, Event::Resume)).await, ErrorKind::WrongState);
+    assert_eq!(refused(&deployment, "ada", RotateKey { key: id(&key) }).await, ErrorKind::WrongState);
+    assert_eq!(refused(&deployment, "ada", update).await, ErrorKind::WrongState);
+    assert_eq!(refused(&deployment, "ada", CreateAlias { name, key: id(&key) }).await, ErrorKind::WrongState);
+    let back = deployment.ask("ada", CancelDestroy { key: id(&key) }).await.unwrap().output;
     assert_eq!((back.key.state, back.destroy_at()), (State::Suspended, None));
-    assert_eq!(house.decrypt("app", &sealed).await.unwrap_err().kind(), ErrorKind::WrongState);
-    assert_eq!(refused(&house, "ada", CancelDestroy { key: id(&key) }).await, ErrorKind::WrongState);
-    house.ask("ada", step(&key, Event::Resume)).await.unwrap();
-    assert_eq!(house.decrypt("app", &sealed).await.unwrap(), b"kept");
-    hold(&house).await;
+    assert_eq!(deployment.decrypt("app", &sealed).await.unwrap_err().kind(), ErrorKind::WrongState);
+    assert_eq!(refused(&deployment, "ada", CancelDestroy { key: id(&key) }).await, ErrorKind::WrongState);
+    deployment.ask("ada", step(&key, Event::Resume)).await.unwrap();
+    assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"kept");
+    hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_cannot_be_suspended_is_used_for_nothing_all_the_same() {
-    let house = House::build().await;
-    let key = key(&house, "old").await;
-    let sealed = house.encrypt("app", &key, b"old").await.unwrap();
-    house.ask("ada", step(&key, Event::Deactivate)).await.unwrap();
-    assert_eq!(house.decrypt("app", &sealed).await.unwrap(), b"old");
-    let waiting = house.ask("ada", schedule(&key, Some(1))).await.unwrap().output;
+    let deployment = Deployment::build().await;
+    let key = key(&deployment, "old").await;
+    let sealed = deployment.encrypt("app", &key, b"old").await.unwrap();
+    deployment.ask("ada", step(&key, Event::Deactivate)).await.unwrap();
+    assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"old");
+    let waiting = deployment.ask("ada", schedule(&key, Some(1))).await.unwrap().output;
     assert_eq!(waiting.key.state, State::Deactivated);
-    let error = house.decrypt("app", &sealed).await.unwrap_err();
+    let error = deployment.decrypt("app", &sealed).await.unwrap_err();
     assert!(error.public_message().contains("waits for its destruction"), "{error}");
-    house.ask("ada", CancelDestroy { key: id(&key) }).await.unwrap();
-    assert_eq!(house.decrypt("app", &sealed).await.unwrap(), b"old");
-    hold(&house).await;
+    deployment.ask("ada", CancelDestroy { key: id(&key) }).await.unwrap();
+    assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"old");
+    hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_periods_have_bounds() {
-    let house = House::build().await;
-    let key = key(&house, "cards").await;
+    let deployment = Deployment::build().await;
+    let key = key(&deployment, "cards").await;
     for days in [0, 366] {
         assert_eq!(
-            refused(&house, "ada", schedule(&key, Some(days))).await,
+            refused(&deployment, "ada", schedule(&key, Some(days))).await,
             ErrorKind::InvalidArgument,
             "{days}"
         );
     }
-    let usual = house.ask("ada", schedule(&key, None)).await.unwrap().output;
-    let wait = usual.destroy_at().unwrap().since(house.clock.wall());
+    let usual = deployment.ask("ada", schedule(&key, None)).await.unwrap().output;
+    let wait = usual.destroy_at().unwrap().since(deployment.clock.wall());
     assert!(wait <= DAY * 30 && wait > DAY * 29, "{wait:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn destruction_comes_when_it_is_due_and_takes_material_and_aliases() {
-    let house = House::build().await;
-    let (key, other) = (key(&house, "cards").await, key(&house, "other").await);
-    let sealed = house.encrypt("app", &key, b"gone").await.unwrap();
-    house.ask("ada", RotateKey { key: id(&key) }).await.unwrap();
+    let deployment = Deployment::build().await;
+    let (key, other) = (key(&deployment, "cards").await, key(&deployment, "other").await);
+    let sealed = deployment.encrypt("app", &key, b"gone").await.unwrap();
+    deployment.ask("ada", RotateKey { key: id(&key) }).await.unwrap();
     for name in ["a", "b"] {
-        house.ask("ada", CreateAlias { name: name.parse().unwrap(), key: id(&key) }).await.unwrap();
+        deployment.ask("ada", CreateAlias { name: name.parse().unwrap(), key: id(&key) }).await.unwrap();
     }
-    house.ask("ada", schedule(&key, Some(7))).await.unwrap();
-    house.road.do_what_is_due().await;
-    assert_eq!(states(&house, key.key.id).await[0], (State::Deactivated, State::Suspended));
-    let early = house.road.perform_for_house(system(), DestroyKey { key: key.key.id }).await;
+    deployment.ask("ada", schedule(&key, Some(7))).await.unwrap();
+    deployment.road.do_what_is_due().await;
+    assert_eq!(states(&deployment, key.key.id).await[0], (State::Deactivated, State::Suspended));
+    let early = deployment.road.perform_for_system(system(), DestroyKey { key: key.key.id }).await;
     assert_eq!(early.unwrap_err().kind(), ErrorKind::WrongState);
 
-    house.clock.advance(DAY * 7);
-    house.road.do_what_is_due().await;
-    assert_eq!(states(&house, key.key.id).await, [(State::Destroyed, State::Destroyed); 2]);
-    assert_eq!(states(&house, other.key.id).await, [(State::Active, State::Active)]);
-    let tombstone = house.ask("vera", ReadKey { key: id(&key) }).await.unwrap().output;
+    deployment.clock.advance(DAY * 7);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(states(&deployment, key.key.id).await, [(State::Destroyed, State::Destroyed); 2]);
+    assert_eq!(states(&deployment, other.key.id).await, [(State::Active, State::Active)]);
+    let tombstone = deployment.ask("vera", ReadKey { key: id(&key) }).await.unwrap().output;
     assert!(tombstone.versions.iter().all(|version| version.wrap.is_none()));
     assert_eq!(tombstone.destroy_at(), None);
     for name in ["a", "b"] {
         let read = ReadAlias { name: name.parse().unwrap() };
-        assert_eq!(refused(&house, "vera", read).await, ErrorKind::NotFound);
+        assert_eq!(refused(&deployment, "vera", read).await, ErrorKind::NotFound);
     }
-    assert_eq!(house.decrypt("app", &sealed).await.unwrap_err().kind(), ErrorKind::WrongState);
+    assert_eq!(deployment.decrypt("app", &sealed).await.unwrap_err().kind(), ErrorKind::WrongState);
     for event in [Event::Activate, Event::Resume, Event::Suspend, Event::Deactivate] {
-        assert_eq!(refused(&house, "ada", step(&key, event)).await, ErrorKind::WrongState, "{event}");
+        assert_eq!(refused(&deployment, "ada", step(&key, event)).await, ErrorKind::WrongState, "{event}");
     }
-    assert_eq!(refused(&house, "ada", schedule(&key, Some(7))).await, ErrorKind::WrongState);
-    assert_eq!(refused(&house, "ada", CancelDestroy { key: id(&key) }).await, ErrorKind::WrongState);
-    house.ask("ada", CreateAlias { name: "a".parse().unwrap(), key: id(&other) }).await.unwrap();
+    assert_eq!(refused(&deployment, "ada", schedule(&key, Some(7))).await, ErrorKind::WrongState);
+    assert_eq!(refused(&deployment, "ada", CancelDestroy { key: id(&key) }).await, ErrorKind::WrongState);
+    deployment.ask("ada", CreateAlias { name: "a".parse().unwrap(), key: id(&other) }).await.unwrap();
     let back = MoveAlias { name: "a".parse().unwrap(), key: id(&key) };
-    assert_eq!(refused(&house, "ada", back).await, ErrorKind::WrongState);
-    hold(&house).await;
+    assert_eq!(refused(&deployment, "ada", back).await, ErrorKind::WrongState);
+    hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compromised_version_is_destroyed_as_one() {
-    let house = House::build().await;
-    let key = key(&house, "cards").await;
-    house.ask("ada", schedule(&key, Some(7))).await.unwrap();
-    house.ask("otto", step(&key, Event::Compromise)).await.unwrap();
-    house.clock.advance(DAY * 8);
-    house.road.do_what_is_due().await;
-    assert_eq!(states(&house, key.key.id).await, [(State::Destroyed, State::DestroyedCompromised)]);
-    hold(&house).await;
+    let deployment = Deployment::build().await;
+    let key = key(&deployment, "cards").await;
+    deployment.ask("ada", schedule(&key, Some(7))).await.unwrap();
+    deployment.ask("otto", step(&key, Event::Compromise)).await.unwrap();
+    deployment.clock.advance(DAY * 8);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(states(&deployment, key.key.id).await, [(State::Destroyed, State::DestroyedCompromised)]);
+    hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_but_the_house_destroys() {
-    let house = House::build().await;
-    let key = key(&house, "cards").await;
-    house.ask("ada", schedule(&key, Some(1))).await.unwrap();
-    house.clock.advance(DAY * 2);
+async fn nobody_but_the_system_destroys() {
+    let deployment = Deployment::build().await;
+    let key = key(&deployment, "cards").await;
+    deployment.ask("ada", schedule(&key, Some(1))).await.unwrap();
+    deployment.clock.advance(DAY * 2);
     for who in ["ada", "otto", "vera"] {
-        assert_eq!(refused(&house, who, DestroyKey { key: key.key.id }).await, ErrorKind::Denied, "{who}");
+        assert_eq!(
+            refused(&deployment, who, DestroyKey { key: key.key.id }).await,
+            ErrorKind::Denied,
+            "{who}"
+        );
     }
-    assert_eq!(refused(&house, "app", DestroyKey { key: key.key.id }).await, ErrorKind::Denied);
+    assert_eq!(refused(&deployment, "app", DestroyKey { key: key.key.id }).await, ErrorKind::Denied);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_due_while_nobody_served_is_done_at_the_start() {
-    let house = House::build().await;
-    let (first, second) = (key(&house, "first").await, key(&house, "second").await);
+    let deployment = Deployment::build().await;
+    let (first, second) = (key(&deployment, "first").await, key(&deployment, "second").await);
     for key in [&first, &second] {
-        house.ask("ada", schedule(key, Some(7))).await.unwrap();
+        deployment.ask("ada", schedule(key, Some(7))).await.unwrap();
     }
-    house.clock.advance(DAY * 7 + Duration::from_secs(60));
+    deployment.clock.advance(DAY * 7 + Duration::from_secs(60));
     // One is destroyed, and then the process ends.
-    house.road.perform_for_house(system(), DestroyKey { key: first.key.id }).await.unwrap();
-    let house = house.restart().await;
+    deployment.road.perform_for_system(system(), DestroyKey { key: first.key.id }).await.unwrap();
+    let deployment = deployment.restart().await;
     for _ in 0..200 {
-        if states(&house, second.key.id).await == [(State::Destroyed, State::Destroyed)] {
+        if states(&deployment, second.key.id).await == [(State::Destroyed, State::Destroyed)] {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for key in [&first, &second] {
-        assert_eq!(states(&house, key.key.id).await, [(State::Destroyed, State::Destroyed)]);
+        assert_eq!(states(&deployment, key.key.id).await, [(State::Destroyed, State::Destroyed)]);
     }
-    hold(&house).await;
+    hold(&deployment).await;
 }
 
 fn separation(separation: Separation) -> SetRingSeparation {
@@ -222,70 +230,76 @@ fn update(patch: RingPatch) -> UpdateRing {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ring_that_has_keys_is_not_loosened_by_one_person() {
-    let house = House::build().await;
-    let strict = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let deployment = Deployment::build().await;
+    let strict = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let waiting = |days: u32| RingPatch { destroy_waiting_period: Some(DAY * days), ..RingPatch::default() };
     let quorum = |quorum| RingPatch { quorum: Some(quorum), ..RingPatch::default() };
-    house.ask("ada", update(quorum(3))).await.unwrap();
-    assert_eq!(refused(&house, "otto", separation(Separation::Relaxed)).await, ErrorKind::ApprovalRequired);
-    assert_eq!(refused(&house, "ada", update(quorum(2))).await, ErrorKind::ApprovalRequired);
-    assert_eq!(refused(&house, "ada", update(waiting(29))).await, ErrorKind::ApprovalRequired);
-    house.ask("ada", update(waiting(60))).await.unwrap();
-    house.ask("ada", step(&strict, Event::Suspend)).await.unwrap();
+    deployment.ask("ada", update(quorum(3))).await.unwrap();
+    assert_eq!(
+        refused(&deployment, "otto", separation(Separation::Relaxed)).await,
+        ErrorKind::ApprovalRequired
+    );
+    assert_eq!(refused(&deployment, "ada", update(quorum(2))).await, ErrorKind::ApprovalRequired);
+    assert_eq!(refused(&deployment, "ada", update(waiting(29))).await, ErrorKind::ApprovalRequired);
+    deployment.ask("ada", update(waiting(60))).await.unwrap();
+    deployment.ask("ada", step(&strict, Event::Suspend)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ring_is_not_made_strict_over_a_scheduled_destruction() {
-    let house = House::build().await;
-    let key = key(&house, "cards").await;
-    house.ask("ada", schedule(&key, Some(1))).await.unwrap();
-    assert_eq!(refused(&house, "otto", separation(Separation::Strict)).await, ErrorKind::WrongState);
-    house.ask("ada", CancelDestroy { key: id(&key) }).await.unwrap();
-    house.ask("otto", separation(Separation::Strict)).await.unwrap();
-    assert_eq!(refused(&house, "otto", separation(Separation::Relaxed)).await, ErrorKind::ApprovalRequired);
+    let deployment = Deployment::build().await;
+    let key = key(&deployment, "cards").await;
+    deployment.ask("ada", schedule(&key, Some(1))).await.unwrap();
+    assert_eq!(refused(&deployment, "otto", separation(Separation::Strict)).await, ErrorKind::WrongState);
+    deployment.ask("ada", CancelDestroy { key: id(&key) }).await.unwrap();
+    deployment.ask("otto", separation(Separation::Strict)).await.unwrap();
+    assert_eq!(
+        refused(&deployment, "otto", separation(Separation::Relaxed)).await,
+        ErrorKind::ApprovalRequired
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destruction_that_its_ring_blocks_stays_scheduled_and_is_entered_once() {
-    let house = House::build().await;
-    let key = key(&house, "cards").await;
-    let sealed = house.encrypt("app", &key, b"kept").await.unwrap();
-    house.ask("ada", schedule(&key, Some(1))).await.unwrap();
+    let deployment = Deployment::build().await;
+    let key = key(&deployment, "cards").await;
+    let sealed = deployment.encrypt("app", &key, b"kept").await.unwrap();
+    deployment.ask("ada", schedule(&key, Some(1))).await.unwrap();
     // A quorum is raised at any time.
-    house.ask("ada", update(RingPatch { quorum: Some(2), ..RingPatch::default() })).await.unwrap();
-    house.clock.advance(DAY * 2);
-    let before = house.road.figures().size.load(Ordering::Relaxed);
+    deployment.ask("ada", update(RingPatch { quorum: Some(2), ..RingPatch::default() })).await.unwrap();
+    deployment.clock.advance(DAY * 2);
+    let before = deployment.road.figures().size.load(Ordering::Relaxed);
     for _ in 0..5 {
-        house.road.do_what_is_due().await;
+        deployment.road.do_what_is_due().await;
     }
-    let entries = house.road.figures().size.load(Ordering::Relaxed) - before;
+    let entries = deployment.road.figures().size.load(Ordering::Relaxed) - before;
     assert_eq!(entries, 1);
-    assert_eq!(states(&house, key.key.id).await, [(State::Active, State::Suspended)]);
-    let record = house.ask("vera", ReadKey { key: id(&key) }).await.unwrap().output;
+    assert_eq!(states(&deployment, key.key.id).await, [(State::Active, State::Suspended)]);
+    let record = deployment.ask("vera", ReadKey { key: id(&key) }).await.unwrap().output;
     assert_eq!(record.destruction_blocked(), Some(DestructionBlocked::Quorum(2)));
-    let status = house.ask("vera", ReadSystem {}).await.unwrap().output;
+    let status = deployment.ask("vera", ReadSystem {}).await.unwrap().output;
     assert_eq!(status.blocked_destructions, 1);
-    house.ask("ada", CancelDestroy { key: id(&key) }).await.unwrap();
-    house.ask("ada", step(&key, Event::Resume)).await.unwrap();
-    assert_eq!(house.decrypt("app", &sealed).await.unwrap(), b"kept");
-    house.road.do_what_is_due().await;
-    assert_eq!(house.road.blocked_destructions(), 0);
-    hold(&house).await;
+    deployment.ask("ada", CancelDestroy { key: id(&key) }).await.unwrap();
+    deployment.ask("ada", step(&key, Event::Resume)).await.unwrap();
+    assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"kept");
+    deployment.road.do_what_is_due().await;
+    assert_eq!(deployment.road.blocked_destructions(), 0);
+    hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destruction_follows_the_wait_that_its_ring_asks_for_when_it_is_due() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let short = RingPatch { destroy_waiting_period: Some(DAY * 7), ..RingPatch::default() };
-    house.relaxed_ring("orders").await;
-    house.ask("ada", update(short)).await.unwrap();
-    let key = key(&house, "cards").await;
-    let waiting = house.ask("ada", schedule(&key, Some(1))).await.unwrap().output;
+    deployment.relaxed_ring("orders").await;
+    deployment.ask("ada", update(short)).await.unwrap();
+    let key = key(&deployment, "cards").await;
+    let waiting = deployment.ask("ada", schedule(&key, Some(1))).await.unwrap().output;
     let at = waiting.destroy_at().unwrap();
     // A relaxed ring asks for a day, whatever its own period; a strict one for its period.
     let longer = RingPatch { destroy_waiting_period: Some(DAY * 20), ..RingPatch::default() };
-    house.ask("ada", update(longer)).await.unwrap();
-    let record = house.ask("vera", ReadKey { key: id(&key) }).await.unwrap().output;
+    deployment.ask("ada", update(longer)).await.unwrap();
+    let record = deployment.ask("vera", ReadKey { key: id(&key) }).await.unwrap().output;
     assert_eq!(record.destroy_at(), Some(at));
     let strict = RingPolicy { separation: Separation::Strict, ..record.ring.policy.clone() };
     let scheduled_at = record.key.destruction.unwrap().scheduled_at;

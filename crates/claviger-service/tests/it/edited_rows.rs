@@ -16,8 +16,8 @@ use claviger_service::{KeyRef, PrincipalRef};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use crate::deployment::Deployment;
 use crate::evidence::{differences, replay};
-use crate::house::House;
 
 /// Tables of objects, with what names a row of each.
 const TABLES: [(&str, &[&str]); 8] = [
@@ -32,10 +32,10 @@ const TABLES: [(&str, &[&str]); 8] = [
 ];
 
 /// A deployment with objects of every kind, and most of what they can say.
-async fn furnished() -> House {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes128Gcm).await;
-    house.key("signing", Purpose::Sign, Spec::EcP256).await;
+async fn furnished() -> Deployment {
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes128Gcm).await;
+    deployment.key("signing", Purpose::Sign, Spec::EcP256).await;
     let id = KeyRef::Id(key.key.id);
     let labels = Labels::new(vec![("team".to_owned(), "payments".to_owned())]).unwrap();
     let patch = KeyPatch {
@@ -44,18 +44,21 @@ async fn furnished() -> House {
         rotation_period: Some(Some(Duration::from_secs(86_400 * 90))),
         ..KeyPatch::default()
     };
-    house.ask("ada", UpdateKey { key: id.clone(), patch, if_revision: None }).await.unwrap();
-    house.ask("ada", CreateAlias { name: "shop/cards".parse().unwrap(), key: id.clone() }).await.unwrap();
+    deployment.ask("ada", UpdateKey { key: id.clone(), patch, if_revision: None }).await.unwrap();
+    deployment
+        .ask("ada", CreateAlias { name: "shop/cards".parse().unwrap(), key: id.clone() })
+        .await
+        .unwrap();
     let app = || PrincipalRef::Name("app".parse().unwrap());
     let lifetime = Duration::from_secs(3600);
     let what = NewCredential::ShortLived { lifetime };
     let made = CreateCredential { principal: app(), label: "sdk".parse().unwrap(), what };
-    house.ask("ada", made).await.unwrap();
+    deployment.ask("ada", made).await.unwrap();
     let conditions = Conditions {
         context_equals: vec![("tenant".into(), "7".into())],
         context_exactly: Some(vec![("tenant".into(), "7".into())]),
         source_networks: vec!["10.0.0.0/8".parse().unwrap()],
-        until: Some(house.clock.wall().after(lifetime)),
+        until: Some(deployment.clock.wall().after(lifetime)),
     };
     let grant = CreateGrant {
         principal: app(),
@@ -65,16 +68,16 @@ async fn furnished() -> House {
         name: Some("first".into()),
         retiring: None,
     };
-    house.ask("otto", grant).await.unwrap();
-    house
+    deployment.ask("otto", grant).await.unwrap();
+    deployment
 }
 
 /// What differs, or that a row does not read.
-async fn found(house: &House, verified: &Verified) -> bool {
+async fn found(deployment: &Deployment, verified: &Verified) -> bool {
     let mut comparison = Comparison::new(&verified.objects);
     let mut from = RowCursor::default();
     loop {
-        let Ok(page) = house.ask("vera", ReadRows { from, limit: 1000 }).await else { return true };
+        let Ok(page) = deployment.ask("vera", ReadRows { from, limit: 1000 }).await else { return true };
         page.output.rows.iter().for_each(|row| comparison.see(row));
         match page.output.next {
             Some(next) => from = next,
@@ -112,8 +115,8 @@ fn other_than(value: &Value, declared: &str) -> Value {
     }
 }
 
-fn open(house: &House) -> Connection {
-    let database = Connection::open(house.directory.path().join("data/store.db")).unwrap();
+fn open(deployment: &Deployment) -> Connection {
+    let database = Connection::open(deployment.directory.path().join("data/store.db")).unwrap();
     database.pragma_update(None, "foreign_keys", false).unwrap();
     database.pragma_update(None, "ignore_check_constraints", true).unwrap();
     database.busy_timeout(Duration::from_secs(5)).unwrap();
@@ -135,12 +138,12 @@ fn row_of(database: &Connection, table: &str, columns: &[String]) -> Vec<Value> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_edited_column_is_found() {
-    let house = furnished().await;
-    let verified = replay(&house).await;
-    assert_eq!(differences(&house, &verified).await, Vec::<String>::new());
+    let deployment = furnished().await;
+    let verified = replay(&deployment).await;
+    assert_eq!(differences(&deployment, &verified).await, Vec::<String>::new());
     let mut unseen = BTreeSet::new();
     for (table, key) in TABLES {
-        let database = open(&house);
+        let database = open(&deployment);
         let (columns, declared): (Vec<_>, Vec<_>) = columns_of(&database, table).into_iter().unzip();
         let row = row_of(&database, table, &columns);
         let at = |name: &str| columns.iter().position(|column| column == name).unwrap();
@@ -155,21 +158,21 @@ async fn every_edited_column_is_found() {
                 assert_eq!(database.execute(&sql, rusqlite::params_from_iter(values)).unwrap(), 1, "{sql}");
             };
             set(&row, &edited[at(column)]);
-            if !found(&house, &verified).await {
+            if !found(&deployment, &verified).await {
                 unseen.insert((table.to_owned(), column.clone()));
             }
             set(&edited, value);
         }
     }
-    assert_eq!(differences(&house, &verified).await, Vec::<String>::new(), "all is as it was");
+    assert_eq!(differences(&deployment, &verified).await, Vec::<String>::new(), "all is as it was");
     assert_eq!(unseen, BTreeSet::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_are_taken_out_put_in_or_made_another_are_named() {
-    let house = furnished().await;
-    let verified = replay(&house).await;
-    let database = open(&house);
+    let deployment = furnished().await;
+    let verified = replay(&deployment).await;
+    let database = open(&deployment);
     for (edit, undo, names) in [
         (
             "UPDATE principal SET roles = 'administrator' WHERE name = 'vera'",
@@ -210,32 +213,32 @@ async fn rows_that_are_taken_out_put_in_or_made_another_are_named() {
         ),
     ] {
         database.execute_batch(edit).unwrap();
-        let mut found = differences(&house, &verified).await;
+        let mut found = differences(&deployment, &verified).await;
         // Whatever was edited, its row does not hold either.
         found.retain(|line| !line.contains("tag"));
         assert!(!found.is_empty() && found.iter().all(|line| line.contains(names)), "{edit}: {found:?}");
         database.execute_batch(undo).unwrap();
-        assert_eq!(differences(&house, &verified).await, Vec::<String>::new(), "{undo}");
+        assert_eq!(differences(&deployment, &verified).await, Vec::<String>::new(), "{undo}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_from_before_there_were_facts_are_recorded_at_the_next_start_and_once() {
-    let house = furnished().await;
-    let before = house.road.figures().entries.load(std::sync::atomic::Ordering::Relaxed);
+    let deployment = furnished().await;
+    let before = deployment.road.figures().entries.load(std::sync::atomic::Ordering::Relaxed);
     assert!(before > 0);
     // As an older store is when it comes to this release.
-    let house = house
+    let deployment = deployment
         .restart_after(|database| {
             let database = Connection::open(database).unwrap();
             database.execute("INSERT INTO fact_head (id, kind, after) VALUES (1, 1, x'')", []).unwrap();
         })
         .await;
-    let verified = replay(&house).await;
+    let verified = replay(&deployment).await;
     assert_eq!(verified.findings, []);
-    assert_eq!(differences(&house, &verified).await, Vec::<String>::new());
+    assert_eq!(differences(&deployment, &verified).await, Vec::<String>::new());
     let newest = verified.objects.iter().map(|(_, current)| current.at.1).max().unwrap();
-    let house = house.restart().await;
-    let again = replay(&house).await;
+    let deployment = deployment.restart().await;
+    let again = replay(&deployment).await;
     assert_eq!(again.objects.iter().map(|(_, current)| current.at.1).max(), Some(newest), "recorded once");
 }

@@ -8,9 +8,9 @@ use claviger_core::port::Store as _;
 use claviger_service::operation::{ReadLogResource, ReadRows};
 use tokio::runtime::Handle;
 
-use crate::house::House;
+use crate::deployment::Deployment;
 
-struct Exported<'a>(&'a House);
+struct Exported<'a>(&'a Deployment);
 
 impl Files for Exported<'_> {
     fn read(&self, name: &str) -> Result<Vec<u8>, NoFile> {
@@ -25,17 +25,17 @@ impl Files for Exported<'_> {
 }
 
 /// What the whole log yields.
-pub(crate) async fn replay(house: &House) -> Verified {
-    house.road.cut().await.unwrap();
-    verify(&Exported(house), &Request::new(&house.road.facts().root_key)).unwrap()
+pub(crate) async fn replay(deployment: &Deployment) -> Verified {
+    deployment.road.cut().await.unwrap();
+    verify(&Exported(deployment), &Request::new(&deployment.road.facts().root_key)).unwrap()
 }
 
 /// Where live rows differ from what the log yields.
-pub(crate) async fn differences(house: &House, verified: &Verified) -> Vec<String> {
+pub(crate) async fn differences(deployment: &Deployment, verified: &Verified) -> Vec<String> {
     let mut comparison = Comparison::new(&verified.objects);
     let mut from = RowCursor::default();
     loop {
-        let page = house.ask("vera", ReadRows { from, limit: 7 }).await.unwrap().output;
+        let page = deployment.ask("vera", ReadRows { from, limit: 7 }).await.unwrap().output;
         page.rows.iter().for_each(|row| comparison.see(row));
         match page.next {
             Some(next) => from = next,
@@ -45,26 +45,26 @@ pub(crate) async fn differences(house: &House, verified: &Verified) -> Vec<Strin
 }
 
 /// Verifies the whole log, and that what it yields is what is live.
-pub(crate) async fn hold(house: &House) {
-    let verified = replay(house).await;
+pub(crate) async fn hold(deployment: &Deployment) {
+    let verified = replay(deployment).await;
     assert_eq!(verified.findings, []);
-    assert_eq!(differences(house, &verified).await, Vec::<String>::new());
+    assert_eq!(differences(deployment, &verified).await, Vec::<String>::new());
     // What the entries say of the states of keys, and what the facts say, is one.
     for (version, (state, key_state)) in &verified.states {
         let from = RowCursor { kind: Kind::Version, after: None };
-        let versions = house.store.list_rows(from, 1000).await.unwrap();
+        let versions = deployment.store.list_rows(from, 1000).await.unwrap();
         let found = versions.into_iter().find_map(|found| match found.row {
             StateRow::Version(live) if live.id == *version => Some(live.state),
             _ => None,
         });
         assert_eq!(found, Some(*state), "{version}");
-        let record = house.store.find_key(version.key).await.unwrap().unwrap();
+        let record = deployment.store.find_key(version.key).await.unwrap().unwrap();
         assert_eq!(record.key.state, *key_state, "{version}");
     }
 }
 
 /// The live states of a key's versions and of the key.
-pub(crate) async fn states(house: &House, key: KeyId) -> Vec<(State, State)> {
-    let record = house.store.find_key(key).await.unwrap().unwrap();
+pub(crate) async fn states(deployment: &Deployment, key: KeyId) -> Vec<(State, State)> {
+    let record = deployment.store.find_key(key).await.unwrap().unwrap();
     record.versions.iter().map(|version| (version.state, record.key.state)).collect()
 }

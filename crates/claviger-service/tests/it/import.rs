@@ -19,8 +19,8 @@ use claviger_service::operation::{
 };
 use claviger_service::{ErrorKind, KeyRef, ServiceError};
 
+use crate::deployment::{DAY, Deployment, system};
 use crate::evidence;
-use crate::house::{DAY, House, system};
 
 use WrappingAlgorithm::{RsaAesKeyWrapSha256, RsaesOaepSha1, RsaesOaepSha256};
 
@@ -28,20 +28,21 @@ const MATERIAL: [u8; 32] = [0x5a; 32];
 const OTHER: [u8; 32] = [0xa5; 32];
 const ENCRYPTING: [Action; 2] = [Action::Encrypt, Action::Decrypt];
 
-async fn awaiting(house: &House, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
-    let _ =
-        house.ask("ada", CreateRing { name: "orders".parse().unwrap(), policy: RingPolicy::default() }).await;
-    let create = CreateKey { origin: Origin::Imported, ..house.new_key("orders", name, purpose, spec) };
-    house.ask("ada", create).await.unwrap().output
+async fn awaiting(deployment: &Deployment, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
+    let _ = deployment
+        .ask("ada", CreateRing { name: "orders".parse().unwrap(), policy: RingPolicy::default() })
+        .await;
+    let create = CreateKey { origin: Origin::Imported, ..deployment.new_key("orders", name, purpose, spec) };
+    deployment.ask("ada", create).await.unwrap().output
 }
 
 async fn parameters(
-    house: &House,
+    deployment: &Deployment,
     key: &KeyRecord,
     wrapping: WrappingAlgorithm,
 ) -> Result<ImportParameters, ServiceError> {
     let asked = ReadImportParameters { key: KeyRef::Id(key.key.id), wrapping, wrapping_spec: Spec::Rsa2048 };
-    Ok(house.ask("ada", asked).await?.output)
+    Ok(deployment.ask("ada", asked).await?.output)
 }
 
 /// Wraps as the owner of the material does, with nothing but the public key.
@@ -65,13 +66,13 @@ fn wrapped(parameters: &ImportParameters, wrapping: WrappingAlgorithm, material:
 
 /// Asks for parameters and brings material in.
 async fn bring(
-    house: &House,
+    deployment: &Deployment,
     key: &KeyRecord,
     wrapping: WrappingAlgorithm,
     material: &[u8],
     change: impl FnOnce(&mut ImportMaterial),
 ) -> Result<MaterialImported, ServiceError> {
-    let parameters = parameters(house, key, wrapping).await?;
+    let parameters = parameters(deployment, key, wrapping).await?;
     let mut import = ImportMaterial {
         key: KeyRef::Id(key.key.id),
         token: parameters.token.clone().into(),
@@ -81,12 +82,12 @@ async fn bring(
         version: None,
     };
     change(&mut import);
-    Ok(house.ask("ada", import).await?.output)
+    Ok(deployment.ask("ada", import).await?.output)
 }
 
-async fn remove(house: &House, key: &KeyRecord, version: Option<u32>) -> KeyRecord {
+async fn remove(deployment: &Deployment, key: &KeyRecord, version: Option<u32>) -> KeyRecord {
     let remove = RemoveImportedMaterial { key: KeyRef::Id(key.key.id), version, only_if_expired: false };
-    house.ask("ada", remove).await.unwrap().output
+    deployment.ask("ada", remove).await.unwrap().output
 }
 
 fn kind<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> ErrorKind {
@@ -95,53 +96,55 @@ fn kind<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> ErrorKind {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn material_comes_goes_and_comes_back() {
-    let house = House::build().await;
-    let key = awaiting(&house, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let deployment = Deployment::build().await;
+    let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     assert_eq!((key.key.state, key.versions[0].state), (State::PreActive, State::PreActive));
     assert!(key.versions[0].awaits_material());
-    house.grant(&key, &ENCRYPTING).await;
-    assert_eq!(kind(house.encrypt("app", &key, b"x").await), ErrorKind::WrongState);
+    deployment.grant(&key, &ENCRYPTING).await;
+    assert_eq!(kind(deployment.encrypt("app", &key, b"x").await), ErrorKind::WrongState);
     let activate = ChangeKeyState::new(KeyRef::Id(key.key.id), None, Event::Activate).unwrap();
-    assert_eq!(kind(house.ask("ada", activate).await), ErrorKind::WrongState);
+    assert_eq!(kind(deployment.ask("ada", activate).await), ErrorKind::WrongState);
 
-    let brought = bring(&house, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
+    let brought = bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
     assert_eq!((brought.version, brought.record.key.state), (1, State::Active));
-    let sealed = house.encrypt("app", &key, b"kept").await.unwrap();
+    let sealed = deployment.encrypt("app", &key, b"kept").await.unwrap();
 
-    let away = remove(&house, &key, None).await;
+    let away = remove(&deployment, &key, None).await;
     assert_eq!((away.key.state, away.versions[0].state), (State::Active, State::Suspended));
-    assert_eq!(kind(house.decrypt("app", &sealed).await), ErrorKind::WrongState);
+    assert_eq!(kind(deployment.decrypt("app", &sealed).await), ErrorKind::WrongState);
     let resume = ChangeKeyState::new(KeyRef::Id(key.key.id), Some(1), Event::Resume).unwrap();
-    assert_eq!(kind(house.ask("ada", resume).await), ErrorKind::WrongState);
-    remove(&house, &key, None).await;
+    assert_eq!(kind(deployment.ask("ada", resume).await), ErrorKind::WrongState);
+    remove(&deployment, &key, None).await;
 
-    let house = house.restart().await;
-    assert_eq!(kind(house.decrypt("app", &sealed).await), ErrorKind::WrongState);
-    assert_eq!(kind(bring(&house, &key, RsaesOaepSha1, &OTHER, |_| {}).await), ErrorKind::WrongMaterial);
-    bring(&house, &key, RsaesOaepSha1, &MATERIAL, |_| {}).await.unwrap();
-    assert_eq!(house.decrypt("app", &sealed).await.unwrap(), b"kept");
-    evidence::hold(&house).await;
+    let deployment = deployment.restart().await;
+    assert_eq!(kind(deployment.decrypt("app", &sealed).await), ErrorKind::WrongState);
+    assert_eq!(kind(bring(&deployment, &key, RsaesOaepSha1, &OTHER, |_| {}).await), ErrorKind::WrongMaterial);
+    bring(&deployment, &key, RsaesOaepSha1, &MATERIAL, |_| {}).await.unwrap();
+    assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"kept");
+    evidence::hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_for_one_key_and_one_day() {
-    let house = House::build().await;
-    let key = awaiting(&house, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let other = awaiting(&house, "other", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let theirs = parameters(&house, &other, RsaesOaepSha256).await.unwrap();
+    let deployment = Deployment::build().await;
+    let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let other = awaiting(&deployment, "other", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let theirs = parameters(&deployment, &other, RsaesOaepSha256).await.unwrap();
     let foreign =
-        bring(&house, &key, RsaesOaepSha256, &MATERIAL, |import| import.token = theirs.token.into());
+        bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.token = theirs.token.into());
     assert_eq!(kind(foreign.await), ErrorKind::ImportTokenInvalid);
     for token in [vec![], vec![0; 100], vec![0; 10_000]] {
-        let refused = bring(&house, &key, RsaesOaepSha256, &MATERIAL, |import| import.token = token.into());
+        let refused =
+            bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.token = token.into());
         assert_eq!(kind(refused.await), ErrorKind::ImportTokenInvalid);
     }
-    let mut changed = parameters(&house, &key, RsaesOaepSha256).await.unwrap().token;
+    let mut changed = parameters(&deployment, &key, RsaesOaepSha256).await.unwrap().token;
     *changed.last_mut().unwrap() ^= 1;
-    let refused = bring(&house, &key, RsaesOaepSha256, &MATERIAL, |import| import.token = changed.into());
+    let refused =
+        bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.token = changed.into());
     assert_eq!(kind(refused.await), ErrorKind::ImportTokenInvalid);
 
-    let old = parameters(&house, &key, RsaesOaepSha256).await.unwrap();
+    let old = parameters(&deployment, &key, RsaesOaepSha256).await.unwrap();
     assert!(old.token.len() <= 6144);
     let import = || ImportMaterial {
         key: KeyRef::Id(key.key.id),
@@ -151,39 +154,44 @@ async fn tokens_are_for_one_key_and_one_day() {
         new_material: false,
         version: None,
     };
-    house.clock.advance(DAY);
-    assert_eq!(kind(house.ask("ada", import()).await), ErrorKind::ImportTokenExpired);
-    evidence::hold(&house).await;
+    deployment.clock.advance(DAY);
+    assert_eq!(kind(deployment.ask("ada", import()).await), ErrorKind::ImportTokenExpired);
+    evidence::hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_wrapped_for_the_token_does_not_come_in() {
-    let house = House::build().await;
-    let key = awaiting(&house, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let deployment = Deployment::build().await;
+    let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     for material in [Bytes::new(), vec![1; 256].into(), vec![1; 300].into()] {
-        let refused = bring(&house, &key, RsaesOaepSha256, &MATERIAL, |import| import.material = material);
+        let refused =
+            bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.material = material);
         assert_eq!(kind(refused.await), ErrorKind::BadCiphertext);
     }
     for length in [0, 16, 31, 33] {
-        let refused = bring(&house, &key, RsaesOaepSha256, &vec![7; length], |_| {}).await;
+        let refused = bring(&deployment, &key, RsaesOaepSha256, &vec![7; length], |_| {}).await;
         assert_eq!(kind(refused), ErrorKind::WrongMaterial, "{length} bytes");
     }
     let past = Timestamp::from_micros(1);
-    let refused = bring(&house, &key, RsaesOaepSha256, &MATERIAL, |import| import.expires_at = Some(past));
+    let refused =
+        bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.expires_at = Some(past));
     assert_eq!(kind(refused.await), ErrorKind::InvalidArgument);
-    let made_here = house.key("own", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    assert_eq!(kind(parameters(&house, &made_here, RsaesOaepSha256).await), ErrorKind::Unsupported);
+    let made_here = deployment.key("own", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    assert_eq!(kind(parameters(&deployment, &made_here, RsaesOaepSha256).await), ErrorKind::Unsupported);
     let remove =
         RemoveImportedMaterial { key: KeyRef::Id(made_here.key.id), version: None, only_if_expired: false };
-    assert_eq!(kind(house.ask("ada", remove).await), ErrorKind::Unsupported);
+    assert_eq!(kind(deployment.ask("ada", remove).await), ErrorKind::Unsupported);
     let mut hsm = key.clone();
     hsm.key.id = made_here.key.id;
-    assert_eq!(kind(bring(&house, &hsm, RsaesOaepSha256, &MATERIAL, |_| {}).await), ErrorKind::Unsupported);
+    assert_eq!(
+        kind(bring(&deployment, &hsm, RsaesOaepSha256, &MATERIAL, |_| {}).await),
+        ErrorKind::Unsupported
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn private_keys_and_mac_keys_come_in() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     for (name, spec, algorithm) in [
         ("rsa", Spec::Rsa2048, SignatureAlgorithm::RsaPssSha256),
         ("p256", Spec::EcP256, SignatureAlgorithm::EcdsaSha256),
@@ -191,61 +199,67 @@ async fn private_keys_and_mac_keys_come_in() {
         ("ed", Spec::Ed25519, SignatureAlgorithm::Ed25519),
     ] {
         let made = generate(spec, &mut ModuleRandom).unwrap();
-        let key = awaiting(&house, name, Purpose::Sign, spec).await;
-        house.grant(&key, &[Action::Sign]).await;
-        let brought = bring(&house, &key, RsaAesKeyWrapSha256, made.secret.expose(), |_| {}).await.unwrap();
+        let key = awaiting(&deployment, name, Purpose::Sign, spec).await;
+        deployment.grant(&key, &[Action::Sign]).await;
+        let brought =
+            bring(&deployment, &key, RsaAesKeyWrapSha256, made.secret.expose(), |_| {}).await.unwrap();
         assert_eq!(brought.record.versions[0].public_key, made.public, "{spec}");
         let sign = Sign { message: b"m".as_slice().into(), algorithm: Some(algorithm), prehashed: false };
-        let signed = house.ask("app", Use::new(KeyRef::Id(key.key.id), sign)).await.unwrap().output;
+        let signed = deployment.ask("app", Use::new(KeyRef::Id(key.key.id), sign)).await.unwrap().output;
         let public = PublicKey::from_spki(spec, &made.public.unwrap()).unwrap();
         public.verify(algorithm, Message::Raw(b"m"), &signed.signature).unwrap();
         let another = generate(spec, &mut ModuleRandom).unwrap();
-        let refused = bring(&house, &key, RsaAesKeyWrapSha256, another.secret.expose(), |_| {}).await;
+        let refused = bring(&deployment, &key, RsaAesKeyWrapSha256, another.secret.expose(), |_| {}).await;
         assert_eq!(kind(refused), ErrorKind::WrongMaterial, "{spec}");
     }
-    let mac = awaiting(&house, "mac", Purpose::Mac, Spec::HmacSha256).await;
-    assert_eq!(kind(bring(&house, &mac, RsaesOaepSha256, &[1; 20], |_| {}).await), ErrorKind::WrongMaterial);
-    bring(&house, &mac, RsaesOaepSha256, &[1; 48], |_| {}).await.unwrap();
-    evidence::hold(&house).await;
+    let mac = awaiting(&deployment, "mac", Purpose::Mac, Spec::HmacSha256).await;
+    assert_eq!(
+        kind(bring(&deployment, &mac, RsaesOaepSha256, &[1; 20], |_| {}).await),
+        ErrorKind::WrongMaterial
+    );
+    bring(&deployment, &mac, RsaesOaepSha256, &[1; 48], |_| {}).await.unwrap();
+    evidence::hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn expired_material_is_not_used_and_the_house_takes_it_away() {
-    let house = House::build().await;
-    let key = awaiting(&house, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.grant(&key, &ENCRYPTING).await;
-    let until = house.clock.now().after(Duration::from_secs(3600));
-    bring(&house, &key, RsaesOaepSha256, &MATERIAL, |import| import.expires_at = Some(until)).await.unwrap();
-    let sealed = house.encrypt("app", &key, b"x").await.unwrap();
+async fn expired_material_is_not_used_and_the_system_takes_it_away() {
+    let deployment = Deployment::build().await;
+    let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.grant(&key, &ENCRYPTING).await;
+    let until = deployment.clock.now().after(Duration::from_secs(3600));
+    bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.expires_at = Some(until))
+        .await
+        .unwrap();
+    let sealed = deployment.encrypt("app", &key, b"x").await.unwrap();
     let due =
         || RemoveImportedMaterial { key: KeyRef::Id(key.key.id), version: Some(1), only_if_expired: true };
-    assert_eq!(kind(house.road.perform_for_house(system(), due()).await), ErrorKind::WrongState);
-    assert!(house.store.list_expired_material(house.clock.now(), 10).await.unwrap().is_empty());
+    assert_eq!(kind(deployment.road.perform_for_system(system(), due()).await), ErrorKind::WrongState);
+    assert!(deployment.store.list_expired_material(deployment.clock.now(), 10).await.unwrap().is_empty());
 
-    house.clock.advance(Duration::from_secs(3601));
-    assert_eq!(kind(house.decrypt("app", &sealed).await), ErrorKind::WrongState);
-    assert_eq!(kind(house.encrypt("app", &key, b"x").await), ErrorKind::WrongState);
+    deployment.clock.advance(Duration::from_secs(3601));
+    assert_eq!(kind(deployment.decrypt("app", &sealed).await), ErrorKind::WrongState);
+    assert_eq!(kind(deployment.encrypt("app", &key, b"x").await), ErrorKind::WrongState);
     let id = KeyVersionId { key: key.key.id, number: 1 };
-    assert_eq!(house.store.list_expired_material(house.clock.now(), 10).await.unwrap(), [id]);
-    house.road.do_what_is_due().await;
-    assert!(house.store.list_expired_material(house.clock.now(), 10).await.unwrap().is_empty());
-    let stored = house.store.find_key(key.key.id).await.unwrap().unwrap();
+    assert_eq!(deployment.store.list_expired_material(deployment.clock.now(), 10).await.unwrap(), [id]);
+    deployment.road.do_what_is_due().await;
+    assert!(deployment.store.list_expired_material(deployment.clock.now(), 10).await.unwrap().is_empty());
+    let stored = deployment.store.find_key(key.key.id).await.unwrap().unwrap();
     assert!(stored.versions[0].wrap.is_none() && stored.versions[0].awaits_material());
 
-    bring(&house, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
-    assert_eq!(house.decrypt("app", &sealed).await.unwrap(), b"x");
-    evidence::hold(&house).await;
+    bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
+    assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"x");
+    evidence::hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_its_destruction_takes_no_material_and_dies_without_any() {
-    let house = House::build().await;
-    house.relaxed_ring("orders").await;
-    let key = awaiting(&house, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    bring(&house, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
-    let parameters = parameters(&house, &key, RsaesOaepSha256).await.unwrap();
+    let deployment = Deployment::build().await;
+    deployment.relaxed_ring("orders").await;
+    let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
+    let parameters = parameters(&deployment, &key, RsaesOaepSha256).await.unwrap();
     let schedule = ScheduleDestroy { key: KeyRef::Id(key.key.id), waiting: Some(DAY * 7) };
-    house.ask("ada", schedule).await.unwrap();
+    deployment.ask("ada", schedule).await.unwrap();
     let import = ImportMaterial {
         key: KeyRef::Id(key.key.id),
         token: parameters.token.clone().into(),
@@ -254,54 +268,57 @@ async fn what_waits_for_its_destruction_takes_no_material_and_dies_without_any()
         new_material: false,
         version: None,
     };
-    assert_eq!(kind(house.ask("ada", import).await), ErrorKind::WrongState);
-    remove(&house, &key, None).await;
-    house.clock.advance(DAY * 8);
-    house.road.do_what_is_due().await;
-    let stored = house.store.find_key(key.key.id).await.unwrap().unwrap();
+    assert_eq!(kind(deployment.ask("ada", import).await), ErrorKind::WrongState);
+    remove(&deployment, &key, None).await;
+    deployment.clock.advance(DAY * 8);
+    deployment.road.do_what_is_due().await;
+    let stored = deployment.store.find_key(key.key.id).await.unwrap().unwrap();
     assert_eq!(stored.versions[0].state, State::Destroyed);
-    evidence::hold(&house).await;
+    evidence::hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_policy_rotates_a_key_whose_material_is_brought_in() {
-    let house = House::build().await;
-    let key = awaiting(&house, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    bring(&house, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
+    let deployment = Deployment::build().await;
+    let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
     let patch = KeyPatch { rotation_period: Some(Some(DAY)), ..KeyPatch::default() };
     let update = UpdateKey { key: KeyRef::Id(key.key.id), patch, if_revision: None };
-    house.ask("ada", update).await.unwrap();
-    house.clock.advance(DAY * 2);
-    assert!(house.store.list_rotation_due(house.clock.now(), 10).await.unwrap().is_empty());
-    house.road.do_what_is_due().await;
-    assert_eq!(house.store.find_key(key.key.id).await.unwrap().unwrap().key.primary, 1);
+    deployment.ask("ada", update).await.unwrap();
+    deployment.clock.advance(DAY * 2);
+    assert!(deployment.store.list_rotation_due(deployment.clock.now(), 10).await.unwrap().is_empty());
+    deployment.road.do_what_is_due().await;
+    assert_eq!(deployment.store.find_key(key.key.id).await.unwrap().unwrap().key.primary, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_material_waits_for_rotation() {
-    let house = House::build().await;
-    let key = awaiting(&house, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.grant(&key, &ENCRYPTING).await;
+    let deployment = Deployment::build().await;
+    let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.grant(&key, &ENCRYPTING).await;
     let rotate = || RotateKey { key: KeyRef::Id(key.key.id) };
     let as_new = |import: &mut ImportMaterial| import.new_material = true;
-    bring(&house, &key, RsaesOaepSha256, &MATERIAL, as_new).await.unwrap();
-    assert_eq!(kind(house.ask("ada", rotate()).await), ErrorKind::WrongState);
-    let old = house.encrypt("app", &key, b"old").await.unwrap();
-    assert_eq!(kind(bring(&house, &key, RsaesOaepSha256, &MATERIAL, as_new).await), ErrorKind::WrongMaterial);
-    let waiting = bring(&house, &key, RsaesOaepSha256, &OTHER, as_new).await.unwrap();
+    bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, as_new).await.unwrap();
+    assert_eq!(kind(deployment.ask("ada", rotate()).await), ErrorKind::WrongState);
+    let old = deployment.encrypt("app", &key, b"old").await.unwrap();
+    assert_eq!(
+        kind(bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, as_new).await),
+        ErrorKind::WrongMaterial
+    );
+    let waiting = bring(&deployment, &key, RsaesOaepSha256, &OTHER, as_new).await.unwrap();
     assert_eq!((waiting.version, waiting.record.key.primary), (2, 1));
-    let third = bring(&house, &key, RsaesOaepSha256, &[1; 32], as_new).await;
+    let third = bring(&deployment, &key, RsaesOaepSha256, &[1; 32], as_new).await;
     assert_eq!(kind(third), ErrorKind::WrongState);
-    let rotated = house.ask("ada", rotate()).await.unwrap().output;
+    let rotated = deployment.ask("ada", rotate()).await.unwrap().output;
     assert_eq!((rotated.key.primary, rotated.versions.len()), (2, 2));
-    let new = house.encrypt("app", &key, b"new").await.unwrap();
+    let new = deployment.encrypt("app", &key, b"new").await.unwrap();
     assert_ne!(old[..28], new[..28]);
 
-    remove(&house, &key, Some(1)).await;
-    assert_eq!(kind(house.decrypt("app", &old).await), ErrorKind::WrongState);
-    assert_eq!(house.decrypt("app", &new).await.unwrap(), b"new");
-    let back = bring(&house, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
+    remove(&deployment, &key, Some(1)).await;
+    assert_eq!(kind(deployment.decrypt("app", &old).await), ErrorKind::WrongState);
+    assert_eq!(deployment.decrypt("app", &new).await.unwrap(), b"new");
+    let back = bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
     assert_eq!((back.version, back.record.versions[0].state), (1, State::Deactivated));
-    assert_eq!(house.decrypt("app", &old).await.unwrap(), b"old");
-    evidence::hold(&house).await;
+    assert_eq!(deployment.decrypt("app", &old).await.unwrap(), b"old");
+    evidence::hold(&deployment).await;
 }

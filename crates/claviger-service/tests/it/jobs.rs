@@ -12,28 +12,28 @@ use claviger_service::operation::{
 };
 use claviger_service::{ErrorKind, KeyRef};
 
+use crate::deployment::{DAY, Deployment};
 use crate::evidence::hold;
-use crate::house::{DAY, House};
 
-async fn key(house: &House, name: &str) -> KeyRecord {
-    house.key(name, Purpose::Encrypt, Spec::Aes256Gcm).await
+async fn key(deployment: &Deployment, name: &str) -> KeyRecord {
+    deployment.key(name, Purpose::Encrypt, Spec::Aes256Gcm).await
 }
 
-async fn rotate_every(house: &House, key: &KeyRecord, days: Option<u32>) {
+async fn rotate_every(deployment: &Deployment, key: &KeyRecord, days: Option<u32>) {
     let patch = KeyPatch { rotation_period: Some(days.map(|days| DAY * days)), ..KeyPatch::default() };
     let update = UpdateKey { key: KeyRef::Id(key.key.id), patch, if_revision: None };
-    house.ask("ada", update).await.unwrap();
+    deployment.ask("ada", update).await.unwrap();
 }
 
-async fn rotate_ring_every(house: &House, days: u32) {
+async fn rotate_ring_every(deployment: &Deployment, days: u32) {
     let patch = RingPatch { rotation_period: Some(Some(DAY * days)), ..RingPatch::default() };
     let update = UpdateRing { ring: "orders".parse().unwrap(), patch, if_revision: None };
-    house.ask("ada", update).await.unwrap();
+    deployment.ask("ada", update).await.unwrap();
 }
 
 /// How each version of a key came to be, the first one apart.
-async fn rotations(house: &House, key: &KeyRecord) -> Vec<Rotation> {
-    let record = house.ask("vera", ReadKey { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
+async fn rotations(deployment: &Deployment, key: &KeyRecord) -> Vec<Rotation> {
+    let record = deployment.ask("vera", ReadKey { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
     assert_eq!(record.key.primary as usize, record.versions.len());
     assert!(record.versions.first().unwrap().rotated.is_none());
     record.versions.iter().filter_map(|version| version.rotated).collect()
@@ -41,105 +41,108 @@ async fn rotations(house: &House, key: &KeyRecord) -> Vec<Rotation> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn due_keys_rotate_by_their_own_rule_or_their_rings_and_others_do_not() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let (own, of_ring, slower) =
-        (key(&house, "own").await, key(&house, "ring").await, key(&house, "slow").await);
-    house.grant(&own, &[Action::Encrypt, Action::Decrypt]).await;
-    rotate_every(&house, &own, Some(10)).await;
-    rotate_every(&house, &slower, Some(90)).await;
-    rotate_ring_every(&house, 30).await;
-    let sealed = house.encrypt("app", &own, b"old").await.unwrap();
+        (key(&deployment, "own").await, key(&deployment, "ring").await, key(&deployment, "slow").await);
+    deployment.grant(&own, &[Action::Encrypt, Action::Decrypt]).await;
+    rotate_every(&deployment, &own, Some(10)).await;
+    rotate_every(&deployment, &slower, Some(90)).await;
+    rotate_ring_every(&deployment, 30).await;
+    let sealed = deployment.encrypt("app", &own, b"old").await.unwrap();
     let expect = async |day: u32, of_own: usize, of_rings: usize| {
-        house.road.do_what_is_due().await;
-        assert_eq!(rotations(&house, &own).await, vec![Rotation::ByPolicy; of_own], "day {day}");
-        assert_eq!(rotations(&house, &of_ring).await, vec![Rotation::ByPolicy; of_rings], "day {day}");
-        assert_eq!(rotations(&house, &slower).await, [], "day {day}");
+        deployment.road.do_what_is_due().await;
+        assert_eq!(rotations(&deployment, &own).await, vec![Rotation::ByPolicy; of_own], "day {day}");
+        assert_eq!(rotations(&deployment, &of_ring).await, vec![Rotation::ByPolicy; of_rings], "day {day}");
+        assert_eq!(rotations(&deployment, &slower).await, [], "day {day}");
     };
     expect(0, 0, 0).await;
-    house.clock.advance(DAY * 9);
+    deployment.clock.advance(DAY * 9);
     expect(9, 0, 0).await;
-    house.clock.advance(DAY + Duration::from_secs(60));
+    deployment.clock.advance(DAY + Duration::from_secs(60));
     expect(10, 1, 0).await;
     // Once, and not again the same day.
     expect(10, 1, 0).await;
-    house.clock.advance(DAY * 20 + Duration::from_secs(60));
+    deployment.clock.advance(DAY * 20 + Duration::from_secs(60));
     expect(30, 2, 1).await;
-    assert_eq!(house.decrypt("app", &sealed).await.unwrap(), b"old");
-    hold(&house).await;
+    assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"old");
+    hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_that_somebody_asked_for_is_told_apart_and_puts_the_next_one_off() {
-    let house = House::build().await;
-    let key = key(&house, "cards").await;
-    rotate_every(&house, &key, Some(10)).await;
-    house.clock.advance(DAY * 6);
-    house.ask("ada", RotateKey { key: KeyRef::Id(key.key.id) }).await.unwrap();
-    house.clock.advance(DAY * 6);
-    house.road.do_what_is_due().await;
-    assert_eq!(rotations(&house, &key).await, [Rotation::OnDemand]);
-    house.clock.advance(DAY * 5);
-    house.road.do_what_is_due().await;
-    assert_eq!(rotations(&house, &key).await, [Rotation::OnDemand, Rotation::ByPolicy]);
+    let deployment = Deployment::build().await;
+    let key = key(&deployment, "cards").await;
+    rotate_every(&deployment, &key, Some(10)).await;
+    deployment.clock.advance(DAY * 6);
+    deployment.ask("ada", RotateKey { key: KeyRef::Id(key.key.id) }).await.unwrap();
+    deployment.clock.advance(DAY * 6);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(rotations(&deployment, &key).await, [Rotation::OnDemand]);
+    deployment.clock.advance(DAY * 5);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(rotations(&deployment, &key).await, [Rotation::OnDemand, Rotation::ByPolicy]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suspended_key_does_not_rotate_before_it_is_back() {
-    let house = House::build().await;
-    let key = key(&house, "cards").await;
-    rotate_every(&house, &key, Some(10)).await;
+    let deployment = Deployment::build().await;
+    let key = key(&deployment, "cards").await;
+    rotate_every(&deployment, &key, Some(10)).await;
     let step = |event| ChangeKeyState::new(KeyRef::Id(key.key.id), None, event).unwrap();
-    house.ask("ada", step(Event::Suspend)).await.unwrap();
-    house.clock.advance(DAY * 11);
-    house.road.do_what_is_due().await;
-    assert_eq!(rotations(&house, &key).await, []);
-    house.ask("ada", step(Event::Resume)).await.unwrap();
-    house.road.do_what_is_due().await;
-    assert_eq!(rotations(&house, &key).await, [Rotation::ByPolicy]);
-    let record = house.ask("vera", ReadKey { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
+    deployment.ask("ada", step(Event::Suspend)).await.unwrap();
+    deployment.clock.advance(DAY * 11);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(rotations(&deployment, &key).await, []);
+    deployment.ask("ada", step(Event::Resume)).await.unwrap();
+    deployment.road.do_what_is_due().await;
+    assert_eq!(rotations(&deployment, &key).await, [Rotation::ByPolicy]);
+    let record = deployment.ask("vera", ReadKey { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
     assert_eq!(record.versions[0].state, State::Deactivated);
     assert_eq!(record.next_rotation_at(), Some(record.key.rotated_at.after(DAY * 10)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_without_a_rule_does_not_rotate() {
-    let house = House::build().await;
-    let key = key(&house, "cards").await;
-    rotate_every(&house, &key, Some(10)).await;
-    rotate_every(&house, &key, None).await;
-    house.clock.advance(DAY * 400);
-    house.road.do_what_is_due().await;
-    assert_eq!(rotations(&house, &key).await, []);
+    let deployment = Deployment::build().await;
+    let key = key(&deployment, "cards").await;
+    rotate_every(&deployment, &key, Some(10)).await;
+    rotate_every(&deployment, &key, None).await;
+    deployment.clock.advance(DAY * 400);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(rotations(&deployment, &key).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_job_does_is_in_the_log_and_nothing_else_is() {
-    let house = House::build().await;
-    let key = key(&house, "cards").await;
-    rotate_every(&house, &key, Some(10)).await;
-    house.clock.advance(DAY * 11);
-    house.road.do_what_is_due().await;
-    house.road.do_what_is_due().await;
+    let deployment = Deployment::build().await;
+    let key = key(&deployment, "cards").await;
+    rotate_every(&deployment, &key, Some(10)).await;
+    deployment.clock.advance(DAY * 11);
+    deployment.road.do_what_is_due().await;
+    deployment.road.do_what_is_due().await;
     let filter = EntryFilter { operation: Some(Op::RotateKey.code()), ..EntryFilter::default() };
     let read = ReadEntries { from: 0, limit: 1000, filter };
-    let page = house.ask("vera", read).await.unwrap().output;
+    let page = deployment.ask("vera", read).await.unwrap().output;
     let entries: Vec<_> = page.entries.iter().map(|found| Entry::decode(&found.bytes).unwrap()).collect();
     assert_eq!(entries.len(), 1);
-    // The house has no session; which rule let it, the entry tells.
+    // The system has no session; which rule permitted it, the entry says.
     assert_eq!((entries[0].act, entries[0].kv), (None, Some(2)));
     assert!(entries[0].pol.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_creating_calls_are_forgotten_and_young_ones_are_not() {
-    let house = House::build().await;
-    key(&house, "first").await;
-    let create = || house.new_key("orders", "once", Purpose::Encrypt, Spec::Aes256Gcm);
-    let made = house.ask_once("ada", "k1", create()).await.unwrap().output;
-    house.clock.advance(DAY * 6);
-    house.road.do_what_is_due().await;
-    assert_eq!(house.ask_once("ada", "k1", create()).await.unwrap().output.key.id, made.key.id);
-    house.clock.advance(DAY * 2);
-    house.road.do_what_is_due().await;
-    assert_eq!(house.ask_once("ada", "k1", create()).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    let deployment = Deployment::build().await;
+    key(&deployment, "first").await;
+    let create = || deployment.new_key("orders", "once", Purpose::Encrypt, Spec::Aes256Gcm);
+    let made = deployment.ask_once("ada", "k1", create()).await.unwrap().output;
+    deployment.clock.advance(DAY * 6);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(deployment.ask_once("ada", "k1", create()).await.unwrap().output.key.id, made.key.id);
+    deployment.clock.advance(DAY * 2);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(
+        deployment.ask_once("ada", "k1", create()).await.unwrap_err().kind(),
+        ErrorKind::AlreadyExists
+    );
 }

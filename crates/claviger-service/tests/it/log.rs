@@ -16,17 +16,17 @@ use claviger_service::operation::usage::{Encrypt, Use};
 use claviger_service::operation::{Prove, ReadCheckpoint, ReadEntries, ReadLastUse};
 use claviger_service::{ErrorKind, KeyRef};
 
-use crate::house::House;
+use crate::deployment::Deployment;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_has_its_entry_and_refusals_too() {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.grant(&key, &[Action::Encrypt]).await;
-    house.encrypt("app", &key, b"x").await.unwrap();
-    let refused = house.encrypt("stranger", &key, b"x").await.unwrap_err();
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.grant(&key, &[Action::Encrypt]).await;
+    deployment.encrypt("app", &key, b"x").await.unwrap();
+    let refused = deployment.encrypt("stranger", &key, b"x").await.unwrap_err();
     let read = ReadEntries { from: 0, limit: 1000, filter: EntryFilter::default() };
-    let page = house.ask("vera", read).await.unwrap().output;
+    let page = deployment.ask("vera", read).await.unwrap().output;
     let entries: Vec<_> = page.entries.iter().map(|found| Entry::decode(&found.bytes).unwrap()).collect();
     assert_eq!(entries.first().unwrap().op, Op::NodeStart);
     let at = usize::try_from(refused.entry().unwrap()).unwrap();
@@ -37,24 +37,24 @@ async fn every_call_has_its_entry_and_refusals_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn receipts_verify_and_upgrade_to_proofs() {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.grant(&key, &[Action::Encrypt]).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.grant(&key, &[Action::Encrypt]).await;
     let mut receipts = Vec::new();
     // More than one tile, so that the proof needs tiles above the leaves.
     for _ in 0..600 {
         let what = Encrypt { plaintext: vec![1; 10].into(), context: Default::default(), algorithm: None };
-        let done = house.ask("app", Use::new(KeyRef::Id(key.key.id), what)).await.unwrap();
+        let done = deployment.ask("app", Use::new(KeyRef::Id(key.key.id), what)).await.unwrap();
         receipts.push(done.receipt.to_wire());
     }
-    house.road.cut().await.unwrap();
-    let checkpoints = house.ask("vera", ReadCheckpoint {}).await.unwrap().output;
+    deployment.road.cut().await.unwrap();
+    let checkpoints = deployment.ask("vera", ReadCheckpoint {}).await.unwrap().output;
     let node: VerifierKey = VerifierKey::parse(&checkpoints.node_vkey).unwrap();
     let root: VerifierKey = VerifierKey::parse(&checkpoints.root_vkey).unwrap();
     for wire in [&receipts[0], &receipts[300], &receipts[599]] {
         let receipt = Receipt::parse(wire).unwrap();
         receipt.verify(&node).unwrap();
-        let proof = house.ask("vera", Prove { index: receipt.index }).await.unwrap().output;
+        let proof = deployment.ask("vera", Prove { index: receipt.index }).await.unwrap().output;
         assert_eq!(leaf_hash(&proof.entry), receipt.leaf);
         let signed = Checkpoint::open(proof.root_note.as_bytes(), &root).unwrap();
         let cut = Cut::decode(&proof.cut).unwrap();
@@ -69,81 +69,82 @@ async fn receipts_verify_and_upgrade_to_proofs() {
         )
         .unwrap();
     }
-    let beyond = house.ask("vera", Prove { index: 1_000_000 }).await.unwrap_err();
+    let beyond = deployment.ask("vera", Prove { index: 1_000_000 }).await.unwrap_err();
     assert_eq!(beyond.kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_goes_on_where_it_was_over_restarts() {
-    let mut house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.grant(&key, &[Action::Encrypt]).await;
+    let mut deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.grant(&key, &[Action::Encrypt]).await;
     for _ in 0..3 {
         for _ in 0..100 {
-            house.encrypt("app", &key, b"x").await.unwrap();
+            deployment.encrypt("app", &key, b"x").await.unwrap();
         }
-        house = house.restart().await;
+        deployment = deployment.restart().await;
     }
     let read = ReadEntries {
         from: 0,
         limit: 1000,
         filter: EntryFilter { operation: Some(101), ..Default::default() },
     };
-    let page = house.ask("vera", read).await.unwrap().output;
+    let page = deployment.ask("vera", read).await.unwrap().output;
     assert_eq!(page.entries.len(), 300);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_use_of_a_key_is_found_in_the_log() {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let other = house.key("other", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let other = deployment.key("other", Purpose::Encrypt, Spec::Aes256Gcm).await;
     for key in [&key, &other] {
-        house.grant(key, &[Action::Encrypt, Action::Decrypt, Action::DescribeKey]).await;
+        deployment.grant(key, &[Action::Encrypt, Action::Decrypt, Action::DescribeKey]).await;
     }
-    let last = async || house.ask("app", ReadLastUse { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
+    let last =
+        async || deployment.ask("app", ReadLastUse { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
     let never = last().await;
     assert_eq!(never.used, None);
     assert!(never.since.is_none() && never.log_size > 0);
-    let sealed = house.encrypt("app", &key, b"x").await.unwrap();
-    house.decrypt("app", &sealed).await.unwrap();
+    let sealed = deployment.encrypt("app", &key, b"x").await.unwrap();
+    deployment.decrypt("app", &sealed).await.unwrap();
     // Neither refusals nor uses of other keys nor what is no use count.
-    house.decrypt("stranger", &sealed).await.unwrap_err();
+    deployment.decrypt("stranger", &sealed).await.unwrap_err();
     for _ in 0..1100 {
-        house.encrypt("app", &other, b"x").await.unwrap();
+        deployment.encrypt("app", &other, b"x").await.unwrap();
     }
     let used = last().await.used.unwrap();
     assert_eq!(used.op, Op::Decrypt);
     assert!(used.at >= key.key.created_at);
     let read = ReadEntries { from: used.index, limit: 1, filter: EntryFilter::default() };
-    let page = house.ask("vera", read).await.unwrap().output;
+    let page = deployment.ask("vera", read).await.unwrap().output;
     assert_eq!(Entry::decode(&page.entries[0].bytes).unwrap().op, Op::Decrypt);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_use_is_known_after_a_restart_and_after_the_table_was_lost() {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.grant(&key, &[Action::Encrypt, Action::DescribeKey]).await;
-    house.encrypt("app", &key, b"x").await.unwrap();
-    let last = async |house: &House| {
-        house.ask("app", ReadLastUse { key: KeyRef::Id(key.key.id) }).await.unwrap().output
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.grant(&key, &[Action::Encrypt, Action::DescribeKey]).await;
+    deployment.encrypt("app", &key, b"x").await.unwrap();
+    let last = async |deployment: &Deployment| {
+        deployment.ask("app", ReadLastUse { key: KeyRef::Id(key.key.id) }).await.unwrap().output
     };
-    let known = last(&house).await.used.unwrap();
+    let known = last(&deployment).await.used.unwrap();
     // The end of a process carries it into the table.
-    let house = house.restart().await;
-    let row = house.store.list_usage(key.key.id).await.unwrap();
+    let deployment = deployment.restart().await;
+    let row = deployment.store.list_usage(key.key.id).await.unwrap();
     assert_eq!(row.iter().map(|row| row.last_index).collect::<Vec<_>>(), [known.index]);
-    assert_eq!(last(&house).await.used, Some(known));
+    assert_eq!(last(&deployment).await.used, Some(known));
     // As a store of an earlier release, or one whose table ends long before its log.
-    let house = house
+    let deployment = deployment
         .restart_after(|database| {
             let connection = rusqlite::Connection::open(database).unwrap();
             connection.execute_batch("DELETE FROM version_usage; DELETE FROM usage_head").unwrap();
         })
         .await;
     let counted = loop {
-        let answer = last(&house).await;
+        let answer = last(&deployment).await;
         if answer.since.is_none() {
             break answer;
         }

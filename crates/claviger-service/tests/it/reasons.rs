@@ -18,8 +18,8 @@ use claviger_service::{ErrorKind, KeyRef, PrincipalRef};
 use rusqlite::Connection;
 
 use crate::altered_rows::OLDER;
+use crate::deployment::Deployment;
 use crate::evidence::{differences, hold, replay};
-use crate::house::House;
 
 const TEXT: &str = "Mallory left, and took a disk along";
 
@@ -31,30 +31,30 @@ fn step(key: &KeyRecord, event: Event) -> ChangeKeyState {
     ChangeKeyState::new(KeyRef::Id(key.key.id), None, event).unwrap()
 }
 
-async fn with_responder() -> (House, KeyRecord) {
+async fn with_responder() -> (Deployment, KeyRecord) {
     let more = vec![("rita".to_owned(), PrincipalKind::Human, Some(Role::Responder))];
-    let house = House::build_among(false, more).await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    (house, key)
+    let deployment = Deployment::build_among(false, more).await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    (deployment, key)
 }
 
-async fn read(house: &House, key: &KeyRecord) -> (Option<Why>, Reasons) {
+async fn read(deployment: &Deployment, key: &KeyRecord) -> (Option<Why>, Reasons) {
     let read = WithReasons(ReadKey { key: KeyRef::Id(key.key.id) });
-    let (record, reasons) = house.ask("vera", read).await.unwrap().output;
+    let (record, reasons) = deployment.ask("vera", read).await.unwrap().output;
     (record.key.reason, reasons)
 }
 
 /// The reason of a key's state.
-async fn given(house: &House, key: &KeyRecord) -> (ReasonId, Option<ReasonCode>, Option<String>) {
-    let (why, reasons) = read(house, key).await;
+async fn given(deployment: &Deployment, key: &KeyRecord) -> (ReasonId, Option<ReasonCode>, Option<String>) {
+    let (why, reasons) = read(deployment, key).await;
     let Some(Why::Given(id)) = why else { panic!("{why:?}") };
     let shown = reasons.find(id).unwrap();
     (id, shown.code, shown.text.clone())
 }
 
 /// What is in the files of the store.
-fn at_rest(house: &House) -> Vec<u8> {
-    let data = house.directory.path().join("data");
+fn at_rest(deployment: &Deployment) -> Vec<u8> {
+    let data = deployment.directory.path().join("data");
     ["store.db", "store.db-wal"]
         .into_iter()
         .flat_map(|name| std::fs::read(data.join(name)).unwrap())
@@ -67,7 +67,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_takes_a_key_out_of_use_without_saying_why() {
-    let (house, key) = with_responder().await;
+    let (deployment, key) = with_responder().await;
     let code = || Some(Reason::from(ReasonCode::CompromiseSuspected));
     for (who, reason, event) in [
         ("ada", None, Event::Suspend),
@@ -76,65 +76,66 @@ async fn nobody_takes_a_key_out_of_use_without_saying_why() {
         ("rita", code(), Event::Compromise),
         ("ada", code(), Event::Deactivate),
     ] {
-        let refused = house.ask_because(who, reason, step(&key, event)).await.unwrap_err();
+        let refused = deployment.ask_because(who, reason, step(&key, event)).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ReasonRequired, "{who} {event}");
         assert!(refused.public_message().contains("say"), "{}", refused.public_message());
         let filter = EntryFilter::default();
         let entry = ReadEntries { from: refused.entry().unwrap(), limit: 1, filter };
-        let found = house.ask("vera", entry).await.unwrap().output.entries;
+        let found = deployment.ask("vera", entry).await.unwrap().output.entries;
         assert_eq!(Entry::decode(&found[0].bytes).unwrap().out, Outcome::BadInput);
     }
     // Who may not do it is told that, whatever is said.
-    let denied = house.ask_because("vera", None, step(&key, Event::Suspend)).await.unwrap_err();
+    let denied = deployment.ask_because("vera", None, step(&key, Event::Suspend)).await.unwrap_err();
     assert_eq!(denied.kind(), ErrorKind::Denied);
     // Where there is nothing to say, nothing is taken and then dropped.
     let read = ReadKey { key: KeyRef::Id(key.key.id) };
-    let refused = house.ask_because("ada", text("curious"), read).await.unwrap_err();
+    let refused = deployment.ask_because("ada", text("curious"), read).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
     // In an incident a word is enough.
-    house.ask_because("rita", code(), step(&key, Event::Suspend)).await.unwrap();
-    let (_, code, text) = given(&house, &key).await;
+    deployment.ask_because("rita", code(), step(&key, Event::Suspend)).await.unwrap();
+    let (_, code, text) = given(&deployment, &key).await;
     assert_eq!((code, text), (Some(ReasonCode::CompromiseSuspected), None));
-    hold(&house).await;
+    hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reason_stands_with_what_was_done_for_it_and_with_its_entry() {
-    let (house, key) = with_responder().await;
+    let (deployment, key) = with_responder().await;
     let suspended =
-        house.ask_because("ada", text(TEXT), WithReasons(step(&key, Event::Suspend))).await.unwrap();
+        deployment.ask_because("ada", text(TEXT), WithReasons(step(&key, Event::Suspend))).await.unwrap();
     let (record, reasons) = &suspended.output;
     let Some(Why::Given(id)) = record.key.reason else { panic!("no reason") };
     assert_eq!(reasons.find(id).unwrap().text.as_deref(), Some(TEXT), "told at once");
-    assert_eq!(given(&house, &key).await, (id, None, Some(TEXT.to_owned())));
+    assert_eq!(given(&deployment, &key).await, (id, None, Some(TEXT.to_owned())));
     let entries = ReadEntries { from: suspended.receipt.index(), limit: 1, filter: EntryFilter::default() };
-    let (page, reasons) = house.ask("vera", WithReasons(entries)).await.unwrap().output;
+    let (page, reasons) = deployment.ask("vera", WithReasons(entries)).await.unwrap().output;
     assert_eq!(page.entries[0].why, Some(Why::Given(id)));
     assert_eq!(reasons.find(id).unwrap().text.as_deref(), Some(TEXT));
-    assert!(!holds(&at_rest(&house), TEXT), "it lies sealed");
+    assert!(!holds(&at_rest(&deployment), TEXT), "it lies sealed");
     // A state that came about without a reason has none.
-    house.ask_because("ada", None, step(&key, Event::Resume)).await.unwrap();
-    assert_eq!(read(&house, &key).await.0, None);
-    house.ask_because("ada", text("found again"), step(&key, Event::Suspend)).await.unwrap();
-    house.ask_because("ada", text("all is well"), step(&key, Event::Resume)).await.unwrap();
-    assert_eq!(given(&house, &key).await.2.as_deref(), Some("all is well"));
+    deployment.ask_because("ada", None, step(&key, Event::Resume)).await.unwrap();
+    assert_eq!(read(&deployment, &key).await.0, None);
+    deployment.ask_because("ada", text("found again"), step(&key, Event::Suspend)).await.unwrap();
+    deployment.ask_because("ada", text("all is well"), step(&key, Event::Resume)).await.unwrap();
+    assert_eq!(given(&deployment, &key).await.2.as_deref(), Some("all is well"));
     // Of a grant both are told: why it was given, and why it was taken.
-    let grant = house.grant(&key, &[Action::Encrypt]).await;
-    house.ask_because("otto", text("over"), RevokeGrant { grant: grant.id }).await.unwrap();
-    let (read, reasons) = house.ask("otto", WithReasons(ReadGrant { grant: grant.id })).await.unwrap().output;
+    let grant = deployment.grant(&key, &[Action::Encrypt]).await;
+    deployment.ask_because("otto", text("over"), RevokeGrant { grant: grant.id }).await.unwrap();
+    let (read, reasons) =
+        deployment.ask("otto", WithReasons(ReadGrant { grant: grant.id })).await.unwrap().output;
     let told = |why: Option<Why>| reasons.find(why.unwrap().given().unwrap()).unwrap().text.clone().unwrap();
     assert_eq!(
         (told(read.grant.reason), told(read.grant.ending.unwrap().reason)),
         ("a test".into(), "over".into())
     );
-    hold(&house).await;
+    hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_is_asked_the_row_and_the_entry_say_so() {
-    let house = House::build().await;
-    house.relaxed_ring("tools").await;
-    let tool = house.key_in("tools", "main", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let deployment = Deployment::build().await;
+    deployment.relaxed_ring("tools").await;
+    let tool = deployment.key_in("tools", "main", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let grant = CreateGrant {
         principal: PrincipalRef::Name("app".parse().unwrap()),
         on: GrantOn::Ring("tools".parse().unwrap()),
@@ -143,62 +144,65 @@ async fn where_nobody_is_asked_the_row_and_the_entry_say_so() {
         name: None,
         retiring: None,
     };
-    house.ask("otto", grant).await.unwrap();
-    let done = house.ask_at("app", Door::Mixed, step(&tool, Event::Suspend)).await.unwrap();
+    deployment.ask("otto", grant).await.unwrap();
+    let done = deployment.ask_at("app", Door::Mixed, step(&tool, Event::Suspend)).await.unwrap();
     let protocol = Some(Why::Unasked(Unasked::Protocol));
     assert_eq!(done.output.key.reason, protocol);
     let entries = ReadEntries { from: done.receipt.index(), limit: 1, filter: EntryFilter::default() };
-    assert_eq!(house.ask("vera", entries).await.unwrap().output.entries[0].why, protocol);
-    hold(&house).await;
+    assert_eq!(deployment.ask("vera", entries).await.unwrap().output.entries[0].why, protocol);
+    hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_reason_is_erased_and_nothing_else() {
-    let (house, key) = with_responder().await;
-    let other = house.key("other", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let (deployment, key) = with_responder().await;
+    let other = deployment.key("other", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let why = Reason::new(Some(ReasonCode::PersonLeft), TEXT.parse().ok());
-    house.ask_because("ada", why, step(&key, Event::Suspend)).await.unwrap();
-    house.ask_because("ada", text("maintenance of the hall"), step(&other, Event::Suspend)).await.unwrap();
-    let (id, ..) = given(&house, &key).await;
-    let facts = replay(&house).await;
+    deployment.ask_because("ada", why, step(&key, Event::Suspend)).await.unwrap();
+    deployment
+        .ask_because("ada", text("maintenance of the hall"), step(&other, Event::Suspend))
+        .await
+        .unwrap();
+    let (id, ..) = given(&deployment, &key).await;
+    let facts = replay(&deployment).await;
     let before = facts.objects.find(&Object::Reason(id)).unwrap().clone();
 
     let asked = || Reason::new(Some(ReasonCode::ErasureRequest), "request 4711".parse().ok());
     for (who, kind) in [("ada", ErrorKind::Denied), ("rita", ErrorKind::Denied), ("vera", ErrorKind::Denied)]
     {
-        let refused = house.ask_because(who, asked(), EraseReason { id }).await.unwrap_err();
+        let refused = deployment.ask_because(who, asked(), EraseReason { id }).await.unwrap_err();
         assert_eq!(refused.kind(), kind, "{who}");
     }
-    let silent = house.ask_because("otto", None, EraseReason { id }).await.unwrap_err();
+    let silent = deployment.ask_because("otto", None, EraseReason { id }).await.unwrap_err();
     assert_eq!(silent.kind(), ErrorKind::ReasonRequired);
     let nowhere = EraseReason { id: ReasonId::from_bytes([7; 16]) };
-    assert_eq!(house.ask("otto", nowhere).await.unwrap_err().kind(), ErrorKind::NotFound);
-    let erased = house.ask_because("otto", asked(), EraseReason { id }).await.unwrap();
+    assert_eq!(deployment.ask("otto", nowhere).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let erased = deployment.ask_because("otto", asked(), EraseReason { id }).await.unwrap();
     assert_eq!(erased.output.text, TextAtRest::None);
 
-    let (_, reasons) = read(&house, &key).await;
+    let (_, reasons) = read(&deployment, &key).await;
     let shown = reasons.find(id).unwrap();
     assert_eq!((shown.code, &shown.text), (Some(ReasonCode::PersonLeft), &None));
     assert_eq!(shown.erased_at, Some(erased.output.erasure.unwrap().at));
-    assert_eq!(given(&house, &other).await.2.as_deref(), Some("maintenance of the hall"));
+    assert_eq!(given(&deployment, &other).await.2.as_deref(), Some("maintenance of the hall"));
     // The key of the text is gone, and the act is in the log with a reason of its own, which can be erased by another officer.
     let name = Object::Reason(id).veil_name().unwrap();
-    assert_eq!(house.store.find_veil(name).await.unwrap(), None);
+    assert_eq!(deployment.store.find_veil(name).await.unwrap(), None);
     let entries = ReadEntries { from: erased.receipt.index(), limit: 1, filter: EntryFilter::default() };
-    let found = house.ask("vera", entries).await.unwrap().output.entries.remove(0);
+    let found = deployment.ask("vera", entries).await.unwrap().output.entries.remove(0);
     let entry = Entry::decode(&found.bytes).unwrap();
     assert_eq!((entry.op, entry.reference.as_deref()), (Op::EraseReason, Some(id.as_bytes().as_slice())));
     let Some(Why::Given(of_erasure)) = found.why else { panic!("{:?}", found.why) };
-    let own = house.ask_because("otto", asked(), EraseReason { id: of_erasure }).await.unwrap_err();
+    let own = deployment.ask_because("otto", asked(), EraseReason { id: of_erasure }).await.unwrap_err();
     assert_eq!(own.kind(), ErrorKind::SeparationOfDuties);
     // Once more is nothing new.
-    let again = house.ask_because("otto", asked(), EraseReason { id }).await.unwrap();
+    let again = deployment.ask_because("otto", asked(), EraseReason { id }).await.unwrap();
     assert_eq!(again.output.revision, erased.output.revision);
-    house.ask_because("olga", asked(), EraseReason { id: of_erasure }).await.unwrap();
+    deployment.ask_because("olga", asked(), EraseReason { id: of_erasure }).await.unwrap();
 
     // Every digest verifies, and what was said before is still committed to.
-    hold(&house).await;
-    let verified = replay(&house).await;
+    hold(&deployment).await;
+    let verified = replay(&deployment).await;
     let after = verified.objects.find(&Object::Reason(id)).unwrap();
     assert_eq!((before.revision, after.revision), (1, 2));
     assert!(before.fields().contains_key(&3) && !after.fields().contains_key(&3), "the text");
@@ -206,38 +210,38 @@ async fn one_reason_is_erased_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn erasing_a_person_leaves_names_of_keys_reasons_and_pseudonyms() {
-    let (house, key) = with_responder().await;
+    let (deployment, key) = with_responder().await;
     let carla = || PrincipalRef::Name("carla".parse().unwrap());
     let create = CreatePrincipal { name: "carla".parse().unwrap(), kind: PrincipalKind::Human, home: None };
-    house.ask("otto", create).await.unwrap();
-    house
+    deployment.ask("otto", create).await.unwrap();
+    deployment
         .ask_because("olga", text("hired"), AssignRole { principal: carla(), role: Role::Responder })
         .await
         .unwrap();
-    house.ask_because("ada", text(TEXT), step(&key, Event::Suspend)).await.unwrap();
-    let person = house.store.find_principal_by_name(&"carla".parse().unwrap()).await.unwrap().unwrap();
-    let ada = house.store.find_principal_by_name(&"ada".parse().unwrap()).await.unwrap().unwrap();
-    let verified = replay(&house).await;
+    deployment.ask_because("ada", text(TEXT), step(&key, Event::Suspend)).await.unwrap();
+    let person = deployment.store.find_principal_by_name(&"carla".parse().unwrap()).await.unwrap().unwrap();
+    let ada = deployment.store.find_principal_by_name(&"ada".parse().unwrap()).await.unwrap().unwrap();
+    let verified = replay(&deployment).await;
     // What the erasure of persons will do: the keys go that seal what is said of them.
-    let database = Connection::open(house.directory.path().join("data/store.db")).unwrap();
+    let database = Connection::open(deployment.directory.path().join("data/store.db")).unwrap();
     database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
     for id in [person.id, ada.id] {
         let name = Object::Principal(id).veil_name().unwrap();
         assert_eq!(database.execute("DELETE FROM veil WHERE name = ?1", [name.to_bytes()]).unwrap(), 1);
     }
     // Their names are disclosed no more; all else reads, and every digest verifies.
-    assert_eq!(replay(&house).await.findings, []);
+    assert_eq!(replay(&deployment).await.findings, []);
     let theirs = |line: &String| ["principal", "credential"].iter().any(|kind| line.starts_with(kind));
-    let differs = differences(&house, &verified).await;
+    let differs = differences(&deployment, &verified).await;
     assert!(!differs.is_empty() && differs.iter().all(theirs), "{differs:?}");
-    let read_key = house.ask("vera", ReadKey { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
+    let read_key = deployment.ask("vera", ReadKey { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
     assert_eq!(read_key.name().to_string(), "orders/cards");
-    let (id, _, text) = given(&house, &key).await;
+    let (id, _, text) = given(&deployment, &key).await;
     assert_eq!(text.as_deref(), Some(TEXT));
-    let by = house.store.list_reasons(vec![id]).await.unwrap().remove(0).record.given_by;
+    let by = deployment.store.list_reasons(vec![id]).await.unwrap().remove(0).record.given_by;
     assert_eq!(by, ada.id, "who, by pseudonym");
     let read = WithReasons(ReadPrincipal { principal: carla() });
-    let (carla, reasons) = house.ask("otto", read).await.unwrap().output;
+    let (carla, reasons) = deployment.ask("otto", read).await.unwrap().output;
     assert_eq!(carla.standing, Standing::Active);
     let why = carla.reason.and_then(Why::given).unwrap();
     assert_eq!(reasons.find(why).unwrap().text.as_deref(), Some("hired"));
@@ -245,11 +249,11 @@ async fn erasing_a_person_leaves_names_of_keys_reasons_and_pseudonyms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_that_an_older_release_kept_in_clear_are_sealed_at_the_first_start() {
-    let (house, key) = with_responder().await;
-    let grant = house.grant(&key, &[Action::Encrypt]).await;
+    let (deployment, key) = with_responder().await;
+    let grant = deployment.grant(&key, &[Action::Encrypt]).await;
     let id = grant.reason.and_then(Why::given).unwrap();
     // As a store of schema 1 is once its tables were brought here.
-    let house = house
+    let deployment = deployment
         .restart_after(|database| {
             let database = Connection::open(database).unwrap();
             let clear = "UPDATE reason SET text = 'orders are sealed', sealed = NULL WHERE id = ?1";
@@ -266,34 +270,34 @@ async fn texts_that_an_older_release_kept_in_clear_are_sealed_at_the_first_start
         with_revoked: false,
         page: claviger_core::port::store::Page { after: None, limit: 10 },
     };
-    let (_, reasons) = house.ask("otto", WithReasons(list)).await.unwrap().output;
+    let (_, reasons) = deployment.ask("otto", WithReasons(list)).await.unwrap().output;
     assert_eq!(reasons.find(id).unwrap().text.as_deref(), Some("orders are sealed"));
-    let kept = house.store.list_reasons(vec![id]).await.unwrap().remove(0);
+    let kept = deployment.store.list_reasons(vec![id]).await.unwrap().remove(0);
     assert!(matches!(kept.record.text, TextAtRest::Sealed(_)) && kept.key.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_is_put_in_the_place_of_another_opens_nowhere_and_is_found() {
-    let (house, key) = with_responder().await;
-    let other = house.key("other", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.ask_because("ada", text(TEXT), step(&key, Event::Suspend)).await.unwrap();
-    house.ask_because("ada", text("maintenance"), step(&other, Event::Suspend)).await.unwrap();
-    let (id, other_id) = (given(&house, &key).await.0, given(&house, &other).await.0);
-    let verified = replay(&house).await;
-    let database = Connection::open(house.directory.path().join("data/store.db")).unwrap();
+    let (deployment, key) = with_responder().await;
+    let other = deployment.key("other", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.ask_because("ada", text(TEXT), step(&key, Event::Suspend)).await.unwrap();
+    deployment.ask_because("ada", text("maintenance"), step(&other, Event::Suspend)).await.unwrap();
+    let (id, other_id) = (given(&deployment, &key).await.0, given(&deployment, &other).await.0);
+    let verified = replay(&deployment).await;
+    let database = Connection::open(deployment.directory.path().join("data/store.db")).unwrap();
     database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
     let copied = "UPDATE reason SET sealed = (SELECT sealed FROM reason WHERE id = ?2) WHERE id = ?1";
     assert_eq!(database.execute(copied, [id.as_bytes(), other_id.as_bytes()]).unwrap(), 1);
-    let (_, reasons) = read(&house, &key).await;
+    let (_, reasons) = read(&deployment, &key).await;
     assert!(reasons.find(id).is_none(), "the row does not hold");
-    let refused = house.ask("otto", EraseReason { id }).await.unwrap_err();
+    let refused = deployment.ask("otto", EraseReason { id }).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::RowAltered);
     let of = |id: ReasonId| Object::Reason(id).veil_name().unwrap().to_bytes();
     let copied = "UPDATE veil SET sealed = (SELECT sealed FROM veil WHERE name = ?2) WHERE name = ?1";
     assert_eq!(database.execute(copied, [of(id), of(other_id)]).unwrap(), 1);
-    assert!(read(&house, &key).await.1.find(id).is_none(), "with its key");
-    assert_eq!(given(&house, &other).await.2.as_deref(), Some("maintenance"));
-    let found = differences(&house, &verified).await;
+    assert!(read(&deployment, &key).await.1.find(id).is_none(), "with its key");
+    assert_eq!(given(&deployment, &other).await.2.as_deref(), Some("maintenance"));
+    let found = differences(&deployment, &verified).await;
     assert!(!found.is_empty() && found.iter().all(|line| line.contains(&id.to_string())), "{found:?}");
     assert!(found.iter().any(|line| line.contains("text")), "{found:?}");
 }

@@ -9,13 +9,13 @@ use claviger_core::{Action, Purpose, Spec};
 use claviger_service::operation::{ChangeKeyState, RevokeGrant};
 use claviger_service::{ErrorKind, KeyRef};
 
-use crate::house::House;
+use crate::deployment::Deployment;
 
 /// What an encryption came to: index of its entry.
 type Done = u64;
 
 async fn encrypt_until(
-    house: Arc<House>,
+    deployment: Arc<Deployment>,
     key: Arc<claviger_core::key::KeyRecord>,
     stop: Arc<AtomicBool>,
 ) -> Vec<Done> {
@@ -23,7 +23,7 @@ async fn encrypt_until(
     let mut done = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let what = Encrypt { plaintext: vec![0; 64].into(), context: Default::default(), algorithm: None };
-        if let Ok(released) = house.ask("app", Use::new(KeyRef::Id(key.key.id), what)).await {
+        if let Ok(released) = deployment.ask("app", Use::new(KeyRef::Id(key.key.id), what)).await {
             done.push(released.receipt.index());
         }
         tokio::task::yield_now().await;
@@ -32,19 +32,19 @@ async fn encrypt_until(
 }
 
 /// Entries of released results that lie between a suspension and its end.
-async fn violations(house: House, rounds: usize) -> usize {
-    let key = Arc::new(house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await);
-    house.grant(&key, &[Action::Encrypt]).await;
-    let (house, stop) = (Arc::new(house), Arc::new(AtomicBool::new(false)));
+async fn violations(deployment: Deployment, rounds: usize) -> usize {
+    let key = Arc::new(deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await);
+    deployment.grant(&key, &[Action::Encrypt]).await;
+    let (deployment, stop) = (Arc::new(deployment), Arc::new(AtomicBool::new(false)));
     let load: Vec<_> = (0..8)
-        .map(|_| tokio::spawn(encrypt_until(Arc::clone(&house), Arc::clone(&key), Arc::clone(&stop))))
+        .map(|_| tokio::spawn(encrypt_until(Arc::clone(&deployment), Arc::clone(&key), Arc::clone(&stop))))
         .collect();
     let mut suspended = Vec::new();
     for _ in 0..rounds {
         let event = |event| ChangeKeyState::new(KeyRef::Id(key.key.id), None, event).unwrap();
-        let from = house.ask("ada", event(Event::Suspend)).await.unwrap().receipt.index();
+        let from = deployment.ask("ada", event(Event::Suspend)).await.unwrap().receipt.index();
         tokio::time::sleep(Duration::from_millis(2)).await;
-        let until = house.ask("ada", event(Event::Resume)).await.unwrap().receipt.index();
+        let until = deployment.ask("ada", event(Event::Resume)).await.unwrap().receipt.index();
         suspended.push(from..until);
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
@@ -62,25 +62,25 @@ async fn violations(house: House, rounds: usize) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_result_is_released_between_suspension_and_resumption() {
-    assert_eq!(violations(House::build().await, 150).await, 0);
+    assert_eq!(violations(Deployment::build().await, 150).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_history_test_sees_the_fence_missing() {
     assert!(
-        violations(House::build_with(true).await, 400).await > 0,
+        violations(Deployment::build_with(true).await, 400).await > 0,
         "without the fence there must be violations"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_withdrawn_grant_is_dead_when_the_call_returns() {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     for _ in 0..20 {
-        let grant = house.grant(&key, &[Action::Encrypt]).await;
-        house.encrypt("app", &key, b"x").await.unwrap();
-        house.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
-        assert_eq!(house.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::NotFound);
+        let grant = deployment.grant(&key, &[Action::Encrypt]).await;
+        deployment.encrypt("app", &key, b"x").await.unwrap();
+        deployment.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
+        assert_eq!(deployment.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

@@ -12,7 +12,7 @@ use claviger_service::operation::{
 };
 use claviger_service::{Call, ErrorKind, KeyRef, PrincipalRef, Released, RingRef, Road, ServiceError};
 
-use crate::house::{House, reason_of};
+use crate::deployment::{Deployment, reason_of};
 
 async fn by_officer<O: Operation>(road: Road, operation: O) -> Result<Released<O::Output>, ServiceError> {
     // Not by Otto, who creates the people here.
@@ -41,23 +41,23 @@ fn encrypting(principal: &PrincipalRef, on: GrantOn) -> CreateGrant {
     }
 }
 
-async fn person(house: &House, name: &str) -> PrincipalRef {
+async fn person(deployment: &Deployment, name: &str) -> PrincipalRef {
     let name: claviger_core::Name = name.parse().unwrap();
     let create = CreatePrincipal { name: name.clone(), kind: PrincipalKind::Human, home: None };
-    house.ask("otto", create).await.unwrap();
+    deployment.ask("otto", create).await.unwrap();
     PrincipalRef::Name(name)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_gets_an_office_and_a_use_at_the_same_moment() {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     for round in 0..30 {
-        let principal = person(&house, &format!("person-{round}")).await;
+        let principal = person(&deployment, &format!("person-{round}")).await;
         let grant = encrypting(&principal, GrantOn::Key(KeyRef::Id(key.key.id)));
         let assign = AssignRole { principal, role: Role::Administrator };
-        let granted = tokio::spawn(by_officer(house.road.clone(), grant));
-        let assigned = tokio::spawn(by_officer(house.road.clone(), assign));
+        let granted = tokio::spawn(by_officer(deployment.road.clone(), grant));
+        let assigned = tokio::spawn(by_officer(deployment.road.clone(), assign));
         let (granted, assigned) = (granted.await.unwrap(), assigned.await.unwrap());
         assert_eq!(
             usize::from(granted.is_ok()) + usize::from(assigned.is_ok()),
@@ -69,35 +69,35 @@ async fn nobody_gets_an_office_and_a_use_at_the_same_moment() {
     }
 }
 
-async fn relaxed_ring(house: &House, name: &str) -> RingRef {
+async fn relaxed_ring(deployment: &Deployment, name: &str) -> RingRef {
     let ring: RingRef = name.parse().unwrap();
     let create = CreateRing { name: name.parse().unwrap(), policy: RingPolicy::default() };
-    house.ask("ada", create).await.unwrap();
+    deployment.ask("ada", create).await.unwrap();
     let relax = SetRingSeparation { ring: ring.clone(), separation: Separation::Relaxed };
-    house.ask("otto", relax).await.unwrap();
+    deployment.ask("otto", relax).await.unwrap();
     ring
 }
 
 /// A ring becomes strict while an administrator is granted a use of it, and while a user of it becomes administrator.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_ring_becomes_strict_at_the_moment_somebody_comes_to_administer_and_use_it() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     for round in 0..15 {
-        let ring = relaxed_ring(&house, &format!("ring-{round}")).await;
+        let ring = relaxed_ring(&deployment, &format!("ring-{round}")).await;
         let strict = || SetRingSeparation { ring: ring.clone(), separation: Separation::Strict };
-        let who = person(&house, &format!("person-{round}")).await;
+        let who = person(&deployment, &format!("person-{round}")).await;
         let assign = || AssignRole { principal: who.clone(), role: Role::Administrator };
         let grant = || encrypting(&who, GrantOn::Ring(ring.clone()));
         let exactly_one = |one: bool, other: bool| assert!(one != other, "round {round}: {one}, {other}");
         if round % 2 == 0 {
-            house.ask("olga", assign()).await.unwrap();
-            let granted = tokio::spawn(by_officer(house.road.clone(), grant()));
-            let tightened = tokio::spawn(by_officer(house.road.clone(), strict()));
+            deployment.ask("olga", assign()).await.unwrap();
+            let granted = tokio::spawn(by_officer(deployment.road.clone(), grant()));
+            let tightened = tokio::spawn(by_officer(deployment.road.clone(), strict()));
             exactly_one(granted.await.unwrap().is_ok(), tightened.await.unwrap().is_ok());
         } else {
-            house.ask("olga", grant()).await.unwrap();
-            let assigned = tokio::spawn(by_officer(house.road.clone(), assign()));
-            let tightened = tokio::spawn(by_officer(house.road.clone(), strict()));
+            deployment.ask("olga", grant()).await.unwrap();
+            let assigned = tokio::spawn(by_officer(deployment.road.clone(), assign()));
+            let tightened = tokio::spawn(by_officer(deployment.road.clone(), strict()));
             exactly_one(assigned.await.unwrap().is_ok(), tightened.await.unwrap().is_ok());
         }
     }
@@ -105,27 +105,27 @@ async fn no_ring_becomes_strict_at_the_moment_somebody_comes_to_administer_and_u
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grants_to_one_principal_in_one_ring_do_not_wait_for_each_other_and_move_neither() {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let who = person(&house, "person").await;
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let who = person(&deployment, "person").await;
     let PrincipalRef::Name(name) = &who else { panic!("by name") };
-    let before = house.store.find_principal_by_name(name).await.unwrap().unwrap();
+    let before = deployment.store.find_principal_by_name(name).await.unwrap().unwrap();
     let grant = || encrypting(&who, GrantOn::Key(KeyRef::Id(key.key.id)));
-    let given: Vec<_> = (0..64).map(|_| tokio::spawn(by_officer(house.road.clone(), grant()))).collect();
+    let given: Vec<_> = (0..64).map(|_| tokio::spawn(by_officer(deployment.road.clone(), grant()))).collect();
     for one in given {
         one.await.unwrap().unwrap();
     }
-    assert_eq!(house.store.find_principal(before.id).await.unwrap().unwrap().revision, before.revision);
-    let ring = house.store.find_ring(key.ring.id).await.unwrap().unwrap();
+    assert_eq!(deployment.store.find_principal(before.id).await.unwrap().unwrap().revision, before.revision);
+    let ring = deployment.store.find_ring(key.ring.id).await.unwrap().unwrap();
     assert_eq!(ring.revision, key.ring.revision);
     // Who uses keys gets no office, and does once the last of the grants is gone.
     let assign = || AssignRole { principal: who.clone(), role: Role::Administrator };
-    let refused = house.ask("olga", assign()).await.unwrap_err();
+    let refused = deployment.ask("olga", assign()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::SeparationOfDuties);
     let filter = claviger_core::port::store::GrantFilter { principal: Some(before.id), ..Default::default() };
     let page = claviger_core::port::store::Page { after: None, limit: 100 };
-    for grant in house.store.list_grants(filter, page).await.unwrap() {
-        house.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
+    for grant in deployment.store.list_grants(filter, page).await.unwrap() {
+        deployment.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
     }
-    house.ask("olga", assign()).await.unwrap();
+    deployment.ask("olga", assign()).await.unwrap();
 }

@@ -12,7 +12,7 @@ use claviger_service::{ErrorKind, KeyRef, PrincipalRef};
 use claviger_store::SpaceOptions;
 use claviger_store::sqlite::SqliteOptions;
 
-use crate::house::House;
+use crate::deployment::Deployment;
 
 /// More than any disk has.
 const ALL: u64 = 1 << 60;
@@ -23,52 +23,55 @@ fn wanting(min_free: u64, reserve: u64) -> SqliteOptions {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_little_room_only_what_restricts_is_done_and_nothing_else_is_written() {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let grant = house.grant(&key, &[Action::Encrypt]).await;
-    house.encrypt("app", &key, b"x").await.unwrap();
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let grant = deployment.grant(&key, &[Action::Encrypt]).await;
+    deployment.encrypt("app", &key, b"x").await.unwrap();
 
-    let house = house.restart_with(wanting(ALL, 0)).await;
-    assert_eq!(house.road.room(), Room::Low);
-    let size = || house.road.figures().size.load(std::sync::atomic::Ordering::Relaxed);
+    let deployment = deployment.restart_with(wanting(ALL, 0)).await;
+    assert_eq!(deployment.road.room(), Room::Low);
+    let size = || deployment.road.figures().size.load(std::sync::atomic::Ordering::Relaxed);
     let before = size();
-    let refused = house.encrypt("app", &key, b"x").await.unwrap_err();
+    let refused = deployment.encrypt("app", &key, b"x").await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
     assert!(refused.public_message().contains("nearly full"), "{refused}");
     assert_eq!(refused.entry(), None);
     // Neither refusals by policy nor wrong credentials nor a restriction that somebody may not make leave anything.
-    house.encrypt("stranger", &key, b"x").await.unwrap_err();
-    house.encrypt("nobody", &key, b"x").await.unwrap_err();
-    house.ask("vera", RevokeGrant { grant: grant.id }).await.unwrap_err();
-    house.ask("ada", house.new_key("orders", "other", Purpose::Encrypt, Spec::Aes256Gcm)).await.unwrap_err();
+    deployment.encrypt("stranger", &key, b"x").await.unwrap_err();
+    deployment.encrypt("nobody", &key, b"x").await.unwrap_err();
+    deployment.ask("vera", RevokeGrant { grant: grant.id }).await.unwrap_err();
+    deployment
+        .ask("ada", deployment.new_key("orders", "other", Purpose::Encrypt, Spec::Aes256Gcm))
+        .await
+        .unwrap_err();
     assert_eq!(size(), before);
-    assert_eq!(house.road.refused_for_space(), 4);
+    assert_eq!(deployment.road.refused_for_space(), 4);
 
     // A session and the act itself.
     let suspend = ChangeKeyState::new(KeyRef::Id(key.key.id), None, Event::Suspend).unwrap();
-    let suspended = house.ask("ada", suspend).await.unwrap();
+    let suspended = deployment.ask("ada", suspend).await.unwrap();
     assert_eq!(suspended.output.key.state, State::Suspended);
     assert_eq!(size(), before + 2);
-    house.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
+    deployment.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
     assert_eq!(size(), before + 4);
 
     // How the system is, is told, though not without end.
-    let status = house.ask("vera", ReadSystem {}).await.unwrap().output;
+    let status = deployment.ask("vera", ReadSystem {}).await.unwrap().output;
     assert_eq!((status.space.room, status.refused_for_space), (Room::Low, 4));
-    house.ask("vera", ReadSystem {}).await.unwrap_err();
+    deployment.ask("vera", ReadSystem {}).await.unwrap_err();
 
-    let house = house.restart_with(wanting(0, 1 << 20)).await;
-    assert_eq!(house.road.room(), Room::Plenty);
+    let deployment = deployment.restart_with(wanting(0, 1 << 20)).await;
+    assert_eq!(deployment.road.room(), Room::Plenty);
     let page = ReadEntries { from: 0, limit: 1000, filter: EntryFilter::default() };
-    house.ask("vera", page).await.unwrap();
+    deployment.ask("vera", page).await.unwrap();
     let resume = ChangeKeyState::new(KeyRef::Id(key.key.id), None, Event::Resume).unwrap();
-    house.ask("ada", resume).await.unwrap();
+    deployment.ask("ada", resume).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_set_aside_is_for_people() {
-    let house = House::build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let create = CreateGrant {
         principal: PrincipalRef::Name("app".parse().unwrap()),
         on: GrantOn::Key(KeyRef::Id(key.key.id)),
@@ -77,12 +80,12 @@ async fn what_was_set_aside_is_for_people() {
         name: None,
         retiring: Some(PrincipalRef::Name("app".parse().unwrap())),
     };
-    let grant = house.ask("otto", create).await.unwrap().output;
+    let grant = deployment.ask("otto", create).await.unwrap().output;
     // The reserve is not there, nor room to make it.
-    let house = house.restart_with(wanting(ALL, 1 << 20)).await;
-    assert_eq!(house.road.room(), Room::Reserve);
+    let deployment = deployment.restart_with(wanting(ALL, 1 << 20)).await;
+    assert_eq!(deployment.road.room(), Room::Reserve);
     let retire = RetireGrant { grant: grant.id, key: None };
-    let refused = house.ask("app", retire).await.unwrap_err();
+    let refused = deployment.ask("app", retire).await.unwrap_err();
     assert!(refused.public_message().contains("nearly full"), "{refused}");
-    house.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
+    deployment.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
 }

@@ -13,8 +13,8 @@ use claviger_service::operation::usage::{
 };
 use claviger_service::{ErrorKind, KeyRef};
 
+use crate::deployment::Deployment;
 use crate::evidence;
-use crate::house::House;
 
 fn context(value: &str) -> Context {
     Context::from_pairs([("tenant", value)]).unwrap()
@@ -23,74 +23,77 @@ fn context(value: &str) -> Context {
 #[tokio::test(flavor = "multi_thread")]
 async fn oaep_goes_by_the_name_that_was_asked() {
     use EncryptionAlgorithm::{RsaOaepSha1, RsaOaepSha256, SymmetricDefault};
-    let house = House::build().await;
-    let key = house.key("mail", Purpose::Encrypt, Spec::Rsa2048).await;
-    house.grant(&key, &[Action::Encrypt, Action::Decrypt, Action::ReadPublicKey]).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.key("mail", Purpose::Encrypt, Spec::Rsa2048).await;
+    deployment.grant(&key, &[Action::Encrypt, Action::Decrypt, Action::ReadPublicKey]).await;
     let named = || KeyRef::Id(key.key.id);
     let read = ReadPublicKey { key: named(), version: None, in_use: false };
-    let spki = house.ask("app", read).await.unwrap().output.spki;
+    let spki = deployment.ask("app", read).await.unwrap().output.spki;
     let public = PublicKey::from_spki(Spec::Rsa2048, &spki).unwrap();
     for algorithm in [RsaOaepSha1, RsaOaepSha256] {
         let mut body = Vec::new();
         public.seal(algorithm, b"from outside", b"", &mut body).unwrap();
         let open =
             |algorithm| Decrypt { ciphertext: body.clone().into(), context: Context::EMPTY, algorithm };
-        let opened = house.ask("app", Use::new(named(), open(Some(algorithm)))).await.unwrap().output;
+        let opened = deployment.ask("app", Use::new(named(), open(Some(algorithm)))).await.unwrap().output;
         assert_eq!(opened.plaintext.expose(), b"from outside");
-        let by_default = house.ask("app", Use::new(named(), open(None))).await;
+        let by_default = deployment.ask("app", Use::new(named(), open(None))).await;
         assert_eq!(by_default.is_ok(), algorithm == RsaOaepSha256);
     }
     let plaintext = || bytes::Bytes::from_static(b"x");
     let what = Encrypt { plaintext: plaintext(), context: Context::EMPTY, algorithm: Some(SymmetricDefault) };
-    assert_eq!(house.ask("app", Use::new(named(), what)).await.unwrap_err().kind(), ErrorKind::WrongPurpose);
-    let aes = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.grant(&aes, &[Action::Encrypt]).await;
+    assert_eq!(
+        deployment.ask("app", Use::new(named(), what)).await.unwrap_err().kind(),
+        ErrorKind::WrongPurpose
+    );
+    let aes = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.grant(&aes, &[Action::Encrypt]).await;
     for (algorithm, fits) in [(SymmetricDefault, true), (RsaOaepSha256, false)] {
         let what = Encrypt { plaintext: plaintext(), context: Context::EMPTY, algorithm: Some(algorithm) };
-        let done = house.ask("app", Use::new(KeyRef::Id(aes.key.id), what)).await;
+        let done = deployment.ask("app", Use::new(KeyRef::Id(aes.key.id), what)).await;
         assert_eq!(done.map_err(|error| error.kind()).err(), (!fits).then_some(ErrorKind::WrongPurpose));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn data_goes_from_an_old_version_of_one_key_to_another_key() {
-    let house = House::build().await;
-    let source = house.key("old", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let destination = house.key("new", Purpose::Encrypt, Spec::Aes128Gcm).await;
-    house.grant(&source, &[Action::Encrypt, Action::Reencrypt]).await;
-    let sealed = house.encrypt("app", &source, b"travels").await.unwrap();
-    house.ask("ada", RotateKey { key: KeyRef::Id(source.key.id) }).await.unwrap();
+    let deployment = Deployment::build().await;
+    let source = deployment.key("old", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let destination = deployment.key("new", Purpose::Encrypt, Spec::Aes128Gcm).await;
+    deployment.grant(&source, &[Action::Encrypt, Action::Reencrypt]).await;
+    let sealed = deployment.encrypt("app", &source, b"travels").await.unwrap();
+    deployment.ask("ada", RotateKey { key: KeyRef::Id(source.key.id) }).await.unwrap();
     let from = || {
         let what =
             ReencryptFrom { ciphertext: sealed.clone().into(), context: Context::EMPTY, algorithm: None };
         Use::by_header(what).unwrap()
     };
-    let transit = house.ask("app", from()).await.unwrap().output;
+    let transit = deployment.ask("app", from()).await.unwrap().output;
     assert_eq!((transit.key(), transit.version()), (source.key.id, 1));
     let into = |transit| {
         let what = ReencryptInto { transit, context: context("a"), algorithm: None };
         Use::new(KeyRef::Id(destination.key.id), what)
     };
-    assert_eq!(house.ask("app", into(transit)).await.unwrap_err().kind(), ErrorKind::NotFound);
-    house.grant(&destination, &[Action::ReencryptInto, Action::Decrypt]).await;
-    let transit = house.ask("app", from()).await.unwrap().output;
-    let moved = house.ask("app", into(transit)).await.unwrap().output;
+    assert_eq!(deployment.ask("app", into(transit)).await.unwrap_err().kind(), ErrorKind::NotFound);
+    deployment.grant(&destination, &[Action::ReencryptInto, Action::Decrypt]).await;
+    let transit = deployment.ask("app", from()).await.unwrap().output;
+    let moved = deployment.ask("app", into(transit)).await.unwrap().output;
     assert_eq!(moved.key, destination.key.id);
     for (value, opens) in [("a", true), ("b", false)] {
         let what =
             Decrypt { ciphertext: moved.ciphertext.clone().into(), context: context(value), algorithm: None };
-        let opened = house.ask("app", Use::by_header(what).unwrap()).await;
+        let opened = deployment.ask("app", Use::by_header(what).unwrap()).await;
         assert_eq!(opened.is_ok_and(|opened| opened.output.plaintext.expose() == b"travels"), opens);
     }
-    evidence::hold(&house).await;
+    evidence::hold(&deployment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn private_half_of_a_pair_opens_under_the_key_and_fits_the_public_half() {
-    let house = House::build().await;
-    let key = house.key("pairs", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.key("pairs", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let all = [Action::GenerateDataKeyPair, Action::GenerateDataKeyPairWithoutPlaintext, Action::Decrypt];
-    house.grant(&key, &all).await;
+    deployment.grant(&key, &all).await;
     let named = || KeyRef::Id(key.key.id);
     for (spec, algorithm) in [
         (Spec::Rsa2048, SignatureAlgorithm::RsaPkcs1Sha256),
@@ -100,22 +103,22 @@ async fn private_half_of_a_pair_opens_under_the_key_and_fits_the_public_half() {
     ] {
         let spec = PairSpec::new(spec).unwrap();
         let what = GenerateDataKeyPair { spec, context: context("a") };
-        let shown = house.ask("app", Use::new(named(), what)).await.unwrap().output;
+        let shown = deployment.ask("app", Use::new(named(), what)).await.unwrap().output;
         let open = |sealed: &[u8]| Decrypt {
             ciphertext: sealed.to_vec().into(),
             context: context("a"),
             algorithm: None,
         };
-        let opened = house.ask("app", Use::new(named(), open(&shown.pair.sealed))).await.unwrap().output;
+        let opened = deployment.ask("app", Use::new(named(), open(&shown.pair.sealed))).await.unwrap().output;
         assert!(opened.plaintext.ct_eq(&shown.private));
         fits(spec.spec(), algorithm, &opened.plaintext, &shown.pair.public);
         let what = GenerateDataKeyPairWithoutPlaintext { spec, context: context("a") };
-        let sealed = house.ask("app", Use::new(named(), what)).await.unwrap().output;
-        let opened = house.ask("app", Use::new(named(), open(&sealed.sealed))).await.unwrap().output;
+        let sealed = deployment.ask("app", Use::new(named(), what)).await.unwrap().output;
+        let opened = deployment.ask("app", Use::new(named(), open(&sealed.sealed))).await.unwrap().output;
         fits(spec.spec(), algorithm, &opened.plaintext, &sealed.public);
     }
     assert_eq!(PairSpec::new(Spec::Aes256Gcm).unwrap_err().kind(), ErrorKind::InvalidArgument);
-    evidence::hold(&house).await;
+    evidence::hold(&deployment).await;
 }
 
 fn fits(spec: Spec, algorithm: SignatureAlgorithm, private: &SecretBytes, public: &[u8]) {

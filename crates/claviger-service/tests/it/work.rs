@@ -15,7 +15,7 @@ use claviger_provider::software::SoftwareProvider;
 use claviger_service::{ErrorKind, WorkFigures};
 use tokio::task::JoinHandle;
 
-use crate::house::House;
+use crate::deployment::Deployment;
 
 /// Keeps the threads that make RSA keys until it is opened.
 #[derive(Debug, Default)]
@@ -95,34 +95,34 @@ impl Provider for SlowModule {
     }
 }
 
-async fn build() -> (Arc<House>, Arc<Gate>) {
+async fn build() -> (Arc<Deployment>, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
     let slow = Arc::clone(&gate);
-    let house = House::build_on(|inner| Arc::new(SlowModule { inner, gate: slow })).await;
-    (Arc::new(house), gate)
+    let deployment = Deployment::build_on(|inner| Arc::new(SlowModule { inner, gate: slow })).await;
+    (Arc::new(deployment), gate)
 }
 
 /// Asks for RSA keys, each in a call of its own.
-fn make_rsa_keys(house: &Arc<House>, names: std::ops::Range<usize>) -> Vec<JoinHandle<ErrorKind>> {
+fn make_rsa_keys(deployment: &Arc<Deployment>, names: std::ops::Range<usize>) -> Vec<JoinHandle<ErrorKind>> {
     let make = |number: usize| {
-        let house = Arc::clone(house);
+        let deployment = Arc::clone(deployment);
         tokio::spawn(async move {
             let name = format!("rsa-{number}");
-            let create = house.new_key("orders", &name, Purpose::Sign, Spec::Rsa4096);
-            house.ask("ada", create).await.unwrap_err().kind()
+            let create = deployment.new_key("orders", &name, Purpose::Sign, Spec::Rsa4096);
+            deployment.ask("ada", create).await.unwrap_err().kind()
         })
     };
     names.map(make).collect()
 }
 
-fn generation(house: &House) -> WorkFigures {
-    house.road.work_figures().into_iter().find(|figures| figures.class == "generation").unwrap()
+fn generation(deployment: &Deployment) -> WorkFigures {
+    deployment.road.work_figures().into_iter().find(|figures| figures.class == "generation").unwrap()
 }
 
 /// Waits until so much of key generation is under way and waits.
-async fn until(house: &House, wanted: impl Fn(WorkFigures) -> bool) -> WorkFigures {
+async fn until(deployment: &Deployment, wanted: impl Fn(WorkFigures) -> bool) -> WorkFigures {
     loop {
-        let figures = generation(house);
+        let figures = generation(deployment);
         if wanted(figures) {
             return figures;
         }
@@ -132,47 +132,47 @@ async fn until(house: &House, wanted: impl Fn(WorkFigures) -> bool) -> WorkFigur
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_take_long_to_make_keep_no_other_call_waiting() {
-    let (house, gate) = build().await;
-    let key = house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    house.grant(&key, &[Action::Encrypt]).await;
-    let calls = make_rsa_keys(&house, 0..32);
-    let figures = until(&house, |figures| figures.running + figures.waiting == 32).await;
+    let (deployment, gate) = build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.grant(&key, &[Action::Encrypt]).await;
+    let calls = make_rsa_keys(&deployment, 0..32);
+    let figures = until(&deployment, |figures| figures.running + figures.waiting == 32).await;
     assert!(figures.running >= 1 && figures.waiting >= 1, "{figures:?}");
-    house.encrypt("app", &key, b"x").await.unwrap();
-    house.key("quick", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.encrypt("app", &key, b"x").await.unwrap();
+    deployment.key("quick", Purpose::Encrypt, Spec::Aes256Gcm).await;
     gate.open();
     for call in calls {
         assert_eq!(call.await.unwrap(), ErrorKind::Unavailable);
     }
     assert_eq!(gate.begun.load(Ordering::SeqCst), 32);
-    until(&house, |figures| figures.running + figures.waiting == 0).await;
+    until(&deployment, |figures| figures.running + figures.waiting == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_waits_for_any_more_is_never_begun() {
-    let (house, gate) = build().await;
-    house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let calls = make_rsa_keys(&house, 0..16);
-    let figures = until(&house, |figures| figures.running + figures.waiting == 16).await;
+    let (deployment, gate) = build().await;
+    deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let calls = make_rsa_keys(&deployment, 0..16);
+    let figures = until(&deployment, |figures| figures.running + figures.waiting == 16).await;
     let running = figures.running;
     for call in &calls {
         call.abort();
     }
     // What is under way keeps its place, for it cannot be stopped; all else is gone.
-    assert_eq!(until(&house, |figures| figures.waiting == 0).await.running, running);
+    assert_eq!(until(&deployment, |figures| figures.waiting == 0).await.running, running);
     gate.open();
-    until(&house, |figures| figures.running == 0).await;
+    until(&deployment, |figures| figures.running == 0).await;
     assert_eq!(gate.begun.load(Ordering::SeqCst), running);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_principal_waits_with_a_bounded_number_of_calls() {
-    let (house, gate) = build().await;
-    house.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let calls = make_rsa_keys(&house, 0..400);
+    let (deployment, gate) = build().await;
+    deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let calls = make_rsa_keys(&deployment, 0..400);
     let under_way = |figures: WorkFigures| u64::try_from(figures.running + figures.waiting).unwrap();
-    until(&house, |figures| under_way(figures) + figures.refused == 400).await;
-    let figures = generation(&house);
+    until(&deployment, |figures| under_way(figures) + figures.refused == 400).await;
+    let figures = generation(&deployment);
     assert_eq!(figures.waiting, 128);
     gate.open();
     let mut refused = 0;

@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::house::{House, hold_exception};
+use super::deployment::{Deployment, hold_exception};
 
 /// A line for each operation: its name and a body.
 const LAWFUL: &str = include_str!("../../bodies.txt");
@@ -159,10 +159,10 @@ fn whatever_is_read_is_refused_in_words_that_clients_know() {
 #[test]
 fn whatever_is_sent_the_answer_is_one_that_clients_know() {
     let runtime = Runtime::new().unwrap();
-    let house = runtime.block_on(House::build());
-    let key = runtime.block_on(house.create_key(json!({})));
-    // What every answer must be, the house holds it to.
+    let deployment = runtime.block_on(Deployment::build());
+    let key = runtime.block_on(deployment.create_key(json!({})));
+    // What every answer must be, the deployment holds it to.
     for_changed(512, &key, |operation, body| {
-        runtime.block_on(house.ask_with(&house.tool, operation, body));
+        runtime.block_on(deployment.ask_with(&deployment.tool, operation, body));
     });
 }

@@ -3,53 +3,53 @@
 use http::{Method, Request};
 use serde_json::json;
 
-use super::house::{House, LIMITS};
+use super::deployment::{Deployment, LIMITS};
 use super::signer::call;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_a_call_may_bring_is_refused() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let body =
         |length: usize| format!("{{\"NumberOfBytes\":8,\"x\":\"{}\"}}", "x".repeat(length)).into_bytes();
-    house.ask_with(&house.tool, "GenerateRandom", &body(LIMITS.body - 100)).await.ok();
-    let large = house.ask_with(&house.tool, "GenerateRandom", &body(LIMITS.body)).await;
+    deployment.ask_with(&deployment.tool, "GenerateRandom", &body(LIMITS.body - 100)).await.ok();
+    let large = deployment.ask_with(&deployment.tool, "GenerateRandom", &body(LIMITS.body)).await;
     let message = large.refused("ValidationException");
     assert!(message.contains(&LIMITS.body.to_string()), "{message}");
 
-    let now = house.clock.in_seconds(0);
+    let now = deployment.clock.in_seconds(0);
     let padded = |length: usize| {
         let mut request = call("GenerateRandom", b"{\"NumberOfBytes\":8}");
         request.headers_mut().insert("x-padding", "x".repeat(length).parse().unwrap());
-        house.tool.sign(now, request)
+        deployment.tool.sign(now, request)
     };
-    house.send(padded(LIMITS.headers - 2000)).await.ok();
-    house.send(padded(LIMITS.headers)).await.refused("ValidationException");
+    deployment.send(padded(LIMITS.headers - 2000)).await.ok();
+    deployment.send(padded(LIMITS.headers)).await.refused("ValidationException");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_bounded_by_what_comes_and_not_by_what_it_announces() {
-    let house = House::build().await;
-    let now = house.clock.in_seconds(0);
+    let deployment = Deployment::build().await;
+    let now = deployment.clock.in_seconds(0);
     let announced = |length: &str| {
-        let mut request = house.tool.sign(now, call("GenerateRandom", b"{\"NumberOfBytes\":8}"));
+        let mut request = deployment.tool.sign(now, call("GenerateRandom", b"{\"NumberOfBytes\":8}"));
         request.headers_mut().insert("content-length", length.parse().unwrap());
         request
     };
-    house.send(announced("18")).await.ok();
-    house.send(announced(&(LIMITS.body + 1).to_string())).await.refused("ValidationException");
+    deployment.send(announced("18")).await.ok();
+    deployment.send(announced(&(LIMITS.body + 1).to_string())).await.refused("ValidationException");
     let mut more = announced("18");
     more.body_mut().resize(LIMITS.body + 1, b' ');
-    house.send(more).await.refused("ValidationException");
+    deployment.send(more).await.refused("ValidationException");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_names_no_operation_is_unknown() {
-    let house = House::build().await;
-    let now = house.clock.in_seconds(0);
+    let deployment = Deployment::build().await;
+    let now = deployment.clock.in_seconds(0);
     let changed = |edit: fn(&mut Request<Vec<u8>>)| {
         let mut request = call("GenerateRandom", b"{\"NumberOfBytes\":8}");
         edit(&mut request);
-        house.tool.sign(now, request)
+        deployment.tool.sign(now, request)
     };
     for edit in [
         (|request| *request.method_mut() = Method::GET) as fn(&mut Request<Vec<u8>>),
@@ -70,41 +70,41 @@ async fn what_names_no_operation_is_unknown() {
     ] {
         let request = changed(edit);
         let told = format!("{request:?}");
-        let answer = house.send(request).await;
+        let answer = deployment.send(request).await;
         assert_eq!(answer.json()["__type"], "UnknownOperationException", "{told} {answer:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_names_two_operations_is_ambiguous() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let mut request = call("GenerateRandom", b"{\"NumberOfBytes\":8}");
     request.headers_mut().append("x-amz-target", "TrentService.ListKeys".parse().unwrap());
-    let request = house.tool.sign(house.clock.in_seconds(0), request);
-    house.send(request).await.refused("IncompleteSignatureException");
+    let request = deployment.tool.sign(deployment.clock.in_seconds(0), request);
+    deployment.send(request).await.refused("IncompleteSignatureException");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_content_type_tells_json_from_forms_and_nothing_else() {
-    let house = House::build().await;
-    let now = house.clock.in_seconds(0);
+    let deployment = Deployment::build().await;
+    let now = deployment.clock.in_seconds(0);
     let of_type = |value: &str| {
         let mut request = call("GenerateRandom", b"{\"NumberOfBytes\":8}");
         request.headers_mut().insert("content-type", value.parse().unwrap());
-        house.tool.sign(now, request)
+        deployment.tool.sign(now, request)
     };
     for lawful in ["application/x-amz-json-1.1", "application/json", "text/plain"] {
-        house.send(of_type(lawful)).await.ok();
+        deployment.send(of_type(lawful)).await.ok();
     }
     // A form is one of STS, where the signature is for another service.
-    let form = house.send(of_type("application/x-www-form-urlencoded")).await;
+    let form = deployment.send(of_type("application/x-www-form-urlencoded")).await;
     assert_eq!(form.status.as_u16(), 403);
     assert_eq!(form.header("content-type"), Some("text/xml"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_are_no_object_are_refused() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     for body in [
         &b"["[..],
         b"[]",
@@ -116,17 +116,18 @@ async fn bodies_that_are_no_object_are_refused() {
         b"\xff",
         b"{\"\xff\":1}",
     ] {
-        house.ask_with(&house.tool, "GenerateRandom", body).await.refused("SerializationException");
+        deployment.ask_with(&deployment.tool, "GenerateRandom", body).await.refused("SerializationException");
     }
     let twice = b"{\"NumberOfBytes\":8,\"NumberOfBytes\":9}";
-    house.ask_with(&house.tool, "GenerateRandom", twice).await.refused("SerializationException");
+    deployment.ask_with(&deployment.tool, "GenerateRandom", twice).await.refused("SerializationException");
     let deep = |member: &str| format!("{{\"{member}\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
-    let recipient = house.ask_with(&house.tool, "GenerateRandom", deep("Recipient").as_bytes()).await;
+    let recipient =
+        deployment.ask_with(&deployment.tool, "GenerateRandom", deep("Recipient").as_bytes()).await;
     recipient.refused("SerializationException");
-    let passed_over = house.ask_with(&house.tool, "ListKeys", deep("NotAMember").as_bytes()).await;
+    let passed_over = deployment.ask_with(&deployment.tool, "ListKeys", deep("NotAMember").as_bytes()).await;
     passed_over.ok();
     // Nothing is an object that says nothing.
-    house.ask_with(&house.tool, "ListKeys", b"").await.ok();
+    deployment.ask_with(&deployment.tool, "ListKeys", b"").await.ok();
     let unknown = json!({ "NumberOfBytes": 8, "NotAMember": { "deep": [1, 2] } });
-    house.ask("GenerateRandom", unknown).await.ok();
+    deployment.ask("GenerateRandom", unknown).await.ok();
 }

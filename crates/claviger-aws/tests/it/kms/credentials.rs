@@ -10,27 +10,27 @@ use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
-use super::house::{Answer, HOUR, House, access_key};
+use super::deployment::{Answer, Deployment, HOUR, access_key};
 use super::signer::{Signer, call};
 
 const UNKNOWN: &str = "The security token included in the request is invalid.";
 
-async fn random(house: &House, signer: &Signer) -> Answer {
-    house.ask_as(signer, "GenerateRandom", json!({ "NumberOfBytes": 8 })).await
+async fn random(deployment: &Deployment, signer: &Signer) -> Answer {
+    deployment.ask_as(signer, "GenerateRandom", json!({ "NumberOfBytes": 8 })).await
 }
 
 /// A call that was signed so many seconds from now, or ago.
-async fn signed_at(house: &House, signer: &Signer, seconds: i64) -> Answer {
+async fn signed_at(deployment: &Deployment, signer: &Signer, seconds: i64) -> Answer {
     let call = call("GenerateRandom", b"{\"NumberOfBytes\":8}");
-    house.send(signer.sign(house.clock.in_seconds(seconds), call)).await
+    deployment.send(signer.sign(deployment.clock.in_seconds(seconds), call)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_defect_of_a_signature_has_its_words() {
-    let house = House::build().await;
-    random(&house, &house.tool).await.ok();
+    let deployment = Deployment::build().await;
+    random(&deployment, &deployment.tool).await.ok();
     let with = |edit: fn(&mut Signer)| {
-        let mut signer = house.tool.clone();
+        let mut signer = deployment.tool.clone();
         edit(&mut signer);
         signer
     };
@@ -53,26 +53,26 @@ async fn each_defect_of_a_signature_has_its_words() {
             "Credential should be scoped to correct service.",
         ),
     ] {
-        assert_eq!(random(&house, &signer).await.refused(code), message);
+        assert_eq!(random(&deployment, &signer).await.refused(code), message);
     }
     let forged = with(|key| key.secret.insert(0, 'x'));
-    let message = random(&house, &forged).await.refused("InvalidSignatureException");
+    let message = random(&deployment, &forged).await.refused("InvalidSignatureException");
     assert!(message.starts_with("The request signature we calculated does not match"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_signed_or_not_wholly_signed_is_refused() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let unsigned = call("GenerateRandom", b"{}");
-    house.send(unsigned).await.refused("MissingAuthenticationTokenException");
-    let now = house.clock.in_seconds(0);
-    let signed = || house.tool.sign(now, call("GenerateRandom", b"{\"NumberOfBytes\":8}"));
+    deployment.send(unsigned).await.refused("MissingAuthenticationTokenException");
+    let now = deployment.clock.in_seconds(0);
+    let signed = || deployment.tool.sign(now, call("GenerateRandom", b"{\"NumberOfBytes\":8}"));
     let changed = |edit: fn(&mut Request<Vec<u8>>)| {
         let mut request = signed();
         edit(&mut request);
         request
     };
-    house.send(signed()).await.ok();
+    deployment.send(signed()).await.ok();
     for (edit, code) in [
         ((|request| request.body_mut().push(b' ')) as fn(&mut Request<Vec<u8>>), "InvalidSignatureException"),
         (|request| drop(request.headers_mut().remove("x-amz-date")), "IncompleteSignatureException"),
@@ -95,87 +95,87 @@ async fn what_is_not_signed_or_not_wholly_signed_is_refused() {
             "IncompleteSignatureException",
         ),
     ] {
-        house.send(changed(edit)).await.refused(code);
+        deployment.send(changed(edit)).await.refused(code);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clocks_may_differ_by_five_minutes_and_are_told_when_they_do_not_agree() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     for seconds in [-290, 290] {
-        signed_at(&house, &house.tool, seconds).await.ok();
+        signed_at(&deployment, &deployment.tool, seconds).await.ok();
     }
-    let (early, late) = (format(house.clock.in_seconds(-310)), format(house.clock.in_seconds(330)));
-    let old = signed_at(&house, &house.tool, -310).await.refused("InvalidSignatureException");
+    let (early, late) = (format(deployment.clock.in_seconds(-310)), format(deployment.clock.in_seconds(330)));
+    let old = signed_at(&deployment, &deployment.tool, -310).await.refused("InvalidSignatureException");
     assert!(old.starts_with("Signature expired: ") && old.ends_with(" - 5 min.)"), "{old}");
     assert!(old.contains(&early[..11]), "{old}");
-    let young = signed_at(&house, &house.tool, 330).await.refused("InvalidSignatureException");
+    let young = signed_at(&deployment, &deployment.tool, 330).await.refused("InvalidSignatureException");
     assert!(young.starts_with("Signature not yet current: ") && young.ends_with(" + 5 min.)"), "{young}");
     assert!(young.contains(&late[..11]), "{young}");
-    // The clock of this house may be the one that went wrong.
-    house.clock.advance(HOUR);
-    signed_at(&house, &house.tool, -3600).await.refused("InvalidSignatureException");
-    signed_at(&house, &house.tool, 0).await.ok();
+    // The clock of this deployment may be the one that went wrong.
+    deployment.clock.advance(HOUR);
+    signed_at(&deployment, &deployment.tool, -3600).await.refused("InvalidSignatureException");
+    signed_at(&deployment, &deployment.tool, 0).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_access_key_is_unknown_at_once() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let lifetime = HOUR;
-    let made = house.does("ada", access_key("tool", NewCredential::AccessKey { lifetime })).await;
+    let made = deployment.does("ada", access_key("tool", NewCredential::AccessKey { lifetime })).await;
     let second = Signer::new(&made);
-    random(&house, &second).await.ok();
-    house.does("otto", RevokeCredential { credential: made.credential.id }).await;
-    assert_eq!(random(&house, &second).await.refused("UnrecognizedClientException"), UNKNOWN);
-    random(&house, &house.tool).await.ok();
+    random(&deployment, &second).await.ok();
+    deployment.does("otto", RevokeCredential { credential: made.credential.id }).await;
+    assert_eq!(random(&deployment, &second).await.refused("UnrecognizedClientException"), UNKNOWN);
+    random(&deployment, &deployment.tool).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_access_key_that_is_over_is_unknown_and_a_session_that_is_over_is_expired() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let lifetime = HOUR;
-    let lasting = house.does("ada", access_key("tool", NewCredential::AccessKey { lifetime })).await;
-    let short = house.does("ada", access_key("tool", NewCredential::ShortLived { lifetime })).await;
+    let lasting = deployment.does("ada", access_key("tool", NewCredential::AccessKey { lifetime })).await;
+    let short = deployment.does("ada", access_key("tool", NewCredential::ShortLived { lifetime })).await;
     let (lasting, short) = (Signer::new(&lasting), Signer::new(&short));
     for signer in [&lasting, &short] {
-        random(&house, signer).await.ok();
+        random(&deployment, signer).await.ok();
     }
-    house.clock.advance(lifetime);
-    assert_eq!(random(&house, &lasting).await.refused("UnrecognizedClientException"), UNKNOWN);
-    let over = random(&house, &short).await.refused("ExpiredTokenException");
+    deployment.clock.advance(lifetime);
+    assert_eq!(random(&deployment, &lasting).await.refused("UnrecognizedClientException"), UNKNOWN);
+    let over = random(&deployment, &short).await.refused("ExpiredTokenException");
     assert_eq!(over, "The security token included in the request is expired");
     let without = Signer { token: None, ..short };
-    assert_eq!(random(&house, &without).await.refused("UnrecognizedClientException"), UNKNOWN);
+    assert_eq!(random(&deployment, &without).await.refused("UnrecognizedClientException"), UNKNOWN);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_presigned_call_counts_for_the_time_it_says() {
-    let house = House::build().await;
-    let presigned = Signer { presigned_for: Some(HOUR), ..house.tool.clone() };
-    signed_at(&house, &presigned, 0).await.ok();
-    signed_at(&house, &presigned, -3590).await.ok();
-    let over = signed_at(&house, &presigned, -3610).await.refused("InvalidSignatureException");
+    let deployment = Deployment::build().await;
+    let presigned = Signer { presigned_for: Some(HOUR), ..deployment.tool.clone() };
+    signed_at(&deployment, &presigned, 0).await.ok();
+    signed_at(&deployment, &presigned, -3590).await.ok();
+    let over = signed_at(&deployment, &presigned, -3610).await.refused("InvalidSignatureException");
     assert!(over.starts_with("Signature expired: "), "{over}");
     let week = Signer { presigned_for: Some(Duration::from_secs(7 * 86_400)), ..presigned.clone() };
-    signed_at(&house, &week, -86_400).await.ok();
+    signed_at(&deployment, &week, -86_400).await.ok();
     let more = call("GenerateRandom", b"{\"NumberOfBytes\":8}");
-    let mut more = week.sign(house.clock.in_seconds(0), more);
+    let mut more = week.sign(deployment.clock.in_seconds(0), more);
     *more.uri_mut() =
         more.uri().to_string().replace("X-Amz-Expires=604800", "X-Amz-Expires=604801").parse().unwrap();
-    house.send(more).await.refused("IncompleteSignatureException");
+    deployment.send(more).await.refused("IncompleteSignatureException");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sts_says_who_signed_in_its_own_older_words() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let ask = |signer: &Signer, body: &str| {
         let request =
             Request::post("/").header("content-type", "application/x-www-form-urlencoded; charset=utf-8");
-        signer.sign(house.clock.in_seconds(0), request.body(body.as_bytes().to_vec()).unwrap())
+        signer.sign(deployment.clock.in_seconds(0), request.body(body.as_bytes().to_vec()).unwrap())
     };
     let who = "Action=GetCallerIdentity&Version=2011-06-15";
-    let sts = Signer { service: "sts", ..house.tool.clone() };
-    let answer = house.send(ask(&sts, who)).await;
+    let sts = Signer { service: "sts", ..deployment.tool.clone() };
+    let answer = deployment.send(ask(&sts, who)).await;
     assert_eq!(answer.json(), Value::Null);
     assert!(answer.text().contains("<Arn>arn:aws:iam::000000000000:user/tool</Arn>"), "{}", answer.text());
     assert!(answer.text().contains("<Account>000000000000</Account>"), "{}", answer.text());
@@ -188,9 +188,9 @@ async fn sts_says_who_signed_in_its_own_older_words() {
             403,
             "<Code>InvalidClientTokenId</Code>",
         ),
-        (ask(&house.tool, who), 403, "<Code>SignatureDoesNotMatch</Code>"),
+        (ask(&deployment.tool, who), 403, "<Code>SignatureDoesNotMatch</Code>"),
     ] {
-        let answer = house.send(request).await;
+        let answer = deployment.send(request).await;
         assert_eq!(answer.status.as_u16(), status, "{answer:?}");
         assert!(answer.text().contains(code), "{}", answer.text());
     }
@@ -203,24 +203,24 @@ fn untouchable() -> Body {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_unknown_learns_so_before_his_body_or_his_operation_is_looked_at() {
-    let house = House::build().await;
-    let now = house.clock.in_seconds(0);
-    let known = house.tool.clone();
+    let deployment = Deployment::build().await;
+    let now = deployment.clock.in_seconds(0);
+    let known = deployment.tool.clone();
     let unknown = Signer { id: "AKIAIOSFODNN7EXAMPLE".into(), ..known.clone() };
     let presigned = Signer { presigned_for: Some(Duration::from_secs(60)), ..unknown.clone() };
     for operation in ["GenerateRandom", "Explode"] {
         for signer in [&unknown, &presigned] {
             let mut request = signer.sign(now, call(operation, b"{}"));
             request.headers_mut().insert("content-length", "99999999999".parse().unwrap());
-            house
+            deployment
                 .send_body([127, 0, 0, 1], request.map(|_| untouchable()))
                 .await
                 .refused("UnrecognizedClientException");
         }
         let unsigned = call(operation, b"{}").map(|_| untouchable());
-        house.send_body([127, 0, 0, 1], unsigned).await.refused("MissingAuthenticationTokenException");
+        deployment.send_body([127, 0, 0, 1], unsigned).await.refused("MissingAuthenticationTokenException");
     }
     // One that is known is told of its operation, once it has signed.
     let request = known.sign(now, call("Explode", b"{}"));
-    assert_eq!(house.send(request).await.json()["__type"], "UnknownOperationException");
+    assert_eq!(deployment.send(request).await.json()["__type"], "UnknownOperationException");
 }

@@ -9,7 +9,7 @@ use claviger_service::operation::NewCredential;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::house::{HOUR, House, access_key};
+use super::deployment::{Deployment, HOUR, access_key};
 use super::signer::Signer;
 
 #[derive(Clone, Default)]
@@ -44,62 +44,64 @@ async fn secrets_turn_up_in_no_trace_and_no_exception() {
     let _guard = tracing::subscriber::set_default(subscriber);
     tracing::info!("the trace is kept");
 
-    let house = House::build().await;
-    let key = house.create_key(json!({})).await;
-    let mac = house.create_key(json!({ "KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC" })).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({})).await;
+    let mac =
+        deployment.create_key(json!({ "KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC" })).await;
     let (encoded, long) = (STANDARD.encode(CANARY), STANDARD.encode(CANARY.repeat(300)));
     let encrypt = json!({ "KeyId": key, "Plaintext": encoded });
-    let sealed = house.ask("Encrypt", encrypt.clone()).await.ok();
-    let opened = house.ask("Decrypt", json!({ "CiphertextBlob": sealed["CiphertextBlob"] })).await;
+    let sealed = deployment.ask("Encrypt", encrypt.clone()).await.ok();
+    let opened = deployment.ask("Decrypt", json!({ "CiphertextBlob": sealed["CiphertextBlob"] })).await;
     assert_eq!(opened.ok()["Plaintext"], encoded);
-    let short = house.does("ada", access_key("tool", NewCredential::ShortLived { lifetime: HOUR })).await;
-    let printed = format!("{short:?} {:?}", house.kms);
+    let short =
+        deployment.does("ada", access_key("tool", NewCredential::ShortLived { lifetime: HOUR })).await;
+    let printed = format!("{short:?} {:?}", deployment.kms);
     let short = Signer::new(&short);
-    house.ask_as(&short, "Encrypt", encrypt.clone()).await.ok();
+    deployment.ask_as(&short, "Encrypt", encrypt.clone()).await.ok();
 
     let forged = Signer { token: Some(CANARY.into()), ..short.clone() };
     let exceptions = [
-        house.ask_as(&house.app, "Encrypt", encrypt.clone()).await,
-        house.ask_as(&forged, "Encrypt", encrypt).await,
-        house.ask("Encrypt", json!({ "KeyId": key, "Plaintext": format!("{encoded}!") })).await,
-        house.ask("Encrypt", json!({ "KeyId": key, "Plaintext": { "text": CANARY } })).await,
-        house.ask("Encrypt", json!({ "KeyId": key, "Plaintext": long })).await,
-        house.ask("Encrypt", json!({ "KeyId": mac, "Plaintext": encoded })).await,
-        house.ask("Encrypt", json!(CANARY)).await,
-        house
+        deployment.ask_as(&deployment.app, "Encrypt", encrypt.clone()).await,
+        deployment.ask_as(&forged, "Encrypt", encrypt).await,
+        deployment.ask("Encrypt", json!({ "KeyId": key, "Plaintext": format!("{encoded}!") })).await,
+        deployment.ask("Encrypt", json!({ "KeyId": key, "Plaintext": { "text": CANARY } })).await,
+        deployment.ask("Encrypt", json!({ "KeyId": key, "Plaintext": long })).await,
+        deployment.ask("Encrypt", json!({ "KeyId": mac, "Plaintext": encoded })).await,
+        deployment.ask("Encrypt", json!(CANARY)).await,
+        deployment
             .ask_with(
-                &house.tool,
+                &deployment.tool,
                 "Encrypt",
                 format!("{{\"KeyId\":\"{key}\",\"Plaintext\":\"{encoded}").as_bytes(),
             )
             .await,
-        house
+        deployment
             .ask("Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=", "EncryptionContext": { "": CANARY } }))
             .await,
-        house
+        deployment
             .ask(
                 "Decrypt",
                 json!({ "CiphertextBlob": sealed["CiphertextBlob"], "EncryptionContext": { "who": CANARY } }),
             )
             .await,
-        house.ask("Decrypt", json!({ "CiphertextBlob": encoded })).await,
-        house
+        deployment.ask("Decrypt", json!({ "CiphertextBlob": encoded })).await,
+        deployment
             .ask("GenerateMac", json!({ "KeyId": mac, "Message": long, "MacAlgorithm": "HMAC_SHA_256" }))
             .await,
-        house
+        deployment
             .ask(
                 "VerifyMac",
                 json!({ "KeyId": mac, "Message": encoded, "Mac": encoded, "MacAlgorithm": "HMAC_SHA_256" }),
             )
             .await,
     ];
-    let secrets = [CANARY, &encoded, &short.secret, short.token.as_ref().unwrap(), &house.tool.secret];
+    let secrets = [CANARY, &encoded, &short.secret, short.token.as_ref().unwrap(), &deployment.tool.secret];
     for exception in &exceptions {
         assert!(exception.status.is_client_error(), "{exception:?}");
         let text = exception.text();
         assert!(secrets.iter().all(|secret| !text.contains(secret)), "{text}");
     }
-    house.road.stop().await;
+    deployment.road.stop().await;
     let trace = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
     assert!(trace.contains("the trace is kept"));
     for secret in secrets {

@@ -5,13 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use claviger_crypto::{EncryptionAlgorithm, PublicKey, Spec};
 use serde_json::{Value, json};
 
-use super::house::{DAY, House};
+use super::deployment::{DAY, Deployment};
 
 /// Parameters to bring material in.
-async fn parameters(house: &House, key: &str) -> Value {
+async fn parameters(deployment: &Deployment, key: &str) -> Value {
     let ask =
         json!({ "KeyId": key, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048" });
-    house.ask("GetParametersForImport", ask).await.ok()
+    deployment.ask("GetParametersForImport", ask).await.ok()
 }
 
 /// A call that brings material in with those parameters.
@@ -30,48 +30,48 @@ fn import(key: &str, parameters: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_counts_for_a_day() {
-    let house = House::build().await;
-    let key = house.create_key(json!({ "Origin": "EXTERNAL" })).await;
-    let old = parameters(&house, &key).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({ "Origin": "EXTERNAL" })).await;
+    let old = parameters(&deployment, &key).await;
     let ends = old["ParametersValidTo"].as_f64().unwrap();
-    house.clock.advance(DAY);
-    let refused = house.ask("ImportKeyMaterial", import(&key, &old)).await;
+    deployment.clock.advance(DAY);
+    let refused = deployment.ask("ImportKeyMaterial", import(&key, &old)).await;
     refused.refused("ExpiredImportTokenException");
-    assert!(ends * 1e6 <= house.clock.in_seconds(0).as_micros() as f64);
+    assert!(ends * 1e6 <= deployment.clock.in_seconds(0).as_micros() as f64);
     let state = |answer: Value| answer["KeyMetadata"]["KeyState"].clone();
-    assert_eq!(state(house.ask("DescribeKey", json!({ "KeyId": key })).await.ok()), "PendingImport");
+    assert_eq!(state(deployment.ask("DescribeKey", json!({ "KeyId": key })).await.ok()), "PendingImport");
 
-    let new = parameters(&house, &key).await;
-    house.clock.advance(DAY - std::time::Duration::from_secs(60));
-    house.ask("ImportKeyMaterial", import(&key, &new)).await.ok();
-    assert_eq!(state(house.ask("DescribeKey", json!({ "KeyId": key })).await.ok()), "Enabled");
+    let new = parameters(&deployment, &key).await;
+    deployment.clock.advance(DAY - std::time::Duration::from_secs(60));
+    deployment.ask("ImportKeyMaterial", import(&key, &new)).await.ok();
+    assert_eq!(state(deployment.ask("DescribeKey", json!({ "KeyId": key })).await.ok()), "Enabled");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_for_one_key() {
-    let house = House::build().await;
-    let key = house.create_key(json!({ "Origin": "EXTERNAL" })).await;
-    let other = house.create_key(json!({ "Origin": "EXTERNAL" })).await;
-    let theirs = parameters(&house, &other).await;
-    let refused = house.ask("ImportKeyMaterial", import(&key, &theirs)).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({ "Origin": "EXTERNAL" })).await;
+    let other = deployment.create_key(json!({ "Origin": "EXTERNAL" })).await;
+    let theirs = parameters(&deployment, &other).await;
+    let refused = deployment.ask("ImportKeyMaterial", import(&key, &theirs)).await;
     refused.refused("InvalidImportTokenException");
-    let mut changed = import(&key, &parameters(&house, &key).await);
+    let mut changed = import(&key, &parameters(&deployment, &key).await);
     changed["ImportToken"] = json!(STANDARD.encode([7; 200]));
-    house.ask("ImportKeyMaterial", changed).await.refused("InvalidImportTokenException");
-    house.ask("ImportKeyMaterial", import(&other, &theirs)).await.ok();
+    deployment.ask("ImportKeyMaterial", changed).await.refused("InvalidImportTokenException");
+    deployment.ask("ImportKeyMaterial", import(&other, &theirs)).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn naming_a_material_tells_no_more_of_a_key_than_its_name() {
-    let house = House::build().await;
-    let key = house.create_key(json!({ "Origin": "EXTERNAL" })).await;
-    let mut import = import(&key, &parameters(&house, &key).await);
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({ "Origin": "EXTERNAL" })).await;
+    let mut import = import(&key, &parameters(&deployment, &key).await);
     import["KeyMaterialId"] = json!("ab".repeat(32));
-    house.ask("ImportKeyMaterial", import.clone()).await.refused("IncorrectKeyMaterialException");
-    let denied = house.ask_as(&house.app, "ImportKeyMaterial", import.clone()).await;
+    deployment.ask("ImportKeyMaterial", import.clone()).await.refused("IncorrectKeyMaterialException");
+    let denied = deployment.ask_as(&deployment.app, "ImportKeyMaterial", import.clone()).await;
     denied.refused("AccessDeniedException");
     import["KeyId"] = json!("30313233-3435-4637-b839-616263646566");
-    house.ask("ImportKeyMaterial", import.clone()).await.refused("NotFoundException");
+    deployment.ask("ImportKeyMaterial", import.clone()).await.refused("NotFoundException");
     let delete = json!({ "KeyId": key, "KeyMaterialId": import["KeyMaterialId"] });
-    house.ask("DeleteImportedKeyMaterial", delete).await.refused("NotFoundException");
+    deployment.ask("DeleteImportedKeyMaterial", delete).await.refused("NotFoundException");
 }

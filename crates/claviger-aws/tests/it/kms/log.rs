@@ -5,17 +5,22 @@ use std::time::Duration;
 use claviger_audit::op::{Op, Outcome};
 use serde_json::{Value, json};
 
-use super::house::{Answer, House, Told};
+use super::deployment::{Answer, Deployment, Told};
 use super::signer::Signer;
 
 /// Calls an operation; gives the answer and what it left in the log.
-async fn leaves(house: &House, signer: &Signer, operation: &str, body: Value) -> (Answer, Vec<Told>) {
+async fn leaves(
+    deployment: &Deployment,
+    signer: &Signer,
+    operation: &str,
+    body: Value,
+) -> (Answer, Vec<Told>) {
     let body = body.to_string();
     for _ in 0..5 {
-        let from = house.log_size().await;
-        let answer = house.ask_with(signer, operation, body.as_bytes()).await;
+        let from = deployment.log_size().await;
+        let answer = deployment.ask_with(signer, operation, body.as_bytes()).await;
         if !answer.is_withheld() {
-            return (answer, house.told_since(from).await);
+            return (answer, deployment.told_since(from).await);
         }
     }
     panic!("{operation} is withheld each time");
@@ -33,10 +38,10 @@ fn names_the_last(answer: &Answer, told: &[Told]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_call_leaves_the_entries_of_what_it_did() {
-    let house = House::build().await;
-    let key = house.create_key(json!({})).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({})).await;
     let (answer, told) =
-        leaves(&house, &house.tool, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await;
+        leaves(&deployment, &deployment.tool, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await;
     let sealed = answer.ok()["CiphertextBlob"].clone();
     assert_eq!(ended(&told), [(Op::Encrypt, Outcome::Ok)]);
     names_the_last(&answer, &told);
@@ -56,7 +61,7 @@ async fn each_call_leaves_the_entries_of_what_it_did() {
         ("EnableKey", json!({ "KeyId": key }), vec![Op::ResumeKey]),
         ("ScheduleKeyDeletion", json!({ "KeyId": key }), vec![Op::ScheduleDestroy]),
     ] {
-        let (answer, told) = leaves(&house, &house.tool, operation, body).await;
+        let (answer, told) = leaves(&deployment, &deployment.tool, operation, body).await;
         answer.ok();
         let expected: Vec<_> = expected.into_iter().map(|op| (op, Outcome::Ok)).collect();
         assert_eq!(ended(&told), expected, "{operation}");
@@ -71,20 +76,20 @@ async fn each_call_leaves_the_entries_of_what_it_did() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_have_request_ids_of_their_own() {
-    let house = House::build().await;
+    let deployment = Deployment::build().await;
     let random = json!({ "NumberOfBytes": 8 });
-    let (first, one) = leaves(&house, &house.tool, "GenerateRandom", random.clone()).await;
-    let (second, other) = leaves(&house, &house.tool, "GenerateRandom", random).await;
+    let (first, one) = leaves(&deployment, &deployment.tool, "GenerateRandom", random.clone()).await;
+    let (second, other) = leaves(&deployment, &deployment.tool, "GenerateRandom", random).await;
     assert_ne!(first.header("x-amzn-requestid"), second.header("x-amzn-requestid"));
     assert_ne!(one[0].request, other[0].request);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_is_told_as_one() {
-    let house = House::build().await;
-    let key = house.create_key(json!({})).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({})).await;
     let sealed =
-        house.ask("Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok()["CiphertextBlob"]
+        deployment.ask("Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok()["CiphertextBlob"]
             .clone();
     for (operation, body, expected) in [
         ("Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=", "DryRun": true }), vec![Op::Encrypt]),
@@ -95,26 +100,31 @@ async fn a_dry_run_is_told_as_one() {
             vec![Op::Reencrypt, Op::ReencryptInto],
         ),
     ] {
-        let (answer, told) = leaves(&house, &house.tool, operation, body).await;
+        let (answer, told) = leaves(&deployment, &deployment.tool, operation, body).await;
         answer.refused("DryRunOperationException");
         let expected: Vec<_> = expected.into_iter().map(|op| (op, Outcome::DryRun)).collect();
         assert_eq!(ended(&told), expected, "{operation}");
         names_the_last(&answer, &told);
     }
-    let (answer, told) =
-        leaves(&house, &house.app, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=", "DryRun": true }))
-            .await;
+    let (answer, told) = leaves(
+        &deployment,
+        &deployment.app,
+        "Encrypt",
+        json!({ "KeyId": key, "Plaintext": "aGk=", "DryRun": true }),
+    )
+    .await;
     answer.refused("AccessDeniedException");
     assert_eq!(ended(&told), [(Op::Encrypt, Outcome::Denied)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_told_too() {
-    let house = House::build().await;
-    let key = house.create_key(json!({})).await;
-    let mac = house.create_key(json!({ "KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC" })).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({})).await;
+    let mac =
+        deployment.create_key(json!({ "KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC" })).await;
     let sealed =
-        house.ask("Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok()["CiphertextBlob"]
+        deployment.ask("Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok()["CiphertextBlob"]
             .clone();
     let verify = json!({ "KeyId": mac, "Message": "aGk=", "MacAlgorithm": "HMAC_SHA_256", "Mac": "aGk=" });
     let elsewhere = json!({ "CiphertextBlob": sealed, "EncryptionContext": { "a": "b" } });
@@ -137,7 +147,7 @@ async fn what_is_refused_is_told_too() {
         // The code was looked at: that it does not fit is an answer.
         ("VerifyMac", verify, "KMSInvalidMacException", Op::VerifyMac, Outcome::Ok),
     ] {
-        let (answer, told) = leaves(&house, &house.tool, operation, body).await;
+        let (answer, told) = leaves(&deployment, &deployment.tool, operation, body).await;
         answer.refused(code);
         assert_eq!(ended(&told), [(op, outcome)], "{operation}");
         names_the_last(&answer, &told);
@@ -149,8 +159,8 @@ async fn what_is_refused_is_told_too() {
         ("Nothing", json!({}), "UnknownOperationException"),
         ("ConnectCustomKeyStore", json!({ "CustomKeyStoreId": "x" }), "UnsupportedOperationException"),
     ] {
-        house.clock.advance(Duration::from_secs(1));
-        let (answer, told) = leaves(&house, &house.tool, operation, body).await;
+        deployment.clock.advance(Duration::from_secs(1));
+        let (answer, told) = leaves(&deployment, &deployment.tool, operation, body).await;
         answer.refused(code);
         assert_eq!(ended(&told), [(Op::MalformedRequest, Outcome::BadInput)], "{operation}");
         names_the_last(&answer, &told);
@@ -159,17 +169,17 @@ async fn what_is_refused_is_told_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_did_not_sign_is_told_by_his_key_and_learns_nothing_of_his_body() {
-    let house = House::build().await;
-    let forged = Signer { secret: "x".into(), ..house.tool.clone() };
+    let deployment = Deployment::build().await;
+    let forged = Signer { secret: "x".into(), ..deployment.tool.clone() };
     for body in [json!({ "NumberOfBytes": 8 }), json!({ "NumberOfBytes": "many" })] {
         // Of one key, no more than one in a second is told.
-        house.clock.advance(Duration::from_secs(2));
-        let (answer, told) = leaves(&house, &forged, "GenerateRandom", body).await;
+        deployment.clock.advance(Duration::from_secs(2));
+        let (answer, told) = leaves(&deployment, &forged, "GenerateRandom", body).await;
         answer.refused("InvalidSignatureException");
         assert_eq!(ended(&told), [(Op::AuthenticationFailure, Outcome::Unauthenticated)]);
     }
-    let unknown = Signer { id: "AKIAIOSFODNN7EXAMPLE".into(), ..house.tool.clone() };
-    let answer = house.ask_as(&unknown, "Nothing", json!({})).await;
+    let unknown = Signer { id: "AKIAIOSFODNN7EXAMPLE".into(), ..deployment.tool.clone() };
+    let answer = deployment.ask_as(&unknown, "Nothing", json!({})).await;
     answer.refused("UnrecognizedClientException");
     assert_eq!(answer.entry(), None);
 }

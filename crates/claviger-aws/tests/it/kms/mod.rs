@@ -1,12 +1,12 @@
 //! AWS KMS, signed by the signer of the AWS SDK for Rust.
 //!
-//! Every answer that any test gets is held against what clients rely on: see `house::Answer`.
+//! Every answer that any test gets is held against what clients rely on: see `deployment::Answer`.
 
 mod bodies;
 mod bounds;
 mod credentials;
+mod deployment;
 mod faults;
-mod house;
 mod hygiene;
 mod import_tokens;
 mod log;

@@ -12,7 +12,7 @@ use claviger_service::operation::{
 use claviger_service::{KeyRef, PrincipalRef};
 use serde_json::json;
 
-use super::house::{House, ring};
+use super::deployment::{Deployment, ring};
 
 /// A policy that gives a principal a use.
 fn policy(principal: &str) -> String {
@@ -31,9 +31,9 @@ const APP: &str = "arn:aws:iam::000000000000:user/app";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_uses_keys_of_a_strict_ring_administers_none() {
-    let house = House::build().await;
-    let key = house.orders_key("cards").await.key.id.to_string();
-    house.ask_as(&house.app, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok();
+    let deployment = Deployment::build().await;
+    let key = deployment.orders_key("cards").await.key.id.to_string();
+    deployment.ask_as(&deployment.app, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok();
     for (operation, body) in [
         ("CreateKey", json!({})),
         ("CreateKey", json!({ "Tags": [{ "TagKey": "claviger:ring", "TagValue": "orders" }] })),
@@ -50,7 +50,7 @@ async fn who_uses_keys_of_a_strict_ring_administers_none() {
         ("TagResource", json!({ "KeyId": key, "Tags": [{ "TagKey": "a", "TagValue": "b" }] })),
         ("UpdateKeyDescription", json!({ "KeyId": key, "Description": "mine" })),
     ] {
-        let answer = house.ask_as(&house.app, operation, body).await;
+        let answer = deployment.ask_as(&deployment.app, operation, body).await;
         answer.refused("AccessDeniedException");
         assert!(answer.entry().is_some(), "{operation}: a refusal is recorded");
     }
@@ -58,76 +58,82 @@ async fn who_uses_keys_of_a_strict_ring_administers_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_other_rings_are_hidden_behind_one_answer() {
-    let house = House::build().await;
-    let key = house.orders_key("cards").await.key.id.to_string();
-    let sealed = house.ask_as(&house.app, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok();
-    house.ask("Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.refused("AccessDeniedException");
-    house.ask("DescribeKey", json!({ "KeyId": key })).await.refused("AccessDeniedException");
+    let deployment = Deployment::build().await;
+    let key = deployment.orders_key("cards").await.key.id.to_string();
+    let sealed = deployment
+        .ask_as(&deployment.app, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" }))
+        .await
+        .ok();
+    deployment
+        .ask("Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" }))
+        .await
+        .refused("AccessDeniedException");
+    deployment.ask("DescribeKey", json!({ "KeyId": key })).await.refused("AccessDeniedException");
     // By what the ciphertext says, somebody could try; by its identifier, nobody can guess.
     let decrypt = json!({ "CiphertextBlob": sealed["CiphertextBlob"] });
-    let hidden = house.ask("Decrypt", decrypt).await.refused("AccessDeniedException");
+    let hidden = deployment.ask("Decrypt", decrypt).await.refused("AccessDeniedException");
     assert!(hidden.contains("kms:Decrypt"), "{hidden}");
     let lost = json!({ "KeyId": "30313233-3435-4637-b839-616263646566" });
-    house.ask("DescribeKey", lost).await.refused("NotFoundException");
-    assert_eq!(house.ask("ListKeys", json!({})).await.ok()["Keys"], json!([]));
+    deployment.ask("DescribeKey", lost).await.refused("NotFoundException");
+    assert_eq!(deployment.ask("ListKeys", json!({})).await.ok()["Keys"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn destruction_in_a_ring_with_a_quorum_waits_for_people_who_approve() {
-    let house = House::build().await;
-    let key = house.create_key(json!({})).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({})).await;
     let patch = RingPatch { quorum: Some(2), ..RingPatch::default() };
-    house.does("ada", UpdateRing { ring: ring("evaluation"), patch, if_revision: None }).await;
+    deployment.does("ada", UpdateRing { ring: ring("evaluation"), patch, if_revision: None }).await;
     let schedule = json!({ "KeyId": key, "PendingWindowInDays": 7 });
-    let answer = house.ask("ScheduleKeyDeletion", schedule).await;
+    let answer = deployment.ask("ScheduleKeyDeletion", schedule).await;
     let message = answer.refused("AccessDeniedException");
     assert!(message.contains("approval of 2 custodians"), "{message}");
     assert!(answer.entry().is_some());
     let state =
-        house.ask("DescribeKey", json!({ "KeyId": key })).await.ok()["KeyMetadata"]["KeyState"].clone();
+        deployment.ask("DescribeKey", json!({ "KeyId": key })).await.ok()["KeyMetadata"]["KeyState"].clone();
     assert_eq!(state, "Enabled");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_administrator_suspends_is_disabled_at_once() {
-    let house = House::build().await;
-    let key = house.orders_key("cards").await.key.id;
+    let deployment = Deployment::build().await;
+    let key = deployment.orders_key("cards").await.key.id;
     let change = |event| ChangeKeyState::new(KeyRef::Id(key), None, event).unwrap();
     let encrypt = json!({ "KeyId": key.to_string(), "Plaintext": "aGk=" });
     for _ in 0..3 {
-        let sealed = house.ask_as(&house.app, "Encrypt", encrypt.clone()).await.ok();
+        let sealed = deployment.ask_as(&deployment.app, "Encrypt", encrypt.clone()).await.ok();
         let decrypt = json!({ "CiphertextBlob": sealed["CiphertextBlob"] });
-        house.does("ada", change(Event::Suspend)).await;
-        house.ask_as(&house.app, "Encrypt", encrypt.clone()).await.refused("DisabledException");
-        house.ask_as(&house.app, "Decrypt", decrypt.clone()).await.refused("DisabledException");
-        house.does("ada", change(Event::Resume)).await;
-        assert_eq!(house.ask_as(&house.app, "Decrypt", decrypt).await.ok()["Plaintext"], "aGk=");
+        deployment.does("ada", change(Event::Suspend)).await;
+        deployment.ask_as(&deployment.app, "Encrypt", encrypt.clone()).await.refused("DisabledException");
+        deployment.ask_as(&deployment.app, "Decrypt", decrypt.clone()).await.refused("DisabledException");
+        deployment.does("ada", change(Event::Resume)).await;
+        assert_eq!(deployment.ask_as(&deployment.app, "Decrypt", decrypt).await.ok()["Plaintext"], "aGk=");
     }
-    house.does("ada", change(Event::Compromise)).await;
-    house.ask_as(&house.app, "Encrypt", encrypt).await.refused("KMSInvalidStateException");
+    deployment.does("ada", change(Event::Compromise)).await;
+    deployment.ask_as(&deployment.app, "Encrypt", encrypt).await.refused("KMSInvalidStateException");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_comes_with_its_key_or_neither_does() {
-    let house = House::build().await;
-    let from = house.log_size().await;
-    let key = house.create_key(json!({ "Policy": policy(APP) })).await;
-    let told = house.told_since(from).await;
+    let deployment = Deployment::build().await;
+    let from = deployment.log_size().await;
+    let key = deployment.create_key(json!({ "Policy": policy(APP) })).await;
+    let told = deployment.told_since(from).await;
     let [_, created, set, given] = &told[..] else { panic!("{told:?}") };
     assert_eq!((created.op, set.op, given.op), (Op::CreateKey, Op::PutKeyPolicy, Op::DelegateGrant));
     assert!(created.key.is_some() && created.key == set.key && created.key == given.key);
     assert_eq!((set.index, given.index), (created.index + 1, created.index + 2));
-    house.ask_as(&house.app, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok();
-    let kept = house.ask("GetKeyPolicy", json!({ "KeyId": key })).await.ok();
+    deployment.ask_as(&deployment.app, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok();
+    let kept = deployment.ask("GetKeyPolicy", json!({ "KeyId": key })).await.ok();
     assert!(kept["Policy"].as_str().unwrap().contains(APP), "{kept}");
     for (principal, code) in [
         ("arn:aws:iam::000000000000:user/nobody", "MalformedPolicyDocumentException"),
         // Who grants rights uses nothing, wherever it is, and is nobody to applications.
         ("arn:aws:iam::000000000000:user/otto", "MalformedPolicyDocumentException"),
     ] {
-        let answer = house.ask("CreateKey", json!({ "Policy": policy(principal) })).await;
+        let answer = deployment.ask("CreateKey", json!({ "Policy": policy(principal) })).await;
         answer.refused(code);
-        let last = house.told_since(answer.entry().unwrap()).await;
+        let last = deployment.told_since(answer.entry().unwrap()).await;
         assert!(
             matches!(&last[..], [told] if told.op == Op::CreateKey && told.outcome != Outcome::Ok),
             "{last:?}"
@@ -142,18 +148,18 @@ async fn a_policy_comes_with_its_key_or_neither_does() {
         name: None,
         retiring: None,
     };
-    house.does("otto", grant).await;
+    deployment.does("otto", grant).await;
     let tags = json!([{ "TagKey": "claviger:ring", "TagValue": "evaluation" }]);
     let create = json!({ "Tags": tags, "Policy": policy(APP) });
-    house.ask_as(&house.app, "CreateKey", create).await.refused("AccessDeniedException");
-    assert_eq!(house.ask("ListKeys", json!({})).await.ok()["Keys"].as_array().unwrap().len(), 1);
-    house.ask_as(&house.app, "CreateKey", json!({ "Tags": tags })).await.ok();
+    deployment.ask_as(&deployment.app, "CreateKey", create).await.refused("AccessDeniedException");
+    assert_eq!(deployment.ask("ListKeys", json!({})).await.ok()["Keys"].as_array().unwrap().len(), 1);
+    deployment.ask_as(&deployment.app, "CreateKey", json!({ "Tags": tags })).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_and_policies_show_only_what_is_honoured() {
-    let house = House::build().await;
-    let key = house.create_key(json!({})).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({})).await;
     let on_key = |operations: Vec<Action>| CreateGrant {
         principal: PrincipalRef::Name("app".parse().unwrap()),
         on: GrantOn::Key(KeyRef::Id(key.parse().unwrap())),
@@ -163,44 +169,46 @@ async fn lists_and_policies_show_only_what_is_honoured() {
         retiring: None,
     };
     let all = vec![Action::Encrypt, Action::DelegateGrant, Action::ReadKeyGrants, Action::PutKeyPolicy];
-    let root = house.does("otto", on_key(all)).await;
+    let root = deployment.does("otto", on_key(all)).await;
     // `app` passes on, one by one and by a policy, to the other application.
     let other = "arn:aws:iam::000000000000:user/tool";
     let single = json!({ "KeyId": key, "GranteePrincipal": other, "Operations": ["Encrypt"] });
-    let single = house.ask_as(&house.app, "CreateGrant", single).await.ok()["GrantId"].clone();
+    let single = deployment.ask_as(&deployment.app, "CreateGrant", single).await.ok()["GrantId"].clone();
     let put = json!({ "KeyId": key, "Policy": policy(other) });
-    house.ask_as(&house.app, "PutKeyPolicy", put).await.ok();
+    deployment.ask_as(&deployment.app, "PutKeyPolicy", put).await.ok();
     let listed = async || {
-        let grants = house.ask("ListGrants", json!({ "KeyId": key })).await.ok();
-        let policy = house.ask("GetKeyPolicy", json!({ "KeyId": key })).await.ok();
+        let grants = deployment.ask("ListGrants", json!({ "KeyId": key })).await.ok();
+        let policy = deployment.ask("GetKeyPolicy", json!({ "KeyId": key })).await.ok();
         let shown = grants["Grants"].as_array().unwrap().iter().any(|grant| grant["GrantId"] == single);
         (shown, policy["Policy"].as_str().unwrap().contains(other))
     };
     assert_eq!(listed().await, (true, true));
-    house.does("otto", RevokeGrant { grant: root.id }).await;
+    deployment.does("otto", RevokeGrant { grant: root.id }).await;
     assert_eq!(listed().await, (false, false));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_are_told_only_to_who_could_give_the_right_and_only_of_those_who_could_have_it() {
-    let house = House::build().await;
-    let key = house.create_key(json!({})).await;
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({})).await;
     let name = |name: &str| PrincipalRef::Name(name.parse().unwrap());
     let gone = CreatePrincipal { name: "gone".parse().unwrap(), kind: PrincipalKind::Workload, home: None };
-    house.does("ada", gone).await;
-    house.does("otto", RevokePrincipal { principal: name("gone") }).await;
+    deployment.does("ada", gone).await;
+    deployment.does("otto", RevokePrincipal { principal: name("gone") }).await;
     let arn = |who: &str| format!("arn:aws:iam::000000000000:user/{who}");
     let wish = |to: &str, operation: &str| json!({ "KeyId": key, "GranteePrincipal": arn(to), "Operations": [operation] });
 
     // To whom nothing can be given, by a role or because it was withdrawn, is like one that never was.
     let mut said = Vec::new();
     for who in ["nobody", "otto", "gone"] {
-        let alone = house.ask("CreateGrant", wish(who, "Encrypt")).await;
+        let alone = deployment.ask("CreateGrant", wish(who, "Encrypt")).await;
         let mut retiring = wish("app", "Encrypt");
         retiring["RetiringPrincipal"] = json!(arn(who));
-        let retiring = house.ask("CreateGrant", retiring).await;
-        let policy = house.ask("PutKeyPolicy", json!({ "KeyId": key, "Policy": policy(&arn(who)) })).await;
-        let listed = house.ask("ListGrants", json!({ "KeyId": key, "GranteePrincipal": arn(who) })).await;
+        let retiring = deployment.ask("CreateGrant", retiring).await;
+        let policy =
+            deployment.ask("PutKeyPolicy", json!({ "KeyId": key, "Policy": policy(&arn(who)) })).await;
+        let listed =
+            deployment.ask("ListGrants", json!({ "KeyId": key, "GranteePrincipal": arn(who) })).await;
         assert_eq!(listed.ok()["Grants"], json!([]), "{who}");
         let words = [
             alone.refused("InvalidArnException"),
@@ -222,13 +230,16 @@ async fn names_are_told_only_to_who_could_give_the_right_and_only_of_those_who_c
         name: None,
         retiring: None,
     };
-    house.does("otto", grant).await;
+    deployment.does("otto", grant).await;
     let mut said = Vec::new();
     for who in ["nobody", "otto", "tool"] {
-        let refused = house.ask_as(&house.app, "CreateGrant", wish(who, "Decrypt")).await;
+        let refused = deployment.ask_as(&deployment.app, "CreateGrant", wish(who, "Decrypt")).await;
         said.push(refused.refused("AccessDeniedException").replace(&arn(who), "X"));
     }
     assert!(said.iter().all(|one| *one == said[0]), "{said:?}");
-    house.ask_as(&house.app, "CreateGrant", wish("nobody", "Encrypt")).await.refused("InvalidArnException");
-    house.ask_as(&house.app, "CreateGrant", wish("tool", "Encrypt")).await.ok();
+    deployment
+        .ask_as(&deployment.app, "CreateGrant", wish("nobody", "Encrypt"))
+        .await
+        .refused("InvalidArnException");
+    deployment.ask_as(&deployment.app, "CreateGrant", wish("tool", "Encrypt")).await.ok();
 }

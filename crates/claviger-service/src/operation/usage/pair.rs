@@ -1,4 +1,4 @@
-//! Data key pairs: made here, their private half sealed under a key of the house.
+//! Data key pairs: made here, their private half sealed under a key of the service.
 
 use claviger_core::{Action, KeyId, Purpose, Spec};
 use claviger_crypto::envelope::Context;

@@ -1,4 +1,4 @@
-//! The rules of the house, read from `roles.cedar` once and kept by what they can bear on.
+//! The built-in policy, read from `roles.cedar` once, its rules kept by what they can bear on.
 
 use std::str::FromStr;
 
@@ -32,35 +32,36 @@ pub(super) struct Ground {
     pub(super) conditions: String,
 }
 
-pub(super) struct HouseRule {
+pub(super) struct BuiltinRule {
     pub(super) policy: Policy,
     pub(super) ground: Ground,
     caller: Scope,
     target: Scope,
 }
 
-pub(super) struct House {
+pub(super) struct Builtin {
     pub(super) vocabulary: Vocabulary,
     pub(super) engine: cedar_policy::Authorizer,
     pub(super) prepared: Prepared,
     validator: Validator,
-    rules: Vec<HouseRule>,
+    rules: Vec<BuiltinRule>,
 }
 
-impl House {
+impl Builtin {
     pub(super) fn open() -> Result<Self, PolicyError> {
         let vocabulary = Vocabulary::load()?;
         let set =
-            PolicySet::from_str(RULES).map_err(|error| PolicyError::new("the rules of the house", error))?;
+            PolicySet::from_str(RULES).map_err(|error| PolicyError::new("the built-in policy", error))?;
         let rules = set
             .policies()
-            .map(|policy| HouseRule::read(policy, &vocabulary))
+            .map(|policy| BuiltinRule::read(policy, &vocabulary))
             .collect::<Result<Vec<_>, _>>()?;
         let validator = Validator::new(vocabulary.schema.clone());
         let prepared = Prepared::with_bytes(PREPARED_BYTES);
-        let house = Self { vocabulary, engine: cedar_policy::Authorizer::new(), prepared, validator, rules };
-        house.validate(&set)?;
-        Ok(house)
+        let builtin =
+            Self { vocabulary, engine: cedar_policy::Authorizer::new(), prepared, validator, rules };
+        builtin.validate(&set)?;
+        Ok(builtin)
     }
 
     /// Strict validation: types, names and scopes all fit the schema.
@@ -73,12 +74,12 @@ impl House {
     }
 
     /// The rules that can bear on this caller and this target. The others could not match, whatever the action.
-    pub(super) fn rules_for(&self, caller: &Node, target: &Node) -> impl Iterator<Item = &HouseRule> {
+    pub(super) fn rules_for(&self, caller: &Node, target: &Node) -> impl Iterator<Item = &BuiltinRule> {
         self.rules.iter().filter(|rule| rule.caller.covers(caller) && rule.target.covers(target))
     }
 }
 
-impl HouseRule {
+impl BuiltinRule {
     fn read(policy: &Policy, vocabulary: &Vocabulary) -> Result<Self, PolicyError> {
         let caller = Scope::from(policy.principal_constraint());
         let target = Scope::from(policy.resource_constraint());
@@ -174,43 +175,43 @@ mod tests {
 
     #[test]
     fn rules_pass_strict_validation_without_a_warning() {
-        let house = House::open().unwrap();
+        let builtin = Builtin::open().unwrap();
         let set = PolicySet::from_str(RULES).unwrap();
-        let found = house.validator.validate(&set, ValidationMode::Strict);
+        let found = builtin.validator.validate(&set, ValidationMode::Strict);
         let warnings: Vec<_> = found.validation_warnings().map(ToString::to_string).collect();
         assert_eq!(warnings, Vec::<String>::new());
     }
 
     #[test]
     fn every_role_has_its_rule_and_every_rule_its_own_name() {
-        let house = House::open().unwrap();
-        let mut names: Vec<_> = house.rules.iter().map(|rule| rule.policy.id().to_string()).collect();
+        let builtin = Builtin::open().unwrap();
+        let mut names: Vec<_> = builtin.rules.iter().map(|rule| rule.policy.id().to_string()).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();
         assert_eq!(names.len(), count);
         assert_eq!(count, RULES.matches("@id(").count());
         for role in Role::ALL {
-            assert!(house.rules.iter().any(|rule| rule.ground.rule == Rule::Role(role)), "{role}");
+            assert!(builtin.rules.iter().any(|rule| rule.ground.rule == Rule::Role(role)), "{role}");
         }
     }
 
     #[test]
     fn nonsense_does_not_pass_validation() {
-        let house = House::open().unwrap();
+        let builtin = Builtin::open().unwrap();
         for bad in [
             r#"permit (principal, action == Action::"no_such_action", resource);"#,
             r#"permit (principal, action == Action::"encrypt", resource) when { context.now == "noon" };"#,
             r#"permit (principal is Workload, action == Action::"encrypt", resource) when { principal.in_office };"#,
         ] {
-            assert!(house.validate(&PolicySet::from_str(bad).unwrap()).is_err(), "{bad}");
+            assert!(builtin.validate(&PolicySet::from_str(bad).unwrap()).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn digest_is_of_the_text_as_written() {
-        let house = House::open().unwrap();
-        let random = house.rules.iter().find(|rule| rule.ground.rule == Rule::Standing("random")).unwrap();
+        let builtin = Builtin::open().unwrap();
+        let random = builtin.rules.iter().find(|rule| rule.ground.rule == Rule::Standing("random")).unwrap();
         let written = random.policy.to_string();
         assert!(RULES.contains(&written), "{written}");
         assert_eq!(random.ground.digest, sha256(written.as_bytes())[..8]);

@@ -38,7 +38,7 @@ impl Clock for WallClock {
     }
 }
 
-pub(crate) struct House {
+pub(crate) struct Deployment {
     control: Plane,
     data: Plane,
     pub(crate) road: Road,
@@ -103,7 +103,7 @@ fn certificate_of(name: &str) -> Vec<u8> {
     format!("certificate of {name}").into_bytes()
 }
 
-impl House {
+impl Deployment {
     pub(crate) async fn build() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let road = open(&directory).await;
@@ -124,7 +124,7 @@ impl House {
             certificate: certificate_of(name),
             expires_at,
         });
-        road.perform_for_house(system(), Initialize { principals: principals.into() }).await.unwrap();
+        road.perform_for_system(system(), Initialize { principals: principals.into() }).await.unwrap();
         let control = control_plane(road.clone(), LIMITS);
         let data = data_plane(road.clone(), LIMITS);
         Self { control, data, road, _directory: directory }
@@ -132,9 +132,9 @@ impl House {
 
     /// A deployment with ring `orders`.
     pub(crate) async fn with_ring() -> Self {
-        let house = Self::build().await;
-        house.control("ada", Method::POST, "/v1/rings", json!({"name": "orders"})).await.ok();
-        house
+        let deployment = Self::build().await;
+        deployment.control("ada", Method::POST, "/v1/rings", json!({"name": "orders"})).await.ok();
+        deployment
     }
 
     /// Sends a request as it is.

@@ -59,7 +59,7 @@ impl Clock for TestClock {
     }
 }
 
-pub(crate) struct House {
+pub(crate) struct Deployment {
     pub(crate) road: Road,
     pub(crate) clock: TestClock,
     pub(crate) store: Arc<SqliteStore>,
@@ -75,7 +75,7 @@ pub(crate) fn certificate_of(name: &str) -> Vec<u8> {
     format!("certificate of {name}").into_bytes()
 }
 
-impl House {
+impl Deployment {
     pub(crate) async fn build() -> Self {
         Self::build_with(false).await
     }
@@ -107,7 +107,7 @@ impl House {
         let clock = TestClock::default();
         let (road, store) =
             open(&directory, module(provider), &clock, fence_off, SqliteOptions::default()).await;
-        let house = Self { road, clock, store, directory, sealed_root };
+        let deployment = Self { road, clock, store, directory, sealed_root };
         let everyone = [
             ("ada", PrincipalKind::Human, Some(Role::Administrator)),
             ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer)),
@@ -116,7 +116,7 @@ impl House {
             ("app", PrincipalKind::Workload, None),
             ("stranger", PrincipalKind::Workload, None),
         ];
-        let expires_at = house.clock.now().after(DAY * 3650);
+        let expires_at = deployment.clock.now().after(DAY * 3650);
         let everyone = everyone.map(|(name, kind, role)| (name.to_owned(), kind, role));
         let principals = everyone.into_iter().chain(more).map(|(name, kind, role)| FirstPrincipal {
             name: name.parse().unwrap(),
@@ -126,8 +126,8 @@ impl House {
             expires_at,
         });
         let principals = principals.collect();
-        house.road.perform_for_house(system(), Initialize { principals }).await.unwrap();
-        house
+        deployment.road.perform_for_system(system(), Initialize { principals }).await.unwrap();
+        deployment
     }
 
     /// Stops, and opens the same directory again.

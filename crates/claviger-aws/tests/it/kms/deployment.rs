@@ -62,7 +62,7 @@ impl Clock for TestClock {
     }
 }
 
-pub(crate) struct House {
+pub(crate) struct Deployment {
     pub(crate) kms: Kms,
     pub(crate) road: Road,
     pub(crate) clock: TestClock,
@@ -206,7 +206,7 @@ fn certificate_of(name: &str) -> Vec<u8> {
     format!("certificate of {name}").into_bytes()
 }
 
-impl House {
+impl Deployment {
     pub(crate) async fn build() -> Self {
         Self::build_in(SqliteOptions::default()).await
     }
@@ -297,7 +297,7 @@ impl House {
         self.does("vera", read).await.size
     }
 
-    /// What calls left in the log from that index on: neither sessions nor what its readers and the house itself leave.
+    /// What calls left in the log from that index on: neither sessions nor what its readers and the system itself leave.
     pub(crate) async fn told_since(&self, from: u64) -> Vec<Told> {
         let read = ReadEntries { from, limit: 1000, filter: EntryFilter::default() };
         let page = self.does("vera", read).await;
@@ -340,7 +340,7 @@ async fn initialize(road: &Road, clock: &TestClock) {
         certificate: certificate_of(name),
         expires_at,
     });
-    road.perform_for_house(system(), Initialize { principals: principals.into() }).await.unwrap();
+    road.perform_for_system(system(), Initialize { principals: principals.into() }).await.unwrap();
 }
 
 /// Makes two rings, and an application with an access key in each.

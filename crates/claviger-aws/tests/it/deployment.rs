@@ -126,7 +126,7 @@ impl Answer {
     }
 }
 
-pub(crate) struct House {
+pub(crate) struct Deployment {
     pub(crate) road: Road,
     pub(crate) proxy: XksProxy,
     _directory: tempfile::TempDir,
@@ -141,7 +141,7 @@ fn shown(secret: &SecretBytes) -> String {
     String::from_utf8(secret.expose().to_vec()).unwrap()
 }
 
-impl House {
+impl Deployment {
     pub(crate) async fn build() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let road = open(&directory).await;
@@ -159,12 +159,12 @@ impl House {
             certificate: certificate_of(name),
             expires_at: now().after(Duration::from_secs(86_400)),
         });
-        road.perform_for_house(system(), Initialize { principals: principals.into() }).await.unwrap();
+        road.perform_for_system(system(), Initialize { principals: principals.into() }).await.unwrap();
         let proxy = XksProxy::new(road.clone(), Some(PREFIX.parse().unwrap()), AwsLimits::default());
-        let house = Self { road, proxy, _directory: directory };
+        let deployment = Self { road, proxy, _directory: directory };
         let create = CreateRing { name: "store".parse().unwrap(), policy: RingPolicy::default() };
-        house.ask("ada", create).await.unwrap();
-        house
+        deployment.ask("ada", create).await.unwrap();
+        deployment
     }
 
     pub(crate) async fn ask<O: Operation>(
