@@ -64,7 +64,7 @@ pub enum Effect {
     /// Reads what is no material.
     Read,
     /// Takes something out of use, which the fence orders against every use.
-    Tighten,
+    Restrict,
 }
 
 /// Whether whoever asks for an action says why.
@@ -164,7 +164,7 @@ actions! { $
     /// Seal under this key what was opened under another and shown to nobody.
     ReencryptInto = 121 "reencrypt_into" Data Key Protect,
     /// Give up a grant, as its holder or as the one who was named to retire it.
-    RetireGrant = 122 "retire_grant" Data Grant Tighten,
+    RetireGrant = 122 "retire_grant" Data Grant Restrict,
     /// Ask who one is.
     ReadSelf = 123 "read_self" Data System Read,
 
@@ -172,7 +172,7 @@ actions! { $
     CreateRing = 201 "create_ring" Control System Manage,
     /// Change a ring's policy.
     UpdateRing = 202 "update_ring" Control Ring Manage,
-    /// Loosen a ring's separation of duties, or tighten it again.
+    /// Relax a ring's separation of duties, or make it strict again.
     SetRingSeparation = 203 "set_ring_separation" Control Ring Govern,
     /// Create a key.
     CreateKey = 210 "create_key" Control Ring Manage,
@@ -181,15 +181,15 @@ actions! { $
     /// Make a new version that protects from now on.
     RotateKey = 212 "rotate_key" Control Key Manage,
     /// Take a key out of use for a while.
-    SuspendKey = 213 "suspend_key" Control Key Tighten,
+    SuspendKey = 213 "suspend_key" Control Key Restrict,
     /// Bring a key back from suspension.
     ResumeKey = 214 "resume_key" Control Key Manage,
     /// End a key's protecting.
-    DeactivateKey = 215 "deactivate_key" Control Key Tighten,
+    DeactivateKey = 215 "deactivate_key" Control Key Restrict,
     /// Declare a key compromised.
-    CompromiseKey = 216 "compromise_key" Control Key Tighten,
+    CompromiseKey = 216 "compromise_key" Control Key Restrict,
     /// Make a key's material unrecoverable.
-    DestroyKey = 219 "destroy_key" Control Key Tighten,
+    DestroyKey = 219 "destroy_key" Control Key Restrict,
     /// Change what is said about a key.
     UpdateKey = 220 "update_key" Control Key Manage,
     /// Read what is said about a key.
@@ -201,19 +201,19 @@ actions! { $
     /// List rings and keys.
     ListKeys = 224 "list_keys" Control System Read,
     /// Take one version out of use for a while.
-    SuspendVersion = 231 "suspend_version" Control Key Tighten,
+    SuspendVersion = 231 "suspend_version" Control Key Restrict,
     /// Bring one version back from suspension.
     ResumeVersion = 232 "resume_version" Control Key Manage,
     /// End one version's protecting.
-    DeactivateVersion = 233 "deactivate_version" Control Key Tighten,
+    DeactivateVersion = 233 "deactivate_version" Control Key Restrict,
     /// Declare one version compromised.
-    CompromiseVersion = 234 "compromise_version" Control Key Tighten,
+    CompromiseVersion = 234 "compromise_version" Control Key Restrict,
     /// Give a key another name, or move such a name to it.
     PutAlias = 240 "put_alias" Control Key Manage,
     /// Take such a name away.
     RemoveAlias = 241 "remove_alias" Control Key Manage,
     /// Take a key out of use and begin its waiting period, at whose end it is destroyed.
-    ScheduleDestroy = 242 "schedule_destroy" Control Key Tighten,
+    ScheduleDestroy = 242 "schedule_destroy" Control Key Restrict,
     /// End the waiting period without destroying.
     CancelDestroy = 243 "cancel_destroy" Control Key Manage,
     /// Ask for what is needed to bring material in.
@@ -221,34 +221,34 @@ actions! { $
     /// Bring material in.
     ImportMaterial = 245 "import_material" Control Key Manage,
     /// Take imported material away again.
-    RemoveImportedMaterial = 246 "remove_imported_material" Control Key Tighten,
+    RemoveImportedMaterial = 246 "remove_imported_material" Control Key Restrict,
 
     /// Create a principal.
     CreatePrincipal = 301 "create_principal" Control Principal Govern,
     /// Withdraw a principal for ever.
-    RevokePrincipal = 302 "revoke_principal" Control Principal Tighten,
+    RevokePrincipal = 302 "revoke_principal" Control Principal Restrict,
     /// Read or list principals.
     ReadPrincipal = 303 "read_principal" Control System Read,
     /// Give a role.
     AssignRole = 304 "assign_role" Control Principal Govern,
     /// Withdraw a role.
-    WithdrawRole = 305 "withdraw_role" Control Principal Tighten,
+    WithdrawRole = 305 "withdraw_role" Control Principal Restrict,
     /// Give a grant.
     CreateGrant = 307 "create_grant" Control System Govern,
     /// Withdraw a grant.
-    RevokeGrant = 308 "revoke_grant" Control Grant Tighten,
+    RevokeGrant = 308 "revoke_grant" Control Grant Restrict,
     /// Read or list grants.
     ReadGrant = 309 "read_grant" Control System Read,
     /// Give a credential.
     CreateCredential = 310 "create_credential" Control Principal Govern,
     /// Withdraw a credential.
-    RevokeCredential = 311 "revoke_credential" Control Principal Tighten,
+    RevokeCredential = 311 "revoke_credential" Control Principal Restrict,
     /// Read or list credentials.
     ReadCredential = 312 "read_credential" Control System Read,
     /// Give a grant on a key, as one who administers it.
     DelegateGrant = 320 "delegate_grant" Control Key Govern,
     /// Withdraw a grant on a key, as one who administers it.
-    WithdrawDelegatedGrant = 321 "withdraw_delegated_grant" Control Key Tighten,
+    WithdrawDelegatedGrant = 321 "withdraw_delegated_grant" Control Key Restrict,
     /// Read the grants on a key.
     ReadKeyGrants = 322 "read_key_grants" Control Key Read,
     /// Set the policy of a key, which gives grants on it and ends those that the policy before gave.
@@ -374,8 +374,8 @@ mod tests {
     #[test]
     fn whatever_takes_something_away_on_the_control_surface_is_given_a_reason() {
         for action in Action::ALL {
-            let tightens = (action.surface(), action.effect()) == (Surface::Control, Effect::Tighten);
-            assert!(!tightens || action.reasoning() == Reasoning::Must, "{action}");
+            let restricts = (action.surface(), action.effect()) == (Surface::Control, Effect::Restrict);
+            assert!(!restricts || action.reasoning() == Reasoning::Must, "{action}");
             let changes = !matches!(action.effect(), Effect::Read | Effect::Protect | Effect::Process);
             assert!(changes || action.reasoning() == Reasoning::Never, "{action}");
             assert!(!action.takes_code_of_responder() || action.reasoning() == Reasoning::Must, "{action}");

@@ -230,7 +230,7 @@ impl RequestScheme {
     }
 }
 
-/// What a tightening change is about: a call that rests on it, and was decided before, must be decided again.
+/// What a restricting change is about: a call that rests on it, and was decided before, must be decided again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Subject {
     /// A credential.

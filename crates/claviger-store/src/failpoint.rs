@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | `commit-before` | before the fence commit is sent | C1 |
 //! | `commit-after` | the commit is durable, nobody was told | C2, C3 |
-//! | `tighten-inside` | the epoch is raised in the open transaction | C5 |
+//! | `restrict-inside` | the epoch is raised in the open transaction | C5 |
 //! | `cut-after-cas` | the cut is durable, not signed | C7 |
 //! | `keep-before` | the commit is durable, its checkpoint is not kept beside the store | C6 |
 //! | `keep-torn` | half of that checkpoint is written | C6 |

@@ -32,7 +32,7 @@ pub fn text() -> String {
         let _infallible = writeln!(text, "action \"{group}\";");
     }
     for group in
-        [Effect::Govern, Effect::Manage, Effect::Process, Effect::Protect, Effect::Read, Effect::Tighten]
+        [Effect::Govern, Effect::Manage, Effect::Process, Effect::Protect, Effect::Read, Effect::Restrict]
             .map(effect_group)
     {
         let _infallible = writeln!(text, "action \"{group}\";");
@@ -85,6 +85,6 @@ const fn effect_group(effect: Effect) -> &'static str {
         Effect::Process => "process",
         Effect::Protect => "protect",
         Effect::Read => "read",
-        Effect::Tighten => "tighten",
+        Effect::Restrict => "restrict",
     }
 }

@@ -322,7 +322,7 @@ fn offices_keep_to_what_they_are_for() {
         assert!(!of(Role::Administrator) || effect != Effect::Govern || of_all, "{action} gives rights");
         assert!(!of(Role::SecurityOfficer) || effect != Effect::Manage, "{action} manages keys");
         assert!(
-            !of(Role::Responder) || reads || effect == Effect::Tighten || of_all,
+            !of(Role::Responder) || reads || effect == Effect::Restrict || of_all,
             "{action} stops nothing"
         );
         let someone = Role::ALL.into_iter().any(of);

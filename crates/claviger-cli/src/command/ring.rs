@@ -26,7 +26,7 @@ pub enum RingCommand {
     Show(ShowArgs),
     /// Change a ring's policy
     Update(UpdateArgs),
-    /// Loosen a ring's separation of duties, or tighten it again
+    /// Relax a ring's separation of duties, or make it strict again
     Separation(SeparationArgs),
 }
 

@@ -46,7 +46,7 @@ pub struct RingPolicy {
     pub separation: SeparationWord,
 }
 
-/// Creates a ring. Its separation is strict; loosening it is a call of its own.
+/// Creates a ring. Its separation is strict; relaxing it is a call of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateRing {

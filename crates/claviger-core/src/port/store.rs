@@ -307,8 +307,8 @@ pub struct Batch<'a> {
     pub new_root: [u8; 32],
     /// Epoch that it was decided under.
     pub epoch: u64,
-    /// What it tightens. Not empty: the commit begins epoch `epoch + 1`, in which the batch's entries lie.
-    pub tightens: &'a [Subject],
+    /// What it restricts. Not empty: the commit begins epoch `epoch + 1`, in which the batch's entries lie.
+    pub restricts: &'a [Subject],
     /// The entries.
     pub body: &'a [u8],
     /// Tiles that the batch completes.

@@ -520,7 +520,7 @@ const _: () = {
     let mut rest: &[Action] = &Action::ALL;
     while let [action, others @ ..] = rest {
         let changes = match action.effect() {
-            Effect::Govern | Effect::Manage | Effect::Tighten => true,
+            Effect::Govern | Effect::Manage | Effect::Restrict => true,
             Effect::Process | Effect::Protect | Effect::Read => false,
         };
         // It makes a transport key that is kept nowhere.

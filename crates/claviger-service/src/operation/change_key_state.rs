@@ -60,7 +60,7 @@ impl ChangeKeyState {
         })
     }
 
-    fn tightens(&self) -> bool {
+    fn restricts(&self) -> bool {
         matches!(self.event, Event::Compromise | Event::Deactivate | Event::Suspend)
     }
 }
@@ -94,8 +94,8 @@ impl Operation for ChangeKeyState {
         let told = self.version.or_else(|| (self.event == Event::Activate).then_some(record.key.primary));
         let note = Note { version: told, ..view.note() };
         let asked = self.asked(record.key.id, view.reason())?;
-        if self.tightens() {
-            return Ok(Staged::tightening(asked, changed, changes, vec![Subject::Key(record.key.id)], note));
+        if self.restricts() {
+            return Ok(Staged::restricting(asked, changed, changes, vec![Subject::Key(record.key.id)], note));
         }
         Ok(Staged::changing(asked, changed, changes, note))
     }

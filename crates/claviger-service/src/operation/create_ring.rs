@@ -37,7 +37,7 @@ impl Operation for CreateRing {
         check_policy(&self.policy)?;
         if self.policy.separation == Separation::Relaxed {
             return Err(ServiceError::invalid(
-                "a ring begins strict; a security officer may loosen it afterwards",
+                "a ring begins strict; a security officer may relax it afterwards",
             ));
         }
         let asked = Governed::CreateRing { name: self.name.clone(), policy: self.policy.clone() };

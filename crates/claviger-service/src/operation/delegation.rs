@@ -366,5 +366,5 @@ fn end(
     let ended = grant.ended(by, view.now, view.why);
     let output = Grant { revision: ended.revision + 1, ..ended.clone() };
     let subjects = vec![Subject::Grant(ended.id, ended.principal)];
-    Ok(Staged::tightening(asked, output, vec![Change::PutGrant(ended)], subjects, note))
+    Ok(Staged::restricting(asked, output, vec![Change::PutGrant(ended)], subjects, note))
 }

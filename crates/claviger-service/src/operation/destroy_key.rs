@@ -65,7 +65,7 @@ impl Operation for ScheduleDestroy {
         let note = Note { reference: reference(&[&at.as_micros().to_be_bytes()]), ..view.note() };
         let subjects = vec![Subject::Key(key.id)];
         let asked = Governed::ScheduleDestroy { key: key.id, waiting, reason: view.reason() };
-        Ok(Staged::tightening(asked, written(record, &key), vec![Change::PutKey(key)], subjects, note))
+        Ok(Staged::restricting(asked, written(record, &key), vec![Change::PutKey(key)], subjects, note))
     }
 }
 
@@ -134,7 +134,7 @@ impl Operation for DestroyKey {
             *version = KeyVersion { revision: gone.revision + 1, ..gone };
         }
         let asked = Governed::DestroyKey { key: self.key };
-        Ok(Staged::tightening(asked, destroyed, changes, vec![Subject::Key(self.key)], view.note()))
+        Ok(Staged::restricting(asked, destroyed, changes, vec![Subject::Key(self.key)], view.note()))
     }
 }
 

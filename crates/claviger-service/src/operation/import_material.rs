@@ -192,7 +192,7 @@ fn stage(
         return Ok(Staged::changing(asked, output, changes, note));
     }
     // What was usable may now be so for a shorter time: calls on their way are decided again.
-    Ok(Staged::tightening(asked, output, changes, vec![Subject::Key(key)], note))
+    Ok(Staged::restricting(asked, output, changes, vec![Subject::Key(key)], note))
 }
 
 fn wrong(message: &'static str) -> ServiceError {

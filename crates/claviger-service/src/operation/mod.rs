@@ -132,7 +132,7 @@ pub struct Staged<T> {
     /// What was asked for, where it changes state.
     asked: Option<Governed>,
     changes: Vec<Change>,
-    pub(crate) tightens: Vec<Subject>,
+    pub(crate) restricts: Vec<Subject>,
     pub(crate) notes: Notes,
     /// Another key that it rests on, with its ring.
     pub(crate) other: Option<(KeyId, KeyRingId)>,
@@ -150,7 +150,7 @@ impl<T> Staged<T> {
     }
 
     fn telling(output: T, notes: Notes) -> Self {
-        Self { output, asked: None, changes: Vec::new(), tightens: Vec::new(), notes, other: None }
+        Self { output, asked: None, changes: Vec::new(), restricts: Vec::new(), notes, other: None }
     }
 
     /// A result with the changes that make it true, which only a governed operation makes.
@@ -159,14 +159,14 @@ impl<T> Staged<T> {
     }
 
     /// The same, taking something away that calls may rest on.
-    pub(crate) fn tightening(
+    pub(crate) fn restricting(
         asked: Governed,
         output: T,
         changes: Vec<Change>,
         subjects: Vec<Subject>,
         note: Note,
     ) -> Self {
-        Self { tightens: subjects, ..Self::changing(asked, output, changes, note) }
+        Self { restricts: subjects, ..Self::changing(asked, output, changes, note) }
     }
 
     /// The same, counting uses of a version: the one thing that is written without being asked for.
@@ -182,8 +182,8 @@ impl<T> Staged<T> {
 
     /// The same with another result.
     pub(crate) fn map<U>(self, to: impl FnOnce(T) -> U) -> Staged<U> {
-        let Self { output, asked, changes, tightens, notes, other } = self;
-        Staged { output: to(output), asked, changes, tightens, notes, other }
+        let Self { output, asked, changes, restricts, notes, other } = self;
+        Staged { output: to(output), asked, changes, restricts, notes, other }
     }
 
     /// What was asked for, where it changes state.
@@ -209,7 +209,7 @@ impl<T> Staged<T> {
 
     /// Takes apart what is to be written from what is to be released.
     pub(crate) fn split(self) -> (Vec<Change>, Vec<Subject>, Notes, Shut<T>) {
-        (self.changes, self.tightens, self.notes, Shut(self.output))
+        (self.changes, self.restricts, self.notes, Shut(self.output))
     }
 }
 

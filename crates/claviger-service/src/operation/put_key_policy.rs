@@ -195,7 +195,7 @@ impl Operation for PutKeyPolicy {
         let staged = if ended.is_empty() {
             Staged::changing(asked, (), changes, view.note())
         } else {
-            Staged::tightening(asked, (), changes, ended, view.note())
+            Staged::restricting(asked, (), changes, ended, view.note())
         };
         Ok(staged.with_acts(acts))
     }

@@ -58,6 +58,6 @@ impl Operation for RemoveImportedMaterial {
             version: number,
             only_if_expired: self.only_if_expired,
         };
-        Ok(Staged::tightening(asked, changed, changes, vec![Subject::Key(record.key.id)], note))
+        Ok(Staged::restricting(asked, changed, changes, vec![Subject::Key(record.key.id)], note))
     }
 }

@@ -41,6 +41,6 @@ impl Operation for RevokeCredential {
         let output = Credential { revision: revoked.revision + 1, ..revoked.clone() };
         let subjects = vec![Subject::Credential(revoked.id)];
         let asked = Governed::RevokeCredential { credential: output.id, reason: view.reason() };
-        Ok(Staged::tightening(asked, output, vec![Change::PutCredential(revoked)], subjects, note))
+        Ok(Staged::restricting(asked, output, vec![Change::PutCredential(revoked)], subjects, note))
     }
 }

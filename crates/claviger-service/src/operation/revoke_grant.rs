@@ -42,6 +42,6 @@ impl Operation for RevokeGrant {
         let output = Grant { revision: revoked.revision + 1, ..revoked.clone() };
         let subjects = vec![Subject::Grant(revoked.id, revoked.principal)];
         let asked = Governed::RevokeGrant { grant: output.id, reason: view.reason() };
-        Ok(Staged::tightening(asked, output, vec![Change::PutGrant(revoked)], subjects, note))
+        Ok(Staged::restricting(asked, output, vec![Change::PutGrant(revoked)], subjects, note))
     }
 }

@@ -50,6 +50,6 @@ impl Operation for RevokePrincipal {
         let subjects = vec![Subject::Principal(revoked.id)];
         let changes = [vec![Change::PutPrincipal(revoked)], expected].concat();
         let asked = Governed::RevokePrincipal { principal: output.id, reason: view.reason() };
-        Ok(Staged::tightening(asked, output, changes, subjects, note))
+        Ok(Staged::restricting(asked, output, changes, subjects, note))
     }
 }

@@ -92,5 +92,5 @@ fn put(asked: Governed, changed: Principal, expected: Vec<Change>, note: Note) -
     let output = Principal { revision: changed.revision + 1, ..changed.clone() };
     let subjects = vec![Subject::Principal(changed.id)];
     let changes = [vec![Change::PutPrincipal(changed)], expected].concat();
-    Staged::tightening(asked, output, changes, subjects, note)
+    Staged::restricting(asked, output, changes, subjects, note)
 }

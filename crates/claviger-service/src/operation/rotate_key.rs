@@ -97,8 +97,8 @@ async fn rotate(
     let note = Note { version: Some(number), ..view.note() };
     let rotated =
         KeyRecord { ring: record.ring.clone(), key: Key { revision: key.revision + 1, ..key }, versions };
-    // The old version protects no more: that is a tightening, and calls on their way under it are decided again.
-    Ok(Staged::tightening(asked, rotated, changes, vec![Subject::Key(record.key.id)], note))
+    // The old version protects no more: that is a restriction, and calls on their way under it are decided again.
+    Ok(Staged::restricting(asked, rotated, changes, vec![Subject::Key(record.key.id)], note))
 }
 
 /// The version that takes over: one with material made now, or, where material is brought in, one that waits with its own.

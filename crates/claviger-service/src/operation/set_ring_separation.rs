@@ -1,4 +1,4 @@
-//! Loosens a ring's separation of duties, or tightens it again.
+//! Relaxes a ring's separation of duties, or makes it strict again.
 
 use claviger_access::separation::{Holder, check_ring_separation};
 use claviger_core::Action;
@@ -53,7 +53,7 @@ impl Operation for SetRingSeparation {
         changes.push(Change::PutRing(changed));
         let (separation, reason) = (self.separation, view.reason());
         let asked = Governed::SetRingSeparation { ring: ring.id, separation, reason };
-        Ok(Staged::tightening(asked, output, changes, subjects, note))
+        Ok(Staged::restricting(asked, output, changes, subjects, note))
     }
 }
 
@@ -83,7 +83,7 @@ fn check_life(found: RingLife, unwanted: RingLife) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// A strict ring has a quorum: tightening brings the default where there was none.
+/// A strict ring has a quorum: making one strict brings the default where there was none.
 fn quorum(separation: Separation, policy: &RingPolicy) -> u8 {
     match (separation, policy.quorum) {
         (Separation::Strict, 0) => RingPolicy::default().quorum,

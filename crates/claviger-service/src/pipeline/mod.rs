@@ -111,7 +111,7 @@ impl Road {
             // Whoever lost once waits for those before it instead of racing them. A turn is kept until the call is answered.
             if let Some(row) = row.filter(|row| !turn.as_ref().is_some_and(|turn: &Turn| turn.is_for(row))) {
                 drop(turn.take());
-                let urgent = call.operation.action().effect() == Effect::Tighten;
+                let urgent = call.operation.action().effect() == Effect::Restrict;
                 turn = Some(self.turns.wait(row, urgent).await.ok_or_else(overloaded)?);
             }
         }
@@ -220,18 +220,18 @@ impl Road {
             Ok(staged) if call.dry_run => Err(Refused::dry(&staged)),
             other => other,
         };
-        let (mut changes, tightens, notes, end) = match outcome {
+        let (mut changes, restricts, notes, end) = match outcome {
             Ok(staged) => {
                 (footing.other_key, footing.other_ring) = staged.other.unzip();
-                let (changes, tightens, notes, shut) = staged.split();
-                (changes, tightens, notes, Ok(shut))
+                let (changes, restricts, notes, shut) = staged.split();
+                (changes, restricts, notes, Ok(shut))
             }
             Err(Refused { error, .. }) if self.room() != Room::Plenty => return Ok(Err(error)),
             Err(Refused { error, note }) => (Vec::new(), Vec::new(), Notes::from(note), Err(error)),
         };
         let row = RowKey::written_by(&changes);
         if let Some(row) = &row
-            && tightens.is_empty()
+            && restricts.is_empty()
             && !turn.is_some_and(|turn| turn.is_for(row))
             && self.turns.is_awaited(row)
         {
@@ -251,7 +251,7 @@ impl Road {
             notes,
             changes,
             facts,
-            tightens,
+            restricts,
             epoch,
             footing,
             least_room,

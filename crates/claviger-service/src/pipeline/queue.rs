@@ -248,7 +248,7 @@ mod tests {
             notes: Note::default().into(),
             changes: Vec::new(),
             facts: None,
-            tightens: Vec::new(),
+            restricts: Vec::new(),
             epoch: 0,
             footing: Footing::default(),
             least_room: claviger_core::port::store::Room::Plenty,

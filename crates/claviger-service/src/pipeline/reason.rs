@@ -1,6 +1,6 @@
 //! Why a call is made: who must say it, and what is kept of it.
 //!
-//! What it keeps true: no person gives or takes a right, takes a key out of use, or loosens a rule without a reason; what there
+//! What it keeps true: no person gives or takes a right, takes a key out of use, or relaxes a rule without a reason; what there
 //! is of a reason is written in the transaction of what was done for it, its text under a key of its own.
 
 use claviger_access::Caller;

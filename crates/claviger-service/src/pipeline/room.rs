@@ -53,8 +53,8 @@ impl NoRoom {
 /// The least room with which such a call of such a caller is still taken.
 pub(super) fn least_room(caller: &Caller, action: Action) -> Room {
     match (action.effect(), caller.principal().kind) {
-        (Effect::Tighten, PrincipalKind::Human | PrincipalKind::System) => Room::Reserve,
-        (Effect::Tighten, PrincipalKind::Workload) => Room::Low,
+        (Effect::Restrict, PrincipalKind::Human | PrincipalKind::System) => Room::Reserve,
+        (Effect::Restrict, PrincipalKind::Workload) => Room::Low,
         // So that people see what is the matter.
         (_, PrincipalKind::Human) if action == Action::ReadSystem => Room::Reserve,
         _ => Room::Plenty,

@@ -4,7 +4,7 @@
 //! What it keeps true:
 //! * one commit in flight; the commit of a batch is the point in time at which all its operations happen;
 //! * nobody hears of success before the commit, and everybody of failure;
-//! * a tightening call is a barrier: what waits before it commits first, it commits alone, what comes after is asked again;
+//! * a restricting call is a barrier: what waits before it commits first, it commits alone, what comes after is asked again;
 //! * it is answered only when a checkpoint that covers it is kept beside the store: an older store is then refused at the start;
 //! * no transaction of the store stays open behind a batch, one without entries included;
 //! * after an outcome that it does not know, it stops for good. Recovery at the next start decides.
@@ -116,7 +116,7 @@ struct Sequencer {
     figures: Arc<Figures>,
     packer: Packer,
     epoch: u64,
-    /// Tightening calls that are committed and wait for a checkpoint to be kept: one for all of them.
+    /// Restricting calls that are committed and wait for a checkpoint to be kept: one for all of them.
     unconfirmed: Vec<Unconfirmed>,
     /// Room to encode one call in, kept between calls.
     encoded: Vec<u8>,
@@ -193,7 +193,7 @@ impl Sequencer {
         let mut filling = self.begin();
         for command in taken.drain(..) {
             match command {
-                Command::Submit(submission) if submission.tightens.is_empty() => {
+                Command::Submit(submission) if submission.restricts.is_empty() => {
                     self.admit(&mut filling, *submission, self.epoch)?;
                     if filling.is_full() {
                         self.flush(&mut filling, &[])?;
@@ -201,7 +201,7 @@ impl Sequencer {
                 }
                 Command::Submit(mut submission) => {
                     self.flush(&mut filling, &[])?;
-                    let subjects = std::mem::take(&mut submission.tightens);
+                    let subjects = std::mem::take(&mut submission.restricts);
                     self.admit(&mut filling, *submission, self.epoch + 1)?;
                     self.flush(&mut filling, &subjects)?;
                 }
@@ -241,9 +241,9 @@ impl Sequencer {
 
     /// Looks at the fence again, applies the changes and writes the entries, which lie in epoch `under`, into the batch.
     fn admit(&mut self, filling: &mut Filling, submission: Submission, under: u64) -> Result<(), End> {
-        let Submission { telling, notes, changes, facts, tightens, epoch, footing, least_room, reply } =
+        let Submission { telling, notes, changes, facts, restricts, epoch, footing, least_room, reply } =
             submission;
-        debug_assert!(tightens.is_empty());
+        debug_assert!(restricts.is_empty());
         if self.parts.journal.room() > least_room {
             let _ = reply.send(Err(NotCommitted::NoRoom));
             return Ok(());
@@ -301,8 +301,8 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Commits the batch. A batch that tightens begins a new epoch, in which its entries lie.
-    fn flush(&mut self, filling: &mut Filling, tightens: &[Subject]) -> Result<(), End> {
+    /// Commits the batch. A batch that restricts begins a new epoch, in which its entries lie.
+    fn flush(&mut self, filling: &mut Filling, restricts: &[Subject]) -> Result<(), End> {
         if filling.waiting.is_empty() {
             self.parts.journal.roll_back();
             return Ok(());
@@ -313,12 +313,12 @@ impl Sequencer {
             new_size: size,
             new_root: root,
             epoch: self.epoch,
-            tightens,
+            restricts,
             body: self.packer.pack(&filling.plain),
             tiles: filling.draft.tiles(),
         };
         match self.parts.journal.commit(&batch) {
-            Ok(()) => self.release(filling, tightens, size, root),
+            Ok(()) => self.release(filling, restricts, size, root),
             Err(error) => self.fail(filling, error),
         }
     }
@@ -326,15 +326,15 @@ impl Sequencer {
     fn release(
         &mut self,
         filling: &mut Filling,
-        tightens: &[Subject],
+        restricts: &[Subject],
         size: u64,
         root: Hash,
     ) -> Result<(), End> {
         let done = std::mem::replace(filling, Filling::empty(&self.parts.tree));
         self.parts.tree.install(done.draft);
-        if !tightens.is_empty() {
+        if !restricts.is_empty() {
             self.epoch += 1;
-            self.parts.fence.advance(self.epoch, tightens);
+            self.parts.fence.advance(self.epoch, restricts);
         }
         let changed: Vec<&Waiting> =
             done.waiting.iter().filter(|waiting| !waiting.changes.is_empty()).collect();
@@ -366,7 +366,7 @@ impl Sequencer {
                 reason = "the fence commit has just made these entries durable"
             )]
             let receipt = Receipt::assertion(waiting.index, waiting.leaf, Arc::clone(&seal));
-            if tightens.is_empty() {
+            if restricts.is_empty() {
                 let _ = waiting.reply.send(Ok(receipt));
             } else {
                 self.unconfirmed.push((waiting.reply, receipt));
@@ -376,7 +376,7 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Keeps a checkpoint beside the store that covers all tightening calls that wait for one, and answers them.
+    /// Keeps a checkpoint beside the store that covers all restricting calls that wait for one, and answers them.
     fn confirm(&mut self) -> Result<(), End> {
         if self.unconfirmed.is_empty() {
             return Ok(());

@@ -290,7 +290,7 @@ fn entry(
         notes: Notes::from(note),
         changes: Vec::new(),
         facts: None,
-        tightens: Vec::new(),
+        restricts: Vec::new(),
         epoch,
         footing: Footing::default(),
         // Whoever writes one of these sees to it that there is room.

@@ -168,7 +168,7 @@ pub(crate) struct Submission {
     pub(crate) changes: Vec<Change>,
     /// What the changes make true; with its first entry.
     pub(crate) facts: Option<FactBytes>,
-    pub(crate) tightens: Vec<Subject>,
+    pub(crate) restricts: Vec<Subject>,
     /// Epoch as of which everything it rests on is good.
     pub(crate) epoch: u64,
     pub(crate) footing: Footing,

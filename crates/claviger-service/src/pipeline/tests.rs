@@ -120,13 +120,13 @@ impl Site {
     }
 
     /// A restriction, or an ordinary call.
-    async fn tell(&self, tightens: Vec<claviger_core::change::Subject>) -> Result<Receipt, NotCommitted> {
+    async fn tell(&self, restricts: Vec<claviger_core::change::Subject>) -> Result<Receipt, NotCommitted> {
         let submission = |reply| Submission {
             telling: Telling::of_system(Op::Heartbeat, self.road.clock.now()),
             notes: Note::default().into(),
             changes: Vec::new(),
             facts: None,
-            tightens,
+            restricts,
             epoch: self.road.epoch(),
             footing: Footing::default(),
             least_room: Room::Plenty,
@@ -135,7 +135,7 @@ impl Site {
         self.road.commit(submission).await
     }
 
-    async fn tighten(&self) -> Result<Receipt, NotCommitted> {
+    async fn restrict(&self) -> Result<Receipt, NotCommitted> {
         let key = claviger_core::KeyId::random().unwrap();
         self.tell(vec![claviger_core::change::Subject::Key(key)]).await
     }
@@ -147,7 +147,7 @@ async fn a_restriction_is_answered_when_its_checkpoint_is_kept() {
     let (begun, first) = site.kept();
     assert_eq!((begun, first.start, first.closed), (1, 0, false));
     for _ in 0..20 {
-        let index = site.tighten().await.unwrap().index();
+        let index = site.restrict().await.unwrap().index();
         let kept = site.kept().1;
         assert!(kept.head.size > index, "{kept:?}");
         assert_eq!(kept.epoch, site.road.epoch());
@@ -177,7 +177,7 @@ async fn restrictions_that_wait_together_share_one_sync() {
     let calls: Vec<_> = (0..10)
         .map(|_| {
             let site = Arc::clone(&site);
-            tokio::spawn(async move { site.tighten().await.unwrap().index() })
+            tokio::spawn(async move { site.restrict().await.unwrap().index() })
         })
         .collect();
     while site.road.waiting() < 10 {
@@ -201,7 +201,7 @@ async fn a_restriction_whose_checkpoint_cannot_be_kept_is_recorded_and_not_confi
     let site = Site::open().await;
     let away = site.directory.path().join("away");
     std::fs::rename(site.kept_file(), &away).unwrap();
-    let unconfirmed = site.tighten().await.unwrap_err();
+    let unconfirmed = site.restrict().await.unwrap_err();
     let NotCommitted::Unconfirmed(index) = unconfirmed else { panic!("{unconfirmed:?}") };
     let error = not_committed(unconfirmed);
     assert_eq!((error.kind(), error.entry()), (ErrorKind::Unavailable, Some(index)));

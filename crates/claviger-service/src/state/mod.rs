@@ -409,7 +409,7 @@ impl Publish for Forget {
                     state.alias_moves.fetch_add(1, Ordering::AcqRel);
                 }
                 Change::PutLogTime(record) => state.time.adopt(record),
-                // A permit says what is allowed and is only ever outdated by tightening, which the fence tells.
+                // A permit says what is allowed and is only ever outdated by a restriction, which the fence tells.
                 Change::CountUses { .. }
                 | Change::Expect(_)
                 | Change::ExpectNoAlias(_)

@@ -229,7 +229,7 @@ fn update(patch: RingPatch) -> UpdateRing {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ring_that_has_keys_is_not_loosened_by_one_person() {
+async fn a_ring_that_has_keys_is_not_relaxed_by_one_person() {
     let deployment = Deployment::build().await;
     let strict = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let waiting = |days: u32| RingPatch { destroy_waiting_period: Some(DAY * days), ..RingPatch::default() };

@@ -92,13 +92,13 @@ async fn no_ring_becomes_strict_at_the_moment_somebody_comes_to_administer_and_u
         if round % 2 == 0 {
             deployment.ask("olga", assign()).await.unwrap();
             let granted = tokio::spawn(by_officer(deployment.road.clone(), grant()));
-            let tightened = tokio::spawn(by_officer(deployment.road.clone(), strict()));
-            exactly_one(granted.await.unwrap().is_ok(), tightened.await.unwrap().is_ok());
+            let restricted = tokio::spawn(by_officer(deployment.road.clone(), strict()));
+            exactly_one(granted.await.unwrap().is_ok(), restricted.await.unwrap().is_ok());
         } else {
             deployment.ask("olga", grant()).await.unwrap();
             let assigned = tokio::spawn(by_officer(deployment.road.clone(), assign()));
-            let tightened = tokio::spawn(by_officer(deployment.road.clone(), strict()));
-            exactly_one(assigned.await.unwrap().is_ok(), tightened.await.unwrap().is_ok());
+            let restricted = tokio::spawn(by_officer(deployment.road.clone(), strict()));
+            exactly_one(assigned.await.unwrap().is_ok(), restricted.await.unwrap().is_ok());
         }
     }
 }

@@ -241,9 +241,9 @@ impl SqliteJournal {
         if self.changes_state {
             self.run("UPDATE fence SET state_seq = state_seq + 1 WHERE id = 1")?;
         }
-        if !batch.tightens.is_empty() {
-            self.tighten(batch, after)?;
-            failpoint("tighten-inside");
+        if !batch.restricts.is_empty() {
+            self.restrict(batch, after)?;
+            failpoint("restrict-inside");
         }
         let inventory = &self.inner.guard.inventory;
         if self.changes_state && inventory.is_open() {
@@ -254,11 +254,11 @@ impl SqliteJournal {
     }
 
     fn epoch_after(&self, batch: &Batch<'_>) -> u64 {
-        if batch.tightens.is_empty() { batch.epoch } else { batch.epoch.saturating_add(1) }
+        if batch.restricts.is_empty() { batch.epoch } else { batch.epoch.saturating_add(1) }
     }
 
     /// Begins an epoch for all shards (mechanisms, 3.2).
-    fn tighten(&self, batch: &Batch<'_>, epoch: i64) -> Result<(), StoreError> {
+    fn restrict(&self, batch: &Batch<'_>, epoch: i64) -> Result<(), StoreError> {
         let raised = self
             .connection
             .prepare_cached("UPDATE fence SET epoch = ?1 WHERE id = 1 AND epoch = ?1 - 1")
@@ -277,7 +277,7 @@ impl SqliteJournal {
             )
             .and_then(|mut insert| {
                 let index = batch.old_size.cast_signed();
-                insert.execute(params![epoch, log::encode(batch.tightens), self.head.shard, index])
+                insert.execute(params![epoch, log::encode(batch.restricts), self.head.shard, index])
             })
             .map_err(translate)?;
         Ok(())

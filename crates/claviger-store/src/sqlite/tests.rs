@@ -71,7 +71,7 @@ impl Shelf {
         let applied = self.journal.apply(changes).unwrap();
         let (old_size, new_size) = (self.size, self.size + 1);
         let batch =
-            Batch { old_size, new_size, new_root: [1; 32], epoch: 0, tightens: &[], body: b"x", tiles: &[] };
+            Batch { old_size, new_size, new_root: [1; 32], epoch: 0, restricts: &[], body: b"x", tiles: &[] };
         self.journal.commit(&batch).unwrap();
         self.size = new_size;
         applied

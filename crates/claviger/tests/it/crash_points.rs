@@ -97,9 +97,9 @@ fn crash_behind_the_commit_leaves_the_change_and_its_entry() {
 }
 
 #[test]
-fn crash_inside_a_tightening_rolls_it_back() {
+fn crash_inside_a_restriction_rolls_it_back() {
     let mut bench = Bench::new();
-    let (answered, _serving) = bench.crash_at("tighten-inside:3", toggling);
+    let (answered, _serving) = bench.crash_at("restrict-inside:3", toggling);
     // C5, first half: twice out of use and back, and the third time never was.
     assert_eq!(done(&answered), 4);
     assert_eq!(bench.state(), State::Active);
@@ -111,10 +111,10 @@ fn crash_inside_a_tightening_rolls_it_back() {
 }
 
 #[test]
-fn crash_behind_a_tightening_or_a_loosening_leaves_it_in_force() {
+fn crash_behind_a_restriction_or_a_loosening_leaves_it_in_force() {
     let mut bench = Bench::new();
     let mut cut_off = Vec::new();
-    // Two visits, one behind the other: one is a tightening, one a loosening.
+    // Two visits, one behind the other: one is a restriction, one a loosening.
     for visit in ["commit-after:9", "commit-after:10"] {
         let (answered, _serving) = bench.crash_at(visit, toggling);
         assert!(done(&answered) > 0);
@@ -161,7 +161,8 @@ fn crash_around_the_kept_checkpoint_leaves_a_store_that_reaches_it() {
 fn crash_at_any_point_under_load_loses_nothing_that_was_answered() {
     let mut bench = Bench::new();
     let mut all = Vec::new();
-    for point in ["commit-before:60", "commit-after:60", "tighten-inside:6", "cut-after-cas:2", "keep-torn:6"]
+    for point in
+        ["commit-before:60", "commit-after:60", "restrict-inside:6", "cut-after-cas:2", "keep-torn:6"]
     {
         let (answered, _serving) = bench.crash_at(point, Load::start);
         assert!(!answered.is_empty(), "{point}");
