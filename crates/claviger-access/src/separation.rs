@@ -1,7 +1,7 @@
 //! Separation of duties (design, section 4), refused when a role or a grant is given.
 //!
 //! Invariants: no row of roles and grants that came about through these checks lets one principal both administer and use
-//! the keys of a ring with strict separation, or hold two offices that exclude each other. The built-in policy
+//! the keys of a ring with strict separation, or hold two roles that exclude each other. The built-in policy
 //! forbids the same once more at every call, for rows that came about otherwise. And no one person both makes a principal,
 //! or a credential that may act as it, and gives it a role or a grant: the maker of a credential may have kept it.
 
@@ -11,7 +11,7 @@ use claviger_core::key::Separation;
 use claviger_core::principal::{Credential, Principal, PrincipalKind, Role, Standing};
 use claviger_core::time::Timestamp;
 
-/// What uses a principal was granted, as far as offices depend on it.
+/// What uses a principal was granted, as far as roles depend on it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Uses {
     /// None.
@@ -81,14 +81,14 @@ pub enum SeparationError {
         "who made a principal, or one of its credentials that is still valid, gives it neither role nor grant; ask another security officer"
     )]
     Maker,
-    /// Offices that nobody holds together.
+    /// Roles that nobody holds together.
     #[error(
         "`{wanted}` and `{held}` are not held together; withdraw `{held}` first, or give `{wanted}` to another person"
     )]
     Exclusive {
-        /// The office held.
+        /// The role held.
         held: Role,
-        /// The office wanted.
+        /// The role wanted.
         wanted: Role,
     },
     /// Rights for one who acts no more.
@@ -105,19 +105,19 @@ pub enum SeparationError {
         "principal `{0}` both administers and may use keys of this ring; revoke its grants or withdraw its roles before separation becomes strict"
     )]
     StillMixed(PrincipalId),
-    /// An office for a part of the system.
+    /// A role for a part of the system.
     #[error(
-        "offices and grants are for people and applications; what the system does itself is in the built-in policy"
+        "roles and grants are for people and applications; what the system does itself is in the built-in policy"
     )]
     System,
-    /// A use granted to one who holds an office.
+    /// A use granted to one who holds a role.
     #[error(
-        "who holds the office `{0}` uses no keys; grant it to an application or another person, or let a security officer relax the ring's separation for an administrator"
+        "who holds the role `{0}` uses no keys; grant it to an application or another person, or let a security officer relax the ring's separation for an administrator"
     )]
-    UseByOffice(Role),
-    /// An office for one who uses keys.
+    UseByRoleHolder(Role),
+    /// A role for one who uses keys.
     #[error(
-        "who uses keys gets no office `{0}`; revoke their grants first, or give the office to another person"
+        "who uses keys gets no role `{0}`; revoke their grants first, or give the role to another person"
     )]
     UserOfKeys(Role),
     /// A grant of what is no use of a key.
@@ -125,8 +125,8 @@ pub enum SeparationError {
         "`{0}` is no use of a key and is not granted, save to applications on rings with relaxed separation; give the role that it belongs to"
     )]
     NotAUse(Action),
-    /// An office for an application.
-    #[error("applications hold no offices; give the role `{0}` to a person, and grants to the application")]
+    /// A role for an application.
+    #[error("applications hold no roles; give the role `{0}` to a person, and grants to the application")]
     Workload(Role),
 }
 
@@ -150,11 +150,11 @@ pub fn check_role_assignment(
     if let Some(held) = principal.roles.iter().find(|held| excludes(**held, role)) {
         return Err(SeparationError::Exclusive { held: *held, wanted: role });
     }
-    let mut offices = principal.roles.clone();
-    offices.push(role);
+    let mut roles = principal.roles.clone();
+    roles.push(role);
     match uses {
         Uses::None => Ok(()),
-        Uses::Relaxed if excused_on_relaxed_rings(&offices) => Ok(()),
+        Uses::Relaxed if excused_on_relaxed_rings(&roles) => Ok(()),
         Uses::Relaxed | Uses::Strict => Err(SeparationError::UserOfKeys(role)),
     }
 }
@@ -175,7 +175,7 @@ pub fn check_grant(
     }
     check_recipient(principal, makers, by)?;
     check_operations(principal, separation, operations)?;
-    check_user(principal, separation).map_err(SeparationError::UseByOffice)
+    check_user(principal, separation).map_err(SeparationError::UseByRoleHolder)
 }
 
 /// May an application that administers a relaxed ring pass `operations` on to the principal? It gives no more than it has
@@ -195,7 +195,7 @@ pub fn check_delegation(
         return Err(SeparationError::Revoked(principal.id));
     }
     check_operations(principal, separation, operations)?;
-    check_user(principal, separation).map_err(SeparationError::UseByOffice)
+    check_user(principal, separation).map_err(SeparationError::UseByRoleHolder)
 }
 
 /// What a principal has that a further credential would carry.
@@ -308,13 +308,13 @@ pub fn check_ring_separation<'a>(
     }
 }
 
-/// Do these offices go together?
-pub(crate) fn compatible(offices: &[Role]) -> bool {
-    let rest = |at: usize| offices.iter().skip(at + 1);
-    offices.iter().enumerate().all(|(at, one)| rest(at).all(|other| !excludes(*one, *other)))
+/// Do these roles go together?
+pub(crate) fn compatible(roles: &[Role]) -> bool {
+    let rest = |at: usize| roles.iter().skip(at + 1);
+    roles.iter().enumerate().all(|(at, one)| rest(at).all(|other| !excludes(*one, *other)))
 }
 
-/// Which offices exclude each other. Only the responder's goes with another: with the administrator's or the security
+/// Which roles exclude each other. Only the responder's goes with another: with the administrator's or the security
 /// officer's, who can stop keys anyway.
 const fn excludes(one: Role, other: Role) -> bool {
     match (one, other) {
@@ -333,16 +333,16 @@ const fn excludes(one: Role, other: Role) -> bool {
     }
 }
 
-/// An administrator, with or without the responder's office, may use keys of relaxed rings.
-fn excused_on_relaxed_rings(offices: &[Role]) -> bool {
-    offices.contains(&Role::Administrator) && compatible(offices)
+/// An administrator, with or without the responder's role, may use keys of relaxed rings.
+fn excused_on_relaxed_rings(roles: &[Role]) -> bool {
+    roles.contains(&Role::Administrator) && compatible(roles)
 }
 
 fn check_user(principal: &Principal, separation: Separation) -> Result<(), Role> {
     match principal.roles.first() {
         None => Ok(()),
         Some(_) if separation == Separation::Relaxed && excused_on_relaxed_rings(&principal.roles) => Ok(()),
-        Some(office) => Err(*office),
+        Some(role) => Err(*role),
     }
 }
 

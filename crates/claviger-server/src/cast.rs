@@ -1,4 +1,4 @@
-//! Who a deployment begins with: the offices, each with a certificate and a profile.
+//! Who a deployment begins with: the holders of its roles, each with a certificate and a profile.
 
 use std::path::{Path, PathBuf};
 
@@ -24,21 +24,21 @@ pub(crate) struct Part {
     role: Option<Role>,
 }
 
-const fn office(name: &'static str, role: Role) -> Part {
+const fn holder(name: &'static str, role: Role) -> Part {
     Part { name, kind: PrincipalKind::Human, role: Some(role) }
 }
 
 /// The roles that a deployment cannot do without. There are two security officers: who makes a person gives it neither role
 /// nor grant, so that one of them alone could enter nobody.
-pub(crate) const OFFICES: [Part; 8] = [
-    office("administrator", Role::Administrator),
-    office("auditor", Role::Auditor),
-    office("custodian-1", Role::Custodian),
-    office("custodian-2", Role::Custodian),
-    office("operator", Role::Operator),
-    office("responder", Role::Responder),
-    office("security_officer", Role::SecurityOfficer),
-    office("security_officer-2", Role::SecurityOfficer),
+pub(crate) const ROLE_HOLDERS: [Part; 8] = [
+    holder("administrator", Role::Administrator),
+    holder("auditor", Role::Auditor),
+    holder("custodian-1", Role::Custodian),
+    holder("custodian-2", Role::Custodian),
+    holder("operator", Role::Operator),
+    holder("responder", Role::Responder),
+    holder("security_officer", Role::SecurityOfficer),
+    holder("security_officer-2", Role::SecurityOfficer),
 ];
 
 /// An application to try things with. It may do nothing until it is granted something.
@@ -187,15 +187,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_office_is_taken_and_every_name_is_lawful() {
+    fn every_role_is_taken_and_every_name_is_valid() {
         for role in Role::ALL {
-            assert!(OFFICES.iter().any(|part| part.role == Some(role)), "{role}");
+            assert!(ROLE_HOLDERS.iter().any(|part| part.role == Some(role)), "{role}");
         }
-        for part in OFFICES.iter().chain([&APP]) {
+        for part in ROLE_HOLDERS.iter().chain([&APP]) {
             assert!(part.name.parse::<Name>().is_ok(), "{}", part.name);
         }
         for role in [Role::Custodian, Role::SecurityOfficer] {
-            assert_eq!(OFFICES.iter().filter(|part| part.role == Some(role)).count(), 2, "{role}");
+            assert_eq!(ROLE_HOLDERS.iter().filter(|part| part.role == Some(role)).count(), 2, "{role}");
         }
     }
 }

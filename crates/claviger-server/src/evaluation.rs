@@ -1,5 +1,5 @@
 //! `claviger quickstart --evaluation`: a ring whose separation is relaxed, and an access key that may do everything in it, for
-//! tools that know one credential only. What is made is made by those whose office it is, on the road like any other call.
+//! tools that know one credential only. What is made is made by those whose role it is, on the road like any other call.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::assemble::{self, Running, Sockets, Urls};
 use crate::authority;
-use crate::cast::{self, APP, OFFICES, Part};
+use crate::cast::{self, APP, Part, ROLE_HOLDERS};
 use crate::clock::SystemClock;
 use crate::config::{Config, Listen, Root, SoftwareSeal, Template};
 use crate::deployment::{Deployment, Jobs, LostTail};
@@ -53,13 +53,13 @@ pub struct Ready {
     pub root: &'static str,
 }
 
-const CAST: [Part; OFFICES.len() + 1] = {
-    let mut cast = [APP; OFFICES.len() + 1];
+const CAST: [Part; ROLE_HOLDERS.len() + 1] = {
+    let mut cast = [APP; ROLE_HOLDERS.len() + 1];
     let mut at = 0;
-    while at < OFFICES.len() {
+    while at < ROLE_HOLDERS.len() {
         #[expect(clippy::indexing_slicing, reason = "the compiler runs this, and would refuse it")]
         {
-            cast[at] = OFFICES[at];
+            cast[at] = ROLE_HOLDERS[at];
         }
         at += 1;
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn everybody_is_in_the_cast_once() {
         let names: std::collections::BTreeSet<_> = CAST.iter().map(|part| part.name).collect();
-        assert_eq!(names.len(), OFFICES.len() + 1);
+        assert_eq!(names.len(), ROLE_HOLDERS.len() + 1);
         assert!(names.contains("app"));
     }
 }

@@ -84,10 +84,8 @@ impl BuiltinRule {
         let caller = Scope::from(policy.principal_constraint());
         let target = Scope::from(policy.resource_constraint());
         let rule = match &caller {
-            Scope::In(office)
-                if policy.effect() == Effect::Permit && vocabulary.is_role(office.type_name()) =>
-            {
-                let word = office.id().unescaped();
+            Scope::In(role) if policy.effect() == Effect::Permit && vocabulary.is_role(role.type_name()) => {
+                let word = role.id().unescaped();
                 Rule::Role(Role::from_str(word).map_err(|error| PolicyError::new("a role's rule", error))?)
             }
             Scope::Any | Scope::Eq(_) | Scope::In(_) | Scope::Is(_) | Scope::IsIn(..) => {
@@ -202,7 +200,7 @@ mod tests {
         for bad in [
             r#"permit (principal, action == Action::"no_such_action", resource);"#,
             r#"permit (principal, action == Action::"encrypt", resource) when { context.now == "noon" };"#,
-            r#"permit (principal is Workload, action == Action::"encrypt", resource) when { principal.in_office };"#,
+            r#"permit (principal is Workload, action == Action::"encrypt", resource) when { principal.has_role };"#,
         ] {
             assert!(builtin.validate(&PolicySet::from_str(bad).unwrap()).is_err(), "{bad}");
         }

@@ -279,7 +279,7 @@ fn bears_on(grant: &Grant, principal: &Principal, target: &Target) -> bool {
         Selector::Key(id) => target.key_id() == Some(id),
         Selector::Ring(id) => target.ring_id() == Some(id),
     };
-    // Nothing is granted to a part of the system, and people administer by their offices, never by grants.
+    // Nothing is granted to a part of the system, and people administer by their roles, never by grants.
     let may_hold = match principal.kind {
         PrincipalKind::Human => grant.operations.iter().all(|action| action.is_grantable()),
         PrincipalKind::System => false,

@@ -56,7 +56,7 @@ impl Vocabulary {
 
     pub(super) fn caller(&self, principal: &Principal) -> Result<Node, PolicyError> {
         let of = self.caller_type(principal.kind)?;
-        // Offices are for people: what a row says of another kind's roles gives it nothing.
+        // Roles are for people: what a row says of another kind's roles gives it nothing.
         let roles: &[Role] = if principal.kind == PrincipalKind::Human { &principal.roles } else { &[] };
         let parents = roles.iter().map(|role| uid(&self.role, role.name())).collect();
         Ok(Node { uid: uid(of, &principal.id.to_string()), parents })
@@ -89,8 +89,8 @@ impl Vocabulary {
     ) -> Result<Entities, PolicyError> {
         let mut said = HashMap::from([("active".to_owned(), truth(principal.standing == Standing::Active))]);
         if principal.kind == PrincipalKind::Human {
-            said.insert("in_office".to_owned(), truth(!principal.roles.is_empty()));
-            said.insert("offices_compatible".to_owned(), truth(separation::compatible(&principal.roles)));
+            said.insert("has_role".to_owned(), truth(!principal.roles.is_empty()));
+            said.insert("roles_compatible".to_owned(), truth(separation::compatible(&principal.roles)));
         }
         let mut entities = vec![entity(caller, said)?];
         match target {

@@ -234,10 +234,10 @@ fn policy_gives_nothing_for_rows_of_the_wrong_kind() {
     for action in uses() {
         assert!(!may(&job, action, &key, &grants), "{action}");
     }
-    for office in [Action::CreateGrant, Action::AssignRole, Action::CreateKey] {
+    for action in [Action::CreateGrant, Action::AssignRole, Action::CreateKey] {
         assert!(
-            !may(&job, office, &crate::world::target(office.target_kind(), Separation::Relaxed), &[]),
-            "{office}"
+            !may(&job, action, &crate::world::target(action.target_kind(), Separation::Relaxed), &[]),
+            "{action}"
         );
     }
 }

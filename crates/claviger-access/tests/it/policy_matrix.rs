@@ -73,10 +73,10 @@ fn targets(action: Action) -> Vec<(&'static str, Target)> {
 }
 
 /// Every action, asked by every kind of caller that was granted nothing.
-fn by_office() -> String {
+fn by_role() -> String {
     let mut callers: Vec<(&str, Caller)> =
         Role::ALL.map(|role| (role.name(), caller(&person(10, &[role]), None))).into();
-    callers.push(("no_office", caller(&person(10, &[]), None)));
+    callers.push(("no_role", caller(&person(10, &[]), None)));
     callers.push(("system", caller(&principal(10, PrincipalKind::System, &[]), None)));
     callers.push(("workload", caller(&application(10), None)));
     let heads: Vec<_> =
@@ -165,16 +165,16 @@ fn by_grant() -> String {
     print(&heads, rows)
 }
 
-/// A granted use, asked by those who hold offices, which the checks of separation would not have let come about.
-fn by_office_and_grant() -> String {
-    let mut offices: Vec<Vec<Role>> = Role::ALL.into_iter().map(|role| vec![role]).collect();
-    offices.push(vec![Role::Administrator, Role::Responder]);
-    offices.push(vec![Role::Administrator, Role::SecurityOfficer]);
-    let rows = offices.into_iter().flat_map(|offices| {
-        let words: Vec<_> = offices.iter().map(|role| role.name()).collect();
+/// A granted use, asked by those who hold roles, which the checks of separation would not have let come about.
+fn by_role_and_grant() -> String {
+    let mut roles: Vec<Vec<Role>> = Role::ALL.into_iter().map(|role| vec![role]).collect();
+    roles.push(vec![Role::Administrator, Role::Responder]);
+    roles.push(vec![Role::Administrator, Role::SecurityOfficer]);
+    let rows = roles.into_iter().flat_map(|roles| {
+        let words: Vec<_> = roles.iter().map(|role| role.name()).collect();
         let words = words.join("+");
         Separation::ALL.map(|separation| {
-            let who = person(10, &offices);
+            let who = person(10, &roles);
             let said: std::collections::BTreeSet<_> = uses()
                 .map(|action| {
                     let grants = vec![grant(1, &who, on_key(1), &[action])];
@@ -188,7 +188,7 @@ fn by_office_and_grant() -> String {
             ]
         })
     });
-    print(&["offices", "separation", "any granted use of a key"], rows)
+    print(&["roles", "separation", "any granted use of a key"], rows)
 }
 
 /// Callers whose proof or standing is gone. What authentication refuses never becomes a caller.
@@ -211,11 +211,11 @@ fn without_standing() -> String {
 #[test]
 fn policy_matrix_is_the_golden_one() {
     let printed = format!(
-        "{LEGEND}\n# Offices and kinds, nothing granted, rings strict\n{}\n# Granted uses of a key of a strict ring\n{}\n\
-         # Granted uses by holders of offices\n{}\n# Without standing\n{}",
-        by_office(),
+        "{LEGEND}\n# Roles and kinds, nothing granted, rings strict\n{}\n# Granted uses of a key of a strict ring\n{}\n\
+         # Granted uses by holders of roles\n{}\n# Without standing\n{}",
+        by_role(),
         by_grant(),
-        by_office_and_grant(),
+        by_role_and_grant(),
         without_standing(),
     );
     assert!(!printed.contains("UNSOUND") && !printed.contains("WRONG TARGET"), "{printed}");
@@ -298,7 +298,7 @@ fn an_exact_context_is_that_and_no_more() {
 }
 
 #[test]
-fn offices_keep_to_what_they_are_for() {
+fn roles_keep_to_what_they_are_for() {
     let permitted = |role: Role, action: Action| {
         may(&person(10, &[role]), action, &target(action.target_kind(), Separation::Relaxed), &[])
     };
@@ -336,7 +336,7 @@ fn offices_keep_to_what_they_are_for() {
                 | Action::Recover
                 | Action::WithdrawDelegatedGrant
         );
-        assert_eq!(unused, of_none, "{action} is an act of no office");
+        assert_eq!(unused, of_none, "{action} is an act of no role");
     }
 }
 

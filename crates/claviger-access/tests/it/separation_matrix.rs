@@ -30,26 +30,26 @@ fn said(outcome: Result<(), SeparationError>) -> &'static str {
         Err(SeparationError::SelfService) => "self",
         Err(SeparationError::StillMixed(_)) => "still_mixed",
         Err(SeparationError::System) => "system",
-        Err(SeparationError::UseByOffice(_)) => "use_by_office",
+        Err(SeparationError::UseByRoleHolder(_)) => "use_by_role_holder",
         Err(SeparationError::UserOfKeys(_)) => "user_of_keys",
         Err(SeparationError::Workload(_)) => "workload",
     }
 }
 
-/// Sets of offices worth a row: none, each, and each pair that goes together.
-fn offices() -> Vec<Vec<Role>> {
-    let mut offices: Vec<Vec<Role>> = vec![vec![]];
-    offices.extend(Role::ALL.map(|role| vec![role]));
-    offices.push(vec![Role::Administrator, Role::Responder]);
-    offices.push(vec![Role::Responder, Role::SecurityOfficer]);
-    offices
+/// Sets of roles worth a row: none, each, and each pair that goes together.
+fn roles() -> Vec<Vec<Role>> {
+    let mut roles: Vec<Vec<Role>> = vec![vec![]];
+    roles.extend(Role::ALL.map(|role| vec![role]));
+    roles.push(vec![Role::Administrator, Role::Responder]);
+    roles.push(vec![Role::Responder, Role::SecurityOfficer]);
+    roles
 }
 
-fn words(offices: &[Role]) -> String {
-    if offices.is_empty() {
+fn words(roles: &[Role]) -> String {
+    if roles.is_empty() {
         "none".into()
     } else {
-        offices.iter().map(|role| role.name()).collect::<Vec<_>>().join("+")
+        roles.iter().map(|role| role.name()).collect::<Vec<_>>().join("+")
     }
 }
 
@@ -60,7 +60,7 @@ fn row(printed: &mut String, head: &str, cells: impl Iterator<Item = String>) {
 
 fn role_pairs(printed: &mut String) {
     row(printed, "holds \\ gets", Role::ALL.iter().map(ToString::to_string));
-    for held in offices() {
+    for held in roles() {
         let who = person(10, &held);
         let cells = Role::ALL.map(|role| {
             said(check_role_assignment(&who, &Makers::default(), role, Uses::None, OFFICER)).to_owned()
@@ -92,9 +92,9 @@ fn role_recipients(printed: &mut String) {
 }
 
 fn grants(printed: &mut String) {
-    row(printed, "offices \\ gets a use on", Separation::ALL.iter().map(ToString::to_string));
+    row(printed, "roles \\ gets a use on", Separation::ALL.iter().map(ToString::to_string));
     let mut cases: Vec<(String, Principal, PrincipalId)> =
-        offices().iter().map(|held| (words(held), person(10, held), OFFICER)).collect();
+        roles().iter().map(|held| (words(held), person(10, held), OFFICER)).collect();
     cases.push(("themselves".into(), person(10, &[]), person(10, &[]).id));
     cases.push(("revoked".into(), revoked(application(10)), OFFICER));
     cases.push(("workload".into(), application(10), OFFICER));
@@ -164,7 +164,7 @@ fn credentials(printed: &mut String) {
 
 fn rings(printed: &mut String) {
     row(printed, "used by \\ ring becomes", Separation::ALL.iter().map(ToString::to_string));
-    for held in offices() {
+    for held in roles() {
         let user = person(10, &held);
         let cell = |separation| {
             said(check_ring_separation(separation, [holder(&application(11)), holder(&user)])).to_owned()
@@ -225,7 +225,7 @@ fn separation_matrix_is_the_golden_one() {
 }
 
 #[test]
-fn offices_exclude_each_other_both_ways() {
+fn roles_exclude_each_other_both_ways() {
     for one in Role::ALL {
         for other in Role::ALL {
             let gets = |held, wanted| {

@@ -156,7 +156,7 @@ fn truths(said: &[(&str, bool)]) -> HashMap<String, RestrictedExpression> {
     said.iter().map(|(name, value)| ((*name).to_owned(), RestrictedExpression::new_bool(*value))).collect()
 }
 
-/// The rule of the design, written a second time: only the responder's office goes with another, and not with any.
+/// The rule of the design, written a second time: only the responder's role goes with another, and not with any.
 fn go_together(roles: &[Role]) -> bool {
     matches!(
         roles,
@@ -181,8 +181,8 @@ impl Whole {
             let mut said = vec![("active", true)];
             if principal.kind == PrincipalKind::Human {
                 said.extend([
-                    ("in_office", !principal.roles.is_empty()),
-                    ("offices_compatible", go_together(&principal.roles)),
+                    ("has_role", !principal.roles.is_empty()),
+                    ("roles_compatible", go_together(&principal.roles)),
                 ]);
             }
             let parents = principal.roles.iter().map(|role| uid("Role", role.name())).collect();

@@ -28,7 +28,7 @@ fn key_is_shown_to_those_who_read_it_or_were_granted_something_on_it() {
 }
 
 #[test]
-fn offices_that_read_a_kind_of_thing_know_what_there_is_of_it() {
+fn roles_that_read_a_kind_of_thing_know_what_there_is_of_it() {
     let hidden = |role: Option<Role>, action: Action| {
         let who = person(10, role.as_slice());
         ask(&caller(&who, None), action, &target(action.target_kind(), Separation::Strict), &[])

@@ -1,4 +1,4 @@
-//! A small deployment behind the external key store proxy: two who have an office, and AWS KMS as an application.
+//! A small deployment behind the external key store proxy: two who have a role, and AWS KMS as an application.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -295,7 +295,7 @@ async fn a_grant_lets_in_and_its_end_shuts_out() {
 }
 
 #[tokio::test]
-async fn a_principal_comes_gets_an_office_and_goes() {
+async fn a_principal_comes_gets_a_role_and_goes() {
     let deployment = Deployment::build().await;
     let create = json!({"name": "carla", "kind": "human"});
     let made = deployment.control("otto", Method::POST, "/v1/principals", create).await.ok().json();

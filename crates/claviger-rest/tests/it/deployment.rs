@@ -1,4 +1,4 @@
-//! A small deployment behind its two planes: everyone who has an office, and one application.
+//! A small deployment behind its two planes: everyone who has a role, and one application.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! Sets a deployment up, once: its first principals with their offices and certificates.
+//! Sets a deployment up, once: its first principals with their roles and certificates.
 
 use claviger_access::authn::certificate::fingerprint;
 use claviger_core::change::Change;
@@ -22,7 +22,7 @@ pub struct FirstPrincipal {
     pub name: Name,
     /// A person or an application.
     pub kind: PrincipalKind,
-    /// Its office; applications have none.
+    /// Its role; applications have none.
     pub role: Option<Role>,
     /// Its client certificate (DER).
     pub certificate: Vec<u8>,

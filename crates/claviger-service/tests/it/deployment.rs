@@ -1,4 +1,4 @@
-//! A small deployment: everyone who has an office, and one application.
+//! A small deployment: everyone who has a role, and one application.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -77,7 +77,7 @@ async fn who_cannot_act_is_no_last_one_and_keeps_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_expired_credential_keeps_nobody_in_office() {
+async fn an_expired_credential_keeps_no_role_filled() {
     let deployment = Deployment::build().await;
     for (name, officer) in [("nora", "otto"), ("nils", "otto")] {
         let create = CreatePrincipal { name: name.parse().unwrap(), kind: PrincipalKind::Human, home: None };

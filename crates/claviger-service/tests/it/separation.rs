@@ -49,7 +49,7 @@ async fn person(deployment: &Deployment, name: &str) -> PrincipalRef {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_gets_an_office_and_a_use_at_the_same_moment() {
+async fn nobody_gets_a_role_and_a_use_at_the_same_moment() {
     let deployment = Deployment::build().await;
     let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     for round in 0..30 {
@@ -118,7 +118,7 @@ async fn grants_to_one_principal_in_one_ring_do_not_wait_for_each_other_and_move
     assert_eq!(deployment.store.find_principal(before.id).await.unwrap().unwrap().revision, before.revision);
     let ring = deployment.store.find_ring(key.ring.id).await.unwrap().unwrap();
     assert_eq!(ring.revision, key.ring.revision);
-    // Who uses keys gets no office, and does once the last of the grants is gone.
+    // Who uses keys gets no role, and does once the last of the grants is gone.
     let assign = || AssignRole { principal: who.clone(), role: Role::Administrator };
     let refused = deployment.ask("olga", assign()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::SeparationOfDuties);

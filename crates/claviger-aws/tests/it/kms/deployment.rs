@@ -1,4 +1,4 @@
-//! A small deployment behind its endpoint: everyone who has an office; the ring `evaluation`, in which application `tool`
+//! A small deployment behind its endpoint: everyone who has a role; the ring `evaluation`, in which application `tool`
 //! may do everything; the ring `orders`, of which application `app` may use the keys.
 
 use std::net::{IpAddr, Ipv4Addr};

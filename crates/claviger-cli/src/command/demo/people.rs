@@ -1,4 +1,4 @@
-//! Who takes part: the offices of the instance, and two applications, of which one is granted something.
+//! Who takes part: the roles of the instance, and two applications, of which one is granted something.
 
 use std::path::Path;
 use std::time::Duration;

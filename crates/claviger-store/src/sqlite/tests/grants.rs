@@ -151,12 +151,12 @@ async fn a_mixed_use_is_found_by_role_or_by_what_a_grant_gives_of_active_princip
     assert_eq!(shelf.store.find_mixed_use(ring.id).await.unwrap(), None);
     assert_eq!(shelf.expect(none), Applied::Yes);
 
-    let in_office = Principal { roles: vec![Role::Administrator], ..ada.clone() };
-    assert_eq!(shelf.apply(&[Change::PutPrincipal(in_office.clone())]), Applied::Yes);
+    let with_role = Principal { roles: vec![Role::Administrator], ..ada.clone() };
+    assert_eq!(shelf.apply(&[Change::PutPrincipal(with_role.clone())]), Applied::Yes);
     let found = MixedUse { principal: ada.id, administers: false };
     assert_eq!(shelf.store.find_mixed_use(ring.id).await.unwrap(), Some(found));
     assert_eq!(shelf.expect(none), Applied::Conflict);
-    let gone = Principal { standing: Standing::Revoked, revision: 2, ..in_office };
+    let gone = Principal { standing: Standing::Revoked, revision: 2, ..with_role };
     assert_eq!(shelf.apply(&[Change::PutPrincipal(gone)]), Applied::Yes);
     assert_eq!(shelf.expect(none), Applied::Yes);
 
