@@ -286,7 +286,7 @@ impl Site {
 
     /// Names of the people and the application that a deployment begins with.
     #[must_use]
-    pub fn cast(&self) -> Vec<String> {
+    pub fn names(&self) -> Vec<String> {
         let profiles = self.ready.get("profiles").and_then(Value::as_object);
         profiles.map(|profiles| profiles.keys().cloned().collect()).unwrap_or_default()
     }
@@ -294,7 +294,7 @@ impl Site {
     /// Those whose name begins with a word, as in `security_officer`.
     #[must_use]
     pub fn all(&self, word: &str) -> Vec<String> {
-        self.cast().into_iter().filter(|name| name.starts_with(word)).collect()
+        self.names().into_iter().filter(|name| name.starts_with(word)).collect()
     }
 
     /// The file of a profile.

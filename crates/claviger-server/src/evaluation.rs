@@ -22,7 +22,7 @@ use rustls_pki_types::pem::PemObject as _;
 
 use crate::config::Config;
 use crate::error::ServerError;
-use crate::{cast, files};
+use crate::{bootstrap, files};
 
 /// Ring and principal.
 const RING: &str = "evaluation";
@@ -31,7 +31,7 @@ const PRINCIPAL: &str = "aws-evaluation";
 const LIFETIME: Duration = Duration::from_secs(366 * 86_400);
 
 fn path(config: &Config) -> PathBuf {
-    let folder = cast::folder(config);
+    let folder = bootstrap::folder(config);
     folder.parent().unwrap_or(Path::new(".")).join("clients").join("aws-evaluation.env")
 }
 
@@ -146,7 +146,7 @@ struct Someone<'a> {
 
 impl<'a> Someone<'a> {
     fn of(road: &'a Road, config: &Config, name: &str) -> Result<Self, ServerError> {
-        let path = cast::folder(config).join(format!("{name}.crt"));
+        let path = bootstrap::folder(config).join(format!("{name}.crt"));
         let gone = || {
             ServerError::Fatal(format!(
                 "`{}` is not there: what evaluation needs is made in its name, so keep the profiles until then",

@@ -10,7 +10,7 @@ use claviger_core::port::Clock as _;
 use claviger_provider::FewAttempts;
 
 use crate::authority;
-use crate::cast::{self, ROLE_HOLDERS};
+use crate::bootstrap::{self, ROLE_HOLDERS};
 use crate::clock::SystemClock;
 use crate::config::{Config, Root, Template};
 use crate::deployment::{Deployment, Jobs, LostTail};
@@ -67,12 +67,12 @@ pub async fn init(options: &InitOptions) -> Result<SetUp, ServerError> {
     authority::ensure_server_certificate(&config, &authority, &options.names, now)?;
     let urls = (format!("https://{}", config.listen.control), format!("https://{}", config.listen.data));
     let at_work = deployment.start(&config, Jobs::Off).await?;
-    let entered = cast::enter(&ROLE_HOLDERS, &authority, &at_work.road, &config).await;
+    let entered = bootstrap::register(&ROLE_HOLDERS, &authority, &at_work.road, &config).await;
     let root = deployment.provider().module().name;
     drop(deployment);
     at_work.stop().await;
     entered?;
-    let profiles = cast::write_profiles(&ROLE_HOLDERS, &config, (&urls.0, &urls.1))?;
+    let profiles = bootstrap::write_profiles(&ROLE_HOLDERS, &config, (&urls.0, &urls.1))?;
     Ok(SetUp { config: config.file, profiles, root })
 }
 

@@ -14,7 +14,7 @@
 
 mod assemble;
 mod authority;
-mod cast;
+mod bootstrap;
 pub mod clock;
 pub mod command;
 pub mod config;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::assemble::{self, Running, Sockets, Urls};
 use crate::authority;
-use crate::cast::{self, APP, Part, ROLE_HOLDERS};
+use crate::bootstrap::{self, APP, InitialPrincipal, ROLE_HOLDERS};
 use crate::clock::SystemClock;
 use crate::config::{Config, Listen, Root, SoftwareSeal, Template};
 use crate::deployment::{Deployment, Jobs, LostTail};
@@ -53,17 +53,17 @@ pub struct Ready {
     pub root: &'static str,
 }
 
-const CAST: [Part; ROLE_HOLDERS.len() + 1] = {
-    let mut cast = [APP; ROLE_HOLDERS.len() + 1];
+const INITIAL: [InitialPrincipal; ROLE_HOLDERS.len() + 1] = {
+    let mut initial = [APP; ROLE_HOLDERS.len() + 1];
     let mut at = 0;
     while at < ROLE_HOLDERS.len() {
         #[expect(clippy::indexing_slicing, reason = "the compiler runs this, and would refuse it")]
         {
-            cast[at] = ROLE_HOLDERS[at];
+            initial[at] = ROLE_HOLDERS[at];
         }
         at += 1;
     }
-    cast
+    initial
 };
 
 /// Makes what is missing in the folder, and serves it.
@@ -90,7 +90,7 @@ pub async fn quickstart(
     let at_work = deployment.start(&config, Jobs::On).await?;
     if !is_set_up {
         let entered = match authority::ensure_authority(&config.tls, now) {
-            Ok(authority) => cast::enter(&CAST, &authority, &at_work.road, &config).await,
+            Ok(authority) => bootstrap::register(&INITIAL, &authority, &at_work.road, &config).await,
             Err(error) => Err(error),
         };
         if let Err(error) = entered {
@@ -147,7 +147,7 @@ fn addresses(base: SocketAddr) -> [SocketAddr; 4] {
 }
 
 fn ready(config: &Config, urls: &Urls) -> Result<Ready, ServerError> {
-    let profiles = cast::write_profiles(&CAST, config, (&urls.control, &urls.data))?;
+    let profiles = bootstrap::write_profiles(&INITIAL, config, (&urls.control, &urls.data))?;
     Ok(Ready {
         urls: urls.clone(),
         ca: absolute(&config.tls.client_ca),
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn everybody_is_in_the_cast_once() {
-        let names: std::collections::BTreeSet<_> = CAST.iter().map(|part| part.name).collect();
+        let names: std::collections::BTreeSet<_> = INITIAL.iter().map(|principal| principal.name).collect();
         assert_eq!(names.len(), ROLE_HOLDERS.len() + 1);
         assert!(names.contains("app"));
     }

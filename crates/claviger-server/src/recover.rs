@@ -15,7 +15,7 @@ use claviger_service::operation::Recover;
 use claviger_store::failpoint;
 
 use crate::authority;
-use crate::cast::{self, NewOfficer};
+use crate::bootstrap::{self, NewOfficer};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::deployment::{Deployment, Jobs, LostTail};
@@ -63,7 +63,8 @@ pub async fn recover(options: &RecoverOptions) -> Result<Recovered, ServerError>
         let operation =
             Recover { name: options.name.clone(), certificate: issued.der, expires_at: issued.expires_at };
         let at_work = deployment.start(&config, Jobs::Off).await?;
-        let made = at_work.road.perform_for_system(std::sync::Arc::new(cast::system()?), operation).await;
+        let made =
+            at_work.road.perform_for_system(std::sync::Arc::new(bootstrap::system()?), operation).await;
         failpoint("recover-made");
         at_work.stop().await;
         made?;

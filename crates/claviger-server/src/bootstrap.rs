@@ -17,20 +17,20 @@ use crate::pki::{self, Authority, Issued, PkiError};
 
 /// One of the first.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Part {
+pub(crate) struct InitialPrincipal {
     /// Principal and profile bear this name.
     pub(crate) name: &'static str,
     kind: PrincipalKind,
     role: Option<Role>,
 }
 
-const fn holder(name: &'static str, role: Role) -> Part {
-    Part { name, kind: PrincipalKind::Human, role: Some(role) }
+const fn holder(name: &'static str, role: Role) -> InitialPrincipal {
+    InitialPrincipal { name, kind: PrincipalKind::Human, role: Some(role) }
 }
 
 /// The roles that a deployment cannot do without. There are two security officers: who makes a person gives it neither role
 /// nor grant, so that one of them alone could enter nobody.
-pub(crate) const ROLE_HOLDERS: [Part; 8] = [
+pub(crate) const ROLE_HOLDERS: [InitialPrincipal; 8] = [
     holder("administrator", Role::Administrator),
     holder("auditor", Role::Auditor),
     holder("custodian-1", Role::Custodian),
@@ -42,7 +42,8 @@ pub(crate) const ROLE_HOLDERS: [Part; 8] = [
 ];
 
 /// An application to try things with. It may do nothing until it is granted something.
-pub(crate) const APP: Part = Part { name: "app", kind: PrincipalKind::Workload, role: None };
+pub(crate) const APP: InitialPrincipal =
+    InitialPrincipal { name: "app", kind: PrincipalKind::Workload, role: None };
 
 /// The folder of the profiles: beside the configuration.
 pub(crate) fn folder(config: &Config) -> PathBuf {
@@ -54,30 +55,30 @@ fn base(config: &Config) -> PathBuf {
     file.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-/// Makes certificates for `parts` and records them as the first principals, all in one commit. The certificates come
+/// Makes certificates for `principals` and records them as the first principals, all in one commit. The certificates come
 /// first: when the commit is durable they are, and until then a repetition makes new ones.
-pub(crate) async fn enter(
-    parts: &[Part],
+pub(crate) async fn register(
+    principals: &[InitialPrincipal],
     authority: &Authority,
     road: &Road,
     config: &Config,
 ) -> Result<(), ServerError> {
     let folder = folder(config);
     files::create_private_dir(&folder)?;
-    let mut principals = Vec::with_capacity(parts.len());
-    for part in parts {
-        let name: Name = part.name.parse().map_err(|_| unnamed())?;
+    let mut first = Vec::with_capacity(principals.len());
+    for principal in principals {
+        let name: Name = principal.name.parse().map_err(|_| unnamed())?;
         let issued = authority.issue_client(&name, SystemClock.now())?;
-        write_credential(&folder, part.name, &issued)?;
-        principals.push(FirstPrincipal {
+        write_credential(&folder, principal.name, &issued)?;
+        first.push(FirstPrincipal {
             name,
-            kind: part.kind,
-            role: part.role,
+            kind: principal.kind,
+            role: principal.role,
             certificate: issued.der,
             expires_at: issued.expires_at,
         });
     }
-    road.perform_for_system(std::sync::Arc::new(system()?), Initialize { principals }).await?;
+    road.perform_for_system(std::sync::Arc::new(system()?), Initialize { principals: first }).await?;
     Ok(())
 }
 
@@ -131,21 +132,23 @@ fn write_credential(folder: &Path, name: &str, issued: &Issued) -> Result<(), Fi
     files::write_private(&path("crt"), issued.certificate_pem.as_bytes())
 }
 
-/// Writes the profiles of those among `parts` that have a certificate here. Gives them by name.
+/// Writes the profiles of those among `principals` that have a certificate here. Gives them by name.
 pub(crate) fn write_profiles(
-    parts: &[Part],
+    principals: &[InitialPrincipal],
     config: &Config,
     urls: (&str, &str),
 ) -> Result<Vec<(&'static str, PathBuf)>, ServerError> {
     let folder = folder(config);
     let mut written = Vec::new();
-    for part in parts.iter().filter(|part| folder.join(format!("{}.crt", part.name)).exists()) {
-        let path = folder.join(format!("{}.toml", part.name));
-        let text = profile(part.name, part.kind, config, urls)?;
+    for principal in
+        principals.iter().filter(|principal| folder.join(format!("{}.crt", principal.name)).exists())
+    {
+        let path = folder.join(format!("{}.toml", principal.name));
+        let text = profile(principal.name, principal.kind, config, urls)?;
         if std::fs::read_to_string(&path).ok().as_deref() != Some(&text) {
             files::write_private(&path, text.as_bytes())?;
         }
-        written.push((part.name, path));
+        written.push((principal.name, path));
     }
     Ok(written)
 }
@@ -189,13 +192,17 @@ mod tests {
     #[test]
     fn every_role_is_taken_and_every_name_is_valid() {
         for role in Role::ALL {
-            assert!(ROLE_HOLDERS.iter().any(|part| part.role == Some(role)), "{role}");
+            assert!(ROLE_HOLDERS.iter().any(|principal| principal.role == Some(role)), "{role}");
         }
-        for part in ROLE_HOLDERS.iter().chain([&APP]) {
-            assert!(part.name.parse::<Name>().is_ok(), "{}", part.name);
+        for principal in ROLE_HOLDERS.iter().chain([&APP]) {
+            assert!(principal.name.parse::<Name>().is_ok(), "{}", principal.name);
         }
         for role in [Role::Custodian, Role::SecurityOfficer] {
-            assert_eq!(ROLE_HOLDERS.iter().filter(|part| part.role == Some(role)).count(), 2, "{role}");
+            assert_eq!(
+                ROLE_HOLDERS.iter().filter(|principal| principal.role == Some(role)).count(),
+                2,
+                "{role}"
+            );
         }
     }
 }
