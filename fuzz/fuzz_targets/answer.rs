@@ -1,6 +1,6 @@
-//! Fuzzes `checks::doors::answer`.
+//! Fuzzes `checks::input::answer`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    claviger_fuzz::checks::doors::answer(bytes);
+    claviger_fuzz::checks::input::answer(bytes);
 });

@@ -1,6 +1,6 @@
-//! Fuzzes `checks::doors::certificate`.
+//! Fuzzes `checks::input::certificate`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    claviger_fuzz::checks::doors::certificate(bytes);
+    claviger_fuzz::checks::input::certificate(bytes);
 });

@@ -1,6 +1,6 @@
-//! Fuzzes `checks::doors::config`.
+//! Fuzzes `checks::input::config`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    claviger_fuzz::checks::doors::config(bytes);
+    claviger_fuzz::checks::input::config(bytes);
 });

@@ -1,6 +1,6 @@
-//! Fuzzes `checks::doors::request`.
+//! Fuzzes `checks::input::request`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    claviger_fuzz::checks::doors::request(bytes);
+    claviger_fuzz::checks::input::request(bytes);
 });

@@ -1,6 +1,6 @@
-//! Fuzzes `checks::doors::token`.
+//! Fuzzes `checks::input::token`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    claviger_fuzz::checks::doors::token(bytes);
+    claviger_fuzz::checks::input::token(bytes);
 });

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use claviger_core::Timestamp;
-use claviger_core::action::Door;
+use claviger_core::action::Plane;
 use claviger_core::principal::Principal;
 use claviger_service::operation::{Call, Operation, ReadSelf, Released};
 use claviger_service::{ErrorKind, KeyRef, Presented, Road, ServiceError};
@@ -124,7 +124,7 @@ impl<'a> Session<'a> {
         let call = Call {
             presented: self.presented.clone(),
             source: self.source,
-            door: Door::Mixed,
+            plane: Plane::Mixed,
             dry_run,
             request_id: (!self.request_id.is_empty()).then(|| self.request_id.into()),
             idempotency_key: None,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result};
-use claviger_core::action::Door;
+use claviger_core::action::Plane;
 use claviger_core::key::{DataClass, Labels};
 use claviger_core::{Purpose, Spec};
 use claviger_server::quickstart::{QuickstartOptions, quickstart};
@@ -104,7 +104,7 @@ async fn create(road: Road, presented: Presented, next: Arc<AtomicU32>, keys: u3
         let call = Call {
             presented: presented.clone(),
             source,
-            door: Door::Control,
+            plane: Plane::Control,
             dry_run: false,
             request_id,
             idempotency_key,

@@ -6,7 +6,7 @@
 use crate::principal::PrincipalKind;
 use crate::target::TargetKind;
 
-/// Who may come through which door (design, section 2).
+/// Which calls an action belongs to: those of people or those of applications.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Surface {
     /// People, with roles.
@@ -15,9 +15,9 @@ pub enum Surface {
     Data,
 }
 
-/// The door that a call came in by: a listener, and with it whom it serves.
+/// The plane by which a call came in: a listener, and with it whom it serves.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub enum Door {
+pub enum Plane {
     /// The control plane of people.
     Control,
     /// The data plane of applications.
@@ -26,7 +26,7 @@ pub enum Door {
     Mixed,
 }
 
-impl From<Surface> for Door {
+impl From<Surface> for Plane {
     fn from(surface: Surface) -> Self {
         match surface {
             Surface::Control => Self::Control,
@@ -35,8 +35,8 @@ impl From<Surface> for Door {
     }
 }
 
-impl Door {
-    /// Does this door serve such a caller with this action at all? The answer depends on nothing else, so it tells nothing
+impl Plane {
+    /// Does this plane serve such a caller with this action at all? The answer depends on nothing else, so it tells nothing
     /// of what exists.
     #[must_use]
     pub const fn serves(self, kind: PrincipalKind, action: Action) -> bool {
@@ -90,7 +90,7 @@ macro_rules! actions {
             #[must_use]
             pub const fn code(self) -> u16 { match self { $(Self::$name => $code),+ } }
 
-            /// The door it belongs to.
+            /// The surface it belongs to.
             #[must_use]
             pub const fn surface(self) -> Surface { match self { $(Self::$name => Surface::$surface),+ } }
 
@@ -359,15 +359,15 @@ mod tests {
     }
 
     #[test]
-    fn no_door_but_the_mixed_one_lets_applications_administer() {
+    fn no_plane_but_the_mixed_one_lets_applications_administer() {
         for action in Action::ALL {
             let control = action.surface() == Surface::Control;
-            for door in [Door::Control, Door::Data] {
-                assert!(!(control && door.serves(PrincipalKind::Workload, action)), "{action}");
+            for plane in [Plane::Control, Plane::Data] {
+                assert!(!(control && plane.serves(PrincipalKind::Workload, action)), "{action}");
             }
-            assert!(Door::Mixed.serves(PrincipalKind::Workload, action));
-            assert!(!Door::Mixed.serves(PrincipalKind::Human, action));
-            assert_eq!(Door::Control.serves(PrincipalKind::Human, action), control);
+            assert!(Plane::Mixed.serves(PrincipalKind::Workload, action));
+            assert!(!Plane::Mixed.serves(PrincipalKind::Human, action));
+            assert_eq!(Plane::Control.serves(PrincipalKind::Human, action), control);
         }
     }
 

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn aliases_are_parsed_at_the_door() {
+    fn aliases_are_parsed_on_arrival() {
         for good in ["a", "Orders/2026_x-1", "aws", "awsx/y", "x/aws/", "/", &"a".repeat(250)] {
             assert!(good.parse::<AliasName>().is_ok(), "{good}");
         }

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_parsed_at_the_door() {
+    fn names_are_parsed_on_arrival() {
         for good in ["a", "0", "orders-2026", "x.y_z", &"a".repeat(63)] {
             assert!(good.parse::<Name>().is_ok(), "{good}");
         }

@@ -80,7 +80,7 @@ impl Arrival {
         let call = Call {
             presented: self.caller.presented,
             source: self.caller.peer.address.ip(),
-            door: self.api.surface().into(),
+            plane: self.api.surface().into(),
             dry_run: false,
             request_id: self.request_id,
             idempotency_key: self.idempotency_key,

@@ -8,7 +8,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Failure, door};
+use crate::error::{Failure, transport};
 
 /// In which form a body comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub fn form(headers: &HeaderMap) -> Result<Form, Failure> {
 }
 
 fn wrong_form(expected: &'static str) -> Failure {
-    Failure::new(door::MEDIA_TYPE, format!("`content-type` must be {expected}"))
+    Failure::new(transport::MEDIA_TYPE, format!("`content-type` must be {expected}"))
 }
 
 /// For raw bytes where JSON is taken.

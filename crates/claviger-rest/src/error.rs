@@ -102,8 +102,8 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
     }
 }
 
-/// Failures at the door, before any operation.
-pub(crate) mod door {
+/// Failures of transport, before any operation.
+pub(crate) mod transport {
     use super::{StatusCode, Told, told};
 
     pub(crate) const HEADERS_TOO_LARGE: Told =
@@ -155,7 +155,7 @@ impl Failure {
     }
 
     pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(door::MALFORMED, detail)
+        Self::new(transport::MALFORMED, detail)
     }
 
     pub(crate) fn unreadable_path() -> Self {
@@ -250,8 +250,8 @@ mod tests {
         for kind in ErrorKind::ALL {
             row(&format!("{kind:?}"), to_wire(kind));
         }
-        for told in door::ALL {
-            row("(at the door)", told);
+        for told in transport::ALL {
+            row("(in transport)", told);
         }
         out
     }

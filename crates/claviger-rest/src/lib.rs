@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`route`] | the table of routes, from which the planes and the OpenAPI documents are made |
-//! | [`operation`] | what each route does: parse at the door, one call down the road, answer |
+//! | [`operation`] | what each route does: parse the request, one call down the road, answer |
 //! | [`wire`] | conversions between wire types ([`claviger_client::types`]) and the core's own |
 //! | [`credential`], [`arrival`], [`names`], [`cursor`], [`body`] | what is read from a request |
 //! | [`plane`] | what all requests and answers of a plane have in common |

@@ -22,7 +22,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tower::Service as _;
 
 use crate::arrival::Caller;
-use crate::error::{Failure, door};
+use crate::error::{Failure, transport};
 use crate::operation::raw::RawUse;
 use crate::{Api, PeerIdentity, credential};
 
@@ -198,7 +198,7 @@ fn check(headers: &HeaderMap, limit: usize) -> Result<Option<HeaderValue>, Failu
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if size > limit {
         return Err(Failure::new(
-            door::HEADERS_TOO_LARGE,
+            transport::HEADERS_TOO_LARGE,
             format!("at most {limit} bytes of headers are taken"),
         ));
     }
@@ -241,10 +241,10 @@ fn write_problem(response: &mut Response, failure: &Failure, request_id: Option<
 
 /// For paths that are not in the table.
 pub(crate) async fn unknown_route() -> Failure {
-    Failure::new(door::ROUTE, "see `/openapi.json` for the paths there are")
+    Failure::new(transport::ROUTE, "see `/openapi.json` for the paths there are")
 }
 
 /// For methods that do not go with a path of the table.
 pub(crate) async fn wrong_method() -> Failure {
-    Failure::new(door::METHOD, "see `/openapi.json` for the methods that this path takes")
+    Failure::new(transport::METHOD, "see `/openapi.json` for the methods that this path takes")
 }

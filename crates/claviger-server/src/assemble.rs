@@ -23,7 +23,7 @@ use crate::pki::{self, EXPIRY_WARNING};
 use crate::planes;
 use crate::root::Making;
 use crate::stop::{self, Stop, Stopping};
-use crate::telemetry::{DoorMetrics, Registry, run_probe};
+use crate::telemetry::{ListenerMetrics, Registry, run_probe};
 
 /// How often histograms are tidied.
 const TIDY: Duration = Duration::from_secs(5);
@@ -141,7 +141,7 @@ pub(crate) fn check_certificate(config: &Config) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Opens the doors.
+/// Opens the listeners.
 pub(crate) fn serve(
     at_work: AtWork,
     sockets: Sockets,
@@ -153,13 +153,13 @@ pub(crate) fn serve(
     let registry = Arc::new(Registry::new());
     let tls = Arc::new(ArcSwap::from_pointee(tls));
     let open = |socket, name, protocol: Arc<dyn Protocol>| {
-        let metrics = DoorMetrics::new(&registry, name);
+        let metrics = ListenerMetrics::new(&registry, name);
         let listener =
             Listener::new(socket, Arc::clone(&tls), protocol, config.limits, metrics, stopping.clone());
         tokio::spawn(listener.run())
     };
     let road = &at_work.road;
-    let doors = vec![
+    let listeners = vec![
         open(sockets.control, "control", planes::control(road.clone(), &config.limits)),
         open(sockets.data, "data", planes::data(road.clone(), &config.limits)),
         open(
@@ -183,7 +183,7 @@ pub(crate) fn serve(
     let probe = tokio::spawn(run_probe(sockets.metrics, observed, probe_stopping));
     tokio::spawn(tidy(registry, stopping.clone()));
     tokio::spawn(at_work.newest_note.clone().keep_on(stopping));
-    Running { urls: sockets.urls, tls, tls_files: config.tls, stop, doors, stop_probe, probe, at_work }
+    Running { urls: sockets.urls, tls, tls_files: config.tls, stop, listeners, stop_probe, probe, at_work }
 }
 
 async fn tidy(registry: Arc<Registry>, mut stopping: Stopping) {
@@ -202,7 +202,7 @@ pub struct Running {
     tls: Arc<ArcSwap<ServerConfig>>,
     tls_files: config::Tls,
     stop: Stop,
-    doors: Vec<JoinHandle<usize>>,
+    listeners: Vec<JoinHandle<usize>>,
     stop_probe: Stop,
     probe: JoinHandle<()>,
     at_work: AtWork,
@@ -249,8 +249,8 @@ impl Running {
     pub async fn shutdown(self) {
         self.stop.stop();
         let mut cut = 0_usize;
-        for door in self.doors {
-            cut = cut.saturating_add(door.await.unwrap_or_default());
+        for listener in self.listeners {
+            cut = cut.saturating_add(listener.await.unwrap_or_default());
         }
         if cut > 0 {
             tracing::warn!(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use claviger_core::Name;
-use claviger_core::action::{Action, Door, Reasoning};
+use claviger_core::action::{Action, Plane, Reasoning};
 use claviger_core::key::{RingPolicy, Separation};
 use claviger_core::principal::PrincipalKind;
 use claviger_core::reason::{Reason, ReasonText};
@@ -175,7 +175,7 @@ impl<'a> Someone<'a> {
         let call = Call {
             presented: self.presented.clone(),
             source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            door: Door::Control,
+            plane: Plane::Control,
             dry_run: false,
             request_id: None,
             idempotency_key,

@@ -5,10 +5,10 @@
 //! | [`aws`] | what clients of AWS, and AWS KMS itself, send: signed requests, calls of both protocols, key policies |
 //! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope; material that is brought in |
 //! | [`log`] | the log: entries and their facts, cuts, notes, receipts, tiles, proofs |
-//! | [`doors`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files, governed operations |
+//! | [`input`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files, governed operations |
 
 pub mod aws;
-pub mod doors;
+pub mod input;
 pub mod log;
 pub mod sealed;
 
@@ -17,27 +17,27 @@ pub type Check = fn(&[u8]) -> bool;
 
 /// All of them, by the name of their fuzz target.
 pub const ALL: [(&str, Check); 23] = [
-    ("answer", doors::answer),
+    ("answer", input::answer),
     ("aws_json", aws::aws_json),
-    ("certificate", doors::certificate),
+    ("certificate", input::certificate),
     ("ciphertext", sealed::ciphertext),
-    ("config", doors::config),
+    ("config", input::config),
     ("context", sealed::context),
     ("cut", log::cut),
     ("entry", log::entry),
     ("facts", log::facts),
-    ("governed", doors::governed),
+    ("governed", input::governed),
     ("key_policy", aws::key_policy),
     ("material", sealed::material),
-    ("name", doors::name),
+    ("name", input::name),
     ("note", log::note),
     ("proof", log::proof),
     ("receipt", log::receipt),
-    ("request", doors::request),
+    ("request", input::request),
     ("sigv4", aws::sigv4),
     ("stream", sealed::stream),
     ("tile", log::tile),
-    ("token", doors::token),
+    ("token", input::token),
     ("transport", sealed::transport),
     ("xks", aws::xks),
 ];

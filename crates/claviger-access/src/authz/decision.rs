@@ -109,7 +109,7 @@ pub enum DenyReason {
     /// A policy could not be evaluated, or what was prepared is for another caller. The trace has more.
     #[error("the policies could not be evaluated")]
     Unsound,
-    /// Callers of this kind do not come through this door.
+    /// Callers of this kind do not come by this plane.
     #[error("callers of this kind have no business on this surface")]
     WrongSurface,
     /// The action is asked of another kind of thing.
@@ -117,7 +117,7 @@ pub enum DenyReason {
     WrongTarget,
 }
 
-/// Does a caller of this kind come through the door of this action at all? To be asked before a target is even looked
+/// Does a caller of this kind come by the plane of this action at all? To be asked before a target is even looked
 /// up: the answer depends on nothing else, so it tells nothing of what exists.
 ///
 /// # Errors

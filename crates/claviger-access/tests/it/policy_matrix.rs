@@ -22,7 +22,7 @@ use crate::world::{
 const LEGEND: &str = "\
 # Who may do what, asked of the policy one by one.
 # permitted:  role, grant, or rule:<name of a rule for everyone of the kind>
-# denied:     - nothing permits it; door: wrong surface; ended, unmet: the grant's end or conditions;
+# denied:     - nothing permits it; plane: wrong surface; ended, unmet: the grant's end or conditions;
 #             forbid:<rule>; expired: the credential. With `?` the target is not even admitted to exist.
 ";
 
@@ -42,7 +42,7 @@ fn cell(decision: &Decision) -> String {
         DenyReason::GrantEnded(_) => "ended".into(),
         DenyReason::NoRule => "-".into(),
         DenyReason::Unsound => "UNSOUND".into(),
-        DenyReason::WrongSurface => "door".into(),
+        DenyReason::WrongSurface => "plane".into(),
         DenyReason::WrongTarget => "WRONG TARGET".into(),
     };
     format!("{reason}{}", if denial.hidden { "?" } else { "" })

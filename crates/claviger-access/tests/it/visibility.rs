@@ -67,7 +67,7 @@ fn a_person_makes_credentials_for_itself_and_an_application_none() {
 }
 
 #[test]
-fn the_door_is_the_same_whatever_exists() {
+fn the_plane_is_the_same_whatever_exists() {
     for action in Action::ALL {
         let target = target(action.target_kind(), Separation::Strict);
         for kind in PrincipalKind::ALL {

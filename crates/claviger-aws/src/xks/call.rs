@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use claviger_core::action::Door;
+use claviger_core::action::Plane;
 use claviger_core::alias::AliasName;
 use claviger_core::port::provider::ProviderHealth;
 use claviger_core::{Action, KeyId, Purpose, Spec};
@@ -49,7 +49,7 @@ impl<'a> Session<'a> {
         let call = Call {
             presented: self.presented.clone(),
             source: self.source,
-            door: Door::Data,
+            plane: Plane::Data,
             dry_run: false,
             request_id: (!request_id.is_empty()).then(|| request_id.into()),
             idempotency_key: None,

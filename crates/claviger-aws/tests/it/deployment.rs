@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use claviger_access::authn::access_key::instant;
 use claviger_aws::xks::XksPeer;
 use claviger_aws::{AwsLimits, XksProxy};
-use claviger_core::action::{Door, Reasoning};
+use claviger_core::action::{Plane, Reasoning};
 use claviger_core::grant::Conditions;
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy};
 use claviger_core::port::Clock;
@@ -175,7 +175,7 @@ impl Deployment {
         let call = Call {
             presented: Presented::certificate(&certificate_of(who)),
             source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            door: Door::Control,
+            plane: Plane::Control,
             dry_run: false,
             request_id: None,
             idempotency_key: None,

@@ -31,7 +31,7 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Which of the two doors.
+/// Which of the two planes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plane {
     /// People, with roles.

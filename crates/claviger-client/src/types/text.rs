@@ -22,7 +22,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 /// A value that has one text form, which it is written as and parsed from.
 ///
-/// What arrives is parsed at the door: a `Text<State>` that exists is a state.
+/// What arrives is parsed at once: a `Text<State>` that exists is a state.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text<T>(pub T);
 

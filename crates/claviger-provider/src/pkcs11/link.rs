@@ -46,7 +46,7 @@ pub(super) struct TokenName {
 }
 
 /// What a link is made from.
-pub(super) struct Door<'a> {
+pub(super) struct ConnectOptions<'a> {
     pub(super) library: &'a Arc<Library>,
     pub(super) selector: &'a TokenSelector,
     pub(super) pin: &'a SecretBytes,
@@ -60,15 +60,15 @@ pub(super) struct Door<'a> {
 impl Link {
     /// Connects: finds the token, logs in once, finds the root (or makes it) and checks it.
     pub(super) fn connect(
-        door: &Door<'_>,
+        options: &ConnectOptions<'_>,
         create: CreateRoot,
         generation: u64,
     ) -> Result<Self, Pkcs11OpenError> {
-        let entry = door.library.enter();
+        let entry = options.library.enter();
         let pkcs11 = entry.pkcs11();
-        let slot = find_slot(pkcs11, door.selector)?;
+        let slot = find_slot(pkcs11, options.selector)?;
         let token = name_of(pkcs11, slot)?;
-        if door.known.is_some_and(|known| known.serial != token.serial || known.label != token.label) {
+        if options.known.is_some_and(|known| known.serial != token.serial || known.label != token.label) {
             return Err(Pkcs11OpenError::RootReplaced);
         }
         let mechanisms = pkcs11.get_mechanism_list(slot)?;
@@ -76,11 +76,11 @@ impl Link {
             return Err(Pkcs11OpenError::MissingMechanism("CKM_AES_GCM"));
         }
         let session = pkcs11.open_ro_session(slot)?;
-        attempt::log_in(pkcs11, slot, &session, door.pin, door.few)?;
+        attempt::log_in(pkcs11, slot, &session, options.pin, options.few)?;
         if create == CreateRoot::IfMissing {
-            root::create(&pkcs11.open_rw_session(slot)?, &mechanisms, door.prefix)?;
+            root::create(&pkcs11.open_rw_session(slot)?, &mechanisms, options.prefix)?;
         }
-        let roots = root::find(&session, door.prefix)?;
+        let roots = root::find(&session, options.prefix)?;
         Ok(Self {
             generation,
             epoch: entry.epoch(),
@@ -89,7 +89,7 @@ impl Link {
             roots,
             mechanisms,
             holder: Mutex::new(Some(session)),
-            library: door.library.clone(),
+            library: options.library.clone(),
         })
     }
 

@@ -48,7 +48,7 @@ pub use self::error::Pkcs11OpenError;
 use self::fault::Fault;
 use self::handle::{TokenHandle, TokenKey, Wrapped};
 use self::library::Library;
-use self::link::{Door, Link};
+use self::link::{ConnectOptions, Link};
 use self::pool::{Bench, Plan, Pool};
 use self::self_test::Able;
 use crate::binding::{self, Place, UNDER_RING_KEK, UNDER_TOKEN_ROOT};
@@ -157,7 +157,7 @@ impl Pkcs11Provider {
         provenance::self_test().map_err(|failure| Pkcs11OpenError::SelfTestFailed(failure.family))?;
         let library = Library::open(&config.library)
             .map_err(|source| Pkcs11OpenError::Library { path: config.library.clone(), source })?;
-        let door = Door {
+        let options = ConnectOptions {
             library: &library,
             selector: &config.token,
             pin: &config.pin,
@@ -165,7 +165,7 @@ impl Pkcs11Provider {
             few: config.few_attempts,
             known: None,
         };
-        let link = Link::connect(&door, create, 1)?;
+        let link = Link::connect(&options, create, 1)?;
         let (module, able) = examine(&library, &link)?;
         let (name, public) = (link.token.clone(), link.roots.public.clone());
         let pool = Pool::start(Plan {

@@ -23,7 +23,7 @@ use super::attempt::{self, FewAttempts};
 use super::error::Pkcs11OpenError;
 use super::fault::{Fault, Verdict};
 use super::library::{Entry, Library};
-use super::link::{Door, Link, TokenName};
+use super::link::{ConnectOptions, Link, TokenName};
 use super::object::Objects;
 use super::sealing;
 use super::{CreateRoot, TokenSelector};
@@ -438,7 +438,7 @@ impl Supervisor {
     }
 
     fn reconnect(&self, generation: u64) -> Result<Link, Pkcs11OpenError> {
-        let door = Door {
+        let options = ConnectOptions {
             library: &self.core.library,
             selector: &self.core.selector,
             pin: &self.core.pin,
@@ -446,7 +446,7 @@ impl Supervisor {
             few: FewAttempts::Keep,
             known: Some(&self.core.token),
         };
-        let link = Link::connect(&door, CreateRoot::Never, generation)?;
+        let link = Link::connect(&options, CreateRoot::Never, generation)?;
         let opened = link
             .with_holder(|session| sealing::open(session, link.roots.seal, CANARY, &self.core.canary))
             .and_then(Result::ok);

@@ -1,4 +1,4 @@
-//! What each route does: parse at the door, one call down the road, answer.
+//! What each route does: parse the request, one call down the road, answer.
 
 pub(crate) mod alias;
 pub(crate) mod audit;

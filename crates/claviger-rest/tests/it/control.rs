@@ -334,7 +334,7 @@ async fn a_principal_comes_gets_a_role_and_goes() {
 }
 
 #[tokio::test]
-async fn a_token_is_shown_once_opens_the_door_and_shuts_it_when_revoked() {
+async fn a_token_is_shown_once_authenticates_and_ends_when_revoked() {
     let deployment = Deployment::build().await;
     let create = json!({
         "principal": "vera", "label": "laptop", "credential": {"token": {"lifetime_seconds": 3600}},

@@ -1,4 +1,4 @@
-//! The doors: who is let in, what is read, and what everyone gets who is not let in.
+//! The planes: who is admitted, what is read, and what everyone gets who is not admitted.
 
 use axum::body::Body;
 use bytes::Bytes;

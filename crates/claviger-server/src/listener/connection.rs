@@ -19,10 +19,10 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::{Activity, Watched, Word};
-use super::door::{Conversation, Door, Doorway, Proofs};
 use super::network::Network;
 use super::peer::Peer;
 use super::room::Held;
+use super::service::{ConnectionService, Conversation, ListenerState, Proofs};
 use super::turns::Turns;
 use crate::clock::SystemClock;
 use crate::config::Limits;
@@ -45,7 +45,7 @@ pub(super) struct Accepted {
     pub(super) address: SocketAddr,
     pub(super) network: Network,
     pub(super) tls: Arc<ServerConfig>,
-    pub(super) door: Arc<Door>,
+    pub(super) listener: Arc<ListenerState>,
     pub(super) turns: Turns<Network>,
     pub(super) activity: Arc<Activity>,
     /// Somebody was proved at that address lately.
@@ -57,23 +57,24 @@ pub(super) struct Accepted {
 impl Accepted {
     /// Serves it to its end.
     pub(super) async fn serve(self) {
-        let (door, activity, network) = (Arc::clone(&self.door), Arc::clone(&self.activity), self.network);
+        let (listener, activity, network) =
+            (Arc::clone(&self.listener), Arc::clone(&self.activity), self.network);
         let ending = Box::pin(self.serve_to_end()).await;
         let now = SystemClock.since_boot();
         // A proof stands for its address from the end of its connection on: who comes back is known.
         if activity.is_proved() {
-            door.repute.proved(network, now);
+            listener.repute.proved(network, now);
         } else {
-            door.repute.failed(network, now);
+            listener.repute.failed(network, now);
         }
-        door.metrics().closed(ending);
+        listener.metrics().closed(ending);
     }
 
     async fn serve_to_end(self) -> Ending {
-        let (door, activity) = (Arc::clone(&self.door), Arc::clone(&self.activity));
+        let (listener, activity) = (Arc::clone(&self.listener), Arc::clone(&self.activity));
         let (address, network) = (self.address, self.network);
         let shaken = {
-            let handshake = Box::pin(tokio::time::timeout(door.limits().header, self.handshake()));
+            let handshake = Box::pin(tokio::time::timeout(listener.limits().header, self.handshake()));
             tokio::select! {
                 biased;
                 word = ended(&activity) => return word,
@@ -88,8 +89,8 @@ impl Accepted {
             }
             Err(_elapsed) => return Ending::TooSlow,
         };
-        let Some(unproved) = door.unproved.take(network, (), 1, Arc::clone(&activity) as _) else {
-            door.metrics().unproved(Unproved::Connection);
+        let Some(unproved) = listener.unproved.take(network, (), 1, Arc::clone(&activity) as _) else {
+            listener.metrics().unproved(Unproved::Connection);
             return Ending::Displaced;
         };
         drop(handshaking);
@@ -102,11 +103,11 @@ impl Accepted {
             Some(Ending::Orderly) => return end(&mut stream, &activity).await,
             Some(ending) => return ending,
         }
-        let doorway = Doorway::new(Conversation { door, peer, network, activity, proofs });
+        let service = ConnectionService::new(Conversation { listener, peer, network, activity, proofs });
         // What was agreed on in the handshake is spoken: nothing is guessed from first bytes.
         match http2 {
-            true => Box::pin(converse_in_http2(stream, doorway)).await,
-            false => Box::pin(converse_in_http1(stream, doorway)).await,
+            true => Box::pin(converse_in_http2(stream, service)).await,
+            false => Box::pin(converse_in_http1(stream, service)).await,
         }
     }
 
@@ -207,10 +208,10 @@ async fn asked_for_nothing(stream: &mut TlsStream<TcpStream>, activity: &Activit
     }
 }
 
-async fn converse_in_http2(stream: TlsStream<TcpStream>, doorway: Doorway) -> Ending {
-    let (limits, activity) = (*doorway.door.limits(), Arc::clone(&doorway.activity));
+async fn converse_in_http2(stream: TlsStream<TcpStream>, service: ConnectionService) -> Ending {
+    let (limits, activity) = (*service.listener.limits(), Arc::clone(&service.activity));
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity), limits.write_stall));
-    let mut connection = pin!(http2_with(&limits).serve_connection(io, doorway));
+    let mut connection = pin!(http2_with(&limits).serve_connection(io, service));
     drive(&activity, |cx, finish| {
         if finish {
             connection.as_mut().graceful_shutdown();
@@ -220,11 +221,11 @@ async fn converse_in_http2(stream: TlsStream<TcpStream>, doorway: Doorway) -> En
     .await
 }
 
-async fn converse_in_http1(stream: TlsStream<TcpStream>, doorway: Doorway) -> Ending {
-    let (limits, activity) = (*doorway.door.limits(), Arc::clone(&doorway.activity));
-    let title_case = doorway.door.title_case();
+async fn converse_in_http1(stream: TlsStream<TcpStream>, service: ConnectionService) -> Ending {
+    let (limits, activity) = (*service.listener.limits(), Arc::clone(&service.activity));
+    let title_case = service.listener.title_case();
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity), limits.write_stall));
-    let mut connection = http1_with(&limits, title_case).serve_connection(io, doorway);
+    let mut connection = http1_with(&limits, title_case).serve_connection(io, service);
     let ending = drive(&activity, |cx, finish| {
         if finish {
             std::pin::Pin::new(&mut connection).graceful_shutdown();

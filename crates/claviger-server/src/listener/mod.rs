@@ -11,12 +11,11 @@
 //! | `room`, `turns` | what the unproved share: room, and turns at what costs time |
 //! | `places` | what proved callers share: requests under way |
 //! | `connection`, `activity` | one connection, and when it has to end |
-//! | `door` | one request, from its head to its answer |
+//! | `service` | one request, from its head to its answer |
 //! | `protocol` | what is asked of the protocol behind the listener |
 
 mod activity;
 mod connection;
-mod door;
 mod network;
 mod peer;
 mod places;
@@ -24,6 +23,7 @@ mod protocol;
 mod refusal;
 mod repute;
 mod room;
+mod service;
 pub mod tls;
 mod trust;
 mod turns;
@@ -43,14 +43,14 @@ use tokio::time::MissedTickBehavior;
 use crate::clock::SystemClock;
 use crate::config::Limits;
 use crate::stop::Stopping;
-use crate::telemetry::{DoorMetrics, Unproved};
+use crate::telemetry::{ListenerMetrics, Unproved};
 use activity::{Activity, Lookouts};
 use connection::{Accepted, is_gone};
-use door::Door;
 use network::Network;
 pub use peer::{Peer, PeerCertificate};
 pub use protocol::{Answering, Asking, Payload, Protocol, Staged};
 pub(crate) use refusal::overloaded;
+use service::ListenerState;
 pub use tls::TlsError;
 pub use trust::ClientTrust;
 use turns::Turns;
@@ -78,7 +78,7 @@ pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
 pub struct Listener {
     socket: TcpListener,
     tls: Arc<ArcSwap<ServerConfig>>,
-    door: Arc<Door>,
+    listener: Arc<ListenerState>,
     turns: Turns<Network>,
     stopping: Stopping,
 }
@@ -92,18 +92,19 @@ impl Listener {
         tls: Arc<ArcSwap<ServerConfig>>,
         protocol: Arc<dyn Protocol>,
         limits: Limits,
-        metrics: DoorMetrics,
+        metrics: ListenerMetrics,
         stopping: Stopping,
     ) -> Self {
-        let (door, turns) = (Door::new(protocol, limits, metrics), Turns::new(HANDSHAKES_AT_ONCE));
-        Self { socket, tls, door, turns, stopping }
+        let (listener, turns) =
+            (ListenerState::new(protocol, limits, metrics), Turns::new(HANDSHAKES_AT_ONCE));
+        Self { socket, tls, listener, turns, stopping }
     }
 
     /// Serves until it is stopped and the requests in work are answered, or their time is over. Gives how many
     /// connections had to be cut.
     pub async fn run(self) -> usize {
         let mut stopping = self.stopping.clone();
-        let mut connections = Connections::new(*self.door.limits());
+        let mut connections = Connections::new(*self.listener.limits());
         loop {
             tokio::select! {
                 () = stopping.stopped() => break,
@@ -122,29 +123,29 @@ impl Listener {
     /// Takes a connection in, or closes it before it costs anything.
     fn admit(&self, connections: &mut Connections, stream: TcpStream, address: SocketAddr) {
         if is_gone(&stream) {
-            return self.door.metrics().unproved(Unproved::Handshake);
+            return self.listener.metrics().unproved(Unproved::Handshake);
         }
-        let (door, network) = (&self.door, Network::of(address.ip()));
+        let (listener, network) = (&self.listener, Network::of(address.ip()));
         let refuse = |why| {
-            door.metrics().unproved(why);
+            listener.metrics().unproved(why);
             // At once, and nothing is left of it on this side.
             let _ = stream.set_zero_linger();
         };
-        let (may_come, preferred) = door.repute.ask(network, SystemClock.since_boot());
+        let (may_come, preferred) = listener.repute.ask(network, SystemClock.since_boot());
         if !may_come {
             return refuse(Unproved::Failures);
         }
         let activity = Arc::new(Activity::default());
-        let Some(handshaking) = door.handshakes.take(network, (), 1, Arc::clone(&activity) as _) else {
+        let Some(handshaking) = listener.handshakes.take(network, (), 1, Arc::clone(&activity) as _) else {
             return refuse(Unproved::Handshake);
         };
-        door.metrics().opened();
+        listener.metrics().opened();
         let accepted = Accepted {
             stream,
             address,
             network,
             tls: self.tls.load_full(),
-            door: Arc::clone(door),
+            listener: Arc::clone(listener),
             turns: self.turns.clone(),
             activity: Arc::clone(&activity),
             preferred,
@@ -155,7 +156,7 @@ impl Listener {
     }
 
     async fn failed_to_accept(&self, error: &io::Error) {
-        self.door.metrics().accept_failed();
+        self.listener.metrics().accept_failed();
         // A client that gave up while it waited is nobody's trouble.
         if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
             return;

@@ -2,13 +2,13 @@
 //!
 //! What it keeps true: no secret, and no name that a caller chose, is in a trace or a number.
 
-mod door;
+mod listener;
 mod probe;
 mod registry;
 mod trace;
 
-pub use door::DoorMetrics;
-pub(crate) use door::{Ending, Unproved};
+pub use listener::ListenerMetrics;
+pub(crate) use listener::{Ending, Unproved};
 pub use probe::{Watchable, run as run_probe};
 pub use registry::Registry;
 pub use trace::start;

@@ -19,7 +19,7 @@ use claviger_server::listener::{Answering, Asking, Listener, Payload, Peer, Prot
 use claviger_server::pki::{Authority, Issued, LEAF_LIFETIME, server_names};
 use claviger_server::quickstart::{QuickstartOptions, quickstart};
 use claviger_server::stop::{self, Stop};
-use claviger_server::telemetry::{DoorMetrics, Registry};
+use claviger_server::telemetry::{ListenerMetrics, Registry};
 use claviger_service::Presented;
 use http::request::Parts;
 use rustls::{ClientConfig, RootCertStore};
@@ -225,7 +225,7 @@ impl Open {
         let registry = Arc::new(Registry::new());
         let tls = Arc::new(ArcSwap::from_pointee(tls::load(&pki.files()).unwrap()));
         let (stop, stopping) = stop::pair();
-        let metrics = DoorMetrics::new(&registry, "test");
+        let metrics = ListenerMetrics::new(&registry, "test");
         let listener =
             Listener::new(socket, Arc::clone(&tls), Arc::new(Behind(router)), limits, metrics, stopping);
         Self { address, registry, tls, stop, ended: tokio::spawn(listener.run()) }

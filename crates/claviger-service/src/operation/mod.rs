@@ -45,7 +45,7 @@ use std::future::Future;
 use std::net::IpAddr;
 
 use claviger_access::Presented;
-use claviger_core::action::Door;
+use claviger_core::action::Plane;
 use claviger_core::change::{Change, Subject};
 use claviger_core::permit::Permit;
 use claviger_core::reason::Reason;
@@ -240,8 +240,8 @@ pub struct Call<O> {
     pub presented: Presented,
     /// Where it comes from.
     pub source: IpAddr,
-    /// The door it came in by.
-    pub door: Door,
+    /// The plane it came in by.
+    pub plane: Plane,
     /// Only to be told whether it would be done?
     pub dry_run: bool,
     /// The caller's own name for it.

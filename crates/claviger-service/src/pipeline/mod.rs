@@ -86,7 +86,7 @@ impl Road {
         let call = Call {
             presented: claviger_access::Presented::None,
             source: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-            door: claviger_core::action::Door::Control,
+            plane: claviger_core::action::Plane::Control,
             dry_run: false,
             request_id: None,
             idempotency_key: None,
@@ -298,9 +298,9 @@ impl Road {
         places: &Places,
     ) -> Result<Decided, Refused> {
         let action = call.operation.action();
-        // The door, before anything is looked up: the answer tells nothing of what exists.
+        // The plane, before anything is looked up: the answer tells nothing of what exists.
         let kind = caller.principal().kind;
-        if !call.door.serves(kind, action) || admits(kind, action).is_err() {
+        if !call.plane.serves(kind, action) || admits(kind, action).is_err() {
             return Err(Refused::denied(Note::default()));
         }
         let (target, live) = self

@@ -5,7 +5,7 @@
 
 use claviger_access::Caller;
 use claviger_audit::fact::VeilKey;
-use claviger_core::action::{Door, Reasoning};
+use claviger_core::action::{Plane, Reasoning};
 use claviger_core::change::Change;
 use claviger_core::object::Object;
 use claviger_core::principal::{PrincipalKind, Role};
@@ -24,7 +24,7 @@ use crate::state::State;
 pub(super) fn why_of<O: Operation>(call: &Call<O>, caller: &Caller) -> Result<Option<Why>, ServiceError> {
     let action = call.operation.action();
     let Some(reason) = &call.reason else {
-        let unasked = unasked(call.door, caller.principal().kind);
+        let unasked = unasked(call.plane, caller.principal().kind);
         if unasked.is_none() && action.reasoning() == Reasoning::Must {
             return Err(required(action));
         }
@@ -41,12 +41,12 @@ pub(super) fn why_of<O: Operation>(call: &Call<O>, caller: &Caller) -> Result<Op
     Ok(Some(Why::Given(ReasonId::random()?)))
 }
 
-/// Why such a caller at such a door is not asked for a reason.
-const fn unasked(door: Door, kind: PrincipalKind) -> Option<Unasked> {
-    match (kind, door) {
+/// Why such a caller at such a plane is not asked for a reason.
+const fn unasked(plane: Plane, kind: PrincipalKind) -> Option<Unasked> {
+    match (kind, plane) {
         (PrincipalKind::System, _) => Some(Unasked::System),
-        (_, Door::Mixed) => Some(Unasked::Protocol),
-        (PrincipalKind::Human | PrincipalKind::Workload, Door::Control | Door::Data) => None,
+        (_, Plane::Mixed) => Some(Unasked::Protocol),
+        (PrincipalKind::Human | PrincipalKind::Workload, Plane::Control | Plane::Data) => None,
     }
 }
 

@@ -9,7 +9,7 @@ use claviger_access::authn::access_key::{
 };
 use claviger_audit::entry::Entry;
 use claviger_audit::op::{Op, Outcome};
-use claviger_core::action::Door;
+use claviger_core::action::Plane;
 use claviger_core::principal::{CredentialKind, Standing};
 use claviger_core::{AccessKeyId, Action, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
@@ -92,7 +92,7 @@ async fn call_as(deployment: &Deployment, key: KeyRef, presented: Presented) -> 
     let call = Call {
         presented,
         source: HERE,
-        door: Door::Mixed,
+        plane: Plane::Mixed,
         dry_run: false,
         request_id: None,
         idempotency_key: None,

@@ -1,6 +1,6 @@
 //! Aliases: other names of keys, which move.
 
-use claviger_core::action::Door;
+use claviger_core::action::Plane;
 use claviger_core::key::RingPolicy;
 use claviger_core::port::store::Page;
 use claviger_core::principal::PrincipalKind;
@@ -105,12 +105,12 @@ async fn moving_takes_rights_on_both_keys() {
     deployment.ask("ada", CreateAlias { name: name("a"), key: KeyRef::Id(here.key.id) }).await.unwrap();
     let step = || MoveAlias { name: name("a"), key: KeyRef::Id(there.key.id) };
     // The caller may put aliases on the new key, and nothing at all on the old one, which stays hidden.
-    assert_eq!(deployment.ask_at("app", Door::Mixed, step()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(deployment.ask_at("app", Plane::Mixed, step()).await.unwrap_err().kind(), ErrorKind::NotFound);
     deployment.ask("otto", grant(&here, &[Action::PutAlias])).await.unwrap();
-    assert_eq!(deployment.ask_at("app", Door::Mixed, step()).await.unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!(deployment.ask_at("app", Plane::Mixed, step()).await.unwrap_err().kind(), ErrorKind::Denied);
     deployment.ask("otto", grant(&here, &[Action::RemoveAlias])).await.unwrap();
     // With all these rights it is still of another ring: an administrator alone takes a name from one ring to another.
-    let refused = deployment.ask_at("app", Door::Mixed, step()).await.unwrap_err();
+    let refused = deployment.ask_at("app", Plane::Mixed, step()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Denied);
     assert!(refused.public_message().contains("belongs to another ring"), "{refused}");
     let moved = deployment.ask("ada", step()).await.unwrap().output;
@@ -208,7 +208,7 @@ fn everything(to: &str, ring: &str) -> CreateGrant {
 
 async fn encrypt_as(deployment: &Deployment, who: &str, alias: &str) -> Result<[u8; 16], ErrorKind> {
     let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY, algorithm: None };
-    let done = deployment.ask_at(who, Door::Mixed, Use::new(KeyRef::Alias(name(alias)), what)).await;
+    let done = deployment.ask_at(who, Plane::Mixed, Use::new(KeyRef::Alias(name(alias)), what)).await;
     let sealed = done.map_err(|error| error.kind())?.output;
     Ok(Header::parse(&sealed.ciphertext).unwrap().0.key_id)
 }
@@ -219,7 +219,7 @@ async fn nobody_seals_under_the_key_of_an_application_that_took_a_free_name() {
     let hers = deployment.key_in("tools", "trap", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let create = |key| CreateAlias { name: name("orders"), key };
     let made =
-        deployment.ask_at("mallory", Door::Mixed, create(KeyRef::Id(hers.key.id))).await.unwrap().output;
+        deployment.ask_at("mallory", Plane::Mixed, create(KeyRef::Id(hers.key.id))).await.unwrap().output;
     assert_eq!(made.scope, AliasScope::Ring);
     // The victim may use the key, and does not by that name.
     deployment.ask("otto", everything("victim", "tools")).await.unwrap();
@@ -234,19 +234,19 @@ async fn nobody_seals_under_the_key_of_an_application_that_took_a_free_name() {
     assert_eq!(deployment.ask("mate", list).await.unwrap().output.len(), 1);
     // The name is hers as long as nobody but applications asks for it.
     let own = deployment.key_in("shop", "orders", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let taken = deployment.ask_at("victim", Door::Mixed, create(KeyRef::Id(own.key.id))).await.unwrap_err();
+    let taken = deployment.ask_at("victim", Plane::Mixed, create(KeyRef::Id(own.key.id))).await.unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
-    deployment.ask_at("mallory", Door::Mixed, RemoveAlias { name: name("orders") }).await.unwrap();
-    let taken = deployment.ask_at("victim", Door::Mixed, create(KeyRef::Id(own.key.id))).await.unwrap_err();
+    deployment.ask_at("mallory", Plane::Mixed, RemoveAlias { name: name("orders") }).await.unwrap();
+    let taken = deployment.ask_at("victim", Plane::Mixed, create(KeyRef::Id(own.key.id))).await.unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
     assert!(taken.public_message().contains("belongs to another ring"), "{taken}");
-    deployment.ask_at("mallory", Door::Mixed, create(KeyRef::Id(hers.key.id))).await.unwrap();
+    deployment.ask_at("mallory", Plane::Mixed, create(KeyRef::Id(hers.key.id))).await.unwrap();
     // An administrator takes it back, and everybody means the same from then on.
     let back = MoveAlias { name: name("orders"), key: KeyRef::Id(own.key.id) };
     assert_eq!(deployment.ask("ada", back).await.unwrap().output.scope, AliasScope::Deployment);
     assert_eq!(encrypt_as(&deployment, "victim", "orders").await, Ok(*own.key.id.as_bytes()));
     let hers_again = MoveAlias { name: name("orders"), key: KeyRef::Id(hers.key.id) };
-    let refused = deployment.ask_at("mallory", Door::Mixed, hers_again).await.unwrap_err();
+    let refused = deployment.ask_at("mallory", Plane::Mixed, hers_again).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::NotFound);
 }
 
@@ -260,12 +260,12 @@ async fn a_name_moves_is_removed_and_made_again_within_its_ring() {
         let (one, other) = if turn % 2 == 0 { (&first, &second) } else { (&second, &first) };
         let (maker, mover) = if turn % 2 == 0 { ("mallory", "mate") } else { ("mate", "mallory") };
         let create = CreateAlias { name: name("tool"), key: on(one) };
-        deployment.ask_at(maker, Door::Mixed, create).await.unwrap();
+        deployment.ask_at(maker, Plane::Mixed, create).await.unwrap();
         assert_eq!(encrypt_as(&deployment, mover, "tool").await, Ok(*one.key.id.as_bytes()), "{turn}");
         let step = MoveAlias { name: name("tool"), key: on(other) };
-        deployment.ask_at(mover, Door::Mixed, step).await.unwrap();
+        deployment.ask_at(mover, Plane::Mixed, step).await.unwrap();
         assert_eq!(encrypt_as(&deployment, maker, "tool").await, Ok(*other.key.id.as_bytes()), "{turn}");
-        deployment.ask_at(maker, Door::Mixed, RemoveAlias { name: name("tool") }).await.unwrap();
+        deployment.ask_at(maker, Plane::Mixed, RemoveAlias { name: name("tool") }).await.unwrap();
         assert_eq!(encrypt_as(&deployment, maker, "tool").await, Err(ErrorKind::NotFound), "{turn}");
     }
 }
@@ -279,7 +279,7 @@ async fn an_alias_of_the_deployment_that_an_application_moves_names_nothing_to_o
     deployment.ask("ada", CreateAlias { name: name("orders"), key: KeyRef::Id(first.key.id) }).await.unwrap();
     assert_eq!(encrypt_as(&deployment, "victim", "orders").await, Ok(*first.key.id.as_bytes()));
     let step = MoveAlias { name: name("orders"), key: KeyRef::Id(trap.key.id) };
-    deployment.ask_at("mallory", Door::Mixed, step).await.unwrap();
+    deployment.ask_at("mallory", Plane::Mixed, step).await.unwrap();
     assert_eq!(encrypt_as(&deployment, "victim", "orders").await, Err(ErrorKind::NotFound));
     assert_eq!(encrypt_as(&deployment, "mate", "orders").await, Ok(*trap.key.id.as_bytes()));
 }
@@ -290,14 +290,14 @@ async fn what_reads_as_a_key_of_a_ring_is_no_alias() {
     let key = deployment.key_in("tools", "first", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let create = |alias: &str| CreateAlias { name: name(alias), key: KeyRef::Id(key.key.id) };
     for who in ["ada", "mallory"] {
-        let door = if who == "ada" { Door::Control } else { Door::Mixed };
-        let refused = deployment.ask_at(who, door, create("shop/main")).await.unwrap_err();
+        let plane = if who == "ada" { Plane::Control } else { Plane::Mixed };
+        let refused = deployment.ask_at(who, plane, create("shop/main")).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
         assert!(refused.public_message().contains("reads as a key of ring `shop`"), "{refused}");
     }
     // Another beginning, more parts, or characters that no name has.
     for alias in ["payments/main", "shop/main/x", "shop/Main"] {
-        deployment.ask_at("mallory", Door::Mixed, create(alias)).await.unwrap();
+        deployment.ask_at("mallory", Plane::Mixed, create(alias)).await.unwrap();
     }
     assert!(encrypt_as(&deployment, "mate", "payments/main").await.is_ok());
     let ring = || CreateRing { name: "payments".parse().unwrap(), policy: RingPolicy::default() };

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use claviger_core::action::Door;
+use claviger_core::action::Plane;
 use claviger_core::grant::{Basis, Conditions};
 use claviger_core::key::KeyRecord;
 use claviger_core::principal::PrincipalKind;
@@ -201,7 +201,7 @@ impl Script {
             name: None,
             retiring: None,
         };
-        let made = deployment.ask_at(&self.name_of(by), Door::Mixed, delegate).await;
+        let made = deployment.ask_at(&self.name_of(by), Plane::Mixed, delegate).await;
         // In steps, a grant that lasts so long is over one step later than its last.
         let lasting = Terms { lasts: terms.lasts.map(|lasts| lasts + 1), ..terms.clone() };
         let lets = self.lets_pass(by, &lasting, now) && !self.is_gone(to);
@@ -222,7 +222,7 @@ impl Script {
         let may =
             !self.is_gone(holder) && !known.ended && known.terms.operations.contains(&Action::RetireGrant);
         let retire = RetireGrant { grant: id, key: None };
-        let done = deployment.ask_at(&self.name_of(holder), Door::Mixed, retire).await;
+        let done = deployment.ask_at(&self.name_of(holder), Plane::Mixed, retire).await;
         assert_eq!(done.is_ok(), may, "script {}: {:?}: {:?}", self.number, self.steps, done.err());
         self.grants[which].ended |= may;
     }

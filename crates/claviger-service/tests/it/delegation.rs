@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use claviger_audit::entry::Entry;
 use claviger_audit::op::Op;
-use claviger_core::action::Door;
+use claviger_core::action::Plane;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin};
 use claviger_core::key::KeyRecord;
 use claviger_core::lineage::How;
@@ -82,7 +82,7 @@ impl Place {
     }
 
     async fn ask<O: Operation>(&self, who: &str, operation: O) -> Result<O::Output, ServiceError> {
-        Ok(self.deployment.ask_at(who, Door::Mixed, operation).await?.output)
+        Ok(self.deployment.ask_at(who, Plane::Mixed, operation).await?.output)
     }
 
     fn passing(&self, to: &str, operations: &[Action], conditions: Conditions) -> DelegateGrant {
@@ -317,7 +317,7 @@ async fn setting_a_policy_ends_what_policies_gave_and_nothing_else_and_names_eac
     assert_eq!(place.deployment.store.list_heads().await.unwrap()[0].size, before + 1);
     let set = GrantSet { grants: Vec::new() };
     let put = PutKeyPolicy { key: place.key(), set };
-    let receipt = place.deployment.ask_at("deploy", Door::Mixed, put).await.unwrap().receipt;
+    let receipt = place.deployment.ask_at("deploy", Plane::Mixed, put).await.unwrap().receipt;
     for (who, may) in [("app", false), ("stranger", false), ("shop", true), ("cart", true)] {
         assert_eq!(place.may_encrypt(who).await, may, "{who}");
     }
@@ -450,7 +450,7 @@ async fn violations(fence_off: bool, rounds: usize) -> usize {
                 while !stop.load(Ordering::Relaxed) {
                     let what =
                         Encrypt { plaintext: vec![0; 64].into(), context: Context::EMPTY, algorithm: None };
-                    let asked = place.deployment.ask_at("cart", Door::Mixed, Use::new(place.key(), what));
+                    let asked = place.deployment.ask_at("cart", Plane::Mixed, Use::new(place.key(), what));
                     if let Ok(released) = asked.await {
                         done.push(released.receipt.index());
                     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use claviger_access::Presented;
-use claviger_core::action::{Door, Reasoning, Surface};
+use claviger_core::action::{Plane, Reasoning, Surface};
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy, Separation};
 use claviger_core::port::{Clock, Provider, Store as _};
 use claviger_core::principal::{Principal, PrincipalKind, Role};
@@ -205,10 +205,10 @@ impl Deployment {
     pub(crate) async fn ask_at<O: Operation>(
         &self,
         who: &str,
-        door: Door,
+        plane: Plane,
         operation: O,
     ) -> Result<Released<O::Output>, ServiceError> {
-        self.road.perform(call(who, door, operation)).await
+        self.road.perform(call(who, plane, operation)).await
     }
 
     /// The same for that reason, or for none.
@@ -309,22 +309,22 @@ impl Deployment {
     }
 }
 
-fn call<O: Operation>(who: &str, door: Door, operation: O) -> Call<O> {
+fn call<O: Operation>(who: &str, plane: Plane, operation: O) -> Call<O> {
     Call {
         presented: Presented::certificate(&certificate_of(who)),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        door,
+        plane,
         dry_run: false,
         request_id: Some("test".into()),
         idempotency_key: None,
-        reason: reason_of(door, operation.action()),
+        reason: reason_of(plane, operation.action()),
         operation,
     }
 }
 
 /// A reason, where one is asked for.
-pub(crate) fn reason_of(door: Door, action: Action) -> Option<Reason> {
-    let asked = door != Door::Mixed && action.reasoning() == Reasoning::Must;
+pub(crate) fn reason_of(plane: Plane, action: Action) -> Option<Reason> {
+    let asked = plane != Plane::Mixed && action.reasoning() == Reasoning::Must;
     asked.then(|| "a test".parse::<ReasonText>().unwrap().into())
 }
 

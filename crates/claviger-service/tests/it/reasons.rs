@@ -2,7 +2,7 @@
 
 use claviger_audit::entry::Entry;
 use claviger_audit::op::{Op, Outcome};
-use claviger_core::action::Door;
+use claviger_core::action::Plane;
 use claviger_core::key::{Event, KeyRecord};
 use claviger_core::object::Object;
 use claviger_core::port::Store as _;
@@ -145,7 +145,7 @@ async fn where_nobody_is_asked_the_row_and_the_entry_say_so() {
         retiring: None,
     };
     deployment.ask("otto", grant).await.unwrap();
-    let done = deployment.ask_at("app", Door::Mixed, step(&tool, Event::Suspend)).await.unwrap();
+    let done = deployment.ask_at("app", Plane::Mixed, step(&tool, Event::Suspend)).await.unwrap();
     let protocol = Some(Why::Unasked(Unasked::Protocol));
     assert_eq!(done.output.key.reason, protocol);
     let entries = ReadEntries { from: done.receipt.index(), limit: 1, filter: EntryFilter::default() };

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use claviger_audit::entry::Entry;
 use claviger_audit::op::{Op, Outcome};
 use claviger_aws::{AwsLimits, Kms, Realm};
-use claviger_core::action::{Door, Reasoning};
+use claviger_core::action::{Plane, Reasoning};
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy, Separation};
 use claviger_core::port::Clock;
 use claviger_core::principal::{Principal, PrincipalKind, Role};
@@ -316,7 +316,7 @@ async fn does<O: Operation>(road: &Road, who: &str, operation: O) -> Result<O::O
     let call = Call {
         presented: Presented::certificate(&certificate_of(who)),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        door: Door::Control,
+        plane: Plane::Control,
         dry_run: false,
         request_id: None,
         idempotency_key: None,

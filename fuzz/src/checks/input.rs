@@ -75,7 +75,7 @@ fn stable<T: Serialize + DeserializeOwned + PartialEq + Debug>(bytes: &[u8]) -> 
     true
 }
 
-/// Files that people write: the configuration and a profile. What is taken has no relative path and no open door.
+/// Files that people write: the configuration and a profile. What is taken has no relative path and no public metrics.
 pub fn config(bytes: &[u8]) -> bool {
     let Some(text) = text(bytes) else { return false };
     let config = Config::from_toml(text, Path::new("/etc/claviger/claviger.toml"));

@@ -104,7 +104,7 @@ const NO_ACTION: &str = "none";
 
 /// Numbers of one listener. Cheap to clone.
 #[derive(Clone)]
-pub struct DoorMetrics(Arc<Numbers>);
+pub struct ListenerMetrics(Arc<Numbers>);
 
 struct Numbers {
     listener: &'static str,
@@ -124,13 +124,13 @@ struct Row {
     latency: OnceLock<Histogram>,
 }
 
-impl std::fmt::Debug for DoorMetrics {
+impl std::fmt::Debug for ListenerMetrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "DoorMetrics({})", self.0.listener)
+        write!(f, "ListenerMetrics({})", self.0.listener)
     }
 }
 
-impl DoorMetrics {
+impl ListenerMetrics {
     /// The numbers of `listener`.
     #[must_use]
     pub fn new(registry: &Arc<Registry>, listener: &'static str) -> Self {
@@ -246,10 +246,10 @@ mod tests {
     #[test]
     fn requests_are_counted_by_action_and_outcome() {
         let registry = Arc::new(Registry::new());
-        let door = DoorMetrics::new(&registry, "data");
-        door.answered(Some(Action::Encrypt), StatusCode::OK, Duration::from_millis(3));
-        door.answered(Some(Action::Encrypt), StatusCode::FORBIDDEN, Duration::from_millis(3));
-        door.refused(StatusCode::SERVICE_UNAVAILABLE);
+        let listener = ListenerMetrics::new(&registry, "data");
+        listener.answered(Some(Action::Encrypt), StatusCode::OK, Duration::from_millis(3));
+        listener.answered(Some(Action::Encrypt), StatusCode::FORBIDDEN, Duration::from_millis(3));
+        listener.refused(StatusCode::SERVICE_UNAVAILABLE);
         let text = registry.render();
         for line in [
             r#"claviger_requests_total{listener="data",action="encrypt",outcome="ok"} 1"#,
@@ -264,10 +264,10 @@ mod tests {
     #[test]
     fn connections_are_counted_open_and_by_how_they_ended() {
         let registry = Arc::new(Registry::new());
-        let door = DoorMetrics::new(&registry, "control");
-        door.opened();
-        door.opened();
-        door.closed(Ending::TooSlow);
+        let listener = ListenerMetrics::new(&registry, "control");
+        listener.opened();
+        listener.opened();
+        listener.closed(Ending::TooSlow);
         let text = registry.render();
         assert!(text.contains(r#"claviger_connections_open{listener="control"} 1"#), "{text}");
         assert!(

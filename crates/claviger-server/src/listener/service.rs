@@ -35,7 +35,7 @@ use super::room::{Bounds, Held, Occupant, Room};
 use super::turns::Turns;
 use crate::clock::SystemClock;
 use crate::config::Limits;
-use crate::telemetry::{DoorMetrics, Unproved};
+use crate::telemetry::{ListenerMetrics, Unproved};
 
 /// Credentials that are looked up in the store at once. More would only wait there.
 const LOOK_UPS: usize = 8;
@@ -46,10 +46,10 @@ const WAITING_EACH: usize = 128;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What all connections of a listener share.
-pub(super) struct Door {
+pub(super) struct ListenerState {
     protocol: Arc<dyn Protocol>,
     limits: Limits,
-    metrics: DoorMetrics,
+    metrics: ListenerMetrics,
     pub(super) repute: Repute,
     /// Connections in their handshake.
     pub(super) handshakes: Room<Network>,
@@ -63,14 +63,14 @@ pub(super) struct Door {
     bodies: Room<Network, [u8; 32]>,
 }
 
-impl std::fmt::Debug for Door {
+impl std::fmt::Debug for ListenerState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Door").field("places", &self.places).finish_non_exhaustive()
+        f.debug_struct("ListenerState").field("places", &self.places).finish_non_exhaustive()
     }
 }
 
-impl Door {
-    pub(super) fn new(protocol: Arc<dyn Protocol>, limits: Limits, metrics: DoorMetrics) -> Arc<Self> {
+impl ListenerState {
+    pub(super) fn new(protocol: Arc<dyn Protocol>, limits: Limits, metrics: ListenerMetrics) -> Arc<Self> {
         let bounds = |total, each, by_force, newest_first| Bounds { total, each, by_force, newest_first };
         Arc::new(Self {
             protocol,
@@ -106,7 +106,7 @@ impl Door {
         self.protocol.title_case()
     }
 
-    pub(super) const fn metrics(&self) -> &DoorMetrics {
+    pub(super) const fn metrics(&self) -> &ListenerMetrics {
         &self.metrics
     }
 }
@@ -145,25 +145,25 @@ impl std::fmt::Debug for Proofs {
 
 /// The service of one connection. Cheap to clone: each request has one.
 #[derive(Debug, Clone)]
-pub(super) struct Doorway(Arc<Conversation>);
+pub(super) struct ConnectionService(Arc<Conversation>);
 
 /// What the requests of a connection share.
 #[derive(Debug)]
 pub(super) struct Conversation {
-    pub(super) door: Arc<Door>,
+    pub(super) listener: Arc<ListenerState>,
     pub(super) peer: Peer,
     pub(super) network: Network,
     pub(super) activity: Arc<Activity>,
     pub(super) proofs: Proofs,
 }
 
-impl Doorway {
+impl ConnectionService {
     pub(super) fn new(conversation: Conversation) -> Self {
         Self(Arc::new(conversation))
     }
 }
 
-impl std::ops::Deref for Doorway {
+impl std::ops::Deref for ConnectionService {
     type Target = Conversation;
 
     fn deref(&self) -> &Conversation {
@@ -173,7 +173,7 @@ impl std::ops::Deref for Doorway {
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-impl hyper::service::Service<Request<Incoming>> for Doorway {
+impl hyper::service::Service<Request<Incoming>> for ConnectionService {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Answer;
@@ -198,15 +198,15 @@ impl From<Refusal> for Stopped {
 }
 
 async fn serve(
-    doorway: Doorway,
+    service: ConnectionService,
     in_work: InWork,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let door = &doorway.door;
+    let listener = &service.listener;
     let begun = SystemClock.since_boot();
     let (head, body) = request.into_parts();
-    let (asked, version, mut body) = (door.protocol.action_of(&head), head.version, Some(body));
-    let answered = tokio::time::timeout(door.limits.request, doorway.answer(head, &mut body)).await;
+    let (asked, version, mut body) = (listener.protocol.action_of(&head), head.version, Some(body));
+    let answered = tokio::time::timeout(listener.limits.request, service.answer(head, &mut body)).await;
     let answered = answered.unwrap_or_else(|_elapsed| Ok(Refusal::Deadline.answer(false)));
     let is_refused = answered.is_err();
     let mut response = match answered {
@@ -215,17 +215,17 @@ async fn serve(
         Err(Stopped::Refused(refusal)) => refusal.answer(false),
     };
     if is_refused {
-        door.metrics.refused(response.status());
+        listener.metrics.refused(response.status());
     } else {
         let latency = SystemClock.since_boot().saturating_sub(begun);
-        door.metrics.answered(asked, response.status(), latency);
+        listener.metrics.answered(asked, response.status(), latency);
     }
     // What was not read is not waited for. In HTTP/2 the stream is reset; in HTTP/1 the connection ends.
     let is_unread = is_refused && body.is_some_and(|body| !body.is_end_stream());
     let is_last = response.extensions_mut().remove::<Last>().is_some();
     if version < Version::HTTP_2 && (is_unread || is_last) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        doorway.activity.cut_short();
+        service.activity.cut_short();
     }
     drop(in_work);
     Ok(response)
@@ -285,7 +285,7 @@ async fn collect(body: &mut Incoming) -> Result<Bytes, Unread> {
 
 impl Conversation {
     async fn answer(&self, head: Parts, body: &mut Option<Incoming>) -> Result<Response<Body>, Stopped> {
-        let protocol = &self.door.protocol;
+        let protocol = &self.listener.protocol;
         let peer = self.peer.at(SystemClock.now());
         let asking = match protocol.recall(&peer, &head) {
             Asking::Unknown => Box::pin(self.look_up(peer, &head)).await?,
@@ -313,19 +313,19 @@ impl Conversation {
 
     /// Asks the store whose credential it is. Addresses take turns.
     async fn look_up(&self, peer: Peer, head: &Parts) -> Result<Asking, Stopped> {
-        let door = &self.door;
+        let listener = &self.listener;
         // What still comes over a connection that was asked to end costs no look: there may be a hundred streams of it.
         if self.proofs.ends.load(Ordering::Relaxed) && !self.activity.is_proved() {
-            door.metrics.unproved(Unproved::Failures);
+            listener.metrics.unproved(Unproved::Failures);
             return Err(Refusal::Overloaded.into());
         }
-        let waiting = door.waiting.take(self.network, (), 1, Arc::new(AtWork));
+        let waiting = listener.waiting.take(self.network, (), 1, Arc::new(AtWork));
         let Some(waiting) = waiting else {
-            door.metrics.unproved(Unproved::LookUp);
+            listener.metrics.unproved(Unproved::LookUp);
             return Err(Refusal::Overloaded.into());
         };
-        let turn = door.look_ups.wait(self.network, self.activity.is_proved()).await;
-        let found = door.protocol.look_up(peer, head).await;
+        let turn = listener.look_ups.wait(self.network, self.activity.is_proved()).await;
+        let found = listener.protocol.look_up(peer, head).await;
         drop((turn, waiting));
         found.map_err(|refused| self.unauthenticated(refused))
     }
@@ -338,7 +338,7 @@ impl Conversation {
         body: &mut Option<Incoming>,
         access_key: [u8; 32],
     ) -> Result<Response<Body>, Stopped> {
-        let protocol = &self.door.protocol;
+        let protocol = &self.listener.protocol;
         let unread = |why| Stopped::Unproved(Box::new(protocol.unread(&head, why)));
         // A connection on which the key has proved itself before waits in the place of its principal.
         let before =
@@ -370,7 +370,7 @@ impl Conversation {
 
     /// Reads a body of somebody who may be anybody: within its room, in its time.
     async fn collect_unproved(&self, body: &mut Incoming, access_key: [u8; 32]) -> Result<Bytes, Unread> {
-        let door = &self.door;
+        let listener = &self.listener;
         let most = AwsLimits::MOST_BODY;
         let announced =
             body.size_hint().upper().map_or(most, |length| usize::try_from(length).unwrap_or(usize::MAX));
@@ -380,14 +380,14 @@ impl Conversation {
         let reading = Arc::new(Reading::default());
         let guest = Arc::clone(&reading) as Arc<dyn Occupant>;
         // Something is taken for an empty one too: it is a request under way.
-        let held = door.bodies.take(self.network, access_key, announced.max(1024), guest);
+        let held = listener.bodies.take(self.network, access_key, announced.max(1024), guest);
         let Some(held) = held else {
-            door.metrics.unproved(Unproved::Body);
+            listener.metrics.unproved(Unproved::Body);
             return Err(Unread::Crowded);
         };
         let read = tokio::select! {
             biased;
-            read = tokio::time::timeout(door.limits.unproved_body, collect(body)) => match read {
+            read = tokio::time::timeout(listener.limits.unproved_body, collect(body)) => match read {
                 Ok(read) => read,
                 Err(_elapsed) => {
                     self.failed();
@@ -395,7 +395,7 @@ impl Conversation {
                 }
             },
             () = reading.0.notified() => {
-                door.metrics.unproved(Unproved::Body);
+                listener.metrics.unproved(Unproved::Body);
                 Err(Unread::Crowded)
             }
         };
@@ -411,11 +411,11 @@ impl Conversation {
         {
             return Ok(Arc::clone(&proof.presence));
         }
-        let door = &self.door;
-        let presence = door.places.presence(principal);
+        let listener = &self.listener;
+        let presence = listener.places.presence(principal);
         let guest = Arc::clone(&self.activity) as Arc<dyn Occupant>;
-        let Some(held) = door.proved.take(principal, (), 1, guest) else {
-            door.metrics.surplus();
+        let Some(held) = listener.proved.take(principal, (), 1, guest) else {
+            listener.metrics.surplus();
             self.activity.tell(Word::Finish);
             return Err(Refusal::Overloaded);
         };
@@ -424,13 +424,13 @@ impl Conversation {
         if !self.activity.is_proved() {
             self.activity.prove();
             self.proofs.unproved.lock().unwrap_or_else(PoisonError::into_inner).take();
-            door.repute.proved(self.network, SystemClock.since_boot());
+            listener.repute.proved(self.network, SystemClock.since_boot());
         }
         Ok(presence)
     }
 
     async fn place(&self, presence: &Arc<Presence>) -> Result<Place, Refusal> {
-        let places = &self.door.places;
+        let places = &self.listener.places;
         if let Some(place) = places.take_free(presence) {
             return Ok(place);
         }
@@ -443,7 +443,7 @@ impl Conversation {
         if !refused.status().is_client_error() {
             return Stopped::Unproved(Box::new(refused));
         }
-        self.door.metrics.unproved(Unproved::Unauthenticated);
+        self.listener.metrics.unproved(Unproved::Unauthenticated);
         Stopped::Unproved(Box::new(self.nobody_proved(refused)))
     }
 
@@ -460,12 +460,12 @@ impl Conversation {
         if self.activity.is_proved() {
             return false;
         }
-        let word = match self.door.repute.failed(self.network, SystemClock.since_boot()) {
+        let word = match self.listener.repute.failed(self.network, SystemClock.since_boot()) {
             Verdict::Bear => return false,
             Verdict::Finish => Word::Finish,
             Verdict::Cut => Word::Cut,
         };
-        self.door.metrics.unproved(Unproved::Failures);
+        self.listener.metrics.unproved(Unproved::Failures);
         self.proofs.ends.store(true, Ordering::Relaxed);
         self.activity.tell(word);
         true
@@ -473,7 +473,7 @@ impl Conversation {
 
     /// A body of known length is checked by that; only one of unknown length is counted while it comes.
     fn bounded(&self, body: &mut Option<Incoming>) -> Result<Body, Refusal> {
-        let most = self.door.limits.body_bytes;
+        let most = self.listener.limits.body_bytes;
         let hint = body.as_ref().map(Incoming::size_hint).unwrap_or_default();
         if hint.lower() > u64::try_from(most).unwrap_or(u64::MAX) {
             return Err(Refusal::BodyTooLarge);
