@@ -43,16 +43,16 @@ impl Realm {
     /// # Errors
     /// [`NotARealm`] names the first part that is not.
     pub fn check(&self) -> Result<(), NotARealm> {
-        let lawful =
+        let valid =
             |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if self.account.len() != 12 || !self.account.bytes().all(|b| b.is_ascii_digit()) {
             return Err(NotARealm::Account);
         }
-        if !self.partition.starts_with("aws") || !lawful(&self.partition) {
+        if !self.partition.starts_with("aws") || !valid(&self.partition) {
             return Err(NotARealm::Partition);
         }
         let sized = (1..=32).contains(&self.region.len());
-        if !sized || !lawful(&self.region) || !self.region.starts_with(|c: char| c.is_ascii_lowercase()) {
+        if !sized || !valid(&self.region) || !self.region.starts_with(|c: char| c.is_ascii_lowercase()) {
             return Err(NotARealm::Region);
         }
         Ok(())

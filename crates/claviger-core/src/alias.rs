@@ -41,9 +41,9 @@ impl FromStr for AliasName {
     type Err = NotAnAlias;
 
     fn from_str(text: &str) -> Result<Self, NotAnAlias> {
-        let lawful = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_');
+        let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_');
         let fits = (1..=Self::MAX_LEN).contains(&text.len());
-        if !fits || !text.bytes().all(lawful) || text.starts_with(Self::RESERVED) {
+        if !fits || !text.bytes().all(valid) || text.starts_with(Self::RESERVED) {
             return Err(NotAnAlias);
         }
         Ok(Self(text.into()))

@@ -29,9 +29,9 @@ impl FromStr for Name {
     type Err = NotAName;
 
     fn from_str(text: &str) -> Result<Self, NotAName> {
-        let lawful = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+        let valid = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
         let starts_well = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        if !starts_well || text.len() > Self::MAX_LEN || !text.bytes().all(lawful) {
+        if !starts_well || text.len() > Self::MAX_LEN || !text.bytes().all(valid) {
             return Err(NotAName);
         }
         Ok(Self(text.into()))

@@ -100,9 +100,8 @@ impl FromStr for ReasonText {
     type Err = NotAReason;
 
     fn from_str(text: &str) -> Result<Self, NotAReason> {
-        let lawful =
-            text.len() <= Self::MAX && !text.trim().is_empty() && !text.chars().any(char::is_control);
-        if lawful { Ok(Self(text.to_owned())) } else { Err(NotAReason) }
+        let valid = text.len() <= Self::MAX && !text.trim().is_empty() && !text.chars().any(char::is_control);
+        if valid { Ok(Self(text.to_owned())) } else { Err(NotAReason) }
     }
 }
 

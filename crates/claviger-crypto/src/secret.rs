@@ -32,13 +32,13 @@ impl SecretBytes {
         Self(Zeroizing::new(bytes.to_vec()))
     }
 
-    /// The bytes in clear. Guarded: lawful in algorithm bodies, providers and response encoders only.
+    /// The bytes in clear. Guarded: allowed in algorithm bodies, providers and response encoders only.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes in clear, for filling a fresh secret in place. Lawful where [`SecretBytes::expose`] is.
+    /// The bytes in clear, for filling a fresh secret in place. Allowed where [`SecretBytes::expose`] is.
     #[must_use]
     pub fn expose_mut(&mut self) -> &mut [u8] {
         &mut self.0

@@ -193,7 +193,7 @@ fn finish(mut response: Response, request_id: Option<HeaderValue>) -> Response {
     response
 }
 
-/// The request's identifier, if it has a lawful one and its headers are in bounds.
+/// The request's identifier, if it has a valid one and its headers are in bounds.
 fn check(headers: &HeaderMap, limit: usize) -> Result<Option<HeaderValue>, Failure> {
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if size > limit {
@@ -209,8 +209,8 @@ fn check(headers: &HeaderMap, limit: usize) -> Result<Option<HeaderValue>, Failu
 pub(crate) fn word(headers: &HeaderMap, name: &'static str) -> Result<Option<HeaderValue>, Failure> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let lawful = (1..=MAX_WORD).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
-    if !lawful || values.next().is_some() {
+    let valid = (1..=MAX_WORD).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
+    if !valid || values.next().is_some() {
         return Err(Failure::malformed(format!(
             "`{name}` must be 1 to {MAX_WORD} visible ASCII characters, once"
         )));

@@ -182,7 +182,7 @@ pub(crate) fn system() -> Result<Principal, ServerError> {
 }
 
 fn unnamed() -> ServiceError {
-    ServiceError::new(ErrorKind::Internal, "a first principal has no lawful name")
+    ServiceError::new(ErrorKind::Internal, "a first principal has no valid name")
 }
 
 #[cfg(test)]

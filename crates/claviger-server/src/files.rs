@@ -35,7 +35,7 @@ pub enum FileError {
         /// Why not.
         source: io::Error,
     },
-    /// The secret has no lawful size.
+    /// The secret has no valid size.
     #[error("`{}` must hold a secret of 1 to 65536 bytes", path.display())]
     SecretSize {
         /// The file.
@@ -156,7 +156,7 @@ fn read_secret_bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     Ok(bytes)
 }
 
-/// Refuses a mode by which others can read or write, or the group can write. A group that reads is lawful: that is how
+/// Refuses a mode by which others can read or write, or the group can write. A group that reads is allowed: that is how
 /// service managers hand out secrets.
 ///
 /// # Errors

@@ -212,10 +212,10 @@ fn date(at: Timestamp) -> OffsetDateTime {
 pub fn server_names(more: &[String]) -> Vec<String> {
     let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let lawful = |name: &str| {
+    let valid = |name: &str| {
         name.parse::<IpAddr>().is_ok() || rustls_pki_types::DnsName::try_from(name.to_owned()).is_ok()
     };
-    names.extend(Some(machine).filter(|name| lawful(name)));
+    names.extend(Some(machine).filter(|name| valid(name)));
     names.extend(more.iter().cloned());
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));

@@ -25,7 +25,7 @@ macro_rules! references {
             type Err = NotAReference;
 
             fn from_str(text: &str) -> Result<Self, NotAReference> {
-                // A UUID is a lawful name too: the identifier wins.
+                // A UUID is a valid name too: the identifier wins.
                 if let Ok(id) = text.parse() {
                     return Ok(Self::Id(id));
                 }

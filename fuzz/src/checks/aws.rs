@@ -27,23 +27,23 @@ pub fn sigv4(bytes: &[u8]) -> bool {
 /// A call of an external key store that is taken is within the bounds of the protocol; one that is refused is refused in its
 /// words, and repeats nothing.
 pub fn xks(bytes: &[u8]) -> bool {
-    let lawful = |error: XksError| {
+    let valid = |error: XksError| {
         let message = error.message();
         assert!(message.len() < 512 && message.bytes().all(|b| (0x20..0x7f).contains(&b)), "{message}");
     };
-    let sealing = body::encrypt(bytes).map_err(lawful);
+    let sealing = body::encrypt(bytes).map_err(valid);
     if let Ok(body) = &sealing {
         assert!((1..=4300).contains(&body.plaintext.len()) && body.aad.len() <= 8192);
         assert!(body.request.context.pairs().count() >= 3);
     }
-    let opening = body::decrypt(bytes).map_err(lawful);
+    let opening = body::decrypt(bytes).map_err(valid);
     if let Ok(body) = &opening {
         let parts = &body.parts;
         assert!((1..=4300).contains(&parts.ciphertext.len()) && body.aad.len() <= 8192);
         assert!(parts.metadata.len() <= 20 && parts.tag.len() == 16 && [12, 16].contains(&parts.iv.len()));
     }
-    let described = body::metadata(bytes).map_err(lawful).is_ok();
-    let health = body::health(bytes).map_err(lawful).is_ok();
+    let described = body::metadata(bytes).map_err(valid).is_ok();
+    let health = body::health(bytes).map_err(valid).is_ok();
     // Each wants what the one before wants, and more.
     assert!(health || !described);
     assert!(described || (sealing.is_err() && opening.is_err()));

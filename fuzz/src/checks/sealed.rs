@@ -28,7 +28,7 @@ pub fn material(bytes: &[u8]) -> bool {
     let mut taken = false;
     for spec in Spec::ALL.into_iter().filter(|spec| is_importable(*spec)) {
         let Ok(made) = import(spec, &bytes) else { continue };
-        let again = import(spec, &made.secret).expect("what was made is lawful");
+        let again = import(spec, &made.secret).expect("what was made is valid");
         assert!(again.secret.ct_eq(&made.secret) && again.public == made.public);
         taken = true;
     }

@@ -126,13 +126,13 @@ fn governed() -> Vec<Vec<u8>> {
 fn transport() -> Vec<Vec<u8>> {
     let key = import(Spec::Rsa2048, &SecretBytes::copied_from(TRANSPORT_KEY)).expect("a published key");
     let spki = key.public.expect("an RSA key has a public half");
-    let public = PublicKey::from_spki(Spec::Rsa2048, &spki).expect("lawful");
+    let public = PublicKey::from_spki(Spec::Rsa2048, &spki).expect("valid");
     let kek = ReadyKey::for_purpose(Spec::Aes256Kwp, Purpose::Wrap, &SecretBytes::new(vec![9; 32]));
-    let wrapped = kek.and_then(|kek| kek.wrap(&SecretBytes::new(vec![7; 100]))).expect("lawful");
+    let wrapped = kek.and_then(|kek| kek.wrap(&SecretBytes::new(vec![7; 100]))).expect("valid");
     let mut alone = vec![WrappingAlgorithm::RsaesOaepSha1.code()];
-    public.seal(EncryptionAlgorithm::RsaOaepSha1, &[7; 32], b"", &mut alone).expect("lawful");
+    public.seal(EncryptionAlgorithm::RsaOaepSha1, &[7; 32], b"", &mut alone).expect("valid");
     let mut under = vec![WrappingAlgorithm::RsaAesKeyWrapSha256.code()];
-    public.seal(EncryptionAlgorithm::RsaOaepSha256, &[9; 32], b"", &mut under).expect("lawful");
+    public.seal(EncryptionAlgorithm::RsaOaepSha256, &[9; 32], b"", &mut under).expect("valid");
     under.extend(wrapped);
     vec![alone, under]
 }
@@ -185,15 +185,15 @@ fn header() -> Header {
 }
 
 fn context() -> Context {
-    Context::from_pairs([("tenant", "blue"), ("table", "orders")]).expect("lawful")
+    Context::from_pairs([("tenant", "blue"), ("table", "orders")]).expect("valid")
 }
 
 fn stream() -> Vec<u8> {
     let mut file = Vec::new();
     let key = SecretBytes::new(vec![1; DATA_KEY_LEN]);
-    let mut sealer = Sealer::new(&key, &[9; 60], &context(), &mut file).expect("lawful");
-    sealer.update(b"some plaintext", &mut file).expect("lawful");
-    sealer.finish(&mut file).expect("lawful");
+    let mut sealer = Sealer::new(&key, &[9; 60], &context(), &mut file).expect("valid");
+    sealer.update(b"some plaintext", &mut file).expect("valid");
+    sealer.finish(&mut file).expect("valid");
     file
 }
 
@@ -207,7 +207,7 @@ fn facts() -> Vec<u8> {
     let sealed = Some(Sealed::Withheld([6; 32]));
     let reason = Fact { object: Object::Reason(id), revision: 1, fields, sealed };
     let why = Some(Why::Given(id));
-    Facts { seed: ID, why, facts: vec![made, gone, reason] }.encode().expect("lawful facts")
+    Facts { seed: ID, why, facts: vec![made, gone, reason] }.encode().expect("valid facts")
 }
 
 fn fact_bundle() -> Vec<u8> {
@@ -230,7 +230,7 @@ fn entry(full: bool) -> Vec<u8> {
         entry.reference = Some(Cow::Borrowed(b"reference"));
     }
     let mut bytes = Vec::new();
-    entry.encode_into(&mut bytes).expect("lawful");
+    entry.encode_into(&mut bytes).expect("valid");
     bytes
 }
 
@@ -254,20 +254,20 @@ fn cut() -> Vec<u8> {
         row_tags: Some(1),
         rows: Some([5; 32]),
     };
-    cut.encode().expect("lawful")
+    cut.encode().expect("valid")
 }
 
 fn signing_key() -> SigningKey {
-    SigningKey::from_seed(ORIGIN, &[1; 32]).expect("lawful")
+    SigningKey::from_seed(ORIGIN, &[1; 32]).expect("valid")
 }
 
 fn note() -> String {
     let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size: 300, root: [3; 32] };
-    checkpoint.sign(&signing_key()).expect("lawful")
+    checkpoint.sign(&signing_key()).expect("valid")
 }
 
 fn receipt() -> String {
-    let signed = signing_key().sign_checkpoint(ORIGIN, 300, &[3; 32]).expect("lawful");
+    let signed = signing_key().sign_checkpoint(ORIGIN, 300, &[3; 32]).expect("valid");
     let (id, signature) = signed.split_first_chunk().expect("a signature begins with an id");
     Receipt {
         origin: ORIGIN.to_owned(),
@@ -284,7 +284,7 @@ fn receipt() -> String {
 fn bundle() -> Vec<u8> {
     let mut bundle = Vec::new();
     for bytes in [entry(false), entry(true)] {
-        tile::push_entry(&mut bundle, &bytes).expect("lawful");
+        tile::push_entry(&mut bundle, &bytes).expect("valid");
     }
     bundle
 }
@@ -302,13 +302,13 @@ fn proof() -> Vec<u8> {
 }
 
 fn certificate() -> Vec<u8> {
-    let (authority, _) = Authority::create(Timestamp::from_micros(1_790_000_000_000_000)).expect("lawful");
+    let (authority, _) = Authority::create(Timestamp::from_micros(1_790_000_000_000_000)).expect("valid");
     let pem = authority.certificate_pem().to_owned();
     let lines: Vec<_> = pem.lines().filter(|line| !line.starts_with('-')).collect();
     pem_body(&lines.concat())
 }
 
-/// Base64 (RFC 4648, section 4), of which only lawful text comes here.
+/// Base64 (RFC 4648, section 4), of which only valid text comes here.
 fn pem_body(text: &str) -> Vec<u8> {
     let sextet = |sign: u8| match sign {
         b'A'..=b'Z' => Some(sign - b'A'),

@@ -136,14 +136,14 @@ fn check_conditions(conditions: &Conditions, created_at: Timestamp) -> Result<()
 }
 
 fn is_context(pairs: &[(String, String)]) -> bool {
-    let lawful = |(name, value): &(String, String)| {
+    let valid = |(name, value): &(String, String)| {
         let fits = |text: &str| text.chars().count() <= MAX_CONTEXT_TEXT;
         !name.is_empty() && fits(name) && fits(value)
     };
     let mut names: Vec<_> = pairs.iter().map(|(name, _)| name).collect();
     names.sort_unstable();
     names.dedup();
-    pairs.len() <= MAX_CONTEXT_PAIRS && names.len() == pairs.len() && pairs.iter().all(lawful)
+    pairs.len() <= MAX_CONTEXT_PAIRS && names.len() == pairs.len() && pairs.iter().all(valid)
 }
 
 /// The policy's text. Every word in it that people choose is quoted; the rest is ours.

@@ -130,14 +130,14 @@ fn grants_that_cannot_be_are_refused_with_the_reason() {
     let administers = grant(1, &person, on_key(1), &[Action::Encrypt, Action::RotateKey]);
     assert!(refused(&administers, &person).contains("`rotate_key`"));
     let many = |count: usize| (0..count).map(|at| (at.to_string(), String::new())).collect::<Vec<_>>();
-    for unlawful in [
+    for invalid in [
         many(MAX_CONTEXT_PAIRS + 1),
         pairs(&[("", "x")]),
         pairs(&[("a", "1"), ("b", "2"), ("a", "3")]),
         vec![("a".into(), "x".repeat(MAX_CONTEXT_TEXT + 1))],
         vec![("x".repeat(MAX_CONTEXT_TEXT + 1), String::new())],
     ] {
-        assert!(refused(&with(good(), context_of(unlawful)), &app).contains("context condition"));
+        assert!(refused(&with(good(), context_of(invalid)), &app).contains("context condition"));
     }
     authorizer().validate_grant(&with(good(), context_of(many(MAX_CONTEXT_PAIRS))), &app).unwrap();
     let crowded = vec!["10.0.0.0/8"; MAX_NETWORKS + 1];

@@ -132,7 +132,7 @@ impl Stored {
     }
 
     /// By the rows alone, without asking the policy: it forbids the same, and must not be what saves the day.
-    fn rows_are_lawful(&self) -> Result<(), TestCaseError> {
+    fn rows_are_valid(&self) -> Result<(), TestCaseError> {
         for who in &self.principals {
             prop_assert!(who.roles.is_empty() || who.kind == PrincipalKind::Human);
             let uses = self.uses(who);
@@ -152,7 +152,7 @@ impl Stored {
     }
 
     /// By what callers are told.
-    fn decisions_are_lawful(&self) -> Result<(), TestCaseError> {
+    fn decisions_are_valid(&self) -> Result<(), TestCaseError> {
         let administers = [Action::RotateKey, Action::ActivateKey, Action::UpdateKey];
         let uses = [Action::Encrypt, Action::Decrypt, Action::Sign];
         for who in &self.principals {
@@ -184,10 +184,10 @@ proptest! {
         let mut stored = Stored::new();
         for step in &history {
             if stored.take(step) {
-                stored.rows_are_lawful()?;
+                stored.rows_are_valid()?;
             }
         }
-        stored.decisions_are_lawful()?;
+        stored.decisions_are_valid()?;
     }
 }
 

@@ -138,9 +138,9 @@ pub(crate) async fn import_material(session: &Session<'_>, input: ImportInput) -
     let wanted = session.realm().wanted_by_id(&key)?;
     let expires_at = match (model, input.valid_to) {
         ("KEY_MATERIAL_EXPIRES", Some(at)) => {
-            let lawful = |at: &Timestamp| *at > session.now() && *at <= session.now().after(LONGEST);
+            let valid = |at: &Timestamp| *at > session.now() && *at <= session.now().after(LONGEST);
             let wrong = || AwsError::validation("ValidTo must be in the next 365 days");
-            Some(instant(at).filter(lawful).ok_or_else(wrong)?)
+            Some(instant(at).filter(valid).ok_or_else(wrong)?)
         }
         ("KEY_MATERIAL_EXPIRES", None) => {
             return Err(AwsError::validation(

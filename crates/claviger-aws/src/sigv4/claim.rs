@@ -116,8 +116,8 @@ impl<'a> Claim<'a> {
         session_token: Option<&'a [u8]>,
     ) -> Result<Self, SigV4Error> {
         let (id, scope) = texts.credential.split_once('/').ok_or(SigV4Error::Malformed(Part::Credential))?;
-        let is_lawful = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        if id.is_empty() || id.len() > MAX_ACCESS_KEY_ID || !id.bytes().all(is_lawful) {
+        let is_valid = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        if id.is_empty() || id.len() > MAX_ACCESS_KEY_ID || !id.bytes().all(is_valid) {
             return Err(SigV4Error::Malformed(Part::Credential));
         }
         Ok(Self {
@@ -198,11 +198,11 @@ impl<'a> Texts<'a> {
 /// Names in lower case, ascending, each once. The claim itself cannot be among them.
 fn header_names(text: &str) -> Result<Vec<&str>, SigV4Error> {
     let names: Vec<_> = text.split(';').take(MAX_SIGNED_HEADERS + 1).collect();
-    let is_lawful =
+    let is_valid =
         |name: &&str| !name.is_empty() && name.bytes().all(is_of_name) && *name != AUTHORIZATION.as_str();
-    let lawful =
-        names.len() <= MAX_SIGNED_HEADERS && names.is_sorted_by(|a, b| a < b) && names.iter().all(is_lawful);
-    if lawful { Ok(names) } else { Err(SigV4Error::Malformed(Part::SignedHeaders)) }
+    let valid =
+        names.len() <= MAX_SIGNED_HEADERS && names.is_sorted_by(|a, b| a < b) && names.iter().all(is_valid);
+    if valid { Ok(names) } else { Err(SigV4Error::Malformed(Part::SignedHeaders)) }
 }
 
 /// May it stand in the name of a header (RFC 9110, 5.6.2), in lower case?
@@ -223,6 +223,6 @@ fn signature(text: &str) -> Result<[u8; 32], SigV4Error> {
 
 /// Text of visible ASCII and blanks.
 fn text(bytes: &[u8], part: Part) -> Result<&str, SigV4Error> {
-    let lawful = bytes.iter().all(|b| b.is_ascii_graphic() || *b == b' ');
-    std::str::from_utf8(bytes).ok().filter(|_| lawful).ok_or(SigV4Error::Malformed(part))
+    let valid = bytes.iter().all(|b| b.is_ascii_graphic() || *b == b' ');
+    std::str::from_utf8(bytes).ok().filter(|_| valid).ok_or(SigV4Error::Malformed(part))
 }

@@ -31,13 +31,13 @@ pub(crate) fn seconds(at: Timestamp) -> serde_json::Number {
 
 /// An instant in a request.
 pub(crate) fn instant(seconds: f64) -> Option<Timestamp> {
-    let lawful = seconds.is_finite() && (0.0..9.0e11).contains(&seconds);
+    let valid = seconds.is_finite() && (0.0..9.0e11).contains(&seconds);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "not negative, and far below the largest number"
     )]
-    lawful.then(|| Timestamp::from_micros((seconds * 1000.0).round() as u64 * 1000))
+    valid.then(|| Timestamp::from_micros((seconds * 1000.0).round() as u64 * 1000))
 }
 
 #[cfg(test)]

@@ -166,8 +166,8 @@ const fn status(health: ProviderHealth) -> &'static str {
 
 /// The key that an identifier names: its own, or an alias.
 fn key(id: &str) -> Result<KeyRef, XksError> {
-    let lawful = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    if id.len() > LONGEST_ID || !id.bytes().all(lawful) {
+    let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    if id.len() > LONGEST_ID || !id.bytes().all(valid) {
         return Err(XksError::key_not_found());
     }
     if let Ok(id) = id.parse::<KeyId>() {

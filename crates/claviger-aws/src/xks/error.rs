@@ -94,8 +94,8 @@ pub struct XksError {
 impl XksError {
     /// An error; what of the message the protocol does not take is left out.
     pub(crate) fn new(name: XksErrorName, message: &str) -> Self {
-        let lawful = |sign: char| if matches!(sign, ' '..='~') { sign } else { '?' };
-        let message = message.chars().map(lawful).take(LONGEST).collect();
+        let printable = |character: char| if matches!(character, ' '..='~') { character } else { '?' };
+        let message = message.chars().map(printable).take(LONGEST).collect();
         Self { name, message, entry: None, is_wrong_method: false }
     }
 

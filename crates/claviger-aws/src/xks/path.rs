@@ -23,10 +23,10 @@ impl FromStr for UriPrefix {
     type Err = NotAPrefix;
 
     fn from_str(text: &str) -> Result<Self, NotAPrefix> {
-        let lawful = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        let valid = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         let mut parts = text.split('/');
         let begins = parts.next() == Some("");
-        let good = begins && parts.all(|part| !part.is_empty() && part.bytes().all(lawful));
+        let good = begins && parts.all(|part| !part.is_empty() && part.bytes().all(valid));
         let short = text.len() + BASE.len() - 1 <= LONGEST;
         if good && short { Ok(Self(text.to_owned())) } else { Err(NotAPrefix) }
     }

@@ -46,8 +46,8 @@ impl Client {
 
     /// A file of a log (C2SP tlog-tiles) by its path under `/audit/`, as in `root/checkpoint` or `1/tile/0/000`.
     pub async fn read_log_resource(&self, path: &str) -> Reply<Bytes> {
-        let lawful = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_');
-        if !path.bytes().all(lawful) || path.split('/').any(|part| part == "..") {
+        let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_');
+        if !path.bytes().all(valid) || path.split('/').any(|part| part == "..") {
             return Err(ClientError::Setup("not a path of a log".into()));
         }
         let answer = self.get(Plane::Control, format!("/audit/{path}")).answer_octets().await?;

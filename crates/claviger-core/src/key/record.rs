@@ -137,10 +137,10 @@ impl Labels {
     /// [`NotALabel`] beyond the limits, or when a name comes twice.
     pub fn new(mut pairs: Vec<(String, String)>) -> Result<Self, NotALabel> {
         pairs.sort();
-        let lawful =
+        let valid =
             |(name, value): &(String, String)| !name.is_empty() && name.len() <= 128 && value.len() <= 256;
         let distinct = pairs.iter().zip(pairs.iter().skip(1)).all(|(a, b)| a.0 != b.0);
-        if pairs.len() > 50 || !distinct || !pairs.iter().all(lawful) {
+        if pairs.len() > 50 || !distinct || !pairs.iter().all(valid) {
             return Err(NotALabel);
         }
         Ok(Self(pairs))

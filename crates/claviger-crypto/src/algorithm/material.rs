@@ -77,7 +77,7 @@ pub fn import(spec: Spec, bytes: &SecretBytes) -> Result<Material, CryptoError> 
     if spec.is_asymmetric() {
         encoding::whole_sequence(der)?;
     }
-    if spec.allows(Purpose::Mac) && !hmac::is_lawful_len(spec, der.len()) {
+    if spec.allows(Purpose::Mac) && !hmac::is_valid_len(spec, der.len()) {
         return Err(CryptoError::Malformed);
     }
     let secret = match spec {

@@ -140,8 +140,8 @@ impl TokenHandle {
 impl Handle for TokenHandle {
     fn protect<'a>(&'a self, version: Protecting<'_>, how: Protect<'a>) -> InUse<'a> {
         let version = version.version();
-        let lawful = check_version(self.0.version, version).and_then(|()| self.check_limit(version));
-        if let Err(error) = lawful {
+        let valid = check_version(self.0.version, version).and_then(|()| self.check_limit(version));
+        if let Err(error) = valid {
             return InUse::Done(Err(error));
         }
         let key = &self.0;

@@ -12,14 +12,14 @@ const ERA_DAYS: u64 = 146_097;
 /// The instant of a date and a time of day, from 1970 on.
 #[must_use]
 pub fn of(year: u64, month: u64, day: u64, hour: u64, minute: u64, second: u64) -> Option<Timestamp> {
-    let lawful = (1970..=9999).contains(&year)
+    let valid = (1970..=9999).contains(&year)
         && (1..=12).contains(&month)
         && (1..=days_of(year, month)).contains(&day)
         && hour < 24
         && minute < 60
         && second < 60;
     let seconds = || days_since_epoch(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
-    lawful.then(|| Timestamp::from_micros(seconds() * SECOND))
+    valid.then(|| Timestamp::from_micros(seconds() * SECOND))
 }
 
 /// Reads an instant.

@@ -78,8 +78,8 @@ impl FromStr for Scope {
 }
 
 fn is_name(text: &str) -> bool {
-    let lawful = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(lawful)
+    let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(valid)
 }
 
 impl fmt::Display for Scope {

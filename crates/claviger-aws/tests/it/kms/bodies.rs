@@ -1,4 +1,4 @@
-//! Bodies of calls, one lawful of each operation, and what becomes of them: whatever is sent, the answer is one that
+//! Bodies of calls, one valid of each operation, and what becomes of them: whatever is sent, the answer is one that
 //! clients know.
 
 use claviger_aws::{Realm, decode};
@@ -11,17 +11,17 @@ use tokio::runtime::Runtime;
 use super::deployment::{Deployment, hold_exception};
 
 /// A line for each operation: its name and a body.
-const LAWFUL: &str = include_str!("../../bodies.txt");
+const VALID: &str = include_str!("../../bodies.txt");
 /// The identifier that stands for a key in them.
 const ID: &str = "30313233-3435-4637-b839-616263646566";
 
-/// Every operation with a lawful body about the key of that identifier.
-fn lawful(key: &str) -> Vec<(&'static str, Value)> {
+/// Every operation with a valid body about the key of that identifier.
+fn valid(key: &str) -> Vec<(&'static str, Value)> {
     let of = |line: &'static str| {
         let (operation, body) = line.split_once(' ').unwrap();
         (operation, serde_json::from_str(&body.replace(ID, key)).unwrap())
     };
-    LAWFUL.lines().map(of).collect()
+    VALID.lines().map(of).collect()
 }
 
 /// One change to the members of a body.
@@ -122,7 +122,7 @@ impl Edit {
 
 /// Calls `holds` with that many bodies that were changed at random.
 fn for_changed(cases: u32, key: &str, holds: impl Fn(&'static str, &[u8])) {
-    let all = lawful(key);
+    let all = valid(key);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&(any::<Index>(), edits()), |(which, edits)| {
         let (operation, mut body) = which.get(&all).clone();
@@ -136,8 +136,8 @@ fn for_changed(cases: u32, key: &str, holds: impl Fn(&'static str, &[u8])) {
 }
 
 #[test]
-fn each_operation_reads_its_lawful_body() {
-    let bodies = lawful(ID);
+fn each_operation_reads_its_valid_body() {
+    let bodies = valid(ID);
     assert!(bodies.iter().map(|(operation, _)| *operation).eq(decode::operations()));
     for (operation, body) in bodies {
         let read = decode::body(&Realm::default(), operation, body.to_string().as_bytes());

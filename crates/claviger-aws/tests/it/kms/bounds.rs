@@ -93,8 +93,8 @@ async fn the_content_type_tells_json_from_forms_and_nothing_else() {
         request.headers_mut().insert("content-type", value.parse().unwrap());
         deployment.tool.sign(now, request)
     };
-    for lawful in ["application/x-amz-json-1.1", "application/json", "text/plain"] {
-        deployment.send(of_type(lawful)).await.ok();
+    for valid in ["application/x-amz-json-1.1", "application/json", "text/plain"] {
+        deployment.send(of_type(valid)).await.ok();
     }
     // A form is one of STS, where the signature is for another service.
     let form = deployment.send(of_type("application/x-www-form-urlencoded")).await;

@@ -32,7 +32,7 @@ impl HmacKey {
 
 /// From the length of the tag, below which a key weakens it (SP 800-107 rev. 1, 5.3.4), to that of the hash's block,
 /// beyond which it is hashed.
-pub(crate) fn is_lawful_len(spec: Spec, len: usize) -> bool {
+pub(crate) fn is_valid_len(spec: Spec, len: usize) -> bool {
     let block = match spec {
         Spec::HmacSha384 | Spec::HmacSha512 => 128,
         _ => 64,

@@ -64,12 +64,12 @@ impl XksParts {
     fn join(&self) -> Option<(u32, [u8; FIXED_LEN], Vec<u8>)> {
         let (fixed, head) = self.metadata.split_first_chunk::<FIXED_LEN>()?;
         let [format, version @ ..] = *fixed;
-        let lawful = format == FORMAT
+        let valid = format == FORMAT
             && (head.is_empty() || head.len() == HEAD_LEN)
             && self.iv.len() == IV_LEN
             && self.tag.len() == TAG_LEN;
         let body = || [head, &self.iv, &self.ciphertext, &self.tag].concat();
-        lawful.then(|| (u32::from_be_bytes(version), *fixed, body()))
+        valid.then(|| (u32::from_be_bytes(version), *fixed, body()))
     }
 
     /// The digest by which AWS KMS makes sure that all of it arrived as it was sealed.

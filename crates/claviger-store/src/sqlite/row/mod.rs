@@ -1,6 +1,6 @@
 //! One file per table of state: its columns, how a row is parsed, and how a value is checked and written.
 //!
-//! Each has `parse`, which refuses a row that is no lawful value, and `put`, which checks the value, compares the revision
+//! Each has `parse`, which refuses a row that is no valid value, and `put`, which checks the value, compares the revision
 //! and what is fixed for ever with the row as it stands, and writes. Both run the same `check`.
 
 pub(super) mod alias;

@@ -31,7 +31,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Every lawful combination, supported or not.
+    /// Every valid combination, supported or not.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let mut cases = Vec::new();

@@ -58,7 +58,7 @@ pub async fn run_all(provider: Arc<dyn Provider>) -> Vec<Case> {
     for case in Case::all() {
         imported_material_works_as_the_providers_own(&*provider, case).await;
     }
-    unlawful_purposes_are_refused(&*provider).await;
+    invalid_purposes_are_refused(&*provider).await;
     threads_do_not_meet(provider, &supported).await;
     supported
 }
@@ -194,7 +194,7 @@ async fn imported_material_works_as_the_providers_own(provider: &dyn Provider, c
     }
 }
 
-async fn unlawful_purposes_are_refused(provider: &dyn Provider) {
+async fn invalid_purposes_are_refused(provider: &dyn Provider) {
     let ring = new_ring(provider).await;
     for protection in [Protection::Hsm, Protection::Software] {
         for spec in Spec::ALL {
