@@ -65,7 +65,7 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
             told(StatusCode::INTERNAL_SERVER_ERROR, kind.code(), "A part of the log is missing or damaged")
         }
         E::NotFound => {
-            told(StatusCode::NOT_FOUND, kind.code(), "There is no such thing, or you may not know of it")
+            told(StatusCode::NOT_FOUND, kind.code(), "Not found, or not visible to you")
         }
         E::Overloaded => {
             again(told(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "Too much at once; try again later"))

@@ -38,7 +38,7 @@ pub enum ErrorKind {
     LimitExceeded,
     /// A part of the log is missing or does not read back.
     LogDamaged,
-    /// There is no such thing, or the caller may not know of it.
+    /// It is not found, or not visible to the caller.
     NotFound,
     /// Too much at once. Try again later.
     Overloaded,
@@ -163,10 +163,10 @@ impl ServiceError {
         Self::new(ErrorKind::InvalidArgument, message)
     }
 
-    /// There is no such thing, or the caller may not know of it: one message for both.
+    /// It is not found, or not visible to the caller: one message for both.
     #[must_use]
     pub fn not_found() -> Self {
-        Self::new(ErrorKind::NotFound, "there is no such thing, or you may not know of it")
+        Self::new(ErrorKind::NotFound, "not found, or not visible to you")
     }
 
     /// The caller may not, for that reason.

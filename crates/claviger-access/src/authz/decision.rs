@@ -80,7 +80,7 @@ impl Decision {
 pub struct Denial {
     /// Why, for the log and for those who may know.
     pub reason: DenyReason,
-    /// The caller may not know that the target exists: it has no right to read it and no grant on it. The answer is then
+    /// The target is not visible to the caller: it has no right to read it and no grant on it. The answer is then
     /// "not found", the same as for a target that is not there.
     pub hidden: bool,
 }

@@ -108,7 +108,7 @@ impl XksError {
     }
 
     pub(crate) fn key_not_found() -> Self {
-        Self::new(XksErrorName::KeyNotFound, "there is no such key, or you may not know of it")
+        Self::new(XksErrorName::KeyNotFound, "the key is not found, or not visible to you")
     }
 
     pub(crate) fn invalid_uri_path() -> Self {
