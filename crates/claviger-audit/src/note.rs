@@ -49,7 +49,7 @@ pub struct NoteSignature<'a> {
     pub signature: Vec<u8>,
 }
 
-/// A note whose form is good. Its text counts for nothing before [`Note::verify`].
+/// A note whose form is good. Its text proves nothing before [`Note::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note<'a> {
     text: &'a str,

@@ -33,7 +33,7 @@ impl AccessKeyId {
     /// Number of characters.
     pub const LEN: usize = 20;
 
-    /// A new identifier from the module's random generator; `short_lived` for one that counts with a session token only.
+    /// A new identifier from the module's random generator; `short_lived` for one that is valid with a session token only.
     ///
     /// # Errors
     /// When the generator fails.
@@ -56,7 +56,7 @@ impl AccessKeyId {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// Does it count with a session token only?
+    /// Is it valid with a session token only?
     #[must_use]
     pub fn is_short_lived(&self) -> bool {
         self.0.starts_with(&SHORT_LIVED)

@@ -36,7 +36,7 @@ pub struct Conditions {
     pub context_exactly: Option<Vec<(String, String)>>,
     /// Networks that the call must come from; empty is any.
     pub source_networks: Vec<IpNet>,
-    /// The instant from which the grant counts no more.
+    /// The instant from which the grant is no longer valid.
     pub until: Option<Timestamp>,
 }
 

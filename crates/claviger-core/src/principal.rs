@@ -25,7 +25,7 @@ crate::named! {
     }
 }
 
-/// Whether a principal or credential still counts.
+/// Whether a principal or credential is still valid.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Standing {
     /// Counts.
@@ -80,7 +80,7 @@ pub struct Principal {
     pub name: Name,
     /// What it is.
     pub kind: PrincipalKind,
-    /// Whether it still counts.
+    /// Whether it is still valid.
     pub standing: Standing,
     /// Its roles, ascending, each once.
     pub roles: Vec<Role>,
@@ -193,7 +193,7 @@ pub struct Credential {
     pub access_key: Option<AccessKey>,
     /// A word to tell it from others.
     pub label: Name,
-    /// Whether it still counts.
+    /// Whether it is still valid.
     pub standing: Standing,
     /// Who made it, and so may have kept its secret; as in [`Principal::created_by`].
     pub created_by: Option<PrincipalId>,

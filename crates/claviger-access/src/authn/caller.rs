@@ -192,7 +192,7 @@ pub enum AuthnReason {
     SessionExpired,
     /// The access key is known, and did not sign this so.
     Signature(SignatureRefused),
-    /// What was presented counts for nothing.
+    /// What was presented is not valid.
     Unknown,
 }
 

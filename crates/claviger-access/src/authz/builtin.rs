@@ -24,9 +24,9 @@ pub(super) struct Ground {
     pub(super) rule: Rule,
     /// First eight bytes of SHA-256 of the policy's text.
     pub(super) digest: [u8; 8],
-    /// The instant from which it counts no more.
+    /// The instant from which it is no longer valid.
     pub(super) until: Option<Timestamp>,
-    /// Does it count whatever the call says of itself, its instant apart?
+    /// Does it hold whatever the call says of itself, its instant apart?
     pub(super) unconditional: bool,
     /// Its conditions in words, empty when it has none.
     pub(super) conditions: String,

@@ -191,7 +191,7 @@ impl Cacheable {
         self
     }
 
-    /// The instant from which it counts no more, if there is one.
+    /// The instant from which it is no longer valid, if there is one.
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {
         self.ground.until

@@ -20,7 +20,7 @@ pub struct Explanation {
     pub action: Action,
     /// By which rule.
     pub rule: Rule,
-    /// Under which conditions, in words; empty when it always counts.
+    /// Under which conditions, in words; empty when it holds always.
     pub conditions: String,
 }
 

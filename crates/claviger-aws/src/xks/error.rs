@@ -21,7 +21,7 @@ const LONGEST: usize = 511;
 pub enum XksErrorName {
     /// What AWS KMS says of its caller does not meet the conditions.
     AccessDenied,
-    /// The signature, or the client's certificate, is none that counts here.
+    /// The signature, or the client's certificate, is none that is valid here.
     AuthenticationFailed,
     /// Something that is needed did not answer.
     DependencyTimeout,

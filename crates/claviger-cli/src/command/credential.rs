@@ -26,7 +26,7 @@ use crate::session::Session;
 /// The longest certificate file, in bytes.
 const MAX_CERTIFICATE: u64 = 64 * 1024;
 
-/// How long a credential counts unless said otherwise.
+/// How long a credential is valid unless said otherwise.
 const LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 /// The same for a short-lived access key.
 const SHORT_LIFETIME: Duration = Duration::from_secs(3600);
@@ -74,7 +74,7 @@ pub struct CreateArgs {
     /// The certificate that the principal presents (PEM or DER); in PEM, followed by those between it and its authority
     #[arg(long, value_name = "FILE")]
     certificate: Option<Source>,
-    /// How long it counts [default: 90d, or 1h for a short-lived access key]
+    /// How long it is valid [default: 90d, or 1h for a short-lived access key]
     #[arg(long, visible_alias = "ttl", value_name = "SPAN", value_parser = when::parse_span)]
     lifetime: Option<Duration>,
     /// File for the secret, made anew and for you alone (0600); an access key as variables of the environment

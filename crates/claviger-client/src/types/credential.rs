@@ -26,7 +26,7 @@ pub struct Credential {
     pub access_key_id: Option<AccessKeyIdText>,
     /// A word to tell it from others.
     pub label: NameText,
-    /// Whether it still counts.
+    /// Whether it is still valid.
     pub standing: StandingWord,
     /// Who made it: the nil UUID for the set-up and for a recovery; absent where an older release did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

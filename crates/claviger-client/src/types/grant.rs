@@ -85,7 +85,7 @@ pub struct Conditions {
     /// Networks that the call must come from; empty is any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub source_networks: Vec<NetworkText>,
-    /// The instant from which the grant counts no more.
+    /// The instant from which the grant is no longer valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Instant>,
 }

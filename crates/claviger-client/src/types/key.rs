@@ -36,7 +36,7 @@ pub struct Key {
     /// How often it rotates by policy; `null` is the ring's rule.
     #[schema(required)]
     pub rotation_period_seconds: Option<u64>,
-    /// The key's own state; the stricter of it and a version's counts.
+    /// The key's own state; the stricter of it and a version's applies.
     pub state: StateWord,
     /// Number of the version that protects.
     pub primary: u32,
@@ -237,7 +237,7 @@ pub struct Explanation {
     /// The grant, when the rule is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantIdText>,
-    /// Under which conditions, in words; absent when it always counts.
+    /// Under which conditions, in words; absent when it holds always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<String>,
 }

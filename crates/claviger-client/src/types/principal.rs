@@ -15,7 +15,7 @@ pub struct Principal {
     pub name: NameText,
     /// What it is.
     pub kind: PrincipalKindWord,
-    /// Whether it still counts.
+    /// Whether it is still valid.
     pub standing: StandingWord,
     /// Its roles.
     pub roles: Vec<RoleWord>,

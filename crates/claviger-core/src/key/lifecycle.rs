@@ -1,7 +1,7 @@
 //! The lifecycle of NIST SP 800-57 part 1 rev. 5, sections 7.1 to 7.3, as one table.
 //!
 //! Invariants: compromise is never forgotten, and nothing leaves `destroyed`. A key has a state of its own in the same
-//! terms; the stricter of key and version counts ([`State::stricter`]).
+//! terms; the stricter of key and version applies ([`State::stricter`]).
 
 /// Where a key or a key version stands (SP 800-57 part 1, 7.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

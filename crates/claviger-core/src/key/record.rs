@@ -36,7 +36,7 @@ pub struct Key {
     pub labels: Labels,
     /// How often it rotates by policy; `None` is the ring's rule.
     pub rotation_period: Option<Duration>,
-    /// The key's own state; the stricter of it and a version's counts.
+    /// The key's own state; the stricter of it and a version's applies.
     pub state: State,
     /// Number of the version that protects.
     pub primary: u32,

@@ -40,14 +40,14 @@ fn expiry(check: &'static str, path: &Path, now: Timestamp) -> Finding {
         let advice = "set the clock of this machine; if it is right, make a new certificate";
         return Finding::wrong(
             check,
-            format!("`{shown}` counts from an instant that is yet to come"),
+            format!("`{shown}` is valid from an instant that is yet to come"),
             advice,
         );
     }
     if facts.expires_at <= now.after(EXPIRY_WARNING) {
         return Finding::warning(check, format!("`{shown}` expires in {days} days"), RENEW);
     }
-    Finding::ok(check, format!("`{shown}` counts for {days} more days"))
+    Finding::ok(check, format!("`{shown}` is valid for {days} more days"))
 }
 
 #[cfg(test)]

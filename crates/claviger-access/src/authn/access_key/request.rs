@@ -107,7 +107,7 @@ pub struct SignedRequest {
     pub scope: Scope,
     /// When it was signed, to the second.
     pub signed_at: Timestamp,
-    /// How long it counts from then on, if it is presigned.
+    /// How long it is valid from then on, if it is presigned.
     pub presigned_for: Option<Duration>,
     /// Digest of the session token that it carries.
     pub session: Option<[u8; 32]>,
@@ -180,7 +180,7 @@ impl fmt::Debug for Claim {
 /// Why a signed request does not prove the access key that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureRefused {
-    /// It counts no more.
+    /// It is no longer valid.
     #[error("the signature has expired")]
     Expired {
         /// When it ended.
@@ -193,7 +193,7 @@ pub enum SignatureRefused {
     /// It is not what the secret signed.
     #[error("the signature does not match")]
     Mismatch,
-    /// It counts only from later on.
+    /// It is not valid yet.
     #[error("the signature is not yet current")]
     NotYetCurrent {
         /// When it came.
