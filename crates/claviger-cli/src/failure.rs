@@ -149,7 +149,7 @@ impl fmt::Display for Failure {
             write!(f, "\n  - {finding}")?;
         }
         if let Some(entry) = self.told.entry {
-            write!(f, "\n  told by entry {entry} of the audit log")?;
+            write!(f, "\n  recorded in entry {entry} of the audit log")?;
         }
         if let Some(advice) = &self.told.advice {
             write!(f, "\n  next: {advice}")?;
@@ -171,7 +171,7 @@ mod tests {
             .advise("ask for a grant");
         assert_eq!(
             failure.to_string(),
-            "refused: no grant allows this (denied)\n  told by entry 7 of the audit log\n  next: ask for a grant"
+            "refused: no grant allows this (denied)\n  recorded in entry 7 of the audit log\n  next: ask for a grant"
         );
         assert_eq!(failure.exit(), Exit::Failed);
     }

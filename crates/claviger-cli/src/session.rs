@@ -59,7 +59,7 @@ impl From<ClientError> for Failure {
                 }
             }
             ClientError::Transport(why) => Self::failed(format!("cannot reach the deployment: {why}")).advise(
-                "check that it runs and that the addresses in the profile are right; what a changing call did is told by `claviger audit tail`",
+                "check that it runs and that the addresses in the profile are right; what a changing call did is shown by `claviger audit tail`",
             ),
             ClientError::Setup(why) => Self::failed(why).advise("check the profile"),
             ClientError::Decode(why) => Self::failed(format!("the answer cannot be understood: {why}"))
@@ -77,7 +77,7 @@ fn advice(code: &str) -> Option<&'static str> {
         }
         "conflict" | "overloaded" | "unavailable" => "try again in a moment",
         "denied" => {
-            "ask a security officer: `claviger grant create PRINCIPAL --key RING/NAME --operations ...`; `claviger key explain` tells who may do what"
+            "ask a security officer: `claviger grant create PRINCIPAL --key RING/NAME --operations ...`; `claviger key explain` shows who may do what"
         }
         "idempotency-expired" => {
             "the server was upgraded since: look whether what you asked for is there, and use a new idempotency key if it is not"
@@ -97,7 +97,7 @@ fn advice(code: &str) -> Option<&'static str> {
             "check the credential in the profile: it may have expired or been revoked, or be of another plane"
         }
         "withheld" => {
-            "it was done and told in the log, but the result came too late to be released; ask again"
+            "it was done and recorded in the log, but the result came too late to be released; ask again"
         }
         "wrong-state" => {
             "see `claviger key show KEY` for the state, and `claviger key --help` for the steps of the lifecycle"

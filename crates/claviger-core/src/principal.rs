@@ -191,7 +191,7 @@ pub struct Credential {
     pub digest: [u8; 32],
     /// What is kept of an access key; of nothing else.
     pub access_key: Option<AccessKey>,
-    /// A word to tell it from others.
+    /// A word that distinguishes it from others.
     pub label: Name,
     /// Whether it is still valid.
     pub standing: Standing,

@@ -89,7 +89,7 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
             told(StatusCode::UNAUTHORIZED, kind.code(), "No valid credential was presented")
         }
         E::Unavailable => {
-            again(told(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "Something that is needed is away"))
+            again(told(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "Something that is needed is unavailable"))
         }
         E::Unsupported => told(StatusCode::BAD_REQUEST, kind.code(), "That is not supported"),
         // No word of trying again: the call counts as done, and clients repeat only what came to nothing.

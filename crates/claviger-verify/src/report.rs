@@ -124,7 +124,7 @@ impl Report {
         text.push_str(match (self.verified, self.key_known_beforehand) {
             (true, true) => "\nEverything holds.\n",
             (true, false) => {
-                "\nThe export agrees with itself. Whose it is, only a key from elsewhere tells.\n"
+                "\nThe export agrees with itself. Whose it is, only a key from elsewhere shows.\n"
             }
             (false, _) => "\nSomething does not hold. Keep the export as it is: it is evidence.\n",
         });

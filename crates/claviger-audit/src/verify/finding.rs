@@ -284,7 +284,7 @@ impl fmt::Display for Finding {
                 write!(f, "entry {entry} of shard {shard} goes back in its epoch")
             }
             Self::FactAltered { shard, entry, why } => {
-                write!(f, "the facts of entry {entry} of shard {shard} are not those that it tells of: {why}")
+                write!(f, "the facts of entry {entry} of shard {shard} are not those that it records: {why}")
             }
             Self::FactMissing { shard, entry } => {
                 write!(f, "the facts of entry {entry} of shard {shard} are not there")
@@ -329,7 +329,7 @@ impl fmt::Display for Finding {
             ),
             Self::ReceiptOfUnknownNode { receipt, entry } => write!(
                 f,
-                "receipt {receipt} promises entry {entry} and is signed by a node whose start is not in the log: the log was rolled back to before that start, or the receipt is made up; bring the node's key from before to tell"
+                "receipt {receipt} promises entry {entry} and is signed by a node whose start is not in the log: the log was rolled back to before that start, or the receipt is made up; give the node's key from before to tell"
             ),
             Self::ReceiptForged { receipt, why } => {
                 write!(f, "receipt {receipt} was not given by this log: {why}")

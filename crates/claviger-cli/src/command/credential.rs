@@ -59,7 +59,7 @@ pub enum CredentialCommand {
 pub struct CreateArgs {
     /// For whom: principal, by name or id
     principal: String,
-    /// A word to tell it from others
+    /// A word that distinguishes it from others
     #[arg(long, default_value = "default")]
     label: Name,
     /// A credential of this kind, made by the deployment and shown once

@@ -24,7 +24,7 @@ pub struct Credential {
     /// The identifier of an access key, which its requests name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_key_id: Option<AccessKeyIdText>,
-    /// A word to tell it from others.
+    /// A word that distinguishes it from others.
     pub label: NameText,
     /// Whether it is still valid.
     pub standing: StandingWord,
@@ -48,7 +48,7 @@ pub struct Credential {
 pub struct CreateCredential {
     /// To whom, by identifier or name.
     pub principal: String,
-    /// A word to tell it from others.
+    /// A word that distinguishes it from others.
     pub label: NameText,
     /// What it shall be.
     pub credential: NewCredential,

@@ -159,7 +159,7 @@ governed! {
     CreateCredential(CreateCredential) = "create_credential" {
         /// To whom.
         1 principal: PrincipalId,
-        /// A word to tell it from others.
+        /// A word that distinguishes it from others.
         2 label: Name,
         /// What kind.
         3 what: CredentialAsked,

@@ -73,7 +73,7 @@ pub struct NewlyMade {
 pub struct CreateCredential {
     /// To whom.
     pub principal: PrincipalRef,
-    /// A word to tell it from others.
+    /// A word that distinguishes it from others.
     pub label: Name,
     /// What kind.
     pub what: NewCredential,

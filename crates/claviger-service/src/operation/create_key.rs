@@ -83,7 +83,7 @@ impl CreateKey {
         let Some(owner) = &self.owner else { return Ok(view.caller.principal().id) };
         let owner = view.state.principal(owner).await?;
         if owner.kind != PrincipalKind::Human || owner.standing != Standing::Active {
-            return Err(ServiceError::invalid("a key's owner is a person in standing"));
+            return Err(ServiceError::invalid("a key's owner is an active person"));
         }
         Ok(owner.id)
     }

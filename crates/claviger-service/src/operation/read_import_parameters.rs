@@ -87,6 +87,6 @@ pub(super) fn is_imported(record: &KeyRecord) -> Result<(), ServiceError> {
     if record.origin() == Origin::Imported {
         return Ok(());
     }
-    let message = "the key's material is made here, not brought in";
+    let message = "the key's material is made here, not imported";
     Err(ServiceError::new(ErrorKind::Unsupported, message).because_of(Obstacle::MaterialMadeHere))
 }

@@ -109,7 +109,7 @@ async fn next_version(
 ) -> Result<KeyVersion, ServiceError> {
     if record.origin() == Origin::Imported {
         let waiting = record.waiting().cloned().ok_or_else(|| {
-            let message = "the key's material is brought in; bring in new material first, then rotate";
+            let message = "the key's material is imported; import new material first, then rotate";
             ServiceError::new(ErrorKind::WrongState, message)
         })?;
         return Ok(KeyVersion { rotated: Some(rotation), ..waiting });

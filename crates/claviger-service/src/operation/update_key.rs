@@ -99,7 +99,7 @@ impl Operation for UpdateKey {
             Some(owner) => {
                 let owner = view.state.principal(owner).await?;
                 if owner.kind != PrincipalKind::Human || owner.standing != Standing::Active {
-                    return Err(ServiceError::invalid("a key's owner is a person in standing"));
+                    return Err(ServiceError::invalid("a key's owner is an active person"));
                 }
                 owner.id
             }

@@ -104,7 +104,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
     if cuts != root.size {
         return Err(damaged(
             "root_leaf",
-            format_args!("there are {cuts} cuts, the head tells of {}", root.size),
+            format_args!("there are {cuts} cuts, the head says {}", root.size),
         ));
     }
     for head in log::list_heads(Guarded::off(connection))? {
@@ -119,7 +119,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
         if (size, root) != (head.size, head.root) {
             return Err(damaged(
                 "audit_batch",
-                format_args!("the last batch is not the one that the head of shard {} tells of", head.shard),
+                format_args!("the last batch is not the one that the head of shard {} names", head.shard),
             ));
         }
         if head.epoch != epoch {

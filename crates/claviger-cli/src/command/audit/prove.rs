@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The entry to prove.
 #[derive(Debug, Args)]
 pub struct ProveArgs {
-    /// Index of the entry, as every answer of a use tells it
+    /// Index of the entry, as every answer of a use names it
     #[arg(required_unless_present = "receipt")]
     entry: Option<u64>,
     /// The shard of the log; that of the answering node unless said otherwise

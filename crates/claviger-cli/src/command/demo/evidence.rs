@@ -25,7 +25,7 @@ pub(super) async fn prove(auditor: &Client, entry: u64, out: &Path) -> Result<St
     let proof = prove::fetch(auditor, shard, entry).await?;
     let (head, shown) = prove::check(&proof, &key)?;
     check(shown.index == entry, || "the proof is of another entry".to_owned())?;
-    check(shown.is_refusal(), || format!("entry {entry} tells no refusal"))?;
+    check(shown.is_refusal(), || format!("entry {entry} records no refusal"))?;
     prove::write(out, proof, &key, None)?;
     Ok(format!("entry {entry} is under the signed checkpoint of {} cuts", head.size))
 }

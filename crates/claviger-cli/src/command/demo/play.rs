@@ -235,7 +235,7 @@ async fn refuse_others(play: &mut Play<'_>) -> Result<((), Told), Failure> {
     Ok((
         (),
         Told::words(
-            "six live calls were refused: administrator, security officer, stranger, and the application where it has no business",
+            "six live calls were refused: administrator, security officer, another application, and the application where it has no business",
         ),
     ))
 }
@@ -270,7 +270,7 @@ async fn rotate(play: &Play<'_>) -> Result<((), Told), Failure> {
     Ok((
         (),
         Told::words(
-            "version 2 protects new data; old data opens, and is brought to version 2 without being shown",
+            "version 2 protects new data; old data opens, and is moved to version 2 without being shown",
         ),
     ))
 }

@@ -104,7 +104,7 @@ pub(in crate::sqlite) fn read(
             let removed_at = columns.maybe(Columns::instant)?;
             if digest.is_none() && (expires_at.is_some() || removed_at.is_some()) {
                 return Err(
-                    columns.damaged("what is said of material that was brought in, without its digest")
+                    columns.damaged("what is said of imported material, without its digest")
                 );
             }
             digest.map(|digest| Imported { digest, expires_at, removed_at })
@@ -134,7 +134,7 @@ fn check(version: &KeyVersion) -> Result<(), &'static str> {
         return Err("an active version has no material");
     }
     if version.imported.is_some() && version.provenance.origin != Origin::Imported {
-        return Err("material that was made here is told as imported");
+        return Err("material that was made here is recorded as imported");
     }
     Ok(())
 }
