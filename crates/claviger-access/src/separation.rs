@@ -23,7 +23,7 @@ pub enum Uses {
 }
 
 impl Uses {
-    /// Of the rings on which, or on whose keys, the principal has grants in standing.
+    /// Of the rings on which, or on whose keys, the principal has active grants.
     #[must_use]
     pub fn of(rings: impl IntoIterator<Item = Separation>) -> Self {
         let one = |separation| match separation {
@@ -280,7 +280,7 @@ fn check_operations(
     }
 }
 
-/// Someone with grants in standing on a ring or a key of it.
+/// Someone with active grants on a ring or a key of it.
 #[derive(Debug)]
 pub struct Holder<'a> {
     /// Who.
@@ -289,7 +289,7 @@ pub struct Holder<'a> {
     pub administers: bool,
 }
 
-/// May the ring's separation become this? `holders` are those with grants in standing on the ring or a key of it.
+/// May the ring's separation become this? `holders` are those with active grants on the ring or a key of it.
 /// Relaxing is a right that policy gives; it breaks nothing that was strict for others.
 ///
 /// # Errors

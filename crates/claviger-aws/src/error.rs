@@ -59,7 +59,7 @@ impl AwsError {
         Self::fault("KMSInternalException", "the answer cannot be written")
     }
 
-    /// Something that the call needs is away, or others were faster: it may be tried again.
+    /// Something that the call needs is unavailable, or others were faster: it may be tried again.
     pub(crate) fn timeout(message: impl Into<Cow<'static, str>>) -> Self {
         Self::fault("DependencyTimeoutException", message)
     }

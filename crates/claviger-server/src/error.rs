@@ -25,7 +25,7 @@ pub enum ServerError {
         /// Where.
         data_dir: PathBuf,
     },
-    /// The authority's key is away.
+    /// The authority's key is absent.
     #[error(
         "new principals need certificates of the authority in `{}`, and its key is not in `{}`; put it there for the moment",
         certificate.display(), key.display()

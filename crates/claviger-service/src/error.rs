@@ -54,7 +54,7 @@ pub enum ErrorKind {
     TooLarge,
     /// The caller is not known.
     Unauthenticated,
-    /// Something that the operation needs is away. Try again later.
+    /// Something that the operation needs is unavailable. Try again later.
     Unavailable,
     /// The module, or this release, cannot do that.
     Unsupported,

@@ -325,7 +325,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// All grants in standing that a filter takes, in the order of their identifiers.
+    /// All active grants that a filter takes, in the order of their identifiers.
     pub(crate) async fn all_grants(&self, filter: GrantFilter) -> Result<Vec<Grant>, ServiceError> {
         let mut page = Page { after: None, limit: 1000 };
         let mut all = Vec::new();
@@ -357,7 +357,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// On what kinds of rings the principal has grants in standing, and from whom.
+    /// On what kinds of rings the principal has active grants, and from whom.
     pub(crate) async fn uses_of(
         &self,
         principal: PrincipalId,

@@ -111,7 +111,7 @@ impl SoftHsm {
     /// Takes the token away, as if it were unplugged.
     ///
     /// # Panics
-    /// When it is away already.
+    /// When it is gone already.
     pub fn go_away(&self) {
         fs::rename(self.dir.join("tokens"), self.dir.join("away")).expect("the token was there");
         fs::create_dir(self.dir.join("tokens")).expect("an empty slot");

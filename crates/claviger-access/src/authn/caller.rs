@@ -200,7 +200,7 @@ pub enum AuthnReason {
 /// from. Only an access key has a `secret`.
 ///
 /// # Errors
-/// [`AuthnError`] unless the credential is what was presented, in standing, not expired, and of a principal in standing,
+/// [`AuthnError`] unless the credential is what was presented, active, not expired, and of an active principal,
 /// and has signed a request that is signed.
 pub fn authenticate(
     presented: &Presented,
@@ -222,7 +222,7 @@ pub fn authenticate(
 /// a token or a certificate it is all of it; an access key has still to sign.
 ///
 /// # Errors
-/// [`AuthnError`] unless the credential is the one that was named, in standing, not expired, and of a principal in standing.
+/// [`AuthnError`] unless the credential is the one that was named, active, not expired, and of an active principal.
 pub fn in_force<'a>(
     named: Named<'_>,
     credential: Option<&'a Arc<Credential>>,

@@ -217,7 +217,7 @@ impl Key {
     fn move_version(&mut self, number: u32, event: Event) -> Option<()> {
         let version = self.versions.get_mut(&number)?;
         let state = version.state.after(event).ok()?;
-        // Nothing comes into use whose material is away.
+        // Nothing comes into use whose material is absent.
         if state == State::Active && version.material != Material::Here {
             return None;
         }

@@ -58,7 +58,7 @@ pub struct Grant {
 pub struct Ended {
     /// In which way.
     pub how: HowWord,
-    /// Of which grant the origin is given, this one or one that it rested on.
+    /// The grant that ended in that way: this one or one that it rested on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantIdText>,
     /// Which principal, where one was revoked who had passed the right on.

@@ -244,7 +244,7 @@ impl KeyRecord {
     /// The primary version, for use on new data at `now`.
     ///
     /// # Errors
-    /// [`UseRefused`] when key or version do not protect, or its material is away or has expired.
+    /// [`UseRefused`] when key or version do not protect, or its material is absent or has expired.
     pub fn protecting(&self, now: Timestamp) -> Result<Protecting<'_>, UseRefused> {
         self.in_use(self.key.primary)?;
         let id = KeyVersionId { key: self.key.id, number: self.key.primary };
@@ -256,7 +256,7 @@ impl KeyRecord {
     /// Version `number`, for use on old data at `now`; `None` when there is no such version.
     ///
     /// # Errors
-    /// [`UseRefused`] when key or version do not process, or its material is away or has expired.
+    /// [`UseRefused`] when key or version do not process, or its material is absent or has expired.
     pub fn processing(&self, number: u32, now: Timestamp) -> Result<Option<Processing<'_>>, UseRefused> {
         self.in_use(number)?;
         self.find_version(number).map(|version| version.processing(self.state_of(version), now)).transpose()

@@ -144,7 +144,7 @@ pub struct KeyVersion {
     pub spec: Spec,
     /// Where it lives.
     pub protection: Protection,
-    /// The wrapped material; `None` once destroyed, and while imported material is away.
+    /// The wrapped material; `None` once destroyed, and while imported material is absent.
     pub wrap: Option<Wrap>,
     /// `SubjectPublicKeyInfo` (DER, RFC 5280) of an asymmetric version.
     pub public_key: Option<Vec<u8>>,

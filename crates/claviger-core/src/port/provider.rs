@@ -49,7 +49,7 @@ pub enum ProviderError {
         /// By whom.
         module: &'static str,
     },
-    /// The token is away or busy; later it may be back.
+    /// The token is unavailable or busy; later it may be back.
     #[error("the cryptographic module is unavailable: {0}")]
     Unavailable(&'static str),
 }

@@ -92,7 +92,7 @@ impl TokenKey {
             .with_holder(|holder| {
                 mechanism::unwrap(holder, bench.link, self.spec, self.purpose, &self.wrapped.key)
             })
-            .unwrap_or(Err(Fault::Answer(ProviderError::Unavailable("the token is away"))))
+            .unwrap_or(Err(Fault::Answer(ProviderError::Unavailable("the token is unavailable"))))
     }
 
     /// Unwraps the key now, so that one that does not is refused when it is opened.

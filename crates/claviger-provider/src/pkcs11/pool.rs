@@ -1,7 +1,7 @@
 //! Threads that work for the token: each owns one session, fed by one bounded queue; a supervisor rebuilds the link.
 //!
 //! Calls to a token block, so none is made on a thread of the runtime. Callers wait with a deadline, for a place in the
-//! queue and for the answer; while the token is away they are told so at once. Nothing in flight is repeated: after a
+//! queue and for the answer; while the token is unavailable they are told so at once. Nothing in flight is repeated: after a
 //! failure nobody knows whether the token did it.
 
 use std::fmt;
@@ -28,7 +28,7 @@ use super::object::Objects;
 use super::sealing;
 use super::{CreateRoot, TokenSelector};
 
-const AWAY: ProviderError = ProviderError::Unavailable("the token is away");
+const AWAY: ProviderError = ProviderError::Unavailable("the token is unavailable");
 const BUSY: ProviderError = ProviderError::Unavailable("the token is busy");
 const LATE: ProviderError = ProviderError::Unavailable("the token did not answer in time");
 

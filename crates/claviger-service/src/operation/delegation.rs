@@ -352,7 +352,7 @@ impl Operation for RetireGrant {
     }
 }
 
-/// Ends a grant in standing; what is not there, or ended before, is not found.
+/// Ends an active grant; what is not there, or ended before, is not found.
 fn end(
     view: &View<'_>,
     asked: Governed,

@@ -1,4 +1,4 @@
-//! A token that is away, a PIN that is wrong, a second server: each is told with what to do, and nothing is lost.
+//! A token that is unavailable, a PIN that is wrong, a second server: each is reported with what to do, and nothing is lost.
 
 use claviger_testkit::softhsm::{CONFIG_VARIABLE, LIBRARY_VARIABLE, SoftHsm};
 use serde_json::Value;
@@ -107,7 +107,7 @@ fn server_whose_token_comes_back_near_its_lock_ends_and_says_so() {
     let (serving, _) = rooted.at_work();
     rooted.token.mistype();
     rooted.token.go_away();
-    // To make a ring takes the token: now the server knows that it is away.
+    // To make a ring takes the token: now the server knows that it is unavailable.
     assert!(!rooted.site.run("administrator", &["ring", "create", "late"], b"").status.success());
     rooted.token.come_back();
     let ended = serving.wait();
