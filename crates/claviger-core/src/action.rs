@@ -216,9 +216,9 @@ actions! { $
     ScheduleDestroy = 242 "schedule_destroy" Control Key Restrict,
     /// End the waiting period without destroying.
     CancelDestroy = 243 "cancel_destroy" Control Key Manage,
-    /// Ask for what is needed to bring material in.
+    /// Ask for what is needed to import material.
     ReadImportParameters = 244 "read_import_parameters" Control Key Manage,
-    /// Bring material in.
+    /// Import material.
     ImportMaterial = 245 "import_material" Control Key Manage,
     /// Take imported material away again.
     RemoveImportedMaterial = 246 "remove_imported_material" Control Key Restrict,

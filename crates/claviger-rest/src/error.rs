@@ -64,9 +64,7 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
         E::LogDamaged => {
             told(StatusCode::INTERNAL_SERVER_ERROR, kind.code(), "A part of the log is missing or damaged")
         }
-        E::NotFound => {
-            told(StatusCode::NOT_FOUND, kind.code(), "Not found, or not visible to you")
-        }
+        E::NotFound => told(StatusCode::NOT_FOUND, kind.code(), "Not found, or not visible to you"),
         E::Overloaded => {
             again(told(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "Too much at once; try again later"))
         }
@@ -88,9 +86,11 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
         E::Unauthenticated => {
             told(StatusCode::UNAUTHORIZED, kind.code(), "No valid credential was presented")
         }
-        E::Unavailable => {
-            again(told(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "Something that is needed is unavailable"))
-        }
+        E::Unavailable => again(told(
+            StatusCode::SERVICE_UNAVAILABLE,
+            kind.code(),
+            "Something that is needed is unavailable",
+        )),
         E::Unsupported => told(StatusCode::BAD_REQUEST, kind.code(), "That is not supported"),
         // No word of trying again: the call counts as done, and clients repeat only what came to nothing.
         E::Withheld => {

@@ -116,9 +116,9 @@ impl ErrorKind {
 /// What of a key stands in the way of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Obstacle {
-    /// Its material is to be brought in, or was brought in for a time that is over.
+    /// Its material is to be imported, or was imported for a time that is over.
     Material,
-    /// Its material is made here, and not brought in.
+    /// Its material is made here, and not imported.
     MaterialMadeHere,
     /// A principal that a grant names is not there.
     NoPrincipal,

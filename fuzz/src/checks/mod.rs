@@ -3,7 +3,7 @@
 //! | module | decoders of |
 //! |---|---|
 //! | [`aws`] | what clients of AWS, and AWS KMS itself, send: signed requests, calls of both protocols, key policies |
-//! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope; material that is brought in |
+//! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope; material that is imported |
 //! | [`log`] | the log: entries and their facts, cuts, notes, receipts, tiles, proofs |
 //! | [`input`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files, governed operations |
 

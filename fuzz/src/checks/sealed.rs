@@ -1,4 +1,4 @@
-//! What ciphertexts look like: headers, contexts, the file envelope; and material that is brought in.
+//! What ciphertexts look like: headers, contexts, the file envelope; and material that is imported.
 
 use claviger_crypto::algorithm::is_importable;
 use claviger_crypto::envelope::stream::{

@@ -28,7 +28,7 @@ struct Version {
 /// Where a version's material is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Material {
-    /// To be brought in. `suspended` tells that its being taken away suspended the version.
+    /// To be imported. `suspended` tells that its being taken away suspended the version.
     Away {
         suspended: bool,
     },
@@ -134,7 +134,7 @@ impl Key {
         if old.state == State::Active {
             old.state = old.state.after(Event::Deactivate).ok()?;
         }
-        // Made by the rotation, unless it waited for it with material that was brought in.
+        // Made by the rotation, unless it waited for it with material that was imported.
         self.versions.entry(number).or_insert(Version::made(State::PreActive));
         self.primary = number;
         self.move_version(number, Event::Activate)
@@ -401,7 +401,7 @@ mod tests {
         assert_eq!(replayed(&[(Encrypt, Some(1))]).1.len(), 1, "a key that the log does not know");
     }
 
-    /// As `replayed`, for a key whose material is brought in.
+    /// As `replayed`, for a key whose material is imported.
     fn replayed_imported(steps: &[(Op, Option<u32>)]) -> (Vec<(u32, State, State)>, Vec<Finding>) {
         let (mut replay, mut findings) = (Replay::default(), Vec::new());
         let mut create = entry(Op::CreateKey, Some(1), Outcome::Ok);

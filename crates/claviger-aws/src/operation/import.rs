@@ -1,4 +1,4 @@
-//! Material that is brought in.
+//! Material that is imported.
 
 use std::time::Duration;
 

@@ -256,7 +256,7 @@ pub(crate) fn metadata(realm: &Realm, record: &KeyRecord, now: Timestamp) -> Res
     for (member, algorithms) in algorithms(key.spec, key.purpose) {
         put(member, json!(algorithms));
     }
-    // What was there before has its name still, so that it can be brought in again.
+    // What was there before has its name still, so that it can be imported again.
     let named = |version: &&KeyVersion| !version.awaits_material() || version.imported.is_some();
     if let Some(version) = primary.filter(named).filter(|_| spec == "SYMMETRIC_DEFAULT") {
         put("CurrentKeyMaterialId", json!(material_id(version.id)));

@@ -41,7 +41,7 @@ fn in_use(realm: &Realm, record: &KeyRecord, now: Timestamp) -> Result<(), AwsEr
     }
 }
 
-/// Refuses material that was brought in: there is no other to rotate to.
+/// Refuses material that was imported: there is no other to rotate to.
 fn generated(realm: &Realm, record: &KeyRecord) -> Result<(), AwsError> {
     if !is_imported(record) {
         return Ok(());

@@ -69,7 +69,7 @@ pub struct KeyVersion {
     pub effective_state: StateWord,
     /// Where its material lives.
     pub protection: ProtectionWord,
-    /// Made here or brought in.
+    /// Made here or imported.
     pub origin: OriginWord,
     /// The generator that the material was drawn from.
     pub generator: GeneratorWord,

@@ -9,8 +9,8 @@ pub use lifecycle::{Event, NoTransition, State};
 pub use record::{Destruction, DestructionBlocked, Key, KeyRecord, Labels, NotALabel};
 pub use ring::{KeyRing, RingPolicy, Separation};
 pub use version::{
-    Brought, Generator, Imported, KeyVersion, Origin, Processing, Protecting, Protection, Provenance,
-    RefusedFor, Rotation, UseRefused, Wrap,
+    Generator, Imported, ImportedMaterial, KeyVersion, Origin, Processing, Protecting, Protection,
+    Provenance, RefusedFor, Rotation, UseRefused, Wrap,
 };
 
 /// What the data under a key is, which decides the regimes that bind it.

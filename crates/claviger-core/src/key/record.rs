@@ -196,7 +196,7 @@ impl KeyRecord {
     #[must_use]
     pub fn next_rotation_at(&self) -> Option<Timestamp> {
         let period = self.rotation_period().filter(|_| self.key.state == State::Active)?;
-        // New material of such a key is brought in, and then somebody rotates it.
+        // New material of such a key is imported, and then somebody rotates it.
         if self.origin() == Origin::Imported {
             return None;
         }
@@ -227,7 +227,7 @@ impl KeyRecord {
         Err(UseRefused { version, reason: RefusedFor::Destruction(state) })
     }
 
-    /// Whether its material is made here or brought in.
+    /// Whether its material is made here or imported.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.versions.first().map_or(Origin::Generated, |version| version.provenance.origin)

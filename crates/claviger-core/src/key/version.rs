@@ -27,7 +27,7 @@ crate::named! {
 pub enum Origin {
     /// Made here.
     Generated,
-    /// Brought in.
+    /// Imported.
     Imported,
 }
 
@@ -42,7 +42,7 @@ crate::named! {
 /// The generator that material was drawn from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Generator {
-    /// Somewhere else: the material was brought in, and nothing is known of it here.
+    /// Somewhere else: the material was imported, and nothing is known of it here.
     Elsewhere,
     /// The deterministic random bit generator of the cryptographic module (SP 800-90A).
     ModuleDrbg,
@@ -82,7 +82,7 @@ crate::named! {
 /// How a version's material came to be: what the evidence says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
-    /// Made here or brought in.
+    /// Made here or imported.
     pub origin: Origin,
     /// The module that made it, with its version, as the module says it.
     pub module: String,
@@ -107,7 +107,7 @@ impl std::fmt::Debug for Wrap {
     }
 }
 
-/// What is kept of material that was brought in, beside the material itself.
+/// What is kept of material that was imported, beside the material itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
     /// Keyed digest of the material: no other may come in its place.
@@ -118,9 +118,9 @@ pub struct Imported {
     pub removed_at: Option<Timestamp>,
 }
 
-/// Material that was brought in, under the root.
+/// Material that was imported, under the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Brought {
+pub struct ImportedMaterial {
     /// The material at rest.
     pub wrap: Wrap,
     /// `SubjectPublicKeyInfo` of an asymmetric key.
@@ -198,30 +198,30 @@ impl KeyVersion {
         self.id.material_id()
     }
 
-    /// Whether its material is to be brought in: it never was, or was taken away again.
+    /// Whether its material is to be imported: it never was, or was taken away again.
     #[must_use]
     pub fn awaits_material(&self) -> bool {
         self.wrap.is_none() && !self.state.is_destroyed()
     }
 
-    /// Whether its material was brought in to be used before `now` only.
+    /// Whether its material was imported to be used before `now` only.
     #[must_use]
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.imported.as_ref().and_then(|imported| imported.expires_at).is_some_and(|at| at <= now)
     }
 
-    /// This version with material that is brought in at `now`. The first material of a primary version puts it into use;
+    /// This version with material that is imported at `now`. The first material of a primary version puts it into use;
     /// material that comes back resumes what its removal suspended.
     ///
     /// # Errors
     /// [`NoTransition`] for a version that is compromised or destroyed.
     pub fn with_material(
         &self,
-        brought: Brought,
+        imported: ImportedMaterial,
         primary: bool,
         now: Timestamp,
     ) -> Result<Self, NoTransition> {
-        let Brought { wrap, public_key, provenance, digest, expires_at } = brought;
+        let ImportedMaterial { wrap, public_key, provenance, digest, expires_at } = imported;
         let filled = Self {
             wrap: Some(wrap),
             public_key,
@@ -316,9 +316,9 @@ pub struct UseRefused {
 pub enum RefusedFor {
     /// The key waits for its destruction; this is what key and version would allow together.
     Destruction(State),
-    /// Its material is to be brought in.
+    /// Its material is to be imported.
     MaterialAway,
-    /// Its material was brought in for a time that is over.
+    /// Its material was imported for a time that is over.
     MaterialExpired,
     /// What key and version allow together.
     State(State),
@@ -373,9 +373,9 @@ mod tests {
         }
     }
 
-    fn brought(expires_at: Option<Timestamp>) -> Brought {
+    fn material(expires_at: Option<Timestamp>) -> ImportedMaterial {
         let wrap = Wrap { format: 1, bytes: vec![1] };
-        Brought { wrap, public_key: None, provenance: provenance(), digest: [3; 32], expires_at }
+        ImportedMaterial { wrap, public_key: None, provenance: provenance(), digest: [3; 32], expires_at }
     }
 
     #[test]
@@ -383,38 +383,38 @@ mod tests {
         let version = awaiting();
         assert!(version.awaits_material());
         assert!(version.after(Event::Activate, at(2)).is_err(), "there is nothing to use");
-        let primary = version.with_material(brought(None), true, at(2)).unwrap();
+        let primary = version.with_material(material(None), true, at(2)).unwrap();
         assert_eq!((primary.state, primary.activated_at), (State::Active, Some(at(2))));
-        let next = version.with_material(brought(None), false, at(2)).unwrap();
+        let next = version.with_material(material(None), false, at(2)).unwrap();
         assert_eq!(next.state, State::PreActive);
     }
 
     #[test]
     fn removal_suspends_and_return_resumes() {
-        let active = awaiting().with_material(brought(None), true, at(2)).unwrap();
+        let active = awaiting().with_material(material(None), true, at(2)).unwrap();
         let away = active.without_material(at(3)).unwrap();
         assert_eq!((away.state, away.awaits_material()), (State::Suspended, true));
         assert!(away.after(Event::Resume, at(4)).is_err(), "there is nothing to use");
-        let back = away.with_material(brought(None), true, at(5)).unwrap();
+        let back = away.with_material(material(None), true, at(5)).unwrap();
         assert_eq!((back.state, back.awaits_material()), (State::Active, false));
     }
 
     #[test]
     fn return_of_material_resumes_nothing_that_was_suspended_before() {
-        let active = awaiting().with_material(brought(None), true, at(2)).unwrap();
+        let active = awaiting().with_material(material(None), true, at(2)).unwrap();
         let suspended = active.after(Event::Suspend, at(3)).unwrap();
         let away = suspended.without_material(at(4)).unwrap();
-        assert_eq!(away.with_material(brought(None), true, at(5)).unwrap().state, State::Suspended);
+        assert_eq!(away.with_material(material(None), true, at(5)).unwrap().state, State::Suspended);
         let old = active.after(Event::Deactivate, at(3)).unwrap().without_material(at(4)).unwrap();
         assert_eq!(old.state, State::Deactivated);
-        assert_eq!(old.with_material(brought(None), false, at(5)).unwrap().state, State::Deactivated);
+        assert_eq!(old.with_material(material(None), false, at(5)).unwrap().state, State::Deactivated);
         let lost = active.after(Event::Compromise, at(3)).unwrap();
-        assert!(lost.with_material(brought(None), true, at(5)).is_err());
+        assert!(lost.with_material(material(None), true, at(5)).is_err());
     }
 
     #[test]
     fn expired_or_absent_material_is_not_used() {
-        let version = awaiting().with_material(brought(Some(at(10))), true, at(2)).unwrap();
+        let version = awaiting().with_material(material(Some(at(10))), true, at(2)).unwrap();
         assert!(version.protecting(State::Active, at(9)).is_ok());
         for refused in [
             version.protecting(State::Active, at(10)).map(drop).unwrap_err(),

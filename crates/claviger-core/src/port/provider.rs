@@ -270,7 +270,7 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// version and spec. An RSA key keeps the thread for up to seconds: call it where that harms nobody.
     async fn generate(&self, request: MaterialRequest<'_>) -> Result<Generated, ProviderError>;
 
-    /// Can material of such keys be brought in?
+    /// Can material of such keys be imported?
     fn imports(&self, spec: Spec, purpose: Purpose, protection: Protection) -> bool;
 
     /// Takes in material that was made elsewhere: raw bytes for symmetric specs, a private key in PKCS #8 for the others.

@@ -10,7 +10,7 @@
 //!   depends on the caller alone is filled in;
 //! * why it is asked for is part of it, where somebody says why: what others approve is the act with its reason, and the same
 //!   act for another reason is another request;
-//! * no material and no secret is in one: what is brought along (certificates, wrapped material, import tokens) is named by
+//! * no material and no secret is in one: what is sent along (certificates, wrapped material, import tokens) is named by
 //!   its SHA-256;
 //! * an encoding keeps its meaning. A word stays with its operation and a number with its field. A field that comes later is
 //!   one that can be absent, and absent means what the operation did before.

@@ -44,9 +44,9 @@ pub struct CreateKey {
     pub labels: Labels,
     /// How often it rotates.
     pub rotation_period: Option<Duration>,
-    /// Put it into use at once? A key whose material is brought in comes into use with its material.
+    /// Put it into use at once? A key whose material is imported comes into use with its material.
     pub activate: bool,
-    /// Whether its material is made here or brought in.
+    /// Whether its material is made here or imported.
     pub origin: Origin,
     /// The rights on it that are there from the beginning; the caller must be allowed to give them.
     pub rights: Option<GrantSet>,
@@ -260,7 +260,7 @@ pub(super) async fn make_version(
     })
 }
 
-/// Version `number` whose material is to be brought in.
+/// Version `number` whose material is to be imported.
 pub(super) fn awaiting_version(view: &View<'_>, key: &Key, number: u32) -> KeyVersion {
     KeyVersion {
         id: KeyVersionId { key: key.id, number },

@@ -1,8 +1,8 @@
-//! Brings material in: the first of a key, the same again after it was taken away, or new material that waits for rotation.
+//! Imports material: the first of a key, the same again after it was taken away, or new material that waits for rotation.
 
 use bytes::Bytes;
 use claviger_core::change::{Change, Subject};
-use claviger_core::key::{Brought, Event, Key, KeyRecord, KeyVersion, State};
+use claviger_core::key::{Event, ImportedMaterial, Key, KeyRecord, KeyVersion, State};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::MaterialRequest;
 use claviger_core::{Action, Spec, Timestamp};
@@ -20,7 +20,7 @@ use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
 
-/// Brings material in.
+/// Imports material.
 #[derive(Debug)]
 pub struct ImportMaterial {
     /// The key.
@@ -121,14 +121,14 @@ impl ImportMaterial {
             protection: record.key.protection,
         };
         let made = view.provider().import(request, material).await?;
-        let brought = Brought {
+        let imported = ImportedMaterial {
             wrap: made.wrap,
             public_key: made.public_key,
             provenance: made.provenance,
             digest: view.state.material_digest(version.id, material),
             expires_at: self.expires_at,
         };
-        Ok(version.with_material(brought, version.id.number == record.key.primary, view.now)?)
+        Ok(version.with_material(imported, version.id.number == record.key.primary, view.now)?)
     }
 }
 

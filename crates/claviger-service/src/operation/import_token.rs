@@ -1,4 +1,4 @@
-//! What the service gives a caller so that material can be brought in, and knows again when it comes: the private half of a
+//! What the service gives a caller so that material can be imported, and knows again when it comes: the private half of a
 //! transport key, sealed under the root for one key and a day. Nothing of it is stored.
 
 use std::time::Duration;

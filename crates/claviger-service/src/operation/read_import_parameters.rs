@@ -1,4 +1,4 @@
-//! Gives what is needed to bring material in: a public key to wrap it for, and a token to bring along.
+//! Gives what is needed to import material: a public key to wrap it for, and a token to send along.
 
 use claviger_core::key::{KeyRecord, Origin, State};
 use claviger_core::permit::Permit;
@@ -23,14 +23,14 @@ pub struct ReadImportParameters {
     pub wrapping_spec: Spec,
 }
 
-/// What is needed to bring material in.
+/// What is needed to import material.
 #[derive(Debug)]
 pub struct ImportParameters {
     /// The key that the material is for.
     pub key: KeyId,
     /// `SubjectPublicKeyInfo` (DER) of the RSA key to wrap it for.
     pub public_key: Vec<u8>,
-    /// To be brought along with the material.
+    /// To be sent along with the material.
     pub token: Vec<u8>,
     /// From then on the token is good no more.
     pub expires_at: Timestamp,

@@ -1,4 +1,4 @@
-//! Takes imported material away. The same material can be brought in again; no other can come in its place.
+//! Takes imported material away. The same material can be imported again; no other can come in its place.
 
 use claviger_core::Action;
 use claviger_core::change::{Change, Subject};
@@ -20,7 +20,7 @@ pub struct RemoveImportedMaterial {
     pub key: KeyRef,
     /// Of this version; the primary one by default.
     pub version: Option<u32>,
-    /// Only if it has expired by now: what a job asks, which may come after somebody brought it in anew.
+    /// Only if it has expired by now: what a job asks, which may come after somebody imported it anew.
     pub only_if_expired: bool,
 }
 

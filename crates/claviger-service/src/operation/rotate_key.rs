@@ -101,7 +101,7 @@ async fn rotate(
     Ok(Staged::restricting(asked, rotated, changes, vec![Subject::Key(record.key.id)], note))
 }
 
-/// The version that takes over: one with material made now, or, where material is brought in, one that waits with its own.
+/// The version that takes over: one with material made now, or, where material is imported, one that waits with its own.
 async fn next_version(
     view: &View<'_>,
     record: &KeyRecord,

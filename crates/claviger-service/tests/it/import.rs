@@ -1,4 +1,4 @@
-//! Material that is brought in: how it comes, goes and comes back.
+//! Material that is imported: how it comes, goes and comes back.
 #![expect(clippy::disallowed_methods, reason = "the tests wrap material as its owner does")]
 
 use std::time::Duration;
@@ -64,8 +64,8 @@ fn wrapped(parameters: &ImportParameters, wrapping: WrappingAlgorithm, material:
     out.into()
 }
 
-/// Asks for parameters and brings material in.
-async fn bring(
+/// Asks for parameters and imports material.
+async fn import(
     deployment: &Deployment,
     key: &KeyRecord,
     wrapping: WrappingAlgorithm,
@@ -105,8 +105,8 @@ async fn material_comes_goes_and_comes_back() {
     let activate = ChangeKeyState::new(KeyRef::Id(key.key.id), None, Event::Activate).unwrap();
     assert_eq!(kind(deployment.ask("ada", activate).await), ErrorKind::WrongState);
 
-    let brought = bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
-    assert_eq!((brought.version, brought.record.key.state), (1, State::Active));
+    let imported = import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
+    assert_eq!((imported.version, imported.record.key.state), (1, State::Active));
     let sealed = deployment.encrypt("app", &key, b"kept").await.unwrap();
 
     let away = remove(&deployment, &key, None).await;
@@ -118,8 +118,11 @@ async fn material_comes_goes_and_comes_back() {
 
     let deployment = deployment.restart().await;
     assert_eq!(kind(deployment.decrypt("app", &sealed).await), ErrorKind::WrongState);
-    assert_eq!(kind(bring(&deployment, &key, RsaesOaepSha1, &OTHER, |_| {}).await), ErrorKind::WrongMaterial);
-    bring(&deployment, &key, RsaesOaepSha1, &MATERIAL, |_| {}).await.unwrap();
+    assert_eq!(
+        kind(import(&deployment, &key, RsaesOaepSha1, &OTHER, |_| {}).await),
+        ErrorKind::WrongMaterial
+    );
+    import(&deployment, &key, RsaesOaepSha1, &MATERIAL, |_| {}).await.unwrap();
     assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"kept");
     evidence::hold(&deployment).await;
 }
@@ -131,17 +134,17 @@ async fn tokens_are_for_one_key_and_one_day() {
     let other = awaiting(&deployment, "other", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let theirs = parameters(&deployment, &other, RsaesOaepSha256).await.unwrap();
     let foreign =
-        bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.token = theirs.token.into());
+        import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.token = theirs.token.into());
     assert_eq!(kind(foreign.await), ErrorKind::ImportTokenInvalid);
     for token in [vec![], vec![0; 100], vec![0; 10_000]] {
         let refused =
-            bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.token = token.into());
+            import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.token = token.into());
         assert_eq!(kind(refused.await), ErrorKind::ImportTokenInvalid);
     }
     let mut changed = parameters(&deployment, &key, RsaesOaepSha256).await.unwrap().token;
     *changed.last_mut().unwrap() ^= 1;
     let refused =
-        bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.token = changed.into());
+        import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.token = changed.into());
     assert_eq!(kind(refused.await), ErrorKind::ImportTokenInvalid);
 
     let old = parameters(&deployment, &key, RsaesOaepSha256).await.unwrap();
@@ -165,16 +168,16 @@ async fn what_was_not_wrapped_for_the_token_does_not_come_in() {
     let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     for material in [Bytes::new(), vec![1; 256].into(), vec![1; 300].into()] {
         let refused =
-            bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.material = material);
+            import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.material = material);
         assert_eq!(kind(refused.await), ErrorKind::BadCiphertext);
     }
     for length in [0, 16, 31, 33] {
-        let refused = bring(&deployment, &key, RsaesOaepSha256, &vec![7; length], |_| {}).await;
+        let refused = import(&deployment, &key, RsaesOaepSha256, &vec![7; length], |_| {}).await;
         assert_eq!(kind(refused), ErrorKind::WrongMaterial, "{length} bytes");
     }
     let past = Timestamp::from_micros(1);
     let refused =
-        bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.expires_at = Some(past));
+        import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.expires_at = Some(past));
     assert_eq!(kind(refused.await), ErrorKind::InvalidArgument);
     let made_here = deployment.key("own", Purpose::Encrypt, Spec::Aes256Gcm).await;
     assert_eq!(kind(parameters(&deployment, &made_here, RsaesOaepSha256).await), ErrorKind::Unsupported);
@@ -184,7 +187,7 @@ async fn what_was_not_wrapped_for_the_token_does_not_come_in() {
     let mut hsm = key.clone();
     hsm.key.id = made_here.key.id;
     assert_eq!(
-        kind(bring(&deployment, &hsm, RsaesOaepSha256, &MATERIAL, |_| {}).await),
+        kind(import(&deployment, &hsm, RsaesOaepSha256, &MATERIAL, |_| {}).await),
         ErrorKind::Unsupported
     );
 }
@@ -201,23 +204,23 @@ async fn private_keys_and_mac_keys_come_in() {
         let made = generate(spec, &mut ModuleRandom).unwrap();
         let key = awaiting(&deployment, name, Purpose::Sign, spec).await;
         deployment.grant(&key, &[Action::Sign]).await;
-        let brought =
-            bring(&deployment, &key, RsaAesKeyWrapSha256, made.secret.expose(), |_| {}).await.unwrap();
-        assert_eq!(brought.record.versions[0].public_key, made.public, "{spec}");
+        let imported =
+            import(&deployment, &key, RsaAesKeyWrapSha256, made.secret.expose(), |_| {}).await.unwrap();
+        assert_eq!(imported.record.versions[0].public_key, made.public, "{spec}");
         let sign = Sign { message: b"m".as_slice().into(), algorithm: Some(algorithm), prehashed: false };
         let signed = deployment.ask("app", Use::new(KeyRef::Id(key.key.id), sign)).await.unwrap().output;
         let public = PublicKey::from_spki(spec, &made.public.unwrap()).unwrap();
         public.verify(algorithm, Message::Raw(b"m"), &signed.signature).unwrap();
         let another = generate(spec, &mut ModuleRandom).unwrap();
-        let refused = bring(&deployment, &key, RsaAesKeyWrapSha256, another.secret.expose(), |_| {}).await;
+        let refused = import(&deployment, &key, RsaAesKeyWrapSha256, another.secret.expose(), |_| {}).await;
         assert_eq!(kind(refused), ErrorKind::WrongMaterial, "{spec}");
     }
     let mac = awaiting(&deployment, "mac", Purpose::Mac, Spec::HmacSha256).await;
     assert_eq!(
-        kind(bring(&deployment, &mac, RsaesOaepSha256, &[1; 20], |_| {}).await),
+        kind(import(&deployment, &mac, RsaesOaepSha256, &[1; 20], |_| {}).await),
         ErrorKind::WrongMaterial
     );
-    bring(&deployment, &mac, RsaesOaepSha256, &[1; 48], |_| {}).await.unwrap();
+    import(&deployment, &mac, RsaesOaepSha256, &[1; 48], |_| {}).await.unwrap();
     evidence::hold(&deployment).await;
 }
 
@@ -227,7 +230,7 @@ async fn expired_material_is_not_used_and_the_system_takes_it_away() {
     let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     deployment.grant(&key, &ENCRYPTING).await;
     let until = deployment.clock.now().after(Duration::from_secs(3600));
-    bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.expires_at = Some(until))
+    import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |import| import.expires_at = Some(until))
         .await
         .unwrap();
     let sealed = deployment.encrypt("app", &key, b"x").await.unwrap();
@@ -246,7 +249,7 @@ async fn expired_material_is_not_used_and_the_system_takes_it_away() {
     let stored = deployment.store.find_key(key.key.id).await.unwrap().unwrap();
     assert!(stored.versions[0].wrap.is_none() && stored.versions[0].awaits_material());
 
-    bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
+    import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
     assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"x");
     evidence::hold(&deployment).await;
 }
@@ -256,7 +259,7 @@ async fn what_waits_for_its_destruction_takes_no_material_and_dies_without_any()
     let deployment = Deployment::build().await;
     deployment.relaxed_ring("orders").await;
     let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
+    import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
     let parameters = parameters(&deployment, &key, RsaesOaepSha256).await.unwrap();
     let schedule = ScheduleDestroy { key: KeyRef::Id(key.key.id), waiting: Some(DAY * 7) };
     deployment.ask("ada", schedule).await.unwrap();
@@ -278,10 +281,10 @@ async fn what_waits_for_its_destruction_takes_no_material_and_dies_without_any()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_policy_rotates_a_key_whose_material_is_brought_in() {
+async fn no_policy_rotates_a_key_whose_material_is_imported() {
     let deployment = Deployment::build().await;
     let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
+    import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
     let patch = KeyPatch { rotation_period: Some(Some(DAY)), ..KeyPatch::default() };
     let update = UpdateKey { key: KeyRef::Id(key.key.id), patch, if_revision: None };
     deployment.ask("ada", update).await.unwrap();
@@ -298,16 +301,16 @@ async fn new_material_waits_for_rotation() {
     deployment.grant(&key, &ENCRYPTING).await;
     let rotate = || RotateKey { key: KeyRef::Id(key.key.id) };
     let as_new = |import: &mut ImportMaterial| import.new_material = true;
-    bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, as_new).await.unwrap();
+    import(&deployment, &key, RsaesOaepSha256, &MATERIAL, as_new).await.unwrap();
     assert_eq!(kind(deployment.ask("ada", rotate()).await), ErrorKind::WrongState);
     let old = deployment.encrypt("app", &key, b"old").await.unwrap();
     assert_eq!(
-        kind(bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, as_new).await),
+        kind(import(&deployment, &key, RsaesOaepSha256, &MATERIAL, as_new).await),
         ErrorKind::WrongMaterial
     );
-    let waiting = bring(&deployment, &key, RsaesOaepSha256, &OTHER, as_new).await.unwrap();
+    let waiting = import(&deployment, &key, RsaesOaepSha256, &OTHER, as_new).await.unwrap();
     assert_eq!((waiting.version, waiting.record.key.primary), (2, 1));
-    let third = bring(&deployment, &key, RsaesOaepSha256, &[1; 32], as_new).await;
+    let third = import(&deployment, &key, RsaesOaepSha256, &[1; 32], as_new).await;
     assert_eq!(kind(third), ErrorKind::WrongState);
     let rotated = deployment.ask("ada", rotate()).await.unwrap().output;
     assert_eq!((rotated.key.primary, rotated.versions.len()), (2, 2));
@@ -317,7 +320,7 @@ async fn new_material_waits_for_rotation() {
     remove(&deployment, &key, Some(1)).await;
     assert_eq!(kind(deployment.decrypt("app", &old).await), ErrorKind::WrongState);
     assert_eq!(deployment.decrypt("app", &new).await.unwrap(), b"new");
-    let back = bring(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
+    let back = import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
     assert_eq!((back.version, back.record.versions[0].state), (1, State::Deactivated));
     assert_eq!(deployment.decrypt("app", &old).await.unwrap(), b"old");
     evidence::hold(&deployment).await;

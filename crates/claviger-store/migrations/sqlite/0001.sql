@@ -6,7 +6,7 @@
 -- Identifiers are 16 random bytes, instants microseconds since the Unix epoch, spans microseconds; words are those of every
 -- interface. Lists of words are joined by commas, lists of pairs are CBOR.
 
--- One row; serializes what restricts. `state_seq` counts the commits that changed state.
+-- One row; serializes what tightens. `state_seq` counts the commits that changed state.
 CREATE TABLE fence (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
     epoch     INTEGER NOT NULL,

@@ -102,10 +102,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
     let root = log::root_head(Guarded::off(connection))?;
     let cuts = scalar(connection, "SELECT coalesce(max(idx) + 1, 0) FROM root_leaf", [])?;
     if cuts != root.size {
-        return Err(damaged(
-            "root_leaf",
-            format_args!("there are {cuts} cuts, the head says {}", root.size),
-        ));
+        return Err(damaged("root_leaf", format_args!("there are {cuts} cuts, the head says {}", root.size)));
     }
     for head in log::list_heads(Guarded::off(connection))? {
         let last = match head.size.checked_sub(1) {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use claviger_core::alias::{Alias, AliasName, AliasScope};
 use claviger_core::change::{Change, RingLife};
 use claviger_core::key::{
-    Brought, DataClass, Destruction, Generator, Key, KeyRing, KeyVersion, Labels, Origin, Protection,
-    Provenance, RingPolicy, Rotation, State, Wrap,
+    DataClass, Destruction, Generator, ImportedMaterial, Key, KeyRing, KeyVersion, Labels, Origin,
+    Protection, Provenance, RingPolicy, Rotation, State, Wrap,
 };
 use claviger_core::log_time::{Step, TimeRecord};
 use claviger_core::port::store::{
@@ -380,9 +380,9 @@ fn imported() -> Provenance {
     }
 }
 
-fn brought(digest: u8, expires_at: Option<Timestamp>) -> Brought {
+fn material(digest: u8, expires_at: Option<Timestamp>) -> ImportedMaterial {
     let wrap = Wrap { format: 1, bytes: vec![digest; 64] };
-    Brought { wrap, public_key: None, provenance: imported(), digest: [digest; 32], expires_at }
+    ImportedMaterial { wrap, public_key: None, provenance: imported(), digest: [digest; 32], expires_at }
 }
 
 /// The only version of the key, as it stands.
@@ -416,7 +416,7 @@ async fn imported_material_comes_goes_and_stays_the_same() {
     let bare = KeyVersion { state: State::Active, ..waiting.clone() };
     assert!(shelf.journal.apply(&[Change::PutVersion(bare)]).is_err(), "nothing is active without material");
 
-    let filled = waiting.with_material(brought(1, Some(at(9))), true, at(1)).unwrap();
+    let filled = waiting.with_material(material(1, Some(at(9))), true, at(1)).unwrap();
     assert_eq!(shelf.apply(&[Change::PutVersion(filled.clone())]), Applied::Yes);
     let filled = KeyVersion { revision: 2, ..filled };
     let stored = shelf.store.find_key(key.id).await.unwrap().unwrap();
@@ -427,12 +427,12 @@ async fn imported_material_comes_goes_and_stays_the_same() {
     let stored = shelf.store.find_key(key.id).await.unwrap().unwrap();
     assert_eq!(stored.versions[1], emptied);
 
-    let other = emptied.with_material(brought(2, None), true, at(3)).unwrap();
+    let other = emptied.with_material(material(2, None), true, at(3)).unwrap();
     assert!(
         shelf.journal.apply(&[Change::PutVersion(other)]).is_err(),
         "no other material comes in its place"
     );
-    let back = emptied.with_material(brought(1, None), true, at(3)).unwrap();
+    let back = emptied.with_material(material(1, None), true, at(3)).unwrap();
     assert_eq!(shelf.apply(&[Change::PutVersion(back)]), Applied::Yes);
 }
 
@@ -443,7 +443,7 @@ async fn expired_material_is_found_as_long_as_it_is_here() {
     let mut ids = Vec::new();
     for (number, day) in [(1, Some(20)), (2, Some(10)), (3, None)] {
         let (_, waiting) = awaiting(&mut shelf, ring, number).await;
-        let filled = waiting.with_material(brought(number, day.map(at)), false, at(1)).unwrap();
+        let filled = waiting.with_material(material(number, day.map(at)), false, at(1)).unwrap();
         assert_eq!(shelf.apply(&[Change::PutVersion(filled.clone())]), Applied::Yes);
         ids.push(KeyVersion { revision: 2, ..filled });
     }

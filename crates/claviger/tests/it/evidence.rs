@@ -11,7 +11,7 @@ use claviger_audit::{Entry, Op, Outcome, VerifierKey};
 use crate::load::Answered;
 use crate::serving::Site;
 
-/// An export of the log that is brought up to date again and again, by the auditor.
+/// An export of the log that is updated again and again, by the auditor.
 pub(crate) struct Evidence {
     dir: PathBuf,
     key: VerifierKey,

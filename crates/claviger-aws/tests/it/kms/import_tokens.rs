@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::deployment::{DAY, Deployment};
 
-/// Parameters to bring material in.
+/// Parameters to import material.
 async fn parameters(deployment: &Deployment, key: &str) -> Value {
     let ask =
         json!({ "KeyId": key, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048" });
     deployment.ask("GetParametersForImport", ask).await.ok()
 }
 
-/// A call that brings material in with those parameters.
+/// A call that imports material with those parameters.
 fn import(key: &str, parameters: &Value) -> Value {
     let public = STANDARD.decode(parameters["PublicKey"].as_str().unwrap()).unwrap();
     let public = PublicKey::from_spki(Spec::Rsa2048, &public).unwrap();

@@ -38,7 +38,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 again with the same directory, it fetches only what is new, and checks that the log it finds is the one it knew, grown."
 )]
 pub struct ExportArgs {
-    /// Directory for the log; it is made, or brought up to date
+    /// Directory for the log; it is made, or updated
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Key of the root log as you know it from elsewhere (vkey); without it the deployment's own word is taken

@@ -25,7 +25,7 @@ const TRIES: u32 = 3;
 /// What to verify.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Directory of an export: brought up to date first; a temporary one unless said otherwise
+    /// Directory of an export: updated first; a temporary one unless said otherwise
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Verify the export as it is, without asking any deployment

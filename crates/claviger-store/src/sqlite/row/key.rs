@@ -164,7 +164,7 @@ pub(in crate::sqlite) fn list_after(
     }
 }
 
-/// Material of such a key is brought in: no policy rotates it.
+/// Material of such a key is imported: no policy rotates it.
 macro_rules! is_made_here {
     () => {
         "NOT EXISTS (SELECT 1 FROM key_version v WHERE v.key = k.id AND v.number = 1 AND v.origin = 'imported')"

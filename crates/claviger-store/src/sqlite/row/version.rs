@@ -103,9 +103,7 @@ pub(in crate::sqlite) fn read(
             let expires_at = columns.maybe(Columns::instant)?;
             let removed_at = columns.maybe(Columns::instant)?;
             if digest.is_none() && (expires_at.is_some() || removed_at.is_some()) {
-                return Err(
-                    columns.damaged("what is said of imported material, without its digest")
-                );
+                return Err(columns.damaged("what is said of imported material, without its digest"));
             }
             digest.map(|digest| Imported { digest, expires_at, removed_at })
         },

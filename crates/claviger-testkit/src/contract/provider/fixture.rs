@@ -83,7 +83,7 @@ pub async fn new_key(
     Ok(fixture(ring, case, id, provider.generate(request).await?))
 }
 
-/// A key of that kind in `ring` with this material, brought in.
+/// A key of that kind in `ring` with this material, imported.
 ///
 /// # Errors
 /// What the provider answers.
