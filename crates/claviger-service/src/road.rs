@@ -32,9 +32,9 @@ use crate::pipeline::fence::Fence;
 use crate::pipeline::queue::Queue;
 use crate::pipeline::room::{self, NoRoom};
 use crate::pipeline::sequencer::{self, Figures};
-use crate::pipeline::submission::{Note, Telling, reference};
+use crate::pipeline::submission::{EntryDetail, EntryHeader, reference};
 use crate::pipeline::turns::Turns;
-use crate::rows::{AlteredTold, hold_rows, open_rows};
+use crate::rows::{AlteredRecorded, hold_rows, open_rows};
 use crate::state::{Forget, Memory, State};
 use crate::work::{Work, WorkFigures};
 
@@ -125,7 +125,7 @@ pub struct Inner {
     pub(crate) work: Work,
     pub(crate) no_room: NoRoom,
     pub(crate) turns: Turns,
-    pub(crate) altered_told: AlteredTold,
+    pub(crate) altered_recorded: AlteredRecorded,
     stop: watch::Sender<bool>,
     sequencer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -242,19 +242,20 @@ impl Road {
             work,
             no_room: NoRoom::default(),
             turns: Turns::default(),
-            altered_told: AlteredTold::default(),
+            altered_recorded: AlteredRecorded::default(),
             stop,
             sequencer: Mutex::new(Some(thread)),
         }));
         road.state.want_subjects().await?;
         road.state.open_subjects().await?;
         // The range of entries that may never have been delivered ends where this one stands (crash point C3).
-        let note = Note { reference: reference(&[&digest]), ..Note::default() };
+        let detail = EntryDetail { reference: reference(&[&digest]), ..EntryDetail::default() };
         let changes = if time_record == kept { Vec::new() } else { vec![Change::PutLogTime(time_record)] };
-        let start = road.record(Telling::of_system(Op::NodeStart, road.now()), note, changes, None).await?;
+        let start =
+            road.record(EntryHeader::of_system(Op::NodeStart, road.now()), detail, changes, None).await?;
         road.record_state().await?;
         if let Some(lost) = lost {
-            road.tell_lost(&lost).await?;
+            road.record_lost(&lost).await?;
         }
         road.keeper.begin(start);
         road.keep_newest().await?;
@@ -283,14 +284,17 @@ impl Road {
 
     /// Records that the newest part of the log is lost, and is served without by choice: what is known of it, as one byte (is
     /// there anything?), size and root.
-    async fn tell_lost(&self, lost: &Lost) -> Result<(), ServiceError> {
+    async fn record_lost(&self, lost: &Lost) -> Result<(), ServiceError> {
         tracing::warn!(
             why = lost.why,
             "serving without the newest part of the log, by choice; tell the auditors"
         );
         let (known, (size, root)) = (u8::from(lost.head.is_some()), lost.head.unwrap_or_default());
-        let note = Note { reference: reference(&[&[known], &size.to_be_bytes(), &root]), ..Note::default() };
-        self.tell(Telling::of_system(Op::AcceptLostTail, self.now()), note).await.map(drop)
+        let detail = EntryDetail {
+            reference: reference(&[&[known], &size.to_be_bytes(), &root]),
+            ..EntryDetail::default()
+        };
+        self.record_entry(EntryHeader::of_system(Op::AcceptLostTail, self.now()), detail).await.map(drop)
     }
 
     /// Ends the sequencer, and with it the service, for that reason.
@@ -303,7 +307,9 @@ impl Road {
     /// Records the end, cuts and signs a last time, and stops the sequencer. Calls that come later are refused.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
-        if let Err(error) = self.tell(Telling::of_system(Op::NodeStop, self.now()), Note::default()).await {
+        if let Err(error) =
+            self.record_entry(EntryHeader::of_system(Op::NodeStop, self.now()), EntryDetail::default()).await
+        {
             tracing::warn!(%error, "the stop was not recorded");
         }
         if let Err(error) = self.cut().await {

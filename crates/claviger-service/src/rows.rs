@@ -1,4 +1,4 @@
-//! Rows that cannot lie: the key of their tags, the first tags of an older store, and what is told of rows that were altered.
+//! Rows that cannot lie: the key of their tags, the first tags of an older store, and what is recorded of rows that were altered.
 //!
 //! What it keeps true: rows get tags as they stand only in a store of which no cut says that they carry them, and only after the
 //! states of its keys were held against its log; whoever takes key and tags out of a newer store makes it one that does not open.
@@ -21,7 +21,7 @@ use claviger_crypto::kdf::HmacSha256;
 use crate::error::{ErrorKind, ServiceError};
 use crate::log::hashes::{Source, read_entries};
 use crate::log::opening;
-use crate::pipeline::submission::{Note, Telling, Told, reference};
+use crate::pipeline::submission::{EntryDetail, EntryHeader, EntryOutcome, reference};
 use crate::road::{self, Road, SHARD};
 use crate::work::At;
 
@@ -31,9 +31,9 @@ const ROW_TAGS_LABEL: &[u8] = b"claviger/row-tags/v1";
 /// Rows, and entries, that are read at once.
 const AT_ONCE: u32 = 1_024;
 /// How often one row gets an entry for having been altered.
-const TOLD_EVERY: Duration = Duration::from_secs(3_600);
+const RECORD_EVERY: Duration = Duration::from_secs(3_600);
 /// Most rows of which it is remembered when that was.
-const MOST_TOLD: usize = 10_000;
+const MOST_RECORDED: usize = 10_000;
 
 /// Gives the store the key of its tags, if it does not have it yet. In a store of a release that knew none, rows get them first.
 /// `known_note` is the newest signed note that was kept beside the store.
@@ -160,7 +160,7 @@ async fn load_blocks(store: &Arc<dyn Store>, size: u64) -> Result<bool, ServiceE
         return Err(put_back("is not that of the last cut"));
     }
     let from = if cut_root.is_some() { kept.log_size.max(covered) } else { kept.log_size };
-    if tells_of_changes(store, from, size).await? {
+    if records_changes(store, from, size).await? {
         return Err(put_back("is older than the log"));
     }
     if store.load_row_blocks().await? != kept.root {
@@ -183,7 +183,7 @@ pub(crate) async fn hold_blocks(store: &dyn Store, kind: Kind) -> Result<u64, Se
 }
 
 /// Does the log tell of changes of state in these entries?
-async fn tells_of_changes(store: &Arc<dyn Store>, from: u64, to: u64) -> Result<bool, ServiceError> {
+async fn records_changes(store: &Arc<dyn Store>, from: u64, to: u64) -> Result<bool, ServiceError> {
     opening::blocking(store, move |store, runtime| {
         let at = At::staying(runtime);
         for first in (from..to).step_by(AT_ONCE as usize) {
@@ -238,8 +238,12 @@ async fn hold_states(store: &Arc<dyn Store>, size: u64) -> Result<(), ServiceErr
     each_row(store.as_ref(), Kind::Version, |found| {
         let StateRow::Version(version) = &found.row else { return Ok(()) };
         let live = keys.get(&version.id.key).map(|key| (version.state, *key));
-        let told = logged.remove(&version.id);
-        if told.is_some() && told == live { Ok(()) } else { Err(differs(Object::Version(version.id))) }
+        let recorded = logged.remove(&version.id);
+        if recorded.is_some() && recorded == live {
+            Ok(())
+        } else {
+            Err(differs(Object::Version(version.id)))
+        }
     })
     .await?;
     match logged.into_keys().next() {
@@ -272,32 +276,32 @@ fn differs(object: Object) -> ServiceError {
     ServiceError::new(ErrorKind::Internal, message).caused_by(StoreError::RowAltered(object))
 }
 
-/// When the log was last told of which row.
+/// When the log last recorded which row.
 #[derive(Debug, Default)]
-pub(crate) struct AlteredTold(Mutex<BTreeMap<Object, Duration>>);
+pub(crate) struct AlteredRecorded(Mutex<BTreeMap<Object, Duration>>);
 
-impl AlteredTold {
+impl AlteredRecorded {
     /// Is another entry about this row due?
     fn is_due(&self, object: Object, now: Duration) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|_, at| now.saturating_sub(*at) < TOLD_EVERY);
-        if told.contains_key(&object) || told.len() >= MOST_TOLD {
+        let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recorded.retain(|_, at| now.saturating_sub(*at) < RECORD_EVERY);
+        if recorded.contains_key(&object) || recorded.len() >= MOST_RECORDED {
             return false;
         }
-        told.insert(object, now);
+        recorded.insert(object, now);
         true
     }
 }
 
 impl Road {
     /// Records which rows were refused since the last time, each once an hour.
-    pub(crate) async fn tell_altered(&self) -> Result<(), ServiceError> {
+    pub(crate) async fn record_altered(&self) -> Result<(), ServiceError> {
         if self.room() != Room::Plenty || self.queue.is_full() {
             // They are remembered by the store until then.
             return Ok(());
         }
         for object in self.state.store.take_altered() {
-            if !self.altered_told.is_due(object, self.clock.since_boot()) {
+            if !self.altered_recorded.is_due(object, self.clock.since_boot()) {
                 continue;
             }
             tracing::error!(%object, "a row is not as it was written: somebody changed it in the database; it is refused");
@@ -307,8 +311,14 @@ impl Road {
                 _ => (None, None),
             };
             let reference = reference(&[&[object.kind().code()], &object.id()]);
-            let note = Note { outcome: Told(Outcome::Denied), key, version, reference, ..Note::default() };
-            self.tell(Telling::of_system(Op::RowAltered, self.now()), note).await?;
+            let detail = EntryDetail {
+                outcome: EntryOutcome(Outcome::Denied),
+                key,
+                version,
+                reference,
+                ..EntryDetail::default()
+            };
+            self.record_entry(EntryHeader::of_system(Op::RowAltered, self.now()), detail).await?;
         }
         Ok(())
     }
@@ -322,11 +332,11 @@ mod tests {
 
     #[test]
     fn one_entry_an_hour_tells_of_a_row() {
-        let told = AlteredTold::default();
+        let recorded = AlteredRecorded::default();
         let object = |number| Object::Principal(PrincipalId::from_bytes([number; 16]));
         let at = Duration::from_secs;
-        assert!(told.is_due(object(1), at(0)));
-        assert!(!told.is_due(object(1), at(3_599)) && told.is_due(object(2), at(3_599)));
-        assert!(told.is_due(object(1), at(3_600)) && !told.is_due(object(2), at(3_600)));
+        assert!(recorded.is_due(object(1), at(0)));
+        assert!(!recorded.is_due(object(1), at(3_599)) && recorded.is_due(object(2), at(3_599)));
+        assert!(recorded.is_due(object(1), at(3_600)) && !recorded.is_due(object(2), at(3_600)));
     }
 }

@@ -25,7 +25,7 @@ use crate::governed::Governed;
 use crate::log::LogReader;
 use crate::log::usage::Usage;
 use crate::pipeline::room::NoRoom;
-use crate::pipeline::submission::Note;
+use crate::pipeline::submission::EntryDetail;
 use crate::reference::KeyRef;
 use crate::state::{LiveKey, Pairs, Question, Ruling, State};
 use crate::work::{At, Class, Held, Places, Work};
@@ -180,19 +180,24 @@ impl<'a> View<'a> {
         self.state.key_id(key, self.caller.principal().home).await
     }
 
-    /// A note about the key that the call is about.
-    pub(crate) fn note(&self) -> Note {
-        Note { key: self.target.key_id(), ..Note::default() }
+    /// A detail about the key that the call is about.
+    pub(crate) fn detail(&self) -> EntryDetail {
+        EntryDetail { key: self.target.key_id(), ..EntryDetail::default() }
     }
 
-    /// A note about one item of a use.
-    pub(crate) fn use_note(&self, version: Option<u32>, input_len: usize, context: &Context) -> Note {
-        Note {
+    /// A detail about one item of a use.
+    pub(crate) fn use_detail(
+        &self,
+        version: Option<u32>,
+        input_len: usize,
+        context: &Context,
+    ) -> EntryDetail {
+        EntryDetail {
             key: self.target.key_id(),
             version,
             input_len: Some(input_len),
             context_tag: self.live.and_then(|live| live.context_tag(context)),
-            ..Note::default()
+            ..EntryDetail::default()
         }
     }
 

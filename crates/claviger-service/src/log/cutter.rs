@@ -30,10 +30,10 @@ pub(crate) async fn keep_cutting(road: Road, every: Duration) {
             _ = ticks.tick() => {}
             () = road.stopping() => return,
         }
-        if let Err(error) = road.tell_strangers().await {
+        if let Err(error) = road.record_unauthenticated().await {
             tracing::warn!(%error, "the count of unauthenticated calls waits for the log");
         }
-        if let Err(error) = road.tell_altered().await {
+        if let Err(error) = road.record_altered().await {
             tracing::warn!(%error, "rows that were altered wait for the log");
         }
         if let Err(error) = road.state.open_subjects().await {

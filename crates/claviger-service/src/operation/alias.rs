@@ -19,7 +19,7 @@ use super::destroy_key::refuse_ended;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{KeyRef, RingRef, TargetRef};
 use crate::state::half;
 use crate::view::View;
@@ -50,7 +50,7 @@ impl Operation for CreateAlias {
         let asked = Governed::CreateAlias { name: self.name.clone(), key: key.id };
         if view.made_before(&asked).await?.is_some() {
             let made = view.store().find_alias(&self.name).await?.ok_or_else(ServiceError::not_found)?;
-            return Ok(Staged::reading(made, view.note()));
+            return Ok(Staged::reading(made, view.detail()));
         }
         refuse_ended(key)?;
         refuse_key_name(view, &self.name).await?;
@@ -75,7 +75,7 @@ impl Operation for CreateAlias {
         };
         let mut changes = vec![Change::PutAlias(alias.clone())];
         changes.extend(view.remember_making(&asked, *key.id.as_bytes()));
-        Ok(Staged::changing(asked, Alias { revision: 1, ..alias }, changes, note(view, &self.name, &[])))
+        Ok(Staged::changing(asked, Alias { revision: 1, ..alias }, changes, detail(view, &self.name, &[])))
     }
 }
 
@@ -115,10 +115,10 @@ impl Operation for MoveAlias {
             check_room(view, key).await?;
         }
         let moved = Alias { key: key.id, ring: key.ring, scope, updated_at: view.now, ..alias };
-        let note = note(view, &self.name, from.key.id.as_bytes());
+        let detail = detail(view, &self.name, from.key.id.as_bytes());
         let output = Alias { revision: moved.revision + 1, ..moved.clone() };
         let asked = Governed::MoveAlias { name: self.name.clone(), from: from.key.id, to: key.id };
-        let staged = Staged::changing(asked, output, vec![Change::PutAlias(moved)], note);
+        let staged = Staged::changing(asked, output, vec![Change::PutAlias(moved)], detail);
         Ok(staged.resting_on(from.key.id, from.ring.id))
     }
 }
@@ -143,9 +143,9 @@ impl Operation for RemoveAlias {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
         let alias = named(view, &self.name).await?;
-        let note = note(view, &self.name, &[]);
+        let detail = detail(view, &self.name, &[]);
         let asked = Governed::RemoveAlias { name: alias.name.clone(), key: alias.key };
-        Ok(Staged::changing(asked, alias.clone(), vec![Change::RemoveAlias(alias)], note))
+        Ok(Staged::changing(asked, alias.clone(), vec![Change::RemoveAlias(alias)], detail))
     }
 }
 
@@ -168,7 +168,7 @@ impl Operation for ReadAlias {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
-        Ok(Staged::reading(named(view, &self.name).await?, view.note()))
+        Ok(Staged::reading(named(view, &self.name).await?, view.detail()))
     }
 }
 
@@ -213,7 +213,7 @@ impl Operation for ListAliases {
         };
         let filter = AliasFilter { key, ring, seen_from: None };
         let found = view.store().list_aliases(filter, self.page.clone()).await?;
-        Ok(Staged::reading(found, view.note()))
+        Ok(Staged::reading(found, view.detail()))
     }
 }
 
@@ -262,7 +262,7 @@ async fn check_room(view: &View<'_>, key: &Key) -> Result<(), ServiceError> {
 }
 
 /// What the log tells of an alias: half the digest of its name, and the key that it moved from.
-fn note(view: &View<'_>, name: &AliasName, from: &[u8]) -> Note {
+fn detail(view: &View<'_>, name: &AliasName, from: &[u8]) -> EntryDetail {
     let digest = half(digest::sha256(name.as_str().as_bytes()));
-    Note { reference: reference(&[&digest, from]), ..view.note() }
+    EntryDetail { reference: reference(&[&digest, from]), ..view.detail() }
 }

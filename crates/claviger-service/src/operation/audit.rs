@@ -33,7 +33,7 @@ macro_rules! system_operation {
 
             async fn run(&self, _permit: &Permit, $view: &View<'_>) -> Result<Staged<$output>, ServiceError> {
                 let $this = self;
-                Ok(Staged::reading($body, $view.note()))
+                Ok(Staged::reading($body, $view.detail()))
             }
         }
     };

@@ -10,7 +10,7 @@ use super::destroy_key::refuse_waiting;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::Note;
+use crate::pipeline::submission::EntryDetail;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
@@ -92,12 +92,18 @@ impl Operation for ChangeKeyState {
             Some(number) => vec![self.change_version(view, &mut changed, number)?],
         };
         let told = self.version.or_else(|| (self.event == Event::Activate).then_some(record.key.primary));
-        let note = Note { version: told, ..view.note() };
+        let detail = EntryDetail { version: told, ..view.detail() };
         let asked = self.asked(record.key.id, view.reason())?;
         if self.restricts() {
-            return Ok(Staged::restricting(asked, changed, changes, vec![Subject::Key(record.key.id)], note));
+            return Ok(Staged::restricting(
+                asked,
+                changed,
+                changes,
+                vec![Subject::Key(record.key.id)],
+                detail,
+            ));
         }
-        Ok(Staged::changing(asked, changed, changes, note))
+        Ok(Staged::changing(asked, changed, changes, detail))
     }
 }
 

@@ -54,6 +54,6 @@ impl Operation for CheckHealth {
             module: provider.module(),
             provider: provider.health().await?,
         };
-        Ok(Staged::reading(health, view.note()))
+        Ok(Staged::reading(health, view.detail()))
     }
 }

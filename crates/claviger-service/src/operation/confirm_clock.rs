@@ -9,7 +9,7 @@ use claviger_core::{Action, Timestamp};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -63,13 +63,14 @@ impl Operation for ConfirmClock {
         }
         let record = view.store().load_log_time().await?;
         let confirmed = record.confirmed(view.now);
-        let note = Note { reference: reference(&[&view.now.as_micros().to_be_bytes()]), ..view.note() };
+        let detail =
+            EntryDetail { reference: reference(&[&view.now.as_micros().to_be_bytes()]), ..view.detail() };
         let status = ClockStatus { log_time: view.now, ahead: Duration::ZERO, held_at: None };
         Ok(Staged::changing(
             Governed::ConfirmClock { time: self.time, reason: view.reason() },
             status,
             vec![Change::PutLogTime(confirmed)],
-            note,
+            detail,
         ))
     }
 }

@@ -16,7 +16,7 @@ use claviger_core::{Action, CredentialId, Name, Timestamp};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::{CredentialAsked, Governed};
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::state::access_key_label;
 use crate::view::View;
@@ -133,10 +133,10 @@ impl Operation for CreateCredential {
         let mut changes = vec![Change::PutCredential(credential.clone())];
         changes.extend(ordered);
         changes.extend(view.remember_making(&asked, *id.as_bytes()));
-        let note = Note { reference: reference(&[id.as_bytes()]), ..view.note() };
+        let detail = EntryDetail { reference: reference(&[id.as_bytes()]), ..view.detail() };
         let credential = Credential { revision: 1, ..credential };
         let made = NewlyMade { credential, token: proof.token, access_key: proof.access_key };
-        Ok(Staged::changing(asked, made, changes, note))
+        Ok(Staged::changing(asked, made, changes, detail))
     }
 }
 

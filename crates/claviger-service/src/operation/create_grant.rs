@@ -11,7 +11,7 @@ use claviger_core::{Action, GrantId, PrincipalId};
 use super::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::governed::Governed;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
 
@@ -82,7 +82,7 @@ impl Operation for CreateGrant {
                 .find_grant(GrantId::from_bytes(made))
                 .await?
                 .ok_or_else(ServiceError::not_found)?;
-            return Ok(Staged::reading(grant, view.note()));
+            return Ok(Staged::reading(grant, view.detail()));
         }
         let principal = view.state.principal(&self.principal).await?;
         let (selector, ring) = match &self.on {
@@ -112,9 +112,9 @@ impl Operation for CreateGrant {
             origin: GrantOrigin::Direct,
         };
         let grant = terms.grant(view, &principal, selector)?;
-        let (grant, mut changes, note) = give(view, grant, &principal, &ring).await?;
+        let (grant, mut changes, detail) = give(view, grant, &principal, &ring).await?;
         changes.extend(view.remember_making(&asked, *grant.id.as_bytes()));
-        Ok(Staged::changing(asked, grant, changes, note))
+        Ok(Staged::changing(asked, grant, changes, detail))
     }
 }
 
@@ -189,12 +189,15 @@ pub(super) async fn give(
     grant: Grant,
     principal: &Principal,
     ring: &KeyRing,
-) -> Result<(Grant, Vec<Change>, Note), ServiceError> {
+) -> Result<(Grant, Vec<Change>, EntryDetail), ServiceError> {
     view.check_room(&grant).await?;
     // Separation of duties was checked against principal and ring as they were read. Whoever changes a role or the ring's
     // rule at the same time either committed before, and this is a conflict, or expects no grant like this one.
     let changes =
         vec![Change::expect_principal(principal), Change::expect_ring(ring), Change::PutGrant(grant.clone())];
-    let note = Note { reference: reference(&[grant.id.as_bytes(), principal.id.as_bytes()]), ..view.note() };
-    Ok((Grant { revision: 1, ..grant }, changes, note))
+    let detail = EntryDetail {
+        reference: reference(&[grant.id.as_bytes(), principal.id.as_bytes()]),
+        ..view.detail()
+    };
+    Ok((Grant { revision: 1, ..grant }, changes, detail))
 }

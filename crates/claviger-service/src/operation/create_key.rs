@@ -17,7 +17,7 @@ use super::put_key_policy::{GrantSet, Replacing};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{Act, Note, reference};
+use crate::pipeline::submission::{EntryDetail, SubAction, reference};
 use crate::reference::{PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
 
@@ -94,7 +94,7 @@ impl CreateKey {
         &self,
         view: &View<'_>,
         record: &Arc<KeyRecord>,
-    ) -> Result<Option<(Vec<Change>, Vec<Note>)>, ServiceError> {
+    ) -> Result<Option<(Vec<Change>, Vec<EntryDetail>)>, ServiceError> {
         let Some(rights) = self.rights.as_ref().filter(|rights| !rights.grants.is_empty()) else {
             return Ok(None);
         };
@@ -106,10 +106,11 @@ impl CreateKey {
             _ => error,
         })?;
         let Replacing { changes, acts, .. } = rights.replace(view, &permit, record, Vec::new()).await?;
-        let act = Act { op: Action::PutKeyPolicy.into(), policy: permit.policy_digest() };
-        let mut notes = vec![Note { act: Some(act), key: Some(record.key.id), ..Note::default() }];
-        notes.extend(acts);
-        Ok(Some((changes, notes)))
+        let act = SubAction { op: Action::PutKeyPolicy.into(), policy: permit.policy_digest() };
+        let mut details =
+            vec![EntryDetail { sub_action: Some(act), key: Some(record.key.id), ..EntryDetail::default() }];
+        details.extend(acts);
+        Ok(Some((changes, details)))
     }
 
     fn check(&self, view: &View<'_>, protection: Protection) -> Result<(), ServiceError> {
@@ -158,8 +159,8 @@ impl Operation for CreateKey {
             && let Some(made) = view.made_before(asked).await?
         {
             let record = view.load_key(KeyId::from_bytes(made)).await?;
-            let note = Note { key: Some(record.key.id), ..view.note() };
-            return Ok(Staged::reading(record, note));
+            let detail = EntryDetail { key: Some(record.key.id), ..view.detail() };
+            return Ok(Staged::reading(record, detail));
         }
         let id = KeyId::random()?;
         let name = match &self.name {
@@ -209,11 +210,11 @@ impl Operation for CreateKey {
         }
         let mut changes = vec![Change::PutKey(key.clone()), Change::PutVersion(version.clone())];
         changes.extend(view.remember_making(&asked, *id.as_bytes()));
-        let note = Note {
+        let detail = EntryDetail {
             key: Some(id),
             version: Some(1),
             reference: reference(&[&[if self.origin == Origin::Imported { 2 } else { u8::from(activate) }]]),
-            ..view.note()
+            ..view.detail()
         };
         let record = KeyRecord {
             ring: Arc::clone(ring),
@@ -222,7 +223,7 @@ impl Operation for CreateKey {
         };
         let (given, acts) = rights.unwrap_or_default();
         changes.extend(given);
-        Ok(Staged::changing(asked, record, changes, note).with_acts(acts))
+        Ok(Staged::changing(asked, record, changes, detail).with_acts(acts))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
 use crate::pipeline::subject_label;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
 
@@ -46,7 +46,7 @@ impl Operation for CreatePrincipal {
         let asked = Governed::CreatePrincipal { name: self.name.clone(), kind: self.kind, home };
         if let Some(made) = view.made_before(&asked).await? {
             let found = view.store().find_principal(PrincipalId::from_bytes(made)).await?;
-            return Ok(Staged::reading(found.ok_or_else(ServiceError::not_found)?, view.note()));
+            return Ok(Staged::reading(found.ok_or_else(ServiceError::not_found)?, view.detail()));
         }
         if view.store().find_principal_by_name(&self.name).await?.is_some() {
             return Err(ServiceError::new(ErrorKind::AlreadyExists, "a principal has that name already"));
@@ -54,8 +54,8 @@ impl Operation for CreatePrincipal {
         let principal = Principal { home, ..make_principal(view, &self.name, self.kind).await? };
         let mut changes = vec![Change::PutPrincipal(principal.clone())];
         changes.extend(view.remember_making(&asked, *principal.id.as_bytes()));
-        let note = Note { reference: reference(&[principal.id.as_bytes()]), ..view.note() };
-        Ok(Staged::changing(asked, Principal { revision: 1, ..principal }, changes, note))
+        let detail = EntryDetail { reference: reference(&[principal.id.as_bytes()]), ..view.detail() };
+        Ok(Staged::changing(asked, Principal { revision: 1, ..principal }, changes, detail))
     }
 }
 

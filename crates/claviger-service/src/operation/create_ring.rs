@@ -9,7 +9,7 @@ use super::destroy_key::LONGEST_WAIT;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -47,7 +47,7 @@ impl Operation for CreateRing {
                 .find_ring(KeyRingId::from_bytes(made))
                 .await?
                 .ok_or_else(ServiceError::not_found)?;
-            return Ok(Staged::reading(ring, view.note()));
+            return Ok(Staged::reading(ring, view.detail()));
         }
         if view.store().find_ring_by_name(&self.name).await?.is_some() {
             return Err(ServiceError::new(ErrorKind::AlreadyExists, "a ring has that name already"));
@@ -71,8 +71,8 @@ impl Operation for CreateRing {
         };
         let mut changes = vec![Change::PutRing(ring.clone())];
         changes.extend(view.remember_making(&asked, *id.as_bytes()));
-        let note = Note { reference: reference(&[id.as_bytes()]), ..view.note() };
-        Ok(Staged::changing(asked, KeyRing { revision: 1, ..ring }, changes, note))
+        let detail = EntryDetail { reference: reference(&[id.as_bytes()]), ..view.detail() };
+        Ok(Staged::changing(asked, KeyRing { revision: 1, ..ring }, changes, detail))
     }
 }
 

@@ -18,7 +18,7 @@ use super::granted::{NamedGrant, named};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -83,9 +83,9 @@ impl Operation for DelegateGrant {
         if grant.name.is_some()
             && let Some(found) = view.store().find_same_grant(grant.clone()).await?
         {
-            return Ok(Staged::reading(found, view.note()));
+            return Ok(Staged::reading(found, view.detail()));
         }
-        let (grant, changes, note) = give(view, grant, &principal, &record.ring).await?;
+        let (grant, changes, detail) = give(view, grant, &principal, &record.ring).await?;
         let asked = Governed::DelegateGrant {
             key: record.key.id,
             principal: principal.id,
@@ -95,7 +95,7 @@ impl Operation for DelegateGrant {
             name: self.name.clone(),
             retiring,
         };
-        Ok(Staged::changing(asked, grant, changes, note))
+        Ok(Staged::changing(asked, grant, changes, detail))
     }
 }
 
@@ -275,13 +275,13 @@ impl Operation for ReadKeyGrants {
                 Ok(principal) => Some(principal.id),
                 // Whoever is not there has no grants, like most of those who are.
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    return Ok(Staged::reading(Vec::new(), view.note()));
+                    return Ok(Staged::reading(Vec::new(), view.detail()));
                 }
                 Err(error) => return Err(error),
             };
         }
         let grants = view.store().list_grants(filter, self.page.clone()).await?;
-        Ok(Staged::reading(named(view, grants).await?, view.note()))
+        Ok(Staged::reading(named(view, grants).await?, view.detail()))
     }
 }
 
@@ -361,10 +361,12 @@ fn end(
 ) -> Result<Staged<Grant>, ServiceError> {
     let grant =
         grant.filter(|grant| grant.standing == Standing::Active).ok_or_else(ServiceError::not_found)?;
-    let note =
-        Note { reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]), ..view.note() };
+    let detail = EntryDetail {
+        reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]),
+        ..view.detail()
+    };
     let ended = grant.ended(by, view.now, view.why);
     let output = Grant { revision: ended.revision + 1, ..ended.clone() };
     let subjects = vec![Subject::Grant(ended.id, ended.principal)];
-    Ok(Staged::restricting(asked, output, vec![Change::PutGrant(ended)], subjects, note))
+    Ok(Staged::restricting(asked, output, vec![Change::PutGrant(ended)], subjects, detail))
 }

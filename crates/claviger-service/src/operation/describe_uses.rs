@@ -61,6 +61,6 @@ impl Operation for DescribeUses {
             }
         }
         let protects = record.protecting(view.now).is_ok();
-        Ok(Staged::reading(Described { record, protects, granted }, view.note()))
+        Ok(Staged::reading(Described { record, protects, granted }, view.detail()))
     }
 }

@@ -11,7 +11,7 @@ use claviger_core::{Action, Alias, KeyId};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
@@ -62,10 +62,10 @@ impl Operation for ScheduleDestroy {
         let at = view.now.after(waiting);
         let key = record.key.to_be_destroyed(Destruction { scheduled_at: view.now, at })?;
         let key = Key { reason: view.why, ..key };
-        let note = Note { reference: reference(&[&at.as_micros().to_be_bytes()]), ..view.note() };
+        let detail = EntryDetail { reference: reference(&[&at.as_micros().to_be_bytes()]), ..view.detail() };
         let subjects = vec![Subject::Key(key.id)];
         let asked = Governed::ScheduleDestroy { key: key.id, waiting, reason: view.reason() };
-        Ok(Staged::restricting(asked, written(record, &key), vec![Change::PutKey(key)], subjects, note))
+        Ok(Staged::restricting(asked, written(record, &key), vec![Change::PutKey(key)], subjects, detail))
     }
 }
 
@@ -94,7 +94,7 @@ impl Operation for CancelDestroy {
         }
         let key = Key { destruction: None, reason: view.why, ..record.key.clone() };
         let asked = Governed::CancelDestroy { key: key.id, reason: view.reason() };
-        Ok(Staged::changing(asked, written(record, &key), vec![Change::PutKey(key)], view.note()))
+        Ok(Staged::changing(asked, written(record, &key), vec![Change::PutKey(key)], view.detail()))
     }
 }
 
@@ -134,7 +134,7 @@ impl Operation for DestroyKey {
             *version = KeyVersion { revision: gone.revision + 1, ..gone };
         }
         let asked = Governed::DestroyKey { key: self.key };
-        Ok(Staged::restricting(asked, destroyed, changes, vec![Subject::Key(self.key)], view.note()))
+        Ok(Staged::restricting(asked, destroyed, changes, vec![Subject::Key(self.key)], view.detail()))
     }
 }
 

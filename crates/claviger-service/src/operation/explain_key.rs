@@ -107,6 +107,6 @@ impl Operation for ExplainKey {
             candidates.into_iter().map(|(principal, _)| (principal.id, principal)).collect();
         let told =
             explained.into_iter().filter_map(|one| names.get(&one.principal).map(|who| (who.clone(), one)));
-        Ok(Staged::reading(told.collect(), view.note()))
+        Ok(Staged::reading(told.collect(), view.detail()))
     }
 }

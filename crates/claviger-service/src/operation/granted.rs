@@ -39,7 +39,7 @@ impl Operation for DescribeKey {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Arc<KeyRecord>>, ServiceError> {
-        Ok(Staged::reading(Arc::clone(view.record()?), view.note()))
+        Ok(Staged::reading(Arc::clone(view.record()?), view.detail()))
     }
 }
 
@@ -59,7 +59,7 @@ impl Operation for ReadSelf {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Arc<Principal>>, ServiceError> {
-        Ok(Staged::reading(Arc::clone(view.caller.principal()), view.note()))
+        Ok(Staged::reading(Arc::clone(view.caller.principal()), view.detail()))
     }
 }
 
@@ -84,7 +84,7 @@ impl Operation for ListGrantedKeys {
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         view.enter(Class::Listing).await?;
         let reach = Reach::of(view).await?;
-        Ok(Staged::reading(reach.list_keys(view, &self.page).await?, view.note()))
+        Ok(Staged::reading(reach.list_keys(view, &self.page).await?, view.detail()))
     }
 }
 
@@ -131,7 +131,7 @@ impl Operation for ListGrantedAliases {
         // Each part came in order, and none gives more than a page: the first of all are among them.
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found.truncate(usize::try_from(self.page.limit).unwrap_or(usize::MAX));
-        Ok(Staged::reading(found, view.note()))
+        Ok(Staged::reading(found, view.detail()))
     }
 }
 
@@ -157,7 +157,7 @@ impl Operation for ListRetirableGrants {
         view.enter(Class::Listing).await?;
         let filter = GrantFilter { retiring: Some(view.caller.principal().id), ..GrantFilter::default() };
         let grants = view.store().list_grants(filter, self.page.clone()).await?;
-        Ok(Staged::reading(named(view, grants).await?, view.note()))
+        Ok(Staged::reading(named(view, grants).await?, view.detail()))
     }
 }
 

@@ -15,7 +15,7 @@ use super::read_import_parameters::takes_material;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::Note;
+use crate::pipeline::submission::EntryDetail;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -186,13 +186,13 @@ fn stage(
         Some(version) => *version = written,
         None => record.versions.push(written),
     }
-    let (key, note) = (record.key.id, Note { version: Some(number), ..view.note() });
+    let (key, detail) = (record.key.id, EntryDetail { version: Some(number), ..view.detail() });
     let output = MaterialImported { record, version: number };
     if before.wrap.is_none() {
-        return Ok(Staged::changing(asked, output, changes, note));
+        return Ok(Staged::changing(asked, output, changes, detail));
     }
     // What was usable may now be so for a shorter time: calls on their way are decided again.
-    Ok(Staged::restricting(asked, output, changes, vec![Subject::Key(key)], note))
+    Ok(Staged::restricting(asked, output, changes, vec![Subject::Key(key)], detail))
 }
 
 fn wrong(message: &'static str) -> ServiceError {

@@ -76,7 +76,7 @@ impl Operation for Initialize {
             });
             made.push(Principal { revision: 1, ..principal });
         }
-        Ok(Staged::changing(Governed::Initialize { principals: founders }, made, changes, view.note()))
+        Ok(Staged::changing(Governed::Initialize { principals: founders }, made, changes, view.detail()))
     }
 }
 

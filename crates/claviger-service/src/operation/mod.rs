@@ -96,7 +96,7 @@ pub use update_ring::{RingPatch, UpdateRing};
 
 use crate::error::ServiceError;
 use crate::governed::Governed;
-use crate::pipeline::submission::{Note, Notes};
+use crate::pipeline::submission::{EntryDetail, EntryDetails};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -133,29 +133,29 @@ pub struct Staged<T> {
     asked: Option<Governed>,
     changes: Vec<Change>,
     pub(crate) restricts: Vec<Subject>,
-    pub(crate) notes: Notes,
+    pub(crate) details: EntryDetails,
     /// Another key that it rests on, with its ring.
     pub(crate) other: Option<(KeyId, KeyRingId)>,
 }
 
 impl<T> Staged<T> {
     /// A result that changes nothing.
-    pub(crate) fn reading(output: T, note: Note) -> Self {
-        Self::telling(output, note.into())
+    pub(crate) fn reading(output: T, detail: EntryDetail) -> Self {
+        Self::with_details(output, detail.into())
     }
 
     /// The results of a batch, which changes nothing, with the entry of each.
-    pub(crate) fn of_many(output: T, notes: Vec<Note>) -> Self {
-        Self::telling(output, Notes::Many(notes))
+    pub(crate) fn of_many(output: T, details: Vec<EntryDetail>) -> Self {
+        Self::with_details(output, EntryDetails::Many(details))
     }
 
-    fn telling(output: T, notes: Notes) -> Self {
-        Self { output, asked: None, changes: Vec::new(), restricts: Vec::new(), notes, other: None }
+    fn with_details(output: T, details: EntryDetails) -> Self {
+        Self { output, asked: None, changes: Vec::new(), restricts: Vec::new(), details, other: None }
     }
 
     /// A result with the changes that make it true, which only a governed operation makes.
-    pub(crate) fn changing(asked: Governed, output: T, changes: Vec<Change>, note: Note) -> Self {
-        Self { asked: Some(asked), changes, ..Self::reading(output, note) }
+    pub(crate) fn changing(asked: Governed, output: T, changes: Vec<Change>, detail: EntryDetail) -> Self {
+        Self { asked: Some(asked), changes, ..Self::reading(output, detail) }
     }
 
     /// The same, taking something away that calls may rest on.
@@ -164,9 +164,9 @@ impl<T> Staged<T> {
         output: T,
         changes: Vec<Change>,
         subjects: Vec<Subject>,
-        note: Note,
+        detail: EntryDetail,
     ) -> Self {
-        Self { restricts: subjects, ..Self::changing(asked, output, changes, note) }
+        Self { restricts: subjects, ..Self::changing(asked, output, changes, detail) }
     }
 
     /// The same, counting uses of a version: the one thing that is written without being asked for.
@@ -182,8 +182,8 @@ impl<T> Staged<T> {
 
     /// The same with another result.
     pub(crate) fn map<U>(self, to: impl FnOnce(T) -> U) -> Staged<U> {
-        let Self { output, asked, changes, restricts, notes, other } = self;
-        Staged { output: to(output), asked, changes, restricts, notes, other }
+        let Self { output, asked, changes, restricts, details, other } = self;
+        Staged { output: to(output), asked, changes, restricts, details, other }
     }
 
     /// What was asked for, where it changes state.
@@ -193,13 +193,13 @@ impl<T> Staged<T> {
     }
 
     /// The same, with an entry for each further act behind its own.
-    pub(crate) fn with_acts(self, acts: Vec<Note>) -> Self {
+    pub(crate) fn with_acts(self, acts: Vec<EntryDetail>) -> Self {
         if acts.is_empty() {
             return self;
         }
-        let mut notes = self.notes.as_slice().to_vec();
-        notes.extend(acts);
-        Self { notes: Notes::Many(notes), ..self }
+        let mut details = self.details.as_slice().to_vec();
+        details.extend(acts);
+        Self { details: EntryDetails::Many(details), ..self }
     }
 
     /// The same, resting on another key as well: what takes its ground away takes this call's.
@@ -208,8 +208,8 @@ impl<T> Staged<T> {
     }
 
     /// Takes apart what is to be written from what is to be released.
-    pub(crate) fn split(self) -> (Vec<Change>, Vec<Subject>, Notes, Shut<T>) {
-        (self.changes, self.restricts, self.notes, Shut(self.output))
+    pub(crate) fn split(self) -> (Vec<Change>, Vec<Subject>, EntryDetails, Shut<T>) {
+        (self.changes, self.restricts, self.details, Shut(self.output))
     }
 }
 

@@ -18,7 +18,7 @@ use super::delegation::{Holdings, named_in_grant};
 use super::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::governed::{Governed, SetGrant, SetOfGrants};
-use crate::pipeline::submission::{Act, Note, reference};
+use crate::pipeline::submission::{EntryDetail, SubAction, reference};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
 
@@ -51,7 +51,7 @@ pub(super) struct Replacing {
     /// What was given before and is not any more.
     pub(super) ended: Vec<Subject>,
     /// One for each grant that is given or ended.
-    pub(super) acts: Vec<Note>,
+    pub(super) acts: Vec<EntryDetail>,
     /// To whom each of the set is given.
     pub(super) principals: Vec<PrincipalId>,
 }
@@ -111,11 +111,11 @@ impl GrantSet {
             acts: Vec::new(),
             principals: principals.iter().map(|principal| principal.id).collect(),
         };
-        let act = |of: Action, grant: &Grant| Note {
-            act: Some(Act { op: of.into(), policy: permit.policy_digest() }),
+        let act = |of: Action, grant: &Grant| EntryDetail {
+            sub_action: Some(SubAction { op: of.into(), policy: permit.policy_digest() }),
             key: Some(record.key.id),
             reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]),
-            ..Note::default()
+            ..EntryDetail::default()
         };
         for ((new, principal), basis) in self.grants.iter().zip(&principals).zip(bases) {
             check_delegation(principal, separation, &new.operations)?;
@@ -193,9 +193,9 @@ impl Operation for PutKeyPolicy {
         let grants = self.set.asked(&principals);
         let asked = Governed::PutKeyPolicy { key: record.key.id, grants, reason: view.reason() };
         let staged = if ended.is_empty() {
-            Staged::changing(asked, (), changes, view.note())
+            Staged::changing(asked, (), changes, view.detail())
         } else {
-            Staged::restricting(asked, (), changes, ended, view.note())
+            Staged::restricting(asked, (), changes, ended, view.detail())
         };
         Ok(staged.with_acts(acts))
     }

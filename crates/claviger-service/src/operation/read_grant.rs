@@ -8,7 +8,7 @@ use claviger_core::{Action, GrantId};
 
 use super::{Operation, Staged};
 use crate::error::ServiceError;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -42,10 +42,12 @@ impl Operation for ReadGrant {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<JudgedGrant>, ServiceError> {
         let grant = view.store().find_grant(self.grant).await?.ok_or_else(ServiceError::not_found)?;
-        let note =
-            Note { reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]), ..view.note() };
+        let detail = EntryDetail {
+            reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]),
+            ..view.detail()
+        };
         let judged = judged(view, vec![grant]).await?.pop().ok_or_else(ServiceError::not_found)?;
-        Ok(Staged::reading(judged, note))
+        Ok(Staged::reading(judged, detail))
     }
 }
 
@@ -94,6 +96,6 @@ impl Operation for ListGrants {
             filter.ring = Some(view.state.ring(ring).await?.id);
         }
         let grants = view.store().list_grants(filter, self.page.clone()).await?;
-        Ok(Staged::reading(judged(view, grants).await?, view.note()))
+        Ok(Staged::reading(judged(view, grants).await?, view.detail()))
     }
 }

@@ -65,7 +65,7 @@ impl Operation for ReadImportParameters {
             token: token.seal(view.provider(), key).await?,
             expires_at,
         };
-        Ok(Staged::reading(parameters, view.note()))
+        Ok(Staged::reading(parameters, view.detail()))
     }
 }
 

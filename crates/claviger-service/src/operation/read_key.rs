@@ -32,7 +32,7 @@ impl Operation for ReadKey {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Arc<KeyRecord>>, ServiceError> {
-        Ok(Staged::reading(Arc::clone(view.record()?), view.note()))
+        Ok(Staged::reading(Arc::clone(view.record()?), view.detail()))
     }
 }
 
@@ -72,6 +72,6 @@ impl Operation for ListKeys {
             Some(ring) => Some(view.state.ring(ring).await?.id),
         };
         let filter = KeyFilter { ring, state: self.filter.state };
-        Ok(Staged::reading(view.store().list_keys(filter, self.page.clone()).await?, view.note()))
+        Ok(Staged::reading(view.store().list_keys(filter, self.page.clone()).await?, view.detail()))
     }
 }

@@ -29,6 +29,6 @@ impl Operation for ReadLastUse {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<LastUse>, ServiceError> {
         let last = view.usage.last_of(view.record()?, view.store()).await?;
-        Ok(Staged::reading(last, view.note()))
+        Ok(Staged::reading(last, view.detail()))
     }
 }

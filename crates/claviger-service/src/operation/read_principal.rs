@@ -7,7 +7,7 @@ use claviger_core::{Action, CredentialId, Name};
 
 use super::{Operation, Staged};
 use crate::error::ServiceError;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -32,8 +32,8 @@ impl Operation for ReadPrincipal {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         let principal = view.state.principal(&self.principal).await?;
-        let note = Note { reference: reference(&[principal.id.as_bytes()]), ..view.note() };
-        Ok(Staged::reading(principal, note))
+        let detail = EntryDetail { reference: reference(&[principal.id.as_bytes()]), ..view.detail() };
+        Ok(Staged::reading(principal, detail))
     }
 }
 
@@ -57,7 +57,7 @@ impl Operation for ListPrincipals {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Principal>>, ServiceError> {
         view.enter(Class::Listing).await?;
-        Ok(Staged::reading(view.store().list_principals(self.page.clone()).await?, view.note()))
+        Ok(Staged::reading(view.store().list_principals(self.page.clone()).await?, view.detail()))
     }
 }
 
@@ -87,6 +87,6 @@ impl Operation for ListCredentials {
             None => None,
             Some(principal) => Some(view.state.principal(principal).await?.id),
         };
-        Ok(Staged::reading(view.store().list_credentials(principal, self.page.clone()).await?, view.note()))
+        Ok(Staged::reading(view.store().list_credentials(principal, self.page.clone()).await?, view.detail()))
     }
 }

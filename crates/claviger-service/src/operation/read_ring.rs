@@ -7,7 +7,7 @@ use claviger_core::{Action, Name};
 
 use super::{Operation, Staged};
 use crate::error::ServiceError;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -32,8 +32,8 @@ impl Operation for ReadRing {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
         let ring = KeyRing::clone(view.ring()?);
-        let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
-        Ok(Staged::reading(ring, note))
+        let detail = EntryDetail { reference: reference(&[ring.id.as_bytes()]), ..view.detail() };
+        Ok(Staged::reading(ring, detail))
     }
 }
 
@@ -57,6 +57,6 @@ impl Operation for ListRings {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<KeyRing>>, ServiceError> {
         view.enter(Class::Listing).await?;
-        Ok(Staged::reading(view.store().list_rings(self.page.clone()).await?, view.note()))
+        Ok(Staged::reading(view.store().list_rings(self.page.clone()).await?, view.detail()))
     }
 }

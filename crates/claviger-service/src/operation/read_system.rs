@@ -87,7 +87,7 @@ impl Operation for ReadSystem {
             module: view.provider().module(),
             provider: view.provider().health().await.ok(),
         };
-        Ok(Staged::reading(status, view.note()))
+        Ok(Staged::reading(status, view.detail()))
     }
 }
 

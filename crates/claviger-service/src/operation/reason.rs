@@ -18,7 +18,7 @@ use super::{JudgedGrant, Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
 use crate::log::EntryPage;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -198,10 +198,10 @@ impl Operation for EraseReason {
         if !holds {
             return Err(StoreError::RowAltered(Object::Reason(self.id)).into());
         }
-        let note = Note { reference: reference(&[record.id.as_bytes()]), ..view.note() };
+        let detail = EntryDetail { reference: reference(&[record.id.as_bytes()]), ..view.detail() };
         if record.text == TextAtRest::None {
             // Once more changes nothing, and says so by the revision; a code alone has nothing to erase.
-            return Ok(Staged::reading(record, note));
+            return Ok(Staged::reading(record, detail));
         }
         let by = view.caller.principal().id;
         if record.given_by == by {
@@ -219,6 +219,6 @@ impl Operation for EraseReason {
         let mut changes = vec![Change::PutReason(erased)];
         changes.extend(Object::Reason(self.id).veil_name().filter(|_| key.is_some()).map(Change::RemoveVeil));
         let asked = Governed::EraseReason { id: self.id, reason: view.reason() };
-        Ok(Staged::changing(asked, output, changes, note))
+        Ok(Staged::changing(asked, output, changes, detail))
     }
 }

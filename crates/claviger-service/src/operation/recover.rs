@@ -13,7 +13,7 @@ use super::initialize::certificate_of;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{Act, Note, reference};
+use crate::pipeline::submission::{EntryDetail, SubAction, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
 
@@ -54,25 +54,26 @@ impl Operation for Recover {
         let expires_at = view.entered(entered, self.expires_at)?;
         let digest = fingerprint(&self.certificate);
         let credential = certificate_of(view, &officer, id, digest, expires_at);
-        let act = |action: Action| Some(Act { op: action.into(), policy: permit.policy_digest() });
-        let note = Note { reference: reference(&[officer.id.as_bytes(), id.as_bytes()]), ..view.note() };
+        let act = |action: Action| Some(SubAction { op: action.into(), policy: permit.policy_digest() });
+        let detail =
+            EntryDetail { reference: reference(&[officer.id.as_bytes(), id.as_bytes()]), ..view.detail() };
         let acts = vec![
-            Note {
-                act: act(Action::CreatePrincipal),
+            EntryDetail {
+                sub_action: act(Action::CreatePrincipal),
                 reference: reference(&[officer.id.as_bytes()]),
-                ..view.note()
+                ..view.detail()
             },
-            Note {
-                act: act(Action::CreateCredential),
+            EntryDetail {
+                sub_action: act(Action::CreateCredential),
                 reference: reference(&[id.as_bytes()]),
-                ..view.note()
+                ..view.detail()
             },
         ];
         let changes = vec![Change::PutPrincipal(officer.clone()), Change::PutCredential(credential)];
         let asked =
             Governed::Recover { name: self.name.clone(), fingerprint: digest, expires_at: self.expires_at };
         let output = Principal { revision: 1, ..officer };
-        Ok(Staged::changing(asked, output, changes, note).with_acts(acts))
+        Ok(Staged::changing(asked, output, changes, detail).with_acts(acts))
     }
 }
 
@@ -96,12 +97,12 @@ impl Operation for AcknowledgeRecovery {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         let officer = view.state.principal(&self.principal).await?;
-        let note = Note { reference: reference(&[officer.id.as_bytes()]), ..view.note() };
+        let detail = EntryDetail { reference: reference(&[officer.id.as_bytes()]), ..view.detail() };
         let Some(recovery) = officer.recovery else {
             return Err(ServiceError::new(ErrorKind::WrongState, "no recovery made this principal"));
         };
         if recovery.acknowledged_by.is_some() {
-            return Ok(Staged::reading(officer, note));
+            return Ok(Staged::reading(officer, detail));
         }
         let by = view.caller.principal();
         if by.id == officer.id || by.awaits_acknowledgement() {
@@ -112,6 +113,6 @@ impl Operation for AcknowledgeRecovery {
         let known = Principal { recovery, ..officer };
         let output = Principal { revision: known.revision + 1, ..known.clone() };
         let asked = Governed::AcknowledgeRecovery { principal: known.id };
-        Ok(Staged::changing(asked, output, vec![Change::PutPrincipal(known)], note))
+        Ok(Staged::changing(asked, output, vec![Change::PutPrincipal(known)], detail))
     }
 }

@@ -9,7 +9,7 @@ use super::read_import_parameters::is_imported;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::Note;
+use crate::pipeline::submission::EntryDetail;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
@@ -43,9 +43,9 @@ impl Operation for RemoveImportedMaterial {
         if self.only_if_expired && !version.has_expired(view.state.time.irreversible()?) {
             return Err(ServiceError::new(ErrorKind::WrongState, "the material has not expired"));
         }
-        let note = Note { version: Some(number), ..view.note() };
+        let detail = EntryDetail { version: Some(number), ..view.detail() };
         if version.wrap.is_none() {
-            return Ok(Staged::reading(KeyRecord::clone(record), note));
+            return Ok(Staged::reading(KeyRecord::clone(record), detail));
         }
         let emptied = KeyVersion { reason: view.why, ..version.without_material(view.now)? };
         let mut changed = KeyRecord::clone(record);
@@ -58,6 +58,6 @@ impl Operation for RemoveImportedMaterial {
             version: number,
             only_if_expired: self.only_if_expired,
         };
-        Ok(Staged::restricting(asked, changed, changes, vec![Subject::Key(record.key.id)], note))
+        Ok(Staged::restricting(asked, changed, changes, vec![Subject::Key(record.key.id)], detail))
     }
 }

@@ -8,7 +8,7 @@ use claviger_core::{Action, CredentialId};
 use super::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::governed::Governed;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -33,14 +33,14 @@ impl Operation for RevokeCredential {
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Credential>, ServiceError> {
         let credential =
             view.store().find_credential(self.credential).await?.ok_or_else(ServiceError::not_found)?;
-        let note = Note { reference: reference(&[credential.id.as_bytes()]), ..view.note() };
+        let detail = EntryDetail { reference: reference(&[credential.id.as_bytes()]), ..view.detail() };
         if credential.standing == Standing::Revoked {
-            return Ok(Staged::reading(credential, note));
+            return Ok(Staged::reading(credential, detail));
         }
         let revoked = Credential { standing: Standing::Revoked, reason: view.why, ..credential };
         let output = Credential { revision: revoked.revision + 1, ..revoked.clone() };
         let subjects = vec![Subject::Credential(revoked.id)];
         let asked = Governed::RevokeCredential { credential: output.id, reason: view.reason() };
-        Ok(Staged::restricting(asked, output, vec![Change::PutCredential(revoked)], subjects, note))
+        Ok(Staged::restricting(asked, output, vec![Change::PutCredential(revoked)], subjects, detail))
     }
 }

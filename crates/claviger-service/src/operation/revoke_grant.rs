@@ -9,7 +9,7 @@ use claviger_core::{Action, GrantId};
 use super::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::governed::Governed;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -33,15 +33,17 @@ impl Operation for RevokeGrant {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
         let grant = view.store().find_grant(self.grant).await?.ok_or_else(ServiceError::not_found)?;
-        let note =
-            Note { reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]), ..view.note() };
+        let detail = EntryDetail {
+            reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]),
+            ..view.detail()
+        };
         if grant.standing == Standing::Revoked {
-            return Ok(Staged::reading(grant, note));
+            return Ok(Staged::reading(grant, detail));
         }
         let revoked = grant.ended(EndedBy::Revocation, view.now, view.why);
         let output = Grant { revision: revoked.revision + 1, ..revoked.clone() };
         let subjects = vec![Subject::Grant(revoked.id, revoked.principal)];
         let asked = Governed::RevokeGrant { grant: output.id, reason: view.reason() };
-        Ok(Staged::restricting(asked, output, vec![Change::PutGrant(revoked)], subjects, note))
+        Ok(Staged::restricting(asked, output, vec![Change::PutGrant(revoked)], subjects, detail))
     }
 }

@@ -9,7 +9,7 @@ use super::governance::check_leaving;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
 
@@ -33,10 +33,10 @@ impl Operation for RevokePrincipal {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         let principal = view.state.principal(&self.principal).await?;
-        let note = Note { reference: reference(&[principal.id.as_bytes()]), ..view.note() };
+        let detail = EntryDetail { reference: reference(&[principal.id.as_bytes()]), ..view.detail() };
         if principal.standing == Standing::Revoked {
             // Once more changes nothing, and says so by the revision.
-            return Ok(Staged::reading(principal, note));
+            return Ok(Staged::reading(principal, detail));
         }
         if principal.id == view.caller.principal().id {
             return Err(ServiceError::new(
@@ -50,6 +50,6 @@ impl Operation for RevokePrincipal {
         let subjects = vec![Subject::Principal(revoked.id)];
         let changes = [vec![Change::PutPrincipal(revoked)], expected].concat();
         let asked = Governed::RevokePrincipal { principal: output.id, reason: view.reason() };
-        Ok(Staged::restricting(asked, output, changes, subjects, note))
+        Ok(Staged::restricting(asked, output, changes, subjects, detail))
     }
 }

@@ -10,7 +10,7 @@ use super::governance::check_leaving;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
 
@@ -36,9 +36,9 @@ impl Operation for AssignRole {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         let principal = view.state.principal(&self.principal).await?;
-        let note = Note { reference: reference(&[principal.id.as_bytes()]), ..view.note() };
+        let detail = EntryDetail { reference: reference(&[principal.id.as_bytes()]), ..view.detail() };
         if principal.roles.contains(&self.role) {
-            return Ok(Staged::reading(principal, note));
+            return Ok(Staged::reading(principal, detail));
         }
         let by = view.caller.principal().id;
         let strictest = view.store().find_strictest_use(principal.id).await?;
@@ -48,7 +48,7 @@ impl Operation for AssignRole {
         let expected = Change::Expect(Expectation::UsesWithin { principal: principal.id, strictest });
         let asked = Governed::AssignRole { principal: principal.id, role: self.role, reason: view.reason() };
         let changed = Principal { reason: view.why, ..principal.with_role(self.role, by) };
-        Ok(put(asked, changed, vec![expected], note))
+        Ok(put(asked, changed, vec![expected], detail))
     }
 }
 
@@ -74,7 +74,7 @@ impl Operation for WithdrawRole {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         let principal = view.state.principal(&self.principal).await?;
-        let note = Note { reference: reference(&[principal.id.as_bytes()]), ..view.note() };
+        let detail = EntryDetail { reference: reference(&[principal.id.as_bytes()]), ..view.detail() };
         if !principal.roles.contains(&self.role) {
             return Err(ServiceError::new(ErrorKind::NotFound, "the principal does not hold that role"));
         }
@@ -83,14 +83,14 @@ impl Operation for WithdrawRole {
         let asked =
             Governed::WithdrawRole { principal: principal.id, role: self.role, reason: view.reason() };
         let changed = Principal { reason: view.why, ..principal.without_role(self.role) };
-        Ok(put(asked, changed, expected, note))
+        Ok(put(asked, changed, expected, detail))
     }
 }
 
 /// A change of roles is told to the fence either way: what a role gives and what it forbids both change.
-fn put(asked: Governed, changed: Principal, expected: Vec<Change>, note: Note) -> Staged<Principal> {
+fn put(asked: Governed, changed: Principal, expected: Vec<Change>, detail: EntryDetail) -> Staged<Principal> {
     let output = Principal { revision: changed.revision + 1, ..changed.clone() };
     let subjects = vec![Subject::Principal(changed.id)];
     let changes = [vec![Change::PutPrincipal(changed)], expected].concat();
-    Staged::restricting(asked, output, changes, subjects, note)
+    Staged::restricting(asked, output, changes, subjects, detail)
 }

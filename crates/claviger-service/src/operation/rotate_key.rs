@@ -9,7 +9,7 @@ use super::create_key::make_version;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::Note;
+use crate::pipeline::submission::EntryDetail;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
@@ -94,11 +94,11 @@ async fn rotate(
     }
     versions.push(KeyVersion { revision: fresh.revision + 1, ..fresh });
     changes.push(Change::PutKey(key.clone()));
-    let note = Note { version: Some(number), ..view.note() };
+    let detail = EntryDetail { version: Some(number), ..view.detail() };
     let rotated =
         KeyRecord { ring: record.ring.clone(), key: Key { revision: key.revision + 1, ..key }, versions };
     // The old version protects no more: that is a restriction, and calls on their way under it are decided again.
-    Ok(Staged::restricting(asked, rotated, changes, vec![Subject::Key(record.key.id)], note))
+    Ok(Staged::restricting(asked, rotated, changes, vec![Subject::Key(record.key.id)], detail))
 }
 
 /// The version that takes over: one with material made now, or, where material is imported, one that waits with its own.

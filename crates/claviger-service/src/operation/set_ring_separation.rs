@@ -9,7 +9,7 @@ use claviger_core::permit::Permit;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
 
@@ -47,13 +47,13 @@ impl Operation for SetRingSeparation {
             ..ring.policy.clone()
         };
         let changed = KeyRing { policy, reason: view.why, ..KeyRing::clone(ring) };
-        let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
+        let detail = EntryDetail { reference: reference(&[ring.id.as_bytes()]), ..view.detail() };
         let output = KeyRing { revision: changed.revision + 1, ..changed.clone() };
         let subjects = vec![Subject::Ring(ring.id)];
         changes.push(Change::PutRing(changed));
         let (separation, reason) = (self.separation, view.reason());
         let asked = Governed::SetRingSeparation { ring: ring.id, separation, reason };
-        Ok(Staged::restricting(asked, output, changes, subjects, note))
+        Ok(Staged::restricting(asked, output, changes, subjects, detail))
     }
 }
 

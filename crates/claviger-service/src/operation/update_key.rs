@@ -127,6 +127,6 @@ impl Operation for UpdateKey {
         };
         let updated =
             KeyRecord { key: Key { revision: key.revision + 1, ..key }, ..KeyRecord::clone(record) };
-        Ok(Staged::changing(asked, updated, changes, view.note()))
+        Ok(Staged::changing(asked, updated, changes, view.detail()))
     }
 }

@@ -11,7 +11,7 @@ use super::create_ring::check_policy;
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::{Governed, Period};
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
 
@@ -79,7 +79,7 @@ impl Operation for UpdateRing {
             changes.push(Change::ExpectNone { ring: ring.id, unwanted });
         }
         let changed = KeyRing { policy, reason: view.why, ..KeyRing::clone(ring) };
-        let note = Note { reference: reference(&[ring.id.as_bytes()]), ..view.note() };
+        let detail = EntryDetail { reference: reference(&[ring.id.as_bytes()]), ..view.detail() };
         let output = KeyRing { revision: changed.revision + 1, ..changed.clone() };
         changes.push(Change::PutRing(changed));
         let asked = Governed::UpdateRing {
@@ -93,7 +93,7 @@ impl Operation for UpdateRing {
             if_revision: self.if_revision,
             reason: view.reason(),
         };
-        Ok(Staged::changing(asked, output, changes, note))
+        Ok(Staged::changing(asked, output, changes, detail))
     }
 }
 

@@ -90,7 +90,7 @@ impl Road {
         now: Timestamp,
     ) -> ServiceError {
         let index = match credential {
-            Some(credential) => self.tell_refused(credential.id, now).await,
+            Some(credential) => self.record_refused(credential.id, now).await,
             None => self.count_refused(),
         };
         let refused = unauthenticated().caused_by(error);

@@ -15,7 +15,7 @@ use claviger_core::reason::{ReasonRecord, TextAtRest, Why};
 use claviger_crypto::{SecretBytes, random};
 
 use super::reason::Given;
-use super::submission::{FactBytes, Note, Telling};
+use super::submission::{EntryDetail, EntryHeader, FactBytes};
 use crate::error::{ErrorKind, ServiceError};
 use crate::road::Road;
 use crate::state::State;
@@ -61,8 +61,8 @@ impl Road {
             let next = from.next(projections.last().map(|row: &Projection| row.object), is_full);
             changes.push(Change::PutFactHead(next));
             let facts = self.facts_of_rows(None, projections, veils, &mut changes).await?;
-            let telling = Telling::of_system(Op::RecordState, self.now());
-            self.record(telling, Note::default(), changes, facts).await?;
+            let header = EntryHeader::of_system(Op::RecordState, self.now());
+            self.record(header, EntryDetail::default(), changes, facts).await?;
         }
         Ok(())
     }
@@ -90,10 +90,10 @@ impl Road {
                     }
                 })
             };
-            facts.push(projection.fact(key.as_deref()).map_err(not_told)?);
+            facts.push(projection.fact(key.as_deref()).map_err(not_recorded)?);
         }
         let facts = Facts { seed: random::array()?, why, facts };
-        let bytes = facts.encode().map_err(not_told)?;
+        let bytes = facts.encode().map_err(not_recorded)?;
         Ok(Some(FactBytes { digest: facts.digest(), bytes }))
     }
 }
@@ -101,7 +101,7 @@ impl Road {
 impl State {
     /// The key that seals the fields of an object; made now, if there is none yet.
     async fn veil_to_seal(&self, object: Object, changes: &mut Vec<Change>) -> Result<VeilKey, ServiceError> {
-        let name = object.veil_name().ok_or_else(|| not_told(VeilError::Unsealed))?;
+        let name = object.veil_name().ok_or_else(|| not_recorded(VeilError::Unsealed))?;
         if let Some(key) = self.find_veil(name).await? {
             return Ok(key);
         }
@@ -117,9 +117,9 @@ impl State {
         object: Object,
         changes: &mut Vec<Change>,
     ) -> Result<VeilKey, ServiceError> {
-        let name = object.veil_name().ok_or_else(|| not_told(VeilError::Unsealed))?;
+        let name = object.veil_name().ok_or_else(|| not_recorded(VeilError::Unsealed))?;
         let key = veil_of(&random::secret(VEIL_LEN)?)?;
-        let sealed = self.veils.wrap(name, &key).map_err(not_told)?;
+        let sealed = self.veils.wrap(name, &key).map_err(not_recorded)?;
         changes.push(Change::PutVeil(VeilRecord { name, sealed }));
         Ok(key)
     }
@@ -134,7 +134,7 @@ impl State {
         let TextAtRest::Clear(clear) = &reason.text else { return Ok(reason.into()) };
         let (id, object) = (reason.id, Object::Reason(reason.id));
         let veil = self.veil_to_seal(object, changes).await?;
-        let sealed = veil.seal_reason(id, clear).map_err(not_told)?;
+        let sealed = veil.seal_reason(id, clear).map_err(not_recorded)?;
         veils.insert(object, veil);
         changes.push(Change::SealReason { id, sealed: sealed.clone() });
         let text = TextAtRest::Sealed(sealed);
@@ -147,7 +147,7 @@ impl State {
     /// When it cannot be read, or does not open.
     pub(crate) async fn find_veil(&self, name: VeilName) -> Result<Option<VeilKey>, ServiceError> {
         let Some(sealed) = self.store.find_veil(name).await? else { return Ok(None) };
-        Ok(Some(self.veils.unwrap_key(name, &sealed).map_err(not_told)?))
+        Ok(Some(self.veils.unwrap_key(name, &sealed).map_err(not_recorded)?))
     }
 
     /// The same; one that does not open is as good as none.
@@ -163,11 +163,11 @@ impl State {
 /// A key that seals fields, from bytes that are one.
 #[expect(clippy::disallowed_methods, reason = "the bytes become a key that wipes itself")]
 pub(crate) fn veil_of(secret: &SecretBytes) -> Result<VeilKey, ServiceError> {
-    let bytes = secret.expose().try_into().map_err(|_| not_told(VeilError::Unsealed))?;
+    let bytes = secret.expose().try_into().map_err(|_| not_recorded(VeilError::Unsealed))?;
     Ok(VeilKey::new(bytes))
 }
 
-pub(super) fn not_told(why: impl std::error::Error + Send + Sync + 'static) -> ServiceError {
+pub(super) fn not_recorded(why: impl std::error::Error + Send + Sync + 'static) -> ServiceError {
     let message = "what this call makes true cannot be recorded, so nothing was done";
     ServiceError::new(ErrorKind::Internal, message).caused_by(why)
 }

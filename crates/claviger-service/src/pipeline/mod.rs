@@ -40,7 +40,7 @@ use tokio::sync::oneshot;
 
 use reason::Given;
 pub(crate) use session::{Sessions, subject_label};
-use submission::{NotCommitted, Note, Notes, Submission, Telling, Told};
+use submission::{EntryDetail, EntryDetails, EntryHeader, EntryOutcome, NotCommitted, Submission};
 use turns::{RowKey, Turn};
 
 use crate::error::{ErrorKind, ServiceError};
@@ -143,9 +143,10 @@ impl Road {
         let decided = match self.decide(&caller, call, epoch, now, &places).await {
             Ok(decided) => match reason::why_of(call, &caller) {
                 Ok(why) => Ok((decided, why)),
-                Err(error) => {
-                    Err(Refused::told(error, Note { key: decided.target.key_id(), ..Note::default() }))
-                }
+                Err(error) => Err(Refused::recorded(
+                    error,
+                    EntryDetail { key: decided.target.key_id(), ..EntryDetail::default() },
+                )),
             },
             Err(refused) => Err(refused),
         };
@@ -161,7 +162,7 @@ impl Road {
             }
             Err(error) => return Ok(Err(error)),
         };
-        let mut telling = Telling {
+        let mut header = EntryHeader {
             op: action.into(),
             at: now,
             actor: session.as_ref().map(|session| session.actor),
@@ -180,7 +181,7 @@ impl Road {
         let outcome = match decided {
             Ok((Decided { permit, target, live, chain }, why)) => {
                 given.why = why;
-                telling.policy = Some(permit.policy_digest());
+                header.policy = Some(permit.policy_digest());
                 footing.key = target.key_id();
                 footing.ring = target.ring_id();
                 let view = View {
@@ -203,8 +204,9 @@ impl Road {
                     places: &places,
                 };
                 let outcome = call.operation.run(&permit, &view).await.map_err(|error| {
-                    let note = Note { outcome: Told(outcome_of(error.kind())), ..view.note() };
-                    Refused { error: error.about(note.key), note }
+                    let detail =
+                        EntryDetail { outcome: EntryOutcome(outcome_of(error.kind())), ..view.detail() };
+                    Refused { error: error.about(detail.key), detail }
                 });
                 footing.chain = Chain::join(chain, view.into_further());
                 outcome
@@ -213,21 +215,25 @@ impl Road {
         };
         let outcome = match outcome {
             // What was asked for is what was decided on, in the one form that is compared, shown and kept.
-            Ok(staged) if staged.asked().is_some_and(|asked| asked.action() != action) => Err(Refused::told(
-                ServiceError::new(ErrorKind::Internal, "the call is not what it says"),
-                Note::default(),
-            )),
+            Ok(staged) if staged.asked().is_some_and(|asked| asked.action() != action) => {
+                Err(Refused::recorded(
+                    ServiceError::new(ErrorKind::Internal, "the call is not what it says"),
+                    EntryDetail::default(),
+                ))
+            }
             Ok(staged) if call.dry_run => Err(Refused::dry(&staged)),
             other => other,
         };
-        let (mut changes, restricts, notes, end) = match outcome {
+        let (mut changes, restricts, details, end) = match outcome {
             Ok(staged) => {
                 (footing.other_key, footing.other_ring) = staged.other.unzip();
-                let (changes, restricts, notes, shut) = staged.split();
-                (changes, restricts, notes, Ok(shut))
+                let (changes, restricts, details, shut) = staged.split();
+                (changes, restricts, details, Ok(shut))
             }
             Err(Refused { error, .. }) if self.room() != Room::Plenty => return Ok(Err(error)),
-            Err(Refused { error, note }) => (Vec::new(), Vec::new(), Notes::from(note), Err(error)),
+            Err(Refused { error, detail }) => {
+                (Vec::new(), Vec::new(), EntryDetails::from(detail), Err(error))
+            }
         };
         let row = RowKey::written_by(&changes);
         if let Some(row) = &row
@@ -247,8 +253,8 @@ impl Road {
         };
         let opened = gate::Opened::now(self.clock.as_ref());
         let submission = |reply| Submission {
-            telling,
-            notes,
+            header,
+            details,
             changes,
             facts,
             restricts,
@@ -274,7 +280,7 @@ impl Road {
         if opened.lets_out(self.clock.as_ref()) {
             return Ok(Ok(shut.release(receipt)));
         }
-        self.tell_suppressed(receipt.index());
+        self.record_suppressed(receipt.index());
         let withheld = "it was done and recorded, but the result came too late to be let out; try again";
         Ok(Err(ServiceError::new(ErrorKind::Withheld, withheld).recorded_at(receipt.index())))
     }
@@ -301,13 +307,13 @@ impl Road {
         // The plane, before anything is looked up: the answer tells nothing of what exists.
         let kind = caller.principal().kind;
         if !call.plane.serves(kind, action) || admits(kind, action).is_err() {
-            return Err(Refused::denied(Note::default()));
+            return Err(Refused::denied(EntryDetail::default()));
         }
         let (target, live) = self
             .state
             .resolve(call.operation.target(), caller.principal().home, epoch)
             .await
-            .map_err(|error| Refused::told(error, Note::default()))?;
+            .map_err(|error| Refused::recorded(error, EntryDetail::default()))?;
         if let Some(key) = target.key_id() {
             let remembered = self.state.remembered(&(caller.credential_id(), action, key), epoch);
             if let Some(kept) = remembered
@@ -330,14 +336,14 @@ impl Road {
     ) -> Result<Decided, Refused> {
         let action = call.operation.action();
         let key = target.key_id();
-        let note = Note { key, ..Note::default() };
+        let detail = EntryDetail { key, ..EntryDetail::default() };
         let (sequence, good_at) = (self.state.fence.sequence(), self.state.fence.epoch());
         let question = Question { caller, action, target: &target, now };
         let contexts = distinct(call.operation.contexts());
         let ruling = self.rule(&question, contexts, places).await;
-        let Ruling { decision, chain } = ruling.map_err(|error| Refused::told(error, note.clone()))?;
+        let Ruling { decision, chain } = ruling.map_err(|error| Refused::recorded(error, detail.clone()))?;
         let (permit, cacheable) = match decision {
-            Decision::Deny(denial) => return Err(Refused::by_policy(denial, note)),
+            Decision::Deny(denial) => return Err(Refused::by_policy(denial, detail)),
             Decision::Permit { permit, cacheable } => (permit, cacheable),
         };
         if let (Some(cacheable), Some(key)) = (cacheable, key) {
@@ -408,33 +414,36 @@ struct Decided {
 /// A call that may not.
 struct Refused {
     error: ServiceError,
-    note: Note,
+    detail: EntryDetail,
 }
 
 impl Refused {
-    /// What would have been done is told in the log as no more than that, and leaves no result.
+    /// What would have been done is recorded in the log as no more than that, and leaves no result.
     fn dry<T>(staged: &Staged<T>) -> Self {
         let error = ServiceError::new(ErrorKind::DryRun, "it would have been done");
-        let note = staged.notes.first().cloned().unwrap_or_default();
-        Self { error: error.about(note.key), note: Note { outcome: Told(Outcome::DryRun), ..note } }
+        let detail = staged.details.first().cloned().unwrap_or_default();
+        Self {
+            error: error.about(detail.key),
+            detail: EntryDetail { outcome: EntryOutcome(Outcome::DryRun), ..detail },
+        }
     }
 
-    fn denied(note: Note) -> Self {
-        Self::told(ServiceError::new(ErrorKind::Denied, "you may not do this"), note)
+    fn denied(detail: EntryDetail) -> Self {
+        Self::recorded(ServiceError::new(ErrorKind::Denied, "you may not do this"), detail)
     }
 
-    fn told(error: ServiceError, note: Note) -> Self {
-        let note = Note { outcome: Told(outcome_of(error.kind())), ..note };
-        Self { error, note }
+    fn recorded(error: ServiceError, detail: EntryDetail) -> Self {
+        let detail = EntryDetail { outcome: EntryOutcome(outcome_of(error.kind())), ..detail };
+        Self { error, detail }
     }
 
-    fn by_policy(denial: Denial, note: Note) -> Self {
+    fn by_policy(denial: Denial, detail: EntryDetail) -> Self {
         if !denial.hidden {
-            return Self::told(ServiceError::denied_by(denial.reason).about(note.key), note);
+            return Self::recorded(ServiceError::denied_by(denial.reason).about(detail.key), detail);
         }
         // What you may not see is not found; the log knows better.
-        let error = ServiceError::not_found().caused_by(denial.reason).hiding(note.key);
-        Self { error, note: Note { outcome: Told(Outcome::Denied), ..note } }
+        let error = ServiceError::not_found().caused_by(denial.reason).hiding(detail.key);
+        Self { error, detail: EntryDetail { outcome: EntryOutcome(Outcome::Denied), ..detail } }
     }
 }
 
@@ -461,16 +470,16 @@ pub(crate) fn not_committed(why: NotCommitted) -> ServiceError {
             "recorded, not confirmed: it is in the log, but its checkpoint could not be kept beside the store, so that an older store would not be refused; the service stops",
         )
         .recorded_at(index),
-        NotCommitted::Untellable(error) => {
+        NotCommitted::EncodeError(error) => {
             ServiceError::new(ErrorKind::Internal, "the log has no form for this call, so nothing was done")
                 .caused_by(error)
         }
     }
 }
 
-/// How the log tells a failure of that kind.
-pub(crate) fn told(kind: ErrorKind) -> Told {
-    Told(outcome_of(kind))
+/// How the log records a failure of that kind.
+pub(crate) fn entry_outcome(kind: ErrorKind) -> EntryOutcome {
+    EntryOutcome(outcome_of(kind))
 }
 
 fn outcome_of(kind: ErrorKind) -> Outcome {

@@ -235,17 +235,17 @@ mod tests {
     use claviger_core::receipt::Receipt;
     use tokio::sync::oneshot::error::TryRecvError;
 
-    use super::super::submission::{Note, Telling};
+    use super::super::submission::{EntryDetail, EntryHeader};
     use super::*;
 
     type Answer = oneshot::Receiver<Result<Receipt, NotCommitted>>;
 
     fn submission() -> (Submission, Answer) {
         let (reply, answer) = oneshot::channel();
-        let telling = Telling::of_system(Op::NodeStop, Timestamp::from_micros(0));
+        let header = EntryHeader::of_system(Op::NodeStop, Timestamp::from_micros(0));
         let submission = Submission {
-            telling,
-            notes: Note::default().into(),
+            header,
+            details: EntryDetail::default().into(),
             changes: Vec::new(),
             facts: None,
             restricts: Vec::new(),

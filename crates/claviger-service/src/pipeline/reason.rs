@@ -12,7 +12,7 @@ use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::{Reason, ReasonRecord, TextAtRest, Unasked, Why};
 use claviger_core::{Action, PrincipalId, ReasonId, Timestamp};
 
-use super::facts::not_told;
+use super::facts::not_recorded;
 use crate::error::{ErrorKind, ServiceError};
 use crate::operation::{Call, Operation};
 use crate::state::State;
@@ -79,7 +79,7 @@ impl Given<'_> {
             None => TextAtRest::None,
             Some(text) => {
                 let veil = state.new_veil(Object::Reason(id), changes)?;
-                let sealed = veil.seal_reason(id, text.as_str()).map_err(not_told)?;
+                let sealed = veil.seal_reason(id, text.as_str()).map_err(not_recorded)?;
                 veiled = Some((Object::Reason(id), veil));
                 TextAtRest::Sealed(sealed)
             }

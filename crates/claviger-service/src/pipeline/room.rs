@@ -17,7 +17,7 @@ use claviger_core::principal::PrincipalKind;
 use crate::error::{ErrorKind, ServiceError};
 use crate::road::{Inner, Road};
 
-/// How often the state of the system is told while there is little room: each answer has its entry.
+/// How often the state of the system is recorded while there is little room: each answer has its entry.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the device is looked at, beside the looks that writing takes.
@@ -39,8 +39,8 @@ pub(crate) async fn keep_looking(road: Road) {
 #[derive(Debug, Default)]
 pub(crate) struct NoRoom {
     refused: AtomicU64,
-    /// When, in milliseconds since the start of the machine, the state of the system was last told.
-    told_at: AtomicU64,
+    /// When, in milliseconds since the start of the machine, the state of the system was last recorded.
+    recorded_at: AtomicU64,
 }
 
 impl NoRoom {
@@ -84,10 +84,14 @@ impl Road {
         }
         let now = u64::try_from(self.clock.since_boot().as_millis()).unwrap_or(u64::MAX);
         let every = u64::try_from(STATUS_EVERY.as_millis()).unwrap_or(u64::MAX);
-        let told = self.no_room.told_at.load(Ordering::Relaxed);
-        // The first call is told at once, whenever the machine was started.
-        (told == 0 || now.saturating_sub(told) >= every)
-            && self.no_room.told_at.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let recorded = self.no_room.recorded_at.load(Ordering::Relaxed);
+        // The first call is recorded at once, whenever the machine was started.
+        (recorded == 0 || now.saturating_sub(recorded) >= every)
+            && self
+                .no_room
+                .recorded_at
+                .compare_exchange(recorded, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
     }
 
     /// Refuses a call for want of room; nothing is written.

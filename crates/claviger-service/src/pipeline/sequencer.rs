@@ -29,7 +29,7 @@ use tokio::sync::oneshot;
 
 use super::fence::Fence;
 use super::queue::{Command, Intake, Queue, queue};
-use super::submission::{FactBytes, NotCommitted, Note, Submission, Telling, Untellable};
+use super::submission::{EncodeError, EntryDetail, EntryHeader, FactBytes, NotCommitted, Submission};
 use crate::log::body::{self, Packer};
 use crate::log::newest::{Head, Keeper};
 use crate::log::tree::{Draft, LogTree};
@@ -40,7 +40,7 @@ const MOST_ENTRIES: usize = 4096;
 /// Most bytes of a batch before packing.
 const MOST_BYTES: usize = 512 << 10;
 
-/// Who is told of committed changes before anyone hears of success: the caches.
+/// Who learns of committed changes before anyone hears of success: the caches.
 pub(crate) trait Publish: Send {
     /// Drops what `changes` outdated.
     fn publish(&self, changes: &[Change]);
@@ -209,7 +209,7 @@ impl Sequencer {
                     self.flush(&mut filling, &[])?;
                     let cut = self.cut(entry);
                     let end = cut.as_ref().err().and_then(NotCut::end);
-                    let _ = reply.send(cut.map_err(NotCut::told));
+                    let _ = reply.send(cut.map_err(NotCut::into_store_error));
                     end.map_or(Ok(()), Err)?;
                 }
                 Command::PutNote { size, note, reply } => {
@@ -241,7 +241,7 @@ impl Sequencer {
 
     /// Looks at the fence again, applies the changes and writes the entries, which lie in epoch `under`, into the batch.
     fn admit(&mut self, filling: &mut Filling, submission: Submission, under: u64) -> Result<(), End> {
-        let Submission { telling, notes, changes, facts, restricts, epoch, footing, least_room, reply } =
+        let Submission { header, details, changes, facts, restricts, epoch, footing, least_room, reply } =
             submission;
         debug_assert!(restricts.is_empty());
         if self.parts.journal.room() > least_room {
@@ -253,25 +253,26 @@ impl Sequencer {
             let _ = reply.send(Err(NotCommitted::Fenced));
             return Ok(());
         }
-        // What is written and not told, or told and not written, could not be replayed.
-        let is_told = telling.op == Op::RecordState || facts.is_some() == changes.iter().any(writes_a_fact);
-        if !is_told {
-            let _ = reply.send(Err(NotCommitted::Untellable(Untellable::Facts)));
+        // What is written and not recorded, or recorded and not written, could not be replayed.
+        let is_recorded =
+            header.op == Op::RecordState || facts.is_some() == changes.iter().any(writes_a_fact);
+        if !is_recorded {
+            let _ = reply.send(Err(NotCommitted::EncodeError(EncodeError::Facts)));
             return Ok(());
         }
         self.encoded.clear();
         self.leaves.clear();
         let mut facts = facts.as_ref();
-        for note in notes.as_slice() {
+        for detail in details.as_slice() {
             // All that one commit makes true lies with the first entry of the call.
             let facts = facts.take();
-            if let Err(error) = encode(&telling, note, under, facts, &mut self.encoded, &mut self.leaves) {
-                let _ = reply.send(Err(NotCommitted::Untellable(error)));
+            if let Err(error) = encode(&header, detail, under, facts, &mut self.encoded, &mut self.leaves) {
+                let _ = reply.send(Err(NotCommitted::EncodeError(error)));
                 return Ok(());
             }
         }
         let Some(leaf) = self.leaves.first().copied() else {
-            let _ = reply.send(Err(NotCommitted::Untellable(Untellable::Nothing)));
+            let _ = reply.send(Err(NotCommitted::EncodeError(EncodeError::Nothing)));
             return Ok(());
         };
         if !changes.is_empty() {
@@ -292,7 +293,7 @@ impl Sequencer {
             }
         }
         let index = filling.draft.size();
-        note_uses(&mut filling.uses, &telling, notes.as_slice(), index);
+        keep_uses(&mut filling.uses, &header, details.as_slice(), index);
         filling.plain.extend_from_slice(&self.encoded);
         for leaf in self.leaves.drain(..) {
             filling.draft.push(leaf);
@@ -467,7 +468,7 @@ impl NotCut {
         }
     }
 
-    fn told(self) -> StoreError {
+    fn into_store_error(self) -> StoreError {
         match self {
             Self::Commit(CommitError::Failed(error)) => error,
             Self::Commit(error) => StoreError::Unavailable(error.to_string()),
@@ -497,28 +498,28 @@ impl Filling {
     }
 }
 
-/// Notes the uses of keys that these entries tell of, the first of which has this index.
-fn note_uses(noted: &mut Noted, telling: &Telling, notes: &[Note], first: u64) {
-    for (index, note) in (first..).zip(notes) {
-        let op = note.act.map_or(telling.op, |act| act.op);
-        if let (true, Outcome::Ok, Some(key)) = (op.uses_material(), note.outcome.0, note.key) {
-            let version = KeyVersionId { key, number: note.version.unwrap_or(0) };
-            usage::note(noted, version, Used { op, at: telling.at, index });
+/// Keeps the uses of keys that these entries record, the first of which has this index.
+fn keep_uses(noted: &mut Noted, header: &EntryHeader, details: &[EntryDetail], first: u64) {
+    for (index, detail) in (first..).zip(details) {
+        let op = detail.sub_action.map_or(header.op, |act| act.op);
+        if let (true, Outcome::Ok, Some(key)) = (op.uses_material(), detail.outcome.0, detail.key) {
+            let version = KeyVersionId { key, number: detail.version.unwrap_or(0) };
+            usage::note(noted, version, Used { op, at: header.at, index });
         }
     }
 }
 
-/// Appends the entry for `note` with its facts, and its leaf hash.
+/// Appends the entry for `detail` with its facts, and its leaf hash.
 fn encode(
-    telling: &Telling,
-    note: &Note,
+    header: &EntryHeader,
+    detail: &EntryDetail,
     epoch: u64,
     facts: Option<&FactBytes>,
     out: &mut Vec<u8>,
     leaves: &mut Vec<Hash>,
-) -> Result<(), Untellable> {
+) -> Result<(), EncodeError> {
     let (digest, bytes) = facts.map(|facts| (facts.digest, facts.bytes.as_slice())).unzip();
-    let entry = body::push::<Untellable>(out, bytes, |out| telling.encode(note, epoch, digest, out))?;
+    let entry = body::push::<EncodeError>(out, bytes, |out| header.encode(detail, epoch, digest, out))?;
     leaves.push(leaf_hash(entry));
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Sessions: who stands behind an actor tag, told once per credential, address and day, sealed under the subject's key
-//! (mechanisms, 2.5). And what is told of those who are nobody.
+//! Sessions: who stands behind an actor tag, recorded once per credential, address and day, sealed under the subject's key
+//! (mechanisms, 2.5). And what is recorded of unauthenticated callers.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,15 +16,17 @@ use claviger_core::{CredentialId, PrincipalId, Timestamp};
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, oneshot};
 
-use super::submission::{FactBytes, Note, Notes, SealedIdentity, Submission, Telling, Told, reference};
+use super::submission::{
+    EntryDetail, EntryDetails, EntryHeader, EntryOutcome, FactBytes, SealedIdentity, Submission, reference,
+};
 use super::{not_committed, overloaded};
 use crate::error::ServiceError;
 use crate::road::Road;
 
-/// Most sessions remembered; one that was forgotten is told again.
+/// Most sessions remembered; one that was forgotten is recorded again.
 const REMEMBERED: usize = 100_000;
 /// How often a credential that is known gets an entry of its own for being refused, and for a request that cannot be read.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+const RECORD_EVERY: Duration = Duration::from_secs(1);
 
 /// What the entries of one session share.
 #[derive(Debug)]
@@ -37,18 +39,18 @@ pub(crate) struct Session {
 
 type SessionKey = (CredentialId, IpAddr, u64);
 
-/// The sessions of this incarnation, and the count of strangers.
+/// The sessions of this incarnation, and the count of unauthenticated callers.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     open: Cache<SessionKey, Arc<Session>>,
-    /// Known credentials that were refused, and when since the start of the machine an entry last told it.
+    /// Known credentials that were refused, and when since the start of the machine an entry last said so.
     refused: Cache<CredentialId, Duration>,
-    /// Those whose requests could not be read, and when an entry last told it.
+    /// Those whose requests could not be read, and when an entry last said so.
     malformed: Cache<CredentialId, Duration>,
     /// Held while one of the two is asked and set.
-    telling: std::sync::Mutex<()>,
+    recording: std::sync::Mutex<()>,
     opening: Mutex<()>,
-    strangers: AtomicU64,
+    unauthenticated: AtomicU64,
     /// Requests of known callers that could not be read, since the start.
     unreadable: AtomicU64,
 }
@@ -59,31 +61,31 @@ impl Sessions {
             open: Cache::new(REMEMBERED),
             refused: Cache::new(REMEMBERED),
             malformed: Cache::new(REMEMBERED),
-            telling: std::sync::Mutex::new(()),
+            recording: std::sync::Mutex::new(()),
             opening: Mutex::new(()),
-            strangers: AtomicU64::new(0),
+            unauthenticated: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
         }
     }
 
-    /// Is it time for another entry about this credential? Of those who ask at once, one is told so.
+    /// Is it time for another entry about this credential? Of those who ask at once, one is recorded.
     fn is_due(
         &self,
-        told: &Cache<CredentialId, Duration>,
+        recorded: &Cache<CredentialId, Duration>,
         credential: CredentialId,
         moment: Duration,
     ) -> bool {
-        let _one_at_a_time = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.get(&credential).is_some_and(|told| moment.saturating_sub(told) < TOLD_EVERY) {
+        let _one_at_a_time = self.recording.lock().unwrap_or_else(PoisonError::into_inner);
+        if recorded.get(&credential).is_some_and(|last| moment.saturating_sub(last) < RECORD_EVERY) {
             return false;
         }
-        told.insert(credential, moment);
+        recorded.insert(credential, moment);
         true
     }
 
     /// Takes the count of calls from nobody since the last time.
-    pub(crate) fn take_strangers(&self) -> u64 {
-        self.strangers.swap(0, Ordering::Relaxed)
+    pub(crate) fn take_unauthenticated(&self) -> u64 {
+        self.unauthenticated.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -116,7 +118,7 @@ impl Road {
         key: SessionKey,
         now: Timestamp,
     ) -> Result<Arc<Session>, ServiceError> {
-        // One at a time: a session is told once. Rare enough for one lock.
+        // One at a time: a session is recorded once. Rare enough for one lock.
         let _opening = self.sessions.opening.lock().await;
         if let Some(session) = self.sessions.open.get(&key) {
             return Ok(session);
@@ -143,12 +145,12 @@ impl Road {
             },
             source_address: Some(key.1.to_string()),
         };
-        let telling = Telling {
+        let header = EntryHeader {
             actor: Some(actor),
             identity: Some(Box::new(SealedIdentity { subject, identity })),
-            ..Telling::of_system(Op::Session, now)
+            ..EntryHeader::of_system(Op::Session, now)
         };
-        let receipt = self.tell(telling, Note::default()).await?;
+        let receipt = self.record_entry(header, EntryDetail::default()).await?;
         let session = Arc::new(Session { index: receipt, actor });
         self.sessions.open.insert(key, Arc::clone(&session));
         Ok(session)
@@ -163,41 +165,45 @@ impl Road {
     }
 
     /// Writes an entry that stands for itself; gives its index.
-    pub(crate) async fn tell(&self, telling: Telling, note: Note) -> Result<u64, ServiceError> {
-        self.record(telling, note, Vec::new(), None).await
+    pub(crate) async fn record_entry(
+        &self,
+        header: EntryHeader,
+        detail: EntryDetail,
+    ) -> Result<u64, ServiceError> {
+        self.record(header, detail, Vec::new(), None).await
     }
 
     /// Writes an entry that stands for itself, with what changes in the same commit; gives its index.
     pub(crate) async fn record(
         &self,
-        telling: Telling,
-        note: Note,
+        header: EntryHeader,
+        detail: EntryDetail,
         changes: Vec<Change>,
         facts: Option<FactBytes>,
     ) -> Result<u64, ServiceError> {
         let epoch = self.state.fence.epoch();
-        let submission = |reply| Submission { changes, facts, ..entry(telling, note, epoch, reply) };
+        let submission = |reply| Submission { changes, facts, ..entry(header, detail, epoch, reply) };
         self.commit(submission).await.map(|receipt| receipt.index()).map_err(not_committed)
     }
 
     /// Records that a known credential was refused; not more often than once a second each.
-    pub(super) async fn tell_refused(&self, credential: CredentialId, now: Timestamp) -> Option<u64> {
+    pub(super) async fn record_refused(&self, credential: CredentialId, now: Timestamp) -> Option<u64> {
         let moment = self.clock.since_boot();
         if self.room() != Room::Plenty || !self.sessions.is_due(&self.sessions.refused, credential, moment) {
             return self.count_refused();
         }
-        let note = Note {
-            outcome: Told(Outcome::Unauthenticated),
+        let detail = EntryDetail {
+            outcome: EntryOutcome(Outcome::Unauthenticated),
             reference: reference(&[credential.as_bytes()]),
-            ..Note::default()
+            ..EntryDetail::default()
         };
-        self.tell(Telling::of_system(Op::AuthenticationFailure, now), note).await.ok()
+        self.record_entry(EntryHeader::of_system(Op::AuthenticationFailure, now), detail).await.ok()
     }
 
     /// Counts a call of somebody who shows nothing that could be held against a credential. The log tells the count once a
     /// second.
     pub fn count_unauthenticated(&self) {
-        self.sessions.strangers.fetch_add(1, Ordering::Relaxed);
+        self.sessions.unauthenticated.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The same, for a refusal that has no entry of its own.
@@ -211,7 +217,7 @@ impl Road {
     ///
     /// # Errors
     /// [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) when nobody is known by what is presented: that is
-    /// what the caller is told then, and what is counted or recorded. Others when the log takes no entry.
+    /// what the caller is answered then, and what is counted or recorded. Others when the log takes no entry.
     pub async fn record_malformed(
         &self,
         presented: &Presented,
@@ -230,14 +236,14 @@ impl Road {
             return Err(overloaded());
         }
         let session = self.session(&caller, now).await?;
-        let telling = Telling {
+        let header = EntryHeader {
             actor: session.as_ref().map(|session| session.actor),
             session: session.as_ref().map(|session| session.index),
             request_tag: request_id.map(|id| self.state.request_tag(id)),
-            ..Telling::of_system(Op::MalformedRequest, now)
+            ..EntryHeader::of_system(Op::MalformedRequest, now)
         };
-        let note = Note { outcome: Told(Outcome::BadInput), ..Note::default() };
-        self.tell(telling, note).await.map(Some)
+        let detail = EntryDetail { outcome: EntryOutcome(Outcome::BadInput), ..EntryDetail::default() };
+        self.record_entry(header, detail).await.map(Some)
     }
 
     /// How many requests of known callers never became an operation, since the start.
@@ -247,47 +253,49 @@ impl Road {
     }
 
     /// Records that a recorded result was withheld. Nobody waits for it: the caller has its answer.
-    pub(super) fn tell_suppressed(&self, index: u64) {
-        let note = Note { reference: reference(&[&index.to_be_bytes()]), ..Note::default() };
+    pub(super) fn record_suppressed(&self, index: u64) {
+        let detail = EntryDetail { reference: reference(&[&index.to_be_bytes()]), ..EntryDetail::default() };
         let (reply, _nobody) = oneshot::channel();
-        let telling = Telling::of_system(Op::ReleaseSuppressed, self.state.time.now());
-        if self.queue.submit(entry(telling, note, self.state.fence.epoch(), reply)).is_err() {
+        let header = EntryHeader::of_system(Op::ReleaseSuppressed, self.state.time.now());
+        if self.queue.submit(entry(header, detail, self.state.fence.epoch(), reply)).is_err() {
             tracing::error!(index, "a result was withheld, and the log takes no record of it");
         }
     }
 
     /// Records how many calls came from nobody since the last time.
-    pub(crate) async fn tell_strangers(&self) -> Result<(), ServiceError> {
-        // While there is little room the count goes on, and is told later.
+    pub(crate) async fn record_unauthenticated(&self) -> Result<(), ServiceError> {
+        // While there is little room the count goes on, and is recorded later.
         if self.room() != Room::Plenty {
             return Ok(());
         }
-        let count = self.sessions.take_strangers();
+        let count = self.sessions.take_unauthenticated();
         if count == 0 {
             return Ok(());
         }
-        let note = Note {
-            outcome: Told(Outcome::Unauthenticated),
+        let detail = EntryDetail {
+            outcome: EntryOutcome(Outcome::Unauthenticated),
             reference: reference(&[&count.to_be_bytes()]),
-            ..Note::default()
+            ..EntryDetail::default()
         };
         if self.queue.is_full() {
-            self.sessions.strangers.fetch_add(count, Ordering::Relaxed);
+            self.sessions.unauthenticated.fetch_add(count, Ordering::Relaxed);
             return Err(overloaded());
         }
-        self.tell(Telling::of_system(Op::UnauthenticatedCount, self.state.time.now()), note).await.map(|_| ())
+        self.record_entry(EntryHeader::of_system(Op::UnauthenticatedCount, self.state.time.now()), detail)
+            .await
+            .map(|_| ())
     }
 }
 
 fn entry(
-    telling: Telling,
-    note: Note,
+    header: EntryHeader,
+    detail: EntryDetail,
     epoch: u64,
     reply: oneshot::Sender<Result<claviger_core::receipt::Receipt, super::NotCommitted>>,
 ) -> Submission {
     Submission {
-        telling,
-        notes: Notes::from(note),
+        header,
+        details: EntryDetails::from(detail),
         changes: Vec::new(),
         facts: None,
         restricts: Vec::new(),

@@ -1,4 +1,4 @@
-//! What a call hands to the sequencer: what to tell, what to change, and what it rests on.
+//! What a call hands to the sequencer: what to record, what to change, and what it rests on.
 
 use claviger_audit::entry::{Entry, EntryError};
 use claviger_audit::identity::{Identity, IdentityError, SubjectKey};
@@ -10,11 +10,11 @@ use claviger_core::receipt::Receipt;
 use claviger_core::{KeyId, Timestamp};
 use tokio::sync::oneshot;
 
-/// What one entry tells beyond what its whole call shares.
+/// What one entry records beyond what its whole call shares.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Note {
-    pub(crate) act: Option<Act>,
-    pub(crate) outcome: Told,
+pub(crate) struct EntryDetail {
+    pub(crate) sub_action: Option<SubAction>,
+    pub(crate) outcome: EntryOutcome,
     pub(crate) key: Option<KeyId>,
     pub(crate) version: Option<u32>,
     pub(crate) input_len: Option<usize>,
@@ -24,16 +24,16 @@ pub(crate) struct Note {
 
 /// Another act than the one that was called for, done with it: what it is, and what permits it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Act {
+pub(crate) struct SubAction {
     pub(crate) op: Op,
     pub(crate) policy: [u8; 8],
 }
 
 /// How it ended; fine by default.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told(pub(crate) Outcome);
+pub(crate) struct EntryOutcome(pub(crate) Outcome);
 
-impl Default for Told {
+impl Default for EntryOutcome {
     fn default() -> Self {
         Self(Outcome::Ok)
     }
@@ -46,7 +46,7 @@ pub(crate) fn reference(parts: &[&[u8]]) -> Option<Box<[u8]>> {
 
 /// What all entries of a call share.
 #[derive(Clone, Debug)]
-pub(crate) struct Telling {
+pub(crate) struct EntryHeader {
     pub(crate) op: Op,
     pub(crate) at: Timestamp,
     pub(crate) actor: Option<[u8; 16]>,
@@ -66,14 +66,14 @@ pub(crate) struct SealedIdentity {
 
 /// Why an entry cannot be written down.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Untellable {
+pub(crate) enum EncodeError {
     /// The log's schema has no such entry.
     #[error(transparent)]
     Entry(#[from] EntryError),
     /// The identity does not seal.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The call tells nothing.
+    /// The call records nothing.
     #[error("a call without an entry")]
     Nothing,
     /// Rows are written, and nothing says what becomes of them.
@@ -81,34 +81,34 @@ pub(crate) enum Untellable {
     Facts,
 }
 
-impl Telling {
+impl EntryHeader {
     pub(crate) fn of_system(op: Op, at: Timestamp) -> Self {
         Self { op, at, actor: None, session: None, request_tag: None, policy: None, identity: None }
     }
 
-    /// Appends the entry for `note`, committed under `epoch`, with the digest of its facts.
+    /// Appends the entry for `detail`, committed under `epoch`, with the digest of its facts.
     pub(super) fn encode(
         &self,
-        note: &Note,
+        detail: &EntryDetail,
         epoch: u64,
         fct: Option<[u8; 32]>,
         out: &mut Vec<u8>,
-    ) -> Result<(), Untellable> {
+    ) -> Result<(), EncodeError> {
         let entry = Entry {
             t: self.at.as_micros(),
             e: epoch,
-            op: note.act.map_or(self.op, |act| act.op),
-            out: note.outcome.0,
-            key: note.key.map(|key| *key.as_bytes()),
-            kv: note.version,
+            op: detail.sub_action.map_or(self.op, |sub| sub.op),
+            out: detail.outcome.0,
+            key: detail.key.map(|key| *key.as_bytes()),
+            kv: detail.version,
             act: self.actor,
             ses: self.session,
-            n: note.input_len.map(log2_ceil),
-            ctx: note.context_tag,
+            n: detail.input_len.map(log2_ceil),
+            ctx: detail.context_tag,
             rid: self.request_tag,
-            pol: note.act.map(|act| act.policy).or(self.policy),
+            pol: detail.sub_action.map(|sub| sub.policy).or(self.policy),
             enc: None,
-            reference: note.reference.as_deref().map(Into::into),
+            reference: detail.reference.as_deref().map(Into::into),
             fct,
         };
         let Some(identity) = &self.identity else { return Ok(entry.encode_into(out)?) };
@@ -118,36 +118,36 @@ impl Telling {
     }
 }
 
-/// `ceil(log2(length))`, 0 for lengths 0 and 1: the log tells sizes no finer.
+/// `ceil(log2(length))`, 0 for lengths 0 and 1: the log records sizes no finer.
 fn log2_ceil(length: usize) -> u8 {
     u8::try_from(usize::BITS - length.saturating_sub(1).leading_zeros()).unwrap_or(u8::MAX)
 }
 
-/// One note or many, without an allocation for one.
+/// One detail or many, without an allocation for one.
 #[derive(Debug)]
-pub(crate) enum Notes {
+pub(crate) enum EntryDetails {
     /// The entries of a batch call, one an item, or of a call that is several acts.
-    Many(Vec<Note>),
+    Many(Vec<EntryDetail>),
     /// The entry of a single call.
-    One(Note),
+    One(EntryDetail),
 }
 
-impl Notes {
-    pub(crate) fn as_slice(&self) -> &[Note] {
+impl EntryDetails {
+    pub(crate) fn as_slice(&self) -> &[EntryDetail] {
         match self {
-            Self::Many(notes) => notes,
-            Self::One(note) => std::slice::from_ref(note),
+            Self::Many(details) => details,
+            Self::One(detail) => std::slice::from_ref(detail),
         }
     }
 
-    pub(crate) fn first(&self) -> Option<&Note> {
+    pub(crate) fn first(&self) -> Option<&EntryDetail> {
         self.as_slice().first()
     }
 }
 
-impl From<Note> for Notes {
-    fn from(note: Note) -> Self {
-        Self::One(note)
+impl From<EntryDetail> for EntryDetails {
+    fn from(detail: EntryDetail) -> Self {
+        Self::One(detail)
     }
 }
 
@@ -163,8 +163,8 @@ pub(crate) struct FactBytes {
 /// A decided call on its way into the log.
 #[derive(Debug)]
 pub(crate) struct Submission {
-    pub(crate) telling: Telling,
-    pub(crate) notes: Notes,
+    pub(crate) header: EntryHeader,
+    pub(crate) details: EntryDetails,
     pub(crate) changes: Vec<Change>,
     /// What the changes make true; with its first entry.
     pub(crate) facts: Option<FactBytes>,
@@ -195,7 +195,7 @@ pub(crate) enum NotCommitted {
     /// It is in the log, at this index, and no checkpoint that covers it could be kept beside the store.
     Unconfirmed(u64),
     /// The log's schema has no such entry.
-    Untellable(Untellable),
+    EncodeError(EncodeError),
 }
 
 #[cfg(test)]
@@ -203,9 +203,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_told_as_powers_of_two() {
-        for (length, told) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (1024, 10), (1025, 11)] {
-            assert_eq!(log2_ceil(length), told, "{length}");
+    fn sizes_are_recorded_as_powers_of_two() {
+        for (length, recorded) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (1024, 10), (1025, 11)] {
+            assert_eq!(log2_ceil(length), recorded, "{length}");
         }
     }
 }

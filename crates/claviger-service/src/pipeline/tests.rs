@@ -57,7 +57,7 @@ impl Operation for Loses {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let stale = Principal { revision: 7, ..system() };
         let asked = Governed::Initialize { principals: Vec::new() };
-        Ok(Staged::changing(asked, (), vec![Change::PutPrincipal(stale)], view.note()))
+        Ok(Staged::changing(asked, (), vec![Change::PutPrincipal(stale)], view.detail()))
     }
 }
 
@@ -120,10 +120,13 @@ impl Site {
     }
 
     /// A restriction, or an ordinary call.
-    async fn tell(&self, restricts: Vec<claviger_core::change::Subject>) -> Result<Receipt, NotCommitted> {
+    async fn record_entry(
+        &self,
+        restricts: Vec<claviger_core::change::Subject>,
+    ) -> Result<Receipt, NotCommitted> {
         let submission = |reply| Submission {
-            telling: Telling::of_system(Op::Heartbeat, self.road.clock.now()),
-            notes: Note::default().into(),
+            header: EntryHeader::of_system(Op::Heartbeat, self.road.clock.now()),
+            details: EntryDetail::default().into(),
             changes: Vec::new(),
             facts: None,
             restricts,
@@ -137,7 +140,7 @@ impl Site {
 
     async fn restrict(&self) -> Result<Receipt, NotCommitted> {
         let key = claviger_core::KeyId::random().unwrap();
-        self.tell(vec![claviger_core::change::Subject::Key(key)]).await
+        self.record_entry(vec![claviger_core::change::Subject::Key(key)]).await
     }
 }
 
@@ -209,7 +212,7 @@ async fn a_restriction_whose_checkpoint_cannot_be_kept_is_recorded_and_not_confi
     assert!(site.fatal.lock().unwrap().recv().unwrap().contains("was moved"));
     // It is in the log, and nothing comes after it.
     assert_eq!(site.store.list_heads().await.unwrap()[0].size, index + 1);
-    assert!(matches!(site.tell(Vec::new()).await, Err(NotCommitted::Stopped)));
+    assert!(matches!(site.record_entry(Vec::new()).await, Err(NotCommitted::Stopped)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,7 +282,7 @@ async fn a_cut_that_does_not_encode_stops_the_log_and_writes_and_signs_nothing()
     assert_eq!(refused, StoreError::Refused(because.to_owned()));
     assert_eq!(site.fatal.lock().unwrap().recv().unwrap(), because);
     assert_eq!(site.store.root_head().await.unwrap(), before);
-    assert!(matches!(site.tell(Vec::new()).await, Err(NotCommitted::Stopped)));
+    assert!(matches!(site.record_entry(Vec::new()).await, Err(NotCommitted::Stopped)));
     site.road.cut().await.unwrap_err();
     assert_eq!(site.store.root_head().await.unwrap(), before);
 }

@@ -10,7 +10,7 @@ use claviger_crypto::SecretBytes;
 use super::{KeyUse, Workplace, secret};
 use crate::error::{ErrorKind, ServiceError};
 use crate::operation::{Operation, Staged};
-use crate::pipeline::submission::Note;
+use crate::pipeline::submission::EntryDetail;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
@@ -109,6 +109,6 @@ impl Operation for ReadPublicKey {
             key: record.key.id,
             version: number,
         };
-        Ok(Staged::reading(public, Note { version: Some(number), ..view.note() }))
+        Ok(Staged::reading(public, EntryDetail { version: Some(number), ..view.detail() }))
     }
 }

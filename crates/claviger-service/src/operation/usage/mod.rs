@@ -36,7 +36,7 @@ pub use xks::{MOST_XKS_AAD, XksDecrypt, XksEncrypt, XksParts, XksSealed};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
-use crate::pipeline::submission::{Note, reference};
+use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -89,8 +89,8 @@ pub trait KeyUse: Send + Sync {
         &NO_CONTEXT
     }
 
-    /// What its entry tells beside, in public bytes.
-    fn told(&self) -> Option<&'static [u8]> {
+    /// What its entry records beside, in public bytes.
+    fn public_detail(&self) -> Option<&'static [u8]> {
         None
     }
 
@@ -171,8 +171,8 @@ impl<U: KeyUse> Operation for Use<U> {
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<U::Output>, ServiceError> {
         let workplace = Workplace::for_purpose(view, U::PURPOSE)?;
         let (output, version) = apply(&self.what, &workplace).await?;
-        let note = note_of(view, &self.what, Some(version));
-        Ok(Staged::reading(output, note).counting(workplace.counted::<U>(1)?))
+        let detail = detail_of(view, &self.what, Some(version));
+        Ok(Staged::reading(output, detail).counting(workplace.counted::<U>(1)?))
     }
 }
 
@@ -208,7 +208,7 @@ impl<U: KeyUse> Operation for UseBatch<U> {
         let workplace = Workplace::for_purpose(view, U::PURPOSE)?;
         let piece = workplace.piece()?;
         let mut outputs = Vec::with_capacity(self.items.len());
-        let mut notes = Vec::with_capacity(self.items.len());
+        let mut details = Vec::with_capacity(self.items.len());
         let mut done = 0;
         for (at, item) in self.items.iter().enumerate() {
             if at % piece == 0 {
@@ -216,27 +216,27 @@ impl<U: KeyUse> Operation for UseBatch<U> {
                 tokio::task::yield_now().await;
             }
             let result = apply(item, &workplace).await;
-            let note = match &result {
+            let detail = match &result {
                 Ok((_, version)) => {
                     done += 1;
-                    note_of(view, item, Some(*version))
+                    detail_of(view, item, Some(*version))
                 }
                 Err(error) => {
-                    let refused = note_of(view, item, None);
-                    Note { outcome: crate::pipeline::told(error.kind()), ..refused }
+                    let refused = detail_of(view, item, None);
+                    EntryDetail { outcome: crate::pipeline::entry_outcome(error.kind()), ..refused }
                 }
             };
-            notes.push(note);
+            details.push(detail);
             outputs.push(result.map(|(output, _)| output));
         }
         let counted = workplace.counted::<U>(done)?;
-        Ok(Staged::of_many(outputs, notes).counting(counted))
+        Ok(Staged::of_many(outputs, details).counting(counted))
     }
 }
 
-fn note_of<U: KeyUse>(view: &View<'_>, what: &U, version: Option<u32>) -> Note {
-    let note = view.use_note(version, what.input_len(), what.context());
-    Note { reference: what.told().and_then(|bytes| reference(&[bytes])), ..note }
+fn detail_of<U: KeyUse>(view: &View<'_>, what: &U, version: Option<u32>) -> EntryDetail {
+    let detail = view.use_detail(version, what.input_len(), what.context());
+    EntryDetail { reference: what.public_detail().and_then(|bytes| reference(&[bytes])), ..detail }
 }
 
 async fn apply<U: KeyUse>(what: &U, at: &Workplace<'_>) -> Result<(U::Output, u32), ServiceError> {

@@ -35,6 +35,6 @@ impl Operation for Random {
             return Err(ServiceError::invalid(format!("1 to {MOST} random bytes can be drawn at once")));
         }
         let drawn = view.provider().random(usize::try_from(self.bytes).unwrap_or_default()).await?;
-        Ok(Staged::reading(drawn, view.note()))
+        Ok(Staged::reading(drawn, view.detail()))
     }
 }

@@ -60,7 +60,7 @@ impl KeyUse for ReencryptFrom {
     }
 
     /// Opened here, sealed elsewhere: an old version may do that.
-    fn told(&self) -> Option<&'static [u8]> {
+    fn public_detail(&self) -> Option<&'static [u8]> {
         Some(&[1])
     }
 
