@@ -54,7 +54,7 @@ fn site(lab: &Lab) -> Result<Site> {
 
 fn may_encrypt(site: &Site) -> Result<bool> {
     fs::write(site.path("plain"), "4111")?;
-    Ok(site.run("app", &["encrypt", "--key", "orders/main", "--in", "plain", "--out", "sealed"])?.is_done())
+    Ok(site.run("app", &["encrypt", "--key", "orders/main", "plain"])?.is_done())
 }
 
 fn suspend(site: &Site) -> Result<()> {
