@@ -11,7 +11,7 @@ use claviger_core::{KeyVersionId, Purpose, Spec};
 use claviger_crypto::{EncryptionAlgorithm, PublicKey, SecretBytes};
 
 use super::fault::Fault;
-use super::pool::{Bench, Pool};
+use super::pool::{Pool, TokenSession};
 use super::usage::{self, Route, Usage};
 use super::{mechanism, sealing};
 use crate::binding::{Place, UNDER_TOKEN_ROOT, code_of};
@@ -46,22 +46,22 @@ pub(super) struct Wrapped {
 impl Wrapped {
     /// Seals it to its place. The public key goes inside too: what is verified with must be what was made.
     #[expect(clippy::disallowed_methods, reason = "the provider seals wraps")]
-    pub(super) fn seal(&self, bench: &Bench<'_>, place: &Place) -> Result<Vec<u8>, Fault> {
+    pub(super) fn seal(&self, token: &TokenSession<'_>, place: &Place) -> Result<Vec<u8>, Fault> {
         let len = u16::try_from(self.key.len())
             .map_err(|_| ProviderError::Unavailable("the token gave a wrap of unlikely length"))?;
         let content = [&len.to_be_bytes(), self.key.as_slice(), self.public.as_deref().unwrap_or_default()];
         let content = SecretBytes::new(content.concat());
         let mut bytes = vec![code_of(place.purpose)];
         let binding = place.binding(UNDER_TOKEN_ROOT);
-        sealing::seal_into(bench.session, bench.link.roots.seal, &binding, content.expose(), &mut bytes)?;
+        sealing::seal_into(token.session, token.link.roots.seal, &binding, content.expose(), &mut bytes)?;
         Ok(bytes)
     }
 
     /// Opens what [`Wrapped::seal`] made for the same place.
     #[expect(clippy::disallowed_methods, reason = "the provider opens wraps")]
-    pub(super) fn open(bench: &Bench<'_>, place: &Place, body: &[u8]) -> Result<Self, Fault> {
+    pub(super) fn open(token: &TokenSession<'_>, place: &Place, body: &[u8]) -> Result<Self, Fault> {
         let binding = place.binding(UNDER_TOKEN_ROOT);
-        let content = sealing::open_stored(bench.session, bench.link.roots.seal, &binding, body)?;
+        let content = sealing::open_stored(token.session, token.link.roots.seal, &binding, body)?;
         let (len, rest) = content.expose().split_first_chunk::<2>().ok_or(ProviderError::BadWrap)?;
         let len = usize::from(u16::from_be_bytes(*len));
         let (key, public) = rest.split_at_checked(len).ok_or(ProviderError::BadWrap)?;
@@ -71,33 +71,33 @@ impl Wrapped {
 
 impl TokenKey {
     /// Does one use. A key that the token lost meanwhile is unwrapped again, once.
-    pub(super) fn perform(&self, bench: &Bench<'_>, usage: &Usage) -> Result<Product, Fault> {
-        match self.attempt(bench, usage) {
-            Err(fault) if fault.is_stale_object() && bench.root_answers() => {
-                bench.core.objects.forget(self.name);
-                self.attempt(bench, usage)
+    pub(super) fn perform(&self, token: &TokenSession<'_>, usage: &Usage) -> Result<Product, Fault> {
+        match self.attempt(token, usage) {
+            Err(fault) if fault.is_stale_object() && token.root_answers() => {
+                token.core.objects.forget(self.name);
+                self.attempt(token, usage)
             }
             other => other,
         }
     }
 
-    fn attempt(&self, bench: &Bench<'_>, usage: &Usage) -> Result<Product, Fault> {
-        let object = bench.core.objects.find_or_make(bench, self.name, || self.unwrap(bench))?;
-        usage::perform(bench.session, object.handle(), self.spec, usage)
+    fn attempt(&self, token: &TokenSession<'_>, usage: &Usage) -> Result<Product, Fault> {
+        let object = token.core.objects.find_or_make(token, self.name, || self.unwrap(token))?;
+        usage::perform(token.session, object.handle(), self.spec, usage)
     }
 
-    fn unwrap(&self, bench: &Bench<'_>) -> Result<cryptoki::object::ObjectHandle, Fault> {
-        bench
+    fn unwrap(&self, token: &TokenSession<'_>) -> Result<cryptoki::object::ObjectHandle, Fault> {
+        token
             .link
             .with_holder(|holder| {
-                mechanism::unwrap(holder, bench.link, self.spec, self.purpose, &self.wrapped.key)
+                mechanism::unwrap(holder, token.link, self.spec, self.purpose, &self.wrapped.key)
             })
             .unwrap_or(Err(Fault::Answer(ProviderError::Unavailable("the token is unavailable"))))
     }
 
     /// Unwraps the key now, so that one that does not is refused when it is opened.
-    pub(super) fn make_ready(&self, bench: &Bench<'_>) -> Result<(), Fault> {
-        bench.core.objects.find_or_make(bench, self.name, || self.unwrap(bench)).map(drop)
+    pub(super) fn make_ready(&self, token: &TokenSession<'_>) -> Result<(), Fault> {
+        token.core.objects.find_or_make(token, self.name, || self.unwrap(token)).map(drop)
     }
 }
 
@@ -120,7 +120,7 @@ impl TokenHandle {
                 let key = self.0.clone();
                 InUse::Pending(Box::pin(async move {
                     let (pool, patience) = (key.pool.clone(), key.patience);
-                    pool.run(patience, move |bench| key.perform(bench, &usage)).await
+                    pool.run(patience, move |token| key.perform(token, &usage)).await
                 }))
             }
         }

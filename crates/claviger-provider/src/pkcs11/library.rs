@@ -2,7 +2,7 @@
 //!
 //! Some libraries find a token again only after `C_Finalize` and `C_Initialize`. That ends every session of the process,
 //! and numbers of ended sessions are given out again. So each initialization is an *epoch*, every call is made inside an
-//! [`Entry`] that names the epoch, and a session of an earlier epoch is forgotten, never closed: its number may by now be
+//! [`LibraryGuard`] that names the epoch, and a session of an earlier epoch is forgotten, never closed: its number may by now be
 //! somebody else's session.
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ struct Loaded {
 }
 
 /// Leave to call the library, in one epoch. While it is held, the library is not finalized.
-pub(super) struct Entry<'a>(RwLockReadGuard<'a, Loaded>);
+pub(super) struct LibraryGuard<'a>(RwLockReadGuard<'a, Loaded>);
 
 impl Library {
     /// The library at `path`, loaded and initialized if nobody did so before.
@@ -51,8 +51,8 @@ impl Library {
     }
 
     /// Enters the library. Entries may nest: nobody ever waits for the other side of this lock.
-    pub(super) fn enter(&self) -> Entry<'_> {
-        Entry(self.loaded.read().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn enter(&self) -> LibraryGuard<'_> {
+        LibraryGuard(self.loaded.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tells of a new connection, which a restart would end.
@@ -101,7 +101,7 @@ fn initialize(pkcs11: &Pkcs11) -> Result<(), Error> {
     }
 }
 
-impl Entry<'_> {
+impl LibraryGuard<'_> {
     pub(super) fn epoch(&self) -> u64 {
         self.0.epoch
     }

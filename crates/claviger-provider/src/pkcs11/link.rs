@@ -16,7 +16,7 @@ use cryptoki::slot::Slot;
 
 use super::attempt::{self, FewAttempts};
 use super::error::Pkcs11OpenError;
-use super::library::{Entry, Library};
+use super::library::{Library, LibraryGuard};
 use super::root::{self, Roots};
 use super::{CreateRoot, TokenSelector};
 
@@ -109,7 +109,7 @@ impl Link {
     }
 
     /// Opens a session for a worker; it is logged in because the holder is.
-    pub(super) fn open_session(&self, entry: &Entry<'_>) -> Result<Session, Error> {
+    pub(super) fn open_session(&self, entry: &LibraryGuard<'_>) -> Result<Session, Error> {
         entry.pkcs11().open_ro_session(self.slot)
     }
 }

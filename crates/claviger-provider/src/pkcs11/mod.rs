@@ -49,7 +49,7 @@ use self::fault::Fault;
 use self::handle::{TokenHandle, TokenKey, Wrapped};
 use self::library::Library;
 use self::link::{ConnectOptions, Link};
-use self::pool::{Bench, Plan, Pool};
+use self::pool::{Pool, PoolConfig, TokenSession};
 use self::self_test::Able;
 use crate::binding::{self, Place, UNDER_RING_KEK, UNDER_TOKEN_ROOT};
 use crate::ready::ReadyHandle;
@@ -168,7 +168,7 @@ impl Pkcs11Provider {
         let link = Link::connect(&options, create, 1)?;
         let (module, able) = examine(&library, &link)?;
         let (name, public) = (link.token.clone(), link.roots.public.clone());
-        let pool = Pool::start(Plan {
+        let pool = Pool::start(PoolConfig {
             library,
             selector: config.token,
             prefix: config.label_prefix,
@@ -194,8 +194,8 @@ impl Pkcs11Provider {
         let (binding, sealed) = (binding::of_ring_kek(ring.id), ring.kek.clone());
         let kek = self
             .pool
-            .run(self.patience, move |bench| {
-                sealing::open_stored(bench.session, bench.link.roots.seal, &binding, &sealed)
+            .run(self.patience, move |token| {
+                sealing::open_stored(token.session, token.link.roots.seal, &binding, &sealed)
             })
             .await?;
         self.keks.keep(ring, &kek)
@@ -203,7 +203,7 @@ impl Pkcs11Provider {
 
     async fn generate_in_token(&self, place: Place) -> Result<Generated, ProviderError> {
         let (bytes, public) =
-            self.pool.run(PATIENCE_FOR_KEYS, move |bench| make_in_token(bench, &place)).await?;
+            self.pool.run(PATIENCE_FOR_KEYS, move |token| make_in_token(token, &place)).await?;
         Ok(Generated {
             wrap: Wrap { format: UNDER_TOKEN_ROOT, bytes },
             public_key: public,
@@ -215,7 +215,7 @@ impl Pkcs11Provider {
         let kek = self.ring_kek(ring).await?;
         let spec = place.spec;
         let (material, generator) = if seeds_from_source(spec) {
-            let material = self.pool.run(self.patience, move |bench| draw(bench.session, spec)).await?;
+            let material = self.pool.run(self.patience, move |token| draw(token.session, spec)).await?;
             let generator = if spec.is_asymmetric() { Generator::TokenSeed } else { Generator::Token };
             (material, generator)
         } else {
@@ -246,7 +246,7 @@ impl Pkcs11Provider {
     ) -> Result<Arc<dyn Handle>, ProviderError> {
         let stored = ring_kek::stored(ring, version, UNDER_TOKEN_ROOT)?;
         let (place, body) = (stored.place, stored.body.to_vec());
-        let wrapped = self.pool.run(self.patience, move |bench| Wrapped::open(bench, &place, &body)).await?;
+        let wrapped = self.pool.run(self.patience, move |token| Wrapped::open(token, &place, &body)).await?;
         // Only now is the purpose authentic. A token that was exchanged for another model may have lost it.
         if !self.supports(place.spec, place.purpose, Protection::Hsm) {
             return Err(unsupported(place.spec, Protection::Hsm));
@@ -272,7 +272,7 @@ impl Pkcs11Provider {
             oaep: self.able.oaep.clone(),
         });
         let ready = key.clone();
-        self.pool.run(self.patience, move |bench| ready.make_ready(bench)).await?;
+        self.pool.run(self.patience, move |token| ready.make_ready(token)).await?;
         Ok(Arc::new(TokenHandle::new(key)))
     }
 }
@@ -296,12 +296,12 @@ fn examine(library: &Library, link: &Link) -> Result<(ModuleInfo, Able), Pkcs11O
     Ok((module, able))
 }
 
-fn make_in_token(bench: &Bench<'_>, place: &Place) -> Result<(Vec<u8>, Option<Vec<u8>>), Fault> {
-    let made = mechanism::generate(bench.session, bench.link, place.spec, place.purpose)?;
-    let wrapped = mechanism::wrap(bench.session, bench.link, made.key);
-    bench.session.destroy_object(made.key)?;
+fn make_in_token(token: &TokenSession<'_>, place: &Place) -> Result<(Vec<u8>, Option<Vec<u8>>), Fault> {
+    let made = mechanism::generate(token.session, token.link, place.spec, place.purpose)?;
+    let wrapped = mechanism::wrap(token.session, token.link, made.key);
+    token.session.destroy_object(made.key)?;
     let wrapped = Wrapped { key: wrapped?, public: made.public.map(|public| public.spki().to_vec()) };
-    Ok((wrapped.seal(bench, place)?, wrapped.public))
+    Ok((wrapped.seal(token, place)?, wrapped.public))
 }
 
 /// The token's generator as a source of material. Keeps the token's own error: the trait has no room for it.
@@ -361,9 +361,9 @@ impl Provider for Pkcs11Provider {
     async fn create_ring_kek(&self, ring: KeyRingId) -> Result<Vec<u8>, ProviderError> {
         let binding = binding::of_ring_kek(ring);
         self.pool
-            .run(self.patience, move |bench| {
-                let kek = draw_secret(bench.session, RING_KEK_LEN)?;
-                Ok(sealing::seal(bench.session, bench.link.roots.seal, &binding, kek.expose())?)
+            .run(self.patience, move |token| {
+                let kek = draw_secret(token.session, RING_KEK_LEN)?;
+                Ok(sealing::seal(token.session, token.link.roots.seal, &binding, kek.expose())?)
             })
             .await
     }
@@ -414,8 +414,8 @@ impl Provider for Pkcs11Provider {
         }
         let (binding, secret) = (binding::of_sealed(label), SecretBytes::copied_from(secret.expose()));
         self.pool
-            .run(self.patience, move |bench| {
-                Ok(sealing::seal(bench.session, bench.link.roots.seal, &binding, secret.expose())?)
+            .run(self.patience, move |token| {
+                Ok(sealing::seal(token.session, token.link.roots.seal, &binding, secret.expose())?)
             })
             .await
     }
@@ -423,8 +423,8 @@ impl Provider for Pkcs11Provider {
     async fn unseal(&self, label: &[u8], sealed: &[u8]) -> Result<SecretBytes, ProviderError> {
         let (binding, sealed) = (binding::of_sealed(label), sealed.to_vec());
         self.pool
-            .run(self.patience, move |bench| {
-                sealing::open_stored(bench.session, bench.link.roots.seal, &binding, &sealed)
+            .run(self.patience, move |token| {
+                sealing::open_stored(token.session, token.link.roots.seal, &binding, &sealed)
             })
             .await
     }
@@ -433,7 +433,7 @@ impl Provider for Pkcs11Provider {
         if len > MAX_RANDOM {
             return Err(ProviderError::InvalidParameter("so many random bytes are not drawn in one call"));
         }
-        self.pool.run(self.patience, move |bench| draw_secret(bench.session, len)).await
+        self.pool.run(self.patience, move |token| draw_secret(token.session, len)).await
     }
 
     fn root_public_key(&self) -> RootPublicKey {
@@ -443,10 +443,10 @@ impl Provider for Pkcs11Provider {
     async fn sign_root(&self, message: &[u8]) -> Result<Vec<u8>, ProviderError> {
         let message = message.to_vec();
         self.pool
-            .run(self.patience, move |bench| {
-                let roots = &bench.link.roots;
+            .run(self.patience, move |token| {
+                let roots = &token.link.roots;
                 signing::sign(
-                    bench.session,
+                    token.session,
                     roots.sign,
                     root::algorithm(roots.sign_spec),
                     Message::Raw(&message),
@@ -459,10 +459,10 @@ impl Provider for Pkcs11Provider {
         // A root that does not answer here is found to be lost by this very question.
         let answer = self
             .pool
-            .run(self.patience, |bench| {
-                let seal = bench.link.roots.seal;
+            .run(self.patience, |token| {
+                let seal = token.link.roots.seal;
                 let class = cryptoki::object::AttributeType::Class;
-                Ok(bench.session.get_attributes(seal, &[class])?.len() == 1)
+                Ok(token.session.get_attributes(seal, &[class])?.len() == 1)
             })
             .await;
         Ok(ProviderHealth {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cryptoki::object::ObjectHandle;
 
 use super::fault::Fault;
-use super::pool::Bench;
+use super::pool::TokenSession;
 use crate::lru::Lru;
 
 /// Keys kept ready in the token; more than this are unwrapped again when they are used.
@@ -17,17 +17,17 @@ const READY_OBJECTS: usize = 256;
 pub(super) struct Objects {
     ready: Lru<u64, Arc<TokenObject>>,
     next: AtomicU64,
-    graveyard: Arc<Graveyard>,
+    retired: Arc<Retired>,
 }
 
 /// Objects that nobody uses any more, waiting for a thread with a session: the connection and the object.
-type Graveyard = Mutex<Vec<(u64, ObjectHandle)>>;
+type Retired = Mutex<Vec<(u64, ObjectHandle)>>;
 
 /// One object. Dropped by its last user, it is put where the next free thread destroys it.
 pub(super) struct TokenObject {
     generation: u64,
     handle: ObjectHandle,
-    graveyard: Arc<Graveyard>,
+    retired: Arc<Retired>,
 }
 
 impl TokenObject {
@@ -38,14 +38,14 @@ impl TokenObject {
 
 impl Drop for TokenObject {
     fn drop(&mut self) {
-        let mut graveyard = self.graveyard.lock().unwrap_or_else(PoisonError::into_inner);
-        graveyard.push((self.generation, self.handle));
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        retired.push((self.generation, self.handle));
     }
 }
 
 impl Objects {
     pub(super) fn new() -> Self {
-        Self { ready: Lru::new(READY_OBJECTS), next: AtomicU64::new(1), graveyard: Arc::default() }
+        Self { ready: Lru::new(READY_OBJECTS), next: AtomicU64::new(1), retired: Arc::default() }
     }
 
     /// A name for the object of a new handle.
@@ -56,15 +56,15 @@ impl Objects {
     /// The object of that name, made anew if it is not there or of an earlier connection.
     pub(super) fn find_or_make(
         &self,
-        bench: &Bench<'_>,
+        token: &TokenSession<'_>,
         name: u64,
         make: impl FnOnce() -> Result<ObjectHandle, Fault>,
     ) -> Result<Arc<TokenObject>, Fault> {
-        let generation = bench.link.generation;
+        let generation = token.link.generation;
         if let Some(found) = self.ready.find(&name).filter(|found| found.generation == generation) {
             return Ok(found);
         }
-        let made = Arc::new(TokenObject { generation, handle: make()?, graveyard: self.graveyard.clone() });
+        let made = Arc::new(TokenObject { generation, handle: make()?, retired: self.retired.clone() });
         self.ready.insert(name, made.clone());
         Ok(made)
     }
@@ -76,16 +76,16 @@ impl Objects {
     /// Forgets all: their connection is gone, and they with it.
     pub(super) fn forget_all(&self) {
         self.ready.clear();
-        self.graveyard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Destroys what waits for it.
-    pub(super) fn sweep(&self, bench: &Bench<'_>) {
-        let waiting = std::mem::take(&mut *self.graveyard.lock().unwrap_or_else(PoisonError::into_inner));
+    pub(super) fn sweep(&self, token: &TokenSession<'_>) {
+        let waiting = std::mem::take(&mut *self.retired.lock().unwrap_or_else(PoisonError::into_inner));
         for (generation, handle) in waiting {
             // Objects of an earlier connection went with it, and their numbers may by now be those of others.
-            if generation == bench.link.generation
-                && let Err(error) = bench.session.destroy_object(handle)
+            if generation == token.link.generation
+                && let Err(error) = token.session.destroy_object(handle)
             {
                 tracing::debug!(%error, "a session object was gone before it was destroyed");
             }

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use super::attempt::{self, FewAttempts};
 use super::error::Pkcs11OpenError;
 use super::fault::{Fault, Verdict};
-use super::library::{Entry, Library};
+use super::library::{Library, LibraryGuard};
 use super::link::{ConnectOptions, Link, TokenName};
 use super::object::Objects;
 use super::sealing;
@@ -56,13 +56,13 @@ pub(super) struct Core {
 }
 
 /// What work is done with: a session of this thread, in a link, inside the library.
-pub(super) struct Bench<'a> {
+pub(super) struct TokenSession<'a> {
     pub(super) session: &'a Session,
     pub(super) link: &'a Arc<Link>,
     pub(super) core: &'a Core,
 }
 
-type Work = Box<dyn FnOnce(Result<&Bench<'_>, ProviderError>) -> Outcome + Send>;
+type Work = Box<dyn FnOnce(Result<&TokenSession<'_>, ProviderError>) -> Outcome + Send>;
 
 struct Job {
     work: Work,
@@ -90,7 +90,7 @@ pub(super) struct Pool {
 }
 
 /// What the pool is made from.
-pub(super) struct Plan {
+pub(super) struct PoolConfig {
     pub(super) library: Arc<Library>,
     pub(super) selector: TokenSelector,
     pub(super) prefix: String,
@@ -101,20 +101,20 @@ pub(super) struct Plan {
 
 impl Pool {
     /// Starts the threads for a link that was just made.
-    pub(super) fn start(plan: Plan) -> Result<Self, Pkcs11OpenError> {
-        let threads = plan.threads.clamp(1, 64);
-        let canary = plan
+    pub(super) fn start(config: PoolConfig) -> Result<Self, Pkcs11OpenError> {
+        let threads = config.threads.clamp(1, 64);
+        let canary = config
             .link
-            .with_holder(|session| sealing::seal(session, plan.link.roots.seal, CANARY, CANARY))
+            .with_holder(|session| sealing::seal(session, config.link.roots.seal, CANARY, CANARY))
             .and_then(Result::ok)
             .ok_or(Pkcs11OpenError::SelfTestFailed("sealing key"))?;
-        let link = Arc::new(plan.link);
+        let link = Arc::new(config.link);
         let core = Arc::new(Core {
-            library: plan.library,
+            library: config.library,
             objects: Objects::new(),
-            selector: plan.selector,
-            prefix: plan.prefix,
-            pin: plan.pin,
+            selector: config.selector,
+            prefix: config.prefix,
+            pin: config.pin,
             token: link.token.clone(),
             canary,
             link: RwLock::new(None),
@@ -135,7 +135,7 @@ impl Pool {
                 jobs: queue.clone(),
                 on_reset,
                 trouble: trouble.clone(),
-                seat: None,
+                held: None,
             };
             spawn(format!("token-{number}"), move || worker.run())?;
         }
@@ -148,7 +148,7 @@ impl Pool {
     pub(super) async fn run<T: Send + 'static>(
         &self,
         patience: Duration,
-        work: impl FnOnce(&Bench<'_>) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&TokenSession<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, ProviderError> {
         self.core.link()?;
         let place = match timeout(patience, self.places.clone().acquire_owned()).await {
@@ -156,13 +156,13 @@ impl Pool {
             Ok(Err(_)) | Err(_) => return Err(BUSY),
         };
         let (reply, answer) = oneshot::channel();
-        let work: Work = Box::new(move |bench| {
+        let work: Work = Box::new(move |token| {
             // Nobody waits any more: the deadline passed while this was in the queue.
             if reply.is_closed() {
                 return Outcome::Good;
             }
-            let (result, outcome) = match bench {
-                Ok(bench) => bench.judge(work(bench)),
+            let (result, outcome) = match token {
+                Ok(token) => token.judge(work(token)),
                 Err(error) => (Err(error), Outcome::Good),
             };
             // The caller may have left meanwhile; then nobody is told.
@@ -230,7 +230,7 @@ impl Core {
     }
 }
 
-impl Bench<'_> {
+impl TokenSession<'_> {
     /// Does the token answer for the root?
     pub(super) fn root_answers(&self) -> bool {
         self.session
@@ -260,7 +260,7 @@ impl Bench<'_> {
 }
 
 /// A thread's session and the link that it belongs to.
-struct Seat {
+struct WorkerSession {
     link: Arc<Link>,
     session: Session,
 }
@@ -270,7 +270,7 @@ struct Worker {
     jobs: Receiver<Job>,
     on_reset: Receiver<()>,
     trouble: Sender<()>,
-    seat: Option<Seat>,
+    held: Option<WorkerSession>,
 }
 
 impl Worker {
@@ -281,10 +281,10 @@ impl Worker {
                     Ok(job) => self.serve(job),
                     Err(_) => break,
                 },
-                recv(self.on_reset) -> _ => self.stand_up(),
+                recv(self.on_reset) -> _ => self.detach(),
             }
         }
-        self.stand_up();
+        self.detach();
     }
 
     fn serve(&mut self, job: Job) {
@@ -292,14 +292,14 @@ impl Worker {
         let entry = library.enter();
         let Job { work, _place: place } = job;
         drop(place);
-        let seated = self.sit_down(&entry);
-        let outcome = match (&seated, &self.seat) {
-            (Ok(()), Some(seat)) => {
-                let bench = Bench { session: &seat.session, link: &seat.link, core: &self.core };
+        let attached = self.attach(&entry);
+        let outcome = match (&attached, &self.held) {
+            (Ok(()), Some(held)) => {
+                let token = TokenSession { session: &held.session, link: &held.link, core: &self.core };
                 // A panic in the library's binding costs this session, not the thread: its caller sees no answer.
-                let outcome = catch_unwind(AssertUnwindSafe(|| work(Ok(&bench))));
+                let outcome = catch_unwind(AssertUnwindSafe(|| work(Ok(&token))));
                 let outcome = outcome.unwrap_or(Outcome::Replace);
-                self.core.objects.sweep(&bench);
+                self.core.objects.sweep(&token);
                 outcome
             }
             (Ok(()), None) => work(Err(AWAY)),
@@ -307,28 +307,28 @@ impl Worker {
         };
         match outcome {
             Outcome::Good => {}
-            Outcome::Replace => self.stand_up(),
+            Outcome::Replace => self.detach(),
             Outcome::Lost => self.report(),
         }
     }
 
     /// Takes a session of the present link, keeping the one there is if it still belongs to it.
-    fn sit_down(&mut self, entry: &Entry<'_>) -> Result<(), ProviderError> {
+    fn attach(&mut self, entry: &LibraryGuard<'_>) -> Result<(), ProviderError> {
         let link = match self.core.link() {
             Ok(link) => link,
             Err(error) => {
-                self.stand_up();
+                self.detach();
                 return Err(error);
             }
         };
         if self
-            .seat
+            .held
             .as_ref()
-            .is_some_and(|seat| seat.link.generation == link.generation && link.epoch == entry.epoch())
+            .is_some_and(|held| held.link.generation == link.generation && link.epoch == entry.epoch())
         {
             return Ok(());
         }
-        self.stand_up();
+        self.detach();
         let lost = |error| {
             tracing::warn!(?error, "the token gives no session");
             self.lose(link.generation);
@@ -339,22 +339,22 @@ impl Worker {
         }
         let session = link.open_session(entry).map_err(|error| lost(Some(error)))?;
         self.core.sessions.fetch_add(1, Ordering::Relaxed);
-        self.seat = Some(Seat { link, session });
+        self.held = Some(WorkerSession { link, session });
         Ok(())
     }
 
-    fn stand_up(&mut self) {
-        if let Some(seat) = self.seat.take() {
+    fn detach(&mut self) {
+        if let Some(held) = self.held.take() {
             self.core.sessions.fetch_sub(1, Ordering::Relaxed);
-            self.core.library.enter().retire(seat.session, seat.link.epoch);
+            self.core.library.enter().retire(held.session, held.link.epoch);
         }
     }
 
     fn report(&mut self) {
-        if let Some(seat) = &self.seat {
-            self.lose(seat.link.generation);
+        if let Some(held) = &self.held {
+            self.lose(held.link.generation);
         }
-        self.stand_up();
+        self.detach();
     }
 
     /// From here on nobody uses this connection; the supervisor makes the next.
@@ -418,7 +418,7 @@ impl Supervisor {
                     return true;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, ?pause, "the token is still away");
+                    tracing::warn!(%error, ?pause, "the token is still unavailable");
                     attempts = attempts.saturating_add(1);
                     self.restart(attempts);
                 }
