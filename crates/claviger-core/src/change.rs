@@ -297,7 +297,7 @@ impl Chain {
 
 /// What a decided call rests on.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Footing {
+pub struct Dependencies {
     /// The caller.
     pub principal: Option<PrincipalId>,
     /// The credential of that caller.
@@ -314,10 +314,10 @@ pub struct Footing {
     pub chain: Option<Arc<Chain>>,
 }
 
-impl Footing {
-    /// Does a change about `subject` take the ground from under the call?
+impl Dependencies {
+    /// Does the call depend on what a change about `subject` takes away?
     #[must_use]
-    pub fn rests_on(&self, subject: Subject) -> bool {
+    pub fn include(&self, subject: Subject) -> bool {
         match subject {
             Subject::Credential(id) => self.credential == Some(id),
             Subject::Grant(id, holder) => {
@@ -347,9 +347,9 @@ mod tests {
     }
 
     #[test]
-    fn a_call_rests_on_every_grant_and_principal_of_its_chain_and_on_no_other() {
+    fn a_call_depends_on_every_grant_and_principal_of_its_chain_and_on_no_other() {
         let chain = Some(Arc::new(Chain::new([grant(2), grant(1), grant(2)], [principal(7)])));
-        let call = Footing { principal: Some(principal(9)), chain, ..Footing::default() };
+        let call = Dependencies { principal: Some(principal(9)), chain, ..Dependencies::default() };
         for taken in [
             Subject::Grant(grant(1), principal(7)),
             Subject::Grant(grant(2), principal(3)),
@@ -357,11 +357,11 @@ mod tests {
             Subject::Principal(principal(7)),
             Subject::Principal(principal(9)),
         ] {
-            assert!(call.rests_on(taken), "{taken:?}");
+            assert!(call.include(taken), "{taken:?}");
         }
         // Another grant of one who passed the right on takes nothing away.
         for other in [Subject::Grant(grant(5), principal(7)), Subject::Principal(principal(3))] {
-            assert!(!call.rests_on(other), "{other:?}");
+            assert!(!call.include(other), "{other:?}");
         }
     }
 

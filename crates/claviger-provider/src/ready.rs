@@ -4,7 +4,7 @@ use std::fmt;
 
 use claviger_core::KeyVersionId;
 use claviger_core::key::{KeyVersion, Processing, Protecting};
-use claviger_core::port::provider::{InUse, Process, Product, Protect};
+use claviger_core::port::provider::{Process, Product, Protect, UseFuture};
 use claviger_core::port::{Handle, ProviderError};
 use claviger_crypto::{CryptoError, ReadyKey};
 
@@ -55,12 +55,12 @@ impl ReadyHandle {
 }
 
 impl Handle for ReadyHandle {
-    fn protect<'a>(&'a self, version: Protecting<'_>, how: Protect<'a>) -> InUse<'a> {
-        InUse::Done(self.protect_now(version.version(), how))
+    fn protect<'a>(&'a self, version: Protecting<'_>, how: Protect<'a>) -> UseFuture<'a> {
+        UseFuture::Done(self.protect_now(version.version(), how))
     }
 
-    fn process<'a>(&'a self, version: Processing<'_>, how: Process<'a>) -> InUse<'a> {
-        InUse::Done(self.process_now(version.version(), how))
+    fn process<'a>(&'a self, version: Processing<'_>, how: Process<'a>) -> UseFuture<'a> {
+        UseFuture::Done(self.process_now(version.version(), how))
     }
 }
 

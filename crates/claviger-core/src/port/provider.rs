@@ -216,14 +216,14 @@ pub enum Product {
 }
 
 /// A use that is done, or will be. Software answers at once and allocates nothing for it; a token takes its time.
-pub enum InUse<'a> {
+pub enum UseFuture<'a> {
     /// Done.
     Done(Result<Product, ProviderError>),
     /// On its way.
     Pending(Pin<Box<dyn Future<Output = Result<Product, ProviderError>> + Send + 'a>>),
 }
 
-impl InUse<'_> {
+impl UseFuture<'_> {
     /// Waits for it.
     ///
     /// # Errors
@@ -236,11 +236,11 @@ impl InUse<'_> {
     }
 }
 
-impl std::fmt::Debug for InUse<'_> {
+impl std::fmt::Debug for UseFuture<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Done(_) => "InUse::Done(..)",
-            Self::Pending(_) => "InUse::Pending(..)",
+            Self::Done(_) => "UseFuture::Done(..)",
+            Self::Pending(_) => "UseFuture::Pending(..)",
         })
     }
 }
@@ -248,10 +248,10 @@ impl std::fmt::Debug for InUse<'_> {
 /// Material that is ready for use. Dropped, it is wiped.
 pub trait Handle: Send + Sync + std::fmt::Debug {
     /// Uses it on new data.
-    fn protect<'a>(&'a self, version: Protecting<'_>, how: Protect<'a>) -> InUse<'a>;
+    fn protect<'a>(&'a self, version: Protecting<'_>, how: Protect<'a>) -> UseFuture<'a>;
 
     /// Uses it on old data.
-    fn process<'a>(&'a self, version: Processing<'_>, how: Process<'a>) -> InUse<'a>;
+    fn process<'a>(&'a self, version: Processing<'_>, how: Process<'a>) -> UseFuture<'a>;
 }
 
 /// A module with a root.

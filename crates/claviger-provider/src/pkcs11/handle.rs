@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_core::key::{KeyVersion, Processing, Protecting};
-use claviger_core::port::provider::{InUse, Process, Product, Protect};
+use claviger_core::port::provider::{Process, Product, Protect, UseFuture};
 use claviger_core::port::{Handle, ProviderError};
 use claviger_core::{KeyVersionId, Purpose, Spec};
 use claviger_crypto::{EncryptionAlgorithm, PublicKey, SecretBytes};
@@ -113,12 +113,12 @@ impl TokenHandle {
         Self(key)
     }
 
-    fn send(&self, route: Route) -> InUse<'static> {
+    fn send(&self, route: Route) -> UseFuture<'static> {
         match route {
-            Route::Done(result) => InUse::Done(result),
+            Route::Done(result) => UseFuture::Done(result),
             Route::Token(usage) => {
                 let key = self.0.clone();
-                InUse::Pending(Box::pin(async move {
+                UseFuture::Pending(Box::pin(async move {
                     let (pool, patience) = (key.pool.clone(), key.patience);
                     pool.run(patience, move |token| key.perform(token, &usage)).await
                 }))
@@ -138,19 +138,19 @@ impl TokenHandle {
 }
 
 impl Handle for TokenHandle {
-    fn protect<'a>(&'a self, version: Protecting<'_>, how: Protect<'a>) -> InUse<'a> {
+    fn protect<'a>(&'a self, version: Protecting<'_>, how: Protect<'a>) -> UseFuture<'a> {
         let version = version.version();
         let valid = check_version(self.0.version, version).and_then(|()| self.check_limit(version));
         if let Err(error) = valid {
-            return InUse::Done(Err(error));
+            return UseFuture::Done(Err(error));
         }
         let key = &self.0;
         self.send(usage::of_protect(key.spec, key.purpose, key.public.as_ref(), &key.oaep, how))
     }
 
-    fn process<'a>(&'a self, version: Processing<'_>, how: Process<'a>) -> InUse<'a> {
+    fn process<'a>(&'a self, version: Processing<'_>, how: Process<'a>) -> UseFuture<'a> {
         if let Err(error) = check_version(self.0.version, version.version()) {
-            return InUse::Done(Err(error));
+            return UseFuture::Done(Err(error));
         }
         let key = &self.0;
         self.send(usage::of_process(key.spec, key.purpose, key.public.as_ref(), &key.oaep, how))

@@ -202,7 +202,7 @@ impl<T> Staged<T> {
         Self { details: EntryDetails::Many(details), ..self }
     }
 
-    /// The same, resting on another key as well: what takes its ground away takes this call's.
+    /// The same, depending on another key as well: what restricts that key affects this call.
     pub(crate) fn resting_on(self, key: KeyId, ring: KeyRingId) -> Self {
         Self { other: Some((key, ring)), ..self }
     }

@@ -1,13 +1,13 @@
 //! The fence: which epoch it is, and what each epoch took away.
 //!
 //! A call captures the epoch when it begins. Whatever it rests on is good as of that epoch; the sequencer then asks once
-//! more, under the epoch of the commit, whether anything since took the ground away (mechanisms, 1.1-4a and 3.2).
+//! more, under the epoch of the commit, whether anything since took away what it depends on (mechanisms, 1.1-4a and 3.2).
 
 use std::collections::VecDeque;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use claviger_core::change::{Footing, Subject};
+use claviger_core::change::{Dependencies, Subject};
 use claviger_core::port::store::FenceDelta;
 
 /// How many epochs back can be asked about; what is older counts as affected.
@@ -38,8 +38,8 @@ impl Fence {
         self.sequence.load(Ordering::Acquire)
     }
 
-    /// Did anything after epoch `since` take the ground from under `footing`? What is no longer known counts as yes.
-    pub(crate) fn affects(&self, since: u64, footing: &Footing) -> bool {
+    /// Did anything after epoch `since` take away any of `dependencies`? What is no longer known counts as yes.
+    pub(crate) fn affects(&self, since: u64, dependencies: &Dependencies) -> bool {
         if self.epoch() == since {
             return false;
         }
@@ -52,7 +52,7 @@ impl Fence {
             .iter()
             .rev()
             .take_while(|(epoch, _)| *epoch > since)
-            .any(|(_, subjects)| subjects.iter().any(|subject| footing.rests_on(*subject)))
+            .any(|(_, subjects)| subjects.iter().any(|subject| dependencies.include(*subject)))
     }
 
     /// Begins `epoch`. Called by the sequencer alone, after the commit that began it.
@@ -82,7 +82,7 @@ mod tests {
     fn only_what_rests_on_the_subject_is_affected_and_only_by_later_epochs() {
         let (key, other) = (KeyId::random().unwrap(), KeyId::random().unwrap());
         let fence = Fence::new(7, Vec::new());
-        let on = |key| Footing { key: Some(key), ..Footing::default() };
+        let on = |key| Dependencies { key: Some(key), ..Dependencies::default() };
         assert!(!fence.affects(7, &on(key)));
         fence.advance(8, &[Subject::Key(key)]);
         assert!(fence.affects(7, &on(key)));
@@ -96,11 +96,11 @@ mod tests {
     #[test]
     fn what_is_forgotten_counts_as_affected() {
         let fence = Fence::new(0, Vec::new());
-        let footing = Footing { key: Some(KeyId::random().unwrap()), ..Footing::default() };
+        let dependencies = Dependencies { key: Some(KeyId::random().unwrap()), ..Dependencies::default() };
         for epoch in 1..=(REMEMBERED as u64 + 2) {
             fence.advance(epoch, &[]);
         }
-        assert!(fence.affects(0, &footing));
-        assert!(!fence.affects(3, &footing));
+        assert!(fence.affects(0, &dependencies));
+        assert!(!fence.affects(3, &dependencies));
     }
 }

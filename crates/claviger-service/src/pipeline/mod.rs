@@ -3,7 +3,7 @@
 //! What it keeps true:
 //! * no result is released without its receipt, and no change written without its entry; refusals have entries too;
 //! * what a call rests on is good as of one epoch; the sequencer asks again under the epoch of the commit;
-//! * a call whose ground was taken away, or that lost a race, runs again from the start, a bounded number of times;
+//! * a call that lost what it depends on, or that lost a race, runs again from the start, a bounded number of times;
 //! * calls that lost a race for a row go one after the other; calls that write no row that was there wait for nobody.
 //!
 //! What is rarely gone through is boxed: a use whose caller, key and permit are remembered carries no room for it.
@@ -29,7 +29,7 @@ use claviger_access::{Caller, Decision, Denial};
 use claviger_audit::op::Outcome;
 use claviger_core::Timestamp;
 use claviger_core::action::Effect;
-use claviger_core::change::{Chain, Footing};
+use claviger_core::change::{Chain, Dependencies};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Room;
 use claviger_core::principal::Principal;
@@ -171,10 +171,10 @@ impl Road {
             policy: None,
             identity: None,
         };
-        let mut footing = Footing {
+        let mut dependencies = Dependencies {
             principal: Some(caller.principal().id),
             credential: caller.credential().map(|credential| credential.id),
-            ..Footing::default()
+            ..Dependencies::default()
         };
         let mut given =
             Given { why: None, reason: call.reason.as_ref(), action, by: caller.principal().id, at: now };
@@ -182,8 +182,8 @@ impl Road {
             Ok((Decided { permit, target, live, chain }, why)) => {
                 given.why = why;
                 header.policy = Some(permit.policy_digest());
-                footing.key = target.key_id();
-                footing.ring = target.ring_id();
+                dependencies.key = target.key_id();
+                dependencies.ring = target.ring_id();
                 let view = View {
                     state: &self.state,
                     authorizer: &self.authorizer,
@@ -208,7 +208,7 @@ impl Road {
                         EntryDetail { outcome: EntryOutcome(outcome_of(error.kind())), ..view.detail() };
                     Refused { error: error.about(detail.key), detail }
                 });
-                footing.chain = Chain::join(chain, view.into_further());
+                dependencies.chain = Chain::join(chain, view.into_further());
                 outcome
             }
             Err(refused) => Err(refused),
@@ -226,7 +226,7 @@ impl Road {
         };
         let (mut changes, restricts, details, end) = match outcome {
             Ok(staged) => {
-                (footing.other_key, footing.other_ring) = staged.other.unzip();
+                (dependencies.other_key, dependencies.other_ring) = staged.other.unzip();
                 let (changes, restricts, details, shut) = staged.split();
                 (changes, restricts, details, Ok(shut))
             }
@@ -259,7 +259,7 @@ impl Road {
             facts,
             restricts,
             epoch,
-            footing,
+            dependencies,
             least_room,
             reply,
         };
@@ -347,15 +347,15 @@ impl Road {
             Decision::Permit { permit, cacheable } => (permit, cacheable),
         };
         if let (Some(cacheable), Some(key)) = (cacheable, key) {
-            let footing = Footing {
+            let dependencies = Dependencies {
                 principal: Some(caller.principal().id),
                 credential: Some(caller.credential_id()),
                 key: Some(key),
                 ring: target.ring_id(),
                 chain: chain.clone(),
-                ..Footing::default()
+                ..Dependencies::default()
             };
-            let kept = Arc::new(Good::new(cacheable, footing, good_at));
+            let kept = Arc::new(Good::new(cacheable, dependencies, good_at));
             self.state.remember((caller.credential_id(), action, key), kept, sequence);
         }
         Ok(Decided { permit, target, live, chain })

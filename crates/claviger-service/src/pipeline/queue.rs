@@ -231,7 +231,7 @@ const fn enough(under_way: usize, came: usize) -> usize {
 mod tests {
     use claviger_audit::op::Op;
     use claviger_core::Timestamp;
-    use claviger_core::change::Footing;
+    use claviger_core::change::Dependencies;
     use claviger_core::receipt::Receipt;
     use tokio::sync::oneshot::error::TryRecvError;
 
@@ -250,7 +250,7 @@ mod tests {
             facts: None,
             restricts: Vec::new(),
             epoch: 0,
-            footing: Footing::default(),
+            dependencies: Dependencies::default(),
             least_room: claviger_core::port::store::Room::Plenty,
             reply,
         };

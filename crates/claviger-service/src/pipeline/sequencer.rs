@@ -241,14 +241,14 @@ impl Sequencer {
 
     /// Looks at the fence again, applies the changes and writes the entries, which lie in epoch `under`, into the batch.
     fn admit(&mut self, filling: &mut Filling, submission: Submission, under: u64) -> Result<(), End> {
-        let Submission { header, details, changes, facts, restricts, epoch, footing, least_room, reply } =
+        let Submission { header, details, changes, facts, restricts, epoch, dependencies, least_room, reply } =
             submission;
         debug_assert!(restricts.is_empty());
         if self.parts.journal.room() > least_room {
             let _ = reply.send(Err(NotCommitted::NoRoom));
             return Ok(());
         }
-        if !self.fence_off && epoch < self.epoch && self.parts.fence.affects(epoch, &footing) {
+        if !self.fence_off && epoch < self.epoch && self.parts.fence.affects(epoch, &dependencies) {
             self.figures.fenced.fetch_add(1, Ordering::Relaxed);
             let _ = reply.send(Err(NotCommitted::Fenced));
             return Ok(());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use claviger_access::{Caller, Presented};
 use claviger_audit::identity::{Identity, SubjectKey};
 use claviger_audit::op::{Op, Outcome};
-use claviger_core::change::{Change, Footing};
+use claviger_core::change::{Change, Dependencies};
 use claviger_core::port::store::Room;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind};
 use claviger_core::{CredentialId, PrincipalId, Timestamp};
@@ -300,7 +300,7 @@ fn entry(
         facts: None,
         restricts: Vec::new(),
         epoch,
-        footing: Footing::default(),
+        dependencies: Dependencies::default(),
         // Whoever writes one of these sees to it that there is room.
         least_room: Room::Reserve,
         reply,

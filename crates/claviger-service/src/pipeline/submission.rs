@@ -3,7 +3,7 @@
 use claviger_audit::entry::{Entry, EntryError};
 use claviger_audit::identity::{Identity, IdentityError, SubjectKey};
 use claviger_audit::op::{Op, Outcome};
-use claviger_core::change::{Change, Footing, Subject};
+use claviger_core::change::{Change, Dependencies, Subject};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Room;
 use claviger_core::receipt::Receipt;
@@ -171,7 +171,7 @@ pub(crate) struct Submission {
     pub(crate) restricts: Vec<Subject>,
     /// Epoch as of which everything it rests on is good.
     pub(crate) epoch: u64,
-    pub(crate) footing: Footing,
+    pub(crate) dependencies: Dependencies,
     /// The least room on the device with which it is still written.
     pub(crate) least_room: Room,
     pub(crate) reply: oneshot::Sender<Result<Receipt, NotCommitted>>,
@@ -184,7 +184,7 @@ pub(crate) enum NotCommitted {
     Conflict,
     /// The store could not; nothing happened.
     Failed(StoreError),
-    /// Its ground was taken away: decide it again.
+    /// What it depends on was restricted: decide it again.
     Fenced,
     /// What room is left on the device is for others.
     NoRoom,

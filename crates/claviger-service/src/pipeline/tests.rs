@@ -131,7 +131,7 @@ impl Site {
             facts: None,
             restricts,
             epoch: self.road.epoch(),
-            footing: Footing::default(),
+            dependencies: Dependencies::default(),
             least_room: Room::Plenty,
             reply,
         };

@@ -1,7 +1,7 @@
 //! What this node remembers of the store, so that the hot path asks it nothing.
 //!
 //! Every remembered thing knows as of which epoch it is good. Whoever takes it at a later epoch asks the fence whether
-//! anything in between took its ground away; a thing that stood is then good as of that later epoch. So a revoked right is
+//! anything in between took away what it depends on; a thing that stood is then good as of that later epoch. So a revoked right is
 //! never used out of memory, whatever the order in which caches are filled and emptied.
 
 mod known;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use claviger_access::Cacheable;
 use claviger_audit::fact::VeilKey;
 use claviger_audit::identity::SubjectKey;
-use claviger_core::change::{Chain, Change, Footing};
+use claviger_core::change::{Chain, Change, Dependencies};
 use claviger_core::key::KeyRing;
 use claviger_core::port::{Provider, Store};
 use claviger_core::principal::Principal;
@@ -60,18 +60,18 @@ impl Default for Memory {
 #[derive(Debug)]
 pub(crate) struct Good<T> {
     pub(crate) thing: T,
-    footing: Footing,
+    dependencies: Dependencies,
     epoch: AtomicU64,
 }
 
 impl<T> Good<T> {
-    pub(crate) fn new(thing: T, footing: Footing, epoch: u64) -> Self {
-        Self { thing, footing, epoch: AtomicU64::new(epoch) }
+    pub(crate) fn new(thing: T, dependencies: Dependencies, epoch: u64) -> Self {
+        Self { thing, dependencies, epoch: AtomicU64::new(epoch) }
     }
 
     /// What the right depends on that was passed on, where it was.
     pub(crate) fn chain(&self) -> Option<Arc<Chain>> {
-        self.footing.chain.clone()
+        self.dependencies.chain.clone()
     }
 
     /// Is it good as of `epoch`? If so it is from now on.
@@ -80,7 +80,7 @@ impl<T> Good<T> {
         if known >= epoch {
             return true;
         }
-        if fence.affects(known, &self.footing) {
+        if fence.affects(known, &self.dependencies) {
             return false;
         }
         self.epoch.fetch_max(epoch, Ordering::AcqRel);
@@ -180,9 +180,10 @@ impl State {
         }
         let (sequence, good_at) = (self.fence.sequence(), self.fence.epoch());
         let record = self.store.find_key(id).await?.ok_or_else(ServiceError::not_found)?;
-        let footing = Footing { key: Some(id), ring: Some(record.ring.id), ..Footing::default() };
+        let dependencies =
+            Dependencies { key: Some(id), ring: Some(record.ring.id), ..Dependencies::default() };
         let tag = self.tags.tag(&[b"context", id.as_bytes()]);
-        let live = Arc::new(Good::new(LiveKey::new(Arc::new(record), tag), footing, good_at));
+        let live = Arc::new(Good::new(LiveKey::new(Arc::new(record), tag), dependencies, good_at));
         self.keys.insert(id, Arc::clone(&live));
         if self.fence.sequence() != sequence {
             // A change was published while we read: what we read may be from before it.
@@ -212,10 +213,13 @@ impl State {
         let (sequence, good_at) = (self.fence.sequence(), self.fence.epoch());
         let Some(credential) = self.store.find_credential_by_digest(digest).await? else { return Ok(None) };
         let Some(principal) = self.store.find_principal(credential.principal).await? else { return Ok(None) };
-        let footing =
-            Footing { principal: Some(principal.id), credential: Some(credential.id), ..Footing::default() };
+        let dependencies = Dependencies {
+            principal: Some(principal.id),
+            credential: Some(credential.id),
+            ..Dependencies::default()
+        };
         let known = Known::load(principal, credential, self.provider.as_ref()).await?;
-        let known = Arc::new(Good::new(known, footing, good_at));
+        let known = Arc::new(Good::new(known, dependencies, good_at));
         self.known.insert(*digest, Arc::clone(&known));
         if self.fence.sequence() != sequence {
             self.known.remove(digest);

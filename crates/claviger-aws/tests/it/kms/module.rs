@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use claviger_core::key::{KeyRing, KeyVersion, Processing, Protecting, Protection};
 use claviger_core::port::provider::{
-    Generated, Handle, InUse, MaterialRequest, ModuleInfo, Process, Protect, Provider, ProviderError,
-    ProviderHealth, RootPublicKey,
+    Generated, Handle, MaterialRequest, ModuleInfo, Process, Protect, Provider, ProviderError,
+    ProviderHealth, RootPublicKey, UseFuture,
 };
 use claviger_core::{KeyRingId, Purpose, Spec};
 use claviger_crypto::SecretBytes;
@@ -39,12 +39,16 @@ struct FaultyHandle {
 }
 
 impl Handle for FaultyHandle {
-    fn protect<'a>(&'a self, version: Protecting<'_>, how: Protect<'a>) -> InUse<'a> {
-        self.fault.check().map_or_else(|fault| InUse::Done(Err(fault)), |()| self.inner.protect(version, how))
+    fn protect<'a>(&'a self, version: Protecting<'_>, how: Protect<'a>) -> UseFuture<'a> {
+        self.fault
+            .check()
+            .map_or_else(|fault| UseFuture::Done(Err(fault)), |()| self.inner.protect(version, how))
     }
 
-    fn process<'a>(&'a self, version: Processing<'_>, how: Process<'a>) -> InUse<'a> {
-        self.fault.check().map_or_else(|fault| InUse::Done(Err(fault)), |()| self.inner.process(version, how))
+    fn process<'a>(&'a self, version: Processing<'_>, how: Process<'a>) -> UseFuture<'a> {
+        self.fault
+            .check()
+            .map_or_else(|fault| UseFuture::Done(Err(fault)), |()| self.inner.process(version, how))
     }
 }
 

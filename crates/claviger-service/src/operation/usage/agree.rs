@@ -7,7 +7,7 @@ use claviger_core::port::provider::Process;
 use claviger_core::{Action, KeyId, Purpose, Spec};
 use claviger_crypto::SecretBytes;
 
-use super::{KeyUse, Workplace, secret};
+use super::{KeyContext, KeyUse, secret};
 use crate::error::{ErrorKind, ServiceError};
 use crate::operation::{Operation, Staged};
 use crate::pipeline::submission::EntryDetail;
@@ -45,7 +45,7 @@ impl KeyUse for Agree {
         self.peer.len()
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Agreed, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Agreed, u32), ServiceError> {
         let record = at.view.record()?;
         let number = self.version.unwrap_or(record.key.primary);
         let processing = at.processing(number)?;

@@ -5,7 +5,7 @@ use claviger_core::port::provider::{Process, Product, Protect};
 use claviger_core::{Action, KeyId, Purpose};
 use claviger_crypto::SecretBytes;
 
-use super::{KeyUse, Opened, Workplace, secret, unexpected};
+use super::{KeyContext, KeyUse, Opened, secret, unexpected};
 use crate::error::ServiceError;
 
 /// A shared secret and its capsule.
@@ -34,7 +34,7 @@ impl KeyUse for Encapsulate {
         0
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Capsule, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Capsule, u32), ServiceError> {
         let protecting = at.protecting()?;
         let id = protecting.version().id;
         let Product::Capsule { ciphertext, secret } = at.protect(protecting, Protect::Encapsulate).await?
@@ -63,7 +63,7 @@ impl KeyUse for Decapsulate {
         self.ciphertext.len()
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Opened, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Opened, u32), ServiceError> {
         let number = self.version.unwrap_or(at.view.record()?.key.primary);
         let processing = at.processing(number)?;
         let how = Process::Decapsulate { ciphertext: &self.ciphertext };

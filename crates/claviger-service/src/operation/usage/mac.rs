@@ -4,7 +4,7 @@ use bytes::Bytes;
 use claviger_core::port::provider::{Process, Protect};
 use claviger_core::{Action, KeyId, Purpose, Spec};
 
-use super::{KeyUse, Verified, Workplace, bytes, verified};
+use super::{KeyContext, KeyUse, Verified, bytes, verified};
 use crate::error::ServiceError;
 
 /// A message authentication code.
@@ -36,7 +36,7 @@ impl KeyUse for Mac {
         self.data.len()
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Maced, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Maced, u32), ServiceError> {
         at.is_of(self.spec)?;
         let protecting = at.protecting()?;
         let id = protecting.version().id;
@@ -67,7 +67,7 @@ impl KeyUse for VerifyMac {
         self.data.len()
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Verified, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Verified, u32), ServiceError> {
         at.is_of(self.spec)?;
         let key = at.key_id()?;
         let mut newest = 0;

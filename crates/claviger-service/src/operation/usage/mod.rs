@@ -100,7 +100,7 @@ pub trait KeyUse: Send + Sync {
     /// Does it; gives the number of the version that served.
     fn apply(
         &self,
-        at: &Workplace<'_>,
+        at: &KeyContext<'_>,
     ) -> impl Future<Output = Result<(Self::Output, u32), ServiceError>> + Send;
 }
 
@@ -169,10 +169,10 @@ impl<U: KeyUse> Operation for Use<U> {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<U::Output>, ServiceError> {
-        let workplace = Workplace::for_purpose(view, U::PURPOSE)?;
-        let (output, version) = apply(&self.what, &workplace).await?;
+        let key_context = KeyContext::for_purpose(view, U::PURPOSE)?;
+        let (output, version) = apply(&self.what, &key_context).await?;
         let detail = detail_of(view, &self.what, Some(version));
-        Ok(Staged::reading(output, detail).counting(workplace.counted::<U>(1)?))
+        Ok(Staged::reading(output, detail).counting(key_context.counted::<U>(1)?))
     }
 }
 
@@ -205,8 +205,8 @@ impl<U: KeyUse> Operation for UseBatch<U> {
             return Err(ServiceError::invalid(format!("a batch has 1 to {MOST_ITEMS} items")));
         }
         view.enter(Class::Batch).await?;
-        let workplace = Workplace::for_purpose(view, U::PURPOSE)?;
-        let piece = workplace.piece()?;
+        let key_context = KeyContext::for_purpose(view, U::PURPOSE)?;
+        let piece = key_context.piece()?;
         let mut outputs = Vec::with_capacity(self.items.len());
         let mut details = Vec::with_capacity(self.items.len());
         let mut done = 0;
@@ -215,7 +215,7 @@ impl<U: KeyUse> Operation for UseBatch<U> {
                 // Others get the thread between two pieces, and a caller that has gone stops the rest.
                 tokio::task::yield_now().await;
             }
-            let result = apply(item, &workplace).await;
+            let result = apply(item, &key_context).await;
             let detail = match &result {
                 Ok((_, version)) => {
                     done += 1;
@@ -229,7 +229,7 @@ impl<U: KeyUse> Operation for UseBatch<U> {
             details.push(detail);
             outputs.push(result.map(|(output, _)| output));
         }
-        let counted = workplace.counted::<U>(done)?;
+        let counted = key_context.counted::<U>(done)?;
         Ok(Staged::of_many(outputs, details).counting(counted))
     }
 }
@@ -239,7 +239,7 @@ fn detail_of<U: KeyUse>(view: &View<'_>, what: &U, version: Option<u32>) -> Entr
     EntryDetail { reference: what.public_detail().and_then(|bytes| reference(&[bytes])), ..detail }
 }
 
-async fn apply<U: KeyUse>(what: &U, at: &Workplace<'_>) -> Result<(U::Output, u32), ServiceError> {
+async fn apply<U: KeyUse>(what: &U, at: &KeyContext<'_>) -> Result<(U::Output, u32), ServiceError> {
     if what.input_len() > MOST_INPUT {
         let message =
             format!("a direct use takes up to {MOST_INPUT} bytes; encrypt larger data under a data key");
@@ -250,11 +250,11 @@ async fn apply<U: KeyUse>(what: &U, at: &Workplace<'_>) -> Result<(U::Output, u3
 
 /// The key at work in one call.
 #[derive(Debug)]
-pub struct Workplace<'a> {
+pub struct KeyContext<'a> {
     view: &'a View<'a>,
 }
 
-impl<'a> Workplace<'a> {
+impl<'a> KeyContext<'a> {
     fn for_purpose(view: &'a View<'a>, purpose: Purpose) -> Result<Self, ServiceError> {
         let key = &view.record()?.key;
         if key.purpose != purpose {

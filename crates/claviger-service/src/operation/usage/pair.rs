@@ -4,7 +4,7 @@ use claviger_core::{Action, KeyId, Purpose, Spec};
 use claviger_crypto::envelope::Context;
 use claviger_crypto::{Material, SecretBytes};
 
-use super::{KeyUse, Sealed, Workplace};
+use super::{KeyContext, KeyUse, Sealed};
 use crate::error::{ErrorKind, ServiceError};
 
 /// What kind of key pair.
@@ -61,7 +61,7 @@ pub struct SealedKeyPair {
     pub version: u32,
 }
 
-async fn make(at: &Workplace<'_>, spec: PairSpec, context: &Context) -> Result<ShownKeyPair, ServiceError> {
+async fn make(at: &KeyContext<'_>, spec: PairSpec, context: &Context) -> Result<ShownKeyPair, ServiceError> {
     at.is_symmetric()?;
     // Before the work is done: a pair of RSA takes up to seconds.
     at.may_protect()?;
@@ -101,7 +101,7 @@ impl KeyUse for GenerateDataKeyPair {
         0
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(ShownKeyPair, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(ShownKeyPair, u32), ServiceError> {
         let shown = make(at, self.spec, &self.context).await?;
         let version = shown.pair.version;
         Ok((shown, version))
@@ -130,7 +130,7 @@ impl KeyUse for GenerateDataKeyPairWithoutPlaintext {
         0
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(SealedKeyPair, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(SealedKeyPair, u32), ServiceError> {
         let shown = make(at, self.spec, &self.context).await?;
         let version = shown.pair.version;
         Ok((shown.pair, version))

@@ -7,7 +7,7 @@ use claviger_core::{Action, KeyId, Purpose};
 use claviger_crypto::envelope::Context;
 use claviger_crypto::{EncryptionAlgorithm, SecretBytes};
 
-use super::{KeyUse, NamesItsKey, Opened, Sealed, Workplace};
+use super::{KeyContext, KeyUse, NamesItsKey, Opened, Sealed};
 use crate::error::ServiceError;
 
 /// Data on its way from one key to another. It can be sealed under the other, and nothing else.
@@ -68,7 +68,7 @@ impl KeyUse for ReencryptFrom {
         self.ciphertext.len().saturating_sub(1024)
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(InTransit, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(InTransit, u32), ServiceError> {
         let opened = at.open(&self.ciphertext, &self.context, self.algorithm).await?;
         let version = opened.version;
         Ok((InTransit(opened), version))
@@ -105,7 +105,7 @@ impl KeyUse for ReencryptInto {
         self.transit.plaintext().len()
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Sealed, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Sealed, u32), ServiceError> {
         #[expect(clippy::disallowed_methods, reason = "what was opened is sealed again, and shown to nobody")]
         let sealed = at.seal(self.transit.plaintext().expose(), &self.context, self.algorithm).await?;
         let version = sealed.version;

@@ -6,7 +6,7 @@ use claviger_core::{Action, KeyId, Purpose};
 use claviger_crypto::envelope::{Context, Header, direct};
 use claviger_crypto::{EncryptionAlgorithm, SecretBytes};
 
-use super::{KeyUse, NamesItsKey, Opened, Sealed, Workplace, bytes, no_header, secret};
+use super::{KeyContext, KeyUse, NamesItsKey, Opened, Sealed, bytes, no_header, secret};
 use crate::error::{ErrorKind, ServiceError};
 
 /// Shortest and longest data key, in bytes.
@@ -14,7 +14,7 @@ const DATA_KEY: std::ops::RangeInclusive<u32> = 1..=1024;
 /// Header, nonce and tag: what a ciphertext has more than its plaintext, at least.
 const ROOM: usize = 28 + 24 + 16;
 
-impl Workplace<'_> {
+impl KeyContext<'_> {
     pub(super) async fn seal(
         &self,
         plaintext: &[u8],
@@ -141,7 +141,7 @@ impl KeyUse for Encrypt {
         self.plaintext.len()
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Sealed, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Sealed, u32), ServiceError> {
         let sealed = at.seal(&self.plaintext, &self.context, self.algorithm).await?;
         let version = sealed.version;
         Ok((sealed, version))
@@ -173,7 +173,7 @@ impl KeyUse for Decrypt {
         self.ciphertext.len().saturating_sub(1024)
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Opened, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Opened, u32), ServiceError> {
         let opened = at.open(&self.ciphertext, &self.context, self.algorithm).await?;
         let version = opened.version;
         Ok((opened, version))
@@ -209,7 +209,7 @@ impl KeyUse for Reencrypt {
         self.ciphertext.len().saturating_sub(1024)
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Sealed, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Sealed, u32), ServiceError> {
         let opened = at.open(&self.ciphertext, &self.context, None).await?;
         #[expect(clippy::disallowed_methods, reason = "what was opened is sealed again, here and at once")]
         let sealed = at.seal(opened.plaintext.expose(), &self.context, None).await?;
@@ -232,7 +232,7 @@ pub struct DataKey {
 }
 
 async fn make(
-    at: &Workplace<'_>,
+    at: &KeyContext<'_>,
     length: u32,
     context: &Context,
     algorithm: Option<EncryptionAlgorithm>,
@@ -271,7 +271,7 @@ impl KeyUse for GenerateDataKey {
         0
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(DataKey, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(DataKey, u32), ServiceError> {
         let (plaintext, sealed) = make(at, self.bytes, &self.context, self.algorithm).await?;
         let Sealed { ciphertext, key, version } = sealed;
         Ok((DataKey { plaintext, ciphertext, key, version }, version))
@@ -302,7 +302,7 @@ impl KeyUse for GenerateDataKeyWithoutPlaintext {
         0
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Sealed, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Sealed, u32), ServiceError> {
         let (_, sealed) = make(at, self.bytes, &self.context, self.algorithm).await?;
         let version = sealed.version;
         Ok((sealed, version))

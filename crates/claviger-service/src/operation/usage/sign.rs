@@ -5,7 +5,7 @@ use claviger_core::port::provider::{Process, Protect};
 use claviger_core::{Action, KeyId, Purpose};
 use claviger_crypto::{Message, SignatureAlgorithm};
 
-use super::{KeyUse, Workplace, bytes, verified};
+use super::{KeyContext, KeyUse, bytes, verified};
 use crate::error::{ErrorKind, ServiceError};
 
 /// A signature.
@@ -36,7 +36,7 @@ fn message(bytes: &[u8], prehashed: bool) -> Message<'_> {
     if prehashed { Message::Digest(bytes) } else { Message::Raw(bytes) }
 }
 
-impl Workplace<'_> {
+impl KeyContext<'_> {
     fn algorithm(&self, wanted: Option<SignatureAlgorithm>) -> Result<SignatureAlgorithm, ServiceError> {
         let known = self.view.record()?.key.spec.signature_algorithms();
         let chosen = wanted.or_else(|| known.first().copied()).filter(|algorithm| known.contains(algorithm));
@@ -68,7 +68,7 @@ impl KeyUse for Sign {
         self.message.len()
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Signed, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Signed, u32), ServiceError> {
         let algorithm = at.algorithm(self.algorithm)?;
         let protecting = at.protecting()?;
         let id = protecting.version().id;
@@ -102,7 +102,7 @@ impl KeyUse for Verify {
         self.message.len()
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Verified, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Verified, u32), ServiceError> {
         let (algorithm, key) = (at.algorithm(self.algorithm)?, at.key_id()?);
         let mut newest = 0;
         for processing in at.candidates(self.version)? {

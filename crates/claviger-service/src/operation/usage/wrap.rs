@@ -6,7 +6,7 @@ use claviger_core::{Action, KeyId, Purpose};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::envelope::Header;
 
-use super::{KeyUse, Opened, Sealed, Workplace, bytes, no_header, secret};
+use super::{KeyContext, KeyUse, Opened, Sealed, bytes, no_header, secret};
 use crate::error::ServiceError;
 
 /// Wraps a key.
@@ -25,7 +25,7 @@ impl KeyUse for Wrap {
         self.material.len()
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Sealed, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Sealed, u32), ServiceError> {
         let protecting = at.protecting()?;
         let id = protecting.version().id;
         let material = SecretBytes::copied_from(&self.material);
@@ -52,7 +52,7 @@ impl KeyUse for Unwrap {
         self.wrapped.len().saturating_sub(64)
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(Opened, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(Opened, u32), ServiceError> {
         let (header, wrapped) = Header::parse(&self.wrapped).map_err(|_| no_header())?;
         let key = at.key_id()?;
         if KeyId::from_bytes(header.key_id) != key || header.spec != at.view.record()?.key.spec {

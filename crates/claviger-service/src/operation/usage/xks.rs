@@ -17,7 +17,7 @@ use claviger_crypto::digest::sha256_parts;
 use claviger_crypto::envelope::Context;
 
 use super::seal::does_not_open;
-use super::{KeyUse, Workplace, bytes, secret, unexpected};
+use super::{KeyContext, KeyUse, bytes, secret, unexpected};
 use crate::error::{ErrorKind, ServiceError};
 
 /// Most additional data, in bytes.
@@ -94,7 +94,7 @@ fn authenticated(aad: &[u8], fixed: [u8; FIXED_LEN]) -> Result<Vec<u8>, ServiceE
     Ok([LABEL, &len.to_be_bytes(), aad, &[fixed_len], &fixed].concat())
 }
 
-impl Workplace<'_> {
+impl KeyContext<'_> {
     async fn open_parts(&self, parts: &XksParts, aad: &[u8]) -> Result<XksOpened, ServiceError> {
         let (version, fixed, body) = parts.join().ok_or_else(does_not_open)?;
         let aad = authenticated(aad, fixed)?;
@@ -144,7 +144,7 @@ impl fmt::Debug for XksEncrypt {
 }
 
 impl XksEncrypt {
-    async fn seal(&self, at: &Workplace<'_>) -> Result<(XksParts, KeyId, u32), ServiceError> {
+    async fn seal(&self, at: &KeyContext<'_>) -> Result<(XksParts, KeyId, u32), ServiceError> {
         let protecting = at.protecting()?;
         let id = protecting.version().id;
         let fixed = fixed(id.number);
@@ -161,7 +161,7 @@ impl XksEncrypt {
     }
 
     /// Opens what is to be given out, and compares.
-    async fn opens(&self, at: &Workplace<'_>, parts: &XksParts) -> Result<(), ServiceError> {
+    async fn opens(&self, at: &KeyContext<'_>, parts: &XksParts) -> Result<(), ServiceError> {
         let opened = at.open_parts(parts, &self.aad).await?;
         if opened.plaintext.ct_eq_bytes(&self.plaintext) {
             return Ok(());
@@ -183,7 +183,7 @@ impl KeyUse for XksEncrypt {
         self.plaintext.len()
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(XksSealed, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(XksSealed, u32), ServiceError> {
         at.is_of(Some(Spec::Aes256Gcm))?;
         if self.prove
             && let Some(reason) = at.view.hindrance(Action::Decrypt, &self.request).await?
@@ -224,7 +224,7 @@ impl KeyUse for XksDecrypt {
         self.parts.ciphertext.len()
     }
 
-    async fn apply(&self, at: &Workplace<'_>) -> Result<(super::Opened, u32), ServiceError> {
+    async fn apply(&self, at: &KeyContext<'_>) -> Result<(super::Opened, u32), ServiceError> {
         at.is_of(Some(Spec::Aes256Gcm))?;
         let XksOpened { plaintext, version } = at.open_parts(&self.parts, &self.aad).await?;
         Ok((super::Opened { plaintext, key: at.key_id()?, version }, version))
