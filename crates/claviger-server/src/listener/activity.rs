@@ -1,6 +1,6 @@
 //! What a connection is doing, so that one that does nothing, or does it too slowly, can be closed.
 //!
-//! The bytes and the requests only set flags; the listener looks at all of them now and then, and leaves its word with
+//! The bytes and the requests only set flags; the listener looks at all of them now and then, and leaves its signal with
 //! those that must end. No clock is read for a request, and a connection has a timer only while its client takes nothing.
 
 use std::collections::HashMap;
@@ -23,10 +23,10 @@ use super::connection::has_hung_up;
 use super::room::Occupant;
 use crate::config::Limits;
 
-/// What a listener tells a connection, in the order in which it may follow.
+/// What a listener signals to a connection, in the order in which it may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(super) enum Word {
+pub(super) enum ConnectionSignal {
     /// Go on.
     Go,
     /// Finish what is in work, and end.
@@ -37,7 +37,7 @@ pub(super) enum Word {
     Cut,
 }
 
-impl Word {
+impl ConnectionSignal {
     const fn of(byte: u8) -> Self {
         match byte {
             0 => Self::Go,
@@ -60,7 +60,7 @@ pub(super) struct Activity {
     cut_short: AtomicBool,
     /// In HTTP/2, bytes without a request are ordinary: pings, settings, window updates.
     bytes_begin_a_head: AtomicBool,
-    word: AtomicU8,
+    signal: AtomicU8,
     waker: AtomicWaker,
 }
 
@@ -109,16 +109,22 @@ impl Activity {
         }
     }
 
-    pub(super) fn tell(&self, word: Word) {
-        self.word.fetch_max(word as u8, Ordering::AcqRel);
+    pub(super) fn signal(&self, signal: ConnectionSignal) {
+        self.signal.fetch_max(signal as u8, Ordering::AcqRel);
         self.waker.wake();
     }
 
-    /// The listener's word, as soon as it goes beyond what was `known`.
-    pub(super) fn poll_word(&self, known: Word, cx: &mut Context<'_>) -> Poll<Word> {
-        let news = || Some(Word::of(self.word.load(Ordering::Acquire))).filter(|word| *word > known);
-        if let Some(word) = news() {
-            return Poll::Ready(word);
+    /// The listener's signal, as soon as it goes beyond what was `known`.
+    pub(super) fn poll_signal(
+        &self,
+        known: ConnectionSignal,
+        cx: &mut Context<'_>,
+    ) -> Poll<ConnectionSignal> {
+        let news = || {
+            Some(ConnectionSignal::of(self.signal.load(Ordering::Acquire))).filter(|signal| *signal > known)
+        };
+        if let Some(signal) = news() {
+            return Poll::Ready(signal);
         }
         self.waker.register(cx.waker());
         // It may have been said before the waker was there.
@@ -132,7 +138,7 @@ impl Occupant for Activity {
     }
 
     fn give_way(&self) {
-        self.tell(Word::GiveWay);
+        self.signal(ConnectionSignal::GiveWay);
     }
 }
 
@@ -160,14 +166,14 @@ enum Finding {
 
 /// Looks at the flags of one connection once per period.
 #[derive(Debug)]
-struct Lookout {
+struct IdleMonitor {
     activity: Arc<Activity>,
     head_ticks: u32,
     idle_ticks: u32,
     seen_served: u64,
 }
 
-impl Lookout {
+impl IdleMonitor {
     const fn new(activity: Arc<Activity>) -> Self {
         Self { activity, head_ticks: 0, idle_ticks: 0, seen_served: 0 }
     }
@@ -185,7 +191,7 @@ impl Lookout {
         }
         self.idle_ticks = self.idle_ticks.saturating_add(1);
         // What a look finds began after the look before: the first tick stands for no time at all.
-        let past = |ticks: u32| Lookouts::period(limits).saturating_mul(ticks.saturating_sub(1));
+        let past = |ticks: u32| IdleMonitors::period(limits).saturating_mul(ticks.saturating_sub(1));
         match () {
             () if past(self.head_ticks) >= limits.header => Finding::SlowHead,
             () if past(self.idle_ticks) >= self.idle(limits) => Finding::Idle,
@@ -198,23 +204,25 @@ impl Lookout {
         if self.activity.is_proved() { limits.idle } else { limits.idle.min(limits.header) }
     }
 
-    /// Looks, and leaves the word that follows from it.
+    /// Looks, and leaves the signal that follows from it.
     fn judge(&mut self, limits: &Limits) {
         match self.look(limits) {
             Finding::Lively => {}
-            Finding::SlowHead => self.activity.tell(Word::Cut),
+            Finding::SlowHead => self.activity.signal(ConnectionSignal::Cut),
             // The second time, being asked to finish was not enough.
-            Finding::Idle if self.activity.word.load(Ordering::Relaxed) > 0 => self.activity.tell(Word::Cut),
-            Finding::Idle => self.activity.tell(Word::Finish),
+            Finding::Idle if self.activity.signal.load(Ordering::Relaxed) > 0 => {
+                self.activity.signal(ConnectionSignal::Cut)
+            }
+            Finding::Idle => self.activity.signal(ConnectionSignal::Finish),
         }
     }
 }
 
 /// The connections of a listener.
 #[derive(Debug, Default)]
-pub(super) struct Lookouts(HashMap<task::Id, Lookout>);
+pub(super) struct IdleMonitors(HashMap<task::Id, IdleMonitor>);
 
-impl Lookouts {
+impl IdleMonitors {
     /// How many times the header time is divided: what is too slow is found that much late at most.
     const FINENESS: u32 = 4;
 
@@ -224,7 +232,7 @@ impl Lookouts {
     }
 
     pub(super) fn watch(&mut self, connection: task::Id, activity: Arc<Activity>) {
-        self.0.insert(connection, Lookout::new(activity));
+        self.0.insert(connection, IdleMonitor::new(activity));
     }
 
     pub(super) fn forget(&mut self, connection: task::Id) {
@@ -233,12 +241,12 @@ impl Lookouts {
 
     /// One look at each.
     pub(super) fn look(&mut self, limits: &Limits) {
-        self.0.values_mut().for_each(|lookout| lookout.judge(limits));
+        self.0.values_mut().for_each(|monitor| monitor.judge(limits));
     }
 
     /// Asks all of them to finish.
     pub(super) fn finish(&self) {
-        self.0.values().for_each(|lookout| lookout.activity.tell(Word::Finish));
+        self.0.values().for_each(|monitor| monitor.activity.signal(ConnectionSignal::Finish));
     }
 }
 
@@ -348,9 +356,9 @@ mod tests {
     }
 
     fn looks(activity: &Arc<Activity>, most: usize) -> (usize, Finding) {
-        let (limits, mut lookout) = (limits(), Lookout::new(Arc::clone(activity)));
+        let (limits, mut monitor) = (limits(), IdleMonitor::new(Arc::clone(activity)));
         for count in 1..=most {
-            let finding = lookout.look(&limits);
+            let finding = monitor.look(&limits);
             if finding != Finding::Lively {
                 return (count, finding);
             }
@@ -400,27 +408,27 @@ mod tests {
         let activity = Arc::new(Activity::default());
         let next = |known| {
             let activity = Arc::clone(&activity);
-            std::future::poll_fn(move |cx| activity.poll_word(known, cx))
+            std::future::poll_fn(move |cx| activity.poll_signal(known, cx))
         };
-        let waiting = tokio::spawn(next(Word::Go));
+        let waiting = tokio::spawn(next(ConnectionSignal::Go));
         task::yield_now().await;
-        activity.tell(Word::Finish);
-        assert_eq!(waiting.await.unwrap(), Word::Finish);
-        activity.tell(Word::Cut);
-        activity.tell(Word::Finish);
-        assert_eq!(next(Word::Finish).await, Word::Cut);
+        activity.signal(ConnectionSignal::Finish);
+        assert_eq!(waiting.await.unwrap(), ConnectionSignal::Finish);
+        activity.signal(ConnectionSignal::Cut);
+        activity.signal(ConnectionSignal::Finish);
+        assert_eq!(next(ConnectionSignal::Finish).await, ConnectionSignal::Cut);
     }
 
     #[test]
     fn idle_connection_is_asked_to_finish_and_cut_when_it_does_not() {
         let (limits, activity) = (limits(), conversing(true));
-        let mut lookout = Lookout::new(Arc::clone(&activity));
-        let mut words = Vec::new();
+        let mut monitor = IdleMonitor::new(Arc::clone(&activity));
+        let mut signals = Vec::new();
         for _ in 0..10 {
-            lookout.judge(&limits);
-            words.push(Word::of(activity.word.load(Ordering::Relaxed)));
+            monitor.judge(&limits);
+            signals.push(ConnectionSignal::of(activity.signal.load(Ordering::Relaxed)));
         }
-        assert_eq!(words[7..], [Word::Go, Word::Finish, Word::Cut]);
+        assert_eq!(signals[7..], [ConnectionSignal::Go, ConnectionSignal::Finish, ConnectionSignal::Cut]);
     }
 
     impl HangUp for tokio::io::DuplexStream {

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::activity::{Activity, Watched, Word};
+use super::activity::{Activity, ConnectionSignal, Watched};
 use super::network::Network;
 use super::peer::Peer;
 use super::room::Held;
@@ -77,7 +77,7 @@ impl Accepted {
             let handshake = Box::pin(tokio::time::timeout(listener.limits().header, self.handshake()));
             tokio::select! {
                 biased;
-                word = ended(&activity) => return word,
+                signal = ended(&activity) => return signal,
                 shaken = handshake => shaken,
             }
         };
@@ -171,32 +171,32 @@ async fn gone(stream: &TcpStream) {
     }
 }
 
-/// The end that a word means which ends a connection at once.
+/// The end that a signal means which ends a connection at once.
 async fn ended(activity: &Activity) -> Ending {
-    let mut known = Word::Go;
+    let mut known = ConnectionSignal::Go;
     loop {
-        known = poll_fn(|cx| activity.poll_word(known, cx)).await;
+        known = poll_fn(|cx| activity.poll_signal(known, cx)).await;
         if let Some(ending) = ending_of(known) {
             return ending;
         }
     }
 }
 
-const fn ending_of(word: Word) -> Option<Ending> {
-    match word {
-        Word::Cut => Some(Ending::TooSlow),
-        Word::GiveWay => Some(Ending::Displaced),
-        Word::Finish | Word::Go => None,
+const fn ending_of(signal: ConnectionSignal) -> Option<Ending> {
+    match signal {
+        ConnectionSignal::Cut => Some(Ending::TooSlow),
+        ConnectionSignal::GiveWay => Some(Ending::Displaced),
+        ConnectionSignal::Finish | ConnectionSignal::Go => None,
     }
 }
 
 /// How a connection ends on which nothing is asked; nothing once its first byte is there. Until then it costs its TLS state alone:
 /// buffers for requests are made for who asks.
 async fn asked_for_nothing(stream: &mut TlsStream<TcpStream>, activity: &Activity) -> Option<Ending> {
-    let told = poll_fn(|cx| activity.poll_word(Word::Go, cx));
+    let told = poll_fn(|cx| activity.poll_signal(ConnectionSignal::Go, cx));
     tokio::select! {
         biased;
-        word = told => Some(ending_of(word).unwrap_or(Ending::Orderly)),
+        signal = told => Some(ending_of(signal).unwrap_or(Ending::Orderly)),
         first = stream.fill_buf() => match first {
             Ok([]) => Some(Ending::Orderly),
             Ok(_) => None,
@@ -245,7 +245,7 @@ async fn end<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
     activity: &Activity,
 ) -> Ending {
     tokio::select! {
-        word = ended(activity) => word,
+        signal = ended(activity) => signal,
         () = close(stream, activity.was_cut_short()) => Ending::Orderly,
     }
 }
@@ -295,19 +295,19 @@ fn http2_with(limits: &Limits) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// Drives a connection until it ends, by itself or by the listener's word. `poll` is told once to finish in order.
+/// Drives a connection until it ends, by itself or by the listener's signal. `poll` is asked once to finish in order.
 async fn drive<E: std::error::Error>(
     activity: &Activity,
     mut poll: impl FnMut(&mut std::task::Context<'_>, bool) -> Poll<Result<(), E>>,
 ) -> Ending {
-    let mut known = Word::Go;
+    let mut known = ConnectionSignal::Go;
     poll_fn(|cx| {
         loop {
-            let finish = match activity.poll_word(known, cx) {
+            let finish = match activity.poll_signal(known, cx) {
                 Poll::Pending => false,
-                Poll::Ready(word) => {
-                    known = word;
-                    if let Some(ending) = ending_of(word) {
+                Poll::Ready(signal) => {
+                    known = signal;
+                    if let Some(ending) = ending_of(signal) {
                         return Poll::Ready(ending);
                     }
                     true
@@ -315,7 +315,7 @@ async fn drive<E: std::error::Error>(
             };
             match poll(cx, finish) {
                 Poll::Ready(result) => return Poll::Ready(ending(result)),
-                // The waker for the next word is registered only when there was none.
+                // The waker for the next signal is registered only when there was none.
                 Poll::Pending if finish => {}
                 Poll::Pending => return Poll::Pending,
             }

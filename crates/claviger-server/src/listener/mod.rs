@@ -44,7 +44,7 @@ use crate::clock::SystemClock;
 use crate::config::Limits;
 use crate::stop::Stopping;
 use crate::telemetry::{ListenerMetrics, Unproved};
-use activity::{Activity, Lookouts};
+use activity::{Activity, IdleMonitors};
 use connection::{Accepted, is_gone};
 use network::Network;
 pub use peer::{Peer, PeerCertificate};
@@ -152,7 +152,7 @@ impl Listener {
             handshaking,
         };
         let serving = connections.serving.spawn(accepted.serve());
-        connections.lookouts.watch(serving.id(), activity);
+        connections.monitors.watch(serving.id(), activity);
     }
 
     async fn failed_to_accept(&self, error: &io::Error) {
@@ -169,30 +169,30 @@ impl Listener {
 /// The open connections.
 struct Connections {
     serving: JoinSet<()>,
-    lookouts: Lookouts,
+    monitors: IdleMonitors,
     looks: tokio::time::Interval,
     limits: Limits,
 }
 
 impl Connections {
     fn new(limits: Limits) -> Self {
-        let mut looks = tokio::time::interval(Lookouts::period(&limits));
+        let mut looks = tokio::time::interval(IdleMonitors::period(&limits));
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { serving: JoinSet::new(), lookouts: Lookouts::default(), looks, limits }
+        Self { serving: JoinSet::new(), monitors: IdleMonitors::default(), looks, limits }
     }
 
     /// Waits for the next one to end, or the next time to look at all of them.
     async fn tend(&mut self) {
         tokio::select! {
-            Some(ended) = self.serving.join_next_with_id() => self.lookouts.forget(id_of(&ended)),
-            _ = self.looks.tick() => self.lookouts.look(&self.limits),
+            Some(ended) = self.serving.join_next_with_id() => self.monitors.forget(id_of(&ended)),
+            _ = self.looks.tick() => self.monitors.look(&self.limits),
         }
     }
 
     /// Lets all of them finish what is in work, as long as that may take; gives how many had to be cut.
     async fn finish(mut self) -> usize {
         let limit = self.limits.shutdown;
-        self.lookouts.finish();
+        self.monitors.finish();
         let emptied = async {
             while !self.serving.is_empty() {
                 self.tend().await;

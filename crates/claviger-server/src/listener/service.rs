@@ -24,7 +24,7 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response, Version};
 use tokio::sync::Notify;
 
-use super::activity::{Activity, InWork, Word};
+use super::activity::{Activity, ConnectionSignal, InWork};
 use super::network::Network;
 use super::peer::Peer;
 use super::places::{Place, Places, Presence};
@@ -416,7 +416,7 @@ impl Conversation {
         let guest = Arc::clone(&self.activity) as Arc<dyn Occupant>;
         let Some(held) = listener.proved.take(principal, (), 1, guest) else {
             listener.metrics.surplus();
-            self.activity.tell(Word::Finish);
+            self.activity.signal(ConnectionSignal::Finish);
             return Err(Refusal::Overloaded);
         };
         let proof = Proof { presence: Arc::clone(&presence), access_key, _held: held };
@@ -460,14 +460,14 @@ impl Conversation {
         if self.activity.is_proved() {
             return false;
         }
-        let word = match self.listener.repute.failed(self.network, SystemClock.since_boot()) {
+        let signal = match self.listener.repute.failed(self.network, SystemClock.since_boot()) {
             Verdict::Bear => return false,
-            Verdict::Finish => Word::Finish,
-            Verdict::Cut => Word::Cut,
+            Verdict::Finish => ConnectionSignal::Finish,
+            Verdict::Cut => ConnectionSignal::Cut,
         };
         self.listener.metrics.unproved(Unproved::Failures);
         self.proofs.ends.store(true, Ordering::Relaxed);
-        self.activity.tell(word);
+        self.activity.signal(signal);
         true
     }
 
