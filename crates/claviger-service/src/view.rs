@@ -27,7 +27,7 @@ use crate::log::usage::Usage;
 use crate::pipeline::room::NoRoom;
 use crate::pipeline::submission::EntryDetail;
 use crate::reference::KeyRef;
-use crate::state::{LiveKey, Pairs, Question, Ruling, State};
+use crate::state::{LoadedKey, Pairs, Question, Ruling, State};
 use crate::work::{At, Class, Held, Places, Work};
 
 /// The view of one call.
@@ -38,7 +38,7 @@ pub struct View<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) now: Timestamp,
     pub(crate) target: &'a Target,
-    pub(crate) live: Option<&'a LiveKey>,
+    pub(crate) live: Option<&'a LoadedKey>,
     pub(crate) idempotency_key: Option<&'a str>,
     /// Why it is done, as rows have it.
     pub(crate) why: Option<Why>,
@@ -149,7 +149,7 @@ impl<'a> View<'a> {
     }
 
     /// The key that the call is about.
-    pub(crate) fn live(&self) -> Result<&'a LiveKey, ServiceError> {
+    pub(crate) fn live(&self) -> Result<&'a LoadedKey, ServiceError> {
         self.live.ok_or_else(ServiceError::not_found)
     }
 

@@ -46,7 +46,7 @@ use turns::{RowKey, Turn};
 use crate::error::{ErrorKind, ServiceError};
 use crate::operation::{Call, Operation, Released, Staged};
 use crate::road::Road;
-use crate::state::{Good, LiveKey, Pairs, Question, Ruling};
+use crate::state::{Cached, LoadedKey, Pairs, Question, Ruling};
 use crate::view::View;
 use crate::work::{Class, Places};
 
@@ -330,7 +330,7 @@ impl Road {
         caller: &Caller,
         call: &Call<O>,
         target: Target,
-        live: Option<Arc<Good<LiveKey>>>,
+        live: Option<Arc<Cached<LoadedKey>>>,
         now: Timestamp,
         places: &Places,
     ) -> Result<Decided, Refused> {
@@ -355,7 +355,7 @@ impl Road {
                 chain: chain.clone(),
                 ..Dependencies::default()
             };
-            let kept = Arc::new(Good::new(cacheable, dependencies, good_at));
+            let kept = Arc::new(Cached::new(cacheable, dependencies, good_at));
             self.state.remember((caller.credential_id(), action, key), kept, sequence);
         }
         Ok(Decided { permit, target, live, chain })
@@ -406,7 +406,7 @@ fn distinct<'c>(contexts: impl Iterator<Item = &'c Context>) -> Vec<Pairs> {
 struct Decided {
     permit: claviger_core::permit::Permit,
     target: Target,
-    live: Option<Arc<Good<LiveKey>>>,
+    live: Option<Arc<Cached<LoadedKey>>>,
     /// What the permit depends on that was passed on.
     chain: Option<Arc<Chain>>,
 }

@@ -11,13 +11,13 @@ use crate::error::ServiceError;
 
 /// A credential with its principal, and with its secret if it is an access key. Forgotten, the secret is wiped.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct ResolvedCredential {
     pub(crate) principal: Arc<Principal>,
     pub(crate) credential: Arc<Credential>,
     pub(crate) secret: Option<SigningSecret>,
 }
 
-impl Known {
+impl ResolvedCredential {
     pub(crate) async fn load(
         principal: Principal,
         credential: Credential,

@@ -15,7 +15,7 @@ use crate::error::ServiceError;
 
 /// A key ready for use.
 #[derive(Debug)]
-pub(crate) struct LiveKey {
+pub(crate) struct LoadedKey {
     record: Arc<KeyRecord>,
     context_tags: HmacSha256,
     /// One per version, in the order of the record.
@@ -29,7 +29,7 @@ struct Slot {
     uses: AtomicU64,
 }
 
-impl LiveKey {
+impl LoadedKey {
     pub(super) fn new(record: Arc<KeyRecord>, context_key: [u8; 32]) -> Self {
         let slots = record
             .versions

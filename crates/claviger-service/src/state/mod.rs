@@ -25,8 +25,8 @@ use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
 use quick_cache::sync::Cache;
 
-pub(crate) use known::{Known, access_key_label};
-pub(crate) use live::LiveKey;
+pub(crate) use known::{ResolvedCredential, access_key_label};
+pub(crate) use live::LoadedKey;
 pub(crate) use rights::{Pairs, Question, Ruling, honoured};
 use subjects::Subjects;
 
@@ -58,13 +58,13 @@ impl Default for Memory {
 
 /// A thing with the epoch as of which it is good.
 #[derive(Debug)]
-pub(crate) struct Good<T> {
+pub(crate) struct Cached<T> {
     pub(crate) thing: T,
     dependencies: Dependencies,
     epoch: AtomicU64,
 }
 
-impl<T> Good<T> {
+impl<T> Cached<T> {
     pub(crate) fn new(thing: T, dependencies: Dependencies, epoch: u64) -> Self {
         Self { thing, dependencies, epoch: AtomicU64::new(epoch) }
     }
@@ -74,8 +74,8 @@ impl<T> Good<T> {
         self.dependencies.chain.clone()
     }
 
-    /// Is it good as of `epoch`? If so it is from now on.
-    pub(crate) fn stands_at(&self, epoch: u64, fence: &Fence) -> bool {
+    /// Whether it still holds as of `epoch`; if so, it is marked as good for that epoch.
+    pub(crate) fn revalidate(&self, epoch: u64, fence: &Fence) -> bool {
         let known = self.epoch.load(Ordering::Acquire);
         if known >= epoch {
             return true;
@@ -122,15 +122,15 @@ pub(crate) struct State {
     pub(crate) blocked: Blocked,
     /// How far the pass over all rows is.
     pub(crate) row_check: RowCheck,
-    keys: Cache<KeyId, Arc<Good<LiveKey>>>,
+    keys: Cache<KeyId, Arc<Cached<LoadedKey>>>,
     names: Cache<KeyName, KeyId>,
     /// What aliases name to whom, and as of which count of moves.
     aliases: Cache<AliasName, (Named, u64)>,
     /// Counts the moves of aliases: what was remembered under an earlier count is read again. A mover hears of success after
     /// its move is counted, so nobody who comes later takes the old key out of memory.
     alias_moves: AtomicU64,
-    known: Cache<[u8; 32], Arc<Good<Known>>>,
-    permits: Cache<PermitKey, Arc<Good<Cacheable>>>,
+    known: Cache<[u8; 32], Arc<Cached<ResolvedCredential>>>,
+    permits: Cache<PermitKey, Arc<Cached<Cacheable>>>,
     /// Tags encryption contexts and request ids in the log; one key per deployment, from which each key's is derived.
     tags: HmacSha256,
     /// Seals the keys that seal what facts say of objects.
@@ -172,9 +172,13 @@ impl State {
     }
 
     /// The key, as it is at `epoch` or later.
-    pub(crate) async fn live_key(&self, id: KeyId, epoch: u64) -> Result<Arc<Good<LiveKey>>, ServiceError> {
+    pub(crate) async fn live_key(
+        &self,
+        id: KeyId,
+        epoch: u64,
+    ) -> Result<Arc<Cached<LoadedKey>>, ServiceError> {
         if let Some(live) = self.keys.get(&id)
-            && live.stands_at(epoch, &self.fence)
+            && live.revalidate(epoch, &self.fence)
         {
             return Ok(live);
         }
@@ -183,7 +187,7 @@ impl State {
         let dependencies =
             Dependencies { key: Some(id), ring: Some(record.ring.id), ..Dependencies::default() };
         let tag = self.tags.tag(&[b"context", id.as_bytes()]);
-        let live = Arc::new(Good::new(LiveKey::new(Arc::new(record), tag), dependencies, good_at));
+        let live = Arc::new(Cached::new(LoadedKey::new(Arc::new(record), tag), dependencies, good_at));
         self.keys.insert(id, Arc::clone(&live));
         if self.fence.sequence() != sequence {
             // A change was published while we read: what we read may be from before it.
@@ -193,8 +197,12 @@ impl State {
     }
 
     /// Whose credential has that digest, as of `epoch` or later, if it is remembered.
-    pub(crate) fn known_in_memory(&self, digest: &[u8; 32], epoch: u64) -> Option<Arc<Good<Known>>> {
-        self.known.get(digest).filter(|known| known.stands_at(epoch, &self.fence))
+    pub(crate) fn known_in_memory(
+        &self,
+        digest: &[u8; 32],
+        epoch: u64,
+    ) -> Option<Arc<Cached<ResolvedCredential>>> {
+        self.known.get(digest).filter(|known| known.revalidate(epoch, &self.fence))
     }
 
     /// Whose credential has that digest, as of `epoch` or later; `None` when nobody is known by it.
@@ -202,14 +210,17 @@ impl State {
         &self,
         digest: &[u8; 32],
         epoch: u64,
-    ) -> Result<Option<Arc<Good<Known>>>, ServiceError> {
+    ) -> Result<Option<Arc<Cached<ResolvedCredential>>>, ServiceError> {
         if let Some(known) = self.known_in_memory(digest, epoch) {
             return Ok(Some(known));
         }
         Box::pin(self.load_known(digest)).await
     }
 
-    async fn load_known(&self, digest: &[u8; 32]) -> Result<Option<Arc<Good<Known>>>, ServiceError> {
+    async fn load_known(
+        &self,
+        digest: &[u8; 32],
+    ) -> Result<Option<Arc<Cached<ResolvedCredential>>>, ServiceError> {
         let (sequence, good_at) = (self.fence.sequence(), self.fence.epoch());
         let Some(credential) = self.store.find_credential_by_digest(digest).await? else { return Ok(None) };
         let Some(principal) = self.store.find_principal(credential.principal).await? else { return Ok(None) };
@@ -218,8 +229,8 @@ impl State {
             credential: Some(credential.id),
             ..Dependencies::default()
         };
-        let known = Known::load(principal, credential, self.provider.as_ref()).await?;
-        let known = Arc::new(Good::new(known, dependencies, good_at));
+        let known = ResolvedCredential::load(principal, credential, self.provider.as_ref()).await?;
+        let known = Arc::new(Cached::new(known, dependencies, good_at));
         self.known.insert(*digest, Arc::clone(&known));
         if self.fence.sequence() != sequence {
             self.known.remove(digest);
@@ -228,12 +239,12 @@ impl State {
     }
 
     /// A permit that was given before and still stands at `epoch`.
-    pub(crate) fn remembered(&self, key: &PermitKey, epoch: u64) -> Option<Arc<Good<Cacheable>>> {
-        self.permits.get(key).filter(|permit| permit.stands_at(epoch, &self.fence))
+    pub(crate) fn remembered(&self, key: &PermitKey, epoch: u64) -> Option<Arc<Cached<Cacheable>>> {
+        self.permits.get(key).filter(|permit| permit.revalidate(epoch, &self.fence))
     }
 
     /// Remembers a permit that was decided on grants read since `sequence`.
-    pub(crate) fn remember(&self, key: PermitKey, permit: Arc<Good<Cacheable>>, sequence: u64) {
+    pub(crate) fn remember(&self, key: PermitKey, permit: Arc<Cached<Cacheable>>, sequence: u64) {
         self.permits.insert(key, permit);
         if self.fence.sequence() != sequence {
             self.permits.remove(&key);
@@ -312,7 +323,7 @@ impl State {
         target: TargetRef<'_>,
         home: Option<KeyRingId>,
         epoch: u64,
-    ) -> Result<(Target, Option<Arc<Good<LiveKey>>>), ServiceError> {
+    ) -> Result<(Target, Option<Arc<Cached<LoadedKey>>>), ServiceError> {
         let id = match target {
             // The alias itself is meant, whomever it names its key to.
             TargetRef::Alias(alias) => self.named(alias).await?.key,
