@@ -27,9 +27,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) async fn keep_looking(road: Road) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut traced = Room::Plenty;
     loop {
         tokio::select! {
-            _ = ticks.tick() => road.tend_space().await,
+            _ = ticks.tick() => traced = road.tend_space(traced).await,
             () = road.stopping() => return,
         }
     }
@@ -100,9 +101,8 @@ impl Road {
         no_room()
     }
 
-    /// Looks at the device, and traces what changed.
-    async fn tend_space(&self) {
-        let before = self.room();
+    /// Looks at the device, and traces what changed since the last line about it, whoever noticed it first. Gives what is traced.
+    async fn tend_space(&self, before: Room) -> Room {
         match self.state.store.tend_space().await {
             Ok(SpaceState { room, free, min_free, reserve_held, .. }) if room != before => {
                 if room == Room::Plenty {
@@ -112,9 +112,13 @@ impl Road {
                         "the disk is nearly full: only calls that restrict are recorded; free some space";
                     tracing::error!(free, min_free, reserve_held, "{message}");
                 }
+                room
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the room on the disk could not be looked at"),
+            Ok(_) => before,
+            Err(error) => {
+                tracing::warn!(%error, "the room on the disk could not be looked at");
+                before
+            }
         }
     }
 }
