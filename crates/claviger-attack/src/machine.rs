@@ -1,10 +1,15 @@
 //! The machine under the attack: its clock, its cores, the memory of a process.
 
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
+
+/// Where Debian's package `faketime` keeps its library, below the folder of libraries.
+const FAKETIME: &str = "faketime/libfaketimeMT.so.1";
 
 /// Time since the machine started: what spans are measured by.
 #[must_use]
@@ -12,6 +17,24 @@ pub fn now() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// The variables by which a process sees a wall clock that is off by this, as in `+31d` or `-4m` (libfaketime). The clock of the
+/// time since boot stays what it is, as after somebody set the clock.
+///
+/// # Errors
+/// When Debian's package `faketime` is not installed.
+pub fn clock(off: &str) -> Result<[(String, String); 4]> {
+    let folders = fs::read_dir("/usr/lib")?.filter_map(|entry| Some(entry.ok()?.path().join(FAKETIME)));
+    let library: Option<PathBuf> = folders.into_iter().find(|path| path.exists());
+    let library = library.context("libfaketime is missing: `apt-get install faketime`")?;
+    let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    Ok([
+        set("LD_PRELOAD", &library.display().to_string()),
+        set("FAKETIME", off),
+        set("DONT_FAKE_MONOTONIC", "1"),
+        set("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ])
 }
 
 /// The two cores of a measurement. On a machine with one core they are the same, and nothing is pinned.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::client::aws::KEY_STORE;
 use crate::client::{AccessKey, Answer, Connection, Identity, Route};
 use crate::machine;
 
@@ -19,8 +20,6 @@ const LONGEST: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 /// How often a command is asked again whose answer was withheld.
 const WITHHELD: u32 = 5;
-/// Where Debian's package `faketime` keeps its library, below the folder of libraries.
-const FAKETIME: &str = "faketime/libfaketimeMT.so.1";
 
 /// What all attacks of a run share.
 #[derive(Debug, Clone)]
@@ -133,7 +132,7 @@ impl Site {
     /// # Errors
     /// When it does not serve.
     pub fn set_up(lab: &Lab) -> Result<Self> {
-        Self::make(lab, false)
+        Self::make(lab, false, &[])
     }
 
     /// The same with a relaxed ring `evaluation`, and an access key that may do everything in it.
@@ -141,12 +140,23 @@ impl Site {
     /// # Errors
     /// When it does not serve.
     pub fn set_up_for_evaluation(lab: &Lab) -> Result<Self> {
-        Self::make(lab, true)
+        Self::make(lab, true, &[])
     }
 
-    fn make(lab: &Lab, evaluation: bool) -> Result<Self> {
+    /// The same, and an external key store of AWS KMS to whoever has an access key, under [`KEY_STORE`].
+    ///
+    /// # Errors
+    /// When it does not serve.
+    pub fn set_up_as_key_store(lab: &Lab) -> Result<Self> {
+        let settings =
+            [("CLAVIGER_XKS__URI_PREFIX", KEY_STORE), ("CLAVIGER_XKS__REQUIRE_CLIENT_CERTIFICATE", "false")];
+        Self::make(lab, true, &settings)
+    }
+
+    fn make(lab: &Lab, evaluation: bool, settings: &[(&str, &str)]) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let environment = BTreeMap::new();
+        let environment =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut site =
             Self { lab: lab.clone(), dir, evaluation, environment, serving: None, ready: Value::Null };
         site.serve()?;
@@ -222,13 +232,7 @@ impl Site {
     /// # Errors
     /// When Debian's package `faketime` is not installed.
     pub fn set_clock(&mut self, off: &str) -> Result<()> {
-        let library = faketime()?;
-        self.environment.insert("LD_PRELOAD".to_owned(), library.display().to_string());
-        self.environment.insert("FAKETIME".to_owned(), off.to_owned());
-        self.environment.remove("FAKETIME_TIMESTAMP_FILE");
-        for name in ["DONT_FAKE_MONOTONIC", "FAKETIME_DONT_FAKE_MONOTONIC"] {
-            self.environment.insert(name.to_owned(), "1".to_owned());
-        }
+        self.environment.extend(machine::clock(off)?);
         Ok(())
     }
 
@@ -469,11 +473,4 @@ impl Drop for Site {
             let _ = child.wait();
         }
     }
-}
-
-/// The library that sets the clock of a process.
-fn faketime() -> Result<PathBuf> {
-    let folders = fs::read_dir("/usr/lib")?.filter_map(|entry| Some(entry.ok()?.path().join(FAKETIME)));
-    let found = folders.into_iter().find(|path| path.exists());
-    found.context("libfaketime is missing: `apt-get install faketime`")
 }

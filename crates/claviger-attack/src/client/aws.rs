@@ -17,6 +17,9 @@ use super::tls::{Identity, Route};
 /// The account of a deployment that names no other.
 const ACCOUNT: &str = "000000000000";
 
+/// What comes before the paths of an external key store.
+pub const KEY_STORE: &str = "/store";
+
 /// An access key, and where it is used.
 #[derive(Debug, Clone)]
 pub struct AccessKey {
@@ -108,26 +111,40 @@ impl AccessKey {
     ///
     /// # Errors
     /// When it cannot be signed.
+    pub fn request(&self, operation: &str, input: &Value) -> Result<Vec<u8>> {
+        let target = format!("TrentService.{operation}");
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
+        self.signed("kms", "/", &headers, input)
+    }
+
+    /// A call of AWS KMS to its external key store (External Key Store Proxy API, version 1) as bytes, signed now; the path is
+    /// what follows the version, as in `keys/ID/encrypt`.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn proxy_request(&self, path: &str, input: &Value) -> Result<Vec<u8>> {
+        let path = format!("{KEY_STORE}/kms/xks/v1/{path}");
+        self.signed("kms-xks-proxy", &path, &[("content-type", "application/json")], input)
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "a signature holds an instant, and a client has no other clock"
     )]
-    pub fn request(&self, operation: &str, input: &Value) -> Result<Vec<u8>> {
+    fn signed(&self, service: &str, path: &str, headers: &[(&str, &str)], input: &Value) -> Result<Vec<u8>> {
         let identity = self.credentials.clone().into();
         let params = SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name("kms")
+            .name(service)
             .time(SystemTime::now())
             .settings(SigningSettings::default())
             .build()?
             .into();
-        let target = format!("TrentService.{operation}");
-        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
         let body = input.to_string();
         let signable = SignableRequest::new(
             "POST",
-            format!("https://{}/", http::HOST),
+            format!("https://{}{path}", http::HOST),
             headers.iter().copied().chain([("host", http::HOST)]),
             SignableBody::Bytes(body.as_bytes()),
         )?;
@@ -135,7 +152,7 @@ impl AccessKey {
         let (added, _) = instructions.into_parts();
         let added = added.iter().map(|header| (header.name(), header.value()));
         let headers: Vec<_> = headers.iter().copied().chain(added).collect();
-        Ok(http::post("/", &headers, body.as_bytes()))
+        Ok(http::post(path, &headers, body.as_bytes()))
     }
 }
 

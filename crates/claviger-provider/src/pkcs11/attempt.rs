@@ -26,11 +26,11 @@ pub enum FewAttempts {
     Risk,
 }
 
-/// True once the PIN was refused, or must not be shown: this process will never log in again.
+/// True once the PIN was refused: this process will never log in again.
 static ENDED: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
 
-/// Becomes true once a token refused the PIN, or a PIN may not be shown to it. From then on this process shows no PIN to
-/// any token, so it does well to end.
+/// Becomes true once a token refused the PIN. From then on this process shows no PIN to any token, so it does well to end.
+/// A token that only reports that few attempts are left has refused nothing: while it does, it is as if it were away.
 #[must_use]
 pub fn pin_refused() -> watch::Receiver<bool> {
     ENDED.subscribe()

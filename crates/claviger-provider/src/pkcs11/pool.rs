@@ -411,7 +411,7 @@ impl Supervisor {
                     self.core.set_link(Arc::new(link));
                     return true;
                 }
-                Err(error) if error.is_about_the_pin() => {
+                Err(error @ Pkcs11OpenError::LoginRefused) => {
                     tracing::error!(%error, "the token is given up; no further attempt is made");
                     self.core.refused.store(true, Ordering::Relaxed);
                     attempt::end();

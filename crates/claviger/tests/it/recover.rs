@@ -3,10 +3,11 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Output;
 
+use claviger_attack::machine;
 use claviger_testkit::softhsm::{CONFIG_VARIABLE, LIBRARY_VARIABLE, SoftHsm};
 use serde_json::Value;
 
-use crate::instance::claviger;
+use crate::instance::{claviger, printed};
 use crate::serving::Site;
 
 const SIGABRT: i32 = 6;
@@ -91,6 +92,48 @@ fn officer_is_made_where_none_is_left_and_is_shown_until_another_person_acknowle
     serving.stop();
     let serving = site.serve();
     assert_eq!(serving.said().matches("made this security officer").count(), 0);
+    serving.stop();
+}
+
+/// Runs a command with the profile of `who`, as the clock stands.
+fn run_at(site: &Site, clock: &[(&str, &str)], who: &str, arguments: &[&str]) -> Output {
+    let mut command = claviger();
+    command.current_dir(site.path("")).envs(clock.iter().copied());
+    command.arg("--profile").arg(site.deployed(&format!("profiles/{who}.toml"))).args(arguments);
+    command.output().unwrap()
+}
+
+#[test]
+fn officer_is_made_where_all_certificates_have_expired() {
+    let site = Site::set_up();
+    // Certificates of people are good for 397 days, and the server's is too.
+    let clock = machine::clock("+400d").unwrap();
+    let clock = clock.each_ref().map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut renew = claviger();
+    renew.args(["init", "--renew", "--config"]).arg(site.deployed("claviger.toml")).envs(clock);
+    let renewed = renew.output().unwrap();
+    assert!(renewed.status.success(), "{}", said(&renewed));
+    let people = ["security_officer", "security_officer-2", "administrator", "responder", "auditor"];
+    let serving = site.try_serve(&clock).unwrap();
+    for who in people {
+        let refused = run_at(&site, &clock, who, &["status"]);
+        assert!(!refused.status.success(), "{who}: {}", said(&refused));
+    }
+    serving.stop();
+    for name in ["rita", "ralf"] {
+        let made = recover(&site, name, &clock);
+        assert!(made.status.success(), "{}", said(&made));
+    }
+    let serving = site.try_serve(&clock).unwrap();
+    let done = |who: &str, arguments: &[&str]| printed(arguments, || run_at(&site, &clock, who, arguments));
+    // Both are as officers are: they enter people, and one gives a role to whom the other entered.
+    done("rita", &["principal", "create", "nora", "--kind", "human"]);
+    done("ralf", &["role", "assign", "nora", "auditor", "--reason", "on call"]);
+    serving.stop();
+    // Where the clock was merely wrong, those of before are as good as ever once it is right.
+    let serving = site.serve();
+    assert_eq!(unacknowledged(&site), ["rita", "ralf"]);
+    site.done("auditor", &["audit", "verify"], b"");
     serving.stop();
 }
 
