@@ -94,7 +94,7 @@ impl Memory {
     /// When the process is gone.
     pub fn of(process: u32) -> Result<Self> {
         let status =
-            std::fs::read_to_string(format!("/proc/{process}/status")).context("the process is gone")?;
+            fs::read_to_string(format!("/proc/{process}/status")).context("the process is gone")?;
         let bytes = |name: &str| -> Result<u64> {
             let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             let kib: u64 =
