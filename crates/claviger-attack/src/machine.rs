@@ -93,8 +93,7 @@ impl Memory {
     /// # Errors
     /// When the process is gone.
     pub fn of(process: u32) -> Result<Self> {
-        let status =
-            fs::read_to_string(format!("/proc/{process}/status")).context("the process is gone")?;
+        let status = fs::read_to_string(format!("/proc/{process}/status")).context("the process is gone")?;
         let bytes = |name: &str| -> Result<u64> {
             let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             let kib: u64 =

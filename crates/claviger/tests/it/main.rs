@@ -24,6 +24,7 @@ mod instance;
 mod keys;
 #[cfg(test)]
 mod load;
+mod memory;
 #[cfg(test)]
 mod recover;
 #[cfg(test)]
