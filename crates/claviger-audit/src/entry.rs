@@ -197,6 +197,17 @@ impl<'a> Entry<'a> {
         put_string(out, 15, self.fct.as_ref().map(<[u8; 32]>::as_slice));
     }
 
+    /// The operation of an entry, for who looks for one among many: nothing else of it is read.
+    #[must_use]
+    pub(crate) fn operation_of(bytes: &[u8]) -> Option<Op> {
+        let mut reader = Reader::new(bytes);
+        reader.map().ok()?;
+        for field in 0..3 {
+            required(&mut reader, field).ok()?;
+        }
+        required(&mut reader, 3).ok().and_then(|op| Op::from_code(u16::try_from(op).ok()?))
+    }
+
     /// Reads an entry. What is read encodes to the same bytes again.
     ///
     /// # Errors
@@ -296,6 +307,8 @@ mod tests {
             crate::hash::to_hex(&encoded(&entry)),
             "a70001011a000f42400207031865040006020c480909090909090909"
         );
+        assert_eq!(Entry::operation_of(&encoded(&entry)), Some(Op::Encrypt));
+        assert_eq!(Entry::operation_of(&encoded(&entry)[1..]), None);
         assert_eq!(Entry::decode(&encoded(&entry)), Ok(entry));
     }
 

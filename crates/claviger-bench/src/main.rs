@@ -8,10 +8,11 @@ use claviger_bench::compare::CompareArgs;
 use claviger_bench::fair::FairArgs;
 use claviger_bench::floor::FloorArgs;
 use claviger_bench::library::LibraryArgs;
+use claviger_bench::replay::ReplayArgs;
 use claviger_bench::report::Form;
 use claviger_bench::scale::ScaleArgs;
 use claviger_bench::speed::SpeedArgs;
-use claviger_bench::{compare, fair, floor, library, scale, speed};
+use claviger_bench::{compare, fair, floor, library, replay, scale, speed};
 
 // The server's own: a floor with another allocator would be another stack.
 #[global_allocator]
@@ -42,6 +43,8 @@ enum Command {
     /// Measures the cryptographic module alone; the runs start it themselves
     #[command(hide = true)]
     Library(LibraryArgs),
+    /// Measures a verifier: entries of the log, and the state rebuilt from its facts
+    Replay(ReplayArgs),
     /// Measures a store that holds a million keys
     Scale(ScaleArgs),
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Some(Command::Fair(args)) => fair::run(&args, output),
         Some(Command::Floor(args)) => floor::run(&args),
         Some(Command::Library(args)) => library::run(&args),
+        Some(Command::Replay(args)) => replay::run(&args, output),
         Some(Command::Scale(args)) => scale::run(&args, output),
     };
     match done {

@@ -103,6 +103,7 @@ async fn measure(dir: &Path, args: &ScaleArgs) -> Result<Vec<Figure>> {
             Wanted::Known,
         ),
     ]);
+    snapshot(&server, &mut figures)?;
     server.stop()?;
     log_growth(dir, args, &mut figures).await?;
     Ok(figures)
@@ -189,6 +190,21 @@ async fn use_many(server: &Instance, keys: u32) -> Result<()> {
     while let Some(used) = using.join_next().await {
         used??;
     }
+    Ok(())
+}
+
+/// A snapshot of the whole state, which reads the digest of the newest fact of every row.
+fn snapshot(server: &Instance, figures: &mut Vec<Figure>) -> Result<()> {
+    eprintln!("a snapshot of the state");
+    let before = cores::resident(server.id())?;
+    let begun = Instant::now();
+    server.run("auditor", &["audit", "snapshot"])?;
+    let took = begun.elapsed().as_secs_f64();
+    let grown = cores::resident(server.id())?.saturating_sub(before);
+    figures.extend([
+        Figure::new("snapshot of the state", took, "s", Wanted::Known),
+        Figure::new("resident memory that it added", mib(grown), "MiB", Wanted::Known),
+    ]);
     Ok(())
 }
 

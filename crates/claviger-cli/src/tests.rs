@@ -66,6 +66,9 @@ fn documented_forms_parse() {
         "demo data --out d --megabytes 1",
         "audit export --out d",
         "audit verify --dir d --offline --root-vkey k",
+        "audit snapshot",
+        "audit state --at 2h --kind grant",
+        "audit state --entry 7 --id 00000000-0000-4000-8000-000000000000/1 --dir d --offline",
         "completions bash",
         "man --out d",
     ] {
@@ -108,6 +111,8 @@ fn what_must_not_parse_does_not() {
         "audit prove",
         "audit search --op burn",
         "audit verify --offline",
+        "audit state --at 2h --entry 7",
+        "audit state --kind tree",
         "demo --input d --megabytes 3",
         "random --bytes 0",
         "role assign alice king --reason r",

@@ -262,6 +262,8 @@ actions! { $
     ExportAudit = 431 "export_audit" Control System Read,
     /// Read how the system is.
     ReadSystem = 432 "read_system" Control System Read,
+    /// Commit the log to the whole state as it stands.
+    Snapshot = 440 "snapshot" Control System Read,
     /// Erase the text of a reason.
     EraseReason = 444 "erase_reason" Control System Govern,
     /// Make a security officer on the machine, with the root's own secret.

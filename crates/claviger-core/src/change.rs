@@ -6,7 +6,7 @@ use crate::alias::Alias;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion, Separation};
 use crate::log_time::TimeRecord;
-use crate::object::RowCursor;
+use crate::object::{Object, RowCursor};
 use crate::principal::{Credential, Principal};
 use crate::reason::ReasonRecord;
 use crate::time::Timestamp;
@@ -34,6 +34,8 @@ pub enum Change {
     },
     /// Writes nothing: the other changes hold only if the key has no alias once they are written.
     ExpectNoAlias(KeyId),
+    /// Says which digest the newest fact of rows has: of those that are written with it, or of those that stand.
+    NoteFacts(Vec<(Object, [u8; 32])>),
     /// Writes an alias.
     PutAlias(Alias),
     /// Writes a credential.

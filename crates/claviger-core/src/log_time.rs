@@ -28,6 +28,8 @@ pub struct TimeRecord {
     pub held_at: Option<Timestamp>,
     /// Steps of starts, by the hour of log time in which they ended; ascending, each hour once.
     pub steps: Vec<Step>,
+    /// When the system last took a snapshot of the whole state, in log time.
+    pub snapshot_at: Option<Timestamp>,
     /// Counts the writes of this row.
     pub revision: u64,
 }
@@ -73,7 +75,8 @@ impl TimeRecord {
     /// Once an administrator has confirmed that it is `now`: nothing is held, and no step is remembered.
     #[must_use]
     pub const fn confirmed(&self, now: Timestamp) -> Self {
-        Self { confirmed_at: Some(now), held_at: None, steps: Vec::new(), revision: self.revision }
+        let Self { snapshot_at, revision, .. } = *self;
+        Self { confirmed_at: Some(now), held_at: None, steps: Vec::new(), snapshot_at, revision }
     }
 }
 

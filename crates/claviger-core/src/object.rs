@@ -155,19 +155,26 @@ impl Object {
     }
 }
 
+impl Object {
+    /// Its identifier as it is shown: a UUID, of a version that of its key with the number.
+    #[must_use]
+    pub fn shown_id(&self) -> String {
+        match self {
+            Self::Ring(id) => id.to_string(),
+            Self::Key(id) => id.to_string(),
+            Self::Version(id) => id.to_string(),
+            Self::Principal(id) => id.to_string(),
+            Self::Credential(id) => id.to_string(),
+            Self::Grant(id) => id.to_string(),
+            Self::Alias(id) => id.to_string(),
+            Self::Reason(id) => id.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.kind();
-        match self {
-            Self::Ring(id) => write!(f, "{kind} {id}"),
-            Self::Key(id) => write!(f, "{kind} {id}"),
-            Self::Version(id) => write!(f, "{kind} {id}"),
-            Self::Principal(id) => write!(f, "{kind} {id}"),
-            Self::Credential(id) => write!(f, "{kind} {id}"),
-            Self::Grant(id) => write!(f, "{kind} {id}"),
-            Self::Alias(id) => write!(f, "{kind} {id}"),
-            Self::Reason(id) => write!(f, "{kind} {id}"),
-        }
+        write!(f, "{} {}", self.kind(), self.shown_id())
     }
 }
 

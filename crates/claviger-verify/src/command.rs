@@ -2,19 +2,25 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use clap::Parser;
+use clap::{Args, Parser};
 use claviger_audit::VerifierKey;
-use claviger_audit::verify::{Files as _, NoFile, ROOT_VKEY, Request, read_vkey, verify};
+use claviger_audit::fact::{Kind, Object};
+use claviger_audit::verify::{
+    Files as _, Moment, NoFile, ROOT_VKEY, Reached, Request, Verified, read_vkey, verify,
+};
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::pack::Pack;
 use crate::report::{Format, Report};
+use crate::state;
 
-/// Verify an exported audit log, offline: its signature, its trees, its order, the life of its keys, and receipts.
+/// Verify an exported audit log, offline: its signature, its trees, its order, the life of its keys, its facts, and receipts.
 #[derive(Debug, Parser)]
 #[command(name = "claviger-verify", version, arg_required_else_help = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
 What to bring: the export (`claviger audit export --out PACK`), and the key of the root log, which must reach you on another way
 than the export; without it the verification only shows that the export agrees with itself. A checkpoint that you kept shows that
@@ -22,6 +28,21 @@ nothing was rewritten since; receipts (header `audit-receipt` of each answer) sh
 
 Exit codes: 0 everything holds, 1 a file cannot be read, 2 usage, 4 something does not hold.")]
 pub(crate) struct Command {
+    #[command(subcommand)]
+    subcommand: Option<Subcommand>,
+    #[command(flatten)]
+    evidence: Option<Evidence>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Subcommand {
+    /// Show every object as it stood at a moment: rebuilt from the facts, once all of the export holds
+    State(StateArgs),
+}
+
+/// What to verify, and with what.
+#[derive(Debug, Args)]
+struct Evidence {
     /// Directory of the export
     #[arg(value_name = "PACK")]
     pack: PathBuf,
@@ -43,15 +64,109 @@ pub(crate) struct Command {
     max_age: Option<u64>,
     /// How the result is written
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    pub(crate) output: Format,
+    output: Format,
+}
+
+/// Which moment, and which objects.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: claviger-verify state PACK --checkpoint-key root.vkey --at 2026-03-01T00:00:00Z --kind grant
+
+What people and callers name (names, labels, contexts, networks, texts of reasons) is sealed in an export, and shown as that.
+Nothing is shown of a log in which something does not hold.
+
+Exit codes: 0 everything holds, 1 a file cannot be read or the log does not reach that moment, 2 usage, 4 something does not hold.")]
+struct StateArgs {
+    #[command(flatten)]
+    evidence: Evidence,
+    #[command(flatten)]
+    moment: MomentArgs,
+    /// Only objects of this kind: ring, key, version, principal, credential, grant, alias or reason
+    #[arg(long, value_name = "KIND")]
+    kind: Option<Kind>,
+    /// Only the object with this identifier; of a version KEY/NUMBER
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+}
+
+/// Without any, the moment behind the newest entry.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct MomentArgs {
+    /// The state at this instant (RFC 3339), by the log's time
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    at: Option<u64>,
+    /// The state behind this entry
+    #[arg(long, value_name = "INDEX")]
+    entry: Option<u64>,
+}
+
+impl MomentArgs {
+    fn moment(&self) -> Option<Moment> {
+        self.at.map(Moment::Instant).or(self.entry.map(Moment::Entry))
+    }
 }
 
 impl Command {
-    /// Verifies.
+    /// How what comes of it is to be written.
+    pub(crate) fn output(&self) -> Format {
+        let state = self.subcommand.as_ref().map(|Subcommand::State(args)| &args.evidence);
+        state.or(self.evidence.as_ref()).map_or(Format::Table, |evidence| evidence.output)
+    }
+
+    /// Does what is asked, writes it, and says how the process is to end.
     ///
     /// # Errors
     /// When a file cannot be read or one of the caller's own is not what it should be. What does not hold is in the report.
-    pub(crate) fn run(&self) -> Result<Report> {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        match (&self.subcommand, &self.evidence) {
+            (Some(Subcommand::State(args)), _) => args.run(),
+            (None, Some(evidence)) => {
+                let (report, _) = evidence.verify(None)?;
+                Ok(report.print())
+            }
+            (None, None) => bail!("nothing to verify; give the directory of an export"),
+        }
+    }
+}
+
+impl StateArgs {
+    fn run(&self) -> Result<ExitCode> {
+        let moment = self.moment.moment();
+        let (report, verified) = self.evidence.verify(moment)?;
+        if !verified.findings.is_empty() {
+            return Ok(report.print());
+        }
+        if moment.is_some() && verified.shards.len() > 1 {
+            bail!("a log of several shards has no order in which its state at a moment could be shown");
+        }
+        let end = Reached { size: verified.entries(), newest_at: None };
+        let reached = match (moment, verified.moment) {
+            (None, _) => end,
+            (Some(_), Some(reached)) => reached,
+            (Some(_), None) => bail!(
+                "the log does not reach that moment: it ends with entry {}, and its newest cut",
+                verified.entries().saturating_sub(1)
+            ),
+        };
+        if reached.size < verified.unknown_before {
+            bail!(
+                "the state is not decidable before entry {}: an older release wrote that part of the log, and kept no facts",
+                verified.unknown_before
+            );
+        }
+        let objects = verified.objects.rewound();
+        let wanted = |object: &Object| {
+            self.kind.is_none_or(|kind| kind == object.kind())
+                && self.id.as_ref().is_none_or(|id| *id == object.shown_id())
+        };
+        let objects = objects.iter().filter(|(object, _)| wanted(object));
+        state::print(self.evidence.output, &report, reached, objects)
+    }
+}
+
+impl Evidence {
+    fn verify(&self, moment: Option<Moment>) -> Result<(Report, Verified)> {
         let pack = Pack::open(&self.pack)?;
         let key = self.key(&pack)?;
         let known = self.known_checkpoint.as_deref().map(read).transpose()?;
@@ -64,9 +179,11 @@ impl Command {
             receipts: &receipts,
             node_keys: &node_keys,
             freshness: self.max_age.map(|age| (now, age)),
+            moment,
         };
         let verified = verify(&pack, &request)?;
-        Ok(Report::new(self.output, verified, &key, self.checkpoint_key.is_some(), receipts.len()))
+        let known_beforehand = self.checkpoint_key.is_some();
+        Ok((Report::new(self.output, &verified, &key, known_beforehand, receipts.len()), verified))
     }
 
     fn key(&self, pack: &Pack) -> Result<VerifierKey> {
@@ -112,6 +229,12 @@ fn parse_span(text: &str) -> Result<u64, String> {
     u64::try_from(exact.as_secs()).map_err(|_| "a span of time is never negative".to_owned())
 }
 
+/// Reads an instant, into microseconds since 1970.
+fn parse_instant(text: &str) -> Result<u64, String> {
+    let instant = text.parse::<Timestamp>().map_err(|error| error.to_string())?;
+    u64::try_from(instant.as_microsecond()).map_err(|_| "the log has no time before 1970".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -121,6 +244,15 @@ mod tests {
     #[test]
     fn command_line_is_consistent() {
         Command::command().debug_assert();
+    }
+
+    #[test]
+    fn instants_are_read_into_microseconds() {
+        assert_eq!(parse_instant("1970-01-01T00:00:01Z"), Ok(1_000_000));
+        assert_eq!(parse_instant("1970-01-01T01:00:00.5+01:00"), Ok(500_000));
+        for wrong in ["", "yesterday", "1969-12-31T00:00:00Z", "2026-03-01"] {
+            assert!(parse_instant(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod command;
 mod pack;
 mod report;
+mod state;
 
 use std::process::ExitCode;
 
@@ -14,7 +15,7 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     let command = command::Command::parse();
     match command.run() {
-        Ok(report) => report.print(),
-        Err(error) => report::print_failure(command.output, &error),
+        Ok(code) => code,
+        Err(error) => report::print_failure(command.output(), &error),
     }
 }

@@ -40,6 +40,10 @@ pub(crate) struct Report {
     entries: u64,
     shards: BTreeMap<u32, u64>,
     key_versions: usize,
+    /// Objects that the facts yield.
+    objects: usize,
+    /// Snapshots that were held against the state.
+    snapshots: u64,
     receipts: usize,
     receipts_kept: usize,
     checkpoint_key: String,
@@ -58,7 +62,7 @@ struct Told {
 impl Report {
     pub(crate) fn new(
         format: Format,
-        verified: Verified,
+        verified: &Verified,
         key: &VerifierKey,
         key_known_beforehand: bool,
         receipts: usize,
@@ -67,23 +71,23 @@ impl Report {
             code: finding.code(),
             detail: finding.to_string(),
         };
-        let newest_cut = i64::try_from(verified.cut_at).ok().filter(|_| verified.cuts > 0);
+        let newest_cut = (verified.cuts > 0).then(|| instant(verified.cut_at)).flatten();
         Self {
             format,
             verified: verified.findings.is_empty(),
             cuts: verified.cuts,
-            newest_cut: newest_cut
-                .and_then(|at| Timestamp::from_microsecond(at).ok())
-                .map(|at| at.to_string()),
+            newest_cut,
             entries: verified.entries(),
             key_versions: verified.states.len(),
+            objects: verified.objects.len(),
+            snapshots: verified.snapshots,
             receipts,
             receipts_kept: verified.receipts_kept,
             checkpoint_key: key.to_string(),
             key_known_beforehand,
             findings: verified.findings.iter().map(told).collect(),
-            origin: verified.origin,
-            shards: verified.shards,
+            origin: verified.origin.clone(),
+            shards: verified.shards.clone(),
         }
     }
 
@@ -100,7 +104,13 @@ impl Report {
         }
     }
 
-    fn text(&self) -> String {
+    /// Name of the root log.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
         let shards: Vec<_> = self.shards.iter().map(|(shard, size)| format!("{shard}: {size}")).collect();
         let rows = [
             ("log", self.origin.clone()),
@@ -109,6 +119,8 @@ impl Report {
             ("entries", self.entries.to_string()),
             ("shards", shards.join(", ")),
             ("key versions", self.key_versions.to_string()),
+            ("objects", self.objects.to_string()),
+            ("snapshots", self.snapshots.to_string()),
             ("receipts kept", format!("{} of {}", self.receipts_kept, self.receipts)),
             ("checkpoint key", self.checkpoint_key.clone()),
             ("", self.word_on_key().to_owned()),
@@ -134,6 +146,12 @@ impl Report {
     const fn word_on_key(&self) -> &'static str {
         if self.key_known_beforehand { "the one that you gave" } else { "the export's own word" }
     }
+}
+
+/// An instant, from microseconds since 1970.
+pub(crate) fn instant(micros: u64) -> Option<String> {
+    let micros = i64::try_from(micros).ok()?;
+    Timestamp::from_microsecond(micros).ok().map(|at| at.to_string())
 }
 
 /// Writes why nothing was verified, and says how the process is to end.

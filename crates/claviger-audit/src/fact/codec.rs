@@ -81,19 +81,28 @@ impl Facts {
     /// The digest that an entry carries of its facts.
     #[must_use]
     pub fn digest(&self) -> Hash {
+        self.digest_over(&self.digests())
+    }
+
+    /// The digest of each of these facts, in their order.
+    #[must_use]
+    pub fn digests(&self) -> Vec<Hash> {
+        self.facts.iter().map(|fact| self.digest_of(fact)).collect()
+    }
+
+    /// The same as [`Self::digest`], for who has what [`Self::digests`] gave.
+    #[must_use]
+    pub fn digest_over(&self, digests: &[Hash]) -> Hash {
         let mut all = vec![FACTS];
         if let Some(why) = self.why {
             all.extend_from_slice(&digest_of_why(why));
         }
-        for fact in &self.facts {
-            all.extend_from_slice(&self.digest_of(fact));
-        }
+        digests.iter().for_each(|digest| all.extend_from_slice(digest));
         sha256(&all)
     }
 
     /// The digest of one of these facts.
-    #[must_use]
-    pub fn digest_of(&self, fact: &Fact) -> Hash {
+    fn digest_of(&self, fact: &Fact) -> Hash {
         let id = fact.object.id();
         let kind = fact.object.kind().code();
         let mut all = vec![FACT, kind, u8::try_from(id.len()).unwrap_or_default()];

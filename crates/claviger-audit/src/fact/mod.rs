@@ -29,23 +29,29 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `codec` | facts as bytes, and their digest |
+//! | `fields` | the fields of each kind of object |
 //! | `project` | from rows to facts |
 //! | `reason` | the same of reasons, with the seal on their texts |
+//! | `value` | the values of fields, to be shown |
 //! | `veil` | keys that seal fields |
 
 mod codec;
+mod fields;
 mod project;
 mod reason;
 #[cfg(test)]
 mod tests;
+mod value;
 mod veil;
 
 use std::collections::BTreeMap;
 
 pub use claviger_core::object::{Kind, Object};
 pub use codec::{FactError, Facts, MAX_FACTS};
-pub(crate) use project::is_fixed;
+pub use fields::field_name;
+pub(crate) use fields::is_fixed;
 pub use project::{Projection, projection, projections, writes_a_fact};
+pub use value::{FieldValue, show_field};
 pub use veil::{VEIL_LEN, Values, VeilError, VeilKey};
 
 use crate::Hash;
@@ -116,10 +122,4 @@ impl Fact {
     pub const fn is_removal(&self) -> bool {
         self.revision == 0
     }
-}
-
-/// The name of a field.
-#[must_use]
-pub fn field_name(kind: Kind, number: u16) -> Option<&'static str> {
-    project::field_name(kind, number)
 }

@@ -1,6 +1,4 @@
-//! From rows to facts: which fields of a row are public, which are sealed and under what, and which are fixed.
-//!
-//! The numbers are for ever; one that is given up is not given again.
+//! From rows to facts: what a row says, field by field.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +12,8 @@ use claviger_core::object::StateRow;
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::Why;
 
-use super::{Fact, Field, Kind, Object, Sealed as SealedBytes, Values, VeilError, VeilKey, reason};
+use super::fields::{is_fixed, is_sealed};
+use super::{Fact, Field, Object, Sealed, Values, VeilError, VeilKey};
 use crate::cbor;
 use crate::hash::sha256;
 
@@ -35,169 +34,6 @@ pub struct Projection {
     pub veil: Object,
 }
 
-/// How a field is shown.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    Open,
-    Sealed,
-}
-use Shown::{Open, Sealed};
-
-/// One field: its number, its name, how it is shown, and whether it is fixed for the life of the object.
-type Row = (u16, &'static str, Shown, bool);
-const FIXED: bool = true;
-const MOVES: bool = false;
-
-const RING: &[Row] = &[
-    (1, "name", Sealed, FIXED),
-    (2, "protection", Open, MOVES),
-    (3, "rotation_period", Open, MOVES),
-    (4, "protect_period", Open, MOVES),
-    (5, "process_period", Open, MOVES),
-    (6, "destroy_waiting_period", Open, MOVES),
-    (7, "quorum", Open, MOVES),
-    (8, "separation", Open, MOVES),
-    (9, "kek_digest", Open, MOVES),
-    (10, "created_at", Open, FIXED),
-    (11, "reason", Open, MOVES),
-];
-
-const KEY: &[Row] = &[
-    (1, "ring", Open, FIXED),
-    (2, "name", Sealed, FIXED),
-    (3, "purpose", Open, FIXED),
-    (4, "spec", Open, FIXED),
-    (5, "protection", Open, FIXED),
-    (6, "data_class", Open, MOVES),
-    (7, "description", Sealed, MOVES),
-    (8, "owner", Open, MOVES),
-    (9, "labels", Sealed, MOVES),
-    (10, "rotation_period", Open, MOVES),
-    (11, "state", Open, MOVES),
-    (12, "primary", Open, MOVES),
-    (13, "rotated_at", Open, MOVES),
-    (14, "destroy_scheduled_at", Open, MOVES),
-    (15, "destroy_at", Open, MOVES),
-    (16, "created_at", Open, FIXED),
-    (17, "reason", Open, MOVES),
-];
-
-const VERSION: &[Row] = &[
-    (1, "state", Open, MOVES),
-    (2, "wrap_format", Open, MOVES),
-    (3, "wrap_digest", Open, MOVES),
-    (4, "public_key_digest", Open, MOVES),
-    (5, "origin", Open, FIXED),
-    (6, "module", Open, MOVES),
-    (7, "generator", Open, MOVES),
-    (8, "health_ok", Open, MOVES),
-    (9, "rotated", Open, MOVES),
-    (10, "created_at", Open, FIXED),
-    (11, "activated_at", Open, MOVES),
-    (12, "state_changed_at", Open, MOVES),
-    (13, "material_digest", Open, MOVES),
-    (14, "material_expires_at", Open, MOVES),
-    (15, "material_removed_at", Open, MOVES),
-    (16, "reason", Open, MOVES),
-];
-
-const PRINCIPAL: &[Row] = &[
-    (1, "name", Sealed, FIXED),
-    (2, "kind", Open, FIXED),
-    (3, "standing", Open, MOVES),
-    (4, "roles", Open, MOVES),
-    (5, "role_givers", Open, MOVES),
-    (6, "home", Open, MOVES),
-    (7, "subject_key_digest", Open, MOVES),
-    (8, "created_by", Open, FIXED),
-    (9, "created_at", Open, FIXED),
-    (10, "recovered_at", Open, FIXED),
-    (11, "acknowledged_by", Open, MOVES),
-    (12, "reason", Open, MOVES),
-];
-
-const CREDENTIAL: &[Row] = &[
-    (1, "principal", Open, FIXED),
-    (2, "kind", Open, FIXED),
-    (3, "digest", Sealed, FIXED),
-    (4, "access_key", Sealed, FIXED),
-    (5, "secret_digest", Open, FIXED),
-    (6, "session", Sealed, FIXED),
-    (7, "label", Sealed, FIXED),
-    (8, "standing", Open, MOVES),
-    (9, "created_by", Open, FIXED),
-    (10, "created_at", Open, FIXED),
-    (11, "expires_at", Open, MOVES),
-    (12, "reason", Open, MOVES),
-];
-
-const GRANT: &[Row] = &[
-    (1, "principal", Open, FIXED),
-    (2, "key", Open, FIXED),
-    (3, "ring", Open, FIXED),
-    (4, "operations", Open, FIXED),
-    (5, "context_equals", Sealed, FIXED),
-    (6, "context_exactly", Sealed, FIXED),
-    (7, "source_networks", Sealed, FIXED),
-    (8, "until", Open, FIXED),
-    (9, "reason", Open, FIXED),
-    (10, "name", Sealed, FIXED),
-    (11, "retiring", Open, FIXED),
-    (12, "created_by", Open, FIXED),
-    (13, "created_at", Open, FIXED),
-    (14, "basis", Open, FIXED),
-    (15, "origin", Open, FIXED),
-    (16, "standing", Open, MOVES),
-    (17, "ended", Open, MOVES),
-    (18, "ended_at", Open, MOVES),
-    (19, "ended_reason", Open, MOVES),
-];
-
-const ALIAS: &[Row] = &[
-    (1, "name", Sealed, FIXED),
-    (2, "key", Open, MOVES),
-    (3, "ring", Open, MOVES),
-    (4, "scope", Open, MOVES),
-    (5, "created_at", Open, FIXED),
-    (6, "updated_at", Open, MOVES),
-];
-
-const REASON: &[Row] = &[
-    (1, "action", Open, FIXED),
-    (2, "code", Open, FIXED),
-    (reason::TEXT, "text", Sealed, MOVES),
-    (4, "given_by", Open, FIXED),
-    (5, "given_at", Open, FIXED),
-    (6, "erased_by", Open, MOVES),
-    (7, "erased_at", Open, MOVES),
-];
-
-const fn rows_of(kind: Kind) -> &'static [Row] {
-    match kind {
-        Kind::Ring => RING,
-        Kind::Key => KEY,
-        Kind::Version => VERSION,
-        Kind::Principal => PRINCIPAL,
-        Kind::Credential => CREDENTIAL,
-        Kind::Grant => GRANT,
-        Kind::Alias => ALIAS,
-        Kind::Reason => REASON,
-    }
-}
-
-fn row_of(kind: Kind, number: u16) -> Option<&'static Row> {
-    rows_of(kind).iter().find(|row| row.0 == number)
-}
-
-pub(super) fn field_name(kind: Kind, number: u16) -> Option<&'static str> {
-    row_of(kind, number).map(|row| row.1)
-}
-
-/// Does the field stand in the first fact of its object alone?
-pub(crate) fn is_fixed(kind: Kind, number: u16) -> bool {
-    row_of(kind, number).is_some_and(|row| row.3)
-}
-
 /// What a change writes, if it writes a row that facts are about. Revisions are those that the store gives.
 #[must_use]
 pub fn projection(change: &Change) -> Option<Projection> {
@@ -216,6 +52,7 @@ pub fn projection(change: &Change) -> Option<Projection> {
         | Change::Expect(_)
         | Change::ExpectNoAlias(_)
         | Change::ExpectNone { .. }
+        | Change::NoteFacts(_)
         | Change::PutFactHead(_)
         | Change::PutIdempotency(_)
         | Change::PutLogTime(_)
@@ -302,9 +139,9 @@ impl Projection {
     pub fn fact(&self, key: Option<&VeilKey>) -> Result<Fact, VeilError> {
         let fields = self.fields(key)?;
         let sealed = match (&self.kept, key) {
-            (Some(kept), _) => Some(SealedBytes::Here(kept.clone())),
+            (Some(kept), _) => Some(Sealed::Here(kept.clone())),
             (None, Some(key)) if !self.sealed.is_empty() => {
-                Some(SealedBytes::Here(key.seal(&self.object, self.revision, &self.sealed)?))
+                Some(Sealed::Here(key.seal(&self.object, self.revision, &self.sealed)?))
             }
             (None, _) => None,
         };
@@ -321,9 +158,9 @@ impl Builder {
     }
 
     pub(super) fn put(mut self, number: u16, value: Option<Vec<u8>>) -> Self {
-        let shown = row_of(self.0.object.kind(), number).map(|row| row.2);
         if let Some(value) = value {
-            let values = if shown == Some(Sealed) { &mut self.0.sealed } else { &mut self.0.open };
+            let is_sealed = is_sealed(self.0.object.kind(), number);
+            let values = if is_sealed { &mut self.0.sealed } else { &mut self.0.open };
             values.insert(number, value);
         }
         self

@@ -199,6 +199,15 @@ pub enum Finding {
         /// The shard.
         shard: u32,
     },
+    /// A snapshot is not of the state that the facts before it yield.
+    SnapshotDiffers {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A live row is not what the facts of the log yield.
     StateDiffers {
         /// The object.
@@ -252,6 +261,7 @@ impl Finding {
             Self::ShardDropped { .. } => "shard-dropped",
             Self::ShardForked { .. } => "shard-forked",
             Self::ShardWentBack { .. } => "shard-went-back",
+            Self::SnapshotDiffers { .. } => "snapshot-differs",
             Self::StateDiffers { .. } => "state-differs",
             Self::UseOfDeadKey { .. } => "use-of-dead-key",
         }
@@ -346,6 +356,9 @@ impl fmt::Display for Finding {
                 write!(f, "cut {cut}: shard {shard} had another root at that size before")
             }
             Self::ShardWentBack { cut, shard } => write!(f, "cut {cut}: shard {shard} goes back"),
+            Self::SnapshotDiffers { shard, entry, why } => {
+                write!(f, "entry {entry} of shard {shard} is no snapshot of the state: {why}")
+            }
             Self::StateDiffers { object, field } => {
                 write!(f, "{object}: live is another {field} than the log yields")
             }

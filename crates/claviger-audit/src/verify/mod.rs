@@ -5,15 +5,21 @@
 //! every size that a cut names, the root that the cut names; every entry has the one form that entries have, no entry goes back
 //! in its epoch, and each names a session that is there; the states of keys follow from the entries, and no key was used in a
 //! state that forbids it (mechanisms, INV-12 and INV-13); the facts of each entry are those that it tells of, and each follows
-//! from the one before about the same object; and the log holds what receipts promised.
+//! from the one before about the same object; each snapshot is of the state that the facts before it yield; and the log holds what
+//! receipts promised.
+//!
+//! What the facts yield are all objects as they stand after the last entry, or as they stood at a moment before: in one walk, in
+//! memory that grows with the objects and not with the entries.
 
 mod files;
 mod finding;
+mod moment;
 mod objects;
 mod receipts;
 mod replay;
 mod root;
 mod shard;
+mod snapshots;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +28,7 @@ pub use files::{
     read_vkey,
 };
 pub use finding::Finding;
+pub use moment::{Moment, Reached};
 pub use objects::{Comparison, Current, LiveRow, Objects};
 use receipts::Receipts;
 pub use replay::{Replay, States};
@@ -41,13 +48,15 @@ pub struct Request<'a> {
     pub node_keys: &'a [VerifierKey],
     /// The instant, in microseconds since 1970, and the age in seconds beyond which the newest cut is stale.
     pub freshness: Option<(u64, u64)>,
+    /// A moment of which the objects are wanted as well: [`Objects::rewound`] gives them.
+    pub moment: Option<Moment>,
 }
 
 impl<'a> Request<'a> {
     /// With the key alone.
     #[must_use]
     pub const fn new(key: &'a VerifierKey) -> Self {
-        Self { key, known: None, receipts: &[], node_keys: &[], freshness: None }
+        Self { key, known: None, receipts: &[], node_keys: &[], freshness: None, moment: None }
     }
 }
 
@@ -66,6 +75,12 @@ pub struct Verified {
     pub states: States,
     /// The objects that the facts of the log yield.
     pub objects: Objects,
+    /// The moment that was asked for; none where the log does not reach it, or has several shards, which have no common order.
+    pub moment: Option<Reached>,
+    /// How many entries lie before the first behind which the whole state is known: those of a release that kept no facts.
+    pub unknown_before: u64,
+    /// Snapshots that were held against the state.
+    pub snapshots: u64,
     /// Receipts that the log keeps.
     pub receipts_kept: usize,
     /// What does not hold; empty if all does.
@@ -129,11 +144,18 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
         verified.shards.insert(*number, size);
         let mut wanted = receipts.wanted(*number);
         let replayed = (&mut replay, &mut verified.objects);
+        let moment = request.moment.filter(|_| cuts.shards.len() == 1);
         let walked = shard::Shard::new(*number, roots, &mut wanted, replayed, &mut verified.findings)
+            .marking(moment)
             .verify(files, size);
         let of_shard = receipts.of(*number);
-        match walked.and_then(|nodes| {
-            of_shard.judge(files, (*number, size), &wanted, &nodes, request.node_keys, verified)
+        match walked.and_then(|walked| {
+            verified.snapshots += walked.snapshots;
+            verified.unknown_before = verified.unknown_before.max(walked.unknown_before);
+            let is_in = |moment: Moment| moment.is_in(walked.end, cuts.newest_at);
+            verified.moment =
+                walked.moment.or_else(|| moment.filter(|moment| is_in(*moment)).map(|_| walked.end));
+            of_shard.judge(files, (*number, size), &wanted, &walked.nodes, request.node_keys, verified)
         }) {
             Ok(()) => {}
             // The other shards can still be told about.

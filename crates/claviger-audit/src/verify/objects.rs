@@ -1,11 +1,13 @@
-//! The objects that follow from the facts of a log: every ring, key, version, principal, credential, grant and alias as it
-//! stands after the last entry, and how that differs from what is live.
+//! The objects that follow from the facts of a log: every ring, key, version, principal, credential, grant, alias and reason as it
+//! stands after the last entry, as it stood at a moment before, and how that differs from what is live.
+//!
+//! Memory grows with the objects: of the moment before, only those are kept apart that changed since.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::Finding;
 use crate::Hash;
-use crate::fact::{Fact, Facts, Field, Object, field_name, is_fixed};
+use crate::fact::{Fact, Field, Object, field_name, is_fixed};
 
 /// An object as its facts yield it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,21 +45,31 @@ pub struct LiveRow {
 
 /// All objects of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Objects(BTreeMap<Object, Current>);
+pub struct Objects {
+    current: BTreeMap<Object, Current>,
+    /// Those that changed since the mark, as they stood at it: `None` for one that was not there.
+    before: Option<BTreeMap<Object, Option<Current>>>,
+    /// How many facts were taken.
+    taken: u64,
+}
 
 impl Objects {
-    /// Takes the facts of one entry. Facts come in the order of the log. Of rows that stood before there were facts (`as_found`),
+    /// Takes the facts of one entry, each with its digest. Facts come in the order of the log. Of rows that stood before there were facts (`as_found`),
     /// the first fact is of any revision, and another says the same.
-    pub(super) fn take(
+    pub(super) fn take<'f>(
         &mut self,
         (shard, entry): (u32, u64),
         as_found: bool,
-        facts: &Facts,
+        facts: impl Iterator<Item = (&'f Fact, Hash)>,
         findings: &mut Vec<Finding>,
     ) {
-        for fact in &facts.facts {
+        for (fact, digest) in facts {
+            self.taken += 1;
             let object = fact.object;
-            let known = self.0.get(&object);
+            let known = self.current.get(&object);
+            if let Some(before) = &mut self.before {
+                before.entry(object).or_insert_with(|| known.cloned());
+            }
             let expected = known.map_or(1, |known| known.revision + 1);
             let follows = match known {
                 Some(known) if as_found => known.revision == fact.revision && known.fields() == fact.fields,
@@ -69,7 +81,7 @@ impl Objects {
                 findings.push(Finding::FactOutOfOrder { shard, entry, object, revision: fact.revision });
             }
             if fact.is_removal() {
-                self.0.remove(&object);
+                self.current.remove(&object);
                 continue;
             }
             let kind = object.kind();
@@ -79,34 +91,57 @@ impl Objects {
             let current = Current {
                 revision: fact.revision,
                 at: (shard, entry),
-                digest: facts.digest_of(fact),
+                digest,
                 fields: Fact::pack_fields(&fields).into(),
             };
-            self.0.insert(object, current);
+            self.current.insert(object, current);
         }
+    }
+
+    /// How many facts were taken.
+    pub(super) const fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Remembers this moment. The first one stays.
+    pub(super) fn mark(&mut self) {
+        self.before.get_or_insert_default();
+    }
+
+    /// All objects as they stood at the moment that was asked for ([`Request::moment`](super::Request::moment)), or as they are now if
+    /// none was.
+    #[must_use]
+    pub fn rewound(mut self) -> Self {
+        for (object, before) in self.before.take().unwrap_or_default() {
+            match before {
+                Some(before) => self.current.insert(object, before),
+                None => self.current.remove(&object),
+            };
+        }
+        self
     }
 
     /// An object, if it is there.
     #[must_use]
     pub fn find(&self, object: &Object) -> Option<&Current> {
-        self.0.get(object)
+        self.current.get(object)
     }
 
     /// All of them in the order of kind and identifier.
     pub fn iter(&self) -> impl Iterator<Item = (&Object, &Current)> {
-        self.0.iter()
+        self.current.iter()
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.current.len()
     }
 
     /// Are there none?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.current.is_empty()
     }
 }
 
@@ -153,7 +188,7 @@ impl<'a> Comparison<'a> {
     /// What differs, once all rows were shown.
     #[must_use]
     pub fn finish(mut self) -> Vec<Finding> {
-        let gone = self.logged.0.keys().filter(|object| !self.seen.contains(object));
+        let gone = self.logged.current.keys().filter(|object| !self.seen.contains(object));
         let gone = gone.map(|object| Finding::StateDiffers { object: *object, field: "(it is not there)" });
         self.findings.extend(gone);
         self.findings
@@ -181,8 +216,7 @@ mod tests {
     fn replayed_with(facts: &[Fact], as_found: bool) -> (Objects, Vec<Finding>) {
         let (mut objects, mut findings) = (Objects::default(), Vec::new());
         for (entry, fact) in (0..).zip(facts) {
-            let facts = Facts { seed: [0; 16], why: None, facts: vec![fact.clone()] };
-            objects.take((1, entry), as_found, &facts, &mut findings);
+            objects.take((1, entry), as_found, [(fact, [7; 32])].into_iter(), &mut findings);
         }
         (objects, findings)
     }
@@ -225,6 +259,29 @@ mod tests {
         assert_eq!(replayed_with(&[found.clone(), found.clone()], true).1, []);
         let other = fact(RING, 7, &[(1, b"name"), (7, b"0")]);
         assert_eq!(replayed_with(&[found, other], true).1.len(), 1);
+    }
+
+    #[test]
+    fn objects_are_rewound_to_what_stood_at_the_mark() {
+        let history = [
+            fact(RING, 1, &[(7, b"2")]),
+            fact(PERSON, 1, &[(4, b"auditor")]),
+            fact(RING, 2, &[(7, b"0")]),
+            fact(PERSON, 0, &[]),
+            fact(PERSON, 1, &[(4, b"administrator")]),
+            fact(RING, 3, &[(7, b"1")]),
+        ];
+        for at in 0..=history.len() {
+            let (mut objects, mut findings) = (Objects::default(), Vec::new());
+            for (entry, fact) in (0..).zip(&history) {
+                if entry == at {
+                    objects.mark();
+                }
+                objects.take((1, entry as u64), false, [(fact, [7; 32])].into_iter(), &mut findings);
+            }
+            assert_eq!(findings, []);
+            assert_eq!(objects.rewound().current, replayed(&history[..at]).0.current, "{at}");
+        }
     }
 
     #[test]

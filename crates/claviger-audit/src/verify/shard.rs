@@ -4,16 +4,32 @@ use std::collections::BTreeSet;
 
 use super::files::{FactBundle, Files, WalkError, for_each_entry};
 use super::finding::Finding;
+use super::moment::{Moment, Reached};
 use super::objects::Objects;
 use super::receipts::Wanted;
 use super::replay::Replay;
 use super::root::Roots;
+use super::snapshots::Snapshots;
 use crate::fact::Facts;
 use crate::tree::{Frontier, leaf_hash};
 use crate::{Entry, Op};
 
 /// Digests of the keys of the nodes that the log says have started.
 pub(super) type Nodes = BTreeSet<Vec<u8>>;
+
+/// What a walk comes to beside objects, states and findings.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    pub(super) nodes: Nodes,
+    /// Snapshots that were held against the state.
+    pub(super) snapshots: u64,
+    /// The moment that was asked for, where an entry lies behind it.
+    pub(super) moment: Option<Reached>,
+    /// Where the log ends.
+    pub(super) end: Reached,
+    /// How many entries lie before the first of which the state is known.
+    pub(super) unknown_before: u64,
+}
 
 /// A walk over one shard.
 pub(super) struct Shard<'a> {
@@ -26,14 +42,16 @@ pub(super) struct Shard<'a> {
     tree: Frontier,
     epoch: u64,
     sessions: BTreeSet<u64>,
-    nodes: Nodes,
+    snapshots: Snapshots,
+    moment: Option<Moment>,
+    walked: Walked,
     /// The last size that a cut names at which the log was as it was cut.
     whole_until: u64,
     altered: bool,
 }
 
 impl<'a> Shard<'a> {
-    pub(super) const fn new(
+    pub(super) fn new(
         number: u32,
         roots: &'a Roots,
         wanted: &'a mut Wanted,
@@ -50,14 +68,22 @@ impl<'a> Shard<'a> {
             tree: Frontier::new(),
             epoch: 0,
             sessions: BTreeSet::new(),
-            nodes: Nodes::new(),
+            snapshots: Snapshots::default(),
+            moment: None,
+            walked: Walked::default(),
             whole_until: 0,
             altered: false,
         }
     }
 
-    /// Walks over the first `size` entries; gives the nodes that started.
-    pub(super) fn verify(mut self, files: &dyn Files, size: u64) -> Result<Nodes, WalkError> {
+    /// Has the objects remember this moment.
+    pub(super) fn marking(self, moment: Option<Moment>) -> Self {
+        Self { moment, ..self }
+    }
+
+    /// Walks over the first `size` entries.
+    pub(super) fn verify(mut self, files: &dyn Files, size: u64) -> Result<Walked, WalkError> {
+        self.snapshots = Snapshots::find(files, self.number, size, self.findings);
         self.hold_against_cut();
         let mut bundle = FactBundle::new(files, self.number, size);
         let mut unreadable = None;
@@ -68,6 +94,7 @@ impl<'a> Shard<'a> {
             self.hold_against_cut();
             match Entry::decode(bytes) {
                 Ok(entry) => {
+                    self.look_at_state(index, &entry);
                     self.take(index, &entry);
                     if let Some(digest) = entry.fct {
                         match bundle.find(index) {
@@ -83,7 +110,22 @@ impl<'a> Shard<'a> {
                 }),
             }
         })?;
-        unreadable.map_or(Ok(self.nodes), Err)
+        self.walked.snapshots = self.snapshots.checked();
+        unreadable.map_or(Ok(self.walked), Err)
+    }
+
+    /// The state behind the entries before this one: is it of a snapshot, or of the moment that is asked for?
+    fn look_at_state(&mut self, index: u64, entry: &Entry<'_>) {
+        self.snapshots.hold(self.number, index, self.objects, self.findings);
+        let before = self.walked.end;
+        if self.walked.moment.is_none() && self.moment.is_some_and(|moment| moment.is_before(index, entry)) {
+            self.objects.mark();
+            self.walked.moment = Some(before);
+        }
+        self.walked.end = Reached { size: index + 1, newest_at: Some(entry.t) };
+        if entry.op == Op::RecordState {
+            self.walked.unknown_before = index + 1;
+        }
     }
 
     /// Holds the tree against the cut at this size, if there is one. The first that differs says where to look; all later ones
@@ -107,12 +149,14 @@ impl<'a> Shard<'a> {
             return self.findings.push(Finding::FactMissing { shard, entry: index });
         };
         match Facts::decode(facts) {
-            Ok(facts) if facts.digest() == digest => {
-                self.objects.take((shard, index), op == Op::RecordState, &facts, self.findings);
-            }
-            Ok(_) => {
-                let why = "they have another digest".to_owned();
-                self.findings.push(Finding::FactAltered { shard, entry: index, why });
+            Ok(facts) => {
+                let digests = facts.digests();
+                if facts.digest_over(&digests) != digest {
+                    let why = "they have another digest".to_owned();
+                    return self.findings.push(Finding::FactAltered { shard, entry: index, why });
+                }
+                let facts = facts.facts.iter().zip(digests);
+                self.objects.take((shard, index), op == Op::RecordState, facts, self.findings);
             }
             Err(error) => {
                 self.findings.push(Finding::FactAltered { shard, entry: index, why: error.to_string() });
@@ -130,7 +174,7 @@ impl<'a> Shard<'a> {
                 self.sessions.insert(index);
             }
             (Op::NodeStart, Some(digest)) => {
-                self.nodes.insert(digest.to_vec());
+                self.walked.nodes.insert(digest.to_vec());
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ use http::Method;
 
 use super::transport::Plane;
 use super::{Client, ClientError, Reply};
-use crate::types::audit::{Checkpoints, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries};
+use crate::types::audit::{Checkpoints, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries, Snapshot};
 use crate::types::{GiveReason, Page, Reason};
 
 #[expect(
@@ -42,6 +42,11 @@ impl Client {
     /// Holds the indexes of the store against its rows.
     pub async fn check_indexes(&self) -> Reply<Indexes> {
         self.get(Plane::Control, "/v1/audit/indexes".into()).answer().await
+    }
+
+    /// Takes a snapshot of the whole state; the answer's entry commits to it.
+    pub async fn take_snapshot(&self) -> Reply<Snapshot> {
+        self.change(Method::POST, "/v1/audit/snapshots".into()).answer().await
     }
 
     /// A file of a log (C2SP tlog-tiles) by its path under `/audit/`, as in `root/checkpoint` or `1/tile/0/000`.

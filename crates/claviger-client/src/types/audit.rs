@@ -138,6 +138,17 @@ pub struct Indexes {
     pub findings: Vec<String>,
 }
 
+/// A snapshot: the log is committed to all objects as they stood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Snapshot {
+    /// Root of the tree (RFC 6962, 2.1) over the digests of the newest facts of all objects, in the order of (kind, identifier).
+    pub root: Base64Bytes,
+    /// How many objects there are.
+    pub objects: u64,
+    /// It is of the state behind so many entries of the log.
+    pub size: u64,
+}
+
 /// What to list of the live rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

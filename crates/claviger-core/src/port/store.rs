@@ -365,6 +365,12 @@ pub struct SpaceState {
     pub reserve_held: bool,
 }
 
+/// Takes the digests of facts, one by one.
+pub trait FactSink: Send {
+    /// Takes the next.
+    fn take(&mut self, digest: &[u8; 32]);
+}
+
 /// What became of a set of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
@@ -494,6 +500,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// How many rows of objects there are.
     async fn count_rows(&self) -> Result<u64, StoreError>;
+
+    /// Shows `sink` the digest of the newest fact of every row, in the order of (kind, identifier), all of one state of the store.
+    /// Gives the size of the shard's log as of which they stand; `None` while the rows of an older release are not all recorded.
+    async fn read_facts(&self, shard: u32, sink: Box<dyn FactSink>) -> Result<Option<u64>, StoreError>;
 
     /// Where recording the rows goes on that stood before there were facts; `None` once all are recorded.
     async fn fact_head(&self) -> Result<Option<RowCursor>, StoreError>;

@@ -8,7 +8,7 @@ use claviger_client::types::audit::{Indexes, ListRows, ReadEntries as WireEntrie
 use claviger_core::object::{Object, RowCursor};
 use claviger_service::ServiceError;
 use claviger_service::operation::{
-    CheckIndexes, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows, WithReasons,
+    CheckIndexes, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows, TakeSnapshot, WithReasons,
 };
 use http::Uri;
 
@@ -17,7 +17,9 @@ use crate::answer::Answer;
 use crate::arrival::Arrival;
 use crate::body;
 use crate::cursor::{self, List};
-use crate::wire::audit::{checkpoints_to_wire, filter_from_wire, page_to_wire, proof_to_wire, row_to_wire};
+use crate::wire::audit::{
+    checkpoints_to_wire, filter_from_wire, page_to_wire, proof_to_wire, row_to_wire, snapshot_to_wire,
+};
 
 pub(crate) async fn read_entries(arrival: Arrival, uri: Uri) -> Answered {
     let query: WireEntries = body::query(&uri)?;
@@ -54,6 +56,11 @@ pub(crate) async fn list_rows(arrival: Arrival, uri: Uri) -> Answered {
 pub(crate) async fn check_indexes(arrival: Arrival) -> Answered {
     let done = arrival.perform(CheckIndexes {}).await?;
     Ok(Answer::json(&Indexes { findings: done.output })?.recorded(&done.receipt))
+}
+
+pub(crate) async fn take_snapshot(arrival: Arrival) -> Answered {
+    let done = arrival.perform(TakeSnapshot {}).await?;
+    Ok(Answer::json(&snapshot_to_wire(&done.output))?.recorded(&done.receipt))
 }
 
 /// A file of a log (C2SP tlog-tiles).

@@ -2,7 +2,9 @@
 
 use axum::routing::MethodFilter;
 use claviger_client::types::alias::{Alias, CreateAlias, ListAliases, MoveAlias};
-use claviger_client::types::audit::{Checkpoints, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries};
+use claviger_client::types::audit::{
+    Checkpoints, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries, Snapshot,
+};
 use claviger_client::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
 use claviger_client::types::grant::{CreateGrant, Grant, ListGrants};
 use claviger_client::types::key::{
@@ -342,6 +344,14 @@ fn audit_rows() -> Vec<Row> {
             audit::check_indexes,
         )
         .gives::<Indexes>(),
+        row(
+            POST,
+            "/v1/audit/snapshots",
+            "take_snapshot",
+            "Takes a snapshot: an entry that commits to all objects as they stand. Long, on a large store.",
+            audit::take_snapshot,
+        )
+        .gives::<Snapshot>(),
         row(
             GET,
             "/audit/{*path}",

@@ -1,5 +1,6 @@
 //! The audit log and the system.
 
+use claviger_audit::Snapshot;
 use claviger_audit::fact::{Field, field_name};
 use claviger_audit::verify::LiveRow;
 use claviger_client::types::Base64Bytes;
@@ -87,6 +88,13 @@ pub fn row_to_wire(row: LiveRow) -> wire::LiveRow {
         fields: row.fields.into_iter().map(field).collect(),
         altered: !row.holds,
     }
+}
+
+/// A snapshot as callers see it.
+#[must_use]
+pub fn snapshot_to_wire(snapshot: &Snapshot) -> wire::Snapshot {
+    let Snapshot { root, size, objects } = *snapshot;
+    wire::Snapshot { root: root.to_vec().into(), objects, size }
 }
 
 /// The log's time, as callers see it.

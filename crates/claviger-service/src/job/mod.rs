@@ -8,6 +8,7 @@
 //! | `destroy_due_keys` | destroys keys whose waiting period is over, unless their ring blocks it |
 //! | `remove_expired_material` | takes imported material away whose time is over |
 //! | `forget_idempotency` | forgets creating calls that nobody repeats any more |
+//! | `take_snapshot` | commits the log to the whole state, once a day |
 //!
 //! A new job is a file here and a line in [`Road::do_what_is_due`].
 //!
@@ -22,6 +23,7 @@ pub(crate) mod destroy_due_keys;
 mod forget_idempotency;
 mod remove_expired_material;
 mod rotate_due_keys;
+mod take_snapshot;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -69,6 +71,7 @@ impl Road {
         trace("destroy_due_keys", destroy_due_keys::run(self).await);
         trace("remove_expired_material", remove_expired_material::run(self).await);
         trace("forget_idempotency", forget_idempotency::run(self).await);
+        trace("take_snapshot", take_snapshot::run(self).await);
     }
 
     /// Has the system do one thing to each of these keys. What fails is traced and holds up nothing else.

@@ -38,6 +38,7 @@ mod revoke_principal;
 mod role;
 mod rotate_key;
 mod set_ring_separation;
+pub(crate) mod snapshot;
 mod update_key;
 mod update_ring;
 
@@ -91,6 +92,7 @@ pub use revoke_principal::RevokePrincipal;
 pub use role::{AssignRole, WithdrawRole};
 pub use rotate_key::{RotateDueKey, RotateKey};
 pub use set_ring_separation::SetRingSeparation;
+pub use snapshot::TakeSnapshot;
 pub use update_key::{KeyPatch, LabelPatch, UpdateKey};
 pub use update_ring::{RingPatch, UpdateRing};
 

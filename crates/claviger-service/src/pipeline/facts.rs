@@ -93,8 +93,11 @@ impl Road {
             facts.push(projection.fact(key.as_deref()).map_err(not_recorded)?);
         }
         let facts = Facts { seed: random::array()?, why, facts };
-        let bytes = facts.encode().map_err(not_recorded)?;
-        Ok(Some(FactBytes { digest: facts.digest(), bytes }))
+        let (bytes, digests) = (facts.encode().map_err(not_recorded)?, facts.digests());
+        let digest = facts.digest_over(&digests);
+        let noted = facts.facts.iter().zip(digests).filter(|(fact, _)| !fact.is_removal());
+        changes.push(Change::NoteFacts(noted.map(|(fact, digest)| (fact.object, digest)).collect()));
+        Ok(Some(FactBytes { digest, bytes }))
     }
 }
 

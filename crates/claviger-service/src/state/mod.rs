@@ -429,6 +429,7 @@ impl Publish for Forget {
                 | Change::Expect(_)
                 | Change::ExpectNoAlias(_)
                 | Change::ExpectNone { .. }
+                | Change::NoteFacts(_)
                 | Change::PutFactHead(_)
                 | Change::PutGrant(_)
                 | Change::PutIdempotency(_)

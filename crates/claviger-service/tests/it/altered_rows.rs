@@ -274,7 +274,8 @@ async fn a_record_of_rows_that_was_put_back_with_them_does_not_open() {
     };
     assert!(opened(&[], "SELECT 1").await.is_ok());
     for (tables, gone, why) in [
-        (EVERYTHING, "SELECT 1", "is not that of the last cut"),
+        (EVERYTHING, "UPDATE fence SET state_seq = state_seq - 1", "is not that of the last cut"),
+        (EVERYTHING, "SELECT 1", "another one than when state was last changed"),
         // Before the cut that followed: the log tells of it.
         (&EVERYTHING[..3], "UPDATE row_root SET log_size = log_size - 1", "as a server wrote it"),
         (&EVERYTHING[3..4], "SELECT 1", "does not hold"),
@@ -291,7 +292,8 @@ async fn a_record_of_rows_that_was_put_back_with_them_does_not_open() {
 pub(crate) const OLDER: &str = "UPDATE ring SET tag = NULL; UPDATE key SET tag = NULL; \
     UPDATE key_version SET tag = NULL, uses_tag = NULL; UPDATE principal SET tag = NULL; \
     UPDATE credential SET tag = NULL; UPDATE grants SET tag = NULL; UPDATE alias SET tag = NULL; \
-    UPDATE reason SET tag = NULL; \
+    UPDATE reason SET tag = NULL; UPDATE alias_name SET tag = NULL; UPDATE fence_delta SET tag = NULL; \
+    UPDATE idempotency SET tag = NULL; UPDATE log_time SET tag = NULL; \
     DELETE FROM document WHERE name = 'row-tags'; DELETE FROM row_root; DELETE FROM row_block; DELETE FROM root_leaf; DELETE FROM tile WHERE log = -1; \
     UPDATE root_head SET size = 0, signed_size = 0, signed_note = '', \
     root = x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';";
@@ -310,7 +312,7 @@ async fn rows_of_an_older_store_get_tags_once_its_keys_are_as_its_log_has_them()
         "DELETE FROM key_version",
         "INSERT INTO key_version SELECT key, 2, state, wrap_format, wrap, public_key, origin, module, generator, health_ok, \
          rotated, created_at, activated_at, state_changed_at, protect_uses, revision, material_digest, material_expires_at, \
-         material_removed_at, reason, tag, uses_tag FROM key_version",
+         material_removed_at, reason, fact, tag, uses_tag FROM key_version",
     ] {
         let (deployment, _, _) = furnished().await;
         let refused =

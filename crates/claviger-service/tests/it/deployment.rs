@@ -67,6 +67,37 @@ pub(crate) struct Deployment {
     sealed_root: Vec<u8>,
 }
 
+/// A deployment at rest.
+pub(crate) struct Stopped {
+    clock: TestClock,
+    directory: tempfile::TempDir,
+    sealed_root: Vec<u8>,
+}
+
+impl Stopped {
+    pub(crate) fn database(&self) -> std::path::PathBuf {
+        self.directory.path().join("data/store.db")
+    }
+
+    /// Another one like it.
+    pub(crate) fn copy(&self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("data")).unwrap();
+        for file in std::fs::read_dir(self.directory.path().join("data")).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), directory.path().join("data").join(file.file_name())).unwrap();
+        }
+        Self { clock: self.clock.clone(), directory, sealed_root: self.sealed_root.clone() }
+    }
+
+    pub(crate) async fn open(self) -> Result<Deployment, ServiceError> {
+        let Self { clock, directory, sealed_root } = self;
+        let provider = Arc::new(SoftwareProvider::open(&sealed_root, &unlock()).unwrap());
+        let (road, store) = try_open(&directory, provider, &clock, false, SqliteOptions::default()).await?;
+        Ok(Deployment { road, clock, store, directory, sealed_root })
+    }
+}
+
 fn unlock() -> RootUnlock {
     RootUnlock::KeyFile(SecretBytes::new(vec![7; 32]))
 }
@@ -157,6 +188,38 @@ impl Deployment {
         between(&directory.path().join("data/store.db"));
         let provider = SoftwareProvider::open(&sealed_root, &unlock()).unwrap();
         try_open(&directory, Arc::new(provider), &clock, false, SqliteOptions::default()).await.map(|_| ())
+    }
+
+    /// Stops it in good order.
+    pub(crate) async fn stop(self) -> Stopped {
+        let Self { road, clock, store, directory, sealed_root } = self;
+        road.stop().await;
+        drop((road, store));
+        // The last reader lets go of the directory a moment after the road does.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Stopped { clock, directory, sealed_root }
+    }
+
+    /// Ends as a process does that is killed: another one opens what lies on the disk.
+    pub(crate) async fn crash(self) -> Self {
+        let Self { road, clock, store, directory, sealed_root } = self;
+        let left = tempfile::tempdir().unwrap();
+        let data = left.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        // What goes on meanwhile is cuts: their checkpoint must not be newer than the log that is found with it, nor the database
+        // than its write-ahead log. Its index is made anew.
+        let files = std::fs::read_dir(directory.path().join("data")).unwrap();
+        let mut files: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        files.retain(|file| file != "store.db-shm");
+        files.sort_by_key(|file| ["store.db", "store.db-wal"].iter().position(|last| last == file));
+        for file in files {
+            std::fs::copy(directory.path().join("data").join(&file), data.join(&file)).unwrap();
+        }
+        road.stop().await;
+        drop((road, store, directory));
+        let provider = SoftwareProvider::open(&sealed_root, &unlock()).unwrap();
+        let (road, store) = open(&left, Arc::new(provider), &clock, false, SqliteOptions::default()).await;
+        Self { road, clock, store, directory: left, sealed_root }
     }
 
     async fn restart_in_two(self, options: SqliteOptions, between: impl FnOnce(&std::path::Path)) -> Self {
@@ -354,7 +417,7 @@ async fn try_open(
     fence_off: bool,
     options: SqliteOptions,
 ) -> Result<(Road, Arc<SqliteStore>), ServiceError> {
-    let store = SqliteStore::open(&directory.path().join("data"), options).unwrap();
+    let store = SqliteStore::open(&directory.path().join("data"), options)?;
     let store = Arc::new(store);
     let options = Options {
         deployment: "test".parse().unwrap(),

@@ -34,6 +34,12 @@ const TABLES: [(&str, &[&str]); 8] = [
 /// A deployment with objects of every kind, and most of what they can say.
 async fn furnished() -> Deployment {
     let deployment = Deployment::build().await;
+    furnish(&deployment).await;
+    deployment
+}
+
+/// Makes them in a deployment without rings.
+pub(crate) async fn furnish(deployment: &Deployment) {
     let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes128Gcm).await;
     deployment.key("signing", Purpose::Sign, Spec::EcP256).await;
     let id = KeyRef::Id(key.key.id);
@@ -69,7 +75,6 @@ async fn furnished() -> Deployment {
         retiring: None,
     };
     deployment.ask("otto", grant).await.unwrap();
-    deployment
 }
 
 /// What differs, or that a row does not read.

@@ -1,10 +1,13 @@
 //! The log of a deployment as an outsider verifies and replays it, held against the live rows.
 
-use claviger_audit::verify::{Comparison, Files, NoFile, ROOT_VKEY, Request, Verified, verify};
+use claviger_audit::verify::{
+    Comparison, Files, LiveRow, Moment, NoFile, ROOT_VKEY, Request, Verified, verify,
+};
 use claviger_core::KeyId;
 use claviger_core::key::State;
 use claviger_core::object::{Kind, RowCursor, StateRow};
 use claviger_core::port::Store as _;
+use claviger_service::ServiceError;
 use claviger_service::operation::{ReadLogResource, ReadRows};
 use tokio::runtime::Handle;
 
@@ -18,30 +21,54 @@ impl Files for Exported<'_> {
             return Ok(self.0.road.facts().root_key.to_string().into_bytes());
         }
         let read = ReadLogResource { path: name.to_owned() };
-        let found =
-            tokio::task::block_in_place(|| Handle::current().block_on(self.0.ask("vera", read))).unwrap();
+        let found = tokio::task::block_in_place(|| Handle::current().block_on(self.0.ask("vera", read)));
+        let found = found.map_err(|error| NoFile::Unreadable(format!("{error:?}")))?;
         found.output.ok_or(NoFile::Missing)
     }
 }
 
 /// What the whole log yields.
 pub(crate) async fn replay(deployment: &Deployment) -> Verified {
+    try_replay(deployment).await.unwrap()
+}
+
+/// The same, or why the log cannot be read.
+pub(crate) async fn try_replay(deployment: &Deployment) -> Result<Verified, String> {
+    deployment.road.cut().await.map_err(|error| format!("{error:?}"))?;
+    let request = Request::new(&deployment.road.facts().root_key);
+    verify(&Exported(deployment), &request).map_err(|error| error.to_string())
+}
+
+/// The same, as of a moment.
+pub(crate) async fn replay_at(deployment: &Deployment, moment: Moment) -> Verified {
     deployment.road.cut().await.unwrap();
-    verify(&Exported(deployment), &Request::new(&deployment.road.facts().root_key)).unwrap()
+    let request = Request { moment: Some(moment), ..Request::new(&deployment.road.facts().root_key) };
+    verify(&Exported(deployment), &request).unwrap()
+}
+
+/// All live rows.
+pub(crate) async fn live_rows(deployment: &Deployment) -> Vec<LiveRow> {
+    try_live_rows(deployment).await.unwrap()
+}
+
+/// The same, or why they cannot be read.
+pub(crate) async fn try_live_rows(deployment: &Deployment) -> Result<Vec<LiveRow>, ServiceError> {
+    let (mut rows, mut from) = (Vec::new(), RowCursor::default());
+    loop {
+        let page = deployment.ask("vera", ReadRows { from, limit: 7 }).await?.output;
+        rows.extend(page.rows);
+        match page.next {
+            Some(next) => from = next,
+            None => return Ok(rows),
+        }
+    }
 }
 
 /// Where live rows differ from what the log yields.
 pub(crate) async fn differences(deployment: &Deployment, verified: &Verified) -> Vec<String> {
     let mut comparison = Comparison::new(&verified.objects);
-    let mut from = RowCursor::default();
-    loop {
-        let page = deployment.ask("vera", ReadRows { from, limit: 7 }).await.unwrap().output;
-        page.rows.iter().for_each(|row| comparison.see(row));
-        match page.next {
-            Some(next) => from = next,
-            None => return comparison.finish().iter().map(ToString::to_string).collect(),
-        }
-    }
+    live_rows(deployment).await.iter().for_each(|row| comparison.see(row));
+    comparison.finish().iter().map(ToString::to_string).collect()
 }
 
 /// Verifies the whole log, and that what it yields is what is live.

@@ -90,6 +90,24 @@ async fn remove(deployment: &Deployment, key: &KeyRecord, version: Option<u32>) 
     deployment.ask("ada", remove).await.unwrap().output
 }
 
+/// Imports material, or not: whichever the key allows.
+pub(crate) async fn import_once(
+    deployment: &Deployment,
+    key: &KeyRecord,
+    wrapping: WrappingAlgorithm,
+    material: &[u8],
+    new_material: bool,
+) -> Result<MaterialImported, ServiceError> {
+    import(deployment, key, wrapping, material, |import| import.new_material = new_material).await
+}
+
+/// Takes imported material away, or not: whichever the key allows.
+pub(crate) async fn remove_once(deployment: &Deployment, key: &KeyRecord) -> Result<KeyRecord, ServiceError> {
+    let remove =
+        RemoveImportedMaterial { key: KeyRef::Id(key.key.id), version: None, only_if_expired: false };
+    Ok(deployment.ask("ada", remove).await?.output)
+}
+
 fn kind<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> ErrorKind {
     result.unwrap_err().kind()
 }

@@ -26,6 +26,7 @@ mod reasons;
 mod repetition;
 mod revocation;
 mod separation;
+mod snapshots;
 mod space;
 mod usage;
 mod work;

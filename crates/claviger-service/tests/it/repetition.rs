@@ -10,6 +10,7 @@ use claviger_core::{Action, Purpose, Spec};
 use claviger_service::operation::*;
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef, RingRef};
 
+use crate::altered_rows::OLDER;
 use crate::deployment::{DAY, Deployment};
 
 const BY_ID: bool = true;
@@ -104,6 +105,7 @@ async fn each_creating_call_finds_what_it_made() {
 /// The rows become those that a release before the canonical encoding wrote.
 fn age(database: &Path) {
     let connection = rusqlite::Connection::open(database).unwrap();
+    connection.execute_batch(OLDER).unwrap();
     assert!(connection.execute("UPDATE idempotency SET scheme = 0", []).unwrap() > 0);
 }
 

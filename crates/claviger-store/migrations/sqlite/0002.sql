@@ -12,12 +12,14 @@ CREATE INDEX key_by_destruction ON key (destroy_at, id) WHERE destroy_at IS NOT 
 -- ---- The log's time ----
 --
 -- What is remembered of it from one start to the next; no row before the first start that takes a step. `steps` are pairs of
--- (hour since the Unix epoch, microseconds), 8 bytes each, big-endian.
+-- (hour since the Unix epoch, microseconds), 8 bytes each, big-endian. `snapshot_at` is when the system last took a snapshot of the
+-- whole state.
 CREATE TABLE log_time (
     id           INTEGER PRIMARY KEY CHECK (id = 1),
     confirmed_at INTEGER,
     held_at      INTEGER,
     steps        BLOB    NOT NULL,
+    snapshot_at  INTEGER,
     revision     INTEGER NOT NULL
 ) STRICT;
 
@@ -224,6 +226,17 @@ CREATE TABLE fact_head (
 
 INSERT INTO fact_head (id, kind, after) SELECT 1, 1, x'' WHERE EXISTS (SELECT 1 FROM principal);
 
+-- The digest of the newest fact of each row: what snapshots of the whole state are over. Without a value in rows of an older release
+-- until they are recorded.
+ALTER TABLE ring ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE key ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE key_version ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE principal ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE credential ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE grants ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE alias ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE reason ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+
 -- ---- The uses of keys ----
 --
 -- What is kept of the uses of key versions: derived from the log, written with cuts. A row considers the entries before
@@ -262,6 +275,11 @@ ALTER TABLE credential ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE grants ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE alias ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE reason ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+-- The same of rows of no object on which decisions are taken.
+ALTER TABLE alias_name ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE fence_delta ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE idempotency ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE log_time ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 
 -- ---- Which rows there are ----
 --
@@ -279,14 +297,17 @@ CREATE TABLE row_root (
     root     BLOB    NOT NULL CHECK (length(root) = 32),
     log_size INTEGER NOT NULL,
     log_root BLOB    NOT NULL CHECK (length(log_root) = 32),
+    -- A digest over the rows of `log_time` and `fence`, as far as they change with commits that change state alone.
+    beside   BLOB    NOT NULL CHECK (length(beside) = 32),
     tag      BLOB    NOT NULL CHECK (length(tag) = 16)
 ) STRICT;
 
-CREATE INDEX ring_revision ON ring (id, revision);
-CREATE INDEX key_revision ON key (id, revision);
-CREATE INDEX key_version_revision ON key_version (key, number, revision);
-CREATE INDEX principal_revision ON principal (id, revision);
-CREATE INDEX credential_revision ON credential (id, revision);
-CREATE INDEX grants_revision ON grants (id, revision);
-CREATE INDEX alias_revision ON alias (id, revision);
-CREATE INDEX reason_revision ON reason (id, revision);
+-- What is asked of every row at once, with the digests for snapshots.
+CREATE INDEX ring_revision ON ring (id, revision, fact);
+CREATE INDEX key_revision ON key (id, revision, fact);
+CREATE INDEX key_version_revision ON key_version (key, number, revision, fact);
+CREATE INDEX principal_revision ON principal (id, revision, fact);
+CREATE INDEX credential_revision ON credential (id, revision, fact);
+CREATE INDEX grants_revision ON grants (id, revision, fact);
+CREATE INDEX alias_revision ON alias (id, revision, fact);
+CREATE INDEX reason_revision ON reason (id, revision, fact);

@@ -41,10 +41,10 @@ impl<'r> Columns<'r> {
         Ok(matches!(id, ValueRef::Null))
     }
 
-    /// Reads the tag, and holds the columns behind it against it.
+    /// Reads the tag, and holds the columns behind it against it; reads the digest of the fact, which no row's value has.
     pub(super) fn held(&mut self, of: &Tagged) -> Result<(), StoreError> {
         self.line.guarded.hold(of, self.line.row, self.at)?;
-        self.at += 1;
+        self.at += 1 + usize::from(of.has_fact);
         Ok(())
     }
 

@@ -14,8 +14,9 @@ use tokio::sync::oneshot;
 
 use super::columns::{Columns, list};
 use super::error::translate;
-use super::tag::Guarded;
-use super::{Inner, connection, schema};
+use super::row::grant_index;
+use super::tag::{Guard, Guarded};
+use super::{Inner, connection, plain, schema};
 
 /// The tables of the log. Their content is held against signed trees, which is more.
 const OF_THE_LOG: [&str; 3] = ["audit_batch", "root_leaf", "tile"];
@@ -43,7 +44,7 @@ pub(super) async fn check(inner: Arc<Inner>) -> Result<Vec<String>, StoreError> 
         .name("integrity".to_owned())
         .spawn(move || {
             let found = connection::reading(inner.database(), &inner.options)
-                .and_then(|connection| examine(&connection));
+                .and_then(|connection| examine(&connection, &inner.guard));
             // Whoever is told may close the store.
             drop((turn, inner));
             // The caller may have gone; nobody then wants to know.
@@ -53,7 +54,7 @@ pub(super) async fn check(inner: Arc<Inner>) -> Result<Vec<String>, StoreError> 
     told.await.unwrap_or_else(|_| Err(unavailable("the thread ended")))
 }
 
-fn examine(connection: &Connection) -> Result<Vec<String>, StoreError> {
+fn examine(connection: &Connection, guard: &Guard) -> Result<Vec<String>, StoreError> {
     let mut found = differing_schema(connection)?;
     for table in tables(connection)? {
         let sql = format!("PRAGMA integrity_check('{}')", table.replace('\'', "''"));
@@ -74,12 +75,16 @@ fn examine(connection: &Connection) -> Result<Vec<String>, StoreError> {
             found.extend(differing_indexes(connection, &table)?);
         }
     }
-    found.extend(differing_grants(connection)?);
+    found.extend(differing_rows(connection)?);
+    if guard.is_open() {
+        found.extend(plain::differing(Guarded::new(connection, guard))?);
+    }
     Ok(found)
 }
 
-/// Holds the table by which decisions find grants, and the count of them, against the grants.
-fn differing_grants(connection: &Connection) -> Result<Vec<String>, StoreError> {
+/// Holds the table by which decisions find grants, and the count of them, against the grants; and the names of aliases against
+/// the aliases that bear them.
+fn differing_rows(connection: &Connection) -> Result<Vec<String>, StoreError> {
     const ACTIVE: &str =
         "SELECT principal, coalesce(key, ring), place, id FROM grants WHERE standing = 'active'";
     const FOUND: &str = "SELECT principal, target, place, id FROM grant_index";
@@ -101,6 +106,23 @@ fn differing_grants(connection: &Connection) -> Result<Vec<String>, StoreError> 
             Err(StoreError::Corrupt(_)) => {}
             Err(other) => return Err(other),
         }
+    }
+    const NAMES: &str = "SELECT count(*) FROM alias AS a LEFT JOIN alias_name AS n ON n.name = a.name WHERE n.ring IS NOT a.ring";
+    match connection.query_row(NAMES, [], |row| row.get::<_, i64>(0)).map_err(translate) {
+        Ok(0) | Err(StoreError::Corrupt(_)) => {}
+        Ok(count) => {
+            found.push(format!("table `alias_name`: {count} aliases have names of other rings, or of none"))
+        }
+        Err(other) => return Err(other),
+    }
+    match grant_index::count_differing(Guarded::off(connection)) {
+        Ok(0) => {}
+        Ok(count) => {
+            found.push(format!("table `grant_index`: {count} entries are not what their grants say"))
+        }
+        // A grant that does not read is found by its row.
+        Err(StoreError::Corrupt(_)) => {}
+        Err(other) => return Err(other),
     }
     Ok(found)
 }
@@ -224,6 +246,9 @@ fn texts(connection: &Connection, sql: &str) -> Result<Vec<String>, StoreError> 
 mod tests {
     use rusqlite::config::DbConfig;
 
+    use claviger_core::GrantId;
+
+    use super::super::row::grant;
     use super::super::{SqliteOptions, SqliteStore};
     use super::*;
 
@@ -264,13 +289,25 @@ mod tests {
             SELECT principal, coalesce(key, ring), place, 9223372036854775807, id, zeroblob(16) FROM grants;
         INSERT INTO grant_count (target, active) SELECT target, 1 FROM grant_index;";
 
+    fn fill(path: &std::path::Path) {
+        edit(path, ROWS);
+        let connection = Connection::open(path.join("store.db")).unwrap();
+        for id in [5, 6] {
+            let id = GrantId::from_bytes(std::array::from_fn(|at| if at == 15 { id } else { 0 }));
+            let grant = grant::find_by_id(Guarded::off(&connection), id).unwrap().unwrap();
+            let kin = grant_index::kin(&grant);
+            let set = "UPDATE grant_index SET kin = ?2 WHERE id = ?1";
+            assert_eq!(connection.execute(set, rusqlite::params![id.as_bytes(), kin]).unwrap(), 1);
+        }
+    }
+
     #[tokio::test]
     async fn an_index_that_lacks_a_row_or_is_missing_is_found() {
         for index in INDEXES {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("data");
             drop(open(&path));
-            edit(&path, ROWS);
+            fill(&path);
             let store = open(&path);
             assert_eq!(check(store.inner.clone()).await, Ok(vec![]));
             drop(store);
@@ -310,11 +347,13 @@ mod tests {
             ),
             ("UPDATE grant_count SET active = 0", "another number"),
             ("UPDATE grant_count SET active = 7", "are wrong"),
+            ("UPDATE grant_index SET ends = 1", "not what their grants say"),
+            ("UPDATE grant_index SET kin = zeroblob(16)", "not what their grants say"),
         ] {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("data");
             drop(open(&path));
-            edit(&path, ROWS);
+            fill(&path);
             edit(&path, edited);
             let store = open(&path);
             let found = check(store.inner.clone()).await.unwrap();

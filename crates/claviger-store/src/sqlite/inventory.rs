@@ -78,6 +78,7 @@ pub(super) fn written(change: &Change) -> Option<Object> {
         | Change::Expect(_)
         | Change::ExpectNoAlias(_)
         | Change::ExpectNone { .. }
+        | Change::NoteFacts(_)
         | Change::PutFactHead(_)
         | Change::PutIdempotency(_)
         | Change::PutLogTime(_)
@@ -465,26 +466,53 @@ fn put_block(connection: Guarded<'_>, (kind, number): Block, digest: &Hash) -> R
 const ROOT: &str = "row_root";
 
 fn put_root(connection: Guarded<'_>, root: &Hash, (size, log_root): (u64, Hash)) -> Result<(), StoreError> {
-    let size = integer("row_root", size)?;
-    let columns = [ValueRef::Blob(root), ValueRef::Integer(size), ValueRef::Blob(&log_root)];
+    let (size, beside) = (integer("row_root", size)?, digest_beside(connection)?);
+    let columns =
+        [ValueRef::Blob(root), ValueRef::Integer(size), ValueRef::Blob(&log_root), ValueRef::Blob(&beside)];
     let tag = connection.tag_of(ROOT, &columns)?;
-    let sql = "INSERT INTO row_root (id, root, log_size, log_root, tag) VALUES (1, ?1, ?2, ?3, ?4) \
+    let sql = "INSERT INTO row_root (id, root, log_size, log_root, beside, tag) VALUES (1, ?1, ?2, ?3, ?4, ?5) \
                ON CONFLICT (id) DO UPDATE SET root = excluded.root, log_size = excluded.log_size, \
-               log_root = excluded.log_root, tag = excluded.tag";
+               log_root = excluded.log_root, beside = excluded.beside, tag = excluded.tag";
     let written = connection
         .prepare_cached(sql)
-        .and_then(|mut upsert| upsert.execute(params![root, size, log_root, tag]));
+        .and_then(|mut upsert| upsert.execute(params![root, size, log_root, beside, tag]));
     written.map(drop).map_err(translate)
+}
+
+/// A digest of what stands in one row each beside those of objects, and changes with commits that change state alone: which revision
+/// of the log's time is remembered, which store this is, and how many such commits it had.
+fn digest_beside(connection: Guarded<'_>) -> Result<Hash, StoreError> {
+    let time = find(connection, "SELECT revision FROM log_time WHERE id = 1", [], |row| {
+        Columns::new("log_time", row).count()
+    })?;
+    let fence = find(connection, "SELECT state_seq, db_uuid FROM fence WHERE id = 1", [], |row| {
+        let mut columns = Columns::new("fence", row);
+        Ok((columns.count()?, columns.array::<16>()?))
+    })?;
+    let (commits, store) = fence.ok_or_else(|| damaged("fence", "its row is missing"))?;
+    Ok(sha256(&[&time.unwrap_or(0).to_be_bytes()[..], &commits.to_be_bytes(), &store].concat()))
 }
 
 /// The root that is kept, if there is one.
 pub(super) fn find_root(connection: Guarded<'_>) -> Result<Option<RowRoot>, StoreError> {
-    find(connection, "SELECT root, log_size, log_root, tag FROM row_root WHERE id = 1", [], |row| {
+    let sql = "SELECT root, log_size, log_root, beside, tag FROM row_root WHERE id = 1";
+    find(connection, sql, [], |row| {
         let mut columns = Columns::new("row_root", row);
         let kept = RowRoot { root: columns.array()?, log_size: columns.count()?, log_root: columns.array()? };
-        let size = integer("row_root", kept.log_size)?;
-        let said = [ValueRef::Blob(&kept.root), ValueRef::Integer(size), ValueRef::Blob(&kept.log_root)];
-        let holds = connection.is_tag_of(ROOT, &said, columns.bytes()?)?;
-        holds.then_some(kept).ok_or_else(|| damaged("row_root", "it is not as a server wrote it"))
+        let (size, beside) = (integer("row_root", kept.log_size)?, columns.array::<32>()?);
+        let said = [
+            ValueRef::Blob(&kept.root),
+            ValueRef::Integer(size),
+            ValueRef::Blob(&kept.log_root),
+            ValueRef::Blob(&beside),
+        ];
+        if !connection.is_tag_of(ROOT, &said, columns.bytes()?)? {
+            return Err(damaged("row_root", "it is not as a server wrote it"));
+        }
+        if beside != digest_beside(connection)? {
+            let what = "it or the row of `log_time` is another one than when state was last changed";
+            return Err(damaged("fence", what));
+        }
+        Ok(kept)
     })
 }

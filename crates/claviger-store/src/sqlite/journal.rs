@@ -19,12 +19,13 @@ use super::directory::InPlace;
 use super::error::{damaged, refused, translate};
 use super::expectation;
 use super::inventory::{self, Block, Changed, block_of};
+use super::plain::FENCE_DELTA;
 use super::row::{
     alias, credential, fact_head, grant, idempotency, key, log_time, principal, reason, ring, veil, version,
 };
 use super::schema::EMPTY_ROOT;
-use super::tag::Guarded;
-use super::{Inner, connection, log, usage};
+use super::tag::{FactDigests, Guarded};
+use super::{Inner, connection, log, rows, usage};
 use crate::failpoint;
 
 /// The journal of one shard.
@@ -138,11 +139,17 @@ impl SqliteJournal {
         let mut sorted: Vec<_> = changes.iter().collect();
         // What others refer to goes first; the order among equals is the caller's.
         sorted.sort_by_key(|change| rank(change));
+        let facts = facts_of(changes);
+        let connection = self.rows().recording(&facts);
         let mut keys = BTreeSet::new();
         for change in sorted {
-            if self.put(change, &mut keys)? == Applied::Conflict {
+            if self.put(connection, change, &mut keys)? == Applied::Conflict {
                 return Ok(Applied::Conflict);
             }
+        }
+        let written: BTreeSet<_> = changes.iter().filter_map(inventory::written).collect();
+        for object in facts.keys().filter(|object| !written.contains(*object)) {
+            rows::stamp(connection, *object)?;
         }
         for key in keys {
             key::check_primary(self.rows(), key)?;
@@ -150,13 +157,19 @@ impl SqliteJournal {
         Ok(Applied::Yes)
     }
 
-    fn put(&self, change: &Change, keys: &mut BTreeSet<KeyId>) -> Result<Applied, StoreError> {
-        let connection = self.rows();
+    fn put(
+        &self,
+        connection: Guarded<'_>,
+        change: &Change,
+        keys: &mut BTreeSet<KeyId>,
+    ) -> Result<Applied, StoreError> {
         match change {
             Change::CountUses { version, uses } => self.count_uses(*version, *uses),
             Change::Expect(expectation) => expectation::compare(connection, expectation),
             Change::ExpectNoAlias(key) => alias::expect_none(connection, *key),
             Change::ExpectNone { ring, unwanted } => key::expect_none(connection, *ring, *unwanted),
+            // Rows get them as they are written.
+            Change::NoteFacts(_) => Ok(Applied::Yes),
             Change::PutAlias(value) => alias::put(connection, value),
             Change::PutCredential(value) => credential::put(connection, value),
             Change::PutFactHead(next) => fact_head::put(connection, *next),
@@ -280,7 +293,7 @@ impl SqliteJournal {
                 insert.execute(params![epoch, log::encode(batch.restricts), self.head.shard, index])
             })
             .map_err(translate)?;
-        Ok(())
+        self.rows().stamp_plain(&FENCE_DELTA, &[&epoch])
     }
 
     /// Why the compare-and-swap found nothing to swap.
@@ -352,6 +365,15 @@ impl SqliteJournal {
     }
 }
 
+/// The digests of the facts that changes are recorded by.
+fn facts_of(changes: &[Change]) -> FactDigests {
+    let noted = changes.iter().filter_map(|change| match change {
+        Change::NoteFacts(noted) => Some(noted),
+        _ => None,
+    });
+    noted.flatten().copied().collect()
+}
+
 /// The order in which rows are written: a row comes behind those that it refers to, and what is compared before all of them.
 fn rank(change: &Change) -> u8 {
     match change {
@@ -366,7 +388,8 @@ fn rank(change: &Change) -> u8 {
         // What goes, goes before what comes: a name that is given free can be taken in the same set.
         Change::RemoveAlias(_) => 7,
         Change::PutAlias(_) => 8,
-        Change::PutFactHead(_)
+        Change::NoteFacts(_)
+        | Change::PutFactHead(_)
         | Change::PutIdempotency(_)
         | Change::PutReason(_)
         | Change::PutVeil(_)

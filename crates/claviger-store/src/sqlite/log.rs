@@ -8,6 +8,7 @@ use rusqlite::params;
 
 use super::columns::{Columns, find, integer, list};
 use super::error::damaged;
+use super::plain::FENCE_DELTA;
 use super::tag::{Guarded, Line};
 
 /// Highest shard number: what is left of an integer of 63 bits beside the index.
@@ -81,10 +82,10 @@ pub(super) fn list_deltas(
     limit: u32,
 ) -> Result<Vec<FenceDelta>, StoreError> {
     let Ok(after) = i64::try_from(after_epoch) else { return Ok(Vec::new()) };
-    let sql =
-        "SELECT epoch, subjects, shard_id, idx FROM fence_delta WHERE epoch > ?1 ORDER BY epoch LIMIT ?2";
+    let sql = "SELECT tag, epoch, subjects, shard_id, idx FROM fence_delta WHERE epoch > ?1 ORDER BY epoch LIMIT ?2";
     list(connection, sql, params![after, limit], |row| {
-        let mut columns = Columns::new("fence_delta", row);
+        connection.hold_plain(&FENCE_DELTA, row.row)?;
+        let mut columns = Columns::new(FENCE_DELTA.table, row).behind(1);
         Ok(FenceDelta {
             epoch: columns.count()?,
             subjects: decode(columns.bytes()?).ok_or_else(|| columns.damaged("these are no subjects"))?,

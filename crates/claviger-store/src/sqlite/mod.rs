@@ -7,9 +7,10 @@
 //! | [`journal`] | the one writer |
 //! | [`kept`], [`tail`] | what is kept beside the database; what a crash left of it |
 //! | [`pool`], [`read`], [`integrity`] | the readers; whether indexes say what rows say |
+//! | [`facts`] | the digests of the newest facts of all rows, at once |
 //! | [`checkpoint`] | keeps SQLite's write-ahead log short |
 //! | [`space`] | room on the device, and the reserve |
-//! | [`tag`], [`inventory`] | whether a row is as it was written, and none is missing or older |
+//! | [`tag`], [`inventory`], [`plain`] | whether a row is as it was written, and none is missing or older |
 //! | [`row`], [`log`], [`usage`] | the tables of state, the tables of the log, what is kept of uses |
 
 mod checkpoint;
@@ -18,12 +19,14 @@ mod connection;
 mod directory;
 mod error;
 mod expectation;
+mod facts;
 mod integrity;
 mod inventory;
 mod journal;
 mod kept;
 mod log;
 mod pairs;
+mod plain;
 #[cfg(test)]
 mod plan;
 mod pool;

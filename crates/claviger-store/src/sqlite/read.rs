@@ -12,8 +12,8 @@ use claviger_core::lineage::{Lineage, Wanted};
 use claviger_core::log_time::TimeRecord;
 use claviger_core::object::{FoundRow, Kind, Object, RowCursor};
 use claviger_core::port::store::{
-    AliasFilter, FenceDelta, GrantFilter, GrantQuery, GrantRoom, Kept, KeyFilter, LeftBehind, LogId,
-    MixedUse, Page, Room, RootHead, RowRoot, ScheduledDestruction, ShardHead, SpaceState, StoredBatch,
+    AliasFilter, FactSink, FenceDelta, GrantFilter, GrantQuery, GrantRoom, Kept, KeyFilter, LeftBehind,
+    LogId, MixedUse, Page, Room, RootHead, RowRoot, ScheduledDestruction, ShardHead, SpaceState, StoredBatch,
     VersionUsage,
 };
 use claviger_core::port::{Journal, Store, StoreError};
@@ -32,7 +32,7 @@ use super::row::{
     veil, version,
 };
 use super::tag::Guarded;
-use super::{SqliteStore, connection, integrity, inventory, log, rows, usage};
+use super::{SqliteStore, connection, facts, integrity, inventory, log, rows, usage};
 
 /// Rows of one small transaction of a clean-up: commits wait for no more than that.
 const CHUNK: u32 = 500;
@@ -184,7 +184,7 @@ impl Store for SqliteStore {
     }
 
     async fn find_row_root(&self) -> Result<Option<RowRoot>, StoreError> {
-        self.inner.pool.read(inventory::find_root).await
+        self.inner.pool.read(|connection| snapshot(connection, || inventory::find_root(connection))).await
     }
 
     async fn make_row_root(&self, log_size: u64, log_root: [u8; 32]) -> Result<(), StoreError> {
@@ -233,6 +233,10 @@ impl Store for SqliteStore {
 
     async fn count_rows(&self) -> Result<u64, StoreError> {
         self.inner.pool.read(|connection| snapshot(connection, || rows::count(connection))).await
+    }
+
+    async fn read_facts(&self, shard: u32, sink: Box<dyn FactSink>) -> Result<Option<u64>, StoreError> {
+        facts::read(Arc::clone(&self.inner), shard, sink).await
     }
 
     async fn fact_head(&self) -> Result<Option<RowCursor>, StoreError> {

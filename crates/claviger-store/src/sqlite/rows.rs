@@ -5,7 +5,8 @@ use claviger_core::port::StoreError;
 use claviger_crypto::kdf::HmacSha256;
 use rusqlite::ToSql;
 
-use super::error::translate;
+use super::error::{damaged, translate};
+use super::plain;
 use super::row::{alias, credential, grant, key, principal, reason, ring, version};
 use super::tag::{Guarded, Tagged};
 
@@ -44,6 +45,21 @@ pub(super) fn count(connection: Guarded<'_>) -> Result<u64, StoreError> {
     Ok(rows)
 }
 
+/// Gives the row of an object, as it stands, the digest of the fact that is recorded of it.
+pub(super) fn stamp(connection: Guarded<'_>, object: Object) -> Result<(), StoreError> {
+    let tagged = tags_of(object.kind()).iter().find(|tagged| tagged.has_fact);
+    let tagged = tagged.ok_or_else(|| damaged("fact", "a kind of rows without facts"))?;
+    with_name(object, |named| connection.stamp(tagged, named))
+}
+
+/// Has the parameters that name the row of an object.
+fn with_name<T>(object: Object, then: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
+    match object {
+        Object::Version(version) => then(&[version.key.as_bytes(), &version.number]),
+        _ => then(&[&object.id()]),
+    }
+}
+
 /// Gives tags under `key` to the rows of a kind, as they stand. Gives where to go on.
 pub(super) fn tag(
     connection: Guarded<'_>,
@@ -54,17 +70,15 @@ pub(super) fn tag(
     let rows = list(connection, from, limit)?;
     for row in &rows {
         let object = row.row.object();
-        let (id, number) = match object {
-            Object::Version(version) => (version.key.as_bytes().to_vec(), Some(version.number)),
-            _ => (object.id(), None),
-        };
-        let mut named: Vec<&dyn ToSql> = vec![&id];
-        named.extend(number.as_ref().map(|number| number as &dyn ToSql));
-        for tagged in tags_of(object.kind()) {
-            connection.stamp_under(key, tagged, &named)?;
-        }
+        with_name(object, |named| {
+            let mut tags = tags_of(object.kind()).iter();
+            tags.try_for_each(|tagged| connection.stamp_under(key, tagged, named))
+        })?;
     }
     let is_full = rows.len() as u64 >= u64::from(limit);
+    if !is_full && from.kind.next().is_none() {
+        plain::tag_all(connection, key)?;
+    }
     Ok(from.next(rows.last().map(|found| found.row.object()), is_full))
 }
 

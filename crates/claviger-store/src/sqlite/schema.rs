@@ -141,9 +141,14 @@ fn scalar(connection: &Connection, sql: &str, params: impl Params) -> Result<u64
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use claviger_core::change::RequestScheme;
+    use claviger_core::object::RowCursor;
     use claviger_core::port::Store as _;
     use claviger_core::{KeyId, PrincipalId};
+    use claviger_crypto::SecretBytes;
+    use claviger_crypto::kdf::HmacSha256;
 
     use super::*;
     use crate::{SqliteOptions, SqliteStore};
@@ -162,6 +167,12 @@ mod tests {
         }
         let store = SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap();
         assert_eq!(store.find_document("deployment").await.unwrap(), Some(vec![b'a']));
+        let key = Arc::new(HmacSha256::new(&SecretBytes::new(vec![1; 32])));
+        let mut next = Some(RowCursor::default());
+        while let Some(from) = next {
+            next = store.tag_rows(Arc::clone(&key), from, 100).await.unwrap();
+        }
+        store.open_rows(key);
         // What it is the digest of, only the release knew that wrote it.
         let call = store.find_idempotency(PrincipalId::from_bytes([1; 16]), &[2; 32]).await.unwrap().unwrap();
         assert_eq!((call.scheme, call.request_digest), (RequestScheme::Text, [2; 32]));

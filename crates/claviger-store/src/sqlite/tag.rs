@@ -8,8 +8,8 @@
 //! place only. That a row is missing, or is an older one of the same object, its own tag does not show.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::ops::Deref;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -42,9 +42,11 @@ pub(super) struct Tagged {
     pub(super) id: usize,
     /// Which is the revision.
     pub(super) revision: Option<usize>,
+    /// Is the first column the digest of the row's newest fact?
+    pub(super) has_fact: bool,
     /// Selects the columns of one row.
     pub(super) select: &'static str,
-    /// Writes the tag, ?1, of that row. The parameters that name it come behind.
+    /// Writes the tag, ?1, of that row, and the digest of its fact, ?2, if it has one. The parameters that name it come behind.
     pub(super) update: &'static str,
 }
 
@@ -76,11 +78,25 @@ impl Tagged {
 
     fn message(&self, row: &Row<'_>, at: usize) -> Result<Message, StoreError> {
         let mut message = Message::of(self.what);
-        for column in at..at + self.width() {
-            message.put(row.get_ref(column).map_err(translate)?);
-        }
+        put_columns(&mut message, row, at..at + self.width())?;
         Ok(message)
     }
+
+    /// The same with another digest of the fact than the row has.
+    fn message_with(&self, row: &Row<'_>, fact: ValueRef<'_>) -> Result<Message, StoreError> {
+        let mut message = Message::of(self.what);
+        message.put(fact);
+        put_columns(&mut message, row, 1..self.width())?;
+        Ok(message)
+    }
+}
+
+/// Puts these columns of a row.
+fn put_columns(message: &mut Message, row: &Row<'_>, columns: Range<usize>) -> Result<(), StoreError> {
+    for column in columns {
+        message.put(row.get_ref(column).map_err(translate)?);
+    }
+    Ok(())
 }
 
 /// What a tag is over: what it covers, and each column with its type and length.
@@ -114,6 +130,11 @@ impl Message {
         self.0.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
         self.0.extend_from_slice(bytes);
     }
+}
+
+/// What the tag of columns is over that are of no object.
+pub(super) fn message(what: &str, columns: &[ValueRef<'_>]) -> Vec<u8> {
+    Message::over(what, columns).0
 }
 
 /// The key of tags, and what was found that does not hold.
@@ -181,6 +202,9 @@ impl Guard {
     }
 }
 
+/// The digests of the facts that are recorded of rows which are written.
+pub(super) type FactDigests = BTreeMap<Object, [u8; 32]>;
+
 /// A connection with the guard of what is read through it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guarded<'c> {
@@ -190,6 +214,8 @@ pub(super) struct Guarded<'c> {
     noted: Option<&'c RefCell<BTreeSet<Object>>>,
     /// Rows that are read are put here.
     seen: Option<&'c RefCell<Vec<Seen>>>,
+    /// What rows get that are written. Others keep the digest that they have.
+    facts: Option<&'c FactDigests>,
 }
 
 impl Deref for Guarded<'_> {
@@ -202,12 +228,17 @@ impl Deref for Guarded<'_> {
 
 impl<'c> Guarded<'c> {
     pub(super) const fn new(connection: &'c Connection, guard: &'c Guard) -> Self {
-        Self { connection, guard, noted: None, seen: None }
+        Self { connection, guard, noted: None, seen: None, facts: None }
+    }
+
+    /// The same, giving rows that are written these digests of their facts.
+    pub(super) const fn recording(self, facts: &'c FactDigests) -> Self {
+        Self { facts: Some(facts), ..self }
     }
 
     /// Without a look at tags.
     pub(super) const fn off(connection: &'c Connection) -> Self {
-        Self { connection, guard: &OFF, noted: None, seen: None }
+        Self { connection, guard: &OFF, noted: None, seen: None, facts: None }
     }
 
     /// What `read` finds of rows as they stand, and which of them do not hold.
@@ -221,6 +252,7 @@ impl<'c> Guarded<'c> {
             guard: self.guard,
             noted: Some(&noted),
             seen: None,
+            facts: self.facts,
         })?;
         Ok((found, noted.into_inner()))
     }
@@ -263,6 +295,7 @@ impl<'c> Guarded<'c> {
                 guard: self.guard,
                 noted: None,
                 seen: Some(&seen),
+                facts: self.facts,
             });
             let mut seen = seen.into_inner();
             if let Some(object) = wanted.filter(|_| found.is_ok())
@@ -317,6 +350,11 @@ impl<'c> Guarded<'c> {
         }
     }
 
+    /// Are rows read and written without a look at tags?
+    pub(super) const fn is_off(&self) -> bool {
+        self.guard.is_off
+    }
+
     fn key(&self) -> Result<&'c HmacSha256, StoreError> {
         let key = self.guard.key.get().map(Arc::as_ref);
         key.ok_or_else(|| StoreError::Unavailable("rows are there once the root is open".to_owned()))
@@ -345,6 +383,15 @@ impl<'c> Guarded<'c> {
         self.stamp_under(self.key()?, of, named)
     }
 
+    /// The digest of the fact that a row is to have: the one that is recorded of it now, or else the one that it has.
+    fn fact_of(&self, of: &Tagged, row: &Row<'_>) -> Result<Option<[u8; 32]>, StoreError> {
+        let object = of.object(row, 0)?;
+        match self.facts.and_then(|facts| facts.get(&object)) {
+            Some(fact) => Ok(Some(*fact)),
+            None => row.get(0).map_err(translate),
+        }
+    }
+
     /// The same under a key that is not the guard's yet.
     pub(super) fn stamp_under(
         &self,
@@ -352,14 +399,25 @@ impl<'c> Guarded<'c> {
         of: &Tagged,
         named: &[&dyn ToSql],
     ) -> Result<(), StoreError> {
-        let message = {
+        let (message, fact) = {
             let mut select = self.prepare_cached(of.select).map_err(translate)?;
             let mut rows = select.query(named).map_err(translate)?;
             let row = rows.next().map_err(translate)?.ok_or_else(|| damaged(of.what, "a row is gone"))?;
-            of.message(row, 0)?
+            if of.has_fact {
+                let fact = self.fact_of(of, row)?;
+                (
+                    of.message_with(row, fact.as_ref().map_or(ValueRef::Null, |fact| ValueRef::Blob(fact)))?,
+                    fact,
+                )
+            } else {
+                (of.message(row, 0)?, None)
+            }
         };
         let tag = key.half(&[&message.0]);
         let mut all: Vec<&dyn ToSql> = vec![&tag];
+        if of.has_fact {
+            all.push(&fact);
+        }
         all.extend(named);
         let written = self.prepare_cached(of.update).and_then(|mut update| update.execute(&*all));
         match written.map_err(translate)? {

@@ -237,6 +237,7 @@ async fn time_that_is_remembered_comes_back_and_is_written_from_the_row_as_it_st
     let mut shelf = Shelf::new();
     assert_eq!(shelf.store.load_log_time().await.unwrap(), TimeRecord::default());
     let record = TimeRecord {
+        snapshot_at: Some(at(3)),
         confirmed_at: Some(at(2)),
         held_at: Some(at(3)),
         steps: vec![Step { hour: 7, micros: 8 }, Step { hour: 9, micros: 10 }],

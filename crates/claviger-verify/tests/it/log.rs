@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use claviger_audit::cut::{Cut, ShardHead, ShardState};
-use claviger_audit::tile::push_entry;
+use claviger_audit::fact::Facts;
+use claviger_audit::tile::{Resource, WIDTH, push_entry, push_facts};
 use claviger_audit::tree::{Frontier, leaf_hash};
 use claviger_audit::verify::{CHECKPOINT, ROOT_VKEY, bundles, node_vkey};
 use claviger_audit::{Checkpoint, Entry, Op, Outcome, Receipt, SigningKey};
@@ -22,6 +23,8 @@ pub(crate) struct Log {
     /// Entries by shard.
     pub(crate) shards: BTreeMap<u32, Vec<Vec<u8>>>,
     pub(crate) cuts: Vec<Vec<u8>>,
+    /// Facts by shard and entry.
+    pub(crate) facts: BTreeMap<u32, BTreeMap<u64, Vec<u8>>>,
     /// The instant of the next entry, in microseconds since 1970.
     pub(crate) clock: u64,
 }
@@ -41,9 +44,14 @@ pub(crate) fn bytes_of(entry: &Entry<'_>) -> Vec<u8> {
 }
 
 impl Log {
+    pub(crate) fn empty() -> Self {
+        let (shards, cuts, facts) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        Self { shards, cuts, facts, clock: 1_790_000_000_000_000 }
+    }
+
     /// 300 entries in shard 0 and 60 in shard 3, in 7 cuts.
     pub(crate) fn honest() -> Self {
-        let mut log = Self { shards: BTreeMap::new(), cuts: Vec::new(), clock: 1_790_000_000_000_000 };
+        let mut log = Self::empty();
         for (shard, first) in [(0, KEY), (3, [8; 16])] {
             let digest = node_key(shard).verifier_key().digest();
             log.push(shard, Op::NodeStart, |entry| entry.reference = Some(Cow::Owned(digest.to_vec())));
@@ -80,6 +88,13 @@ impl Log {
         let mut entry = Entry::new(self.clock, 1, op, Outcome::Ok);
         fill(&mut entry);
         self.shards.entry(shard).or_default().push(bytes_of(&entry));
+    }
+
+    /// An entry whose commit made this true.
+    pub(crate) fn push_facts(&mut self, shard: u32, op: Op, facts: &Facts) {
+        let index = self.shards.get(&shard).map_or(0, |entries| entries.len() as u64);
+        self.facts.entry(shard).or_default().insert(index, facts.encode().unwrap());
+        self.push(shard, op, |entry| entry.fct = Some(facts.digest()));
     }
 
     pub(crate) fn size(&self, shard: u32) -> u64 {
@@ -172,12 +187,28 @@ impl Log {
         write_bundles(dir, "root", &self.cuts);
         for (shard, entries) in &self.shards {
             write_bundles(dir, &shard.to_string(), entries);
+            self.write_facts(dir, *shard);
             let key = node_key(*shard);
             let name = node_vkey(*shard, &key.verifier_key().digest());
             put(dir, &name, key.verifier_key().to_string().as_bytes());
         }
         put(dir, CHECKPOINT, self.checkpoint().as_bytes());
         put(dir, ROOT_VKEY, format!("{}\n", root_key().verifier_key()).as_bytes());
+    }
+}
+
+impl Log {
+    fn write_facts(&self, dir: &Path, shard: u32) {
+        let Some(facts) = self.facts.get(&shard) else { return };
+        let size = self.size(shard);
+        for index in 0..size.div_ceil(WIDTH) {
+            let mut bundle = Vec::new();
+            for (entry, facts) in facts.range(index * WIDTH..(index + 1) * WIDTH) {
+                push_facts(&mut bundle, u8::try_from(entry % WIDTH).unwrap(), facts).unwrap();
+            }
+            let name = Resource::facts(index, size).unwrap();
+            put(dir, &format!("{shard}/{name}"), &bundle);
+        }
     }
 }
 

@@ -8,3 +8,5 @@ mod interface;
 mod log;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod state;

@@ -97,6 +97,27 @@ fn crash_behind_the_commit_leaves_the_change_and_its_entry() {
 }
 
 #[test]
+fn crash_around_a_snapshot_leaves_the_whole_of_it_or_nothing() {
+    let mut bench = Bench::new();
+    let mut kept = 0;
+    for (point, unanswered) in [("commit-before:9", 0), ("commit-after:9", 1), ("cut-after-cas:3", 1)] {
+        let (answered, _serving) = bench.crash_at(point, |site, round| {
+            Load::alone(site, round, |worker| async move {
+                worker.rotate("orders/main").await?;
+                worker.snapshot().await
+            })
+        });
+        // Each that was answered is there, holds, and is one entry; so does one that was committed and not answered.
+        let snapshots = answered.iter().filter(|answer| answer.op == Op::Snapshot).count() as u64;
+        let verified = bench.evidence.hold(&bench.site, &answered);
+        let found = verified.snapshots - kept;
+        assert!(found - snapshots <= unanswered, "{point}: {found} of {snapshots}");
+        kept = verified.snapshots;
+    }
+    assert!(kept > 3, "{kept}");
+}
+
+#[test]
 fn crash_inside_a_restriction_rolls_it_back() {
     let mut bench = Bench::new();
     let (answered, _serving) = bench.crash_at("restrict-inside:3", toggling);

@@ -45,6 +45,22 @@ fn a_key_is_named_otherwise_scheduled_and_brought_back() {
     assert_eq!((&back["state"], &back["destroy_at"]), (&Value::from("suspended"), &Value::Null));
     ada(&["key", "resume", "trials/main"]);
     ada(&["clock", "confirm", "--reason", "the clock was never wrong"]);
-    instance.done("auditor", &["audit", "verify"], b"");
+    // What the log yields of the ring is what it is, and what it was.
+    let auditor =
+        |arguments: &[&str]| json(&instance.done("auditor", &[&["-o", "json"], arguments].concat(), b""));
+    let taken = auditor(&["audit", "snapshot"]);
+    assert!(taken["entry"].as_u64() >= taken["size"].as_u64(), "{taken}");
+    let now = auditor(&["audit", "state", "--kind", "ring"]);
+    let quorums = |state: &Value| -> Vec<_> {
+        let rings = state["objects"].as_array().unwrap();
+        rings.iter().map(|ring| ring["fields"]["quorum"].as_u64().unwrap()).collect()
+    };
+    assert!(quorums(&now).contains(&0), "{now}");
+    let changed =
+        now["objects"].as_array().unwrap().iter().filter_map(|ring| ring["entry"].as_u64()).max().unwrap();
+    let before = auditor(&["audit", "state", "--kind", "ring", "--entry", &(changed - 1).to_string()]);
+    assert_eq!(quorums(&before), [2, 2]);
+    let verified = auditor(&["audit", "verify"]);
+    assert!(verified["snapshots"].as_u64() >= Some(1), "{verified}");
     instance.stop();
 }

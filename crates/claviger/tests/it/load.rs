@@ -35,8 +35,8 @@ pub(crate) struct Answered {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is done at least once where it says so.
-pub(crate) const OPS: [Op; 6] =
-    [Op::CreateKey, Op::Encrypt, Op::ResumeKey, Op::RotateKey, Op::Sign, Op::SuspendKey];
+pub(crate) const OPS: [Op; 7] =
+    [Op::CreateKey, Op::Encrypt, Op::ResumeKey, Op::RotateKey, Op::Sign, Op::Snapshot, Op::SuspendKey];
 
 /// The clients at work.
 pub(crate) struct Load {
@@ -53,6 +53,7 @@ pub(crate) struct Load {
 pub(crate) struct Worker {
     app: Client,
     administrator: Client,
+    auditor: Client,
     round: u32,
     calls: Arc<AtomicU64>,
     tell: UnboundedSender<Answered>,
@@ -75,7 +76,8 @@ impl Load {
         load.set_to(|worker| async move { worker.live_through_a_key().await });
         load.set_to(|worker| async move {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            worker.rotate("orders/main").await
+            worker.rotate("orders/main").await?;
+            worker.snapshot().await
         });
         load
     }
@@ -106,8 +108,8 @@ impl Load {
     fn none(site: &Site, round: u32) -> Self {
         let client = |who| Client::new(&site.profile(who)).unwrap();
         let (tell, answers) = unbounded_channel();
-        let (app, administrator) = (client("app"), client("administrator"));
-        let worker = Worker { app, administrator, round, calls: Arc::default(), tell };
+        let (app, administrator, auditor) = (client("app"), client("administrator"), client("auditor"));
+        let worker = Worker { app, administrator, auditor, round, calls: Arc::default(), tell };
         let over = Arc::default();
         Self { worker, workers: JoinSet::new(), over, answers, answered: Vec::new() }
     }
@@ -226,6 +228,12 @@ impl Worker {
     pub(crate) async fn rotate(&self, key: &str) -> Result<(), Gone> {
         let reply = self.named(&self.administrator).rotate_key(key).await;
         self.remember(Op::RotateKey, id(&reply), reply, |_| None)?;
+        Ok(())
+    }
+
+    pub(crate) async fn snapshot(&self) -> Result<(), Gone> {
+        let reply = self.named(&self.auditor).take_snapshot().await;
+        self.remember(Op::Snapshot, None, reply, |_| None)?;
         Ok(())
     }
 

@@ -7,6 +7,8 @@ mod follow;
 pub(crate) mod offline;
 pub(crate) mod prove;
 mod search;
+mod snapshot;
+mod state;
 mod verify;
 
 use clap::Subcommand;
@@ -27,6 +29,10 @@ pub enum AuditCommand {
     Checkpoint(checkpoint::CheckpointArgs),
     /// Verify the whole log here, and the live state against it; exit code 4 with findings
     Verify(verify::VerifyArgs),
+    /// Commit the log to all objects as they stand, so that nobody can say later that they were others
+    Snapshot(snapshot::SnapshotArgs),
+    /// Show every object as it stood at a moment, rebuilt here from the log
+    State(state::StateArgs),
     /// Take the whole log out as files that can be verified anywhere
     Export(export::ExportArgs),
 }
@@ -39,6 +45,8 @@ impl AuditCommand {
             Self::Prove(args) => args.run(session).await,
             Self::Checkpoint(args) => args.run(session).await,
             Self::Verify(args) => args.run(session).await,
+            Self::Snapshot(args) => args.run(session).await,
+            Self::State(args) => args.run(session).await,
             Self::Export(args) => args.run(session).await,
         }
     }

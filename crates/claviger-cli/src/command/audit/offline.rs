@@ -5,7 +5,9 @@ use std::io;
 use std::path::Path;
 
 use claviger_audit::VerifierKey;
-use claviger_audit::verify::{self as audit, Files, Finding, NoFile, Objects, ROOT_VKEY, Request, WalkError};
+use claviger_audit::verify::{
+    self as audit, Files, Finding, Moment, NoFile, Objects, ROOT_VKEY, Reached, Request, WalkError,
+};
 use serde::{Serialize, Serializer};
 
 use crate::failure::Failure;
@@ -38,8 +40,32 @@ pub(crate) struct Verified {
     /// The objects that the facts of the log yield.
     #[serde(serialize_with = "count")]
     pub(super) objects: Objects,
+    /// Snapshots that were held against the state.
+    pub(super) snapshots: u64,
+    /// The moment that was asked for, if the log reaches it.
+    #[serde(skip)]
+    pub(super) moment: Option<Reached>,
+    /// How many entries lie before the first behind which the whole state is known.
+    #[serde(skip)]
+    pub(super) unknown_before: u64,
     /// What does not hold.
     pub(crate) findings: Vec<String>,
+}
+
+impl Verified {
+    /// The same, if everything holds.
+    ///
+    /// # Errors
+    /// With what does not hold.
+    pub(super) fn whole(mut self) -> Result<Self, Failure> {
+        let findings = std::mem::take(&mut self.findings);
+        if findings.is_empty() {
+            return Ok(self);
+        }
+        let message = format!("{} of {} entries: {} findings", self.origin, self.entries, findings.len());
+        let failure = Failure::unverified(message).with_findings(findings);
+        Err(failure.advise("keep log, export and checkpoints as they are: they are evidence"))
+    }
 }
 
 /// Verifies the export in `dir` with the root log's key, which must come from elsewhere to mean anything.
@@ -47,7 +73,15 @@ pub(crate) struct Verified {
 /// # Errors
 /// When a file cannot be read. What does not hold is in the findings.
 pub(crate) fn verify(dir: &Path, key: &VerifierKey) -> Result<Verified, Failure> {
-    let verified = audit::verify(&Export(dir), &Request::new(key))
+    verify_at(dir, key, None)
+}
+
+/// The same, with the objects as they stood at a moment.
+///
+/// # Errors
+/// As of [`verify`].
+pub(super) fn verify_at(dir: &Path, key: &VerifierKey, moment: Option<Moment>) -> Result<Verified, Failure> {
+    let verified = audit::verify(&Export(dir), &Request { moment, ..Request::new(key) })
         .map_err(|error| Failure::failed(error.to_string()))?;
     Ok(Verified {
         entries: verified.entries(),
@@ -57,6 +91,9 @@ pub(crate) fn verify(dir: &Path, key: &VerifierKey) -> Result<Verified, Failure>
         cuts: verified.cuts,
         shards: verified.shards,
         objects: verified.objects,
+        snapshots: verified.snapshots,
+        moment: verified.moment,
+        unknown_before: verified.unknown_before,
     })
 }
 

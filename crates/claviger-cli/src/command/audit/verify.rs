@@ -49,7 +49,7 @@ struct Report {
 impl VerifyArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let key_known_beforehand = self.root_vkey.is_some();
-        let (mut verified, live_rows) = match (&self.dir, self.offline) {
+        let (verified, live_rows) = match (&self.dir, self.offline) {
             (Some(dir), true) => {
                 let told = key_in(dir)?;
                 let key = root_key(self.root_vkey.as_ref(), &told.to_string())?;
@@ -57,18 +57,7 @@ impl VerifyArgs {
             }
             _ => self.verify_live(session).await?,
         };
-        let findings = std::mem::take(&mut verified.findings);
-        if !findings.is_empty() {
-            let failure = Failure::unverified(format!(
-                "{} of {} entries: {} findings",
-                verified.origin,
-                verified.entries,
-                findings.len()
-            ));
-            return Err(failure
-                .with_findings(findings)
-                .advise("keep log, export and checkpoints as they are: they are evidence"));
-        }
+        let verified = verified.whole()?;
         let report = Report { verified, key_known_beforehand, live_rows };
         session.format.print(&report, text)
     }
@@ -156,6 +145,7 @@ fn text(report: &Report) -> String {
         ),
         ("key versions in the log", verified.key_versions.to_string()),
         ("objects in the log", verified.objects.len().to_string()),
+        ("snapshots that hold", verified.snapshots.to_string()),
         ("live state", live.unwrap_or_else(|| "not asked".to_owned())),
         (
             "root key",

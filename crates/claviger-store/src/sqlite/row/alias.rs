@@ -9,6 +9,7 @@ use rusqlite::params;
 
 use super::super::columns::{Columns, find, list, micros};
 use super::super::error::refused;
+use super::super::plain::{self, ALIAS_NAME};
 use super::super::tag::{Guarded, Line, Tagged};
 use super::{Seen, compare, fixed, next_revision, write, write_tagged};
 
@@ -17,7 +18,7 @@ const TABLE: &str = "alias";
 /// What the tag of a row covers.
 macro_rules! covered {
     () => {
-        "a.name, a.key, a.ring, a.created_at, a.updated_at, a.revision, a.scope, a.id"
+        "a.fact, a.name, a.key, a.ring, a.created_at, a.updated_at, a.revision, a.scope, a.id"
     };
 }
 macro_rules! columns {
@@ -30,10 +31,11 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     kind: Kind::Alias,
     what: TABLE,
     columns: covered!(),
-    id: 7,
-    revision: Some(5),
+    id: 8,
+    revision: Some(6),
+    has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM alias a WHERE a.id = ?1"),
-    update: "UPDATE alias SET tag = ?1 WHERE id = ?2",
+    update: "UPDATE alias SET tag = ?1, fact = ?2 WHERE id = ?3",
 };
 
 /// The aliases that name their key to a caller whose home is ?4, or all if ?3.
@@ -57,8 +59,9 @@ pub(in crate::sqlite) fn find_owner(
     connection: Guarded<'_>,
     name: &AliasName,
 ) -> Result<Option<KeyRingId>, StoreError> {
-    find(connection, "SELECT ring FROM alias_name WHERE name = ?1", [name.as_str()], |row| {
-        Ok(KeyRingId::from_bytes(Columns::new("alias_name", row).array()?))
+    find(connection, &plain::select(&ALIAS_NAME), [name.as_str()], |row| {
+        connection.hold_plain(&ALIAS_NAME, row.row)?;
+        Ok(KeyRingId::from_bytes(Columns::new(ALIAS_NAME.table, row).behind(2).array()?))
     })
 }
 
@@ -191,6 +194,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, alias: &Alias) -> Result<A
         "INSERT INTO alias_name (name, ring) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET ring = excluded.ring",
         params![alias.name.as_str(), alias.ring.as_bytes()],
     )?;
+    connection.stamp_plain(&ALIAS_NAME, &[&alias.name.as_str()])?;
     write_tagged(
         connection,
         &TAGGED,

@@ -19,7 +19,7 @@ const TABLE: &str = "credential";
 /// What the tag of a row covers.
 macro_rules! covered {
     () => {
-        "id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, reason, revision, created_by"
+        "fact, id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, reason, revision, created_by"
     };
 }
 macro_rules! columns {
@@ -32,10 +32,11 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     kind: Kind::Credential,
     what: TABLE,
     columns: covered!(),
-    id: 0,
-    revision: Some(12),
+    id: 1,
+    revision: Some(13),
+    has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM credential WHERE id = ?1"),
-    update: "UPDATE credential SET tag = ?1 WHERE id = ?2",
+    update: "UPDATE credential SET tag = ?1, fact = ?2 WHERE id = ?3",
 };
 
 pub(in crate::sqlite) fn find_by_id(

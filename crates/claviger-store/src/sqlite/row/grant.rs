@@ -28,7 +28,7 @@ const TABLE: &str = "grants";
 /// What the tag of a row covers.
 macro_rules! covered {
     () => {
-        "id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, created_at, rests_on, origin, \
+        "fact, id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, created_at, rests_on, origin, \
          standing, ended, ended_at, ended_reason, revision, of_ring, administers, ends_by, place, terms"
     };
 }
@@ -42,10 +42,11 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     kind: Kind::Grant,
     what: TABLE,
     columns: covered!(),
-    id: 0,
-    revision: Some(17),
+    id: 1,
+    revision: Some(18),
+    has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM grants WHERE id = ?1"),
-    update: "UPDATE grants SET tag = ?1 WHERE id = ?2",
+    update: "UPDATE grants SET tag = ?1, fact = ?2 WHERE id = ?3",
 };
 
 pub(in crate::sqlite) fn find_by_id(

@@ -163,7 +163,7 @@ fn of_basis(grant: &Grant) -> [u8; PART] {
 }
 
 /// What it rests on and gives. Those given under a role come first.
-fn kin(grant: &Grant) -> [u8; PART] {
+pub(in crate::sqlite) fn kin(grant: &Grant) -> [u8; PART] {
     let operations = join(&grant.operations);
     let mut kin = digest("kin", [operations.as_bytes(), &of_basis(grant)]);
     if let Some(first) = kin.first_mut() {
@@ -593,6 +593,24 @@ pub(super) fn remove(connection: Guarded<'_>, grant: &Grant, place: Place) -> Re
     )?;
     let counted = run(connection, "UPDATE grant_count SET active = active - 1 WHERE target = ?1", [target])?;
     if (gone, counted) == (1, 1) { Ok(()) } else { Err(damaged(TABLE, "an active grant is missing in it")) }
+}
+
+/// How many entries say another end, or other kin, than their grants have.
+pub(in crate::sqlite) fn count_differing(connection: Guarded<'_>) -> Result<u64, StoreError> {
+    let mut select = connection.prepare("SELECT id, ends, kin FROM grant_index").map_err(translate)?;
+    let mut rows = select.query([]).map_err(translate)?;
+    let mut differing = 0;
+    while let Some(row) = rows.next().map_err(translate)? {
+        let entry =
+            row.get(0).and_then(|id: [u8; 16]| Ok((id, row.get::<_, i64>(1)?, row.get::<_, [u8; PART]>(2)?)));
+        let agrees = match entry {
+            Ok((id, ends, kept)) => grant::find_by_id(connection, GrantId::from_bytes(id))?
+                .is_some_and(|grant| (end(&grant), kin(&grant)) == (ends, kept)),
+            Err(_) => false,
+        };
+        differing += u64::from(!agrees);
+    }
+    Ok(differing)
 }
 
 fn run(connection: Guarded<'_>, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {

@@ -8,6 +8,7 @@ use rusqlite::params;
 
 use super::super::columns::{Columns, find, micros};
 use super::super::error::damaged;
+use super::super::plain::{self, IDEMPOTENCY};
 use super::super::tag::Guarded;
 use super::write;
 
@@ -18,10 +19,9 @@ pub(in crate::sqlite) fn find_by_key(
     principal: PrincipalId,
     key_digest: &[u8; 32],
 ) -> Result<Option<IdempotencyRecord>, StoreError> {
-    let sql = "SELECT principal, key_digest, request_digest, scheme, created, created_at FROM idempotency \
-               WHERE principal = ?1 AND key_digest = ?2";
-    find(connection, sql, params![principal.as_bytes(), key_digest], |row| {
-        let mut columns = Columns::new(TABLE, row);
+    find(connection, &plain::select(&IDEMPOTENCY), params![principal.as_bytes(), key_digest], |row| {
+        connection.hold_plain(&IDEMPOTENCY, row.row)?;
+        let mut columns = Columns::new(TABLE, row).behind(1);
         Ok(IdempotencyRecord {
             principal: PrincipalId::from_bytes(columns.array()?),
             key_digest: columns.array()?,
@@ -48,7 +48,7 @@ pub(in crate::sqlite) fn put(
     connection: Guarded<'_>,
     record: &IdempotencyRecord,
 ) -> Result<Applied, StoreError> {
-    write(
+    let applied = write(
         connection,
         "INSERT INTO idempotency (principal, key_digest, request_digest, scheme, created, created_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -60,5 +60,9 @@ pub(in crate::sqlite) fn put(
             record.created,
             micros(TABLE, record.created_at)?,
         ],
-    )
+    )?;
+    if applied == Applied::Yes {
+        connection.stamp_plain(&IDEMPOTENCY, &[record.principal.as_bytes(), &record.key_digest])?;
+    }
+    Ok(applied)
 }

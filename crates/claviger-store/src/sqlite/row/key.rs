@@ -23,7 +23,7 @@ const TABLE: &str = "key";
 /// What the tag of a row covers.
 macro_rules! covered {
     () => {
-        "k.ring_name, k.id, k.ring, k.name, k.purpose, k.spec, k.protection, k.data_class, k.description, k.owner, \
+        "k.fact, k.ring_name, k.id, k.ring, k.name, k.purpose, k.spec, k.protection, k.data_class, k.description, k.owner, \
          k.labels, k.rotation_period, k.state, k.primary_version, k.rotated_at, k.destroy_at, k.destroy_scheduled_at, \
          k.created_at, k.reason, k.revision"
     };
@@ -39,10 +39,11 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     kind: Kind::Key,
     what: TABLE,
     columns: covered!(),
-    id: 1,
-    revision: Some(19),
+    id: 2,
+    revision: Some(20),
+    has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM key k WHERE k.id = ?1"),
-    update: "UPDATE key SET tag = ?1 WHERE id = ?2",
+    update: "UPDATE key SET tag = ?1, fact = ?2 WHERE id = ?3",
 };
 
 pub(in crate::sqlite) fn find_by_id(connection: Guarded<'_>, id: KeyId) -> Result<Option<Key>, StoreError> {

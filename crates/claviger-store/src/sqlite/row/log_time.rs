@@ -7,6 +7,7 @@ use rusqlite::params;
 
 use super::super::columns::{Columns, find, micros};
 use super::super::error::refused;
+use super::super::plain::{self, LOG_TIME};
 use super::super::tag::{Guarded, Line};
 use super::{Seen, compare, next_revision, write};
 
@@ -18,17 +19,21 @@ pub(in crate::sqlite) fn load(connection: Guarded<'_>) -> Result<TimeRecord, Sto
 }
 
 fn find_row(connection: Guarded<'_>) -> Result<Option<TimeRecord>, StoreError> {
-    find(connection, "SELECT confirmed_at, held_at, steps, revision FROM log_time WHERE id = 1", [], parse)
+    find(connection, &plain::select(&LOG_TIME), [1], |row| {
+        connection.hold_plain(&LOG_TIME, row.row)?;
+        parse(row)
+    })
 }
 
 fn parse(row: &Line<'_>) -> Result<TimeRecord, StoreError> {
-    let mut columns = Columns::new(TABLE, row);
+    let mut columns = Columns::new(TABLE, row).behind(2);
     let record = TimeRecord {
         confirmed_at: columns.maybe(Columns::instant)?,
         held_at: columns.maybe(Columns::instant)?,
         steps: columns
             .bytes()
             .and_then(|bytes| decode(bytes).ok_or_else(|| columns.damaged("these are no steps")))?,
+        snapshot_at: columns.maybe(Columns::instant)?,
         revision: columns.count()?,
     };
     check(&record).map_err(|reason| columns.damaged(reason))?;
@@ -62,18 +67,21 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, record: &TimeRecord) -> Re
     if let Seen::Moved = compare(stored.map(|stored| stored.revision), record.revision) {
         return Ok(Applied::Conflict);
     }
-    write(
+    let applied = write(
         connection,
-        "INSERT INTO log_time (id, confirmed_at, held_at, steps, revision) VALUES (1, ?1, ?2, ?3, ?4) \
+        "INSERT INTO log_time (id, confirmed_at, held_at, steps, snapshot_at, revision) VALUES (1, ?1, ?2, ?3, ?4, ?5) \
          ON CONFLICT (id) DO UPDATE SET confirmed_at = excluded.confirmed_at, held_at = excluded.held_at, \
-         steps = excluded.steps, revision = excluded.revision",
+         steps = excluded.steps, snapshot_at = excluded.snapshot_at, revision = excluded.revision",
         params![
             record.confirmed_at.map(|at| micros(TABLE, at)).transpose()?,
             record.held_at.map(|at| micros(TABLE, at)).transpose()?,
             encode(&record.steps),
+            record.snapshot_at.map(|at| micros(TABLE, at)).transpose()?,
             next_revision(TABLE, record.revision)?,
         ],
-    )
+    )?;
+    connection.stamp_plain(&LOG_TIME, &[&1])?;
+    Ok(applied)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const TABLE: &str = "principal";
 /// What the tag of a row covers.
 macro_rules! covered {
     () => {
-        "id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, created_by, recovered_at, \
+        "fact, id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, created_by, recovered_at, \
          acknowledged_by, reason"
     };
 }
@@ -33,10 +33,11 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     kind: Kind::Principal,
     what: TABLE,
     columns: covered!(),
-    id: 0,
-    revision: Some(8),
+    id: 1,
+    revision: Some(9),
+    has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM principal WHERE id = ?1"),
-    update: "UPDATE principal SET tag = ?1 WHERE id = ?2",
+    update: "UPDATE principal SET tag = ?1, fact = ?2 WHERE id = ?3",
 };
 
 pub(in crate::sqlite) fn find_by_id(

@@ -17,7 +17,7 @@ const TABLE: &str = "reason";
 /// What the tag of a row covers.
 macro_rules! covered {
     () => {
-        "id, action, code, text, sealed, given_by, given_at, erased_by, erased_at, revision"
+        "fact, id, action, code, text, sealed, given_by, given_at, erased_by, erased_at, revision"
     };
 }
 macro_rules! columns {
@@ -30,10 +30,11 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     kind: Kind::Reason,
     what: TABLE,
     columns: covered!(),
-    id: 0,
-    revision: Some(9),
+    id: 1,
+    revision: Some(10),
+    has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM reason WHERE id = ?1"),
-    update: "UPDATE reason SET tag = ?1 WHERE id = ?2",
+    update: "UPDATE reason SET tag = ?1, fact = ?2 WHERE id = ?3",
 };
 
 pub(in crate::sqlite) fn find_by_id(

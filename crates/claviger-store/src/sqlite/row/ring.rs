@@ -18,7 +18,7 @@ const TABLE: &str = "ring";
 /// What the tag of a row covers.
 macro_rules! covered {
     () => {
-        "r.id, r.name, r.protection, r.rotation_period, r.protect_period, r.process_period, \
+        "r.fact, r.id, r.name, r.protection, r.rotation_period, r.protect_period, r.process_period, \
          r.destroy_waiting_period, r.quorum, r.separation, r.kek, r.created_at, r.reason, r.revision"
     };
 }
@@ -33,10 +33,11 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     kind: Kind::Ring,
     what: TABLE,
     columns: covered!(),
-    id: 0,
-    revision: Some(12),
+    id: 1,
+    revision: Some(13),
+    has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM ring r WHERE r.id = ?1"),
-    update: "UPDATE ring SET tag = ?1 WHERE id = ?2",
+    update: "UPDATE ring SET tag = ?1, fact = ?2 WHERE id = ?3",
 };
 
 pub(in crate::sqlite) fn find_by_id(

@@ -22,7 +22,7 @@ const TABLE: &str = "key_version";
 /// What the tag of a row covers: all but the count of uses, which changes by itself.
 macro_rules! covered {
     () => {
-        "v.key, v.number, v.state, v.wrap_format, v.wrap, v.public_key, v.origin, v.module, v.generator, v.health_ok, \
+        "v.fact, v.key, v.number, v.state, v.wrap_format, v.wrap, v.public_key, v.origin, v.module, v.generator, v.health_ok, \
          v.rotated, v.material_digest, v.material_expires_at, v.material_removed_at, v.created_at, v.activated_at, \
          v.state_changed_at, v.reason, v.revision"
     };
@@ -49,10 +49,11 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     kind: Kind::Version,
     what: TABLE,
     columns: covered!(),
-    id: 0,
-    revision: Some(18),
+    id: 1,
+    revision: Some(19),
+    has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2"),
-    update: "UPDATE key_version SET tag = ?1 WHERE key = ?2 AND number = ?3",
+    update: "UPDATE key_version SET tag = ?1, fact = ?2 WHERE key = ?3 AND number = ?4",
 };
 
 /// A tag of its own, so that counting a use reads and writes nothing else. An older count with its tag is good in its place: what
@@ -63,6 +64,7 @@ pub(in crate::sqlite) const COUNTED: Tagged = Tagged {
     columns: counted!(),
     id: 0,
     revision: None,
+    has_fact: false,
     select: concat!("SELECT ", counted!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2"),
     update: "UPDATE key_version SET uses_tag = ?1 WHERE key = ?2 AND number = ?3",
 };

@@ -1,0 +1,182 @@
+//! The fields of facts: their numbers and names, what their values are, which are public, and which are fixed for the life of an
+//! object.
+//!
+//! The numbers are for ever; one that is given up is not given again.
+
+use super::value::Form;
+use super::{Kind, reason};
+
+/// How a field is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Open,
+    Sealed,
+}
+use Shown::{Open, Sealed};
+
+/// One field: its number, its name, what its value is, how it is shown, and whether it is fixed for the life of the object.
+type Row = (u16, &'static str, Form, Shown, bool);
+const FIXED: bool = true;
+const MOVES: bool = false;
+
+const RING: &[Row] = &[
+    (1, "name", Form::Text, Sealed, FIXED),
+    (2, "protection", Form::Text, Open, MOVES),
+    (3, "rotation_period", Form::Span, Open, MOVES),
+    (4, "protect_period", Form::Span, Open, MOVES),
+    (5, "process_period", Form::Span, Open, MOVES),
+    (6, "destroy_waiting_period", Form::Span, Open, MOVES),
+    (7, "quorum", Form::Number, Open, MOVES),
+    (8, "separation", Form::Text, Open, MOVES),
+    (9, "kek_digest", Form::Bytes, Open, MOVES),
+    (10, "created_at", Form::Instant, Open, FIXED),
+    (11, "reason", Form::Reason, Open, MOVES),
+];
+
+const KEY: &[Row] = &[
+    (1, "ring", Form::Id, Open, FIXED),
+    (2, "name", Form::Text, Sealed, FIXED),
+    (3, "purpose", Form::Text, Open, FIXED),
+    (4, "spec", Form::Text, Open, FIXED),
+    (5, "protection", Form::Text, Open, FIXED),
+    (6, "data_class", Form::Text, Open, MOVES),
+    (7, "description", Form::Text, Sealed, MOVES),
+    (8, "owner", Form::Id, Open, MOVES),
+    (9, "labels", Form::Pairs, Sealed, MOVES),
+    (10, "rotation_period", Form::Span, Open, MOVES),
+    (11, "state", Form::Text, Open, MOVES),
+    (12, "primary", Form::Number, Open, MOVES),
+    (13, "rotated_at", Form::Instant, Open, MOVES),
+    (14, "destroy_scheduled_at", Form::Instant, Open, MOVES),
+    (15, "destroy_at", Form::Instant, Open, MOVES),
+    (16, "created_at", Form::Instant, Open, FIXED),
+    (17, "reason", Form::Reason, Open, MOVES),
+];
+
+const VERSION: &[Row] = &[
+    (1, "state", Form::Text, Open, MOVES),
+    (2, "wrap_format", Form::Number, Open, MOVES),
+    (3, "wrap_digest", Form::Bytes, Open, MOVES),
+    (4, "public_key_digest", Form::Bytes, Open, MOVES),
+    (5, "origin", Form::Text, Open, FIXED),
+    (6, "module", Form::Text, Open, MOVES),
+    (7, "generator", Form::Text, Open, MOVES),
+    (8, "health_ok", Form::Flag, Open, MOVES),
+    (9, "rotated", Form::Text, Open, MOVES),
+    (10, "created_at", Form::Instant, Open, FIXED),
+    (11, "activated_at", Form::Instant, Open, MOVES),
+    (12, "state_changed_at", Form::Instant, Open, MOVES),
+    (13, "material_digest", Form::Bytes, Open, MOVES),
+    (14, "material_expires_at", Form::Instant, Open, MOVES),
+    (15, "material_removed_at", Form::Instant, Open, MOVES),
+    (16, "reason", Form::Reason, Open, MOVES),
+];
+
+const PRINCIPAL: &[Row] = &[
+    (1, "name", Form::Text, Sealed, FIXED),
+    (2, "kind", Form::Text, Open, FIXED),
+    (3, "standing", Form::Text, Open, MOVES),
+    (4, "roles", Form::Words, Open, MOVES),
+    (5, "role_givers", Form::Words, Open, MOVES),
+    (6, "home", Form::Id, Open, MOVES),
+    (7, "subject_key_digest", Form::Bytes, Open, MOVES),
+    (8, "created_by", Form::Id, Open, FIXED),
+    (9, "created_at", Form::Instant, Open, FIXED),
+    (10, "recovered_at", Form::Instant, Open, FIXED),
+    (11, "acknowledged_by", Form::Id, Open, MOVES),
+    (12, "reason", Form::Reason, Open, MOVES),
+];
+
+const CREDENTIAL: &[Row] = &[
+    (1, "principal", Form::Id, Open, FIXED),
+    (2, "kind", Form::Text, Open, FIXED),
+    (3, "digest", Form::Bytes, Sealed, FIXED),
+    (4, "access_key", Form::Text, Sealed, FIXED),
+    (5, "secret_digest", Form::Bytes, Open, FIXED),
+    (6, "session", Form::Bytes, Sealed, FIXED),
+    (7, "label", Form::Text, Sealed, FIXED),
+    (8, "standing", Form::Text, Open, MOVES),
+    (9, "created_by", Form::Id, Open, FIXED),
+    (10, "created_at", Form::Instant, Open, FIXED),
+    (11, "expires_at", Form::Instant, Open, MOVES),
+    (12, "reason", Form::Reason, Open, MOVES),
+];
+
+const GRANT: &[Row] = &[
+    (1, "principal", Form::Id, Open, FIXED),
+    (2, "key", Form::Id, Open, FIXED),
+    (3, "ring", Form::Id, Open, FIXED),
+    (4, "operations", Form::Words, Open, FIXED),
+    (5, "context_equals", Form::Pairs, Sealed, FIXED),
+    (6, "context_exactly", Form::Pairs, Sealed, FIXED),
+    (7, "source_networks", Form::Words, Sealed, FIXED),
+    (8, "until", Form::Instant, Open, FIXED),
+    (9, "reason", Form::Reason, Open, FIXED),
+    (10, "name", Form::Text, Sealed, FIXED),
+    (11, "retiring", Form::Id, Open, FIXED),
+    (12, "created_by", Form::Id, Open, FIXED),
+    (13, "created_at", Form::Instant, Open, FIXED),
+    (14, "basis", Form::Basis, Open, FIXED),
+    (15, "origin", Form::Text, Open, FIXED),
+    (16, "standing", Form::Text, Open, MOVES),
+    (17, "ended", Form::Text, Open, MOVES),
+    (18, "ended_at", Form::Instant, Open, MOVES),
+    (19, "ended_reason", Form::Reason, Open, MOVES),
+];
+
+const ALIAS: &[Row] = &[
+    (1, "name", Form::Text, Sealed, FIXED),
+    (2, "key", Form::Id, Open, MOVES),
+    (3, "ring", Form::Id, Open, MOVES),
+    (4, "scope", Form::Text, Open, MOVES),
+    (5, "created_at", Form::Instant, Open, FIXED),
+    (6, "updated_at", Form::Instant, Open, MOVES),
+];
+
+const REASON: &[Row] = &[
+    (1, "action", Form::Text, Open, FIXED),
+    (2, "code", Form::Text, Open, FIXED),
+    (reason::TEXT, "text", Form::Text, Sealed, MOVES),
+    (4, "given_by", Form::Id, Open, FIXED),
+    (5, "given_at", Form::Instant, Open, FIXED),
+    (6, "erased_by", Form::Id, Open, MOVES),
+    (7, "erased_at", Form::Instant, Open, MOVES),
+];
+
+const fn rows_of(kind: Kind) -> &'static [Row] {
+    match kind {
+        Kind::Ring => RING,
+        Kind::Key => KEY,
+        Kind::Version => VERSION,
+        Kind::Principal => PRINCIPAL,
+        Kind::Credential => CREDENTIAL,
+        Kind::Grant => GRANT,
+        Kind::Alias => ALIAS,
+        Kind::Reason => REASON,
+    }
+}
+
+fn row_of(kind: Kind, number: u16) -> Option<&'static Row> {
+    rows_of(kind).iter().find(|row| row.0 == number)
+}
+
+/// What the value of a field is.
+pub(super) fn form_of(kind: Kind, number: u16) -> Option<Form> {
+    row_of(kind, number).map(|row| row.2)
+}
+
+/// The name of a field.
+#[must_use]
+pub fn field_name(kind: Kind, number: u16) -> Option<&'static str> {
+    row_of(kind, number).map(|row| row.1)
+}
+
+/// Is the value sealed?
+pub(super) fn is_sealed(kind: Kind, number: u16) -> bool {
+    row_of(kind, number).is_some_and(|row| row.3 == Sealed)
+}
+
+/// Does the field stand in the first fact of its object alone?
+pub(crate) fn is_fixed(kind: Kind, number: u16) -> bool {
+    row_of(kind, number).is_some_and(|row| row.4)
+}

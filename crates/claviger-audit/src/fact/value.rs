@@ -1,0 +1,219 @@
+//! The values of fields, to be shown: facts hold them in CBOR, and the form of a field says what that is.
+
+use claviger_core::reason::{Unasked, Why};
+use claviger_core::{GrantId, Timestamp};
+
+use super::{Field, Kind, fields};
+use crate::cbor::{CborError, Reader};
+use crate::hash::to_hex;
+
+/// What the value of a field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// What a grant was given by: a role, or grants.
+    Basis,
+    /// Bytes, mostly a digest.
+    Bytes,
+    /// 0 or 1.
+    Flag,
+    /// An identifier.
+    Id,
+    /// Microseconds since 1970.
+    Instant,
+    /// A number.
+    Number,
+    /// Names with values, one behind the other.
+    Pairs,
+    /// Why something is so.
+    Reason,
+    /// Microseconds.
+    Span,
+    /// A text.
+    Text,
+    /// Texts.
+    Words,
+}
+
+/// The value of a field, as people and programs are shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldValue {
+    /// Yes or no.
+    Flag(bool),
+    /// An instant.
+    Instant(Timestamp),
+    /// A number.
+    Number(u64),
+    /// Sealed, or withheld: what commits to it, in hexadecimal.
+    Sealed(String),
+    /// A span of time, in seconds.
+    Seconds(u64),
+    /// A text: words as every interface has them, identifiers as UUIDs, bytes in hexadecimal.
+    Text(String),
+    /// Texts.
+    Texts(Vec<String>),
+}
+
+/// Name and value of a field, to be shown. The name of a span of time says that it is in seconds; what this release does not know
+/// is shown in hexadecimal.
+#[must_use]
+pub fn show_field(kind: Kind, number: u16, field: &Field) -> (String, FieldValue) {
+    let name = fields::field_name(kind, number).map_or_else(|| format!("field_{number}"), str::to_owned);
+    let value = match field {
+        Field::Hidden(commitment) => FieldValue::Sealed(to_hex(commitment)),
+        Field::Open(cbor) => value_of(kind, number, cbor)
+            .unwrap_or_else(|| FieldValue::Text(format!("(cbor) {}", to_hex(cbor)))),
+    };
+    let unit = if matches!(value, FieldValue::Seconds(_)) { "_seconds" } else { "" };
+    (name + unit, value)
+}
+
+/// `None` for a field that this release does not know, and for bytes that are no value of it.
+fn value_of(kind: Kind, number: u16, cbor: &[u8]) -> Option<FieldValue> {
+    let mut reader = Reader::new(cbor);
+    let value = fields::form_of(kind, number)?.read(&mut reader).ok()?;
+    reader.end().ok()?;
+    Some(value)
+}
+
+impl Form {
+    fn read(self, reader: &mut Reader<'_>) -> Result<FieldValue, CborError> {
+        Ok(match self {
+            Self::Basis => basis(reader)?,
+            Self::Bytes => FieldValue::Text(to_hex(reader.bytes()?)),
+            Self::Flag => FieldValue::Flag(reader.small::<u8>()? == 1),
+            Self::Id => FieldValue::Text(id(reader)?),
+            Self::Instant => FieldValue::Instant(Timestamp::from_micros(reader.uint()?)),
+            Self::Number => FieldValue::Number(reader.uint()?),
+            Self::Pairs => {
+                let count = reader.array()?;
+                let pair = |reader: &mut Reader<'_>| Ok(format!("{}={}", reader.text()?, reader.text()?));
+                FieldValue::Texts(list(count / 2, reader, pair)?)
+            }
+            Self::Reason => FieldValue::Text(match Why::from_bytes(reader.bytes()?) {
+                Some(Why::Given(id)) => id.to_string(),
+                Some(Why::Unasked(Unasked::System)) => "(by the system)".to_owned(),
+                Some(Why::Unasked(Unasked::Protocol)) => "(the protocol has no place for one)".to_owned(),
+                None => return Err(CborError::Range),
+            }),
+            Self::Span => FieldValue::Seconds(reader.uint()? / 1_000_000),
+            Self::Text => FieldValue::Text(reader.text()?.to_owned()),
+            Self::Words => {
+                let count = reader.array()?;
+                FieldValue::Texts(list(count, reader, |reader| Ok(reader.text()?.to_owned()))?)
+            }
+        })
+    }
+}
+
+fn id(reader: &mut Reader<'_>) -> Result<String, CborError> {
+    // Identifiers of every kind are shown alike.
+    Ok(GrantId::from_bytes(reader.fixed()?).to_string())
+}
+
+fn basis(reader: &mut Reader<'_>) -> Result<FieldValue, CborError> {
+    match reader.array() {
+        Ok(count) => Ok(FieldValue::Texts(list(count, reader, id)?)),
+        Err(_) => Ok(FieldValue::Text(reader.text()?.to_owned())),
+    }
+}
+
+fn list<'a>(
+    count: u64,
+    reader: &mut Reader<'a>,
+    read: impl Fn(&mut Reader<'a>) -> Result<String, CborError>,
+) -> Result<Vec<String>, CborError> {
+    // The number is foreign: the list grows by what is there.
+    (0..count).map(|_| read(reader)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_core::{KeyId, PrincipalId};
+
+    use super::*;
+    use crate::cbor;
+
+    fn value(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        write(&mut out);
+        out
+    }
+
+    fn shown(kind: Kind, name: &str, cbor: &[u8]) -> Option<FieldValue> {
+        let number = (1..100).find(|number| fields::field_name(kind, *number) == Some(name)).unwrap();
+        value_of(kind, number, cbor)
+    }
+
+    #[test]
+    fn values_are_shown_by_the_form_of_their_field() {
+        let text = |text: &str| Some(FieldValue::Text(text.to_owned()));
+        let key = KeyId::from_bytes([9; 16]);
+        assert_eq!(shown(Kind::Key, "state", &value(|out| cbor::put_text(out, "active"))), text("active"));
+        assert_eq!(
+            shown(Kind::Alias, "key", &value(|out| cbor::put_bytes(out, key.as_bytes()))),
+            text(&key.to_string())
+        );
+        assert_eq!(
+            shown(Kind::Version, "wrap_digest", &value(|out| cbor::put_bytes(out, &[0xab, 1]))),
+            text("ab01")
+        );
+        assert_eq!(
+            shown(Kind::Ring, "rotation_period", &value(|out| cbor::put_uint(out, 90_000_000))),
+            Some(FieldValue::Seconds(90))
+        );
+        assert_eq!(
+            shown(Kind::Ring, "created_at", &value(|out| cbor::put_uint(out, 7))),
+            Some(FieldValue::Instant(Timestamp::from_micros(7)))
+        );
+        assert_eq!(
+            shown(Kind::Version, "health_ok", &value(|out| cbor::put_uint(out, 1))),
+            Some(FieldValue::Flag(true))
+        );
+        let words = value(|out| {
+            cbor::put_array(out, 2);
+            cbor::put_text(out, "encrypt");
+            cbor::put_text(out, "decrypt");
+        });
+        let both = Some(FieldValue::Texts(vec!["encrypt".to_owned(), "decrypt".to_owned()]));
+        assert_eq!(shown(Kind::Grant, "operations", &words), both);
+        assert_eq!(
+            shown(Kind::Grant, "context_equals", &words),
+            Some(FieldValue::Texts(vec!["encrypt=decrypt".to_owned()]))
+        );
+        assert_eq!(shown(Kind::Grant, "basis", &value(|out| cbor::put_text(out, "role"))), text("role"));
+        let giver = PrincipalId::from_bytes([3; 16]);
+        let basis = value(|out| {
+            cbor::put_array(out, 1);
+            cbor::put_bytes(out, giver.as_bytes());
+        });
+        assert_eq!(shown(Kind::Grant, "basis", &basis), Some(FieldValue::Texts(vec![giver.to_string()])));
+        assert_eq!(
+            shown(Kind::Key, "reason", &value(|out| cbor::put_bytes(out, &[1]))),
+            text("(by the system)")
+        );
+    }
+
+    #[test]
+    fn what_is_no_value_of_a_field_is_not_shown() {
+        let number = value(|out| cbor::put_uint(out, 7));
+        assert_eq!(shown(Kind::Key, "state", &number), None);
+        assert_eq!(shown(Kind::Key, "primary", &[number.clone(), vec![0]].concat()), None);
+        assert_eq!(value_of(Kind::Key, 999, &number), None);
+        // A list that says it is long, and is not there.
+        let long = value(|out| cbor::put_array(out, u64::MAX));
+        assert_eq!(shown(Kind::Grant, "operations", &long), None);
+        let unknown = show_field(Kind::Key, 999, &Field::Open(vec![7]));
+        assert_eq!(unknown, ("field_999".to_owned(), FieldValue::Text("(cbor) 07".to_owned())));
+    }
+
+    #[test]
+    fn fields_are_shown_with_their_name() {
+        let period = Field::Open(value(|out| cbor::put_uint(out, 90_000_000)));
+        assert_eq!(
+            show_field(Kind::Ring, 3, &period),
+            ("rotation_period_seconds".to_owned(), FieldValue::Seconds(90))
+        );
+        let (name, sealed) = show_field(Kind::Ring, 1, &Field::Hidden([0xab; 32]));
+        assert_eq!((name.as_str(), sealed), ("name", FieldValue::Sealed("ab".repeat(32))));
+    }
+}

@@ -1,0 +1,196 @@
+//! `audit state`: every object as it stood at a moment, rebuilt here from the facts of the log.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use claviger_audit::VerifierKey;
+use claviger_audit::fact::{FieldValue, Kind, Object, show_field};
+use claviger_audit::verify::{Current, Moment, Reached};
+use claviger_client::types::Instant;
+use claviger_core::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::checkpoint::root_key;
+use super::export::export;
+use super::offline::{Verified, key_in, verify_at};
+use crate::clock;
+use crate::failure::Failure;
+use crate::input::bytes::Source;
+use crate::input::when;
+use crate::session::Session;
+
+/// Which moment, and which objects.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: claviger audit state --at 2026-03-01T00:00:00Z --kind grant
+
+The whole log is fetched and verified first; nothing is shown of a log in which something does not hold. What people and callers name \
+(names, labels, contexts, networks, texts of reasons) is sealed in the log, and shown as that; `key list`, `ring list` and `principal \
+list` name what is live.")]
+pub struct StateArgs {
+    /// The state at this instant (RFC 3339), or so long ago (2h), by the log's time; without it the newest one
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    at: Option<when::When>,
+    /// The state behind this entry
+    #[arg(long, value_name = "INDEX", conflicts_with = "at")]
+    entry: Option<u64>,
+    /// Only objects of this kind: ring, key, version, principal, credential, grant, alias or reason
+    #[arg(long, value_name = "KIND")]
+    kind: Option<Kind>,
+    /// Only the object with this identifier; of a version KEY/NUMBER
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Directory of an export: updated first; a temporary one unless said otherwise
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Take the export as it is, without asking any deployment
+    #[arg(long, requires = "dir")]
+    offline: bool,
+    /// Key of the root log as you know it from elsewhere (vkey); without it the log's own word is taken
+    #[arg(long, value_name = "FILE")]
+    root_vkey: Option<Source>,
+}
+
+/// The objects as they stood.
+#[derive(Debug, Serialize)]
+struct Report {
+    origin: String,
+    /// How many entries lie before that moment.
+    entries: u64,
+    /// The instant of the last of them.
+    newest_entry_at: Option<Instant>,
+    objects: Vec<Shown>,
+}
+
+/// An object as it stood.
+#[derive(Debug, Serialize)]
+struct Shown {
+    kind: &'static str,
+    id: String,
+    revision: u64,
+    /// The entry with its newest fact.
+    entry: u64,
+    fields: BTreeMap<String, Value>,
+}
+
+impl StateArgs {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let moment = match (self.at, self.entry) {
+            (Some(at), _) => Some(Moment::Instant(at.before(clock::now()).as_micros())),
+            (None, entry) => entry.map(Moment::Entry),
+        };
+        let verified = match (&self.dir, self.offline) {
+            (Some(dir), true) => {
+                let key = root_key(self.root_vkey.as_ref(), &key_in(dir)?.to_string())?;
+                verify_at(dir, &key, moment)?
+            }
+            (dir, _) => {
+                let temporary = tempfile::tempdir()
+                    .map_err(|error| Failure::failed(format!("no temporary directory: {error}")))?;
+                let dir = dir.clone().unwrap_or_else(|| temporary.path().to_owned());
+                self.fetch(session, &dir, moment).await?
+            }
+        };
+        let report = self.report(verified.whole()?, moment)?;
+        session.format.print(&report, text)
+    }
+
+    async fn fetch(
+        &self,
+        session: &Session,
+        dir: &Path,
+        moment: Option<Moment>,
+    ) -> Result<Verified, Failure> {
+        let client = session.client()?;
+        let told = client.read_checkpoint().await?;
+        let key: VerifierKey = root_key(self.root_vkey.as_ref(), &told.value.root_vkey)?;
+        export(&client, &key, dir, told.entry).await?;
+        verify_at(dir, &key, moment)
+    }
+
+    fn report(&self, verified: Verified, moment: Option<Moment>) -> Result<Report, Failure> {
+        if moment.is_some() && verified.shards.len() > 1 {
+            let message =
+                "a log of several shards has no order in which its state at a moment could be shown";
+            return Err(Failure::failed(message));
+        }
+        let reached = match (moment, verified.moment) {
+            (None, _) => Reached { size: verified.entries, newest_at: None },
+            (Some(_), Some(reached)) => reached,
+            (Some(_), None) => {
+                let last = verified.entries.saturating_sub(1);
+                let message = format!("the log does not reach that moment: its newest entry is {last}");
+                return Err(Failure::failed(message));
+            }
+        };
+        if reached.size < verified.unknown_before {
+            return Err(Failure::failed(format!(
+                "the state is not decidable before entry {}: an older release wrote that part of the log, and kept no facts",
+                verified.unknown_before
+            )));
+        }
+        let is_wanted = |object: &Object| {
+            self.kind.is_none_or(|kind| kind == object.kind())
+                && self.id.as_ref().is_none_or(|id| *id == object.shown_id())
+        };
+        let objects = verified.objects.rewound();
+        let objects = objects.iter().filter(|(object, _)| is_wanted(object));
+        Ok(Report {
+            origin: verified.origin,
+            entries: reached.size,
+            newest_entry_at: reached.newest_at.map(|at| Timestamp::from_micros(at).into()),
+            objects: objects.map(|(object, current)| Shown::of(object, current)).collect(),
+        })
+    }
+}
+
+impl Shown {
+    fn of(object: &Object, current: &Current) -> Self {
+        let kind = object.kind();
+        let field = |(number, field)| {
+            let (name, value) = show_field(kind, number, &field);
+            (name, for_programs(value))
+        };
+        Self {
+            kind: kind.name(),
+            id: object.shown_id(),
+            revision: current.revision,
+            entry: current.at.1,
+            fields: current.fields().into_iter().map(field).collect(),
+        }
+    }
+}
+
+fn for_programs(value: FieldValue) -> Value {
+    match value {
+        FieldValue::Flag(flag) => flag.into(),
+        FieldValue::Instant(at) => Instant(at).to_string().into(),
+        FieldValue::Number(number) | FieldValue::Seconds(number) => number.into(),
+        FieldValue::Sealed(commitment) => json!({ "sealed": commitment }),
+        FieldValue::Text(text) => text.into(),
+        FieldValue::Texts(texts) => texts.into(),
+    }
+}
+
+fn for_people(value: &Value) -> String {
+    match value {
+        Value::Object(_) => "(sealed)".to_owned(),
+        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn text(report: &Report) -> String {
+    let of = report.newest_entry_at.as_ref().map_or_else(String::new, |at| format!(", the last of {at}"));
+    let mut text = format!("The state behind {} entries of {}{of}:\n", report.entries, report.origin);
+    for Shown { kind, id, revision, entry, fields } in &report.objects {
+        let _ = writeln!(text, "\n{kind} {id}, revision {revision}, since entry {entry}");
+        for (name, value) in fields {
+            let _ = writeln!(text, "  {name:<26}{}", for_people(value));
+        }
+    }
+    text
+}
