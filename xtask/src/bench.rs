@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::cargo::{build, said, target_dir};
+
 /// Builds server and generator, and hands `arguments` to the generator. `compare COMMIT` builds that commit's server too.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (profile, arguments) = profile(arguments)?;
@@ -62,30 +64,6 @@ fn build_commit(commit: &str, target: &Path, profile: &str) -> Result<PathBuf> {
     }
     build(&tree, &folder, profile, &["claviger"])?;
     Ok(folder.join(profile).join("claviger"))
-}
-
-fn build(tree: &Path, target: &Path, profile: &str, packages: &[&str]) -> Result<()> {
-    let mut command = Command::new("cargo");
-    command.current_dir(tree).args(["build", "--locked", "--profile", profile, "--target-dir"]).arg(target);
-    command.args(packages.iter().flat_map(|package| ["-p", package]));
-    let status = command.status().context("cargo does not start")?;
-    ensure!(status.success(), "the build of {} failed", tree.display());
-    Ok(())
-}
-
-/// What a command that must succeed prints.
-fn said(command: &mut Command) -> Result<String> {
-    let output = command.output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-}
-
-fn target_dir() -> Result<PathBuf> {
-    let output = Command::new("cargo").args(["metadata", "--format-version=1", "--no-deps"]).output()?;
-    ensure!(output.status.success(), "`cargo metadata` failed");
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let dir = metadata.get("target_directory").and_then(|dir| dir.as_str());
-    Ok(dir.context("no target directory")?.into())
 }
 
 #[cfg(test)]

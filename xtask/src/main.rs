@@ -3,12 +3,14 @@
 mod absent;
 mod advisories;
 mod bench;
+mod cargo;
 mod check;
 mod deny;
 mod exposure;
 mod graph;
 mod license;
 mod outside;
+mod package;
 mod sbom;
 mod targets;
 mod tidy;
@@ -40,8 +42,14 @@ enum Chore {
     /// Format, lints, arrows and tests: what must hold of every commit. Tests whose data is absent are skipped, if
     /// `golden/absent-data.txt` lists them.
     Check,
+    /// Makes the Debian package, one with its debug symbols, checksums and a bill of materials, under `target/package`.
+    /// Wants binutils, dpkg-dev, gzip and help2man.
+    Deb(package::Options),
     /// Holds licences, bans and sources of all dependencies against `deny.toml`.
     Deny,
+    /// Makes the container image (OCI) of the files of the Debian package and a few packages of Debian, under
+    /// `target/package`. Wants mmdebstrap too.
+    Image(package::Options),
     /// Writes the software bill of materials of the binaries: CycloneDX 1.6, JSON.
     Sbom {
         /// The file to write.
@@ -60,7 +68,9 @@ fn main() -> ExitCode {
         Chore::Advisories { db } => advisories::run(db.as_deref()),
         Chore::Bench { arguments } => bench::run(&arguments),
         Chore::Check => check::run(),
+        Chore::Deb(options) => package::deb(&options),
         Chore::Deny => deny::run(),
+        Chore::Image(options) => package::image(&options),
         Chore::Sbom { out } => sbom::run(&out),
         Chore::Summary => absent::summary(),
         Chore::Tidy => tidy::run(),
