@@ -3,7 +3,7 @@
 //! ```toml
 //! control = "https://127.0.0.1:7400"
 //! data = "https://127.0.0.1:7401"
-//! ca = "../ca.pem"
+//! ca = "../ca.pem"                # or `authority`, with the PEM text itself
 //!
 //! [credential]
 //! certificate = "alice.pem"      # with `key`; or `token`, or `token_file`
@@ -65,7 +65,11 @@ pub struct ProfileFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
     /// File of authorities, PEM.
-    pub ca: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// The authorities themselves, PEM, in the place of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
     /// Who one is.
     #[serde(default, skip_serializing_if = "CredentialFile::is_empty")]
     pub credential: CredentialFile,
@@ -98,6 +102,9 @@ impl CredentialFile {
 /// Why a profile cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
+    /// Whom to trust is not said, or twice.
+    #[error("`{}` must have `ca`, a file, or `authority`, the certificates themselves in PEM form", .0.display())]
+    Authority(PathBuf),
     /// A file holds no certificate.
     #[error("`{}` holds no certificate in PEM form", .0.display())]
     Certificate(PathBuf),
@@ -160,7 +167,11 @@ impl Profile {
         for url in file.control.iter().chain(&file.data) {
             parse_url(url)?;
         }
-        let authorities = certificates(&folder.join(&file.ca))?;
+        let authorities = match (&file.ca, &file.authority) {
+            (Some(file), None) => certificates(&folder.join(file))?,
+            (None, Some(pem)) => certificates_of(pem.as_bytes(), path)?,
+            _ => return Err(ProfileError::Authority(path.to_owned())),
+        };
         let credential = match file.credential {
             CredentialFile {
                 certificate: Some(certificate),
@@ -226,8 +237,12 @@ fn open_to_others(_metadata: &std::fs::Metadata) -> bool {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ProfileError> {
-    let pem = read(path, Privacy::Open)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_slice()).collect();
+    certificates_of(read(path, Privacy::Open)?.as_slice(), path)
+}
+
+/// The certificates of a text, of which errors say that it is in `path`.
+fn certificates_of(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, ProfileError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(ProfileError::Certificate(path.to_owned())),
@@ -293,6 +308,22 @@ mod tests {
         let profile = folder.load("token_file = \"token\"").unwrap();
         assert!(matches!(profile.credential, ProfileCredential::Token(token) if token.reveal() == "clv_abc"));
         assert!(matches!(folder.load("").unwrap().credential, ProfileCredential::None));
+    }
+
+    #[test]
+    fn authorities_are_in_a_file_or_in_the_profile_and_not_in_both() {
+        let folder = Folder::new();
+        let pem = std::fs::read_to_string(folder.0.path().join("ca.pem")).unwrap();
+        let load = |trust: &str| {
+            let text = format!("control = \"https://localhost:7400\"\n{trust}");
+            Profile::load(&folder.put("profile.toml", &text, 0o644))
+        };
+        let inside = format!("authority = \"\"\"\n{pem}\"\"\"\n");
+        assert_eq!(load(&inside).unwrap().authorities, load("ca = \"ca.pem\"\n").unwrap().authorities);
+        for trust in ["", &format!("ca = \"ca.pem\"\n{inside}")] {
+            assert!(matches!(load(trust), Err(ProfileError::Authority(_))), "{trust}");
+        }
+        assert!(matches!(load("authority = \"none\"\n"), Err(ProfileError::Certificate(_))));
     }
 
     #[test]

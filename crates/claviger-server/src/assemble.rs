@@ -82,7 +82,7 @@ impl Sockets {
 }
 
 /// A socket on all addresses is reached on this machine by loopback.
-fn url(scheme: &str, address: SocketAddr) -> String {
+pub(crate) fn url(scheme: &str, address: SocketAddr) -> String {
     let shown = match address.ip() {
         ip if !ip.is_unspecified() => address,
         ip if ip.is_ipv4() => SocketAddr::from(([127, 0, 0, 1], address.port())),

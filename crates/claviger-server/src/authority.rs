@@ -1,9 +1,11 @@
 //! The certificates that a deployment needs before it can listen: made if missing, kept if there.
 
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use claviger_core::Timestamp;
 
+use crate::assemble;
 use crate::config::{Config, Tls};
 use crate::error::ServerError;
 use crate::files;
@@ -62,7 +64,7 @@ pub(crate) fn renew_server_certificate_if_due(config: &Config, now: Timestamp) -
     issue_server_certificate(config, &authority, &[], now)
 }
 
-/// A new certificate of the server, in place of what was there.
+/// A new certificate of the server, in place of what was there, whose names it keeps.
 pub(crate) fn issue_server_certificate(
     config: &Config,
     authority: &Authority,
@@ -70,7 +72,9 @@ pub(crate) fn issue_server_certificate(
     now: Timestamp,
 ) -> Result<(), ServerError> {
     make_folders(&config.tls)?;
-    let mut names = pki::server_names(more_names);
+    // A certificate that cannot be read has no names to keep: it is replaced like one that is not there.
+    let kept = pki::read_facts(&config.tls.certificate).map(|facts| facts.names).unwrap_or_default();
+    let mut names = pki::server_names(&[more_names, &kept].concat());
     for address in [config.listen.control, config.listen.data] {
         let name = address.ip().to_string();
         if !address.ip().is_unspecified() && !names.contains(&name) {
@@ -78,6 +82,26 @@ pub(crate) fn issue_server_certificate(
         }
     }
     Ok(authority.issue_server(&names, now)?.write(&config.tls.certificate, &config.tls.key)?)
+}
+
+/// Where clients elsewhere reach the control plane and the data plane: by the name that the configuration says, else by the first
+/// in the server's certificate that is not this machine's own, else by the addresses of the listeners.
+pub(crate) fn public_urls(config: &Config) -> (String, String) {
+    let certified = || {
+        let names = pki::read_facts(&config.tls.certificate).map(|facts| facts.names).unwrap_or_default();
+        let listened = [config.listen.control, config.listen.data].map(|address| address.ip().to_string());
+        names.into_iter().find(|name| !pki::is_own_name(name) && !listened.contains(name) && !name.starts_with('*'))
+    };
+    let host = config.public_host.clone().or_else(certified);
+    let url = |address: SocketAddr| {
+        let shown = match host.as_deref() {
+            None => return assemble::url("https", address),
+            Some(host) if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]"),
+            Some(host) => host.to_owned(),
+        };
+        format!("https://{shown}:{}", address.port())
+    };
+    (url(config.listen.control), url(config.listen.data))
 }
 
 fn make_folders(tls: &Tls) -> Result<(), ServerError> {

@@ -9,6 +9,7 @@ use claviger_core::{Name, PrincipalId, Timestamp};
 use claviger_service::operation::{FirstPrincipal, Initialize};
 use claviger_service::{ErrorKind, Road, ServiceError};
 
+use crate::authority;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::error::ServerError;
@@ -119,8 +120,8 @@ impl<'a> NewOfficer<'a> {
     /// Writes the profile that names both.
     pub(crate) fn write_profile(&self, config: &Config) -> Result<PathBuf, ServerError> {
         let path = folder(config).join(format!("{}.toml", self.0));
-        let urls = (format!("https://{}", config.listen.control), format!("https://{}", config.listen.data));
-        let text = profile(self.0.as_str(), PrincipalKind::Human, config, (&urls.0, &urls.1))?;
+        let (control, data) = authority::public_urls(config);
+        let text = profile(self.0.as_str(), PrincipalKind::Human, config, (&control, &data))?;
         files::write_private(&path, text.as_bytes())?;
         Ok(path)
     }
@@ -161,17 +162,16 @@ fn profile(
 ) -> Result<String, ServerError> {
     // Applications have no business on the control plane, so their profile does not name it.
     let control = (kind != PrincipalKind::Workload).then(|| control.to_owned());
-    let ca = match config.tls.client_ca.strip_prefix(base(config)) {
-        Ok(relative) => Path::new("..").join(relative),
-        Err(_) => config.tls.client_ca.clone(),
-    };
+    // The authority goes along, so that the profile works wherever it is handed.
+    let authority = std::fs::read_to_string(&config.tls.client_ca)
+        .map_err(ServerError::os("the authority's certificate cannot be read"))?;
     let credential = CredentialFile {
         certificate: Some(format!("{name}.crt").into()),
         key: Some(format!("{name}.key").into()),
         ..CredentialFile::default()
     };
-    let file = ProfileFile { control, data: Some(data.to_owned()), ca, credential };
-    toml::to_string(&file)
+    let file = ProfileFile { control, data: Some(data.to_owned()), ca: None, authority: Some(authority), credential };
+    toml::to_string_pretty(&file)
         .map_err(|error| ServerError::Fatal(format!("a profile cannot be written: {error}")))
 }
 

@@ -65,14 +65,14 @@ pub async fn init(options: &InitOptions) -> Result<SetUp, ServerError> {
     let now = SystemClock.now();
     let authority = authority::ensure_authority(&config.tls, now)?;
     authority::ensure_server_certificate(&config, &authority, &options.names, now)?;
-    let urls = (format!("https://{}", config.listen.control), format!("https://{}", config.listen.data));
     let at_work = deployment.start(&config, Jobs::Off).await?;
     let entered = bootstrap::register(&ROLE_HOLDERS, &authority, &at_work.road, &config).await;
     let root = deployment.provider().module().name;
     drop(deployment);
     at_work.stop().await;
     entered?;
-    let profiles = bootstrap::write_profiles(&ROLE_HOLDERS, &config, (&urls.0, &urls.1))?;
+    let (control, data) = authority::public_urls(&config);
+    let profiles = bootstrap::write_profiles(&ROLE_HOLDERS, &config, (&control, &data))?;
     Ok(SetUp { config: config.file, profiles, root })
 }
 

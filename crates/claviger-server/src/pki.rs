@@ -16,7 +16,7 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use time::OffsetDateTime;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 use zeroize::Zeroizing;
 
 use crate::files::{self, FileError};
@@ -207,15 +207,29 @@ fn date(at: Timestamp) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
+/// Is it a DNS name or an IP address?
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || rustls_pki_types::DnsName::try_from(text.to_owned()).is_ok()
+}
+
+/// The name that this machine gives itself.
+fn machine_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Is it a name that means this machine wherever it is said, or that this machine gives itself?
+#[must_use]
+pub fn is_own_name(name: &str) -> bool {
+    name == "localhost" || name == machine_name() || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// The names by which a server on this machine is reached, and `more`.
 #[must_use]
 pub fn server_names(more: &[String]) -> Vec<String> {
     let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
-    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let valid = |name: &str| {
-        name.parse::<IpAddr>().is_ok() || rustls_pki_types::DnsName::try_from(name.to_owned()).is_ok()
-    };
-    names.extend(Some(machine).filter(|name| valid(name)));
+    let machine = machine_name();
+    names.extend(Some(machine).filter(|name| is_name(name)));
     names.extend(more.iter().cloned());
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
@@ -237,6 +251,8 @@ pub struct CertificateFacts {
     pub version: u32,
     /// Whether issuer and subject bear one name.
     pub names_itself: bool,
+    /// DNS names and IP addresses that it is for, in its order (RFC 5280, 4.2.1.6).
+    pub names: Vec<String>,
 }
 
 /// Reads the certificates of a PEM file.
@@ -280,7 +296,21 @@ pub fn certificate_facts(der: &[u8]) -> Option<CertificateFacts> {
         common_name: name.map(str::to_owned),
         version: certificate.version().0.saturating_add(1),
         names_itself: certificate.issuer().as_raw() == certificate.subject().as_raw(),
+        names: names_of(&certificate),
     })
+}
+
+fn names_of(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(found)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => match bytes.len() {
+            4 => <[u8; 4]>::try_from(*bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
+            _ => <[u8; 16]>::try_from(*bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
+        },
+        _ => None,
+    };
+    found.value.general_names.iter().filter_map(name).collect()
 }
 
 fn read_text(path: &Path) -> Result<String, PkiError> {

@@ -14,6 +14,10 @@
 //! | `keep-written` | it is written, and may not be on the disk | C6 |
 //! | `keep-after` | it is kept, nobody was told of the commit | C6 |
 
+/// The environment variable that chooses, in a build that has such points.
+pub const FAILPOINT_VARIABLE: Option<&str> =
+    if cfg!(feature = "failpoints") { Some("CLAVIGER_FAILPOINT") } else { None };
+
 /// Ends the process here if this visit was chosen.
 #[cfg(feature = "failpoints")]
 pub fn failpoint(name: &str) {
@@ -23,7 +27,7 @@ pub fn failpoint(name: &str) {
     static CHOSEN: OnceLock<Option<(String, u64)>> = OnceLock::new();
     static VISITS: AtomicU64 = AtomicU64::new(0);
 
-    let chosen = CHOSEN.get_or_init(|| std::env::var("CLAVIGER_FAILPOINT").ok().map(|text| choice(&text)));
+    let chosen = CHOSEN.get_or_init(|| std::env::var(FAILPOINT_VARIABLE?).ok().map(|text| choice(&text)));
     if let Some((point, nth)) = chosen
         && point == name
         && VISITS.fetch_add(1, Ordering::Relaxed) + 1 == *nth

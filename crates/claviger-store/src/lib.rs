@@ -10,5 +10,5 @@
 mod failpoint;
 pub mod sqlite;
 
-pub use failpoint::failpoint;
+pub use failpoint::{FAILPOINT_VARIABLE, failpoint};
 pub use sqlite::{SpaceOptions, SqliteOptions, SqliteStore};

@@ -38,7 +38,9 @@ enum Command {
 fn main() -> ExitCode {
     let CommandLine { globals, command } = CommandLine::parse();
     match command {
-        Command::Server(command) => claviger_server::command::run(command, output(globals.output)),
+        Command::Server(command) => {
+            claviger_server::command::run(command, output(globals.output), &CommandLine::command())
+        }
         Command::Client(command) => match claviger_cli::run_docs(CommandLine::command(), &command) {
             Some(code) => code,
             None => claviger_cli::run(globals, command),

@@ -16,7 +16,7 @@ use crate::error::ServerError;
 pub struct DoctorArgs {
     /// Configuration
     #[arg(long, value_name = "FILE", env = "CLAVIGER_CONFIG", default_value = "/etc/claviger/claviger.toml")]
-    config: PathBuf,
+    pub(super) config: PathBuf,
     #[command(flatten)]
     pin: PinArgs,
 }

@@ -26,7 +26,7 @@ run it again: it goes on where it was."
 pub struct InitArgs {
     /// Configuration; written first if it is not there
     #[arg(long, value_name = "FILE", env = "CLAVIGER_CONFIG", default_value = "/etc/claviger/claviger.toml")]
-    config: PathBuf,
+    pub(super) config: PathBuf,
     #[command(flatten)]
     root: RootArgs,
     #[command(flatten)]

@@ -12,9 +12,13 @@ mod recover;
 mod root;
 mod serve;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+
+use crate::config::Config;
+use crate::error::ServerError;
 
 pub use doctor::DoctorArgs;
 pub use init::InitArgs;
@@ -39,18 +43,44 @@ pub enum Command {
     Doctor(DoctorArgs),
 }
 
+impl Command {
+    /// The configuration that it goes by, whether or not it is there yet.
+    fn config(&self) -> PathBuf {
+        match self {
+            Self::Quickstart(args) => args.config(),
+            Self::Init(args) => args.config.clone(),
+            Self::Serve(args) => args.config.clone(),
+            Self::Recover(args) => args.config.clone(),
+            Self::Doctor(args) => args.config.clone(),
+        }
+    }
+}
+
 /// Runs one command to its end, and says with which code the process is to end: 0 done, 1 failed, 2 usage, 5 refused PIN.
+/// `whole` is the command line that the command is part of: what it reads of the environment is no unknown variable.
 #[must_use]
-pub fn run(command: Command, output: Output) -> ExitCode {
-    let done = match command {
+pub fn run(command: Command, output: Output, whole: &clap::Command) -> ExitCode {
+    let done = perform(command, output, whole);
+    done.unwrap_or_else(|error| {
+        output.print_failure(&error);
+        ExitCode::from(error.exit_code())
+    })
+}
+
+fn perform(command: Command, output: Output, whole: &clap::Command) -> Result<ExitCode, ServerError> {
+    Config::check_variables(&command.config(), variables(whole))?;
+    match command {
         Command::Quickstart(args) => quickstart::run(args, output),
         Command::Init(args) => init::run(args, output),
         Command::Serve(args) => serve::run(&args),
         Command::Recover(args) => recover::run(args, output),
         Command::Doctor(args) => doctor::run(&args, output),
-    };
-    done.unwrap_or_else(|error| {
-        output.print_failure(&error);
-        ExitCode::from(error.exit_code())
-    })
+    }
+}
+
+/// The variables that a command line and those below it read, and the one that a build for tests does.
+fn variables(command: &clap::Command) -> Vec<String> {
+    let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned));
+    let below = command.get_subcommands().flat_map(variables);
+    own.chain(below).chain(claviger_store::FAILPOINT_VARIABLE.map(str::to_owned)).collect()
 }

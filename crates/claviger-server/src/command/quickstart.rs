@@ -34,8 +34,14 @@ pub struct QuickstartArgs {
     listen: Option<SocketAddr>,
 }
 
+impl QuickstartArgs {
+    pub(super) fn config(&self) -> PathBuf {
+        self.dir.join("claviger.toml")
+    }
+}
+
 pub(super) fn run(args: QuickstartArgs, output: Output) -> Result<ExitCode, ServerError> {
-    let config = args.dir.join("claviger.toml");
+    let config = args.config();
     let log = if config.exists() {
         Config::load(&config)?.log
     } else {

@@ -27,7 +27,7 @@ where no other is left, recover two.\n\nExample: claviger recover --config /etc/
 pub struct RecoverArgs {
     /// Configuration
     #[arg(long, value_name = "FILE", env = "CLAVIGER_CONFIG", default_value = "/etc/claviger/claviger.toml")]
-    config: PathBuf,
+    pub(super) config: PathBuf,
     /// Name of the new security officer, one that was never used
     #[arg(long, value_name = "NAME")]
     name: Name,

@@ -9,8 +9,8 @@ use claviger_provider::Pkcs11OpenError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::pin::PinArgs;
-use crate::assemble::{Running, Server};
-use crate::config::Config;
+use crate::assemble::{Running, Server, Urls};
+use crate::config::{Config, Root};
 use crate::deployment::LostTail;
 use crate::error::ServerError;
 use crate::hardening::Hardening;
@@ -22,13 +22,17 @@ use crate::telemetry;
 pub struct ServeArgs {
     /// Configuration
     #[arg(long, value_name = "FILE", env = "CLAVIGER_CONFIG", default_value = "/etc/claviger/claviger.toml")]
-    config: PathBuf,
+    pub(super) config: PathBuf,
     #[command(flatten)]
     pin: PinArgs,
     /// Serve though the newest part of the log is lost, once: the start that refused says so. The log keeps an entry of the choice
     #[arg(long)]
     accept_lost_tail: bool,
 }
+
+/// What is said of a root that no token keeps.
+const SOFTWARE_ROOT: &str =
+    "the root key is kept by software (insecure_software_root): whoever reads its key file and the data directory has every key";
 
 pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, ServerError> {
     let mut config = Config::load(&args.config)?;
@@ -38,9 +42,15 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, ServerError> {
     let lost_tail = if args.accept_lost_tail { LostTail::Accept } else { LostTail::Refuse };
     on_runtime(async move {
         let signals = Signals::listen()?;
+        let in_software = matches!(config.root, Root::InsecureSoftwareRoot { .. });
+        let public = config.public_host.clone();
         let running = Server::start_with(config, Some(hardening), lost_tail).await?;
-        let urls = running.urls();
-        tracing::info!(control = %urls.control, data = %urls.data, metrics = %urls.metrics, "serving");
+        if in_software {
+            tracing::warn!("{SOFTWARE_ROOT}");
+        }
+        let Urls { control, data, aws, metrics } = running.urls();
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(%control, %data, %aws, %metrics, public, version, "serving");
         until_told(running, signals).await
     })?;
     Ok(ExitCode::SUCCESS)

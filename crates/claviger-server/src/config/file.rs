@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::error::{Error, Kind};
-use figment::providers::{Env, Format as _, Toml};
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use figment::value::Value;
 use serde::Deserialize;
 
 use super::ConfigError;
@@ -12,13 +13,24 @@ use super::ConfigError;
 /// Environment variables with this prefix and a double underscore override the file: `CLAVIGER_LISTEN__CONTROL`.
 const ENV_PREFIX: &str = "CLAVIGER_";
 
+/// What errors call it.
+const ENVIRONMENT: &str = "the environment";
+
+/// The sections of the file.
+const SECTIONS: [&str; 10] =
+    ["audit", "aws", "limits", "listen", "log", "public", "root", "store", "tls", "xks"];
+
 /// The environment variable for the one key that belongs to no section.
 const ENV_DATA_DIR: &str = "DATA_DIR";
+
+/// Sections, and keys of others, whose values are no text.
+const NO_TEXT: [&str; 5] = ["audit.", "limits.", "store.", "root.slot", "xks.require_client_certificate"];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct File {
     pub(super) data_dir: Option<PathBuf>,
+    pub(super) public: Public,
     pub(super) listen: Listen,
     pub(super) tls: Tls,
     pub(super) root: Root,
@@ -28,6 +40,12 @@ pub(super) struct File {
     pub(super) audit: Audit,
     pub(super) aws: Aws,
     pub(super) xks: Xks,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Public {
+    pub(super) host: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -129,18 +147,67 @@ pub(super) fn read(path: &Path) -> Result<File, ConfigError> {
 }
 
 /// Parses `text`, of which errors say that it came from `origin`.
-pub(super) fn parse(text: &str, origin: &str, environment: Env) -> Result<File, ConfigError> {
+///
+/// # Errors
+/// [`ConfigError`]: what is wrong, and whether the text or the environment says it.
+pub(super) fn parse(
+    text: &str,
+    origin: &str,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<File, ConfigError> {
     // The text alone first: its errors then name the file, and what remains is the environment's.
     let file = Figment::from(Toml::string(text));
     file.extract::<File>().map_err(|error| explain(error, origin))?;
-    file.merge(environment).extract().map_err(|error| explain(error, "the environment"))
+    let overridden = variables.into_iter().fold(file, |file, (key, text)| {
+        // What is meant as text stays as it is written: an account number is not a number.
+        let value = if NO_TEXT.iter().any(|start| key.starts_with(start)) { parsed(&text) } else { text.into() };
+        file.merge(Serialized::default(&key, value))
+    });
+    overridden.extract().map_err(|error| explain(error, ENVIRONMENT))
 }
 
-/// The variables that are meant as configuration. `CLAVIGER_PROFILE` and others of the command line have no `__`.
-pub(super) fn environment() -> Env {
-    Env::prefixed(ENV_PREFIX)
+fn parsed(text: &str) -> Value {
+    match text.parse() {
+        Ok(value) => value,
+        Err(never) => match never {},
+    }
+}
+
+/// Refuses a variable that looks like one of ours and is none. `known` are those of the command line.
+///
+/// # Errors
+/// [`ConfigError::UnknownKey`].
+pub(super) fn check_variables(
+    names: impl IntoIterator<Item = String>,
+    known: &[String],
+) -> Result<(), ConfigError> {
+    for name in names {
+        let Some(key) = name.strip_prefix(ENV_PREFIX) else { continue };
+        // The configuration judges its own keys when it is read.
+        if key.contains("__") || key == ENV_DATA_DIR || known.contains(&name) {
+            continue;
+        }
+        let candidates: Vec<_> = known.iter().map(String::as_str).collect();
+        let nearest = variable_of_section(key).or_else(|| nearest(&name, &candidates).map(str::to_owned));
+        return Err(ConfigError::UnknownKey { origin: ENVIRONMENT.to_owned(), key: name, nearest });
+    }
+    Ok(())
+}
+
+/// `LISTEN_CONTROL` is meant as `CLAVIGER_LISTEN__CONTROL`.
+fn variable_of_section(key: &str) -> Option<String> {
+    let (section, rest) = key.split_once('_')?;
+    let known = SECTIONS.contains(&section.to_ascii_lowercase().as_str());
+    known.then(|| format!("{ENV_PREFIX}{section}__{rest}"))
+}
+
+/// The variables that are meant as configuration, by the keys that they override. `CLAVIGER_PROFILE` and others of the command
+/// line have no `__`.
+fn environment() -> Vec<(String, String)> {
+    let variables = Env::prefixed(ENV_PREFIX)
         .filter(|key| key.as_str().contains("__") || key.as_str().eq_ignore_ascii_case(ENV_DATA_DIR))
-        .split("__")
+        .split("__");
+    variables.iter().map(|(key, text)| (key.into_string(), text)).collect()
 }
 
 fn explain(error: Error, origin: &str) -> ConfigError {

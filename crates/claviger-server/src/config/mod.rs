@@ -19,6 +19,8 @@ use claviger_aws::{NotARealm, Realm};
 use claviger_provider::FewAttempts;
 use claviger_store::SpaceOptions;
 
+use crate::pki;
+
 pub use error::ConfigError;
 pub use limits::Limits;
 pub use root::{PinSource, Root, SoftwareSeal, TokenSelector};
@@ -32,6 +34,8 @@ pub struct Config {
     pub file: PathBuf,
     /// Where the store and the log are.
     pub data_dir: PathBuf,
+    /// The name or address by which clients reach it, if it is said: what profiles are written with.
+    pub public_host: Option<String>,
     /// The addresses.
     pub listen: Listen,
     /// The certificates.
@@ -121,8 +125,19 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], which names the key and what is wrong with it.
     pub fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let nothing = figment::providers::Env::raw().only(&[]);
-        Self::check(&file::parse(text, &path.display().to_string(), nothing)?, path)
+        Self::check(&file::parse(text, &path.display().to_string(), [])?, path)
+    }
+
+    /// Refuses a variable of the environment that begins with `CLAVIGER_` and is neither a key of the configuration, nor the one
+    /// that the configuration at `path` takes the PIN from, nor one of `known`: those that the command line reads.
+    ///
+    /// # Errors
+    /// [`ConfigError::UnknownKey`], with the one that was meant as far as one can tell.
+    pub fn check_variables(path: &Path, mut known: Vec<String>) -> Result<(), ConfigError> {
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        // What is wrong with the file is said when it is read to be used.
+        known.extend(file::read(path).ok().and_then(|file| file.root.pin_env));
+        file::check_variables(names, &known)
     }
 
     fn check(file: &file::File, path: &Path) -> Result<Self, ConfigError> {
@@ -138,6 +153,7 @@ impl Config {
         Ok(Self {
             file: path.to_path_buf(),
             data_dir: required("data_dir", &file.data_dir)?,
+            public_host: public_host(&file.public, &origin)?,
             listen: Listen::from_file(&file.listen, &origin)?,
             tls: Tls {
                 certificate: required("tls.certificate", &file.tls.certificate)?,
@@ -224,6 +240,15 @@ impl Log {
             }
         };
         let level = file.level.clone().unwrap_or_else(|| "info".to_owned());
+        // A filter takes a word that is no level for the name of a module, and then hides all others.
+        let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+        let wrong = |part: &&str| !part.contains('=') && (part.is_empty() || !is_level(part));
+        if let Some(word) = level.split(',').map(str::trim).find(wrong) {
+            let reason = format!(
+                "is `{level}`, and `{word}` is no level: `error`, `warn`, `info`, `debug`, `trace` and `off` are, also for one module as in `info,claviger_server=debug`"
+            );
+            return Err(invalid(origin, "log.level", reason));
+        }
         match tracing_subscriber::EnvFilter::try_new(&level) {
             Ok(_) => Ok(Self { level, format }),
             Err(error) => Err(invalid(origin, "log.level", format!("is `{level}`: {error}"))),
@@ -242,6 +267,15 @@ impl Audit {
             clock_step: within("audit.clock_step_seconds", file.clock_step_seconds.unwrap_or(600), 0)?,
         })
     }
+}
+
+fn public_host(file: &file::Public, origin: &str) -> Result<Option<String>, ConfigError> {
+    let Some(host) = &file.host else { return Ok(None) };
+    if !pki::is_name(host) {
+        let reason = format!("is `{host}`; a DNS name or an IP address is expected, without port");
+        return Err(invalid(origin, "public.host", reason));
+    }
+    Ok(Some(host.clone()))
 }
 
 /// The realm that AWS clients see.

@@ -42,6 +42,11 @@ impl Template {
 # The store and the log. One process at a time; a local disk that honours fsync.
 data_dir = "data"
 
+# The name or address by which clients reach it, which profiles are written with; else the first name in the server's
+# certificate that is not this machine's own, else the address of the listener.
+# [public]
+# host = "kms.example.org"
+
 [listen]
 # Control plane: people, with roles. TLS 1.3.
 control = {control}

@@ -71,6 +71,51 @@ fn unknown_key_is_named_with_the_nearest_valid_one() {
 }
 
 #[test]
+fn variables_override_the_file_as_text_where_text_is_meant() {
+    let with = |key: &str, text: &str| file::parse(GOOD, "claviger.toml", [(key.to_owned(), text.to_owned())]);
+    assert_eq!(with("aws.account", "000000000012").unwrap().aws.account.as_deref(), Some("000000000012"));
+    assert_eq!(with("root.token", "0042").unwrap().root.token.as_deref(), Some("0042"));
+    assert_eq!(with("limits.connections", "12").unwrap().limits.connections, Some(12));
+    assert_eq!(with("root.slot", "3").unwrap().root.slot, Some(3));
+    assert_eq!(with("xks.require_client_certificate", "false").unwrap().xks.require_client_certificate, Some(false));
+    assert_eq!(with("data_dir", "/elsewhere").unwrap().data_dir, Some("/elsewhere".into()));
+    let said = with("limits.connections", "many").unwrap_err().to_string();
+    assert!(said.starts_with("the environment: `limits.connections`"), "{said}");
+    let said = with("listen.controll", "127.0.0.1:1").unwrap_err().to_string();
+    assert_eq!(said, "the environment: unknown key `listen.controll`; did you mean `listen.control`?");
+}
+
+#[test]
+fn variable_that_nobody_reads_is_refused_with_the_one_that_was_meant() {
+    let known = ["CLAVIGER_CONFIG", "CLAVIGER_PROFILE"].map(str::to_owned);
+    let check = |name: &str| file::check_variables([name.to_owned()], &known);
+    for name in ["PATH", "CLAVIGER", "CLAVIGER_CONFIG", "CLAVIGER_DATA_DIR", "CLAVIGER_LISTEN__CONTROL"] {
+        assert_eq!(check(name), Ok(()), "{name}");
+    }
+    for (name, meant) in [
+        ("CLAVIGER_LISTEN_CONTROL", "; did you mean `CLAVIGER_LISTEN__CONTROL`?"),
+        ("CLAVIGER_CONFG", "; did you mean `CLAVIGER_CONFIG`?"),
+        ("CLAVIGER_XYZ", ""),
+    ] {
+        let said = check(name).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("the environment: unknown key `{name}`")), "{said}");
+        assert!(meant.is_empty() || said.ends_with(meant), "{said}");
+    }
+}
+
+#[test]
+fn host_for_clients_is_a_name_without_a_port() {
+    let host = |text: &str| load(&format!("{GOOD}[public]\nhost = \"{text}\"\n"));
+    for good in ["kms.example.org", "10.0.0.9", "2001:db8::9"] {
+        assert_eq!(host(good).unwrap().public_host.as_deref(), Some(good));
+    }
+    assert_eq!(load(GOOD).unwrap().public_host, None);
+    for bad in ["", "kms.example.org:7400", "https://kms.example.org"] {
+        assert!(host(bad).unwrap_err().to_string().contains("`public.host`"), "{bad}");
+    }
+}
+
+#[test]
 fn metrics_are_refused_off_loopback() {
     for address in ["0.0.0.0:7409", "10.0.0.1:7409", "[::]:7409"] {
         let said = refusal(&format!("{GOOD}[listen]\nmetrics = \"{address}\"\n"));
@@ -106,6 +151,9 @@ fn wrong_values_are_named_by_key() {
         ("[limits]\nheader_seconds = 100000", "`limits.header_seconds`"),
         ("[log]\nformat = \"xml\"", "`log.format`"),
         ("[log]\nlevel = \"claviger=loud\"", "`log.level`"),
+        ("[log]\nlevel = \"inof\"", "`log.level`"),
+        ("[log]\nlevel = \"info,debgu\"", "`log.level`"),
+        ("[log]\nlevel = \"\"", "`log.level`"),
         ("[audit]\ncut_seconds = 0", "`audit.cut_seconds`"),
         ("[audit]\nclock_step_seconds = 3601", "`audit.clock_step_seconds`"),
         ("[listen]\naws = \"127.0.0.1:7400\"", "`listen.aws`"),

@@ -108,7 +108,8 @@ async fn application(
     let profile = ProfileFile {
         control: Some(ready.urls.control.clone()),
         data: Some(ready.urls.data.clone()),
-        ca: ready.ca.clone(),
+        ca: Some(ready.ca.clone()),
+        authority: None,
         credential: CredentialFile {
             token_file: Some(format!("{name}.token").into()),
             ..CredentialFile::default()
@@ -130,7 +131,7 @@ fn to_toml(profile: &ProfileFile) -> String {
         "{}{}{}\n[credential]\n{}",
         line("control", profile.control.as_deref()),
         line("data", profile.data.as_deref()),
-        line("ca", profile.ca.to_str()),
+        line("ca", profile.ca.as_deref().and_then(Path::to_str)),
         line("token_file", token_file),
     )
 }
@@ -144,7 +145,8 @@ mod tests {
         let profile = ProfileFile {
             control: None,
             data: Some("https://127.0.0.1:2".into()),
-            ca: "/d i r/\"ca\".pem".into(),
+            ca: Some("/d i r/\"ca\".pem".into()),
+            authority: None,
             credential: CredentialFile { token_file: Some("app.token".into()), ..CredentialFile::default() },
         };
         let text = to_toml(&profile);
