@@ -90,7 +90,9 @@ pub(crate) fn public_urls(config: &Config) -> (String, String) {
     let certified = || {
         let names = pki::read_facts(&config.tls.certificate).map(|facts| facts.names).unwrap_or_default();
         let listened = [config.listen.control, config.listen.data].map(|address| address.ip().to_string());
-        names.into_iter().find(|name| !pki::is_own_name(name) && !listened.contains(name) && !name.starts_with('*'))
+        names
+            .into_iter()
+            .find(|name| !pki::is_own_name(name) && !listened.contains(name) && !name.starts_with('*'))
     };
     let host = config.public_host.clone().or_else(certified);
     let url = |address: SocketAddr| {

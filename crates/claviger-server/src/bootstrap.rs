@@ -170,7 +170,13 @@ fn profile(
         key: Some(format!("{name}.key").into()),
         ..CredentialFile::default()
     };
-    let file = ProfileFile { control, data: Some(data.to_owned()), ca: None, authority: Some(authority), credential };
+    let file = ProfileFile {
+        control,
+        data: Some(data.to_owned()),
+        ca: None,
+        authority: Some(authority),
+        credential,
+    };
     toml::to_string_pretty(&file)
         .map_err(|error| ServerError::Fatal(format!("a profile cannot be written: {error}")))
 }

@@ -18,7 +18,7 @@ use crate::hardening::Hardening;
 use crate::newest_note::NewestNote;
 use crate::pki;
 use crate::stop::Stopping;
-use crate::telemetry::{Registry, Watchable};
+use crate::telemetry::{ProcessNumbers, Registry, Watchable, count, to_f64};
 
 /// How long a watcher waits for the root.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -46,6 +46,7 @@ pub(crate) struct Observed {
     pub(crate) fatal: watch::Receiver<Option<String>>,
     pub(crate) stopping: Stopping,
     numbers: Numbers,
+    process: ProcessNumbers,
 }
 
 struct Numbers {
@@ -72,6 +73,7 @@ struct Numbers {
     blocked_destructions: Gauge,
     recoveries: Gauge,
     space_free: Gauge,
+    store_bytes: Gauge,
     space_room: Gauge,
     space_reserve: Gauge,
     space_refused: Counter,
@@ -150,6 +152,7 @@ impl Numbers {
                 "security officers made by `claviger recover` that nobody else has acknowledged",
             ),
             space_free: gauge("claviger_store_free_bytes", "free bytes on the device of the store"),
+            store_bytes: gauge("claviger_store_bytes", "bytes of state and log on that device"),
             space_room: gauge(
                 "claviger_store_room",
                 "0 while every call is taken, 1 when only calls that restrict are, 2 when they use what was set aside",
@@ -202,6 +205,9 @@ impl Numbers {
         if let Some(free) = space.free {
             self.space_free.set(to_f64(free));
         }
+        if let Some(used) = space.used {
+            self.store_bytes.set(to_f64(used));
+        }
     }
 }
 
@@ -223,7 +229,9 @@ impl Observed {
         if let Some(hardening) = hardening {
             show_hardening(&registry, hardening);
         }
-        Self { road, registry, newest_note, cut_every, certificate, fatal, stopping, numbers }
+        let started_at = SystemClock.now().as_micros() / 1_000_000;
+        let process = ProcessNumbers::new(&registry, to_f64(started_at));
+        Self { road, registry, newest_note, cut_every, certificate, fatal, stopping, numbers, process }
     }
 
     async fn provider_health(&self) -> Option<ProviderHealth> {
@@ -255,6 +263,7 @@ impl Observed {
 
     async fn update(&self) {
         self.update_figures();
+        self.process.update();
         self.numbers.update_work(&self.road);
         self.numbers.update_space(&self.road).await;
         let health = self.provider_health().await;
@@ -329,16 +338,6 @@ fn show_hardening(registry: &Registry, hardening: Hardening) {
         let gauge = registry.gauge("claviger_hardening", &[("measure", measure)]);
         gauge.set(if holds { 1.0 } else { 0.0 });
     }
-}
-
-/// Numbers of Prometheus are floating: above 2^53 the last digits go.
-#[expect(clippy::cast_precision_loss, reason = "that is what the format holds")]
-const fn to_f64(value: u64) -> f64 {
-    value as f64
-}
-
-fn count(things: usize) -> f64 {
-    to_f64(u64::try_from(things).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

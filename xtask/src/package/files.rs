@@ -19,11 +19,19 @@ const DOCS: &str = "usr/share/doc/claviger";
 const MANUAL: &str = "usr/share/man/man1";
 
 /// Files of the checkout, and where they lie.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 10] = [
     ("deploy/claviger.service", "usr/lib/systemd/system/claviger.service"),
     ("deploy/claviger.sysusers", "usr/lib/sysusers.d/claviger.conf"),
     ("deploy/claviger.tmpfiles", "usr/lib/tmpfiles.d/claviger.conf"),
     ("deploy/compose.yaml", "usr/share/doc/claviger/deploy/compose.yaml"),
+    (
+        "deploy/monitoring/grafana-dashboard.json",
+        "usr/share/doc/claviger/deploy/monitoring/grafana-dashboard.json",
+    ),
+    (
+        "deploy/monitoring/prometheus-rules.yaml",
+        "usr/share/doc/claviger/deploy/monitoring/prometheus-rules.yaml",
+    ),
     ("deploy/debian/copyright", "usr/share/doc/claviger/copyright"),
     ("CHANGELOG.md", "usr/share/doc/claviger/CHANGELOG.md"),
     ("README.md", "usr/share/doc/claviger/README.md"),
@@ -126,7 +134,8 @@ impl Staged {
         said(self.claviger().arg("man").arg("--out").arg(&folder))?;
         let mut help = Command::new("help2man");
         help.env("SOURCE_DATE_EPOCH", release.epoch.to_string()).args(["--no-info", "--name"]);
-        help.arg("verifies an exported Claviger log offline").arg(self.root().join("usr/bin/claviger-verify"));
+        help.arg("verifies an exported Claviger log offline")
+            .arg(self.root().join("usr/bin/claviger-verify"));
         fs::write(folder.join("claviger-verify.1"), said(&mut help)? + "\n")?;
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();

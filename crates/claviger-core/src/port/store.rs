@@ -357,6 +357,8 @@ pub struct SpaceState {
     pub room: Room,
     /// Free bytes, where the device says.
     pub free: Option<u64>,
+    /// Bytes of state and log on the device, the reserve not counted, where it says.
+    pub used: Option<u64>,
     /// Free bytes below which ordinary calls are refused.
     pub min_free: u64,
     /// Bytes that are to be set aside.

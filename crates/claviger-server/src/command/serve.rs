@@ -31,8 +31,7 @@ pub struct ServeArgs {
 }
 
 /// What is said of a root that no token keeps.
-const SOFTWARE_ROOT: &str =
-    "the root key is kept by software (insecure_software_root): whoever reads its key file and the data directory has every key";
+const SOFTWARE_ROOT: &str = "the root key is kept by software (insecure_software_root): whoever reads its key file and the data directory has every key";
 
 pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, ServerError> {
     let mut config = Config::load(&args.config)?;

@@ -160,7 +160,8 @@ pub(super) fn parse(
     file.extract::<File>().map_err(|error| explain(error, origin))?;
     let overridden = variables.into_iter().fold(file, |file, (key, text)| {
         // What is meant as text stays as it is written: an account number is not a number.
-        let value = if NO_TEXT.iter().any(|start| key.starts_with(start)) { parsed(&text) } else { text.into() };
+        let value =
+            if NO_TEXT.iter().any(|start| key.starts_with(start)) { parsed(&text) } else { text.into() };
         file.merge(Serialized::default(&key, value))
     });
     overridden.extract().map_err(|error| explain(error, ENVIRONMENT))

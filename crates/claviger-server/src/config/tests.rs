@@ -72,12 +72,16 @@ fn unknown_key_is_named_with_the_nearest_valid_one() {
 
 #[test]
 fn variables_override_the_file_as_text_where_text_is_meant() {
-    let with = |key: &str, text: &str| file::parse(GOOD, "claviger.toml", [(key.to_owned(), text.to_owned())]);
+    let with =
+        |key: &str, text: &str| file::parse(GOOD, "claviger.toml", [(key.to_owned(), text.to_owned())]);
     assert_eq!(with("aws.account", "000000000012").unwrap().aws.account.as_deref(), Some("000000000012"));
     assert_eq!(with("root.token", "0042").unwrap().root.token.as_deref(), Some("0042"));
     assert_eq!(with("limits.connections", "12").unwrap().limits.connections, Some(12));
     assert_eq!(with("root.slot", "3").unwrap().root.slot, Some(3));
-    assert_eq!(with("xks.require_client_certificate", "false").unwrap().xks.require_client_certificate, Some(false));
+    assert_eq!(
+        with("xks.require_client_certificate", "false").unwrap().xks.require_client_certificate,
+        Some(false)
+    );
     assert_eq!(with("data_dir", "/elsewhere").unwrap().data_dir, Some("/elsewhere".into()));
     let said = with("limits.connections", "many").unwrap_err().to_string();
     assert!(said.starts_with("the environment: `limits.connections`"), "{said}");

@@ -4,11 +4,14 @@
 
 mod listener;
 mod probe;
+mod process;
 mod registry;
 mod trace;
 
 pub use listener::ListenerMetrics;
 pub(crate) use listener::{Ending, Unproved};
 pub use probe::{Watchable, run as run_probe};
+pub(crate) use process::ProcessNumbers;
 pub use registry::Registry;
+pub(crate) use registry::{count, to_f64};
 pub use trace::start;

@@ -89,3 +89,13 @@ fn key(name: &'static str, labels: Labels<'_>) -> Key {
         labels.iter().map(|(name, value)| Label::from_static_parts(name, value)).collect();
     Key::from_parts(name, labels)
 }
+
+/// Numbers of Prometheus are floating: above 2^53 the last digits go.
+#[expect(clippy::cast_precision_loss, reason = "that is what the format holds")]
+pub(crate) const fn to_f64(value: u64) -> f64 {
+    value as f64
+}
+
+pub(crate) fn count(things: usize) -> f64 {
+    to_f64(u64::try_from(things).unwrap_or(u64::MAX))
+}

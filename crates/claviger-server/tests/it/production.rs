@@ -1,5 +1,6 @@
 //! What `deploy/` and `docs/production.md` promise, held against the server.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,13 +61,23 @@ async fn numbers_that_the_guide_alerts_on_are_there() {
     deployment.create_ring(&running, "orders").await;
     let url = format!("{}/metrics", running.urls().metrics);
     let numbers = deployment.http(None).get(url).send().await.unwrap().text().await.unwrap();
-    let guide = read("docs/production.md");
-    let named: Vec<_> =
-        guide.split('`').filter(|word| word.starts_with("claviger_") && !word.contains(' ')).collect();
-    assert!(named.len() > 8, "{named:?}");
-    for name in named {
-        // The process of a test is not hardened: what is shown of that, the registry's own test says.
-        assert!(numbers.contains(name) || name == "claviger_hardening", "{name}");
+    for file in [
+        "docs/production.md",
+        "deploy/monitoring/prometheus-rules.yaml",
+        "deploy/monitoring/grafana-dashboard.json",
+    ] {
+        let text = read(file);
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let named: BTreeSet<_> = words
+            .filter(|word| word.starts_with("claviger_") || word.starts_with("process_"))
+            .map(|word| word.trim_end_matches("_bucket"))
+            .collect();
+        assert!(named.len() > 8, "{file}: {named:?}");
+        for name in named {
+            // The process of a test is not hardened: what is shown of that, the registry's own test says.
+            let is_shown = numbers.contains(&format!("# TYPE {name} "));
+            assert!(is_shown || name == "claviger_hardening", "{file}: {name}");
+        }
     }
     running.shutdown().await;
 }

@@ -7,7 +7,7 @@
 //!   there is room for the reserve, too.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -87,10 +87,23 @@ impl Space {
         SpaceState {
             room: self.room(),
             free: self.free().ok(),
+            used: self.used().ok(),
             min_free: self.options.map_or(0, |options| options.min_free),
             reserve: self.options.map_or(0, |options| options.reserve),
             reserve_held: self.held.load(Ordering::Acquire),
         }
+    }
+
+    /// Bytes of all files of the store, but for the reserve.
+    fn used(&self) -> io::Result<u64> {
+        let mut used = 0_u64;
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            if ![RESERVE, UNFINISHED].iter().any(|name| entry.file_name() == *name) {
+                used = used.saturating_add(entry.metadata()?.len());
+            }
+        }
+        Ok(used)
     }
 
     /// A commit wrote about so many bytes: from time to time the device is looked at.
