@@ -131,15 +131,30 @@ impl SoftHsm {
     /// # Panics
     /// When `softhsm2-util` does not start, or the token takes the PIN.
     pub fn mistype(&self) {
+        let said = self.enter("0000");
+        assert!(said.contains("does not match"), "the wrong PIN was not refused: {said}");
+    }
+
+    /// Somebody else enters the right PIN.
+    ///
+    /// # Panics
+    /// When `softhsm2-util` does not start, or the token refuses the PIN.
+    pub fn type_rightly(&self) {
+        let said = self.enter(Self::PIN);
+        assert!(!said.contains("does not match"), "the right PIN was refused: {said}");
+    }
+
+    /// Logs in by another program, to import what is no key. Gives what it complains of.
+    fn enter(&self, pin: &str) -> String {
         let file = self.config();
         let output = Command::new("softhsm2-util")
-            .args(["--token", LABEL, "--pin", "0000", "--label", "none", "--id", "00", "--import"])
+            .args(["--token", LABEL, "--pin", pin, "--label", "none", "--id", "00", "--import"])
             .arg(&file)
             .env(CONFIG_VARIABLE, &file)
             .output()
             .expect("softhsm2-util starts");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains("PIN"), "the wrong PIN was not refused: {said}");
+        assert!(!output.status.success(), "what is no key was imported");
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// All bytes that the token keeps on disk, for scanning.

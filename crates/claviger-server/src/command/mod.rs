@@ -78,9 +78,10 @@ fn perform(command: Command, output: Output, whole: &clap::Command) -> Result<Ex
     }
 }
 
-/// The variables that a command line and those below it read, and the one that a build for tests does.
+/// The variables that a command line and those below it read: of its options, for the PIN, and in a build for tests.
 fn variables(command: &clap::Command) -> Vec<String> {
     let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned));
     let below = command.get_subcommands().flat_map(variables);
-    own.chain(below).chain(claviger_store::FAILPOINT_VARIABLE.map(str::to_owned)).collect()
+    let others = [Some(root::PIN_VARIABLE), claviger_store::FAILPOINT_VARIABLE];
+    own.chain(below).chain(others.into_iter().flatten().map(str::to_owned)).collect()
 }

@@ -8,7 +8,7 @@ use crate::config::{PinSource, Root, SoftwareSeal, TokenSelector};
 use crate::error::ServerError;
 
 /// The variable that holds the PIN where no file is named.
-const PIN_VARIABLE: &str = "CLAVIGER_PKCS11_PIN";
+pub(super) const PIN_VARIABLE: &str = "CLAVIGER_PKCS11_PIN";
 
 /// The kinds of root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

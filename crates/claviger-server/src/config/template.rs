@@ -44,7 +44,7 @@ data_dir = "data"
 
 # The name or address by which clients reach it, which profiles are written with; else the first name in the server's
 # certificate that is not this machine's own, else the address of the listener.
-# [public]
+[public]
 # host = "kms.example.org"
 
 [listen]

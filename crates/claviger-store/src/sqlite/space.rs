@@ -237,7 +237,7 @@ impl Space {
         Ok(())
     }
 
-    fn trouble(&self, error: std::io::Error) -> StoreError {
+    fn trouble(&self, error: io::Error) -> StoreError {
         translate_io(&error, &self.directory.display().to_string())
     }
 }
