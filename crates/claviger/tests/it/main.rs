@@ -24,6 +24,7 @@ mod instance;
 mod keys;
 #[cfg(test)]
 mod load;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod recover;

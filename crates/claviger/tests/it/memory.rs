@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Linux 5.18 is the first that takes locked memory back (madvise(2), `MADV_DONTNEED_LOCKED`).
 fn kernel_takes_locked_memory_back() -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut numbers = release.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
     (numbers.next(), numbers.next()) >= (Some(5), Some(18))
 }
