@@ -2,6 +2,7 @@
 //! folder that is read-only.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -59,8 +60,8 @@ pub(super) fn make(release: &Release, staged: &Staged) -> Result<()> {
     let digest = layout.finish(&config)?;
     let made = release.path("claviger", "oci.tar");
     layout.pack(&made)?;
-    println!("sha256:{digest}");
-    release.sum(&made)
+    release.sum(&made)?;
+    writeln!(std::io::stdout(), "sha256:{digest}").context("nobody takes the digest")
 }
 
 /// A folder with packages of Debian, laid out and not set up: no program of theirs runs.
