@@ -137,8 +137,12 @@ fn write_base64(body: &mut Vec<u8>, secret: &[u8]) -> Result<(), AwsError> {
 /// An exception as a response.
 pub(crate) fn exception(error: &AwsError, request_id: &str) -> Response {
     let status = if error.is_fault() { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
-    let body = serde_json::json!({ "__type": error.code(), "message": error.message() }).to_string();
-    let mut response = response(status, JSON, body.into(), request_id);
+    let mut body = serde_json::json!({ "__type": error.code() });
+    // Where there is nothing to say AWS leaves the member out.
+    if let Some(object) = body.as_object_mut().filter(|_| !error.message().is_empty()) {
+        object.insert("message".to_owned(), error.message().into());
+    }
+    let mut response = response(status, JSON, body.to_string().into(), request_id);
     response.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(error.code()));
     if let Some(entry) = error.entry() {
         response.headers_mut().insert(ENTRY, HeaderValue::from(entry));

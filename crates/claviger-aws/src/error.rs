@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use claviger_access::authn::access_key::SKEW;
 use claviger_core::key::State;
-use claviger_core::{KeyId, Purpose, Timestamp};
-use claviger_service::{AuthnReason, ErrorKind, Obstacle, ServiceError, SignatureRefused};
+use claviger_core::{KeyId, Purpose, Spec, Timestamp};
+use claviger_service::{Algorithm, AuthnReason, ErrorKind, Obstacle, ServiceError, SignatureRefused};
 
 use crate::names;
 use crate::realm::Realm;
@@ -70,6 +70,12 @@ impl AwsError {
 
     pub(crate) fn invalid_arn(arn: &str) -> Self {
         Self::new(code::INVALID_ARN, format!("Invalid ARN '{arn}'"))
+    }
+
+    /// The ciphertext is of another key than the one named.
+    pub(crate) fn incorrect_key() -> Self {
+        let message = "The key ID in the request does not identify a CMK that can perform this operation.";
+        Self::new("IncorrectKeyException", message)
     }
 
     pub(crate) fn validation(message: impl Into<Cow<'static, str>>) -> Self {
@@ -160,7 +166,7 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         | E::IdempotencyMismatch
         | E::InvalidArgument
         | E::ReasonRequired
-        | E::TooLarge => AwsError::validation(message()),
+        | E::TooLarge => AwsError::validation(invalid(error)),
         // What was done and withheld is told as a fault: whether it was done, the log says.
         E::Internal | E::LogDamaged | E::RowAltered | E::Withheld => {
             AwsError::fault("KMSInternalException", message())
@@ -178,11 +184,13 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         E::Overloaded => AwsError::new("ThrottlingException", message()),
         E::PreconditionFailed => AwsError::new("ConflictException", message()),
         E::Unauthenticated => unauthenticated(error.authn_reason()),
-        E::Unsupported => AwsError::unsupported(message()),
-        E::WrongKey => AwsError::new(
-            "IncorrectKeyException",
-            "The key ID in the request does not identify a CMK that can perform this operation.",
-        ),
+        E::Unsupported => AwsError::unsupported(match error.obstacle() {
+            Some(Obstacle::Module(algorithm)) => {
+                format!("no module here encrypts with {}", names::encrypting(algorithm))
+            }
+            Some(_) | None => message(),
+        }),
+        E::WrongKey => AwsError::incorrect_key(),
         E::WrongPurpose => AwsError::new(code::INVALID_USAGE, wrong_purpose(error, telling)),
         E::WrongState => wrong_state(error, telling),
     };
@@ -266,8 +274,35 @@ fn wrong_purpose(error: &ServiceError, telling: Telling<'_>) -> String {
             usage(purpose),
             telling.operation
         ),
+        Some(Obstacle::Algorithm(algorithm, of)) => {
+            format!("Algorithm {} is incompatible with key spec {}.", algorithm_name(algorithm), spec(of))
+        }
         Some(_) | None => error.public_message().to_owned(),
     }
+}
+
+fn invalid(error: &ServiceError) -> String {
+    match error.obstacle() {
+        Some(Obstacle::Capacity(algorithm, of, most)) => format!(
+            "Algorithm {} and key spec {} cannot encrypt data larger than {most} bytes.",
+            names::encrypting(algorithm),
+            spec(of)
+        ),
+        Some(_) | None => error.public_message().to_owned(),
+    }
+}
+
+fn algorithm_name(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::Encryption(algorithm) => names::encrypting(algorithm),
+        Algorithm::Mac(spec) => names::mac_algorithm(spec).unwrap_or_else(|| spec.name()),
+        Algorithm::Signature(algorithm) => names::signing(algorithm).unwrap_or_else(|| algorithm.name()),
+    }
+}
+
+/// The word for a spec; the service's own where AWS KMS has no such keys.
+fn spec(spec: Spec) -> &'static str {
+    names::spec(spec).unwrap_or_else(|| spec.name())
 }
 
 /// Keys of the service for wrapping are of a kind that AWS KMS does not have.
@@ -288,7 +323,15 @@ fn wrong_state(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         }
         Some(Obstacle::Material) => is("pending import"),
         Some(Obstacle::Waiting) => is("pending deletion"),
-        Some(Obstacle::MaterialMadeHere | Obstacle::NoPrincipal | Obstacle::Purpose(_)) | None => {
+        Some(
+            Obstacle::Algorithm(..)
+            | Obstacle::Capacity(..)
+            | Obstacle::MaterialMadeHere
+            | Obstacle::Module(_)
+            | Obstacle::NoPrincipal
+            | Obstacle::Purpose(_),
+        )
+        | None => {
             AwsError::new(code::INVALID_STATE, error.public_message().to_owned())
         }
     }

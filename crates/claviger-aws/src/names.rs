@@ -123,6 +123,15 @@ pub(crate) fn encryption(name: &str) -> Result<EncryptionAlgorithm, Unknown> {
     }
 }
 
+/// The word for an encryption algorithm.
+pub(crate) const fn encrypting(algorithm: EncryptionAlgorithm) -> &'static str {
+    match algorithm {
+        EncryptionAlgorithm::RsaOaepSha1 => "RSAES_OAEP_SHA_1",
+        EncryptionAlgorithm::RsaOaepSha256 => "RSAES_OAEP_SHA_256",
+        EncryptionAlgorithm::SymmetricDefault => "SYMMETRIC_DEFAULT",
+    }
+}
+
 /// A word that means nothing here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unknown;

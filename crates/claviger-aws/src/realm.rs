@@ -168,7 +168,10 @@ impl Realm {
         if partition != self.partition || service != "kms" || resource.is_empty() {
             return Err(AwsError::invalid_arn(arn));
         }
-        if account != self.account || region != self.region {
+        if region != self.region {
+            return Err(AwsError::not_found(format!("Invalid arn {region}")));
+        }
+        if account != self.account {
             return Err(AwsError::not_found(format!("Key '{arn}' does not exist")));
         }
         Ok(resource)
@@ -229,6 +232,12 @@ mod tests {
         ] {
             assert_eq!(realm.wanted(text).unwrap_err().code(), code, "{text}");
         }
+    }
+
+    #[test]
+    fn another_region_is_named() {
+        let elsewhere = "arn:aws:kms:eu-west-1:000000000000:alias/orders";
+        assert_eq!(Realm::default().wanted(elsewhere).unwrap_err().message(), "Invalid arn eu-west-1");
     }
 
     #[test]

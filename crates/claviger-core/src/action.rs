@@ -163,7 +163,7 @@ actions! { $
     GenerateDataKeyPairWithoutPlaintext = 120 "generate_data_key_pair_without_plaintext" Data Key Protect,
     /// Seal under this key what was opened under another and shown to nobody.
     ReencryptInto = 121 "reencrypt_into" Data Key Protect,
-    /// Give up a grant, as its holder or as the one who was named to retire it.
+    /// Give up a grant, as its holder, as the one who was named to retire it, or as the giver where nobody was named.
     RetireGrant = 122 "retire_grant" Data Grant Restrict,
     /// Ask who one is.
     ReadSelf = 123 "read_self" Data System Read,

@@ -4,8 +4,8 @@ use claviger_access::separation::SeparationError;
 use claviger_access::{AuthnError, AuthnReason, DenyReason};
 use claviger_core::key::{NoTransition, RefusedFor, State, UseRefused};
 use claviger_core::port::{ProviderError, StoreError};
-use claviger_core::{KeyId, Purpose};
-use claviger_crypto::CryptoError;
+use claviger_core::{KeyId, Purpose, Spec};
+use claviger_crypto::{CryptoError, EncryptionAlgorithm, SignatureAlgorithm};
 
 /// What kind of failure it is. A kind exists because callers act on it; each protocol gives every one its own word.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -113,13 +113,30 @@ impl ErrorKind {
     }
 }
 
+/// How a caller wanted a key to be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Algorithm {
+    /// To encrypt.
+    Encryption(EncryptionAlgorithm),
+    /// To make codes, as keys of this spec do.
+    Mac(Spec),
+    /// To sign.
+    Signature(SignatureAlgorithm),
+}
+
 /// What of a key stands in the way of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Obstacle {
+    /// It is of this spec, which does not go with that algorithm.
+    Algorithm(Algorithm, Spec),
+    /// It is of this spec, under which that algorithm takes no more than so many bytes.
+    Capacity(EncryptionAlgorithm, Spec, u64),
     /// Its material is to be imported, or was imported for a time that is over.
     Material,
     /// Its material is made here, and not imported.
     MaterialMadeHere,
+    /// Its module does not encrypt that way.
+    Module(EncryptionAlgorithm),
     /// A principal that a grant names is not there.
     NoPrincipal,
     /// It is for this.
@@ -287,8 +304,9 @@ impl From<ProviderError> for ServiceError {
                 Self::new(ErrorKind::BadCiphertext, "the input does not open under this key and context")
             }
             ProviderError::InvalidParameter(what) => Self::invalid(*what),
-            ProviderError::Unsupported { .. } | ProviderError::UnsupportedAlgorithm { .. } => {
-                Self::new(ErrorKind::Unsupported, error.to_string())
+            ProviderError::Unsupported { .. } => Self::new(ErrorKind::Unsupported, error.to_string()),
+            ProviderError::UnsupportedAlgorithm { algorithm, .. } => {
+                Self::new(ErrorKind::Unsupported, error.to_string()).because_of(Obstacle::Module(*algorithm))
             }
             ProviderError::Unavailable(_) | ProviderError::LoginRefused => {
                 Self::new(ErrorKind::Unavailable, "the cryptographic module is unavailable; nothing was done")

@@ -28,7 +28,7 @@ mod work;
 pub use claviger_access::{
     AuthnReason, DenyReason, Explanation, Named, NewAccessKey, Presented, SignatureRefused,
 };
-pub use error::{ErrorKind, Obstacle, ServiceError};
+pub use error::{Algorithm, ErrorKind, Obstacle, ServiceError};
 pub use governed::Governed;
 pub use job::check_rows::RowFigures;
 pub use operation::{Call, Operation, Released, Staged};

@@ -1,5 +1,7 @@
 """Aliases: names that can move from key to key."""
 
+import re
+
 import pytest
 
 from harness.coverage import covers
@@ -98,17 +100,23 @@ def test_alias_is_no_target_of_an_alias(kms, new_key, unique):
 
 
 def test_alias_needs_its_prefix(kms, kit, unique):
-    for name in (unique(), "alias", "Alias/x", "alias/"):
-        with refused("ValidationException", "InvalidAliasNameException"):
+    message = (
+        'Alias must start with the prefix "alias/". Please see '
+        "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
+    )
+    for name in (unique(), "alias", "Alias/x"):
+        with refused("ValidationException", message=re.escape(message)):
             kms.create_alias(AliasName=name, TargetKeyId=kit.id("symmetric"))
+    with refused("ValidationException", "InvalidAliasNameException"):
+        kms.create_alias(AliasName="alias/", TargetKeyId=kit.id("symmetric"))
 
 
-@covers("CreateAlias", errors=["InvalidAliasNameException"])
 def test_colon_passes_the_pattern_and_is_refused(kms, kit):
-    with refused("InvalidAliasNameException"):
+    with refused("ValidationException", message="alias/a:b contains invalid characters for an alias"):
         kms.create_alias(AliasName="alias/a:b", TargetKeyId=kit.id("symmetric"))
 
 
+@covers("CreateAlias", errors=["InvalidAliasNameException"])
 def test_names_of_aws_are_reserved(kms, kit, unique):
     with refused("NotAuthorizedException", "InvalidAliasNameException"):
         kms.create_alias(AliasName=f"alias/aws/{unique()}", TargetKeyId=kit.id("symmetric"))

@@ -101,6 +101,25 @@ def test_no_bit_of_a_ciphertext_can_be_changed_when_the_key_is_named(kms, kit):
             kms.decrypt(CiphertextBlob=bytes(changed), KeyId=kit.arn("symmetric"))
 
 
+def test_rsa_says_how_much_it_takes(kms, kit):
+    for algorithm, most in (("RSAES_OAEP_SHA_256", 190), ("RSAES_OAEP_SHA_1", 214)):
+        wish = {"KeyId": kit.id("rsa"), "EncryptionAlgorithm": algorithm}
+        kms.encrypt(Plaintext=bytes(most), **wish)
+        message = f"Algorithm {algorithm} and key spec RSA_2048 cannot encrypt data larger than {most} bytes."
+        with refused("ValidationException", message=message):
+            kms.encrypt(Plaintext=bytes(most + 1), **wish)
+
+
+@pytest.mark.parametrize("usage", ["rsa", "sign", "mac"])
+def test_ciphertext_is_of_no_key_of_another_kind(kms, kit, usage):
+    with refused("IncorrectKeyException", message=INCORRECT):
+        kms.decrypt(CiphertextBlob=kit.ciphertext, KeyId=kit.id(usage))
+    with refused("IncorrectKeyException", message=INCORRECT):
+        kms.re_encrypt(
+            CiphertextBlob=kit.ciphertext, SourceKeyId=kit.id(usage), DestinationKeyId=kit.id("symmetric")
+        )
+
+
 @covers("Decrypt", params=["KeyId"], errors=["IncorrectKeyException"])
 def test_ciphertext_of_one_key_does_not_open_with_another(kms, kit, new_key):
     with refused("IncorrectKeyException", message=INCORRECT):

@@ -362,6 +362,17 @@ def test_grant_is_retired_by_who_may(kms, kit, workload, arn_of):
 
 
 @pytest.mark.claviger
+def test_who_gave_a_grant_retires_it_where_nobody_is_named_to(kms, kit, workload, arn_of):
+    grantee, one = workload("grantee")
+    wish = {"KeyId": kit.id("symmetric"), "GranteePrincipal": arn_of(one.principal), "Operations": ["Decrypt"]}
+    made = kms.create_grant(**wish)
+    assert grantee.decrypt(CiphertextBlob=kit.ciphertext)["Plaintext"] == MESSAGE
+    kms.retire_grant(KeyId=kit.arn("symmetric"), GrantId=made["GrantId"])
+    with refused("AccessDeniedException"):
+        grantee.decrypt(CiphertextBlob=kit.ciphertext)
+
+
+@pytest.mark.claviger
 def test_who_has_no_rights_administers_nothing(kms, kit, stranger):
     client, _ = stranger
     for operation in sorted(OF_A_KEY):

@@ -239,10 +239,15 @@ def test_description_of_material_is_kept(kms, external):
 
 @covers("ImportKeyMaterial", errors=["KMSInvalidStateException"])
 def test_one_material_waits_for_rotation_at_a_time(kms, external):
-    key = external()["KeyId"]
+    made = external()
+    key = made["KeyId"]
     bring(kms, key, b"1" * 32)
-    bring(kms, key, b"2" * 32, ImportType="NEW_KEY_MATERIAL")
-    with refused("KMSInvalidStateException", message="New key material .* cannot be imported .* is pending rotation."):
+    waiting = bring(kms, key, b"2" * 32, ImportType="NEW_KEY_MATERIAL")["KeyMaterialId"]
+    message = (
+        f"New key material \\(id: [0-9a-f]{{64}}\\) cannot be imported into KMS key {made['Arn']}, because another "
+        f"key material \\(id: {waiting}\\) is pending rotation."
+    )
+    with refused("KMSInvalidStateException", message=message):
         bring(kms, key, b"3" * 32, ImportType="NEW_KEY_MATERIAL")
 
 

@@ -133,24 +133,34 @@ def test_encryption_and_its_refusals(kms):
     error_like(recorded(test, "decrypt_response_with_invalid_ciphertext"), caught)
 
 
+SYMMETRIC = {"KeySpec": "SYMMETRIC_DEFAULT", "KeyUsage": "ENCRYPT_DECRYPT"}
+SIGNING = {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"}
+MAC = {"KeySpec": "HMAC_224", "KeyUsage": "GENERATE_VERIFY_MAC"}
+
+
 @pytest.mark.parametrize(
-    ("step", "operation", "usage"),
+    ("step", "operation", "kind", "request_"),
     [
-        ("encrypt-invalid-key-id", "Encrypt", "sign"),
-        ("generate-mac-invalid-key-id", "GenerateMac", "symmetric"),
-        ("sign-invalid-key-id", "Sign", "mac"),
-        ("verify-invalid-key-id", "Verify", "symmetric"),
+        ("encrypt-invalid-key-id", "Encrypt", SIGNING, {"Plaintext": b"test message 123!@#"}),
+        ("generate-mac-invalid-key-id", "GenerateMac", SYMMETRIC, {"Message": b"m", "MacAlgorithm": "HMAC_SHA_224"}),
+        ("sign-invalid-key-id", "Sign", MAC, {"Message": b"m", "SigningAlgorithm": "RSASSA_PSS_SHA_256"}),
+        (
+            "verify-invalid-key-id",
+            "Verify",
+            SYMMETRIC,
+            {"Message": b"m", "Signature": b"random text", "SigningAlgorithm": "ECDSA_SHA_256"},
+        ),
     ],
 )
-def test_use_that_is_not_of_the_key(kms, kit, step, operation, usage):
+def test_use_that_is_not_of_the_key(kms, step, operation, kind, request_):
     with refused("InvalidKeyUsageException") as caught:
-        method(kms, operation)(**kit.request(operation, kit.id(usage)))
+        method(kms, operation)(KeyId=metadata(kms, **kind)["KeyId"], **request_)
     error_like(recorded("TestKMS::test_error_messaging_for_invalid_keys", step), caught)
 
 
 def test_ciphertext_of_another_key(kms, kit, new_key):
     with refused("IncorrectKeyException") as caught:
-        kms.decrypt(CiphertextBlob=kit.ciphertext, KeyId=new_key()["KeyId"])
+        kms.decrypt(CiphertextBlob=kit.ciphertext, KeyId=new_key(**MAC)["KeyId"])
     error_like(recorded("TestKMS::test_error_messaging_for_invalid_keys", "decrypt-invalid-key-id"), caught)
     with refused("IncorrectKeyException") as caught:
         kms.re_encrypt(
@@ -224,7 +234,7 @@ def test_dry_runs(kms, kit, operation):
 
 
 def test_rotations_that_are_refused(kms, kit):
-    disabled = metadata(kms)["KeyId"]
+    disabled = metadata(kms, KeySpec="RSA_4096", KeyUsage="ENCRYPT_DECRYPT")["KeyId"]
     kms.disable_key(KeyId=disabled)
     waiting = metadata(kms, Origin="EXTERNAL")["KeyId"]
     full = metadata(kms, Origin="EXTERNAL")["KeyId"]

@@ -44,8 +44,15 @@ fn alias_name(violations: &mut Violations, value: Option<String>) -> String {
 /// `ValidationException` and `InvalidAliasNameException` for what cannot be one.
 fn alias(name: &str) -> Result<AliasName, AwsError> {
     let Some(rest) = name.strip_prefix("alias/") else {
-        return Err(AwsError::validation("Invalid identifier: an alias begins with alias/"));
+        return Err(AwsError::validation(
+            "Alias must start with the prefix \"alias/\". Please see \
+             https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+        ));
     };
+    // The model's pattern has the colon, which the service does not take.
+    if rest.contains(':') {
+        return Err(AwsError::validation(format!("{name} contains invalid characters for an alias")));
+    }
     rest.parse().map_err(|error: claviger_core::alias::NotAnAlias| {
         AwsError::new(code::INVALID_ALIAS, error.to_string())
     })

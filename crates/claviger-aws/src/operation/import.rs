@@ -8,7 +8,7 @@ use claviger_crypto::WrappingAlgorithm;
 use claviger_service::operation::{
     DescribeKey, ImportMaterial, ReadImportParameters, RemoveImportedMaterial,
 };
-use claviger_service::{ErrorKind, KeyRef, Obstacle};
+use claviger_service::{ErrorKind, KeyRef, Obstacle, ServiceError};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -80,7 +80,7 @@ pub(crate) async fn parameters(session: &Session<'_>, input: ParametersInput) ->
 }
 
 /// A refusal in the words for imports: material that is made here is of the origin `AWS_KMS`.
-fn refused(session: &Session<'_>, wanted: &KeyRef, error: &claviger_service::ServiceError) -> AwsError {
+fn refused(session: &Session<'_>, wanted: &KeyRef, error: &ServiceError) -> AwsError {
     let told = session.told_of(error, wanted);
     match (error.kind(), error.key()) {
         (ErrorKind::Unsupported, Some(key)) if error.obstacle() == Some(Obstacle::MaterialMadeHere) => {
@@ -175,21 +175,38 @@ pub(crate) async fn import_material(session: &Session<'_>, input: ImportInput) -
         new_material: kind == "NEW_KEY_MATERIAL",
         version,
     };
-    let done = session.try_perform(import, false).await.map_err(|error| match (error.kind(), error.obstacle()) {
-        (ErrorKind::WrongState, None) => {
-            let key = error.key().map_or_else(|| key.clone(), |key| key.to_string());
-            let message = format!(
-                "New key material (of this request) cannot be imported into KMS key {key}, because another key material is pending rotation."
-            );
-            AwsError::new(code::INVALID_STATE, message).recorded_at(error.entry())
+    let done = match session.try_perform(import, false).await {
+        Ok(done) => done,
+        Err(error) if error.kind() == ErrorKind::WrongState && error.obstacle().is_none() => {
+            let message = conflict(session, &wanted, &error).await?;
+            return Err(AwsError::new(code::INVALID_STATE, message).recorded_at(error.entry()));
         }
-        _ => refused(session, &wanted, &error),
-    })?;
+        Err(error) => return Err(refused(session, &wanted, &error)),
+    };
     let record = &done.output.record;
     let version = KeyVersionId { key: record.key.id, number: done.output.version };
     let id = material_id(version);
     let answer = json!({ "KeyId": session.realm().key_arn(record.key.id), "KeyMaterialId": id });
     Ok(Answer::json(&answer)?.recorded(done.receipt))
+}
+
+/// New material that comes while other material waits for the rotation. That of the request would have been the next.
+async fn conflict(
+    session: &Session<'_>,
+    wanted: &KeyRef,
+    error: &ServiceError,
+) -> Result<String, AwsError> {
+    let record = session.perform(wanted, DescribeKey { key: wanted.clone() }).await?.output;
+    let Some(waiting) = record.waiting().map(|waiting| waiting.id) else {
+        return Ok(error.public_message().to_owned());
+    };
+    let next = KeyVersionId { number: waiting.number.saturating_add(1), ..waiting };
+    Ok(format!(
+        "New key material (id: {}) cannot be imported into KMS key {}, because another key material (id: {}) is pending rotation.",
+        material_id(next),
+        session.realm().key_arn(record.key.id),
+        material_id(waiting)
+    ))
 }
 
 #[derive(Deserialize)]

@@ -135,9 +135,9 @@ fn kind(name: &str, usage: Option<&str>) -> Result<(Spec, Purpose), AwsError> {
         (None, ["ENCRYPT_DECRYPT"]) => "ENCRYPT_DECRYPT",
         // AWS KMS takes ENCRYPT_DECRYPT for what is not said, which only symmetric keys have for their only use.
         (None, _) => {
-            return Err(AwsError::validation(format!(
-                "You must specify a KeyUsage value for KeySpec {name}."
-            )));
+            return Err(AwsError::validation(
+                "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.",
+            ));
         }
     };
     let spec = row.spec.ok_or_else(|| AwsError::unsupported(format!("no module here has keys of {name}")))?;

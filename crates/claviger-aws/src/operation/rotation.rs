@@ -1,5 +1,6 @@
 //! Rotation, by policy and on demand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_core::key::{KeyRecord, KeyVersion, Rotation};
@@ -21,13 +22,23 @@ use crate::wire::{Violations, marker, seconds};
 const DAY: u64 = 86_400;
 
 /// The key, if AWS KMS knows rotation of such keys.
-async fn rotating(session: &Session<'_>, wanted: &KeyRef) -> Result<std::sync::Arc<KeyRecord>, AwsError> {
-    let record = session.perform(wanted, DescribeKey { key: wanted.clone() }).await?.output;
-    if record.key.spec != Spec::Aes256Gcm {
-        let arn = session.realm().key_arn(record.key.id);
-        return Err(AwsError::unsupported(format!("{arn} is not a symmetric encryption key.")));
-    }
+async fn rotating(session: &Session<'_>, wanted: &KeyRef) -> Result<Arc<KeyRecord>, AwsError> {
+    let record = describe(session, wanted).await?;
+    symmetric(session.realm(), &record)?;
     Ok(record)
+}
+
+async fn describe(session: &Session<'_>, wanted: &KeyRef) -> Result<Arc<KeyRecord>, AwsError> {
+    Ok(session.perform(wanted, DescribeKey { key: wanted.clone() }).await?.output)
+}
+
+/// Refuses keys of a kind that AWS KMS does not rotate.
+fn symmetric(realm: &Realm, record: &KeyRecord) -> Result<(), AwsError> {
+    if record.key.spec == Spec::Aes256Gcm {
+        return Ok(());
+    }
+    let arn = realm.key_arn(record.key.id);
+    Err(AwsError::unsupported(format!("{arn} is not a symmetric encryption key.")))
 }
 
 /// Refuses unless the key is in use.
@@ -96,13 +107,11 @@ pub(crate) async fn status(session: &Session<'_>, input: OfKey) -> Answered {
     let done = session.perform(&wanted, DescribeKey { key: wanted.clone() }).await?;
     let record = &done.output;
     let arn = session.realm().key_arn(record.key.id);
-    if record.key.spec != Spec::Aes256Gcm {
-        return Err(AwsError::unsupported(format!("{arn} is not a symmetric encryption key.")));
-    }
     // What waits for its destruction rotates no more, until it comes back.
-    let rotates = !is_imported(record) && record.key.destruction.is_none();
+    let rotates =
+        record.key.spec == Spec::Aes256Gcm && !is_imported(record) && record.key.destruction.is_none();
     let period = record.rotation_period().filter(|_| rotates);
-    let mut answer = json!({ "KeyId": record.key.id.to_string(), "KeyRotationEnabled": period.is_some() });
+    let mut answer = json!({ "KeyId": arn, "KeyRotationEnabled": period.is_some() });
     if let (Some(period), Some(object)) = (period, answer.as_object_mut()) {
         object.insert("RotationPeriodInDays".to_owned(), json!(period.as_secs().div_ceil(DAY)));
         if let Some(next) = record.next_rotation_at() {
@@ -114,8 +123,10 @@ pub(crate) async fn status(session: &Session<'_>, input: OfKey) -> Answered {
 
 pub(crate) async fn rotate_on_demand(session: &Session<'_>, input: OfKey) -> Answered {
     let wanted = input.wanted_by_any_name(session)?;
-    let record = rotating(session, &wanted).await?;
+    let record = describe(session, &wanted).await?;
+    // AWS KMS looks at the state first, whatever the kind.
     in_use(session.realm(), &record, session.now())?;
+    symmetric(session.realm(), &record)?;
     let arn = session.realm().key_arn(record.key.id);
     if is_imported(&record) && record.waiting().is_none() {
         let message = format!("No available key material pending rotation for the key: {arn}.");
@@ -146,10 +157,7 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     let after = marker::read::<u32>(input.marker.as_deref())?.unwrap_or(0);
     let done = session.perform(&wanted, DescribeKey { key: wanted.clone() }).await?;
     let record = &done.output;
-    if record.key.spec != Spec::Aes256Gcm {
-        let arn = session.realm().key_arn(record.key.id);
-        return Err(AwsError::unsupported(format!("{arn} is not a symmetric encryption key.")));
-    }
+    symmetric(session.realm(), record)?;
     let all = include == "ALL_KEY_MATERIAL";
     let listed = record.versions.iter().filter(|version| all || version.rotated.is_some());
     let most = usize::try_from(limit).unwrap_or(1000) + 1;

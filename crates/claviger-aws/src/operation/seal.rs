@@ -122,9 +122,19 @@ fn opener(
     Ok(key)
 }
 
-/// A header that names no key here: AWS KMS says no more than that it does not open.
-fn unopened(error: AwsError, named: bool) -> AwsError {
-    if !named && error.code() == code::NOT_FOUND { error.instead(code::INVALID_CIPHERTEXT) } else { error }
+/// Is it a symmetric ciphertext, which says of which key it is?
+fn names_a_key(ciphertext: &Blob, algorithm: EncryptionAlgorithm) -> bool {
+    algorithm == EncryptionAlgorithm::SymmetricDefault && Header::parse(ciphertext.as_slice()).is_ok()
+}
+
+/// What AWS KMS says of a ciphertext that does not open: of a header that names no key here, no more than that; of one that
+/// cannot be of the key that was named, since that is of another kind, that it is of another key.
+fn unopened(error: AwsError, named: bool, names_a_key: bool) -> AwsError {
+    match error.code() {
+        code::NOT_FOUND if !named => error.instead(code::INVALID_CIPHERTEXT),
+        code::INVALID_USAGE if names_a_key => AwsError::incorrect_key().recorded_at(error.entry()),
+        _ => error,
+    }
 }
 
 pub(crate) async fn decrypt(session: &Session<'_>, input: DecryptInput) -> Answered {
@@ -149,11 +159,12 @@ pub(crate) async fn decrypt(session: &Session<'_>, input: DecryptInput) -> Answe
     }
     let wanted = opener(session.realm(), input.key_id.as_deref(), &ciphertext, algorithm)?;
     let context = context(input.encryption_context.as_ref())?;
+    let names_a_key = names_a_key(&ciphertext, algorithm);
     let what = Decrypt { ciphertext: ciphertext.into_bytes(), context, algorithm: Some(algorithm) };
     let done = session
         .perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run)
         .await
-        .map_err(|error| unopened(error, input.key_id.is_some()))?;
+        .map_err(|error| unopened(error, input.key_id.is_some(), names_a_key))?;
     let symmetric = algorithm == EncryptionAlgorithm::SymmetricDefault;
     let answer = Used {
         key_id: session.realm().key_arn(done.output.key),
@@ -211,6 +222,7 @@ pub(crate) async fn re_encrypt(session: &Session<'_>, input: ReEncryptInput) -> 
     let realm = session.realm();
     let source = opener(realm, input.source_key_id.as_deref(), &ciphertext, from)?;
     let destination = realm.wanted(&destination)?;
+    let names_a_key = names_a_key(&ciphertext, from);
     let what = ReencryptFrom {
         ciphertext: ciphertext.into_bytes(),
         context: context(input.source_encryption_context.as_ref())?,
@@ -231,7 +243,7 @@ pub(crate) async fn re_encrypt(session: &Session<'_>, input: ReEncryptInput) -> 
         }
         Err(error) => {
             let told = session.told_of(&error, &source);
-            return Err(unopened(told, input.source_key_id.is_some()));
+            return Err(unopened(told, input.source_key_id.is_some(), names_a_key));
         }
     };
     let (source_key, source_version) = (opened.output.key(), opened.output.version());

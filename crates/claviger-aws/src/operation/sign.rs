@@ -39,7 +39,7 @@ fn read(
             Err(AwsError::unsupported("no module here signs an external mu; send the message as RAW"))
         }
         (kind, _) => {
-            Err(AwsError::validation(format!("MessageType {kind} is not compatible with algorithm {name}.")))
+            Err(AwsError::validation(format!("Message type {kind} is incompatible with algorithm {name}.")))
         }
     }
 }

@@ -78,7 +78,7 @@ fn of_pairs(pairs: Vec<(String, String)>) -> Result<Labels, AwsError> {
 }
 
 fn too_many() -> AwsError {
-    AwsError::new(code::LIMIT_EXCEEDED, format!("a key has up to {MOST} tags"))
+    AwsError::new(code::TAG, "Too many tags")
 }
 
 /// Changes labels of a key, whatever the others are by then.

@@ -246,8 +246,11 @@ const fn wrong_state(obstacle: Option<Obstacle>) -> XksErrorName {
             Obstacle::State(
                 State::Active | State::Compromised | State::Deactivated | State::PreActive | State::Suspended,
             )
+            | Obstacle::Algorithm(..)
+            | Obstacle::Capacity(..)
             | Obstacle::Material
             | Obstacle::MaterialMadeHere
+            | Obstacle::Module(_)
             | Obstacle::NoPrincipal
             | Obstacle::Purpose(_)
             | Obstacle::Waiting,

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::str::FromStr;
 
+use super::{Spec, rsa};
+
 /// How data is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EncryptionAlgorithm {
@@ -17,6 +19,24 @@ pub enum EncryptionAlgorithm {
 impl EncryptionAlgorithm {
     /// All algorithms.
     pub const ALL: [Self; 3] = [Self::RsaOaepSha1, Self::RsaOaepSha256, Self::SymmetricDefault];
+
+    /// Longest plaintext in bytes under a key of that spec (RFC 8017, 7.1.1); `None` where the spec does not go with the
+    /// algorithm.
+    #[must_use]
+    pub const fn max_plaintext(self, spec: Spec) -> Option<u64> {
+        let bits = match spec {
+            Spec::Rsa2048 => 2048,
+            Spec::Rsa3072 => 3072,
+            Spec::Rsa4096 => 4096,
+            _ => 0,
+        };
+        match (self, spec) {
+            (Self::RsaOaepSha1, _) if bits > 0 => Some(rsa::max_plaintext(bits, rsa::SHA1_LEN) as u64),
+            (Self::RsaOaepSha256, _) if bits > 0 => Some(rsa::max_plaintext(bits, rsa::SHA256_LEN) as u64),
+            (Self::SymmetricDefault, Spec::Aes256Gcm | Spec::Aes128Gcm) => spec.max_plaintext(),
+            _ => None,
+        }
+    }
 
     /// The stable name, as in `rsa-oaep-sha256`.
     #[must_use]

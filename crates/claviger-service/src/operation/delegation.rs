@@ -314,7 +314,8 @@ impl Operation for WithdrawDelegatedGrant {
     }
 }
 
-/// Gives a grant up, as the one who has it with the right to, or the one who was named to.
+/// Gives a grant up, as the one who has it with the right to, the one who was named to, or, where nobody was, the one who gave
+/// it.
 #[derive(Debug)]
 pub struct RetireGrant {
     /// The grant.
@@ -338,12 +339,15 @@ impl Operation for RetireGrant {
         let caller = view.caller.principal().id;
         let on_key = |grant: &Grant| self.key.is_none_or(|key| grant.selector == Selector::Key(key));
         let found = view.store().find_grant(self.grant).await?.filter(on_key);
-        let Some(grant) =
-            found.filter(|grant| [Some(grant.principal), grant.retiring].contains(&Some(caller)))
-        else {
+        // Who gave it gives it up too, where nobody was named to.
+        let retires = |grant: &Grant| match grant.retiring {
+            Some(retiring) => retiring == caller,
+            None => grant.created_by == caller,
+        };
+        let Some(grant) = found.filter(|grant| grant.principal == caller || retires(grant)) else {
             return Err(ServiceError::not_found());
         };
-        if grant.retiring != Some(caller) && !grant.operations.contains(&Action::RetireGrant) {
+        if !retires(&grant) && !grant.operations.contains(&Action::RetireGrant) {
             let message = "the grant does not let its holder give it up, and names another to do so";
             return Err(ServiceError::new(ErrorKind::Denied, message));
         }

@@ -16,14 +16,18 @@ async fn parameters(deployment: &Deployment, key: &str) -> Value {
 
 /// A call that imports material with those parameters.
 fn import(key: &str, parameters: &Value) -> Value {
+    import_of(key, parameters, [7; 32])
+}
+
+fn import_of(key: &str, parameters: &Value, material: [u8; 32]) -> Value {
     let public = STANDARD.decode(parameters["PublicKey"].as_str().unwrap()).unwrap();
     let public = PublicKey::from_spki(Spec::Rsa2048, &public).unwrap();
-    let mut material = Vec::new();
-    public.seal(EncryptionAlgorithm::RsaOaepSha256, &[7; 32], b"", &mut material).unwrap();
+    let mut wrapped = Vec::new();
+    public.seal(EncryptionAlgorithm::RsaOaepSha256, &material, b"", &mut wrapped).unwrap();
     json!({
         "KeyId": key,
         "ImportToken": parameters["ImportToken"],
-        "EncryptedKeyMaterial": STANDARD.encode(material),
+        "EncryptedKeyMaterial": STANDARD.encode(wrapped),
         "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE",
     })
 }
@@ -74,4 +78,28 @@ async fn naming_a_material_tells_no_more_of_a_key_than_its_name() {
     deployment.ask("ImportKeyMaterial", import.clone()).await.refused("NotFoundException");
     let delete = json!({ "KeyId": key, "KeyMaterialId": import["KeyMaterialId"] });
     deployment.ask("DeleteImportedKeyMaterial", delete).await.refused("NotFoundException");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_material_beside_some_that_waits_is_told_of_both() {
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({ "Origin": "EXTERNAL" })).await;
+    let mut ids = Vec::new();
+    for (number, kind) in [(1, "EXISTING_KEY_MATERIAL"), (2, "NEW_KEY_MATERIAL")] {
+        let mut import = import_of(&key, &parameters(&deployment, &key).await, [number; 32]);
+        import["ImportType"] = json!(kind);
+        let imported = deployment.ask("ImportKeyMaterial", import).await.ok();
+        ids.push(imported["KeyMaterialId"].as_str().unwrap().to_owned());
+    }
+    let mut third = import_of(&key, &parameters(&deployment, &key).await, [3; 32]);
+    third["ImportType"] = json!("NEW_KEY_MATERIAL");
+    let said = deployment.ask("ImportKeyMaterial", third).await.refused("KMSInvalidStateException");
+    let (start, end) = said.split_once(" cannot be imported into KMS key ").unwrap();
+    let id = start.strip_prefix("New key material (id: ").unwrap().strip_suffix(")").unwrap();
+    assert!(id.len() == 64 && !ids.iter().any(|known| known == id), "{said}");
+    let arn = format!("arn:aws:kms:us-east-1:000000000000:key/{key}");
+    assert_eq!(
+        end,
+        format!("{arn}, because another key material (id: {}) is pending rotation.", ids[1])
+    );
 }

@@ -2,6 +2,7 @@
 //!
 //! Every answer that any test gets is held against what clients rely on: see `deployment::Answer`.
 
+mod answers;
 mod bodies;
 mod bounds;
 mod credentials;

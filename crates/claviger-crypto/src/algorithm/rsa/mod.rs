@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use super::{EncryptionAlgorithm, Message, Purpose, SignatureAlgorithm, Spec};
 use crate::{CryptoError, SecretBytes};
 
-const SHA1_LEN: usize = 20;
+pub(crate) const SHA1_LEN: usize = 20;
 pub(crate) const SHA256_LEN: usize = 32;
 
 /// Longest OAEP plaintext in bytes for a modulus of `bits`: k - 2 hLen - 2 (RFC 8017, 7.1.1).

@@ -35,7 +35,7 @@ pub use wrap::{Unwrap, Wrap};
 pub use xks::{MOST_XKS_AAD, XksDecrypt, XksEncrypt, XksParts, XksSealed};
 
 use super::{Operation, Staged};
-use crate::error::{ErrorKind, Obstacle, ServiceError};
+use crate::error::{Algorithm, ErrorKind, Obstacle, ServiceError};
 use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
@@ -271,7 +271,8 @@ impl<'a> KeyContext<'a> {
         match spec {
             Some(spec) if spec != key.spec => {
                 let message = format!("the key is of {}, not of {spec}", key.spec);
-                Err(ServiceError::new(ErrorKind::WrongPurpose, message))
+                let obstacle = Obstacle::Algorithm(Algorithm::Mac(spec), key.spec);
+                Err(ServiceError::new(ErrorKind::WrongPurpose, message).because_of(obstacle))
             }
             Some(_) | None => Ok(()),
         }

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use claviger_core::port::provider::{Process, Protect};
-use claviger_core::{Action, KeyId, Purpose};
+use claviger_core::{Action, KeyId, Purpose, Spec};
 use claviger_crypto::envelope::{Context, Header, direct};
 use claviger_crypto::{EncryptionAlgorithm, SecretBytes};
 
 use super::{KeyContext, KeyUse, NamesItsKey, Opened, Sealed, bytes, no_header, secret};
-use crate::error::{ErrorKind, ServiceError};
+use crate::error::{Algorithm, ErrorKind, Obstacle, ServiceError};
 
 /// Shortest and longest data key, in bytes.
 const DATA_KEY: std::ops::RangeInclusive<u32> = 1..=1024;
@@ -27,6 +27,7 @@ impl KeyContext<'_> {
         let mut out = Vec::with_capacity(plaintext.len() + ROOM);
         let sealed = if version.spec.is_asymmetric() {
             no_context(context)?;
+            fits(plaintext, algorithm, version.spec)?;
             self.protect(protecting, Protect::Seal { algorithm, plaintext, aad: &[], out }).await?
         } else {
             let header = self.header(version);
@@ -98,10 +99,22 @@ impl KeyContext<'_> {
             Some(algorithm) if known.contains(&algorithm) => Ok(algorithm),
             Some(algorithm) => {
                 let message = format!("a key of {spec} does not encrypt with `{algorithm}`");
-                Err(ServiceError::new(ErrorKind::WrongPurpose, message))
+                let obstacle = Obstacle::Algorithm(Algorithm::Encryption(algorithm), spec);
+                Err(ServiceError::new(ErrorKind::WrongPurpose, message).because_of(obstacle))
             }
             None => Err(ServiceError::new(ErrorKind::WrongPurpose, "the key does not encrypt")),
         }
+    }
+}
+
+/// Refuses what is longer than the algorithm takes under one key of that spec.
+fn fits(plaintext: &[u8], algorithm: EncryptionAlgorithm, spec: Spec) -> Result<(), ServiceError> {
+    match algorithm.max_plaintext(spec) {
+        Some(most) if plaintext.len() as u64 > most => {
+            let message = format!("`{algorithm}` under a key of {spec} takes up to {most} bytes");
+            Err(ServiceError::invalid(message).because_of(Obstacle::Capacity(algorithm, spec, most)))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

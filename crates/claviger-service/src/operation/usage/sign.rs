@@ -6,7 +6,7 @@ use claviger_core::{Action, KeyId, Purpose};
 use claviger_crypto::{Message, SignatureAlgorithm};
 
 use super::{KeyContext, KeyUse, bytes, verified};
-use crate::error::{ErrorKind, ServiceError};
+use crate::error::{Algorithm, ErrorKind, Obstacle, ServiceError};
 
 /// A signature.
 #[derive(Debug)]
@@ -38,12 +38,19 @@ fn message(bytes: &[u8], prehashed: bool) -> Message<'_> {
 
 impl KeyContext<'_> {
     fn algorithm(&self, wanted: Option<SignatureAlgorithm>) -> Result<SignatureAlgorithm, ServiceError> {
-        let known = self.view.record()?.key.spec.signature_algorithms();
+        let spec = self.view.record()?.key.spec;
+        let known = spec.signature_algorithms();
         let chosen = wanted.or_else(|| known.first().copied()).filter(|algorithm| known.contains(algorithm));
         chosen.ok_or_else(|| {
             let names: Vec<_> = known.iter().map(|algorithm| algorithm.name()).collect();
             let message = format!("the key signs with: {}", names.join(", "));
-            ServiceError::new(ErrorKind::WrongPurpose, message)
+            let error = ServiceError::new(ErrorKind::WrongPurpose, message);
+            match wanted {
+                Some(wanted) => {
+                    error.because_of(Obstacle::Algorithm(Algorithm::Signature(wanted), spec))
+                }
+                None => error,
+            }
         })
     }
 }
