@@ -32,7 +32,7 @@ pub mod transport;
 pub use aead::RecordKey;
 pub use algorithm::{
     Encapsulated, EncryptionAlgorithm, Material, Message, PublicKey, Purpose, ReadyKey, SignatureAlgorithm,
-    Spec, generate, import, is_importable, seeds_from_source,
+    Spec, generate, import, import_as_it_came, is_importable, seeds_from_source,
 };
 pub use error::CryptoError;
 pub use secret::SecretBytes;

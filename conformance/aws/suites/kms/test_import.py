@@ -217,6 +217,46 @@ def test_only_the_same_material_comes_back(kms, external):
         bring(kms, key, material, ImportType="NEW_KEY_MATERIAL")
 
 
+def der(tag, *parts):
+    """A DER value."""
+    content = b"".join(parts)
+    size = len(content)
+    return bytes([tag]) + (bytes([size]) if size < 128 else bytes([0x81, size])) + content
+
+
+def forms(private):
+    """A P-256 key as tools export it: with its point, without, compressed; bare, and in PKCS #8."""
+    scalar = private.private_numbers().private_value.to_bytes(32, "big")
+    curve = bytes.fromhex("06082a8648ce3d030107")
+    algorithm = der(0x30, bytes.fromhex("06072a8648ce3d0201"), curve)
+    public = private.public_key()
+    points = [None, *(public.public_bytes(Encoding.X962, form) for form in
+                      (PublicFormat.UncompressedPoint, PublicFormat.CompressedPoint))]  # fmt: skip
+    for point in points:
+        tail = b"" if point is None else der(0xA1, der(0x03, b"\x00", point))
+        yield der(0x30, b"\x02\x01\x01", der(0x04, scalar), der(0xA0, curve), tail)
+        inner = der(0x30, b"\x02\x01\x01", der(0x04, scalar), tail)
+        yield der(0x30, b"\x02\x01\x00", algorithm, der(0x04, inner))
+
+
+@covers("ImportKeyMaterial")
+def test_key_that_another_tool_exported_is_the_same_material(kms, external):
+    private = ec.generate_private_key(ec.SECP256R1())
+    key = external(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyId"]
+    first = bring(kms, key, pkcs8(private), "RSA_AES_KEY_WRAP_SHA_256")["KeyMaterialId"]
+    for material in forms(private):
+        kms.delete_imported_key_material(KeyId=key)
+        assert bring(kms, key, material, "RSA_AES_KEY_WRAP_SHA_256")["KeyMaterialId"] == first
+        assert kms.get_public_key(KeyId=key)["PublicKey"] == spki(private)
+    other = rsa.generate_private_key(65537, 2048)
+    key = external(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")["KeyId"]
+    bring(kms, key, pkcs8(other), "RSA_AES_KEY_WRAP_SHA_256")
+    kms.delete_imported_key_material(KeyId=key)
+    pkcs1 = other.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    bring(kms, key, pkcs1, "RSA_AES_KEY_WRAP_SHA_256")
+    assert kms.get_public_key(KeyId=key)["PublicKey"] == spki(other)
+
+
 @covers("ImportKeyMaterial", params=["KeyMaterialId"])
 def test_material_is_named_by_its_id_when_it_comes_back(kms, external):
     key, material = external()["KeyId"], os.urandom(32)

@@ -67,8 +67,8 @@ pub const fn is_importable(spec: Spec) -> bool {
 }
 
 /// Turns foreign bytes into material: raw bytes for symmetric specs, else a private key in PKCS #8, or in
-/// SEC 1 (RFC 5915) for curves, or PKCS #1 for RSA. The result is canonical, whatever form came in. An HMAC key is at
-/// least as long as a tag, and no longer than a block.
+/// SEC 1 (RFC 5915) for curves, or PKCS #1 for RSA. The result is canonical, whatever form came in: with or without the public
+/// point, and that compressed or not. An HMAC key is at least as long as a tag, and no longer than a block.
 ///
 /// # Errors
 /// [`CryptoError::Malformed`] if the bytes are not a valid key of `spec`.
@@ -98,6 +98,18 @@ pub fn import(spec: Spec, bytes: &SecretBytes) -> Result<Material, CryptoError> 
         | Spec::HmacSha512 => SecretBytes::copied_from(der),
     };
     complete(spec, secret)
+}
+
+/// Material of an elliptic curve in the form in which it came: with or without its public point, and that compressed or not. So
+/// an older release kept it, which by this is known again. `None` where [`import`] always gave one form.
+#[must_use]
+pub fn import_as_it_came(spec: Spec, bytes: &SecretBytes) -> Option<SecretBytes> {
+    match spec {
+        Spec::EcP256 | Spec::EcP384 | Spec::EcP521 | Spec::EcSecp256k1 => {
+            ec::import_as_it_came(spec, bytes.expose()).ok()
+        }
+        _ => None,
+    }
 }
 
 /// Parses the material once, which validates it and yields the public key.

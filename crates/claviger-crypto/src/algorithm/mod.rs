@@ -23,7 +23,7 @@ pub(crate) mod x25519;
 
 pub use aes_kwp::MAX_WRAPPED_KEY;
 pub use encryption::{EncryptionAlgorithm, UnknownEncryptionAlgorithm};
-pub use material::{Material, generate, import, is_importable, seeds_from_source};
+pub use material::{Material, generate, import, import_as_it_came, is_importable, seeds_from_source};
 pub use public::PublicKey;
 pub use purpose::{Purpose, UnknownPurpose};
 pub use ready::{Encapsulated, ReadyKey};

@@ -4,7 +4,7 @@
 use claviger_crypto::random::{ModuleRandom, RandomSource};
 use claviger_crypto::{
     CryptoError, EncryptionAlgorithm, Message, PublicKey, Purpose, ReadyKey, SecretBytes, SignatureAlgorithm,
-    Spec, digest, generate, import, seeds_from_source,
+    Spec, digest, generate, import, import_as_it_came, seeds_from_source,
 };
 
 /// RSA-4096 takes seconds to generate in a debug build and differs from the others in nothing but its size.
@@ -358,4 +358,82 @@ fn module_tells_the_truth() {
     assert!(module.version.starts_with(|c: char| c.is_ascii_digit()));
     assert_eq!(module.fips_module.is_some(), module.fips);
     assert_eq!(module.to_string().contains("(FIPS module "), module.fips, "{module}");
+}
+
+/// A DER value of that tag.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let len = content.len();
+    let length = match len {
+        0..128 => vec![u8::try_from(len).unwrap()],
+        128..256 => vec![0x81, u8::try_from(len).unwrap()],
+        _ => [&[0x82][..], &u16::try_from(len).unwrap().to_be_bytes()].concat(),
+    };
+    [&[tag][..], &length, content].concat()
+}
+
+/// What is inside of a DER value of that tag, and what is behind it.
+fn inside(tag: u8, bytes: &[u8]) -> (&[u8], &[u8]) {
+    assert_eq!(bytes[0], tag);
+    let (len, at) = match bytes[1] {
+        0x81 => (usize::from(bytes[2]), 3),
+        0x82 => (usize::from(u16::from_be_bytes([bytes[2], bytes[3]])), 4),
+        short => (usize::from(short), 2),
+    };
+    bytes[at..].split_at(len)
+}
+
+#[test]
+fn an_elliptic_key_is_the_same_whatever_tool_exported_it() {
+    for spec in [Spec::EcP256, Spec::EcP384, Spec::EcP521, Spec::EcSecp256k1] {
+        let made = generate(spec, &mut ModuleRandom).unwrap();
+        let (info, _) = inside(0x30, made.secret.expose());
+        let (_, rest) = inside(0x02, info);
+        let (algorithm, rest) = inside(0x30, rest);
+        let (private, _) = inside(0x04, rest);
+        let (private, _) = inside(0x30, private);
+        let (_, rest) = inside(0x02, private);
+        let (scalar, _) = inside(0x04, rest);
+        let (_, curve) = inside(0x06, algorithm);
+        let spki = made.public.unwrap();
+        let point = &spki[spki.len() - 2 * scalar.len() - 1..];
+        let (x, y) = point[1..].split_at(scalar.len());
+        let compressed = [&[2 | (y[y.len() - 1] & 1)][..], x].concat();
+
+        let sec1 = |parameters: bool, point: Option<&[u8]>| {
+            let mut content = [&[2, 1, 1][..], &der(0x04, scalar)].concat();
+            if parameters {
+                content.extend(der(0xa0, curve));
+            }
+            if let Some(point) = point {
+                content.extend(der(0xa1, &der(0x03, &[&[0][..], point].concat())));
+            }
+            der(0x30, &content)
+        };
+        let pkcs8 =
+            |inner: &[u8]| der(0x30, &[&[2, 1, 0][..], &der(0x30, algorithm), &der(0x04, inner)].concat());
+        let mut seen = 0;
+        for point in [None, Some(point), Some(&compressed[..])] {
+            for form in [sec1(true, point), pkcs8(&sec1(false, point)), pkcs8(&sec1(true, point))] {
+                let form = SecretBytes::copied_from(&form);
+                let imported = import(spec, &form).unwrap();
+                assert_eq!(imported.secret.expose(), made.secret.expose(), "{spec}, form {seen}");
+                assert_eq!(imported.public.as_ref(), Some(&spki));
+                assert!(import_as_it_came(spec, &form).is_some());
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 9);
+    }
+}
+
+#[test]
+fn an_rsa_key_is_the_same_with_and_without_its_frame() {
+    let made = generate(Spec::Rsa2048, &mut ModuleRandom).unwrap();
+    let (info, _) = inside(0x30, made.secret.expose());
+    let (_, rest) = inside(0x02, info);
+    let (_, rest) = inside(0x30, rest);
+    let (pkcs1, _) = inside(0x04, rest);
+    let imported = import(Spec::Rsa2048, &SecretBytes::copied_from(pkcs1)).unwrap();
+    assert_eq!(imported.secret.expose(), made.secret.expose());
+    assert!(import_as_it_came(Spec::Rsa2048, &made.secret).is_none());
 }

@@ -7,7 +7,7 @@ use claviger_core::permit::Permit;
 use claviger_core::port::provider::MaterialRequest;
 use claviger_core::{Action, Spec, Timestamp};
 use claviger_crypto::secret::ct_eq;
-use claviger_crypto::{SecretBytes, digest, import};
+use claviger_crypto::{SecretBytes, digest, import, import_as_it_came};
 
 use super::create_key::awaiting_version;
 use super::import_token::ImportToken;
@@ -66,12 +66,12 @@ impl Operation for ImportMaterial {
         let token = ImportToken::open(view.provider(), record.key.id, &self.token, view.now).await?;
         let (spec, wrapped) = (record.key.spec, self.material.clone());
         // Opening it is a use of an RSA key, and checking a private key takes longer still.
-        let material = view.work(Class::Generation, move |_| take_out(&token, spec, &wrapped)).await?;
-        let version = self.version_for(view, record, &material)?;
+        let taken = view.work(Class::Generation, move |_| take_out(&token, spec, &wrapped)).await?;
+        let version = self.version_for(view, record, &taken)?;
         if self.version.is_some_and(|wanted| wanted != version.id.number) {
             return Err(wrong("the material is that of another version"));
         }
-        let filled = self.fill(view, record, &version, &material).await?;
+        let filled = self.fill(view, record, &version, &taken.material).await?;
         let asked = Governed::ImportMaterial {
             key: record.key.id,
             token: digest::sha256(&self.token),
@@ -90,14 +90,14 @@ impl ImportMaterial {
         &self,
         view: &View<'_>,
         record: &KeyRecord,
-        material: &SecretBytes,
+        taken: &Taken,
     ) -> Result<KeyVersion, ServiceError> {
         if let [only] = record.versions.as_slice()
             && only.imported.is_none()
         {
             return Ok(only.clone());
         }
-        let known = record.versions.iter().find(|version| is_of(view, version, material));
+        let known = record.versions.iter().find(|version| is_of(view, version, taken));
         match (known, self.new_material) {
             (Some(version), false) => Ok(version.clone()),
             (Some(_), true) => Err(wrong("the key had this material before")),
@@ -132,17 +132,25 @@ impl ImportMaterial {
     }
 }
 
-/// The material, in the one form of its spec: so that the same material is known again whatever form it comes in.
-fn take_out(token: &ImportToken, spec: Spec, wrapped: &[u8]) -> Result<SecretBytes, ServiceError> {
-    let material = import(spec, &token.unwrap(wrapped)?);
-    material.map(|made| made.secret).map_err(|_| wrong("the material is not a key of this spec"))
+/// What came wrapped.
+struct Taken {
+    /// The material, in the one form of its spec: so that the same material is known again whatever form it comes in.
+    material: SecretBytes,
+    /// The form in which an older release kept it, where that was another one.
+    as_it_came: Option<SecretBytes>,
 }
 
-fn is_of(view: &View<'_>, version: &KeyVersion, material: &SecretBytes) -> bool {
-    version
-        .imported
-        .as_ref()
-        .is_some_and(|imported| ct_eq(&imported.digest, &view.state.material_digest(version.id, material)))
+fn take_out(token: &ImportToken, spec: Spec, wrapped: &[u8]) -> Result<Taken, ServiceError> {
+    let bytes = token.unwrap(wrapped)?;
+    let made = import(spec, &bytes).map_err(|_| wrong("the material is not a key of this spec"))?;
+    Ok(Taken { material: made.secret, as_it_came: import_as_it_came(spec, &bytes) })
+}
+
+fn is_of(view: &View<'_>, version: &KeyVersion, taken: &Taken) -> bool {
+    let Some(imported) = &version.imported else { return false };
+    let is =
+        |material: &SecretBytes| ct_eq(&imported.digest, &view.state.material_digest(version.id, material));
+    is(&taken.material) || taken.as_it_came.as_ref().is_some_and(is)
 }
 
 /// A version for new material, which takes over when the key is rotated.

@@ -2,6 +2,7 @@
 //! Material: `PrivateKeyInfo` with an `ECPrivateKey` that carries the public key (RFC 5208, RFC 5915).
 
 use aws_lc_rs::agreement::{self, UnparsedPublicKey};
+use aws_lc_rs::encoding::AsBigEndian as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     self, EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, KeyPair as _,
@@ -113,7 +114,18 @@ fn sec1(curve: &Curve, scalar: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError>
     Ok(der)
 }
 
+/// The module writes a key in the form in which it read it: with or without its public point, and that compressed or not. So it is
+/// made anew of its two numbers.
 pub(crate) fn import(spec: Spec, der: &[u8]) -> Result<SecretBytes, CryptoError> {
+    let curve = curve(spec)?;
+    let pair = EcdsaKeyPair::from_private_key_der(curve.signing, der)?;
+    let scalar = pair.private_key().as_be_bytes().map_err(CryptoError::module)?;
+    let point = pair.public_key().as_ref();
+    to_material(&EcdsaKeyPair::from_private_key_and_public_key(curve.signing, scalar.as_ref(), point)?)
+}
+
+/// In the form in which it came.
+pub(crate) fn import_as_it_came(spec: Spec, der: &[u8]) -> Result<SecretBytes, CryptoError> {
     to_material(&EcdsaKeyPair::from_private_key_der(curve(spec)?.signing, der)?)
 }
 
