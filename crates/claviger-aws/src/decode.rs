@@ -4,7 +4,7 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use claviger_core::grant::{Basis, Grant, GrantOrigin, Selector};
+use claviger_core::grant::{Basis, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::lineage::Lineage;
 use claviger_core::principal::Standing;
 use claviger_core::{GrantId, KeyId, PrincipalId, Timestamp};
@@ -41,7 +41,7 @@ pub fn body(realm: &Realm, operation: &str, bytes: &[u8]) -> Result<(), AwsError
 /// # Errors
 /// The exception that such a policy is answered with.
 pub fn key_policy(realm: &Realm, text: &str) -> Result<String, AwsError> {
-    let grants: Vec<_> = policy::read(realm, text)?.grants.into_iter().filter_map(given).collect();
+    let grants: Vec<_> = policy::read(realm, text, None)?.grants.into_iter().filter_map(given).collect();
     Ok(policy::write(realm, &grants).to_string())
 }
 
@@ -61,6 +61,7 @@ fn given(right: NewGrant) -> Option<NamedGrant> {
         created_at: Timestamp::default(),
         basis: Basis::Role,
         origin: GrantOrigin::KeyPolicy,
+        spelling: Spelling { principal: right.spelled, retiring: None },
         standing: Standing::Active,
         ending: None,
         revision: 1,

@@ -331,9 +331,7 @@ fn wrong_state(error: &ServiceError, telling: Telling<'_>) -> AwsError {
             | Obstacle::NoPrincipal
             | Obstacle::Purpose(_),
         )
-        | None => {
-            AwsError::new(code::INVALID_STATE, error.public_message().to_owned())
-        }
+        | None => AwsError::new(code::INVALID_STATE, error.public_message().to_owned()),
     }
 }
 

@@ -213,7 +213,7 @@ pub(crate) fn used(operation: &str) -> Option<Action> {
 
 /// Every action of IAM that stands for one act on a key of the service; what key policies are written in. The words of grants
 /// are among them.
-pub(crate) const ADMINISTERED: [(&str, Action); 20] = [
+pub(crate) const ADMINISTERED: [(&str, Action); 25] = [
     ("CancelKeyDeletion", Action::CancelDestroy),
     ("CreateAlias", Action::PutAlias),
     ("DeleteAlias", Action::RemoveAlias),
@@ -222,10 +222,15 @@ pub(crate) const ADMINISTERED: [(&str, Action); 20] = [
     ("DisableKeyRotation", Action::UpdateKey),
     ("EnableKey", Action::ResumeKey),
     ("EnableKeyRotation", Action::UpdateKey),
+    ("GetKeyLastUsage", Action::DescribeKey),
     ("GetKeyPolicy", Action::ReadKeyGrants),
+    ("GetKeyRotationStatus", Action::DescribeKey),
     ("GetParametersForImport", Action::ReadImportParameters),
     ("ImportKeyMaterial", Action::ImportMaterial),
     ("ListGrants", Action::ReadKeyGrants),
+    ("ListKeyPolicies", Action::ReadKeyGrants),
+    ("ListKeyRotations", Action::DescribeKey),
+    ("ListResourceTags", Action::DescribeKey),
     ("PutKeyPolicy", Action::PutKeyPolicy),
     ("RevokeGrant", Action::WithdrawDelegatedGrant),
     ("RotateKeyOnDemand", Action::RotateKey),
@@ -234,6 +239,25 @@ pub(crate) const ADMINISTERED: [(&str, Action); 20] = [
     ("UntagResource", Action::UpdateKey),
     ("UpdateAlias", Action::PutAlias),
     ("UpdateKeyDescription", Action::UpdateKey),
+];
+
+/// Actions of IAM that a key policy can name, and that it gives to nobody: in AWS KMS either what is on no key; here also what
+/// everybody has of their own, and what nobody has.
+pub(crate) const WITHOUT_EFFECT: [&str; 14] = [
+    "ConnectCustomKeyStore",
+    "CreateCustomKeyStore",
+    "CreateKey",
+    "DeleteCustomKeyStore",
+    "DescribeCustomKeyStores",
+    "DisconnectCustomKeyStore",
+    "GenerateRandom",
+    "ListAliases",
+    "ListKeys",
+    "ListRetirableGrants",
+    "ReplicateKey",
+    "SynchronizeMultiRegionKey",
+    "UpdateCustomKeyStore",
+    "UpdatePrimaryRegion",
 ];
 
 /// The word for where a key's material came from.

@@ -77,6 +77,16 @@ impl Realm {
         format!("arn:{}:iam::{}:user/{name}", self.partition, self.account)
     }
 
+    /// The ARN of a principal as somebody wrote it, where that is known.
+    pub(crate) fn arn_of(&self, name: &Name, spelled: Option<&str>) -> String {
+        spelled.map_or_else(|| self.user_arn(name), str::to_owned)
+    }
+
+    /// What is to be kept of how somebody wrote a principal: nothing where it is the ARN that answers give anyway.
+    pub(crate) fn spelled(&self, name: &Name, arn: &str) -> Option<String> {
+        (arn != self.user_arn(name)).then(|| arn.to_owned())
+    }
+
     /// The ARN by which policies mean the account itself.
     pub(crate) fn root_arn(&self) -> String {
         format!("arn:{}:iam::{}:root", self.partition, self.account)

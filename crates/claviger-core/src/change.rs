@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::alias::Alias;
 use crate::grant::Grant;
-use crate::key::{Key, KeyRing, KeyVersion, Separation};
+use crate::key::{Key, KeyRing, KeyVersion, PolicyDocument, Separation};
 use crate::log_time::TimeRecord;
 use crate::object::{Object, RowCursor};
 use crate::principal::{Credential, Principal};
@@ -50,6 +50,8 @@ pub enum Change {
     PutKey(Key),
     /// Writes what is remembered of the log's time.
     PutLogTime(TimeRecord),
+    /// Keeps the document of a key's policy, in place of the one before.
+    PutPolicyDocument(PolicyDocument),
     /// Writes a principal.
     PutPrincipal(Principal),
     /// Writes a reason.

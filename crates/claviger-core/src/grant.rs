@@ -171,6 +171,29 @@ pub struct Ending {
     pub reason: Option<Why>,
 }
 
+/// How the giver named those in a grant, where its protocol has several names for one principal. Lists give them back so; it
+/// decides nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Spelling {
+    /// The holder.
+    pub principal: Option<String>,
+    /// The one who may end it.
+    pub retiring: Option<String>,
+}
+
+impl Spelling {
+    /// Longest name, in bytes.
+    pub const MAX: usize = 512;
+
+    /// Is each name of 1 to [`Spelling::MAX`] bytes?
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        let fits =
+            |name: &Option<String>| name.as_ref().is_none_or(|name| (1..=Self::MAX).contains(&name.len()));
+        fits(&self.principal) && fits(&self.retiring)
+    }
+}
+
 /// A delegated right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -198,6 +221,8 @@ pub struct Grant {
     pub basis: Basis,
     /// By which way it was given.
     pub origin: GrantOrigin,
+    /// How the giver named those in it.
+    pub spelling: Spelling,
     /// Whether it was ended by an act of its own. An active grant may have ended all the same, with its time or with what it
     /// depends on.
     pub standing: Standing,

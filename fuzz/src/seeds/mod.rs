@@ -92,6 +92,7 @@ fn governed() -> Vec<Vec<u8>> {
         operations: [Action::Decrypt, Action::Encrypt].into_iter().collect(),
         conditions: (&conditions).into(),
         name: "app".into(),
+        spelled_principal: Some("role".to_owned()),
     };
     let create = Governed::CreateKey {
         ring: KeyRingId::from_bytes(ID),
@@ -106,7 +107,7 @@ fn governed() -> Vec<Vec<u8>> {
         rotation_period: Some(Duration::from_secs(86_400)),
         activate: true,
         origin: Origin::Generated,
-        rights: Some(SetOfGrants { grants: vec![grant] }),
+        rights: Some(SetOfGrants { grants: vec![grant], text: Some("{}".to_owned()) }),
     };
     let update = Governed::UpdateKey {
         key,

@@ -57,7 +57,7 @@ impl Prepared {
 
 #[cfg(test)]
 mod tests {
-    use claviger_core::grant::{Basis, Conditions, GrantOrigin, Selector};
+    use claviger_core::grant::{Basis, Conditions, GrantOrigin, Selector, Spelling};
     use claviger_core::principal::Standing;
     use claviger_core::{Action, GrantId, KeyId, PrincipalId};
 
@@ -82,6 +82,7 @@ mod tests {
             created_at: Timestamp::default(),
             basis: Basis::Role,
             origin: GrantOrigin::Direct,
+            spelling: Spelling::default(),
             standing: Standing::Active,
             ending: None,
             revision: 1,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 use claviger_access::{Authorizer, Caller, Decision, Presented, RequestContext, authenticate};
-use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector};
+use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::key::{
     DataClass, Key, KeyRecord, KeyRing, Labels, Protection, RingPolicy, Separation, State,
 };
@@ -55,8 +55,9 @@ pub(crate) fn key(number: u8, ring: &Arc<KeyRing>) -> Target {
         rotation_period: None,
         state: State::Active,
         primary: 1,
-        rotated_at: PAST,
+        rotates_from: PAST,
         destruction: None,
+        policy: None,
         created_at: PAST,
         reason: None,
         revision: 1,
@@ -143,6 +144,7 @@ pub(crate) fn grant(number: u8, to: &Principal, selector: Selector, operations: 
         created_at: PAST,
         basis: Basis::Role,
         origin: GrantOrigin::Direct,
+        spelling: Spelling::default(),
         standing: Standing::Active,
         ending: None,
         revision: 1,

@@ -31,6 +31,7 @@ const RING: &[Row] = &[
     (9, "kek_digest", Form::Bytes, Open, MOVES),
     (10, "created_at", Form::Instant, Open, FIXED),
     (11, "reason", Form::Reason, Open, MOVES),
+    (12, "rotates", Form::Text, Open, MOVES),
 ];
 
 const KEY: &[Row] = &[
@@ -46,11 +47,12 @@ const KEY: &[Row] = &[
     (10, "rotation_period", Form::Span, Open, MOVES),
     (11, "state", Form::Text, Open, MOVES),
     (12, "primary", Form::Number, Open, MOVES),
-    (13, "rotated_at", Form::Instant, Open, MOVES),
+    (13, "rotates_from", Form::Instant, Open, MOVES),
     (14, "destroy_scheduled_at", Form::Instant, Open, MOVES),
     (15, "destroy_at", Form::Instant, Open, MOVES),
     (16, "created_at", Form::Instant, Open, FIXED),
     (17, "reason", Form::Reason, Open, MOVES),
+    (18, "policy", Form::Bytes, Sealed, MOVES),
 ];
 
 const VERSION: &[Row] = &[
@@ -122,6 +124,8 @@ const GRANT: &[Row] = &[
     (17, "ended", Form::Text, Open, MOVES),
     (18, "ended_at", Form::Instant, Open, MOVES),
     (19, "ended_reason", Form::Reason, Open, MOVES),
+    (20, "spelled_principal", Form::Text, Sealed, FIXED),
+    (21, "spelled_retiring", Form::Text, Sealed, FIXED),
 ];
 
 const ALIAS: &[Row] = &[

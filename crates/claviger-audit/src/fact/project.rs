@@ -56,6 +56,7 @@ pub fn projection(change: &Change) -> Option<Projection> {
         | Change::PutFactHead(_)
         | Change::PutIdempotency(_)
         | Change::PutLogTime(_)
+        | Change::PutPolicyDocument(_)
         | Change::PutVeil(_)
         | Change::RemoveVeil(_)
         | Change::SealReason { .. } => return None,
@@ -253,6 +254,7 @@ impl From<&KeyRing> for Projection {
             .put(9, digest(&ring.kek))
             .put(10, instant(ring.created_at))
             .put(11, why(ring.reason))
+            .put(12, text(policy.rotates.name()))
             .0
     }
 }
@@ -274,11 +276,12 @@ impl From<&Key> for Projection {
             .put(10, span(key.rotation_period))
             .put(11, text(key.state.name()))
             .put(12, number(u64::from(key.primary)))
-            .put(13, instant(key.rotated_at))
+            .put(13, instant(key.rotates_from))
             .put(14, key.destruction.and_then(|destruction| instant(destruction.scheduled_at)))
             .put(15, key.destruction.and_then(|destruction| instant(destruction.at)))
             .put(16, instant(key.created_at))
             .put(17, why(key.reason))
+            .put(18, key.policy.and_then(|digest| bytes(&digest)))
             .0
     }
 }
@@ -387,6 +390,8 @@ impl From<&Grant> for Projection {
             .put(17, grant.ending.and_then(|ending| text(ending.by.name())))
             .put(18, grant.ending.and_then(|ending| instant(ending.at)))
             .put(19, grant.ending.and_then(|ending| why(ending.reason)))
+            .put(20, grant.spelling.principal.as_deref().and_then(text))
+            .put(21, grant.spelling.retiring.as_deref().and_then(text))
             .0
     }
 }

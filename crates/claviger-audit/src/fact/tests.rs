@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use claviger_core::change::Change;
-use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector};
+use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
 use claviger_core::reason::{Erasure, ReasonCode, ReasonRecord, TextAtRest, Unasked, Why};
 use claviger_core::{Action, AliasId, GrantId, KeyId, PrincipalId, ReasonId, Timestamp};
@@ -28,6 +28,7 @@ fn grant() -> Grant {
         created_at: AT,
         basis: Basis::Role,
         origin: GrantOrigin::Direct,
+        spelling: Spelling::default(),
         standing: Standing::Active,
         ending: None,
         revision: 0,

@@ -1,6 +1,6 @@
 //! Grants on keys.
 
-use claviger_core::grant::{Conditions, GrantOrigin, Selector};
+use claviger_core::grant::{Conditions, GrantOrigin, Selector, Spelling};
 use claviger_core::port::store::Page;
 use claviger_core::{Action, GrantId, Name};
 use claviger_service::operation::{
@@ -113,8 +113,16 @@ pub(crate) async fn create(session: &Session<'_>, input: CreateInput) -> Answere
         .retiring_principal
         .as_ref()
         .map_or_else(|| grantee.clone(), |arn| format!("{grantee} or {arn}"));
-    let grantee = principal(realm, &grantee)?;
+    let arn = grantee;
+    let grantee = principal(realm, &arn)?;
     let retiring = input.retiring_principal.as_deref().map(|arn| principal(realm, arn)).transpose()?;
+    let spelling = Spelling {
+        principal: realm.spelled(&grantee, &arn),
+        retiring: retiring
+            .as_ref()
+            .zip(input.retiring_principal.as_deref())
+            .and_then(|(name, arn)| realm.spelled(name, arn)),
+    };
     let actions = actions(&operations)?;
     let conditions = input.constraints.unwrap_or_default().to_conditions()?;
     let what = DelegateGrant {
@@ -124,6 +132,7 @@ pub(crate) async fn create(session: &Session<'_>, input: CreateInput) -> Answere
         conditions,
         name: input.name,
         retiring: retiring.map(PrincipalRef::Name),
+        spelling,
     };
     let done = session.try_perform(what, input.dry_run == Some(true)).await.map_err(|error| {
         match error.obstacle() {
@@ -155,7 +164,7 @@ fn entry(realm: &Realm, named: &NamedGrant) -> Option<Value> {
         "KeyId": realm.key_arn(key),
         "GrantId": grant.id.to_string(),
         "CreationDate": seconds(grant.created_at),
-        "GranteePrincipal": realm.user_arn(&named.principal),
+        "GranteePrincipal": realm.arn_of(&named.principal, grant.spelling.principal.as_deref()),
         "IssuingAccount": realm.root_arn(),
         "Operations": operations,
     });
@@ -164,7 +173,8 @@ fn entry(realm: &Realm, named: &NamedGrant) -> Option<Value> {
         object.insert("Name".to_owned(), json!(name));
     }
     if let Some(retiring) = &named.retiring {
-        object.insert("RetiringPrincipal".to_owned(), json!(realm.user_arn(retiring)));
+        let arn = realm.arn_of(retiring, grant.spelling.retiring.as_deref());
+        object.insert("RetiringPrincipal".to_owned(), json!(arn));
     }
     let map = |pairs: &[(String, String)]| -> Value {
         pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
@@ -226,7 +236,6 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
         let read = ReadKeyGrants {
             key: wanted.clone(),
             principal: principal.clone().map(PrincipalRef::Name),
-            of_policy: false,
             page: Page { after, limit: 1000 },
         };
         let done = session.perform(&wanted, read).await?;

@@ -191,11 +191,7 @@ pub(crate) async fn import_material(session: &Session<'_>, input: ImportInput) -
 }
 
 /// New material that comes while other material waits for the rotation. That of the request would have been the next.
-async fn conflict(
-    session: &Session<'_>,
-    wanted: &KeyRef,
-    error: &ServiceError,
-) -> Result<String, AwsError> {
+async fn conflict(session: &Session<'_>, wanted: &KeyRef, error: &ServiceError) -> Result<String, AwsError> {
     let record = session.perform(wanted, DescribeKey { key: wanted.clone() }).await?.output;
     let Some(waiting) = record.waiting().map(|waiting| waiting.id) else {
         return Ok(error.public_message().to_owned());

@@ -97,7 +97,7 @@ pub(crate) async fn create(session: &Session<'_>, input: Create) -> Answered {
     };
     let (spec, purpose) = kind(spec, input.key_usage.as_deref())?;
     let labels = tag::labels(&tags)?;
-    let rights = input.policy.as_deref().map(|text| policy::read(session.realm(), text)).transpose()?;
+    let rights = input.policy.as_deref().map(|text| policy::read(session.realm(), text, None)).transpose()?;
     let create = CreateKey {
         ring: ring(session, &labels).await?,
         name: None,

@@ -413,6 +413,7 @@ fn rows(key: &Key) -> Vec<(&'static str, String)> {
         ("protecting version", key.primary.to_string()),
         ("destroyed at", key.destroy_at.map(|at| at.to_string()).unwrap_or_default()),
         ("destruction", blocked(key)),
+        ("key policy", policy(key)),
         ("created at", key.created_at.to_string()),
         ("revision", key.revision.to_string()),
     ]
@@ -422,6 +423,15 @@ fn blocked(key: &Key) -> String {
     match key.destroy_blocked_by.as_deref() {
         None => String::new(),
         Some(by) => format!("blocked by the {by} of its ring; `key cancel-destroy` ends the schedule"),
+    }
+}
+
+fn policy(key: &Key) -> String {
+    match key.key_policy.as_deref() {
+        None => String::new(),
+        Some("as_put") => "as it was put".to_owned(),
+        Some(_) => "not as it was put: rights that it gave have ended since; `grant list --key` shows which"
+            .to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use claviger_client::types::GiveReason;
 use claviger_client::types::ring::{CreateRing, ListRings, Ring, RingPolicyPatch, SetSeparation, UpdateRing};
 use claviger_core::Name;
-use claviger_core::key::{Protection, Separation};
+use claviger_core::key::{Protection, RotatedKeys, Separation};
 
 use super::paging::Paging;
 use super::reason::{self, WhyArgs};
@@ -87,6 +87,9 @@ pub(crate) struct PolicyArgs {
     /// How often keys rotate, as in 90d; `never` takes the rule away
     #[arg(long, value_name = "SPAN", value_parser = parse_period)]
     rotation_period: Option<Period>,
+    /// Which keys the rotation period rotates: symmetric, or all; holders of a public key must be given each new one
+    #[arg(long, value_name = "KEYS")]
+    rotates: Option<RotatedKeys>,
     /// How long a version may protect new data; `never` is without end
     #[arg(long, value_name = "SPAN", value_parser = parse_period)]
     protect_period: Option<Period>,
@@ -130,6 +133,7 @@ impl PolicyArgs {
         RingPolicyPatch {
             protection: self.protection.map(Into::into),
             rotation_period_seconds: self.rotation_period.map(Period::to_seconds),
+            rotates: self.rotates.map(Into::into),
             protect_period_seconds: self.protect_period.map(Period::to_seconds),
             process_period_seconds: self.process_period.map(Period::to_seconds),
             destroy_waiting_period_seconds: self.destroy_waiting_period.map(|span| span.as_secs()),
@@ -204,6 +208,7 @@ fn table(ring: &Ring) -> String {
         ("id", ring.id.to_string()),
         ("protection", policy.protection.to_string()),
         ("rotation period", seconds(policy.rotation_period_seconds, "never")),
+        ("rotates", policy.rotates.to_string()),
         ("protect period", seconds(policy.protect_period_seconds, "without end")),
         ("process period", seconds(policy.process_period_seconds, "without end")),
         ("destroy waiting period", seconds(Some(policy.destroy_waiting_period_seconds), "")),

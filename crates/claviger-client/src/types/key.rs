@@ -47,6 +47,10 @@ pub struct Key {
     /// What keeps a scheduled destruction from being carried out: `quorum` when its ring asks for approvals. Absent in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destroy_blocked_by: Option<String>,
+    /// What has become of the document of its policy: `as_put`, or `in_part` when rights that it gave have ended otherwise
+    /// than by a later policy or their own time. Absent where none was put, and in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_policy: Option<String>,
     /// Why it is in its present state. Absent where nobody was asked, and in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,

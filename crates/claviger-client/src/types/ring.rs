@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::text::{KeyRingIdText, NameText, ProtectionWord, ReasonCodeWord, SeparationWord};
+use super::text::{KeyRingIdText, NameText, ProtectionWord, ReasonCodeWord, RotatedKeysWord, SeparationWord};
 use super::{Instant, Reason, patch};
 
 /// A key ring: unit of delegation and of erasure, with the policy that its keys inherit.
@@ -32,6 +32,8 @@ pub struct RingPolicy {
     /// How often keys rotate; `null` is never by policy.
     #[schema(required)]
     pub rotation_period_seconds: Option<u64>,
+    /// Which keys rotate so: `symmetric`, or `all` where who holds a public key is given each new one.
+    pub rotates: RotatedKeysWord,
     /// How long a version may protect (SP 800-57 part 1, 5.3.5); `null` is without end.
     #[schema(required)]
     pub protect_period_seconds: Option<u64>,
@@ -82,6 +84,9 @@ pub struct RingPolicyPatch {
     #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]
     pub rotation_period_seconds: Option<Option<u64>>,
+    /// Which keys rotate so: `symmetric` or `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotates: Option<RotatedKeysWord>,
     /// How long a version may protect.
     #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]

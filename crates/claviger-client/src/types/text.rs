@@ -6,7 +6,9 @@ use std::ops::Deref;
 use std::str::FromStr;
 
 use claviger_core::grant::{GrantOrigin, Selector};
-use claviger_core::key::{DataClass, Generator, Origin, Protection, Rotation, Separation, State};
+use claviger_core::key::{
+    DataClass, Generator, Origin, Protection, RotatedKeys, Rotation, Separation, State,
+};
 use claviger_core::lineage::How;
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Standing};
 use claviger_core::reason::{ReasonCode, Unasked};
@@ -149,6 +151,8 @@ words! {
     ReasonCodeWord = ReasonCode,
     /// A role.
     RoleWord = Role,
+    /// Which keys of a ring rotate by its policy.
+    RotatedKeysWord = RotatedKeys,
     /// A way to rotate.
     RotationWord = Rotation,
     /// A rule of separation.

@@ -16,7 +16,7 @@ use crate::script::{Authority, Server, answer, json, problem};
 const VERSION: &str = r#"{"name":"claviger","version":"1","api":"v1"}"#;
 const RING: &str = r#"{"id":"00000000-0000-4000-8000-000000000000","name":"orders","policy":{"protection":"software",
 "rotation_period_seconds":null,"protect_period_seconds":null,"process_period_seconds":null,
-"destroy_waiting_period_seconds":1,"quorum":2,"separation":"strict"},"created_at":"2026-01-01T00:00:00Z","revision":1}"#;
+"destroy_waiting_period_seconds":1,"quorum":2,"separation":"strict","rotates":"symmetric"},"created_at":"2026-01-01T00:00:00Z","revision":1}"#;
 const AGAIN: &str = "retry-after: 0\r\n";
 
 fn create() -> CreateRing {

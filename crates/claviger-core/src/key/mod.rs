@@ -6,8 +6,8 @@ mod ring;
 mod version;
 
 pub use lifecycle::{Event, NoTransition, State};
-pub use record::{Destruction, DestructionBlocked, Key, KeyRecord, Labels, NotALabel};
-pub use ring::{KeyRing, RingPolicy, Separation};
+pub use record::{Destruction, DestructionBlocked, Key, KeyRecord, Labels, NotALabel, PolicyDocument};
+pub use ring::{KeyRing, RingPolicy, RotatedKeys, Separation};
 pub use version::{
     Generator, Imported, ImportedMaterial, KeyVersion, Origin, Processing, Protecting, Protection,
     Provenance, RefusedFor, Rotation, UseRefused, Wrap,

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    DataClass, KeyRing, KeyVersion, NoTransition, Origin, Protection, RingPolicy, State, UseRefused,
+    DataClass, KeyRing, KeyVersion, NoTransition, Origin, Protection, RingPolicy, RotatedKeys, State,
+    UseRefused,
 };
 use super::{Event, Processing, Protecting, RefusedFor};
 use crate::reason::Why;
 use crate::time::Timestamp;
-use crate::{KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Purpose, Spec};
+use crate::{GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Purpose, Spec};
+use claviger_crypto::digest::sha256_parts;
 
 /// What callers name: a purpose, a spec and a row of versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,16 +42,43 @@ pub struct Key {
     pub state: State,
     /// Number of the version that protects.
     pub primary: u32,
-    /// When its newest version was made.
-    pub rotated_at: Timestamp,
+    /// The instant from which its rotation period counts: that of its creation, or of when its own period was set, or of the last
+    /// rotation by policy. A rotation on demand leaves it.
+    pub rotates_from: Timestamp,
     /// Its scheduled destruction; from then on it is used for nothing.
     pub destruction: Option<Destruction>,
+    /// Digest of the document of its policy, [`PolicyDocument::digest`]; `None` where none was put.
+    pub policy: Option<[u8; 32]>,
     /// Why it is in its present state.
     pub reason: Option<Why>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Counts the writes of this row.
     pub revision: u64,
+}
+
+/// The document of a key's policy: what was put, and which grants came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyDocument {
+    /// The key.
+    pub key: KeyId,
+    /// The text, in the language of the protocol that it came by: up to [`PolicyDocument::MAX_TEXT`] bytes.
+    pub text: String,
+    /// The grants that it gave, ascending.
+    pub grants: Vec<GrantId>,
+}
+
+impl PolicyDocument {
+    /// Longest text, in bytes: 131 072 characters of up to 4 bytes.
+    pub const MAX_TEXT: usize = 524_288;
+
+    /// SHA-256 of key, number of grants (8 bytes, big-endian), their identifiers, and the text.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let count = (self.grants.len() as u64).to_be_bytes();
+        let grants: Vec<u8> = self.grants.iter().flat_map(|grant| *grant.as_bytes()).collect();
+        sha256_parts(&[self.key.as_bytes(), &count, &grants, self.text.as_bytes()])
+    }
 }
 
 /// A destruction that was scheduled.
@@ -189,7 +218,11 @@ impl KeyRecord {
     /// How often the key rotates by policy: by its own, or by its ring's.
     #[must_use]
     pub fn rotation_period(&self) -> Option<Duration> {
-        self.key.rotation_period.or(self.ring.policy.rotation_period)
+        let rotates = match self.ring.policy.rotates {
+            RotatedKeys::All => true,
+            RotatedKeys::Symmetric => !self.key.spec.is_asymmetric(),
+        };
+        self.key.rotation_period.or(self.ring.policy.rotation_period.filter(|_| rotates))
     }
 
     /// When the key rotates next by policy; `None` when it does not, be it for want of one or of an active state.
@@ -200,7 +233,7 @@ impl KeyRecord {
         if self.origin() == Origin::Imported {
             return None;
         }
-        Some(self.key.rotated_at.after(period))
+        Some(self.key.rotates_from.after(period))
     }
 
     /// The earliest instant of its scheduled destruction: the end of the wait that was asked for, or of the one that its ring
@@ -268,6 +301,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_digest_of_a_policy_tells_text_grants_and_key_apart() {
+        let id = |number| GrantId::from_bytes([number; 16]);
+        let key = KeyId::from_bytes([9; 16]);
+        let document = PolicyDocument { key, text: "{}".to_owned(), grants: vec![id(1)] };
+        for other in [
+            PolicyDocument { text: "{ }".to_owned(), ..document.clone() },
+            PolicyDocument { grants: vec![id(1), id(2)], ..document.clone() },
+            PolicyDocument { grants: Vec::new(), ..document.clone() },
+            PolicyDocument { key: KeyId::from_bytes([8; 16]), ..document.clone() },
+        ] {
+            assert_ne!(document.digest(), other.digest(), "{other:?}");
+        }
+    }
+
+    #[test]
     fn uses_are_limited_where_nonces_are_short() {
         let key = |protection, spec| Key {
             id: KeyId::from_bytes([1; 16]),
@@ -283,8 +331,9 @@ mod tests {
             rotation_period: None,
             state: State::Active,
             primary: 1,
-            rotated_at: Timestamp::from_micros(0),
+            rotates_from: Timestamp::from_micros(0),
             destruction: None,
+            policy: None,
             created_at: Timestamp::from_micros(0),
             reason: None,
             revision: 1,

@@ -33,6 +33,8 @@ pub struct RingPolicy {
     pub protection: Protection,
     /// How often keys rotate, when they do so by policy.
     pub rotation_period: Option<Duration>,
+    /// Which keys rotate so.
+    pub rotates: RotatedKeys,
     /// How long a version may protect (originator-usage period, SP 800-57 part 1, 5.3.5).
     pub protect_period: Option<Duration>,
     /// How long a version may process after that (recipient-usage period).
@@ -50,6 +52,7 @@ impl Default for RingPolicy {
         Self {
             protection: Protection::Software,
             rotation_period: None,
+            rotates: RotatedKeys::Symmetric,
             protect_period: None,
             process_period: None,
             destroy_waiting_period: Duration::from_secs(30 * 86_400),
@@ -77,6 +80,23 @@ impl RingPolicy {
             0 => None,
             quorum => Some(DestructionBlocked::Quorum(quorum)),
         }
+    }
+}
+
+/// Which keys of a ring its rotation period rotates. A key with a period of its own rotates by that.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum RotatedKeys {
+    /// All of them. Who holds the public half of one must be given the new one.
+    All,
+    /// Those that have no public half.
+    Symmetric,
+}
+
+crate::named! {
+    /// Text that does not say which keys rotate.
+    RotatedKeys, "keys that rotate" {
+        All = "all",
+        Symmetric = "symmetric",
     }
 }
 

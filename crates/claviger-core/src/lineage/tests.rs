@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::grant::Spelling;
 
 const NOW: Timestamp = Timestamp::from_micros(1_000);
 
@@ -45,6 +46,7 @@ fn given(number: u16, to: u8, selector: Selector, operations: &[Action]) -> Gran
         created_at: Timestamp::from_micros(u64::from(number)),
         basis: Basis::Role,
         origin: GrantOrigin::Direct,
+        spelling: Spelling::default(),
         standing: Standing::Active,
         ending: None,
         revision: 1,

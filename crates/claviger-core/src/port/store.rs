@@ -10,7 +10,7 @@ use claviger_crypto::kdf::HmacSha256;
 use crate::alias::{Alias, AliasName};
 use crate::change::{Change, IdempotencyRecord, RingLife, Subject, VeilName};
 use crate::grant::Grant;
-use crate::key::{Destruction, Key, KeyRecord, KeyRing, Separation, State};
+use crate::key::{Destruction, Key, KeyRecord, KeyRing, PolicyDocument, Separation, State};
 use crate::lineage::{Lineage, Wanted};
 use crate::log_time::TimeRecord;
 use crate::object::{FoundRow, Kind, Object, RowCursor};
@@ -509,6 +509,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Where recording the rows goes on that stood before there were facts; `None` once all are recorded.
     async fn fact_head(&self) -> Result<Option<RowCursor>, StoreError>;
+
+    /// The document of a key's policy, if one was put.
+    ///
+    /// # Errors
+    /// [`StoreError::RowAltered`] when it is not the one of which the key has the digest, or is gone.
+    async fn find_policy_document(&self, key: KeyId) -> Result<Option<PolicyDocument>, StoreError>;
 
     /// A key that seals fields of facts, sealed itself.
     async fn find_veil(&self, name: VeilName) -> Result<Option<Vec<u8>>, StoreError>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use claviger_client::types::key::{
-    ChangeState, CreateKey as WireCreate, Explanations, KeyVersions, ListKeys as WireList,
+    ChangeState, CreateKey as WireCreate, Explanations, Key as WireKey, KeyVersions, ListKeys as WireList,
     ScheduleDestroy as WireDestroy, UpdateKey as WireUpdate,
 };
 use claviger_client::types::{GiveReason, Page};
@@ -14,7 +14,7 @@ use claviger_core::key::{Event, KeyRecord};
 use claviger_core::port::store::Page as ServicePage;
 use claviger_service::operation::{
     CancelDestroy, ChangeKeyState, ExplainKey, KeyFilterRef, ListKeys, ReadKey, Reasons, Released, RotateKey,
-    ScheduleDestroy, UpdateKey, WithReasons,
+    ScheduleDestroy, UpdateKey, WithPolicyStanding, WithReasons,
 };
 use http::{StatusCode, Uri};
 
@@ -56,7 +56,14 @@ pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {
 }
 
 pub(crate) async fn read(arrival: Arrival, In(key): In<String>) -> Answered {
-    record(arrival.perform(WithReasons(ReadKey { key: parse(&key)? })).await?)
+    let read = WithPolicyStanding(ReadKey { key: parse(&key)? });
+    let done = arrival.perform(WithReasons(read)).await?;
+    let ((record, policy), reasons) = &done.output;
+    let wire = WireKey {
+        key_policy: policy.map(|standing| standing.name().to_owned()),
+        ..record_to_wire(record, reasons)
+    };
+    Ok(Answer::json(&wire)?.revision(record.key.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn list_versions(arrival: Arrival, In(key): In<String>) -> Answered {

@@ -48,6 +48,7 @@ pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
         primary: key.primary,
         destroy_at: key.destruction.map(|destruction| destruction.at.into()),
         destroy_blocked_by: None,
+        key_policy: None,
         reason: None,
         created_at: key.created_at.into(),
         revision: key.revision,

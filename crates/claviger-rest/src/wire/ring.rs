@@ -31,6 +31,7 @@ fn policy_to_wire(policy: &RingPolicy) -> WirePolicy {
         destroy_waiting_period_seconds: policy.destroy_waiting_period.as_secs(),
         quorum: policy.quorum,
         separation: policy.separation.into(),
+        rotates: policy.rotates.into(),
     }
 }
 
@@ -41,6 +42,7 @@ pub fn policy_from_wire(patch: &RingPolicyPatch) -> RingPolicy {
     RingPolicy {
         protection: patch.protection.map_or(default.protection, |word| word.0),
         rotation_period: patch.rotation_period_seconds.map_or(default.rotation_period, span),
+        rotates: patch.rotates.map_or(default.rotates, |word| word.0),
         protect_period: patch.protect_period_seconds.map_or(default.protect_period, span),
         process_period: patch.process_period_seconds.map_or(default.process_period, span),
         destroy_waiting_period: patch
@@ -57,6 +59,7 @@ pub fn patch_from_wire(patch: &RingPolicyPatch) -> RingPatch {
     RingPatch {
         protection: patch.protection.map(|word| word.0),
         rotation_period: patch.rotation_period_seconds.map(span),
+        rotates: patch.rotates.map(|word| word.0),
         protect_period: patch.protect_period_seconds.map(span),
         process_period: patch.process_period_seconds.map(span),
         destroy_waiting_period: patch.destroy_waiting_period_seconds.map(Duration::from_secs),

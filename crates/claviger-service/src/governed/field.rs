@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claviger_audit::cbor::{self, CborError, Reader};
-use claviger_core::key::{DataClass, Labels, Origin, Protection, RingPolicy, Separation};
+use claviger_core::key::{DataClass, Labels, Origin, Protection, RingPolicy, RotatedKeys, Separation};
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::ReasonCode;
 use claviger_core::{
@@ -240,6 +240,7 @@ words!(
     Purpose::name,
     ReasonCode::name,
     Role::name,
+    RotatedKeys::name,
     Separation::name,
     Spec::name,
 );
@@ -394,4 +395,5 @@ record!(RingPolicy {
     5 destroy_waiting_period,
     6 quorum,
     7 separation,
+    8 rotates,
 });

@@ -25,7 +25,7 @@ use std::time::Duration;
 use claviger_audit::cbor::{self, Reader};
 use claviger_core::action::Effect;
 use claviger_core::grant::Selector;
-use claviger_core::key::{DataClass, Labels, Origin, Protection, RingPolicy, Separation};
+use claviger_core::key::{DataClass, Labels, Origin, Protection, RingPolicy, RotatedKeys, Separation};
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::Reason;
 use claviger_core::{
@@ -258,6 +258,10 @@ governed! {
         6 name: Option<String>,
         /// Who else may end it.
         7 retiring: Option<PrincipalId>,
+        /// How the holder is named.
+        8 spelled_principal: Option<String>,
+        /// How the one who may end it is named.
+        9 spelled_retiring: Option<String>,
     }
     /// Make a key's material unrecoverable.
     DestroyKey(DestroyKey) = "destroy_key" {
@@ -459,6 +463,8 @@ governed! {
         8 if_revision: Option<u64>,
         /// Why.
         9 reason: Option<Reason>,
+        /// Which keys the rotation period rotates.
+        10 rotates: Option<RotatedKeys>,
     }
     /// Revoke a grant on one key.
     WithdrawDelegatedGrant(WithdrawDelegatedGrant) = "withdraw_delegated_grant" {

@@ -96,10 +96,16 @@ fn labels() -> impl Strategy<Value = Labels> {
 }
 
 fn sets() -> impl Strategy<Value = SetOfGrants> {
-    let grant = (principals(), operations(), asked_conditions(), texts()).prop_map(
-        |(principal, operations, conditions, name)| SetGrant { principal, operations, conditions, name },
+    let grant = (principals(), operations(), asked_conditions(), texts(), maybe(texts())).prop_map(
+        |(principal, operations, conditions, name, spelled_principal)| SetGrant {
+            principal,
+            operations,
+            conditions,
+            name,
+            spelled_principal,
+        },
     );
-    vec(grant, 0..3).prop_map(|grants| SetOfGrants { grants })
+    (vec(grant, 0..3), maybe(texts())).prop_map(|(grants, text)| SetOfGrants { grants, text })
 }
 
 fn policies() -> impl Strategy<Value = RingPolicy> {
@@ -111,15 +117,19 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
         spans(),
         any::<u8>(),
         select(&Separation::ALL[..]),
+        select(&RotatedKeys::ALL[..]),
     )
-        .prop_map(|(protection, rotation, protect, process, wait, quorum, separation)| RingPolicy {
-            protection,
-            rotation_period: rotation,
-            protect_period: protect,
-            process_period: process,
-            destroy_waiting_period: wait,
-            quorum,
-            separation,
+        .prop_map(|(protection, rotation, protect, process, wait, quorum, separation, rotates)| {
+            RingPolicy {
+                protection,
+                rotation_period: rotation,
+                protect_period: protect,
+                process_period: process,
+                destroy_waiting_period: wait,
+                quorum,
+                separation,
+                rotates,
+            }
         })
 }
 
@@ -216,10 +226,17 @@ fn about_rings() -> impl Strategy<Value = Governed> {
         .prop_map(|(ring, separation, reason)| Governed::SetRingSeparation { ring, separation, reason });
     let update = (
         (rings(), maybe(select(&Protection::ALL[..])), maybe(periods()), maybe(periods())),
-        (maybe(periods()), maybe(spans()), maybe(any::<u8>()), maybe(any::<u64>()), reasons()),
+        (
+            maybe(periods()),
+            maybe(spans()),
+            maybe(any::<u8>()),
+            maybe(any::<u64>()),
+            reasons(),
+            maybe(select(&RotatedKeys::ALL[..])),
+        ),
     )
         .prop_map(|((ring, protection, rotation_period, protect_period), rest)| {
-            let (process_period, destroy_waiting_period, quorum, if_revision, reason) = rest;
+            let (process_period, destroy_waiting_period, quorum, if_revision, reason, rotates) = rest;
             Governed::UpdateRing {
                 ring,
                 protection,
@@ -230,6 +247,7 @@ fn about_rings() -> impl Strategy<Value = Governed> {
                 quorum,
                 if_revision,
                 reason,
+                rotates,
             }
         });
     prop_oneof![create, separation, update]
@@ -275,9 +293,11 @@ fn about_grants() -> impl Strategy<Value = Governed> {
     let given = (
         (principals(), keys(), rings(), any::<bool>(), operations()),
         (asked_conditions(), reasons(), maybe(texts()), maybe(principals()), any::<bool>()),
+        (maybe(texts()), maybe(texts())),
     )
-        .prop_map(|((principal, key, ring, on_ring, operations), rest)| {
+        .prop_map(|((principal, key, ring, on_ring, operations), rest, spelled)| {
             let (conditions, reason, name, retiring, delegated) = rest;
+            let (spelled_principal, spelled_retiring) = spelled;
             if delegated {
                 return Governed::DelegateGrant {
                     key,
@@ -287,6 +307,8 @@ fn about_grants() -> impl Strategy<Value = Governed> {
                     reason,
                     name,
                     retiring,
+                    spelled_principal,
+                    spelled_retiring,
                 };
             }
             let on = if on_ring { Selector::Ring(ring) } else { Selector::Key(key) };
@@ -405,6 +427,7 @@ fn encodings_are_these() {
         quorum: None,
         if_revision: None,
         reason: None,
+        rotates: None,
     };
     let head = [&[0x00, 0x6b][..], b"update_ring", &[0x01, 0x50], &[1; 16]].concat();
     assert_eq!(nothing.encode(), [&[0xa2], &head[..]].concat());
@@ -418,6 +441,7 @@ fn encodings_are_these() {
         quorum: Some(3),
         if_revision: None,
         reason: None,
+        rotates: None,
     };
     let fields = [
         &[0x02, 0x63][..],

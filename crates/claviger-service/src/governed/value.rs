@@ -94,18 +94,22 @@ pub struct SetGrant {
     pub conditions: GrantConditions,
     /// Its name.
     pub name: String,
+    /// How its holder is named.
+    pub spelled_principal: Option<String>,
 }
 
-record!(SetGrant { 1 principal, 2 operations, 3 conditions, 4 name });
+record!(SetGrant { 1 principal, 2 operations, 3 conditions, 4 name, 5 spelled_principal });
 
 /// Grants on a key that are given together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetOfGrants {
     /// What there shall be, in the order in which it was asked for.
     pub grants: Vec<SetGrant>,
+    /// The document that says so.
+    pub text: Option<String>,
 }
 
-record!(SetOfGrants { 1 grants });
+record!(SetOfGrants { 1 grants, 2 text });
 
 /// A principal that a deployment begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Rotates keys whose rotation period, or their ring's, is over since their newest version was made.
+//! Rotates keys whose rotation period, or their ring's, is over.
 
 use super::Done;
 use crate::error::ServiceError;

@@ -2,7 +2,7 @@
 
 use claviger_access::separation::check_grant;
 use claviger_core::change::Change;
-use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector};
+use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::key::KeyRing;
 use claviger_core::permit::Permit;
 use claviger_core::principal::{Principal, Standing};
@@ -110,6 +110,7 @@ impl Operation for CreateGrant {
             // The role acted, not the person: the grant stays when the person goes.
             basis: Basis::Role,
             origin: GrantOrigin::Direct,
+            spelling: Spelling::default(),
         };
         let grant = terms.grant(view, &principal, selector)?;
         let (grant, mut changes, detail) = give(view, grant, &principal, &ring).await?;
@@ -129,6 +130,7 @@ pub(super) struct Terms<'a> {
     pub(super) retiring: Option<PrincipalId>,
     pub(super) basis: Basis,
     pub(super) origin: GrantOrigin,
+    pub(super) spelling: Spelling,
 }
 
 impl Terms<'_> {
@@ -163,6 +165,7 @@ impl Terms<'_> {
             created_at: view.now,
             basis: self.basis.clone(),
             origin: self.origin,
+            spelling: self.spelling.clone(),
             standing: Standing::Active,
             ending: None,
             revision: 0,
@@ -172,6 +175,9 @@ impl Terms<'_> {
         }
         if grant.name.as_ref().is_some_and(|name| name.is_empty() || name.len() > LONGEST_NAME) {
             return Err(ServiceError::invalid(format!("a grant's name has 1 to {LONGEST_NAME} bytes")));
+        }
+        if !grant.spelling.fits() {
+            return Err(ServiceError::invalid(format!("a name in a grant has 1 to {} bytes", Spelling::MAX)));
         }
         view.authorizer
             .validate_grant(&grant, principal)

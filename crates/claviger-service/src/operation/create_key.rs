@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use claviger_core::change::Change;
 use claviger_core::key::{
-    DataClass, Event, Generator, Key, KeyRecord, KeyRing, KeyVersion, Labels, Origin, Protection, Provenance,
-    Rotation, State,
+    DataClass, Event, Generator, Key, KeyRecord, KeyRing, KeyVersion, Labels, Origin, PolicyDocument,
+    Protection, Provenance, Rotation, State,
 };
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::MaterialRequest;
@@ -52,15 +52,23 @@ pub struct CreateKey {
     pub rights: Option<GrantSet>,
 }
 
+/// What gives the rights that come with a key.
+#[derive(Default)]
+struct Given {
+    changes: Vec<Change>,
+    acts: Vec<EntryDetail>,
+    document: Option<PolicyDocument>,
+}
+
 impl CreateKey {
     async fn asked(&self, view: &View<'_>, ring: KeyRingId) -> Result<Governed, ServiceError> {
         let owner = match &self.owner {
             Some(owner) => view.state.principal(owner).await?.id,
             None => view.caller.principal().id,
         };
-        let rights = match self.rights.as_ref().filter(|rights| !rights.grants.is_empty()) {
-            Some(set) => Some(set.resolved(view).await?),
-            None => None,
+        let rights = match &self.rights {
+            Some(set) if !set.grants.is_empty() || set.text.is_some() => Some(set.resolved(view).await?),
+            Some(_) | None => None,
         };
         Ok(Governed::CreateKey {
             ring,
@@ -88,16 +96,14 @@ impl CreateKey {
         Ok(owner.id)
     }
 
-    /// The changes and the entries that give the rights, if there are any to be given. They are the first policy of the key,
-    /// and rest on what the caller holds on its ring.
-    async fn give_rights(
-        &self,
-        view: &View<'_>,
-        record: &Arc<KeyRecord>,
-    ) -> Result<Option<(Vec<Change>, Vec<EntryDetail>)>, ServiceError> {
-        let Some(rights) = self.rights.as_ref().filter(|rights| !rights.grants.is_empty()) else {
-            return Ok(None);
-        };
+    /// What gives the rights. They are the first policy of the key, and rest on what the caller holds on its ring; where there
+    /// are none to be given, there is a document at most.
+    async fn give_rights(&self, view: &View<'_>, record: &Arc<KeyRecord>) -> Result<Given, ServiceError> {
+        let Some(rights) = &self.rights else { return Ok(Given::default()) };
+        if rights.grants.is_empty() {
+            let document = rights.document(record.key.id, Vec::new());
+            return Ok(Given { document, ..Given::default() });
+        }
         let permit = view.may(Action::PutKeyPolicy, record).await.map_err(|error| match error.kind() {
             ErrorKind::Denied | ErrorKind::NotFound => {
                 let message = "you may create a key there, and set no policy on it";
@@ -105,12 +111,13 @@ impl CreateKey {
             }
             _ => error,
         })?;
-        let Replacing { changes, acts, .. } = rights.replace(view, &permit, record, Vec::new()).await?;
+        let Replacing { changes, acts, document, .. } =
+            rights.replace(view, &permit, record, Vec::new()).await?;
         let act = SubAction { op: Action::PutKeyPolicy.into(), policy: permit.policy_digest() };
         let mut details =
             vec![EntryDetail { sub_action: Some(act), key: Some(record.key.id), ..EntryDetail::default() }];
         details.extend(acts);
-        Ok(Some((changes, details)))
+        Ok(Given { changes, acts: details, document })
     }
 
     fn check(&self, view: &View<'_>, protection: Protection) -> Result<(), ServiceError> {
@@ -177,7 +184,7 @@ impl Operation for CreateKey {
         let protection = self.protection.unwrap_or(ring.policy.protection);
         self.check(view, protection)?;
         let activate = self.activate && self.origin == Origin::Generated;
-        let key = Key {
+        let mut key = Key {
             id,
             ring: ring.id,
             name: name.key,
@@ -191,15 +198,17 @@ impl Operation for CreateKey {
             rotation_period: self.rotation_period,
             state: if activate { State::Active } else { State::PreActive },
             primary: 1,
-            rotated_at: view.now,
+            rotates_from: view.now,
             destruction: None,
+            policy: None,
             created_at: view.now,
             reason: None,
             revision: 0,
         };
         // Before any material is made, so that none is made in vain.
         let bare = KeyRecord { ring: Arc::clone(ring), key: key.clone(), versions: Vec::new() };
-        let rights = self.give_rights(view, &Arc::new(bare)).await?;
+        let Given { changes: given, acts, document } = self.give_rights(view, &Arc::new(bare)).await?;
+        key.policy = document.as_ref().map(PolicyDocument::digest);
         let asked = asked?;
         let mut version = match self.origin {
             Origin::Generated => make_version(view, ring, &key, 1, None).await?,
@@ -221,8 +230,8 @@ impl Operation for CreateKey {
             key: Key { revision: 1, ..key },
             versions: vec![KeyVersion { revision: 1, ..version }],
         };
-        let (given, acts) = rights.unwrap_or_default();
         changes.extend(given);
+        changes.extend(document.map(Change::PutPolicyDocument));
         Ok(Staged::changing(asked, record, changes, detail).with_acts(acts))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use claviger_access::separation::check_delegation;
 use claviger_core::change::{Change, Subject};
-use claviger_core::grant::{Basis, Conditions, EndedBy, Grant, GrantOrigin, Selector};
+use claviger_core::grant::{Basis, Conditions, EndedBy, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::key::{Key, KeyRecord, Separation};
 use claviger_core::lineage::{Delegation, Judge, Lineage, Wanted};
 use claviger_core::permit::{Permit, Rule};
@@ -39,6 +39,8 @@ pub struct DelegateGrant {
     pub name: Option<String>,
     /// Who else may end it.
     pub retiring: Option<PrincipalRef>,
+    /// How the caller names the two.
+    pub spelling: Spelling,
 }
 
 impl Operation for DelegateGrant {
@@ -76,6 +78,7 @@ impl Operation for DelegateGrant {
             retiring,
             basis,
             origin: GrantOrigin::Direct,
+            spelling: self.spelling.clone(),
         };
         let selector = Selector::Key(record.key.id);
         let grant = terms.grant(view, &principal, selector)?;
@@ -94,6 +97,8 @@ impl Operation for DelegateGrant {
             reason: view.reason(),
             name: self.name.clone(),
             retiring,
+            spelled_principal: self.spelling.principal.clone(),
+            spelled_retiring: self.spelling.retiring.clone(),
         };
         Ok(Staged::changing(asked, grant, changes, detail))
     }
@@ -250,8 +255,6 @@ pub struct ReadKeyGrants {
     pub key: KeyRef,
     /// Only to this principal.
     pub principal: Option<PrincipalRef>,
-    /// Only what the key's policy gives, to whomever.
-    pub of_policy: bool,
     /// Which page.
     pub page: Page<GrantId>,
 }
@@ -269,7 +272,7 @@ impl Operation for ReadKeyGrants {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         view.enter(Class::Listing).await?;
-        let mut filter = GrantFilter { of_policy: self.of_policy, ..on_key(view.record()?.key.id) };
+        let mut filter = on_key(view.record()?.key.id);
         if let Some(principal) = &self.principal {
             filter.principal = match view.state.principal(principal).await {
                 Ok(principal) => Some(principal.id),

@@ -1,17 +1,18 @@
 //! The policy of a key: a set of grants that are given together, and end when a policy is set that does not give them.
 //!
 //! What it keeps true: setting a policy ends what policies of that key gave, and nothing else; whatever is given or ended has
-//! an entry of its own that names the grant.
+//! an entry of its own that names the grant. The document that came with the set is kept with the grants that it gave, and is
+//! never shown as what holds once one of them was ended by another act.
 
 use std::sync::Arc;
 
 use claviger_access::separation::check_delegation;
 use claviger_core::change::{Change, Subject};
-use claviger_core::grant::{Conditions, EndedBy, Grant, GrantOrigin, Selector};
-use claviger_core::key::KeyRecord;
+use claviger_core::grant::{Conditions, EndedBy, Grant, GrantOrigin, Selector, Spelling};
+use claviger_core::key::{Key, KeyRecord, PolicyDocument};
 use claviger_core::permit::Permit;
 use claviger_core::port::store::GrantFilter;
-use claviger_core::{Action, PrincipalId};
+use claviger_core::{Action, GrantId, KeyId, PrincipalId};
 
 use super::create_grant::{Terms, give};
 use super::delegation::{Holdings, named_in_grant};
@@ -33,6 +34,14 @@ pub struct NewGrant {
     pub conditions: Conditions,
     /// Its name.
     pub name: String,
+    /// How the caller names the principal, where that is otherwise than by its name.
+    pub spelled: Option<String>,
+}
+
+impl NewGrant {
+    fn spelling(&self) -> Spelling {
+        Spelling { principal: self.spelled.clone(), retiring: None }
+    }
 }
 
 /// Grants on one key that are given together.
@@ -40,6 +49,8 @@ pub struct NewGrant {
 pub struct GrantSet {
     /// What there shall be.
     pub grants: Vec<NewGrant>,
+    /// The document that says so, to be given back as it came.
+    pub text: Option<String>,
 }
 
 /// Most grants of a set.
@@ -54,6 +65,8 @@ pub(super) struct Replacing {
     pub(super) acts: Vec<EntryDetail>,
     /// To whom each of the set is given.
     pub(super) principals: Vec<PrincipalId>,
+    /// The document of the set.
+    pub(super) document: Option<PolicyDocument>,
 }
 
 impl GrantSet {
@@ -64,8 +77,10 @@ impl GrantSet {
             operations: new.operations.iter().copied().collect(),
             conditions: (&new.conditions).into(),
             name: new.name.clone(),
+            spelled_principal: new.spelled.clone(),
         };
-        SetOfGrants { grants: self.grants.iter().zip(principals).map(grant).collect() }
+        let grants = self.grants.iter().zip(principals).map(grant).collect();
+        SetOfGrants { grants, text: self.text.clone() }
     }
 
     /// The set in resolved identifiers, whatever can be given to whom. What it fails with must not reach a caller who could
@@ -78,6 +93,12 @@ impl GrantSet {
         Ok(self.asked(&principals))
     }
 
+    /// The document with the grants that it gives.
+    pub(super) fn document(&self, key: KeyId, mut grants: Vec<GrantId>) -> Option<PolicyDocument> {
+        grants.sort_unstable();
+        self.text.clone().map(|text| PolicyDocument { key, text, grants })
+    }
+
     /// What puts this set in the place of the `old` one. What stays the same, on the same basis, is left alone.
     pub(super) async fn replace(
         &self,
@@ -88,6 +109,10 @@ impl GrantSet {
     ) -> Result<Replacing, ServiceError> {
         if self.grants.len() > MOST {
             return Err(ServiceError::invalid(format!("at most {MOST} grants are given at once")));
+        }
+        if self.text.as_ref().is_some_and(|text| text.len() > PolicyDocument::MAX_TEXT) {
+            let message = format!("a policy's document has up to {} bytes", PolicyDocument::MAX_TEXT);
+            return Err(ServiceError::invalid(message));
         }
         let origin = GrantOrigin::KeyPolicy;
         // Before names: who could not give it to anybody learns nothing of them.
@@ -110,7 +135,9 @@ impl GrantSet {
             ended: Vec::new(),
             acts: Vec::new(),
             principals: principals.iter().map(|principal| principal.id).collect(),
+            document: None,
         };
+        let mut given = Vec::new();
         let act = |of: Action, grant: &Grant| EntryDetail {
             sub_action: Some(SubAction { op: of.into(), policy: permit.policy_digest() }),
             key: Some(record.key.id),
@@ -126,6 +153,7 @@ impl GrantSet {
                 retiring: None,
                 basis,
                 origin,
+                spelling: new.spelling(),
             };
             let operations = terms.operations();
             let same = |grant: &Grant| {
@@ -134,13 +162,15 @@ impl GrantSet {
                     && grant.operations == operations
                     && grant.conditions == new.conditions
                     && grant.basis == terms.basis
+                    && grant.spelling == terms.spelling
             };
             if let Some(at) = old.iter().position(same) {
-                old.swap_remove(at);
+                given.push(old.swap_remove(at).id);
                 continue;
             }
             let grant = terms.grant(view, principal, selector)?;
             let (grant, changes, _) = give(view, grant, principal, &record.ring).await?;
+            given.push(grant.id);
             replacing.acts.push(act(Action::DelegateGrant, &grant));
             replacing.add(changes);
         }
@@ -149,6 +179,7 @@ impl GrantSet {
             replacing.ended.push(Subject::Grant(grant.id, grant.principal));
             replacing.changes.push(Change::PutGrant(grant.ended(EndedBy::Replacement, view.now, view.why)));
         }
+        replacing.document = self.document(record.key.id, given);
         Ok(replacing)
     }
 }
@@ -188,8 +219,13 @@ impl Operation for PutKeyPolicy {
         let record = view.record()?;
         let of_policy = GrantFilter { key: Some(record.key.id), of_policy: true, ..GrantFilter::default() };
         let old = view.all_grants(of_policy).await?;
-        let Replacing { changes, ended, acts, principals } =
+        let Replacing { mut changes, ended, acts, principals, document } =
             self.set.replace(view, permit, record, old).await?;
+        let policy = document.as_ref().map(PolicyDocument::digest);
+        if policy != record.key.policy {
+            changes.push(Change::PutKey(Key { policy, ..record.key.clone() }));
+            changes.extend(document.map(Change::PutPolicyDocument));
+        }
         let grants = self.set.asked(&principals);
         let asked = Governed::PutKeyPolicy { key: record.key.id, grants, reason: view.reason() };
         let staged = if ended.is_empty() {

@@ -14,7 +14,7 @@ use claviger_core::reason::{Erasure, KeptReason, ReasonCode, ReasonRecord, TextA
 use claviger_core::{Action, ReasonId, Timestamp};
 use claviger_crypto::envelope::Context;
 
-use super::{JudgedGrant, Operation, Staged};
+use super::{JudgedGrant, Operation, PolicyStanding, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
 use crate::log::EntryPage;
@@ -98,6 +98,12 @@ impl HasReasons for EntryPage {
 impl<T: HasReasons> HasReasons for Vec<T> {
     fn whys(&self) -> impl Iterator<Item = Option<Why>> {
         self.iter().flat_map(HasReasons::whys)
+    }
+}
+
+impl<T: HasReasons> HasReasons for (T, Option<PolicyStanding>) {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.0.whys()
     }
 }
 

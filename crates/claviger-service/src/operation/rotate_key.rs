@@ -78,7 +78,12 @@ async fn rotate(
     }
     let fresh = next_version(view, record, rotation).await?.after(Event::Activate, view.now)?;
     let number = fresh.id.number;
-    let key = Key { primary: number, rotated_at: view.now, ..record.key.clone() };
+    // A rotation on demand does not move the schedule.
+    let rotates_from = match rotation {
+        Rotation::ByPolicy => view.now,
+        Rotation::OnDemand => record.key.rotates_from,
+    };
+    let key = Key { primary: number, rotates_from, ..record.key.clone() };
     let mut changes = vec![Change::PutVersion(fresh.clone())];
     let mut versions = Vec::with_capacity(record.versions.len() + 1);
     for version in record.versions.iter().filter(|version| version.id.number != number) {

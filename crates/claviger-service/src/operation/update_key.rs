@@ -104,6 +104,7 @@ impl Operation for UpdateKey {
                 owner.id
             }
         };
+        let rotation_period = self.patch.rotation_period.unwrap_or(record.key.rotation_period);
         let key = Key {
             owner,
             data_class: self.patch.data_class.unwrap_or(record.key.data_class),
@@ -112,7 +113,12 @@ impl Operation for UpdateKey {
                 None => record.key.labels.clone(),
                 Some(patch) => patch.apply(&record.key.labels)?,
             },
-            rotation_period: self.patch.rotation_period.unwrap_or(record.key.rotation_period),
+            rotation_period,
+            // It counts from when it was set; set once more as it is, it counts on.
+            rotates_from: match rotation_period {
+                Some(_) if rotation_period != record.key.rotation_period => view.now,
+                Some(_) | None => record.key.rotates_from,
+            },
             ..record.key.clone()
         };
         let changes = vec![Change::PutKey(key.clone())];

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger_core::Action;
 use claviger_core::change::{Change, RingLife};
-use claviger_core::key::{KeyRing, Protection, RingPolicy};
+use claviger_core::key::{KeyRing, Protection, RingPolicy, RotatedKeys};
 use claviger_core::permit::Permit;
 
 use super::create_ring::check_policy;
@@ -22,6 +22,8 @@ pub struct RingPatch {
     pub protection: Option<Protection>,
     /// How often keys rotate; `Some(None)` is never.
     pub rotation_period: Option<Option<Duration>>,
+    /// Which keys rotate so.
+    pub rotates: Option<RotatedKeys>,
     /// How long a version may protect.
     pub protect_period: Option<Option<Duration>>,
     /// How long it may process after that.
@@ -61,6 +63,7 @@ impl Operation for UpdateRing {
         let policy = RingPolicy {
             protection: patch.protection.unwrap_or(old.protection),
             rotation_period: patch.rotation_period.unwrap_or(old.rotation_period),
+            rotates: patch.rotates.unwrap_or(old.rotates),
             protect_period: patch.protect_period.unwrap_or(old.protect_period),
             process_period: patch.process_period.unwrap_or(old.process_period),
             destroy_waiting_period: patch.destroy_waiting_period.unwrap_or(old.destroy_waiting_period),
@@ -92,6 +95,7 @@ impl Operation for UpdateRing {
             quorum: patch.quorum,
             if_revision: self.if_revision,
             reason: view.reason(),
+            rotates: patch.rotates,
         };
         Ok(Staged::changing(asked, output, changes, detail))
     }

@@ -433,6 +433,7 @@ impl Publish for Forget {
                 | Change::PutFactHead(_)
                 | Change::PutGrant(_)
                 | Change::PutIdempotency(_)
+                | Change::PutPolicyDocument(_)
                 | Change::PutReason(_)
                 | Change::PutVeil(_)
                 | Change::RemoveVeil(_)

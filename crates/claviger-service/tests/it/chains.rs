@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_core::action::Plane;
-use claviger_core::grant::{Basis, Conditions};
+use claviger_core::grant::{Basis, Conditions, Spelling};
 use claviger_core::key::KeyRecord;
 use claviger_core::principal::PrincipalKind;
 use claviger_core::{Action, GrantId, Purpose, Spec, Timestamp};
@@ -200,6 +200,7 @@ impl Script {
             conditions: Self::conditions(&terms, wall),
             name: None,
             retiring: None,
+            spelling: Spelling::default(),
         };
         let made = deployment.ask_at(&self.name_of(by), Plane::Mixed, delegate).await;
         // In steps, a grant that lasts so long is over one step later than its last.

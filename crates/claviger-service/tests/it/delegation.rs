@@ -7,7 +7,7 @@ use std::time::Duration;
 use claviger_audit::entry::Entry;
 use claviger_audit::op::Op;
 use claviger_core::action::Plane;
-use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin};
+use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Spelling};
 use claviger_core::key::KeyRecord;
 use claviger_core::lineage::How;
 use claviger_core::port::{Clock as _, Store as _};
@@ -93,6 +93,7 @@ impl Place {
             conditions,
             name: None,
             retiring: None,
+            spelling: Spelling::default(),
         }
     }
 
@@ -121,8 +122,9 @@ impl Place {
             operations: vec![Action::Encrypt],
             conditions: Conditions::default(),
             name: format!("key-policy/{to}"),
+            spelled: None,
         });
-        let set = GrantSet { grants: grants.collect() };
+        let set = GrantSet { grants: grants.collect(), text: None };
         self.ask(who, PutKeyPolicy { key: self.key(), set }).await
     }
 
@@ -315,7 +317,7 @@ async fn setting_a_policy_ends_what_policies_gave_and_nothing_else_and_names_eac
     let before = place.deployment.store.list_heads().await.unwrap()[0].size;
     place.set_policy("deploy", &["stranger", "app"]).await.unwrap();
     assert_eq!(place.deployment.store.list_heads().await.unwrap()[0].size, before + 1);
-    let set = GrantSet { grants: Vec::new() };
+    let set = GrantSet { grants: Vec::new(), text: None };
     let put = PutKeyPolicy { key: place.key(), set };
     let receipt = place.deployment.ask_at("deploy", Plane::Mixed, put).await.unwrap().receipt;
     for (who, may) in [("app", false), ("stranger", false), ("shop", true), ("cart", true)] {
@@ -370,8 +372,9 @@ async fn the_policy_that_comes_with_a_key_rests_on_what_its_maker_holds_on_the_r
         operations: vec![Action::Encrypt],
         conditions: Conditions::default(),
         name: "key-policy/shop".into(),
+        spelled: None,
     };
-    let rights = Some(GrantSet { grants: vec![right] });
+    let rights = Some(GrantSet { grants: vec![right], text: None });
     let create =
         CreateKey { rights, ..place.deployment.new_key("orders", "made", Purpose::Encrypt, Spec::Aes256Gcm) };
     let made = place.ask("deploy", create).await.unwrap();

@@ -381,6 +381,7 @@ impl Made {
                     conditions: Conditions::default(),
                     name: None,
                     retiring: None,
+                    spelling: Default::default(),
                 };
                 bear(deployment.ask_at(&self.application(*by), Plane::Mixed, delegate).await, step);
             }
@@ -395,8 +396,12 @@ impl Made {
                     operations: operations(number),
                     conditions: Conditions::default(),
                     name: format!("key-policy/{number}"),
+                    spelled: Some("role".to_owned()),
                 });
-                let put = PutKeyPolicy { key: self.key(*key), set: GrantSet { grants: grants.collect() } };
+                let put = PutKeyPolicy {
+                    key: self.key(*key),
+                    set: GrantSet { grants: grants.collect(), text: Some("{}".to_owned()) },
+                };
                 bear(deployment.ask_at(&self.application(*by), Plane::Mixed, put).await, step);
             }
             Step::RetireGrant { by, which } => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger_audit::entry::Entry;
 use claviger_audit::op::Op;
-use claviger_core::key::{Event, KeyRecord, Rotation, State};
+use claviger_core::key::{Event, KeyRecord, RotatedKeys, Rotation, State};
 use claviger_core::{Action, Purpose, Spec};
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::{
@@ -69,18 +69,76 @@ async fn due_keys_rotate_by_their_own_rule_or_their_rings_and_others_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_that_somebody_asked_for_is_told_apart_and_puts_the_next_one_off() {
+async fn a_rotation_that_somebody_asked_for_is_told_apart_and_does_not_move_the_schedule() {
     let deployment = Deployment::build().await;
     let key = key(&deployment, "cards").await;
     rotate_every(&deployment, &key, Some(10)).await;
     deployment.clock.advance(DAY * 6);
+    let next = async || {
+        let read = ReadKey { key: KeyRef::Id(key.key.id) };
+        deployment.ask("vera", read).await.unwrap().output.next_rotation_at()
+    };
+    let before = next().await;
     deployment.ask("ada", RotateKey { key: KeyRef::Id(key.key.id) }).await.unwrap();
-    deployment.clock.advance(DAY * 6);
+    assert_eq!(next().await, before);
+    deployment.clock.advance(DAY * 3);
     deployment.road.do_what_is_due().await;
     assert_eq!(rotations(&deployment, &key).await, [Rotation::OnDemand]);
-    deployment.clock.advance(DAY * 5);
+    deployment.clock.advance(DAY * 2);
     deployment.road.do_what_is_due().await;
     assert_eq!(rotations(&deployment, &key).await, [Rotation::OnDemand, Rotation::ByPolicy]);
+    assert!(next().await > before.map(|at| at.after(DAY * 9)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_period_counts_from_the_day_on_which_it_was_set_and_the_same_once_more_counts_on() {
+    let deployment = Deployment::build().await;
+    let key = key(&deployment, "cards").await;
+    deployment.clock.advance(DAY * 100);
+    rotate_every(&deployment, &key, Some(10)).await;
+    deployment.road.do_what_is_due().await;
+    assert_eq!(rotations(&deployment, &key).await, []);
+    deployment.clock.advance(DAY * 6);
+    rotate_every(&deployment, &key, Some(10)).await;
+    deployment.clock.advance(DAY * 5);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(rotations(&deployment, &key).await, [Rotation::ByPolicy]);
+    // Another period begins anew.
+    deployment.clock.advance(DAY * 9);
+    rotate_every(&deployment, &key, Some(20)).await;
+    deployment.clock.advance(DAY * 19);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(rotations(&deployment, &key).await.len(), 1);
+    deployment.clock.advance(DAY * 2);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(rotations(&deployment, &key).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rings_period_leaves_keys_with_a_public_half_alone_unless_it_says_so() {
+    let deployment = Deployment::build().await;
+    let symmetric = key(&deployment, "cards").await;
+    let pair = deployment.key("seals", Purpose::Sign, Spec::EcP256).await;
+    let own = deployment.key("own", Purpose::Sign, Spec::EcP256).await;
+    rotate_ring_every(&deployment, 30).await;
+    rotate_every(&deployment, &own, Some(30)).await;
+    let next = async |key: &KeyRecord| {
+        let read = ReadKey { key: KeyRef::Id(key.key.id) };
+        deployment.ask("vera", read).await.unwrap().output.next_rotation_at()
+    };
+    assert!(next(&symmetric).await.is_some() && next(&own).await.is_some());
+    assert_eq!(next(&pair).await, None);
+    deployment.clock.advance(DAY * 31);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(rotations(&deployment, &symmetric).await, [Rotation::ByPolicy]);
+    assert_eq!(rotations(&deployment, &own).await, [Rotation::ByPolicy]);
+    assert_eq!(rotations(&deployment, &pair).await, []);
+    let patch = RingPatch { rotates: Some(RotatedKeys::All), ..RingPatch::default() };
+    let update = UpdateRing { ring: "orders".parse().unwrap(), patch, if_revision: None };
+    deployment.ask("ada", update).await.unwrap();
+    assert!(next(&pair).await.is_some());
+    deployment.road.do_what_is_due().await;
+    assert_eq!(rotations(&deployment, &pair).await, [Rotation::ByPolicy]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +156,7 @@ async fn a_suspended_key_does_not_rotate_before_it_is_back() {
     assert_eq!(rotations(&deployment, &key).await, [Rotation::ByPolicy]);
     let record = deployment.ask("vera", ReadKey { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
     assert_eq!(record.versions[0].state, State::Deactivated);
-    assert_eq!(record.next_rotation_at(), Some(record.key.rotated_at.after(DAY * 10)));
+    assert_eq!(record.next_rotation_at(), Some(record.key.rotates_from.after(DAY * 10)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,16 @@ UPDATE key SET destroy_scheduled_at = destroy_at WHERE destroy_at IS NOT NULL;
 DROP INDEX key_by_destruction;
 CREATE INDEX key_by_destruction ON key (destroy_at, id) WHERE destroy_at IS NOT NULL;
 
+-- ---- Rotation ----
+--
+-- The instant from which a key's rotation period counts. Under schema 1 it was that of the newest version, whoever asked for it.
+ALTER TABLE key RENAME COLUMN rotated_at TO rotates_from;
+
+-- Which keys a ring's period rotates. Of what no period rotates an index looks at no more than the spec.
+ALTER TABLE ring ADD COLUMN rotates TEXT NOT NULL DEFAULT 'symmetric';
+DROP INDEX key_by_ring_rotation;
+CREATE INDEX key_by_ring_rotation ON key (ring, rotates_from, spec) WHERE state = 'active' AND rotation_period IS NULL;
+
 -- ---- The log's time ----
 --
 -- What is remembered of it from one start to the next; no row before the first start that takes a step. `steps` are pairs of
@@ -172,6 +182,22 @@ UPDATE grants SET rests_on = (
 
 DROP INDEX grants_given_before;
 DROP INDEX grants_given_before_on_ring;
+
+-- How the giver named the one to whom it was given, and the one who may end it, where its protocol has several names for one.
+ALTER TABLE grants ADD COLUMN spelled_principal TEXT;
+ALTER TABLE grants ADD COLUMN spelled_retiring TEXT;
+
+-- ---- Key policies ----
+--
+-- The document of a key's policy as it was put, and the grants that it gave, one identifier after the other. The key has a digest
+-- of both.
+CREATE TABLE key_policy (
+    key    BLOB NOT NULL PRIMARY KEY CHECK (length(key) = 16) REFERENCES key (id),
+    text   TEXT NOT NULL,
+    grants BLOB NOT NULL CHECK (length(grants) % 16 = 0)
+) STRICT;
+
+ALTER TABLE key ADD COLUMN policy BLOB CHECK (length(policy) = 32);
 
 -- ---- People: who made whom, and what came about by a recovery ----
 

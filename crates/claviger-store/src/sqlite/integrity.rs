@@ -274,7 +274,7 @@ mod tests {
             (x'00000000000000000000000000000003', x'00000000000000000000000000000002', 'token',
              x'0000000000000000000000000000000000000000000000000000000000000000', '', 'active', 1, 2, 1);
         INSERT INTO key (id, ring, ring_name, name, purpose, spec, protection, data_class, description, owner, state,
-                         primary_version, rotated_at, created_at, revision)
+                         primary_version, rotates_from, created_at, revision)
             VALUES (x'00000000000000000000000000000004', x'00000000000000000000000000000001', 'r', 'k', 'encrypt',
                     'aes-256-gcm', 'software', 'internal', '', x'00000000000000000000000000000002', 'active', 1, 1, 1, 1);
         INSERT INTO grants (id, principal, key, of_ring, administers, operations, created_by, created_at, standing, revision, place)

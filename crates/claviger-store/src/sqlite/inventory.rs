@@ -82,6 +82,7 @@ pub(super) fn written(change: &Change) -> Option<Object> {
         | Change::PutFactHead(_)
         | Change::PutIdempotency(_)
         | Change::PutLogTime(_)
+        | Change::PutPolicyDocument(_)
         | Change::PutVeil(_)
         | Change::RemoveVeil(_)
         | Change::SealReason { .. } => return None,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use claviger_core::alias::{Alias, AliasName};
 use claviger_core::change::{IdempotencyRecord, RingLife, VeilName};
 use claviger_core::grant::Grant;
-use claviger_core::key::{Key, KeyRecord, KeyRing, Separation};
+use claviger_core::key::{Key, KeyRecord, KeyRing, PolicyDocument, Separation};
 use claviger_core::lineage::{Lineage, Wanted};
 use claviger_core::log_time::TimeRecord;
 use claviger_core::object::{FoundRow, Kind, Object, RowCursor};
@@ -28,8 +28,8 @@ use rusqlite::params;
 use super::columns::{Columns, find, micros};
 use super::error::translate;
 use super::row::{
-    alias, credential, fact_head, grant, grant_index, idempotency, key, log_time, principal, reason, ring,
-    veil, version,
+    alias, credential, fact_head, grant, grant_index, idempotency, key, log_time, policy_document, principal,
+    reason, ring, veil, version,
 };
 use super::tag::Guarded;
 use super::{SqliteStore, connection, facts, integrity, inventory, log, rows, usage};
@@ -53,6 +53,11 @@ impl Store for SqliteStore {
 
     async fn check_indexes(&self) -> Result<Vec<String>, StoreError> {
         integrity::check(Arc::clone(&self.inner)).await
+    }
+
+    async fn find_policy_document(&self, key: KeyId) -> Result<Option<PolicyDocument>, StoreError> {
+        let find = move |connection: Guarded<'_>| policy_document::find_by_key(connection, key);
+        self.inner.pool.read_fresh(Some(Object::Key(key)), find).await
     }
 
     async fn find_veil(&self, name: VeilName) -> Result<Option<Vec<u8>>, StoreError> {

@@ -257,6 +257,12 @@ impl<'c> Guarded<'c> {
         Ok((found, noted.into_inner()))
     }
 
+    /// Says of an object that what was kept of it is not what was written, and remembers it to be told of.
+    pub(super) fn altered(&self, object: Object) -> StoreError {
+        self.guard.found_altered(object);
+        StoreError::RowAltered(object)
+    }
+
     /// Refuses a row that an index gave for another one than was looked for.
     pub(super) fn only<T>(
         &self,
@@ -265,10 +271,7 @@ impl<'c> Guarded<'c> {
         object: impl Fn(&T) -> Object,
     ) -> Result<Option<T>, StoreError> {
         match found {
-            Some(row) if !is_wanted(&row) => {
-                self.guard.found_altered(object(&row));
-                Err(StoreError::RowAltered(object(&row)))
-            }
+            Some(row) if !is_wanted(&row) => Err(self.altered(object(&row))),
             found => Ok(found),
         }
     }

@@ -12,7 +12,7 @@ use claviger_core::alias::{Alias, AliasName, AliasScope};
 use claviger_core::change::{Change, RingLife};
 use claviger_core::key::{
     DataClass, Destruction, Generator, ImportedMaterial, Key, KeyRing, KeyVersion, Labels, Origin,
-    Protection, Provenance, RingPolicy, Rotation, State, Wrap,
+    PolicyDocument, Protection, Provenance, RingPolicy, RotatedKeys, Rotation, State, Wrap,
 };
 use claviger_core::log_time::{Step, TimeRecord};
 use claviger_core::port::store::{
@@ -112,8 +112,9 @@ impl Shelf {
             rotation_period: None,
             state: State::Active,
             primary: 1,
-            rotated_at: at(0),
+            rotates_from: at(0),
             destruction: None,
+            policy: None,
             created_at: at(0),
             reason: None,
             revision: 0,
@@ -185,9 +186,11 @@ async fn rotation_is_found_when_it_is_due_and_destruction_in_its_order() {
     shelf.key(monthly, 1, |_| {});
     shelf.key(monthly, 2, |key| key.rotation_period = Some(DAY * 10));
     shelf.key(monthly, 3, |key| key.state = State::Suspended);
-    shelf.key(monthly, 4, |key| key.rotated_at = at(20));
+    shelf.key(monthly, 4, |key| key.rotates_from = at(20));
     shelf.key(never, 5, |_| {});
     shelf.key(never, 6, |key| key.rotation_period = Some(DAY * 20));
+    // Of what has a public half the ring says nothing, and a key of its own does.
+    shelf.key(monthly, 9, |key| (key.purpose, key.spec) = (Purpose::Sign, Spec::EcP256));
     for (number, day) in [(7, 40), (8, 20)] {
         shelf.key(never, number, |key| {
             key.state = State::PreActive;
@@ -204,6 +207,11 @@ async fn rotation_is_found_when_it_is_due_and_destruction_in_its_order() {
         assert_eq!(shelf.store.list_rotation_due(at(day), 10).await.unwrap(), rotate, "day {day}");
     }
     assert_eq!(shelf.store.list_rotation_due(at(50), 3).await.unwrap(), [id(2), id(6), id(1)]);
+    let ring = shelf.store.find_ring(monthly).await.unwrap().unwrap();
+    let policy = RingPolicy { rotates: RotatedKeys::All, ..ring.policy.clone() };
+    assert_eq!(shelf.apply(&[Change::PutRing(KeyRing { policy, ..ring })]), Applied::Yes);
+    let due = shelf.store.list_rotation_due(at(30), 10).await.unwrap();
+    assert!(due.contains(&id(9)) && due.len() == 4, "{due:?}");
     let scheduled = |number, day| ScheduledDestruction {
         key: id(number),
         ring: never,

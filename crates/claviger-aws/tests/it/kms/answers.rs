@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::deployment::Deployment;
+use super::deployment::{DAY, Deployment};
 
 fn arn(key: &str) -> String {
     format!("arn:aws:kms:us-east-1:000000000000:key/{key}")
@@ -50,11 +50,9 @@ async fn a_ciphertext_under_a_key_of_another_kind_is_of_another_key() {
     let sealed = deployment.ask("Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await.ok();
     let blob = &sealed["CiphertextBlob"];
     let mut others = vec![deployment.create_key(json!({})).await];
-    for (spec, usage) in [
-        ("RSA_2048", "ENCRYPT_DECRYPT"),
-        ("RSA_2048", "SIGN_VERIFY"),
-        ("HMAC_224", "GENERATE_VERIFY_MAC"),
-    ] {
+    for (spec, usage) in
+        [("RSA_2048", "ENCRYPT_DECRYPT"), ("RSA_2048", "SIGN_VERIFY"), ("HMAC_224", "GENERATE_VERIFY_MAC")]
+    {
         others.push(key_of(&deployment, spec, usage).await);
     }
     for other in others {
@@ -126,8 +124,9 @@ async fn rsa_says_how_much_it_takes() {
     for (algorithm, most) in [("RSAES_OAEP_SHA_256", 190), ("RSAES_OAEP_SHA_1", 214)] {
         deployment.ask("Encrypt", encrypt(algorithm, most)).await.ok();
         let said = deployment.ask("Encrypt", encrypt(algorithm, most + 1)).await;
-        let words =
-            format!("Algorithm {algorithm} and key spec RSA_2048 cannot encrypt data larger than {most} bytes.");
+        let words = format!(
+            "Algorithm {algorithm} and key spec RSA_2048 cannot encrypt data larger than {most} bytes."
+        );
         assert_eq!(said.refused("ValidationException"), words);
     }
 }
@@ -138,10 +137,14 @@ async fn texts_that_tools_look_for_are_those_of_aws() {
     let key = deployment.create_key(json!({})).await;
     let elsewhere = arn(&key).replace("us-east-1", "eu-west-1");
     let no_prefix = "Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html";
-    let no_usage =
-        "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.";
+    let no_usage = "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.";
     let cases: [(&str, Value, &str, &str); 6] = [
-        ("CreateAlias", json!({ "AliasName": "orders", "TargetKeyId": key }), "ValidationException", no_prefix),
+        (
+            "CreateAlias",
+            json!({ "AliasName": "orders", "TargetKeyId": key }),
+            "ValidationException",
+            no_prefix,
+        ),
         ("DeleteAlias", json!({ "AliasName": "orders" }), "ValidationException", no_prefix),
         (
             "CreateAlias",
@@ -190,4 +193,24 @@ async fn who_gave_a_grant_retires_it_where_nobody_is_named_to() {
     let retire = json!({ "KeyId": arn(&key), "GrantId": given["GrantId"] });
     deployment.ask("RetireGrant", retire.clone()).await.refused("NotFoundException");
     deployment.ask_as(&deployment.app, "RetireGrant", retire).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_counts_from_the_day_it_was_enabled_and_not_from_one_on_demand() {
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({})).await;
+    deployment.clock.advance(DAY * 300);
+    let enable = json!({ "KeyId": key, "RotationPeriodInDays": 180 });
+    deployment.ask("EnableKeyRotation", enable.clone()).await.ok();
+    let next = async || {
+        let status = deployment.ask("GetKeyRotationStatus", json!({ "KeyId": key })).await.ok();
+        status["NextRotationDate"].as_f64().unwrap()
+    };
+    let first = next().await;
+    let expected = deployment.clock.in_seconds(180 * 86_400).as_micros() as f64 / 1e6;
+    assert!((first - expected).abs() < 60.0, "{first} {expected}");
+    deployment.clock.advance(DAY * 10);
+    deployment.ask("RotateKeyOnDemand", json!({ "KeyId": key })).await.ok();
+    deployment.ask("EnableKeyRotation", enable).await.ok();
+    assert_eq!(next().await.to_bits(), first.to_bits());
 }

@@ -149,7 +149,8 @@ impl Answer {
         assert_eq!(self.header("x-amzn-errortype"), Some(code), "{self:?}");
         hold_exception(code);
         // Absent where there is nothing to say, never empty.
-        let says = json.get("message").is_none_or(|message| message.as_str().is_some_and(|text| !text.is_empty()));
+        let says =
+            json.get("message").is_none_or(|message| message.as_str().is_some_and(|text| !text.is_empty()));
         assert!(says, "{self:?}");
         let is_fault = ["DependencyTimeoutException", "KMSInternalException"].contains(&code);
         assert_eq!(self.status.as_u16(), if is_fault { 500 } else { 400 }, "{self:?}");

@@ -98,8 +98,5 @@ async fn new_material_beside_some_that_waits_is_told_of_both() {
     let id = start.strip_prefix("New key material (id: ").unwrap().strip_suffix(")").unwrap();
     assert!(id.len() == 64 && !ids.iter().any(|known| known == id), "{said}");
     let arn = format!("arn:aws:kms:us-east-1:000000000000:key/{key}");
-    assert_eq!(
-        end,
-        format!("{arn}, because another key material (id: {}) is pending rotation.", ids[1])
-    );
+    assert_eq!(end, format!("{arn}, because another key material (id: {}) is pending rotation.", ids[1]));
 }

@@ -12,6 +12,7 @@ mod hygiene;
 mod import_tokens;
 mod log;
 mod module;
+mod policies;
 mod separation;
 mod signer;
 mod tags;

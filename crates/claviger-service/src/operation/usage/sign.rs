@@ -46,9 +46,7 @@ impl KeyContext<'_> {
             let message = format!("the key signs with: {}", names.join(", "));
             let error = ServiceError::new(ErrorKind::WrongPurpose, message);
             match wanted {
-                Some(wanted) => {
-                    error.because_of(Obstacle::Algorithm(Algorithm::Signature(wanted), spec))
-                }
+                Some(wanted) => error.because_of(Obstacle::Algorithm(Algorithm::Signature(wanted), spec)),
                 None => error,
             }
         })

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use claviger_access::{Presented, authenticate};
 use claviger_core::change::Change;
-use claviger_core::grant::{Basis, Conditions, EndedBy, GrantOrigin, Selector};
+use claviger_core::grant::{Basis, Conditions, EndedBy, GrantOrigin, Selector, Spelling};
 use claviger_core::key::{
     DataClass, Generator, Key, KeyRecord, KeyRing, KeyVersion, Labels, Origin, Protection, Provenance,
     RingPolicy, Separation, State, Wrap,
@@ -99,6 +99,7 @@ fn given(id: [u8; 16], to: &Principal, on: Selector, operations: Vec<Action>, at
         created_at: Timestamp::from_micros(at),
         basis: Basis::Role,
         origin: GrantOrigin::Direct,
+        spelling: Spelling::default(),
         standing: Standing::Active,
         ending: None,
         revision: 0,
@@ -145,8 +146,9 @@ impl World {
             rotation_period: None,
             state: State::Active,
             primary: 1,
-            rotated_at: Timestamp::default(),
+            rotates_from: Timestamp::default(),
             destruction: None,
+            policy: None,
             created_at: Timestamp::default(),
             reason: None,
             revision: 0,

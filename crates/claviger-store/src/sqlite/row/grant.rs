@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use claviger_core::Action;
-use claviger_core::grant::{Basis, Conditions, Ending, Grant, Selector};
+use claviger_core::grant::{Basis, Conditions, Ending, Grant, Selector, Spelling};
 use claviger_core::key::Separation;
 use claviger_core::lineage::{Bearing, Lineage, MAX_DEPTH, Wanted};
 use claviger_core::object::Kind;
@@ -29,7 +29,8 @@ const TABLE: &str = "grants";
 macro_rules! covered {
     () => {
         "fact, id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, created_at, rests_on, origin, \
-         standing, ended, ended_at, ended_reason, revision, of_ring, administers, ends_by, place, terms"
+         standing, ended, ended_at, ended_reason, spelled_principal, spelled_retiring, revision, of_ring, administers, ends_by, \
+         place, terms"
     };
 }
 macro_rules! columns {
@@ -43,7 +44,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 1,
-    revision: Some(18),
+    revision: Some(20),
     has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM grants WHERE id = ?1"),
     update: "UPDATE grants SET tag = ?1, fact = ?2 WHERE id = ?3",
@@ -214,6 +215,7 @@ pub(in crate::sqlite) fn find_same(
     let alike = list(connection, sql, params![grant.principal.as_bytes(), terms], parse)?;
     Ok(alike.into_iter().find(|other| {
         (other.selector, &other.name, other.retiring) == (grant.selector, &grant.name, grant.retiring)
+            && other.spelling == grant.spelling
             && (&other.operations, &other.conditions) == (&grant.operations, &grant.conditions)
             && (other.created_by, other.origin, &other.basis)
                 == (grant.created_by, grant.origin, &grant.basis)
@@ -343,13 +345,21 @@ fn read(columns: &mut Columns<'_>) -> Result<Grant, StoreError> {
             (None, None, None) => None,
             _ => return Err(columns.damaged("ended without an instant, or the other way round")),
         },
+        spelling: Spelling { principal: spelled(columns)?, retiring: spelled(columns)? },
         revision: columns.count()?,
     };
     check(&grant).map_err(|reason| columns.damaged(reason))?;
     Ok(grant)
 }
 
+fn spelled(columns: &mut Columns<'_>) -> Result<Option<String>, StoreError> {
+    Ok(columns.maybe(Columns::text)?.map(str::to_owned))
+}
+
 fn check(grant: &Grant) -> Result<(), &'static str> {
+    if !grant.spelling.fits() {
+        return Err("a name in it is too long");
+    }
     let operations = &grant.operations;
     let grantable = |action: &Action| action.is_grantable_when_relaxed();
     if operations.is_empty() || !operations.is_sorted_by(|a, b| a < b) || !operations.iter().all(grantable) {
@@ -362,7 +372,7 @@ fn check(grant: &Grant) -> Result<(), &'static str> {
 }
 
 /// Identifiers, one after the other.
-fn ids(bytes: &[u8]) -> Option<Vec<GrantId>> {
+pub(super) fn ids(bytes: &[u8]) -> Option<Vec<GrantId>> {
     let (ids, rest) = bytes.as_chunks::<16>();
     rest.is_empty().then(|| ids.iter().copied().map(GrantId::from_bytes).collect())
 }
@@ -386,7 +396,8 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, grant: &Grant) -> Result<A
                 grant.reason,
             )
         };
-        let named = stored.name == grant.name && stored.basis == grant.basis;
+        let named =
+            (&stored.name, &stored.spelling) == (&grant.name, &grant.spelling) && stored.basis == grant.basis;
         fixed(TABLE, bound(stored) == bound(grant) && named)?;
         if stored.standing == Standing::Active {
             grant_index::remove(connection, stored, place_of(connection, stored.id)?)?;
@@ -413,9 +424,10 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, grant: &Grant) -> Result<A
         &TAGGED,
         &[grant.id.as_bytes()],
         "INSERT INTO grants (id, principal, key, ring, operations, conditions, reason, name, retiring, created_by, \
-         created_at, rests_on, origin, standing, ended, ended_at, ended_reason, revision, of_ring, administers, ends_by, \
-         place, terms) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
+         created_at, rests_on, origin, standing, ended, ended_at, ended_reason, spelled_principal, spelled_retiring, revision, \
+         of_ring, administers, ends_by, place, terms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
+         ?24, ?25) \
          ON CONFLICT (id) DO UPDATE SET operations = excluded.operations, conditions = excluded.conditions, \
          standing = excluded.standing, ended = excluded.ended, \
          ended_at = excluded.ended_at, ended_reason = excluded.ended_reason, revision = excluded.revision, administers = excluded.administers, \
@@ -438,6 +450,8 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, grant: &Grant) -> Result<A
             grant.ending.map(|ending| ending.by.name()),
             grant.ending.map(|ending| micros(TABLE, ending.at)).transpose()?,
             grant.ending.and_then(|ending| ending.reason).map(Why::to_bytes),
+            grant.spelling.principal,
+            grant.spelling.retiring,
             next_revision(TABLE, grant.revision)?,
             of_ring.as_bytes(),
             administers(grant),

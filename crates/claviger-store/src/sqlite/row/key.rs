@@ -24,8 +24,8 @@ const TABLE: &str = "key";
 macro_rules! covered {
     () => {
         "k.fact, k.ring_name, k.id, k.ring, k.name, k.purpose, k.spec, k.protection, k.data_class, k.description, k.owner, \
-         k.labels, k.rotation_period, k.state, k.primary_version, k.rotated_at, k.destroy_at, k.destroy_scheduled_at, \
-         k.created_at, k.reason, k.revision"
+         k.labels, k.rotation_period, k.state, k.primary_version, k.rotates_from, k.destroy_at, k.destroy_scheduled_at, \
+         k.created_at, k.reason, k.policy, k.revision"
     };
 }
 macro_rules! columns {
@@ -40,7 +40,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 2,
-    revision: Some(20),
+    revision: Some(21),
     has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM key k WHERE k.id = ?1"),
     update: "UPDATE key SET tag = ?1, fact = ?2 WHERE id = ?3",
@@ -172,6 +172,13 @@ macro_rules! is_made_here {
     };
 }
 
+/// The specs without a public half.
+macro_rules! symmetric_specs {
+    () => {
+        "'aes-128-gcm', 'aes-256-gcm', 'aes-256-kwp', 'hmac-sha224', 'hmac-sha256', 'hmac-sha384', 'hmac-sha512'"
+    };
+}
+
 /// Active keys whose rotation is due, by the very indexes that hold no others: first those that rotate by their own rule, then those that rotate by their ring's.
 pub(in crate::sqlite) fn list_rotation_due(
     connection: Guarded<'_>,
@@ -181,9 +188,9 @@ pub(in crate::sqlite) fn list_rotation_due(
     let now = micros(TABLE, now)?;
     let own = concat!(
         "SELECT k.id FROM key k INDEXED BY key_by_rotation WHERE k.state = 'active' AND k.rotation_period IS NOT NULL ",
-        "AND k.rotated_at + k.rotation_period <= ?1 AND ",
+        "AND k.rotates_from + k.rotation_period <= ?1 AND ",
         is_made_here!(),
-        " ORDER BY k.rotated_at + k.rotation_period LIMIT ?2"
+        " ORDER BY k.rotates_from + k.rotation_period LIMIT ?2"
     );
     let mut due = list(connection, own, params![now, limit], id)?;
     let room = limit.saturating_sub(u32::try_from(due.len()).unwrap_or(u32::MAX));
@@ -191,7 +198,9 @@ pub(in crate::sqlite) fn list_rotation_due(
         "SELECT k.id FROM ring r INDEXED BY ring_by_rotation CROSS JOIN key k INDEXED BY key_by_ring_rotation ",
         "ON k.ring = r.id WHERE r.rotation_period > 0 ",
         "AND k.state = 'active' AND k.rotation_period IS NULL ",
-        "AND k.rotated_at <= ?1 - r.rotation_period AND ",
+        "AND k.rotates_from <= ?1 - r.rotation_period AND (r.rotates = 'all' OR k.spec IN (",
+        symmetric_specs!(),
+        ")) AND ",
         is_made_here!(),
         " LIMIT ?2"
     );
@@ -294,10 +303,11 @@ pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key
         rotation_period: columns.maybe(Columns::span)?,
         state: columns.word()?,
         primary: columns.small()?,
-        rotated_at: columns.instant()?,
+        rotates_from: columns.instant()?,
         destruction: destruction(columns)?,
         created_at: columns.instant()?,
         reason: why(columns)?,
+        policy: columns.maybe(Columns::array)?,
         revision: columns.count()?,
     };
     check(&key).map_err(|reason| columns.damaged(reason))?;
@@ -345,13 +355,14 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, key: &Key) -> Result<Appli
         &TAGGED,
         &[key.id.as_bytes()],
         "INSERT INTO key (id, ring, ring_name, name, purpose, spec, protection, data_class, description, owner, labels, \
-         rotation_period, state, primary_version, rotated_at, destroy_at, destroy_scheduled_at, created_at, reason, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
+         rotation_period, state, primary_version, rotates_from, destroy_at, destroy_scheduled_at, created_at, reason, policy, \
+         revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) \
          ON CONFLICT (id) DO UPDATE SET data_class = excluded.data_class, description = excluded.description, \
          owner = excluded.owner, labels = excluded.labels, rotation_period = excluded.rotation_period, state = excluded.state, \
-         primary_version = excluded.primary_version, rotated_at = excluded.rotated_at, \
+         primary_version = excluded.primary_version, rotates_from = excluded.rotates_from, \
          destroy_at = excluded.destroy_at, destroy_scheduled_at = excluded.destroy_scheduled_at, reason = excluded.reason, \
-         revision = excluded.revision",
+         policy = excluded.policy, revision = excluded.revision",
         params![
             key.id.as_bytes(),
             key.ring.as_bytes(),
@@ -367,11 +378,12 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, key: &Key) -> Result<Appli
             key.rotation_period.map(|period| span(TABLE, period)).transpose()?,
             key.state.name(),
             integer(TABLE, key.primary.into())?,
-            micros(TABLE, key.rotated_at)?,
+            micros(TABLE, key.rotates_from)?,
             key.destruction.map(|destruction| micros(TABLE, destruction.at)).transpose()?,
             key.destruction.map(|destruction| micros(TABLE, destruction.scheduled_at)).transpose()?,
             micros(TABLE, key.created_at)?,
             key.reason.map(Why::to_bytes),
+            key.policy,
             next_revision(TABLE, key.revision)?,
         ],
     )
@@ -385,4 +397,17 @@ pub(in crate::sqlite) fn check_primary(connection: Guarded<'_>, id: KeyId) -> Re
         Columns::new(TABLE, row).small().map(|number| KeyVersionId { key: id, number })
     })?;
     primary.map(drop).ok_or_else(|| refused(TABLE, "its primary version does not exist"))
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_core::Spec;
+
+    #[test]
+    fn the_specs_without_a_public_half_are_those() {
+        for spec in Spec::ALL {
+            let is_named = symmetric_specs!().split(", ").any(|name| name == format!("'{}'", spec.name()));
+            assert_eq!(is_named, !spec.is_asymmetric(), "{spec}");
+        }
+    }
 }

@@ -19,7 +19,8 @@ const TABLE: &str = "ring";
 macro_rules! covered {
     () => {
         "r.fact, r.id, r.name, r.protection, r.rotation_period, r.protect_period, r.process_period, \
-         r.destroy_waiting_period, r.quorum, r.separation, r.kek, r.created_at, r.reason, r.revision"
+         r.destroy_waiting_period, r.quorum, r.separation, r.rotates, r.kek, r.created_at, r.reason, \
+         r.revision"
     };
 }
 macro_rules! columns {
@@ -34,7 +35,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 1,
-    revision: Some(13),
+    revision: Some(14),
     has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM ring r WHERE r.id = ?1"),
     update: "UPDATE ring SET tag = ?1, fact = ?2 WHERE id = ?3",
@@ -95,6 +96,7 @@ pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<KeyRing, Stor
             destroy_waiting_period: columns.span()?,
             quorum: columns.small()?,
             separation: columns.word()?,
+            rotates: columns.word()?,
         },
         kek: columns.bytes()?.to_vec(),
         created_at: columns.instant()?,
@@ -119,12 +121,13 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
         &TAGGED,
         &[ring.id.as_bytes()],
         "INSERT INTO ring (id, name, protection, rotation_period, protect_period, process_period, \
-         destroy_waiting_period, quorum, separation, kek, created_at, reason, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+         destroy_waiting_period, quorum, separation, kek, created_at, reason, rotates, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
          ON CONFLICT (id) DO UPDATE SET protection = excluded.protection, \
          rotation_period = excluded.rotation_period, protect_period = excluded.protect_period, \
          process_period = excluded.process_period, destroy_waiting_period = excluded.destroy_waiting_period, \
-         quorum = excluded.quorum, separation = excluded.separation, kek = excluded.kek, reason = excluded.reason, revision = excluded.revision",
+         quorum = excluded.quorum, separation = excluded.separation, kek = excluded.kek, reason = excluded.reason, \
+         rotates = excluded.rotates, revision = excluded.revision",
         params![
             ring.id.as_bytes(),
             ring.name.as_str(),
@@ -138,6 +141,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
             ring.kek,
             micros(TABLE, ring.created_at)?,
             ring.reason.map(Why::to_bytes),
+            policy.rotates.name(),
             next_revision(TABLE, ring.revision)?,
         ],
     )

@@ -2,7 +2,7 @@
 
 use claviger_core::change::{Change, Expectation, Row};
 use claviger_core::grant::{
-    Basis, Conditions, EndedBy, Grant, GrantOrigin, MAX_ACTIVE, MAX_ALIKE, MAX_NAME_SETS, Selector,
+    Basis, Conditions, EndedBy, Grant, GrantOrigin, MAX_ACTIVE, MAX_ALIKE, MAX_NAME_SETS, Selector, Spelling,
 };
 use claviger_core::key::{KeyRing, RingPolicy, Separation};
 use claviger_core::lineage::{How, Wanted};
@@ -60,6 +60,7 @@ pub(super) fn grant(number: u8, principal: &Principal, selector: Selector, opera
         created_at: at(1),
         basis: Basis::Role,
         origin: GrantOrigin::Direct,
+        spelling: Spelling::default(),
         standing: Standing::Active,
         ending: None,
         revision: 0,

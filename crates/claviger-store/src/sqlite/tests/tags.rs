@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use claviger_core::access_key::AccessKey;
-use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector};
+use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::object::{Kind, Object, RowCursor};
 use claviger_core::port::StoreError;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
@@ -69,6 +69,7 @@ fn furnished() -> Shelf {
         created_at: at(0),
         basis: Basis::Role,
         origin: GrantOrigin::Direct,
+        spelling: Spelling::default(),
         standing: Standing::Active,
         ending: None,
         revision: 0,
@@ -348,4 +349,35 @@ async fn rows_are_read_and_written_under_the_key_of_their_tags_alone() {
     let _journal = store.open_journal(1).unwrap();
     let late = store.tag_rows(row_key(), RowCursor::default(), 9).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+}
+
+#[tokio::test]
+async fn the_document_of_a_policy_is_the_one_of_which_the_key_has_the_digest() {
+    let mut shelf = furnished();
+    let id = KeyId::from_bytes([2; 16]);
+    let key = shelf.store.find_key(id).await.unwrap().unwrap().key;
+    assert_eq!(shelf.store.find_policy_document(id).await.unwrap(), None);
+    let grants = vec![GrantId::from_bytes([5; 16])];
+    let document = PolicyDocument { key: id, text: "{ \"a\": 1 }".to_owned(), grants };
+    let put = |document: &PolicyDocument, key: &Key| {
+        let key = Key { policy: Some(document.digest()), ..key.clone() };
+        vec![Change::PutKey(key), Change::PutPolicyDocument(document.clone())]
+    };
+    assert_eq!(shelf.apply(&put(&document, &key)), Applied::Yes);
+    assert_eq!(shelf.store.find_policy_document(id).await.unwrap(), Some(document.clone()));
+    let key = shelf.store.find_key(id).await.unwrap().unwrap().key;
+    let other = PolicyDocument { text: "{}".to_owned(), grants: Vec::new(), ..document };
+    assert_eq!(shelf.apply(&put(&other, &key)), Applied::Yes);
+    assert_eq!(shelf.store.find_policy_document(id).await.unwrap(), Some(other));
+
+    for edit in [
+        "UPDATE key_policy SET text = '{ }'",
+        "UPDATE key_policy SET text = '{}', grants = x'05050505050505050505050505050505'",
+        "DELETE FROM key_policy",
+    ] {
+        assert_eq!(database(&shelf).execute(edit, []).unwrap(), 1, "{edit}");
+        let found = shelf.store.find_policy_document(id).await;
+        assert_eq!(found, Err(StoreError::RowAltered(Object::Key(id))), "{edit}");
+        assert_eq!(shelf.store.take_altered(), [Object::Key(id)], "{edit}");
+    }
 }
