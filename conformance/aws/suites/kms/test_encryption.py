@@ -151,7 +151,7 @@ def test_keys_of_other_usages_do_not_decrypt(kms, kit, usage):
     with refused(
         "InvalidKeyUsageException", message=f"{kit.arn(usage)} key usage is {word} which is not valid for Decrypt."
     ):
-        kms.decrypt(KeyId=kit.id(usage), CiphertextBlob=kit.ciphertext)
+        kms.decrypt(KeyId=kit.id(usage), CiphertextBlob=b"x", EncryptionAlgorithm="RSAES_OAEP_SHA_256")
 
 
 # ---- RSA
