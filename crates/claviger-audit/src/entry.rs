@@ -133,6 +133,22 @@ impl<'a> Entry<'a> {
         Ok(())
     }
 
+    /// What a session entry commits to ([`crate::session`]); `None` for other entries, and for sessions that an older release
+    /// recorded.
+    #[must_use]
+    pub fn session_commitment(&self) -> Option<[u8; 32]> {
+        if self.op != Op::Session {
+            return None;
+        }
+        self.reference.as_deref()?.try_into().ok()
+    }
+
+    /// Does something lie beside the entry: facts, or the record of a session?
+    #[must_use]
+    pub fn has_beside(&self) -> bool {
+        self.fct.is_some() || self.session_commitment().is_some()
+    }
+
     /// The encoding without the sealed data: what the seal is bound to (mechanisms, 2.5).
     #[must_use]
     pub fn seal_context(&self) -> Vec<u8> {

@@ -15,6 +15,7 @@ pub mod key;
 pub mod note;
 pub mod op;
 pub mod receipt;
+pub mod session;
 mod signature;
 pub mod snapshot;
 pub mod tile;

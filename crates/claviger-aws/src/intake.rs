@@ -3,13 +3,11 @@
 //! What it keeps true: no body is read for an access key that nobody has, and none is larger than any call needs, because
 //! until all of it is there nobody has proved anything.
 
-use std::net::IpAddr;
-
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use claviger_access::authn::access_key::Audience;
-use claviger_core::PrincipalId;
 use claviger_core::principal::CredentialKind;
+use claviger_core::{PrincipalId, Source};
 use claviger_service::{Named, Presented, Road, ServiceError};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
@@ -79,7 +77,7 @@ pub(crate) async fn look_up(road: &Road, parts: &Parts) -> Result<[u8; 32], Unsi
 /// Who signed, verified.
 pub(crate) async fn prove(
     road: &Road,
-    source: IpAddr,
+    source: Source,
     parts: &Parts,
     body: &[u8],
     audience: &Audience,

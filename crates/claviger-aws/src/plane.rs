@@ -1,12 +1,11 @@
 //! The endpoint: one path, one method; what is asked stands in a header, who asks in the signature.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::response::Response;
 use claviger_access::authn::access_key::Audience;
-use claviger_core::{Action, PrincipalId};
+use claviger_core::{Action, PrincipalId, Source};
 use claviger_crypto::random;
 use claviger_service::{Presented, Road};
 use http::header::CONTENT_TYPE;
@@ -100,13 +99,13 @@ impl Kms {
     /// The answer, when nobody did.
     pub async fn prove(
         &self,
-        peer: SocketAddr,
+        source: Source,
         head: &Parts,
         body: &[u8],
     ) -> Result<(PrincipalId, Presented), Response> {
         let audience = if sts::is_for(&head.headers) { &self.0.sts } else { &self.0.kms };
         let proved = match intake::check(&self.0.limits, head) {
-            Ok(()) => intake::prove(self.road(), peer.ip(), head, body, audience)
+            Ok(()) => intake::prove(self.road(), source, head, body, audience)
                 .await
                 .map_err(|error| self.told(error, head)),
             Err(why) => {
@@ -127,7 +126,7 @@ impl Kms {
     /// Answers a request that was proved to be the work of `presented`.
     pub async fn answer_proved(
         &self,
-        peer: SocketAddr,
+        source: Source,
         presented: Presented,
         head: &Parts,
         body: &[u8],
@@ -136,19 +135,19 @@ impl Kms {
             return answer::exception(&AwsError::internal(), "");
         };
         if sts::is_for(&head.headers) {
-            return match self.ask_sts(peer, presented, body, &request_id).await {
+            return match self.ask_sts(source, presented, body, &request_id).await {
                 Ok(answer) => answer.into_response(&request_id),
                 Err(error) => answer::xml_exception(&error, &request_id),
             };
         }
-        match self.ask(peer, presented, head, body, &request_id).await {
+        match self.ask(source, presented, head, body, &request_id).await {
             Ok(answer) => answer.into_response(&request_id),
             Err(error) => answer::exception(&error, &request_id),
         }
     }
 
-    /// Answers a request that came from `peer`, whoever signed it.
-    pub async fn answer(&self, peer: SocketAddr, request: Request) -> Response {
+    /// Answers a request that came from `source`, whoever signed it.
+    pub async fn answer(&self, source: Source, request: Request) -> Response {
         let (head, body) = request.into_parts();
         if self.recall(&head).is_none()
             && let Err(refused) = self.look_up(&head).await
@@ -159,15 +158,15 @@ impl Kms {
             Ok(body) => body,
             Err(why) => return self.unread(&head, why),
         };
-        match self.prove(peer, &head, &body).await {
-            Ok((_, presented)) => self.answer_proved(peer, presented, &head, &body).await,
+        match self.prove(source, &head, &body).await {
+            Ok((_, presented)) => self.answer_proved(source, presented, &head, &body).await,
             Err(refused) => refused,
         }
     }
 
     async fn ask(
         &self,
-        peer: SocketAddr,
+        source: Source,
         presented: Presented,
         parts: &Parts,
         body: &[u8],
@@ -175,7 +174,7 @@ impl Kms {
     ) -> Result<answer::Answer, AwsError> {
         let operation = named(parts);
         let name = operation.as_ref().map_or("", |operation| operation.name);
-        let session = Session::new(self, presented, peer.ip(), request_id, name);
+        let session = Session::new(self, presented, source, request_id, name);
         let answer = match operation {
             Ok(operation) => (operation.run)(&session, body).await,
             Err(error) => Err(error),
@@ -188,13 +187,13 @@ impl Kms {
 
     async fn ask_sts(
         &self,
-        peer: SocketAddr,
+        source: Source,
         presented: Presented,
         body: &[u8],
         request_id: &str,
     ) -> Result<answer::Answer, AwsError> {
         let operation = sts::named(body);
-        let session = Session::new(self, presented, peer.ip(), request_id, sts::NAME);
+        let session = Session::new(self, presented, source, request_id, sts::NAME);
         match operation {
             Ok(()) => sts::get_caller_identity(&session).await,
             Err(error) => Err(session.refused(error).await),

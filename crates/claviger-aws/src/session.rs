@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use claviger_core::Timestamp;
 use claviger_core::action::Plane;
 use claviger_core::principal::Principal;
+use claviger_core::{Source, Timestamp};
 use claviger_service::operation::{Call, Operation, ReadSelf, Released};
 use claviger_service::{ErrorKind, KeyRef, Presented, Road, ServiceError};
 
@@ -28,7 +28,7 @@ pub(crate) struct Session<'a> {
     way: Way<'a>,
     realm: &'a Realm,
     presented: Presented,
-    source: IpAddr,
+    source: Source,
     request_id: &'a str,
     operation: &'static str,
     /// Did it come to an operation?
@@ -39,7 +39,7 @@ impl<'a> Session<'a> {
     pub(crate) fn new(
         kms: &'a Kms,
         presented: Presented,
-        source: IpAddr,
+        source: Source,
         request_id: &'a str,
         operation: &'static str,
     ) -> Self {
@@ -57,7 +57,8 @@ impl<'a> Session<'a> {
 
     /// A call of nobody that ends where the road begins, with a fault.
     pub(crate) const fn nowhere(realm: &'a Realm, operation: &'static str) -> Self {
-        let (presented, source) = (Presented::None, IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let (presented, source) =
+            (Presented::None, Source { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: None });
         let performed = AtomicBool::new(false);
         Self { way: Way::Nowhere, realm, presented, source, request_id: "", operation, performed }
     }

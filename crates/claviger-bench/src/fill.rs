@@ -103,7 +103,7 @@ async fn create(road: Road, presented: Presented, next: Arc<AtomicU32>, keys: u3
         let (request_id, idempotency_key) = (None, None);
         let call = Call {
             presented: presented.clone(),
-            source,
+            source: source.into(),
             plane: Plane::Control,
             dry_run: false,
             request_id,

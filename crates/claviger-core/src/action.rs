@@ -260,6 +260,10 @@ actions! { $
     ReadAudit = 430 "read_audit" Control System Read,
     /// Take the whole log out.
     ExportAudit = 431 "export_audit" Control System Read,
+    /// Search the log for who did what.
+    SearchAudit = 433 "search_audit" Control System Read,
+    /// Disclose who stands behind a range of the log, to those who hold it.
+    DiscloseAudit = 434 "disclose_audit" Control System Read,
     /// Read how the system is.
     ReadSystem = 432 "read_system" Control System Read,
     /// Commit the log to the whole state as it stands.

@@ -185,6 +185,13 @@ impl VeilName {
         bytes[1..].copy_from_slice(&self.id);
         bytes
     }
+
+    /// The name that reads so.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 17]) -> Self {
+        let [kind, id @ ..] = bytes;
+        Self { kind, id }
+    }
 }
 
 /// A creating call that was answered.

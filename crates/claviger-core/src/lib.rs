@@ -27,6 +27,7 @@ pub mod port;
 pub mod principal;
 pub mod reason;
 pub mod receipt;
+pub mod source;
 pub mod target;
 pub mod time;
 
@@ -39,5 +40,6 @@ pub use alias::{Alias, AliasName, AliasScope};
 pub use claviger_crypto::{Purpose, Spec};
 pub use id::{AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, ReasonId};
 pub use name::{KeyName, Name};
+pub use source::{OriginClass, Source, TlsParameters};
 pub use target::Target;
 pub use time::Timestamp;

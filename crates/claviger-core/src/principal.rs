@@ -177,6 +177,38 @@ crate::named! {
     }
 }
 
+/// Of what kind a proof is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Factor {
+    /// A secret that is sent: whoever hears it has it.
+    BearerSecret,
+    /// A private key that never leaves its holder, proved to be there.
+    ProofOfKey,
+    /// A secret that both ends have and nobody sends.
+    SharedSecret,
+}
+
+crate::named! {
+    /// Text that is not a factor.
+    Factor, "a factor" {
+        BearerSecret = "bearer_secret",
+        ProofOfKey = "proof_of_key",
+        SharedSecret = "shared_secret",
+    }
+}
+
+impl CredentialKind {
+    /// What one shows who proves a principal by a credential of this kind.
+    #[must_use]
+    pub const fn factors(self) -> &'static [Factor] {
+        match self {
+            Self::AccessKey => &[Factor::SharedSecret],
+            Self::Certificate => &[Factor::ProofOfKey],
+            Self::Token => &[Factor::BearerSecret],
+        }
+    }
+}
+
 /// One proof of a principal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {

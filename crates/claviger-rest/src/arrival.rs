@@ -79,7 +79,7 @@ impl Arrival {
     ) -> impl Future<Output = Result<Released<O::Output>, Failure>> + Send {
         let call = Call {
             presented: self.caller.presented,
-            source: self.caller.peer.address.ip(),
+            source: self.caller.peer.source(),
             plane: self.api.surface().into(),
             dry_run: false,
             request_id: self.request_id,

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     fn peer(certificate: Option<[u8; 32]>) -> PeerIdentity {
-        PeerIdentity { certificate, address: ([127, 0, 0, 1], 1).into() }
+        PeerIdentity { certificate, address: ([127, 0, 0, 1], 1).into(), tls: None }
     }
 
     fn headers(values: &[&'static str]) -> HeaderMap {

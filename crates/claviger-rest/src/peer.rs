@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use claviger_core::{Source, TlsParameters};
+
 /// Who is at the other end of the connection, as the TLS handshake proved it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerIdentity {
@@ -9,4 +11,14 @@ pub struct PeerIdentity {
     pub certificate: Option<[u8; 32]>,
     /// Where the connection comes from.
     pub address: SocketAddr,
+    /// What the handshake agreed on.
+    pub tls: Option<TlsParameters>,
+}
+
+impl PeerIdentity {
+    /// The source of what comes over the connection.
+    #[must_use]
+    pub const fn source(&self) -> Source {
+        Source { address: self.address.ip(), tls: self.tls }
+    }
 }

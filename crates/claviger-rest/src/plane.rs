@@ -4,15 +4,14 @@
 //! caller is known from the head alone: by a token, or by the certificate of the connection.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use claviger_client::types::{header, problem};
-use claviger_core::PrincipalId;
 use claviger_core::action::Surface;
+use claviger_core::{PrincipalId, Source};
 use claviger_service::Presented;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -95,7 +94,7 @@ impl Plane {
     ) -> impl Future<Output = Response> + Send + 'static {
         let (parts, body) = request.into_parts();
         async move {
-            let source = peer.address.ip();
+            let source = peer.source();
             let id = match check(&parts.headers, self.api.limits().headers) {
                 Ok(id) => id,
                 Err(failure) => return self.ended(failure.into_response(), &presented, source, None).await,
@@ -115,7 +114,7 @@ impl Plane {
         &self,
         mut response: Response,
         presented: &Presented,
-        source: IpAddr,
+        source: Source,
         id: Option<HeaderValue>,
     ) -> Response {
         if let Some(failure) = of_request(&response, presented) {
@@ -130,7 +129,7 @@ impl Plane {
         response: &mut Response,
         failure: Failure,
         presented: &Presented,
-        source: IpAddr,
+        source: Source,
         request_id: Option<&HeaderValue>,
     ) {
         let request_id = request_id.and_then(|id| id.to_str().ok());

@@ -174,7 +174,7 @@ impl<'a> Someone<'a> {
     ) -> Result<O::Output, ServiceError> {
         let call = Call {
             presented: self.presented.clone(),
-            source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
             plane: Plane::Control,
             dry_run: false,
             request_id: None,

@@ -109,7 +109,7 @@ impl Aws {
         }
         let common_name = peer.certificate.map(|certificate| certificate.common_name);
         let is_admitted = self.clients.as_ref().is_some_and(|clients| clients.admit(common_name));
-        Some(XksPeer { address: peer.address, is_admitted })
+        Some(XksPeer { source: peer.source(), is_admitted })
     }
 }
 
@@ -149,7 +149,7 @@ impl Protocol for Aws {
         Box::pin(async move {
             match self.for_proxy(&peer, head) {
                 Some(peer) => self.proxy.prove(peer, head, body).await,
-                None => self.kms.prove(peer.address, head, body).await,
+                None => self.kms.prove(peer.source(), head, body).await,
             }
         })
     }
@@ -167,7 +167,7 @@ impl Protocol for Aws {
             let Payload::Whole(body) = body else { return crate::listener::overloaded() };
             match for_proxy {
                 Some(peer) => proxy.answer_proved(peer, presented, &head, &body).await,
-                None => kms.answer_proved(peer.address, presented, &head, &body).await,
+                None => kms.answer_proved(peer.source(), presented, &head, &body).await,
             }
         })
     }
@@ -190,6 +190,7 @@ fn identity(peer: &Peer) -> PeerIdentity {
     PeerIdentity {
         certificate: peer.certificate.map(|certificate| certificate.digest),
         address: peer.address,
+        tls: peer.tls,
     }
 }
 

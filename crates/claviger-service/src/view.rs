@@ -234,6 +234,14 @@ impl<'a> View<'a> {
         Ok(decision.denial().map(|denial| denial.reason))
     }
 
+    /// May the caller do this as well? The call depends on the answer.
+    ///
+    /// # Errors
+    /// When the grants cannot be read.
+    pub(crate) async fn allows(&self, action: Action, target: &Target) -> Result<bool, ServiceError> {
+        Ok(matches!(self.decide(action, target, Vec::new()).await?, Decision::Permit { .. }))
+    }
+
     /// Decides on a further right of the caller. The call depends on it from now on.
     async fn decide(
         &self,

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Args, Parser};
 use claviger_audit::VerifierKey;
 use claviger_audit::fact::{Kind, Object};
+use claviger_audit::session::Disclosure;
 use claviger_audit::verify::{
     Files as _, Moment, NoFile, ROOT_VKEY, Reached, Request, Verified, read_vkey, verify,
 };
@@ -59,6 +60,10 @@ struct Evidence {
     /// node the log does not know is genuine. May be given several times
     #[arg(long, value_name = "FILE")]
     node_key: Vec<PathBuf>,
+    /// Who stands behind a range of entries, as `claviger audit disclose` wrote it: each session of the range must be there, and what
+    /// is disclosed be what the log commits to
+    #[arg(long, value_name = "FILE")]
+    disclosure: Option<PathBuf>,
     /// The newest cut must not be older, as in `15m`, `24h` or `7d`
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     max_age: Option<u64>,
@@ -172,18 +177,21 @@ impl Evidence {
         let known = self.known_checkpoint.as_deref().map(read).transpose()?;
         let receipts = self.receipts()?;
         let node_keys = self.node_key.iter().map(|path| read_key(path)).collect::<Result<Vec<_>>>()?;
+        let disclosure = self.disclosure.as_deref().map(read_disclosure).transpose()?;
         let now = u64::try_from(Timestamp::now().as_microsecond()).context("the clock is before 1970")?;
         let request = Request {
             key: &key,
             known: known.as_deref(),
             receipts: &receipts,
             node_keys: &node_keys,
+            disclosure: disclosure.as_ref(),
             freshness: self.max_age.map(|age| (now, age)),
             moment,
         };
         let verified = verify(&pack, &request)?;
         let known_beforehand = self.checkpoint_key.is_some();
-        Ok((Report::new(self.output, &verified, &key, known_beforehand, receipts.len()), verified))
+        let report = Report::new(self.output, &verified, &key, known_beforehand, receipts.len());
+        Ok((report.with_disclosure(disclosure.as_ref()), verified))
     }
 
     fn key(&self, pack: &Pack) -> Result<VerifierKey> {
@@ -215,6 +223,11 @@ fn read_key(path: &Path) -> Result<VerifierKey> {
     let text = String::from_utf8(read(path)?).ok();
     let key = text.and_then(|text| VerifierKey::parse(text.trim()).ok());
     key.with_context(|| format!("`{}` holds no key (a C2SP vkey is expected)", path.display()))
+}
+
+fn read_disclosure(path: &Path) -> Result<Disclosure> {
+    let bytes = read(path)?;
+    Disclosure::decode(&bytes).with_context(|| format!("`{}` holds no disclosure", path.display()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -4,6 +4,7 @@
 //! not, and each thing that does not is named; when the key is the export's own word, it says so.
 
 mod command;
+mod disclosed;
 mod pack;
 mod report;
 mod state;

@@ -7,9 +7,12 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use claviger_audit::VerifierKey;
+use claviger_audit::session::Disclosure;
 use claviger_audit::verify::Verified;
 use jiff::Timestamp;
 use serde::Serialize;
+
+use crate::disclosed::Disclosed;
 
 /// Exit code when a file cannot be read.
 const FAILED: u8 = 1;
@@ -50,6 +53,8 @@ pub(crate) struct Report {
     /// Whether the key came from elsewhere than the export.
     key_known_beforehand: bool,
     findings: Vec<Told>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disclosed: Option<Disclosed>,
 }
 
 /// One finding.
@@ -88,7 +93,13 @@ impl Report {
             findings: verified.findings.iter().map(told).collect(),
             origin: verified.origin.clone(),
             shards: verified.shards.clone(),
+            disclosed: None,
         }
+    }
+
+    /// The same, with what is disclosed. What does not hold of it is among the findings.
+    pub(crate) fn with_disclosure(self, disclosure: Option<&Disclosure>) -> Self {
+        Self { disclosed: disclosure.map(Disclosed::new), ..self }
     }
 
     /// Writes it, and says how the process is to end.
@@ -129,6 +140,9 @@ impl Report {
         let mut text = String::new();
         for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
             let _ = writeln!(text, "{name:<16}{value}");
+        }
+        for line in self.disclosed.iter().flat_map(Disclosed::lines) {
+            let _ = writeln!(text, "{line}");
         }
         for finding in &self.findings {
             let _ = writeln!(text, "  {}: {}", finding.code, finding.detail);

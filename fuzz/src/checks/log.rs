@@ -1,7 +1,8 @@
-//! The log: entries and their facts, cuts, notes, receipts, tiles, proofs. Each has one encoding, so reading and writing cancel out.
+//! The log: entries with their facts and sessions, disclosures, cuts, notes, receipts, tiles, proofs. Each has one encoding, so reading and writing cancel out.
 
 use claviger_audit::fact::{Facts, Sealed};
 use claviger_audit::note::signature_line;
+use claviger_audit::session::{DisclosedName, DisclosedSession, Disclosure, Level, SessionRecord};
 use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{
     TreeError, consistency, inclusion, leaf_hash, node_hash, root_of, verify_consistency, verify_inclusion,
@@ -37,6 +38,39 @@ pub fn facts(bytes: &[u8]) -> bool {
         fact.sealed = fact.sealed.as_ref().map(Sealed::withheld);
     }
     assert_eq!(withheld.digest(), facts.digest());
+    true
+}
+
+/// What lies beside a session is written as it was read.
+pub fn session(bytes: &[u8]) -> bool {
+    let Ok(record) = SessionRecord::decode(bytes) else { return false };
+    assert_eq!(record.encode().expect("what was read can be written"), bytes);
+    true
+}
+
+/// A disclosure is written as it was read, as are its sessions and names by themselves, and lets out no more than its level.
+pub fn disclosure(bytes: &[u8]) -> bool {
+    let written = |write: &dyn Fn(&mut Vec<u8>)| {
+        let mut out = Vec::new();
+        write(&mut out);
+        out
+    };
+    if let Ok(session) = DisclosedSession::decode(bytes) {
+        assert_eq!(written(&|out| session.encode_into(out)), bytes);
+        session.seen().expect("what was read says something");
+        return true;
+    }
+    if let Ok(name) = DisclosedName::decode(bytes) {
+        assert_eq!(written(&|out| name.encode_into(out)), bytes);
+        return true;
+    }
+    let Ok(disclosure) = Disclosure::decode(bytes) else { return false };
+    assert_eq!(disclosure.encode().expect("what was read can be written"), bytes);
+    for session in &disclosure.sessions {
+        let seen = session.seen().expect("what was read says something");
+        assert!(seen.address.is_none() || disclosure.level == Level::Full);
+        assert!(seen.principal.is_none() || disclosure.level != Level::Minimal);
+    }
     true
 }
 

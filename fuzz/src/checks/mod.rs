@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`aws`] | what clients of AWS, and AWS KMS itself, send: signed requests, calls of both protocols, key policies |
 //! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope; material that is imported |
-//! | [`log`] | the log: entries and their facts, cuts, notes, receipts, tiles, proofs |
+//! | [`log`] | the log: entries with their facts and sessions, disclosures, cuts, notes, receipts, tiles, proofs |
 //! | [`input`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files, governed operations |
 
 pub mod aws;
@@ -16,7 +16,7 @@ pub mod sealed;
 pub type Check = fn(&[u8]) -> bool;
 
 /// All of them, by the name of their fuzz target.
-pub const ALL: [(&str, Check); 23] = [
+pub const ALL: [(&str, Check); 25] = [
     ("answer", input::answer),
     ("aws_json", aws::aws_json),
     ("certificate", input::certificate),
@@ -24,6 +24,7 @@ pub const ALL: [(&str, Check); 23] = [
     ("config", input::config),
     ("context", sealed::context),
     ("cut", log::cut),
+    ("disclosure", log::disclosure),
     ("entry", log::entry),
     ("facts", log::facts),
     ("governed", input::governed),
@@ -34,6 +35,7 @@ pub const ALL: [(&str, Check); 23] = [
     ("proof", log::proof),
     ("receipt", log::receipt),
     ("request", input::request),
+    ("session", log::session),
     ("sigv4", aws::sigv4),
     ("stream", sealed::stream),
     ("tile", log::tile),

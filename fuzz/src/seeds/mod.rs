@@ -8,14 +8,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use claviger_access::Token;
-use claviger_audit::fact::{Fact, Facts, Field, Object, Sealed};
+use claviger_audit::fact::{Fact, Facts, Field, Object, Sealed, VeilKey};
+use claviger_audit::session::{DisclosedName, DisclosedSession, Disclosure, Level, SessionRecord, Who};
 use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{consistency, inclusion, leaf_hash};
 use claviger_audit::{Checkpoint, Cut, Entry, Op, Outcome, Receipt, ShardHead, ShardState, SigningKey};
 use claviger_core::grant::Conditions;
 use claviger_core::key::{DataClass, Labels, Origin};
+use claviger_core::principal::CredentialKind;
 use claviger_core::reason::{Reason, ReasonCode, Why};
-use claviger_core::{Action, CredentialId, KeyId, KeyRingId, PrincipalId, ReasonId, Timestamp};
+use claviger_core::{
+    Action, CredentialId, KeyId, KeyRingId, PrincipalId, ReasonId, Source, Timestamp, TlsParameters,
+};
 use claviger_crypto::envelope::stream::{DATA_KEY_LEN, Sealer};
 use claviger_crypto::envelope::{Context, Header};
 use claviger_crypto::random::ModuleRandom;
@@ -45,6 +49,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
         "config" => texts(&[CONFIG, PROFILE]),
         "context" => vec![context().to_aad().to_vec()],
         "cut" => vec![cut()],
+        "disclosure" => disclosures(),
         "entry" => vec![entry(false), entry(true)],
         "facts" => vec![facts(), fact_bundle()],
         "governed" => governed(),
@@ -55,6 +60,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
         "proof" => vec![proof()],
         "receipt" => vec![receipt().into_bytes()],
         "request" => wire::requests(),
+        "session" => vec![session().encode().expect("short")],
         "sigv4" => aws::signed(),
         "stream" => vec![stream()],
         "tile" => vec![bundle(), path(70_000), path(1)],
@@ -209,6 +215,40 @@ fn facts() -> Vec<u8> {
     let reason = Fact { object: Object::Reason(id), revision: 1, fields, sealed };
     let why = Some(Why::Given(id));
     Facts { seed: ID, why, facts: vec![made, gone, reason] }.encode().expect("valid facts")
+}
+
+fn session() -> SessionRecord {
+    let tls = Some(TlsParameters { version: 0x0304, cipher_suite: 0x1302, group: Some(0x11ec) });
+    let who = Who {
+        principal: PrincipalId::from_bytes(ID),
+        credential: CredentialId::from_bytes(ID),
+        method: CredentialKind::Certificate,
+        source: Source { address: [192, 0, 2, 1].into(), tls },
+    };
+    VeilKey::new([9; 32]).seal_session(&who, Some(20_000), ID).expect("randomness")
+}
+
+fn disclosures() -> Vec<Vec<u8>> {
+    let record = session();
+    let opened = VeilKey::new([9; 32]).open_session(&record).expect("its key");
+    let object = Object::Key(KeyId::from_bytes(ID));
+    let name = DisclosedName { object, number: 2, salt: ID, value: b"\x65cards".to_vec() };
+    let session = |level| DisclosedSession::new(7, &record, Some(opened.disclosed(level)));
+    let file = |level: Level| Disclosure {
+        origin: ORIGIN.to_owned(),
+        from: 0,
+        to: 10,
+        level,
+        sessions: vec![session(level), DisclosedSession::new(9, &record, None)],
+        names: if level == Level::Minimal { Vec::new() } else { vec![name.clone()] },
+    };
+    let mut seeds: Vec<_> =
+        Level::ALL.map(|level| file(level).encode().expect("a valid file")).into_iter().collect();
+    let (mut one, mut named) = (Vec::new(), Vec::new());
+    session(Level::Pseudonym).encode_into(&mut one);
+    name.encode_into(&mut named);
+    seeds.extend([one, named]);
+    seeds
 }
 
 fn fact_bundle() -> Vec<u8> {

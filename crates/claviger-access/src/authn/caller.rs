@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
-use claviger_core::{CredentialId, PrincipalId, Timestamp};
+use claviger_core::{CredentialId, PrincipalId, Source, Timestamp};
 use claviger_crypto::secret::ct_eq;
 
 use super::access_key::{Claim, SignatureRefused, SignedRequest, SigningSecret};
@@ -84,7 +84,7 @@ pub struct Named<'a> {
 pub struct Caller {
     principal: Arc<Principal>,
     credential: Option<Arc<Credential>>,
-    source: Option<IpAddr>,
+    source: Option<Source>,
 }
 
 impl Caller {
@@ -120,7 +120,13 @@ impl Caller {
 
     /// The address the call came from, when it came over a network.
     #[must_use]
-    pub const fn source(&self) -> Option<IpAddr> {
+    pub fn source(&self) -> Option<IpAddr> {
+        self.source.map(|source| source.address)
+    }
+
+    /// The same, with what the TLS handshake of its connection agreed on.
+    #[must_use]
+    pub const fn connection(&self) -> Option<Source> {
         self.source
     }
 
@@ -207,7 +213,7 @@ pub fn authenticate(
     credential: Option<&Arc<Credential>>,
     secret: Option<&SigningSecret>,
     principal: Option<&Arc<Principal>>,
-    source: Option<IpAddr>,
+    source: Option<Source>,
     now: Timestamp,
 ) -> Result<Caller, AuthnError> {
     let named = presented.named().ok_or(AuthnError::Missing)?;

@@ -125,7 +125,7 @@ pub(crate) fn caller(principal: &Principal, source: Option<IpAddr>) -> Caller {
     }
     let presented = Presented::Token { digest: [9; 32] };
     let credential = credential(&principal, FUTURE);
-    authenticate(&presented, Some(&credential), None, Some(&principal), source, NOW).unwrap()
+    authenticate(&presented, Some(&credential), None, Some(&principal), source.map(Into::into), NOW).unwrap()
 }
 
 pub(crate) fn grant(number: u8, to: &Principal, selector: Selector, operations: &[Action]) -> Grant {

@@ -66,12 +66,12 @@ pub struct Facts {
 }
 
 /// Commits to the value of a field under a salt.
-pub(super) fn commit(number: u16, salt: &[u8; 16], value: &[u8]) -> Hash {
+pub(crate) fn commit(number: u16, salt: &[u8; 16], value: &[u8]) -> Hash {
     sha256(&[&[FIELD], number.to_be_bytes().as_slice(), salt, value].concat())
 }
 
 /// The first bytes of a tag.
-pub(super) fn salt_of(tag: &Hash) -> [u8; 16] {
+pub(crate) fn salt_of(tag: &Hash) -> [u8; 16] {
     let mut salt = [0; 16];
     salt.iter_mut().zip(tag).for_each(|(to, from)| *to = *from);
     salt

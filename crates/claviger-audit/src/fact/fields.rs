@@ -164,6 +164,11 @@ fn row_of(kind: Kind, number: u16) -> Option<&'static Row> {
     rows_of(kind).iter().find(|row| row.0 == number)
 }
 
+/// The number of the field of that name.
+pub(super) fn number_of(kind: Kind, name: &str) -> Option<u16> {
+    rows_of(kind).iter().find(|row| row.1 == name).map(|row| row.0)
+}
+
 /// What the value of a field is.
 pub(super) fn form_of(kind: Kind, number: u16) -> Option<Form> {
     row_of(kind, number).map(|row| row.2)

@@ -48,6 +48,7 @@ use std::collections::BTreeMap;
 
 pub use claviger_core::object::{Kind, Object};
 pub use codec::{FactError, Facts, MAX_FACTS};
+pub(crate) use codec::{commit, salt_of};
 pub use fields::field_name;
 pub(crate) use fields::is_fixed;
 pub use project::{Projection, projection, projections, writes_a_fact};

@@ -12,10 +12,11 @@ use claviger_core::object::StateRow;
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::Why;
 
-use super::fields::{is_fixed, is_sealed};
+use super::fields::{is_fixed, is_sealed, number_of};
 use super::{Fact, Field, Object, Sealed, Values, VeilError, VeilKey};
 use crate::cbor;
 use crate::hash::sha256;
+use crate::session::DisclosedName;
 
 /// What a row says, field by field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +102,20 @@ impl Projection {
             self.sealed.retain(|number, _| !is_fixed(kind, *number));
         }
         self
+    }
+
+    /// What shows that the log commits to the object's name, if it has one that is sealed.
+    ///
+    /// # Errors
+    /// [`VeilError::Unsealed`] when the library refuses.
+    pub fn name(&self, key: &VeilKey) -> Result<Option<DisclosedName>, VeilError> {
+        let kind = self.object.kind();
+        let number = number_of(kind, "name");
+        let Some((number, value)) = number.and_then(|number| self.sealed.get_key_value(&number)) else {
+            return Ok(None);
+        };
+        let salt = key.salt(&self.object, *number, value)?;
+        Ok(Some(DisclosedName { object: self.object, number: *number, salt, value: value.clone() }))
     }
 
     /// Does it take a key to tell it?

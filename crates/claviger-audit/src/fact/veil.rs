@@ -50,11 +50,19 @@ impl VeilKey {
     /// # Errors
     /// [`VeilError::Unsealed`] when the library refuses.
     pub fn commit(&self, object: &Object, number: u16, value: &[u8]) -> Result<Field, VeilError> {
+        Ok(Field::Hidden(commit(number, &self.salt(object, number, value)?, value)))
+    }
+
+    /// The salt of that commitment.
+    ///
+    /// # Errors
+    /// [`VeilError::Unsealed`] when the library refuses.
+    pub(super) fn salt(&self, object: &Object, number: u16, value: &[u8]) -> Result<[u8; 16], VeilError> {
         let salts = self.derived(b"claviger/fact-salt/v1")?;
         let id = object.id();
         let tag =
             hmac_sha256(salts.as_slice(), &[&[object.kind().code()], &id, &number.to_be_bytes(), value]);
-        Ok(Field::Hidden(commit(number, &salt_of(&tag), value)))
+        Ok(salt_of(&tag))
     }
 
     /// Seals fields of an object at a revision.
@@ -62,6 +70,19 @@ impl VeilKey {
     /// # Errors
     /// [`VeilError::Unsealed`] without randomness.
     pub fn seal(&self, object: &Object, revision: u64, values: &Values) -> Result<Vec<u8>, VeilError> {
+        self.seal_values(&place(object, revision), values)
+    }
+
+    /// Opens what [`Self::seal`] sealed.
+    ///
+    /// # Errors
+    /// [`VeilError::Unopened`].
+    pub fn open(&self, object: &Object, revision: u64, sealed: &[u8]) -> Result<Values, VeilError> {
+        self.open_values(&place(object, revision), sealed)
+    }
+
+    /// Seals values, bound to `aad`.
+    pub(crate) fn seal_values(&self, aad: &[u8], values: &Values) -> Result<Vec<u8>, VeilError> {
         let size = values.values().map(|value| value.len() + 12).sum::<usize>() + 16;
         // Room for everything: a buffer that grew would leave copies behind.
         let mut plain = Vec::with_capacity(NONCE_LEN + size + TAG);
@@ -70,15 +91,12 @@ impl VeilKey {
             cbor::put_uint(&mut plain, u64::from(*number));
             cbor::put_bytes(&mut plain, value);
         }
-        self.seal_bytes(&place(object, revision), plain)
+        self.seal_bytes(aad, plain)
     }
 
-    /// Opens what [`Self::seal`] sealed.
-    ///
-    /// # Errors
-    /// [`VeilError::Unopened`].
-    pub fn open(&self, object: &Object, revision: u64, sealed: &[u8]) -> Result<Values, VeilError> {
-        let plain = self.open_bytes(&place(object, revision), sealed)?;
+    /// Opens what [`Self::seal_values`] sealed.
+    pub(crate) fn open_values(&self, aad: &[u8], sealed: &[u8]) -> Result<Values, VeilError> {
+        let plain = self.open_bytes(aad, sealed)?;
         read_values(&plain).ok_or(VeilError::Unopened)
     }
 
@@ -133,7 +151,7 @@ impl VeilKey {
         RandomizedNonceKey::new(&AES_256_GCM, key.as_slice()).map_err(|_| VeilError::Unsealed)
     }
 
-    fn derived(&self, label: &[u8]) -> Result<Zeroizing<[u8; 32]>, VeilError> {
+    pub(crate) fn derived(&self, label: &[u8]) -> Result<Zeroizing<[u8; 32]>, VeilError> {
         hkdf_sha256(&self.0, label).ok_or(VeilError::Unsealed)
     }
 }

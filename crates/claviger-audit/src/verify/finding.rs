@@ -33,6 +33,35 @@ pub enum Finding {
         /// Its index in the root log.
         cut: u64,
     },
+    /// The name of an object is disclosed otherwise than the log commits to.
+    DisclosedName {
+        /// The object.
+        object: Object,
+    },
+    /// A session is disclosed otherwise than the log commits to.
+    DisclosedSession {
+        /// The shard.
+        shard: u32,
+        /// Its entry.
+        entry: u64,
+    },
+    /// A disclosure is about entries that the log does not reach.
+    DisclosureBeyondLog {
+        /// The first entry behind its range.
+        to: u64,
+    },
+    /// A disclosure leaves out a session that its range is about.
+    DisclosureIncomplete {
+        /// The shard.
+        shard: u32,
+        /// The entry of the session.
+        entry: u64,
+    },
+    /// A disclosure is about another log.
+    DisclosureOfAnotherLog {
+        /// The origin that it names.
+        origin: String,
+    },
     /// Entries are not those that were cut.
     EntriesAltered {
         /// The shard.
@@ -171,6 +200,22 @@ pub enum Finding {
     },
     /// The root log is not the one that the checkpoint signs.
     RootLogAltered,
+    /// What a session commits to is not what lies beside it.
+    SessionAltered {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What a session commits to is not there.
+    SessionMissing {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+    },
     /// An entry names a session that is not in the log before it.
     SessionUnknown {
         /// The shard.
@@ -239,6 +284,11 @@ impl Finding {
             Self::CheckpointStale { .. } => "checkpoint-stale",
             Self::CutMalformed { .. } => "cut-malformed",
             Self::CutOutOfOrder { .. } => "cut-out-of-order",
+            Self::DisclosedName { .. } => "disclosed-name",
+            Self::DisclosedSession { .. } => "disclosed-session",
+            Self::DisclosureBeyondLog { .. } => "disclosure-beyond-log",
+            Self::DisclosureIncomplete { .. } => "disclosure-incomplete",
+            Self::DisclosureOfAnotherLog { .. } => "disclosure-of-another-log",
             Self::EntriesAltered { .. } => "entries-altered",
             Self::EntriesMissing { .. } => "entries-missing",
             Self::EntryMalformed { .. } => "entry-malformed",
@@ -257,6 +307,8 @@ impl Finding {
             Self::ReceiptOfUnknownNode { .. } => "receipt-of-unknown-node",
             Self::RolledBack { .. } => "rolled-back",
             Self::RootLogAltered => "root-log-altered",
+            Self::SessionAltered { .. } => "session-altered",
+            Self::SessionMissing { .. } => "session-missing",
             Self::SessionUnknown { .. } => "session-unknown",
             Self::ShardDropped { .. } => "shard-dropped",
             Self::ShardForked { .. } => "shard-forked",
@@ -276,6 +328,27 @@ impl fmt::Display for Finding {
             Self::CutMalformed { cut, why } => write!(f, "cut {cut} is no cut: {why}"),
             Self::CutOutOfOrder { cut } => {
                 write!(f, "cut {cut} has another number, or goes back in its epoch")
+            }
+            Self::DisclosedName { object } => {
+                write!(f, "the disclosure gives {object} a name that the log does not commit to")
+            }
+            Self::DisclosedSession { shard, entry } => write!(
+                f,
+                "the disclosure says of the session at entry {entry} of shard {shard} what the log does not commit to"
+            ),
+            Self::DisclosureBeyondLog { to } => {
+                write!(
+                    f,
+                    "the disclosure is about entries up to {}, which the log does not reach",
+                    to.saturating_sub(1)
+                )
+            }
+            Self::DisclosureIncomplete { shard, entry } => write!(
+                f,
+                "the disclosure leaves out the session at entry {entry} of shard {shard}, which its range is about"
+            ),
+            Self::DisclosureOfAnotherLog { origin } => {
+                write!(f, "the disclosure is about `{origin}`, which is no log of this deployment")
             }
             Self::EntriesAltered { shard, first, end } => write!(
                 f,
@@ -348,6 +421,13 @@ impl fmt::Display for Finding {
                 write!(f, "the log has {size} cuts, and had {known} at the checkpoint that was held before")
             }
             Self::RootLogAltered => f.write_str("the root log is not the one that the checkpoint signs"),
+            Self::SessionAltered { shard, entry, why } => write!(
+                f,
+                "what lies beside the session at entry {entry} of shard {shard} is not what it commits to: {why}"
+            ),
+            Self::SessionMissing { shard, entry } => {
+                write!(f, "what the session at entry {entry} of shard {shard} commits to is not there")
+            }
             Self::SessionUnknown { shard, entry } => {
                 write!(f, "entry {entry} of shard {shard} names a session that is not in the log before it")
             }

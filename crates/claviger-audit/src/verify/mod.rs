@@ -5,12 +5,13 @@
 //! every size that a cut names, the root that the cut names; every entry has the one form that entries have, no entry goes back
 //! in its epoch, and each names a session that is there; the states of keys follow from the entries, and no key was used in a
 //! state that forbids it (mechanisms, INV-12 and INV-13); the facts of each entry are those that it tells of, and each follows
-//! from the one before about the same object; each snapshot is of the state that the facts before it yield; and the log holds what
-//! receipts promised.
+//! from the one before about the same object; each snapshot is of the state that the facts before it yield; what sessions commit to
+//! is there; what is disclosed of them is what they commit to, and all of it; and the log holds what receipts promised.
 //!
 //! What the facts yield are all objects as they stand after the last entry, or as they stood at a moment before: in one walk, in
 //! memory that grows with the objects and not with the entries.
 
+mod disclosed;
 mod files;
 mod finding;
 mod moment;
@@ -33,7 +34,9 @@ pub use objects::{Comparison, Current, LiveRow, Objects};
 use receipts::Receipts;
 pub use replay::{Replay, States};
 
+use crate::session::Disclosure;
 use crate::{Checkpoint, VerifierKey};
+use disclosed::Disclosed;
 
 /// What to verify an export with.
 #[derive(Clone, Debug)]
@@ -46,6 +49,8 @@ pub struct Request<'a> {
     pub receipts: &'a [String],
     /// Keys of nodes that were kept from before, for receipts of nodes that the log does not know any more.
     pub node_keys: &'a [VerifierKey],
+    /// Who stands behind a range of entries, as somebody disclosed it.
+    pub disclosure: Option<&'a Disclosure>,
     /// The instant, in microseconds since 1970, and the age in seconds beyond which the newest cut is stale.
     pub freshness: Option<(u64, u64)>,
     /// A moment of which the objects are wanted as well: [`Objects::rewound`] gives them.
@@ -56,7 +61,15 @@ impl<'a> Request<'a> {
     /// With the key alone.
     #[must_use]
     pub const fn new(key: &'a VerifierKey) -> Self {
-        Self { key, known: None, receipts: &[], node_keys: &[], freshness: None, moment: None }
+        Self {
+            key,
+            known: None,
+            receipts: &[],
+            node_keys: &[],
+            disclosure: None,
+            freshness: None,
+            moment: None,
+        }
     }
 }
 
@@ -139,6 +152,7 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
     }
     let mut receipts = Receipts::parse(request.receipts, &head.origin, &mut verified.findings);
     let mut replay = Replay::default();
+    let mut disclosed = request.disclosure.map(|disclosure| Disclosed::new(disclosure, &head.origin));
     for (number, roots) in &cuts.shards {
         let size = roots.last_key_value().map_or(0, |(size, _)| *size);
         verified.shards.insert(*number, size);
@@ -147,6 +161,7 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
         let moment = request.moment.filter(|_| cuts.shards.len() == 1);
         let walked = shard::Shard::new(*number, roots, &mut wanted, replayed, &mut verified.findings)
             .marking(moment)
+            .holding(disclosed.as_mut())
             .verify(files, size);
         let of_shard = receipts.of(*number);
         match walked.and_then(|walked| {
@@ -164,6 +179,9 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
         }
     }
     receipts.judge_rest(request.node_keys, &mut verified.findings);
+    if let Some(disclosed) = disclosed {
+        disclosed.judge(&verified.objects, &mut verified.findings);
+    }
     verified.states = replay.finish();
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::disclosed::{Disclosed, judge_record};
 use super::files::{FactBundle, Files, WalkError, for_each_entry};
 use super::finding::Finding;
 use super::moment::{Moment, Reached};
@@ -32,13 +33,14 @@ pub(super) struct Walked {
 }
 
 /// A walk over one shard.
-pub(super) struct Shard<'a> {
+pub(super) struct Shard<'a, 'd> {
     number: u32,
     roots: &'a Roots,
     wanted: &'a mut Wanted,
     replay: &'a mut Replay,
     objects: &'a mut Objects,
     findings: &'a mut Vec<Finding>,
+    disclosed: Option<&'a mut Disclosed<'d>>,
     tree: Frontier,
     epoch: u64,
     sessions: BTreeSet<u64>,
@@ -50,7 +52,7 @@ pub(super) struct Shard<'a> {
     altered: bool,
 }
 
-impl<'a> Shard<'a> {
+impl<'a, 'd> Shard<'a, 'd> {
     pub(super) fn new(
         number: u32,
         roots: &'a Roots,
@@ -65,6 +67,7 @@ impl<'a> Shard<'a> {
             replay,
             objects,
             findings,
+            disclosed: None,
             tree: Frontier::new(),
             epoch: 0,
             sessions: BTreeSet::new(),
@@ -74,6 +77,11 @@ impl<'a> Shard<'a> {
             whole_until: 0,
             altered: false,
         }
+    }
+
+    /// The same, with a disclosure to hold against what is seen.
+    pub(super) fn holding(self, disclosed: Option<&'a mut Disclosed<'d>>) -> Self {
+        Self { disclosed, ..self }
     }
 
     /// Has the objects remember this moment.
@@ -96,9 +104,9 @@ impl<'a> Shard<'a> {
                 Ok(entry) => {
                     self.look_at_state(index, &entry);
                     self.take(index, &entry);
-                    if let Some(digest) = entry.fct {
+                    if entry.has_beside() {
                         match bundle.find(index) {
-                            Ok(facts) => self.take_facts(index, entry.op, digest, facts),
+                            Ok(beside) => self.take_beside(index, &entry, beside),
                             Err(error) => unreadable = unreadable.take().or(Some(error)),
                         }
                     }
@@ -143,6 +151,15 @@ impl<'a> Shard<'a> {
         }
     }
 
+    /// What lies beside an entry: its facts, or the record of a session.
+    fn take_beside(&mut self, index: u64, entry: &Entry<'_>, beside: Option<&[u8]>) {
+        if let Some(digest) = entry.fct {
+            self.take_facts(index, entry.op, digest, beside);
+        } else if let Some(committed) = entry.session_commitment() {
+            self.findings.extend(judge_record(self.number, index, committed, beside));
+        }
+    }
+
     fn take_facts(&mut self, index: u64, op: Op, digest: [u8; 32], facts: Option<&[u8]>) {
         let shard = self.number;
         let Some(facts) = facts else {
@@ -180,6 +197,9 @@ impl<'a> Shard<'a> {
         }
         if entry.ses.is_some_and(|session| !self.sessions.contains(&session)) {
             self.findings.push(Finding::SessionUnknown { shard: self.number, entry: index });
+        }
+        if let Some(disclosed) = &mut self.disclosed {
+            disclosed.saw(self.number, index, entry);
         }
         self.replay.take(self.number, index, entry, self.findings);
     }

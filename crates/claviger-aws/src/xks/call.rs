@@ -1,12 +1,11 @@
 //! What each of the four calls does.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use claviger_core::action::Plane;
 use claviger_core::alias::AliasName;
 use claviger_core::port::provider::ProviderHealth;
-use claviger_core::{Action, KeyId, Purpose, Spec};
+use claviger_core::{Action, KeyId, Purpose, Source, Spec};
 use claviger_service::operation::usage::{Use, XksDecrypt, XksEncrypt};
 use claviger_service::operation::{Call, CheckHealth, DescribeUses, Operation, Released};
 use claviger_service::{KeyRef, Presented, Road};
@@ -30,13 +29,13 @@ type Answered = Result<Answer, XksError>;
 pub(super) struct Session<'a> {
     road: &'a Road,
     presented: Presented,
-    source: IpAddr,
+    source: Source,
     /// Did it come to an operation?
     performed: AtomicBool,
 }
 
 impl<'a> Session<'a> {
-    pub(super) const fn new(road: &'a Road, presented: Presented, source: IpAddr) -> Self {
+    pub(super) const fn new(road: &'a Road, presented: Presented, source: Source) -> Self {
         Self { road, presented, source, performed: AtomicBool::new(false) }
     }
 

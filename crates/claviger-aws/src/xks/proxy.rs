@@ -1,12 +1,11 @@
 //! The endpoint.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::response::Response;
 use claviger_access::authn::access_key::Audience;
-use claviger_core::PrincipalId;
+use claviger_core::{PrincipalId, Source};
 use claviger_service::{Presented, Road};
 use http::Method;
 use http::request::Parts;
@@ -24,8 +23,8 @@ const MOST_BODY: usize = 64 << 10;
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct XksPeer {
-    /// Its address.
-    pub address: SocketAddr,
+    /// Where it is, and what the handshake agreed on.
+    pub source: Source,
     /// Did it show the certificate that clients must show, if they must show one?
     pub is_admitted: bool,
 }
@@ -86,7 +85,7 @@ impl XksProxy {
         if let Err(why) = intake::check(&self.0.limits, head) {
             return Err(self.unread(why));
         }
-        let proved = intake::prove(&self.0.road, peer.address.ip(), head, body, &self.0.audience).await;
+        let proved = intake::prove(&self.0.road, peer.source, head, body, &self.0.audience).await;
         proved.map_err(|error| told(error).into_response())
     }
 
@@ -136,7 +135,7 @@ impl XksProxy {
         head: &Parts,
         body: &[u8],
     ) -> Result<Answer, XksError> {
-        let session = Session::new(&self.0.road, presented, peer.address.ip());
+        let session = Session::new(&self.0.road, presented, peer.source);
         let answer = match self.route(head) {
             _ if body.len() > self.0.limits.body => Err(Unread::TooLarge(self.0.limits.body).into()),
             Ok(route) => session.answer(route, body).await,

@@ -174,7 +174,7 @@ impl Deployment {
     ) -> Result<Released<O::Output>, ServiceError> {
         let call = Call {
             presented: Presented::certificate(&certificate_of(who)),
-            source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
             plane: Plane::Control,
             dry_run: false,
             request_id: None,
@@ -245,7 +245,7 @@ impl Deployment {
 
     /// Sends a request as it is.
     pub(crate) async fn send(&self, is_admitted: bool, request: Request<Body>) -> Answer {
-        let peer = XksPeer { address: ([127, 0, 0, 1], 4711).into(), is_admitted };
+        let peer = XksPeer { source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(), is_admitted };
         let (parts, body) = self.proxy.answer(peer, request).await.into_parts();
         let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
         assert_eq!(header("content-type").as_deref(), Some("application/json"));

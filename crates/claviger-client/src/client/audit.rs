@@ -6,7 +6,10 @@ use http::Method;
 
 use super::transport::Plane;
 use super::{Client, ClientError, Reply};
-use crate::types::audit::{Checkpoints, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries, Snapshot};
+use crate::types::audit::{
+    Checkpoints, DiscloseAudit, DisclosurePage, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries,
+    SearchAudit, SearchPage, Snapshot,
+};
 use crate::types::{GiveReason, Page, Reason};
 
 #[expect(
@@ -22,6 +25,16 @@ impl Client {
     /// Reads entries of the log.
     pub async fn read_entries(&self, query: &ReadEntries) -> Reply<EntryPage> {
         self.get(Plane::Control, "/v1/audit/entries".into()).query(query).answer().await
+    }
+
+    /// Searches the log for who did what.
+    pub async fn search_audit(&self, query: &SearchAudit) -> Reply<SearchPage> {
+        self.get(Plane::Control, "/v1/audit/search".into()).query(query).answer().await
+    }
+
+    /// Discloses who stands behind entries, a page at a time.
+    pub async fn disclose_audit(&self, query: &DiscloseAudit) -> Reply<DisclosurePage> {
+        self.get(Plane::Control, "/v1/audit/disclosure".into()).query(query).answer().await
     }
 
     /// All that it takes to check that an entry is in the log.

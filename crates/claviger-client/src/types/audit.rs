@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::text::KeyIdText;
+use super::text::{CredentialIdText, KeyIdText};
 use super::{Base64Bytes, Instant, Reason};
 
 /// One entry of the log.
@@ -56,6 +56,148 @@ pub struct ReadEntries {
     /// Only before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Instant>,
+}
+
+/// What to search the log for. All that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchAudit {
+    /// Index of the first entry; 0 unless said otherwise.
+    #[serde(default)]
+    pub from: u64,
+    /// Size of the log that is searched: `size` of the first page, so that all pages are of one log; its size now unless said
+    /// otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// How many at most: 1 to 1000, 100 unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
+    /// Only about this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyIdText>,
+    /// Only with this operation code, as entries have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<u16>,
+    /// Only with this outcome code, as entries have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<u8>,
+    /// Only from this instant on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Instant>,
+    /// Only before this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Instant>,
+    /// Only of this principal: its identifier or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+    /// Only under this credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<CredentialIdText>,
+}
+
+/// A page of entries with who they are of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SearchPage {
+    /// The entries, ascending. There may be none although more follow.
+    pub items: Vec<SearchedEntry>,
+    /// Where the next page begins, for `?from=`; `null` when there is no more.
+    #[schema(required)]
+    pub next: Option<u64>,
+    /// Size of the log that was searched, for `?size=`.
+    pub size: u64,
+    /// Entries that were passed over because nothing says whose they are: an older release recorded their sessions, or somebody
+    /// changed what lies beside them.
+    pub undecided: u64,
+}
+
+/// An entry with who it is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SearchedEntry {
+    /// Its index in the shard's log.
+    pub index: u64,
+    /// The entry as it is hashed: deterministic CBOR (RFC 8949, 4.2).
+    pub canonical: Base64Bytes,
+    /// Why it was made, for entries of what changed something. Absent where nobody was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Who it is of. Absent from entries of the system's own, and of callers that nobody knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Who>,
+}
+
+/// Who an entry is of, and how that was proved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Who {
+    /// `known`; `erased` when the principal's key is gone; `not_recorded` by an older release; `damaged` when somebody changed what
+    /// lies beside the session.
+    #[schema(example = "known")]
+    pub state: String,
+    /// Identifier of the principal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+    /// Its name, for those who may read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `human`, `workload` or `system`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Identifier of the credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// What kind the credential is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "certificate")]
+    pub method: Option<String>,
+    /// What was shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<String>,
+    /// Version of TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "TLS 1.3")]
+    pub tls_version: Option<String>,
+    /// Cipher suite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "TLS_AES_256_GCM_SHA384")]
+    pub cipher_suite: Option<String>,
+    /// Group of the key exchange.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "X25519MLKEM768")]
+    pub group: Option<String>,
+    /// `loopback`, `private` or `public`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// The address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "192.0.2.7")]
+    pub address: Option<String>,
+}
+
+/// What to disclose of who stands behind entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DiscloseAudit {
+    /// Index of the first entry.
+    pub from: u64,
+    /// Index of the first entry behind the range.
+    pub to: u64,
+    /// How much: `minimal`, `pseudonym` or `full`.
+    #[schema(example = "pseudonym")]
+    pub level: String,
+}
+
+/// A page of a disclosure. Its members are the ones of a disclosure file, each in deterministic CBOR.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DisclosurePage {
+    /// The log's origin.
+    pub origin: String,
+    /// Sessions, ascending. Another page may have some of them again.
+    pub sessions: Vec<Base64Bytes>,
+    /// Names, in the order of objects. Another page may have some of them again.
+    pub names: Vec<Base64Bytes>,
+    /// Where the next page begins, for `?from=`; `null` when the range is done.
+    #[schema(required)]
+    pub next: Option<u64>,
 }
 
 /// All that it takes to check that an entry is in the log: from the entry to its shard's root in a cut, from the cut to the

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use claviger_crypto::kdf::HmacSha256;
 
 use crate::alias::{Alias, AliasName};
-use crate::change::{Change, IdempotencyRecord, RingLife, Subject, VeilName};
+use crate::change::{Change, IdempotencyRecord, RingLife, Subject, VeilName, VeilRecord};
 use crate::grant::Grant;
 use crate::key::{Destruction, Key, KeyRecord, KeyRing, PolicyDocument, Separation, State};
 use crate::lineage::{Lineage, Wanted};
@@ -518,6 +518,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// A key that seals fields of facts, sealed itself.
     async fn find_veil(&self, name: VeilName) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Keys that seal fields of objects of a kind, by its number, in the order of their identifiers, behind `after`.
+    async fn list_veils(
+        &self,
+        kind: u8,
+        after: Option<[u8; 16]>,
+        limit: u32,
+    ) -> Result<Vec<VeilRecord>, StoreError>;
 
     /// Those of these reasons that are there.
     async fn list_reasons(&self, ids: Vec<ReasonId>) -> Result<Vec<KeptReason>, StoreError>;

@@ -4,11 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use claviger_client::types::Page;
-use claviger_client::types::audit::{Indexes, ListRows, ReadEntries as WireEntries};
+use claviger_client::types::audit::{
+    DiscloseAudit as WireDisclose, Indexes, ListRows, ReadEntries as WireEntries, SearchAudit as WireSearch,
+};
 use claviger_core::object::{Object, RowCursor};
 use claviger_service::ServiceError;
 use claviger_service::operation::{
-    CheckIndexes, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows, TakeSnapshot, WithReasons,
+    CheckIndexes, DiscloseAudit, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows, SearchAudit,
+    TakeSnapshot, WithReasons,
 };
 use http::Uri;
 
@@ -17,8 +20,10 @@ use crate::answer::Answer;
 use crate::arrival::Arrival;
 use crate::body;
 use crate::cursor::{self, List};
+use crate::names::{parse, parse_if_any};
 use crate::wire::audit::{
-    checkpoints_to_wire, filter_from_wire, page_to_wire, proof_to_wire, row_to_wire, snapshot_to_wire,
+    checkpoints_to_wire, disclosure_to_wire, filter_from_wire, page_to_wire, proof_to_wire, row_to_wire,
+    search_from_wire, searched_to_wire, snapshot_to_wire,
 };
 
 pub(crate) async fn read_entries(arrival: Arrival, uri: Uri) -> Answered {
@@ -28,6 +33,28 @@ pub(crate) async fn read_entries(arrival: Arrival, uri: Uri) -> Answered {
     let done = arrival.perform(WithReasons(operation)).await?;
     let (page, reasons) = done.output;
     Ok(Answer::json(&page_to_wire(page, &reasons))?.recorded(&done.receipt))
+}
+
+pub(crate) async fn search(arrival: Arrival, uri: Uri) -> Answered {
+    let query: WireSearch = body::query(&uri)?;
+    let operation = SearchAudit {
+        from: query.from,
+        size: query.size,
+        limit: cursor::bounded(query.limit)?,
+        filter: search_from_wire(&query),
+        principal: parse_if_any(query.principal.as_deref())?,
+        credential: query.credential.map(|id| id.0),
+    };
+    let done = arrival.perform(WithReasons(operation)).await?;
+    let (page, reasons) = done.output;
+    Ok(Answer::json(&searched_to_wire(page, &reasons))?.recorded(&done.receipt))
+}
+
+pub(crate) async fn disclose(arrival: Arrival, uri: Uri) -> Answered {
+    let query: WireDisclose = body::query(&uri)?;
+    let level = parse(&query.level)?;
+    let done = arrival.perform(DiscloseAudit { from: query.from, to: query.to, level }).await?;
+    Ok(Answer::json(&disclosure_to_wire(done.output))?.recorded(&done.receipt))
 }
 
 pub(crate) async fn prove(arrival: Arrival, In((shard, index)): In<(u32, u64)>) -> Answered {

@@ -3,7 +3,8 @@
 use axum::routing::MethodFilter;
 use claviger_client::types::alias::{Alias, CreateAlias, ListAliases, MoveAlias};
 use claviger_client::types::audit::{
-    Checkpoints, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries, Snapshot,
+    Checkpoints, DiscloseAudit, DisclosurePage, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries,
+    SearchAudit, SearchPage, Snapshot,
 };
 use claviger_client::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
 use claviger_client::types::grant::{CreateGrant, Grant, ListGrants};
@@ -311,6 +312,24 @@ fn audit_rows() -> Vec<Row> {
         row(GET, "/v1/audit/entries", "read_entries", "Reads entries of the log.", audit::read_entries)
             .asks::<ReadEntries>()
             .gives::<EntryPage>(),
+        row(
+            GET,
+            "/v1/audit/search",
+            "search_audit",
+            "Searches the log for who did what, from where.",
+            audit::search,
+        )
+        .asks::<SearchAudit>()
+        .gives::<SearchPage>(),
+        row(
+            GET,
+            "/v1/audit/disclosure",
+            "disclose_audit",
+            "Discloses who stands behind a range of entries, to be checked by whoever holds the log.",
+            audit::disclose,
+        )
+        .asks::<DiscloseAudit>()
+        .gives::<DisclosurePage>(),
         row(
             GET,
             "/v1/audit/proof/{shard}/{index}",

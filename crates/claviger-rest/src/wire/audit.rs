@@ -8,10 +8,13 @@ use claviger_client::types::audit as wire;
 use claviger_client::types::system::{
     LogClock, Module, ProviderHealth, Rows, Space, SystemStatus as WireStatus,
 };
+use claviger_core::TlsParameters;
 use claviger_core::port::store::Room;
 use claviger_crypto::provenance;
-use claviger_service::log::{EntryFilter, EntryPage, EntryProof, FoundEntry};
-use claviger_service::operation::{Checkpoints, ClockStatus, Reasons, SystemStatus};
+use claviger_service::log::{
+    EntryFilter, EntryPage, EntryProof, FoundEntry, SearchPage, SearchedEntry, SessionOf,
+};
+use claviger_service::operation::{Checkpoints, ClockStatus, DisclosurePage, Reasons, SystemStatus};
 
 use super::reason::reason_to_wire;
 
@@ -35,6 +38,79 @@ pub fn filter_from_wire(query: &wire::ReadEntries) -> EntryFilter {
         outcome: query.outcome,
         since: query.since.map(|instant| instant.0),
         until: query.until.map(|instant| instant.0),
+    }
+}
+
+/// Which entries a search asks for.
+#[must_use]
+pub fn search_from_wire(query: &wire::SearchAudit) -> EntryFilter {
+    EntryFilter {
+        key: query.key.map(|id| id.0),
+        operation: query.operation,
+        outcome: query.outcome,
+        since: query.since.map(|instant| instant.0),
+        until: query.until.map(|instant| instant.0),
+    }
+}
+
+/// A page of a search as callers see it.
+#[must_use]
+pub fn searched_to_wire(page: SearchPage, reasons: &Reasons) -> wire::SearchPage {
+    let entry = |entry: SearchedEntry| wire::SearchedEntry {
+        index: entry.found.index,
+        reason: reason_to_wire(entry.found.why, reasons),
+        canonical: entry.found.bytes.into(),
+        who: entry.session.as_ref().map(who_to_wire),
+    };
+    wire::SearchPage {
+        items: page.entries.into_iter().map(entry).collect(),
+        next: page.next,
+        size: page.size,
+        undecided: page.undecided,
+    }
+}
+
+fn who_to_wire(session: &SessionOf) -> wire::Who {
+    let nobody = |state: &str| wire::Who { state: state.to_owned(), ..wire::Who::default() };
+    let caller = match session {
+        SessionOf::Known(caller) => caller,
+        SessionOf::Erased => return nobody("erased"),
+        SessionOf::Before => return nobody("not_recorded"),
+        SessionOf::Damaged => return nobody("damaged"),
+    };
+    let seen = &caller.seen;
+    let number = |number: u16, name: Option<&'static str>| {
+        name.map_or_else(|| format!("{number:#06x}"), str::to_owned)
+    };
+    wire::Who {
+        principal: Some(caller.principal.to_string()),
+        name: caller.name.as_ref().map(ToString::to_string),
+        kind: caller.kind.map(|kind| kind.to_string()),
+        credential: seen.credential.map(|credential| credential.to_string()),
+        method: seen.method.map(|method| method.to_string()),
+        factors: seen.factors.iter().map(ToString::to_string).collect(),
+        tls_version: seen.tls_version.map(|version| number(version, TlsParameters::version_name(version))),
+        cipher_suite: seen.cipher_suite.map(|suite| number(suite, TlsParameters::cipher_suite_name(suite))),
+        group: seen.group.map(|group| number(group, TlsParameters::group_name(group))),
+        origin: seen.origin.map(|origin| origin.to_string()),
+        address: seen.address.map(|address| address.to_string()),
+        ..nobody("known")
+    }
+}
+
+/// A page of a disclosure as callers see it.
+#[must_use]
+pub fn disclosure_to_wire(page: DisclosurePage) -> wire::DisclosurePage {
+    let encoded = |write: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = Vec::new();
+        write(&mut bytes);
+        Base64Bytes::from(bytes)
+    };
+    wire::DisclosurePage {
+        origin: page.origin,
+        sessions: page.sessions.iter().map(|session| encoded(&|out| session.encode_into(out))).collect(),
+        names: page.names.iter().map(|name| encoded(&|out| name.encode_into(out))).collect(),
+        next: page.next,
     }
 }
 

@@ -100,3 +100,55 @@ async fn the_system_says_what_weakens_it() {
             .any(|name| name.as_str().unwrap().starts_with("insecure_"))
     );
 }
+
+#[tokio::test]
+async fn who_did_what_is_searched_and_disclosed_by_those_who_may() {
+    let deployment = Deployment::with_ring().await;
+    deployment.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
+    let found =
+        deployment.get("vera", "/v1/audit/search?principal=ada&operation=210&limit=1").await.ok().json();
+    let item = &found["items"][0];
+    assert_eq!((&item["who"]["name"], &item["who"]["state"]), (&json!("ada"), &json!("known")), "{found}");
+    assert_eq!((&item["who"]["kind"], &item["who"]["origin"]), (&json!("human"), &json!("loopback")));
+    assert_eq!(
+        (&item["who"]["address"], &item["who"]["method"]),
+        (&json!("127.0.0.1"), &json!("certificate"))
+    );
+    assert!(item["canonical"].is_string() && item["index"].is_u64());
+    assert_eq!(found["undecided"], 0);
+    // The next page is of the same log.
+    let (mut path, mut indexes) = ("/v1/audit/search?limit=2&from=0".to_owned(), Vec::new());
+    let size = found["size"].as_u64().unwrap();
+    loop {
+        let page = deployment.get("vera", &format!("{path}&size={size}")).await.ok().json();
+        assert_eq!(page["size"], size);
+        indexes.extend(page["items"].as_array().unwrap().iter().map(|item| item["index"].as_u64().unwrap()));
+        let Some(next) = page["next"].as_u64() else { break };
+        path = format!("/v1/audit/search?limit=2&from={next}");
+    }
+    assert_eq!(indexes, (0..size).collect::<Vec<_>>());
+    deployment.get("ada", "/v1/audit/search").await.problem(403, "denied");
+    deployment.get("vera", "/v1/audit/search?principal=nobody").await.problem(404, "not-found");
+    deployment.get("vera", "/v1/audit/search?credential=x").await.problem(400, "malformed-request");
+    deployment.get("vera", "/v1/audit/search?who=ada").await.problem(400, "malformed-request");
+
+    let disclosed = format!("/v1/audit/disclosure?from=0&to={size}&level=full");
+    let page = deployment.get("vera", &disclosed).await.ok().json();
+    assert_eq!((&page["origin"], &page["next"]), (&json!("test/audit/1"), &json!(null)));
+    assert!(
+        !page["sessions"].as_array().unwrap().is_empty() && !page["names"].as_array().unwrap().is_empty()
+    );
+    deployment.get("otto", &disclosed).await.problem(403, "denied");
+    deployment
+        .get("vera", "/v1/audit/disclosure?from=0&to=1&level=all")
+        .await
+        .problem(400, "invalid-argument");
+    deployment
+        .get("vera", "/v1/audit/disclosure?from=2&to=1&level=full")
+        .await
+        .problem(400, "invalid-argument");
+    deployment
+        .get("vera", "/v1/audit/disclosure?from=0&to=9999999&level=full")
+        .await
+        .problem(400, "invalid-argument");
+}

@@ -165,7 +165,7 @@ impl Deployment {
             Surface::Control => &self.control,
             Surface::Data => &self.data,
         };
-        let answer = plane.answer(PeerIdentity { certificate, address }, request).await;
+        let answer = plane.answer(PeerIdentity { certificate, address, tls: None }, request).await;
         let (parts, body) = answer.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         let answer = Answer { status: parts.status, headers: parts.headers, body };

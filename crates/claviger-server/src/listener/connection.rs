@@ -94,7 +94,7 @@ impl Accepted {
             return Ending::Displaced;
         };
         drop(handshaking);
-        let peer = Peer::new(address, stream.get_ref().1.peer_certificates());
+        let peer = Peer::of(address, stream.get_ref().1);
         let proofs = Proofs::new(unproved);
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         activity.converse(http2);

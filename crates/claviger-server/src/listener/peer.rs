@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use claviger_core::Timestamp;
+use claviger_core::{Source, Timestamp, TlsParameters};
 use claviger_crypto::digest::sha256;
+use rustls::ServerConnection;
 use rustls_pki_types::CertificateDer;
 
 use crate::pki;
@@ -15,6 +16,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The certificate that it showed, if any; chain and possession are verified.
     pub certificate: Option<PeerCertificate>,
+    /// What the handshake agreed on.
+    pub tls: Option<TlsParameters>,
 }
 
 /// A client's certificate.
@@ -29,7 +32,12 @@ pub struct PeerCertificate {
 }
 
 impl Peer {
-    pub(super) fn new(address: SocketAddr, certificates: Option<&[CertificateDer<'_>]>) -> Self {
+    /// Who is at the other end of a connection whose handshake is done.
+    pub(super) fn of(address: SocketAddr, connection: &ServerConnection) -> Self {
+        Self { tls: agreed_on(connection), ..Self::new(address, connection.peer_certificates()) }
+    }
+
+    fn new(address: SocketAddr, certificates: Option<&[CertificateDer<'_>]>) -> Self {
         let certificate = certificates.and_then(<[_]>::first).map(|leaf| {
             let facts = pki::certificate_facts(leaf);
             PeerCertificate {
@@ -41,13 +49,25 @@ impl Peer {
                 expires_at: facts.map_or(Timestamp::default(), |facts| facts.expires_at),
             }
         });
-        Self { address: SocketAddr::new(address.ip().to_canonical(), address.port()), certificate }
+        Self { address: SocketAddr::new(address.ip().to_canonical(), address.port()), certificate, tls: None }
+    }
+
+    /// The source of what comes over the connection.
+    pub(crate) const fn source(&self) -> Source {
+        Source { address: self.address.ip(), tls: self.tls }
     }
 
     /// The same, at `now`: a certificate that expired since the handshake proves nothing any more.
     pub(super) fn at(&self, now: Timestamp) -> Self {
         Self { certificate: self.certificate.filter(|certificate| now < certificate.expires_at), ..*self }
     }
+}
+
+/// What a handshake agreed on, once it is done.
+fn agreed_on(connection: &ServerConnection) -> Option<TlsParameters> {
+    let (version, suite) = (connection.protocol_version()?, connection.negotiated_cipher_suite()?);
+    let group = connection.negotiated_key_exchange_group().map(|group| group.name().into());
+    Some(TlsParameters { version: version.into(), cipher_suite: suite.suite().into(), group })
 }
 
 #[cfg(test)]

@@ -94,35 +94,82 @@ impl Packer {
 /// # Errors
 /// [`StoreError::Corrupt`] for anything that [`Packer::pack`] does not make.
 pub(crate) fn unpack(body: &[u8]) -> Result<Vec<Record>, StoreError> {
-    let corrupt = || StoreError::Corrupt("a batch of the log does not unpack".into());
-    let (format, packed) = body.split_first().ok_or_else(corrupt)?;
-    let unpacked;
-    let mut plain = match *format {
-        PLAIN => packed,
-        ZSTD => {
-            let mut decompressor = Decompressor::new().map_err(|_| corrupt())?;
-            unpacked =
-                decompressor.decompress(packed, MAX_UNPACKED.min(bound(packed)?)).map_err(|_| corrupt())?;
-            &unpacked
-        }
-        _ => return Err(corrupt()),
+    let mut unpacker = Unpacker::default();
+    let owned = |(entry, facts): (&[u8], Option<&[u8]>)| Record {
+        entry: entry.to_vec(),
+        facts: facts.map(<[u8]>::to_vec),
     };
-    let mut records = Vec::new();
-    while let Some((length, rest)) = plain.split_first_chunk::<2>() {
+    unpacker.records(body)?.map(|record| record.map(owned)).collect()
+}
+
+/// Unpacks batches one after the other; keeps its room between them.
+#[derive(Default)]
+pub(crate) struct Unpacker {
+    decompressor: Option<Decompressor<'static>>,
+    plain: Vec<u8>,
+}
+
+impl Unpacker {
+    /// The entries of a body, in order, with what lies beside them.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for anything that [`Packer::pack`] does not make.
+    pub(crate) fn records<'a>(&'a mut self, body: &'a [u8]) -> Result<Records<'a>, StoreError> {
+        let (format, packed) = body.split_first().ok_or_else(corrupt)?;
+        match *format {
+            PLAIN => Ok(Records(packed)),
+            ZSTD => {
+                self.plain.clear();
+                self.plain.reserve(MAX_UNPACKED.min(bound(packed)?));
+                let decompressor = match &mut self.decompressor {
+                    Some(decompressor) => decompressor,
+                    none => none.insert(Decompressor::new().map_err(|_| corrupt())?),
+                };
+                decompressor.decompress_to_buffer(packed, &mut self.plain).map_err(|_| corrupt())?;
+                Ok(Records(&self.plain))
+            }
+            _ => Err(corrupt()),
+        }
+    }
+}
+
+/// The records of a batch.
+pub(crate) struct Records<'a>(&'a [u8]);
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<(&'a [u8], Option<&'a [u8]>), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let taken = self.take();
+        if taken.is_none() {
+            self.0 = &[];
+        }
+        Some(taken.ok_or_else(corrupt))
+    }
+}
+
+impl<'a> Records<'a> {
+    fn take(&mut self) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+        let (length, rest) = self.0.split_first_chunk::<2>()?;
         let length = u16::from_be_bytes(*length);
-        let (entry, mut rest) =
-            rest.split_at_checked(usize::from(length & !HAS_FACTS)).ok_or_else(corrupt)?;
+        let (entry, mut rest) = rest.split_at_checked(usize::from(length & !HAS_FACTS))?;
         let mut facts = None;
         if length & HAS_FACTS != 0 {
-            let (length, behind) = rest.split_first_chunk::<4>().ok_or_else(corrupt)?;
-            let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| corrupt())?;
-            let (bytes, behind) = behind.split_at_checked(length).ok_or_else(corrupt)?;
-            (facts, rest) = (Some(bytes.to_vec()), behind);
+            let (length, behind) = rest.split_first_chunk::<4>()?;
+            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+            let (bytes, behind) = behind.split_at_checked(length)?;
+            (facts, rest) = (Some(bytes), behind);
         }
-        records.push(Record { entry: entry.to_vec(), facts });
-        plain = rest;
+        self.0 = rest;
+        Some((entry, facts))
     }
-    if plain.is_empty() { Ok(records) } else { Err(corrupt()) }
+}
+
+fn corrupt() -> StoreError {
+    StoreError::Corrupt("a batch of the log does not unpack".into())
 }
 
 fn bound(frame: &[u8]) -> Result<usize, StoreError> {

@@ -12,7 +12,7 @@ use claviger_audit::tree::{Hash, HashReader, leaf_hash, node_hash};
 use claviger_core::port::store::{LogId, StoredBatch};
 use claviger_core::port::{Store, StoreError};
 
-use super::body::{self, Record};
+use super::body::{self, Record, Unpacker};
 use super::tree::{Pending, TILE_WIDTH};
 use crate::work::At;
 
@@ -151,12 +151,55 @@ impl Source<'_> {
             if piece.entries.is_empty() {
                 return Err(StoreError::Corrupt(format!("entry {next} of the log is missing")).into());
             }
-            at_once = piece.next_read(at_once);
+            at_once = next_read(piece.packed, at_once);
             for record in piece.entries {
                 if next == to || see(next, record)?.is_break() {
                     return Ok(());
                 }
                 next += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows entries `from..to` of a shard with what lies beside them, as [`Self::walk`] does, and copies nothing.
+    pub(crate) fn scan<E: From<StoreError>>(
+        self,
+        shard: u32,
+        from: u64,
+        to: u64,
+        mut see: impl FnMut(u64, &[u8], Option<&[u8]>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let (mut next, mut at_once, mut unpacker) = (from, FIRST_READ, Unpacker::default());
+        while next < to {
+            self.at.check()?;
+            let batches = self.at.runtime().block_on(self.store.list_batches(shard, next, at_once))?;
+            let packed = batches.iter().map(|batch| batch.body.len()).sum();
+            at_once = next_read(packed, at_once);
+            let begun = next;
+            for batch in &batches {
+                let mut index = batch.first_index;
+                if index > next {
+                    break;
+                }
+                for record in unpacker.records(&batch.body)? {
+                    let (entry, beside) = record?;
+                    if index == to {
+                        return Ok(());
+                    }
+                    if index >= next && see(index, entry, beside)?.is_break() {
+                        return Ok(());
+                    }
+                    index += 1;
+                }
+                if index != batch.first_index + u64::from(batch.count) {
+                    let what = format!("the batch at {} has another number of entries", batch.first_index);
+                    return Err(StoreError::Corrupt(what).into());
+                }
+                next = next.max(index);
+            }
+            if next == begun {
+                return Err(StoreError::Corrupt(format!("entry {next} of the log is missing")).into());
             }
         }
         Ok(())
@@ -187,12 +230,11 @@ struct Piece {
     packed: usize,
 }
 
-impl Piece {
-    /// How many batches to read next, so that a piece stays small: batches are of one entry or of thousands.
-    fn next_read(&self, at_once: u32) -> u32 {
-        let each = (self.packed / usize::try_from(at_once).unwrap_or(1).max(1)).max(1);
-        u32::try_from(PIECE_BYTES / each).unwrap_or(MOST_READ).clamp(1, MOST_READ)
-    }
+/// How many batches to read next behind `at_once` of that size, so that a piece stays small: batches are of one entry or of
+/// thousands.
+fn next_read(packed: usize, at_once: u32) -> u32 {
+    let each = (packed / usize::try_from(at_once).unwrap_or(1).max(1)).max(1);
+    u32::try_from(PIECE_BYTES / each).unwrap_or(MOST_READ).clamp(1, MOST_READ)
 }
 
 /// Reads entries `from..to` of a log.

@@ -6,10 +6,13 @@ pub(crate) mod hashes;
 pub(crate) mod newest;
 pub(crate) mod opening;
 pub(crate) mod reader;
+pub(crate) mod search;
 pub(crate) mod time;
 pub(crate) mod tree;
 pub(crate) mod usage;
+pub(crate) mod who;
 
 pub(crate) use reader::name_damage;
 pub use reader::{EntryFilter, EntryPage, EntryProof, FoundEntry, LogReader};
+pub use search::{KnownCaller, SearchPage, SearchedEntry, SessionOf};
 pub use usage::{LastUse, Used};

@@ -44,7 +44,7 @@ pub struct EntryFilter {
 }
 
 impl EntryFilter {
-    fn takes(&self, entry: &Entry<'_>) -> bool {
+    pub(super) fn takes(&self, entry: &Entry<'_>) -> bool {
         self.key.is_none_or(|key| entry.key == Some(*key.as_bytes()))
             && self.operation.is_none_or(|op| entry.op.code() == op)
             && self.outcome.is_none_or(|out| entry.out.code() == out)
@@ -154,6 +154,8 @@ impl LogReader {
                 page.next = Some(index);
                 return Ok::<_, ServiceError>(ControlFlow::Break(()));
             }
+            // Beside a session lies its record.
+            let facts = facts.filter(|_| entry.fct.is_some());
             let why = facts.as_deref().map_or(Ok(None), Facts::why_of).map_err(|_| damaged(index))?;
             page.entries.push(FoundEntry { index, bytes, why });
             Ok(ControlFlow::Continue(()))
@@ -280,7 +282,17 @@ impl LogReader {
         Ok(Checkpoint { origin: origin.to_owned(), size: head.size, root: head.root })
     }
 
-    fn source<'a>(&'a self, at: &'a At, root: bool) -> Source<'a> {
+    /// Where it is read from.
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// The shard of this log.
+    pub(super) const fn shard(&self) -> u32 {
+        self.shard
+    }
+
+    pub(super) fn source<'a>(&'a self, at: &'a At, root: bool) -> Source<'a> {
         let log = if root { LogId::Root } else { LogId::Shard(self.shard) };
         Source { store: self.store.as_ref(), log, at }
     }
@@ -313,6 +325,6 @@ pub(crate) fn name_damage(error: ServiceError) -> ServiceError {
     ServiceError::new(ErrorKind::LogDamaged, message).caused_by(StoreError::Corrupt(what.clone()))
 }
 
-fn damaged(index: u64) -> ServiceError {
+pub(super) fn damaged(index: u64) -> ServiceError {
     StoreError::Corrupt(format!("entry {index} of the log does not decode")).into()
 }

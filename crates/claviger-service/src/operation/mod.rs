@@ -38,13 +38,13 @@ mod revoke_grant;
 mod revoke_principal;
 mod role;
 mod rotate_key;
+mod search;
 mod set_ring_separation;
 pub(crate) mod snapshot;
 mod update_key;
 mod update_ring;
 
 use std::future::Future;
-use std::net::IpAddr;
 
 use claviger_access::Presented;
 use claviger_core::action::Plane;
@@ -52,7 +52,7 @@ use claviger_core::change::{Change, Subject};
 use claviger_core::permit::Permit;
 use claviger_core::reason::Reason;
 use claviger_core::receipt::Receipt;
-use claviger_core::{Action, KeyId, KeyRingId, KeyVersionId};
+use claviger_core::{Action, KeyId, KeyRingId, KeyVersionId, Source};
 use claviger_crypto::envelope::Context;
 
 pub use alias::{AliasFilterRef, CreateAlias, ListAliases, MoveAlias, ReadAlias, RemoveAlias};
@@ -93,6 +93,7 @@ pub use revoke_grant::RevokeGrant;
 pub use revoke_principal::RevokePrincipal;
 pub use role::{AssignRole, WithdrawRole};
 pub use rotate_key::{RotateDueKey, RotateKey};
+pub use search::{DiscloseAudit, DisclosurePage, SearchAudit};
 pub use set_ring_separation::SetRingSeparation;
 pub use snapshot::TakeSnapshot;
 pub use update_key::{KeyPatch, LabelPatch, UpdateKey};
@@ -243,7 +244,7 @@ pub struct Call<O> {
     /// What it shows of who it is from.
     pub presented: Presented,
     /// Where it comes from.
-    pub source: IpAddr,
+    pub source: Source,
     /// The plane it came in by.
     pub plane: Plane,
     /// Only to be told whether it would be done?

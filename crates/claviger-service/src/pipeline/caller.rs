@@ -4,12 +4,11 @@
 //! What it keeps true: the early answer gives no right. It decides how much of a listener a request may use, and the operation
 //! is authenticated again under the epoch that it rests on.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use claviger_access::{AuthnError, Caller, Named, Presented, authenticate, in_force};
 use claviger_core::principal::{Credential, Principal};
-use claviger_core::{PrincipalId, Timestamp};
+use claviger_core::{PrincipalId, Source, Timestamp};
 
 use crate::error::{ErrorKind, ServiceError};
 use crate::road::Road;
@@ -52,7 +51,7 @@ impl Road {
     ///
     /// # Errors
     /// As [`Road::look_up`].
-    pub async fn prove(&self, presented: &Presented, source: IpAddr) -> Result<PrincipalId, ServiceError> {
+    pub async fn prove(&self, presented: &Presented, source: Source) -> Result<PrincipalId, ServiceError> {
         let (epoch, now) = (self.state.fence.epoch(), self.state.time.now());
         self.authenticate(presented, source, epoch, now).await.map(|caller| caller.principal().id)
     }
@@ -60,7 +59,7 @@ impl Road {
     pub(super) async fn authenticate(
         &self,
         presented: &Presented,
-        source: IpAddr,
+        source: Source,
         epoch: u64,
         now: Timestamp,
     ) -> Result<Caller, ServiceError> {

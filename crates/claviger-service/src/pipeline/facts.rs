@@ -103,7 +103,11 @@ impl Road {
 
 impl State {
     /// The key that seals the fields of an object; made now, if there is none yet.
-    async fn veil_to_seal(&self, object: Object, changes: &mut Vec<Change>) -> Result<VeilKey, ServiceError> {
+    pub(super) async fn veil_to_seal(
+        &self,
+        object: Object,
+        changes: &mut Vec<Change>,
+    ) -> Result<VeilKey, ServiceError> {
         let name = object.veil_name().ok_or_else(|| not_recorded(VeilError::Unsealed))?;
         if let Some(key) = self.find_veil(name).await? {
             return Ok(key);

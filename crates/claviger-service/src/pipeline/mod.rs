@@ -85,7 +85,7 @@ impl Road {
     ) -> Result<Released<O::Output>, ServiceError> {
         let call = Call {
             presented: claviger_access::Presented::None,
-            source: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            source: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST).into(),
             plane: claviger_core::action::Plane::Control,
             dry_run: false,
             request_id: None,

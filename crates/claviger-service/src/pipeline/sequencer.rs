@@ -509,7 +509,7 @@ fn keep_uses(noted: &mut Noted, header: &EntryHeader, details: &[EntryDetail], f
     }
 }
 
-/// Appends the entry for `detail` with its facts, and its leaf hash.
+/// Appends the entry for `detail` with its facts or the record of its session, and its leaf hash.
 fn encode(
     header: &EntryHeader,
     detail: &EntryDetail,
@@ -519,7 +519,8 @@ fn encode(
     leaves: &mut Vec<Hash>,
 ) -> Result<(), EncodeError> {
     let (digest, bytes) = facts.map(|facts| (facts.digest, facts.bytes.as_slice())).unzip();
-    let entry = body::push::<EncodeError>(out, bytes, |out| header.encode(detail, epoch, digest, out))?;
+    let beside = bytes.or_else(|| header.record());
+    let entry = body::push::<EncodeError>(out, beside, |out| header.encode(detail, epoch, digest, out))?;
     leaves.push(leaf_hash(entry));
     Ok(())
 }

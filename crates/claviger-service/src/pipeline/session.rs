@@ -1,7 +1,7 @@
-//! Sessions: who stands behind an actor tag, recorded once per credential, address and day, sealed under the subject's key
-//! (mechanisms, 2.5). And what is recorded of unauthenticated callers.
+//! Sessions: who stands behind an actor tag, recorded once per credential, address, day and parameters of TLS. The identity is
+//! sealed under the subject's key (mechanisms, 2.5); what leads back to it, and can be disclosed field by field, lies beside the
+//! entry under the principal's own key ([`claviger_audit::session`]). And what is recorded of unauthenticated callers.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -9,13 +9,17 @@ use std::time::Duration;
 use claviger_access::{Caller, Presented};
 use claviger_audit::identity::{Identity, SubjectKey};
 use claviger_audit::op::{Op, Outcome};
+use claviger_audit::session::Who;
 use claviger_core::change::{Change, Dependencies};
+use claviger_core::object::Object;
 use claviger_core::port::store::Room;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind};
-use claviger_core::{CredentialId, PrincipalId, Timestamp};
+use claviger_core::{CredentialId, PrincipalId, Source, Timestamp};
+use claviger_crypto::random;
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, oneshot};
 
+use super::facts::not_recorded;
 use super::submission::{
     EntryDetail, EntryDetails, EntryHeader, EntryOutcome, FactBytes, SealedIdentity, Submission, reference,
 };
@@ -37,7 +41,7 @@ pub(crate) struct Session {
     pub(crate) actor: [u8; 16],
 }
 
-type SessionKey = (CredentialId, IpAddr, u64);
+type SessionKey = (CredentialId, Source, u64);
 
 /// The sessions of this incarnation, and the count of unauthenticated callers.
 #[derive(Debug)]
@@ -101,7 +105,7 @@ impl Road {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<Option<Arc<Session>>, ServiceError> {
-        let (Some(credential), Some(source)) = (caller.credential(), caller.source()) else {
+        let (Some(credential), Some(source)) = (caller.credential(), caller.connection()) else {
             return Ok(None);
         };
         let key = (credential.id, source, now.utc_day());
@@ -125,10 +129,23 @@ impl Road {
         }
         let principal = caller.principal();
         let subject = self.subject_key(principal).await?;
-        let actor = match principal.kind {
-            PrincipalKind::Human => subject.actor_tag_human(now.utc_day()),
-            PrincipalKind::System | PrincipalKind::Workload => subject.actor_tag_workload(),
+        // What links a person's days is that person's key, and nothing in the log.
+        let day = (principal.kind == PrincipalKind::Human).then(|| now.utc_day());
+        let actor = match day {
+            Some(day) => subject.actor_tag_human(day),
+            None => subject.actor_tag_workload(),
         };
+        let mut changes = Vec::new();
+        let veil = self.state.veil_to_seal(Object::Principal(principal.id), &mut changes).await?;
+        let who = Who {
+            principal: principal.id,
+            credential: credential.id,
+            method: credential.kind,
+            source: key.1,
+        };
+        let record = veil.seal_session(&who, day, random::array()?).map_err(not_recorded)?;
+        let commitment = record.commitment();
+        let record = record.encode().map_err(not_recorded)?;
         let identity = Identity {
             principal: *principal.id.as_bytes(),
             name: principal.name.to_string(),
@@ -143,14 +160,15 @@ impl Road {
                 CredentialKind::Token => 1,
                 CredentialKind::AccessKey => 2,
             },
-            source_address: Some(key.1.to_string()),
+            source_address: Some(key.1.address.to_string()),
         };
         let header = EntryHeader {
             actor: Some(actor),
-            identity: Some(Box::new(SealedIdentity { subject, identity })),
+            identity: Some(Box::new(SealedIdentity { subject, identity, record })),
             ..EntryHeader::of_system(Op::Session, now)
         };
-        let receipt = self.record_entry(header, EntryDetail::default()).await?;
+        let detail = EntryDetail { reference: reference(&[&commitment]), ..EntryDetail::default() };
+        let receipt = self.record(header, detail, changes, None).await?;
         let session = Arc::new(Session { index: receipt, actor });
         self.sessions.open.insert(key, Arc::clone(&session));
         Ok(session)
@@ -221,7 +239,7 @@ impl Road {
     pub async fn record_malformed(
         &self,
         presented: &Presented,
-        source: IpAddr,
+        source: Source,
         request_id: Option<&str>,
     ) -> Result<Option<u64>, ServiceError> {
         let (epoch, now) = (self.state.fence.epoch(), self.state.time.now());

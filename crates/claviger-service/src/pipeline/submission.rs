@@ -57,11 +57,13 @@ pub(crate) struct EntryHeader {
     pub(crate) identity: Option<Box<SealedIdentity>>,
 }
 
-/// An identity with the key that seals it.
+/// An identity with the key that seals it, and what lies beside the entry.
 #[derive(Clone, Debug)]
 pub(crate) struct SealedIdentity {
     pub(crate) subject: SubjectKey,
     pub(crate) identity: Identity,
+    /// The session's record, to which the entry commits.
+    pub(crate) record: Vec<u8>,
 }
 
 /// Why an entry cannot be written down.
@@ -84,6 +86,11 @@ pub(crate) enum EncodeError {
 impl EntryHeader {
     pub(crate) fn of_system(op: Op, at: Timestamp) -> Self {
         Self { op, at, actor: None, session: None, request_tag: None, policy: None, identity: None }
+    }
+
+    /// What lies beside the entry of a session.
+    pub(super) fn record(&self) -> Option<&[u8]> {
+        self.identity.as_ref().map(|identity| identity.record.as_slice())
     }
 
     /// Appends the entry for `detail`, committed under `epoch`, with the digest of its facts.

@@ -11,7 +11,7 @@ use claviger_audit::entry::Entry;
 use claviger_audit::op::{Op, Outcome};
 use claviger_core::action::Plane;
 use claviger_core::principal::{CredentialKind, Standing};
-use claviger_core::{AccessKeyId, Action, Purpose, Spec, Timestamp};
+use claviger_core::{AccessKeyId, Action, Purpose, Source, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
 use claviger_service::log::EntryFilter;
@@ -23,7 +23,7 @@ use claviger_service::{AuthnReason, Call, ErrorKind, KeyRef, PrincipalRef, Servi
 
 use crate::deployment::Deployment;
 
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const HERE: Source = Source { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: None };
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// An access key in the hands of an application.

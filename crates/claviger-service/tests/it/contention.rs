@@ -15,7 +15,7 @@ async fn by_ada<O: Operation>(road: Road, operation: O) -> Result<Released<O::Ou
     let surface = operation.action().surface();
     let call = Call {
         presented: Presented::certificate(b"certificate of ada"),
-        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
         plane: surface.into(),
         dry_run: false,
         request_id: None,

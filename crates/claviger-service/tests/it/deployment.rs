@@ -375,7 +375,7 @@ impl Deployment {
 fn call<O: Operation>(who: &str, plane: Plane, operation: O) -> Call<O> {
     Call {
         presented: Presented::certificate(&certificate_of(who)),
-        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
         plane,
         dry_run: false,
         request_id: Some("test".into()),

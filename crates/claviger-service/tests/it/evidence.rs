@@ -1,5 +1,6 @@
 //! The log of a deployment as an outsider verifies and replays it, held against the live rows.
 
+use claviger_audit::session::Disclosure;
 use claviger_audit::verify::{
     Comparison, Files, LiveRow, Moment, NoFile, ROOT_VKEY, Request, Verified, verify,
 };
@@ -62,6 +63,28 @@ pub(crate) async fn try_live_rows(deployment: &Deployment) -> Result<Vec<LiveRow
             None => return Ok(rows),
         }
     }
+}
+
+/// What a file of an export is in the hands of whoever edits it; `None` for one that is taken out.
+pub(crate) type Edit<'a> = &'a dyn Fn(&str, Vec<u8>) -> Option<Vec<u8>>;
+
+struct Edited<'a>(Exported<'a>, Edit<'a>);
+
+impl Files for Edited<'_> {
+    fn read(&self, name: &str) -> Result<Vec<u8>, NoFile> {
+        (self.1)(name, self.0.read(name)?).ok_or(NoFile::Missing)
+    }
+}
+
+/// What an edited export yields, held against a disclosure.
+pub(crate) async fn replay_edited(
+    deployment: &Deployment,
+    edit: Edit<'_>,
+    disclosure: Option<&Disclosure>,
+) -> Verified {
+    deployment.road.cut().await.unwrap();
+    let request = Request { disclosure, ..Request::new(&deployment.road.facts().root_key) };
+    verify(&Edited(Exported(deployment), edit), &request).unwrap()
 }
 
 /// Where live rows differ from what the log yields.

@@ -31,4 +31,5 @@ mod separation;
 mod snapshots;
 mod space;
 mod usage;
+mod who;
 mod work;

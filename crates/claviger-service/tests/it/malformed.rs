@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use claviger_audit::Entry;
 use claviger_audit::op::{Op, Outcome};
+use claviger_core::Source;
 use claviger_core::port::Clock as _;
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::*;
@@ -12,7 +13,7 @@ use claviger_service::{ErrorKind, Presented, PrincipalRef};
 
 use crate::deployment::{Deployment, certificate_of};
 
-const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const SOURCE: Source = Source { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: None };
 
 async fn told(deployment: &Deployment, index: u64) -> Vec<u8> {
     let read = ReadEntries { from: index, limit: 1, filter: EntryFilter::default() };

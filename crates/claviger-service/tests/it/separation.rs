@@ -19,7 +19,7 @@ async fn by_officer<O: Operation>(road: Road, operation: O) -> Result<Released<O
     let surface = operation.action().surface();
     let call = Call {
         presented: Presented::certificate(b"certificate of olga"),
-        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
         plane: surface.into(),
         dry_run: false,
         request_id: None,

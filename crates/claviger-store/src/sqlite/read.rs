@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use claviger_core::alias::{Alias, AliasName};
-use claviger_core::change::{IdempotencyRecord, RingLife, VeilName};
+use claviger_core::change::{IdempotencyRecord, RingLife, VeilName, VeilRecord};
 use claviger_core::grant::Grant;
 use claviger_core::key::{Key, KeyRecord, KeyRing, PolicyDocument, Separation};
 use claviger_core::lineage::{Lineage, Wanted};
@@ -62,6 +62,15 @@ impl Store for SqliteStore {
 
     async fn find_veil(&self, name: VeilName) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.pool.read(move |connection| veil::find_by_name(connection, name)).await
+    }
+
+    async fn list_veils(
+        &self,
+        kind: u8,
+        after: Option<[u8; 16]>,
+        limit: u32,
+    ) -> Result<Vec<VeilRecord>, StoreError> {
+        self.inner.pool.read(move |connection| veil::list(connection, kind, after, limit)).await
     }
 
     async fn list_reasons(&self, ids: Vec<ReasonId>) -> Result<Vec<KeptReason>, StoreError> {

@@ -241,7 +241,7 @@ impl Deployment {
     }
 
     pub(crate) async fn send_body(&self, peer: [u8; 4], request: Request<Body>) -> Answer {
-        let answer = self.kms.answer((peer, 4711).into(), request).await;
+        let answer = self.kms.answer(IpAddr::from(peer).into(), request).await;
         let (parts, body) = answer.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         Answer { status: parts.status, headers: parts.headers, body }.hold()
@@ -318,7 +318,7 @@ impl Deployment {
 async fn does<O: Operation>(road: &Road, who: &str, operation: O) -> Result<O::Output, ServiceError> {
     let call = Call {
         presented: Presented::certificate(&certificate_of(who)),
-        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
         plane: Plane::Control,
         dry_run: false,
         request_id: None,

@@ -1,6 +1,7 @@
 //! One entry of the log, for people and for programs.
 
 use claviger_audit::{Entry, Op, Outcome};
+use claviger_client::types::audit::Who;
 use claviger_client::types::{Instant, Reason, audit};
 use claviger_core::{KeyId, Timestamp};
 use serde::Serialize;
@@ -39,6 +40,8 @@ pub(crate) struct Shown {
     reference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    who: Option<Who>,
 }
 
 impl Shown {
@@ -68,12 +71,22 @@ impl Shown {
             sealed_bytes: decoded.enc.as_ref().map(|sealed| sealed.len()),
             reference: decoded.reference.as_deref().map(hexadecimal),
             reason: entry.reason.clone(),
+            who: None,
         })
+    }
+
+    /// The same of an entry that a search found.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub(super) fn of_search(found: audit::SearchedEntry) -> Result<Self, Failure> {
+        let audit::SearchedEntry { index, canonical, reason, who } = found;
+        Ok(Self { who, ..Self::of(&audit::Entry { index, canonical, reason })? })
     }
 
     /// Is it a read of the log itself? Following the log would otherwise show mostly itself.
     pub(super) fn is_reading(&self) -> bool {
-        self.operation == Op::ReadAudit.name()
+        [Op::ReadAudit, Op::SearchAudit].iter().any(|op| op.name() == self.operation)
     }
 
     /// Does it tell that something was refused?
@@ -99,6 +112,32 @@ impl Shown {
         ]
     }
 
+    /// Who it is of, and where that caller was.
+    fn who(&self) -> [String; 2] {
+        let Some(who) = &self.who else { return [String::new(), String::new()] };
+        let name = match (&who.name, &who.principal) {
+            (Some(name), _) => name.clone(),
+            (None, Some(principal)) => principal.clone(),
+            (None, None) => format!("({})", who.state.replace('_', " ")),
+        };
+        let from = match (&who.address, &who.origin) {
+            (Some(address), Some(origin)) => format!("{address} ({origin})"),
+            (address, origin) => address.clone().or_else(|| origin.clone()).unwrap_or_default(),
+        };
+        [name, from]
+    }
+
+    /// One line with who it is of, for answers that are shown as they come.
+    pub(super) fn line_of_search(&self) -> String {
+        let [index, at, _, operation, outcome, key, _, reason] = self.cells();
+        let [who, from] = self.who();
+        format!(
+            "{index:>10}  {at:<27}  {operation:<22} {outcome:<14} {key:<40} {who:<24} {from:<28} {reason}"
+        )
+        .trim_end()
+        .to_owned()
+    }
+
     /// One line, for a log that is followed.
     pub(crate) fn line(&self) -> String {
         let [index, at, epoch, operation, outcome, key, actor, reason] = self.cells();
@@ -116,6 +155,18 @@ pub(super) fn table(entries: &[Shown]) -> String {
     let mut table = Table::new("entries", &heads);
     for entry in entries {
         table.row(entry.cells());
+    }
+    table.text()
+}
+
+/// Entries with who they are of, as a table.
+pub(super) fn table_of_search(entries: &[Shown]) -> String {
+    let heads = ["index", "at", "operation", "outcome", "key/version", "who", "from", "reason"];
+    let mut table = Table::new("entries", &heads);
+    for entry in entries {
+        let [index, at, _, operation, outcome, key, _, reason] = entry.cells();
+        let [who, from] = entry.who();
+        table.row([index, at, operation, outcome, key, who, from, reason]);
     }
     table.text()
 }

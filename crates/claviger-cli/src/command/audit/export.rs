@@ -198,13 +198,13 @@ impl Work<'_> {
         if log == ROOT { Ok(()) } else { self.fetch_facts(log, size).await }
     }
 
-    /// The facts of bundles that have some, and are not there yet.
+    /// What lies beside the entries of bundles, where something does and is not there yet.
     async fn fetch_facts(&mut self, log: &str, size: u64) -> Result<(), Failure> {
         for (index, bundle) in (0..).zip(bundles(size)) {
             let Some(facts) = Resource::facts(index, size) else { continue };
             let entries = fs::read(self.dir.join(format!("{log}/{bundle}"))).unwrap_or_default();
             let entries = parse_bundle(&entries).unwrap_or_default();
-            let has_facts = |entry: &&[u8]| Entry::decode(entry).is_ok_and(|entry| entry.fct.is_some());
+            let has_facts = |entry: &&[u8]| Entry::decode(entry).is_ok_and(|entry| entry.has_beside());
             if entries.iter().any(has_facts) && !self.dir.join(format!("{log}/{facts}")).exists() {
                 self.fetch(log, facts).await?;
             }

@@ -1,10 +1,12 @@
 //! `claviger audit …`.
 
 pub(crate) mod checkpoint;
+mod disclose;
 mod entry;
 pub(crate) mod export;
 mod follow;
 pub(crate) mod offline;
+mod place;
 pub(crate) mod prove;
 mod search;
 mod snapshot;
@@ -21,7 +23,7 @@ use crate::session::Session;
 pub enum AuditCommand {
     /// Show the newest entries, and with `--follow` those to come
     Tail(follow::TailArgs),
-    /// Find entries by key, operation, outcome and time
+    /// Find who did what: entries by key, caller, operation, outcome and time
     Search(search::SearchArgs),
     /// Prove that an entry is in the log, and check the proof here
     Prove(prove::ProveArgs),
@@ -35,6 +37,8 @@ pub enum AuditCommand {
     State(state::StateArgs),
     /// Take the whole log out as files that can be verified anywhere
     Export(export::ExportArgs),
+    /// Make a file that discloses who stands behind entries, to be checked against an export
+    Disclose(disclose::DiscloseArgs),
 }
 
 impl AuditCommand {
@@ -48,6 +52,7 @@ impl AuditCommand {
             Self::Snapshot(args) => args.run(session).await,
             Self::State(args) => args.run(session).await,
             Self::Export(args) => args.run(session).await,
+            Self::Disclose(args) => args.run(session).await,
         }
     }
 }

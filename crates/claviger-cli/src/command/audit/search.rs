@@ -3,15 +3,16 @@
 use clap::Args;
 use claviger_audit::{Op, Outcome};
 use claviger_client::Client;
-use claviger_client::types::audit::ReadEntries;
-use claviger_core::KeyId;
+use claviger_client::types::audit::SearchAudit;
+use claviger_core::{CredentialId, KeyId};
 use serde::Serialize;
 
-use super::entry::{Shown, table};
+use super::entry::{Shown, table_of_search};
+use super::place::{self, Place};
 use crate::clock;
 use crate::failure::Failure;
 use crate::input::when;
-use crate::output::note;
+use crate::output::{Format, note, print_line};
 use crate::session::Session;
 
 /// The most that one call brings.
@@ -19,25 +20,38 @@ const PAGE: u32 = 1000;
 
 /// What to look for. All that is given must hold.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  claviger audit search --key shop/cards --from 7d       who used a key in the last week, and from where
+  claviger audit search --credential ID --from monday    what a credential did since Monday
+  claviger audit search --principal ada --outcome denied")]
 pub struct SearchArgs {
     /// About this key, as RING/NAME or id
     #[arg(long)]
     key: Option<String>,
+    /// Of this principal, by name or id
+    #[arg(long, value_name = "PRINCIPAL")]
+    principal: Option<String>,
+    /// Under this credential; refused attempts with it too
+    #[arg(long, value_name = "ID")]
+    credential: Option<CredentialId>,
     /// Of this operation, as in decrypt
-    #[arg(long, visible_alias = "operation", value_name = "OPERATION", value_parser = parse_op)]
-    op: Option<Op>,
+    #[arg(long, visible_alias = "op", value_name = "OPERATION", value_parser = parse_op)]
+    operation: Option<Op>,
     /// With this outcome, as in denied
     #[arg(long, value_parser = parse_outcome)]
     outcome: Option<Outcome>,
+    /// From this index on, or from this instant on: RFC 3339, a date, a day of the week, or so long ago (7d)
+    #[arg(long, default_value = "0", value_name = "INDEX|TIME", value_parser = place::parse)]
+    from: Place,
+    /// Before this index, or before this instant
+    #[arg(long, value_name = "INDEX|TIME", value_parser = place::parse)]
+    to: Option<Place>,
     /// From this instant on (RFC 3339), or from so long ago (2h)
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, hide = true, value_name = "TIME", value_parser = when::parse)]
     since: Option<when::When>,
     /// Before this instant (RFC 3339), or so long ago (2h)
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, hide = true, value_name = "TIME", value_parser = when::parse, conflicts_with = "to")]
     until: Option<when::When>,
-    /// From this index on
-    #[arg(long, default_value_t = 0, value_name = "INDEX")]
-    from: u64,
     /// How many at most
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -56,36 +70,54 @@ fn parse_outcome(text: &str) -> Result<Outcome, String> {
     Outcome::from_name(&text.replace('-', "_")).ok_or_else(|| format!("one of {} is expected", words()))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Found {
     items: Vec<Shown>,
     next: Option<u64>,
     log_size: u64,
+    undecided: u64,
 }
 
 impl SearchArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client()?;
         let now = clock::now();
-        let mut query = ReadEntries {
-            from: self.from,
+        let instant = |place: Option<Place>, when: Option<when::When>| {
+            let at = place.and_then(|place| place.instant(now)).or(when.map(|when| when.before(now)));
+            at.map(Into::into)
+        };
+        let end = self.to.and_then(Place::index);
+        let mut query = SearchAudit {
+            from: self.from.index().unwrap_or(0),
+            size: end,
             limit: None,
             key: key_id(&client, self.key.as_deref()).await?.map(Into::into),
-            operation: self.op.map(Op::code),
+            operation: self.operation.map(Op::code),
             outcome: self.outcome.map(Outcome::code),
-            since: self.since.map(|since| since.before(now).into()),
-            until: self.until.map(|until| until.before(now).into()),
+            since: instant(Some(self.from), self.since),
+            until: instant(self.to, self.until),
+            principal: self.principal,
+            credential: self.credential.map(Into::into),
         };
         let most = if self.page_all { u32::MAX } else { self.limit };
-        let mut found = Found { items: Vec::new(), next: None, log_size: 0 };
+        // All there are may be more than memory holds: for people they are shown as they come.
+        let at_once = !(self.page_all && session.format == Format::Table);
+        let mut found = Found::default();
         loop {
             let have = u32::try_from(found.items.len()).unwrap_or(u32::MAX);
             query.limit = Some(most.saturating_sub(have).clamp(1, PAGE));
-            let page = client.read_entries(&query).await?.value;
-            for entry in &page.items {
-                found.items.push(Shown::of(entry)?);
+            let page = client.search_audit(&query).await?.value;
+            for entry in page.items {
+                let entry = Shown::of_search(entry)?;
+                if at_once {
+                    found.items.push(entry);
+                } else {
+                    print_line(&entry.line_of_search())?;
+                }
             }
+            found.undecided += page.undecided;
             (found.next, found.log_size) = (page.next, page.size);
+            query.size = Some(page.size);
             let have = u32::try_from(found.items.len()).unwrap_or(u32::MAX);
             match page.next {
                 Some(next) if have < most => query.from = next,
@@ -95,7 +127,16 @@ impl SearchArgs {
         if let Some(next) = found.next {
             note(&format!("there may be more: `--page-all`, or `--from {next}`"));
         }
-        session.format.print(&found, |found| table(&found.items))
+        if found.undecided > 0 {
+            note(&format!(
+                "{} entries were passed over: nothing says whose they are (`claviger audit verify` says whether somebody changed that)",
+                found.undecided
+            ));
+        }
+        if !at_once {
+            return Ok(());
+        }
+        session.format.print(&found, |found| table_of_search(&found.items))
     }
 }
 

@@ -1,9 +1,12 @@
 //! The demonstration itself, from an instance that starts to a log that is verified.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use claviger_audit::{Op, Outcome};
+use claviger_client::types::audit::SearchAudit;
 use claviger_client::types::key::{ChangeState, CreateKey};
 use claviger_client::types::ring::{CreateRing, RingPolicyPatch};
 use claviger_client::types::usage::{Decrypt, Reencrypt};
@@ -82,6 +85,7 @@ pub(super) async fn play(args: &RunArgs, dir: &Path, steps: &mut Steps) -> Resul
     steps.take("suspend the key: refused at once; resume: opens again", suspend(play)).await?;
     steps.take("withdraw the grant: refused at once", withdraw(play)).await?;
     steps.take("declare the key compromised: refused at once", compromise(play)).await?;
+    steps.take("ask the log who used the key, and from where", ask_who(play)).await?;
     steps.take("prove by the log that the refusal is in it", prove(play)).await?;
     steps.take("export the log and verify it offline, on a copy", verify_log(play)).await?;
     steps.take("change one byte of another copy: detected", detect_change(play)).await?;
@@ -341,6 +345,38 @@ async fn compromise(play: &Play<'_>) -> Result<((), Told), Failure> {
         (),
         Told::words(format!("`{KEY}` is {}: it opens nothing more, and there is no way back", key.state)),
     ))
+}
+
+async fn ask_who(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let auditor = &play.people.auditor;
+    let key = auditor.read_key(KEY).await?.value.id;
+    let mut query = SearchAudit {
+        key: Some(key),
+        operation: Some(Op::Decrypt.code()),
+        outcome: Some(Outcome::Ok.code()),
+        limit: Some(1000),
+        ..SearchAudit::default()
+    };
+    let (mut uses, mut users, mut places) = (0, BTreeSet::new(), BTreeSet::new());
+    loop {
+        let page = auditor.search_audit(&query).await?.value;
+        for entry in page.items {
+            uses += 1;
+            let who = entry.who.unwrap_or_default();
+            users.insert(who.name.unwrap_or(who.state));
+            places.extend(who.address);
+        }
+        query.size = Some(page.size);
+        match page.next {
+            Some(next) => query.from = next,
+            None => break,
+        }
+    }
+    let known = users.iter().map(String::as_str).eq([GRANTED]);
+    check(uses > 0 && known && !places.is_empty(), || format!("{uses} uses, by {users:?}, from {places:?}"))?;
+    let places: Vec<_> = places.into_iter().collect();
+    let told = format!("it was opened {uses} times, by `{GRANTED}` alone, from {}", places.join(", "));
+    Ok(((), Told::words(told)))
 }
 
 async fn prove(play: &Play<'_>) -> Result<((), Told), Failure> {

@@ -238,8 +238,15 @@ impl World {
         };
         let presented = Presented::Token { digest: [9; 32] };
         let principal = Arc::new(self.people[0].clone());
-        authenticate(&presented, Some(&Arc::new(credential)), None, Some(&principal), Some(source), now)
-            .unwrap()
+        authenticate(
+            &presented,
+            Some(&Arc::new(credential)),
+            None,
+            Some(&principal),
+            Some(source.into()),
+            now,
+        )
+        .unwrap()
     }
 
     /// Passes a right on; by the rules, or as somebody who edits rows would.

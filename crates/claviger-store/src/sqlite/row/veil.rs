@@ -5,7 +5,7 @@ use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use rusqlite::params;
 
-use super::super::columns::{Columns, find};
+use super::super::columns::{Columns, find, list as find_all};
 use super::super::tag::Guarded;
 use super::write;
 
@@ -17,6 +17,22 @@ pub(in crate::sqlite) fn find_by_name(
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let sql = "SELECT sealed FROM veil WHERE name = ?1";
     find(connection, sql, [name.to_bytes()], |row| Ok(Columns::new(TABLE, row).bytes()?.to_vec()))
+}
+
+/// Keys of the objects of one kind, in the order of their identifiers, behind `after`.
+pub(in crate::sqlite) fn list(
+    connection: Guarded<'_>,
+    kind: u8,
+    after: Option<[u8; 16]>,
+    limit: u32,
+) -> Result<Vec<VeilRecord>, StoreError> {
+    let name = |id| VeilName { kind, id }.to_bytes();
+    let after = after.map_or_else(|| vec![kind], |id| name(id).to_vec());
+    let sql = "SELECT name, sealed FROM veil WHERE name > ?1 AND name <= ?2 ORDER BY name LIMIT ?3";
+    find_all(connection, sql, params![after, name([0xff; 16]), limit], |row| {
+        let mut columns = Columns::new(TABLE, row);
+        Ok(VeilRecord { name: VeilName::from_bytes(columns.array()?), sealed: columns.bytes()?.to_vec() })
+    })
 }
 
 /// Takes a key away. That there is none is a conflict.

@@ -1,0 +1,111 @@
+//! `audit disclose`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use claviger_audit::session::{DisclosedName, DisclosedSession, Disclosure, Level};
+use claviger_client::types::audit::DiscloseAudit;
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::file::placed::{Placed, Privacy};
+use crate::output::record;
+use crate::session::Session;
+
+/// Which entries, how much, and where to.
+#[derive(Debug, Args)]
+#[command(after_help = "Levels:
+  minimal     how callers proved who they are, over what, from what class of address
+  pseudonym   the same, with identifiers of principals and credentials, and names of keys and rings
+  full        everything, with names of principals and addresses
+
+Example:
+  claviger audit disclose --from 1000 --to 2000 --level pseudonym --out who.disclosure
+  claviger-verify evidence --checkpoint-key root.vkey --disclosure who.disclosure")]
+pub struct DiscloseArgs {
+    /// Index of the first entry
+    #[arg(long, default_value_t = 0, value_name = "INDEX")]
+    from: u64,
+    /// Index of the first entry behind the range; the end of the log unless given
+    #[arg(long, value_name = "INDEX")]
+    to: Option<u64>,
+    /// How much is disclosed: minimal, pseudonym or full
+    #[arg(long, default_value = "pseudonym", value_name = "LEVEL")]
+    level: Level,
+    /// File for the disclosure
+    #[arg(short = 'O', long = "out", value_name = "FILE")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    file: String,
+    origin: String,
+    from: u64,
+    to: u64,
+    level: &'static str,
+    sessions: usize,
+    names: usize,
+}
+
+impl DiscloseArgs {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client()?;
+        let to = match self.to {
+            Some(to) => to,
+            None => client.read_checkpoint().await?.value.shard_size,
+        };
+        let mut query = DiscloseAudit { from: self.from, to, level: self.level.to_string() };
+        let (mut sessions, mut names) = (BTreeMap::new(), BTreeMap::new());
+        let origin = loop {
+            let page = client.disclose_audit(&query).await?.value;
+            for bytes in &page.sessions {
+                let found = DisclosedSession::decode(bytes.as_ref()).map_err(no_disclosure)?;
+                sessions.insert(found.entry, found);
+            }
+            for bytes in &page.names {
+                let found = DisclosedName::decode(bytes.as_ref()).map_err(no_disclosure)?;
+                names.insert((found.object, found.number), found);
+            }
+            match page.next {
+                Some(next) => query.from = next,
+                None => break page.origin,
+            }
+        };
+        let disclosure = Disclosure {
+            origin,
+            from: self.from,
+            to,
+            level: self.level,
+            sessions: sessions.into_values().collect(),
+            names: names.into_values().collect(),
+        };
+        let bytes = disclosure.encode().map_err(no_disclosure)?;
+        // It names people, at the level `full`.
+        Placed::write(&self.out, Privacy::Owner, &bytes)?;
+        let shown = Shown {
+            file: self.out.display().to_string(),
+            origin: disclosure.origin,
+            from: disclosure.from,
+            to: disclosure.to,
+            level: disclosure.level.name(),
+            sessions: disclosure.sessions.len(),
+            names: disclosure.names.len(),
+        };
+        session.format.print(&shown, |shown| {
+            record(&[
+                ("file", shown.file.clone()),
+                ("log", shown.origin.clone()),
+                ("entries", format!("{} to {}", shown.from, shown.to.saturating_sub(1))),
+                ("level", shown.level.to_owned()),
+                ("sessions", shown.sessions.to_string()),
+                ("names", shown.names.to_string()),
+            ])
+        })
+    }
+}
+
+fn no_disclosure(error: claviger_audit::session::DisclosureError) -> Failure {
+    Failure::unverified(format!("what the deployment discloses does not read: {error}"))
+}
