@@ -13,7 +13,6 @@ use super::Release;
 use super::files::{Staged, make_folders, readable};
 use super::oci::Layout;
 use crate::cargo::said;
-use crate::graph::root;
 
 /// The release of Debian, which the pinned compiler's C library is not newer than.
 const DEBIAN: &str = "bookworm";
@@ -95,6 +94,7 @@ fn put(base: &Path, name: &str, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::root;
 
     #[test]
     fn compose_file_runs_the_user_of_the_image_on_a_root_that_is_read_only() {

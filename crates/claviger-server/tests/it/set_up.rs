@@ -38,7 +38,8 @@ async fn deployment_that_was_set_up_serves_its_first_principals() {
     assert_eq!(set_up.profiles.len(), 8);
     assert!(!deployment.path("profiles/app.toml").exists());
     let text = std::fs::read_to_string(deployment.path("profiles/administrator.toml")).unwrap();
-    assert!(text.contains("https://127.0.0.1:7400"), "{text}");
+    // It works wherever it is handed: by the name that the certificate is for, with the authority inside.
+    assert!(text.contains("https://kms.example:7400") && text.contains("BEGIN CERTIFICATE"), "{text}");
 
     let running = Server::start(free_ports(&deployment), None).await.unwrap();
     assert_eq!(deployment.create_ring(&running, "orders").await.0, 201);
@@ -121,6 +122,10 @@ async fn renewed_certificate_is_of_the_same_authority() {
     let before = pki::read_certificates(&deployment.path("pki/server.crt")).unwrap();
     renew(&config, &["other.example".into()]).unwrap();
     assert_ne!(pki::read_certificates(&deployment.path("pki/server.crt")).unwrap(), before);
+    let names = pki::read_facts(&deployment.path("pki/server.crt")).unwrap().names;
+    for name in ["kms.example", "other.example", "127.0.0.1", "::1"] {
+        assert!(names.iter().any(|one| one == name), "{name} is not in {names:?}");
+    }
     let running = Server::start(free_ports(&deployment), None).await.unwrap();
     assert_eq!(deployment.create_ring(&running, "orders").await.0, 201);
     running.shutdown().await;
