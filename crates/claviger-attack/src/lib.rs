@@ -6,6 +6,7 @@
 //! | [`attack`] | the attacks, one module for each kind, and the table of all |
 //! | [`site`] | a deployment in a temporary folder: set up, served, stopped, killed, served again under another clock |
 //! | [`client`] | what an attacker speaks: TLS, HTTP/1.1, signed requests of AWS clients |
+//! | [`token`] | a PKCS#11 token, and a record of the calls to it |
 //! | [`verdict`] | what an attack finds |
 //! | [`machine`] | clocks, cores and memory of the machine |
 //!
@@ -16,6 +17,7 @@ pub mod attack;
 pub mod client;
 pub mod machine;
 pub mod site;
+pub mod token;
 pub mod verdict;
 
 pub use attack::{ATTACKS, Attack, Pace};

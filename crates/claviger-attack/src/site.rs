@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::client::aws::KEY_STORE;
 use crate::client::{AccessKey, Answer, Connection, Identity, Route};
 use crate::machine;
+use crate::token::Token;
 
 /// How long a server may take to start, or to stop.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -135,7 +136,17 @@ impl Site {
         Self::make(lab, false, &[])
     }
 
-    /// The same with a relaxed ring `evaluation`, and an access key that may do everything in it.
+    /// The same with its root in a token.
+    ///
+    /// # Errors
+    /// When it does not serve.
+    pub fn set_up_in(lab: &Lab, token: &Token) -> Result<Self> {
+        let variables = token.variables(Token::PIN);
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Self::make(lab, false, &variables)
+    }
+
+    /// The same as [`Self::set_up`] with a relaxed ring `evaluation`, and an access key that may do everything in it.
     ///
     /// # Errors
     /// When it does not serve.
@@ -224,6 +235,12 @@ impl Site {
         child.kill()?;
         child.wait()?;
         bail!("it neither serves nor ends: {}", self.trace())
+    }
+
+    /// From the next start on, the server and all commands have these variables.
+    pub fn set(&mut self, variables: &[(&str, String)]) {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        self.environment.extend(variables);
     }
 
     /// From the next start on, the server and all commands see a clock that is off by this, as in `+31d` or `-4m`

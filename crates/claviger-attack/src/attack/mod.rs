@@ -13,6 +13,9 @@ mod overload;
 mod policy_takeover;
 mod puppets;
 mod store_rolled_back;
+mod token_away;
+mod unknown_callers;
+mod wrong_pin;
 
 use anyhow::Result;
 
@@ -211,6 +214,24 @@ pub const ATTACKS: &[Attack] = &[
         about: "the newest part of the log is cut off, put back or deleted, and a revoked right is honoured",
         pace: Pace::Slow,
         run: store_rolled_back::run,
+    },
+    Attack {
+        name: "token-away",
+        about: "the token is taken away, and nobody can suspend or revoke",
+        pace: Pace::Slow,
+        run: token_away::run,
+    },
+    Attack {
+        name: "unknown-callers",
+        about: "somebody without a credential learns which routes exist, and a refusal gives back a secret",
+        pace: Pace::Quick,
+        run: unknown_callers::run,
+    },
+    Attack {
+        name: "wrong-pin",
+        about: "a supervisor starts a server with a wrong PIN again and again, until the token locks",
+        pace: Pace::Slow,
+        run: wrong_pin::run,
     },
 ];
 

@@ -56,6 +56,13 @@ impl AccessKey {
         Self { credentials, ..self.clone() }
     }
 
+    /// An identifier that nobody has, with some secret.
+    #[must_use]
+    pub fn unknown(&self) -> Self {
+        let id = format!("AKIA{}", "A".repeat(16));
+        Self { credentials: Credentials::from_keys(id, "A".repeat(40), None), ..self.clone() }
+    }
+
     /// Where it is used.
     #[must_use]
     pub const fn listener(&self) -> SocketAddr {

@@ -38,4 +38,5 @@ attacks! {
     policy_of_a_key_ends_no_rights_of_others: "policy-takeover",
     rights_that_are_edited_in_the_database_decide_nothing_and_are_named: "edited-rights",
     rights_that_were_passed_on_end: "delegated-rights",
+    who_is_unknown_learns_nothing_and_no_refusal_quotes_a_secret: "unknown-callers",
 }

@@ -259,7 +259,7 @@ pub(super) fn with_header(request: &[u8], (name, value): (&str, &str)) -> Vec<u8
 }
 
 /// A token as it is written, which nobody has.
-pub(super) fn token(number: usize, turn: u64) -> String {
+pub(in crate::attack) fn token(number: usize, turn: u64) -> String {
     let body = format!("cvg_{number:016x}{turn:016x}_{:064x}", turn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     format!("{body}_{:08x}", crc32(body.as_bytes()))
 }

@@ -23,7 +23,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-pub(super) use self::flood::{Flood, Targets};
+pub(super) use self::flood::{Flood, Targets, token};
 use crate::client::{AccessKey, Answer, Connection, Identity, Route, aws, post};
 use crate::machine::{self, Cores, mib};
 use crate::site::{Lab, Plane, Site};

@@ -83,6 +83,7 @@ impl Course {
         let site = Site::set_up_as_key_store(lab)?;
         let stage = Stage::prepare(&site, cores.attackers)?;
         let process = site.process()?;
+        let under = if attacked { "under attack" } else { "alone" };
         let (tally, ended) = (Tally::default(), AtomicBool::new(false));
         let attack = std::thread::scope(|scope| -> Result<String> {
             let flood = attacked.then(|| stage.attack(scope, cores.attackers, &ended)).transpose();
@@ -96,7 +97,6 @@ impl Course {
                 {
                     std::thread::sleep(left.min(LOOK));
                     let passed = (machine::now() - begun).as_secs() / 60;
-                    let under = if attacked { "under attack" } else { "alone" };
                     eprintln!("overload {under}, {passed} min: {}", tally.line(Memory::of(process)?));
                 }
                 Ok(flood.map(|flood| {
@@ -110,7 +110,14 @@ impl Course {
             Ok(format!("{strength}, and {} calls of greedy ones", stage.pressed.load(Ordering::Relaxed)))
         })?;
         std::thread::sleep(AFTERMATH);
-        Ok(Self { tally, attack, memory: Memory::of(process)? })
+        let memory = Memory::of(process)?;
+        eprintln!(
+            "overload {under}, {} s after its end: {}; {}",
+            AFTERMATH.as_secs(),
+            tally.line(memory),
+            tally.revocation()
+        );
+        Ok(Self { tally, attack, memory })
     }
 
     fn judge(self, alone: &Self, findings: &mut Findings) {
@@ -125,9 +132,7 @@ impl Course {
                 alone.tally.asked()
             ),
         );
-        let (suspended, used) =
-            (self.tally.suspended.load(Ordering::Relaxed), self.tally.used.load(Ordering::Relaxed));
-        findings.add(used == 0, format!("{used} of {suspended} keys were used after their suspension"));
+        findings.add(self.tally.used() == 0, self.tally.revocation());
         for (what, is, was) in [
             ("resident", self.memory.resident, alone.memory.resident),
             ("locked", self.memory.locked, alone.memory.locked),
@@ -182,6 +187,15 @@ impl Tally {
         let (asked, failed) = (self.asked(), self.failed());
         let (resident, locked) = (mib(memory.resident), mib(memory.locked));
         format!("{failed} of {asked} calls failed, {resident} MiB resident, {locked} MiB locked")
+    }
+
+    fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn revocation(&self) -> String {
+        let suspended = self.suspended.load(Ordering::Relaxed);
+        format!("{} of {suspended} keys were used after their suspension", self.used())
     }
 
     fn told(&self) -> Vec<String> {
