@@ -248,7 +248,7 @@ impl Road {
         }));
         road.state.want_subjects().await?;
         road.state.open_subjects().await?;
-        // The range of entries that may never have been delivered ends where this one stands (crash point C3).
+        // The range of entries that may never have been delivered ends where this one stands.
         let detail = EntryDetail { reference: reference(&[&digest]), ..EntryDetail::default() };
         let changes = if time_record == kept { Vec::new() } else { vec![Change::PutLogTime(time_record)] };
         let start =
@@ -268,6 +268,7 @@ impl Road {
         tokio::spawn(room::keep_looking(road.clone()));
         tokio::spawn(job::count_uses(road.clone()));
         tokio::spawn(job::check_rows(road.clone()));
+        tokio::spawn(job::forget_unused(road.clone()));
         tokio::spawn(newest::keep_on(road.clone()));
         if !options.jobs_every.is_zero() {
             tokio::spawn(job::keep_doing(road.clone(), options.jobs_every));

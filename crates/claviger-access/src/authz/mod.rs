@@ -67,6 +67,11 @@ impl Authorizer {
         Builtin::open().map(|builtin| Self(Arc::new(builtin)))
     }
 
+    /// Gives back what was parsed and not used since the last time this was asked, unless it is little.
+    pub fn forget_unused(&self) {
+        self.0.prepared.forget_unused();
+    }
+
     /// What bears on one principal and one target: to be kept for as long as neither they nor the grants change.
     /// Grants of others, of other targets, and withdrawn ones are left out.
     ///

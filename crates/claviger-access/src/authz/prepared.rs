@@ -5,6 +5,7 @@
 //! need not know of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use claviger_core::Timestamp;
 use claviger_core::grant::Grant;
@@ -18,6 +19,8 @@ use super::grant::{GrantPolicy, write};
 
 /// How much memory is kept for them, about.
 pub(super) const PREPARED_BYTES: u64 = 64 << 20;
+/// So much is kept whether or not it is used.
+const LITTLE_BYTES: u64 = 8 << 20;
 /// What a parsed policy takes beside its text.
 const FIXED: u64 = 4096;
 /// What a byte of text takes once it is parsed.
@@ -26,14 +29,21 @@ const FACTOR: u64 = 24;
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<[u8; 32], Arc<GrantPolicy>> for ByBytes {
-    fn weight(&self, _: &[u8; 32], policy: &Arc<GrantPolicy>) -> u64 {
-        FIXED + FACTOR * policy.text().len() as u64
+impl Weighter<[u8; 32], Kept> for ByBytes {
+    fn weight(&self, _: &[u8; 32], kept: &Kept) -> u64 {
+        FIXED + FACTOR * kept.policy.text().len() as u64
     }
 }
 
+#[derive(Clone)]
+struct Kept {
+    policy: Arc<GrantPolicy>,
+    /// Since the last look at what is used.
+    is_used: Arc<AtomicBool>,
+}
+
 /// Parsed policies, up to a bound in bytes.
-pub(super) struct Prepared(Cache<[u8; 32], Arc<GrantPolicy>, ByBytes>);
+pub(super) struct Prepared(Cache<[u8; 32], Kept, ByBytes>);
 
 impl Prepared {
     pub(super) fn with_bytes(bytes: u64) -> Self {
@@ -47,11 +57,19 @@ impl Prepared {
         let end = grant.conditions.until.map_or(u64::MAX, Timestamp::as_micros);
         let digest = sha256(&[text.as_bytes(), &end.to_be_bytes()].concat());
         if let Some(known) = self.0.get(&digest) {
-            return Ok(known);
+            known.is_used.store(true, Ordering::Relaxed);
+            return Ok(known.policy);
         }
         let policy = Arc::new(GrantPolicy::parse(text, grant)?);
-        self.0.insert(digest, Arc::clone(&policy));
+        self.0.insert(digest, Kept { policy: Arc::clone(&policy), is_used: Arc::new(AtomicBool::new(true)) });
         Ok(policy)
+    }
+
+    /// Gives back what was not used since the last time, unless it is little.
+    pub(super) fn forget_unused(&self) {
+        if self.0.weight() > LITTLE_BYTES {
+            self.0.retain(|_, kept| kept.is_used.swap(false, Ordering::Relaxed));
+        }
     }
 }
 
@@ -97,6 +115,25 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &of(&grant(1, "a"))));
         assert!(!Arc::ptr_eq(&first, &of(&grant(1, "b"))));
         assert_ne!(first.digest(), of(&grant(1, "b")).digest());
+    }
+
+    #[test]
+    fn what_nobody_used_since_the_last_look_is_given_back_unless_it_is_little() {
+        let prepared = Prepared::with_bytes(4 * LITTLE_BYTES);
+        let long = "x".repeat(384);
+        let mut count = 0;
+        while prepared.0.weight() <= LITTLE_BYTES {
+            prepared.forget_unused();
+            prepared.of(&grant(count, &long), PrincipalKind::Workload).unwrap();
+            count += 1;
+        }
+        assert_eq!(prepared.0.len(), usize::try_from(count).unwrap(), "little is kept");
+        prepared.forget_unused();
+        assert_eq!(prepared.0.len(), usize::try_from(count).unwrap(), "all of it was new");
+        let used = prepared.of(&grant(3, &long), PrincipalKind::Workload).unwrap();
+        prepared.forget_unused();
+        assert_eq!(prepared.0.len(), 1);
+        assert!(Arc::ptr_eq(&used, &prepared.of(&grant(3, &long), PrincipalKind::Workload).unwrap()));
     }
 
     #[test]

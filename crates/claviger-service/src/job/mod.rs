@@ -21,6 +21,7 @@ pub(crate) mod check_rows;
 mod count_uses;
 pub(crate) mod destroy_due_keys;
 mod forget_idempotency;
+mod forget_unused;
 mod remove_expired_material;
 mod rotate_due_keys;
 mod take_snapshot;
@@ -34,6 +35,7 @@ use claviger_core::{KeyId, PrincipalId, Timestamp};
 
 pub(crate) use check_rows::check_rows;
 pub(crate) use count_uses::count_uses;
+pub(crate) use forget_unused::forget_unused;
 
 use crate::error::{ErrorKind, ServiceError};
 use crate::operation::Operation;

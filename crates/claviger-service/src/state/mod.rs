@@ -10,7 +10,7 @@ mod rights;
 mod subjects;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use claviger_access::Cacheable;
 use claviger_audit::fact::VeilKey;
@@ -50,6 +50,9 @@ pub struct Memory {
     pub permits: usize,
 }
 
+/// So many permits are kept whether or not they are used.
+const FEW_PERMITS: usize = 10_000;
+
 impl Default for Memory {
     fn default() -> Self {
         Self { keys: 50_000, credentials: 50_000, permits: 200_000 }
@@ -62,11 +65,13 @@ pub(crate) struct Cached<T> {
     pub(crate) thing: T,
     dependencies: Dependencies,
     epoch: AtomicU64,
+    /// Since the last look at what is used.
+    is_used: AtomicBool,
 }
 
 impl<T> Cached<T> {
     pub(crate) fn new(thing: T, dependencies: Dependencies, epoch: u64) -> Self {
-        Self { thing, dependencies, epoch: AtomicU64::new(epoch) }
+        Self { thing, dependencies, epoch: AtomicU64::new(epoch), is_used: AtomicBool::new(true) }
     }
 
     /// What the right depends on that was passed on, where it was.
@@ -240,7 +245,19 @@ impl State {
 
     /// A permit that was given before and still stands at `epoch`.
     pub(crate) fn remembered(&self, key: &PermitKey, epoch: u64) -> Option<Arc<Cached<Cacheable>>> {
-        self.permits.get(key).filter(|permit| permit.revalidate(epoch, &self.fence))
+        let permit = self.permits.get(key).filter(|permit| permit.revalidate(epoch, &self.fence))?;
+        // A line of memory that many cores write is slow; it is written once a look.
+        if !permit.is_used.load(Ordering::Relaxed) {
+            permit.is_used.store(true, Ordering::Relaxed);
+        }
+        Some(permit)
+    }
+
+    /// Gives back permits that were not used since the last time, unless they are few.
+    pub(crate) fn forget_unused(&self) {
+        if self.permits.len() > FEW_PERMITS {
+            self.permits.retain(|_, permit| permit.is_used.swap(false, Ordering::Relaxed));
+        }
     }
 
     /// Remembers a permit that was decided on grants read since `sequence`.
