@@ -1,6 +1,8 @@
 //! Reads bodies: bounded, typed by their content type, JSON without surprises.
 
-use axum::body::Body;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -98,11 +100,31 @@ pub(crate) async fn none(request: Request) -> Result<(), Failure> {
     Err(Failure::malformed("this call takes no body"))
 }
 
+/// How much of an unwanted body is read, and for how long: its sender may look for the answer only once all is sent (HTTP/1.1).
+const DISCARDED: usize = 1 << 20;
+const DISCARDING: Duration = Duration::from_secs(2);
+
+/// Reads a body that is refused, so that its sender gets to see why.
+pub async fn discard<B: HttpBody<Data = Bytes> + Unpin>(body: &mut B) {
+    let all = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > DISCARDED {
+                break;
+            }
+        }
+    };
+    // Whoever is slower than that learns from the end of the connection.
+    let _ = tokio::time::timeout(DISCARDING, all).await;
+}
+
 /// The body in one piece: without a copy when it came in one.
 pub(crate) async fn collect(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes, Failure> {
     let too_large = || Failure::too_large(format!("at most {limit} bytes are taken"));
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
+        Box::pin(discard(&mut body)).await;
         return Err(too_large());
     }
     let mut first = Bytes::new();
@@ -111,6 +133,7 @@ pub(crate) async fn collect(headers: &HeaderMap, mut body: Body, limit: usize) -
         let frame = frame.map_err(|_| Failure::malformed("the body broke off"))?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len().saturating_add(rest.len()).saturating_add(data.len()) > limit {
+            Box::pin(discard(&mut body)).await;
             return Err(too_large());
         }
         if first.is_empty() {

@@ -30,8 +30,12 @@ pub struct QuickstartArgs {
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
     /// Address of the control plane; data is one port above, AWS KMS two, metrics nine; port 0 takes any that are free
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an IP address with a port is expected, like 127.0.0.1:7400".to_owned())
 }
 
 impl QuickstartArgs {

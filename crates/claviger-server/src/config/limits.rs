@@ -75,7 +75,7 @@ impl Default for Limits {
             header: Duration::from_secs(10),
             request: Duration::from_secs(30),
             idle: Duration::from_secs(120),
-            // The bound `G` of the response gate (mechanisms, 3.4): no result is parked behind a slow reader for longer.
+            // The bound `G` of the response gate: no result is parked behind a slow reader for longer.
             write_stall: Duration::from_secs(2),
             shutdown: Duration::from_secs(30),
         }

@@ -16,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use claviger_aws::{AwsLimits, Unread};
 use claviger_core::PrincipalId;
 use claviger_core::port::Clock as _;
+use claviger_rest::body::discard;
 use claviger_service::Presented;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body as _, Incoming};
@@ -294,8 +295,8 @@ impl Conversation {
         match asking {
             Asking::Known { principal, presented } => {
                 let presence = self.proved(principal, None)?;
+                let body = self.bounded(body).await?;
                 let place = self.place(&presence).await?;
-                let body = self.bounded(body)?;
                 let request = Request::from_parts(head, Payload::Coming(body));
                 let response = protocol.answer(peer, presented, request).await;
                 drop(place);
@@ -472,10 +473,13 @@ impl Conversation {
     }
 
     /// A body of known length is checked by that; only one of unknown length is counted while it comes.
-    fn bounded(&self, body: &mut Option<Incoming>) -> Result<Body, Refusal> {
+    async fn bounded(&self, body: &mut Option<Incoming>) -> Result<Body, Refusal> {
         let most = self.listener.limits.body_bytes;
         let hint = body.as_ref().map(Incoming::size_hint).unwrap_or_default();
         if hint.lower() > u64::try_from(most).unwrap_or(u64::MAX) {
+            if let Some(unwanted) = body {
+                Box::pin(discard(unwanted)).await;
+            }
             return Err(Refusal::BodyTooLarge);
         }
         Ok(match body.take() {

@@ -30,6 +30,11 @@ pub enum TlsError {
     /// `tls.client_ca` has nothing that a client's certificate can be verified against.
     #[error("`tls.client_ca` cannot be used: {0}; it must hold the certificates of authorities")]
     ClientAuthority(String),
+    /// The key is under a passphrase, which nobody would be there to enter.
+    #[error(
+        "`tls.key` is encrypted, and the server asks for no passphrase; decrypt it (`openssl pkey -in KEY -out PLAIN`) into a file that its user alone reads"
+    )]
+    EncryptedKey,
     /// The key is no PEM private key.
     #[error("`tls.key` holds no PEM private key; restore it, or make a new certificate")]
     Key,
@@ -89,7 +94,12 @@ pub(super) fn client_verifier(files: &config::Tls) -> Result<Arc<dyn ClientCertV
 #[expect(clippy::disallowed_methods, reason = "the server's private key goes into the TLS library")]
 fn private_key(files: &config::Tls) -> Result<PrivateKeyDer<'static>, TlsError> {
     let pem = files::read_secret(&files.key)?;
-    PrivateKeyDer::from_pem_slice(pem.expose()).map_err(|_| TlsError::Key)
+    // PKCS #8 (RFC 5958, 3) and the older form of OpenSSL (RFC 1421, 4.6.1.1).
+    let is_encrypted = [&b"-----BEGIN ENCRYPTED PRIVATE KEY-----"[..], b"Proc-Type: 4,ENCRYPTED"]
+        .iter()
+        .any(|mark| pem.expose().windows(mark.len()).any(|part| part == *mark));
+    PrivateKeyDer::from_pem_slice(pem.expose())
+        .map_err(|_| if is_encrypted { TlsError::EncryptedKey } else { TlsError::Key })
 }
 
 fn authorities(files: &config::Tls) -> Result<RootCertStore, TlsError> {
@@ -149,6 +159,9 @@ mod tests {
         files::write_private(&dir.path().join("junk"), b"junk").unwrap();
         let junk_key = config::Tls { key: dir.path().join("junk"), ..good.clone() };
         assert!(matches!(load(&junk_key), Err(TlsError::Key)));
+        let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        std::fs::write(&junk_key.key, encrypted).unwrap();
+        assert!(matches!(load(&junk_key), Err(TlsError::EncryptedKey)));
         let junk_ca = config::Tls { client_ca: dir.path().join("junk"), ..good };
         assert!(load(&junk_ca).unwrap_err().to_string().contains("junk"));
     }

@@ -210,6 +210,15 @@ async fn head_or_body_that_is_too_large_is_refused() {
         client.post(open.url("/echo")).body(vec![0; 5000]).send().await.unwrap().json().await.unwrap();
     assert_eq!(problem["code"], "too-large");
 
+    // Who sends all of it before looking for an answer gets one.
+    let mut stream = open.connect(pki.tls(None)).await.unwrap();
+    stream.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n").await.unwrap();
+    stream.write_all(&vec![b'x'; 900_000]).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut answer = vec![0; 512];
+    let count = stream.read(&mut answer).await.unwrap();
+    assert!(answer[..count].starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer[..count]));
+
     // No length is told: the bytes are counted while they come.
     let mut stream = open.connect(pki.tls(None)).await.unwrap();
     stream.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
@@ -217,7 +226,6 @@ async fn head_or_body_that_is_too_large_is_refused() {
         stream.write_all(format!("1f4\r\n{}\r\n", "x".repeat(500)).as_bytes()).await.unwrap();
     }
     let _ = stream.write_all(b"0\r\n\r\n").await;
-    let mut answer = vec![0; 512];
     let count = stream.read(&mut answer).await.unwrap();
     assert!(answer[..count].starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer[..count]));
 
