@@ -9,6 +9,7 @@ mod deny;
 mod exposure;
 mod graph;
 mod license;
+mod links;
 mod outside;
 mod package;
 mod sbom;

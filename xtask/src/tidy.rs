@@ -1,5 +1,6 @@
 //! Holds the workspace against its own rules: dependencies between crates against `arrows.toml`, fuzz targets against their
-//! checks, the service unit against what the guide says of it; sources stay inside of the checkout.
+//! checks, the service unit against what the guide says of it, documents against the files that they name; sources stay inside
+//! of the checkout.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +15,7 @@ pub(crate) fn run() -> Result<()> {
     arrows()?;
     crate::targets::run()?;
     crate::exposure::run()?;
+    crate::links::run()?;
     crate::outside::run()
 }
 

@@ -124,7 +124,7 @@ pub(crate) mod transport {
     pub(crate) const ALL: [Told; 5] = [HEADERS_TOO_LARGE, MALFORMED, METHOD, MEDIA_TYPE, ROUTE];
 }
 
-/// A call that did not succeed, on its way to becoming a problem. [`crate::frame`] writes it out.
+/// A call that did not succeed, on its way to becoming a problem. [`crate::plane`] writes it out.
 #[derive(Clone, Debug)]
 pub struct Failure(Arc<Inner>);
 
@@ -264,6 +264,26 @@ mod tests {
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(kept, table(), "golden/errors.txt differs; UPDATE_GOLDEN=1 rewrites it");
+    }
+
+    #[test]
+    fn guide_has_every_code_with_its_status_and_no_other() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rest.md");
+        let guide = std::fs::read_to_string(path).unwrap();
+        let rows = guide.lines().filter(|line| line.starts_with(|c: char| c == '|') && line.contains("| `"));
+        let told: std::collections::BTreeSet<(String, String)> = rows
+            .flat_map(|row| {
+                let mut cells = row.split('|').skip(1).map(str::trim);
+                let (statuses, codes) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
+                let codes: Vec<_> = codes.split(", ").map(|code| code.trim_matches('`').to_owned()).collect();
+                let statuses: Vec<_> = statuses.split(", ").map(str::to_owned).collect();
+                let of = |at: usize| statuses.get(at).or(statuses.last()).cloned().unwrap_or_default();
+                codes.into_iter().enumerate().map(|(at, code)| (of(at), code)).collect::<Vec<_>>()
+            })
+            .collect();
+        let all = ErrorKind::ALL.into_iter().map(to_wire).chain(transport::ALL);
+        let all = all.map(|told| (told.status.as_u16().to_string(), told.code.to_owned())).collect();
+        assert_eq!(told, all);
     }
 
     #[test]
