@@ -1,4 +1,4 @@
-//! Separation of duties (design, section 4), refused when a role or a grant is given.
+//! Separation of duties, refused when a role or a grant is given.
 //!
 //! Invariants: no row of roles and grants that came about through these checks lets one principal both administer and use
 //! the keys of a ring with strict separation, or hold two roles that exclude each other. The built-in policy

@@ -1,4 +1,4 @@
-//! A cut: all shard heads at one instant, as a leaf of the root log (mechanisms, 2.3).
+//! A cut: all shard heads at one instant, as a leaf of the root log.
 //!
 //! Deterministic CBOR: `{0:1, 1:t, 2:cut_no, 3:epoch, 4:[[shard, state, incarnation, size, root, epoch], ...], 5:erase_generation,
 //! 6:capsule_hash, 7:row_tags, 8:rows}`, 5 and 6 only where erasure has begun. Shards ascend. A cut with field 7 or 8 is of version 2.
@@ -73,7 +73,7 @@ pub struct Cut {
     pub epoch: u64,
     /// All shards, ascending by number.
     pub shards: Vec<ShardHead>,
-    /// Generation of the erasable state (mechanisms, 4.5).
+    /// Generation of the erasable state.
     pub erase_generation: Option<u64>,
     /// Hash of the erasure capsule.
     pub capsule_hash: Option<Hash>,

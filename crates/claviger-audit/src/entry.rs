@@ -1,4 +1,4 @@
-//! One entry of the log: what was done, to which key, by whom, and how it ended (mechanisms, 2.1).
+//! One entry of the log: what was done, to which key, by whom, and how it ended.
 //!
 //! Invariants: the schema is an allowlist, and nothing that callers choose stands in it in clear; each entry has exactly
 //! one encoding (deterministic CBOR, RFC 8949, 4.2.1), and only that one is decoded.
@@ -149,7 +149,7 @@ impl<'a> Entry<'a> {
         self.fct.is_some() || self.session_commitment().is_some()
     }
 
-    /// The encoding without the sealed data: what the seal is bound to (mechanisms, 2.5).
+    /// The encoding without the sealed data: what the seal is bound to.
     #[must_use]
     pub fn seal_context(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);

@@ -1,4 +1,4 @@
-//! Who did it, so that it can be forgotten: tags and sealed identities under one erasable key a subject (mechanisms, 2.5).
+//! Who did it, so that it can be forgotten: tags and sealed identities under one erasable key a subject.
 //!
 //! Invariant: without the subject key, neither the identity nor what links a human's days can be had from the log, while
 //! every hash of it still verifies.

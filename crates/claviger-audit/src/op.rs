@@ -156,7 +156,7 @@ codes! {
 }
 
 impl Op {
-    /// May its entry carry sealed personal data (mechanisms, 2.1, field 13)? Sessions and 3xx entries may.
+    /// May its entry carry sealed personal data? Sessions and 3xx entries may.
     #[must_use]
     pub const fn may_seal(self) -> bool {
         matches!(self, Self::Session) || self.code() / 100 == 3

@@ -1,4 +1,4 @@
-//! Receipts: what every answer carries, so that its caller can later hold the log to it (mechanisms, 2.4).
+//! Receipts: what every answer carries, so that its caller can later hold the log to it.
 //!
 //! Wire form: `v1;origin;index;leaf;size;root;sig`, leaf and root in lower-case hexadecimal, `sig` the base64 of key id and
 //! signature as on a note's signature line, over the checkpoint (origin, size, root) that a node's key signs once a batch.

@@ -1,4 +1,4 @@
-//! Snapshots: an entry that commits to all objects as they stood behind the first entries of the log (mechanisms, 2.3a).
+//! Snapshots: an entry that commits to all objects as they stood behind the first entries of the log.
 //!
 //! The root is that of an RFC 6962 tree whose leaves are the digests of the newest facts of all objects that are there, in the order
 //! of (kind, identifier). The state is that of one read of the store, so the entry comes later than the entries that it is of, and

@@ -20,7 +20,9 @@ const XML: HeaderValue = HeaderValue::from_static("text/xml");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const ENTRY: HeaderName = HeaderName::from_static("claviger-entry");
-const RECEIPT: HeaderName = HeaderName::from_static("claviger-receipt");
+const RECEIPT: HeaderName = HeaderName::from_static("audit-receipt");
+/// The same by its earlier name, for one release more.
+const EARLIER_RECEIPT: HeaderName = HeaderName::from_static("claviger-receipt");
 
 /// What an operation answers.
 #[derive(Debug)]
@@ -92,6 +94,7 @@ impl Answer {
             let headers = response.headers_mut();
             headers.insert(ENTRY, HeaderValue::from(receipt.index()));
             if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(receipt.to_wire())) {
+                headers.insert(EARLIER_RECEIPT, value.clone());
                 headers.insert(RECEIPT, value);
             }
         }

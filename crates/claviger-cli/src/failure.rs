@@ -6,15 +6,13 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-/// The exit codes of the command line (design, section 5). They are stable: scripts rely on them.
+/// The exit codes of the command line. They are stable: scripts rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Refused by the service, or failed.
     Failed = 1,
     /// The command line itself is wrong.
     Usage = 2,
-    /// The call waits for approval.
-    Pending = 3,
     /// Something that was checked does not hold.
     Unverified = 4,
 }
@@ -24,7 +22,6 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Failed => Self::from(1),
             Exit::Usage => Self::from(2),
-            Exit::Pending => Self::from(3),
             Exit::Unverified => Self::from(4),
         }
     }
@@ -88,11 +85,6 @@ impl Failure {
         let mut failure = Self::new(Exit::Failed, "refused", code, detail);
         failure.told.status = Some(status);
         failure
-    }
-
-    /// The service waits for approvals before it does this.
-    pub(crate) fn pending(request: impl Into<String>) -> Self {
-        Self::new(Exit::Pending, "approval pending", "approval-pending", request)
     }
 
     /// The same, with a word on what to do next.
@@ -187,9 +179,8 @@ mod tests {
 
     #[test]
     fn codes_are_those_of_the_contract() {
-        let codes = [Exit::Failed, Exit::Usage, Exit::Pending, Exit::Unverified].map(|exit| exit as u8);
-        assert_eq!(codes, [1, 2, 3, 4]);
-        assert_eq!(Failure::pending("r-1").exit(), Exit::Pending);
+        let codes = [Exit::Failed, Exit::Usage, Exit::Unverified].map(|exit| exit as u8);
+        assert_eq!(codes, [1, 2, 4]);
         assert_eq!(Failure::usage("x").exit(), Exit::Usage);
         assert_eq!(
             Failure::unverified("x").with_findings(vec!["a".into()]).to_string(),

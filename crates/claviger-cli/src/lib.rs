@@ -10,6 +10,7 @@
 mod clock;
 mod command;
 mod docs;
+mod examples;
 mod failure;
 mod file;
 mod globals;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 
 pub use command::Command;
 pub use docs::run_docs;
+pub use examples::with_examples;
 pub use failure::{Exit, Failure};
 pub use globals::Globals;
 pub use output::Format;
@@ -38,6 +40,22 @@ pub fn run(globals: Globals, command: Command) -> ExitCode {
             failure.exit().into()
         }
     }
+}
+
+/// Says what is wrong with a command line, in the form that it asks for, and with which code the process is to end. Help and version
+/// were asked for, and are printed as they are.
+#[must_use]
+pub fn misused(error: &clap::Error, line: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+    let format = Format::asked_for(line);
+    if !error.use_stderr() || !format.is_for_programs() {
+        // That the terminal cannot be written to cannot be said there.
+        let _ = error.print();
+        return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+    }
+    let text = error.render().to_string();
+    let failure = Failure::usage(text.trim().trim_start_matches("error: "));
+    format.print_failure(&failure);
+    failure.exit().into()
 }
 
 fn perform(globals: Globals, command: Command) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! The profile: where a deployment is, whom to trust there, and who one is (design, section 5).
+//! The profile: where a deployment is, whom to trust there, and who one is.
 //!
 //! ```toml
 //! control = "https://127.0.0.1:7400"

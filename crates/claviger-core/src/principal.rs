@@ -42,7 +42,7 @@ crate::named! {
     }
 }
 
-/// The roles of people (design, section 4). Applications have none.
+/// The roles of people. Applications have none.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Role {
     /// Makes and manages rings and keys; never uses them.

@@ -12,7 +12,7 @@ pub struct BatchSeal {
     pub size: u64,
     /// Fence epoch under which the batch was committed.
     pub epoch: u64,
-    /// `size;root;sig` in the form of the receipt (mechanisms, 2.4), ready to append.
+    /// `size;root;sig` in the form of the receipt, ready to append.
     pub tail: Box<str>,
 }
 
@@ -49,7 +49,7 @@ impl Receipt {
         &self.seal
     }
 
-    /// The receipt as callers get it: `v1;origin;index;leaf;size;root;sig` (mechanisms, 2.4), leaf in lower-case hexadecimal.
+    /// The receipt as callers get it: `v1;origin;index;leaf;size;root;sig`, leaf in lower-case hexadecimal.
     #[must_use]
     pub fn to_wire(&self) -> String {
         let mut wire = String::with_capacity(self.seal.origin.len() + self.seal.tail.len() + 96);

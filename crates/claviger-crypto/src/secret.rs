@@ -1,7 +1,7 @@
 //! Secrets in memory: bytes that are wiped when dropped and that say nothing about themselves.
 //!
-//! Invariant: the only ways to the bytes are [`SecretBytes::expose`] and [`SecretBytes::expose_mut`] (guarded by
-//! `clippy.toml`), and [`SecretBody`], which serves them as a response body and wipes them afterwards.
+//! Invariant: the only ways to the bytes are [`SecretBytes::expose`] (guarded by `clippy.toml`), [`SecretBytes::expose_mut`], for
+//! who fills them, and [`SecretBody`], which serves them as a response body and wipes them afterwards.
 
 use core::fmt;
 

@@ -7,7 +7,8 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::algorithm::EncryptionAlgorithm;
-use crate::{CryptoError, Purpose, ReadyKey, SecretBytes, Spec};
+use crate::random::RandomSource;
+use crate::{CryptoError, PublicKey, Purpose, ReadyKey, SecretBytes, Spec};
 
 /// How material is wrapped for transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +63,33 @@ impl WrappingAlgorithm {
         }
     }
 
+    /// Wraps material for the holder of an RSA key. What key lies between the two is drawn from `random`.
+    ///
+    /// # Errors
+    /// [`CryptoError::InputTooLarge`] if the material is longer than OAEP under this key takes; [`CryptoError::Module`] if `random` delivers
+    /// nothing; [`CryptoError::UnsupportedSpec`] if `key` is no RSA key.
+    pub fn wrap(
+        self,
+        key: &PublicKey,
+        material: &SecretBytes,
+        random: &mut impl RandomSource,
+    ) -> Result<Vec<u8>, CryptoError> {
+        let mut wrapped = Vec::new();
+        match self {
+            Self::RsaesOaepSha1 | Self::RsaesOaepSha256 => {
+                key.seal(self.oaep(), material.expose(), b"", &mut wrapped)?;
+            }
+            Self::RsaAesKeyWrapSha1 | Self::RsaAesKeyWrapSha256 => {
+                let mut kek = SecretBytes::zeroed(32);
+                random.fill(kek.expose_mut())?;
+                key.seal(self.oaep(), kek.expose(), b"", &mut wrapped)?;
+                let kek = ReadyKey::for_purpose(Spec::Aes256Kwp, Purpose::Wrap, &kek)?;
+                wrapped.extend(kek.wrap(material)?);
+            }
+        }
+        Ok(wrapped)
+    }
+
     /// Takes the material out. `key` is the RSA key of `spec` that it was wrapped for.
     ///
     /// # Errors
@@ -108,7 +136,7 @@ impl FromStr for WrappingAlgorithm {
 mod tests {
     use super::*;
     use crate::random::ModuleRandom;
-    use crate::{Material, PublicKey, generate};
+    use crate::{Material, generate};
 
     #[test]
     fn names_and_codes_lead_back() {
@@ -120,16 +148,7 @@ mod tests {
     }
 
     fn wrap(algorithm: WrappingAlgorithm, public: &PublicKey, material: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        if matches!(algorithm, WrappingAlgorithm::RsaesOaepSha1 | WrappingAlgorithm::RsaesOaepSha256) {
-            public.seal(algorithm.oaep(), material, b"", &mut out).unwrap();
-            return out;
-        }
-        public.seal(algorithm.oaep(), &[9; 32], b"", &mut out).unwrap();
-        let kek =
-            ReadyKey::for_purpose(Spec::Aes256Kwp, Purpose::Wrap, &SecretBytes::new(vec![9; 32])).unwrap();
-        out.extend(kek.wrap(&SecretBytes::copied_from(material)).unwrap());
-        out
+        algorithm.wrap(public, &SecretBytes::copied_from(material), &mut ModuleRandom).unwrap()
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) struct Caller {
 }
 
 /// A call in the making: its caller was found in the head of the request. Whether it may do what it asks, the road says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Arrival {
     api: Api,
     caller: Caller,

@@ -3,7 +3,7 @@
 //! With the feature `failpoints` the environment variable `CLAVIGER_FAILPOINT=name[:nth]` chooses the point, and which of
 //! its visits (the first is 1, and the default). Without the feature a point is nothing at all.
 //!
-//! | name | where | crash point (mechanisms, 6) |
+//! | name | where | crash point |
 //! |---|---|---|
 //! | `commit-before` | before the fence commit is sent | C1 |
 //! | `commit-after` | the commit is durable, nobody was told | C2, C3 |

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use claviger_cli::{Format, Globals};
 use claviger_server::command::Output;
 use mimalloc::MiMalloc;
@@ -16,10 +16,8 @@ static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 /// Key management: keys in a token, their life by policy, and every use of them on record.
 #[derive(Debug, Parser)]
 #[command(name = "claviger", version, arg_required_else_help = true)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 approval pending, 4 verification failed, \
-                  5 the token refused the PIN or is near its lock: not to be tried again by a program."
-)]
+#[command(after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 4 verification failed, \
+                  5 the token refused the PIN or is near its lock: not to be tried again by a program.")]
 struct CommandLine {
     #[command(flatten)]
     globals: Globals,
@@ -36,16 +34,30 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let CommandLine { globals, command } = CommandLine::parse();
+    let CommandLine { globals, command } = match read() {
+        Ok(line) => line,
+        Err(error) => return claviger_cli::misused(&error, std::env::args_os()),
+    };
     match command {
         Command::Server(command) => {
             claviger_server::command::run(command, output(globals.output), &CommandLine::command())
         }
-        Command::Client(command) => match claviger_cli::run_docs(CommandLine::command(), &command) {
+        Command::Client(command) => match claviger_cli::run_docs(whole(), &command) {
             Some(code) => code,
             None => claviger_cli::run(globals, command),
         },
     }
+}
+
+/// The command line with all its parts.
+fn whole() -> clap::Command {
+    claviger_cli::with_examples(CommandLine::command())
+}
+
+fn read() -> Result<CommandLine, clap::Error> {
+    let mut whole = whole();
+    let matches = whole.try_get_matches_from_mut(std::env::args_os())?;
+    CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut whole))
 }
 
 /// JSON is YAML as well (YAML 1.2, 1.3).

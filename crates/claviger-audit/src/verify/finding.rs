@@ -260,7 +260,7 @@ pub enum Finding {
         /// The field, or what is the matter with the whole of it.
         field: &'static str,
     },
-    /// A key was used in a state that forbids it, or without being there (mechanisms, INV-13).
+    /// A key was used in a state that forbids it, or without being there.
     UseOfDeadKey {
         /// The shard.
         shard: u32,

@@ -70,7 +70,7 @@ impl Replay {
         }
     }
 
-    /// The state that forbids what the entry tells as done (mechanisms, INV-13); `None` if nothing does. A key that the log
+    /// The state that forbids what the entry tells as done; `None` if nothing does. A key that the log
     /// does not know is in no state that allows anything.
     fn forbids(&self, id: KeyId, entry: &Entry<'_>) -> Option<Option<State>> {
         let Some(key) = self.keys.get(&id) else { return Some(None) };

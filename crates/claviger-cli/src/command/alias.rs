@@ -6,7 +6,7 @@ use claviger_core::AliasName;
 
 use super::paging::Paging;
 use crate::failure::Failure;
-use crate::output::{Table, record};
+use crate::output::{Table, named, record};
 use crate::session::Session;
 
 /// Commands about other names of keys.
@@ -81,7 +81,7 @@ impl ListArgs {
             for alias in &page.items {
                 table.row([
                     alias.name.to_string(),
-                    alias.key.to_string(),
+                    named(&alias.names, &alias.key),
                     alias.scope.to_string(),
                     alias.updated_at.to_string(),
                 ]);
@@ -101,8 +101,8 @@ pub(super) async fn names_of(session: &Session, key: &str) -> Result<Vec<String>
 fn table(alias: &Alias) -> String {
     record(&[
         ("alias", alias.name.to_string()),
-        ("key", alias.key.to_string()),
-        ("ring", alias.ring.to_string()),
+        ("key", named(&alias.names, &alias.key)),
+        ("ring", named(&alias.names, &alias.ring)),
         ("scope", alias.scope.to_string()),
         ("created at", alias.created_at.to_string()),
         ("updated at", alias.updated_at.to_string()),

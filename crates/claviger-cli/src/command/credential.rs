@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::file::placed::{Placed, Privacy};
 use crate::input::bytes::Source;
 use crate::input::{pem, when};
-use crate::output::{Released, Table, note, record, release, warn};
+use crate::output::{Released, Table, named, note, record, release, warn};
 use crate::session::Session;
 
 /// The longest certificate file, in bytes.
@@ -302,11 +302,11 @@ impl ListArgs {
             for credential in &page.items {
                 table.row([
                     credential.id.to_string(),
-                    credential.principal.to_string(),
+                    named(&credential.names, &credential.principal),
                     credential.kind.to_string(),
                     credential.label.to_string(),
                     credential.standing.to_string(),
-                    maker(credential.created_by.as_deref()),
+                    maker(credential.created_by.as_deref(), &credential.names),
                     credential.expires_at.to_string(),
                 ]);
             }
@@ -319,13 +319,13 @@ fn table(credential: &Credential) -> String {
     let access_key_id = credential.access_key_id.as_ref();
     record(&[
         ("id", credential.id.to_string()),
-        ("principal", credential.principal.to_string()),
+        ("principal", named(&credential.names, &credential.principal)),
         ("kind", credential.kind.to_string()),
         ("access key id", access_key_id.map_or_else(String::new, ToString::to_string)),
         ("label", credential.label.to_string()),
         ("sha-256", credential.digest.clone()),
         ("standing", credential.standing.to_string()),
-        ("created by", maker(credential.created_by.as_deref())),
+        ("created by", maker(credential.created_by.as_deref(), &credential.names)),
         ("created at", credential.created_at.to_string()),
         ("expires at", credential.expires_at.to_string()),
         ("reason", reason::told(credential.reason.as_ref())),

@@ -1,21 +1,26 @@
 //! `claviger key …`.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use claviger_client::types::key::{
-    ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, ScheduleDestroy, UpdateKey,
+    ChangeState, CreateKey, Explanations, Key, KeyVersion, KeyVersions, ListKeys, ScheduleDestroy, UpdateKey,
 };
 use claviger_client::types::{GiveReason, Pairs};
-use claviger_core::key::{DataClass, Event, Protection, State};
+use claviger_core::key::{DataClass, Event, Origin, Protection, State};
 use claviger_core::{KeyName, Purpose, Spec};
 
 use super::alias::{self, AliasCommand};
+use super::material::{ImportArgs, ParametersArgs, RemoveArgs};
 use super::paging::Paging;
 use super::reason::{self, MaybeWhyArgs, WhyArgs};
 use super::ring::{Period, parse_period, seconds};
 use crate::failure::Failure;
 use crate::input::consent::Consent;
 use crate::input::pair;
-use crate::output::{Table, record};
+use crate::input::when::parse_span;
+use crate::input::word::one_of;
+use crate::output::{Table, named, record};
 use crate::session::Session;
 
 /// Commands about keys.
@@ -43,6 +48,15 @@ pub enum KeyCommand {
     Deactivate(StepArgs<WhyArgs>),
     /// Declare a key compromised: used for nothing more, and there is no way back
     Compromise(CompromiseArgs),
+    /// Ask for a public key to wrap material for, and a token that goes with the material
+    ImportParameters(ParametersArgs),
+    /// Import material into a key that was created with `--imported`
+    ///
+    /// In a strict ring nobody alone imports into a key that is in use, or into one for cardholder data, ePHI or special categories of
+    /// personal data.
+    Import(ImportArgs),
+    /// Remove imported material; the same can be imported again
+    RemoveMaterial(RemoveArgs),
     /// Take a key out of use at once, and destroy it at the end of a waiting period
     Destroy(DestroyArgs),
     /// End the waiting period without destroying; the key stays out of use
@@ -66,17 +80,17 @@ pub struct KeyArgs {
 pub struct CreateArgs {
     /// Full name, as RING/NAME, bound for ever
     name: KeyName,
-    /// The one thing it is for: encrypt, wrap, sign, mac, agree or encapsulate
-    #[arg(long, default_value = "encrypt", value_parser = parse_purpose)]
+    /// The one thing it is for
+    #[arg(long, default_value = "encrypt", value_parser = one_of::<Purpose>(Purpose::ALL.map(Purpose::name)))]
     purpose: Purpose,
     /// Algorithm and size; the usual one for its purpose unless said otherwise
-    #[arg(long, value_parser = parse_spec)]
+    #[arg(long, value_parser = one_of::<Spec>(Spec::ALL.map(Spec::name)))]
     spec: Option<Spec>,
-    /// Where its material lives: hsm or software; the ring's rule unless said otherwise
-    #[arg(long)]
+    /// Where its material lives; the ring's rule unless said otherwise
+    #[arg(long, value_parser = one_of::<Protection>(Protection::ALL.map(Protection::name)))]
     protection: Option<Protection>,
-    /// What its data is: cardholder, confidential, ephi, internal, personal or personal_special
-    #[arg(long, default_value = "confidential", value_name = "CLASS")]
+    /// What its data is
+    #[arg(long, default_value = "confidential", value_name = "CLASS", value_parser = one_of::<DataClass>(DataClass::ALL.map(DataClass::name)))]
     data_class: DataClass,
     /// What it is for
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
@@ -88,8 +102,11 @@ pub struct CreateArgs {
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = pair::parse)]
     labels: Vec<(String, String)>,
     /// How often it rotates, as in 90d; the ring's rule unless said otherwise
-    #[arg(long, value_name = "SPAN", value_parser = crate::input::when::parse_span)]
-    rotation_period: Option<std::time::Duration>,
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    rotation_period: Option<Duration>,
+    /// Make no material: it is imported (`key import`), and the key comes into use with it
+    #[arg(long, conflicts_with = "pre_active")]
+    imported: bool,
     /// Leave it pre-active: made, but not in use until `key activate`
     #[arg(long)]
     pre_active: bool,
@@ -102,7 +119,7 @@ pub struct ListArgs {
     #[arg(long)]
     ring: Option<String>,
     /// Only in this state
-    #[arg(long)]
+    #[arg(long, value_parser = one_of::<State>(State::ALL.map(State::name)))]
     state: Option<State>,
     #[command(flatten)]
     paging: Paging,
@@ -114,7 +131,7 @@ pub struct UpdateArgs {
     /// Key, as RING/NAME or id
     key: String,
     /// What its data is
-    #[arg(long, value_name = "CLASS")]
+    #[arg(long, value_name = "CLASS", value_parser = one_of::<DataClass>(DataClass::ALL.map(DataClass::name)))]
     data_class: Option<DataClass>,
     /// What it is for
     #[arg(long, value_name = "TEXT")]
@@ -168,9 +185,9 @@ pub struct CompromiseArgs {
 pub struct DestroyArgs {
     /// Key, as RING/NAME or id
     key: String,
-    /// How many days to wait, up to 365; as long as the ring says unless said otherwise
-    #[arg(long = "in", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=365))]
-    days: Option<u16>,
+    /// How long to wait, as in 30d, from a day to 365; a bare number is days. As long as the ring says unless said otherwise
+    #[arg(long = "in", value_name = "SPAN", value_parser = parse_wait)]
+    wait: Option<Duration>,
     #[command(flatten)]
     why: WhyArgs,
 }
@@ -194,12 +211,15 @@ pub struct ExplainArgs {
     principal: Option<String>,
 }
 
-fn parse_purpose(text: &str) -> Result<Purpose, String> {
-    text.parse().map_err(|_| format!("one of {} is expected", Purpose::ALL.map(Purpose::name).join(", ")))
-}
-
-fn parse_spec(text: &str) -> Result<Spec, String> {
-    text.parse().map_err(|_| format!("one of {} is expected", Spec::ALL.map(Spec::name).join(", ")))
+fn parse_wait(text: &str) -> Result<Duration, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let span = parse_span(&if is_number { format!("{text}d") } else { text.to_owned() })?;
+    let days = |count: u64| Duration::from_secs(count * 86_400);
+    if (days(1)..=days(365)).contains(&span) {
+        Ok(span)
+    } else {
+        Err("a span from 1d to 365d is expected".to_owned())
+    }
 }
 
 fn parse_rotation(text: &str) -> Result<Period, String> {
@@ -245,6 +265,7 @@ impl CreateArgs {
             owner: self.owner.clone(),
             labels: Pairs(pair::to_map(&self.labels, "label")?),
             rotation_period_seconds: self.rotation_period.map(|span| span.as_secs()),
+            origin: self.imported.then_some(Origin::Imported.into()),
             activate: !self.pre_active,
         })
     }
@@ -284,6 +305,9 @@ impl KeyCommand {
             Self::Create(args) => client.create_key(&args.to_request()?).await?,
             Self::Show(args) => return args.show(session).await,
             Self::Alias(command) => return command.run(session).await,
+            Self::ImportParameters(args) => return args.run(session).await,
+            Self::Import(args) => return args.run(session).await,
+            Self::RemoveMaterial(args) => args.run(session).await?,
             Self::Destroy(args) => args.run(session).await?,
             Self::CancelDestroy(args) => client.cancel_destroy(&args.key, &args.why.into()).await?,
             Self::Update(args) => client.update_key(&args.key, &args.to_request()?, args.if_revision).await?,
@@ -298,7 +322,8 @@ impl KeyCommand {
     }
 }
 
-type KeyAnswer = claviger_client::Answer<Key>;
+/// What changes a key gives.
+pub(super) type KeyAnswer = claviger_client::Answer<Key>;
 
 impl KeyArgs {
     async fn show(self, session: &Session) -> Result<(), Failure> {
@@ -315,7 +340,7 @@ impl KeyArgs {
 
 impl DestroyArgs {
     async fn run(self, session: &Session) -> Result<KeyAnswer, Failure> {
-        let waiting_seconds = self.days.map(|days| u64::from(days) * 86_400);
+        let waiting_seconds = self.wait.map(|wait| wait.as_secs());
         let GiveReason { reason, reason_code } = self.why.into();
         let wish = ScheduleDestroy { waiting_seconds, reason, reason_code };
         Ok(session.client()?.schedule_destroy(&self.key, &wish).await?)
@@ -407,7 +432,7 @@ fn rows(key: &Key) -> Vec<(&'static str, String)> {
         ("protection", key.protection.to_string()),
         ("data class", key.data_class.to_string()),
         ("description", key.description.clone()),
-        ("owner", key.owner.to_string()),
+        ("owner", named(&key.names, &key.owner)),
         ("labels", labels.join(", ")),
         ("rotation period", seconds(key.rotation_period_seconds, "as the ring says")),
         ("protecting version", key.primary.to_string()),
@@ -435,10 +460,19 @@ fn policy(key: &Key) -> String {
     }
 }
 
+/// Where the material of a version is from, and whether it is there.
+fn material(version: &KeyVersion) -> String {
+    match version.material_expires_at {
+        _ if !version.has_material => format!("{}, none", version.origin),
+        Some(at) => format!("{} until {at}", version.origin),
+        None => version.origin.to_string(),
+    }
+}
+
 fn versions_table(versions: &KeyVersions) -> String {
     let mut table = Table::new(
         "versions",
-        &["version", "state", "effective", "origin", "generator", "module", "uses", "created", "reason"],
+        &["version", "state", "effective", "material", "generator", "module", "uses", "created", "reason"],
     );
     for version in &versions.items {
         let number =
@@ -447,7 +481,7 @@ fn versions_table(versions: &KeyVersions) -> String {
             number,
             version.state.to_string(),
             version.effective_state.to_string(),
-            version.origin.to_string(),
+            material(version),
             version.generator.to_string(),
             version.module.clone(),
             version.protect_uses.to_string(),
@@ -505,6 +539,7 @@ mod tests {
             owner: None,
             labels: vec![("team".into(), "a".into())],
             rotation_period: None,
+            imported: false,
             pre_active: true,
         }
     }

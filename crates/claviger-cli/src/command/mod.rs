@@ -7,6 +7,7 @@ mod credential;
 mod demo;
 mod grant;
 mod key;
+mod material;
 mod paging;
 mod principal;
 mod reason;

@@ -1,6 +1,7 @@
 //! `claviger principal …`.
 
 use clap::{Args, Subcommand};
+use claviger_client::types::Pairs;
 use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal, Recovery};
 use claviger_core::principal::PrincipalKind;
 use claviger_core::{Name, PrincipalId};
@@ -9,7 +10,8 @@ use super::paging::Paging;
 use super::reason::{self, WhyArgs};
 use crate::failure::Failure;
 use crate::input::consent::Consent;
-use crate::output::{Table, record};
+use crate::input::word::one_of;
+use crate::output::{Table, named, record};
 use crate::session::Session;
 
 /// Commands about principals.
@@ -42,8 +44,8 @@ pub enum PrincipalCommand {
 pub struct CreateArgs {
     /// Name, bound for ever
     name: Name,
-    /// What it is: human, workload or system
-    #[arg(long, default_value = "workload")]
+    /// What it is
+    #[arg(long, default_value = "workload", value_parser = one_of::<PrincipalKind>(PrincipalKind::ALL.map(PrincipalKind::name)))]
     kind: PrincipalKind,
     /// Ring, by name or id, for keys that it creates through protocols that know no rings
     #[arg(long, value_name = "RING")]
@@ -126,16 +128,18 @@ fn recovery(principal: &Principal) -> String {
     match &principal.recovery {
         None => String::new(),
         Some(Recovery { at, acknowledged_by: None }) => format!("at {at}, NOT ACKNOWLEDGED"),
-        Some(Recovery { at, acknowledged_by: Some(by) }) => format!("at {at}, acknowledged by {by}"),
+        Some(Recovery { at, acknowledged_by: Some(by) }) => {
+            format!("at {at}, acknowledged by {}", named(&principal.names, by))
+        }
     }
 }
 
 /// Who made something, as far as it is known.
-pub(super) fn maker(created_by: Option<&PrincipalId>) -> String {
+pub(super) fn maker(created_by: Option<&PrincipalId>, names: &Pairs) -> String {
     match created_by {
         None => "not known".to_owned(),
         Some(&PrincipalId::SYSTEM) => "the system".to_owned(),
-        Some(id) => id.to_string(),
+        Some(id) => named(names, id),
     }
 }
 
@@ -151,7 +155,8 @@ pub(super) fn table(principal: &Principal) -> String {
         ("kind", principal.kind.to_string()),
         ("standing", principal.standing.to_string()),
         ("roles", roles(principal)),
-        ("created by", maker(principal.created_by.as_deref())),
+        ("home", principal.home.as_ref().map(|ring| named(&principal.names, ring)).unwrap_or_default()),
+        ("created by", maker(principal.created_by.as_deref(), &principal.names)),
         ("created at", principal.created_at.to_string()),
         ("recovery", recovery(principal)),
         ("reason", reason::told(principal.reason.as_ref())),

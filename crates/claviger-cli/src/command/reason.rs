@@ -7,6 +7,7 @@ use claviger_core::ReasonId;
 use claviger_core::reason::{ReasonCode, ReasonText, Unasked};
 
 use crate::failure::Failure;
+use crate::input::consent::Consent;
 use crate::output::record;
 use crate::session::Session;
 
@@ -100,11 +101,16 @@ pub struct EraseArgs {
     id: ReasonId,
     #[command(flatten)]
     why: WhyArgs,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
 }
 
 impl ReasonCommand {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let Self::Erase(EraseArgs { id, why }) = self;
+        let Self::Erase(EraseArgs { id, why, yes }) = self;
+        let question = format!("the text of reason {id} is erased for good; nobody can bring it back.");
+        Consent::of(yes).require(&question, &id.to_string())?;
         let erased = session.client()?.erase_reason(id, &why.into()).await?.value;
         session.format.print(&erased, |erased| {
             record(&[("reason id", id_of(Some(erased))), ("reason", told(Some(erased)))])

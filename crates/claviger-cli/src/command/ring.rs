@@ -12,6 +12,7 @@ use super::paging::Paging;
 use super::reason::{self, WhyArgs};
 use crate::failure::Failure;
 use crate::input::when::parse_span;
+use crate::input::word::one_of;
 use crate::output::{Table, record, units};
 use crate::session::Session;
 
@@ -72,7 +73,8 @@ pub struct UpdateArgs {
 pub struct SeparationArgs {
     /// Ring, by name or id
     ring: String,
-    /// The rule: strict or relaxed
+    /// The rule
+    #[arg(value_parser = one_of::<Separation>(Separation::ALL.map(Separation::name)))]
     separation: Separation,
     #[command(flatten)]
     why: WhyArgs,
@@ -81,20 +83,20 @@ pub struct SeparationArgs {
 /// Where a policy differs. What is not given stays, or is the default.
 #[derive(Debug, Default, Args)]
 pub(crate) struct PolicyArgs {
-    /// Where material of new keys lives: hsm or software
-    #[arg(long)]
+    /// Where material of new keys lives
+    #[arg(long, value_parser = one_of::<Protection>(Protection::ALL.map(Protection::name)))]
     protection: Option<Protection>,
     /// How often keys rotate, as in 90d; `never` takes the rule away
     #[arg(long, value_name = "SPAN", value_parser = parse_period)]
     rotation_period: Option<Period>,
-    /// Which keys the rotation period rotates: symmetric, or all; holders of a public key must be given each new one
-    #[arg(long, value_name = "KEYS")]
+    /// Which keys the rotation period rotates; holders of a public key must be given each new one
+    #[arg(long, value_name = "KEYS", value_parser = one_of::<RotatedKeys>(RotatedKeys::ALL.map(RotatedKeys::name)))]
     rotates: Option<RotatedKeys>,
-    /// How long a version may protect new data; `never` is without end
-    #[arg(long, value_name = "SPAN", value_parser = parse_period)]
+    /// How long a version may protect new data; `never` is without end. Not enforced, and so refused, by this release
+    #[arg(long, hide = true, value_name = "SPAN", value_parser = parse_period)]
     protect_period: Option<Period>,
-    /// How long a version may process old data after that; `never` is without end
-    #[arg(long, value_name = "SPAN", value_parser = parse_period)]
+    /// How long a version may process old data after that; `never` is without end. Not enforced, and so refused, by this release
+    #[arg(long, hide = true, value_name = "SPAN", value_parser = parse_period)]
     process_period: Option<Period>,
     /// Least time between the wish to destroy a key and its destruction
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]

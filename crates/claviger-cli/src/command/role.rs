@@ -9,6 +9,7 @@ use super::paging::Paging;
 use super::principal;
 use super::reason::WhyArgs;
 use crate::failure::Failure;
+use crate::input::word::one_of;
 use crate::output::Table;
 use crate::session::Session;
 
@@ -32,7 +33,8 @@ pub enum RoleCommand {
 pub struct RoleArgs {
     /// Principal, by name or id
     principal: String,
-    /// Role: administrator, auditor, custodian, operator, responder or security_officer
+    /// Role
+    #[arg(value_parser = one_of::<Role>(Role::ALL.map(Role::name)))]
     role: Role,
     #[command(flatten)]
     why: WhyArgs,
@@ -45,7 +47,8 @@ pub struct ListArgs {}
 /// Which role.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// Role: administrator, auditor, custodian, operator, responder or security_officer
+    /// Role
+    #[arg(value_parser = one_of::<Role>(Role::ALL.map(Role::name)))]
     role: Role,
 }
 
@@ -98,7 +101,7 @@ async fn list(session: &Session, roles: &[Role]) -> Result<(), Failure> {
     })
 }
 
-/// What a role is there for (design, sections 1 and 4).
+/// What a role is there for.
 fn purpose(role: Role) -> &'static str {
     match role {
         Role::Administrator => "administer rings and keys",

@@ -11,8 +11,8 @@ pub(crate) enum Consent {
     Given,
     /// Not yet; there is a terminal to ask on.
     Ask,
-    /// Not needed: a script was written by somebody who could think first, and `--yes` there would be noise.
-    Script,
+    /// Not given, and there is nobody to ask.
+    Absent,
 }
 
 impl Consent {
@@ -21,21 +21,28 @@ impl Consent {
         match (yes, io::stdin().is_terminal()) {
             (true, _) => Self::Given,
             (false, true) => Self::Ask,
-            (false, false) => Self::Script,
+            (false, false) => Self::Absent,
         }
     }
 
-    /// Asks, where asking is due: `question`, to be answered with `word`.
+    /// Asks, where somebody is there to ask: `question`, to be answered with `word`.
     ///
     /// # Errors
-    /// When the answer is another.
+    /// When the answer is another, or nobody is there who could give it.
     pub(crate) fn require(self, question: &str, word: &str) -> Result<(), Failure> {
         self.require_from(question, word, &mut io::stdin().lock())
     }
 
     fn require_from(self, question: &str, word: &str, answers: &mut impl BufRead) -> Result<(), Failure> {
-        if self != Self::Ask {
-            return Ok(());
+        match self {
+            Self::Given => return Ok(()),
+            Self::Absent => {
+                return Err(Failure::usage(format!(
+                    "{question}\nThere is no terminal to ask on: nothing was done"
+                ))
+                .advise("give `--yes` if it is meant"));
+            }
+            Self::Ask => {}
         }
         crate::output::say(&format!("{question}\ntype `{word}` to go on:"));
         let mut answer = String::new();
@@ -62,10 +69,10 @@ mod tests {
     }
 
     #[test]
-    fn consent_given_before_is_not_asked_for_again() {
-        for consent in [Consent::Given, Consent::Script] {
-            assert!(consent.require_from("?", "x", &mut io::empty()).is_ok());
-        }
+    fn consent_given_before_is_not_asked_for_again_and_a_script_must_give_it() {
+        assert!(Consent::Given.require_from("?", "x", &mut io::empty()).is_ok());
+        let refused = Consent::Absent.require_from("?", "x", &mut &b"x\n"[..]).unwrap_err();
+        assert_eq!(refused.exit(), crate::failure::Exit::Usage);
         assert_eq!(Consent::of(true), Consent::Given);
     }
 }

@@ -5,3 +5,4 @@ pub(crate) mod consent;
 pub(crate) mod pair;
 pub(crate) mod pem;
 pub(crate) mod when;
+pub(crate) mod word;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 
 use super::{print_bytes, print_line, stdout_is_terminal, warn};
 use crate::failure::Failure;
@@ -46,6 +47,22 @@ impl Encoding {
             Self::Raw => Ok(bytes.to_vec()),
         }
     }
+}
+
+/// The fewest characters that are taken for a text: what a cipher made looks like so many of them by a chance of less than 2^-60.
+const FEWEST: usize = 32;
+
+/// What was sealed or wrapped, as bytes: it may come in the hexadecimal or base64 text in which it was printed.
+pub(crate) fn sealed_bytes(read: Bytes) -> Bytes {
+    let text = read.trim_ascii();
+    if text.len() < FEWEST {
+        return read;
+    }
+    let decoded = hex::decode(text).ok().or_else(|| {
+        let joined: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        STANDARD.decode(joined).ok()
+    });
+    decoded.map_or(read, Bytes::from)
 }
 
 /// What is released to the caller.
@@ -96,6 +113,23 @@ fn default_encoding(bytes: &[u8], terminal: bool) -> Encoding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_printed_as_text_is_read_back_and_bytes_stay_what_they_are() {
+        let sealed: Vec<u8> = (0..100).map(|n| n * 5).collect();
+        for encoding in [Encoding::Raw, Encoding::Hex, Encoding::Base64] {
+            let mut printed = encoding.encode(&sealed);
+            if encoding != Encoding::Raw {
+                printed.push(b'\n');
+            }
+            assert_eq!(sealed_bytes(printed.into()), sealed, "{encoding:?}");
+        }
+        let folded = STANDARD.encode(&sealed).as_bytes().chunks(64).collect::<Vec<_>>().join(&b"\r\n"[..]);
+        assert_eq!(sealed_bytes(folded.into()), sealed);
+        for other in [&b"short"[..], b"thirty-two characters, no base64"] {
+            assert_eq!(sealed_bytes(Bytes::copy_from_slice(other)), other);
+        }
+    }
 
     #[test]
     fn terminal_never_gets_control_bytes_by_default() {

@@ -4,15 +4,24 @@ mod encoding;
 mod table;
 pub(crate) mod units;
 
+use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use claviger_client::types::Pairs;
 use serde::Serialize;
 
 use crate::failure::Failure;
 
-pub(crate) use encoding::{Encoding, Released, release};
+pub(crate) use encoding::{Encoding, Released, release, sealed_bytes};
 pub(crate) use table::{Table, record};
+
+/// What people call a thing that has this identifier: its name, if it came along, or else the identifier.
+pub(crate) fn named(names: &Pairs, id: impl Display) -> String {
+    let id = id.to_string();
+    names.0.get(&id).cloned().unwrap_or(id)
+}
 
 /// In which form results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -27,6 +36,24 @@ pub enum Format {
 }
 
 impl Format {
+    /// The form that a command line asks for which may not parse: its last `-o` or `--output` with a word that names one.
+    pub(crate) fn asked_for(line: impl Iterator<Item = OsString>) -> Self {
+        let mut asked = Self::default();
+        let mut is_next = false;
+        for word in line {
+            let Some(word) = word.to_str() else { continue };
+            let attached = word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o"));
+            let attached = attached.map(|rest| rest.trim_start_matches('=')).filter(|rest| !rest.is_empty());
+            let named = attached.or(Some(word).filter(|_| is_next));
+            if let Some(format) = named.and_then(|name| <Self as clap::ValueEnum>::from_str(name, false).ok())
+            {
+                asked = format;
+            }
+            is_next = word == "-o" || word == "--output";
+        }
+        asked
+    }
+
     /// Is it read by programs?
     pub(crate) fn is_for_programs(self) -> bool {
         self != Self::Table
@@ -49,11 +76,15 @@ impl Format {
     }
 
     /// `value` in this form; a table is printed as JSON, having no form of its own.
-    fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<String, Failure> {
+    pub(crate) fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<String, Failure> {
         let broken =
-            |error: &dyn std::fmt::Display| Failure::failed(format!("the result cannot be printed: {error}"));
+            |error: &dyn Display| Failure::failed(format!("the result cannot be printed: {error}"));
         match self {
-            Self::Yaml => serde_yaml_ng::to_string(value).map_err(|error| broken(&error)),
+            // By way of JSON: YAML would name the variants of enumerations by tags, at which safe loaders stop.
+            Self::Yaml => {
+                let value = serde_json::to_value(value).map_err(|error| broken(&error))?;
+                serde_yaml_ng::to_string(&value).map_err(|error| broken(&error))
+            }
             Self::Json | Self::Table => serde_json::to_string_pretty(value).map_err(|error| broken(&error)),
         }
     }
@@ -123,6 +154,24 @@ mod tests {
         assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
         let yaml = Format::Yaml.encode(&value).unwrap();
         assert_eq!(serde_yaml_ng::from_str::<serde_json::Value>(&yaml).unwrap(), value);
+        let on = claviger_client::types::grant::GrantOn::Key("orders/main".to_owned());
+        assert_eq!(Format::Yaml.encode(&on).unwrap(), "key: orders/main\n");
         assert!(!Format::Table.is_for_programs() && Format::Json.is_for_programs());
+    }
+
+    #[test]
+    fn form_is_known_of_a_line_that_does_not_parse() {
+        let asked = |line: &str| Format::asked_for(line.split(' ').map(OsString::from));
+        for line in [
+            "claviger -o json key",
+            "claviger key --output=json",
+            "claviger -ojson x",
+            "claviger x --output json",
+        ] {
+            assert_eq!(asked(line), Format::Json, "{line}");
+        }
+        for line in ["claviger key list", "claviger -o xml key", "claviger key json"] {
+            assert_eq!(asked(line), Format::Table, "{line}");
+        }
     }
 }

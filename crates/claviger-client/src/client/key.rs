@@ -6,7 +6,8 @@ use http::Method;
 use super::transport::{Plane, segment};
 use super::{Client, Reply};
 use crate::types::key::{
-    ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, ScheduleDestroy, UpdateKey,
+    AskImport, ChangeState, CreateKey, Explanations, ImportMaterial, ImportParameters, ImportedMaterial, Key,
+    KeyVersions, ListKeys, RemoveMaterial, ScheduleDestroy, UpdateKey,
 };
 use crate::types::{GiveReason, Page};
 
@@ -53,6 +54,21 @@ impl Client {
     /// Ends the waiting period of a key without destroying it.
     pub async fn cancel_destroy(&self, key: &str, why: &GiveReason) -> Reply<Key> {
         self.change(Method::POST, path(key, "/cancel-destroy")).json(why).answer().await
+    }
+
+    /// Asks for a public key to wrap material for, and a token that goes with it.
+    pub async fn read_import_parameters(&self, key: &str, wish: &AskImport) -> Reply<ImportParameters> {
+        self.change(Method::POST, path(key, "/import-parameters")).json(wish).answer().await
+    }
+
+    /// Imports material.
+    pub async fn import_material(&self, key: &str, material: &ImportMaterial) -> Reply<ImportedMaterial> {
+        self.change(Method::POST, path(key, "/import")).json(material).answer().await
+    }
+
+    /// Removes imported material.
+    pub async fn remove_material(&self, key: &str, wish: &RemoveMaterial) -> Reply<Key> {
+        self.change(Method::POST, path(key, "/remove-material")).json(wish).answer().await
     }
 
     /// Lists all versions of a key.

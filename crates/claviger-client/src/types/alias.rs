@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Instant;
 use super::text::{AliasNameText, AliasScopeWord, KeyIdText, KeyRingIdText};
+use super::{Instant, Pairs};
 
 /// Another name of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,6 +21,9 @@ pub struct Alias {
     pub created_at: Instant,
     /// When it last moved.
     pub updated_at: Instant,
+    /// Names of what is here by identifier, by that identifier. Absent in lists of keys and principals.
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    pub names: Pairs,
     /// Counts its changes.
     pub revision: u64,
 }

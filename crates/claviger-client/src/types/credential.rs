@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::text::{
     AccessKeyIdText, CredentialIdText, CredentialKindWord, NameText, PrincipalIdText, StandingWord,
 };
-use super::{Base64Bytes, Instant, Reason, SecretText};
+use super::{Base64Bytes, Instant, Pairs, Reason, SecretText};
 
 /// One proof of a principal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -38,6 +38,9 @@ pub struct Credential {
     /// Why it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// Names of what is here by identifier, by that identifier. Absent in lists of keys and principals.
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    pub names: Pairs,
     /// Counts its changes.
     pub revision: u64,
 }

@@ -48,6 +48,9 @@ pub struct Grant {
     /// What ended it; absent while it is honoured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
+    /// Names of what is here by identifier, by that identifier. Absent in lists of keys and principals.
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    pub names: Pairs,
     /// Counts its changes; the ETag of a read.
     pub revision: u64,
 }

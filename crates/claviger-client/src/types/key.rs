@@ -1,12 +1,14 @@
 //! Keys and key versions.
 
+use claviger_core::Spec;
+use claviger_crypto::WrappingAlgorithm;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::{
     ActionWord, DataClassWord, GeneratorWord, GrantIdText, KeyIdText, KeyNameText, KeyRingIdText, NameText,
     OriginWord, PrincipalIdText, ProtectionWord, PurposeWord, ReasonCodeWord, RotationWord, SpecWord,
-    StateWord,
+    StateWord, WrappingWord,
 };
 use super::{Base64Bytes, Instant, Pairs, Reason, patch};
 
@@ -56,6 +58,9 @@ pub struct Key {
     pub reason: Option<Reason>,
     /// When it was created.
     pub created_at: Instant,
+    /// Names of what is here by identifier, by that identifier. Absent in lists of keys and principals.
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    pub names: Pairs,
     /// Counts its changes; the ETag of a read.
     pub revision: u64,
 }
@@ -75,6 +80,11 @@ pub struct KeyVersion {
     pub protection: ProtectionWord,
     /// Made here or imported.
     pub origin: OriginWord,
+    /// Whether it has its material: not while that is awaited, after it expired or was removed, or once it was destroyed.
+    pub has_material: bool,
+    /// When imported material expires; absent for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub material_expires_at: Option<Instant>,
     /// The generator that the material was drawn from.
     pub generator: GeneratorWord,
     /// The module that made it, with its version.
@@ -137,7 +147,10 @@ pub struct CreateKey {
     /// How often it rotates; the ring's rule unless said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation_period_seconds: Option<u64>,
-    /// Whether it is in use at once; yes unless said otherwise.
+    /// Whether its material is made here or imported; made here unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<OriginWord>,
+    /// Whether it is in use at once; yes unless said otherwise. One whose material is imported comes into use with it.
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub activate: bool,
@@ -194,6 +207,97 @@ pub struct ScheduleDestroy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_seconds: Option<u64>,
     /// Why: 1 to 1024 bytes without control characters. Must be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<ReasonCodeWord>,
+}
+
+/// Asks for what is needed to import material. The body may be absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AskImport {
+    /// How the material will be wrapped; `rsa-aes-key-wrap-sha256` unless said otherwise.
+    #[serde(default = "AskImport::wrapping")]
+    pub wrapping: WrappingWord,
+    /// The key that it will be wrapped for: `rsa-2048`, `rsa-3072` or `rsa-4096`, which it is unless said otherwise.
+    #[serde(default = "AskImport::wrapping_spec")]
+    pub wrapping_spec: SpecWord,
+}
+
+impl AskImport {
+    const fn wrapping() -> WrappingWord {
+        super::Text(WrappingAlgorithm::RsaAesKeyWrapSha256)
+    }
+
+    const fn wrapping_spec() -> SpecWord {
+        super::Text(Spec::Rsa4096)
+    }
+}
+
+impl Default for AskImport {
+    fn default() -> Self {
+        Self { wrapping: Self::wrapping(), wrapping_spec: Self::wrapping_spec() }
+    }
+}
+
+/// What is needed to import material.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImportParameters {
+    /// The key that the material is for.
+    pub key: KeyIdText,
+    /// How it is to be wrapped.
+    pub wrapping: WrappingWord,
+    /// What kind of key it is to be wrapped for.
+    pub wrapping_spec: SpecWord,
+    /// That key: `SubjectPublicKeyInfo` (DER).
+    pub public_key: Base64Bytes,
+    /// Goes with the material.
+    pub import_token: Base64Bytes,
+    /// From then on neither is taken.
+    pub expires_at: Instant,
+}
+
+/// Imports material: the first of a key, the same again after it was removed, or new material that waits for the key's rotation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportMaterial {
+    /// As it came with the public key.
+    pub import_token: Base64Bytes,
+    /// The material, wrapped for that public key: the bytes of a symmetric key, PKCS #8 (DER) of a private one.
+    pub wrapped_material: Base64Bytes,
+    /// When it expires: it is removed then, and may be imported again. Never unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Instant>,
+    /// Whether it is other material than the key had, and protects from the next rotation on. The first of a key need not say so.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub new_material: bool,
+    /// The version that it must be the material of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub version: Option<u32>,
+}
+
+/// A key whose material was imported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImportedMaterial {
+    /// The key.
+    pub key: Key,
+    /// The version that has the material.
+    pub version: u32,
+}
+
+/// Removes imported material. The body may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveMaterial {
+    /// Of this version; of the protecting one unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub version: Option<u32>,
+    /// Why: 1 to 1024 bytes without control characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The same in one word.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::{KeyRingIdText, NameText, PrincipalIdText, PrincipalKindWord, RoleWord, StandingWord};
-use super::{Instant, Reason};
+use super::{Instant, Pairs, Reason};
 
 /// Someone or something that acts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -33,6 +33,9 @@ pub struct Principal {
     /// Why its roles or its standing last changed. Absent where nobody was asked, and in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// Names of what is here by identifier, by that identifier. Absent in lists of keys and principals.
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    pub names: Pairs,
     /// Counts its changes; the ETag of a read.
     pub revision: u64,
 }

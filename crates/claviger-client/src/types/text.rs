@@ -16,7 +16,7 @@ use claviger_core::{
     AccessKeyId, Action, AliasName, AliasScope, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name,
     PrincipalId, Purpose, ReasonId, Spec,
 };
-use claviger_crypto::SignatureAlgorithm;
+use claviger_crypto::{SignatureAlgorithm, WrappingAlgorithm};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{RefOr, SchemaFormat};
@@ -167,6 +167,8 @@ words! {
     StateWord = State,
     /// Why there is no reason.
     UnaskedWord = Unasked,
+    /// A way to wrap material for transport.
+    WrappingWord = WrappingAlgorithm,
 }
 
 macro_rules! ids {

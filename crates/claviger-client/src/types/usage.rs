@@ -56,9 +56,16 @@ pub struct Opened {
 pub struct Reencrypt {
     /// The ciphertext.
     pub ciphertext: Base64Bytes,
-    /// The encryption context it was made with; the new one has the same.
+    /// The encryption context it was made with; the new one has the same unless said otherwise.
     #[serde(default, skip_serializing_if = "Pairs::is_empty")]
     pub context: Pairs,
+    /// Under which key from now on, by identifier or full name; under the same key unless said otherwise. Then there are two uses:
+    /// `reencrypt` of the one key and `reencrypt_into` of the other, each with its own right and its own entry. Not in batches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The new encryption context, with `to`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_context: Option<Pairs>,
 }
 
 /// Makes a data key.

@@ -30,6 +30,14 @@ pub enum DataClass {
     PersonalSpecial,
 }
 
+impl DataClass {
+    /// Is it restricted: account data, health records, special categories of personal data?
+    #[must_use]
+    pub const fn is_restricted(self) -> bool {
+        matches!(self, Self::Cardholder | Self::Ephi | Self::PersonalSpecial)
+    }
+}
+
 crate::named! {
     /// Text that is not a data class.
     DataClass, "a data class" {

@@ -5,7 +5,7 @@ use crate::reason::Why;
 use crate::time::Timestamp;
 use crate::{KeyVersionId, Spec};
 
-/// Where material lives and works (design, section 3).
+/// Where material lives and works.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Protection {
     /// Generated and used inside the token; outside it only wrapped.

@@ -67,7 +67,7 @@ pub enum StoreError {
     Unavailable(String),
 }
 
-/// How a commit can end other than well (mechanisms, 1.4).
+/// How a commit can end other than well.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
     /// Nothing was written; the store says why.
@@ -395,7 +395,7 @@ pub trait Journal: Send {
     /// [`StoreError::RowAltered`], none of the set being in the transaction then; others, after which it is rolled back.
     fn apply(&mut self, changes: &[Change]) -> Result<Applied, StoreError>;
 
-    /// The fence commit (mechanisms, 1.3): appends the batch by compare-and-swap on (incarnation, size, epoch) and makes it
+    /// The fence commit: appends the batch by compare-and-swap on (incarnation, size, epoch) and makes it
     /// durable together with all that was applied.
     ///
     /// # Errors

@@ -5,10 +5,11 @@ use claviger_client::types::Page;
 use claviger_client::types::alias::{
     CreateAlias as WireCreate, ListAliases as WireList, MoveAlias as WireMove,
 };
-use claviger_core::AliasName;
 use claviger_core::port::store::Page as ServicePage;
+use claviger_core::{Alias, AliasName};
 use claviger_service::operation::{
-    AliasFilterRef, CreateAlias, ListAliases, MoveAlias, ReadAlias, RemoveAlias,
+    AliasFilterRef, Captioned, Captions, CreateAlias, ListAliases, MoveAlias, ReadAlias, Released,
+    RemoveAlias,
 };
 use http::{StatusCode, Uri};
 
@@ -22,9 +23,15 @@ use crate::wire::alias::to_wire;
 
 pub(crate) async fn create(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WireCreate>(request, arrival.api().limits().body).await?;
-    let done = arrival.perform(CreateAlias { name: wire.name.0, key: parse(&wire.key)? }).await?;
-    let answer = Answer::json(&to_wire(&done.output))?.status(StatusCode::CREATED);
+    let done = arrival.perform(Captioned(CreateAlias { name: wire.name.0, key: parse(&wire.key)? })).await?;
+    let (alias, captions) = &done.output;
+    let answer = Answer::json(&to_wire(alias, captions))?.status(StatusCode::CREATED);
     Ok(answer.recorded(&done.receipt))
+}
+
+fn shown(done: Released<(Alias, Captions)>) -> Answered {
+    let (alias, captions) = &done.output;
+    Ok(Answer::json(&to_wire(alias, captions))?.recorded(&done.receipt))
 }
 
 pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {
@@ -35,27 +42,25 @@ pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {
     };
     let page: ServicePage<AliasName> = cursor::page(List::Aliases, query.cursor.as_deref(), query.limit)?;
     let limit = page.limit;
-    let done = arrival.perform(ListAliases { filter, page }).await?;
-    let next = cursor::next(List::Aliases, limit, &done.output, |alias| alias.name.clone());
-    let items = done.output.iter().map(to_wire).collect();
+    let done = arrival.perform(Captioned(ListAliases { filter, page })).await?;
+    let (found, captions) = &done.output;
+    let next = cursor::next(List::Aliases, limit, found, |alias| alias.name.clone());
+    let items = found.iter().map(|alias| to_wire(alias, captions)).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 
 pub(crate) async fn read(arrival: Arrival, In(alias): In<String>) -> Answered {
-    let done = arrival.perform(ReadAlias { name: parse(&alias)? }).await?;
-    Ok(Answer::json(&to_wire(&done.output))?.recorded(&done.receipt))
+    shown(arrival.perform(Captioned(ReadAlias { name: parse(&alias)? })).await?)
 }
 
 pub(crate) async fn move_to(arrival: Arrival, In(alias): In<String>, request: Request) -> Answered {
     let name = parse(&alias)?;
     let (_, wire) = body::json::<WireMove>(request, arrival.api().limits().body).await?;
-    let done = arrival.perform(MoveAlias { name, key: parse(&wire.key)? }).await?;
-    Ok(Answer::json(&to_wire(&done.output))?.recorded(&done.receipt))
+    shown(arrival.perform(Captioned(MoveAlias { name, key: parse(&wire.key)? })).await?)
 }
 
 pub(crate) async fn remove(arrival: Arrival, In(alias): In<String>, request: Request) -> Answered {
     let name = parse(&alias)?;
     body::none(request).await?;
-    let done = arrival.perform(RemoveAlias { name }).await?;
-    Ok(Answer::json(&to_wire(&done.output))?.recorded(&done.receipt))
+    shown(arrival.perform(Captioned(RemoveAlias { name })).await?)
 }

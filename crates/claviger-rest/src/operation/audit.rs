@@ -10,8 +10,8 @@ use claviger_client::types::audit::{
 use claviger_core::object::{Object, RowCursor};
 use claviger_service::ServiceError;
 use claviger_service::operation::{
-    CheckIndexes, DiscloseAudit, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows, SearchAudit,
-    TakeSnapshot, WithReasons,
+    Captioned, CheckIndexes, DiscloseAudit, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows,
+    SearchAudit, TakeSnapshot,
 };
 use http::Uri;
 
@@ -30,9 +30,9 @@ pub(crate) async fn read_entries(arrival: Arrival, uri: Uri) -> Answered {
     let query: WireEntries = body::query(&uri)?;
     let limit = cursor::bounded(query.limit)?;
     let operation = ReadEntries { from: query.from, limit, filter: filter_from_wire(&query) };
-    let done = arrival.perform(WithReasons(operation)).await?;
-    let (page, reasons) = done.output;
-    Ok(Answer::json(&page_to_wire(page, &reasons))?.recorded(&done.receipt))
+    let done = arrival.perform(Captioned(operation)).await?;
+    let (page, captions) = done.output;
+    Ok(Answer::json(&page_to_wire(page, &captions))?.recorded(&done.receipt))
 }
 
 pub(crate) async fn search(arrival: Arrival, uri: Uri) -> Answered {
@@ -45,9 +45,9 @@ pub(crate) async fn search(arrival: Arrival, uri: Uri) -> Answered {
         principal: parse_if_any(query.principal.as_deref())?,
         credential: query.credential.map(|id| id.0),
     };
-    let done = arrival.perform(WithReasons(operation)).await?;
-    let (page, reasons) = done.output;
-    Ok(Answer::json(&searched_to_wire(page, &reasons))?.recorded(&done.receipt))
+    let done = arrival.perform(Captioned(operation)).await?;
+    let (page, captions) = done.output;
+    Ok(Answer::json(&searched_to_wire(page, &captions))?.recorded(&done.receipt))
 }
 
 pub(crate) async fn disclose(arrival: Arrival, uri: Uri) -> Answered {

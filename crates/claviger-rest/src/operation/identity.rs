@@ -11,9 +11,9 @@ use claviger_client::types::{GiveReason, Page, SecretText};
 use claviger_core::principal::Principal;
 use claviger_service::NewAccessKey;
 use claviger_service::operation::{
-    AcknowledgeRecovery, AssignRole, CreatePrincipal, JudgedGrant, ListCredentials, ListGrants,
-    ListPrincipals, ReadGrant, ReadPrincipal, Reasons, Released, RevokeCredential, RevokeGrant,
-    RevokePrincipal, WithReasons, WithdrawRole,
+    AcknowledgeRecovery, AssignRole, Captioned, Captions, CreatePrincipal, ListCredentials, ListGrants,
+    ListPrincipals, ReadGrant, ReadPrincipal, Released, RevokeCredential, RevokeGrant, RevokePrincipal,
+    WithdrawRole,
 };
 use http::{StatusCode, Uri};
 
@@ -36,9 +36,9 @@ async fn because(arrival: Arrival, request: Request) -> Result<Arrival, Failure>
 }
 
 /// The answer that shows a principal, with the reason of what it is.
-fn shown(done: Released<(Principal, Reasons)>) -> Answered {
-    let (principal, reasons) = &done.output;
-    let answer = Answer::json(&principal_to_wire(principal, reasons))?;
+fn shown(done: Released<(Principal, Captions)>) -> Answered {
+    let (principal, captions) = &done.output;
+    let answer = Answer::json(&principal_to_wire(principal, captions))?;
     Ok(answer.revision(principal.revision).recorded(&done.receipt))
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn create_principal(arrival: Arrival, request: Request) -> Answ
     let home = parse_if_any(wire.home.as_deref())?;
     let done = arrival.perform(CreatePrincipal { name: wire.name.0, kind: wire.kind.0, home }).await?;
     let answer =
-        Answer::json(&principal_to_wire(&done.output, &Reasons::default()))?.status(StatusCode::CREATED);
+        Answer::json(&principal_to_wire(&done.output, &Captions::default()))?.status(StatusCode::CREATED);
     Ok(answer.revision(done.output.revision).recorded(&done.receipt))
 }
 
@@ -58,12 +58,12 @@ pub(crate) async fn list_principals(arrival: Arrival, uri: Uri) -> Answered {
     let done = arrival.perform(ListPrincipals { page }).await?;
     let next = cursor::next(List::Principals, limit, &done.output, |principal| principal.name.clone());
     let items =
-        done.output.iter().map(|principal| principal_to_wire(principal, &Reasons::default())).collect();
+        done.output.iter().map(|principal| principal_to_wire(principal, &Captions::default())).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 
 pub(crate) async fn read_principal(arrival: Arrival, In(principal): In<String>) -> Answered {
-    shown(arrival.perform(WithReasons(ReadPrincipal { principal: parse(&principal)? })).await?)
+    shown(arrival.perform(Captioned(ReadPrincipal { principal: parse(&principal)? })).await?)
 }
 
 pub(crate) async fn revoke_principal(
@@ -73,7 +73,7 @@ pub(crate) async fn revoke_principal(
 ) -> Answered {
     let principal = parse(&principal)?;
     let arrival = because(arrival, request).await?;
-    shown(arrival.perform(WithReasons(RevokePrincipal { principal })).await?)
+    shown(arrival.perform(Captioned(RevokePrincipal { principal })).await?)
 }
 
 pub(crate) async fn acknowledge_recovery(
@@ -83,7 +83,7 @@ pub(crate) async fn acknowledge_recovery(
 ) -> Answered {
     let principal = parse(&principal)?;
     body::none(request).await?;
-    shown(arrival.perform(WithReasons(AcknowledgeRecovery { principal })).await?)
+    shown(arrival.perform(Captioned(AcknowledgeRecovery { principal })).await?)
 }
 
 pub(crate) async fn assign_role(
@@ -93,7 +93,7 @@ pub(crate) async fn assign_role(
 ) -> Answered {
     let (principal, role) = (parse(&principal)?, parse(&role)?);
     let arrival = because(arrival, request).await?;
-    shown(arrival.perform(WithReasons(AssignRole { principal, role })).await?)
+    shown(arrival.perform(Captioned(AssignRole { principal, role })).await?)
 }
 
 pub(crate) async fn withdraw_role(
@@ -103,15 +103,15 @@ pub(crate) async fn withdraw_role(
 ) -> Answered {
     let (principal, role) = (parse(&principal)?, parse(&role)?);
     let arrival = because(arrival, request).await?;
-    shown(arrival.perform(WithReasons(WithdrawRole { principal, role })).await?)
+    shown(arrival.perform(Captioned(WithdrawRole { principal, role })).await?)
 }
 
 pub(crate) async fn create_grant(arrival: Arrival, request: Request) -> Answered {
     let (_, mut wire) = body::json::<WireGrant>(request, arrival.api().limits().body).await?;
     let arrival = arrival.because(wire.reason.take(), wire.reason_code)?;
-    let done = arrival.perform(WithReasons(grant_from_wire(wire)?)).await?;
-    let (grant, reasons) = &done.output;
-    let answer = Answer::json(&grant_to_wire(grant, reasons))?.status(StatusCode::CREATED);
+    let done = arrival.perform(Captioned(grant_from_wire(wire)?)).await?;
+    let (grant, captions) = &done.output;
+    let answer = Answer::json(&grant_to_wire(grant, captions))?.status(StatusCode::CREATED);
     Ok(answer.revision(grant.revision).recorded(&done.receipt))
 }
 
@@ -126,36 +126,36 @@ pub(crate) async fn list_grants(arrival: Arrival, uri: Uri) -> Answered {
         with_revoked: query.with_revoked,
         page,
     };
-    let done = arrival.perform(WithReasons(operation)).await?;
-    let (found, reasons) = &done.output;
+    let done = arrival.perform(Captioned(operation)).await?;
+    let (found, captions) = &done.output;
     let next = cursor::next(List::Grants, limit, found, |judged| judged.grant.id);
-    let items =
-        found.iter().map(|judged| judged_grant_to_wire(&judged.grant, &judged.verdict, reasons)).collect();
+    let items = found.iter().map(|judged| judged_grant_to_wire(judged, captions)).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 
 pub(crate) async fn read_grant(arrival: Arrival, In(grant): In<String>) -> Answered {
-    let done = arrival.perform(WithReasons(ReadGrant { grant: parse(&grant)? })).await?;
-    let (JudgedGrant { grant, verdict }, reasons) = &done.output;
-    let answer = Answer::json(&judged_grant_to_wire(grant, verdict, reasons))?;
-    Ok(answer.revision(grant.revision).recorded(&done.receipt))
+    let done = arrival.perform(Captioned(ReadGrant { grant: parse(&grant)? })).await?;
+    let (judged, captions) = &done.output;
+    let answer = Answer::json(&judged_grant_to_wire(judged, captions))?;
+    Ok(answer.revision(judged.grant.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn revoke_grant(arrival: Arrival, In(grant): In<String>, request: Request) -> Answered {
     let grant = parse(&grant)?;
     let arrival = because(arrival, request).await?;
-    let done = arrival.perform(WithReasons(RevokeGrant { grant })).await?;
-    let (grant, reasons) = &done.output;
-    let answer = Answer::json(&grant_to_wire(grant, reasons))?;
+    let done = arrival.perform(Captioned(RevokeGrant { grant })).await?;
+    let (grant, captions) = &done.output;
+    let answer = Answer::json(&grant_to_wire(grant, captions))?;
     Ok(answer.revision(grant.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn create_credential(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WireCredential>(request, arrival.api().limits().body).await?;
-    let done = arrival.perform(credential_from_wire(wire)?).await?;
-    let credential = credential_to_wire(&done.output.credential, &Reasons::default());
-    let token = done.output.token.map(|token| text_of(&token.into_text())).transpose()?;
-    let access_key = done.output.access_key.map(access_key_to_wire).transpose()?;
+    let done = arrival.perform(Captioned(credential_from_wire(wire)?)).await?;
+    let (made, captions) = done.output;
+    let credential = credential_to_wire(&made.credential, &captions);
+    let token = made.token.map(|token| text_of(&token.into_text())).transpose()?;
+    let access_key = made.access_key.map(access_key_to_wire).transpose()?;
     let answer = Answer::secret_json(&CreatedCredential { credential, token, access_key })?;
     Ok(answer.status(StatusCode::CREATED).recorded(&done.receipt))
 }
@@ -179,10 +179,10 @@ pub(crate) async fn list_credentials(arrival: Arrival, uri: Uri) -> Answered {
     let page = cursor::page(List::Credentials, query.cursor.as_deref(), query.limit)?;
     let limit = page.limit;
     let operation = ListCredentials { principal: parse_if_any(query.principal.as_deref())?, page };
-    let done = arrival.perform(WithReasons(operation)).await?;
-    let (found, reasons) = &done.output;
+    let done = arrival.perform(Captioned(operation)).await?;
+    let (found, captions) = &done.output;
     let next = cursor::next(List::Credentials, limit, found, |credential| credential.id);
-    let items = found.iter().map(|credential| credential_to_wire(credential, reasons)).collect();
+    let items = found.iter().map(|credential| credential_to_wire(credential, captions)).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 
@@ -193,7 +193,7 @@ pub(crate) async fn revoke_credential(
 ) -> Answered {
     let credential = parse(&credential)?;
     let arrival = because(arrival, request).await?;
-    let done = arrival.perform(WithReasons(RevokeCredential { credential })).await?;
-    let (credential, reasons) = &done.output;
-    Ok(Answer::json(&credential_to_wire(credential, reasons))?.recorded(&done.receipt))
+    let done = arrival.perform(Captioned(RevokeCredential { credential })).await?;
+    let (credential, captions) = &done.output;
+    Ok(Answer::json(&credential_to_wire(credential, captions))?.recorded(&done.receipt))
 }

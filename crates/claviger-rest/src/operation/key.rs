@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use claviger_client::types::key::{
-    ChangeState, CreateKey as WireCreate, Explanations, Key as WireKey, KeyVersions, ListKeys as WireList,
+    AskImport, ChangeState, CreateKey as WireCreate, Explanations, ImportMaterial as WireImport,
+    ImportParameters, ImportedMaterial, Key as WireKey, KeyVersions, ListKeys as WireList, RemoveMaterial,
     ScheduleDestroy as WireDestroy, UpdateKey as WireUpdate,
 };
 use claviger_client::types::{GiveReason, Page};
@@ -13,8 +14,9 @@ use claviger_core::KeyName;
 use claviger_core::key::{Event, KeyRecord};
 use claviger_core::port::store::Page as ServicePage;
 use claviger_service::operation::{
-    CancelDestroy, ChangeKeyState, ExplainKey, KeyFilterRef, ListKeys, ReadKey, Reasons, Released, RotateKey,
-    ScheduleDestroy, UpdateKey, WithPolicyStanding, WithReasons,
+    CancelDestroy, Captioned, Captions, ChangeKeyState, ExplainKey, ImportMaterial, KeyFilterRef, ListKeys,
+    ReadImportParameters, ReadKey, Released, RemoveImportedMaterial, RotateKey, ScheduleDestroy, UpdateKey,
+    WithPolicyStanding,
 };
 use http::{StatusCode, Uri};
 
@@ -32,14 +34,14 @@ pub(crate) async fn create(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WireCreate>(request, arrival.api().limits().body).await?;
     let done = arrival.perform(create_from_wire(wire)?).await?;
     let answer =
-        Answer::json(&record_to_wire(&done.output, &Reasons::default()))?.status(StatusCode::CREATED);
+        Answer::json(&record_to_wire(&done.output, &Captions::default()))?.status(StatusCode::CREATED);
     Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
 }
 
 /// The answer that shows a key, with the reason of its state.
-fn record<R: Borrow<KeyRecord>>(done: Released<(R, Reasons)>) -> Answered {
-    let (record, reasons) = &done.output;
-    let answer = Answer::json(&record_to_wire(record.borrow(), reasons))?;
+fn record<R: Borrow<KeyRecord>>(done: Released<(R, Captions)>) -> Answered {
+    let (record, captions) = &done.output;
+    let answer = Answer::json(&record_to_wire(record.borrow(), captions))?;
     Ok(answer.revision(record.borrow().key.revision).recorded(&done.receipt))
 }
 
@@ -57,19 +59,19 @@ pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {
 
 pub(crate) async fn read(arrival: Arrival, In(key): In<String>) -> Answered {
     let read = WithPolicyStanding(ReadKey { key: parse(&key)? });
-    let done = arrival.perform(WithReasons(read)).await?;
-    let ((record, policy), reasons) = &done.output;
+    let done = arrival.perform(Captioned(read)).await?;
+    let ((record, policy), captions) = &done.output;
     let wire = WireKey {
         key_policy: policy.map(|standing| standing.name().to_owned()),
-        ..record_to_wire(record, reasons)
+        ..record_to_wire(record, captions)
     };
     Ok(Answer::json(&wire)?.revision(record.key.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn list_versions(arrival: Arrival, In(key): In<String>) -> Answered {
-    let done = arrival.perform(WithReasons(ReadKey { key: parse(&key)? })).await?;
-    let (record, reasons) = &done.output;
-    let answer = Answer::json(&KeyVersions { items: versions_to_wire(record, reasons) })?;
+    let done = arrival.perform(Captioned(ReadKey { key: parse(&key)? })).await?;
+    let (record, captions) = &done.output;
+    let answer = Answer::json(&KeyVersions { items: versions_to_wire(record, captions) })?;
     Ok(answer.recorded(&done.receipt))
 }
 
@@ -77,13 +79,13 @@ pub(crate) async fn update(arrival: Arrival, In(key): In<String>, request: Reque
     let key = parse(&key)?;
     let (headers, wire) = body::json::<WireUpdate>(request, arrival.api().limits().body).await?;
     let operation = UpdateKey { key, patch: patch_from_wire(wire)?, if_revision: if_revision(&headers)? };
-    record(arrival.perform(WithReasons(operation)).await?)
+    record(arrival.perform(Captioned(operation)).await?)
 }
 
 pub(crate) async fn rotate(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
     let key = parse(&key)?;
     body::none(request).await?;
-    record(arrival.perform(WithReasons(RotateKey { key })).await?)
+    record(arrival.perform(Captioned(RotateKey { key })).await?)
 }
 
 pub(crate) async fn explain(arrival: Arrival, In(key): In<String>) -> Answered {
@@ -97,14 +99,61 @@ pub(crate) async fn schedule_destroy(arrival: Arrival, In(key): In<String>, requ
     let wire: WireDestroy = body::json_if_any(request, arrival.api().limits().body).await?;
     let operation = ScheduleDestroy { key, waiting: wire.waiting_seconds.map(Duration::from_secs) };
     let arrival = arrival.because(wire.reason, wire.reason_code)?;
-    record(arrival.perform(WithReasons(operation)).await?)
+    record(arrival.perform(Captioned(operation)).await?)
 }
 
 pub(crate) async fn cancel_destroy(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
     let key = parse(&key)?;
     let wire: GiveReason = body::json_if_any(request, arrival.api().limits().body).await?;
     let arrival = arrival.because(wire.reason, wire.reason_code)?;
-    record(arrival.perform(WithReasons(CancelDestroy { key })).await?)
+    record(arrival.perform(Captioned(CancelDestroy { key })).await?)
+}
+
+pub(crate) async fn read_import_parameters(
+    arrival: Arrival,
+    In(key): In<String>,
+    request: Request,
+) -> Answered {
+    let key = parse(&key)?;
+    let wish: AskImport = body::json_if_any(request, arrival.api().limits().body).await?;
+    let operation =
+        ReadImportParameters { key, wrapping: wish.wrapping.0, wrapping_spec: wish.wrapping_spec.0 };
+    let done = arrival.perform(operation).await?;
+    let parameters = ImportParameters {
+        key: done.output.key.into(),
+        wrapping: wish.wrapping,
+        wrapping_spec: wish.wrapping_spec,
+        public_key: done.output.public_key.into(),
+        import_token: done.output.token.into(),
+        expires_at: done.output.expires_at.into(),
+    };
+    Ok(Answer::json(&parameters)?.recorded(&done.receipt))
+}
+
+pub(crate) async fn import_material(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
+    let key = parse(&key)?;
+    let (_, wire) = body::json::<WireImport>(request, arrival.api().limits().body).await?;
+    let operation = ImportMaterial {
+        key,
+        token: wire.import_token.0,
+        material: wire.wrapped_material.0,
+        expires_at: wire.expires_at.map(|at| at.0),
+        new_material: wire.new_material,
+        version: wire.version,
+    };
+    let done = arrival.perform(operation).await?;
+    let record = &done.output.record;
+    let imported =
+        ImportedMaterial { key: record_to_wire(record, &Captions::default()), version: done.output.version };
+    Ok(Answer::json(&imported)?.revision(record.key.revision).recorded(&done.receipt))
+}
+
+pub(crate) async fn remove_material(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
+    let key = parse(&key)?;
+    let wire: RemoveMaterial = body::json_if_any(request, arrival.api().limits().body).await?;
+    let operation = RemoveImportedMaterial { key, version: wire.version, only_if_expired: false };
+    let arrival = arrival.because(wire.reason, wire.reason_code)?;
+    record(arrival.perform(Captioned(operation)).await?)
 }
 
 async fn change(event: Event, arrival: Arrival, key: String, request: Request) -> Answered {
@@ -112,7 +161,7 @@ async fn change(event: Event, arrival: Arrival, key: String, request: Request) -
     let wire: ChangeState = body::json_if_any(request, arrival.api().limits().body).await?;
     let operation = ChangeKeyState::new(key, wire.version, event)?;
     let arrival = arrival.because(wire.reason, wire.reason_code)?;
-    record(arrival.perform(WithReasons(operation)).await?)
+    record(arrival.perform(Captioned(operation)).await?)
 }
 
 macro_rules! events {

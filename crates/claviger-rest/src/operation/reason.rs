@@ -1,4 +1,4 @@
-//! Reasons.
+//! Captions.
 
 use axum::extract::Request;
 use claviger_client::types::reason::GiveReason;

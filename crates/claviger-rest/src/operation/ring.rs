@@ -7,7 +7,7 @@ use claviger_client::types::ring::{
 };
 use claviger_core::key::KeyRing;
 use claviger_service::operation::{
-    CreateRing, ListRings, ReadRing, Reasons, Released, SetRingSeparation, UpdateRing, WithReasons,
+    Captioned, Captions, CreateRing, ListRings, ReadRing, Released, SetRingSeparation, UpdateRing,
 };
 use http::{StatusCode, Uri};
 
@@ -23,7 +23,7 @@ pub(crate) async fn create(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WireCreate>(request, arrival.api().limits().body).await?;
     let policy = policy_from_wire(&wire.policy);
     let done = arrival.perform(CreateRing { name: wire.name.0, policy }).await?;
-    let answer = Answer::json(&to_wire(&done.output, &Reasons::default()))?.status(StatusCode::CREATED);
+    let answer = Answer::json(&to_wire(&done.output, &Captions::default()))?.status(StatusCode::CREATED);
     Ok(answer.revision(done.output.revision).recorded(&done.receipt))
 }
 
@@ -33,14 +33,14 @@ pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {
     let limit = page.limit;
     let done = arrival.perform(ListRings { page }).await?;
     let next = cursor::next(List::Rings, limit, &done.output, |ring| ring.name.clone());
-    let items = done.output.iter().map(|ring| to_wire(ring, &Reasons::default())).collect();
+    let items = done.output.iter().map(|ring| to_wire(ring, &Captions::default())).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 
 pub(crate) async fn read(arrival: Arrival, In(ring): In<String>) -> Answered {
-    let done = arrival.perform(WithReasons(ReadRing { ring: parse(&ring)? })).await?;
-    let (ring, reasons) = &done.output;
-    Ok(Answer::json(&to_wire(ring, reasons))?.revision(ring.revision).recorded(&done.receipt))
+    let done = arrival.perform(Captioned(ReadRing { ring: parse(&ring)? })).await?;
+    let (ring, captions) = &done.output;
+    Ok(Answer::json(&to_wire(ring, captions))?.revision(ring.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn update(arrival: Arrival, In(ring): In<String>, request: Request) -> Answered {
@@ -49,7 +49,7 @@ pub(crate) async fn update(arrival: Arrival, In(ring): In<String>, request: Requ
     let patch = patch_from_wire(&wire.policy);
     let operation = UpdateRing { ring, patch, if_revision: if_revision(&headers)? };
     let arrival = arrival.because(wire.reason, wire.reason_code)?;
-    changed(arrival.perform(WithReasons(operation)).await?)
+    changed(arrival.perform(Captioned(operation)).await?)
 }
 
 pub(crate) async fn set_separation(arrival: Arrival, In(ring): In<String>, request: Request) -> Answered {
@@ -57,10 +57,10 @@ pub(crate) async fn set_separation(arrival: Arrival, In(ring): In<String>, reque
     let (_, wire) = body::json::<SetSeparation>(request, arrival.api().limits().body).await?;
     let arrival = arrival.because(wire.reason, wire.reason_code)?;
     let operation = SetRingSeparation { ring, separation: wire.separation.0 };
-    changed(arrival.perform(WithReasons(operation)).await?)
+    changed(arrival.perform(Captioned(operation)).await?)
 }
 
-fn changed(done: Released<(KeyRing, Reasons)>) -> Answered {
-    let (ring, reasons) = &done.output;
-    Ok(Answer::json(&to_wire(ring, reasons))?.revision(ring.revision).recorded(&done.receipt))
+fn changed(done: Released<(KeyRing, Captions)>) -> Answered {
+    let (ring, captions) = &done.output;
+    Ok(Answer::json(&to_wire(ring, captions))?.revision(ring.revision).recorded(&done.receipt))
 }

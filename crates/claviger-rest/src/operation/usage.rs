@@ -3,7 +3,9 @@
 use axum::extract::Request;
 use claviger_client::types::page::{Batch, BatchAnswer, BatchItem};
 use claviger_client::types::usage as wire;
-use claviger_service::operation::usage::{Random, ReadPublicKey, Use, UseBatch};
+use claviger_service::operation::usage::{
+    Random, ReadPublicKey, ReencryptFrom, ReencryptInto, Use, UseBatch,
+};
 use claviger_service::{KeyRef, Released, ServiceError};
 use http::Uri;
 use serde::Serialize;
@@ -14,6 +16,7 @@ use crate::arrival::Arrival;
 use crate::body::{self, Form};
 use crate::error::Failure;
 use crate::names::parse;
+use crate::wire::context_from_wire;
 use crate::wire::usage::{SealedDataKey, ShownDataKey, WireUse};
 
 /// A use in JSON.
@@ -21,6 +24,20 @@ pub(crate) async fn in_json<Q: WireUse>(arrival: Arrival, In(key): In<String>, r
     let key = parse(&key)?;
     let (_, asked) = body::json::<Q>(request, arrival.api().limits().body).await?;
     perform(arrival, key, asked).await
+}
+
+/// Re-encryption under the newest version, or under another key: then two uses, each decided and recorded for its own key.
+pub(crate) async fn reencrypt(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
+    let key = parse(&key)?;
+    let (_, asked) = body::json::<wire::Reencrypt>(request, arrival.api().limits().body).await?;
+    let Some(to) = asked.to.as_deref() else { return perform(arrival, key, asked).await };
+    let to: KeyRef = parse(to)?;
+    let context = context_from_wire(&asked.context)?;
+    let into = asked.to_context.as_ref().map_or_else(|| Ok(context.clone()), context_from_wire)?;
+    let from = ReencryptFrom { ciphertext: asked.ciphertext.0, context, algorithm: None };
+    let transit = arrival.clone().perform(Use::new(key, from)).await?.output;
+    let into = ReencryptInto { transit, context: into, algorithm: None };
+    answer_one::<wire::Reencrypt>(arrival.perform(Use::new(to, into)).await?)
 }
 
 /// Decryption under the key that the ciphertext names.

@@ -9,7 +9,8 @@ use claviger_client::types::audit::{
 use claviger_client::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
 use claviger_client::types::grant::{CreateGrant, Grant, ListGrants};
 use claviger_client::types::key::{
-    ChangeState, CreateKey, Explanations, Key, KeyVersions, ListKeys, ScheduleDestroy, UpdateKey,
+    AskImport, ChangeState, CreateKey, Explanations, ImportMaterial, ImportParameters, ImportedMaterial, Key,
+    KeyVersions, ListKeys, RemoveMaterial, ScheduleDestroy, UpdateKey,
 };
 use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal};
 use claviger_client::types::ring::{CreateRing, ListRings, Ring, SetSeparation, UpdateRing};
@@ -159,6 +160,33 @@ fn key_rows() -> Vec<Row> {
             key::cancel_destroy,
         )
         .may_take::<GiveReason>()
+        .gives::<Key>(),
+        row(
+            POST,
+            "/v1/keys/{key}/import-parameters",
+            "read_import_parameters",
+            "Gives a public key to wrap material for, and a token that goes with the material, for a day.",
+            key::read_import_parameters,
+        )
+        .may_take::<AskImport>()
+        .gives::<ImportParameters>(),
+        row(
+            POST,
+            "/v1/keys/{key}/import",
+            "import_material",
+            "Imports material, wrapped, into a key that was created for that.",
+            key::import_material,
+        )
+        .takes::<ImportMaterial>()
+        .gives::<ImportedMaterial>(),
+        row(
+            POST,
+            "/v1/keys/{key}/remove-material",
+            "remove_material",
+            "Removes imported material; the same can be imported again.",
+            key::remove_material,
+        )
+        .may_take::<RemoveMaterial>()
         .gives::<Key>(),
         row(
             GET,

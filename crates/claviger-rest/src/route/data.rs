@@ -67,8 +67,8 @@ fn seal_rows() -> Vec<Row> {
             POST,
             "/v1/keys/{key}/reencrypt",
             "reencrypt",
-            "Decrypts under one version, encrypts under the newest, and shows nothing.",
-            usage::in_json::<wire::Reencrypt>,
+            "Decrypts under one version, encrypts under the newest or under another key, and shows nothing.",
+            usage::reencrypt,
         )
         .takes::<wire::Reencrypt>()
         .gives::<wire::Sealed>(),

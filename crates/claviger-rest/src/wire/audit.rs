@@ -14,16 +14,16 @@ use claviger_crypto::provenance;
 use claviger_service::log::{
     EntryFilter, EntryPage, EntryProof, FoundEntry, SearchPage, SearchedEntry, SessionOf,
 };
-use claviger_service::operation::{Checkpoints, ClockStatus, DisclosurePage, Reasons, SystemStatus};
+use claviger_service::operation::{Captions, Checkpoints, ClockStatus, DisclosurePage, SystemStatus};
 
 use super::reason::reason_to_wire;
 
 /// A page of entries as callers see it.
 #[must_use]
-pub fn page_to_wire(page: EntryPage, reasons: &Reasons) -> wire::EntryPage {
+pub fn page_to_wire(page: EntryPage, captions: &Captions) -> wire::EntryPage {
     let entry = |found: FoundEntry| wire::Entry {
         index: found.index,
-        reason: reason_to_wire(found.why, reasons),
+        reason: reason_to_wire(found.why, captions),
         canonical: found.bytes.into(),
     };
     wire::EntryPage { items: page.entries.into_iter().map(entry).collect(), next: page.next, size: page.size }
@@ -55,10 +55,10 @@ pub fn search_from_wire(query: &wire::SearchAudit) -> EntryFilter {
 
 /// A page of a search as callers see it.
 #[must_use]
-pub fn searched_to_wire(page: SearchPage, reasons: &Reasons) -> wire::SearchPage {
+pub fn searched_to_wire(page: SearchPage, captions: &Captions) -> wire::SearchPage {
     let entry = |entry: SearchedEntry| wire::SearchedEntry {
         index: entry.found.index,
-        reason: reason_to_wire(entry.found.why, reasons),
+        reason: reason_to_wire(entry.found.why, captions),
         canonical: entry.found.bytes.into(),
         who: entry.session.as_ref().map(who_to_wire),
     };

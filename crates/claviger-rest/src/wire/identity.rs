@@ -8,17 +8,20 @@ use claviger_client::types::credential as wire_credential;
 use claviger_client::types::grant as wire_grant;
 use claviger_client::types::principal as wire_principal;
 use claviger_core::grant::{Conditions, Grant};
-use claviger_core::lineage::{Lineage, Verdict};
+use claviger_core::lineage::Lineage;
 use claviger_core::principal::{Credential, Principal};
-use claviger_service::operation::{CreateCredential, CreateGrant, GrantOn, NewCredential, Reasons};
+use claviger_service::operation::{
+    Captions, CreateCredential, CreateGrant, GrantOn, JudgedGrant, NewCredential,
+};
 
+use super::names_to_wire;
 use super::reason::reason_to_wire;
 use crate::error::Failure;
 use crate::names::{parse, parse_if_any};
 
 /// A principal as callers see it.
 #[must_use]
-pub fn principal_to_wire(principal: &Principal, reasons: &Reasons) -> wire_principal::Principal {
+pub fn principal_to_wire(principal: &Principal, captions: &Captions) -> wire_principal::Principal {
     wire_principal::Principal {
         id: principal.id.into(),
         name: principal.name.clone().into(),
@@ -32,28 +35,30 @@ pub fn principal_to_wire(principal: &Principal, reasons: &Reasons) -> wire_princ
             at: made.at.into(),
             acknowledged_by: made.acknowledged_by.map(Into::into),
         }),
-        reason: reason_to_wire(principal.reason, reasons),
+        reason: reason_to_wire(principal.reason, captions),
+        names: names_to_wire(principal, captions),
         revision: principal.revision,
     }
 }
 
 /// A grant as callers see it that was just given or ended.
 #[must_use]
-pub fn grant_to_wire(grant: &Grant, reasons: &Reasons) -> wire_grant::Grant {
+pub fn grant_to_wire(grant: &Grant, captions: &Captions) -> wire_grant::Grant {
     let verdict = Lineage::default().judge(grant.created_at).verdict(grant);
-    judged_grant_to_wire(grant, &verdict, reasons)
+    judged_grant_to_wire(&JudgedGrant { grant: grant.clone(), verdict }, captions)
 }
 
 /// A grant as callers see it.
 #[must_use]
-pub fn judged_grant_to_wire(grant: &Grant, verdict: &Verdict, reasons: &Reasons) -> wire_grant::Grant {
+pub fn judged_grant_to_wire(judged: &JudgedGrant, captions: &Captions) -> wire_grant::Grant {
+    let JudgedGrant { grant, verdict } = judged;
     wire_grant::Grant {
         id: grant.id.into(),
         principal: grant.principal.into(),
         on: grant.selector.into(),
         operations: grant.operations.iter().copied().map(Text).collect(),
         conditions: conditions_to_wire(&grant.conditions),
-        reason: reason_to_wire(grant.reason, reasons),
+        reason: reason_to_wire(grant.reason, captions),
         name: grant.name.clone(),
         retiring: grant.retiring.map(Into::into),
         created_by: grant.created_by.into(),
@@ -67,8 +72,9 @@ pub fn judged_grant_to_wire(grant: &Grant, verdict: &Verdict, reasons: &Reasons)
             grant: cause.grant().map(Into::into),
             principal: cause.principal().map(Into::into),
             at: cause.at().map(Into::into),
-            reason: reason_to_wire(grant.ending.and_then(|ending| ending.reason), reasons),
+            reason: reason_to_wire(grant.ending.and_then(|ending| ending.reason), captions),
         }),
+        names: names_to_wire(judged, captions),
         revision: grant.revision,
     }
 }
@@ -110,7 +116,7 @@ pub fn grant_from_wire(wire: wire_grant::CreateGrant) -> Result<CreateGrant, Fai
 
 /// A credential as callers see it.
 #[must_use]
-pub fn credential_to_wire(credential: &Credential, reasons: &Reasons) -> wire_credential::Credential {
+pub fn credential_to_wire(credential: &Credential, captions: &Captions) -> wire_credential::Credential {
     wire_credential::Credential {
         id: credential.id.into(),
         principal: credential.principal.into(),
@@ -122,7 +128,8 @@ pub fn credential_to_wire(credential: &Credential, reasons: &Reasons) -> wire_cr
         created_by: credential.created_by.map(Into::into),
         created_at: credential.created_at.into(),
         expires_at: credential.expires_at.into(),
-        reason: reason_to_wire(credential.reason, reasons),
+        reason: reason_to_wire(credential.reason, captions),
+        names: names_to_wire(credential, captions),
         revision: credential.revision,
     }
 }

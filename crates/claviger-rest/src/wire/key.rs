@@ -6,25 +6,26 @@ use claviger_client::types::key::{
     UpdateKey,
 };
 use claviger_core::KeyName;
-use claviger_core::key::{DestructionBlocked, Key, KeyRecord, KeyVersion, Labels};
+use claviger_core::key::{DestructionBlocked, Key, KeyRecord, KeyVersion, Labels, Origin};
 use claviger_core::permit::Rule;
 use claviger_core::principal::Principal;
 use claviger_service::Explanation;
-use claviger_service::operation::{CreateKey, KeyPatch, LabelPatch, Reasons};
+use claviger_service::operation::{Captions, CreateKey, KeyPatch, LabelPatch};
 
 use super::reason::reason_to_wire;
-use super::{seconds, span};
+use super::{names_to_wire, seconds, span};
 use crate::error::Failure;
 use crate::names::{parse, parse_if_any};
 
 /// A key as callers see it who read it with its ring.
 #[must_use]
-pub fn record_to_wire(record: &KeyRecord, reasons: &Reasons) -> WireKey {
+pub fn record_to_wire(record: &KeyRecord, captions: &Captions) -> WireKey {
     let blocked_by = record.destruction_blocked().map(|DestructionBlocked::Quorum(_)| "quorum".to_owned());
     WireKey {
         destroy_at: record.destroy_at().map(Into::into),
         destroy_blocked_by: blocked_by,
-        reason: reason_to_wire(record.key.reason, reasons),
+        reason: reason_to_wire(record.key.reason, captions),
+        names: names_to_wire(record, captions),
         ..to_wire(record.name(), &record.key)
     }
 }
@@ -51,17 +52,18 @@ pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
         key_policy: None,
         reason: None,
         created_at: key.created_at.into(),
+        names: Pairs::default(),
         revision: key.revision,
     }
 }
 
 /// The versions of a key as callers see them.
 #[must_use]
-pub fn versions_to_wire(record: &KeyRecord, reasons: &Reasons) -> Vec<WireVersion> {
-    record.versions.iter().map(|version| version_to_wire(record, version, reasons)).collect()
+pub fn versions_to_wire(record: &KeyRecord, captions: &Captions) -> Vec<WireVersion> {
+    record.versions.iter().map(|version| version_to_wire(record, version, captions)).collect()
 }
 
-fn version_to_wire(record: &KeyRecord, version: &KeyVersion, reasons: &Reasons) -> WireVersion {
+fn version_to_wire(record: &KeyRecord, version: &KeyVersion, captions: &Captions) -> WireVersion {
     WireVersion {
         number: version.id.number,
         primary: version.id.number == record.key.primary,
@@ -69,6 +71,12 @@ fn version_to_wire(record: &KeyRecord, version: &KeyVersion, reasons: &Reasons) 
         effective_state: record.state_of(version).into(),
         protection: version.protection.into(),
         origin: version.provenance.origin.into(),
+        has_material: version.wrap.is_some(),
+        material_expires_at: version
+            .imported
+            .as_ref()
+            .and_then(|material| material.expires_at)
+            .map(Into::into),
         generator: version.provenance.generator.into(),
         module: version.provenance.module.clone(),
         module_health_ok: version.provenance.health_ok,
@@ -78,7 +86,7 @@ fn version_to_wire(record: &KeyRecord, version: &KeyVersion, reasons: &Reasons) 
         created_at: version.created_at.into(),
         activated_at: version.activated_at.map(Into::into),
         state_changed_at: version.state_changed_at.into(),
-        reason: reason_to_wire(version.reason, reasons),
+        reason: reason_to_wire(version.reason, captions),
     }
 }
 
@@ -117,7 +125,7 @@ pub fn create_from_wire(wire: WireCreate) -> Result<CreateKey, Failure> {
         labels: labels_from_wire(wire.labels)?,
         rotation_period: span(wire.rotation_period_seconds),
         activate: wire.activate,
-        origin: claviger_core::key::Origin::Generated,
+        origin: wire.origin.map_or(Origin::Generated, |word| word.0),
         rights: None,
     })
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use claviger_client::types::Pairs;
 use claviger_crypto::envelope::Context;
+use claviger_service::operation::{Captions, HasCaptions};
 
 use crate::error::Failure;
 
@@ -21,6 +22,11 @@ pub(crate) fn seconds(span: Option<Duration>) -> Option<u64> {
 
 pub(crate) fn span(seconds: Option<u64>) -> Option<Duration> {
     seconds.map(Duration::from_secs)
+}
+
+/// The names of what a thing has by identifier, by that identifier.
+pub(crate) fn names_to_wire(thing: &impl HasCaptions, captions: &Captions) -> Pairs {
+    captions.names(thing).map(|(one, name)| (one.id(), name.to_owned())).collect()
 }
 
 /// The encryption context of these pairs.

@@ -3,7 +3,7 @@
 use claviger_client::types::reason::Reason as WireReason;
 use claviger_client::types::text::ReasonCodeWord;
 use claviger_core::reason::{NotAReason, Reason, ReasonRecord, Why};
-use claviger_service::operation::Reasons;
+use claviger_service::operation::Captions;
 
 use crate::error::Failure;
 
@@ -22,11 +22,11 @@ pub fn reason_from_wire(
 
 /// Why something is as it is, as callers see it.
 #[must_use]
-pub fn reason_to_wire(why: Option<Why>, reasons: &Reasons) -> Option<WireReason> {
+pub fn reason_to_wire(why: Option<Why>, captions: &Captions) -> Option<WireReason> {
     Some(match why? {
         Why::Unasked(unasked) => WireReason { unasked: Some(unasked.into()), ..WireReason::default() },
         Why::Given(id) => {
-            let shown = reasons.find(id);
+            let shown = captions.find(id);
             WireReason {
                 id: Some(id.into()),
                 code: shown.and_then(|shown| shown.code).map(Into::into),

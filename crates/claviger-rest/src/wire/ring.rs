@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use claviger_client::types::ring::{Ring, RingPolicy as WirePolicy, RingPolicyPatch};
 use claviger_core::key::{KeyRing, RingPolicy};
-use claviger_service::operation::{Reasons, RingPatch};
+use claviger_service::operation::{Captions, RingPatch};
 
 use super::reason::reason_to_wire;
 use super::{seconds, span};
 
 /// A ring as callers see it.
 #[must_use]
-pub fn to_wire(ring: &KeyRing, reasons: &Reasons) -> Ring {
+pub fn to_wire(ring: &KeyRing, captions: &Captions) -> Ring {
     Ring {
         id: ring.id.into(),
         name: ring.name.clone().into(),
         policy: policy_to_wire(&ring.policy),
-        reason: reason_to_wire(ring.reason, reasons),
+        reason: reason_to_wire(ring.reason, captions),
         created_at: ring.created_at.into(),
         revision: ring.revision,
     }

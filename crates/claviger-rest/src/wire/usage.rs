@@ -72,7 +72,12 @@ uses! {
         |asked| service::Decrypt { context: context_from_wire(&asked.context)?, ciphertext: asked.ciphertext.0, algorithm: None },
         |output| opened(output);
     Reencrypt => Reencrypt, false, Sealed:
-        |asked| service::Reencrypt { context: context_from_wire(&asked.context)?, ciphertext: asked.ciphertext.0 },
+        |asked| {
+            if asked.to.is_some() || asked.to_context.is_some() {
+                return Err(Failure::invalid("`to_context` goes with `to`, and `to` with single calls only"));
+            }
+            service::Reencrypt { context: context_from_wire(&asked.context)?, ciphertext: asked.ciphertext.0 }
+        },
         |output| sealed(output);
     Sign => Sign, false, Signed:
         |asked| service::Sign {

@@ -1,7 +1,12 @@
 //! The control plane: rings, keys, principals, grants, credentials.
 
 use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use claviger_core::Spec;
 use claviger_core::action::Surface;
+use claviger_crypto::random::ModuleRandom;
+use claviger_crypto::{PublicKey, SecretBytes, WrappingAlgorithm};
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
 use http::{Method, Request};
 use serde_json::{Value, json};
@@ -419,4 +424,67 @@ async fn an_access_key_is_shown_once_and_to_applications_only() {
     create("app", json!({"lifetime_seconds": 50_000, "short_lived": true}))
         .await
         .problem(400, "invalid-argument");
+}
+
+#[tokio::test]
+async fn material_is_imported_removed_and_imported_again() {
+    let deployment = Deployment::with_ring().await;
+    deployment.control("ada", Method::POST, "/v1/rings", json!({"name": "trials"})).await.ok();
+    let relax = json!({"separation": "relaxed", "reason": "evaluation"});
+    deployment.control("otto", Method::PUT, "/v1/rings/trials/separation", relax).await.ok();
+    for ring in ["orders", "trials"] {
+        let create = json!({"ring": ring, "name": "own", "purpose": "encrypt", "spec": "aes-256-gcm",
+            "data_class": "confidential", "origin": "imported"});
+        let key = deployment.control("ada", Method::POST, "/v1/keys", create).await.ok().json();
+        assert_eq!(key["state"], "pre_active");
+    }
+    let post_to = async |ring: &str, verb: &str, body: Value| {
+        deployment.control("ada", Method::POST, &format!("/v1/keys/{ring}%2Fown/{verb}"), body).await
+    };
+    let post = async |verb: &str, body: Value| post_to("trials", verb, body).await;
+    let version = async || {
+        let mut versions = deployment.get("ada", "/v1/keys/trials%2Fown/versions").await.ok().json();
+        versions["items"][0].take()
+    };
+    assert_eq!(version().await["has_material"], false);
+
+    let wish = json!({"wrapping": "rsaes-oaep-sha256", "wrapping_spec": "rsa-2048"});
+    let material_for = async |ring: &str, byte: u8| {
+        let parameters = post_to(ring, "import-parameters", wish.clone()).await.ok().json();
+        let bytes = |name: &str| STANDARD.decode(parameters[name].as_str().unwrap()).unwrap();
+        let public = PublicKey::from_spki(Spec::Rsa2048, &bytes("public_key")).unwrap();
+        let material = SecretBytes::new(vec![byte; 32]);
+        let wrapped = WrappingAlgorithm::RsaesOaepSha256.wrap(&public, &material, &mut ModuleRandom).unwrap();
+        json!({"import_token": parameters["import_token"], "wrapped_material": STANDARD.encode(wrapped)})
+    };
+    let material = async |byte: u8| material_for("trials", byte).await;
+    let mut first = material(7).await;
+    first["expires_at"] = json!("2999-01-01T00:00:00Z");
+    let imported = post("import", first).await.ok().json();
+    assert_eq!((&imported["key"]["state"], &imported["version"]), (&json!("active"), &json!(1)));
+    let version_now = version().await;
+    assert_eq!((&version_now["has_material"], &version_now["origin"]), (&json!(true), &json!("imported")));
+    assert_eq!(version_now["material_expires_at"], "2999-01-01T00:00:00Z");
+    // In a strict ring it takes more than one person once the key is in use.
+    let strict = material_for("orders", 7).await;
+    post_to("orders", "import", strict.clone()).await.ok();
+    post_to("orders", "import", strict).await.problem(403, "approval-required");
+    post_to("orders", "import-parameters", wish.clone()).await.problem(403, "approval-required");
+
+    post("remove-material", json!({"reason": "kept in the safe"})).await.ok();
+    assert_eq!(version().await["has_material"], false);
+    let other = material(8).await;
+    post("import", other).await.problem(400, "wrong-material");
+    let again = material(7).await;
+    let mut forged = again.clone();
+    forged["import_token"] = json!("AAAA");
+    post("import", forged).await.problem(400, "import-token-invalid");
+    post("import", again).await.ok();
+    assert_eq!(version().await["has_material"], true);
+    post("import-parameters", json!({"wrapping_spec": "ec-p256"})).await.problem(400, "invalid-argument");
+    deployment.key("made", "encrypt", "aes-256-gcm", &[]).await;
+    deployment
+        .control("ada", Method::POST, "/v1/keys/orders%2Fmade/import-parameters", Value::Null)
+        .await
+        .problem(400, "unsupported");
 }

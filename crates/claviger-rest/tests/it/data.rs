@@ -59,6 +59,41 @@ async fn json_and_raw_bytes_open_what_the_other_sealed() {
 }
 
 #[tokio::test]
+async fn re_encryption_under_another_key_takes_both_rights_and_shows_nothing() {
+    let deployment = sealing().await;
+    deployment.key("archive", "encrypt", "aes-256-gcm", &["reencrypt_into", "decrypt"]).await;
+    deployment.key("closed", "encrypt", "aes-256-gcm", &["decrypt"]).await;
+    let context = json!({"order": "17"});
+    let ask = json!({"plaintext": HELLO, "context": context});
+    let sealed = deployment.data("app", &format!("{MAIN}/encrypt"), ask).await.ok().json();
+    let reencrypt = async |to: Value, to_context: Value| {
+        let ask = json!({"ciphertext": sealed["ciphertext"], "context": context, "to": to, "to_context": to_context});
+        deployment.data("app", &format!("{MAIN}/reencrypt"), ask).await
+    };
+    let decrypt = async |key: &str, sealed: &Value, context: &Value| {
+        let ask = json!({"ciphertext": sealed["ciphertext"], "context": context});
+        deployment.data("app", &format!("/v1/keys/orders%2F{key}/decrypt"), ask).await
+    };
+
+    let moved = reencrypt("orders/archive".into(), Value::Null).await.ok().json();
+    assert_ne!(moved["key"], sealed["key"]);
+    assert_eq!(decrypt("archive", &moved, &context).await.ok().json()["plaintext"], HELLO);
+    let other = json!({"year": "2026"});
+    let moved = reencrypt(moved["key"].clone(), other.clone()).await.ok().json();
+    assert_eq!(decrypt("archive", &moved, &other).await.ok().json()["plaintext"], HELLO);
+    decrypt("archive", &moved, &context).await.problem(400, "bad-ciphertext");
+
+    reencrypt("orders/closed".into(), Value::Null).await.problem(403, "denied");
+    reencrypt("orders/nothing".into(), Value::Null).await.problem(404, "not-found");
+    reencrypt(Value::Null, other).await.problem(400, "invalid-argument");
+    let item = json!({"ciphertext": sealed["ciphertext"], "context": context, "to": "orders/archive"});
+    deployment
+        .data("app", &format!("{MAIN}/reencrypt/batch"), json!({ "items": [item] }))
+        .await
+        .problem(400, "invalid-argument");
+}
+
+#[tokio::test]
 async fn wrong_context_wrong_bytes_and_wrong_key_are_one_problem() {
     let deployment = sealing().await;
     deployment.key("other", "encrypt", "aes-256-gcm", &["decrypt"]).await;

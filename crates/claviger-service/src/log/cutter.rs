@@ -1,5 +1,5 @@
-//! Cuts: every second the heads of all shards go into the root log, and its checkpoint is signed by the key in the root
-//! (mechanisms, 2.3 and 2.2). An idle log is cut every minute.
+//! Cuts: every second the heads of all shards go into the root log, and its checkpoint is signed by the key in the root.
+//! An idle log is cut every minute.
 //!
 //! Invariant: what is signed is committed, and consistent with what was signed before.
 

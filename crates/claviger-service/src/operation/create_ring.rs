@@ -35,6 +35,7 @@ impl Operation for CreateRing {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
         check_policy(&self.policy)?;
+        refuse_unenforced([self.policy.protect_period, self.policy.process_period])?;
         if self.policy.separation == Separation::Relaxed {
             return Err(ServiceError::invalid(
                 "a ring begins strict; a security officer may relax it afterwards",
@@ -74,6 +75,16 @@ impl Operation for CreateRing {
         let detail = EntryDetail { reference: reference(&[id.as_bytes()]), ..view.detail() };
         Ok(Staged::changing(asked, KeyRing { revision: 1, ..ring }, changes, detail))
     }
+}
+
+/// Periods that are set, where nothing ends what is used beyond them.
+pub(super) fn refuse_unenforced(periods: [Option<std::time::Duration>; 2]) -> Result<(), ServiceError> {
+    if periods.iter().all(Option::is_none) {
+        return Ok(());
+    }
+    let message =
+        "this release does not enforce the protect and process periods of a ring, and so takes none";
+    Err(ServiceError::new(ErrorKind::Unsupported, message))
 }
 
 /// Is it a policy that a ring can have?

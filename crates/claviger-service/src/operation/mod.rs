@@ -4,6 +4,7 @@ pub mod usage;
 
 mod alias;
 mod audit;
+mod captions;
 mod change_key_state;
 mod check_health;
 mod confirm_clock;
@@ -59,6 +60,7 @@ pub use alias::{AliasFilterRef, CreateAlias, ListAliases, MoveAlias, ReadAlias, 
 pub use audit::{
     CheckIndexes, Checkpoints, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows, RowsPage,
 };
+pub use captions::{Captioned, Captions, HasCaptions, Identified};
 pub use change_key_state::ChangeKeyState;
 pub use check_health::{CheckHealth, Health};
 pub use confirm_clock::{ClockStatus, ConfirmClock};
@@ -85,7 +87,7 @@ pub use read_last_use::ReadLastUse;
 pub use read_principal::{ListCredentials, ListPrincipals, ReadPrincipal};
 pub use read_ring::{ListRings, ReadRing};
 pub use read_system::{ReadSystem, SystemStatus};
-pub use reason::{EraseReason, HasReasons, Reasons, ShownReason, WithReasons};
+pub use reason::{EraseReason, ShownReason};
 pub use recover::{AcknowledgeRecovery, Recover};
 pub use remove_imported_material::RemoveImportedMaterial;
 pub use revoke_credential::RevokeCredential;

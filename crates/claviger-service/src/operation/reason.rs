@@ -1,23 +1,17 @@
-//! Reasons: what is shown of them beside what they are the reasons of, and the erasure of their texts.
+//! Reasons: how their texts are read, and how they are erased.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use claviger_core::change::Change;
-use claviger_core::grant::Grant;
-use claviger_core::key::{KeyRecord, KeyRing};
 use claviger_core::object::Object;
 use claviger_core::permit::Permit;
 use claviger_core::port::StoreError;
-use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::{Erasure, KeptReason, ReasonCode, ReasonRecord, TextAtRest, Why};
 use claviger_core::{Action, ReasonId, Timestamp};
-use claviger_crypto::envelope::Context;
 
-use super::{JudgedGrant, Operation, PolicyStanding, Staged};
+use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::log::EntryPage;
 use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
@@ -35,120 +29,18 @@ pub struct ShownReason {
     pub erased_at: Option<Timestamp>,
 }
 
-/// Reasons by their identifiers.
-#[derive(Clone, Debug, Default)]
-pub struct Reasons(BTreeMap<ReasonId, ShownReason>);
-
-impl Reasons {
-    /// That reason, if it is among them.
-    #[must_use]
-    pub fn find(&self, id: ReasonId) -> Option<&ShownReason> {
-        self.0.get(&id)
-    }
-}
-
-/// Something that has reasons.
-pub trait HasReasons {
-    /// Why it is as it is: each thing in it that could have a reason.
-    fn whys(&self) -> impl Iterator<Item = Option<Why>>;
-}
-
-impl HasReasons for KeyRecord {
-    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
-        self.versions.iter().map(|version| version.reason).chain([self.key.reason])
-    }
-}
-
-impl HasReasons for KeyRing {
-    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
-        [self.reason].into_iter()
-    }
-}
-
-impl HasReasons for Principal {
-    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
-        [self.reason].into_iter()
-    }
-}
-
-impl HasReasons for Credential {
-    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
-        [self.reason].into_iter()
-    }
-}
-
-impl HasReasons for Grant {
-    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
-        [self.reason, self.ending.and_then(|ending| ending.reason)].into_iter()
-    }
-}
-
-impl HasReasons for JudgedGrant {
-    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
-        self.grant.whys()
-    }
-}
-
-impl HasReasons for EntryPage {
-    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
-        self.entries.iter().map(|entry| entry.why)
-    }
-}
-
-impl<T: HasReasons> HasReasons for Vec<T> {
-    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
-        self.iter().flat_map(HasReasons::whys)
-    }
-}
-
-impl<T: HasReasons> HasReasons for (T, Option<PolicyStanding>) {
-    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
-        self.0.whys()
-    }
-}
-
-impl<T: HasReasons> HasReasons for Arc<T> {
-    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
-        T::whys(self)
-    }
-}
-
-/// An operation whose result comes with the reasons that are named in it.
-#[derive(Debug)]
-pub struct WithReasons<O>(pub O);
-
-impl<O: Operation<Output: HasReasons>> Operation for WithReasons<O> {
-    type Output = (O::Output, Reasons);
-
-    fn action(&self) -> Action {
-        self.0.action()
-    }
-
-    fn target(&self) -> TargetRef<'_> {
-        self.0.target()
-    }
-
-    fn contexts(&self) -> impl Iterator<Item = &Context> + Send {
-        self.0.contexts()
-    }
-
-    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
-        let staged = self.0.run(permit, view).await?;
-        let wanted: BTreeSet<_> = staged.output().whys().flatten().filter_map(Why::given).collect();
-        let reasons = view.reasons(wanted).await?;
-        Ok(staged.map(|output| (output, reasons)))
-    }
-}
-
 impl View<'_> {
     /// These reasons; the one that this very call is made for among them, which is not written yet.
-    async fn reasons(&self, mut wanted: BTreeSet<ReasonId>) -> Result<Reasons, ServiceError> {
-        let mut reasons = Reasons::default();
+    pub(super) async fn reasons(
+        &self,
+        mut wanted: BTreeSet<ReasonId>,
+    ) -> Result<BTreeMap<ReasonId, ShownReason>, ServiceError> {
+        let mut reasons = BTreeMap::new();
         if let (Some(Why::Given(id)), Some(reason)) = (self.why, self.reason)
             && wanted.remove(&id)
         {
             let text = reason.text().map(|text| text.as_str().to_owned());
-            reasons.0.insert(id, ShownReason { id, code: reason.code(), text, erased_at: None });
+            reasons.insert(id, ShownReason { id, code: reason.code(), text, erased_at: None });
         }
         if wanted.is_empty() {
             return Ok(reasons);
@@ -162,7 +54,7 @@ impl View<'_> {
             }
             let text = self.text_of(&record, key.as_deref());
             let erased_at = record.erasure.map(|erasure| erasure.at);
-            reasons.0.insert(record.id, ShownReason { id: record.id, code: record.code, text, erased_at });
+            reasons.insert(record.id, ShownReason { id: record.id, code: record.code, text, erased_at });
         }
         Ok(reasons)
     }

@@ -12,7 +12,7 @@ use claviger_core::reason::Why;
 use claviger_core::target::Target;
 use claviger_core::{Action, CredentialId, KeyId, PrincipalId};
 
-use super::{HasReasons, Operation, Staged};
+use super::{HasCaptions, Identified, Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::log::search::{Of, Search};
 use crate::log::who::Principals;
@@ -147,9 +147,13 @@ async fn name_callers(view: &View<'_>, page: &mut SearchPage) -> Result<(), Serv
     Ok(())
 }
 
-impl HasReasons for SearchPage {
+impl HasCaptions for SearchPage {
     fn whys(&self) -> impl Iterator<Item = Option<Why>> {
         self.entries.iter().map(|entry| entry.found.why)
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        Vec::new()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Commits the log to the whole state: the root over the newest facts of all objects (mechanisms, 2.3a).
+//! Commits the log to the whole state: the root over the newest facts of all objects.
 //!
 //! The state is read at once, beside everything that goes on, and the entry says of how many entries it is the state. Nothing waits for
 //! it, and a crash in between leaves no trace.

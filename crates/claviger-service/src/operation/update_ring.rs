@@ -7,7 +7,7 @@ use claviger_core::change::{Change, RingLife};
 use claviger_core::key::{KeyRing, Protection, RingPolicy, RotatedKeys};
 use claviger_core::permit::Permit;
 
-use super::create_ring::check_policy;
+use super::create_ring::{check_policy, refuse_unenforced};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::{Governed, Period};
@@ -71,6 +71,7 @@ impl Operation for UpdateRing {
             separation: old.separation,
         };
         check_policy(&policy)?;
+        refuse_unenforced([patch.protect_period.flatten(), patch.process_period.flatten()])?;
         let mut changes = Vec::new();
         if policy.quorum < old.quorum || policy.destroy_waiting_period < old.destroy_waiting_period {
             if view.store().find_ring_life(ring.id).await?.keys {

@@ -1,7 +1,7 @@
 //! The fence: which epoch it is, and what each epoch took away.
 //!
 //! A call captures the epoch when it begins. Whatever it rests on is good as of that epoch; the sequencer then asks once
-//! more, under the epoch of the commit, whether anything since took away what it depends on (mechanisms, 1.1-4a and 3.2).
+//! more, under the epoch of the commit, whether anything since took away what it depends on.
 
 use std::collections::VecDeque;
 use std::sync::RwLock;

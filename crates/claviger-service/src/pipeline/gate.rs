@@ -1,4 +1,4 @@
-//! The response gate (mechanisms, 3.4): a recorded result that took too long, or whose clocks disagree, is withheld.
+//! The response gate: a recorded result that took too long, or whose clocks disagree, is withheld.
 
 use std::time::Duration;
 

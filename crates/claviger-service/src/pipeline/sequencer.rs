@@ -1,5 +1,5 @@
 //! The one writer. Takes everything that waits, asks the fence once more, and commits it as one batch: changes and
-//! entries together or not at all (mechanisms, 1.1-4 and 1.3).
+//! entries together or not at all.
 //!
 //! What it keeps true:
 //! * one commit in flight; the commit of a batch is the point in time at which all its operations happen;
@@ -35,7 +35,7 @@ use crate::log::newest::{Head, Keeper};
 use crate::log::tree::{Draft, LogTree};
 use crate::log::usage::{self, Noted, Usage, Used};
 
-/// Most entries of a batch (mechanisms, 1.1-4).
+/// Most entries of a batch.
 const MOST_ENTRIES: usize = 4096;
 /// Most bytes of a batch before packing.
 const MOST_BYTES: usize = 512 << 10;

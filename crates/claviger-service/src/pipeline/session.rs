@@ -1,5 +1,5 @@
 //! Sessions: who stands behind an actor tag, recorded once per credential, address, day and parameters of TLS. The identity is
-//! sealed under the subject's key (mechanisms, 2.5); what leads back to it, and can be disclosed field by field, lies beside the
+//! sealed under the subject's key; what leads back to it, and can be disclosed field by field, lies beside the
 //! entry under the principal's own key ([`claviger_audit::session`]). And what is recorded of unauthenticated callers.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -246,11 +246,10 @@ impl Made {
                 bear(deployment.ask("otto", set).await, step);
             }
             Step::UpdateRing { ring, what } => {
-                let patch = match what % 4 {
+                let patch = match what % 3 {
                     0 => RingPatch { quorum: Some(0), ..RingPatch::default() },
                     1 => RingPatch { rotation_period: Some(Some(DAY * 40)), ..RingPatch::default() },
-                    2 => RingPatch { destroy_waiting_period: Some(DAY * 8), ..RingPatch::default() },
-                    _ => RingPatch { protect_period: Some(Some(DAY * 400)), ..RingPatch::default() },
+                    _ => RingPatch { destroy_waiting_period: Some(DAY * 8), ..RingPatch::default() },
                 };
                 let update = UpdateRing { ring: self.ring(*ring), patch, if_revision: None };
                 bear(deployment.ask("ada", update).await, step);

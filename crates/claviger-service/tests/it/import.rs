@@ -4,14 +4,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use claviger_core::key::{Event, KeyRecord, Origin, RingPolicy, State};
+use claviger_core::key::{DataClass, Event, KeyRecord, Origin, RingPolicy, State};
 use claviger_core::port::{Clock as _, Store as _};
 use claviger_core::{Action, KeyVersionId, Purpose, Spec, Timestamp};
 use claviger_crypto::random::ModuleRandom;
-use claviger_crypto::{
-    EncryptionAlgorithm, Message, PublicKey, ReadyKey, SecretBytes, SignatureAlgorithm, WrappingAlgorithm,
-    generate,
-};
+use claviger_crypto::{Message, PublicKey, SecretBytes, SignatureAlgorithm, WrappingAlgorithm, generate};
 use claviger_service::operation::usage::{Sign, Use};
 use claviger_service::operation::{
     ChangeKeyState, CreateKey, CreateRing, ImportMaterial, ImportParameters, KeyPatch, MaterialImported,
@@ -29,10 +26,20 @@ const OTHER: [u8; 32] = [0xa5; 32];
 const ENCRYPTING: [Action; 2] = [Action::Encrypt, Action::Decrypt];
 
 async fn awaiting(deployment: &Deployment, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
-    let _ = deployment
-        .ask("ada", CreateRing { name: "orders".parse().unwrap(), policy: RingPolicy::default() })
-        .await;
-    let create = CreateKey { origin: Origin::Imported, ..deployment.new_key("orders", name, purpose, spec) };
+    deployment.relaxed_ring("orders").await;
+    awaiting_in(deployment, "orders", name, purpose, spec, DataClass::Confidential).await
+}
+
+async fn awaiting_in(
+    deployment: &Deployment,
+    ring: &str,
+    name: &str,
+    purpose: Purpose,
+    spec: Spec,
+    data_class: DataClass,
+) -> KeyRecord {
+    let new = CreateKey { data_class, ..deployment.new_key(ring, name, purpose, spec) };
+    let create = CreateKey { origin: Origin::Imported, ..new };
     deployment.ask("ada", create).await.unwrap().output
 }
 
@@ -48,20 +55,7 @@ async fn parameters(
 /// Wraps as the owner of the material does, with nothing but the public key.
 fn wrapped(parameters: &ImportParameters, wrapping: WrappingAlgorithm, material: &[u8]) -> Bytes {
     let public = PublicKey::from_spki(Spec::Rsa2048, &parameters.public_key).unwrap();
-    let hash = match wrapping {
-        RsaesOaepSha1 => EncryptionAlgorithm::RsaOaepSha1,
-        _ => EncryptionAlgorithm::RsaOaepSha256,
-    };
-    let mut out = Vec::new();
-    if wrapping == RsaAesKeyWrapSha256 {
-        let kek = SecretBytes::new(vec![8; 32]);
-        public.seal(hash, kek.expose(), b"", &mut out).unwrap();
-        let kek = ReadyKey::for_purpose(Spec::Aes256Kwp, Purpose::Wrap, &kek).unwrap();
-        out.extend(kek.wrap(&SecretBytes::copied_from(material)).unwrap());
-    } else {
-        public.seal(hash, material, b"", &mut out).unwrap();
-    }
-    out.into()
+    wrapping.wrap(&public, &SecretBytes::copied_from(material), &mut ModuleRandom).unwrap().into()
 }
 
 /// Asks for parameters and imports material.
@@ -342,4 +336,37 @@ async fn new_material_waits_for_rotation() {
     assert_eq!((back.version, back.record.versions[0].state), (1, State::Deactivated));
     assert_eq!(deployment.decrypt("app", &old).await.unwrap(), b"old");
     evidence::hold(&deployment).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_alone_imports_into_what_is_in_use_or_restricted_in_a_strict_ring() {
+    let deployment = Deployment::build().await;
+    let create = CreateRing { name: "strict".parse().unwrap(), policy: RingPolicy::default() };
+    deployment.ask("ada", create).await.unwrap();
+    for (name, class, is_refused) in [
+        ("internal", DataClass::Internal, false),
+        ("confidential", DataClass::Confidential, false),
+        ("personal", DataClass::Personal, false),
+        ("special", DataClass::PersonalSpecial, true),
+        ("cards", DataClass::Cardholder, true),
+        ("health", DataClass::Ephi, true),
+    ] {
+        let key = awaiting_in(&deployment, "strict", name, Purpose::Encrypt, Spec::Aes256Gcm, class).await;
+        let first = import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| ()).await;
+        if is_refused {
+            assert_eq!(kind(first), ErrorKind::ApprovalRequired, "{name}");
+            continue;
+        }
+        let record = first.unwrap().record;
+        assert_eq!(record.key.state, State::Active, "{name}");
+        let second = import(&deployment, &key, RsaesOaepSha256, &OTHER, |import| import.new_material = true);
+        assert_eq!(kind(second.await), ErrorKind::ApprovalRequired, "{name}");
+        // Parameters that were given before the key came into use are of no more use than those of now.
+        assert_eq!(kind(parameters(&deployment, &key, RsaesOaepSha256).await), ErrorKind::ApprovalRequired);
+        deployment
+            .ask("ada", ChangeKeyState::new(KeyRef::Id(key.key.id), None, Event::Suspend).unwrap())
+            .await
+            .unwrap();
+        assert!(parameters(&deployment, &key, RsaesOaepSha256).await.is_ok(), "{name}");
+    }
 }

@@ -11,8 +11,8 @@ use claviger_core::reason::{Reason, ReasonCode, ReasonText, TextAtRest, Unasked,
 use claviger_core::{Action, Purpose, ReasonId, Spec};
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::{
-    AssignRole, ChangeKeyState, CreateGrant, CreatePrincipal, EraseReason, GrantOn, ListGrants, ReadEntries,
-    ReadGrant, ReadKey, ReadPrincipal, Reasons, RevokeGrant, WithReasons,
+    AssignRole, Captioned, Captions, ChangeKeyState, CreateGrant, CreatePrincipal, EraseReason, GrantOn,
+    ListGrants, ReadEntries, ReadGrant, ReadKey, ReadPrincipal, RevokeGrant,
 };
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef};
 use rusqlite::Connection;
@@ -38,8 +38,8 @@ async fn with_responder() -> (Deployment, KeyRecord) {
     (deployment, key)
 }
 
-async fn read(deployment: &Deployment, key: &KeyRecord) -> (Option<Why>, Reasons) {
-    let read = WithReasons(ReadKey { key: KeyRef::Id(key.key.id) });
+async fn read(deployment: &Deployment, key: &KeyRecord) -> (Option<Why>, Captions) {
+    let read = Captioned(ReadKey { key: KeyRef::Id(key.key.id) });
     let (record, reasons) = deployment.ask("vera", read).await.unwrap().output;
     (record.key.reason, reasons)
 }
@@ -102,13 +102,13 @@ async fn nobody_takes_a_key_out_of_use_without_saying_why() {
 async fn a_reason_stands_with_what_was_done_for_it_and_with_its_entry() {
     let (deployment, key) = with_responder().await;
     let suspended =
-        deployment.ask_because("ada", text(TEXT), WithReasons(step(&key, Event::Suspend))).await.unwrap();
+        deployment.ask_because("ada", text(TEXT), Captioned(step(&key, Event::Suspend))).await.unwrap();
     let (record, reasons) = &suspended.output;
     let Some(Why::Given(id)) = record.key.reason else { panic!("no reason") };
     assert_eq!(reasons.find(id).unwrap().text.as_deref(), Some(TEXT), "told at once");
     assert_eq!(given(&deployment, &key).await, (id, None, Some(TEXT.to_owned())));
     let entries = ReadEntries { from: suspended.receipt.index(), limit: 1, filter: EntryFilter::default() };
-    let (page, reasons) = deployment.ask("vera", WithReasons(entries)).await.unwrap().output;
+    let (page, reasons) = deployment.ask("vera", Captioned(entries)).await.unwrap().output;
     assert_eq!(page.entries[0].why, Some(Why::Given(id)));
     assert_eq!(reasons.find(id).unwrap().text.as_deref(), Some(TEXT));
     assert!(!holds(&at_rest(&deployment), TEXT), "it lies sealed");
@@ -122,7 +122,7 @@ async fn a_reason_stands_with_what_was_done_for_it_and_with_its_entry() {
     let grant = deployment.grant(&key, &[Action::Encrypt]).await;
     deployment.ask_because("otto", text("over"), RevokeGrant { grant: grant.id }).await.unwrap();
     let (read, reasons) =
-        deployment.ask("otto", WithReasons(ReadGrant { grant: grant.id })).await.unwrap().output;
+        deployment.ask("otto", Captioned(ReadGrant { grant: grant.id })).await.unwrap().output;
     let told = |why: Option<Why>| reasons.find(why.unwrap().given().unwrap()).unwrap().text.clone().unwrap();
     assert_eq!(
         (told(read.grant.reason), told(read.grant.ending.unwrap().reason)),
@@ -240,7 +240,7 @@ async fn erasing_a_person_leaves_names_of_keys_reasons_and_pseudonyms() {
     assert_eq!(text.as_deref(), Some(TEXT));
     let by = deployment.store.list_reasons(vec![id]).await.unwrap().remove(0).record.given_by;
     assert_eq!(by, ada.id, "who, by pseudonym");
-    let read = WithReasons(ReadPrincipal { principal: carla() });
+    let read = Captioned(ReadPrincipal { principal: carla() });
     let (carla, reasons) = deployment.ask("otto", read).await.unwrap().output;
     assert_eq!(carla.standing, Standing::Active);
     let why = carla.reason.and_then(Why::given).unwrap();
@@ -270,7 +270,7 @@ async fn texts_that_an_older_release_kept_in_clear_are_sealed_at_the_first_start
         with_revoked: false,
         page: claviger_core::port::store::Page { after: None, limit: 10 },
     };
-    let (_, reasons) = deployment.ask("otto", WithReasons(list)).await.unwrap().output;
+    let (_, reasons) = deployment.ask("otto", Captioned(list)).await.unwrap().output;
     assert_eq!(reasons.find(id).unwrap().text.as_deref(), Some("orders are sealed"));
     let kept = deployment.store.list_reasons(vec![id]).await.unwrap().remove(0);
     assert!(matches!(kept.record.text, TextAtRest::Sealed(_)) && kept.key.is_some());

@@ -1,4 +1,4 @@
-//! The one writer: state and log in one transaction (mechanisms, 1.3 and 1.5).
+//! The one writer: state and log in one transaction.
 //!
 //! Invariants: a head moves by the compare-and-swap of [`SqliteJournal::commit`] alone; whatever a call fails with, the
 //! transaction is gone afterwards; after an outcome that is not known nothing is written any more; what was acknowledged is
@@ -272,7 +272,7 @@ impl SqliteJournal {
         if batch.restricts.is_empty() { batch.epoch } else { batch.epoch.saturating_add(1) }
     }
 
-    /// Begins an epoch for all shards (mechanisms, 3.2).
+    /// Begins an epoch for all shards.
     fn restrict(&self, batch: &Batch<'_>, epoch: i64) -> Result<(), StoreError> {
         let raised = self
             .connection

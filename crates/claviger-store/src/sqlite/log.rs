@@ -1,4 +1,4 @@
-//! The tables of the log: heads, batches, deltas and the root log (mechanisms, 1.2).
+//! The tables of the log: heads, batches, deltas and the root log.
 
 use claviger_core::change::Subject;
 use claviger_core::port::StoreError;

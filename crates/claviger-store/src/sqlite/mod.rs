@@ -1,4 +1,4 @@
-//! The embedded store: one SQLite file in a directory that one process holds (mechanisms, 1.5).
+//! The embedded store: one SQLite file in a directory that one process holds.
 //!
 //! | file | what it holds |
 //! |---|---|

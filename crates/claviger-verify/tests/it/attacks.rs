@@ -1,4 +1,4 @@
-//! The attacks (mechanisms, T5), from those of a thief of files to those of who holds every key of the deployment.
+//! The attacks, from those of a thief of files to those of who holds every key of the deployment.
 
 use std::borrow::Cow;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The process ends itself exactly at each crash point of the commit path (mechanisms, 6), and is started again: state and
+//! The process ends itself exactly at each crash point of the commit path, and is started again: state and
 //! log agree, what was answered is there, and what was not answered is there or not as the point has it.
 
 use std::os::unix::process::ExitStatusExt as _;

@@ -154,7 +154,7 @@ fn who_fills_the_disk_keeps_no_key_and_no_right_alive() {
     disk.leave(0);
     disk.site.done("responder", &["key", "suspend", "orders/main", "--reason", "incident"], b"");
     disk.until("[ ! -e reserve ]");
-    disk.site.done("responder", &["principal", "revoke", "app", "--reason", "incident"], b"");
+    disk.site.done("responder", &["principal", "revoke", "app", "--yes", "--reason", "incident"], b"");
     let said = serving.said();
     assert!(said.contains("only calls that restrict are recorded"), "{said}");
 

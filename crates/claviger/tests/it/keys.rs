@@ -64,3 +64,57 @@ fn a_key_is_named_otherwise_scheduled_and_brought_back() {
     assert!(verified["snapshots"].as_u64() >= Some(1), "{verified}");
     instance.stop();
 }
+
+#[test]
+fn material_is_wrapped_by_the_command_line_or_by_openssl_and_opens_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let instance = Instance::start(dir.path(), &[]);
+    let ada = |arguments: &[&str]| instance.done("administrator", arguments, b"");
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let [material, public, token, wrapped] = ["material", "wrap.pem", "token", "wrapped"].map(path);
+    std::fs::write(&material, [7; 32]).unwrap();
+    ada(&["ring", "create", "own"]);
+    for key in ["own/here", "own/there"] {
+        ada(&["key", "create", key, "--imported"]);
+    }
+    let operations = "encrypt,decrypt,reencrypt,reencrypt_into";
+    let grant = ["grant", "create", "app", "--ring", "own", "--operations", operations, "--reason", "test"];
+    instance.done("security_officer", &grant, b"");
+
+    let refused = instance.run("app", &["encrypt", "--key", "own/here"], b"data");
+    assert!(!refused.status.success(), "a key without material encrypts");
+    ada(&["key", "import", "own/here", "--material", &material, "--expires", "365d"]);
+    let parameters = ["key", "import-parameters", "own/there", "--wrapping", "rsaes-oaep-sha256"];
+    ada(&[&parameters[..], &["--public-key", &public, "--import-token", &token]].concat());
+    let openssl = std::process::Command::new("openssl")
+        .args(["pkeyutl", "-encrypt", "-pubin", "-inkey", &public, "-in", &material, "-out", &wrapped])
+        .args(["-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256"])
+        .output()
+        .unwrap();
+    assert!(openssl.status.success(), "{openssl:?}");
+    ada(&["key", "import", "own/there", "--wrapped", &wrapped, "--import-token", &token]);
+    let versions = String::from_utf8(ada(&["key", "versions", "own/here"])).unwrap();
+    assert!(versions.contains("imported until "), "{versions}");
+
+    let sealed = instance.done("app", &["encrypt", "--key", "own/here", "--context", "order=17"], b"data");
+    for encoding in ["base64", "hex"] {
+        let text = instance.done("app", &["encrypt", "--key", "own/here", "--encoding", encoding], b"data");
+        assert_eq!(instance.done("app", &["decrypt"], &text), b"data", "{encoding}");
+    }
+    let moved = instance.done(
+        "app",
+        &["reencrypt", "--context", "order=17", "--to", "own/there", "--to-context", "year=2026"],
+        &sealed,
+    );
+    assert_eq!(instance.done("app", &["decrypt", "--context", "year=2026"], &moved), b"data");
+
+    let alone = instance.run("administrator", &["key", "import", "own/here", "--material", &material], b"");
+    let said = String::from_utf8_lossy(&alone.stderr).into_owned();
+    assert!(!alone.status.success() && said.contains("approval of custodians"), "{said}");
+    let unasked = instance.run("administrator", &["key", "remove-material", "own/there"], b"own/there\n");
+    assert_eq!(unasked.status.code(), Some(2), "{}", String::from_utf8_lossy(&unasked.stderr));
+    ada(&["key", "remove-material", "own/there", "--yes", "--reason", "kept elsewhere"]);
+    assert!(!instance.run("app", &["decrypt", "--context", "year=2026"], &moved).status.success());
+    instance.done("auditor", &["audit", "verify"], b"");
+    instance.stop();
+}

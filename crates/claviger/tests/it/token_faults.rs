@@ -178,7 +178,7 @@ fn what_restricts_works_without_the_token_and_says_later_who_did_it() {
     let status = rooted.site.done("operator", &["status"], b"");
     assert!(String::from_utf8_lossy(&status).contains("DOES NOT ANSWER"));
     rooted.site.done("responder", &["key", "suspend", "orders/main", "--reason", "incident"], b"");
-    rooted.site.done("responder", &["principal", "revoke", "app", "--reason", "incident"], b"");
+    rooted.site.done("responder", &["principal", "revoke", "app", "--yes", "--reason", "incident"], b"");
     let refused = rooted.site.run("app", &["decrypt"], &sealed);
     assert!(!refused.status.success());
     rooted.token.come_back();

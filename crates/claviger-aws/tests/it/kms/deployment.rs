@@ -141,7 +141,8 @@ impl Answer {
         assert_eq!(self.header("content-type"), Some("application/x-amz-json-1.1"), "{self:?}");
         if self.status == StatusCode::OK {
             assert!(self.header("claviger-entry").is_some(), "{self:?}");
-            assert!(self.header("claviger-receipt").is_some(), "{self:?}");
+            let receipt = self.header("audit-receipt");
+            assert!(receipt.is_some() && receipt == self.header("claviger-receipt"), "{self:?}");
             return self;
         }
         let json = self.json();

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 use claviger_client::types::audit::ReadEntries;
+use claviger_client::{Client, ClientError};
 
 use super::entry::{Shown, table};
 use crate::failure::Failure;
-use crate::output::{Format, print_line};
+use crate::output::{Format, print_line, warn};
 use crate::session::Session;
 
 /// How often a followed log is asked for more.
@@ -16,12 +17,19 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How much of the end.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Followed with `-o json`, entries come as JSON lines; with `-o yaml`, as one document each."
+    after_help = "Followed with `-o json`, entries come as JSON lines; with `-o yaml`, as one document each. Following goes on when the deployment
+was away for a while, and leaves no entry out.
+
+Example, feeding a collector that was last given entry 4711:
+  claviger -o json audit tail --follow --from 4712"
 )]
 pub struct TailArgs {
     /// How many entries
     #[arg(short = 'n', long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     lines: u32,
+    /// All entries from this one on instead, in their order
+    #[arg(long, value_name = "INDEX", conflicts_with = "lines")]
+    from: Option<u64>,
     /// Go on with those to come, until interrupted
     #[arg(short, long)]
     follow: bool,
@@ -33,6 +41,9 @@ pub struct TailArgs {
 impl TailArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client()?;
+        if let Some(from) = self.from {
+            return self.stream(session, &client, from).await;
+        }
         let first =
             client.read_entries(&ReadEntries { limit: Some(1), ..ReadEntries::default() }).await?.value;
         // Reads are left out unless asked for, so that more than the number asked for is fetched, and then cut.
@@ -64,9 +75,28 @@ impl TailArgs {
         for entry in &shown {
             print(session.format, entry)?;
         }
+        tokio::time::sleep(PAUSE).await;
+        self.stream(session, &client, query.from).await
+    }
+
+    /// Prints entries from `from` on, one by one: those that are there, and with `--follow` those to come.
+    async fn stream(&self, session: &Session, client: &Client, from: u64) -> Result<(), Failure> {
+        let mut query = ReadEntries { from, limit: Some(1000), ..ReadEntries::default() };
+        let mut is_away = false;
         loop {
-            tokio::time::sleep(PAUSE).await;
-            let page = client.read_entries(&query).await?.value;
+            let page = match client.read_entries(&query).await {
+                Ok(answer) => answer.value,
+                Err(error) if self.follow && is_passing(&error) => {
+                    if !is_away {
+                        warn(&format!("{error}; going on from entry {} when it answers", query.from));
+                    }
+                    is_away = true;
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            is_away = false;
             for entry in &page.items {
                 query.from = entry.index + 1;
                 let entry = Shown::of(entry)?;
@@ -74,8 +104,21 @@ impl TailArgs {
                     print(session.format, &entry)?;
                 }
             }
-            query.from = page.next.unwrap_or(query.from);
+            match page.next {
+                Some(next) => query.from = next,
+                None if self.follow => tokio::time::sleep(PAUSE).await,
+                None => return Ok(()),
+            }
         }
+    }
+}
+
+/// Is it over when the deployment has started again, or has less to do?
+fn is_passing(error: &ClientError) -> bool {
+    match error {
+        ClientError::Transport(_) => true,
+        ClientError::Problem(problem) => problem.status == 503,
+        ClientError::Decode(_) | ClientError::Setup(_) => false,
     }
 }
 
@@ -84,8 +127,6 @@ fn print(format: Format, entry: &Shown) -> Result<(), Failure> {
     match format {
         Format::Table => print_line(&entry.line()),
         Format::Json => print_line(&serde_json::to_string(entry).map_err(|error| broken(&error))?),
-        Format::Yaml => {
-            print_line(&format!("---\n{}", serde_yaml_ng::to_string(entry).map_err(|error| broken(&error))?))
-        }
+        Format::Yaml => print_line(&format!("---\n{}", format.encode(entry)?)),
     }
 }

@@ -140,6 +140,7 @@ async fn create_key(play: &Play<'_>) -> Result<((), Told), Failure> {
         owner: None,
         labels: Pairs::default(),
         rotation_period_seconds: Some(Duration::from_secs(90 * 86_400).as_secs()),
+        origin: None,
         activate: true,
     };
     let key = administrator.create_key(&create).await?.value;
@@ -264,7 +265,12 @@ async fn rotate(play: &Play<'_>) -> Result<((), Told), Failure> {
     check(made.version == 2, || format!("new data is under version {}", made.version))?;
     let direct = play.example(MadeAs::Direct)?;
     let path = direct.sealed_in(&play.sealed());
-    let request = Reencrypt { ciphertext: read(&path)?.into(), context: direct.bound()?.pairs };
+    let request = Reencrypt {
+        ciphertext: read(&path)?.into(),
+        context: direct.bound()?.pairs,
+        to: None,
+        to_context: None,
+    };
     // A data set without small files has no direct ciphertext to bring forward.
     if direct.len > crate::command::usage::MAX_DIRECT {
         return Ok(((), Told::words("version 2 protects new data; old data opens")));

@@ -31,8 +31,8 @@ use crate::output::Encoding;
 
 /// The largest plaintext of one direct call, in bytes.
 pub(crate) const MAX_DIRECT: u64 = 64 * 1024;
-/// The largest ciphertext of one direct call, in bytes: plaintext, header, nonce and tag.
-pub(crate) const MAX_DIRECT_CIPHERTEXT: u64 = MAX_DIRECT + 1024;
+/// The largest ciphertext of one direct call as text: two characters for each byte of plaintext, header, nonce and tag.
+pub(crate) const MAX_CIPHERTEXT_TEXT: u64 = 2 * (MAX_DIRECT + 1024) + 2;
 /// The largest message that is signed or authenticated whole, in bytes.
 pub(crate) const MAX_MESSAGE: u64 = 1024 * 1024;
 /// The largest signature, tag, capsule or public key, in bytes.

@@ -12,13 +12,13 @@ use claviger_crypto::envelope::Header;
 
 use super::deliver::{Told, public, secret};
 use super::envelope::{make_data_key, open_data_key};
-use super::{ContextArgs, InputArgs, MAX_DIRECT, MAX_DIRECT_CIPHERTEXT, OutputArgs};
+use super::{ContextArgs, InputArgs, MAX_CIPHERTEXT_TEXT, MAX_DIRECT, OutputArgs};
 use crate::failure::Failure;
 use crate::file::envelope::{Kind, Sealed, kind_of, seal};
 use crate::file::placed::{Placed, Privacy};
 use crate::input::bytes::Opened;
 use crate::input::pair::Bound;
-use crate::output::{note, stdout_is_terminal, units, warn};
+use crate::output::{note, sealed_bytes, stdout_is_terminal, units, warn};
 use crate::progress;
 use crate::session::Session;
 
@@ -62,6 +62,11 @@ pub struct DecryptArgs {
 
 /// What to re-encrypt.
 #[derive(Debug, Args)]
+#[command(after_help = "Example, under the newest version and under another key:
+  claviger reencrypt order.sealed --context order=17 --out order.new
+  claviger reencrypt order.sealed --context order=17 --to archive/main --out order.archived
+
+Under another key there are two uses, each with its own right (reencrypt, reencrypt_into) and its own entry in the log.")]
 pub struct ReencryptArgs {
     #[command(flatten)]
     input: InputArgs,
@@ -70,6 +75,12 @@ pub struct ReencryptArgs {
     key: Option<String>,
     #[command(flatten)]
     context: ContextArgs,
+    /// Under which key from now on, as RING/NAME or id; under the newest version of the same unless said otherwise
+    #[arg(long = "to", value_name = "KEY")]
+    new_key: Option<String>,
+    /// Pair of the new encryption context; the same as before unless said otherwise; may be given many times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = crate::input::pair::parse, requires = "new_key")]
+    to_context: Vec<(String, String)>,
     #[command(flatten)]
     to: OutputArgs,
 }
@@ -174,7 +185,12 @@ impl ReencryptArgs {
         }
         let ciphertext = rest(start, input)?;
         let key = key_of(&ciphertext, self.key.as_deref())?;
-        let request = Reencrypt { ciphertext: ciphertext.into(), context: bound.pairs };
+        let to_context = match self.to_context.as_slice() {
+            [] => None,
+            pairs => Some(Bound::of(pairs)?.pairs),
+        };
+        let request =
+            Reencrypt { ciphertext: ciphertext.into(), context: bound.pairs, to: self.new_key, to_context };
         let answer = session.client()?.reencrypt(&key, &request).await?;
         let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
         public(("ciphertext", "ciphertext"), answer.value.ciphertext.as_ref(), session.format, &self.to, told)
@@ -186,8 +202,9 @@ fn key_of(ciphertext: &[u8], named: Option<&str>) -> Result<String, Failure> {
     match (named, Header::parse(ciphertext)) {
         (Some(named), _) => Ok(named.to_owned()),
         (None, Ok((header, _))) => Ok(KeyId::from_bytes(header.key_id).to_string()),
-        (None, Err(_)) => Err(Failure::usage("the ciphertext names no key: name it with `--key`")
-            .advise("if it should name one, it is no ciphertext of this system, or it is encoded as text: decode it first")),
+        (None, Err(_)) => Err(Failure::usage("the ciphertext names no key: name it with `--key`").advise(
+            "if it should name one, it is no ciphertext of this system, or it was changed on the way",
+        )),
     }
 }
 
@@ -199,9 +216,10 @@ fn beginning(input: &mut Opened) -> Result<Vec<u8>, Failure> {
     Ok(start)
 }
 
+/// A ciphertext, which may come as text.
 fn rest(mut start: Vec<u8>, input: Opened) -> Result<Bytes, Failure> {
-    start.extend(input.read_to_end(MAX_DIRECT_CIPHERTEXT)?);
-    Ok(start.into())
+    start.extend(input.read_to_end(MAX_CIPHERTEXT_TEXT)?);
+    Ok(sealed_bytes(start.into()))
 }
 
 fn no_encoding(to: &OutputArgs) -> Result<(), Failure> {

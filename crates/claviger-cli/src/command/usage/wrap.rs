@@ -5,8 +5,9 @@ use claviger_client::types::usage::{Unwrap, Wrap};
 use claviger_crypto::SecretBytes;
 
 use super::deliver::{Told, public, secret};
-use super::{InputArgs, MAX_DIRECT, MAX_DIRECT_CIPHERTEXT, OutputArgs};
+use super::{InputArgs, MAX_CIPHERTEXT_TEXT, MAX_DIRECT, OutputArgs};
 use crate::failure::Failure;
+use crate::output::sealed_bytes;
 use crate::session::Session;
 
 /// What to wrap.
@@ -50,7 +51,7 @@ impl WrapArgs {
 
 impl UnwrapArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let wrapped = self.input.input.read(MAX_DIRECT_CIPHERTEXT)?;
+        let wrapped = sealed_bytes(self.input.input.read(MAX_CIPHERTEXT_TEXT)?);
         let answer = session.client()?.unwrap(&self.key, &Unwrap { wrapped: wrapped.into() }).await?;
         let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
         secret(("material", "material"), answer.value.plaintext.into_inner(), session.format, &self.to, told)

@@ -1,0 +1,150 @@
+//! An example for each command that has none of its own: what its help, its manual page and `--help` end with.
+
+use clap::Command;
+
+/// Commands by their path, with the line that shows one.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("quickstart", "claviger quickstart --evaluation"),
+    (
+        "init",
+        "claviger init --config /etc/claviger/claviger.toml --root pkcs11 --library MODULE.so --token LABEL --pin-file PIN",
+    ),
+    ("serve", "claviger serve --config /etc/claviger/claviger.toml"),
+    ("doctor", "claviger doctor --config /etc/claviger/claviger.toml"),
+    ("status", "claviger status -o json"),
+    ("ring create", "claviger ring create orders --rotation-period 90d"),
+    ("ring list", "claviger ring list"),
+    ("ring show", "claviger ring show orders"),
+    (
+        "ring update",
+        "claviger ring update orders --rotation-period 30d --reason 'new policy of cryptoperiods'",
+    ),
+    ("ring separation", "claviger ring separation trials relaxed --reason evaluation"),
+    ("key create", "claviger key create orders/pan --data-class cardholder --rotation-period 90d"),
+    ("key list", "claviger key list --ring orders --state active"),
+    ("key show", "claviger key show orders/pan"),
+    ("key versions", "claviger key versions orders/pan"),
+    ("key update", "claviger key update orders/pan --description 'cards at rest' --label team=payments"),
+    ("key rotate", "claviger key rotate orders/pan"),
+    ("key activate", "claviger key activate orders/pan"),
+    ("key suspend", "claviger key suspend orders/pan --reason-code compromise_suspected"),
+    ("key resume", "claviger key resume orders/pan --reason 'the suspicion was wrong'"),
+    ("key deactivate", "claviger key deactivate orders/pan --reason-code superseded"),
+    ("key compromise", "claviger key compromise orders/pan --version 3 --reason 'seen in a core dump'"),
+    ("key destroy", "claviger key destroy orders/pan --in 30d --reason 'the contract ended'"),
+    ("key cancel-destroy", "claviger key cancel-destroy orders/pan"),
+    ("key alias add", "claviger key alias add app/orders orders/pan"),
+    ("key alias move", "claviger key alias move app/orders orders/next"),
+    ("key alias remove", "claviger key alias remove app/orders"),
+    ("key alias list", "claviger key alias list --ring orders"),
+    ("key explain", "claviger key explain orders/pan --principal shop"),
+    ("encrypt", "claviger encrypt order.txt --key orders/pan --context order=17 --out order.sealed"),
+    ("decrypt", "claviger decrypt order.sealed --context order=17 --out order.txt"),
+    ("datakey", "claviger datakey --key orders/pan --bytes 32 --out data.key"),
+    ("sign", "claviger sign release.tar --key releases/main --out release.sig"),
+    ("verify", "claviger verify release.tar --key releases/main --signature release.sig"),
+    ("mac", "claviger mac token --key tokens/main --out token.mac"),
+    ("verify-mac", "claviger verify-mac token --key tokens/main --tag token.mac"),
+    ("wrap", "claviger wrap aes.key --key orders/kek --out aes.wrapped"),
+    ("unwrap", "claviger unwrap aes.wrapped --key orders/kek --out aes.key"),
+    ("encapsulate", "claviger encapsulate --key peers/kem --out capsule --secret-out shared"),
+    ("decapsulate", "claviger decapsulate capsule --key peers/kem --out shared"),
+    ("agree", "claviger agree --key peers/agree --peer peer.pem --out shared"),
+    ("random", "claviger random --bytes 32 --encoding hex"),
+    ("public-key", "claviger public-key --key releases/main --out release.pem"),
+    ("principal list", "claviger principal list"),
+    ("principal show", "claviger principal show shop"),
+    ("principal revoke", "claviger principal revoke shop --reason-code credential_lost"),
+    ("role assign", "claviger role assign ada administrator --reason 'joined the platform team'"),
+    ("role withdraw", "claviger role withdraw ada administrator --reason-code duties_changed"),
+    ("role list", "claviger role list"),
+    ("role show", "claviger role show administrator"),
+    (
+        "grant create",
+        "claviger grant create shop --key orders/pan --operations encrypt,decrypt --until 365d --reason 'the shop'",
+    ),
+    ("grant list", "claviger grant list --principal shop"),
+    ("grant show", "claviger grant show 0196f0a4-0000-7000-8000-000000000000"),
+    (
+        "grant revoke",
+        "claviger grant revoke 0196f0a4-0000-7000-8000-000000000000 --reason-code privilege_withdrawn",
+    ),
+    ("credential list", "claviger credential list --principal shop"),
+    ("credential show", "claviger credential show 0196f0a4-0000-7000-8000-000000000000"),
+    (
+        "credential revoke",
+        "claviger credential revoke 0196f0a4-0000-7000-8000-000000000000 --reason-code credential_lost",
+    ),
+    ("audit tail", "claviger audit tail --follow"),
+    ("audit prove", "claviger audit prove --receipt receipts"),
+    ("audit checkpoint", "claviger audit checkpoint --out checkpoint"),
+    ("audit verify", "claviger audit verify"),
+    ("audit export", "claviger audit export --out evidence"),
+    ("demo data", "claviger demo data --out records --megabytes 50"),
+    ("completions", "claviger completions bash > /etc/bash_completion.d/claviger"),
+    ("man", "claviger man --out /usr/local/share/man/man1"),
+];
+
+/// The command line, each command with its example.
+#[must_use]
+pub fn with_examples(whole: Command) -> Command {
+    below(whole, "")
+}
+
+fn below(mut command: Command, path: &str) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|part| part.get_name().to_owned()).collect();
+    for name in names {
+        let path = if path.is_empty() { name.clone() } else { format!("{path} {name}") };
+        command = command.mut_subcommand(name, |part| below(part, &path));
+    }
+    let example = EXAMPLES.iter().find(|(of, _)| *of == path).map(|(_, line)| format!("Example: {line}"));
+    match (example, command.get_after_help().map(ToString::to_string)) {
+        (None, _) => command,
+        (Some(example), None) => command.after_help(example),
+        (Some(example), Some(more)) => command.after_help(format!("{more}\n\n{example}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::part;
+
+    fn leaves<'a>(command: &'a Command, path: String, into: &mut Vec<(String, &'a Command)>) {
+        let parts: Vec<_> = command.get_subcommands().filter(|part| part.get_name() != "help").collect();
+        if parts.is_empty() {
+            into.push((path, command));
+            return;
+        }
+        for part in parts {
+            let path = format!("{path} {}", part.get_name()).trim_start().to_owned();
+            leaves(part, path, into);
+        }
+    }
+
+    #[test]
+    fn every_command_shows_an_example_and_every_example_parses() {
+        let whole = with_examples(part());
+        let mut all = Vec::new();
+        leaves(&whole, String::new(), &mut all);
+        for (path, command) in &all {
+            let mut command = Command::clone(command);
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Example"), "`{path}` shows no example");
+        }
+        for (path, line) in EXAMPLES.iter().filter(|(path, _)| all.iter().any(|(one, _)| one == path)) {
+            let words = line.split(" > ").next().unwrap_or_default();
+            let mut quoted = false;
+            let split = words.split(|c: char| {
+                quoted ^= c == '\'';
+                c == ' ' && !quoted
+            });
+            let parsed = part().try_get_matches_from(split.map(|word| word.trim_matches('\'')));
+            assert!(
+                parsed.is_ok(),
+                "`{path}`: {}",
+                parsed.err().map(|error| error.to_string()).unwrap_or_default()
+            );
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What is shown beside a result so that people can read it: the reasons and the names of what it has by identifier alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use claviger_core::grant::{Grant, Selector};
+use claviger_core::key::{Key, KeyRecord, KeyRing};
+use claviger_core::permit::Permit;
+use claviger_core::principal::{Credential, Principal};
+use claviger_core::reason::Why;
+use claviger_core::{Action, Alias, KeyId, KeyRingId, PrincipalId, ReasonId};
+use claviger_crypto::envelope::Context;
+
+use super::reason::ShownReason;
+use super::{JudgedGrant, NewlyMade, Operation, PolicyStanding, Staged};
+use crate::error::{ErrorKind, ServiceError};
+use crate::log::EntryPage;
+use crate::reference::{PrincipalRef, RingRef, TargetRef};
+use crate::view::View;
+
+/// Something that a result has by its identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Identified {
+    /// A key.
+    Key(KeyId),
+    /// A principal.
+    Principal(PrincipalId),
+    /// A ring.
+    Ring(KeyRingId),
+}
+
+impl Identified {
+    /// Its identifier, as text.
+    #[must_use]
+    pub fn id(self) -> String {
+        match self {
+            Self::Key(id) => id.to_string(),
+            Self::Principal(id) => id.to_string(),
+            Self::Ring(id) => id.to_string(),
+        }
+    }
+}
+
+impl From<Selector> for Identified {
+    fn from(selector: Selector) -> Self {
+        match selector {
+            Selector::Key(id) => Self::Key(id),
+            Selector::Ring(id) => Self::Ring(id),
+        }
+    }
+}
+
+/// Reasons and names by their identifiers.
+#[derive(Clone, Debug, Default)]
+pub struct Captions {
+    reasons: BTreeMap<ReasonId, ShownReason>,
+    names: BTreeMap<Identified, String>,
+}
+
+impl Captions {
+    /// That reason, if it is among them.
+    #[must_use]
+    pub fn find(&self, id: ReasonId) -> Option<&ShownReason> {
+        self.reasons.get(&id)
+    }
+
+    /// The names of what a thing has by identifier, as far as they are among these.
+    pub fn names<T: HasCaptions>(&self, thing: &T) -> impl Iterator<Item = (Identified, &str)> {
+        thing.identified().into_iter().filter_map(|one| Some((one, self.names.get(&one)?.as_str())))
+    }
+}
+
+/// Something that has reasons and identifiers in it.
+pub trait HasCaptions {
+    /// Why it is as it is: each thing in it that could have a reason.
+    fn whys(&self) -> impl Iterator<Item = Option<Why>>;
+
+    /// What it has by identifier alone.
+    fn identified(&self) -> Vec<Identified>;
+}
+
+impl HasCaptions for Key {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.reason].into_iter()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        vec![Identified::Principal(self.owner)]
+    }
+}
+
+impl HasCaptions for KeyRecord {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.versions.iter().map(|version| version.reason).chain([self.key.reason])
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        self.key.identified()
+    }
+}
+
+impl HasCaptions for KeyRing {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.reason].into_iter()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        Vec::new()
+    }
+}
+
+impl HasCaptions for Alias {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        std::iter::empty()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        vec![Identified::Key(self.key), Identified::Ring(self.ring)]
+    }
+}
+
+impl HasCaptions for Principal {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.reason].into_iter()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        let acknowledged_by = self.recovery.and_then(|made| made.acknowledged_by);
+        let people = self.created_by.into_iter().chain(acknowledged_by).map(Identified::Principal);
+        people.chain(self.home.map(Identified::Ring)).collect()
+    }
+}
+
+impl HasCaptions for Credential {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.reason].into_iter()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        [self.principal].into_iter().chain(self.created_by).map(Identified::Principal).collect()
+    }
+}
+
+impl HasCaptions for NewlyMade {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.credential.whys()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        self.credential.identified()
+    }
+}
+
+impl HasCaptions for Grant {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.reason, self.ending.and_then(|ending| ending.reason)].into_iter()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        let people =
+            [self.principal, self.created_by].into_iter().chain(self.retiring).map(Identified::Principal);
+        people.chain([self.selector.into()]).collect()
+    }
+}
+
+impl HasCaptions for JudgedGrant {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.grant.whys()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        let revoked = self.verdict.ended().and_then(|cause| cause.principal()).map(Identified::Principal);
+        self.grant.identified().into_iter().chain(revoked).collect()
+    }
+}
+
+impl HasCaptions for EntryPage {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.entries.iter().map(|entry| entry.why)
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        Vec::new()
+    }
+}
+
+impl<T: HasCaptions> HasCaptions for Vec<T> {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.iter().flat_map(HasCaptions::whys)
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        self.iter().flat_map(HasCaptions::identified).collect()
+    }
+}
+
+impl<T: HasCaptions> HasCaptions for (T, Option<PolicyStanding>) {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.0.whys()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        self.0.identified()
+    }
+}
+
+impl<T: HasCaptions> HasCaptions for Arc<T> {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        T::whys(self)
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        T::identified(self)
+    }
+}
+
+/// An operation whose result comes with the reasons and the names of what is in it.
+#[derive(Debug)]
+pub struct Captioned<O>(pub O);
+
+impl<O: Operation<Output: HasCaptions>> Operation for Captioned<O> {
+    type Output = (O::Output, Captions);
+
+    fn action(&self) -> Action {
+        self.0.action()
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        self.0.target()
+    }
+
+    fn contexts(&self) -> impl Iterator<Item = &Context> + Send {
+        self.0.contexts()
+    }
+
+    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        let staged = self.0.run(permit, view).await?;
+        let whys: BTreeSet<_> = staged.output().whys().flatten().filter_map(Why::given).collect();
+        let identified: BTreeSet<_> = staged.output().identified().into_iter().collect();
+        let captions = Captions { reasons: view.reasons(whys).await?, names: view.names(identified).await? };
+        Ok(staged.map(|output| (output, captions)))
+    }
+}
+
+impl View<'_> {
+    /// The names of these. What is not there, or was altered in the store, has none.
+    async fn names(
+        &self,
+        wanted: BTreeSet<Identified>,
+    ) -> Result<BTreeMap<Identified, String>, ServiceError> {
+        let mut names = BTreeMap::new();
+        for one in wanted {
+            let found = match one {
+                Identified::Key(id) => self.name_of_key(id).await,
+                Identified::Principal(id) => {
+                    let principal = self.state.principal(&PrincipalRef::Id(id)).await;
+                    principal.map(|principal| principal.name.to_string())
+                }
+                Identified::Ring(id) => {
+                    let ring = self.state.ring(&RingRef::Id(id)).await;
+                    ring.map(|ring| ring.name.to_string())
+                }
+            };
+            match found {
+                Ok(name) => drop(names.insert(one, name)),
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::RowAltered) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(names)
+    }
+
+    async fn name_of_key(&self, id: KeyId) -> Result<String, ServiceError> {
+        let record = self.store().find_key(id).await?.ok_or_else(ServiceError::not_found)?;
+        Ok(record.name().to_string())
+    }
+}
