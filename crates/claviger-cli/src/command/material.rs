@@ -88,7 +88,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "FILE", requires = "import_token", conflicts_with_all = ["wrapping", "wrapping_spec"])]
     wrapped: Option<Source>,
     /// The token that came with that key
-    #[arg(long, value_name = "FILE", requires = "wrapped")]
+    #[arg(long, value_name = "FILE", requires = "wrapped", conflicts_with = "material")]
     import_token: Option<Source>,
     /// When the material expires, as a span or an instant; never unless said otherwise
     #[arg(long, value_name = "WHEN", value_parser = when::parse)]

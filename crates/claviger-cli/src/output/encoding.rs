@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_was_printed_as_text_is_read_back_and_bytes_stay_what_they_are() {
-        let sealed: Vec<u8> = (0..100).map(|n| n * 5).collect();
+        let sealed: Vec<u8> = (0..100u8).map(|n| n.wrapping_mul(5)).collect();
         for encoding in [Encoding::Raw, Encoding::Hex, Encoding::Base64] {
             let mut printed = encoding.encode(&sealed);
             if encoding != Encoding::Raw {
