@@ -6,7 +6,7 @@
 //! | [`pki`], [`files`] | certificates of the deployment, files that must be private or whole |
 //! | [`listener`] | sockets, TLS 1.3, the bounds of a connection |
 //! | [`telemetry`] | traces, numbers, health |
-//! | [`hardening`], [`clock`] | the process, and its time |
+//! | [`hardening`], `memory`, [`clock`] | the process, what it gives back, and its time |
 //! | [`Server`] | store, root, road, protocols and sockets, put together |
 //! | [`init`], [`quickstart`], [`recover`], [`doctor`], [`command`] | what the commands of an operator do |
 //!
@@ -26,6 +26,7 @@ pub mod files;
 pub mod hardening;
 pub mod init;
 pub mod listener;
+mod memory;
 mod newest_note;
 mod notify;
 mod observe;
