@@ -27,6 +27,8 @@ fn documented_forms_parse() {
         "key list --ring orders --state active --page-all",
         "key compromise orders/pan --version 3 --reason leaked --yes",
         "key explain orders/pan --principal shop",
+        "key explain orders/pan --at 2026-03-01T00:00:00Z",
+        "key explain orders/pan --at 30d --principal shop",
         "key destroy orders/pan --in 30 --reason over",
         "key destroy orders/pan --in 2w --reason over",
         "key cancel-destroy orders/pan",

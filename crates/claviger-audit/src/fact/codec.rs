@@ -174,20 +174,39 @@ impl Facts {
     /// # Errors
     /// [`FactError`] for everything that [`Self::encode`] would not have written.
     pub fn decode(bytes: &[u8]) -> Result<Self, FactError> {
+        let mut facts = Vec::new();
+        let (seed, why) = Self::read(bytes, |raw| facts.push(raw.into()))?;
+        let facts = Self { seed, why, facts };
+        facts.check()?;
+        Ok(facts)
+    }
+
+    /// Shows the facts in these bytes one after the other, without copying anything: for who looks for some of them.
+    ///
+    /// # Errors
+    /// [`FactError`]; some may have been shown then.
+    pub fn skim<'a>(bytes: &'a [u8], see: impl FnMut(RawFact<'a>)) -> Result<(), FactError> {
+        Self::read(bytes, see).map(drop)
+    }
+
+    fn read<'a>(
+        bytes: &'a [u8],
+        mut see: impl FnMut(RawFact<'a>),
+    ) -> Result<([u8; 16], Option<Why>), FactError> {
         if bytes.len() > MAX_FACTS {
             return Err(FactError::TooLong);
         }
         let mut reader = Reader::new(bytes);
-        let (seed, why) = read_head(&mut reader)?;
+        let head = read_head(&mut reader)?;
         let count = reader.array()?;
         if count > MAX_COUNT {
             return Err(FactError::Count);
         }
-        let facts = (0..count).map(|_| read_fact(&mut reader)).collect::<Result<_, _>>()?;
+        for _ in 0..count {
+            see(RawFact::read(&mut reader)?);
+        }
         reader.end()?;
-        let facts = Self { seed, why, facts };
-        facts.check()?;
-        Ok(facts)
+        Ok(head)
     }
 }
 
@@ -316,36 +335,92 @@ fn put_fields<'a>(out: &mut Vec<u8>, count: u64, fields: impl Iterator<Item = (u
     }
 }
 
-fn read_fact(reader: &mut Reader<'_>) -> Result<Fact, FactError> {
-    let (mut kind, mut id, mut revision, mut sealed) = (None, None, None, None);
-    let mut fields = BTreeMap::new();
-    let members = reader.map()?;
-    in_order(reader, members, |number, reader| {
-        match number {
-            0 => {
-                let code = reader.uint()?;
-                let known = u8::try_from(code).ok().and_then(Kind::from_code);
-                kind = Some(known.ok_or(FactError::UnknownKind(code))?);
-            }
-            1 => id = Some(reader.bytes()?),
-            2 => revision = Some(reader.uint()?),
-            3 => read_fields(reader, &mut fields, |reader| Ok(Field::Open(reader.bytes()?.to_vec())))?,
-            4 => read_fields(reader, &mut fields, |reader| Ok(Field::Hidden(reader.fixed()?)))?,
-            5 => sealed = Some(Sealed::Here(reader.bytes()?.to_vec())),
-            6 if sealed.is_none() => sealed = Some(Sealed::Withheld(reader.fixed()?)),
-            other => return Err(FactError::Misplaced(other)),
+/// A fact as it lies in its bytes: nothing is copied of it.
+#[derive(Debug)]
+pub struct RawFact<'a> {
+    /// What it is about.
+    pub object: Object,
+    /// The revision of the row; 0 tells that the object is there no more.
+    pub revision: u64,
+    /// In the order of their numbers.
+    fields: Vec<(u16, RawField<'a>)>,
+    sealed: Option<RawSealed<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum RawField<'a> {
+    Open(&'a [u8]),
+    Hidden(Hash),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum RawSealed<'a> {
+    Here(&'a [u8]),
+    Withheld(Hash),
+}
+
+impl<'a> RawFact<'a> {
+    /// The value of an open field, in CBOR.
+    #[must_use]
+    pub fn open(&self, number: u16) -> Option<&'a [u8]> {
+        let at = self.fields.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        match self.fields.get(at)?.1 {
+            RawField::Open(value) => Some(value),
+            RawField::Hidden(_) => None,
         }
-        Ok(())
-    })?;
-    let (kind, id) = (kind.ok_or(FactError::Misplaced(0))?, id.ok_or(FactError::Misplaced(1))?);
-    let object = Object::from_id(kind, id).ok_or(FactError::Identifier)?;
-    Ok(Fact { object, revision: revision.ok_or(FactError::Misplaced(2))?, fields, sealed })
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Self, FactError> {
+        let (mut kind, mut id, mut revision, mut sealed) = (None, None, None, None);
+        let mut fields = Vec::new();
+        let members = reader.map()?;
+        in_order(reader, members, |number, reader| {
+            match number {
+                0 => {
+                    let code = reader.uint()?;
+                    let known = u8::try_from(code).ok().and_then(Kind::from_code);
+                    kind = Some(known.ok_or(FactError::UnknownKind(code))?);
+                }
+                1 => id = Some(reader.bytes()?),
+                2 => revision = Some(reader.uint()?),
+                3 => read_fields(reader, &mut fields, |reader| Ok(RawField::Open(reader.bytes()?)))?,
+                4 => read_fields(reader, &mut fields, |reader| Ok(RawField::Hidden(reader.fixed()?)))?,
+                5 => sealed = Some(RawSealed::Here(reader.bytes()?)),
+                6 if sealed.is_none() => sealed = Some(RawSealed::Withheld(reader.fixed()?)),
+                other => return Err(FactError::Misplaced(other)),
+            }
+            Ok(())
+        })?;
+        // Two maps, each in its order: what is in both is next to itself then.
+        fields.sort_by_key(|(number, _)| *number);
+        if fields.iter().zip(fields.iter().skip(1)).any(|(one, next)| one.0 == next.0) {
+            return Err(FactError::Sealed);
+        }
+        let (kind, id) = (kind.ok_or(FactError::Misplaced(0))?, id.ok_or(FactError::Misplaced(1))?);
+        let object = Object::from_id(kind, id).ok_or(FactError::Identifier)?;
+        Ok(Self { object, revision: revision.ok_or(FactError::Misplaced(2))?, fields, sealed })
+    }
+}
+
+impl From<RawFact<'_>> for Fact {
+    fn from(raw: RawFact<'_>) -> Self {
+        let field = |(number, field)| match field {
+            RawField::Open(value) => (number, Field::Open(value.to_vec())),
+            RawField::Hidden(commitment) => (number, Field::Hidden(commitment)),
+        };
+        let sealed = raw.sealed.map(|sealed| match sealed {
+            RawSealed::Here(bytes) => Sealed::Here(bytes.to_vec()),
+            RawSealed::Withheld(digest) => Sealed::Withheld(digest),
+        });
+        let fields = raw.fields.into_iter().map(field).collect();
+        Self { object: raw.object, revision: raw.revision, fields, sealed }
+    }
 }
 
 fn read_fields<'a>(
     reader: &mut Reader<'a>,
-    fields: &mut BTreeMap<u16, Field>,
-    read: impl Fn(&mut Reader<'a>) -> Result<Field, FactError>,
+    fields: &mut Vec<(u16, RawField<'a>)>,
+    read: impl Fn(&mut Reader<'a>) -> Result<RawField<'a>, FactError>,
 ) -> Result<(), FactError> {
     let count = reader.map()?;
     if count == 0 {
@@ -353,10 +428,8 @@ fn read_fields<'a>(
     }
     in_order(reader, count, |number, reader| {
         let number = u16::try_from(number).map_err(|_| CborError::Range)?;
-        match fields.insert(number, read(reader)?) {
-            None => Ok(()),
-            Some(_) => Err(FactError::Sealed),
-        }
+        fields.push((number, read(reader)?));
+        Ok(())
     })
 }
 

@@ -32,6 +32,7 @@
 //! | `fields` | the fields of each kind of object |
 //! | `project` | from rows to facts |
 //! | `reason` | the same of reasons, with the seal on their texts |
+//! | `replayed` | from facts back to what decides |
 //! | `value` | the values of fields, to be shown |
 //! | `veil` | keys that seal fields |
 
@@ -39,6 +40,7 @@ mod codec;
 mod fields;
 mod project;
 mod reason;
+mod replayed;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -47,11 +49,12 @@ mod veil;
 use std::collections::BTreeMap;
 
 pub use claviger_core::object::{Kind, Object};
-pub use codec::{FactError, Facts, MAX_FACTS};
+pub use codec::{FactError, Facts, MAX_FACTS, RawFact};
 pub(crate) use codec::{commit, salt_of};
 pub use fields::field_name;
 pub(crate) use fields::is_fixed;
 pub use project::{Projection, projection, projections, writes_a_fact};
+pub use replayed::{ReplayError, Replayed, ReplayedPrincipal};
 pub use value::{FieldValue, show_field};
 pub use veil::{VEIL_LEN, Values, VeilError, VeilKey};
 

@@ -134,6 +134,108 @@ fn roles_are_open_and_names_are_the_persons_own() {
     assert!(projected.fact(None).is_err(), "a name without a key to seal it");
 }
 
+/// What facts say of a grant and of what came of it is the grant again.
+#[test]
+fn grants_are_read_back_from_their_facts() {
+    let on_ring = Grant {
+        selector: Selector::Ring(claviger_core::KeyRingId::from_bytes([3; 16])),
+        conditions: Conditions {
+            context_exactly: Some(vec![]),
+            source_networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+            until: Some(AT),
+            ..Conditions::default()
+        },
+        reason: Some(Why::Given(ReasonId::from_bytes([6; 16]))),
+        name: None,
+        retiring: Some(PrincipalId::from_bytes([7; 16])),
+        basis: Basis::Grants(vec![GrantId::from_bytes([8; 16]), GrantId::from_bytes([9; 16])]),
+        origin: GrantOrigin::KeyPolicy,
+        spelling: Spelling { principal: Some("role".into()), retiring: None },
+        ..grant()
+    };
+    let exactly =
+        Conditions { context_exactly: Some(vec![("a".into(), "b".into())]), ..Conditions::default() };
+    for given in [grant(), on_ring, Grant { conditions: exactly, name: None, ..grant() }] {
+        let facts = facts_of(&Change::PutGrant(given.clone()));
+        let mut replayed = Replayed::new(facts.facts[0].clone());
+        let given = Grant { revision: 1, ..given };
+        assert_eq!(replayed.grant(Some(&key())), Ok(given.clone()));
+        assert_eq!(replayed.granted_until(), Ok(given.conditions.until));
+        let veiled = replayed.is_veiled().then_some(ReplayError::Sealed(replayed.object()));
+        assert_eq!(replayed.grant(None).err(), veiled);
+        let ended =
+            given.ended(claviger_core::grant::EndedBy::Revocation, AT, Some(Why::Unasked(Unasked::System)));
+        replayed.take(facts_of(&Change::PutGrant(ended.clone())).facts[0].clone());
+        assert_eq!(replayed.grant(Some(&key())), Ok(Grant { revision: 2, ..ended.clone() }));
+        // Found at a later revision, with all of its fields.
+        let found = projection(&Change::PutGrant(ended.clone())).unwrap().fact(Some(&key())).unwrap();
+        assert_eq!(Replayed::new(found).grant(Some(&key())), Ok(Grant { revision: 2, ..ended }));
+    }
+    let other = VeilKey::new([8; 32]);
+    let replayed = Replayed::new(facts_of(&Change::PutGrant(grant())).facts[0].clone());
+    assert_eq!(replayed.grant(Some(&other)), Err(ReplayError::Sealed(replayed.object())));
+}
+
+#[test]
+fn grants_are_known_by_what_they_are_on_before_they_are_decoded() {
+    let mut seen = Vec::new();
+    for selector in [
+        Selector::Key(KeyId::from_bytes([3; 16])),
+        Selector::Ring(claviger_core::KeyRingId::from_bytes([4; 16])),
+    ] {
+        let bytes = facts_of(&Change::PutGrant(Grant { selector, ..grant() })).encode().unwrap();
+        Facts::skim(&bytes, |raw| {
+            assert_eq!(raw.granted_on(), Some(selector));
+            seen.push(raw.object);
+        })
+        .unwrap();
+    }
+    assert_eq!(seen, [Object::Grant(grant().id); 2]);
+    let later = facts_of(&Change::PutGrant(Grant { revision: 1, ..grant() })).encode().unwrap();
+    Facts::skim(&later, |raw| assert_eq!(raw.granted_on(), None)).unwrap();
+}
+
+#[test]
+fn policies_of_rings_and_rights_of_people_are_read_back() {
+    use claviger_core::key::{KeyRing, Protection, RingPolicy, RotatedKeys, Separation};
+    let policy = RingPolicy {
+        protection: Protection::Hsm,
+        rotation_period: Some(std::time::Duration::from_secs(90)),
+        rotates: RotatedKeys::All,
+        quorum: 3,
+        separation: Separation::Relaxed,
+        ..RingPolicy::default()
+    };
+    for policy in [RingPolicy::default(), policy] {
+        let ring = KeyRing {
+            id: claviger_core::KeyRingId::from_bytes([1; 16]),
+            name: "orders".parse().unwrap(),
+            policy: policy.clone(),
+            kek: vec![1],
+            created_at: AT,
+            reason: None,
+            revision: 0,
+        };
+        let fact = facts_of(&Change::PutRing(ring)).facts.remove(0);
+        assert_eq!(Replayed::new(fact).ring_policy(), Ok(policy));
+    }
+    let person =
+        Principal::new(PrincipalId::from_bytes([2; 16]), "ada".parse().unwrap(), PrincipalKind::Human, AT);
+    let first = facts_of(&Change::PutPrincipal(person.clone())).facts.remove(0);
+    let known = ReplayedPrincipal::after(None, &first).unwrap();
+    let made = ReplayedPrincipal { kind: PrincipalKind::Human, standing: Standing::Active, roles: vec![] };
+    assert_eq!(known, made);
+    let later = Principal {
+        standing: Standing::Revoked,
+        revision: 1,
+        ..person.with_role(Role::Responder, PrincipalId::from_bytes([3; 16]))
+    };
+    let later = facts_of(&Change::PutPrincipal(later)).facts.remove(0);
+    assert!(ReplayedPrincipal::after(None, &later).is_err(), "its kind is in its first fact");
+    let now = ReplayedPrincipal { standing: Standing::Revoked, roles: vec![Role::Responder], ..made };
+    assert_eq!(ReplayedPrincipal::after(Some(&known), &later), Ok(now));
+}
+
 fn reason(text: &str) -> ReasonRecord {
     let id = ReasonId::from_bytes([3; 16]);
     ReasonRecord {

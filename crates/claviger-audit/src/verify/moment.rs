@@ -22,7 +22,8 @@ pub struct Reached {
 
 impl Moment {
     /// Does it lie before this entry?
-    pub(super) const fn is_before(self, index: u64, entry: &Entry<'_>) -> bool {
+    #[must_use]
+    pub const fn is_before(self, index: u64, entry: &Entry<'_>) -> bool {
         match self {
             Self::Entry(last) => index > last,
             Self::Instant(instant) => entry.t > instant,

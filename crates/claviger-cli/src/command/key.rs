@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use claviger_client::types::key::{
-    ChangeState, CreateKey, Explanations, Key, KeyVersion, KeyVersions, ListKeys, ScheduleDestroy, UpdateKey,
+    ChangeState, CreateKey, ExplainKey, Explanations, Key, KeyAsOf, KeyVersion, KeyVersions, ListKeys,
+    ScheduleDestroy, UpdateKey,
 };
 use claviger_client::types::{GiveReason, Pairs};
 use claviger_core::key::{DataClass, Event, Origin, Protection, State};
@@ -15,11 +16,12 @@ use super::material::{ImportArgs, ParametersArgs, RemoveArgs};
 use super::paging::Paging;
 use super::reason::{self, MaybeWhyArgs, WhyArgs};
 use super::ring::{Period, parse_period, seconds};
+use crate::clock;
 use crate::failure::Failure;
 use crate::input::consent::Consent;
-use crate::input::pair;
 use crate::input::when::parse_span;
 use crate::input::word::one_of;
+use crate::input::{pair, when};
 use crate::output::{Table, named, record};
 use crate::session::Session;
 
@@ -203,12 +205,20 @@ pub struct CancelDestroyArgs {
 
 /// Which key, and who with it.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: claviger key explain orders/pan --at 2026-03-01T00:00:00Z
+
+With --at it is who could have used the key then, whatever changed since: roles, grants and what they rested on, the policy of the ring \
+and the state of the key are rebuilt from the facts of the log, and of today's rows only what never changes is read: names, and the ring \
+of the key. The question is an entry of the log, with the instant.")]
 pub struct ExplainArgs {
     /// Key, as RING/NAME or id
     key: String,
     /// Only this principal, by name or id
     #[arg(long)]
     principal: Option<String>,
+    /// As things stood at this instant (RFC 3339), or so long ago (2h), by the log's time; without it as they stand
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    at: Option<when::When>,
 }
 
 fn parse_wait(text: &str) -> Result<Duration, String> {
@@ -405,7 +415,8 @@ impl ListArgs {
 
 impl ExplainArgs {
     async fn run(self, session: &Session) -> Result<(), Failure> {
-        let mut explained = session.client()?.explain_key(&self.key).await?.value;
+        let at = self.at.map(|at| at.before(clock::now()).into());
+        let mut explained = session.client()?.explain_key(&self.key, &ExplainKey { at }).await?.value;
         if let Some(principal) = &self.principal {
             explained.items.retain(|line| {
                 line.principal_name.as_str() == principal || line.principal.to_string() == *principal
@@ -506,11 +517,27 @@ fn explained_table(explained: &Explanations) -> String {
             None => lines.push((line, vec![item.action.name()])),
         }
     }
-    let mut table = Table::new("principals who can do anything with it", &["principal", "by", "if", "may"]);
+    let (what, may) = match &explained.as_of {
+        Some(_) => ("principals who could do anything with it", "could"),
+        None => ("principals who can do anything with it", "may"),
+    };
+    let mut table = Table::new(what, &["principal", "by", "if", may]);
     for ([principal, by, conditions], actions) in lines {
         table.row([principal, by, conditions, actions.join(", ")]);
     }
-    table.text()
+    explained.as_of.as_ref().map(as_of_text).unwrap_or_default() + &table.text()
+}
+
+/// How the key stood, and what that means for those who had rights on it.
+fn as_of_text(then: &KeyAsOf) -> String {
+    let of = then.newest_entry_at.map_or_else(String::new, |at| format!(", the last of {at}"));
+    let used = match (&then.destroy_at, *then.key_state) {
+        (Some(at), _) => format!("to be destroyed at {at}, and used for nothing"),
+        (None, state) if state.protects() => format!("{state}"),
+        (None, state) if state.processes() => format!("{state}: used for old data only"),
+        (None, state) => format!("{state}: used for nothing"),
+    };
+    format!("As of {}, behind {} entries{of}. The key was {used}.\n\n", then.at, then.entries)
 }
 
 #[cfg(test)]
@@ -518,6 +545,7 @@ mod tests {
     use claviger_client::types::Text;
     use claviger_client::types::key::Explanation;
     use claviger_core::Action::{Decrypt, Encrypt, RotateKey};
+    use claviger_core::Timestamp;
 
     use super::*;
 
@@ -570,9 +598,27 @@ mod tests {
             item("eve", RotateKey, "role"),
             item("app", Decrypt, "grant"),
         ];
-        let text = explained_table(&Explanations { items });
+        let mut explained = Explanations { items, as_of: None };
+        let text = explained_table(&explained);
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.contains("encrypt, decrypt"), "{text}");
+        let then = |state: State, destroy_at| KeyAsOf {
+            at: Timestamp::from_micros(2_000_000).into(),
+            entries: 7,
+            newest_entry_at: Some(Timestamp::from_micros(1_000_000).into()),
+            key_state: state.into(),
+            destroy_at,
+        };
+        explained.as_of = Some(then(State::Suspended, None));
+        let past = explained_table(&explained);
+        let head = "As of 1970-01-01T00:00:02Z, behind 7 entries, the last of 1970-01-01T00:00:01Z. \
+                    The key was suspended: used for nothing.\n\n";
+        assert!(past.starts_with(head) && past.contains("encrypt, decrypt"), "{past}");
+        let text = |state, destroy_at| as_of_text(&then(state, destroy_at));
+        assert!(text(State::Active, None).ends_with("The key was active.\n\n"));
+        assert!(text(State::Deactivated, None).contains("deactivated: used for old data only"));
+        let at = Some(Timestamp::from_micros(9_000_000).into());
+        assert!(text(State::Suspended, at).contains("to be destroyed at 1970-01-01T00:00:09Z"));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use http::Method;
 use super::transport::{Plane, segment};
 use super::{Client, Reply};
 use crate::types::key::{
-    AskImport, ChangeState, CreateKey, Explanations, ImportMaterial, ImportParameters, ImportedMaterial, Key,
-    KeyVersions, ListKeys, RemoveMaterial, ScheduleDestroy, UpdateKey,
+    AskImport, ChangeState, CreateKey, ExplainKey, Explanations, ImportMaterial, ImportParameters,
+    ImportedMaterial, Key, KeyVersions, ListKeys, RemoveMaterial, ScheduleDestroy, UpdateKey,
 };
 use crate::types::{GiveReason, Page};
 
@@ -76,9 +76,9 @@ impl Client {
         self.get(Plane::Control, path(key, "/versions")).answer().await
     }
 
-    /// Tells who can do what with a key, and by which rule.
-    pub async fn explain_key(&self, key: &str) -> Reply<Explanations> {
-        self.get(Plane::Control, path(key, "/explain")).answer().await
+    /// Tells who can do what with a key, and by which rule; or who could at an instant that is past.
+    pub async fn explain_key(&self, key: &str, query: &ExplainKey) -> Reply<Explanations> {
+        self.get(Plane::Control, path(key, "/explain")).query(query).answer().await
     }
 }
 

@@ -324,11 +324,40 @@ pub struct ListKeys {
     pub limit: Option<u32>,
 }
 
+/// Of which instant a key is explained.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainKey {
+    /// As things stood at this instant, by the log's time; as they stand unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Instant>,
+}
+
 /// Who can do what with a key, and by which rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Explanations {
     /// One line per principal, action and rule.
     pub items: Vec<Explanation>,
+    /// Of which instant it is, and how the key stood then; absent when it is as things stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<KeyAsOf>,
+}
+
+/// How a key stood at an instant that is past, as the facts of the log say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyAsOf {
+    /// The instant that was asked about.
+    pub at: Instant,
+    /// How many entries of the log lie before it.
+    pub entries: u64,
+    /// The instant of the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_entry_at: Option<Instant>,
+    /// The key's state then.
+    pub key_state: StateWord,
+    /// When its destruction was to come, if one was scheduled: it was used for nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destroy_at: Option<Instant>,
 }
 
 /// One principal may do one thing with a key, by one rule.

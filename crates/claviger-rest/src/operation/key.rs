@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use claviger_client::types::key::{
-    AskImport, ChangeState, CreateKey as WireCreate, Explanations, ImportMaterial as WireImport,
+    AskImport, ChangeState, CreateKey as WireCreate, ExplainKey as WireExplain, ImportMaterial as WireImport,
     ImportParameters, ImportedMaterial, Key as WireKey, KeyVersions, ListKeys as WireList, RemoveMaterial,
     ScheduleDestroy as WireDestroy, UpdateKey as WireUpdate,
 };
@@ -27,7 +27,7 @@ use crate::body;
 use crate::cursor::{self, List};
 use crate::names::{parse, parse_if_any};
 use crate::wire::key::{
-    create_from_wire, explanation_to_wire, patch_from_wire, record_to_wire, to_wire, versions_to_wire,
+    create_from_wire, patch_from_wire, record_to_wire, rights_to_wire, to_wire, versions_to_wire,
 };
 
 pub(crate) async fn create(arrival: Arrival, request: Request) -> Answered {
@@ -88,10 +88,10 @@ pub(crate) async fn rotate(arrival: Arrival, In(key): In<String>, request: Reque
     record(arrival.perform(Captioned(RotateKey { key })).await?)
 }
 
-pub(crate) async fn explain(arrival: Arrival, In(key): In<String>) -> Answered {
-    let done = arrival.perform(ExplainKey { key: parse(&key)? }).await?;
-    let items = done.output.iter().map(|(principal, line)| explanation_to_wire(principal, line)).collect();
-    Ok(Answer::json(&Explanations { items })?.recorded(&done.receipt))
+pub(crate) async fn explain(arrival: Arrival, In(key): In<String>, uri: Uri) -> Answered {
+    let query: WireExplain = body::query(&uri)?;
+    let done = arrival.perform(ExplainKey { key: parse(&key)?, at: query.at.map(|at| at.0) }).await?;
+    Ok(Answer::json(&rights_to_wire(&done.output))?.recorded(&done.receipt))
 }
 
 pub(crate) async fn schedule_destroy(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {

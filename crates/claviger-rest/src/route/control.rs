@@ -9,8 +9,8 @@ use claviger_client::types::audit::{
 use claviger_client::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
 use claviger_client::types::grant::{CreateGrant, Grant, ListGrants};
 use claviger_client::types::key::{
-    AskImport, ChangeState, CreateKey, Explanations, ImportMaterial, ImportParameters, ImportedMaterial, Key,
-    KeyVersions, ListKeys, RemoveMaterial, ScheduleDestroy, UpdateKey,
+    AskImport, ChangeState, CreateKey, ExplainKey, Explanations, ImportMaterial, ImportParameters,
+    ImportedMaterial, Key, KeyVersions, ListKeys, RemoveMaterial, ScheduleDestroy, UpdateKey,
 };
 use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal};
 use claviger_client::types::ring::{CreateRing, ListRings, Ring, SetSeparation, UpdateRing};
@@ -200,9 +200,10 @@ fn key_rows() -> Vec<Row> {
             GET,
             "/v1/keys/{key}/explain",
             "explain_key",
-            "Tells who can do what with a key, and by which rule.",
+            "Tells who can do what with a key, and by which rule; or who could at an instant that is past.",
             key::explain,
         )
+        .asks::<ExplainKey>()
         .gives::<Explanations>(),
     ]
 }

@@ -2,15 +2,15 @@
 
 use claviger_client::types::Pairs;
 use claviger_client::types::key::{
-    CreateKey as WireCreate, Explanation as WireExplanation, Key as WireKey, KeyVersion as WireVersion,
-    UpdateKey,
+    CreateKey as WireCreate, Explanation as WireExplanation, Explanations, Key as WireKey, KeyAsOf,
+    KeyVersion as WireVersion, UpdateKey,
 };
-use claviger_core::KeyName;
 use claviger_core::key::{DestructionBlocked, Key, KeyRecord, KeyVersion, Labels, Origin};
 use claviger_core::permit::Rule;
 use claviger_core::principal::Principal;
+use claviger_core::{KeyName, Timestamp};
 use claviger_service::Explanation;
-use claviger_service::operation::{Captions, CreateKey, KeyPatch, LabelPatch};
+use claviger_service::operation::{Captions, CreateKey, KeyPatch, KeyRights, LabelPatch};
 
 use super::reason::reason_to_wire;
 use super::{names_to_wire, seconds, span};
@@ -90,9 +90,21 @@ fn version_to_wire(record: &KeyRecord, version: &KeyVersion, captions: &Captions
     }
 }
 
-/// One thing that someone can do with a key, as callers see it.
+/// Who can do what with a key, as callers see it.
 #[must_use]
-pub fn explanation_to_wire(principal: &Principal, line: &Explanation) -> WireExplanation {
+pub fn rights_to_wire(rights: &KeyRights) -> Explanations {
+    let as_of = rights.then.map(|then| KeyAsOf {
+        at: then.at.into(),
+        entries: then.reached.size,
+        newest_entry_at: then.reached.newest_at.map(|at| Timestamp::from_micros(at).into()),
+        key_state: then.state.into(),
+        destroy_at: then.destroy_at.map(Into::into),
+    });
+    let items = rights.items.iter().map(|(principal, line)| explanation_to_wire(principal, line)).collect();
+    Explanations { items, as_of }
+}
+
+fn explanation_to_wire(principal: &Principal, line: &Explanation) -> WireExplanation {
     let (rule, grant) = match line.rule {
         Rule::Grant(id) => ("grant".to_owned(), Some(id.into())),
         Rule::Role(role) => (format!("role {role}"), None),

@@ -284,6 +284,19 @@ async fn a_grant_lets_in_and_its_end_shuts_out() {
         .await;
     assert_eq!(revoked.ok().json()["standing"], "revoked");
     assert!(use_it().await.status.is_client_error());
+    // Who could have used it then is answered as it was answered then, with the state of the key.
+    let then = grant["created_at"].as_str().unwrap();
+    let path = format!("/v1/keys/orders%2Fmain/explain?at={then}");
+    let past = deployment.get("vera", &path).await.ok().json();
+    assert!(past["items"].as_array().unwrap().contains(line), "{past}");
+    assert_eq!((&past["as_of"]["at"], &past["as_of"]["key_state"]), (&json!(then), &json!("active")));
+    assert!(past["as_of"]["entries"].as_u64().unwrap() > 0 && explained.get("as_of").is_none());
+    let now = deployment.get("vera", "/v1/keys/orders%2Fmain/explain").await.ok().json();
+    assert!(!now["items"].as_array().unwrap().contains(line), "{now}");
+    for (at, status) in [("2999-01-01T00:00:00Z", 400), ("1970-01-02T00:00:00Z", 404), ("tuesday", 400)] {
+        let path = format!("/v1/keys/orders%2Fmain/explain?at={at}");
+        assert_eq!(deployment.get("vera", &path).await.status.as_u16(), status, "{at}");
+    }
     let listed = deployment.get("otto", "/v1/grants?principal=app").await.ok().json();
     assert_eq!(listed["items"], json!([]));
     let listed = deployment.get("otto", "/v1/grants?principal=app&with_revoked=true").await.ok().json();

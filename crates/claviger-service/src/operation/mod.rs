@@ -72,7 +72,7 @@ pub use create_ring::CreateRing;
 pub use delegation::{DelegateGrant, ReadKeyGrants, RetireGrant, WithdrawDelegatedGrant};
 pub use describe_uses::{DescribeUses, Described};
 pub use destroy_key::{CancelDestroy, DestroyKey, ScheduleDestroy};
-pub use explain_key::ExplainKey;
+pub use explain_key::{ExplainKey, KeyRights, KeyThen};
 pub use granted::{
     DescribeKey, ListGrantedAliases, ListGrantedKeys, ListRetirableGrants, NamedGrant, ReadSelf,
 };

@@ -118,7 +118,8 @@ impl SearchAudit {
     }
 }
 
-fn principals(view: &View<'_>) -> Principals {
+/// The keys of principals and other objects, for jobs.
+pub(super) fn principals(view: &View<'_>) -> Principals {
     Principals { store: view.log.store(), veils: view.state.veils.clone() }
 }
 

@@ -210,7 +210,8 @@ async fn a_right_ends_with_what_it_rests_on_whichever_way_that_ends() {
             }
         }
         // Nobody is said to be able to do what nobody can.
-        let explained = place.deployment.ask("vera", ExplainKey { key: place.key() }).await.unwrap().output;
+        let explain = ExplainKey { key: place.key(), at: None };
+        let explained = place.deployment.ask("vera", explain).await.unwrap().output.items;
         assert!(!explained.iter().any(|(who, _)| ["shop", "cart"].contains(&who.name.as_str())));
     }
 }

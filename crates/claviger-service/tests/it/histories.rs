@@ -8,6 +8,7 @@
     reason = "a step that points beyond what there is is a mistake of this test"
 )]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use claviger_audit::verify::{Comparison, Moment};
@@ -17,7 +18,7 @@ use claviger_core::key::{DataClass, Event, KeyRecord, Labels, Origin, RingPolicy
 use claviger_core::object::{Kind, Object, RowCursor, StateRow};
 use claviger_core::port::Store as _;
 use claviger_core::principal::{PrincipalKind, Role};
-use claviger_core::{Action, CredentialId, GrantId, KeyId, Purpose, ReasonId, Spec};
+use claviger_core::{Action, CredentialId, GrantId, KeyId, Purpose, ReasonId, Spec, Timestamp};
 use claviger_crypto::WrappingAlgorithm;
 use claviger_service::operation::*;
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef, RingRef, ServiceError};
@@ -503,6 +504,12 @@ async fn grant(deployment: &Deployment, which: usize) -> Option<GrantId> {
     })
 }
 
+/// Who can do what with a key, or could at that instant.
+async fn explain(deployment: &Deployment, key: KeyId, at: Option<Timestamp>) -> BTreeSet<String> {
+    let explained = deployment.ask("vera", ExplainKey { key: KeyRef::Id(key), at }).await.unwrap().output;
+    explained.items.into_iter().map(|(_, what)| format!("{what:?}")).collect()
+}
+
 /// Takes the steps; holds live state against the log at the end, and at the moments behind two of them.
 async fn live_through(steps: &[Step]) {
     let mut deployment = Deployment::build().await;
@@ -512,15 +519,22 @@ async fn live_through(steps: &[Step]) {
     }
     deployment.relaxed_ring("easy").await;
     let mut made = Made::default();
-    let mut moments = Vec::new();
+    let (mut moments, mut explained) = (Vec::new(), Vec::new());
     for (at, step) in steps.iter().enumerate() {
         deployment = Box::pin(made.take(deployment, step)).await;
         if at == steps.len() / 3 || at == 2 * steps.len() / 3 {
             let size = deployment.log_size().await;
             moments.push((size - 1, live_rows(&deployment).await));
+            let at = deployment.clock.wall();
+            for key in &made.keys {
+                explained.push((key.key.id, at, explain(&deployment, key.key.id, None).await));
+            }
         }
     }
     hold(&deployment).await;
+    for (key, at, then) in explained {
+        assert_eq!(explain(&deployment, key, Some(at)).await, then, "{key} at {at:?}");
+    }
     for (entry, rows) in moments {
         let verified = replay_at(&deployment, Moment::Entry(entry)).await;
         assert_eq!(verified.moment.map(|reached| reached.size), Some(entry + 1));
@@ -597,7 +611,7 @@ fn actions_of(step: &Step) -> Vec<Action> {
 fn histories_are_over_every_action_that_changes_state() {
     use proptest::strategy::ValueTree as _;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let mut taken = std::collections::BTreeSet::new();
+    let mut taken = BTreeSet::new();
     for _ in 0..5_000 {
         taken.extend(actions_of(&step().new_tree(&mut runner).unwrap().current()));
     }

@@ -14,6 +14,7 @@ mod destruction;
 mod edited_rows;
 mod entering;
 mod evidence;
+mod explained_past;
 mod governance;
 mod histories;
 mod import;

@@ -98,7 +98,8 @@ async fn a_key_takes_as_many_grants_as_aws_and_gives_ends_and_lists_them_as_if_t
         give_all(&deployment, &key, MAX_ACTIVE - free..MAX_ACTIVE).await;
         let full = deployment.ask("otto", of_document(&key, MAX_ACTIVE)).await.unwrap_err();
         assert_eq!(full.kind(), ErrorKind::LimitExceeded);
-        let explained = deployment.ask("otto", ExplainKey { key: KeyRef::Id(key.key.id) }).await.unwrap_err();
+        let explain = ExplainKey { key: KeyRef::Id(key.key.id), at: None };
+        let explained = deployment.ask("otto", explain).await.unwrap_err();
         assert_eq!(explained.kind(), ErrorKind::LimitExceeded);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use claviger_audit::{Op, Outcome};
 use claviger_client::types::audit::SearchAudit;
-use claviger_client::types::key::{ChangeState, CreateKey};
+use claviger_client::types::key::{ChangeState, CreateKey, ExplainKey};
 use claviger_client::types::ring::{CreateRing, RingPolicyPatch};
 use claviger_client::types::usage::{Decrypt, Reencrypt};
 use claviger_client::types::{GiveReason, Pairs, key};
@@ -149,7 +149,8 @@ async fn create_key(play: &Play<'_>) -> Result<((), Told), Failure> {
 
 async fn grant(play: &Play<'_>) -> Result<((), Told), Failure> {
     let grant = play.people.grant(KEY).await?;
-    let explained = play.people.auditor.explain_key(KEY).await?.value;
+    play.granted_at = Some(clock::now().into());
+    let explained = play.people.auditor.explain_key(KEY, &ExplainKey::default()).await?.value;
     let users: Vec<_> = users(&explained);
     check(users == [GRANTED], || {
         format!("the explanation names other users of the key: {}", users.join(", "))
@@ -442,6 +443,6 @@ mod tests {
             line("app", Action::Decrypt),
             line("admin", Action::RotateKey),
         ];
-        assert_eq!(users(&key::Explanations { items }), ["app"]);
+        assert_eq!(users(&key::Explanations { items, as_of: None }), ["app"]);
     }
 }
