@@ -1,5 +1,6 @@
 //! The log of this deployment: its trees, its cuts, how it is read, and what is kept of the uses that it tells of.
 
+mod batches;
 pub(crate) mod body;
 pub(crate) mod cutter;
 pub(crate) mod hashes;

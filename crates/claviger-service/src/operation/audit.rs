@@ -201,11 +201,20 @@ async fn node_vkey(view: &View<'_>, digest: &str) -> Result<Option<Vec<u8>>, Ser
     Ok(view.store().find_document(&node_document(&bytes)).await?)
 }
 
-/// Holds the indexes of the store against its rows: a sentence for each that does not agree.
+/// Holds the indexes of the store against its rows, and what is kept of each batch of the log against its entries: a sentence for each that
+/// does not agree.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckIndexes {}
 
-system_operation!(CheckIndexes, ReadAudit, Vec<String>, |_this, view| view.store().check_indexes().await?);
+system_operation!(CheckIndexes, ReadAudit, Vec<String>, |_this, view| {
+    let mut found = view.store().check_indexes().await?;
+    let heads = view.store().list_heads().await?;
+    if let Some(head) = heads.into_iter().find(|head| head.shard == view.system.shard) {
+        let log = view.log.clone();
+        found.extend(view.work(Class::Scan, move |at| log.check_batches(at, &head)).await?);
+    }
+    found
+});
 
 /// A page of live rows.
 #[derive(Debug, Clone)]

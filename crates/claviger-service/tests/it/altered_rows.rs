@@ -13,7 +13,8 @@ use claviger_crypto::envelope::Context;
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::usage::{Encrypt, ReadPublicKey, Use};
 use claviger_service::operation::{
-    ChangeKeyState, CreateAlias, ReadEntries, ReadKey, ReadSystem, RevokeGrant, ScheduleDestroy,
+    ChangeKeyState, CheckIndexes, CreateAlias, ReadEntries, ReadKey, ReadSystem, RemoveAlias, RevokeGrant,
+    ScheduleDestroy,
 };
 use claviger_service::{ErrorKind, KeyRef, ServiceError};
 use rusqlite::Connection;
@@ -260,7 +261,7 @@ async fn rows_that_were_taken_out_are_missed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_of_rows_that_was_put_back_with_them_does_not_open() {
-    const EVERYTHING: &[&str] = &["grants", "grant_index", "grant_count", "row_block", "row_root"];
+    const EVERYTHING: &[&str] = &["grants", "grant_index", "grant_count", "row_block", "row_root", "row_sum"];
     let opened = async |tables: &'static [&'static str], gone: &'static str| {
         let (deployment, _, grant) = furnished().await;
         let kept: Vec<_> = tables.iter().map(|table| keep(&database(&deployment), table, "1")).collect();
@@ -288,13 +289,83 @@ async fn a_record_of_rows_that_was_put_back_with_them_does_not_open() {
     }
 }
 
+/// Rows of no object: their tags hold, and some of them are gone, or are those of before.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_no_object_that_were_taken_out_or_put_back_are_named() {
+    let begin = async || {
+        let (deployment, key, grant) = furnished().await;
+        let alias = || "shop/gone".parse().unwrap();
+        deployment.ask("ada", CreateAlias { name: alias(), key: id(&key) }).await.unwrap();
+        deployment.ask("ada", RemoveAlias { name: alias() }).await.unwrap();
+        let new = deployment.new_key("orders", "once", Purpose::Encrypt, Spec::Aes128Gcm);
+        deployment.ask_once("ada", "again", new).await.unwrap();
+        deployment.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
+        deployment
+    };
+    let check = async |deployment: &Deployment| deployment.ask("vera", CheckIndexes {}).await.unwrap().output;
+    for (sql, table) in [
+        ("DELETE FROM alias_name WHERE name = 'shop/gone'", "alias_name"),
+        ("DELETE FROM idempotency", "idempotency"),
+        ("UPDATE idempotency SET created_at = 1", "idempotency"),
+        ("DELETE FROM fence_delta WHERE epoch = (SELECT min(epoch) FROM fence_delta)", "fence_delta"),
+        ("DELETE FROM veil WHERE name = (SELECT name FROM veil WHERE substr(name, 1, 1) = x'07')", "veil"),
+        ("INSERT INTO veil SELECT zeroblob(17), sealed FROM veil LIMIT 1", "veil"),
+        (
+            "INSERT INTO key_version SELECT zeroblob(16), number, state, wrap_format, wrap, public_key, origin, module, \
+             generator, health_ok, rotated, created_at, activated_at, state_changed_at, protect_uses, revision, \
+             material_digest, material_expires_at, material_removed_at, reason, fact, tag, uses_tag FROM key_version LIMIT 1",
+            "key_version",
+        ),
+    ] {
+        let deployment = begin().await;
+        if table == "fence_delta" {
+            // The newest one is looked at before anything else.
+            let key = deployment.key("other", Purpose::Encrypt, Spec::Aes128Gcm).await;
+            let suspend = ChangeKeyState::new(id(&key), None, Event::Suspend).unwrap();
+            deployment.ask("ada", suspend).await.unwrap();
+        }
+        let deployment = deployment
+            .restart_after(|database| {
+                let database = Connection::open(database).unwrap();
+                database.pragma_update(None, "foreign_keys", false).unwrap();
+                assert!(database.execute(sql, []).unwrap() > 0, "{sql}");
+            })
+            .await;
+        deployment.road.do_what_is_due().await;
+        let found = check(&deployment).await;
+        assert!(found.iter().any(|line| line.contains(&format!("`{table}`"))), "{sql}: {found:?}");
+    }
+    // What the server forgets of itself is not missed.
+    let deployment = begin().await;
+    deployment.clock.advance(DAY * 8);
+    deployment.road.do_what_is_due().await;
+    assert_eq!(check(&deployment).await, Vec::<String>::new());
+    let database = Connection::open(database(&deployment)).unwrap();
+    let left: i64 = database.query_row("SELECT count(*) FROM idempotency", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
+    drop(database);
+    let deployment = deployment.restart().await;
+    assert_eq!(check(&deployment).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sums_of_rows_that_were_put_back_do_not_open() {
+    let (deployment, key, _) = furnished().await;
+    let kept = keep(&database(&deployment), "row_sum", "1");
+    deployment.ask("ada", CreateAlias { name: "shop/other".parse().unwrap(), key: id(&key) }).await.unwrap();
+    let opened = deployment.try_restart_after(|database| put_back(database, "row_sum", "1", &kept)).await;
+    let refused = opened.unwrap_err();
+    let cause = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(cause.contains("`row_sum`"), "{cause}");
+}
+
 /// As a release leaves a store that knew no tags: rows without, and cuts that do not speak of them.
 pub(crate) const OLDER: &str = "UPDATE ring SET tag = NULL; UPDATE key SET tag = NULL; \
     UPDATE key_version SET tag = NULL, uses_tag = NULL; UPDATE principal SET tag = NULL; \
     UPDATE credential SET tag = NULL; UPDATE grants SET tag = NULL; UPDATE alias SET tag = NULL; \
     UPDATE reason SET tag = NULL; UPDATE alias_name SET tag = NULL; UPDATE fence_delta SET tag = NULL; \
     UPDATE idempotency SET tag = NULL; UPDATE log_time SET tag = NULL; \
-    DELETE FROM document WHERE name = 'row-tags'; DELETE FROM row_root; DELETE FROM row_block; DELETE FROM root_leaf; DELETE FROM tile WHERE log = -1; \
+    DELETE FROM document WHERE name = 'row-tags'; DELETE FROM row_root; DELETE FROM row_block; DELETE FROM row_sum; DELETE FROM root_leaf; DELETE FROM tile WHERE log = -1; \
     UPDATE root_head SET size = 0, signed_size = 0, signed_note = '', \
     root = x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';";
 

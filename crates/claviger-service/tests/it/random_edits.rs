@@ -33,27 +33,13 @@ const FEW: usize = 36;
 /// What nobody finds, and why that is so: tables, columns, or rows of a table that were taken away, copied or put back.
 const NOT_FOUND: &[(&str, &str)] = &[
     (
-        "alias_name/rows",
-        "a name that no alias bears any more: the log has names sealed; see the threat model",
+        "document/rows",
+        "a name that nothing reads; or a secret that the next start makes anew, and what it sealed or tagged before is found then",
     ),
-    ("audit_batch.epoch", "nothing reads it; entries have their own"),
-    ("audit_batch.incarnation", "nothing reads it; the log has the start of each node"),
-    (
-        "audit_batch.root",
-        "nothing rests on it: trees are computed from entries, and held against signed roots",
-    ),
-    ("document/rows", "a name that nothing reads; or what is made again from the root"),
-    ("fence_delta/rows", "what a past epoch restricted: another node would ask, and there is none"),
-    ("idempotency.created_at", "made to look old, it is forgotten by the first job after the start"),
-    ("idempotency/rows", "a creating call that is forgotten early is carried out again, by whoever may"),
-    ("key_version/rows", "a version of a key that is not there, which no decision reads"),
     ("root_head.signed_size", "the same head is signed again at the start"),
-    ("row_block/rows", "a block without rows, which is the same as none"),
-    ("row_root/rows", "a second row, which nothing reads"),
     ("shard_head.incarnation", "a greater one fences older writers, of which there are none at a start"),
     ("usage_head", "when a key was last used is derived from the log, and no evidence"),
     ("version_usage", "the same"),
-    ("veil/rows", "a key that sealed what is not there any more: nothing that is live is opened by it"),
 ];
 
 /// By what an edit of a table is named, beside the table's own name: its objects, or the part of the log.
@@ -68,7 +54,6 @@ const NAMES: &[(&str, &[&str])] = &[
     ("row_root", &["record of which rows"]),
     ("shard_head", &["log", "shard"]),
     ("usage_head", &["uses are counted"]),
-    ("veil", &["another"]),
 ];
 
 /// One edit: what was done, and to which table.

@@ -323,10 +323,16 @@ CREATE TABLE row_root (
     root     BLOB    NOT NULL CHECK (length(root) = 32),
     log_size INTEGER NOT NULL,
     log_root BLOB    NOT NULL CHECK (length(log_root) = 32),
-    -- A digest over the rows of `log_time` and `fence`, as far as they change with commits that change state alone.
+    -- A digest over the rows of `log_time`, `fence` and `row_sum`, as far as they change with commits that change state alone.
     beside   BLOB    NOT NULL CHECK (length(beside) = 32),
     tag      BLOB    NOT NULL CHECK (length(tag) = 16)
 ) STRICT;
+
+-- The sums of the tags of all rows of tables without objects, modulo 2^128.
+CREATE TABLE row_sum (
+    name TEXT NOT NULL PRIMARY KEY,
+    sum  BLOB NOT NULL CHECK (length(sum) = 16)
+) STRICT, WITHOUT ROWID;
 
 -- What is asked of every row at once, with the digests for snapshots.
 CREATE INDEX ring_revision ON ring (id, revision, fact);

@@ -16,7 +16,7 @@ use super::columns::{Columns, list};
 use super::error::translate;
 use super::row::grant_index;
 use super::tag::{Guard, Guarded};
-use super::{Inner, connection, plain, schema};
+use super::{Inner, connection, plain, schema, sums};
 
 /// The tables of the log. Their content is held against signed trees, which is more.
 const OF_THE_LOG: [&str; 3] = ["audit_batch", "root_leaf", "tile"];
@@ -76,8 +76,10 @@ fn examine(connection: &Connection, guard: &Guard) -> Result<Vec<String>, StoreE
         }
     }
     found.extend(differing_rows(connection)?);
+    found.extend(rows_of_nothing(connection)?);
     if guard.is_open() {
         found.extend(plain::differing(Guarded::new(connection, guard))?);
+        found.extend(sums::differing(Guarded::new(connection, guard))?);
     }
     Ok(found)
 }
@@ -125,6 +127,22 @@ fn differing_rows(connection: &Connection) -> Result<Vec<String>, StoreError> {
         Err(other) => return Err(other),
     }
     Ok(found)
+}
+
+/// Rows that refer to rows which are not there.
+fn rows_of_nothing(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2";
+    let mut statement = connection.prepare(sql).map_err(translate)?;
+    let named = |row: &rusqlite::Row<'_>| {
+        let (table, parent, count): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(format!("table `{table}`: {count} rows refer to rows of `{parent}` that are not there"))
+    };
+    let found = statement.query_map([], named).and_then(Iterator::collect).map_err(translate);
+    match found {
+        // Reported above, with its table.
+        Err(StoreError::Corrupt(_)) => Ok(Vec::new()),
+        found => found,
+    }
 }
 
 /// Holds each index of a table against its rows. SQLite's own check finds rows that an index lacks, and not every entry of a

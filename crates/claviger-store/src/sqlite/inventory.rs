@@ -20,6 +20,7 @@ use rusqlite::types::ValueRef;
 
 use super::columns::{Columns, find, integer, list};
 use super::error::{damaged, translate};
+use super::sums;
 use super::tag::{Guarded, Line};
 
 /// Leading bits of an identifier that name its block.
@@ -451,10 +452,25 @@ pub(super) fn make(connection: Guarded<'_>, log: (u64, Hash)) -> Result<(), Stor
             blocks.insert((kind, number), digest);
         }
     }
+    sums::make(connection)?;
     put_root(connection, &Digests::of(blocks).1, log)
 }
 
+/// Writes the root again as it is kept, in the open transaction, because what stands beside it has changed.
+pub(super) fn write_beside(connection: Guarded<'_>) -> Result<(), StoreError> {
+    match root_row(connection, |_| Ok(()))? {
+        Some(kept) => put_root(connection, &kept.root, (kept.log_size, kept.log_root)),
+        None => Ok(()),
+    }
+}
+
 fn put_block(connection: Guarded<'_>, (kind, number): Block, digest: &Hash) -> Result<(), StoreError> {
+    if *digest == EMPTY {
+        let sql = "DELETE FROM row_block WHERE kind = ?1 AND block = ?2";
+        let gone = connection.prepare_cached(sql);
+        let gone = gone.and_then(|mut delete| delete.execute(params![kind.code(), number]));
+        return gone.map(drop).map_err(translate);
+    }
     let sql = "INSERT INTO row_block (kind, block, digest) VALUES (?1, ?2, ?3) \
                ON CONFLICT (kind, block) DO UPDATE SET digest = excluded.digest";
     let written = connection
@@ -480,8 +496,8 @@ fn put_root(connection: Guarded<'_>, root: &Hash, (size, log_root): (u64, Hash))
     written.map(drop).map_err(translate)
 }
 
-/// A digest of what stands in one row each beside those of objects, and changes with commits that change state alone: which revision
-/// of the log's time is remembered, which store this is, and how many such commits it had.
+/// A digest of what stands beside the rows of objects, and changes with commits that change state alone: which revision
+/// of the log's time is remembered, which store this is, how many such commits it had, and the sums of tags of other tables.
 fn digest_beside(connection: Guarded<'_>) -> Result<Hash, StoreError> {
     let time = find(connection, "SELECT revision FROM log_time WHERE id = 1", [], |row| {
         Columns::new("log_time", row).count()
@@ -491,11 +507,26 @@ fn digest_beside(connection: Guarded<'_>) -> Result<Hash, StoreError> {
         Ok((columns.count()?, columns.array::<16>()?))
     })?;
     let (commits, store) = fence.ok_or_else(|| damaged("fence", "its row is missing"))?;
-    Ok(sha256(&[&time.unwrap_or(0).to_be_bytes()[..], &commits.to_be_bytes(), &store].concat()))
+    let sums = sums::all(connection)?;
+    Ok(sha256(&[&time.unwrap_or(0).to_be_bytes()[..], &commits.to_be_bytes(), &store, &sums].concat()))
 }
 
 /// The root that is kept, if there is one.
 pub(super) fn find_root(connection: Guarded<'_>) -> Result<Option<RowRoot>, StoreError> {
+    root_row(connection, |beside| {
+        if beside == digest_beside(connection)? {
+            return Ok(());
+        }
+        let what =
+            "it, the row of `log_time` or one of `row_sum` is another one than when state was last changed";
+        Err(damaged("fence", what))
+    })
+}
+
+fn root_row(
+    connection: Guarded<'_>,
+    hold: impl Fn(Hash) -> Result<(), StoreError>,
+) -> Result<Option<RowRoot>, StoreError> {
     let sql = "SELECT root, log_size, log_root, beside, tag FROM row_root WHERE id = 1";
     find(connection, sql, [], |row| {
         let mut columns = Columns::new("row_root", row);
@@ -510,10 +541,7 @@ pub(super) fn find_root(connection: Guarded<'_>) -> Result<Option<RowRoot>, Stor
         if !connection.is_tag_of(ROOT, &said, columns.bytes()?)? {
             return Err(damaged("row_root", "it is not as a server wrote it"));
         }
-        if beside != digest_beside(connection)? {
-            let what = "it or the row of `log_time` is another one than when state was last changed";
-            return Err(damaged("fence", what));
-        }
+        hold(beside)?;
         Ok(kept)
     })
 }

@@ -25,6 +25,7 @@ use super::row::{
     ring, veil, version,
 };
 use super::schema::EMPTY_ROOT;
+use super::sums::Summing;
 use super::tag::{FactDigests, Guarded};
 use super::{Inner, connection, log, rows, usage};
 use crate::failpoint;
@@ -40,6 +41,7 @@ pub(super) struct SqliteJournal {
     counts: RefCell<version::Counts>,
     // Blocks of rows that the open transaction writes to.
     touched: BTreeSet<Block>,
+    sums: Summing,
     inner: Arc<Inner>,
 }
 
@@ -68,6 +70,7 @@ impl SqliteJournal {
             changes_state: false,
             counts: RefCell::default(),
             touched: BTreeSet::new(),
+            sums: Summing::default(),
             inner,
         })
     }
@@ -93,6 +96,7 @@ impl SqliteJournal {
     fn abandon(&mut self) {
         self.counts.get_mut().clear();
         self.touched.clear();
+        self.sums.get_mut().clear();
         self.inner.guard.inventory.abandon();
         self.changes_state = false;
         if self.is_open()
@@ -129,7 +133,7 @@ impl SqliteJournal {
     }
 
     fn rows(&self) -> Guarded<'_> {
-        Guarded::new(&self.connection, &self.inner.guard)
+        Guarded::new(&self.connection, &self.inner.guard).summing(&self.sums)
     }
 
     fn count_uses(&self, version: KeyVersionId, uses: u64) -> Result<Applied, StoreError> {
@@ -202,9 +206,11 @@ impl SqliteJournal {
             return self.count_uses(*version, *uses);
         }
         self.run("SAVEPOINT changes")?;
+        let sums = self.sums.borrow().clone();
         let applied = self.put_all(changes);
         if let Ok(Applied::Conflict) | Err(StoreError::RowAltered(_)) = applied {
             self.counts.borrow_mut().clear();
+            self.sums.replace(sums);
             self.run("ROLLBACK TO changes")?;
         }
         if let Ok(_) | Err(StoreError::RowAltered(_)) = applied {
@@ -261,7 +267,9 @@ impl SqliteJournal {
             failpoint("restrict-inside");
         }
         let inventory = &self.inner.guard.inventory;
-        if self.changes_state && inventory.is_open() {
+        let sums = self.sums.borrow();
+        sums.write(self.rows())?;
+        if (self.changes_state || !sums.is_empty()) && inventory.is_open() {
             let log = (batch.new_size, batch.new_root);
             return Ok(inventory::write(self.rows(), inventory, &self.touched, log)?);
         }
@@ -446,6 +454,7 @@ impl Journal for SqliteJournal {
         };
         self.inner.guard.inventory.publish(changed);
         self.touched.clear();
+        self.sums.get_mut().clear();
         failpoint("commit-after");
         self.head.size = batch.new_size;
         self.head.root = batch.new_root;

@@ -35,6 +35,7 @@ mod row;
 mod rows;
 mod schema;
 mod space;
+mod sums;
 mod tag;
 mod tail;
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //! what is held of the log's time, what an epoch restricted. Each carries a keyed tag over its columns, written in the transaction that
 //! writes the row, and is held against it wherever it is read.
 //!
-//! That a row is missing, or is an older one, its tag does not show.
+//! That a row is missing, or is an older one, its tag does not show; the sum of all tags of the table does (`sums`). Of `log_time`, which has
+//! one row, `row_root` has the revision.
 
 use claviger_core::port::StoreError;
 use claviger_crypto::kdf::HmacSha256;
@@ -10,6 +11,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Row, ToSql};
 
 use super::error::{damaged, translate};
+use super::sums::tag_in;
 use super::tag::Guarded;
 
 /// What a tag covers.
@@ -70,6 +72,11 @@ plain!(
 const ALL: [&Plain; 4] = [&ALIAS_NAME, &FENCE_DELTA, &IDEMPOTENCY, &LOG_TIME];
 
 impl Plain {
+    /// Is there a sum of the tags of its rows?
+    fn is_summed(&self) -> bool {
+        self.table != LOG_TIME.table
+    }
+
     fn columns<'r>(&self, row: &'r Row<'_>) -> Result<Vec<ValueRef<'r>>, StoreError> {
         (1..=self.width).map(|column| row.get_ref(column).map_err(translate)).collect()
     }
@@ -95,13 +102,18 @@ impl Guarded<'_> {
         if self.is_off() {
             return Ok(());
         }
-        let tag = {
+        let (old, tag) = {
             let mut select =
                 self.prepare_cached(&format!("{} WHERE {}", of.select, of.place)).map_err(translate)?;
             let mut rows = select.query(named).map_err(translate)?;
             let row = rows.next().map_err(translate)?.ok_or_else(|| damaged(of.table, "a row is gone"))?;
-            self.tag_of(of.table, &of.columns(row)?)?
+            // What is written over still has the tag of what it was.
+            let old = tag_in(of.table, row.get_ref(0).map_err(translate)?)?;
+            (old, self.tag_of(of.table, &of.columns(row)?)?)
         };
+        if of.is_summed() {
+            self.sum(of.table, old, Some(tag));
+        }
         let mut all: Vec<&dyn ToSql> = vec![&tag];
         all.extend(named);
         let written = self.prepare_cached(of.update).and_then(|mut update| update.execute(&*all));
@@ -112,6 +124,11 @@ impl Guarded<'_> {
 /// The statement that reads rows of a table with their tags.
 pub(super) fn select(of: &Plain) -> String {
     format!("{} WHERE {}", of.select, of.place)
+}
+
+/// The same of those that were written before an instant, ?1.
+pub(super) fn select_old(of: &Plain) -> String {
+    format!("{} WHERE created_at < ?1", of.select)
 }
 
 /// Gives every row of these tables its tag under `key`, as it stands.
@@ -138,6 +155,29 @@ pub(super) fn tag_all(connection: Guarded<'_>, key: &HmacSha256) -> Result<(), S
                 .prepare_cached(of.update)
                 .and_then(|mut update| update.execute(rusqlite::params_from_iter(one)));
             written.map_err(translate)?;
+        }
+    }
+    Ok(())
+}
+
+/// The tables of which there is a sum.
+pub(super) fn summed() -> impl Iterator<Item = &'static str> {
+    ALL.into_iter().filter(|of| of.is_summed()).map(|of| of.table)
+}
+
+/// Shows the tags of all rows of these.
+pub(super) fn each_tag(
+    connection: Guarded<'_>,
+    mut see: impl FnMut(&'static str, [u8; 16]),
+) -> Result<(), StoreError> {
+    for of in ALL.into_iter().filter(|of| of.is_summed()) {
+        let mut select = connection.prepare(of.select).map_err(translate)?;
+        let mut rows = select.query([]).map_err(translate)?;
+        while let Some(row) = rows.next().map_err(translate)? {
+            // What has no tag that could be one is found by its row.
+            if let Ok(Some(tag)) = tag_in(of.table, row.get_ref(0).map_err(translate)?) {
+                see(of.table, tag);
+            }
         }
     }
     Ok(())

@@ -23,14 +23,15 @@ use claviger_core::{
     CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, ReasonId, Timestamp,
 };
 use claviger_crypto::kdf::HmacSha256;
-use rusqlite::params;
+use rusqlite::{Transaction, TransactionBehavior, params};
 
-use super::columns::{Columns, find, micros};
+use super::columns::{Columns, find};
 use super::error::translate;
 use super::row::{
     alias, credential, fact_head, grant, grant_index, idempotency, key, log_time, policy_document, principal,
     reason, ring, veil, version,
 };
+use super::sums::Summing;
 use super::tag::Guarded;
 use super::{SqliteStore, connection, facts, integrity, inventory, log, rows, usage};
 
@@ -439,18 +440,19 @@ impl Store for SqliteStore {
                 if !idempotency::has_older(reader, before)? {
                     return Ok(0);
                 }
-                let before = micros("idempotency", before)?;
                 let writer = connection::writing(inner.database(), &inner.options)?;
-                let mut forgotten = 0;
+                let (sums, mut forgotten) = (Summing::default(), 0);
                 loop {
-                    let chunk = writer
-                        .prepare_cached(
-                            "DELETE FROM idempotency WHERE (principal, key_digest) IN \
-                             (SELECT principal, key_digest FROM idempotency WHERE created_at < ?1 LIMIT ?2)",
-                        )
-                        .and_then(|mut delete| delete.execute(params![before, CHUNK]))
-                        .map_err(translate)?;
-                    forgotten += chunk as u64;
+                    let behavior = TransactionBehavior::Immediate;
+                    let transaction = Transaction::new_unchecked(&writer, behavior).map_err(translate)?;
+                    let rows = Guarded::new(&writer, &inner.guard).summing(&sums);
+                    let chunk = idempotency::forget(rows, before, CHUNK)?;
+                    sums.take().write(rows)?;
+                    if inner.guard.inventory.is_open() {
+                        inventory::write_beside(rows)?;
+                    }
+                    transaction.commit().map_err(translate)?;
+                    forgotten += chunk;
                     if chunk == 0 {
                         return Ok(forgotten);
                     }

@@ -21,6 +21,7 @@ use rusqlite::{Connection, Row, ToSql};
 
 use super::error::{damaged, translate};
 use super::inventory::{self, Inventory, Seen};
+use super::sums::Summing;
 
 /// Bytes of a tag: half of an HMAC-SHA-256 (SP 800-107, 5.3.3). Whoever tries tags does so at the server, row by row.
 const LEN: usize = 16;
@@ -216,6 +217,8 @@ pub(super) struct Guarded<'c> {
     seen: Option<&'c RefCell<Vec<Seen>>>,
     /// What rows get that are written. Others keep the digest that they have.
     facts: Option<&'c FactDigests>,
+    /// What becomes of the sums of tags of tables without objects.
+    sums: Option<&'c Summing>,
 }
 
 impl Deref for Guarded<'_> {
@@ -228,7 +231,16 @@ impl Deref for Guarded<'_> {
 
 impl<'c> Guarded<'c> {
     pub(super) const fn new(connection: &'c Connection, guard: &'c Guard) -> Self {
-        Self { connection, guard, noted: None, seen: None, facts: None }
+        Self { connection, guard, noted: None, seen: None, facts: None, sums: None }
+    }
+
+    /// The same, with sums that change with the rows that are written.
+    pub(super) const fn summing(self, sums: &'c Summing) -> Self {
+        Self { sums: Some(sums), ..self }
+    }
+
+    pub(super) const fn sums(&self) -> Option<&'c Summing> {
+        self.sums
     }
 
     /// The same, giving rows that are written these digests of their facts.
@@ -238,7 +250,7 @@ impl<'c> Guarded<'c> {
 
     /// Without a look at tags.
     pub(super) const fn off(connection: &'c Connection) -> Self {
-        Self { connection, guard: &OFF, noted: None, seen: None, facts: None }
+        Self { connection, guard: &OFF, noted: None, seen: None, facts: None, sums: None }
     }
 
     /// What `read` finds of rows as they stand, and which of them do not hold.
@@ -253,6 +265,7 @@ impl<'c> Guarded<'c> {
             noted: Some(&noted),
             seen: None,
             facts: self.facts,
+            sums: self.sums,
         })?;
         Ok((found, noted.into_inner()))
     }
@@ -299,6 +312,7 @@ impl<'c> Guarded<'c> {
                 noted: None,
                 seen: Some(&seen),
                 facts: self.facts,
+                sums: self.sums,
             });
             let mut seen = seen.into_inner();
             if let Some(object) = wanted.filter(|_| found.is_ok())

@@ -7,8 +7,9 @@ use claviger_core::{PrincipalId, Timestamp};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, micros};
-use super::super::error::damaged;
+use super::super::error::{damaged, translate};
 use super::super::plain::{self, IDEMPOTENCY};
+use super::super::sums::tag_in;
 use super::super::tag::Guarded;
 use super::write;
 
@@ -41,6 +42,37 @@ fn scheme(code: u8) -> Result<RequestScheme, StoreError> {
 pub(in crate::sqlite) fn has_older(connection: Guarded<'_>, before: Timestamp) -> Result<bool, StoreError> {
     let sql = "SELECT created_at FROM idempotency WHERE created_at < ?1 LIMIT 1";
     Ok(find(connection, sql, [micros(TABLE, before)?], |_| Ok(()))?.is_some())
+}
+
+/// Forgets at most `limit` calls that were answered before `before`; gives how many. A row that is not as it was written stays, to be found.
+pub(in crate::sqlite) fn forget(
+    connection: Guarded<'_>,
+    before: Timestamp,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let before = micros(TABLE, before)?;
+    let old = {
+        let mut select = connection.prepare_cached(&plain::select_old(&IDEMPOTENCY)).map_err(translate)?;
+        let mut rows = select.query([before]).map_err(translate)?;
+        let mut old = Vec::new();
+        while let Some(row) = rows.next().map_err(translate)? {
+            if old.len() as u64 == u64::from(limit) {
+                break;
+            }
+            if connection.hold_plain(&IDEMPOTENCY, row).is_ok() {
+                let tag = tag_in(TABLE, row.get_ref(0).map_err(translate)?)?;
+                let key = |at: usize| row.get::<_, Vec<u8>>(at).map_err(translate);
+                old.push((tag, key(1)?, key(2)?));
+            }
+        }
+        old
+    };
+    for (tag, principal, key_digest) in &old {
+        let sql = "DELETE FROM idempotency WHERE principal = ?1 AND key_digest = ?2";
+        write(connection, sql, params![principal, key_digest])?;
+        connection.sum(TABLE, *tag, None);
+    }
+    Ok(old.len() as u64)
 }
 
 /// Remembers a call; a call that is remembered already is a conflict.

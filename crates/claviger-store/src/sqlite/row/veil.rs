@@ -6,10 +6,11 @@ use claviger_core::port::store::Applied;
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, list as find_all};
+use super::super::sums;
 use super::super::tag::Guarded;
 use super::write;
 
-const TABLE: &str = "veil";
+const TABLE: &str = sums::VEIL;
 
 pub(in crate::sqlite) fn find_by_name(
     connection: Guarded<'_>,
@@ -37,11 +38,19 @@ pub(in crate::sqlite) fn list(
 
 /// Takes a key away. That there is none is a conflict.
 pub(in crate::sqlite) fn remove(connection: Guarded<'_>, name: VeilName) -> Result<Applied, StoreError> {
-    write(connection, "DELETE FROM veil WHERE name = ?1", [name.to_bytes()])
+    let Some(sealed) = find_by_name(connection, name)? else { return Ok(Applied::Conflict) };
+    let name = name.to_bytes();
+    connection.sum(TABLE, Some(connection.veil_tag(&name, &sealed)?), None);
+    write(connection, "DELETE FROM veil WHERE name = ?1", [name])
 }
 
 /// Keeps a key. Another one in its place is a conflict.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, record: &VeilRecord) -> Result<Applied, StoreError> {
-    let params = params![record.name.to_bytes(), record.sealed];
-    write(connection, "INSERT INTO veil (name, sealed) VALUES (?1, ?2)", params)
+    let name = record.name.to_bytes();
+    let params = params![name, record.sealed];
+    let applied = write(connection, "INSERT INTO veil (name, sealed) VALUES (?1, ?2)", params)?;
+    if applied == Applied::Yes {
+        connection.sum(TABLE, None, Some(connection.veil_tag(&name, &record.sealed)?));
+    }
+    Ok(applied)
 }
