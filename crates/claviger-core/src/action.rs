@@ -245,6 +245,8 @@ actions! { $
     RevokeCredential = 311 "revoke_credential" Control Principal Restrict,
     /// Read or list credentials.
     ReadCredential = 312 "read_credential" Control System Read,
+    /// Erase who a principal was that was withdrawn.
+    ErasePrincipal = 313 "erase_principal" Control Principal Govern,
     /// Give a grant on a key, as one who administers it.
     DelegateGrant = 320 "delegate_grant" Control Key Govern,
     /// Withdraw a grant on a key, as one who administers it.
@@ -306,6 +308,7 @@ impl Action {
             | Self::DeactivateVersion
             | Self::DelegateGrant
             | Self::DestroyKey
+            | Self::ErasePrincipal
             | Self::EraseReason
             | Self::PutKeyPolicy
             | Self::RemoveImportedMaterial

@@ -1,7 +1,8 @@
 //! Who acts: principals, the credentials that prove them, and the roles they hold.
 
 use crate::access_key::AccessKey;
-use crate::reason::Why;
+use crate::name::NotAName;
+use crate::reason::{Erasure, Why};
 use crate::time::Timestamp;
 use crate::{CredentialId, KeyRingId, Name, PrincipalId};
 
@@ -96,8 +97,10 @@ pub struct Principal {
     pub created_at: Timestamp,
     /// How it came about outside the policy, if it did.
     pub recovery: Option<Recovery>,
-    /// Why its roles or its standing last changed.
+    /// Why its roles or its standing last changed, or why it was erased.
     pub reason: Option<Why>,
+    /// That who it was is erased.
+    pub erasure: Option<Erasure>,
     /// Counts the writes of this row.
     pub revision: u64,
 }
@@ -128,6 +131,7 @@ impl Principal {
             created_at,
             recovery: None,
             reason: None,
+            erasure: None,
             revision: 0,
         }
     }
@@ -148,6 +152,18 @@ impl Principal {
         self.roles.retain(|held| *held != role);
         self.role_givers.retain(|(held, _)| *held != role);
         self
+    }
+
+    /// What the names of erased principals begin with. Nobody else gets such a name.
+    pub const ERASED: &str = "erased-";
+
+    /// What is left of it once who it was is erased: a name of its identifier, and no key under which its identity is sealed.
+    ///
+    /// # Errors
+    /// [`NotAName`], which an identifier never gives.
+    pub fn erased(self, erasure: Erasure, reason: Option<Why>) -> Result<Self, NotAName> {
+        let name = format!("{}{}", Self::ERASED, self.id).parse()?;
+        Ok(Self { name, subject_key: Vec::new(), erasure: Some(erasure), reason, ..self })
     }
 
     /// Is it a security officer made by a recovery that nobody else has acknowledged?

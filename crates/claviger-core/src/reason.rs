@@ -260,7 +260,7 @@ pub struct KeptReason {
     pub holds: bool,
 }
 
-/// That the text of a reason was erased.
+/// That something was erased: the text of a reason, or who a principal was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Erasure {
     /// By whom.

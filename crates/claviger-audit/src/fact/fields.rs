@@ -3,8 +3,13 @@
 //!
 //! The numbers are for ever; one that is given up is not given again.
 
+use std::collections::BTreeMap;
+
+use claviger_core::PrincipalId;
+
 use super::value::Form;
-use super::{Kind, reason};
+use super::{Field, Kind, reason};
+use crate::cbor::Reader;
 
 /// How a field is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,6 +79,11 @@ const VERSION: &[Row] = &[
     (16, "reason", Form::Reason, Open, MOVES),
 ];
 
+/// The field that says that it is erased who a principal was.
+const PRINCIPAL_ERASED_AT: u16 = 14;
+/// The field of a credential that has its principal.
+const CREDENTIAL_PRINCIPAL: u16 = 1;
+
 const PRINCIPAL: &[Row] = &[
     (1, "name", Form::Text, Sealed, FIXED),
     (2, "kind", Form::Text, Open, FIXED),
@@ -87,10 +97,12 @@ const PRINCIPAL: &[Row] = &[
     (10, "recovered_at", Form::Instant, Open, FIXED),
     (11, "acknowledged_by", Form::Id, Open, MOVES),
     (12, "reason", Form::Reason, Open, MOVES),
+    (13, "erased_by", Form::Id, Open, MOVES),
+    (PRINCIPAL_ERASED_AT, "erased_at", Form::Instant, Open, MOVES),
 ];
 
 const CREDENTIAL: &[Row] = &[
-    (1, "principal", Form::Id, Open, FIXED),
+    (CREDENTIAL_PRINCIPAL, "principal", Form::Id, Open, FIXED),
     (2, "kind", Form::Text, Open, FIXED),
     (3, "digest", Form::Bytes, Sealed, FIXED),
     (4, "access_key", Form::Text, Sealed, FIXED),
@@ -183,6 +195,19 @@ pub fn field_name(kind: Kind, number: u16) -> Option<&'static str> {
 /// Is the value sealed?
 pub(super) fn is_sealed(kind: Kind, number: u16) -> bool {
     row_of(kind, number).is_some_and(|row| row.3 == Sealed)
+}
+
+/// Do these fields of a principal say that it is erased who it was?
+pub(crate) fn is_erased(fields: &BTreeMap<u16, Field>) -> bool {
+    fields.contains_key(&PRINCIPAL_ERASED_AT)
+}
+
+/// The principal of a credential with these fields.
+pub(crate) fn principal_of(fields: &BTreeMap<u16, Field>) -> Option<PrincipalId> {
+    match fields.get(&CREDENTIAL_PRINCIPAL) {
+        Some(Field::Open(value)) => Reader::new(value).fixed().ok().map(PrincipalId::from_bytes),
+        _ => None,
+    }
 }
 
 /// Does the field stand in the first fact of its object alone?

@@ -345,6 +345,8 @@ impl From<&Principal> for Projection {
             .put(10, recovery.and_then(|recovery| instant(recovery.at)))
             .put(11, recovery.and_then(|recovery| bytes(recovery.acknowledged_by?.as_bytes())))
             .put(12, why(principal.reason))
+            .put(13, principal.erasure.and_then(|erasure| bytes(erasure.by.as_bytes())))
+            .put(14, principal.erasure.and_then(|erasure| instant(erasure.at)))
             .0
     }
 }

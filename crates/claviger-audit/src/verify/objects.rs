@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::Finding;
 use crate::Hash;
-use crate::fact::{Fact, Field, Object, field_name, is_fixed};
+use crate::fact::{Fact, Field, Object, field_name, is_erased, is_fixed, principal_of};
 
 /// An object as its facts yield it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +121,18 @@ impl Objects {
         self
     }
 
+    /// Is it erased, by what the log says, who the principal was that an object with these fields is, or is a credential of? What was said of it
+    /// under its key is disclosed by nobody then, and no live row says it.
+    fn is_erased(&self, object: &Object, fields: &BTreeMap<u16, Field>) -> bool {
+        match object {
+            Object::Principal(_) => is_erased(fields),
+            Object::Credential(_) => principal_of(fields)
+                .and_then(|id| self.find(&Object::Principal(id)))
+                .is_some_and(|principal| is_erased(&principal.fields())),
+            _ => false,
+        }
+    }
+
     /// An object, if it is there.
     #[must_use]
     pub fn find(&self, object: &Object) -> Option<&Current> {
@@ -174,7 +186,10 @@ impl<'a> Comparison<'a> {
         if logged.revision != row.revision {
             differs("revision");
         }
-        let fields = logged.fields();
+        let mut fields = logged.fields();
+        if self.logged.is_erased(&object, &fields) {
+            fields.retain(|_, field| matches!(field, Field::Open(_)));
+        }
         let numbers: BTreeSet<_> = fields.keys().chain(row.fields.keys()).collect();
         for number in numbers {
             if fields.get(number) != row.fields.get(number) {
@@ -282,6 +297,34 @@ mod tests {
             assert_eq!(findings, []);
             assert_eq!(objects.rewound().current, replayed(&history[..at]).0.current, "{at}");
         }
+    }
+
+    #[test]
+    fn what_was_sealed_of_an_erased_principal_is_in_no_live_row() {
+        let hidden = |mut fact: Fact, number| {
+            fact.fields.insert(number, Field::Hidden([9; 32]));
+            fact
+        };
+        let id = [&[0x50], [2; 16].as_slice()].concat();
+        let credential = Object::Credential(claviger_core::CredentialId::from_bytes([3; 16]));
+        let made =
+            [hidden(fact(PERSON, 1, &[(4, b"auditor")]), 1), hidden(fact(credential, 1, &[(1, &id)]), 7)];
+        let erased = fact(PERSON, 2, &[(13, b"by"), (14, b"at")]);
+        let compared = |facts: &[Fact], rows: &[LiveRow]| {
+            let objects = replayed(facts).0;
+            let mut comparison = Comparison::new(&objects);
+            rows.iter().for_each(|row| comparison.see(row));
+            comparison.finish().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let bare = row(&fact(credential, 1, &[(1, &id)]));
+        // Before the log says so, what is missing is missed.
+        let found = compared(&made, &[row(&fact(PERSON, 1, &[(4, b"auditor")])), bare.clone()]);
+        assert!(found.len() == 2 && found[0].contains("name") && found[1].contains("label"), "{found:?}");
+        let all = [made.as_slice(), std::slice::from_ref(&erased)].concat();
+        assert_eq!(compared(&all, &[row(&erased), bare.clone()]), Vec::<String>::new());
+        // And what is put there again is one finding more.
+        let found = compared(&all, &[row(&hidden(erased, 1)), bare]);
+        assert!(found.len() == 1 && found[0].contains("name"), "{found:?}");
     }
 
     #[test]

@@ -31,6 +31,15 @@ pub enum PrincipalCommand {
     Show(ShowArgs),
     /// Withdraw a principal for ever, with all that it holds
     Revoke(RevokeArgs),
+    /// Erase who a withdrawn principal was, for ever
+    ///
+    /// The key goes under which the log has sealed its name, the addresses that it came from and what its credentials are called, and the
+    /// name in its row with it: it is called by its identifier from then on. What it did stays in the log, under that identifier, and the log
+    /// verifies as before. Whoever was given a disclosure, an export with names or a backup before still has what is in it.
+    #[command(
+        after_help = "Example: claviger principal erase carla --reason-code erasure_request --reason \"request 4711\""
+    )]
+    Erase(RevokeArgs),
     /// Acknowledge a security officer that `claviger recover` made
     ///
     /// Until another person with a role does, `status`, `doctor`, a metric and each start show it. Ask first, outside of this
@@ -66,7 +75,7 @@ pub struct ShowArgs {
     principal: String,
 }
 
-/// Whom to withdraw.
+/// Whom to withdraw, or to erase.
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
     /// Principal, by name or id
@@ -90,6 +99,14 @@ impl PrincipalCommand {
             }
             Self::Show(args) => client.read_principal(&args.principal).await?,
             Self::AcknowledgeRecovery(args) => client.acknowledge_recovery(&args.principal).await?,
+            Self::Erase(args) => {
+                let question = format!(
+                    "who principal `{}` was is erased for ever. Nothing in the log leads to it any more.",
+                    args.principal
+                );
+                Consent::of(args.yes).require(&question, &args.principal)?;
+                client.erase_principal(&args.principal, &args.why.into()).await?
+            }
             Self::Revoke(args) => {
                 let question =
                     format!("principal `{}` is withdrawn for ever, its name with it.", args.principal);
@@ -159,6 +176,7 @@ pub(super) fn table(principal: &Principal) -> String {
         ("created by", maker(principal.created_by.as_deref(), &principal.names)),
         ("created at", principal.created_at.to_string()),
         ("recovery", recovery(principal)),
+        ("erased at", principal.erased_at.map(|at| at.to_string()).unwrap_or_default()),
         ("reason", reason::told(principal.reason.as_ref())),
         ("reason id", reason::id_of(principal.reason.as_ref())),
         ("revision", principal.revision.to_string()),

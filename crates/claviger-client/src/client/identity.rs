@@ -37,6 +37,12 @@ impl Client {
         self.change(Method::POST, path).json(why).answer().await
     }
 
+    /// Erases who a withdrawn principal was.
+    pub async fn erase_principal(&self, principal: &str, why: &GiveReason) -> Reply<Principal> {
+        let path = format!("/v1/principals/{}/erase", segment(principal));
+        self.change(Method::POST, path).json(why).answer().await
+    }
+
     /// Acknowledges the recovery that made a security officer.
     pub async fn acknowledge_recovery(&self, principal: &str) -> Reply<Principal> {
         let path = format!("/v1/principals/{}/acknowledge-recovery", segment(principal));

@@ -30,9 +30,12 @@ pub struct Principal {
     /// Present for a security officer that `claviger recover` made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
-    /// Why its roles or its standing last changed. Absent where nobody was asked, and in lists.
+    /// Why its roles or its standing last changed, or why it was erased. Absent where nobody was asked, and in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// When it was erased who it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Instant>,
     /// Names of what is here by identifier, by that identifier. Absent in lists of keys and principals.
     #[serde(default, skip_serializing_if = "Pairs::is_empty")]
     pub names: Pairs,

@@ -11,9 +11,9 @@ use claviger_client::types::{GiveReason, Page, SecretText};
 use claviger_core::principal::Principal;
 use claviger_service::NewAccessKey;
 use claviger_service::operation::{
-    AcknowledgeRecovery, AssignRole, Captioned, Captions, CreatePrincipal, ListCredentials, ListGrants,
-    ListPrincipals, ReadGrant, ReadPrincipal, Released, RevokeCredential, RevokeGrant, RevokePrincipal,
-    WithdrawRole,
+    AcknowledgeRecovery, AssignRole, Captioned, Captions, CreatePrincipal, ErasePrincipal, ListCredentials,
+    ListGrants, ListPrincipals, ReadGrant, ReadPrincipal, Released, RevokeCredential, RevokeGrant,
+    RevokePrincipal, WithdrawRole,
 };
 use http::{StatusCode, Uri};
 
@@ -74,6 +74,16 @@ pub(crate) async fn revoke_principal(
     let principal = parse(&principal)?;
     let arrival = because(arrival, request).await?;
     shown(arrival.perform(Captioned(RevokePrincipal { principal })).await?)
+}
+
+pub(crate) async fn erase_principal(
+    arrival: Arrival,
+    In(principal): In<String>,
+    request: Request,
+) -> Answered {
+    let principal = parse(&principal)?;
+    let arrival = because(arrival, request).await?;
+    shown(arrival.perform(Captioned(ErasePrincipal { principal })).await?)
 }
 
 pub(crate) async fn acknowledge_recovery(

@@ -260,6 +260,15 @@ fn principal_rows() -> Vec<Row> {
         .gives::<Principal>(),
         row(
             POST,
+            "/v1/principals/{principal}/erase",
+            "erase_principal",
+            "Erases who a withdrawn principal was; what it did stays, under its identifier.",
+            identity::erase_principal,
+        )
+        .takes::<GiveReason>()
+        .gives::<Principal>(),
+        row(
+            POST,
             "/v1/principals/{principal}/acknowledge-recovery",
             "acknowledge_recovery",
             "Acknowledges the recovery that made a security officer, as another person with a role.",

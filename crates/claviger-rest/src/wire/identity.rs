@@ -36,6 +36,7 @@ pub fn principal_to_wire(principal: &Principal, captions: &Captions) -> wire_pri
             acknowledged_by: made.acknowledged_by.map(Into::into),
         }),
         reason: reason_to_wire(principal.reason, captions),
+        erased_at: principal.erasure.map(|erasure| erasure.at.into()),
         names: names_to_wire(principal, captions),
         revision: principal.revision,
     }

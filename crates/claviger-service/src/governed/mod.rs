@@ -268,6 +268,13 @@ governed! {
         /// The key.
         1 key: KeyId,
     }
+    /// Erase who a principal was.
+    ErasePrincipal(ErasePrincipal) = "erase_principal" {
+        /// The principal.
+        1 principal: PrincipalId,
+        /// Why.
+        2 reason: Option<Reason>,
+    }
     /// Erase the text of a reason.
     EraseReason(EraseReason) = "erase_reason" {
         /// The reason.

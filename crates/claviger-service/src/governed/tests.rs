@@ -279,6 +279,8 @@ fn about_people() -> impl Strategy<Value = Governed> {
         .prop_map(|(credential, reason)| Governed::RevokeCredential { credential, reason });
     let erase =
         (ids(ReasonId::from_bytes), reasons()).prop_map(|(id, reason)| Governed::EraseReason { id, reason });
+    let erase_principal = (ids(PrincipalId::from_bytes), reasons())
+        .prop_map(|(principal, reason)| Governed::ErasePrincipal { principal, reason });
     let founder = (names(), kinds(), maybe(select(&Role::ALL[..])), any::<[u8; 32]>(), instants()).prop_map(
         |(name, kind, role, fingerprint, expires_at)| Founder { name, kind, role, fingerprint, expires_at },
     );
@@ -286,7 +288,7 @@ fn about_people() -> impl Strategy<Value = Governed> {
     let recover = (names(), any::<[u8; 32]>(), instants())
         .prop_map(|(name, fingerprint, expires_at)| Governed::Recover { name, fingerprint, expires_at });
     let clock = (instants(), reasons()).prop_map(|(time, reason)| Governed::ConfirmClock { time, reason });
-    prop_oneof![create, role, credential, revoke, erase, initialize, recover, clock]
+    prop_oneof![create, role, credential, revoke, erase, erase_principal, initialize, recover, clock]
 }
 
 fn about_grants() -> impl Strategy<Value = Governed> {

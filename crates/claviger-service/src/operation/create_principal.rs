@@ -39,6 +39,11 @@ impl Operation for CreatePrincipal {
         if self.kind == PrincipalKind::System {
             return Err(ServiceError::invalid("parts of the system are not created by callers"));
         }
+        if self.name.as_str().starts_with(Principal::ERASED) {
+            return Err(ServiceError::invalid(
+                "names that begin with `erased-` are those of erased principals",
+            ));
+        }
         let home = match &self.home {
             Some(ring) => Some(view.state.ring(ring).await?.id),
             None => None,

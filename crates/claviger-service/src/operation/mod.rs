@@ -16,6 +16,7 @@ mod create_ring;
 mod delegation;
 mod describe_uses;
 mod destroy_key;
+mod erase_principal;
 mod explain_key;
 mod governance;
 mod granted;
@@ -72,6 +73,7 @@ pub use create_ring::CreateRing;
 pub use delegation::{DelegateGrant, ReadKeyGrants, RetireGrant, WithdrawDelegatedGrant};
 pub use describe_uses::{DescribeUses, Described};
 pub use destroy_key::{CancelDestroy, DestroyKey, ScheduleDestroy};
+pub use erase_principal::ErasePrincipal;
 pub use explain_key::{ExplainKey, KeyRights, KeyThen};
 pub use granted::{
     DescribeKey, ListGrantedAliases, ListGrantedKeys, ListRetirableGrants, NamedGrant, ReadSelf,

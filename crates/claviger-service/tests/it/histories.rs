@@ -53,6 +53,7 @@ enum Step {
     CreatePrincipal { person: bool },
     CreateRing,
     Delegate { by: usize, to: usize, key: usize },
+    ErasePrincipal { which: usize },
     EraseReason { which: usize },
     Import { key: usize, new: bool },
     Jobs { days: u32 },
@@ -110,6 +111,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => one().prop_map(|which| Step::RevokeCredential { which }),
         1 => Just(Step::Recover),
         1 => one().prop_map(|which| Step::AcknowledgeRecovery { which }),
+        1 => one().prop_map(|which| Step::ErasePrincipal { which }),
         1 => one().prop_map(|which| Step::EraseReason { which }),
     ];
     let rights = prop_oneof![
@@ -212,6 +214,7 @@ impl Made {
             | Step::RevokeCredential { .. }
             | Step::Recover
             | Step::AcknowledgeRecovery { .. }
+            | Step::ErasePrincipal { .. }
             | Step::EraseReason { .. } => Box::pin(self.take_person(&deployment, step)).await,
             Step::CreateGrant { .. }
             | Step::RevokeGrant { .. }
@@ -329,6 +332,12 @@ impl Made {
                 let Some(number) = which.checked_rem(self.officers) else { return };
                 let principal = name(&format!("officer-{number}"));
                 bear(deployment.ask("otto", AcknowledgeRecovery { principal }).await, step);
+            }
+            Step::ErasePrincipal { which } => {
+                // It must be revoked, which a history comes by seldom enough.
+                let principal = || name(&self.anybody(*which));
+                bear(deployment.ask("otto", RevokePrincipal { principal: principal() }).await, step);
+                bear(deployment.ask("otto", ErasePrincipal { principal: principal() }).await, step);
             }
             Step::EraseReason { which } => {
                 let reasons = ids(deployment, Kind::Reason).await;
@@ -582,6 +591,7 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::CreatePrincipal { .. } => vec![CreatePrincipal],
         Step::CreateRing => vec![CreateRing],
         Step::Delegate { .. } => vec![DelegateGrant],
+        Step::ErasePrincipal { .. } => vec![ErasePrincipal],
         Step::EraseReason { .. } => vec![EraseReason],
         Step::Import { .. } => vec![ReadImportParameters, ImportMaterial],
         Step::Jobs { .. } => vec![RotateKey, DestroyKey, Snapshot],

@@ -11,14 +11,15 @@ use claviger_core::reason::{Reason, ReasonCode, ReasonText, TextAtRest, Unasked,
 use claviger_core::{Action, Purpose, ReasonId, Spec};
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::{
-    AssignRole, Captioned, Captions, ChangeKeyState, CreateGrant, CreatePrincipal, EraseReason, GrantOn,
-    ListGrants, ReadEntries, ReadGrant, ReadKey, ReadPrincipal, RevokeGrant,
+    AssignRole, Captioned, Captions, ChangeKeyState, CheckIndexes, CreateCredential, CreateGrant,
+    CreatePrincipal, ErasePrincipal, EraseReason, GrantOn, ListGrants, NewCredential, ReadEntries, ReadGrant,
+    ReadKey, ReadPrincipal, RevokeGrant, RevokePrincipal,
 };
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef};
 use rusqlite::Connection;
 
 use crate::altered_rows::OLDER;
-use crate::deployment::Deployment;
+use crate::deployment::{DAY, Deployment, certificate_of};
 use crate::evidence::{differences, hold, replay};
 
 const TEXT: &str = "Mallory left, and took a disk along";
@@ -218,33 +219,63 @@ async fn erasing_a_person_leaves_names_of_keys_reasons_and_pseudonyms() {
         .ask_because("olga", text("hired"), AssignRole { principal: carla(), role: Role::Responder })
         .await
         .unwrap();
-    deployment.ask_because("ada", text(TEXT), step(&key, Event::Suspend)).await.unwrap();
+    let certificate = NewCredential::Certificate {
+        der: certificate_of("carla"),
+        chain: Vec::new(),
+        expires_at: deployment.clock.wall().after(DAY),
+    };
+    let give = CreateCredential { principal: carla(), label: "laptop".parse().unwrap(), what: certificate };
+    deployment.ask("otto", give).await.unwrap();
+    deployment.ask_because("carla", text(TEXT), step(&key, Event::Suspend)).await.unwrap();
     let person = deployment.store.find_principal_by_name(&"carla".parse().unwrap()).await.unwrap().unwrap();
-    let ada = deployment.store.find_principal_by_name(&"ada".parse().unwrap()).await.unwrap().unwrap();
-    let verified = replay(&deployment).await;
-    // What the erasure of persons will do: the keys go that seal what is said of them.
-    let database = Connection::open(deployment.directory.path().join("data/store.db")).unwrap();
-    database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
-    for id in [person.id, ada.id] {
-        let name = Object::Principal(id).veil_name().unwrap();
-        assert_eq!(database.execute("DELETE FROM veil WHERE name = ?1", [name.to_bytes()]).unwrap(), 1);
+    let erase = || ErasePrincipal { principal: PrincipalRef::Id(person.id) };
+    let asked = || text("request 4711");
+    let early = deployment.ask_because("otto", asked(), erase()).await.unwrap_err();
+    assert_eq!(early.kind(), ErrorKind::WrongState);
+    deployment.ask_because("otto", asked(), RevokePrincipal { principal: carla() }).await.unwrap();
+    let silent = deployment.ask_because("otto", None, erase()).await.unwrap_err();
+    assert_eq!(silent.kind(), ErrorKind::ReasonRequired);
+    for who in ["ada", "vera"] {
+        let refused = deployment.ask_because(who, asked(), erase()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Denied, "{who}");
     }
-    // Their names are disclosed no more; all else reads, and every digest verifies.
-    assert_eq!(replay(&deployment).await.findings, []);
-    let theirs = |line: &String| ["principal", "credential"].iter().any(|kind| line.starts_with(kind));
+    let erased = deployment.ask_because("otto", asked(), erase()).await.unwrap().output;
+    let name = format!("erased-{}", person.id);
+    assert_eq!((erased.name.as_str(), erased.subject_key.len()), (name.as_str(), 0));
+    // Once more changes nothing, and nobody gets such a name.
+    let again = deployment.ask_because("otto", asked(), erase()).await.unwrap().output;
+    assert_eq!(again, erased);
+    let taken = CreatePrincipal { name: name.parse().unwrap(), kind: PrincipalKind::Human, home: None };
+    assert_eq!(deployment.ask("otto", taken).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    // The name is nowhere any more; all else reads, every digest verifies, and what is live is what the log yields.
+    hold(&deployment).await;
+    assert_eq!(deployment.ask("vera", CheckIndexes {}).await.unwrap().output, Vec::<String>::new());
+    let deployment = deployment.restart().await;
+    hold(&deployment).await;
+    let database = Connection::open(deployment.directory.path().join("data/store.db")).unwrap();
+    let named = "SELECT count(*) FROM principal WHERE name = 'carla'";
+    assert_eq!(database.query_row(named, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    let veil = Object::Principal(person.id).veil_name().unwrap();
+    assert_eq!(deployment.store.find_veil(veil).await.unwrap(), None);
+    // Whoever says now what was erased is found.
+    let edit = "UPDATE principal SET name = 'carla' WHERE id = ?1";
+    assert_eq!(database.execute(edit, [person.id.as_bytes()]).unwrap(), 1);
+    let verified = replay(&deployment).await;
     let differs = differences(&deployment, &verified).await;
-    assert!(!differs.is_empty() && differs.iter().all(theirs), "{differs:?}");
+    assert!(differs.len() == 1 && differs[0].contains("tag"), "{differs:?}");
+    let edit = "UPDATE principal SET name = ?2 WHERE id = ?1";
+    assert_eq!(database.execute(edit, rusqlite::params![person.id.as_bytes(), name]).unwrap(), 1);
     let read_key = deployment.ask("vera", ReadKey { key: KeyRef::Id(key.key.id) }).await.unwrap().output;
     assert_eq!(read_key.name().to_string(), "orders/cards");
     let (id, _, text) = given(&deployment, &key).await;
     assert_eq!(text.as_deref(), Some(TEXT));
     let by = deployment.store.list_reasons(vec![id]).await.unwrap().remove(0).record.given_by;
-    assert_eq!(by, ada.id, "who, by pseudonym");
-    let read = Captioned(ReadPrincipal { principal: carla() });
+    assert_eq!(by, person.id, "who, by pseudonym");
+    let read = Captioned(ReadPrincipal { principal: PrincipalRef::Id(person.id) });
     let (carla, reasons) = deployment.ask("otto", read).await.unwrap().output;
-    assert_eq!(carla.standing, Standing::Active);
+    assert_eq!((carla.standing, carla.roles), (Standing::Revoked, vec![Role::Responder]));
     let why = carla.reason.and_then(Why::given).unwrap();
-    assert_eq!(reasons.find(why).unwrap().text.as_deref(), Some("hired"));
+    assert_eq!(reasons.find(why).unwrap().text.as_deref(), Some("request 4711"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

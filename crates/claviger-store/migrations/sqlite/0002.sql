@@ -208,6 +208,9 @@ ALTER TABLE principal ADD COLUMN role_givers TEXT NOT NULL DEFAULT '';
 -- Of a security officer that `claviger recover` made.
 ALTER TABLE principal ADD COLUMN recovered_at INTEGER;
 ALTER TABLE principal ADD COLUMN acknowledged_by BLOB CHECK (length(acknowledged_by) = 16);
+-- Of one that was withdrawn, and of whom it is erased who it was: `name` is made of the identifier then, and `subject_key` is empty.
+ALTER TABLE principal ADD COLUMN erased_by BLOB CHECK (length(erased_by) = 16);
+ALTER TABLE principal ADD COLUMN erased_at INTEGER CHECK ((erased_by IS NULL) = (erased_at IS NULL));
 
 ALTER TABLE credential ADD COLUMN created_by BLOB CHECK (length(created_by) = 16);
 

@@ -11,7 +11,7 @@ use rusqlite::params;
 use super::super::columns::{Columns, find, join, list, micros};
 use super::super::error::refused;
 use super::super::tag::{Guarded, Line, Tagged};
-use super::reason::why;
+use super::reason::{erasure, why};
 use super::{Seen, compare, fixed, next_revision, write_tagged};
 
 const TABLE: &str = "principal";
@@ -20,7 +20,7 @@ const TABLE: &str = "principal";
 macro_rules! covered {
     () => {
         "fact, id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, created_by, recovered_at, \
-         acknowledged_by, reason"
+         acknowledged_by, reason, erased_by, erased_at"
     };
 }
 macro_rules! columns {
@@ -139,6 +139,7 @@ fn parse(row: &Line<'_>) -> Result<Principal, StoreError> {
         created_by: columns.maybe(Columns::array)?.map(PrincipalId::from_bytes),
         recovery: recovery(&mut columns)?,
         reason: why(&mut columns)?,
+        erasure: erasure(&mut columns)?,
     };
     check(&principal).map_err(|reason| columns.damaged(reason))?;
     Ok(principal)
@@ -181,7 +182,7 @@ fn check(principal: &Principal) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Writes a principal. Its name and kind are fixed.
+/// Writes a principal. Its kind is fixed, and so is its name but for an erasure, which nothing undoes.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> Result<Applied, StoreError> {
     check(principal).map_err(|reason| refused(TABLE, reason))?;
     let stored = find_by_id(connection, principal.id)?;
@@ -191,21 +192,23 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> 
     if let Some(stored) = stored {
         let bound = |principal: &Principal| {
             let made = (principal.created_by, principal.created_at, principal.recovery.map(|made| made.at));
-            (principal.name.clone(), principal.kind, made)
+            (principal.kind, made)
         };
-        fixed(TABLE, bound(&stored) == bound(principal))?;
+        let is_named_alike = stored.name == principal.name && stored.erasure == principal.erasure;
+        let is_erased_now = stored.erasure.is_none() && principal.erasure.is_some();
+        fixed(TABLE, bound(&stored) == bound(principal) && (is_named_alike || is_erased_now))?;
     }
     write_tagged(
         connection,
         &TAGGED,
         &[principal.id.as_bytes()],
         "INSERT INTO principal (id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, \
-         created_by, recovered_at, acknowledged_by, reason) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
-         ON CONFLICT (id) DO UPDATE SET standing = excluded.standing, roles = excluded.roles, \
+         created_by, recovered_at, acknowledged_by, reason, erased_by, erased_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, standing = excluded.standing, roles = excluded.roles, \
          home = excluded.home, subject_key = excluded.subject_key, revision = excluded.revision, \
          role_givers = excluded.role_givers, acknowledged_by = excluded.acknowledged_by, \
-         reason = excluded.reason",
+         reason = excluded.reason, erased_by = excluded.erased_by, erased_at = excluded.erased_at",
         params![
             principal.id.as_bytes(),
             principal.name.as_str(),
@@ -225,6 +228,8 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> 
                 .and_then(|made| made.acknowledged_by.as_ref())
                 .map(PrincipalId::as_bytes),
             principal.reason.map(Why::to_bytes),
+            principal.erasure.as_ref().map(|erasure| erasure.by.as_bytes()),
+            principal.erasure.map(|erasure| micros(TABLE, erasure.at)).transpose()?,
         ],
     )
 }

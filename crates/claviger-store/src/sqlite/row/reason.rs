@@ -106,13 +106,18 @@ fn parse(row: &Line<'_>) -> Result<ReasonRecord, StoreError> {
         },
         given_by: PrincipalId::from_bytes(columns.array()?),
         given_at: columns.instant()?,
-        erasure: match (columns.maybe(Columns::array)?, columns.maybe(Columns::instant)?) {
-            (Some(by), Some(at)) => Some(Erasure { by: PrincipalId::from_bytes(by), at }),
-            (None, None) => None,
-            _ => return Err(columns.damaged("an erasure without an instant, or the other way round")),
-        },
+        erasure: erasure(&mut columns)?,
         revision: columns.count()?,
     })
+}
+
+/// Who erased what the row is about, and when.
+pub(super) fn erasure(columns: &mut Columns<'_>) -> Result<Option<Erasure>, StoreError> {
+    match (columns.maybe(Columns::array)?, columns.maybe(Columns::instant)?) {
+        (Some(by), Some(at)) => Ok(Some(Erasure { by: PrincipalId::from_bytes(by), at })),
+        (None, None) => Ok(None),
+        _ => Err(columns.damaged("an erasure without an instant, or the other way round")),
+    }
 }
 
 /// Writes a reason. What was given is fixed; its text can be erased.
