@@ -11,7 +11,7 @@ pub(crate) mod prove;
 mod search;
 mod snapshot;
 mod state;
-mod verify;
+pub(crate) mod verify;
 
 use clap::Subcommand;
 

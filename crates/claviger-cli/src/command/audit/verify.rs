@@ -84,8 +84,12 @@ impl VerifyArgs {
     }
 }
 
-/// Reads the live rows, then the log up to and beyond that reading, and compares.
-async fn compare(
+/// Reads the live rows, then the log up to and beyond that reading, and compares: what the log is, how many rows there are, and where they
+/// differ from it.
+///
+/// # Errors
+/// When rows or log cannot be read.
+pub(crate) async fn compare(
     client: &Client,
     key: &VerifierKey,
     dir: &std::path::Path,

@@ -10,6 +10,7 @@ use super::steps::check;
 use crate::command::audit::export::export;
 use crate::command::audit::offline::verify;
 use crate::command::audit::prove;
+use crate::command::audit::verify::compare;
 use crate::failure::Failure;
 
 /// The key of the root log, as the instance says: it was started a minute ago by this program, which is as good as its word.
@@ -65,8 +66,46 @@ pub(super) fn change_and_detect(log: &Path, changed: &Path) -> Result<String, Fa
     Ok(format!("byte {middle} of `{}`: {}", bundle.display(), found.first().map_or("", String::as_str)))
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<(), Failure> {
+/// Edits the row of a key in a database, as somebody with the file would: the row begins with `record`, and says `to` in the place of
+/// `from` afterwards.
+pub(super) fn edit_key_row(database: &Path, record: &str, (from, to): (&str, &str)) -> Result<(), Failure> {
+    let mut bytes = fs::read(database).map_err(|error| Failure::file(database, &error))?;
+    let edited = edit(&mut bytes, record.as_bytes(), (from.as_bytes(), to.as_bytes()));
+    check(edited > 0, || format!("`{}` has no row of the key that says {from}", database.display()))?;
+    fs::write(database, &bytes).map_err(|error| Failure::file(database, &error))
+}
+
+/// Puts `to` wherever `from` stands behind `record` in the same row; gives how often.
+fn edit(bytes: &mut [u8], record: &[u8], (from, to): (&[u8], &[u8])) -> usize {
+    /// A row of a key is shorter.
+    const ROW: usize = 256;
+    let find = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|window| window == what);
+    let (mut start, mut edited) = (0, 0);
+    while let Some(at) = bytes.get(start..).and_then(|rest| find(rest, record)) {
+        start += at + record.len();
+        let row = bytes.get(start..(start + ROW).min(bytes.len()));
+        let state = row.and_then(|row| find(row, from)).map(|at| start + at);
+        if let Some(state) = state.and_then(|at| bytes.get_mut(at..at + to.len())) {
+            state.copy_from_slice(to);
+            edited += 1;
+        }
+    }
+    edited
+}
+
+/// What `audit verify` finds of a deployment whose log is exported to `log`.
+pub(super) async fn find_edit(auditor: &Client, log: &Path) -> Result<Vec<String>, Failure> {
+    let (key, _) = root_key(auditor).await?;
+    let (verified, _, found) = compare(auditor, &key, log).await?;
+    check(verified.findings.is_empty(), || verified.findings.join("; "))?;
+    Ok(found)
+}
+
+/// Copies files and folders, with who may read them.
+pub(super) fn copy_tree(from: &Path, to: &Path) -> Result<(), Failure> {
     fs::create_dir_all(to).map_err(|error| Failure::file(to, &error))?;
+    let about = fs::metadata(from).map_err(|error| Failure::file(from, &error))?;
+    fs::set_permissions(to, about.permissions()).map_err(|error| Failure::file(to, &error))?;
     for entry in fs::read_dir(from).map_err(|error| Failure::file(from, &error))? {
         let entry = entry.map_err(|error| Failure::file(from, &error))?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
@@ -100,6 +139,15 @@ fn largest_file(dir: &Path) -> Result<std::path::PathBuf, Failure> {
 mod tests {
     use super::*;
     use crate::command::audit::offline::fixture;
+
+    #[test]
+    fn rows_of_the_key_are_edited_and_nothing_else() {
+        let mut bytes =
+            b"x compromised demorecords.........compromised demorecords active, compromised".to_vec();
+        assert_eq!(edit(&mut bytes, b"demorecords", (b"compromised", b"deactivated")), 2);
+        assert_eq!(bytes, b"x compromised demorecords.........deactivated demorecords active, deactivated");
+        assert_eq!(edit(&mut bytes, b"records of none", (b"compromised", b"deactivated")), 0);
+    }
 
     #[test]
     fn changed_byte_is_detected_and_the_original_still_holds() {

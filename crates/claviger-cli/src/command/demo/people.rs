@@ -103,17 +103,28 @@ async fn application(
     };
     let token = administrator.create_credential(&request).await?.value.token;
     let token = token.ok_or_else(|| Failure::failed("the instance gave no token"))?;
-    Placed::write_new(&dir.join(format!("{name}.token")), Privacy::Owner, token.reveal().as_bytes())?;
+    let token_path = dir.join(token_file(name));
+    Placed::write_new(&token_path, Privacy::Owner, token.reveal().as_bytes())?;
+    application_at(name, ready, dir, &token_path)
+}
+
+/// The file with the token of an application.
+pub(super) fn token_file(name: &str) -> String {
+    format!("{name}.token")
+}
+
+/// The client of an application at an instance, by a profile in `dir`.
+///
+/// # Errors
+/// When the profile cannot be written, or makes no client.
+pub(super) fn application_at(name: &str, ready: &Ready, dir: &Path, token: &Path) -> Result<Client, Failure> {
     // It names the control plane too, which is no right to it: that is one of the things shown.
     let profile = ProfileFile {
         control: Some(ready.urls.control.clone()),
         data: Some(ready.urls.data.clone()),
         ca: Some(ready.ca.clone()),
         authority: None,
-        credential: CredentialFile {
-            token_file: Some(format!("{name}.token").into()),
-            ..CredentialFile::default()
-        },
+        credential: CredentialFile { token_file: Some(token.to_owned()), ..CredentialFile::default() },
     };
     let path = dir.join(format!("{name}.toml"));
     Placed::write_new(&path, Privacy::Owner, to_toml(&profile).as_bytes())?;

@@ -10,25 +10,29 @@ use claviger_client::types::audit::SearchAudit;
 use claviger_client::types::key::{ChangeState, CreateKey, ExplainKey};
 use claviger_client::types::ring::{CreateRing, RingPolicyPatch};
 use claviger_client::types::usage::{Decrypt, Reencrypt};
-use claviger_client::types::{GiveReason, Pairs, key};
+use claviger_client::types::{GiveReason, Instant, Pairs, key};
 use claviger_client::{Client, ClientError};
-use claviger_core::key::{DataClass, Event};
+use claviger_core::key::{DataClass, Event, State};
 use claviger_core::reason::ReasonCode;
 use claviger_core::{Action, Purpose, Spec};
 
 use super::evidence;
 use super::instance::Instance;
-use super::people::{GRANTED, People};
+use super::people::{GRANTED, People, application_at, token_file};
 use super::steps::{Steps, Told, check};
 use super::tree::{self, MadeAs, Original};
 use super::{RunArgs, data};
+use crate::clock;
 use crate::failure::Failure;
 use crate::input::pair::Bound;
 use crate::output::units;
 use crate::progress;
+use crate::session::client_of;
 
 const RING: &str = "demo";
 const KEY: &str = "demo/records";
+/// How the row of the key begins behind its identifiers: ring, name, purpose, spec, protection and class of data, one behind the other.
+const RECORD: &str = "demorecordsencryptaes-256-gcmsoftwareephi";
 
 /// Everything that the steps share.
 pub(super) struct Play<'a> {
@@ -38,6 +42,8 @@ pub(super) struct Play<'a> {
     files: Vec<Original>,
     /// Log entry of a refusal, to be proved at the end.
     refusal: Option<u64>,
+    /// An instant at which the grant was in force, to be asked about at the end.
+    granted_at: Option<Instant>,
 }
 
 impl Play<'_> {
@@ -73,7 +79,7 @@ pub(super) async fn play(args: &RunArgs, dir: &Path, steps: &mut Steps) -> Resul
     let plain = args.input.clone().unwrap_or_else(|| dir.join("plain"));
     let files = steps.take("survey the files to protect", survey(args, &plain)).await?;
     let people = steps.take("create two applications, each with a token", gather(&instance, dir)).await?;
-    let mut play = Play { args, dir: dir.to_owned(), people, files, refusal: None };
+    let mut play = Play { args, dir: dir.to_owned(), people, files, refusal: None, granted_at: None };
     let play = &mut play;
     steps.take("create a key ring and a key", create_key(play)).await?;
     steps.take("grant one application uses of the key", grant(play)).await?;
@@ -86,9 +92,11 @@ pub(super) async fn play(args: &RunArgs, dir: &Path, steps: &mut Steps) -> Resul
     steps.take("withdraw the grant: refused at once", withdraw(play)).await?;
     steps.take("declare the key compromised: refused at once", compromise(play)).await?;
     steps.take("ask the log who used the key, and from where", ask_who(play)).await?;
+    steps.take("ask who could have used it when the grant was new", ask_who_could(play)).await?;
     steps.take("prove by the log that the refusal is in it", prove(play)).await?;
     steps.take("export the log and verify it offline, on a copy", verify_log(play)).await?;
     steps.take("change one byte of another copy: detected", detect_change(play)).await?;
+    steps.take("edit a row in a copy of the database: named, refused", detect_edit(play, instance)).await?;
     let scratch = play.scratch();
     fs::remove_dir_all(&scratch).map_err(|error| Failure::file(&scratch, &error))
 }
@@ -147,7 +155,7 @@ async fn create_key(play: &Play<'_>) -> Result<((), Told), Failure> {
     Ok(((), Told::words(format!("`{}`, {}, {}, id {}", key.name, key.spec, key.state, key.id))))
 }
 
-async fn grant(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn grant(play: &mut Play<'_>) -> Result<((), Told), Failure> {
     let grant = play.people.grant(KEY).await?;
     play.granted_at = Some(clock::now().into());
     let explained = play.people.auditor.explain_key(KEY, &ExplainKey::default()).await?.value;
@@ -386,6 +394,17 @@ async fn ask_who(play: &Play<'_>) -> Result<((), Told), Failure> {
     Ok(((), Told::words(told)))
 }
 
+async fn ask_who_could(play: &Play<'_>) -> Result<((), Told), Failure> {
+    let query = ExplainKey { at: play.granted_at };
+    let then = play.people.auditor.explain_key(KEY, &query).await?.value;
+    let users = users(&then);
+    let state = then.as_of.map(|then| *then.key_state);
+    check(users == [GRANTED] && state == Some(State::Active), || {
+        format!("the key was {state:?} then, and its users {users:?}")
+    })?;
+    Ok(((), Told::words(format!("`{GRANTED}` alone, and the key was active: it has been compromised since"))))
+}
+
 async fn prove(play: &Play<'_>) -> Result<((), Told), Failure> {
     let entry =
         play.refusal.ok_or_else(|| Failure::unverified("a refusal came without its entry in the log"))?;
@@ -402,6 +421,28 @@ async fn verify_log(play: &Play<'_>) -> Result<((), Told), Failure> {
 async fn detect_change(play: &Play<'_>) -> Result<((), Told), Failure> {
     let text = evidence::change_and_detect(&play.dir.join("log"), &play.dir.join("log-changed"))?;
     Ok(((), Told::words(text)))
+}
+
+/// The instance stops, and somebody who has a copy of its database brings a compromised key back in it: as a row that says so, and nothing else.
+async fn detect_edit(play: &Play<'_>, instance: Instance) -> Result<((), Told), Failure> {
+    drop(instance);
+    let copy = play.scratch().join("edited");
+    evidence::copy_tree(&play.dir.join("deployment"), &copy.join("deployment"))?;
+    let (from, to) = (State::Compromised.name(), State::Deactivated.name());
+    evidence::edit_key_row(&copy.join("deployment/data/store.db"), RECORD, (from, to))?;
+    let edited = Instance::start(&copy).await?;
+    let client = application_at(GRANTED, &edited.ready, &copy, &play.dir.join(token_file(GRANTED)))?;
+    let file = play.example(MadeAs::Envelope)?;
+    let sealed = file.sealed_in(&play.sealed());
+    let tried = tree::open_one(&client, file, (&sealed, &play.scratch().join("tried"))).await;
+    refused_with("the row is edited", &[500], tried)?;
+    let auditor = edited.profile("auditor").and_then(client_of)?;
+    let found = evidence::find_edit(&auditor, &copy.join("log")).await?;
+    let named = found.iter().find(|finding| finding.contains(": key ") && finding.contains("another state "));
+    let named = named.ok_or_else(|| Failure::unverified(format!("the row is not named: {found:?}")))?;
+    let told =
+        format!("a compromised key said that it was {to}: its use was refused; `audit verify`: {named}");
+    Ok(((), Told::words(told)))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
