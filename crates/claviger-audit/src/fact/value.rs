@@ -1,7 +1,10 @@
 //! The values of fields, to be shown: facts hold them in CBOR, and the form of a field says what that is.
 
+use std::fmt;
+
 use claviger_core::reason::{Unasked, Why};
 use claviger_core::{GrantId, Timestamp};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::{Field, Kind, fields};
 use crate::cbor::{CborError, Reader};
@@ -51,6 +54,60 @@ pub enum FieldValue {
     Text(String),
     /// Texts.
     Texts(Vec<String>),
+}
+
+/// As people read it.
+impl fmt::Display for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => flag.fmt(f),
+            Self::Instant(at) => f.write_str(&rfc3339(*at)),
+            Self::Number(number) | Self::Seconds(number) => number.fmt(f),
+            Self::Sealed(_) => f.write_str("(sealed)"),
+            Self::Text(text) => f.write_str(text),
+            Self::Texts(texts) => f.write_str(&texts.join(", ")),
+        }
+    }
+}
+
+/// As programs read it: what is sealed is an object with what commits to it.
+impl Serialize for FieldValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Flag(flag) => serializer.serialize_bool(*flag),
+            Self::Instant(at) => serializer.serialize_str(&rfc3339(*at)),
+            Self::Number(number) | Self::Seconds(number) => serializer.serialize_u64(*number),
+            Self::Sealed(commitment) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("sealed", commitment)?;
+                map.end()
+            }
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Texts(texts) => texts.serialize(serializer),
+        }
+    }
+}
+
+/// An instant in RFC 3339, UTC, with as many digits of a second as it has.
+fn rfc3339(at: Timestamp) -> String {
+    const DAY: u64 = 86_400;
+    let (seconds, micros) = (at.as_micros() / 1_000_000, at.as_micros() % 1_000_000);
+    let (days, second) = (seconds / DAY, seconds % DAY);
+    // Years that begin in March, from the first of March of year 0 on: the day that some have more is their last.
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = era * 400 + year + next;
+    let fraction = if micros == 0 { String::new() } else { format!(".{micros:06}") };
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{}Z",
+        fraction.trim_end_matches('0')
+    )
 }
 
 /// Name and value of a field, to be shown. The name of a span of time says that it is in seconds; what this release does not know
@@ -191,6 +248,25 @@ mod tests {
             shown(Kind::Key, "reason", &value(|out| cbor::put_bytes(out, &[1]))),
             text("(by the system)")
         );
+    }
+
+    #[test]
+    fn values_read_alike_for_people_wherever_they_are_shown() {
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1, "1970-01-01T00:00:00.000001Z"),
+            (951_782_400_000_000, "2000-02-29T00:00:00Z"),
+            (951_868_799_500_000, "2000-02-29T23:59:59.5Z"),
+            (1_798_761_599_999_999, "2026-12-31T23:59:59.999999Z"),
+            (4_107_542_400_000_000, "2100-03-01T00:00:00Z"),
+            (253_402_300_799_000_000, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(FieldValue::Instant(Timestamp::from_micros(micros)).to_string(), text);
+        }
+        assert_eq!(FieldValue::Texts(vec!["a".into(), "b".into()]).to_string(), "a, b");
+        assert_eq!(FieldValue::Sealed("ab".into()).to_string(), "(sealed)");
+        assert_eq!(FieldValue::Flag(true).to_string(), "true");
+        assert_eq!(FieldValue::Seconds(90).to_string(), "90");
     }
 
     #[test]

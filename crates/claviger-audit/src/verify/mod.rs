@@ -20,6 +20,7 @@ mod receipts;
 mod replay;
 mod root;
 mod shard;
+mod shown;
 mod snapshots;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub use moment::{Moment, Reached};
 pub use objects::{Comparison, Current, LiveRow, Objects};
 use receipts::Receipts;
 pub use replay::{Replay, States};
+pub use shown::ShownObject;
 
 use crate::session::Disclosure;
 use crate::{Checkpoint, VerifierKey};

@@ -1,19 +1,14 @@
 //! `audit state`: every object as it stood at a moment, rebuilt here from the facts of the log.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
 use clap::Args;
-use claviger_audit::VerifierKey;
-use claviger_audit::fact::{FieldValue, Kind, Object, show_field};
-use claviger_audit::verify::{Current, Moment, Reached};
+use claviger_audit::fact::{Kind, Object};
+use claviger_audit::verify::{Moment, Reached, ShownObject};
 use claviger_client::types::Instant;
 use claviger_core::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
 
-use super::checkpoint::root_key;
 use super::export::export;
 use super::offline::{Verified, key_in, verify_at};
 use crate::clock;
@@ -61,18 +56,7 @@ struct Report {
     entries: u64,
     /// The instant of the last of them.
     newest_entry_at: Option<Instant>,
-    objects: Vec<Shown>,
-}
-
-/// An object as it stood.
-#[derive(Debug, Serialize)]
-struct Shown {
-    kind: &'static str,
-    id: String,
-    revision: u64,
-    /// The entry with its newest fact.
-    entry: u64,
-    fields: BTreeMap<String, Value>,
+    objects: Vec<ShownObject>,
 }
 
 impl StateArgs {
@@ -141,56 +125,16 @@ impl StateArgs {
             origin: verified.origin,
             entries: reached.size,
             newest_entry_at: reached.newest_at.map(|at| Timestamp::from_micros(at).into()),
-            objects: objects.map(|(object, current)| Shown::of(object, current)).collect(),
+            objects: objects.map(|(object, current)| ShownObject::new(object, current)).collect(),
         })
-    }
-}
-
-impl Shown {
-    fn of(object: &Object, current: &Current) -> Self {
-        let kind = object.kind();
-        let field = |(number, field)| {
-            let (name, value) = show_field(kind, number, &field);
-            (name, for_programs(value))
-        };
-        Self {
-            kind: kind.name(),
-            id: object.shown_id(),
-            revision: current.revision,
-            entry: current.at.1,
-            fields: current.fields().into_iter().map(field).collect(),
-        }
-    }
-}
-
-fn for_programs(value: FieldValue) -> Value {
-    match value {
-        FieldValue::Flag(flag) => flag.into(),
-        FieldValue::Instant(at) => Instant(at).to_string().into(),
-        FieldValue::Number(number) | FieldValue::Seconds(number) => number.into(),
-        FieldValue::Sealed(commitment) => json!({ "sealed": commitment }),
-        FieldValue::Text(text) => text.into(),
-        FieldValue::Texts(texts) => texts.into(),
-    }
-}
-
-fn for_people(value: &Value) -> String {
-    match value {
-        Value::Object(_) => "(sealed)".to_owned(),
-        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 
 fn text(report: &Report) -> String {
     let of = report.newest_entry_at.as_ref().map_or_else(String::new, |at| format!(", the last of {at}"));
     let mut text = format!("The state behind {} entries of {}{of}:\n", report.entries, report.origin);
-    for Shown { kind, id, revision, entry, fields } in &report.objects {
-        let _ = writeln!(text, "\n{kind} {id}, revision {revision}, since entry {entry}");
-        for (name, value) in fields {
-            let _ = writeln!(text, "  {name:<26}{}", for_people(value));
-        }
+    for object in &report.objects {
+        let _ = writeln!(text, "\n{object}");
     }
     text
 }
