@@ -2,15 +2,18 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use claviger_audit::VerifierKey;
 use claviger_audit::verify::{
     self as audit, Files, Finding, Moment, NoFile, Objects, ROOT_VKEY, Reached, Request, WalkError,
 };
 use serde::{Serialize, Serializer};
 
+use super::checkpoint::root_key;
 use crate::failure::Failure;
+use crate::input::bytes::Source;
 
 /// An export as it lies in a directory.
 pub(crate) struct Export<'a>(pub(crate) &'a Path);
@@ -21,6 +24,73 @@ impl Files for Export<'_> {
             io::ErrorKind::NotFound => NoFile::Missing,
             _ => NoFile::Unreadable(error.to_string()),
         })
+    }
+}
+
+/// Which log is verified: a deployment's, fetched first, or an export as it is.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Directory of an export: updated first; a temporary one unless said otherwise
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Take the export as it is, without asking any deployment
+    #[arg(long, requires = "dir")]
+    offline: bool,
+    /// Key of the root log as you know it from elsewhere (vkey); without it the log's own word is taken
+    #[arg(long, value_name = "FILE")]
+    root_vkey: Option<Source>,
+}
+
+/// Where an export lies.
+pub(super) enum Place<'a> {
+    Given(&'a Path),
+    /// Gone with this value.
+    Temporary(tempfile::TempDir),
+}
+
+impl Place<'_> {
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Given(path) => path,
+            Self::Temporary(directory) => directory.path(),
+        }
+    }
+}
+
+impl ExportArgs {
+    /// The export that is taken as it is, with the key to verify it by.
+    ///
+    /// # Errors
+    /// When it has no key, or another one than is known.
+    pub(super) fn offline(&self) -> Result<Option<(&Path, VerifierKey)>, Failure> {
+        let Some(dir) = self.dir.as_deref().filter(|_| self.offline) else { return Ok(None) };
+        Ok(Some((dir, self.key(&key_in(dir)?.to_string())?)))
+    }
+
+    /// The key to verify by, where this one is told.
+    ///
+    /// # Errors
+    /// As of [`root_key`].
+    pub(super) fn key(&self, told: &str) -> Result<VerifierKey, Failure> {
+        root_key(self.root_vkey.as_ref(), told)
+    }
+
+    /// Is the key known from elsewhere?
+    pub(super) const fn knows_key(&self) -> bool {
+        self.root_vkey.is_some()
+    }
+
+    /// Where the export is to lie.
+    ///
+    /// # Errors
+    /// When there is no temporary directory.
+    pub(super) fn place(&self) -> Result<Place<'_>, Failure> {
+        match &self.dir {
+            Some(dir) => Ok(Place::Given(dir)),
+            None => tempfile::tempdir()
+                .map(Place::Temporary)
+                .map_err(|error| Failure::failed(format!("no temporary directory: {error}"))),
+        }
     }
 }
 

@@ -10,10 +10,9 @@ use claviger_core::Timestamp;
 use serde::Serialize;
 
 use super::export::export;
-use super::offline::{Verified, key_in, verify_at};
+use super::offline::{ExportArgs, Verified, verify_at};
 use crate::clock;
 use crate::failure::Failure;
-use crate::input::bytes::Source;
 use crate::input::when;
 use crate::session::Session;
 
@@ -37,15 +36,8 @@ pub struct StateArgs {
     /// Only the object with this identifier; of a version KEY/NUMBER
     #[arg(long, value_name = "ID")]
     id: Option<String>,
-    /// Directory of an export: updated first; a temporary one unless said otherwise
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Take the export as it is, without asking any deployment
-    #[arg(long, requires = "dir")]
-    offline: bool,
-    /// Key of the root log as you know it from elsewhere (vkey); without it the log's own word is taken
-    #[arg(long, value_name = "FILE")]
-    root_vkey: Option<Source>,
+    #[command(flatten)]
+    export: ExportArgs,
 }
 
 /// The objects as they stood.
@@ -65,33 +57,19 @@ impl StateArgs {
             (Some(at), _) => Some(Moment::Instant(at.before(clock::now()).as_micros())),
             (None, entry) => entry.map(Moment::Entry),
         };
-        let verified = match (&self.dir, self.offline) {
-            (Some(dir), true) => {
-                let key = root_key(self.root_vkey.as_ref(), &key_in(dir)?.to_string())?;
-                verify_at(dir, &key, moment)?
-            }
-            (dir, _) => {
-                let temporary = tempfile::tempdir()
-                    .map_err(|error| Failure::failed(format!("no temporary directory: {error}")))?;
-                let dir = dir.clone().unwrap_or_else(|| temporary.path().to_owned());
-                self.fetch(session, &dir, moment).await?
+        let verified = match self.export.offline()? {
+            Some((dir, key)) => verify_at(dir, &key, moment)?,
+            None => {
+                let client = session.client()?;
+                let told = client.read_checkpoint().await?;
+                let key = self.export.key(&told.value.root_vkey)?;
+                let place = self.export.place()?;
+                export(&client, &key, place.path(), told.entry).await?;
+                verify_at(place.path(), &key, moment)?
             }
         };
         let report = self.report(verified.whole()?, moment)?;
         session.format.print(&report, text)
-    }
-
-    async fn fetch(
-        &self,
-        session: &Session,
-        dir: &Path,
-        moment: Option<Moment>,
-    ) -> Result<Verified, Failure> {
-        let client = session.client()?;
-        let told = client.read_checkpoint().await?;
-        let key: VerifierKey = root_key(self.root_vkey.as_ref(), &told.value.root_vkey)?;
-        export(&client, &key, dir, told.entry).await?;
-        verify_at(dir, &key, moment)
     }
 
     fn report(&self, verified: Verified, moment: Option<Moment>) -> Result<Report, Failure> {

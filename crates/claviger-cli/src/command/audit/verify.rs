@@ -1,6 +1,6 @@
 //! `audit verify`: the whole log, checked here, and the live state held against it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::Args;
 use claviger_audit::VerifierKey;
@@ -11,11 +11,9 @@ use claviger_client::types::audit::{ListRows, LiveField, LiveRow as WireRow};
 use claviger_core::object::Object;
 use serde::Serialize;
 
-use super::checkpoint::root_key;
 use super::export::export;
-use super::offline::{Verified, key_in, told, verify};
+use super::offline::{ExportArgs, Verified, told, verify};
 use crate::failure::Failure;
-use crate::input::bytes::Source;
 use crate::output::{record, warn};
 use crate::session::Session;
 
@@ -25,15 +23,8 @@ const TRIES: u32 = 3;
 /// What to verify.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Directory of an export: updated first; a temporary one unless said otherwise
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Verify the export as it is, without asking any deployment
-    #[arg(long, requires = "dir")]
-    offline: bool,
-    /// Key of the root log as you know it from elsewhere (vkey); without it the log's own word is taken
-    #[arg(long, value_name = "FILE")]
-    root_vkey: Option<Source>,
+    #[command(flatten)]
+    export: ExportArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -48,14 +39,10 @@ struct Report {
 
 impl VerifyArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let key_known_beforehand = self.root_vkey.is_some();
-        let (verified, live_rows) = match (&self.dir, self.offline) {
-            (Some(dir), true) => {
-                let told = key_in(dir)?;
-                let key = root_key(self.root_vkey.as_ref(), &told.to_string())?;
-                (verify(dir, &key)?, None)
-            }
-            _ => self.verify_live(session).await?,
+        let key_known_beforehand = self.export.knows_key();
+        let (verified, live_rows) = match self.export.offline()? {
+            Some((dir, key)) => (verify(dir, &key)?, None),
+            None => self.verify_live(session).await?,
         };
         let verified = verified.whole()?;
         let report = Report { verified, key_known_beforehand, live_rows };
@@ -64,16 +51,13 @@ impl VerifyArgs {
 
     async fn verify_live(&self, session: &Session) -> Result<(Verified, Option<usize>), Failure> {
         let client = session.client()?;
-        let told = client.read_checkpoint().await?.value;
-        let key = root_key(self.root_vkey.as_ref(), &told.root_vkey)?;
-        let temporary = tempfile::tempdir()
-            .map_err(|error| Failure::failed(format!("no temporary directory: {error}")))?;
-        let dir = self.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
+        let key = self.export.key(&client.read_checkpoint().await?.value.root_vkey)?;
+        let place = self.export.place()?;
         let indexes = client.check_indexes().await?.value.findings;
         let indexes: Vec<_> = indexes.iter().map(|index| format!("index-damaged: {index}")).collect();
         let mut tries = 1;
         loop {
-            let (verified, live, found) = compare(&client, &key, &dir).await?;
+            let (verified, live, found) = compare(&client, &key, place.path()).await?;
             if found.is_empty() || tries == TRIES {
                 let findings = verified.findings.into_iter().chain(found).chain(indexes).collect();
                 return Ok((Verified { findings, ..verified }, Some(live)));
@@ -92,7 +76,7 @@ impl VerifyArgs {
 pub(crate) async fn compare(
     client: &Client,
     key: &VerifierKey,
-    dir: &std::path::Path,
+    dir: &Path,
 ) -> Result<(Verified, usize, Vec<String>), Failure> {
     let (live, entry) = live_rows(client).await?;
     export(client, key, dir, entry).await?;
