@@ -30,70 +30,90 @@ pub struct EntryPage {
     pub size: u64,
 }
 
-/// Which entries to read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReadEntries {
-    /// Index of the first one; 0 unless said otherwise.
-    #[serde(default)]
-    pub from: u64,
-    /// How many at most: 1 to 1000, 100 unless said otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 1000)]
-    pub limit: Option<u32>,
+/// By what entries are chosen. All that is given must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EntryChoice {
     /// Only about this key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyIdText>,
-    /// Only with this operation code, as entries have it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Only with this operation code.
     pub operation: Option<u16>,
-    /// Only with this outcome code, as entries have it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Only with this outcome code.
     pub outcome: Option<u8>,
     /// Only from this instant on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Instant>,
     /// Only before this instant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Instant>,
 }
 
-/// What to search the log for. All that is given must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SearchAudit {
-    /// Index of the first entry; 0 unless said otherwise.
-    #[serde(default)]
-    pub from: u64,
-    /// Size of the log that is searched: `size` of the first page, so that all pages are of one log; its size now unless said
-    /// otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<u64>,
-    /// How many at most: 1 to 1000, 100 unless said otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 1000)]
-    pub limit: Option<u32>,
-    /// Only about this key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<KeyIdText>,
-    /// Only with this operation code, as entries have it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operation: Option<u16>,
-    /// Only with this outcome code, as entries have it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<u8>,
-    /// Only from this instant on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Instant>,
-    /// Only before this instant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Instant>,
-    /// Only of this principal: its identifier or name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub principal: Option<String>,
-    /// Only under this credential.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credential: Option<CredentialIdText>,
+/// A query for entries: members of its own around those that every one has. They are written out in each, because a query string is
+/// read by members, and unknown ones are refused.
+macro_rules! entry_query {
+    ($(#[$doc:meta])+ $name:ident { $($before:tt)* } { $($behind:tt)* }) => {
+        $(#[$doc])+
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($before)*
+            /// How many at most: 1 to 1000, 100 unless said otherwise.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schema(minimum = 1, maximum = 1000)]
+            pub limit: Option<u32>,
+            /// Only about this key.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub key: Option<KeyIdText>,
+            /// Only with this operation code, as entries have it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub operation: Option<u16>,
+            /// Only with this outcome code, as entries have it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub outcome: Option<u8>,
+            /// Only from this instant on.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub since: Option<Instant>,
+            /// Only before this instant.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub until: Option<Instant>,
+            $($behind)*
+        }
+
+        impl $name {
+            /// By what entries are chosen.
+            #[must_use]
+            pub const fn choice(&self) -> EntryChoice {
+                let Self { key, operation, outcome, since, until, .. } = *self;
+                EntryChoice { key, operation, outcome, since, until }
+            }
+        }
+    };
+}
+
+entry_query! {
+    /// Which entries to read.
+    ReadEntries {
+        /// Index of the first one; 0 unless said otherwise.
+        #[serde(default)]
+        pub from: u64,
+    } {}
+}
+
+entry_query! {
+    /// What to search the log for. All that is given must hold.
+    SearchAudit {
+        /// Index of the first entry; 0 unless said otherwise.
+        #[serde(default)]
+        pub from: u64,
+        /// Size of the log that is searched: `size` of the first page, so that all pages are of one log; its size now unless said
+        /// otherwise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub size: Option<u64>,
+    } {
+        /// Only of this principal: its identifier or name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub principal: Option<String>,
+        /// Only under this credential.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub credential: Option<CredentialIdText>,
+    }
 }
 
 /// A page of entries with who they are of.

@@ -23,13 +23,13 @@ use crate::cursor::{self, List};
 use crate::names::{parse, parse_if_any};
 use crate::wire::audit::{
     checkpoints_to_wire, disclosure_to_wire, filter_from_wire, page_to_wire, proof_to_wire, row_to_wire,
-    search_from_wire, searched_to_wire, snapshot_to_wire,
+    searched_to_wire, snapshot_to_wire,
 };
 
 pub(crate) async fn read_entries(arrival: Arrival, uri: Uri) -> Answered {
     let query: WireEntries = body::query(&uri)?;
     let limit = cursor::bounded(query.limit)?;
-    let operation = ReadEntries { from: query.from, limit, filter: filter_from_wire(&query) };
+    let operation = ReadEntries { from: query.from, limit, filter: filter_from_wire(query.choice()) };
     let done = arrival.perform(Captioned(operation)).await?;
     let (page, captions) = done.output;
     Ok(Answer::json(&page_to_wire(page, &captions))?.recorded(&done.receipt))
@@ -41,7 +41,7 @@ pub(crate) async fn search(arrival: Arrival, uri: Uri) -> Answered {
         from: query.from,
         size: query.size,
         limit: cursor::bounded(query.limit)?,
-        filter: search_from_wire(&query),
+        filter: filter_from_wire(query.choice()),
         principal: parse_if_any(query.principal.as_deref())?,
         credential: query.credential.map(|id| id.0),
     };

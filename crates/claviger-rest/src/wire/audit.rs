@@ -31,25 +31,13 @@ pub fn page_to_wire(page: EntryPage, captions: &Captions) -> wire::EntryPage {
 
 /// Which entries a query asks for.
 #[must_use]
-pub fn filter_from_wire(query: &wire::ReadEntries) -> EntryFilter {
+pub fn filter_from_wire(choice: wire::EntryChoice) -> EntryFilter {
     EntryFilter {
-        key: query.key.map(|id| id.0),
-        operation: query.operation,
-        outcome: query.outcome,
-        since: query.since.map(|instant| instant.0),
-        until: query.until.map(|instant| instant.0),
-    }
-}
-
-/// Which entries a search asks for.
-#[must_use]
-pub fn search_from_wire(query: &wire::SearchAudit) -> EntryFilter {
-    EntryFilter {
-        key: query.key.map(|id| id.0),
-        operation: query.operation,
-        outcome: query.outcome,
-        since: query.since.map(|instant| instant.0),
-        until: query.until.map(|instant| instant.0),
+        key: choice.key.map(|id| id.0),
+        operation: choice.operation,
+        outcome: choice.outcome,
+        since: choice.since.map(|instant| instant.0),
+        until: choice.until.map(|instant| instant.0),
     }
 }
 
