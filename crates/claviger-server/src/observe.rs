@@ -205,7 +205,7 @@ impl Numbers {
         if let Some(free) = space.free {
             self.space_free.set(to_f64(free));
         }
-        if let Some(used) = space.used {
+        if let Ok(used) = road.used_bytes().await {
             self.store_bytes.set(to_f64(used));
         }
     }

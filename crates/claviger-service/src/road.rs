@@ -1,7 +1,7 @@
 //! A deployment at work: opens what the store keeps, checks it against itself, and puts the road on top.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -126,6 +126,8 @@ pub struct Inner {
     pub(crate) no_room: NoRoom,
     pub(crate) turns: Turns,
     pub(crate) altered_recorded: AlteredRecorded,
+    /// The instant of the first entry, once it was read.
+    pub(crate) log_begun: OnceLock<Timestamp>,
     stop: watch::Sender<bool>,
     sequencer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -243,6 +245,7 @@ impl Road {
             no_room: NoRoom::default(),
             turns: Turns::default(),
             altered_recorded: AlteredRecorded::default(),
+            log_begun: OnceLock::new(),
             stop,
             sequencer: Mutex::new(Some(thread)),
         }));

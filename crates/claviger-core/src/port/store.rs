@@ -357,8 +357,6 @@ pub struct SpaceState {
     pub room: Room,
     /// Free bytes, where the device says.
     pub free: Option<u64>,
-    /// Bytes of state and log on the device, the reserve not counted, where it says.
-    pub used: Option<u64>,
     /// Free bytes below which ordinary calls are refused.
     pub min_free: u64,
     /// Bytes that are to be set aside.
@@ -666,6 +664,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// How much room there is on the device, as of the last look.
     fn room(&self) -> Room;
+    /// Bytes of state and log on the device, the reserve not counted.
+    async fn used_bytes(&self) -> Result<u64, StoreError>;
     /// The room on the device now.
     async fn space(&self) -> Result<SpaceState, StoreError>;
     /// Looks at the device, and sets aside again what was in use, once there is room.

@@ -1,6 +1,5 @@
 //! Takes a snapshot of the whole state every day.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_audit::Entry;
@@ -8,7 +7,6 @@ use claviger_audit::op::Op;
 use claviger_core::Timestamp;
 use claviger_core::change::Change;
 use claviger_core::log_time::TimeRecord;
-use claviger_core::port::Store;
 use claviger_core::port::store::{LogId, Room};
 
 use super::Done;
@@ -29,7 +27,7 @@ pub(super) async fn run(road: &Road) -> Result<Done, ServiceError> {
     let (record, now) = (store.load_log_time().await?, road.state.time.log_time());
     let last = match record.snapshot_at {
         Some(last) => last,
-        None => begun(store).await?,
+        None => begun(road).await?,
     };
     if now.since(last) < EVERY || road.room() != Room::Plenty || store.fact_head().await?.is_some() {
         return Ok(Done::default());
@@ -42,14 +40,17 @@ pub(super) async fn run(road: &Road) -> Result<Done, ServiceError> {
     Ok(Done::default())
 }
 
-/// When the log began: a deployment has its first snapshot a day later, and one that is older at once.
-async fn begun(store: &Arc<dyn Store>) -> Result<Timestamp, ServiceError> {
-    opening::blocking(store, |store, runtime| {
+/// When the log began: a deployment has its first snapshot a day later, and one that is older at once. Read once: it never changes.
+async fn begun(road: &Road) -> Result<Timestamp, ServiceError> {
+    if let Some(begun) = road.log_begun.get() {
+        return Ok(*begun);
+    }
+    let first = opening::blocking(&road.state.store, |store, runtime| {
         let at = At::staying(runtime);
         let source = Source { store: store.as_ref(), log: LogId::Shard(SHARD), at: &at };
         let entries = read_entries(source, 0, 1)?;
-        let first = entries.first().and_then(|bytes| Entry::decode(bytes).ok());
-        Ok(first.map_or_else(Timestamp::default, |first| Timestamp::from_micros(first.t)))
-    })
-    .await
+        Ok(entries.first().and_then(|bytes| Entry::decode(bytes).ok()).map(|first| first.t))
+    });
+    let Some(first) = first.await? else { return Ok(Timestamp::default()) };
+    Ok(*road.log_begun.get_or_init(|| Timestamp::from_micros(first)))
 }

@@ -138,6 +138,14 @@ impl Inner {
         self.state.store.space().await
     }
 
+    /// Bytes of state and log on the store's device.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn used_bytes(&self) -> Result<u64, StoreError> {
+        self.state.store.used_bytes().await
+    }
+
     /// Calls that were refused, without an entry, for want of room.
     #[must_use]
     pub fn refused_for_space(&self) -> u64 {

@@ -477,6 +477,11 @@ impl Store for SqliteStore {
         self.inner.space.room()
     }
 
+    async fn used_bytes(&self) -> Result<u64, StoreError> {
+        let inner = self.inner.clone();
+        self.inner.pool.read(move |_| inner.space.used()).await
+    }
+
     async fn space(&self) -> Result<SpaceState, StoreError> {
         let inner = self.inner.clone();
         self.inner.pool.read(move |_| Ok(inner.space.state())).await

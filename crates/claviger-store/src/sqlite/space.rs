@@ -87,7 +87,6 @@ impl Space {
         SpaceState {
             room: self.room(),
             free: self.free().ok(),
-            used: self.used().ok(),
             min_free: self.options.map_or(0, |options| options.min_free),
             reserve: self.options.map_or(0, |options| options.reserve),
             reserve_held: self.held.load(Ordering::Acquire),
@@ -95,12 +94,13 @@ impl Space {
     }
 
     /// Bytes of all files of the store, but for the reserve.
-    fn used(&self) -> io::Result<u64> {
+    pub(super) fn used(&self) -> Result<u64, StoreError> {
         let mut used = 0_u64;
-        for entry in fs::read_dir(&self.directory)? {
-            let entry = entry?;
+        for entry in fs::read_dir(&self.directory).map_err(|error| self.trouble(error))? {
+            let entry = entry.map_err(|error| self.trouble(error))?;
             if ![RESERVE, UNFINISHED].iter().any(|name| entry.file_name() == *name) {
-                used = used.saturating_add(entry.metadata()?.len());
+                let about = entry.metadata().map_err(|error| self.trouble(error))?;
+                used = used.saturating_add(about.len());
             }
         }
         Ok(used)
