@@ -1,13 +1,15 @@
 //! The log: entries with their facts and sessions, disclosures, cuts, notes, receipts, tiles, proofs. Each has one encoding, so reading and writing cancel out.
 
-use claviger_audit::fact::{Facts, Sealed};
+use claviger_audit::fact::{Facts, Replayed, ReplayedPrincipal, Sealed};
 use claviger_audit::note::signature_line;
 use claviger_audit::session::{DisclosedName, DisclosedSession, Disclosure, Level, SessionRecord};
 use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{
     TreeError, consistency, inclusion, leaf_hash, node_hash, root_of, verify_consistency, verify_inclusion,
 };
-use claviger_audit::{Checkpoint, Cut, Entry, Hash, KeptCheckpoint, Note, Receipt, VerifierKey};
+use claviger_audit::{
+    Checkpoint, Cut, Entry, Hash, KeptCheckpoint, Note, Op, Receipt, Snapshot, VerifierKey,
+};
 
 /// An entry is written as it was read.
 pub fn entry(bytes: &[u8]) -> bool {
@@ -38,6 +40,15 @@ pub fn facts(bytes: &[u8]) -> bool {
         fact.sealed = fact.sealed.as_ref().map(Sealed::withheld);
     }
     assert_eq!(withheld.digest(), facts.digest());
+    let mut seen = Vec::new();
+    Facts::skim(bytes, |raw| seen.push((raw.object, raw.revision))).expect("what was read is seen");
+    assert!(seen.into_iter().eq(facts.facts.iter().map(|fact| (fact.object, fact.revision))));
+    for fact in facts.facts {
+        // Whatever a fact says, it is of a kind or it is not.
+        let _ = ReplayedPrincipal::after(None, &fact);
+        let replayed = Replayed::new(fact);
+        let _ = (replayed.grant(None), replayed.key_life(), replayed.ring_policy());
+    }
     true
 }
 
@@ -46,6 +57,20 @@ pub fn session(bytes: &[u8]) -> bool {
     let Ok(record) = SessionRecord::decode(bytes) else { return false };
     assert_eq!(record.encode().expect("what was read can be written"), bytes);
     true
+}
+
+/// The reference of a snapshot, alone or in its entry, is written as it was read.
+pub fn snapshot(bytes: &[u8]) -> bool {
+    let alone = Snapshot::from_bytes(bytes);
+    if let Some(snapshot) = &alone {
+        assert_eq!(snapshot.to_bytes(), bytes);
+    }
+    let entry = Entry::decode(bytes).ok().filter(|entry| entry.op == Op::Snapshot);
+    let of_entry = entry.as_ref().and_then(|entry| entry.reference.as_deref()).map(Snapshot::from_bytes);
+    if let (Some(Some(snapshot)), Some(entry)) = (of_entry, &entry) {
+        assert_eq!(entry.reference.as_deref(), Some(snapshot.to_bytes().as_slice()));
+    }
+    alone.is_some() || of_entry.flatten().is_some()
 }
 
 /// A disclosure is written as it was read, as are its sessions and names by themselves, and lets out no more than its level.

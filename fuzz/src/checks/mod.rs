@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`aws`] | what clients of AWS, and AWS KMS itself, send: signed requests, calls of both protocols, key policies |
 //! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope; material that is imported |
-//! | [`log`] | the log: entries with their facts and sessions, disclosures, cuts, notes, receipts, tiles, proofs |
+//! | [`log`] | the log: entries with their facts, sessions and snapshots, disclosures, cuts, notes, receipts, tiles, proofs |
 //! | [`input`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files, governed operations |
 
 pub mod aws;
@@ -16,7 +16,7 @@ pub mod sealed;
 pub type Check = fn(&[u8]) -> bool;
 
 /// All of them, by the name of their fuzz target.
-pub const ALL: [(&str, Check); 25] = [
+pub const ALL: [(&str, Check); 26] = [
     ("answer", input::answer),
     ("aws_json", aws::aws_json),
     ("certificate", input::certificate),
@@ -37,6 +37,7 @@ pub const ALL: [(&str, Check); 25] = [
     ("request", input::request),
     ("session", log::session),
     ("sigv4", aws::sigv4),
+    ("snapshot", log::snapshot),
     ("stream", sealed::stream),
     ("tile", log::tile),
     ("token", input::token),

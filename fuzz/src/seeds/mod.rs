@@ -12,7 +12,9 @@ use claviger_audit::fact::{Fact, Facts, Field, Object, Sealed, VeilKey};
 use claviger_audit::session::{DisclosedName, DisclosedSession, Disclosure, Level, SessionRecord, Who};
 use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{consistency, inclusion, leaf_hash};
-use claviger_audit::{Checkpoint, Cut, Entry, Op, Outcome, Receipt, ShardHead, ShardState, SigningKey};
+use claviger_audit::{
+    Checkpoint, Cut, Entry, Op, Outcome, Receipt, ShardHead, ShardState, SigningKey, Snapshot,
+};
 use claviger_core::grant::Conditions;
 use claviger_core::key::{DataClass, Labels, Origin};
 use claviger_core::principal::CredentialKind;
@@ -62,6 +64,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
         "request" => wire::requests(),
         "session" => vec![session().encode().expect("short")],
         "sigv4" => aws::signed(),
+        "snapshot" => snapshots(),
         "stream" => vec![stream()],
         "tile" => vec![bundle(), path(70_000), path(1)],
         "token" => vec![
@@ -320,6 +323,16 @@ fn receipt() -> String {
         signature: signature.to_vec(),
     }
     .to_string()
+}
+
+/// The reference alone, and the entry that has it.
+fn snapshots() -> Vec<Vec<u8>> {
+    let reference = Snapshot::of(300, [[1; 32], [2; 32], [3; 32]]).to_bytes();
+    let mut entry = Entry::new(1_790_000_000_000_000, 7, Op::Snapshot, Outcome::Ok);
+    entry.reference = Some(Cow::Borrowed(&reference));
+    let mut bytes = Vec::new();
+    entry.encode_into(&mut bytes).expect("valid");
+    vec![reference.to_vec(), bytes]
 }
 
 fn bundle() -> Vec<u8> {
