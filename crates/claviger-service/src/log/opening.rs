@@ -155,7 +155,7 @@ async fn rebuild(
         let Some(frontier) = whole else {
             let why = hashes.failure();
             return Err(why.unwrap_or_else(|| {
-                StoreError::Corrupt(format!("the log {log:?} is not what its head says"))
+                StoreError::Corrupt(format!("{} is not what its head says", named(log)))
             }));
         };
         let mut rebuild = Rebuild::default();
@@ -171,12 +171,20 @@ async fn rebuild(
     .await
 }
 
+/// A log in words.
+fn named(log: LogId) -> String {
+    match log {
+        LogId::Root => "the root log".to_owned(),
+        LogId::Shard(shard) => format!("the log of shard {shard}"),
+    }
+}
+
 /// The root that a log had at a size that it has reached.
 pub(crate) async fn root_at(store: &Arc<dyn Store>, log: LogId, size: u64) -> Result<Hash, ServiceError> {
     blocking(store, move |store, runtime| {
         let hashes = StoredHashes::new(store, At::staying(runtime), log, size, None);
         root_of(size, &hashes).map_err(|error| {
-            hashes.failure().unwrap_or_else(|| StoreError::Corrupt(format!("the log {log:?}: {error}")))
+            hashes.failure().unwrap_or_else(|| StoreError::Corrupt(format!("{}: {error}", named(log))))
         })
     })
     .await
