@@ -82,6 +82,7 @@ fn documented_forms_parse() {
         "audit export --out d",
         "audit verify --dir d --offline --root-vkey k",
         "audit snapshot",
+        "audit root-vkey --out root.vkey",
         "audit state --at 2h --kind grant",
         "audit state --entry 7 --id 00000000-0000-4000-8000-000000000000/1 --dir d --offline",
         "completions bash",

@@ -47,9 +47,9 @@ struct Evidence {
     /// Directory of the export
     #[arg(value_name = "PACK")]
     pack: PathBuf,
-    /// Key of the root log (vkey), as you know it from elsewhere
-    #[arg(long, value_name = "FILE")]
-    checkpoint_key: Option<PathBuf>,
+    /// The verifier key of the root log, as you know it from elsewhere (`claviger audit root-vkey` writes it)
+    #[arg(long, alias = "checkpoint-key", value_name = "FILE")]
+    root_vkey: Option<PathBuf>,
     /// A checkpoint of the root log that you kept from before (signed note): the log must be that one, grown
     #[arg(long, value_name = "FILE")]
     known_checkpoint: Option<PathBuf>,
@@ -75,7 +75,7 @@ struct Evidence {
 /// Which moment, and which objects.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example: claviger-verify state PACK --checkpoint-key root.vkey --at 2026-03-01T00:00:00Z --kind grant
+Example: claviger-verify state PACK --root-vkey root.vkey --at 2026-03-01T00:00:00Z --kind grant
 
 What people and callers name (names, labels, contexts, networks, texts of reasons) is sealed in an export, and shown as that.
 Nothing is shown of a log in which something does not hold.
@@ -189,13 +189,13 @@ impl Evidence {
             moment,
         };
         let verified = verify(&pack, &request)?;
-        let known_beforehand = self.checkpoint_key.is_some();
+        let known_beforehand = self.root_vkey.is_some();
         let report = Report::new(self.output, &verified, &key, known_beforehand, receipts.len());
         Ok((report.with_disclosure(disclosure.as_ref()), verified))
     }
 
     fn key(&self, pack: &Pack) -> Result<VerifierKey> {
-        if let Some(path) = &self.checkpoint_key {
+        if let Some(path) = &self.root_vkey {
             return read_key(path);
         }
         if pack.read(ROOT_VKEY) == Err(NoFile::Missing) {
@@ -204,7 +204,7 @@ impl Evidence {
                 self.pack.display()
             );
         }
-        read_vkey(pack, ROOT_VKEY).map_err(|error| anyhow!("{error}; give the key with --checkpoint-key"))
+        read_vkey(pack, ROOT_VKEY).map_err(|error| anyhow!("{error}; give the key with --root-vkey"))
     }
 
     fn receipts(&self) -> Result<Vec<String>> {

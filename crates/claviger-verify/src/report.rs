@@ -49,6 +49,9 @@ pub(crate) struct Report {
     snapshots: u64,
     receipts: usize,
     receipts_kept: usize,
+    /// The verifier key of the root log.
+    root_vkey: String,
+    /// The same by its earlier name, for one release more.
     checkpoint_key: String,
     /// Whether the key came from elsewhere than the export.
     key_known_beforehand: bool,
@@ -88,6 +91,7 @@ impl Report {
             snapshots: verified.snapshots,
             receipts,
             receipts_kept: verified.receipts_kept,
+            root_vkey: key.to_string(),
             checkpoint_key: key.to_string(),
             key_known_beforehand,
             findings: verified.findings.iter().map(told).collect(),
@@ -133,7 +137,7 @@ impl Report {
             ("objects", self.objects.to_string()),
             ("snapshots", self.snapshots.to_string()),
             ("receipts kept", format!("{} of {}", self.receipts_kept, self.receipts)),
-            ("checkpoint key", self.checkpoint_key.clone()),
+            ("root vkey", self.root_vkey.clone()),
             ("", self.word_on_key().to_owned()),
             ("findings", if self.verified { "none".to_owned() } else { self.findings.len().to_string() }),
         ];

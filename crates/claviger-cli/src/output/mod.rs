@@ -77,8 +77,7 @@ impl Format {
 
     /// `value` in this form; a table is printed as JSON, having no form of its own.
     pub(crate) fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<String, Failure> {
-        let broken =
-            |error: &dyn Display| Failure::failed(format!("the result cannot be printed: {error}"));
+        let broken = |error: &dyn Display| Failure::failed(format!("the result cannot be printed: {error}"));
         match self {
             // By way of JSON: YAML would name the variants of enumerations by tags, at which safe loaders stop.
             Self::Yaml => {

@@ -30,7 +30,7 @@ fn finding_is_told_with_its_code_and_exit_4() {
     Log::honest().write(dir.path());
     let key = dir.path().join("key");
     fs::write(&key, node_key(0).verifier_key().to_string()).unwrap();
-    let output = run(&[dir.path().to_str().unwrap(), "--checkpoint-key", key.to_str().unwrap()]);
+    let output = run(&[dir.path().to_str().unwrap(), "--root-vkey", key.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(4));
     assert!(said(&output).contains("file-malformed: `root.vkey`"), "{}", said(&output));
     assert!(said(&output).contains("it is evidence"), "{}", said(&output));
@@ -43,7 +43,7 @@ fn what_cannot_be_read_is_no_finding() {
     for (arguments, exit, wanted) in [
         (&["/nowhere/at/all"][..], 1, "cannot be read"),
         (&[path], 1, "claviger audit export"),
-        (&[path, "--checkpoint-key", "/nowhere/key"], 1, "`/nowhere/key` cannot be read"),
+        (&[path, "--root-vkey", "/nowhere/key"], 1, "`/nowhere/key` cannot be read"),
         (&[path, "--max-age", "soon"], 2, "--max-age"),
         (&[], 2, "Usage"),
     ] {

@@ -41,7 +41,7 @@ pub(crate) fn verify(dir: &Path, held: &Held) -> (i32, Value) {
         path.display().to_string()
     };
     let mut arguments = vec![dir.display().to_string(), "-o".to_owned(), "json".to_owned()];
-    arguments.extend(["--checkpoint-key".to_owned(), file("key", &root_key().verifier_key().to_string())]);
+    arguments.extend(["--root-vkey".to_owned(), file("key", &root_key().verifier_key().to_string())]);
     if let Some(note) = &held.known_checkpoint {
         arguments.extend(["--known-checkpoint".to_owned(), file("known", note)]);
     }

@@ -25,7 +25,7 @@ fn export_of_a_real_deployment_holds_until_somebody_changes_it() {
     instance.stop();
 
     let verify = || {
-        let arguments = ["evidence", "--checkpoint-key", "root.vkey", "--max-age", "1h", "-o", "json"];
+        let arguments = ["evidence", "--root-vkey", "root.vkey", "--max-age", "1h", "-o", "json"];
         let output = claviger_verify().current_dir(dir.path()).args(arguments).output().unwrap();
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         (output.status.code(), report)
@@ -89,8 +89,7 @@ fn who_used_a_key_is_answered_disclosed_and_checked_against_the_export() {
     std::fs::write(dir.path().join("root.vkey"), key).unwrap();
     instance.stop();
     let verify = |disclosure: &str| {
-        let arguments =
-            ["evidence", "--checkpoint-key", "root.vkey", "--disclosure", disclosure, "-o", "json"];
+        let arguments = ["evidence", "--root-vkey", "root.vkey", "--disclosure", disclosure, "-o", "json"];
         let output = claviger_verify().current_dir(dir.path()).args(arguments).output().unwrap();
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         (output.status.code(), report)

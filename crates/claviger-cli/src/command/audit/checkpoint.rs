@@ -15,7 +15,7 @@ use crate::session::Session;
 /// Where to, and against which key.
 #[derive(Debug, Args)]
 pub struct CheckpointArgs {
-    /// Key of the root log as you know it from elsewhere (vkey); without it the deployment's own word is taken
+    /// The verifier key of the root log, as you know it from elsewhere (`audit root-vkey` writes it); without it the deployment's own word is taken
     #[arg(long, value_name = "FILE")]
     root_vkey: Option<Source>,
     /// File for the checkpoint: keep it elsewhere, and the log can no longer be rewritten unseen
@@ -23,11 +23,47 @@ pub struct CheckpointArgs {
     out: Option<PathBuf>,
 }
 
+/// Where to.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Keep it where nobody can change it who can change the log, and give it to whoever verifies: with `--root-vkey`, by
+`claviger audit verify` and by `claviger-verify`.
+
+Example: claviger audit root-vkey --out root.vkey"
+)]
+pub struct RootVkeyArgs {
+    /// File for the key; standard output unless said otherwise
+    #[arg(short = 'O', long = "out", value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct RootVkey {
+    root_vkey: String,
+}
+
+impl RootVkeyArgs {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let told = session.client()?.read_checkpoint().await?.value;
+        let root_vkey = told.root_vkey.trim().to_owned();
+        VerifierKey::parse(&root_vkey).map_err(|error| {
+            Failure::unverified(format!("the verifier key of the deployment does not parse: {error}"))
+        })?;
+        if let Some(out) = &self.out {
+            Placed::write(out, Privacy::Others, format!("{root_vkey}\n").as_bytes())?;
+        }
+        let shown = RootVkey { root_vkey };
+        session.format.print(&shown, |shown| shown.root_vkey.clone())
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Shown {
     origin: String,
     size: u64,
     root: String,
+    root_vkey: String,
+    /// The same by its earlier name, for one release more.
     signed_by: String,
     key_known_beforehand: bool,
     shard_origin: String,
@@ -74,6 +110,7 @@ impl CheckpointArgs {
             origin: checkpoint.origin,
             size: checkpoint.size,
             root: hex::encode(checkpoint.root),
+            root_vkey: key.to_string(),
             signed_by: key.to_string(),
             key_known_beforehand: self.root_vkey.is_some(),
             shard_origin: told.shard_origin,
@@ -86,7 +123,7 @@ impl CheckpointArgs {
                 ("origin", shown.origin.clone()),
                 ("cuts", shown.size.to_string()),
                 ("root", shown.root.clone()),
-                ("signed by", shown.signed_by.clone()),
+                ("root vkey", shown.root_vkey.clone()),
                 ("log of this node", format!("{}, {} entries", shown.shard_origin, shown.shard_size)),
                 ("key of this node", shown.node_vkey.clone()),
             ]);

@@ -22,7 +22,7 @@ use crate::session::Session;
 
 Example:
   claviger audit disclose --from 1000 --to 2000 --level pseudonym --out who.disclosure
-  claviger-verify evidence --checkpoint-key root.vkey --disclosure who.disclosure")]
+  claviger-verify evidence --root-vkey root.vkey --disclosure who.disclosure")]
 pub struct DiscloseArgs {
     /// Index of the first entry
     #[arg(long, default_value_t = 0, value_name = "INDEX")]

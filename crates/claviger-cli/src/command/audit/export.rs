@@ -41,7 +41,7 @@ pub struct ExportArgs {
     /// Directory for the log; it is made, or updated
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Key of the root log as you know it from elsewhere (vkey); without it the deployment's own word is taken
+    /// The verifier key of the root log, as you know it from elsewhere (`audit root-vkey` writes it); without it the deployment's own word is taken
     #[arg(long, value_name = "FILE")]
     root_vkey: Option<Source>,
 }

@@ -29,6 +29,8 @@ pub enum AuditCommand {
     Prove(prove::ProveArgs),
     /// Show the newest signed checkpoint, and check its signature here
     Checkpoint(checkpoint::CheckpointArgs),
+    /// Write the verifier key of the root log: what everybody checks the log with
+    RootVkey(checkpoint::RootVkeyArgs),
     /// Verify the whole log here, and the live state against it; exit code 4 with findings
     Verify(verify::VerifyArgs),
     /// Commit the log to all objects as they stand, so that nobody can say later that they were others
@@ -48,6 +50,7 @@ impl AuditCommand {
             Self::Search(args) => args.run(session).await,
             Self::Prove(args) => args.run(session).await,
             Self::Checkpoint(args) => args.run(session).await,
+            Self::RootVkey(args) => args.run(session).await,
             Self::Verify(args) => args.run(session).await,
             Self::Snapshot(args) => args.run(session).await,
             Self::State(args) => args.run(session).await,

@@ -36,7 +36,7 @@ pub(crate) struct ExportArgs {
     /// Take the export as it is, without asking any deployment
     #[arg(long, requires = "dir")]
     offline: bool,
-    /// Key of the root log as you know it from elsewhere (vkey); without it the log's own word is taken
+    /// The verifier key of the root log, as you know it from elsewhere (`audit root-vkey` writes it); without it the log's own word is taken
     #[arg(long, value_name = "FILE")]
     root_vkey: Option<Source>,
 }

@@ -36,7 +36,7 @@ pub struct ProveArgs {
     /// A receipt (header `audit-receipt` of the answer): proves that what was promised is what the log holds
     #[arg(long, value_name = "FILE")]
     receipt: Option<Source>,
-    /// Key of the root log as you know it from elsewhere (vkey); without it the deployment's own word is taken
+    /// The verifier key of the root log, as you know it from elsewhere (`audit root-vkey` writes it); without it the deployment's own word is taken
     #[arg(long, value_name = "FILE")]
     root_vkey: Option<Source>,
     /// File for the proof
