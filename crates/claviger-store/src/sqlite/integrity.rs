@@ -16,7 +16,7 @@ use super::columns::{Columns, list};
 use super::error::translate;
 use super::row::grant_index;
 use super::tag::{Guard, Guarded};
-use super::{Inner, connection, plain, schema, sums};
+use super::{Inner, connection, log, plain, schema, sums};
 
 /// The tables of the log. Their content is held against signed trees, which is more.
 const OF_THE_LOG: [&str; 3] = ["audit_batch", "root_leaf", "tile"];
@@ -77,6 +77,7 @@ fn examine(connection: &Connection, guard: &Guard) -> Result<Vec<String>, StoreE
     }
     found.extend(differing_rows(connection)?);
     found.extend(rows_of_nothing(connection)?);
+    found.extend(batches_of_nothing(connection)?);
     if guard.is_open() {
         found.extend(plain::differing(Guarded::new(connection, guard))?);
         found.extend(sums::differing(Guarded::new(connection, guard))?);
@@ -143,6 +144,24 @@ fn rows_of_nothing(connection: &Connection) -> Result<Vec<String>, StoreError> {
         Err(StoreError::Corrupt(_)) => Ok(Vec::new()),
         found => found,
     }
+}
+
+/// Batches that are of no log, or lie behind its end. Those of a log are held against its head where they are read.
+fn batches_of_nothing(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM audit_batch WHERE id >= ?1 AND id < ?2)";
+    let is_there = |from: i64, to: i64| {
+        connection.query_row(sql, [from, to], |row| row.get::<_, bool>(0)).map_err(translate)
+    };
+    // In one state of the store: a commit in between would move the end. It ends with the guard.
+    let _transaction = connection.unchecked_transaction().map_err(translate)?;
+    let (mut behind, mut stray) = (i64::MIN, false);
+    for head in log::list_heads(Guarded::off(connection))? {
+        stray |= is_there(behind, log::batch_id(head.shard, 0)?)?;
+        behind = log::batch_id(head.shard, head.size)?;
+    }
+    stray |= is_there(behind, i64::MAX)?;
+    let message = "table `audit_batch`: there are batches of no log, or behind its end";
+    Ok(stray.then(|| message.to_owned()).into_iter().collect())
 }
 
 /// Holds each index of a table against its rows. SQLite's own check finds rows that an index lacks, and not every entry of a
