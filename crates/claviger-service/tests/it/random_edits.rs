@@ -33,10 +33,12 @@ const FEW: usize = 36;
 /// What nobody finds, and why that is so: tables, columns, or rows of a table that were taken away, copied or put back.
 const NOT_FOUND: &[(&str, &str)] = &[
     (
-        "document/rows",
-        "a name that nothing reads; or a secret that the next start makes anew, and what it sealed or tagged before is found then",
+        "document",
+        "a name that nothing reads; the start from which a checkpoint is kept, while one is; or a secret that the next start makes \
+         anew, and what it sealed or tagged before is found then",
     ),
     ("root_head.signed_size", "the same head is signed again at the start"),
+    ("row_root/rows", "a second row, which nothing reads"),
     ("shard_head.incarnation", "a greater one fences older writers, of which there are none at a start"),
     ("usage_head", "when a key was last used is derived from the log, and no evidence"),
     ("version_usage", "the same"),
