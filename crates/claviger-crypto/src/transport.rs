@@ -68,6 +68,7 @@ impl WrappingAlgorithm {
     /// # Errors
     /// [`CryptoError::InputTooLarge`] if the material is longer than OAEP under this key takes; [`CryptoError::Module`] if `random` delivers
     /// nothing; [`CryptoError::UnsupportedSpec`] if `key` is no RSA key.
+    #[expect(clippy::disallowed_methods, reason = "material is encrypted for its recipient")]
     pub fn wrap(
         self,
         key: &PublicKey,

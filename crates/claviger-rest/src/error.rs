@@ -270,7 +270,7 @@ mod tests {
     fn guide_has_every_code_with_its_status_and_no_other() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rest.md");
         let guide = std::fs::read_to_string(path).unwrap();
-        let rows = guide.lines().filter(|line| line.starts_with(|c: char| c == '|') && line.contains("| `"));
+        let rows = guide.lines().filter(|line| line.starts_with('|') && line.contains("| `"));
         let told: std::collections::BTreeSet<(String, String)> = rows
             .flat_map(|row| {
                 let mut cells = row.split('|').skip(1).map(str::trim);

@@ -81,7 +81,7 @@ impl ListArgs {
             for alias in &page.items {
                 table.row([
                     alias.name.to_string(),
-                    named(&alias.names, &alias.key),
+                    named(&alias.names, alias.key),
                     alias.scope.to_string(),
                     alias.updated_at.to_string(),
                 ]);
@@ -101,8 +101,8 @@ pub(super) async fn names_of(session: &Session, key: &str) -> Result<Vec<String>
 fn table(alias: &Alias) -> String {
     record(&[
         ("alias", alias.name.to_string()),
-        ("key", named(&alias.names, &alias.key)),
-        ("ring", named(&alias.names, &alias.ring)),
+        ("key", named(&alias.names, alias.key)),
+        ("ring", named(&alias.names, alias.ring)),
         ("scope", alias.scope.to_string()),
         ("created at", alias.created_at.to_string()),
         ("updated at", alias.updated_at.to_string()),

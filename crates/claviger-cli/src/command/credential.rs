@@ -302,7 +302,7 @@ impl ListArgs {
             for credential in &page.items {
                 table.row([
                     credential.id.to_string(),
-                    named(&credential.names, &credential.principal),
+                    named(&credential.names, credential.principal),
                     credential.kind.to_string(),
                     credential.label.to_string(),
                     credential.standing.to_string(),
@@ -319,7 +319,7 @@ fn table(credential: &Credential) -> String {
     let access_key_id = credential.access_key_id.as_ref();
     record(&[
         ("id", credential.id.to_string()),
-        ("principal", named(&credential.names, &credential.principal)),
+        ("principal", named(&credential.names, credential.principal)),
         ("kind", credential.kind.to_string()),
         ("access key id", access_key_id.map_or_else(String::new, ToString::to_string)),
         ("label", credential.label.to_string()),

@@ -164,7 +164,7 @@ impl ListArgs {
             for grant in &page.items {
                 table.row([
                     grant.id.to_string(),
-                    named(&grant.names, &grant.principal),
+                    named(&grant.names, grant.principal),
                     covered(grant),
                     operations(grant),
                     conditions(&grant.conditions),
@@ -219,7 +219,7 @@ fn table(grant: &Grant) -> String {
     let rests_on: Vec<_> = grant.rests_on.iter().map(ToString::to_string).collect();
     record(&[
         ("id", grant.id.to_string()),
-        ("principal", named(&grant.names, &grant.principal)),
+        ("principal", named(&grant.names, grant.principal)),
         ("on", covered(grant)),
         ("operations", operations(grant)),
         ("conditions", conditions(&grant.conditions)),

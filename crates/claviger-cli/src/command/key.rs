@@ -443,7 +443,7 @@ fn rows(key: &Key) -> Vec<(&'static str, String)> {
         ("protection", key.protection.to_string()),
         ("data class", key.data_class.to_string()),
         ("description", key.description.clone()),
-        ("owner", named(&key.names, &key.owner)),
+        ("owner", named(&key.names, key.owner)),
         ("labels", labels.join(", ")),
         ("rotation period", seconds(key.rotation_period_seconds, "as the ring says")),
         ("protecting version", key.primary.to_string()),
