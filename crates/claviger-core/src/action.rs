@@ -266,6 +266,8 @@ actions! { $
     SearchAudit = 433 "search_audit" Control System Read,
     /// Disclose who stands behind a range of the log, to those who hold it.
     DiscloseAudit = 434 "disclose_audit" Control System Read,
+    /// Read the list of all rights.
+    ReadRights = 435 "read_rights" Control System Read,
     /// Read how the system is.
     ReadSystem = 432 "read_system" Control System Read,
     /// Commit the log to the whole state as it stands.
@@ -278,6 +280,8 @@ actions! { $
     AcknowledgeRecovery = 456 "acknowledge_recovery" Control Principal Govern,
     /// Confirm that the server's clock is right.
     ConfirmClock = 458 "confirm_clock" Control System Manage,
+    /// Confirm the rights that an older release kept.
+    ConfirmRights = 459 "confirm_rights" Control System Govern,
 }
 
 impl Action {

@@ -9,6 +9,7 @@ use crate::log_time::TimeRecord;
 use crate::object::{Object, RowCursor};
 use crate::principal::{Credential, Principal};
 use crate::reason::ReasonRecord;
+use crate::rights_review::RightsReview;
 use crate::time::Timestamp;
 use crate::{CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, ReasonId};
 
@@ -56,6 +57,8 @@ pub enum Change {
     PutPrincipal(Principal),
     /// Writes a reason.
     PutReason(ReasonRecord),
+    /// Writes a review of rights.
+    PutRightsReview(RightsReview),
     /// Writes a ring.
     PutRing(KeyRing),
     /// Keeps a key that seals fields of facts.

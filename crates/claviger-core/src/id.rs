@@ -80,11 +80,18 @@ identifiers! {
     PrincipalId,
     /// Names a reason that somebody gave.
     ReasonId,
+    /// Names a review of rights.
+    RightsReviewId,
 }
 
 impl PrincipalId {
     /// The system itself: it has no row in the store, and is the maker of what the set-up makes.
     pub const SYSTEM: Self = Self([0; 16]);
+}
+
+impl RightsReviewId {
+    /// The one of the rights that came from a release which kept no facts of them: there is no other of it.
+    pub const UPGRADE: Self = Self([1; 16]);
 }
 
 /// One generation of a key's material.

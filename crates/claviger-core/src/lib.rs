@@ -27,6 +27,7 @@ pub mod port;
 pub mod principal;
 pub mod reason;
 pub mod receipt;
+pub mod rights_review;
 pub mod source;
 pub mod target;
 pub mod time;
@@ -38,7 +39,9 @@ pub use access_key::AccessKeyId;
 pub use action::Action;
 pub use alias::{Alias, AliasName, AliasScope};
 pub use claviger_crypto::{Purpose, Spec};
-pub use id::{AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, ReasonId};
+pub use id::{
+    AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, ReasonId, RightsReviewId,
+};
 pub use name::{KeyName, Name};
 pub use source::{OriginClass, Source, TlsParameters};
 pub use target::Target;

@@ -8,7 +8,10 @@ use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion};
 use crate::principal::{Credential, Principal};
 use crate::reason::ReasonRecord;
-use crate::{AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, ReasonId};
+use crate::rights_review::RightsReview;
+use crate::{
+    AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, ReasonId, RightsReviewId,
+};
 
 /// A kind of object. The numbers are for ever: facts have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +33,8 @@ pub enum Kind {
     Alias = 7,
     /// A reason that somebody gave.
     Reason = 8,
+    /// A review of rights.
+    RightsReview = 9,
 }
 
 crate::named! {
@@ -43,6 +48,7 @@ crate::named! {
         Grant = "grant",
         Alias = "alias",
         Reason = "reason",
+        RightsReview = "rights_review",
     }
 }
 
@@ -85,6 +91,8 @@ pub enum Object {
     Alias(AliasId),
     /// A reason.
     Reason(ReasonId),
+    /// A review of rights.
+    RightsReview(RightsReviewId),
 }
 
 impl Object {
@@ -100,6 +108,7 @@ impl Object {
             Self::Grant(_) => Kind::Grant,
             Self::Alias(_) => Kind::Alias,
             Self::Reason(_) => Kind::Reason,
+            Self::RightsReview(_) => Kind::RightsReview,
         }
     }
 
@@ -115,6 +124,7 @@ impl Object {
             Self::Grant(id) => id.as_bytes().to_vec(),
             Self::Alias(id) => id.as_bytes().to_vec(),
             Self::Reason(id) => id.as_bytes().to_vec(),
+            Self::RightsReview(id) => id.as_bytes().to_vec(),
         }
     }
 
@@ -128,7 +138,7 @@ impl Object {
             Self::Grant(id) => *id.as_bytes(),
             Self::Alias(id) => *id.as_bytes(),
             Self::Reason(id) => *id.as_bytes(),
-            Self::Version(_) | Self::Credential(_) => return None,
+            Self::Version(_) | Self::Credential(_) | Self::RightsReview(_) => return None,
         };
         Some(VeilName { kind: self.kind().code(), id })
     }
@@ -150,6 +160,7 @@ impl Object {
             Kind::Grant => Self::Grant(GrantId::from_bytes(id)),
             Kind::Alias => Self::Alias(AliasId::from_bytes(id)),
             Kind::Reason => Self::Reason(ReasonId::from_bytes(id)),
+            Kind::RightsReview => Self::RightsReview(RightsReviewId::from_bytes(id)),
             Kind::Version => return None,
         })
     }
@@ -168,6 +179,7 @@ impl Object {
             Self::Grant(id) => id.to_string(),
             Self::Alias(id) => id.to_string(),
             Self::Reason(id) => id.to_string(),
+            Self::RightsReview(id) => id.to_string(),
         }
     }
 }
@@ -220,6 +232,8 @@ pub enum StateRow {
     Principal(Principal),
     /// Of a reason.
     Reason(ReasonRecord),
+    /// Of a review of rights.
+    RightsReview(RightsReview),
     /// Of a ring.
     Ring(KeyRing),
     /// Of a version.
@@ -237,6 +251,7 @@ impl StateRow {
             Self::Key(key) => Object::Key(key.id),
             Self::Principal(principal) => Object::Principal(principal.id),
             Self::Reason(reason) => Object::Reason(reason.id),
+            Self::RightsReview(review) => Object::RightsReview(review.id),
             Self::Ring(ring) => Object::Ring(ring.id),
             Self::Version(version) => Object::Version(version.id),
         }

@@ -29,6 +29,8 @@ pub enum List {
     Keys,
     /// Of principals.
     Principals,
+    /// Of rights.
+    Rights,
     /// Of rings.
     Rings,
     /// Of live rows.
@@ -43,6 +45,7 @@ impl List {
             Self::Grants => "g1:",
             Self::Keys => "k1:",
             Self::Principals => "p1:",
+            Self::Rights => "i1:",
             Self::Rings => "r1:",
             Self::Rows => "w1:",
         }

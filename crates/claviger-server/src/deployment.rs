@@ -9,6 +9,7 @@ use claviger_core::Name;
 use claviger_core::object::{Kind, RowCursor};
 use claviger_core::port::{Provider, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
+use claviger_core::rights_review::RightsReview;
 use claviger_service::{AlteredRows, Memory, Options, Road, ServiceError};
 use claviger_store::{SpaceOptions, SqliteOptions, SqliteStore};
 use tokio::sync::watch;
@@ -147,6 +148,12 @@ impl Deployment {
     /// Security officers made by a recovery that nobody else has acknowledged.
     pub(crate) async fn unacknowledged(&self) -> Result<Vec<Principal>, ServerError> {
         self.store.list_unacknowledged().await.map_err(|source| self.store_failed(source))
+    }
+
+    /// The rights that an older release kept, as long as not both who must have confirmed them.
+    pub(crate) async fn unconfirmed_rights(&self) -> Result<Option<RightsReview>, ServerError> {
+        let review = self.store.find_rights_review().await.map_err(|source| self.store_failed(source))?;
+        Ok(review.filter(|review| !review.is_confirmed()))
     }
 
     /// Puts the road on top.

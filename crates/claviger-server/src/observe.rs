@@ -33,6 +33,9 @@ const STALE_LEAST: Duration = Duration::from_secs(180);
 /// The number that says how many recoveries await acknowledgement.
 pub(crate) const RECOVERIES: &str = "claviger_recoveries_unacknowledged";
 
+/// The number that says whether rights of an older release are unconfirmed.
+pub(crate) const RIGHTS: &str = "claviger_rights_unconfirmed";
+
 /// The number that says how often a row was refused because somebody altered it.
 pub(crate) const ALTERED: &str = "claviger_rows_altered_total";
 
@@ -72,6 +75,7 @@ struct Numbers {
     clock_held: Gauge,
     blocked_destructions: Gauge,
     recoveries: Gauge,
+    rights: Gauge,
     space_free: Gauge,
     store_bytes: Gauge,
     space_room: Gauge,
@@ -150,6 +154,10 @@ impl Numbers {
             recoveries: gauge(
                 RECOVERIES,
                 "security officers made by `claviger recover` that nobody else has acknowledged",
+            ),
+            rights: gauge(
+                RIGHTS,
+                "1 while a security officer and an auditor have not both confirmed the rights that an older release kept",
             ),
             space_free: gauge("claviger_store_free_bytes", "free bytes on the device of the store"),
             store_bytes: gauge("claviger_store_bytes", "bytes of state and log on that device"),
@@ -272,6 +280,9 @@ impl Observed {
         self.numbers.provider_sessions.set(health.map_or(0.0, |health| count(health.sessions)));
         if let Ok(officers) = self.road.unacknowledged().await {
             self.numbers.recoveries.set(count(officers.len()));
+        }
+        if let Ok(review) = self.road.unconfirmed_rights().await {
+            self.numbers.rights.set(if review.is_some() { 1.0 } else { 0.0 });
         }
         if let Ok(facts) = pki::read_facts(&self.certificate) {
             self.numbers.certificate_expires.set(to_f64(facts.expires_at.as_micros() / 1_000_000));

@@ -14,6 +14,7 @@ use claviger_core::port::provider::RootPublicKey;
 use claviger_core::port::store::CommitError;
 use claviger_core::port::{Clock, Provider, Store, StoreError, Trust};
 use claviger_core::principal::Principal;
+use claviger_core::rights_review::RightsReview;
 use claviger_core::{Name, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
@@ -26,6 +27,7 @@ use crate::log::opening::{self, Against, Held, Lost};
 use crate::log::time::LogTime;
 use crate::log::usage::Usage;
 use crate::log::{LogReader, cutter};
+use crate::operation::rights;
 use crate::pipeline::Sessions;
 use crate::pipeline::facts::veil_of;
 use crate::pipeline::fence::Fence;
@@ -283,6 +285,12 @@ impl Road {
                  `claviger principal acknowledge-recovery`"
             );
         }
+        if road.unconfirmed_rights().await?.is_some() {
+            tracing::warn!(
+                "rights unconfirmed: an earlier release kept them, and the log does not say how they came about; a security officer \
+                 and an auditor look at all of them: `claviger rights list`, then `claviger rights confirm`"
+            );
+        }
         Ok(road)
     }
 
@@ -420,6 +428,14 @@ impl Inner {
     /// When the store cannot be read.
     pub async fn unacknowledged(&self) -> Result<Vec<Principal>, ServiceError> {
         Ok(self.state.store.list_unacknowledged().await?)
+    }
+
+    /// The review of rights that an older release kept, as long as not both who must have confirmed them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn unconfirmed_rights(&self) -> Result<Option<RightsReview>, ServiceError> {
+        rights::unconfirmed(self.state.store.as_ref()).await
     }
 
     /// The provider, for its health.

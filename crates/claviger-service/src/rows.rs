@@ -136,7 +136,7 @@ pub(crate) async fn hold_rows(store: &Arc<dyn Store>, size: u64, root: Hash) -> 
         store.load_row_blocks().await?;
     }
     // All that rights rest on, before the first answer; the others as they are read, and in the background.
-    for kind in [Kind::Ring, Kind::Principal, Kind::Credential, Kind::Grant] {
+    for kind in [Kind::Ring, Kind::Principal, Kind::Credential, Kind::Grant, Kind::RightsReview] {
         hold_blocks(store.as_ref(), kind).await?;
     }
     Ok(())

@@ -304,8 +304,8 @@ fn roles_keep_to_what_they_are_for() {
     };
     for action in Action::ALL {
         let of = |role| permitted(role, action);
-        // It gives nothing: whoever governs says that another's recovery is known.
-        let of_all = action == Action::AcknowledgeRecovery;
+        // They give nothing: people say that another's recovery is known, and that rights are as they should be.
+        let of_all = matches!(action, Action::AcknowledgeRecovery | Action::ConfirmRights);
         let (reads, effect) = (action.effect() == Effect::Read, action.effect());
         assert!(
             !Role::ALL.into_iter().any(of) || action.surface() == Surface::Control,

@@ -159,6 +159,15 @@ const REASON: &[Row] = &[
     (7, "erased_at", Form::Instant, Open, MOVES),
 ];
 
+const RIGHTS_REVIEW: &[Row] = &[
+    (1, "opened_at", Form::Instant, Open, FIXED),
+    (2, "digest", Form::Bytes, Open, MOVES),
+    (3, "officer", Form::Id, Open, MOVES),
+    (4, "officer_at", Form::Instant, Open, MOVES),
+    (5, "auditor", Form::Id, Open, MOVES),
+    (6, "auditor_at", Form::Instant, Open, MOVES),
+];
+
 const fn rows_of(kind: Kind) -> &'static [Row] {
     match kind {
         Kind::Ring => RING,
@@ -169,6 +178,7 @@ const fn rows_of(kind: Kind) -> &'static [Row] {
         Kind::Grant => GRANT,
         Kind::Alias => ALIAS,
         Kind::Reason => REASON,
+        Kind::RightsReview => RIGHTS_REVIEW,
     }
 }
 

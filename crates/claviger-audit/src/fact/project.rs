@@ -11,6 +11,7 @@ use claviger_core::key::{Key, KeyRing, KeyVersion};
 use claviger_core::object::StateRow;
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::Why;
+use claviger_core::rights_review::RightsReview;
 
 use super::fields::{is_fixed, is_sealed, number_of};
 use super::{Fact, Field, Object, Sealed, Values, VeilError, VeilKey};
@@ -46,6 +47,7 @@ pub fn projection(change: &Change) -> Option<Projection> {
         Change::PutKey(key) => written(key.into()),
         Change::PutPrincipal(principal) => written(principal.into()),
         Change::PutReason(reason) => written(reason.into()),
+        Change::PutRightsReview(review) => written(review.into()),
         Change::PutRing(ring) => written(ring.into()),
         Change::PutVersion(version) => written(version.into()),
         Change::RemoveAlias(alias) => Projection::removing(Object::Alias(alias.id)),
@@ -81,6 +83,7 @@ pub const fn writes_a_fact(change: &Change) -> bool {
             | Change::PutKey(_)
             | Change::PutPrincipal(_)
             | Change::PutReason(_)
+            | Change::PutRightsReview(_)
             | Change::PutRing(_)
             | Change::PutVersion(_)
             | Change::RemoveAlias(_)
@@ -247,6 +250,7 @@ impl From<&StateRow> for Projection {
             StateRow::Key(key) => key.into(),
             StateRow::Principal(principal) => principal.into(),
             StateRow::Reason(reason) => reason.into(),
+            StateRow::RightsReview(review) => review.into(),
             StateRow::Ring(ring) => ring.into(),
             StateRow::Version(version) => version.into(),
         }
@@ -409,6 +413,20 @@ impl From<&Grant> for Projection {
             .put(19, grant.ending.and_then(|ending| why(ending.reason)))
             .put(20, grant.spelling.principal.as_deref().and_then(text))
             .put(21, grant.spelling.retiring.as_deref().and_then(text))
+            .0
+    }
+}
+
+impl From<&RightsReview> for Projection {
+    fn from(review: &RightsReview) -> Self {
+        let object = Object::RightsReview(review.id);
+        Builder::new(object, review.revision, object)
+            .put(1, instant(review.opened_at))
+            .put(2, review.digest.and_then(|digest| bytes(&digest)))
+            .put(3, review.officer.and_then(|one| bytes(one.by.as_bytes())))
+            .put(4, review.officer.and_then(|one| instant(one.at)))
+            .put(5, review.auditor.and_then(|one| bytes(one.by.as_bytes())))
+            .put(6, review.auditor.and_then(|one| instant(one.at)))
             .0
     }
 }

@@ -64,7 +64,12 @@ impl Level {
         match kind {
             Kind::Key | Kind::Ring => !matches!(self, Self::Minimal),
             Kind::Principal => matches!(self, Self::Full),
-            Kind::Alias | Kind::Credential | Kind::Grant | Kind::Reason | Kind::Version => false,
+            Kind::Alias
+            | Kind::Credential
+            | Kind::Grant
+            | Kind::Reason
+            | Kind::RightsReview
+            | Kind::Version => false,
         }
     }
 }

@@ -11,6 +11,7 @@ mod material;
 mod paging;
 mod principal;
 mod reason;
+mod rights;
 mod ring;
 mod role;
 mod status;
@@ -76,6 +77,9 @@ pub enum Command {
     /// Grants: which application may use which key, for what
     #[command(subcommand)]
     Grant(GrantCommand),
+    /// All rights by name, and the confirmation of those that an older release kept
+    #[command(subcommand)]
+    Rights(RightsCommand),
     /// Credentials: what proves a principal
     #[command(subcommand)]
     Credential(CredentialCommand),
@@ -101,6 +105,7 @@ pub(crate) use grant::GrantCommand;
 pub(crate) use key::KeyCommand;
 pub(crate) use principal::PrincipalCommand;
 pub(crate) use reason::ReasonCommand;
+pub(crate) use rights::RightsCommand;
 pub(crate) use ring::RingCommand;
 pub(crate) use role::RoleCommand;
 pub(crate) use usage::{
@@ -148,6 +153,7 @@ impl Command {
             Self::Principal(command) => command.run(session).await,
             Self::Role(command) => command.run(session).await,
             Self::Grant(command) => command.run(session).await,
+            Self::Rights(command) => command.run(session).await,
             Self::Credential(command) => command.run(session).await,
             Self::Reason(command) => command.run(session).await,
             Self::Audit(command) => command.run(session).await,

@@ -2,6 +2,7 @@
 
 use claviger_client::types::system::SystemStatus;
 
+use super::rights;
 use crate::failure::Failure;
 use crate::output::record;
 use crate::session::Session;
@@ -95,6 +96,12 @@ fn table(status: &SystemStatus) -> String {
             "RECOVERED: security officer `{officer}` was made on the machine; `principal acknowledge-recovery {officer}` by another person\n"
         ));
     }
+    if let Some(review) = &status.unconfirmed_rights {
+        let missing = rights::missing(review);
+        text.push_str(&format!(
+            "RIGHTS UNCONFIRMED: an older release kept them, {missing}; `rights list`, then `rights confirm`\n"
+        ));
+    }
     text
 }
 
@@ -110,6 +117,7 @@ fn rows_of(status: &SystemStatus) -> String {
 #[cfg(test)]
 mod tests {
     use claviger_client::types::Instant;
+    use claviger_client::types::rights::RightsReview;
     use claviger_client::types::system::{LogClock, Module, Rows, Space};
 
     use super::*;
@@ -137,6 +145,13 @@ mod tests {
             blocked_destructions: 1,
             clock: LogClock { log_time: at, ahead_seconds: 7200, held_at: Some(at) },
             unacknowledged_recoveries: vec!["officer-3".into()],
+            unconfirmed_rights: Some(RightsReview {
+                confirmed: false,
+                opened_at: at,
+                digest: None,
+                security_officer: None,
+                auditor: None,
+            }),
             space: Space {
                 room: "reserve".into(),
                 free_bytes: Some(5 << 20),
@@ -159,6 +174,8 @@ mod tests {
                 && text.contains("CLOCK: nothing is destroyed")
                 && text.contains("BLOCKED: 1 ")
                 && text.contains("RECOVERED: security officer `officer-3`")
+                && text.contains("RIGHTS UNCONFIRMED: ")
+                && text.contains("no security officer has confirmed, no auditor has confirmed")
                 && text.contains("DISK NEARLY FULL: ")
                 && text.contains("(7 others were refused)")
                 && text.contains("RESERVE IN USE: ")

@@ -9,6 +9,7 @@ use super::{Client, Reply};
 use crate::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
 use crate::types::grant::{CreateGrant, Grant, ListGrants};
 use crate::types::principal::{CreatePrincipal, ListPrincipals, Principal};
+use crate::types::rights::{ConfirmRights, ListRights, Right, RightsReview};
 use crate::types::{GiveReason, Page};
 
 #[expect(
@@ -79,6 +80,16 @@ impl Client {
     /// Withdraws a grant.
     pub async fn revoke_grant(&self, grant: GrantId, why: &GiveReason) -> Reply<Grant> {
         self.change(Method::POST, format!("/v1/grants/{grant}/revoke")).json(why).answer().await
+    }
+
+    /// Lists rights, by name.
+    pub async fn list_rights(&self, query: &ListRights) -> Reply<Page<Right>> {
+        self.get(Plane::Control, "/v1/rights".into()).query(query).answer().await
+    }
+
+    /// Confirms the rights that an older release kept.
+    pub async fn confirm_rights(&self, confirm: &ConfirmRights) -> Reply<RightsReview> {
+        self.change(Method::POST, "/v1/rights/confirm".into()).json(confirm).answer().await
     }
 
     /// Gives a credential. A token is in the answer, and nowhere else.

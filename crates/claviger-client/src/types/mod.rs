@@ -16,6 +16,7 @@ pub mod pairs;
 pub mod principal;
 pub mod problem;
 pub mod reason;
+pub mod rights;
 pub mod ring;
 pub mod secret_json;
 pub mod system;

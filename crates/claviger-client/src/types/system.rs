@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Instant;
+use super::rights::RightsReview;
 use super::text::ReasonCodeWord;
 
 /// That the process answers. Open to everyone; says nothing of the inside.
@@ -49,6 +50,10 @@ pub struct SystemStatus {
     pub clock: LogClock,
     /// Names of security officers that `claviger recover` made, and that nobody else has acknowledged.
     pub unacknowledged_recoveries: Vec<String>,
+    /// The rights that an older release kept, as long as not both a security officer and an auditor have confirmed them; `null` when
+    /// nothing awaits that.
+    #[schema(required)]
+    pub unconfirmed_rights: Option<RightsReview>,
     /// Room on the disk of the store.
     pub space: Space,
     /// Whether rows of the store are as they were written.

@@ -16,6 +16,7 @@ use crate::log_time::TimeRecord;
 use crate::object::{FoundRow, Kind, Object, RowCursor};
 use crate::principal::{Credential, Principal};
 use crate::reason::KeptReason;
+use crate::rights_review::RightsReview;
 use crate::time::Timestamp;
 use crate::{
     Action, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, ReasonId,
@@ -527,6 +528,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Those of these reasons that are there.
     async fn list_reasons(&self, ids: Vec<ReasonId>) -> Result<Vec<KeptReason>, StoreError>;
+
+    /// The review of the rights that came from an older release; `None` in a store that no older release wrote.
+    async fn find_rights_review(&self) -> Result<Option<RightsReview>, StoreError>;
 
     /// A small document of the deployment by its name, such as the sealed root.
     async fn find_document(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;

@@ -6,6 +6,7 @@ pub(crate) mod identity;
 pub(crate) mod key;
 pub(crate) mod raw;
 pub(crate) mod reason;
+pub(crate) mod rights;
 pub(crate) mod ring;
 pub(crate) mod system;
 pub(crate) mod usage;

@@ -13,12 +13,13 @@ use claviger_client::types::key::{
     ImportedMaterial, Key, KeyVersions, ListKeys, RemoveMaterial, ScheduleDestroy, UpdateKey,
 };
 use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal};
+use claviger_client::types::rights::{ConfirmRights, ListRights, Right, RightsReview};
 use claviger_client::types::ring::{CreateRing, ListRings, Ring, SetSeparation, UpdateRing};
 use claviger_client::types::system::{ConfirmClock, Health, LogClock, SystemStatus, Version};
 use claviger_client::types::{GiveReason, Page, Reason};
 
 use super::row::{Row, row};
-use crate::operation::{alias, audit, identity, key, reason, ring, system};
+use crate::operation::{alias, audit, identity, key, reason, rights, ring, system};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -37,6 +38,7 @@ pub(super) fn rows() -> Vec<Row> {
         credential_rows(),
         audit_rows(),
         reason_rows(),
+        rights_rows(),
         system_rows(),
     ]
     .into_iter()
@@ -432,6 +434,29 @@ fn reason_rows() -> Vec<Row> {
         )
         .takes::<GiveReason>()
         .gives::<Reason>(),
+    ]
+}
+
+fn rights_rows() -> Vec<Row> {
+    vec![
+        row(
+            GET,
+            "/v1/rights",
+            "list_rights",
+            "Lists all rights by name: rules of rings, roles, credentials, grants, aliases.",
+            rights::list,
+        )
+        .asks::<ListRights>()
+        .gives::<Page<Right>>(),
+        row(
+            POST,
+            "/v1/rights/confirm",
+            "confirm_rights",
+            "Confirms the rights that an older release kept, as a security officer or an auditor.",
+            rights::confirm,
+        )
+        .takes::<ConfirmRights>()
+        .gives::<RightsReview>(),
     ]
 }
 

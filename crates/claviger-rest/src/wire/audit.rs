@@ -17,6 +17,7 @@ use claviger_service::log::{
 use claviger_service::operation::{Captions, Checkpoints, ClockStatus, DisclosurePage, SystemStatus};
 
 use super::reason::reason_to_wire;
+use super::rights::review_to_wire;
 
 /// A page of entries as callers see it.
 #[must_use]
@@ -207,6 +208,7 @@ pub fn status_to_wire(status: SystemStatus) -> WireStatus {
             .iter()
             .map(|officer| officer.name.to_string())
             .collect(),
+        unconfirmed_rights: status.unconfirmed_rights.as_ref().map(review_to_wire),
         space: space_to_wire(&status),
         rows: Rows {
             total: status.rows.rows,

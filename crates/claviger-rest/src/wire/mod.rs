@@ -5,6 +5,7 @@ pub mod audit;
 pub mod identity;
 pub mod key;
 pub mod reason;
+pub mod rights;
 pub mod ring;
 pub mod usage;
 

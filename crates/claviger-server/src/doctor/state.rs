@@ -12,7 +12,7 @@ use super::{Finding, PIN};
 use crate::config::Config;
 use crate::deployment::Deployment;
 use crate::error::ServerError;
-use crate::observe::{ALTERED, RECOVERIES};
+use crate::observe::{ALTERED, RECOVERIES, RIGHTS};
 use crate::root::blocking;
 
 /// Most bytes of an answer that are read.
@@ -28,6 +28,7 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
                 vec![Finding::ok("store", "a process holds the data directory: the server is at work")];
             findings.push(readiness(config.listen.metrics).await);
             findings.extend(recoveries_at_work(config.listen.metrics).await);
+            findings.extend(rights_at_work(config.listen.metrics).await);
             findings.extend(altered_at_work(config.listen.metrics).await);
             findings
         }
@@ -37,9 +38,11 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
                 Err(_) => Vec::new(),
             };
             let recoveries = recoveries_at_rest(opened.as_ref());
+            let rights = rights_at_rest(opened.as_ref());
             let mut findings = vec![at_rest(opened, config)];
             findings.extend(log);
             findings.extend(recoveries);
+            findings.extend(rights);
             findings.extend(ports(config));
             findings
         }
@@ -52,13 +55,16 @@ struct AtRest {
     is_set_up: bool,
     have_tags: bool,
     unacknowledged: Vec<Principal>,
+    rights_are_unconfirmed: bool,
 }
 
 /// What a start would do first. The root is asked as well, by one attempt.
 async fn open(config: &Config) -> Result<AtRest, ServerError> {
     let (deployment, have_tags) = Deployment::look(config).await?;
     let unacknowledged = if have_tags { deployment.unacknowledged().await? } else { Vec::new() };
-    Ok(AtRest { is_set_up: deployment.is_set_up().await?, have_tags, unacknowledged, deployment })
+    let rights_are_unconfirmed = have_tags && deployment.unconfirmed_rights().await?.is_some();
+    let is_set_up = deployment.is_set_up().await?;
+    Ok(AtRest { is_set_up, have_tags, unacknowledged, rights_are_unconfirmed, deployment })
 }
 
 /// Whether a start would take the log for what was signed of it, and decisions would find what rows say.
@@ -144,6 +150,21 @@ async fn recoveries_at_work(metrics: SocketAddr) -> Option<Finding> {
         format!("`claviger recover` made {count} security officers whom nobody else has acknowledged");
     let advice = "`claviger status` names them; let another person with a role ask why, and then `claviger principal acknowledge-recovery NAME`";
     Some(Finding::warning("recovery", message, advice))
+}
+
+/// What is said of rights that an older release kept.
+fn rights_unconfirmed() -> Finding {
+    let message = "rights unconfirmed: an earlier release kept them, and nothing says how they came about";
+    let advice = "a security officer and an auditor look at all of them: `claviger rights list`, then `claviger rights confirm`";
+    Finding::warning("rights", message, advice)
+}
+
+fn rights_at_rest(opened: Result<&AtRest, &ServerError>) -> Option<Finding> {
+    opened.is_ok_and(|opened| opened.rights_are_unconfirmed).then(rights_unconfirmed)
+}
+
+async fn rights_at_work(metrics: SocketAddr) -> Option<Finding> {
+    number_at_work(metrics, RIGHTS).await.map(|_| rights_unconfirmed())
 }
 
 fn at_rest(opened: Result<AtRest, ServerError>, config: &Config) -> Finding {

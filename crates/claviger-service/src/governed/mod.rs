@@ -148,6 +148,11 @@ governed! {
         /// Why.
         2 reason: Option<Reason>,
     }
+    /// Confirm the rights that an older release kept.
+    ConfirmRights(ConfirmRights) = "confirm_rights" {
+        /// SHA-256 of the list of rights.
+        1 digest: [u8; 32],
+    }
     /// Give a key another name.
     CreateAlias(PutAlias) = "create_alias" {
         /// The name.

@@ -288,7 +288,8 @@ fn about_people() -> impl Strategy<Value = Governed> {
     let recover = (names(), any::<[u8; 32]>(), instants())
         .prop_map(|(name, fingerprint, expires_at)| Governed::Recover { name, fingerprint, expires_at });
     let clock = (instants(), reasons()).prop_map(|(time, reason)| Governed::ConfirmClock { time, reason });
-    prop_oneof![create, role, credential, revoke, erase, erase_principal, initialize, recover, clock]
+    let rights = any::<[u8; 32]>().prop_map(|digest| Governed::ConfirmRights { digest });
+    prop_oneof![create, role, credential, revoke, erase, erase_principal, initialize, recover, clock, rights]
 }
 
 fn about_grants() -> impl Strategy<Value = Governed> {

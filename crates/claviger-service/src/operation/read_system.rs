@@ -9,6 +9,7 @@ use claviger_core::port::store::{Page, SpaceState};
 use claviger_core::principal::Principal;
 use claviger_core::{Action, Name};
 
+use super::rights::{self, RightsStanding};
 use super::{ClockStatus, Operation, Staged};
 use crate::error::ServiceError;
 use crate::job::check_rows::RowFigures;
@@ -40,6 +41,8 @@ pub struct SystemStatus {
     pub clock: ClockStatus,
     /// Security officers made by a recovery that nobody else has acknowledged, the oldest first.
     pub unacknowledged: Vec<Principal>,
+    /// The rights that an older release kept, as long as not both a security officer and an auditor have confirmed them.
+    pub unconfirmed_rights: Option<RightsStanding>,
     /// Room on the store's device.
     pub space: SpaceState,
     /// Calls that were refused, without an entry, for want of room.
@@ -81,6 +84,7 @@ impl Operation for ReadSystem {
             blocked_destructions: view.state.blocked.count(),
             clock: ClockStatus::of(view),
             unacknowledged: view.store().list_unacknowledged().await?,
+            unconfirmed_rights: rights::unconfirmed_by_name(view.store()).await?,
             space: view.store().space().await?,
             refused_for_space: view.no_room.refused(),
             rows: view.state.row_figures(),

@@ -8,10 +8,12 @@ use std::collections::btree_map::Entry;
 
 use claviger_audit::fact::{Facts, Object, Projection, VEIL_LEN, VeilError, VeilKey, projections};
 use claviger_audit::op::Op;
+use claviger_core::RightsReviewId;
 use claviger_core::change::{Change, VeilName, VeilRecord};
 use claviger_core::object::StateRow;
 use claviger_core::port::StoreError;
 use claviger_core::reason::{ReasonRecord, TextAtRest, Why};
+use claviger_core::rights_review::RightsReview;
 use claviger_crypto::{SecretBytes, random};
 
 use super::reason::Given;
@@ -59,6 +61,12 @@ impl Road {
             }
             let is_full = rows.len() as u64 >= u64::from(ROWS);
             let next = from.next(projections.last().map(|row: &Projection| row.object), is_full);
+            if next.is_none() && !rows.iter().any(|found| matches!(found.row, StateRow::RightsReview(_))) {
+                // What somebody did to rights before now, the log does not know.
+                let review = RightsReview::new(RightsReviewId::UPGRADE, self.now());
+                projections.push(Projection { revision: 1, ..(&review).into() });
+                changes.push(Change::PutRightsReview(review));
+            }
             changes.push(Change::PutFactHead(next));
             let facts = self.facts_of_rows(None, projections, veils, &mut changes).await?;
             let header = EntryHeader::of_system(Op::RecordState, self.now());

@@ -452,6 +452,7 @@ impl Publish for Forget {
                 | Change::PutIdempotency(_)
                 | Change::PutPolicyDocument(_)
                 | Change::PutReason(_)
+                | Change::PutRightsReview(_)
                 | Change::PutVeil(_)
                 | Change::RemoveVeil(_)
                 | Change::SealReason { .. } => {}

@@ -27,6 +27,7 @@ use proptest::prelude::*;
 use crate::deployment::{DAY, Deployment, certificate_of, system};
 use crate::evidence::{hold, live_rows, replay, replay_at};
 use crate::import::{import_once, remove_once};
+use crate::rights::rights;
 
 /// How many by night; a few otherwise.
 const MOST: u32 = 10_000;
@@ -46,6 +47,7 @@ enum Step {
     AssignRole { to: usize, role: usize, withdraw: bool },
     CancelDestroy { key: usize },
     ConfirmClock,
+    ConfirmRights,
     Crash,
     CreateCredential { of: usize, what: usize },
     CreateGrant { to: usize, on: usize, whole_ring: bool, pairs: usize, until: bool },
@@ -131,6 +133,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Snapshot),
         3 => (0_u32..60).prop_map(|days| Step::Jobs { days }),
         1 => Just(Step::ConfirmClock),
+        1 => Just(Step::ConfirmRights),
     ];
     prop_oneof![10 => keys, 2 => rings, 4 => people, 7 => rights, 4 => system]
 }
@@ -203,6 +206,10 @@ impl Made {
             Step::ConfirmClock => {
                 let time = deployment.clock.wall();
                 bear(deployment.ask("ada", ConfirmClock { time }).await, step);
+            }
+            Step::ConfirmRights => {
+                let digest = rights(&deployment, "vera").await.1;
+                bear(deployment.ask("vera", ConfirmRights { digest }).await, step);
             }
             Step::CreateRing | Step::UpdateRing { .. } | Step::Separate { .. } => {
                 Box::pin(self.take_ring(&deployment, step)).await;
@@ -585,6 +592,7 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::AssignRole { .. } => vec![WithdrawRole],
         Step::CancelDestroy { .. } => vec![CancelDestroy],
         Step::ConfirmClock => vec![ConfirmClock],
+        Step::ConfirmRights => vec![ReadRights, ConfirmRights],
         Step::CreateCredential { .. } => vec![CreateCredential],
         Step::CreateGrant { .. } => vec![CreateGrant],
         Step::CreateKey { .. } => vec![CreateKey],

@@ -28,6 +28,7 @@ mod random_edits;
 mod reasons;
 mod repetition;
 mod revocation;
+mod rights;
 mod separation;
 mod snapshots;
 mod space;

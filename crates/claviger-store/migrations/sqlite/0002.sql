@@ -236,6 +236,21 @@ ALTER TABLE alias ADD COLUMN id BLOB CHECK (length(id) = 16);
 UPDATE alias SET id = randomblob(16);
 CREATE UNIQUE INDEX alias_by_id ON alias (id);
 
+-- ---- Rights of an older release ----
+--
+-- What people confirmed of the rights that stood before there were facts. One row in a store that an older release wrote, from the
+-- first start of this one on; none in others.
+CREATE TABLE rights_review (
+    id         BLOB    PRIMARY KEY CHECK (length(id) = 16),
+    opened_at  INTEGER NOT NULL,
+    digest     BLOB    CHECK (length(digest) = 32),
+    officer    BLOB    CHECK (length(officer) = 16),
+    officer_at INTEGER CHECK ((officer IS NULL) = (officer_at IS NULL)),
+    auditor    BLOB    CHECK (length(auditor) = 16),
+    auditor_at INTEGER CHECK ((auditor IS NULL) = (auditor_at IS NULL)),
+    revision   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- ---- Facts ----
 --
 -- Keys that seal what facts say of one object; sealed themselves. The name is the kind of the object, one byte, and its
@@ -265,6 +280,7 @@ ALTER TABLE credential ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE grants ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE alias ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE reason ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE rights_review ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 
 -- ---- The uses of keys ----
 --
@@ -304,6 +320,7 @@ ALTER TABLE credential ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE grants ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE alias ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE reason ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE rights_review ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 -- The same of rows of no object on which decisions are taken.
 ALTER TABLE alias_name ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE fence_delta ADD COLUMN tag BLOB CHECK (length(tag) = 16);
@@ -346,3 +363,4 @@ CREATE INDEX credential_revision ON credential (id, revision, fact);
 CREATE INDEX grants_revision ON grants (id, revision, fact);
 CREATE INDEX alias_revision ON alias (id, revision, fact);
 CREATE INDEX reason_revision ON reason (id, revision, fact);
+CREATE INDEX rights_review_revision ON rights_review (id, revision, fact);

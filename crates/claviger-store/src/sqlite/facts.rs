@@ -82,6 +82,9 @@ const fn listing(kind: Kind) -> &'static str {
             "SELECT fact FROM principal INDEXED BY principal_revision WHERE id >= x'' ORDER BY id"
         }
         Kind::Reason => "SELECT fact FROM reason INDEXED BY reason_revision WHERE id >= x'' ORDER BY id",
+        Kind::RightsReview => {
+            "SELECT fact FROM rights_review INDEXED BY rights_review_revision WHERE id >= x'' ORDER BY id"
+        }
         Kind::Ring => "SELECT fact FROM ring INDEXED BY ring_revision WHERE id >= x'' ORDER BY id",
         Kind::Version => {
             "SELECT fact FROM key_version INDEXED BY key_version_revision WHERE key >= x'' ORDER BY key, number"

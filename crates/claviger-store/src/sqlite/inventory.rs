@@ -56,6 +56,7 @@ pub(super) fn block_of(object: &Object) -> Block {
         Object::Grant(id) => *id.as_bytes(),
         Object::Alias(id) => *id.as_bytes(),
         Object::Reason(id) => *id.as_bytes(),
+        Object::RightsReview(id) => *id.as_bytes(),
     };
     (object.kind(), number_of(&id))
 }
@@ -73,6 +74,7 @@ pub(super) fn written(change: &Change) -> Option<Object> {
         Change::PutKey(key) => Object::Key(key.id),
         Change::PutPrincipal(principal) => Object::Principal(principal.id),
         Change::PutReason(reason) => Object::Reason(reason.id),
+        Change::PutRightsReview(review) => Object::RightsReview(review.id),
         Change::PutRing(ring) => Object::Ring(ring.id),
         Change::PutVersion(version) => Object::Version(version.id),
         Change::CountUses { .. }
@@ -281,6 +283,7 @@ const fn listing(kind: Kind) -> &'static str {
         Kind::Key => of!("key", "key_revision"),
         Kind::Principal => of!("principal", "principal_revision"),
         Kind::Reason => of!("reason", "reason_revision"),
+        Kind::RightsReview => of!("rights_review", "rights_review_revision"),
         Kind::Ring => of!("ring", "ring_revision"),
         Kind::Version => {
             "SELECT key, revision, number FROM key_version INDEXED BY key_version_revision \

@@ -22,7 +22,7 @@ use super::inventory::{self, Block, Changed, block_of};
 use super::plain::FENCE_DELTA;
 use super::row::{
     alias, credential, fact_head, grant, idempotency, key, log_time, policy_document, principal, reason,
-    ring, veil, version,
+    rights_review, ring, veil, version,
 };
 use super::schema::EMPTY_ROOT;
 use super::sums::Summing;
@@ -188,6 +188,7 @@ impl SqliteJournal {
             Change::PutPolicyDocument(value) => policy_document::put(connection, value),
             Change::PutPrincipal(value) => principal::put(connection, value),
             Change::PutReason(value) => reason::put(connection, value),
+            Change::PutRightsReview(value) => rights_review::put(connection, value),
             Change::PutRing(value) => ring::put(connection, value),
             Change::PutVeil(value) => veil::put(connection, value),
             Change::PutVersion(value) => {
@@ -403,6 +404,7 @@ fn rank(change: &Change) -> u8 {
         | Change::PutIdempotency(_)
         | Change::PutPolicyDocument(_)
         | Change::PutReason(_)
+        | Change::PutRightsReview(_)
         | Change::PutVeil(_)
         | Change::RemoveVeil(_)
         | Change::SealReason { .. } => 9,

@@ -19,8 +19,10 @@ use claviger_core::port::store::{
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::KeptReason;
+use claviger_core::rights_review::RightsReview;
 use claviger_core::{
-    CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, ReasonId, Timestamp,
+    CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, ReasonId,
+    RightsReviewId, Timestamp,
 };
 use claviger_crypto::kdf::HmacSha256;
 use rusqlite::{Transaction, TransactionBehavior, params};
@@ -29,7 +31,7 @@ use super::columns::{Columns, find};
 use super::error::translate;
 use super::row::{
     alias, credential, fact_head, grant, grant_index, idempotency, key, log_time, policy_document, principal,
-    reason, ring, veil, version,
+    reason, rights_review, ring, veil, version,
 };
 use super::sums::Summing;
 use super::tag::Guarded;
@@ -76,6 +78,16 @@ impl Store for SqliteStore {
 
     async fn list_reasons(&self, ids: Vec<ReasonId>) -> Result<Vec<KeptReason>, StoreError> {
         self.inner.pool.read(move |connection| reason::list_with_veils(connection, &ids)).await
+    }
+
+    async fn find_rights_review(&self) -> Result<Option<RightsReview>, StoreError> {
+        let id = RightsReviewId::UPGRADE;
+        self.inner
+            .pool
+            .read_fresh(Some(Object::RightsReview(id)), move |connection| {
+                rights_review::find_by_id(connection, id)
+            })
+            .await
     }
 
     async fn find_document(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

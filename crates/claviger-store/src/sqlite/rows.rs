@@ -7,7 +7,7 @@ use rusqlite::ToSql;
 
 use super::error::{damaged, translate};
 use super::plain;
-use super::row::{alias, credential, grant, key, principal, reason, ring, version};
+use super::row::{alias, credential, grant, key, principal, reason, rights_review, ring, version};
 use super::tag::{Guarded, Tagged};
 
 /// What has a tag of its own in the row of an object.
@@ -19,6 +19,7 @@ fn tags_of(kind: Kind) -> &'static [&'static Tagged] {
         Kind::Key => &[&key::TAGGED],
         Kind::Principal => &[&principal::TAGGED],
         Kind::Reason => &[&reason::TAGGED],
+        Kind::RightsReview => &[&rights_review::TAGGED],
         Kind::Ring => &[&ring::TAGGED],
         Kind::Version => &[&version::TAGGED, &version::COUNTED],
     }
@@ -38,7 +39,9 @@ pub(super) fn list(
 /// How many rows there are of all kinds.
 pub(super) fn count(connection: Guarded<'_>) -> Result<u64, StoreError> {
     let mut rows = 0;
-    for table in ["alias", "credential", "grants", "key", "key_version", "principal", "reason", "ring"] {
+    const TABLES: [&str; 9] =
+        ["alias", "credential", "grants", "key", "key_version", "principal", "reason", "rights_review", "ring"];
+    for table in TABLES {
         let count = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
         rows += count.map(i64::cast_unsigned).map_err(translate)?;
     }
@@ -98,6 +101,9 @@ fn list_rows(
         Kind::Key => all(key::list_from(connection, &id, limit)?, StateRow::Key),
         Kind::Principal => all(principal::list_from(connection, &id, limit)?, StateRow::Principal),
         Kind::Reason => all(reason::list_from(connection, &id, limit)?, StateRow::Reason),
+        Kind::RightsReview => {
+            all(rights_review::list_from(connection, &id, limit)?, StateRow::RightsReview)
+        }
         Kind::Ring => all(ring::list_from(connection, &id, limit)?, StateRow::Ring),
         Kind::Version => {
             let after = match after {

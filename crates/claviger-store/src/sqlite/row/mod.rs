@@ -14,6 +14,7 @@ pub(super) mod log_time;
 pub(super) mod policy_document;
 pub(super) mod principal;
 pub(super) mod reason;
+pub(super) mod rights_review;
 pub(super) mod ring;
 pub(super) mod veil;
 pub(super) mod version;

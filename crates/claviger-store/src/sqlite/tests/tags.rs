@@ -8,16 +8,17 @@ use claviger_core::object::{Kind, Object, RowCursor};
 use claviger_core::port::StoreError;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
 use claviger_core::reason::{ReasonCode, ReasonRecord, TextAtRest};
-use claviger_core::{Action, CredentialId, GrantId, ReasonId};
+use claviger_core::rights_review::{Capacity, Confirmation, RightsReview};
+use claviger_core::{Action, CredentialId, GrantId, ReasonId, RightsReviewId};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::super::row::{alias, credential, grant, key, principal, reason, ring, version};
+use super::super::row::{alias, credential, grant, key, principal, reason, rights_review, ring, version};
 use super::super::tag::Tagged;
 use super::*;
 
 /// What names a row of each table of objects.
-const TABLES: [(&str, &str, &[&Tagged]); 8] = [
+const TABLES: [(&str, &str, &[&Tagged]); 9] = [
     ("alias", "id = x'06060606060606060606060606060606'", &[&alias::TAGGED]),
     ("credential", "id = x'04040404040404040404040404040404'", &[&credential::TAGGED]),
     ("grants", "id = x'05050505050505050505050505050505'", &[&grant::TAGGED]),
@@ -25,6 +26,7 @@ const TABLES: [(&str, &str, &[&Tagged]); 8] = [
     ("key_version", "key = x'02020202020202020202020202020202'", &[&version::TAGGED, &version::COUNTED]),
     ("principal", "id = x'03030303030303030303030303030303'", &[&principal::TAGGED]),
     ("reason", "id = x'07070707070707070707070707070707'", &[&reason::TAGGED]),
+    ("rights_review", "id = x'01010101010101010101010101010101'", &[&rights_review::TAGGED]),
     ("ring", "id = x'01010101010101010101010101010101'", &[&ring::TAGGED]),
 ];
 
@@ -100,6 +102,10 @@ fn furnished() -> Shelf {
     };
     let changes = [7, 17].map(|number| Change::PutReason(reason(number)));
     assert_eq!(shelf.apply(&changes), Applied::Yes);
+    let review = RightsReview::new(RightsReviewId::UPGRADE, at(0));
+    let one = Confirmation { by: PrincipalId::from_bytes([13; 16]), at: at(1) };
+    let review = review.confirmed([1; 32], Capacity::Officer, one).unwrap();
+    assert_eq!(shelf.apply(&[Change::PutRightsReview(review)]), Applied::Yes);
     shelf
 }
 
@@ -117,7 +123,7 @@ fn columns_of(database: &Connection, table: &str) -> Vec<String> {
 }
 
 /// How many rows of objects there are.
-const ROWS: usize = 15;
+const ROWS: usize = 16;
 
 /// The objects whose rows do not hold, or do not read. A row that is out of place, and so not there, counts as not reading.
 async fn altered(store: &SqliteStore) -> Result<BTreeSet<Object>, StoreError> {
