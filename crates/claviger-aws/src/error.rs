@@ -162,7 +162,8 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         E::ImportTokenExpired => AwsError::new("ExpiredImportTokenException", message()),
         E::ImportTokenInvalid => AwsError::new("InvalidImportTokenException", message()),
         E::WrongMaterial => AwsError::new("IncorrectKeyMaterialException", message()),
-        E::IdempotencyExpired
+        E::ContextRequired
+        | E::IdempotencyExpired
         | E::IdempotencyMismatch
         | E::InvalidArgument
         | E::ReasonRequired

@@ -95,6 +95,7 @@ async fn create(road: Road, presented: Presented, next: Arc<AtomicU32>, keys: u3
             owner: None,
             labels: Labels::default(),
             rotation_period: None,
+            context_required: claviger_core::key::RequiredContext::default(),
             activate: true,
             origin: claviger_core::key::Origin::Generated,
             rights: None,

@@ -116,7 +116,10 @@ mod tests {
         assert_eq!(first.confirmed([1; 32], Capacity::Officer, one(3, 3)), None, "one capacity twice");
         let both = first.confirmed([1; 32], Capacity::Auditor, one(2, 3)).unwrap();
         assert!(both.is_confirmed());
-        assert_eq!((both.officer, both.auditor, both.digest), (Some(one(1, 2)), Some(one(2, 3)), Some([1; 32])));
+        assert_eq!(
+            (both.officer, both.auditor, both.digest),
+            (Some(one(1, 2)), Some(one(2, 3)), Some([1; 32]))
+        );
     }
 
     #[test]

@@ -42,6 +42,11 @@ pub const fn to_wire(kind: ErrorKind) -> Told {
             told(StatusCode::BAD_REQUEST, E::BadCiphertext.code(), "The ciphertext does not open")
         }
         E::Conflict => told(StatusCode::CONFLICT, kind.code(), "Others changed the same thing in between"),
+        E::ContextRequired => told(
+            StatusCode::BAD_REQUEST,
+            kind.code(),
+            "The encryption context lacks a field that is required",
+        ),
         E::Denied => told(StatusCode::FORBIDDEN, kind.code(), "You may not do that"),
         E::DryRun => told(StatusCode::PRECONDITION_FAILED, kind.code(), "It would have been done"),
         E::IdempotencyExpired => told(

@@ -18,6 +18,8 @@ pub enum ErrorKind {
     BadCiphertext,
     /// Others wrote the same thing in between, too often. Try again.
     Conflict,
+    /// The encryption context lacks a field that the key or its ring asks for.
+    ContextRequired,
     /// The caller may not.
     Denied,
     /// It would have been done; the caller only asked whether.
@@ -77,6 +79,7 @@ claviger_core::named! {
         ApprovalRequired = "approval-required",
         BadCiphertext = "bad-ciphertext",
         Conflict = "conflict",
+        ContextRequired = "context-required",
         Denied = "denied",
         DryRun = "dry-run",
         IdempotencyExpired = "idempotency-expired",

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use claviger_access::{Authorizer, Caller, Decision, Presented, RequestContext, authenticate};
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::key::{
-    DataClass, Key, KeyRecord, KeyRing, Labels, Protection, RingPolicy, Separation, State,
+    DataClass, Key, KeyRecord, KeyRing, Labels, Protection, RequiredContext, RingPolicy, Separation, State,
 };
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Standing};
 use claviger_core::target::TargetKind;
@@ -53,6 +53,7 @@ pub(crate) fn key(number: u8, ring: &Arc<KeyRing>) -> Target {
         owner: PrincipalId::from_bytes([200; 16]),
         labels: Labels::default(),
         rotation_period: None,
+        context_required: RequiredContext::default(),
         state: State::Active,
         primary: 1,
         rotates_from: PAST,

@@ -37,6 +37,7 @@ const RING: &[Row] = &[
     (10, "created_at", Form::Instant, Open, FIXED),
     (11, "reason", Form::Reason, Open, MOVES),
     (12, "rotates", Form::Text, Open, MOVES),
+    (13, "context_required", Form::Words, Open, MOVES),
 ];
 
 const KEY: &[Row] = &[
@@ -58,6 +59,7 @@ const KEY: &[Row] = &[
     (16, "created_at", Form::Instant, Open, FIXED),
     (17, "reason", Form::Reason, Open, MOVES),
     (18, "policy", Form::Bytes, Sealed, MOVES),
+    (19, "context_required", Form::Words, Open, MOVES),
 ];
 
 const VERSION: &[Row] = &[

@@ -274,6 +274,7 @@ impl From<&KeyRing> for Projection {
             .put(10, instant(ring.created_at))
             .put(11, why(ring.reason))
             .put(12, text(policy.rotates.name()))
+            .put(13, words(policy.context_required.fields().iter()))
             .0
     }
 }
@@ -301,6 +302,7 @@ impl From<&Key> for Projection {
             .put(16, instant(key.created_at))
             .put(17, why(key.reason))
             .put(18, key.policy.and_then(|digest| bytes(&digest)))
+            .put(19, words(key.context_required.fields().iter()))
             .0
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use claviger_core::Timestamp;
-use claviger_core::key::{DataClass, Event, KeyRecord, KeyVersion, Labels, Origin, Protection, State};
+use claviger_core::key::{
+    DataClass, Event, KeyRecord, KeyVersion, Labels, Origin, Protection, RequiredContext, State,
+};
 use claviger_core::port::store::Page;
 use claviger_core::{Action, KeyName, KeyVersionId, Purpose, Spec};
 use claviger_service::operation::{
@@ -109,6 +111,7 @@ pub(crate) async fn create(session: &Session<'_>, input: Create) -> Answered {
         labels,
         description: input.description.unwrap_or_default(),
         rotation_period: None,
+        context_required: RequiredContext::default(),
         origin,
         activate: origin == Origin::Generated,
         rights,

@@ -196,7 +196,7 @@ pub(super) fn to_wire(error: &ServiceError) -> XksError {
         E::BadCiphertext | E::WrongKey => N::InvalidCiphertext,
         E::Conflict | E::Unavailable => N::DependencyTimeout,
         E::Denied => denied(error.deny_reason()),
-        E::InvalidArgument | E::ReasonRequired => N::Validation,
+        E::ContextRequired | E::InvalidArgument | E::ReasonRequired => N::Validation,
         E::NotFound => N::KeyNotFound,
         E::Overloaded => N::Throttling,
         E::TooLarge | E::Unsupported => N::UnsupportedOperation,
@@ -293,6 +293,7 @@ mod tests {
         for (kind, name) in [
             (E::BadCiphertext, "InvalidCiphertextException"),
             (E::Conflict, "DependencyTimeoutException"),
+            (E::ContextRequired, "ValidationException"),
             (E::Denied, "AccessDeniedException"),
             (E::Internal, "InternalException"),
             (E::InvalidArgument, "ValidationException"),

@@ -10,7 +10,7 @@ use claviger_aws::xks::XksPeer;
 use claviger_aws::{AwsLimits, XksProxy};
 use claviger_core::action::{Plane, Reasoning};
 use claviger_core::grant::Conditions;
-use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy};
+use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RequiredContext, RingPolicy};
 use claviger_core::port::Clock;
 use claviger_core::port::store::Page;
 use claviger_core::principal::{Principal, PrincipalKind, Role};
@@ -197,6 +197,7 @@ impl Deployment {
             owner: None,
             labels: Labels::default(),
             rotation_period: None,
+            context_required: RequiredContext::default(),
             activate: true,
             origin: Origin::Generated,
             rights: None,

@@ -6,10 +6,12 @@ use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use claviger_core::key::{Event, KeyRecord};
+use claviger_core::key::{Event, KeyRecord, RequiredContext};
 use claviger_core::{Action, Purpose, Spec};
 use claviger_crypto::digest::sha256;
-use claviger_service::operation::{ChangeKeyState, CreateAlias, RevokeCredential, RotateKey};
+use claviger_service::operation::{
+    ChangeKeyState, CreateAlias, KeyPatch, RevokeCredential, RotateKey, UpdateKey,
+};
 use claviger_service::{ErrorKind, KeyRef};
 use http::Method;
 use http_body_util::{BodyExt as _, Full};
@@ -409,6 +411,30 @@ async fn whoever_is_unknown_learns_so_before_his_body_or_his_path_is_looked_at()
             answer.is(401, "AuthenticationFailedException");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_is_required_stands_in_the_additional_data_or_the_call_is_refused() {
+    let store = Store::open().await;
+    let fields = ["tenant"].map(|name| name.parse().unwrap());
+    let patch =
+        KeyPatch { context_required: Some(RequiredContext::new(fields).unwrap()), ..KeyPatch::default() };
+    let update = UpdateKey { key: KeyRef::Id(store.key.key.id), patch, if_revision: None };
+    store.deployment.ask("ada", update).await.unwrap();
+    let (good, bad) = (b"project=nile,tenant=7", b"project=nile,tenants=7");
+    let sealed = store.encrypt(&encryption(b"data", Some(good))).await;
+    assert_eq!(bytes(&store.decrypt(&decryption(&sealed, Some(good))).await.ok()["plaintext"]), b"data");
+    for aad in [None, Some(&bad[..])] {
+        let answer =
+            store.deployment.call(&store.signer, &store.path("encrypt"), &encryption(b"data", aad)).await;
+        answer.is(400, "ValidationException");
+        assert!(answer.entry.is_some(), "{answer:?}");
+        store.decrypt(&decryption(&sealed, aad)).await.is(400, "ValidationException");
+    }
+    // What AWS KMS says of the call is not authenticated with it.
+    let mut said = encryption(b"data", None);
+    said["requestMetadata"]["tenant"] = "7".into();
+    store.deployment.call(&store.signer, &store.path("encrypt"), &said).await.is(400, "ValidationException");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ use super::alias::{self, AliasCommand};
 use super::material::{ImportArgs, ParametersArgs, RemoveArgs};
 use super::paging::Paging;
 use super::reason::{self, MaybeWhyArgs, WhyArgs};
-use super::ring::{Period, parse_period, seconds};
+use super::ring::{Fields, Period, parse_fields, parse_period, seconds, shown_fields};
 use crate::clock;
 use crate::failure::Failure;
 use crate::input::consent::Consent;
@@ -109,6 +109,9 @@ pub struct CreateArgs {
     /// Make no material: it is imported (`key import`), and the key comes into use with it
     #[arg(long, conflicts_with = "pre_active")]
     imported: bool,
+    /// Fields that the encryption context must have of each use, joined by commas, beside those that its ring asks for
+    #[arg(long, value_name = "FIELDS", value_parser = parse_fields)]
+    context_required: Option<Fields>,
     /// Leave it pre-active: made, but not in use until `key activate`
     #[arg(long)]
     pre_active: bool,
@@ -150,6 +153,9 @@ pub struct UpdateArgs {
     /// How often it rotates, as in 90d; `ring` is the ring's rule
     #[arg(long, value_name = "SPAN", value_parser = parse_rotation)]
     rotation_period: Option<Period>,
+    /// Fields that the encryption context must have of each use, joined by commas; `none` takes the rule away
+    #[arg(long, value_name = "FIELDS", value_parser = parse_fields)]
+    context_required: Option<Fields>,
     /// Only if the key still has this revision
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
@@ -276,6 +282,7 @@ impl CreateArgs {
             labels: Pairs(pair::to_map(&self.labels, "label")?),
             rotation_period_seconds: self.rotation_period.map(|span| span.as_secs()),
             origin: self.imported.then_some(Origin::Imported.into()),
+            context_required: self.context_required.as_ref().map(Fields::to_wire).unwrap_or_default(),
             activate: !self.pre_active,
         })
     }
@@ -294,6 +301,7 @@ impl UpdateArgs {
             owner: self.owner.clone(),
             labels,
             rotation_period_seconds: self.rotation_period.map(Period::to_seconds),
+            context_required: self.context_required.as_ref().map(Fields::to_wire),
         };
         if update == UpdateKey::default() {
             return Err(Failure::usage("nothing to change: give at least one of the options"));
@@ -446,6 +454,7 @@ fn rows(key: &Key) -> Vec<(&'static str, String)> {
         ("owner", named(&key.names, key.owner)),
         ("labels", labels.join(", ")),
         ("rotation period", seconds(key.rotation_period_seconds, "as the ring says")),
+        ("context required", shown_fields(&key.context_required)),
         ("protecting version", key.primary.to_string()),
         ("destroyed at", key.destroy_at.map(|at| at.to_string()).unwrap_or_default()),
         ("destruction", blocked(key)),
@@ -568,6 +577,7 @@ mod tests {
             labels: vec![("team".into(), "a".into())],
             rotation_period: None,
             imported: false,
+            context_required: None,
             pre_active: true,
         }
     }

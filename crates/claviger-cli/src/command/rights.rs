@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use claviger_client::types::Page;
-use claviger_client::types::rights::{Confirmation, ConfirmRights, ListRights, Right, RightsReview};
+use claviger_client::types::rights::{ConfirmRights, Confirmation, ListRights, Right, RightsReview};
 use claviger_crypto::digest::Sha256;
 use serde::Serialize;
 

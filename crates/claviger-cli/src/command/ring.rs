@@ -5,8 +5,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use claviger_client::types::GiveReason;
 use claviger_client::types::ring::{CreateRing, ListRings, Ring, RingPolicyPatch, SetSeparation, UpdateRing};
+use claviger_client::types::text::ContextFieldText;
 use claviger_core::Name;
-use claviger_core::key::{Protection, RotatedKeys, Separation};
+use claviger_core::key::{ContextField, Protection, RequiredContext, RotatedKeys, Separation};
 
 use super::paging::Paging;
 use super::reason::{self, WhyArgs};
@@ -104,6 +105,35 @@ pub(crate) struct PolicyArgs {
     /// How many custodians must approve a sensitive act
     #[arg(long, value_name = "M")]
     quorum: Option<u8>,
+    /// Fields that the encryption context must have of each use of its keys, joined by commas; `none` takes the rule away
+    #[arg(long, value_name = "FIELDS", value_parser = parse_fields)]
+    context_required: Option<Fields>,
+}
+
+/// Fields that encryption contexts must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fields(RequiredContext);
+
+impl Fields {
+    /// As a member of a request.
+    pub(crate) fn to_wire(&self) -> Vec<ContextFieldText> {
+        self.0.fields().iter().cloned().map(Into::into).collect()
+    }
+}
+
+/// Reads names joined by commas, or `none`.
+pub(crate) fn parse_fields(text: &str) -> Result<Fields, String> {
+    if text == "none" {
+        return Ok(Fields(RequiredContext::default()));
+    }
+    let fields = text.split(',').map(|name| name.parse::<ContextField>().map_err(|error| error.to_string()));
+    let required = RequiredContext::new(fields.collect::<Result<Vec<_>, _>>()?);
+    required.map(Fields).map_err(|error| error.to_string())
+}
+
+/// Fields that encryption contexts must have, as they are shown.
+pub(super) fn shown_fields(fields: &[ContextFieldText]) -> String {
+    fields.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A period, or none.
@@ -140,6 +170,7 @@ impl PolicyArgs {
             process_period_seconds: self.process_period.map(Period::to_seconds),
             destroy_waiting_period_seconds: self.destroy_waiting_period.map(|span| span.as_secs()),
             quorum: self.quorum,
+            context_required: self.context_required.as_ref().map(Fields::to_wire),
         }
     }
 }
@@ -216,6 +247,7 @@ fn table(ring: &Ring) -> String {
         ("destroy waiting period", seconds(Some(policy.destroy_waiting_period_seconds), "")),
         ("quorum", policy.quorum.to_string()),
         ("separation", policy.separation.to_string()),
+        ("context required", shown_fields(&policy.context_required)),
         ("reason", reason::told(ring.reason.as_ref())),
         ("reason id", reason::id_of(ring.reason.as_ref())),
         ("created at", ring.created_at.to_string()),
@@ -238,5 +270,13 @@ mod tests {
         assert_eq!(spans.to_patch().protect_period_seconds, Some(Some(90 * 86_400)));
         assert_eq!(PolicyArgs::default().to_patch(), RingPolicyPatch::default());
         assert!(parse_period("sometimes").is_err());
+        let none =
+            PolicyArgs { context_required: Some(parse_fields("none").unwrap()), ..PolicyArgs::default() };
+        assert_eq!(none.to_patch().context_required, Some(Vec::new()));
+        assert_eq!(
+            shown_fields(&parse_fields("tenant,claviger:asset").unwrap().to_wire()),
+            "claviger:asset, tenant"
+        );
+        assert!(parse_fields("").is_err() && parse_fields("a,,b").is_err() && parse_fields("a=b").is_err());
     }
 }

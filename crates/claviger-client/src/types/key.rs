@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::{
-    ActionWord, DataClassWord, GeneratorWord, GrantIdText, KeyIdText, KeyNameText, KeyRingIdText, NameText,
-    OriginWord, PrincipalIdText, ProtectionWord, PurposeWord, ReasonCodeWord, RotationWord, SpecWord,
-    StateWord, WrappingWord,
+    ActionWord, ContextFieldText, DataClassWord, GeneratorWord, GrantIdText, KeyIdText, KeyNameText,
+    KeyRingIdText, NameText, OriginWord, PrincipalIdText, ProtectionWord, PurposeWord, ReasonCodeWord,
+    RotationWord, SpecWord, StateWord, WrappingWord,
 };
 use super::{Base64Bytes, Instant, Pairs, Reason, patch};
 
@@ -38,6 +38,10 @@ pub struct Key {
     /// How often it rotates by policy; `null` is the ring's rule.
     #[schema(required)]
     pub rotation_period_seconds: Option<u64>,
+    /// Fields that the encryption context must have of each use, beside those that its ring asks for.
+    #[serde(default)]
+    #[schema(required)]
+    pub context_required: Vec<ContextFieldText>,
     /// The key's own state; the stricter of it and a version's applies.
     pub state: StateWord,
     /// Number of the version that protects.
@@ -150,6 +154,10 @@ pub struct CreateKey {
     /// Whether its material is made here or imported; made here unless said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<OriginWord>,
+    /// Fields that the encryption context must have of each use, beside those that its ring asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
+    pub context_required: Vec<ContextFieldText>,
     /// Whether it is in use at once; yes unless said otherwise. One whose material is imported comes into use with it.
     #[serde(default = "yes")]
     #[schema(default = true)]
@@ -180,6 +188,10 @@ pub struct UpdateKey {
     #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]
     pub rotation_period_seconds: Option<Option<u64>>,
+    /// Fields that the encryption context must have of each use, all of them anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 16)]
+    pub context_required: Option<Vec<ContextFieldText>>,
 }
 
 /// What goes with a step of the lifecycle. The body may be absent altogether where no reason is asked for.

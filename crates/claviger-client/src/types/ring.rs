@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::text::{KeyRingIdText, NameText, ProtectionWord, ReasonCodeWord, RotatedKeysWord, SeparationWord};
+use super::text::{
+    ContextFieldText, KeyRingIdText, NameText, ProtectionWord, ReasonCodeWord, RotatedKeysWord,
+    SeparationWord,
+};
 use super::{Instant, Reason, patch};
 
 /// A key ring: unit of delegation and of erasure, with the policy that its keys inherit.
@@ -46,6 +49,10 @@ pub struct RingPolicy {
     pub quorum: u8,
     /// Whether one principal may both administer and use keys of this ring.
     pub separation: SeparationWord,
+    /// Fields that the encryption context must have of each use of its keys that takes one; at most 16.
+    #[serde(default)]
+    #[schema(required)]
+    pub context_required: Vec<ContextFieldText>,
 }
 
 /// Creates a ring. Its separation is strict; relaxing it is a call of its own.
@@ -101,6 +108,10 @@ pub struct RingPolicyPatch {
     /// How many custodians must approve a sensitive act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quorum: Option<u8>,
+    /// Fields that the encryption context must have, all of them anew; none takes the rule away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 16)]
+    pub context_required: Option<Vec<ContextFieldText>>,
 }
 
 /// Sets a ring's separation of duties.

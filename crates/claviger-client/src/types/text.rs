@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use claviger_core::grant::{GrantOrigin, Selector};
 use claviger_core::key::{
-    DataClass, Generator, Origin, Protection, RotatedKeys, Rotation, Separation, State,
+    ContextField, DataClass, Generator, Origin, Protection, RotatedKeys, Rotation, Separation, State,
 };
 use claviger_core::lineage::How;
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Standing};
@@ -215,6 +215,9 @@ impl Textual for AccessKeyId {
 /// The name of an alias.
 pub type AliasNameText = Text<AliasName>;
 
+/// The name of a field that encryption contexts must have.
+pub type ContextFieldText = Text<ContextField>;
+
 /// A name.
 pub type NameText = Text<Name>;
 
@@ -229,6 +232,14 @@ impl Textual for AliasName {
 
     fn describe(object: ObjectBuilder) -> ObjectBuilder {
         object.pattern(Some("^(?!aws/)[a-zA-Z0-9/_-]{1,250}$"))
+    }
+}
+
+impl Textual for ContextField {
+    const SCHEMA: &'static str = "ContextField";
+
+    fn describe(object: ObjectBuilder) -> ObjectBuilder {
+        object.pattern(Some("^[a-zA-Z0-9._:/@+-]{1,128}$"))
     }
 }
 

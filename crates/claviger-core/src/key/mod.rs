@@ -1,10 +1,12 @@
 //! Rings, keys, versions and their lives.
 
+mod context;
 pub mod lifecycle;
 mod record;
 mod ring;
 mod version;
 
+pub use context::{ContextField, NotAContextField, RequiredContext, TooManyContextFields};
 pub use lifecycle::{Event, NoTransition, State};
 pub use record::{Destruction, DestructionBlocked, Key, KeyRecord, Labels, NotALabel, PolicyDocument};
 pub use ring::{KeyRing, RingPolicy, RotatedKeys, Separation};

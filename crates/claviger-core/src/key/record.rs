@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    DataClass, KeyRing, KeyVersion, NoTransition, Origin, Protection, RingPolicy, RotatedKeys, State,
-    UseRefused,
+    ContextField, DataClass, KeyRing, KeyVersion, NoTransition, Origin, Protection, RequiredContext,
+    RingPolicy, RotatedKeys, State, UseRefused,
 };
 use super::{Event, Processing, Protecting, RefusedFor};
 use crate::reason::Why;
@@ -38,6 +38,8 @@ pub struct Key {
     pub labels: Labels,
     /// How often it rotates by policy; `None` is the ring's rule.
     pub rotation_period: Option<Duration>,
+    /// What the encryption context must have of each use, beside what the ring asks for.
+    pub context_required: RequiredContext,
     /// The key's own state; the stricter of it and a version's applies.
     pub state: State,
     /// Number of the version that protects.
@@ -136,6 +138,12 @@ impl Key {
         Ok(Self { state: self.state.destroyed()?, destruction: None, ..self.clone() })
     }
 
+    /// Do its uses take an encryption context?
+    #[must_use]
+    pub const fn takes_context(&self) -> bool {
+        matches!(self.purpose, Purpose::Encrypt) && !self.spec.is_asymmetric()
+    }
+
     /// How often one of its versions may protect before it must be replaced; `None` if never for this reason. What the spec
     /// says holds for the software provider's algorithms; a token has AES-GCM with nonces of 96 bits only, drawn at random: 2^32
     /// (SP 800-38D, 8.3).
@@ -194,6 +202,17 @@ pub struct KeyRecord {
 }
 
 impl KeyRecord {
+    /// The first field that ring or key ask the encryption context for and that it lacks, where `has` says what it has. Keys whose
+    /// uses take no context are asked for none.
+    #[must_use]
+    pub fn missing_context(&self, has: impl Fn(&str) -> bool) -> Option<&ContextField> {
+        let (of_ring, of_key) = (&self.ring.policy.context_required, &self.key.context_required);
+        if (of_ring.is_empty() && of_key.is_empty()) || !self.key.takes_context() {
+            return None;
+        }
+        of_ring.fields().iter().chain(of_key.fields()).find(|field| !has(field.as_str()))
+    }
+
     /// The full name, `ring/key`.
     #[must_use]
     pub fn name(&self) -> KeyName {
@@ -329,6 +348,7 @@ mod tests {
             owner: PrincipalId::from_bytes([3; 16]),
             labels: Labels::default(),
             rotation_period: None,
+            context_required: RequiredContext::default(),
             state: State::Active,
             primary: 1,
             rotates_from: Timestamp::from_micros(0),

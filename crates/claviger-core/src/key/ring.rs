@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DestructionBlocked, Protection};
+use super::{DestructionBlocked, Protection, RequiredContext};
 use crate::reason::Why;
 use crate::time::Timestamp;
 use crate::{KeyRingId, Name};
@@ -45,6 +45,8 @@ pub struct RingPolicy {
     pub quorum: u8,
     /// Whether one principal may both administer and use keys of this ring.
     pub separation: Separation,
+    /// What the encryption context must have of each use of its keys that takes one.
+    pub context_required: RequiredContext,
 }
 
 impl Default for RingPolicy {
@@ -58,6 +60,7 @@ impl Default for RingPolicy {
             destroy_waiting_period: Duration::from_secs(30 * 86_400),
             quorum: 2,
             separation: Separation::Strict,
+            context_required: RequiredContext::default(),
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::wire::ring::{patch_from_wire, policy_from_wire, to_wire};
 
 pub(crate) async fn create(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WireCreate>(request, arrival.api().limits().body).await?;
-    let policy = policy_from_wire(&wire.policy);
+    let policy = policy_from_wire(&wire.policy)?;
     let done = arrival.perform(CreateRing { name: wire.name.0, policy }).await?;
     let answer = Answer::json(&to_wire(&done.output, &Captions::default()))?.status(StatusCode::CREATED);
     Ok(answer.revision(done.output.revision).recorded(&done.receipt))
@@ -46,7 +46,7 @@ pub(crate) async fn read(arrival: Arrival, In(ring): In<String>) -> Answered {
 pub(crate) async fn update(arrival: Arrival, In(ring): In<String>, request: Request) -> Answered {
     let ring = parse(&ring)?;
     let (headers, wire) = body::json::<WireUpdate>(request, arrival.api().limits().body).await?;
-    let patch = patch_from_wire(&wire.policy);
+    let patch = patch_from_wire(&wire.policy)?;
     let operation = UpdateRing { ring, patch, if_revision: if_revision(&headers)? };
     let arrival = arrival.because(wire.reason, wire.reason_code)?;
     changed(arrival.perform(Captioned(operation)).await?)

@@ -13,7 +13,7 @@ use claviger_service::Explanation;
 use claviger_service::operation::{Captions, CreateKey, KeyPatch, KeyRights, LabelPatch};
 
 use super::reason::reason_to_wire;
-use super::{names_to_wire, seconds, span};
+use super::{names_to_wire, required_from_wire, required_to_wire, seconds, span};
 use crate::error::Failure;
 use crate::names::{parse, parse_if_any};
 
@@ -45,6 +45,7 @@ pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
         owner: key.owner.into(),
         labels: key.labels.pairs().iter().cloned().collect(),
         rotation_period_seconds: seconds(key.rotation_period),
+        context_required: required_to_wire(&key.context_required),
         state: key.state.into(),
         primary: key.primary,
         destroy_at: key.destruction.map(|destruction| destruction.at.into()),
@@ -136,6 +137,7 @@ pub fn create_from_wire(wire: WireCreate) -> Result<CreateKey, Failure> {
         owner: parse_if_any(wire.owner.as_deref())?,
         labels: labels_from_wire(wire.labels)?,
         rotation_period: span(wire.rotation_period_seconds),
+        context_required: required_from_wire(wire.context_required)?,
         activate: wire.activate,
         origin: wire.origin.map_or(Origin::Generated, |word| word.0),
         rights: None,
@@ -153,6 +155,7 @@ pub fn patch_from_wire(wire: UpdateKey) -> Result<KeyPatch, Failure> {
         owner: parse_if_any(wire.owner.as_deref())?,
         labels: wire.labels.map(labels_from_wire).transpose()?.map(LabelPatch::All),
         rotation_period: wire.rotation_period_seconds.map(span),
+        context_required: wire.context_required.map(required_from_wire).transpose()?,
     })
 }
 

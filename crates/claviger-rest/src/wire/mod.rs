@@ -12,6 +12,8 @@ pub mod usage;
 use std::time::Duration;
 
 use claviger_client::types::Pairs;
+use claviger_client::types::text::ContextFieldText;
+use claviger_core::key::RequiredContext;
 use claviger_crypto::envelope::Context;
 use claviger_service::operation::{Captions, HasCaptions};
 
@@ -28,6 +30,15 @@ pub(crate) fn span(seconds: Option<u64>) -> Option<Duration> {
 /// The names of what a thing has by identifier, by that identifier.
 pub(crate) fn names_to_wire(thing: &impl HasCaptions, captions: &Captions) -> Pairs {
     captions.names(thing).map(|(one, name)| (one.id(), name.to_owned())).collect()
+}
+
+pub(crate) fn required_to_wire(required: &RequiredContext) -> Vec<ContextFieldText> {
+    required.fields().iter().cloned().map(Into::into).collect()
+}
+
+pub(crate) fn required_from_wire(fields: Vec<ContextFieldText>) -> Result<RequiredContext, Failure> {
+    let fields = fields.into_iter().map(|field| field.0);
+    RequiredContext::new(fields).map_err(|error| Failure::invalid(error.to_string()))
 }
 
 /// The encryption context of these pairs.

@@ -7,7 +7,8 @@ use claviger_core::key::{KeyRing, RingPolicy};
 use claviger_service::operation::{Captions, RingPatch};
 
 use super::reason::reason_to_wire;
-use super::{seconds, span};
+use super::{required_from_wire, required_to_wire, seconds, span};
+use crate::error::Failure;
 
 /// A ring as callers see it.
 #[must_use]
@@ -32,14 +33,17 @@ fn policy_to_wire(policy: &RingPolicy) -> WirePolicy {
         quorum: policy.quorum,
         separation: policy.separation.into(),
         rotates: policy.rotates.into(),
+        context_required: required_to_wire(&policy.context_required),
     }
 }
 
 /// The policy of a new ring: the default, but for what the patch says.
-#[must_use]
-pub fn policy_from_wire(patch: &RingPolicyPatch) -> RingPolicy {
+///
+/// # Errors
+/// A [`Failure`] when too much is asked for of encryption contexts.
+pub fn policy_from_wire(patch: &RingPolicyPatch) -> Result<RingPolicy, Failure> {
     let default = RingPolicy::default();
-    RingPolicy {
+    Ok(RingPolicy {
         protection: patch.protection.map_or(default.protection, |word| word.0),
         rotation_period: patch.rotation_period_seconds.map_or(default.rotation_period, span),
         rotates: patch.rotates.map_or(default.rotates, |word| word.0),
@@ -50,13 +54,16 @@ pub fn policy_from_wire(patch: &RingPolicyPatch) -> RingPolicy {
             .map_or(default.destroy_waiting_period, Duration::from_secs),
         quorum: patch.quorum.unwrap_or(default.quorum),
         separation: default.separation,
-    }
+        context_required: required_from_wire(patch.context_required.clone().unwrap_or_default())?,
+    })
 }
 
 /// What changes of a ring's policy.
-#[must_use]
-pub fn patch_from_wire(patch: &RingPolicyPatch) -> RingPatch {
-    RingPatch {
+///
+/// # Errors
+/// A [`Failure`] when too much is asked for of encryption contexts.
+pub fn patch_from_wire(patch: &RingPolicyPatch) -> Result<RingPatch, Failure> {
+    Ok(RingPatch {
         protection: patch.protection.map(|word| word.0),
         rotation_period: patch.rotation_period_seconds.map(span),
         rotates: patch.rotates.map(|word| word.0),
@@ -64,5 +71,6 @@ pub fn patch_from_wire(patch: &RingPolicyPatch) -> RingPatch {
         process_period: patch.process_period_seconds.map(span),
         destroy_waiting_period: patch.destroy_waiting_period_seconds.map(Duration::from_secs),
         quorum: patch.quorum,
-    }
+        context_required: patch.context_required.clone().map(required_from_wire).transpose()?,
+    })
 }

@@ -102,6 +102,47 @@ async fn lists_come_in_pages_that_cover_everything_once() {
 }
 
 #[tokio::test]
+async fn fields_that_contexts_must_have_are_set_shown_and_asked_for() {
+    let deployment = Deployment::with_ring().await;
+    let rule = json!({"policy": {"context_required": ["tenant", "claviger:asset", "tenant"]}, "reason": "scope of data"});
+    let ring = patch(&deployment, "ada", "/v1/rings/orders", None, rule).await.ok().json();
+    assert_eq!(ring["policy"]["context_required"], json!(["claviger:asset", "tenant"]));
+    let create = json!({
+        "ring": "orders", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm", "data_class": "cardholder",
+        "context_required": ["order"],
+    });
+    let key = deployment.control("ada", Method::POST, "/v1/keys", create.clone()).await.ok().json();
+    assert_eq!(key["context_required"], json!(["order"]));
+    for bad in [
+        json!(["a b"]),
+        json!([""]),
+        json!("tenant"),
+        json!((0..17).map(|n| format!("f{n}")).collect::<Vec<_>>()),
+    ] {
+        let mut create = create.clone();
+        create["name"] = "bad".into();
+        create["context_required"] = bad.clone();
+        let refused = deployment.control("ada", Method::POST, "/v1/keys", create).await;
+        assert_eq!(refused.status.as_u16(), 400, "{bad}");
+    }
+    let grant = json!({
+        "principal": "app", "on": {"key": "orders/main"}, "operations": ["encrypt"], "reason": "test",
+    });
+    deployment.control("otto", Method::POST, "/v1/grants", grant).await.ok();
+    let encrypt = async |context: Value| {
+        let body = json!({"plaintext": "aGk=", "context": context});
+        deployment.data("app", "/v1/keys/orders%2Fmain/encrypt", body).await
+    };
+    let refused = encrypt(json!({"tenant": "7", "claviger:asset": "a"})).await;
+    refused.problem(400, "context-required");
+    assert!(refused.json()["detail"].as_str().unwrap().contains("`order`"), "{refused:?}");
+    encrypt(json!({"tenant": "7", "claviger:asset": "a", "order": "17"})).await.ok();
+    let free = json!({"context_required": []});
+    let key = patch(&deployment, "ada", "/v1/keys/orders%2Fmain", None, free).await.ok().json();
+    assert_eq!(key["context_required"], json!([]));
+}
+
+#[tokio::test]
 async fn a_key_lives_its_life() {
     let deployment = Deployment::with_ring().await;
     let create = json!({

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use claviger_audit::cbor::{self, CborError, Reader};
-use claviger_core::key::{DataClass, Labels, Origin, Protection, RingPolicy, RotatedKeys, Separation};
+use claviger_core::key::{
+    ContextField, DataClass, Labels, Origin, Protection, RequiredContext, RingPolicy, RotatedKeys, Separation,
+};
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::ReasonCode;
 use claviger_core::{
@@ -387,6 +389,37 @@ impl Field for Labels {
     }
 }
 
+/// Names in their order; left out where none is asked for.
+impl Field for RequiredContext {
+    fn put(&self, out: &mut Vec<u8>) {
+        cbor::put_array(out, self.fields().len() as u64);
+        self.fields().iter().for_each(|field| cbor::put_text(out, field.as_str()));
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+        take_context(reader)
+            .and_then(|read| if read.is_empty() { Err(GovernedError::Value) } else { Ok(read) })
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+/// The same, none included.
+pub(super) fn take_context(reader: &mut Reader<'_>) -> Result<RequiredContext, GovernedError> {
+    let names = Vec::<String>::take(reader)?;
+    let fields = names.iter().map(|name| name.parse().map_err(|_| GovernedError::Value));
+    let read = RequiredContext::new(fields.collect::<Result<Vec<ContextField>, _>>()?);
+    let read = read.map_err(|_| GovernedError::Value)?;
+    let is_same = read.fields().iter().map(ContextField::as_str).eq(names.iter().map(String::as_str));
+    if is_same { Ok(read) } else { Err(GovernedError::Value) }
+}
+
 record!(RingPolicy {
     1 protection,
     2 rotation_period,
@@ -396,4 +429,5 @@ record!(RingPolicy {
     6 quorum,
     7 separation,
     8 rotates,
+    9 context_required,
 });

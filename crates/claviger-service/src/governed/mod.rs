@@ -25,7 +25,9 @@ use std::time::Duration;
 use claviger_audit::cbor::{self, Reader};
 use claviger_core::action::Effect;
 use claviger_core::grant::Selector;
-use claviger_core::key::{DataClass, Labels, Origin, Protection, RingPolicy, RotatedKeys, Separation};
+use claviger_core::key::{
+    DataClass, Labels, Origin, Protection, RequiredContext, RingPolicy, RotatedKeys, Separation,
+};
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::Reason;
 use claviger_core::{
@@ -38,7 +40,7 @@ use field::{Fields, put_pair};
 
 pub use field::GovernedError;
 pub use value::{
-    CredentialAsked, Founder, GrantConditions, Labelling, Period, SetGrant, SetOfGrants, Sorted,
+    ContextAsked, CredentialAsked, Founder, GrantConditions, Labelling, Period, SetGrant, SetOfGrants, Sorted,
 };
 
 /// What the digest of a request is bound to.
@@ -214,6 +216,8 @@ governed! {
         12 origin: Origin,
         /// The rights on it that are there from the beginning.
         13 rights: Option<SetOfGrants>,
+        /// What the encryption context must have of each use.
+        14 context_required: RequiredContext,
     }
     /// Create a principal.
     CreatePrincipal(CreatePrincipal) = "create_principal" {
@@ -454,6 +458,8 @@ governed! {
         6 rotation_period: Option<Period>,
         /// Only if the key is at this revision.
         7 if_revision: Option<u64>,
+        /// What the encryption context must have of each use.
+        8 context_required: Option<ContextAsked>,
     }
     /// Change a ring's policy. What is absent stays as it is.
     UpdateRing(UpdateRing) = "update_ring" {
@@ -477,6 +483,8 @@ governed! {
         9 reason: Option<Reason>,
         /// Which keys the rotation period rotates.
         10 rotates: Option<RotatedKeys>,
+        /// What the encryption context must have of each use.
+        11 context_required: Option<ContextAsked>,
     }
     /// Revoke a grant on one key.
     WithdrawDelegatedGrant(WithdrawDelegatedGrant) = "withdraw_delegated_grant" {

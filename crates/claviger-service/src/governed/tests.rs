@@ -118,19 +118,38 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
         any::<u8>(),
         select(&Separation::ALL[..]),
         select(&RotatedKeys::ALL[..]),
+        contexts(),
     )
-        .prop_map(|(protection, rotation, protect, process, wait, quorum, separation, rotates)| {
-            RingPolicy {
+        .prop_map(
+            |(
                 protection,
-                rotation_period: rotation,
-                protect_period: protect,
-                process_period: process,
-                destroy_waiting_period: wait,
+                rotation,
+                protect,
+                process,
+                wait,
                 quorum,
                 separation,
                 rotates,
-            }
-        })
+                context_required,
+            )| {
+                RingPolicy {
+                    protection,
+                    rotation_period: rotation,
+                    protect_period: protect,
+                    process_period: process,
+                    destroy_waiting_period: wait,
+                    quorum,
+                    separation,
+                    rotates,
+                    context_required,
+                }
+            },
+        )
+}
+
+fn contexts() -> impl Strategy<Value = RequiredContext> {
+    vec("[a-zA-Z0-9:._-]{1,9}", 0..4)
+        .prop_map(|names| RequiredContext::new(names.iter().map(|name| name.parse().unwrap())).unwrap())
 }
 
 fn reasons() -> impl Strategy<Value = Option<Reason>> {
@@ -160,10 +179,10 @@ fn about_keys() -> impl Strategy<Value = Governed> {
     let create = (
         (rings(), maybe(names()), select(&Purpose::ALL[..]), select(&Spec::ALL[..])),
         (maybe(select(&Protection::ALL[..])), select(&DataClass::ALL[..]), texts(), principals()),
-        (labels(), maybe(spans()), any::<bool>(), select(&Origin::ALL[..]), maybe(sets())),
+        (labels(), maybe(spans()), any::<bool>(), select(&Origin::ALL[..]), maybe(sets()), contexts()),
     )
         .prop_map(|((ring, name, purpose, spec), (protection, data_class, description, owner), rest)| {
-            let (labels, rotation_period, activate, origin, rights) = rest;
+            let (labels, rotation_period, activate, origin, rights, context_required) = rest;
             Governed::CreateKey {
                 ring,
                 name,
@@ -178,6 +197,7 @@ fn about_keys() -> impl Strategy<Value = Governed> {
                 activate,
                 origin,
                 rights,
+                context_required,
             }
         });
     let labelling = prop_oneof![
@@ -187,10 +207,20 @@ fn about_keys() -> impl Strategy<Value = Governed> {
     ];
     let update = (
         (keys(), maybe(select(&DataClass::ALL[..])), maybe(texts()), maybe(principals())),
-        (maybe(labelling), maybe(periods()), maybe(any::<u64>())),
+        (maybe(labelling), maybe(periods()), maybe(any::<u64>()), maybe(contexts().prop_map(ContextAsked))),
     )
-        .prop_map(|((key, data_class, description, owner), (labels, rotation_period, if_revision))| {
-            Governed::UpdateKey { key, data_class, description, owner, labels, rotation_period, if_revision }
+        .prop_map(|((key, data_class, description, owner), rest)| {
+            let (labels, rotation_period, if_revision, context_required) = rest;
+            Governed::UpdateKey {
+                key,
+                data_class,
+                description,
+                owner,
+                labels,
+                rotation_period,
+                if_revision,
+                context_required,
+            }
         });
     let import =
         (keys(), any::<[u8; 32]>(), any::<[u8; 32]>(), maybe(instants()), any::<bool>(), maybe(any::<u32>()))
@@ -233,10 +263,19 @@ fn about_rings() -> impl Strategy<Value = Governed> {
             maybe(any::<u64>()),
             reasons(),
             maybe(select(&RotatedKeys::ALL[..])),
+            maybe(contexts().prop_map(ContextAsked)),
         ),
     )
         .prop_map(|((ring, protection, rotation_period, protect_period), rest)| {
-            let (process_period, destroy_waiting_period, quorum, if_revision, reason, rotates) = rest;
+            let (
+                process_period,
+                destroy_waiting_period,
+                quorum,
+                if_revision,
+                reason,
+                rotates,
+                context_required,
+            ) = rest;
             Governed::UpdateRing {
                 ring,
                 protection,
@@ -248,6 +287,7 @@ fn about_rings() -> impl Strategy<Value = Governed> {
                 if_revision,
                 reason,
                 rotates,
+                context_required,
             }
         });
     prop_oneof![create, separation, update]
@@ -431,6 +471,7 @@ fn encodings_are_these() {
         if_revision: None,
         reason: None,
         rotates: None,
+        context_required: None,
     };
     let head = [&[0x00, 0x6b][..], b"update_ring", &[0x01, 0x50], &[1; 16]].concat();
     assert_eq!(nothing.encode(), [&[0xa2], &head[..]].concat());
@@ -445,6 +486,7 @@ fn encodings_are_these() {
         if_revision: None,
         reason: None,
         rotates: None,
+        context_required: None,
     };
     let fields = [
         &[0x02, 0x63][..],

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use claviger_audit::cbor::{self, Reader};
 use claviger_core::grant::{Conditions, Selector};
-use claviger_core::key::Labels;
+use claviger_core::key::{Labels, RequiredContext};
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::Reason;
 use claviger_core::{Action, Name, PrincipalId, Timestamp};
 use ipnet::IpNet;
 
-use super::field::{Field, Fields, GovernedError, choice, put_pair, record};
+use super::field::{Field, Fields, GovernedError, choice, put_pair, record, take_context};
 
 /// Distinct things in their order: the same set is the same value, however it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,6 +181,20 @@ impl Field for Period {
             1 => Duration::take(reader).map(|span| Self(Some(span))),
             _ => Err(GovernedError::Value),
         }
+    }
+}
+
+/// What an encryption context shall have to have; nothing, where that rule is to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextAsked(pub RequiredContext);
+
+impl Field for ContextAsked {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+        take_context(reader).map(Self)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use claviger_core::change::Change;
 use claviger_core::key::{
     DataClass, Event, Generator, Key, KeyRecord, KeyRing, KeyVersion, Labels, Origin, PolicyDocument,
-    Protection, Provenance, Rotation, State,
+    Protection, Provenance, RequiredContext, Rotation, State,
 };
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::MaterialRequest;
@@ -44,6 +44,8 @@ pub struct CreateKey {
     pub labels: Labels,
     /// How often it rotates.
     pub rotation_period: Option<Duration>,
+    /// What the encryption context must have of each use, beside what the ring asks for.
+    pub context_required: RequiredContext,
     /// Put it into use at once? A key whose material is imported comes into use with its material.
     pub activate: bool,
     /// Whether its material is made here or imported.
@@ -84,6 +86,7 @@ impl CreateKey {
             activate: self.activate,
             origin: self.origin,
             rights,
+            context_required: self.context_required.clone(),
         })
     }
 
@@ -196,6 +199,7 @@ impl Operation for CreateKey {
             owner: self.owner(view).await?,
             labels: self.labels.clone(),
             rotation_period: self.rotation_period,
+            context_required: self.context_required.clone(),
             state: if activate { State::Active } else { State::PreActive },
             primary: 1,
             rotates_from: view.now,
@@ -206,6 +210,7 @@ impl Operation for CreateKey {
             revision: 0,
         };
         // Before any material is made, so that none is made in vain.
+        check_context(&key)?;
         let bare = KeyRecord { ring: Arc::clone(ring), key: key.clone(), versions: Vec::new() };
         let Given { changes: given, acts, document } = self.give_rights(view, &Arc::new(bare)).await?;
         key.policy = document.as_ref().map(PolicyDocument::digest);
@@ -234,6 +239,16 @@ impl Operation for CreateKey {
         changes.extend(document.map(Change::PutPolicyDocument));
         Ok(Staged::changing(asked, record, changes, detail).with_acts(acts))
     }
+}
+
+/// Does the key take the context that it asks for?
+pub(super) fn check_context(key: &Key) -> Result<(), ServiceError> {
+    if key.context_required.is_empty() || key.takes_context() {
+        return Ok(());
+    }
+    Err(ServiceError::invalid(
+        "only uses of symmetric keys that encrypt take a context, which can be required",
+    ))
 }
 
 /// Is the description short enough?

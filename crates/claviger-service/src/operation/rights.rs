@@ -233,7 +233,9 @@ impl<'a> Lister<'a> {
             StateRow::Credential(credential) if credential.standing == Standing::Active => {
                 Some(self.of_credential(&credential).await?)
             }
-            StateRow::Grant(grant) if grant.standing == Standing::Active => Some(self.of_grant(&grant).await?),
+            StateRow::Grant(grant) if grant.standing == Standing::Active => {
+                Some(self.of_grant(&grant).await?)
+            }
             StateRow::Alias(alias) => Some(self.of_alias(&alias).await?),
             StateRow::Credential(_)
             | StateRow::Grant(_)
@@ -248,7 +250,8 @@ impl<'a> Lister<'a> {
     async fn of_principal(&mut self, principal: &Principal) -> Result<String, ServiceError> {
         let mut line = format!("roles of {} ({}):", principal.name, principal.kind);
         for (at, role) in principal.roles.iter().enumerate() {
-            let giver = principal.role_givers.iter().find(|(given, _)| given == role).map(|(_, giver)| *giver);
+            let giver =
+                principal.role_givers.iter().find(|(given, _)| given == role).map(|(_, giver)| *giver);
             let giver = self.maker(giver).await?;
             let comma = if at == 0 { "" } else { "," };
             line.push_str(&format!("{comma} {role} (given by {giver})"));
@@ -357,7 +360,7 @@ fn is_role_holder(principal: &Principal) -> bool {
 
 fn of_ring(ring: &KeyRing) -> String {
     let policy = &ring.policy;
-    format!(
+    let mut line = format!(
         "rules of ring {}: separation {}, quorum {}, protection {}, wait before destruction {}, rotation {} of {} keys, \
          protects {}, processes {}",
         ring.name,
@@ -369,7 +372,11 @@ fn of_ring(ring: &KeyRing) -> String {
         policy.rotates,
         Span(policy.protect_period),
         Span(policy.process_period),
-    )
+    );
+    if !policy.context_required.is_empty() {
+        line.push_str(&format!(", context with {}", join(policy.context_required.fields())));
+    }
+    line
 }
 
 /// Whatever callers named stands in quotes, so that no text is taken for what stands beside it.

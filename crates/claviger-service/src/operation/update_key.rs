@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use claviger_core::Action;
-use claviger_core::change::Change;
-use claviger_core::key::{DataClass, Key, KeyRecord, Labels};
+use claviger_core::change::{Change, Subject};
+use claviger_core::key::{DataClass, Key, KeyRecord, Labels, RequiredContext};
 use claviger_core::permit::Permit;
 use claviger_core::principal::{PrincipalKind, Standing};
 
-use super::create_key::check_description;
+use super::create_key::{check_context, check_description};
 use super::destroy_key::refuse_ended;
 use super::update_ring::check_revision;
 use super::{Operation, Staged};
 use crate::error::ServiceError;
-use crate::governed::{Governed, Labelling, Period};
+use crate::governed::{ContextAsked, Governed, Labelling, Period};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
 
@@ -30,6 +30,8 @@ pub struct KeyPatch {
     pub labels: Option<LabelPatch>,
     /// How often it rotates; `Some(None)` is the ring's rule.
     pub rotation_period: Option<Option<Duration>>,
+    /// What the encryption context must have of each use, beside what the ring asks for.
+    pub context_required: Option<RequiredContext>,
 }
 
 /// How the labels of a key change.
@@ -119,8 +121,14 @@ impl Operation for UpdateKey {
                 Some(_) if rotation_period != record.key.rotation_period => view.now,
                 Some(_) | None => record.key.rotates_from,
             },
+            context_required: self
+                .patch
+                .context_required
+                .clone()
+                .unwrap_or_else(|| record.key.context_required.clone()),
             ..record.key.clone()
         };
+        check_context(&key)?;
         let changes = vec![Change::PutKey(key.clone())];
         let asked = Governed::UpdateKey {
             key: key.id,
@@ -130,9 +138,15 @@ impl Operation for UpdateKey {
             labels: self.patch.labels.as_ref().map(LabelPatch::asked),
             rotation_period: self.patch.rotation_period.map(Period),
             if_revision: self.if_revision,
+            context_required: self.patch.context_required.clone().map(ContextAsked),
         };
         let updated =
             KeyRecord { key: Key { revision: key.revision + 1, ..key }, ..KeyRecord::clone(record) };
+        if updated.key.context_required.exceeds(&record.key.context_required) {
+            // No use that was decided before goes on without the new field.
+            let subjects = vec![Subject::Key(updated.key.id)];
+            return Ok(Staged::restricting(asked, updated, changes, subjects, view.detail()));
+        }
         Ok(Staged::changing(asked, updated, changes, view.detail()))
     }
 }

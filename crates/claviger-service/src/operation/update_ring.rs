@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use claviger_core::Action;
-use claviger_core::change::{Change, RingLife};
-use claviger_core::key::{KeyRing, Protection, RingPolicy, RotatedKeys};
+use claviger_core::change::{Change, RingLife, Subject};
+use claviger_core::key::{KeyRing, Protection, RequiredContext, RingPolicy, RotatedKeys};
 use claviger_core::permit::Permit;
 
 use super::create_ring::{check_policy, refuse_unenforced};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
-use crate::governed::{Governed, Period};
+use crate::governed::{ContextAsked, Governed, Period};
 use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
@@ -32,6 +32,8 @@ pub struct RingPatch {
     pub destroy_waiting_period: Option<Duration>,
     /// Custodians that must approve.
     pub quorum: Option<u8>,
+    /// What the encryption context must have of each use of its keys.
+    pub context_required: Option<RequiredContext>,
 }
 
 /// Changes a ring's policy.
@@ -69,6 +71,7 @@ impl Operation for UpdateRing {
             destroy_waiting_period: patch.destroy_waiting_period.unwrap_or(old.destroy_waiting_period),
             quorum: patch.quorum.unwrap_or(old.quorum),
             separation: old.separation,
+            context_required: patch.context_required.clone().unwrap_or_else(|| old.context_required.clone()),
         };
         check_policy(&policy)?;
         refuse_unenforced([patch.protect_period.flatten(), patch.process_period.flatten()])?;
@@ -97,7 +100,12 @@ impl Operation for UpdateRing {
             if_revision: self.if_revision,
             reason: view.reason(),
             rotates: patch.rotates,
+            context_required: patch.context_required.clone().map(ContextAsked),
         };
+        if output.policy.context_required.exceeds(&old.context_required) {
+            // No use that was decided before goes on without the new field.
+            return Ok(Staged::restricting(asked, output, changes, vec![Subject::Ring(ring.id)], detail));
+        }
         Ok(Staged::changing(asked, output, changes, detail))
     }
 }

@@ -492,7 +492,8 @@ fn outcome_of(kind: ErrorKind) -> Outcome {
         ErrorKind::ApprovalRequired | ErrorKind::Denied | ErrorKind::SeparationOfDuties => Outcome::Denied,
         ErrorKind::DryRun => Outcome::DryRun,
         ErrorKind::Internal | ErrorKind::LogDamaged | ErrorKind::RowAltered => Outcome::Internal,
-        ErrorKind::IdempotencyExpired
+        ErrorKind::ContextRequired
+        | ErrorKind::IdempotencyExpired
         | ErrorKind::ImportTokenExpired
         | ErrorKind::ImportTokenInvalid
         | ErrorKind::InvalidArgument

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use claviger_access::Presented;
 use claviger_core::action::{Plane, Reasoning, Surface};
-use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy, Separation};
+use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RequiredContext, RingPolicy, Separation};
 use claviger_core::port::{Clock, Provider, Store as _};
 use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::reason::{Reason, ReasonText};
@@ -310,6 +310,7 @@ impl Deployment {
             owner: None,
             labels: Labels::default(),
             rotation_period: None,
+            context_required: RequiredContext::default(),
             activate: true,
             origin: Origin::Generated,
             rights: None,

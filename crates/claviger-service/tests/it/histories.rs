@@ -14,7 +14,9 @@ use std::time::Duration;
 use claviger_audit::verify::{Comparison, Moment};
 use claviger_core::action::{Effect, Plane};
 use claviger_core::grant::Conditions;
-use claviger_core::key::{DataClass, Event, KeyRecord, Labels, Origin, RingPolicy, Separation};
+use claviger_core::key::{
+    DataClass, Event, KeyRecord, Labels, Origin, RequiredContext, RingPolicy, Separation,
+};
 use claviger_core::object::{Kind, Object, RowCursor, StateRow};
 use claviger_core::port::Store as _;
 use claviger_core::principal::{PrincipalKind, Role};
@@ -153,6 +155,12 @@ fn pick<T>(all: &[T], number: usize) -> Option<&T> {
     all.get(number.checked_rem(all.len())?)
 }
 
+/// Up to two fields that contexts must have.
+fn fields(number: usize) -> RequiredContext {
+    let names = ["tenant", "claviger:asset"];
+    RequiredContext::new(names.iter().take(number % 3).map(|name| name.parse().unwrap())).unwrap()
+}
+
 fn name(name: &str) -> PrincipalRef {
     PrincipalRef::Name(name.parse().unwrap())
 }
@@ -257,10 +265,12 @@ impl Made {
                 bear(deployment.ask("otto", set).await, step);
             }
             Step::UpdateRing { ring, what } => {
-                let patch = match what % 3 {
+                let patch = match what % 5 {
                     0 => RingPatch { quorum: Some(0), ..RingPatch::default() },
                     1 => RingPatch { rotation_period: Some(Some(DAY * 40)), ..RingPatch::default() },
-                    _ => RingPatch { destroy_waiting_period: Some(DAY * 8), ..RingPatch::default() },
+                    2 => RingPatch { destroy_waiting_period: Some(DAY * 8), ..RingPatch::default() },
+                    3 => RingPatch { context_required: Some(fields(*what)), ..RingPatch::default() },
+                    _ => RingPatch { protect_period: Some(Some(DAY * 400)), ..RingPatch::default() },
                 };
                 let update = UpdateRing { ring: self.ring(*ring), patch, if_revision: None };
                 bear(deployment.ask("ada", update).await, step);
@@ -463,6 +473,7 @@ impl Made {
                     0 => KeyPatch { description: Some(format!("of {what}")), ..KeyPatch::default() },
                     1 => KeyPatch { data_class: Some(DataClass::Cardholder), ..KeyPatch::default() },
                     2 => KeyPatch { rotation_period: Some(Some(DAY * 45)), ..KeyPatch::default() },
+                    3 => KeyPatch { context_required: Some(fields(*what)), ..KeyPatch::default() },
                     _ => KeyPatch { owner: Some(name("ada")), ..KeyPatch::default() },
                 };
                 let update = UpdateKey { key: self.key(*key), patch, if_revision: None };

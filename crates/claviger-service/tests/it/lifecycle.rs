@@ -85,6 +85,7 @@ async fn a_name_once_used_is_bound_for_ever() {
         owner: None,
         labels: Default::default(),
         rotation_period: None,
+        context_required: Default::default(),
         activate: true,
         origin: claviger_core::key::Origin::Generated,
         rights: None,

@@ -8,6 +8,7 @@ mod altered_rows;
 mod chains;
 mod clock;
 mod contention;
+mod context;
 mod delegation;
 mod deployment;
 mod destruction;

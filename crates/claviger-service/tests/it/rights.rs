@@ -10,7 +10,8 @@ use claviger_core::{Action, Purpose, RightsReviewId, Spec};
 use claviger_crypto::digest::sha256;
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::{
-    AcknowledgeRecovery, AssignRole, ConfirmRights, ReadEntries, ReadRights, ReadSystem, Recover, RightsStanding,
+    AcknowledgeRecovery, AssignRole, ConfirmRights, ReadEntries, ReadRights, ReadSystem, Recover,
+    RightsStanding,
 };
 use claviger_service::{ErrorKind, PrincipalRef, ServiceError};
 use rusqlite::Connection;
@@ -48,7 +49,11 @@ pub(crate) async fn rights(deployment: &Deployment, who: &str) -> (Vec<String>, 
     (lines, sha256(text.as_bytes()))
 }
 
-async fn confirm(deployment: &Deployment, who: &str, digest: [u8; 32]) -> Result<RightsStanding, ServiceError> {
+async fn confirm(
+    deployment: &Deployment,
+    who: &str,
+    digest: [u8; 32],
+) -> Result<RightsStanding, ServiceError> {
     Ok(deployment.ask(who, ConfirmRights { digest }).await?.output)
 }
 
@@ -127,7 +132,10 @@ async fn a_digest_that_is_outdated_is_refused_and_a_new_one_takes_the_place_of_t
     assert_eq!(outdated.kind(), ErrorKind::Conflict);
     assert!(outdated.public_message().contains("`claviger rights list`"), "{outdated}");
     let (lines, now) = rights(&deployment, "otto").await;
-    assert!(lines.iter().any(|line| line.starts_with("grant to app on key orders/other: decrypt")), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.starts_with("grant to app on key orders/other: decrypt")),
+        "{lines:?}"
+    );
     let alone = confirm(&deployment, "otto", now).await.unwrap();
     assert_eq!((alone.review.is_confirmed(), alone.auditor), (false, None), "it was another list");
     assert!(confirm(&deployment, "vera", now).await.unwrap().review.is_confirmed());
@@ -140,10 +148,16 @@ async fn what_was_edited_before_the_upgrade_is_listed_or_refused() {
     let (before, digest) = rights(&untouched, "vera").await;
     for (edit, line) in [
         ("UPDATE principal SET roles = 'responder' WHERE name = 'olga'", "roles of olga (human): responder"),
-        ("UPDATE principal SET roles = 'administrator' WHERE name = 'stranger'", "roles of stranger (workload): administrator"),
+        (
+            "UPDATE principal SET roles = 'administrator' WHERE name = 'stranger'",
+            "roles of stranger (workload): administrator",
+        ),
         ("UPDATE grants SET operations = 'decrypt'", "grant to app on key orders/cards: decrypt"),
         ("UPDATE grants SET conditions = NULL", "grant to app on key orders/cards: encrypt, without an end"),
-        ("UPDATE ring SET quorum = 0, separation = 'relaxed'", "rules of ring orders: separation relaxed, quorum 0"),
+        (
+            "UPDATE ring SET quorum = 0, separation = 'relaxed'",
+            "rules of ring orders: separation relaxed, quorum 0",
+        ),
         (
             "UPDATE credential SET principal = (SELECT id FROM principal WHERE name = 'stranger') WHERE kind = 'access_key'",
             "credential of stranger: access_key sdk",
@@ -169,7 +183,10 @@ async fn what_was_edited_before_the_upgrade_is_listed_or_refused() {
         let key = deployment.store.find_key_id(&"orders/cards".parse().unwrap()).await.unwrap().unwrap();
         let refused = deployment.try_restart_after(older(edit)).await.unwrap_err();
         let cause = std::error::Error::source(&refused).and_then(|cause| cause.downcast_ref::<StoreError>());
-        assert!(matches!(cause, Some(StoreError::RowAltered(Object::Version(id))) if id.key == key), "{edit}");
+        assert!(
+            matches!(cause, Some(StoreError::RowAltered(Object::Version(id))) if id.key == key),
+            "{edit}"
+        );
         assert!(refused.to_string().contains(&key.to_string()), "{refused}");
     }
 }

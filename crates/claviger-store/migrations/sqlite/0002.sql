@@ -19,6 +19,12 @@ ALTER TABLE ring ADD COLUMN rotates TEXT NOT NULL DEFAULT 'symmetric';
 DROP INDEX key_by_ring_rotation;
 CREATE INDEX key_by_ring_rotation ON key (ring, rotates_from, spec) WHERE state = 'active' AND rotation_period IS NULL;
 
+-- ---- Required fields of encryption contexts ----
+--
+-- Names joined by commas; empty where none is asked for.
+ALTER TABLE ring ADD COLUMN context_required TEXT NOT NULL DEFAULT '';
+ALTER TABLE key ADD COLUMN context_required TEXT NOT NULL DEFAULT '';
+
 -- ---- The log's time ----
 --
 -- What is remembered of it from one start to the next; no row before the first start that takes a step. `steps` are pairs of

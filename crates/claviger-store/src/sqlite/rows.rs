@@ -39,8 +39,17 @@ pub(super) fn list(
 /// How many rows there are of all kinds.
 pub(super) fn count(connection: Guarded<'_>) -> Result<u64, StoreError> {
     let mut rows = 0;
-    const TABLES: [&str; 9] =
-        ["alias", "credential", "grants", "key", "key_version", "principal", "reason", "rights_review", "ring"];
+    const TABLES: [&str; 9] = [
+        "alias",
+        "credential",
+        "grants",
+        "key",
+        "key_version",
+        "principal",
+        "reason",
+        "rights_review",
+        "ring",
+    ];
     for table in TABLES {
         let count = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
         rows += count.map(i64::cast_unsigned).map_err(translate)?;
@@ -101,9 +110,7 @@ fn list_rows(
         Kind::Key => all(key::list_from(connection, &id, limit)?, StateRow::Key),
         Kind::Principal => all(principal::list_from(connection, &id, limit)?, StateRow::Principal),
         Kind::Reason => all(reason::list_from(connection, &id, limit)?, StateRow::Reason),
-        Kind::RightsReview => {
-            all(rights_review::list_from(connection, &id, limit)?, StateRow::RightsReview)
-        }
+        Kind::RightsReview => all(rights_review::list_from(connection, &id, limit)?, StateRow::RightsReview),
         Kind::Ring => all(ring::list_from(connection, &id, limit)?, StateRow::Ring),
         Kind::Version => {
             let after = match after {

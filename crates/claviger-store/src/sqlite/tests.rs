@@ -12,7 +12,7 @@ use claviger_core::alias::{Alias, AliasName, AliasScope};
 use claviger_core::change::{Change, RingLife};
 use claviger_core::key::{
     DataClass, Destruction, Generator, ImportedMaterial, Key, KeyRing, KeyVersion, Labels, Origin,
-    PolicyDocument, Protection, Provenance, RingPolicy, RotatedKeys, Rotation, State, Wrap,
+    PolicyDocument, Protection, Provenance, RequiredContext, RingPolicy, RotatedKeys, Rotation, State, Wrap,
 };
 use claviger_core::log_time::{Step, TimeRecord};
 use claviger_core::port::store::{
@@ -110,6 +110,7 @@ impl Shelf {
             owner: PrincipalId::from_bytes([9; 16]),
             labels: Labels::default(),
             rotation_period: None,
+            context_required: RequiredContext::default(),
             state: State::Active,
             primary: 1,
             rotates_from: at(0),

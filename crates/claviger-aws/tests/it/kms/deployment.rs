@@ -12,7 +12,7 @@ use claviger_audit::entry::Entry;
 use claviger_audit::op::{Op, Outcome};
 use claviger_aws::{AwsLimits, Kms, Realm};
 use claviger_core::action::{Plane, Reasoning};
-use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RingPolicy, Separation};
+use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RequiredContext, RingPolicy, Separation};
 use claviger_core::port::Clock;
 use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::reason::{Reason, ReasonText};
@@ -288,6 +288,7 @@ impl Deployment {
             owner: None,
             labels: Labels::default(),
             rotation_period: None,
+            context_required: RequiredContext::default(),
             activate: true,
             origin: Origin::Generated,
             rights: None,

@@ -5,6 +5,7 @@
 mod answers;
 mod bodies;
 mod bounds;
+mod context;
 mod credentials;
 mod deployment;
 mod faults;

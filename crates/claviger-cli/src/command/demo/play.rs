@@ -149,6 +149,7 @@ async fn create_key(play: &Play<'_>) -> Result<((), Told), Failure> {
         labels: Pairs::default(),
         rotation_period_seconds: Some(Duration::from_secs(90 * 86_400).as_secs()),
         origin: None,
+        context_required: Vec::new(),
         activate: true,
     };
     let key = administrator.create_key(&create).await?.value;

@@ -89,6 +89,11 @@ pub trait KeyUse: Send + Sync {
         &NO_CONTEXT
     }
 
+    /// Is there a field of that name in what is authenticated with it?
+    fn has_field(&self, name: &str) -> bool {
+        self.context().find(name).is_some()
+    }
+
     /// What its entry records beside, in public bytes.
     fn public_detail(&self) -> Option<&'static [u8]> {
         None
@@ -244,6 +249,10 @@ async fn apply<U: KeyUse>(what: &U, at: &KeyContext<'_>) -> Result<(U::Output, u
         let message =
             format!("a direct use takes up to {MOST_INPUT} bytes; encrypt larger data under a data key");
         return Err(ServiceError::new(ErrorKind::TooLarge, message));
+    }
+    if let Some(field) = at.view.record()?.missing_context(|name| what.has_field(name)) {
+        let message = format!("this key is used only with the field `{field}` in the encryption context");
+        return Err(ServiceError::new(ErrorKind::ContextRequired, message));
     }
     what.apply(at).await
 }

@@ -94,6 +94,14 @@ fn authenticated(aad: &[u8], fixed: [u8; FIXED_LEN]) -> Result<Vec<u8>, ServiceE
     Ok([LABEL, &len.to_be_bytes(), aad, &[fixed_len], &fixed].concat())
 }
 
+/// Is there a field of that name in the additional data? AWS KMS writes the encryption context of its caller there: `name=value`,
+/// joined by commas. What is written otherwise has no fields.
+fn has_field(aad: &[u8], name: &str) -> bool {
+    let is_it =
+        |pair: &[u8]| pair.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'='));
+    aad.split(|byte| *byte == b',').any(is_it)
+}
+
 impl KeyContext<'_> {
     async fn open_parts(&self, parts: &XksParts, aad: &[u8]) -> Result<XksOpened, ServiceError> {
         let (version, fixed, body) = parts.join().ok_or_else(does_not_open)?;
@@ -179,6 +187,10 @@ impl KeyUse for XksEncrypt {
         &self.request
     }
 
+    fn has_field(&self, name: &str) -> bool {
+        has_field(&self.aad, name)
+    }
+
     fn input_len(&self) -> usize {
         self.plaintext.len()
     }
@@ -218,6 +230,10 @@ impl KeyUse for XksDecrypt {
 
     fn context(&self) -> &Context {
         &self.request
+    }
+
+    fn has_field(&self, name: &str) -> bool {
+        has_field(&self.aad, name)
     }
 
     fn input_len(&self) -> usize {
@@ -277,6 +293,16 @@ mod tests {
         assert_ne!(authenticated(b"", fixed(1)).unwrap(), authenticated(&fixed(1), fixed(1)).unwrap());
         assert!(authenticated(&[0; MOST_XKS_AAD], fixed(1)).is_ok());
         assert_eq!(authenticated(&[0; MOST_XKS_AAD + 1], fixed(1)).unwrap_err().kind(), ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn fields_are_those_of_the_callers_context() {
+        let aad = b"project=nile,department=marketing";
+        assert!(has_field(aad, "project") && has_field(aad, "department"));
+        for name in ["nile", "proj", "roject", "project=nile", "department=marketing,", ""] {
+            assert!(!has_field(aad, name), "{name}");
+        }
+        assert!(!has_field(b"", "project") && !has_field(b"project", "project"));
     }
 
     /// The bytes of hexadecimal text.

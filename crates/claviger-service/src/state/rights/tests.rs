@@ -8,7 +8,7 @@ use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, EndedBy, GrantOrigin, Selector, Spelling};
 use claviger_core::key::{
     DataClass, Generator, Key, KeyRecord, KeyRing, KeyVersion, Labels, Origin, Protection, Provenance,
-    RingPolicy, Separation, State, Wrap,
+    RequiredContext, RingPolicy, Separation, State, Wrap,
 };
 use claviger_core::lineage::Delegation;
 use claviger_core::port::Journal;
@@ -144,6 +144,7 @@ impl World {
             owner: PrincipalId::from_bytes([9; 16]),
             labels: Labels::default(),
             rotation_period: None,
+            context_required: RequiredContext::default(),
             state: State::Active,
             primary: 1,
             rotates_from: Timestamp::default(),

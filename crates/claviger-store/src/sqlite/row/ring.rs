@@ -1,6 +1,6 @@
 //! Table `ring`.
 
-use claviger_core::key::{KeyRing, RingPolicy};
+use claviger_core::key::{KeyRing, RequiredContext, RingPolicy};
 use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
@@ -8,7 +8,7 @@ use claviger_core::reason::Why;
 use claviger_core::{KeyRingId, Name};
 use rusqlite::params;
 
-use super::super::columns::{Columns, find, integer, list, micros, span};
+use super::super::columns::{Columns, find, integer, join, list, micros, span};
 use super::super::tag::{Guarded, Line, Tagged};
 use super::reason::why;
 use super::{Seen, compare, fixed, next_revision, write_tagged};
@@ -19,7 +19,7 @@ const TABLE: &str = "ring";
 macro_rules! covered {
     () => {
         "r.fact, r.id, r.name, r.protection, r.rotation_period, r.protect_period, r.process_period, \
-         r.destroy_waiting_period, r.quorum, r.separation, r.rotates, r.kek, r.created_at, r.reason, \
+         r.destroy_waiting_period, r.quorum, r.separation, r.rotates, r.context_required, r.kek, r.created_at, r.reason, \
          r.revision"
     };
 }
@@ -35,7 +35,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 1,
-    revision: Some(14),
+    revision: Some(15),
     has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM ring r WHERE r.id = ?1"),
     update: "UPDATE ring SET tag = ?1, fact = ?2 WHERE id = ?3",
@@ -97,12 +97,19 @@ pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<KeyRing, Stor
             quorum: columns.small()?,
             separation: columns.word()?,
             rotates: columns.word()?,
+            context_required: required_context(columns)?,
         },
         kek: columns.bytes()?.to_vec(),
         created_at: columns.instant()?,
         reason: why(columns)?,
         revision: columns.count()?,
     })
+}
+
+/// Reads the required fields of encryption contexts.
+pub(in crate::sqlite) fn required_context(columns: &mut Columns<'_>) -> Result<RequiredContext, StoreError> {
+    let required = RequiredContext::new(columns.words()?);
+    required.map_err(|reason| columns.damaged(reason))
 }
 
 /// Writes a ring. Its name and the instant of its making are fixed.
@@ -121,13 +128,13 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
         &TAGGED,
         &[ring.id.as_bytes()],
         "INSERT INTO ring (id, name, protection, rotation_period, protect_period, process_period, \
-         destroy_waiting_period, quorum, separation, kek, created_at, reason, rotates, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+         destroy_waiting_period, quorum, separation, kek, created_at, reason, rotates, context_required, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
          ON CONFLICT (id) DO UPDATE SET protection = excluded.protection, \
          rotation_period = excluded.rotation_period, protect_period = excluded.protect_period, \
          process_period = excluded.process_period, destroy_waiting_period = excluded.destroy_waiting_period, \
          quorum = excluded.quorum, separation = excluded.separation, kek = excluded.kek, reason = excluded.reason, \
-         rotates = excluded.rotates, revision = excluded.revision",
+         rotates = excluded.rotates, context_required = excluded.context_required, revision = excluded.revision",
         params![
             ring.id.as_bytes(),
             ring.name.as_str(),
@@ -142,6 +149,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
             micros(TABLE, ring.created_at)?,
             ring.reason.map(Why::to_bytes),
             policy.rotates.name(),
+            join(policy.context_required.fields()),
             next_revision(TABLE, ring.revision)?,
         ],
     )

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use claviger_core::key::{
-    DataClass, Key, KeyRecord, KeyRing, KeyVersion, Labels, Protection, RingPolicy, State,
+    DataClass, Key, KeyRecord, KeyRing, KeyVersion, Labels, Protection, RequiredContext, RingPolicy, State,
 };
 use claviger_core::port::provider::{Generated, MaterialRequest, Process, Product, Protect};
 use claviger_core::port::{Handle, Provider, ProviderError};
@@ -135,6 +135,7 @@ fn fixture(ring: &Arc<KeyRing>, case: Case, id: KeyVersionId, made: Generated) -
         owner: PrincipalId::random().unwrap(),
         labels: Labels::default(),
         rotation_period: None,
+        context_required: RequiredContext::default(),
         state: State::Active,
         primary: 1,
         rotates_from: now,
