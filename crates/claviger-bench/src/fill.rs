@@ -90,7 +90,7 @@ async fn create(road: Road, presented: Presented, next: Arc<AtomicU32>, keys: u3
             purpose: Purpose::Encrypt,
             spec: Spec::Aes256Gcm,
             protection: None,
-            data_class: DataClass::Confidential,
+            data_class: Some(DataClass::Confidential),
             description: String::new(),
             owner: None,
             labels: Labels::default(),

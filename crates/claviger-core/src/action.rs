@@ -328,6 +328,7 @@ impl Action {
             | Self::WithdrawRole => Reasoning::Must,
             Self::ActivateKey
             | Self::CancelDestroy
+            | Self::CreateRing
             | Self::ResumeKey
             | Self::ResumeVersion
             | Self::RetireGrant => Reasoning::May,

@@ -38,6 +38,8 @@ const RING: &[Row] = &[
     (11, "reason", Form::Reason, Open, MOVES),
     (12, "rotates", Form::Text, Open, MOVES),
     (13, "context_required", Form::Words, Open, MOVES),
+    (14, "data_class", Form::Text, Open, MOVES),
+    (15, "plaintext_data_keys", Form::Text, Open, MOVES),
 ];
 
 const KEY: &[Row] = &[

@@ -275,6 +275,8 @@ impl From<&KeyRing> for Projection {
             .put(11, why(ring.reason))
             .put(12, text(policy.rotates.name()))
             .put(13, words(policy.context_required.fields().iter()))
+            .put(14, policy.data_class.and_then(|class| text(class.name())))
+            .put(15, text(policy.plaintext_data_keys.name()))
             .0
     }
 }

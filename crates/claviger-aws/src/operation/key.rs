@@ -172,7 +172,7 @@ fn protection(labels: &Labels) -> Result<Option<Protection>, AwsError> {
     tag::value(labels, names::TAG_PROTECTION).map(of).transpose()
 }
 
-fn data_class(labels: &Labels) -> Result<DataClass, AwsError> {
+fn data_class(labels: &Labels) -> Result<Option<DataClass>, AwsError> {
     let of = |value: &str| {
         value.parse().map_err(|_| {
             let words: Vec<_> = DataClass::ALL.iter().map(|class| class.name()).collect();
@@ -180,7 +180,7 @@ fn data_class(labels: &Labels) -> Result<DataClass, AwsError> {
             AwsError::new(code::TAG, message)
         })
     };
-    tag::value(labels, names::TAG_DATA_CLASS).map_or(Ok(DataClass::Confidential), of)
+    tag::value(labels, names::TAG_DATA_CLASS).map(of).transpose()
 }
 
 /// The word for how a key is.

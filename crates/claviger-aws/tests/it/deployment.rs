@@ -192,7 +192,7 @@ impl Deployment {
             purpose,
             spec,
             protection: None,
-            data_class: DataClass::Confidential,
+            data_class: Some(DataClass::Confidential),
             description: String::new(),
             owner: None,
             labels: Labels::default(),

@@ -91,9 +91,9 @@ pub struct CreateArgs {
     /// Where its material lives; the ring's rule unless said otherwise
     #[arg(long, value_parser = one_of::<Protection>(Protection::ALL.map(Protection::name)))]
     protection: Option<Protection>,
-    /// What its data is
-    #[arg(long, default_value = "confidential", value_name = "CLASS", value_parser = one_of::<DataClass>(DataClass::ALL.map(DataClass::name)))]
-    data_class: DataClass,
+    /// What its data is; as its ring says unless said otherwise, or else confidential
+    #[arg(long, value_name = "CLASS", value_parser = one_of::<DataClass>(DataClass::ALL.map(DataClass::name)))]
+    data_class: Option<DataClass>,
     /// What it is for
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     description: String,
@@ -276,7 +276,7 @@ impl CreateArgs {
             purpose: self.purpose.into(),
             spec: spec.into(),
             protection: self.protection.map(Into::into),
-            data_class: self.data_class.into(),
+            data_class: self.data_class.map(Into::into),
             description: self.description.clone(),
             owner: self.owner.clone(),
             labels: Pairs(pair::to_map(&self.labels, "label")?),
@@ -571,7 +571,7 @@ mod tests {
             purpose: Purpose::Encrypt,
             spec,
             protection: None,
-            data_class: DataClass::Cardholder,
+            data_class: Some(DataClass::Cardholder),
             description: String::new(),
             owner: None,
             labels: vec![("team".into(), "a".into())],

@@ -7,10 +7,12 @@ use claviger_client::types::GiveReason;
 use claviger_client::types::ring::{CreateRing, ListRings, Ring, RingPolicyPatch, SetSeparation, UpdateRing};
 use claviger_client::types::text::ContextFieldText;
 use claviger_core::Name;
-use claviger_core::key::{ContextField, Protection, RequiredContext, RotatedKeys, Separation};
+use claviger_core::key::{
+    ContextField, DataClass, PlaintextDataKeys, Protection, RequiredContext, RotatedKeys, Separation,
+};
 
 use super::paging::Paging;
-use super::reason::{self, WhyArgs};
+use super::reason::{self, MaybeWhyArgs, WhyArgs};
 use crate::failure::Failure;
 use crate::input::when::parse_span;
 use crate::input::word::one_of;
@@ -39,6 +41,8 @@ pub struct CreateArgs {
     name: Name,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    why: MaybeWhyArgs,
 }
 
 /// Which rings.
@@ -108,6 +112,27 @@ pub(crate) struct PolicyArgs {
     /// Fields that the encryption context must have of each use of its keys, joined by commas; `none` takes the rule away
     #[arg(long, value_name = "FIELDS", value_parser = parse_fields)]
     context_required: Option<Fields>,
+    /// What the data of its keys is, unless a key says otherwise: cardholder, confidential, ephi, internal, personal or personal_special;
+    /// `none` takes the rule away
+    #[arg(long, value_name = "CLASS", value_parser = parse_class)]
+    data_class: Option<Class>,
+    /// Whether data keys, and private keys of pairs, are handed out in clear: allowed or refused. A new ring for data of class cardholder,
+    /// ephi or personal_special refuses unless it is told otherwise, for a reason
+    #[arg(long, value_name = "RULE")]
+    plaintext_data_keys: Option<PlaintextDataKeys>,
+}
+
+/// The class of a ring's data, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Class(Option<DataClass>);
+
+/// Reads a class, or `none`.
+fn parse_class(text: &str) -> Result<Class, String> {
+    if text == "none" {
+        return Ok(Class(None));
+    }
+    let class = text.parse().map_err(|error: claviger_core::named::NotAWord| error.to_string());
+    class.map(|class| Class(Some(class)))
 }
 
 /// Fields that encryption contexts must have.
@@ -171,6 +196,8 @@ impl PolicyArgs {
             destroy_waiting_period_seconds: self.destroy_waiting_period.map(|span| span.as_secs()),
             quorum: self.quorum,
             context_required: self.context_required.as_ref().map(Fields::to_wire),
+            data_class: self.data_class.map(|Class(class)| class.map(Into::into)),
+            plaintext_data_keys: self.plaintext_data_keys.map(Into::into),
         }
     }
 }
@@ -181,12 +208,9 @@ impl RingCommand {
         let ring = match self {
             Self::List(args) => return args.run(session).await,
             Self::Create(args) => {
-                client
-                    .create_ring(&CreateRing {
-                        name: args.name.clone().into(),
-                        policy: args.policy.to_patch(),
-                    })
-                    .await?
+                let GiveReason { reason, reason_code } = args.why.into();
+                let (name, policy) = (args.name.into(), args.policy.to_patch());
+                client.create_ring(&CreateRing { name, policy, reason, reason_code }).await?
             }
             Self::Show(args) => client.read_ring(&args.ring).await?,
             Self::Update(args) => {
@@ -248,6 +272,8 @@ fn table(ring: &Ring) -> String {
         ("quorum", policy.quorum.to_string()),
         ("separation", policy.separation.to_string()),
         ("context required", shown_fields(&policy.context_required)),
+        ("data class", policy.data_class.map(|class| class.to_string()).unwrap_or_default()),
+        ("data keys in clear", policy.plaintext_data_keys.to_string()),
         ("reason", reason::told(ring.reason.as_ref())),
         ("reason id", reason::id_of(ring.reason.as_ref())),
         ("created at", ring.created_at.to_string()),

@@ -137,8 +137,9 @@ pub struct CreateKey {
     /// Where its material shall live; the ring's rule unless said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protection: Option<ProtectionWord>,
-    /// What its data is.
-    pub data_class: DataClassWord,
+    /// What its data is; as its ring says unless said otherwise, or else `confidential`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_class: Option<DataClassWord>,
     /// What it is for: up to 8192 bytes.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,

@@ -1,11 +1,12 @@
 //! Key rings.
 
+use claviger_core::key::PlaintextDataKeys;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::{
-    ContextFieldText, KeyRingIdText, NameText, ProtectionWord, ReasonCodeWord, RotatedKeysWord,
-    SeparationWord,
+    ContextFieldText, DataClassWord, KeyRingIdText, NameText, PlaintextDataKeysWord, ProtectionWord,
+    ReasonCodeWord, RotatedKeysWord, SeparationWord, Text,
 };
 use super::{Instant, Reason, patch};
 
@@ -53,6 +54,18 @@ pub struct RingPolicy {
     #[serde(default)]
     #[schema(required)]
     pub context_required: Vec<ContextFieldText>,
+    /// What the data of its keys is, unless a key says otherwise; `null` is `confidential`.
+    #[serde(default)]
+    #[schema(required)]
+    pub data_class: Option<DataClassWord>,
+    /// Whether its keys hand out data keys, and private keys of pairs, in clear: `allowed` or `refused`.
+    #[serde(default = "allowed")]
+    #[schema(required)]
+    pub plaintext_data_keys: PlaintextDataKeysWord,
+}
+
+const fn allowed() -> PlaintextDataKeysWord {
+    Text(PlaintextDataKeys::Allowed)
 }
 
 /// Creates a ring. Its separation is strict; relaxing it is a call of its own.
@@ -64,6 +77,12 @@ pub struct CreateRing {
     /// Where its policy differs from the default.
     #[serde(default)]
     pub policy: RingPolicyPatch,
+    /// Why: 1 to 1024 bytes without control characters. Must be said where data keys of restricted data are handed out in clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<ReasonCodeWord>,
 }
 
 /// Changes a ring's policy; what is absent stays.
@@ -112,6 +131,14 @@ pub struct RingPolicyPatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_items = 16)]
     pub context_required: Option<Vec<ContextFieldText>>,
+    /// What the data of its keys is, unless a key says otherwise.
+    #[serde(default, deserialize_with = "patch::present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DataClassWord>)]
+    pub data_class: Option<Option<DataClassWord>>,
+    /// Whether its keys hand out data keys, and private keys of pairs, in clear: `allowed` or `refused`. A new ring for data of class
+    /// `cardholder`, `ephi` or `personal_special` refuses unless it is told otherwise, for a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plaintext_data_keys: Option<PlaintextDataKeysWord>,
 }
 
 /// Sets a ring's separation of duties.

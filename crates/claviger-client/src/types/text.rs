@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use claviger_core::grant::{GrantOrigin, Selector};
 use claviger_core::key::{
-    ContextField, DataClass, Generator, Origin, Protection, RotatedKeys, Rotation, Separation, State,
+    ContextField, DataClass, Generator, Origin, PlaintextDataKeys, Protection, RotatedKeys, Rotation,
+    Separation, State,
 };
 use claviger_core::lineage::How;
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Standing};
@@ -143,6 +144,8 @@ words! {
     OriginWord = Origin,
     /// A kind of principal.
     PrincipalKindWord = PrincipalKind,
+    /// Whether data keys are handed out in clear.
+    PlaintextDataKeysWord = PlaintextDataKeys,
     /// A protection level.
     ProtectionWord = Protection,
     /// A purpose.

@@ -20,7 +20,12 @@ const RING: &str = r#"{"id":"00000000-0000-4000-8000-000000000000","name":"order
 const AGAIN: &str = "retry-after: 0\r\n";
 
 fn create() -> CreateRing {
-    CreateRing { name: Text("orders".parse::<Name>().unwrap()), policy: Default::default() }
+    CreateRing {
+        name: Text("orders".parse::<Name>().unwrap()),
+        policy: Default::default(),
+        reason: None,
+        reason_code: None,
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DestructionBlocked, Protection, RequiredContext};
+use super::{DataClass, DestructionBlocked, Protection, RequiredContext};
 use crate::reason::Why;
 use crate::time::Timestamp;
 use crate::{KeyRingId, Name};
@@ -47,6 +47,10 @@ pub struct RingPolicy {
     pub separation: Separation,
     /// What the encryption context must have of each use of its keys that takes one.
     pub context_required: RequiredContext,
+    /// What the data of its keys is, unless a key says otherwise.
+    pub data_class: Option<DataClass>,
+    /// Whether data keys are handed out in clear.
+    pub plaintext_data_keys: PlaintextDataKeys,
 }
 
 impl Default for RingPolicy {
@@ -61,6 +65,8 @@ impl Default for RingPolicy {
             quorum: 2,
             separation: Separation::Strict,
             context_required: RequiredContext::default(),
+            data_class: None,
+            plaintext_data_keys: PlaintextDataKeys::Allowed,
         }
     }
 }
@@ -100,6 +106,31 @@ crate::named! {
     RotatedKeys, "keys that rotate" {
         All = "all",
         Symmetric = "symmetric",
+    }
+}
+
+/// Whether keys of a ring hand out data keys, and private keys of pairs, in clear. They are sealed and unsealed here in any case.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum PlaintextDataKeys {
+    /// They do.
+    Allowed,
+    /// They hand out sealed ones alone.
+    Refused,
+}
+
+crate::named! {
+    /// Text that does not say whether data keys are handed out in clear.
+    PlaintextDataKeys, "a rule of data keys" {
+        Allowed = "allowed",
+        Refused = "refused",
+    }
+}
+
+impl PlaintextDataKeys {
+    /// The rule of a new ring for data of that class, where nobody says otherwise.
+    #[must_use]
+    pub fn for_class(class: Option<DataClass>) -> Self {
+        if class.is_some_and(DataClass::is_restricted) { Self::Refused } else { Self::Allowed }
     }
 }
 

@@ -22,9 +22,11 @@ use crate::wire::ring::{patch_from_wire, policy_from_wire, to_wire};
 pub(crate) async fn create(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WireCreate>(request, arrival.api().limits().body).await?;
     let policy = policy_from_wire(&wire.policy)?;
-    let done = arrival.perform(CreateRing { name: wire.name.0, policy }).await?;
-    let answer = Answer::json(&to_wire(&done.output, &Captions::default()))?.status(StatusCode::CREATED);
-    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+    let arrival = arrival.because(wire.reason, wire.reason_code)?;
+    let done = arrival.perform(Captioned(CreateRing { name: wire.name.0, policy })).await?;
+    let (ring, captions) = &done.output;
+    let answer = Answer::json(&to_wire(ring, captions))?.status(StatusCode::CREATED);
+    Ok(answer.revision(ring.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {

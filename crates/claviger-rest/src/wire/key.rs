@@ -132,7 +132,7 @@ pub fn create_from_wire(wire: WireCreate) -> Result<CreateKey, Failure> {
         purpose: wire.purpose.0,
         spec: wire.spec.0,
         protection: wire.protection.map(|word| word.0),
-        data_class: wire.data_class.0,
+        data_class: wire.data_class.map(|word| word.0),
         description: wire.description,
         owner: parse_if_any(wire.owner.as_deref())?,
         labels: labels_from_wire(wire.labels)?,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claviger_client::types::ring::{Ring, RingPolicy as WirePolicy, RingPolicyPatch};
-use claviger_core::key::{KeyRing, RingPolicy};
+use claviger_core::key::{KeyRing, PlaintextDataKeys, RingPolicy};
 use claviger_service::operation::{Captions, RingPatch};
 
 use super::reason::reason_to_wire;
@@ -34,6 +34,8 @@ fn policy_to_wire(policy: &RingPolicy) -> WirePolicy {
         separation: policy.separation.into(),
         rotates: policy.rotates.into(),
         context_required: required_to_wire(&policy.context_required),
+        data_class: policy.data_class.map(Into::into),
+        plaintext_data_keys: policy.plaintext_data_keys.into(),
     }
 }
 
@@ -43,6 +45,7 @@ fn policy_to_wire(policy: &RingPolicy) -> WirePolicy {
 /// A [`Failure`] when too much is asked for of encryption contexts.
 pub fn policy_from_wire(patch: &RingPolicyPatch) -> Result<RingPolicy, Failure> {
     let default = RingPolicy::default();
+    let data_class = patch.data_class.flatten().map(|word| word.0);
     Ok(RingPolicy {
         protection: patch.protection.map_or(default.protection, |word| word.0),
         rotation_period: patch.rotation_period_seconds.map_or(default.rotation_period, span),
@@ -55,6 +58,10 @@ pub fn policy_from_wire(patch: &RingPolicyPatch) -> Result<RingPolicy, Failure> 
         quorum: patch.quorum.unwrap_or(default.quorum),
         separation: default.separation,
         context_required: required_from_wire(patch.context_required.clone().unwrap_or_default())?,
+        data_class,
+        plaintext_data_keys: patch
+            .plaintext_data_keys
+            .map_or_else(|| PlaintextDataKeys::for_class(data_class), |word| word.0),
     })
 }
 
@@ -72,5 +79,7 @@ pub fn patch_from_wire(patch: &RingPolicyPatch) -> Result<RingPatch, Failure> {
         destroy_waiting_period: patch.destroy_waiting_period_seconds.map(Duration::from_secs),
         quorum: patch.quorum,
         context_required: patch.context_required.clone().map(required_from_wire).transpose()?,
+        data_class: patch.data_class.map(|class| class.map(|word| word.0)),
+        plaintext_data_keys: patch.plaintext_data_keys.map(|word| word.0),
     })
 }

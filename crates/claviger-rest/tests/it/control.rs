@@ -143,6 +143,42 @@ async fn fields_that_contexts_must_have_are_set_shown_and_asked_for() {
 }
 
 #[tokio::test]
+async fn a_ring_says_what_its_data_is_and_whether_data_keys_leave_in_clear() {
+    let deployment = Deployment::build().await;
+    let make = async |name: &str, more: Value| {
+        let mut body = json!({"name": name, "policy": {"data_class": "cardholder"}});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        deployment.control("ada", Method::POST, "/v1/rings", body).await
+    };
+    let ring = make("cards", json!({})).await.ok().json();
+    assert_eq!(
+        (&ring["policy"]["data_class"], &ring["policy"]["plaintext_data_keys"]),
+        (&json!("cardholder"), &json!("refused"))
+    );
+    let allowed = json!({"policy": {"data_class": "cardholder", "plaintext_data_keys": "allowed"}});
+    make("other", allowed.clone()).await.problem(400, "reason-required");
+    let mut told = allowed;
+    told["reason"] = "envelopes of the shop".into();
+    let ring = make("other", told).await.ok().json();
+    assert_eq!(ring["policy"]["plaintext_data_keys"], "allowed");
+    assert_eq!(ring["reason"]["text"], "envelopes of the shop");
+    let key = json!({"ring": "cards", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm"});
+    let key = deployment.control("ada", Method::POST, "/v1/keys", key).await.ok().json();
+    assert_eq!(key["data_class"], "cardholder");
+    let grant = json!({
+        "principal": "app", "on": {"key": "cards/main"}, "operations": ["generate_data_key"], "reason": "test",
+    });
+    deployment.control("otto", Method::POST, "/v1/grants", grant).await.ok();
+    let data_key = json!({"bytes": 32});
+    deployment.data("app", "/v1/keys/cards%2Fmain/datakey", data_key.clone()).await.problem(403, "denied");
+    let rule =
+        json!({"policy": {"plaintext_data_keys": "allowed", "data_class": null}, "reason": "envelopes"});
+    let ring = patch(&deployment, "ada", "/v1/rings/cards", None, rule).await.ok().json();
+    assert_eq!(ring["policy"]["data_class"], Value::Null);
+    deployment.data("app", "/v1/keys/cards%2Fmain/datakey", data_key).await.ok();
+}
+
+#[tokio::test]
 async fn a_key_lives_its_life() {
     let deployment = Deployment::with_ring().await;
     let create = json!({

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use claviger_audit::cbor::{self, CborError, Reader};
 use claviger_core::key::{
-    ContextField, DataClass, Labels, Origin, Protection, RequiredContext, RingPolicy, RotatedKeys, Separation,
+    ContextField, DataClass, Labels, Origin, PlaintextDataKeys, Protection, RequiredContext, RingPolicy,
+    RotatedKeys, Separation,
 };
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::ReasonCode;
@@ -237,6 +238,7 @@ words!(
     DataClass::name,
     Name::as_str,
     Origin::name,
+    PlaintextDataKeys::name,
     PrincipalKind::name,
     Protection::name,
     Purpose::name,
@@ -430,4 +432,6 @@ record!(RingPolicy {
     7 separation,
     8 rotates,
     9 context_required,
+    10 data_class,
+    11 plaintext_data_keys,
 });

@@ -26,7 +26,8 @@ use claviger_audit::cbor::{self, Reader};
 use claviger_core::action::Effect;
 use claviger_core::grant::Selector;
 use claviger_core::key::{
-    DataClass, Labels, Origin, Protection, RequiredContext, RingPolicy, RotatedKeys, Separation,
+    DataClass, Labels, Origin, PlaintextDataKeys, Protection, RequiredContext, RingPolicy, RotatedKeys,
+    Separation,
 };
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::Reason;
@@ -40,7 +41,8 @@ use field::{Fields, put_pair};
 
 pub use field::GovernedError;
 pub use value::{
-    ContextAsked, CredentialAsked, Founder, GrantConditions, Labelling, Period, SetGrant, SetOfGrants, Sorted,
+    ClassAsked, ContextAsked, CredentialAsked, Founder, GrantConditions, Labelling, Period, SetGrant,
+    SetOfGrants, Sorted,
 };
 
 /// What the digest of a request is bound to.
@@ -200,8 +202,8 @@ governed! {
         4 spec: Spec,
         /// Where it lives; the ring's default where there is none.
         5 protection: Option<Protection>,
-        /// What its data is.
-        6 data_class: DataClass,
+        /// What its data is; as its ring says where nothing is said.
+        6 data_class: Option<DataClass>,
         /// What it is for, in its owners' words.
         7 description: String,
         /// Who answers for it.
@@ -234,6 +236,8 @@ governed! {
         1 name: Name,
         /// What its keys inherit.
         2 policy: RingPolicy,
+        /// Why.
+        3 reason: Option<Reason>,
     }
     /// End a key's protecting.
     DeactivateKey(DeactivateKey) = "deactivate_key" {
@@ -485,6 +489,10 @@ governed! {
         10 rotates: Option<RotatedKeys>,
         /// What the encryption context must have of each use.
         11 context_required: Option<ContextAsked>,
+        /// What the data of its keys is.
+        12 data_class: Option<ClassAsked>,
+        /// Whether data keys are handed out in clear.
+        13 plaintext_data_keys: Option<PlaintextDataKeys>,
     }
     /// Revoke a grant on one key.
     WithdrawDelegatedGrant(WithdrawDelegatedGrant) = "withdraw_delegated_grant" {

@@ -118,7 +118,7 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
         any::<u8>(),
         select(&Separation::ALL[..]),
         select(&RotatedKeys::ALL[..]),
-        contexts(),
+        (contexts(), maybe(select(&DataClass::ALL[..])), select(&PlaintextDataKeys::ALL[..])),
     )
         .prop_map(
             |(
@@ -130,7 +130,7 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
                 quorum,
                 separation,
                 rotates,
-                context_required,
+                (context_required, data_class, plaintext_data_keys),
             )| {
                 RingPolicy {
                     protection,
@@ -142,6 +142,8 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
                     separation,
                     rotates,
                     context_required,
+                    data_class,
+                    plaintext_data_keys,
                 }
             },
         )
@@ -178,7 +180,7 @@ fn about_keys() -> impl Strategy<Value = Governed> {
         );
     let create = (
         (rings(), maybe(names()), select(&Purpose::ALL[..]), select(&Spec::ALL[..])),
-        (maybe(select(&Protection::ALL[..])), select(&DataClass::ALL[..]), texts(), principals()),
+        (maybe(select(&Protection::ALL[..])), maybe(select(&DataClass::ALL[..])), texts(), principals()),
         (labels(), maybe(spans()), any::<bool>(), select(&Origin::ALL[..]), maybe(sets()), contexts()),
     )
         .prop_map(|((ring, name, purpose, spec), (protection, data_class, description, owner), rest)| {
@@ -251,7 +253,11 @@ fn about_keys() -> impl Strategy<Value = Governed> {
 }
 
 fn about_rings() -> impl Strategy<Value = Governed> {
-    let create = (names(), policies()).prop_map(|(name, policy)| Governed::CreateRing { name, policy });
+    let create = (names(), policies(), reasons()).prop_map(|(name, policy, reason)| Governed::CreateRing {
+        name,
+        policy,
+        reason,
+    });
     let separation = (rings(), select(&Separation::ALL[..]), reasons())
         .prop_map(|(ring, separation, reason)| Governed::SetRingSeparation { ring, separation, reason });
     let update = (
@@ -264,6 +270,8 @@ fn about_rings() -> impl Strategy<Value = Governed> {
             reasons(),
             maybe(select(&RotatedKeys::ALL[..])),
             maybe(contexts().prop_map(ContextAsked)),
+            maybe(maybe(select(&DataClass::ALL[..])).prop_map(ClassAsked)),
+            maybe(select(&PlaintextDataKeys::ALL[..])),
         ),
     )
         .prop_map(|((ring, protection, rotation_period, protect_period), rest)| {
@@ -275,6 +283,8 @@ fn about_rings() -> impl Strategy<Value = Governed> {
                 reason,
                 rotates,
                 context_required,
+                data_class,
+                plaintext_data_keys,
             ) = rest;
             Governed::UpdateRing {
                 ring,
@@ -288,6 +298,8 @@ fn about_rings() -> impl Strategy<Value = Governed> {
                 reason,
                 rotates,
                 context_required,
+                data_class,
+                plaintext_data_keys,
             }
         });
     prop_oneof![create, separation, update]
@@ -472,6 +484,8 @@ fn encodings_are_these() {
         reason: None,
         rotates: None,
         context_required: None,
+        data_class: None,
+        plaintext_data_keys: None,
     };
     let head = [&[0x00, 0x6b][..], b"update_ring", &[0x01, 0x50], &[1; 16]].concat();
     assert_eq!(nothing.encode(), [&[0xa2], &head[..]].concat());
@@ -487,6 +501,8 @@ fn encodings_are_these() {
         reason: None,
         rotates: None,
         context_required: None,
+        data_class: None,
+        plaintext_data_keys: None,
     };
     let fields = [
         &[0x02, 0x63][..],

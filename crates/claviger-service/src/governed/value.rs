@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger_audit::cbor::{self, Reader};
 use claviger_core::grant::{Conditions, Selector};
-use claviger_core::key::{Labels, RequiredContext};
+use claviger_core::key::{DataClass, Labels, RequiredContext};
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::Reason;
 use claviger_core::{Action, Name, PrincipalId, Timestamp};
@@ -179,6 +179,25 @@ impl Field for Period {
         match reader.array()? {
             0 => Ok(Self(None)),
             1 => Duration::take(reader).map(|span| Self(Some(span))),
+            _ => Err(GovernedError::Value),
+        }
+    }
+}
+
+/// What the data of a ring's keys shall be by default: nothing in particular, or of this class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClassAsked(pub Option<DataClass>);
+
+impl Field for ClassAsked {
+    fn put(&self, out: &mut Vec<u8>) {
+        cbor::put_array(out, u64::from(self.0.is_some()));
+        self.0.put(out);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+        match reader.array()? {
+            0 => Ok(Self(None)),
+            1 => DataClass::take(reader).map(|class| Self(Some(class))),
             _ => Err(GovernedError::Value),
         }
     }

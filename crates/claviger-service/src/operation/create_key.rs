@@ -34,8 +34,8 @@ pub struct CreateKey {
     pub spec: Spec,
     /// Where it lives; the ring's default by default.
     pub protection: Option<Protection>,
-    /// What its data is.
-    pub data_class: DataClass,
+    /// What its data is; as its ring says by default, or else confidential.
+    pub data_class: Option<DataClass>,
     /// What it is for, in its owners' words: up to [`Key::MAX_DESCRIPTION`] bytes.
     pub description: String,
     /// Who answers for it; the caller by default.
@@ -194,7 +194,7 @@ impl Operation for CreateKey {
             purpose: self.purpose,
             spec: self.spec,
             protection,
-            data_class: self.data_class,
+            data_class: self.data_class.or(ring.policy.data_class).unwrap_or(DataClass::Confidential),
             description: self.description.clone(),
             owner: self.owner(view).await?,
             labels: self.labels.clone(),

@@ -1,8 +1,9 @@
 //! Creates a key ring.
 
 use claviger_core::change::Change;
-use claviger_core::key::{KeyRing, RingPolicy, Separation};
+use claviger_core::key::{KeyRing, PlaintextDataKeys, RingPolicy, Separation};
 use claviger_core::permit::Permit;
+use claviger_core::reason::Why;
 use claviger_core::{Action, KeyRingId, Name};
 
 use super::destroy_key::LONGEST_WAIT;
@@ -41,7 +42,19 @@ impl Operation for CreateRing {
                 "a ring begins strict; a security officer may relax it afterwards",
             ));
         }
-        let asked = Governed::CreateRing { name: self.name.clone(), policy: self.policy.clone() };
+        let is_given = matches!(view.why, Some(Why::Given(_)));
+        let allows = self.policy.plaintext_data_keys == PlaintextDataKeys::Allowed;
+        if let Some(class) = self.policy.data_class.filter(|class| class.is_restricted())
+            && allows
+            && !is_given
+        {
+            let message = format!(
+                "a ring for data of class `{class}` hands out data keys in clear only for a reason: say why"
+            );
+            return Err(ServiceError::new(ErrorKind::ReasonRequired, message));
+        }
+        let (name, policy) = (self.name.clone(), self.policy.clone());
+        let asked = Governed::CreateRing { name, policy, reason: view.reason() };
         if let Some(made) = view.made_before(&asked).await? {
             let ring = view
                 .store()
@@ -67,7 +80,7 @@ impl Operation for CreateRing {
             policy: self.policy.clone(),
             kek: view.provider().create_ring_kek(id).await?,
             created_at: view.now,
-            reason: None,
+            reason: view.why,
             revision: 0,
         };
         let mut changes = vec![Change::PutRing(ring.clone())];

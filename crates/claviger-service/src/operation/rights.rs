@@ -362,7 +362,7 @@ fn of_ring(ring: &KeyRing) -> String {
     let policy = &ring.policy;
     let mut line = format!(
         "rules of ring {}: separation {}, quorum {}, protection {}, wait before destruction {}, rotation {} of {} keys, \
-         protects {}, processes {}",
+         protects {}, processes {}, data keys in clear {}",
         ring.name,
         policy.separation,
         policy.quorum,
@@ -372,6 +372,7 @@ fn of_ring(ring: &KeyRing) -> String {
         policy.rotates,
         Span(policy.protect_period),
         Span(policy.process_period),
+        policy.plaintext_data_keys,
     );
     if !policy.context_required.is_empty() {
         line.push_str(&format!(", context with {}", join(policy.context_required.fields())));

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use claviger_core::Action;
 use claviger_core::change::{Change, RingLife, Subject};
-use claviger_core::key::{KeyRing, Protection, RequiredContext, RingPolicy, RotatedKeys};
+use claviger_core::key::{
+    DataClass, KeyRing, PlaintextDataKeys, Protection, RequiredContext, RingPolicy, RotatedKeys,
+};
 use claviger_core::permit::Permit;
 
 use super::create_ring::{check_policy, refuse_unenforced};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
-use crate::governed::{ContextAsked, Governed, Period};
+use crate::governed::{ClassAsked, ContextAsked, Governed, Period};
 use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
@@ -34,6 +36,10 @@ pub struct RingPatch {
     pub quorum: Option<u8>,
     /// What the encryption context must have of each use of its keys.
     pub context_required: Option<RequiredContext>,
+    /// What the data of its keys is, unless a key says otherwise; `Some(None)` is nothing.
+    pub data_class: Option<Option<DataClass>>,
+    /// Whether data keys are handed out in clear.
+    pub plaintext_data_keys: Option<PlaintextDataKeys>,
 }
 
 /// Changes a ring's policy.
@@ -72,6 +78,8 @@ impl Operation for UpdateRing {
             quorum: patch.quorum.unwrap_or(old.quorum),
             separation: old.separation,
             context_required: patch.context_required.clone().unwrap_or_else(|| old.context_required.clone()),
+            data_class: patch.data_class.unwrap_or(old.data_class),
+            plaintext_data_keys: patch.plaintext_data_keys.unwrap_or(old.plaintext_data_keys),
         };
         check_policy(&policy)?;
         refuse_unenforced([patch.protect_period.flatten(), patch.process_period.flatten()])?;
@@ -101,9 +109,13 @@ impl Operation for UpdateRing {
             reason: view.reason(),
             rotates: patch.rotates,
             context_required: patch.context_required.clone().map(ContextAsked),
+            data_class: patch.data_class.map(ClassAsked),
+            plaintext_data_keys: patch.plaintext_data_keys,
         };
-        if output.policy.context_required.exceeds(&old.context_required) {
-            // No use that was decided before goes on without the new field.
+        if output.policy.context_required.exceeds(&old.context_required)
+            || output.policy.plaintext_data_keys > old.plaintext_data_keys
+        {
+            // No use that was decided before goes on against the new rule.
             return Ok(Staged::restricting(asked, output, changes, vec![Subject::Ring(ring.id)], detail));
         }
         Ok(Staged::changing(asked, output, changes, detail))

@@ -305,7 +305,7 @@ impl Deployment {
             purpose,
             spec,
             protection: None,
-            data_class: DataClass::Cardholder,
+            data_class: Some(DataClass::Cardholder),
             description: String::new(),
             owner: None,
             labels: Labels::default(),

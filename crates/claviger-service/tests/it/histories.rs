@@ -15,7 +15,7 @@ use claviger_audit::verify::{Comparison, Moment};
 use claviger_core::action::{Effect, Plane};
 use claviger_core::grant::Conditions;
 use claviger_core::key::{
-    DataClass, Event, KeyRecord, Labels, Origin, RequiredContext, RingPolicy, Separation,
+    DataClass, Event, KeyRecord, Labels, Origin, PlaintextDataKeys, RequiredContext, RingPolicy, Separation,
 };
 use claviger_core::object::{Kind, Object, RowCursor, StateRow};
 use claviger_core::port::Store as _;
@@ -269,7 +269,12 @@ impl Made {
                     0 => RingPatch { quorum: Some(0), ..RingPatch::default() },
                     1 => RingPatch { rotation_period: Some(Some(DAY * 40)), ..RingPatch::default() },
                     2 => RingPatch { destroy_waiting_period: Some(DAY * 8), ..RingPatch::default() },
-                    3 => RingPatch { context_required: Some(fields(*what)), ..RingPatch::default() },
+                    3 => RingPatch {
+                        context_required: Some(fields(*what)),
+                        data_class: Some((what % 2 == 0).then_some(DataClass::Ephi)),
+                        plaintext_data_keys: Some(PlaintextDataKeys::ALL[what % 2]),
+                        ..RingPatch::default()
+                    },
                     _ => RingPatch { protect_period: Some(Some(DAY * 400)), ..RingPatch::default() },
                 };
                 let update = UpdateRing { ring: self.ring(*ring), patch, if_revision: None };

@@ -38,7 +38,7 @@ async fn awaiting_in(
     spec: Spec,
     data_class: DataClass,
 ) -> KeyRecord {
-    let new = CreateKey { data_class, ..deployment.new_key(ring, name, purpose, spec) };
+    let new = CreateKey { data_class: Some(data_class), ..deployment.new_key(ring, name, purpose, spec) };
     let create = CreateKey { origin: Origin::Imported, ..new };
     deployment.ask("ada", create).await.unwrap().output
 }

@@ -80,7 +80,7 @@ async fn a_name_once_used_is_bound_for_ever() {
         purpose: Purpose::Mac,
         spec: Spec::HmacSha256,
         protection: None,
-        data_class: claviger_core::key::DataClass::Internal,
+        data_class: Some(claviger_core::key::DataClass::Internal),
         description: String::new(),
         owner: None,
         labels: Default::default(),

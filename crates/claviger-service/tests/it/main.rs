@@ -9,6 +9,7 @@ mod chains;
 mod clock;
 mod contention;
 mod context;
+mod data_keys;
 mod delegation;
 mod deployment;
 mod destruction;

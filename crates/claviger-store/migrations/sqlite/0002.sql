@@ -25,6 +25,12 @@ CREATE INDEX key_by_ring_rotation ON key (ring, rotates_from, spec) WHERE state 
 ALTER TABLE ring ADD COLUMN context_required TEXT NOT NULL DEFAULT '';
 ALTER TABLE key ADD COLUMN context_required TEXT NOT NULL DEFAULT '';
 
+-- ---- Data keys in clear ----
+--
+-- What the data of a ring's keys is, unless a key says otherwise; and whether its keys hand out data keys in clear.
+ALTER TABLE ring ADD COLUMN data_class TEXT;
+ALTER TABLE ring ADD COLUMN plaintext_data_keys TEXT NOT NULL DEFAULT 'allowed';
+
 -- ---- The log's time ----
 --
 -- What is remembered of it from one start to the next; no row before the first start that takes a step. `steps` are pairs of

@@ -1,11 +1,33 @@
-//! Fields that a ring asks encryption contexts for, as AWS clients meet them.
+//! Rules of rings about uses, as AWS clients meet them: fields that encryption contexts must have, data keys in clear.
 
-use claviger_core::key::RequiredContext;
+use claviger_core::key::{PlaintextDataKeys, RequiredContext};
 use claviger_service::operation::{KeyPatch, RingPatch, UpdateKey, UpdateRing};
 use claviger_service::{KeyRef, RingRef};
 use serde_json::{Value, json};
 
 use super::deployment::Deployment;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_ring_lets_no_data_key_out_in_clear_the_sealed_ones_are_given() {
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({})).await;
+    let rule = async |rule| {
+        let patch = RingPatch { plaintext_data_keys: Some(rule), ..RingPatch::default() };
+        let ring = RingRef::Name("evaluation".parse().unwrap());
+        deployment.does("ada", UpdateRing { ring, patch, if_revision: None }).await;
+    };
+    let data_key = json!({ "KeyId": key, "KeySpec": "AES_256" });
+    let pair = json!({ "KeyId": key, "KeyPairSpec": "ECC_NIST_P256" });
+    rule(PlaintextDataKeys::Refused).await;
+    for (operation, body) in [("GenerateDataKey", &data_key), ("GenerateDataKeyPair", &pair)] {
+        let said = deployment.ask(operation, body.clone()).await.refused("AccessDeniedException");
+        assert!(said.contains("no data key out in clear"), "{operation}: {said}");
+        deployment.ask(&format!("{operation}WithoutPlaintext"), body.clone()).await.ok();
+    }
+    rule(PlaintextDataKeys::Allowed).await;
+    deployment.ask("GenerateDataKey", data_key).await.ok();
+    deployment.ask("GenerateDataKeyPair", pair).await.ok();
+}
 
 fn required(names: &[&str]) -> Option<RequiredContext> {
     Some(RequiredContext::new(names.iter().map(|name| name.parse().unwrap())).unwrap())

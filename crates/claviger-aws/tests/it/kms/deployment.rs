@@ -283,7 +283,7 @@ impl Deployment {
             purpose: Purpose::Encrypt,
             spec: Spec::Aes256Gcm,
             protection: None,
-            data_class: DataClass::Internal,
+            data_class: Some(DataClass::Internal),
             description: String::new(),
             owner: None,
             labels: Labels::default(),

@@ -136,14 +136,21 @@ async fn create_key(play: &Play<'_>) -> Result<((), Told), Failure> {
         text.parse().map(claviger_client::types::Text).map_err(|_| Failure::failed("not a name"))
     };
     let administrator = &play.people.administrator;
-    administrator.create_ring(&CreateRing { name: name(RING)?, policy: RingPolicyPatch::default() }).await?;
+    administrator
+        .create_ring(&CreateRing {
+            name: name(RING)?,
+            policy: RingPolicyPatch::default(),
+            reason: None,
+            reason_code: None,
+        })
+        .await?;
     let create = CreateKey {
         ring: RING.to_owned(),
         name: name("records")?,
         purpose: Purpose::Encrypt.into(),
         spec: Spec::Aes256Gcm.into(),
         protection: None,
-        data_class: DataClass::Ephi.into(),
+        data_class: Some(DataClass::Ephi.into()),
         description: String::new(),
         owner: None,
         labels: Pairs::default(),

@@ -14,7 +14,7 @@ mod xks;
 use std::future::Future;
 
 use claviger_core::action::Effect;
-use claviger_core::key::{KeyVersion, Processing, Protecting};
+use claviger_core::key::{KeyVersion, PlaintextDataKeys, Processing, Protecting};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{Process, Product, Protect};
 use claviger_core::{Action, KeyId, KeyVersionId, Purpose, Spec};
@@ -83,6 +83,9 @@ pub trait KeyUse: Send + Sync {
     const PURPOSE: Purpose;
     /// Is it a use on new data, which counts where the key's primitive has a limit?
     const PROTECTS: bool = matches!(Self::ACTION.effect(), Effect::Protect);
+
+    /// Does it hand out a data key, or the private key of a pair, in clear?
+    const SHOWS_DATA_KEY: bool = false;
 
     /// The encryption context.
     fn context(&self) -> &Context {
@@ -250,7 +253,12 @@ async fn apply<U: KeyUse>(what: &U, at: &KeyContext<'_>) -> Result<(U::Output, u
             format!("a direct use takes up to {MOST_INPUT} bytes; encrypt larger data under a data key");
         return Err(ServiceError::new(ErrorKind::TooLarge, message));
     }
-    if let Some(field) = at.view.record()?.missing_context(|name| what.has_field(name)) {
+    let record = at.view.record()?;
+    if U::SHOWS_DATA_KEY && record.ring.policy.plaintext_data_keys == PlaintextDataKeys::Refused {
+        let message = "the rule of its ring lets no data key out in clear; ask for a sealed one";
+        return Err(ServiceError::new(ErrorKind::Denied, message));
+    }
+    if let Some(field) = record.missing_context(|name| what.has_field(name)) {
         let message = format!("this key is used only with the field `{field}` in the encryption context");
         return Err(ServiceError::new(ErrorKind::ContextRequired, message));
     }

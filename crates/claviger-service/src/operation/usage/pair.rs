@@ -92,6 +92,7 @@ impl KeyUse for GenerateDataKeyPair {
     type Output = ShownKeyPair;
     const ACTION: Action = Action::GenerateDataKeyPair;
     const PURPOSE: Purpose = Purpose::Encrypt;
+    const SHOWS_DATA_KEY: bool = true;
 
     fn context(&self) -> &Context {
         &self.context

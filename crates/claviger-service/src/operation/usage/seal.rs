@@ -275,6 +275,7 @@ impl KeyUse for GenerateDataKey {
     type Output = DataKey;
     const ACTION: Action = Action::GenerateDataKey;
     const PURPOSE: Purpose = Purpose::Encrypt;
+    const SHOWS_DATA_KEY: bool = true;
 
     fn context(&self) -> &Context {
         &self.context
