@@ -96,6 +96,7 @@ async fn create(road: Road, presented: Presented, next: Arc<AtomicU32>, keys: u3
             labels: Labels::default(),
             rotation_period: None,
             context_required: claviger_core::key::RequiredContext::default(),
+            environment: None,
             activate: true,
             origin: claviger_core::key::Origin::Generated,
             rights: None,

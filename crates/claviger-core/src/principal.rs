@@ -89,6 +89,8 @@ pub struct Principal {
     pub role_givers: Vec<(Role, PrincipalId)>,
     /// The ring that keys land in which it creates without naming one, and through protocols that know no rings.
     pub home: Option<KeyRingId>,
+    /// The environment that it belongs to, such as `production`; `None` is that of the deployment.
+    pub environment: Option<Name>,
     /// The subject key under which its identity is sealed in the log, wrapped by the root: opaque to everyone but the provider.
     pub subject_key: Vec<u8>,
     /// Who created it; [`PrincipalId::SYSTEM`] for the set-up and for a recovery, `None` where an older release did not keep it.
@@ -126,6 +128,7 @@ impl Principal {
             roles: Vec::new(),
             role_givers: Vec::new(),
             home: None,
+            environment: None,
             subject_key: Vec::new(),
             created_by: None,
             created_at,

@@ -174,6 +174,7 @@ impl Deployment {
             known_note,
             accept_lost_tail: self.lost_tail == LostTail::Accept,
             trust: trust.clone(),
+            environment: config.environment.clone(),
             on_signed: newest_note.listener(),
             on_fatal: Box::new(move |reason| {
                 tell_fatal.send_replace(Some(reason));

@@ -109,7 +109,12 @@ async fn make(road: &Road, config: &Config) -> Result<Key, ServerError> {
     // Nobody else has to approve what is done for evaluation.
     let patch = RingPatch { quorum: Some(0), ..RingPatch::default() };
     administrator.does(UpdateRing { ring: on.clone(), patch, if_revision: None }).await?;
-    let create = CreatePrincipal { name: principal, kind: PrincipalKind::Workload, home: Some(on.clone()) };
+    let create = CreatePrincipal {
+        name: principal,
+        kind: PrincipalKind::Workload,
+        home: Some(on.clone()),
+        environment: None,
+    };
     administrator.unless_there(create).await?;
     let everything = Action::ALL.into_iter().filter(|action| action.is_grantable_when_relaxed());
     let grant = CreateGrant {

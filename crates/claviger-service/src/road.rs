@@ -67,6 +67,8 @@ pub struct Options {
     pub accept_lost_tail: bool,
     /// Whose certificates are entered.
     pub trust: Arc<dyn Trust>,
+    /// The environment that the deployment is, such as `production`, if it is said.
+    pub environment: Option<Name>,
     /// Called with each new signed note.
     pub on_signed: Box<dyn Fn(&str) + Send + Sync>,
     /// Called once if the log stops for a reason of its own.
@@ -86,6 +88,8 @@ impl fmt::Debug for Options {
 pub struct SystemFacts {
     /// The deployment's name.
     pub deployment: Name,
+    /// The environment that the deployment is, if it is said.
+    pub environment: Option<Name>,
     /// Which start of the process this is.
     pub incarnation: u64,
     /// Origin of the shard's log.
@@ -203,6 +207,7 @@ impl Road {
             Arc::new(State::new(store, provider, Arc::clone(&fence), time, tags, veils, options.memory));
         let facts = SystemFacts {
             deployment,
+            environment: options.environment,
             incarnation: head.incarnation,
             origin: Arc::clone(&origin),
             shard: SHARD,

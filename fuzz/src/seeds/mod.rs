@@ -16,7 +16,7 @@ use claviger_audit::{
     Checkpoint, Cut, Entry, Op, Outcome, Receipt, ShardHead, ShardState, SigningKey, Snapshot,
 };
 use claviger_core::grant::Conditions;
-use claviger_core::key::{DataClass, Labels, Origin};
+use claviger_core::key::{DataClass, Labels, Origin, RequiredContext};
 use claviger_core::principal::CredentialKind;
 use claviger_core::reason::{Reason, ReasonCode, Why};
 use claviger_core::{
@@ -109,13 +109,15 @@ fn governed() -> Vec<Vec<u8>> {
         purpose: Purpose::Encrypt,
         spec: Spec::Aes256Gcm,
         protection: None,
-        data_class: DataClass::Cardholder,
+        data_class: Some(DataClass::Cardholder),
         description: String::new(),
         owner: principal,
         labels: Labels::new(vec![("team".into(), "pay".into())]).expect("labels"),
         rotation_period: Some(Duration::from_secs(86_400)),
         activate: true,
         origin: Origin::Generated,
+        context_required: RequiredContext::new(["tenant".parse().expect("a field")]).expect("one field"),
+        environment: Some("test".parse().expect("a name")),
         rights: Some(SetOfGrants { grants: vec![grant], text: Some("{}".to_owned()) }),
     };
     let update = Governed::UpdateKey {
@@ -125,6 +127,8 @@ fn governed() -> Vec<Vec<u8>> {
         owner: None,
         labels: None,
         rotation_period: Some(Period(None)),
+        context_required: None,
+        environment: None,
         if_revision: Some(300),
     };
     let reason = Reason::new(Some(ReasonCode::Misuse), "seen twice".parse().ok());

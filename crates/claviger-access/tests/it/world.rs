@@ -54,6 +54,7 @@ pub(crate) fn key(number: u8, ring: &Arc<KeyRing>) -> Target {
         labels: Labels::default(),
         rotation_period: None,
         context_required: RequiredContext::default(),
+        environment: None,
         state: State::Active,
         primary: 1,
         rotates_from: PAST,

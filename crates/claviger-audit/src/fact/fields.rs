@@ -40,6 +40,7 @@ const RING: &[Row] = &[
     (13, "context_required", Form::Words, Open, MOVES),
     (14, "data_class", Form::Text, Open, MOVES),
     (15, "plaintext_data_keys", Form::Text, Open, MOVES),
+    (16, "environment", Form::Text, Open, MOVES),
 ];
 
 const KEY: &[Row] = &[
@@ -62,6 +63,7 @@ const KEY: &[Row] = &[
     (17, "reason", Form::Reason, Open, MOVES),
     (18, "policy", Form::Bytes, Sealed, MOVES),
     (19, "context_required", Form::Words, Open, MOVES),
+    (20, "environment", Form::Text, Open, MOVES),
 ];
 
 const VERSION: &[Row] = &[
@@ -103,6 +105,7 @@ const PRINCIPAL: &[Row] = &[
     (12, "reason", Form::Reason, Open, MOVES),
     (13, "erased_by", Form::Id, Open, MOVES),
     (PRINCIPAL_ERASED_AT, "erased_at", Form::Instant, Open, MOVES),
+    (15, "environment", Form::Text, Open, FIXED),
 ];
 
 const CREDENTIAL: &[Row] = &[

@@ -277,6 +277,7 @@ impl From<&KeyRing> for Projection {
             .put(13, words(policy.context_required.fields().iter()))
             .put(14, policy.data_class.and_then(|class| text(class.name())))
             .put(15, text(policy.plaintext_data_keys.name()))
+            .put(16, policy.environment.as_ref().and_then(|name| text(name.as_str())))
             .0
     }
 }
@@ -305,6 +306,7 @@ impl From<&Key> for Projection {
             .put(17, why(key.reason))
             .put(18, key.policy.and_then(|digest| bytes(&digest)))
             .put(19, words(key.context_required.fields().iter()))
+            .put(20, key.environment.as_ref().and_then(|name| text(name.as_str())))
             .0
     }
 }
@@ -355,6 +357,7 @@ impl From<&Principal> for Projection {
             .put(12, why(principal.reason))
             .put(13, principal.erasure.and_then(|erasure| bytes(erasure.by.as_bytes())))
             .put(14, principal.erasure.and_then(|erasure| instant(erasure.at)))
+            .put(15, principal.environment.as_ref().and_then(|name| text(name.as_str())))
             .0
     }
 }

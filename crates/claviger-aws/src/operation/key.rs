@@ -112,6 +112,7 @@ pub(crate) async fn create(session: &Session<'_>, input: Create) -> Answered {
         description: input.description.unwrap_or_default(),
         rotation_period: None,
         context_required: RequiredContext::default(),
+        environment: None,
         origin,
         activate: origin == Origin::Generated,
         rights,

@@ -9,7 +9,7 @@ use claviger_client::types::key::{
 };
 use claviger_client::types::{GiveReason, Pairs};
 use claviger_core::key::{DataClass, Event, Origin, Protection, State};
-use claviger_core::{KeyName, Purpose, Spec};
+use claviger_core::{KeyName, Name, Purpose, Spec};
 
 use super::alias::{self, AliasCommand};
 use super::material::{ImportArgs, ParametersArgs, RemoveArgs};
@@ -112,6 +112,9 @@ pub struct CreateArgs {
     /// Fields that the encryption context must have of each use, joined by commas, beside those that its ring asks for
     #[arg(long, value_name = "FIELDS", value_parser = parse_fields)]
     context_required: Option<Fields>,
+    /// The environment that it belongs to, for ever, such as production; that of its ring unless said otherwise
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Name>,
     /// Leave it pre-active: made, but not in use until `key activate`
     #[arg(long)]
     pre_active: bool,
@@ -156,6 +159,9 @@ pub struct UpdateArgs {
     /// Fields that the encryption context must have of each use, joined by commas; `none` takes the rule away
     #[arg(long, value_name = "FIELDS", value_parser = parse_fields)]
     context_required: Option<Fields>,
+    /// The environment that it belongs to, for ever; what has one keeps it
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Name>,
     /// Only if the key still has this revision
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
@@ -283,6 +289,7 @@ impl CreateArgs {
             rotation_period_seconds: self.rotation_period.map(|span| span.as_secs()),
             origin: self.imported.then_some(Origin::Imported.into()),
             context_required: self.context_required.as_ref().map(Fields::to_wire).unwrap_or_default(),
+            environment: self.environment.clone().map(Into::into),
             activate: !self.pre_active,
         })
     }
@@ -302,6 +309,7 @@ impl UpdateArgs {
             labels,
             rotation_period_seconds: self.rotation_period.map(Period::to_seconds),
             context_required: self.context_required.as_ref().map(Fields::to_wire),
+            environment: self.environment.clone().map(Into::into),
         };
         if update == UpdateKey::default() {
             return Err(Failure::usage("nothing to change: give at least one of the options"));
@@ -455,6 +463,7 @@ fn rows(key: &Key) -> Vec<(&'static str, String)> {
         ("labels", labels.join(", ")),
         ("rotation period", seconds(key.rotation_period_seconds, "as the ring says")),
         ("context required", shown_fields(&key.context_required)),
+        ("environment", key.environment.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("protecting version", key.primary.to_string()),
         ("destroyed at", key.destroy_at.map(|at| at.to_string()).unwrap_or_default()),
         ("destruction", blocked(key)),
@@ -578,6 +587,7 @@ mod tests {
             rotation_period: None,
             imported: false,
             context_required: None,
+            environment: None,
             pre_active: true,
         }
     }

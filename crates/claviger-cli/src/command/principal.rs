@@ -59,6 +59,9 @@ pub struct CreateArgs {
     /// Ring, by name or id, for keys that it creates through protocols that know no rings
     #[arg(long, value_name = "RING")]
     home: Option<String>,
+    /// The environment that it belongs to, for ever, such as production; that of the deployment unless said otherwise
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Name>,
 }
 
 /// Which principals.
@@ -93,8 +96,9 @@ impl PrincipalCommand {
         let principal = match self {
             Self::List(args) => return args.run(session).await,
             Self::Create(args) => {
-                let CreateArgs { name, kind, home } = args;
-                let request = CreatePrincipal { name: name.into(), kind: kind.into(), home };
+                let CreateArgs { name, kind, home, environment } = args;
+                let environment = environment.map(Into::into);
+                let request = CreatePrincipal { name: name.into(), kind: kind.into(), home, environment };
                 client.create_principal(&request).await?
             }
             Self::Show(args) => client.read_principal(&args.principal).await?,
@@ -173,6 +177,7 @@ pub(super) fn table(principal: &Principal) -> String {
         ("standing", principal.standing.to_string()),
         ("roles", roles(principal)),
         ("home", principal.home.as_ref().map(|ring| named(&principal.names, ring)).unwrap_or_default()),
+        ("environment", principal.environment.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("created by", maker(principal.created_by.as_deref(), &principal.names)),
         ("created at", principal.created_at.to_string()),
         ("recovery", recovery(principal)),

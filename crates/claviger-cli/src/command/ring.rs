@@ -120,6 +120,9 @@ pub(crate) struct PolicyArgs {
     /// ephi or personal_special refuses unless it is told otherwise, for a reason
     #[arg(long, value_name = "RULE")]
     plaintext_data_keys: Option<PlaintextDataKeys>,
+    /// The environment of keys that name none, such as production; a ring that has keys keeps the one that it has
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Name>,
 }
 
 /// The class of a ring's data, or none.
@@ -198,6 +201,7 @@ impl PolicyArgs {
             context_required: self.context_required.as_ref().map(Fields::to_wire),
             data_class: self.data_class.map(|Class(class)| class.map(Into::into)),
             plaintext_data_keys: self.plaintext_data_keys.map(Into::into),
+            environment: self.environment.clone().map(Into::into),
         }
     }
 }
@@ -274,6 +278,7 @@ fn table(ring: &Ring) -> String {
         ("context required", shown_fields(&policy.context_required)),
         ("data class", policy.data_class.map(|class| class.to_string()).unwrap_or_default()),
         ("data keys in clear", policy.plaintext_data_keys.to_string()),
+        ("environment", policy.environment.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("reason", reason::told(ring.reason.as_ref())),
         ("reason id", reason::id_of(ring.reason.as_ref())),
         ("created at", ring.created_at.to_string()),

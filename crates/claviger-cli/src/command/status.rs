@@ -25,6 +25,7 @@ fn table(status: &SystemStatus) -> String {
     );
     let mut text = record(&[
         ("deployment", status.deployment.clone()),
+        ("environment", status.environment.clone().unwrap_or_else(|| "not said".to_owned())),
         ("root", module.kind.clone()),
         ("root key in hardware", yes_no(module.root_in_token)),
         ("module", module.name.clone()),
@@ -135,6 +136,7 @@ mod tests {
         let at: Instant = "2026-11-23T10:00:00Z".parse().unwrap();
         let status = SystemStatus {
             deployment: "d".into(),
+            environment: Some("production".into()),
             incarnation: 1,
             epoch: 2,
             log_origin: "d/audit/1".into(),

@@ -42,6 +42,10 @@ pub struct Key {
     #[serde(default)]
     #[schema(required)]
     pub context_required: Vec<ContextFieldText>,
+    /// The environment that it belongs to; `null` is that of its ring, or of the deployment.
+    #[serde(default)]
+    #[schema(required)]
+    pub environment: Option<NameText>,
     /// The key's own state; the stricter of it and a version's applies.
     pub state: StateWord,
     /// Number of the version that protects.
@@ -159,6 +163,9 @@ pub struct CreateKey {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 16)]
     pub context_required: Vec<ContextFieldText>,
+    /// The environment that it belongs to, for ever; that of its ring unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<NameText>,
     /// Whether it is in use at once; yes unless said otherwise. One whose material is imported comes into use with it.
     #[serde(default = "yes")]
     #[schema(default = true)]
@@ -193,6 +200,9 @@ pub struct UpdateKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_items = 16)]
     pub context_required: Option<Vec<ContextFieldText>>,
+    /// The environment that it belongs to, for ever. What has one keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<NameText>,
 }
 
 /// What goes with a step of the lifecycle. The body may be absent altogether where no reason is asked for.

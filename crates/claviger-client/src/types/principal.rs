@@ -22,6 +22,9 @@ pub struct Principal {
     /// The ring that keys land in which it creates without naming one, if it has such a ring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<KeyRingIdText>,
+    /// The environment that it belongs to; absent is that of the deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<NameText>,
     /// Who created it: the nil UUID for the set-up and for a recovery; absent where an older release did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<PrincipalIdText>,
@@ -64,6 +67,9 @@ pub struct CreatePrincipal {
     /// The ring, by identifier or name, that keys land in which it creates without naming one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<String>,
+    /// The environment that it belongs to, for ever; that of the deployment unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<NameText>,
 }
 
 /// What to list of the principals.

@@ -62,6 +62,10 @@ pub struct RingPolicy {
     #[serde(default = "allowed")]
     #[schema(required)]
     pub plaintext_data_keys: PlaintextDataKeysWord,
+    /// The environment of keys that name none; `null` is that of the deployment.
+    #[serde(default)]
+    #[schema(required)]
+    pub environment: Option<NameText>,
 }
 
 const fn allowed() -> PlaintextDataKeysWord {
@@ -139,6 +143,9 @@ pub struct RingPolicyPatch {
     /// `cardholder`, `ephi` or `personal_special` refuses unless it is told otherwise, for a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plaintext_data_keys: Option<PlaintextDataKeysWord>,
+    /// The environment of keys that name none. A ring that has keys keeps the one that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<NameText>,
 }
 
 /// Sets a ring's separation of duties.

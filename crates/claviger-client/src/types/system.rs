@@ -30,6 +30,10 @@ pub struct Version {
 pub struct SystemStatus {
     /// Name of the deployment, the first part of its logs' origins.
     pub deployment: String,
+    /// The environment that the deployment is; `null` when its configuration says none.
+    #[serde(default)]
+    #[schema(required)]
+    pub environment: Option<String>,
     /// Which start of the process this is.
     pub incarnation: u64,
     /// Fence epoch.

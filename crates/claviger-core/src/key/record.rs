@@ -40,6 +40,8 @@ pub struct Key {
     pub rotation_period: Option<Duration>,
     /// What the encryption context must have of each use, beside what the ring asks for.
     pub context_required: RequiredContext,
+    /// Its environment, once it has one of its own; `None` is that of its ring.
+    pub environment: Option<Name>,
     /// The key's own state; the stricter of it and a version's applies.
     pub state: State,
     /// Number of the version that protects.
@@ -213,6 +215,12 @@ impl KeyRecord {
         of_ring.fields().iter().chain(of_key.fields()).find(|field| !has(field.as_str()))
     }
 
+    /// The environment that the key belongs to: its own, or its ring's.
+    #[must_use]
+    pub fn environment(&self) -> Option<&Name> {
+        self.key.environment.as_ref().or(self.ring.policy.environment.as_ref())
+    }
+
     /// The full name, `ring/key`.
     #[must_use]
     pub fn name(&self) -> KeyName {
@@ -349,6 +357,7 @@ mod tests {
             labels: Labels::default(),
             rotation_period: None,
             context_required: RequiredContext::default(),
+            environment: None,
             state: State::Active,
             primary: 1,
             rotates_from: Timestamp::from_micros(0),

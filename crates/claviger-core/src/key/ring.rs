@@ -51,6 +51,8 @@ pub struct RingPolicy {
     pub data_class: Option<DataClass>,
     /// Whether data keys are handed out in clear.
     pub plaintext_data_keys: PlaintextDataKeys,
+    /// The environment of keys that name none, such as `production`.
+    pub environment: Option<Name>,
 }
 
 impl Default for RingPolicy {
@@ -67,6 +69,7 @@ impl Default for RingPolicy {
             context_required: RequiredContext::default(),
             data_class: None,
             plaintext_data_keys: PlaintextDataKeys::Allowed,
+            environment: None,
         }
     }
 }

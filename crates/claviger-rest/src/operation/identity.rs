@@ -45,7 +45,9 @@ fn shown(done: Released<(Principal, Captions)>) -> Answered {
 pub(crate) async fn create_principal(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WirePrincipal>(request, arrival.api().limits().body).await?;
     let home = parse_if_any(wire.home.as_deref())?;
-    let done = arrival.perform(CreatePrincipal { name: wire.name.0, kind: wire.kind.0, home }).await?;
+    let environment = wire.environment.map(|name| name.0);
+    let done =
+        arrival.perform(CreatePrincipal { name: wire.name.0, kind: wire.kind.0, home, environment }).await?;
     let answer =
         Answer::json(&principal_to_wire(&done.output, &Captions::default()))?.status(StatusCode::CREATED);
     Ok(answer.revision(done.output.revision).recorded(&done.receipt))

@@ -194,6 +194,7 @@ fn space_to_wire(status: &SystemStatus) -> Space {
 pub fn status_to_wire(status: SystemStatus) -> WireStatus {
     WireStatus {
         deployment: status.deployment.to_string(),
+        environment: status.environment.as_ref().map(ToString::to_string),
         incarnation: status.incarnation,
         epoch: status.epoch,
         log_origin: status.origin.to_string(),

@@ -29,6 +29,7 @@ pub fn principal_to_wire(principal: &Principal, captions: &Captions) -> wire_pri
         standing: principal.standing.into(),
         roles: principal.roles.iter().copied().map(Text).collect(),
         home: principal.home.map(Into::into),
+        environment: principal.environment.clone().map(Into::into),
         created_by: principal.created_by.map(Into::into),
         created_at: principal.created_at.into(),
         recovery: principal.recovery.map(|made| wire_principal::Recovery {

@@ -46,6 +46,7 @@ pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
         labels: key.labels.pairs().iter().cloned().collect(),
         rotation_period_seconds: seconds(key.rotation_period),
         context_required: required_to_wire(&key.context_required),
+        environment: key.environment.clone().map(Into::into),
         state: key.state.into(),
         primary: key.primary,
         destroy_at: key.destruction.map(|destruction| destruction.at.into()),
@@ -138,6 +139,7 @@ pub fn create_from_wire(wire: WireCreate) -> Result<CreateKey, Failure> {
         labels: labels_from_wire(wire.labels)?,
         rotation_period: span(wire.rotation_period_seconds),
         context_required: required_from_wire(wire.context_required)?,
+        environment: wire.environment.map(|name| name.0),
         activate: wire.activate,
         origin: wire.origin.map_or(Origin::Generated, |word| word.0),
         rights: None,
@@ -156,6 +158,7 @@ pub fn patch_from_wire(wire: UpdateKey) -> Result<KeyPatch, Failure> {
         labels: wire.labels.map(labels_from_wire).transpose()?.map(LabelPatch::All),
         rotation_period: wire.rotation_period_seconds.map(span),
         context_required: wire.context_required.map(required_from_wire).transpose()?,
+        environment: wire.environment.map(|name| name.0),
     })
 }
 

@@ -36,6 +36,7 @@ fn policy_to_wire(policy: &RingPolicy) -> WirePolicy {
         context_required: required_to_wire(&policy.context_required),
         data_class: policy.data_class.map(Into::into),
         plaintext_data_keys: policy.plaintext_data_keys.into(),
+        environment: policy.environment.clone().map(Into::into),
     }
 }
 
@@ -62,6 +63,7 @@ pub fn policy_from_wire(patch: &RingPolicyPatch) -> Result<RingPolicy, Failure> 
         plaintext_data_keys: patch
             .plaintext_data_keys
             .map_or_else(|| PlaintextDataKeys::for_class(data_class), |word| word.0),
+        environment: patch.environment.clone().map(|name| name.0),
     })
 }
 
@@ -81,5 +83,6 @@ pub fn patch_from_wire(patch: &RingPolicyPatch) -> Result<RingPatch, Failure> {
         context_required: patch.context_required.clone().map(required_from_wire).transpose()?,
         data_class: patch.data_class.map(|class| class.map(|word| word.0)),
         plaintext_data_keys: patch.plaintext_data_keys.map(|word| word.0),
+        environment: patch.environment.clone().map(|name| name.0),
     })
 }

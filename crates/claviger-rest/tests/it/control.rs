@@ -179,6 +179,27 @@ async fn a_ring_says_what_its_data_is_and_whether_data_keys_leave_in_clear() {
 }
 
 #[tokio::test]
+async fn rings_keys_and_principals_belong_to_environments() {
+    let deployment = Deployment::build().await;
+    let ring = json!({"name": "orders", "policy": {"environment": "production"}});
+    let ring = deployment.control("ada", Method::POST, "/v1/rings", ring).await.ok().json();
+    assert_eq!(ring["policy"]["environment"], "production");
+    let key = json!({
+        "ring": "orders", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm", "data_class": "internal",
+        "environment": "test",
+    });
+    let key = deployment.control("ada", Method::POST, "/v1/keys", key).await.ok().json();
+    assert_eq!(key["environment"], "test");
+    let other = json!({"environment": "production"});
+    patch(&deployment, "ada", "/v1/keys/orders%2Fmain", None, other).await.problem(409, "wrong-state");
+    let trial = json!({"name": "trial", "kind": "workload", "environment": "test"});
+    let trial = deployment.control("ada", Method::POST, "/v1/principals", trial).await.ok().json();
+    assert_eq!(trial["environment"], "test");
+    let bad = json!({"name": "bad", "kind": "workload", "environment": "Test"});
+    deployment.control("ada", Method::POST, "/v1/principals", bad).await.problem(400, "malformed-request");
+}
+
+#[tokio::test]
 async fn a_key_lives_its_life() {
     let deployment = Deployment::with_ring().await;
     let create = json!({

@@ -248,6 +248,7 @@ async fn open(directory: &tempfile::TempDir) -> Road {
         known_note: None,
         accept_lost_tail: false,
         trust: Arc::new(Lenient),
+        environment: None,
         on_signed: Box::new(|_| {}),
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: false,

@@ -17,8 +17,8 @@ const ENV_PREFIX: &str = "CLAVIGER_";
 const ENVIRONMENT: &str = "the environment";
 
 /// The sections of the file.
-const SECTIONS: [&str; 10] =
-    ["audit", "aws", "limits", "listen", "log", "public", "root", "store", "tls", "xks"];
+const SECTIONS: [&str; 11] =
+    ["audit", "aws", "deployment", "limits", "listen", "log", "public", "root", "store", "tls", "xks"];
 
 /// The environment variable for the one key that belongs to no section.
 const ENV_DATA_DIR: &str = "DATA_DIR";
@@ -30,6 +30,7 @@ const NO_TEXT: [&str; 5] = ["audit.", "limits.", "store.", "root.slot", "xks.req
 #[serde(default, deny_unknown_fields)]
 pub(super) struct File {
     pub(super) data_dir: Option<PathBuf>,
+    pub(super) deployment: Deployment,
     pub(super) public: Public,
     pub(super) listen: Listen,
     pub(super) tls: Tls,
@@ -40,6 +41,12 @@ pub(super) struct File {
     pub(super) audit: Audit,
     pub(super) aws: Aws,
     pub(super) xks: Xks,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Deployment {
+    pub(super) environment: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use claviger_aws::{NotARealm, Realm};
+use claviger_core::Name;
+use claviger_core::name::NotAName;
 use claviger_provider::FewAttempts;
 use claviger_store::SpaceOptions;
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub file: PathBuf,
     /// Where the store and the log are.
     pub data_dir: PathBuf,
+    /// The environment that the deployment is, such as `production`, if it is said.
+    pub environment: Option<Name>,
     /// The name or address by which clients reach it, if it is said: what profiles are written with.
     pub public_host: Option<String>,
     /// The addresses.
@@ -153,6 +157,7 @@ impl Config {
         Ok(Self {
             file: path.to_path_buf(),
             data_dir: required("data_dir", &file.data_dir)?,
+            environment: environment(&file.deployment, &origin)?,
             public_host: public_host(&file.public, &origin)?,
             listen: Listen::from_file(&file.listen, &origin)?,
             tls: Tls {
@@ -267,6 +272,13 @@ impl Audit {
             clock_step: within("audit.clock_step_seconds", file.clock_step_seconds.unwrap_or(600), 0)?,
         })
     }
+}
+
+fn environment(file: &file::Deployment, origin: &str) -> Result<Option<Name>, ConfigError> {
+    let Some(text) = &file.environment else { return Ok(None) };
+    let name = text.parse();
+    let reason = |error| format!("is `{text}`, {error}");
+    name.map(Some).map_err(|error: NotAName| invalid(origin, "deployment.environment", reason(error)))
 }
 
 fn public_host(file: &file::Public, origin: &str) -> Result<Option<String>, ConfigError> {

@@ -42,6 +42,10 @@ impl Template {
 # The store and the log. One process at a time; a local disk that honours fsync.
 data_dir = "data"
 
+[deployment]
+# The environment that it is: keys and principals that name none are of it, and principals of one use no keys of another.
+# environment = "production"
+
 # The name or address by which clients reach it, which profiles are written with; else the first name in the server's
 # certificate that is not this machine's own, else the address of the listener.
 [public]

@@ -111,6 +111,12 @@ fn host_for_clients_is_a_name_without_a_port() {
     for good in ["kms.example.org", "10.0.0.9", "2001:db8::9"] {
         assert_eq!(host(good).unwrap().public_host.as_deref(), Some(good));
     }
+    let environment = |text: &str| load(&format!("{GOOD}[deployment]\nenvironment = \"{text}\"\n"));
+    assert_eq!(environment("production").unwrap().environment.unwrap().as_str(), "production");
+    for bad in ["", "Production", "a b"] {
+        assert!(environment(bad).unwrap_err().to_string().contains("`deployment.environment`"), "{bad}");
+    }
+    assert_eq!(load(GOOD).unwrap().environment, None);
     assert_eq!(load(GOOD).unwrap().public_host, None);
     for bad in ["", "kms.example.org:7400", "https://kms.example.org"] {
         assert!(host(bad).unwrap_err().to_string().contains("`public.host`"), "{bad}");

@@ -434,4 +434,5 @@ record!(RingPolicy {
     9 context_required,
     10 data_class,
     11 plaintext_data_keys,
+    12 environment,
 });

@@ -220,6 +220,8 @@ governed! {
         13 rights: Option<SetOfGrants>,
         /// What the encryption context must have of each use.
         14 context_required: RequiredContext,
+        /// The environment that it belongs to.
+        15 environment: Option<Name>,
     }
     /// Create a principal.
     CreatePrincipal(CreatePrincipal) = "create_principal" {
@@ -229,6 +231,8 @@ governed! {
         2 kind: PrincipalKind,
         /// The ring that its keys land in.
         3 home: Option<KeyRingId>,
+        /// The environment that it belongs to.
+        4 environment: Option<Name>,
     }
     /// Create a ring.
     CreateRing(CreateRing) = "create_ring" {
@@ -464,6 +468,8 @@ governed! {
         7 if_revision: Option<u64>,
         /// What the encryption context must have of each use.
         8 context_required: Option<ContextAsked>,
+        /// The environment that it belongs to.
+        9 environment: Option<Name>,
     }
     /// Change a ring's policy. What is absent stays as it is.
     UpdateRing(UpdateRing) = "update_ring" {
@@ -493,6 +499,8 @@ governed! {
         12 data_class: Option<ClassAsked>,
         /// Whether data keys are handed out in clear.
         13 plaintext_data_keys: Option<PlaintextDataKeys>,
+        /// The environment of keys that name none.
+        14 environment: Option<Name>,
     }
     /// Revoke a grant on one key.
     WithdrawDelegatedGrant(WithdrawDelegatedGrant) = "withdraw_delegated_grant" {

@@ -118,7 +118,7 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
         any::<u8>(),
         select(&Separation::ALL[..]),
         select(&RotatedKeys::ALL[..]),
-        (contexts(), maybe(select(&DataClass::ALL[..])), select(&PlaintextDataKeys::ALL[..])),
+        (contexts(), maybe(select(&DataClass::ALL[..])), select(&PlaintextDataKeys::ALL[..]), maybe(names())),
     )
         .prop_map(
             |(
@@ -130,7 +130,7 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
                 quorum,
                 separation,
                 rotates,
-                (context_required, data_class, plaintext_data_keys),
+                (context_required, data_class, plaintext_data_keys, environment),
             )| {
                 RingPolicy {
                     protection,
@@ -144,6 +144,7 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
                     context_required,
                     data_class,
                     plaintext_data_keys,
+                    environment,
                 }
             },
         )
@@ -181,10 +182,18 @@ fn about_keys() -> impl Strategy<Value = Governed> {
     let create = (
         (rings(), maybe(names()), select(&Purpose::ALL[..]), select(&Spec::ALL[..])),
         (maybe(select(&Protection::ALL[..])), maybe(select(&DataClass::ALL[..])), texts(), principals()),
-        (labels(), maybe(spans()), any::<bool>(), select(&Origin::ALL[..]), maybe(sets()), contexts()),
+        (
+            labels(),
+            maybe(spans()),
+            any::<bool>(),
+            select(&Origin::ALL[..]),
+            maybe(sets()),
+            contexts(),
+            maybe(names()),
+        ),
     )
         .prop_map(|((ring, name, purpose, spec), (protection, data_class, description, owner), rest)| {
-            let (labels, rotation_period, activate, origin, rights, context_required) = rest;
+            let (labels, rotation_period, activate, origin, rights, context_required, environment) = rest;
             Governed::CreateKey {
                 ring,
                 name,
@@ -200,6 +209,7 @@ fn about_keys() -> impl Strategy<Value = Governed> {
                 origin,
                 rights,
                 context_required,
+                environment,
             }
         });
     let labelling = prop_oneof![
@@ -209,10 +219,16 @@ fn about_keys() -> impl Strategy<Value = Governed> {
     ];
     let update = (
         (keys(), maybe(select(&DataClass::ALL[..])), maybe(texts()), maybe(principals())),
-        (maybe(labelling), maybe(periods()), maybe(any::<u64>()), maybe(contexts().prop_map(ContextAsked))),
+        (
+            maybe(labelling),
+            maybe(periods()),
+            maybe(any::<u64>()),
+            maybe(contexts().prop_map(ContextAsked)),
+            maybe(names()),
+        ),
     )
         .prop_map(|((key, data_class, description, owner), rest)| {
-            let (labels, rotation_period, if_revision, context_required) = rest;
+            let (labels, rotation_period, if_revision, context_required, environment) = rest;
             Governed::UpdateKey {
                 key,
                 data_class,
@@ -222,6 +238,7 @@ fn about_keys() -> impl Strategy<Value = Governed> {
                 rotation_period,
                 if_revision,
                 context_required,
+                environment,
             }
         });
     let import =
@@ -272,6 +289,7 @@ fn about_rings() -> impl Strategy<Value = Governed> {
             maybe(contexts().prop_map(ContextAsked)),
             maybe(maybe(select(&DataClass::ALL[..])).prop_map(ClassAsked)),
             maybe(select(&PlaintextDataKeys::ALL[..])),
+            maybe(names()),
         ),
     )
         .prop_map(|((ring, protection, rotation_period, protect_period), rest)| {
@@ -285,6 +303,7 @@ fn about_rings() -> impl Strategy<Value = Governed> {
                 context_required,
                 data_class,
                 plaintext_data_keys,
+                environment,
             ) = rest;
             Governed::UpdateRing {
                 ring,
@@ -300,6 +319,7 @@ fn about_rings() -> impl Strategy<Value = Governed> {
                 context_required,
                 data_class,
                 plaintext_data_keys,
+                environment,
             }
         });
     prop_oneof![create, separation, update]
@@ -307,8 +327,10 @@ fn about_rings() -> impl Strategy<Value = Governed> {
 
 fn about_people() -> impl Strategy<Value = Governed> {
     let kinds = || select(&PrincipalKind::ALL[..]);
-    let create = (names(), kinds(), maybe(rings()))
-        .prop_map(|(name, kind, home)| Governed::CreatePrincipal { name, kind, home });
+    let create =
+        (names(), kinds(), maybe(rings()), maybe(names())).prop_map(|(name, kind, home, environment)| {
+            Governed::CreatePrincipal { name, kind, home, environment }
+        });
     let role = (principals(), select(&Role::ALL[..]), reasons(), 0..4_usize).prop_map(
         |(principal, role, reason, which)| match which {
             0 => Governed::AcknowledgeRecovery { principal },
@@ -486,6 +508,7 @@ fn encodings_are_these() {
         context_required: None,
         data_class: None,
         plaintext_data_keys: None,
+        environment: None,
     };
     let head = [&[0x00, 0x6b][..], b"update_ring", &[0x01, 0x50], &[1; 16]].concat();
     assert_eq!(nothing.encode(), [&[0xa2], &head[..]].concat());
@@ -503,6 +526,7 @@ fn encodings_are_these() {
         context_required: None,
         data_class: None,
         plaintext_data_keys: None,
+        environment: None,
     };
     let fields = [
         &[0x02, 0x63][..],

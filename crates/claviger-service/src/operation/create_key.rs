@@ -46,6 +46,8 @@ pub struct CreateKey {
     pub rotation_period: Option<Duration>,
     /// What the encryption context must have of each use, beside what the ring asks for.
     pub context_required: RequiredContext,
+    /// The environment that it belongs to; that of its ring by default.
+    pub environment: Option<Name>,
     /// Put it into use at once? A key whose material is imported comes into use with its material.
     pub activate: bool,
     /// Whether its material is made here or imported.
@@ -87,6 +89,7 @@ impl CreateKey {
             origin: self.origin,
             rights,
             context_required: self.context_required.clone(),
+            environment: self.environment.clone(),
         })
     }
 
@@ -200,6 +203,7 @@ impl Operation for CreateKey {
             labels: self.labels.clone(),
             rotation_period: self.rotation_period,
             context_required: self.context_required.clone(),
+            environment: self.environment.clone().or_else(|| ring.policy.environment.clone()),
             state: if activate { State::Active } else { State::PreActive },
             primary: 1,
             rotates_from: view.now,

@@ -22,6 +22,8 @@ pub struct CreatePrincipal {
     pub kind: PrincipalKind,
     /// The ring that keys land in which it creates without naming one.
     pub home: Option<RingRef>,
+    /// The environment that it belongs to, for ever; that of the deployment by default.
+    pub environment: Option<Name>,
 }
 
 impl Operation for CreatePrincipal {
@@ -48,7 +50,9 @@ impl Operation for CreatePrincipal {
             Some(ring) => Some(view.state.ring(ring).await?.id),
             None => None,
         };
-        let asked = Governed::CreatePrincipal { name: self.name.clone(), kind: self.kind, home };
+        let (name, environment) = (self.name.clone(), self.environment.clone());
+        let asked =
+            Governed::CreatePrincipal { name, kind: self.kind, home, environment: environment.clone() };
         if let Some(made) = view.made_before(&asked).await? {
             let found = view.store().find_principal(PrincipalId::from_bytes(made)).await?;
             return Ok(Staged::reading(found.ok_or_else(ServiceError::not_found)?, view.detail()));
@@ -56,7 +60,7 @@ impl Operation for CreatePrincipal {
         if view.store().find_principal_by_name(&self.name).await?.is_some() {
             return Err(ServiceError::new(ErrorKind::AlreadyExists, "a principal has that name already"));
         }
-        let principal = Principal { home, ..make_principal(view, &self.name, self.kind).await? };
+        let principal = Principal { home, environment, ..make_principal(view, &self.name, self.kind).await? };
         let mut changes = vec![Change::PutPrincipal(principal.clone())];
         changes.extend(view.remember_making(&asked, *principal.id.as_bytes()));
         let detail = EntryDetail { reference: reference(&[principal.id.as_bytes()]), ..view.detail() };

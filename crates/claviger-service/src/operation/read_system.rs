@@ -21,6 +21,8 @@ use crate::view::View;
 pub struct SystemStatus {
     /// The deployment's name.
     pub deployment: Name,
+    /// The environment that the deployment is, if it is said.
+    pub environment: Option<Name>,
     /// Which start of the process this is.
     pub incarnation: u64,
     /// Fence epoch.
@@ -74,6 +76,7 @@ impl Operation for ReadSystem {
         let (log_size, cuts) = view.log.sizes().await?;
         let status = SystemStatus {
             deployment: view.system.deployment.clone(),
+            environment: view.system.environment.clone(),
             incarnation: view.system.incarnation,
             epoch: view.state.fence.epoch(),
             origin: Arc::clone(&view.system.origin),

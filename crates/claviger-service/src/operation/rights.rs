@@ -374,6 +374,9 @@ fn of_ring(ring: &KeyRing) -> String {
         Span(policy.process_period),
         policy.plaintext_data_keys,
     );
+    if let Some(environment) = &policy.environment {
+        line.push_str(&format!(", environment {environment}"));
+    }
     if !policy.context_required.is_empty() {
         line.push_str(&format!(", context with {}", join(policy.context_required.fields())));
     }

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use claviger_core::Action;
 use claviger_core::change::{Change, Subject};
 use claviger_core::key::{DataClass, Key, KeyRecord, Labels, RequiredContext};
 use claviger_core::permit::Permit;
 use claviger_core::principal::{PrincipalKind, Standing};
+use claviger_core::{Action, Name};
 
 use super::create_key::{check_context, check_description};
 use super::destroy_key::refuse_ended;
 use super::update_ring::check_revision;
 use super::{Operation, Staged};
-use crate::error::ServiceError;
+use crate::error::{ErrorKind, ServiceError};
 use crate::governed::{ContextAsked, Governed, Labelling, Period};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
@@ -32,6 +32,8 @@ pub struct KeyPatch {
     pub rotation_period: Option<Option<Duration>>,
     /// What the encryption context must have of each use, beside what the ring asks for.
     pub context_required: Option<RequiredContext>,
+    /// The environment that it belongs to, for ever.
+    pub environment: Option<Name>,
 }
 
 /// How the labels of a key change.
@@ -80,6 +82,21 @@ pub struct UpdateKey {
     pub if_revision: Option<u64>,
 }
 
+impl UpdateKey {
+    /// The environment of the key from now on. What has one keeps it.
+    fn environment(&self, key: &Key) -> Result<Option<Name>, ServiceError> {
+        match (&key.environment, &self.patch.environment) {
+            (Some(is), Some(asked)) if is != asked => {
+                let message =
+                    format!("the key is of environment `{is}` for ever; make another key for `{asked}`");
+                Err(ServiceError::new(ErrorKind::WrongState, message))
+            }
+            (Some(is), _) => Ok(Some(is.clone())),
+            (None, asked) => Ok(asked.clone()),
+        }
+    }
+}
+
 impl Operation for UpdateKey {
     type Output = KeyRecord;
 
@@ -126,6 +143,7 @@ impl Operation for UpdateKey {
                 .context_required
                 .clone()
                 .unwrap_or_else(|| record.key.context_required.clone()),
+            environment: self.environment(&record.key)?,
             ..record.key.clone()
         };
         check_context(&key)?;
@@ -139,11 +157,13 @@ impl Operation for UpdateKey {
             rotation_period: self.patch.rotation_period.map(Period),
             if_revision: self.if_revision,
             context_required: self.patch.context_required.clone().map(ContextAsked),
+            environment: self.patch.environment.clone(),
         };
         let updated =
             KeyRecord { key: Key { revision: key.revision + 1, ..key }, ..KeyRecord::clone(record) };
-        if updated.key.context_required.exceeds(&record.key.context_required) {
-            // No use that was decided before goes on without the new field.
+        let binds = updated.key.environment != record.key.environment;
+        if binds || updated.key.context_required.exceeds(&record.key.context_required) {
+            // No use that was decided before goes on against the new rule.
             let subjects = vec![Subject::Key(updated.key.id)];
             return Ok(Staged::restricting(asked, updated, changes, subjects, view.detail()));
         }

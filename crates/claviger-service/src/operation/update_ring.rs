@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use claviger_core::Action;
 use claviger_core::change::{Change, RingLife, Subject};
 use claviger_core::key::{
     DataClass, KeyRing, PlaintextDataKeys, Protection, RequiredContext, RingPolicy, RotatedKeys,
 };
 use claviger_core::permit::Permit;
+use claviger_core::{Action, Name};
 
 use super::create_ring::{check_policy, refuse_unenforced};
 use super::{Operation, Staged};
@@ -40,6 +40,8 @@ pub struct RingPatch {
     pub data_class: Option<Option<DataClass>>,
     /// Whether data keys are handed out in clear.
     pub plaintext_data_keys: Option<PlaintextDataKeys>,
+    /// The environment of keys that name none, for as long as it has keys.
+    pub environment: Option<Name>,
 }
 
 /// Changes a ring's policy.
@@ -80,6 +82,7 @@ impl Operation for UpdateRing {
             context_required: patch.context_required.clone().unwrap_or_else(|| old.context_required.clone()),
             data_class: patch.data_class.unwrap_or(old.data_class),
             plaintext_data_keys: patch.plaintext_data_keys.unwrap_or(old.plaintext_data_keys),
+            environment: patch.environment.clone().or_else(|| old.environment.clone()),
         };
         check_policy(&policy)?;
         refuse_unenforced([patch.protect_period.flatten(), patch.process_period.flatten()])?;
@@ -89,6 +92,14 @@ impl Operation for UpdateRing {
                 let message = "the quorum and the waiting period of a ring that has keys are lowered only by approval, \
                                which this release cannot collect yet; make a new ring";
                 return Err(ServiceError::new(ErrorKind::ApprovalRequired, message));
+            }
+            let unwanted = RingLife { keys: true, ..RingLife::default() };
+            changes.push(Change::ExpectNone { ring: ring.id, unwanted });
+        }
+        if old.environment.is_some() && policy.environment != old.environment {
+            if view.store().find_ring_life(ring.id).await?.keys {
+                let message = "a ring that has keys keeps its environment; make another ring";
+                return Err(ServiceError::new(ErrorKind::WrongState, message));
             }
             let unwanted = RingLife { keys: true, ..RingLife::default() };
             changes.push(Change::ExpectNone { ring: ring.id, unwanted });
@@ -111,9 +122,11 @@ impl Operation for UpdateRing {
             context_required: patch.context_required.clone().map(ContextAsked),
             data_class: patch.data_class.map(ClassAsked),
             plaintext_data_keys: patch.plaintext_data_keys,
+            environment: patch.environment.clone(),
         };
         if output.policy.context_required.exceeds(&old.context_required)
             || output.policy.plaintext_data_keys > old.plaintext_data_keys
+            || output.policy.environment != old.environment
         {
             // No use that was decided before goes on against the new rule.
             return Ok(Staged::restricting(asked, output, changes, vec![Subject::Ring(ring.id)], detail));

@@ -90,6 +90,7 @@ impl Site {
             known_note: None,
             accept_lost_tail: false,
             trust: Arc::new(Lenient),
+            environment: None,
             on_signed: Box::new(|_| {}),
             on_fatal: Box::new(move |why| tell_fatal.send(why).unwrap()),
             insecure_fence_off: false,

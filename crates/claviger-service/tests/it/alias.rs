@@ -179,7 +179,12 @@ async fn at_home() -> Deployment {
         deployment.relaxed_ring(ring).await;
         for app in apps {
             let home = Some(ring.parse().unwrap());
-            let create = CreatePrincipal { name: app.parse().unwrap(), kind: PrincipalKind::Workload, home };
+            let create = CreatePrincipal {
+                name: app.parse().unwrap(),
+                kind: PrincipalKind::Workload,
+                home,
+                environment: None,
+            };
             deployment.ask("ada", create).await.unwrap();
             let what = NewCredential::Certificate {
                 der: format!("certificate of {app}").into_bytes(),

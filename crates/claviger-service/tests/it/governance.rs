@@ -67,7 +67,12 @@ async fn who_cannot_act_is_no_last_one_and_keeps_nobody() {
     let deployment = Deployment::build().await;
     // Olga is enabled and holds the role, but has no credential: Otto is the last one, and she can go.
     disarm(&deployment, "otto", "olga").await;
-    let responder = CreatePrincipal { name: "rosa".parse().unwrap(), kind: PrincipalKind::Human, home: None };
+    let responder = CreatePrincipal {
+        name: "rosa".parse().unwrap(),
+        kind: PrincipalKind::Human,
+        home: None,
+        environment: None,
+    };
     deployment.ask("otto", responder).await.unwrap();
     revoke(&deployment, "otto", "olga").await.unwrap();
     // A credential can always be revoked, the last one of the last officer too.
@@ -80,7 +85,12 @@ async fn who_cannot_act_is_no_last_one_and_keeps_nobody() {
 async fn an_expired_credential_keeps_no_role_filled() {
     let deployment = Deployment::build().await;
     for (name, officer) in [("nora", "otto"), ("nils", "otto")] {
-        let create = CreatePrincipal { name: name.parse().unwrap(), kind: PrincipalKind::Human, home: None };
+        let create = CreatePrincipal {
+            name: name.parse().unwrap(),
+            kind: PrincipalKind::Human,
+            home: None,
+            environment: None,
+        };
         deployment.ask(officer, create).await.unwrap();
         let what = NewCredential::Token { lifetime: Duration::from_secs(60) };
         let token = CreateCredential { principal: principal(name), label: "t".parse().unwrap(), what };
@@ -127,7 +137,12 @@ async fn a_recovery_makes_one_officer_who_is_shown_until_another_person_acknowle
     assert_eq!(again.kind(), ErrorKind::AlreadyExists);
     // She governs: with a second one, a person comes to a role again.
     recover(&deployment, "ralf").await.unwrap();
-    let create = CreatePrincipal { name: "nora".parse().unwrap(), kind: PrincipalKind::Human, home: None };
+    let create = CreatePrincipal {
+        name: "nora".parse().unwrap(),
+        kind: PrincipalKind::Human,
+        home: None,
+        environment: None,
+    };
     deployment.ask("rita", create).await.unwrap();
     deployment.ask("ralf", AssignRole { principal: principal("nora"), role: Role::Responder }).await.unwrap();
     // Neither of the two acknowledges; whoever held a role before does.

@@ -265,17 +265,17 @@ impl Made {
                 bear(deployment.ask("otto", set).await, step);
             }
             Step::UpdateRing { ring, what } => {
-                let patch = match what % 5 {
+                let patch = match what % 4 {
                     0 => RingPatch { quorum: Some(0), ..RingPatch::default() },
                     1 => RingPatch { rotation_period: Some(Some(DAY * 40)), ..RingPatch::default() },
                     2 => RingPatch { destroy_waiting_period: Some(DAY * 8), ..RingPatch::default() },
-                    3 => RingPatch {
+                    _ => RingPatch {
                         context_required: Some(fields(*what)),
-                        data_class: Some((what % 2 == 0).then_some(DataClass::Ephi)),
-                        plaintext_data_keys: Some(PlaintextDataKeys::ALL[what % 2]),
+                        data_class: Some((what / 4 % 2 == 0).then_some(DataClass::Ephi)),
+                        plaintext_data_keys: Some(PlaintextDataKeys::ALL[what / 4 % 2]),
+                        environment: (what % 3 == 0).then(|| "test".parse().unwrap()),
                         ..RingPatch::default()
                     },
-                    _ => RingPatch { protect_period: Some(Some(DAY * 400)), ..RingPatch::default() },
                 };
                 let update = UpdateRing { ring: self.ring(*ring), patch, if_revision: None };
                 bear(deployment.ask("ada", update).await, step);
@@ -290,6 +290,7 @@ impl Made {
                 let create = CreatePrincipal {
                     name: format!("person-{}", self.people).parse().unwrap(),
                     kind: PrincipalKind::Human,
+                    environment: None,
                     home: None,
                 };
                 self.people += usize::from(bear(deployment.ask("otto", create).await, step).is_some());
@@ -298,6 +299,7 @@ impl Made {
                 let create = CreatePrincipal {
                     name: format!("own-{}", self.applications).parse().unwrap(),
                     kind: PrincipalKind::Workload,
+                    environment: None,
                     home: (self.applications % 2 == 1).then(|| self.ring(self.applications)),
                 };
                 self.applications += usize::from(bear(deployment.ask("ada", create).await, step).is_some());
@@ -474,11 +476,15 @@ impl Made {
                 bear(deployment.ask("ada", RotateKey { key: self.key(*key) }).await, step);
             }
             Step::UpdateKey { key, what } => {
-                let patch = match what % 4 {
+                let patch = match what % 5 {
                     0 => KeyPatch { description: Some(format!("of {what}")), ..KeyPatch::default() },
                     1 => KeyPatch { data_class: Some(DataClass::Cardholder), ..KeyPatch::default() },
                     2 => KeyPatch { rotation_period: Some(Some(DAY * 45)), ..KeyPatch::default() },
-                    3 => KeyPatch { context_required: Some(fields(*what)), ..KeyPatch::default() },
+                    3 => KeyPatch {
+                        context_required: Some(fields(*what)),
+                        environment: (what % 2 == 0).then(|| "test".parse().unwrap()),
+                        ..KeyPatch::default()
+                    },
                     _ => KeyPatch { owner: Some(name("ada")), ..KeyPatch::default() },
                 };
                 let update = UpdateKey { key: self.key(*key), patch, if_revision: None };

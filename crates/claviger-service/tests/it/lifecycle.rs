@@ -86,6 +86,7 @@ async fn a_name_once_used_is_bound_for_ever() {
         labels: Default::default(),
         rotation_period: None,
         context_required: Default::default(),
+        environment: None,
         activate: true,
         origin: claviger_core::key::Origin::Generated,
         rights: None,

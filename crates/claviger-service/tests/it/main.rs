@@ -15,6 +15,7 @@ mod deployment;
 mod destruction;
 mod edited_rows;
 mod entering;
+mod environment;
 mod evidence;
 mod explained_past;
 mod governance;

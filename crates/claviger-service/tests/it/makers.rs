@@ -26,7 +26,7 @@ async fn create(
     name: &str,
     kind: PrincipalKind,
 ) -> Result<Principal, ServiceError> {
-    let create = CreatePrincipal { name: name.parse().unwrap(), kind, home: None };
+    let create = CreatePrincipal { name: name.parse().unwrap(), kind, home: None, environment: None };
     Ok(deployment.ask(by, create).await?.output)
 }
 

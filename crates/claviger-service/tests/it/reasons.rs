@@ -213,7 +213,12 @@ async fn one_reason_is_erased_and_nothing_else() {
 async fn erasing_a_person_leaves_names_of_keys_reasons_and_pseudonyms() {
     let (deployment, key) = with_responder().await;
     let carla = || PrincipalRef::Name("carla".parse().unwrap());
-    let create = CreatePrincipal { name: "carla".parse().unwrap(), kind: PrincipalKind::Human, home: None };
+    let create = CreatePrincipal {
+        name: "carla".parse().unwrap(),
+        kind: PrincipalKind::Human,
+        home: None,
+        environment: None,
+    };
     deployment.ask("otto", create).await.unwrap();
     deployment
         .ask_because("olga", text("hired"), AssignRole { principal: carla(), role: Role::Responder })

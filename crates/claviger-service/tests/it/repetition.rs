@@ -85,6 +85,7 @@ async fn each_creating_call_finds_what_it_made() {
         name: "billing".parse().unwrap(),
         kind: PrincipalKind::Workload,
         home: Some(home.parse().unwrap()),
+        environment: None,
     };
     let billing = deployment.ask_once("ada", "4", person("orders")).await.unwrap().output;
     let again = deployment.ask_once("ada", "4", person(&made.id.to_string())).await.unwrap().output;

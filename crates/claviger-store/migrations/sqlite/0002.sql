@@ -31,6 +31,13 @@ ALTER TABLE key ADD COLUMN context_required TEXT NOT NULL DEFAULT '';
 ALTER TABLE ring ADD COLUMN data_class TEXT;
 ALTER TABLE ring ADD COLUMN plaintext_data_keys TEXT NOT NULL DEFAULT 'allowed';
 
+-- ---- Environments ----
+--
+-- A key without one is of that of its ring, a ring or principal without one of that of the deployment.
+ALTER TABLE ring ADD COLUMN environment TEXT;
+ALTER TABLE key ADD COLUMN environment TEXT;
+ALTER TABLE principal ADD COLUMN environment TEXT;
+
 -- ---- The log's time ----
 --
 -- What is remembered of it from one start to the next; no row before the first start that takes a step. `steps` are pairs of

@@ -111,6 +111,7 @@ impl Shelf {
             labels: Labels::default(),
             rotation_period: None,
             context_required: RequiredContext::default(),
+            environment: None,
             state: State::Active,
             primary: 1,
             rotates_from: at(0),

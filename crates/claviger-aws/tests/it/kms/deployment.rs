@@ -289,6 +289,7 @@ impl Deployment {
             labels: Labels::default(),
             rotation_period: None,
             context_required: RequiredContext::default(),
+            environment: None,
             activate: true,
             origin: Origin::Generated,
             rights: None,
@@ -368,7 +369,8 @@ async fn furnish(road: &Road) -> [NewlyMade; 2] {
 
 async fn application(road: &Road, name: &str, home: &str, operations: Vec<Action>) -> NewlyMade {
     let kind = PrincipalKind::Workload;
-    let create = CreatePrincipal { name: name.parse().unwrap(), kind, home: Some(ring(home)) };
+    let create =
+        CreatePrincipal { name: name.parse().unwrap(), kind, home: Some(ring(home)), environment: None };
     does(road, "ada", create).await.unwrap();
     let made = access_key(name, NewCredential::AccessKey { lifetime: DAY * 366 });
     let made = does(road, "ada", made).await.unwrap();
@@ -414,6 +416,7 @@ async fn open(store: SqliteStore, fault: Fault, clock: &TestClock) -> Road {
         known_note: None,
         accept_lost_tail: false,
         trust: Arc::new(Lenient),
+        environment: None,
         on_signed: Box::new(|_| {}),
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: false,

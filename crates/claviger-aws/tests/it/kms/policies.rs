@@ -49,7 +49,12 @@ async fn standing(deployment: &Deployment, key: &str) -> Option<PolicyStanding> 
 
 /// Makes an application without rights.
 async fn application(deployment: &Deployment, name: &str) {
-    let create = CreatePrincipal { name: name.parse().unwrap(), kind: PrincipalKind::Workload, home: None };
+    let create = CreatePrincipal {
+        name: name.parse().unwrap(),
+        kind: PrincipalKind::Workload,
+        home: None,
+        environment: None,
+    };
     deployment.does("ada", create).await;
 }
 

@@ -192,7 +192,12 @@ async fn names_are_told_only_to_who_could_give_the_right_and_only_of_those_who_c
     let deployment = Deployment::build().await;
     let key = deployment.create_key(json!({})).await;
     let name = |name: &str| PrincipalRef::Name(name.parse().unwrap());
-    let gone = CreatePrincipal { name: "gone".parse().unwrap(), kind: PrincipalKind::Workload, home: None };
+    let gone = CreatePrincipal {
+        name: "gone".parse().unwrap(),
+        kind: PrincipalKind::Workload,
+        home: None,
+        environment: None,
+    };
     deployment.does("ada", gone).await;
     deployment.does("otto", RevokePrincipal { principal: name("gone") }).await;
     let arn = |who: &str| format!("arn:aws:iam::000000000000:user/{who}");

@@ -93,6 +93,7 @@ async fn application(
             name: principal.into(),
             kind: PrincipalKind::Workload.into(),
             home: None,
+            environment: None,
         })
         .await?;
     let token = NewToken { lifetime_seconds: LIFETIME.as_secs() };

@@ -157,6 +157,7 @@ async fn create_key(play: &Play<'_>) -> Result<((), Told), Failure> {
         rotation_period_seconds: Some(Duration::from_secs(90 * 86_400).as_secs()),
         origin: None,
         context_required: Vec::new(),
+        environment: None,
         activate: true,
     };
     let key = administrator.create_key(&create).await?.value;

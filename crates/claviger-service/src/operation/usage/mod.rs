@@ -258,6 +258,7 @@ async fn apply<U: KeyUse>(what: &U, at: &KeyContext<'_>) -> Result<(U::Output, u
         let message = "the rule of its ring lets no data key out in clear; ask for a sealed one";
         return Err(ServiceError::new(ErrorKind::Denied, message));
     }
+    at.is_of_callers_environment()?;
     if let Some(field) = record.missing_context(|name| what.has_field(name)) {
         let message = format!("this key is used only with the field `{field}` in the encryption context");
         return Err(ServiceError::new(ErrorKind::ContextRequired, message));
@@ -280,6 +281,20 @@ impl<'a> KeyContext<'a> {
                 .because_of(Obstacle::Purpose(key.purpose)));
         }
         Ok(Self { view })
+    }
+
+    /// Refuses a caller of another environment than the key's. Where neither says one, it is that of the deployment.
+    fn is_of_callers_environment(&self) -> Result<(), ServiceError> {
+        let ours = self.view.system.environment.as_ref();
+        let of_key = self.view.record()?.environment().or(ours);
+        let of_caller = self.view.caller.principal().environment.as_ref().or(ours);
+        match (of_key, of_caller) {
+            (Some(of_key), Some(of_caller)) if of_key != of_caller => {
+                let message = format!("the key is of environment `{of_key}`, and you are of `{of_caller}`");
+                Err(ServiceError::new(ErrorKind::Denied, message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses if the caller takes the key for one of another spec.

@@ -145,6 +145,7 @@ impl World {
             labels: Labels::default(),
             rotation_period: None,
             context_required: RequiredContext::default(),
+            environment: None,
             state: State::Active,
             primary: 1,
             rotates_from: Timestamp::default(),

@@ -8,7 +8,7 @@ use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, KeyFilter, ScheduledDestruction};
 use claviger_core::reason::Why;
-use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, PrincipalId, Timestamp};
+use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Timestamp};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, integer, join, list, micros, span};
@@ -25,7 +25,7 @@ macro_rules! covered {
     () => {
         "k.fact, k.ring_name, k.id, k.ring, k.name, k.purpose, k.spec, k.protection, k.data_class, k.description, k.owner, \
          k.labels, k.rotation_period, k.state, k.primary_version, k.rotates_from, k.destroy_at, k.destroy_scheduled_at, \
-         k.created_at, k.reason, k.policy, k.context_required, k.revision"
+         k.created_at, k.reason, k.policy, k.context_required, k.environment, k.revision"
     };
 }
 macro_rules! columns {
@@ -40,7 +40,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 2,
-    revision: Some(22),
+    revision: Some(23),
     has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM key k WHERE k.id = ?1"),
     update: "UPDATE key SET tag = ?1, fact = ?2 WHERE id = ?3",
@@ -309,6 +309,7 @@ pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key
         reason: why(columns)?,
         policy: columns.maybe(Columns::array)?,
         context_required: ring::required_context(columns)?,
+        environment: columns.maybe(Columns::word)?,
         revision: columns.count()?,
     };
     check(&key).map_err(|reason| columns.damaged(reason))?;
@@ -357,13 +358,13 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, key: &Key) -> Result<Appli
         &[key.id.as_bytes()],
         "INSERT INTO key (id, ring, ring_name, name, purpose, spec, protection, data_class, description, owner, labels, \
          rotation_period, state, primary_version, rotates_from, destroy_at, destroy_scheduled_at, created_at, reason, policy, \
-         context_required, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
+         context_required, environment, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
          ON CONFLICT (id) DO UPDATE SET data_class = excluded.data_class, description = excluded.description, \
          owner = excluded.owner, labels = excluded.labels, rotation_period = excluded.rotation_period, state = excluded.state, \
          primary_version = excluded.primary_version, rotates_from = excluded.rotates_from, \
          destroy_at = excluded.destroy_at, destroy_scheduled_at = excluded.destroy_scheduled_at, reason = excluded.reason, \
-         policy = excluded.policy, context_required = excluded.context_required, revision = excluded.revision",
+         policy = excluded.policy, context_required = excluded.context_required, environment = excluded.environment, revision = excluded.revision",
         params![
             key.id.as_bytes(),
             key.ring.as_bytes(),
@@ -386,6 +387,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, key: &Key) -> Result<Appli
             key.reason.map(Why::to_bytes),
             key.policy,
             join(key.context_required.fields()),
+            key.environment.as_ref().map(Name::as_str),
             next_revision(TABLE, key.revision)?,
         ],
     )

@@ -20,7 +20,7 @@ const TABLE: &str = "principal";
 macro_rules! covered {
     () => {
         "fact, id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, created_by, recovered_at, \
-         acknowledged_by, reason, erased_by, erased_at"
+         acknowledged_by, reason, erased_by, erased_at, environment"
     };
 }
 macro_rules! columns {
@@ -140,6 +140,7 @@ fn parse(row: &Line<'_>) -> Result<Principal, StoreError> {
         recovery: recovery(&mut columns)?,
         reason: why(&mut columns)?,
         erasure: erasure(&mut columns)?,
+        environment: columns.maybe(Columns::word)?,
     };
     check(&principal).map_err(|reason| columns.damaged(reason))?;
     Ok(principal)
@@ -182,7 +183,7 @@ fn check(principal: &Principal) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Writes a principal. Its kind is fixed, and so is its name but for an erasure, which nothing undoes.
+/// Writes a principal. Its kind and environment are fixed, and so is its name but for an erasure, which nothing undoes.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> Result<Applied, StoreError> {
     check(principal).map_err(|reason| refused(TABLE, reason))?;
     let stored = find_by_id(connection, principal.id)?;
@@ -192,7 +193,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> 
     if let Some(stored) = stored {
         let bound = |principal: &Principal| {
             let made = (principal.created_by, principal.created_at, principal.recovery.map(|made| made.at));
-            (principal.kind, made)
+            (principal.kind, principal.environment.clone(), made)
         };
         let is_named_alike = stored.name == principal.name && stored.erasure == principal.erasure;
         let is_erased_now = stored.erasure.is_none() && principal.erasure.is_some();
@@ -203,8 +204,8 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> 
         &TAGGED,
         &[principal.id.as_bytes()],
         "INSERT INTO principal (id, name, kind, standing, roles, home, subject_key, created_at, revision, role_givers, \
-         created_by, recovered_at, acknowledged_by, reason, erased_by, erased_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+         created_by, recovered_at, acknowledged_by, reason, erased_by, erased_at, environment) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, standing = excluded.standing, roles = excluded.roles, \
          home = excluded.home, subject_key = excluded.subject_key, revision = excluded.revision, \
          role_givers = excluded.role_givers, acknowledged_by = excluded.acknowledged_by, \
@@ -230,6 +231,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> 
             principal.reason.map(Why::to_bytes),
             principal.erasure.as_ref().map(|erasure| erasure.by.as_bytes()),
             principal.erasure.map(|erasure| micros(TABLE, erasure.at)).transpose()?,
+            principal.environment.as_ref().map(Name::as_str),
         ],
     )
 }

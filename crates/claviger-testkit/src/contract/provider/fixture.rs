@@ -136,6 +136,7 @@ fn fixture(ring: &Arc<KeyRing>, case: Case, id: KeyVersionId, made: Generated) -
         labels: Labels::default(),
         rotation_period: None,
         context_required: RequiredContext::default(),
+        environment: None,
         state: State::Active,
         primary: 1,
         rotates_from: now,
