@@ -23,7 +23,7 @@ pub use authn::{
     AuthnError, AuthnReason, Caller, Named, Presented, Token, TokenError, authenticate, in_force,
 };
 pub use authz::{
-    Authorizer, Cacheable, Decision, Denial, DenyReason, Explanation, GrantError, PolicyError,
+    Authorizer, Cacheable, Decision, Denial, DenyReason, Explanation, GrantError, PolicyError, RULES,
     RequestContext, Slice,
 };
 pub use separation::{SeparationError, Uses};

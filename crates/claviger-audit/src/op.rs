@@ -103,6 +103,9 @@ claviger_core::with_actions! { operations! {
         NodeStop = 411 "node_stop",
         /// The algorithms were tested against known answers.
         SelfTest = 412 "self_test",
+        /// A node says which program it is, by which configuration it runs, and how it is reached: at its start, and when it read its files
+        /// again. It has the facts of it.
+        NodeReport = 413 "node_report",
         /// A recorded result was withheld by the response gate.
         ReleaseSuppressed = 420 "release_suppressed",
         /// An idle shard says that it has drained to an epoch.

@@ -6,6 +6,7 @@ use crate::alias::Alias;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion, PolicyDocument, Separation};
 use crate::log_time::TimeRecord;
+use crate::node::Node;
 use crate::object::{Object, RowCursor};
 use crate::principal::{Credential, Principal};
 use crate::reason::ReasonRecord;
@@ -53,6 +54,8 @@ pub enum Change {
     PutLogTime(TimeRecord),
     /// Keeps the document of a key's policy, in place of the one before.
     PutPolicyDocument(PolicyDocument),
+    /// Writes a node, as it says that it is.
+    PutNode(Node),
     /// Writes a principal.
     PutPrincipal(Principal),
     /// Writes a reason.

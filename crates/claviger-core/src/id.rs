@@ -76,6 +76,8 @@ identifiers! {
     KeyId,
     /// Names a key ring, for ever.
     KeyRingId,
+    /// Names a node.
+    NodeId,
     /// Names a principal.
     PrincipalId,
     /// Names a reason that somebody gave.
@@ -87,6 +89,15 @@ identifiers! {
 impl PrincipalId {
     /// The system itself: it has no row in the store, and is the maker of what the set-up makes.
     pub const SYSTEM: Self = Self([0; 16]);
+}
+
+impl NodeId {
+    /// The node that writes a shard of the log.
+    #[must_use]
+    pub const fn of_shard(shard: u32) -> Self {
+        let [a, b, c, d] = shard.to_be_bytes();
+        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d])
+    }
 }
 
 impl RightsReviewId {

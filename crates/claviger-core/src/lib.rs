@@ -22,6 +22,7 @@ pub mod key;
 pub mod lineage;
 pub mod log_time;
 pub mod name;
+pub mod node;
 pub mod permit;
 pub mod port;
 pub mod principal;
@@ -40,7 +41,8 @@ pub use action::Action;
 pub use alias::{Alias, AliasName, AliasScope};
 pub use claviger_crypto::{Purpose, Spec};
 pub use id::{
-    AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, ReasonId, RightsReviewId,
+    AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId,
+    RightsReviewId,
 };
 pub use name::{KeyName, Name};
 pub use source::{OriginClass, Source, TlsParameters};

@@ -6,11 +6,13 @@ use crate::alias::Alias;
 use crate::change::VeilName;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion};
+use crate::node::Node;
 use crate::principal::{Credential, Principal};
 use crate::reason::ReasonRecord;
 use crate::rights_review::RightsReview;
 use crate::{
-    AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, ReasonId, RightsReviewId,
+    AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId,
+    RightsReviewId,
 };
 
 /// A kind of object. The numbers are for ever: facts have them.
@@ -35,6 +37,8 @@ pub enum Kind {
     Reason = 8,
     /// A review of rights.
     RightsReview = 9,
+    /// A node, as it says that it is.
+    Node = 10,
 }
 
 crate::named! {
@@ -49,6 +53,7 @@ crate::named! {
         Alias = "alias",
         Reason = "reason",
         RightsReview = "rights_review",
+        Node = "node",
     }
 }
 
@@ -93,6 +98,8 @@ pub enum Object {
     Reason(ReasonId),
     /// A review of rights.
     RightsReview(RightsReviewId),
+    /// A node.
+    Node(NodeId),
 }
 
 impl Object {
@@ -109,6 +116,7 @@ impl Object {
             Self::Alias(_) => Kind::Alias,
             Self::Reason(_) => Kind::Reason,
             Self::RightsReview(_) => Kind::RightsReview,
+            Self::Node(_) => Kind::Node,
         }
     }
 
@@ -125,6 +133,7 @@ impl Object {
             Self::Alias(id) => id.as_bytes().to_vec(),
             Self::Reason(id) => id.as_bytes().to_vec(),
             Self::RightsReview(id) => id.as_bytes().to_vec(),
+            Self::Node(id) => id.as_bytes().to_vec(),
         }
     }
 
@@ -138,7 +147,7 @@ impl Object {
             Self::Grant(id) => *id.as_bytes(),
             Self::Alias(id) => *id.as_bytes(),
             Self::Reason(id) => *id.as_bytes(),
-            Self::Version(_) | Self::Credential(_) | Self::RightsReview(_) => return None,
+            Self::Version(_) | Self::Credential(_) | Self::RightsReview(_) | Self::Node(_) => return None,
         };
         Some(VeilName { kind: self.kind().code(), id })
     }
@@ -161,6 +170,7 @@ impl Object {
             Kind::Alias => Self::Alias(AliasId::from_bytes(id)),
             Kind::Reason => Self::Reason(ReasonId::from_bytes(id)),
             Kind::RightsReview => Self::RightsReview(RightsReviewId::from_bytes(id)),
+            Kind::Node => Self::Node(NodeId::from_bytes(id)),
             Kind::Version => return None,
         })
     }
@@ -180,6 +190,7 @@ impl Object {
             Self::Alias(id) => id.to_string(),
             Self::Reason(id) => id.to_string(),
             Self::RightsReview(id) => id.to_string(),
+            Self::Node(id) => id.to_string(),
         }
     }
 }
@@ -228,6 +239,8 @@ pub enum StateRow {
     Grant(Grant),
     /// Of a key.
     Key(Key),
+    /// Of a node.
+    Node(Node),
     /// Of a principal.
     Principal(Principal),
     /// Of a reason.
@@ -249,6 +262,7 @@ impl StateRow {
             Self::Credential(credential) => Object::Credential(credential.id),
             Self::Grant(grant) => Object::Grant(grant.id),
             Self::Key(key) => Object::Key(key.id),
+            Self::Node(node) => Object::Node(node.id),
             Self::Principal(principal) => Object::Principal(principal.id),
             Self::Reason(reason) => Object::Reason(reason.id),
             Self::RightsReview(review) => Object::RightsReview(review.id),

@@ -13,11 +13,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::deployment::{AtWork, Deployment, Jobs, LostTail};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
 use crate::listener::{self, Listener, Protocol, TlsError, tls};
+use crate::node::{self, Described};
 use crate::observe::Observed;
 use crate::pki::{self, EXPIRY_WARNING};
 use crate::planes;
@@ -49,6 +50,7 @@ pub(crate) struct Sockets {
     aws: TcpListener,
     metrics: TcpListener,
     urls: Urls,
+    addresses: Vec<(&'static str, SocketAddr)>,
 }
 
 impl Sockets {
@@ -67,13 +69,19 @@ impl Sockets {
         let address = |socket: &TcpListener| {
             socket.local_addr().map_err(ServerError::os("the address of a socket is not known"))
         };
+        let addresses = vec![
+            ("control", address(&control)?),
+            ("data", address(&data)?),
+            ("aws", address(&aws)?),
+            ("metrics", address(&metrics)?),
+        ];
         let urls = Urls {
             control: url("https", address(&control)?),
             data: url("https", address(&data)?),
             aws: url("https", address(&aws)?),
             metrics: url("http", address(&metrics)?),
         };
-        Ok(Self { control, data, aws, metrics, urls })
+        Ok(Self { control, data, aws, metrics, urls, addresses })
     }
 
     pub(crate) const fn urls(&self) -> &Urls {
@@ -123,7 +131,7 @@ impl Server {
         let sockets = Sockets::bind(&config)?;
         let at_work = deployment.start(&config, Jobs::On).await?;
         drop(deployment);
-        Ok(serve(at_work, sockets, tls, config, hardening))
+        serve(at_work, sockets, tls, config, hardening).await
     }
 }
 
@@ -141,14 +149,19 @@ pub(crate) fn check_certificate(config: &Config) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Opens the listeners.
-pub(crate) fn serve(
+/// Records what the node is, and opens the listeners.
+pub(crate) async fn serve(
     at_work: AtWork,
     sockets: Sockets,
     tls: ServerConfig,
     config: Config,
     hardening: Option<Hardening>,
-) -> Running {
+) -> Result<Running, ServerError> {
+    let node = Described { config: config.clone(), addresses: sockets.addresses.clone(), hardening };
+    if let Err(error) = node::record(&at_work.road, &node, &tls).await {
+        at_work.stop().await;
+        return Err(error);
+    }
     let (stop, stopping) = stop::pair();
     let registry = Arc::new(Registry::new());
     let tls = Arc::new(ArcSwap::from_pointee(tls));
@@ -183,7 +196,7 @@ pub(crate) fn serve(
     let probe = tokio::spawn(run_probe(sockets.metrics, observed, probe_stopping));
     tokio::spawn(tidy(registry, stopping.clone()));
     tokio::spawn(at_work.newest_note.clone().keep_on(stopping));
-    Running { urls: sockets.urls, tls, tls_files: config.tls, stop, listeners, stop_probe, probe, at_work }
+    Ok(Running { urls: sockets.urls, tls, node, stop, listeners, stop_probe, probe, at_work })
 }
 
 async fn tidy(registry: Arc<Registry>, mut stopping: Stopping) {
@@ -200,7 +213,7 @@ async fn tidy(registry: Arc<Registry>, mut stopping: Stopping) {
 pub struct Running {
     urls: Urls,
     tls: Arc<ArcSwap<ServerConfig>>,
-    tls_files: config::Tls,
+    node: Described,
     stop: Stop,
     listeners: Vec<JoinHandle<usize>>,
     stop_probe: Stop,
@@ -221,15 +234,19 @@ impl Running {
         &self.at_work.road
     }
 
-    /// Reads the files of TLS again; they count from the next connection on. If something is wrong with them, what was
-    /// read before stays.
+    /// Reads the files of TLS again; they count from the next connection on, and the log says which they are. If something is wrong with
+    /// them, what was read before stays.
     ///
     /// # Errors
     /// [`TlsError`].
-    pub fn reload_certificates(&self) -> Result<(), TlsError> {
-        let tls = tls::load(&self.tls_files)?;
-        self.at_work.trust.reload(&self.tls_files)?;
-        self.tls.store(Arc::new(tls));
+    pub async fn reload_certificates(&self) -> Result<(), TlsError> {
+        let files = &self.node.config.tls;
+        let tls = Arc::new(tls::load(files)?);
+        self.at_work.trust.reload(files)?;
+        self.tls.store(Arc::clone(&tls));
+        if let Err(error) = node::record(self.road(), &self.node, &tls).await {
+            tracing::error!(%error, "the log does not say yet which certificates were read");
+        }
         Ok(())
     }
 

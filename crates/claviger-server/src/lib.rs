@@ -28,6 +28,7 @@ pub mod init;
 pub mod listener;
 mod memory;
 mod newest_note;
+mod node;
 mod notify;
 mod observe;
 pub mod pki;

@@ -110,7 +110,7 @@ pub async fn quickstart(
         }
     }
     let ready = Ready { clients, ..ready(&config, sockets.urls())? };
-    let running = assemble::serve(at_work, sockets, tls, config, hardening);
+    let running = assemble::serve(at_work, sockets, tls, config, hardening).await?;
     if let Some(path) = &options.ready_file {
         let json = serde_json::to_vec_pretty(&ready)
             .map_err(|error| ServerError::Fatal(format!("the ready file cannot be written: {error}")))?;

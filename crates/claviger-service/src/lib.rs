@@ -26,7 +26,7 @@ mod view;
 mod work;
 
 pub use claviger_access::{
-    AuthnReason, DenyReason, Explanation, Named, NewAccessKey, Presented, SignatureRefused,
+    AuthnReason, DenyReason, Explanation, Named, NewAccessKey, Presented, RULES, SignatureRefused,
 };
 pub use error::{Algorithm, ErrorKind, Obstacle, ServiceError};
 pub use governed::Governed;

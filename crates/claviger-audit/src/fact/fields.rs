@@ -175,6 +175,23 @@ const RIGHTS_REVIEW: &[Row] = &[
     (6, "auditor_at", Form::Instant, Open, MOVES),
 ];
 
+const NODE: &[Row] = &[
+    (1, "incarnation", Form::Number, Open, MOVES),
+    (2, "reported_at", Form::Instant, Open, MOVES),
+    (3, "environment", Form::Text, Open, MOVES),
+    (4, "mode", Form::Text, Open, MOVES),
+    (5, "insecure", Form::Words, Open, MOVES),
+    (6, "release", Form::Text, Open, MOVES),
+    (7, "build", Form::Bytes, Open, MOVES),
+    (8, "configuration", Form::Bytes, Open, MOVES),
+    (9, "policy", Form::Bytes, Open, MOVES),
+    (10, "hardening", Form::Words, Open, MOVES),
+    (11, "listeners", Form::Words, Open, MOVES),
+    (12, "certificate", Form::Bytes, Open, MOVES),
+    (13, "client_authorities", Form::Bytes, Open, MOVES),
+    (14, "clock_source", Form::Text, Open, MOVES),
+];
+
 const fn rows_of(kind: Kind) -> &'static [Row] {
     match kind {
         Kind::Ring => RING,
@@ -186,6 +203,7 @@ const fn rows_of(kind: Kind) -> &'static [Row] {
         Kind::Alias => ALIAS,
         Kind::Reason => REASON,
         Kind::RightsReview => RIGHTS_REVIEW,
+        Kind::Node => NODE,
     }
 }
 

@@ -8,6 +8,7 @@ use claviger_core::alias::Alias;
 use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, Grant, Selector};
 use claviger_core::key::{Key, KeyRing, KeyVersion};
+use claviger_core::node::Node;
 use claviger_core::object::StateRow;
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::Why;
@@ -45,6 +46,7 @@ pub fn projection(change: &Change) -> Option<Projection> {
         Change::PutCredential(credential) => written(credential.into()),
         Change::PutGrant(grant) => written(grant.into()),
         Change::PutKey(key) => written(key.into()),
+        Change::PutNode(node) => written(node.into()),
         Change::PutPrincipal(principal) => written(principal.into()),
         Change::PutReason(reason) => written(reason.into()),
         Change::PutRightsReview(review) => written(review.into()),
@@ -81,6 +83,7 @@ pub const fn writes_a_fact(change: &Change) -> bool {
             | Change::PutCredential(_)
             | Change::PutGrant(_)
             | Change::PutKey(_)
+            | Change::PutNode(_)
             | Change::PutPrincipal(_)
             | Change::PutReason(_)
             | Change::PutRightsReview(_)
@@ -248,6 +251,7 @@ impl From<&StateRow> for Projection {
             StateRow::Credential(credential) => credential.into(),
             StateRow::Grant(grant) => grant.into(),
             StateRow::Key(key) => key.into(),
+            StateRow::Node(node) => node.into(),
             StateRow::Principal(principal) => principal.into(),
             StateRow::Reason(reason) => reason.into(),
             StateRow::RightsReview(review) => review.into(),
@@ -434,6 +438,28 @@ impl From<&RightsReview> for Projection {
             .put(4, review.officer.and_then(|one| instant(one.at)))
             .put(5, review.auditor.and_then(|one| bytes(one.by.as_bytes())))
             .put(6, review.auditor.and_then(|one| instant(one.at)))
+            .0
+    }
+}
+
+impl From<&Node> for Projection {
+    fn from(node: &Node) -> Self {
+        let (object, report) = (Object::Node(node.id), &node.report);
+        Builder::new(object, node.revision, object)
+            .put(1, number(node.incarnation))
+            .put(2, instant(node.reported_at))
+            .put(3, report.environment.as_ref().and_then(|name| text(name.as_str())))
+            .put(4, text(report.mode()))
+            .put(5, words(report.insecure.iter()))
+            .put(6, text(&report.release))
+            .put(7, bytes(&report.build))
+            .put(8, bytes(&report.configuration))
+            .put(9, bytes(&report.policy))
+            .put(10, words(report.hardening.iter()))
+            .put(11, words(report.listeners.iter()))
+            .put(12, bytes(&report.certificate))
+            .put(13, bytes(&report.client_authorities))
+            .put(14, text(&report.clock_source))
             .0
     }
 }

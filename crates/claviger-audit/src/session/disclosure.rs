@@ -67,6 +67,7 @@ impl Level {
             Kind::Alias
             | Kind::Credential
             | Kind::Grant
+            | Kind::Node
             | Kind::Reason
             | Kind::RightsReview
             | Kind::Version => false,

@@ -50,6 +50,7 @@ fn table(status: &SystemStatus) -> String {
             ),
         ),
         ("rows", rows_of(status)),
+        ("node", node_of(status)),
     ]);
     if status.rows.altered > 0 {
         let altered = status.rows.altered;
@@ -106,6 +107,14 @@ fn table(status: &SystemStatus) -> String {
     text
 }
 
+fn node_of(status: &SystemStatus) -> String {
+    let Some(node) = &status.node else { return "not said".to_owned() };
+    format!(
+        "release {}, {}; SHA-256 of program {}, of configuration {}",
+        node.release, node.mode, node.build, node.configuration
+    )
+}
+
 fn rows_of(status: &SystemStatus) -> String {
     let rows = &status.rows;
     if rows.done {
@@ -154,6 +163,7 @@ mod tests {
                 security_officer: None,
                 auditor: None,
             }),
+            node: None,
             space: Space {
                 room: "reserve".into(),
                 free_bytes: Some(5 << 20),

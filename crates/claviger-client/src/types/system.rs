@@ -58,6 +58,10 @@ pub struct SystemStatus {
     /// nothing awaits that.
     #[schema(required)]
     pub unconfirmed_rights: Option<RightsReview>,
+    /// What the node says of itself; `null` before it has, and where somebody edited it.
+    #[serde(default)]
+    #[schema(required)]
+    pub node: Option<Node>,
     /// Room on the disk of the store.
     pub space: Space,
     /// Whether rows of the store are as they were written.
@@ -69,6 +73,33 @@ pub struct SystemStatus {
     /// How the module is now; `null` when it does not answer.
     #[schema(required)]
     pub provider: Option<ProviderHealth>,
+}
+
+/// What the node says of itself: its own word, as the log has it (`node_report`). Digests are SHA-256 in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Node {
+    /// When it said so: at its start, or when it read its files again.
+    pub reported_at: Instant,
+    /// `secure`, or `insecure` where a weakening is in force.
+    pub mode: String,
+    /// The release.
+    pub release: String,
+    /// Digest of the program.
+    pub build: String,
+    /// Digest of the configuration: of its file, and of the variables that override it.
+    pub configuration: String,
+    /// Digest of the built-in policy.
+    pub policy: String,
+    /// What the process did to harden itself, as in `memory_locked=yes`.
+    pub hardening: Vec<String>,
+    /// Each listener: name, address, protocol version, cipher suites, groups, whether clients must show a certificate.
+    pub listeners: Vec<String>,
+    /// Digest of the file of the server's certificate.
+    pub certificate: String,
+    /// Digest of the file of the authorities of clients' certificates.
+    pub client_authorities: String,
+    /// What the clock of the machine counts by, and what keeps it right.
+    pub clock_source: String,
 }
 
 /// The log's time, and how it stands to the server's wall clock. What cannot be undone goes by it.

@@ -13,13 +13,15 @@ use crate::grant::Grant;
 use crate::key::{Destruction, Key, KeyRecord, KeyRing, PolicyDocument, Separation, State};
 use crate::lineage::{Lineage, Wanted};
 use crate::log_time::TimeRecord;
+use crate::node::Node;
 use crate::object::{FoundRow, Kind, Object, RowCursor};
 use crate::principal::{Credential, Principal};
 use crate::reason::KeptReason;
 use crate::rights_review::RightsReview;
 use crate::time::Timestamp;
 use crate::{
-    Action, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, ReasonId,
+    Action, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, NodeId, PrincipalId,
+    ReasonId,
 };
 
 /// Why the store could not. A variant exists because an operator or caller acts on it.
@@ -531,6 +533,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// The review of the rights that came from an older release; `None` in a store that no older release wrote.
     async fn find_rights_review(&self) -> Result<Option<RightsReview>, StoreError>;
+
+    /// A node, as it said last that it is.
+    async fn find_node(&self, id: NodeId) -> Result<Option<Node>, StoreError>;
 
     /// A small document of the deployment by its name, such as the sealed root.
     async fn find_document(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;

@@ -6,9 +6,10 @@ use claviger_audit::verify::LiveRow;
 use claviger_client::types::Base64Bytes;
 use claviger_client::types::audit as wire;
 use claviger_client::types::system::{
-    LogClock, Module, ProviderHealth, Rows, Space, SystemStatus as WireStatus,
+    LogClock, Module, Node as WireNode, ProviderHealth, Rows, Space, SystemStatus as WireStatus,
 };
 use claviger_core::TlsParameters;
+use claviger_core::node::Node;
 use claviger_core::port::store::Room;
 use claviger_crypto::provenance;
 use claviger_service::log::{
@@ -189,6 +190,23 @@ fn space_to_wire(status: &SystemStatus) -> Space {
     }
 }
 
+fn node_to_wire(node: &Node) -> WireNode {
+    let report = &node.report;
+    WireNode {
+        reported_at: node.reported_at.into(),
+        mode: report.mode().to_owned(),
+        release: report.release.clone(),
+        build: hex::encode(report.build),
+        configuration: hex::encode(report.configuration),
+        policy: hex::encode(report.policy),
+        hardening: report.hardening.clone(),
+        listeners: report.listeners.clone(),
+        certificate: hex::encode(report.certificate),
+        client_authorities: hex::encode(report.client_authorities),
+        clock_source: report.clock_source.clone(),
+    }
+}
+
 /// How the system is, as callers see it.
 #[must_use]
 pub fn status_to_wire(status: SystemStatus) -> WireStatus {
@@ -210,6 +228,7 @@ pub fn status_to_wire(status: SystemStatus) -> WireStatus {
             .map(|officer| officer.name.to_string())
             .collect(),
         unconfirmed_rights: status.unconfirmed_rights.as_ref().map(review_to_wire),
+        node: status.node.as_ref().map(node_to_wire),
         space: space_to_wire(&status),
         rows: Rows {
             total: status.rows.rows,

@@ -96,7 +96,7 @@ pub(super) async fn until_told(running: Running, mut signals: Signals) -> Result
             Ok(_) = pin_refused.wait_for(|refused| *refused) => break Some(Pkcs11OpenError::LoginRefused.into()),
             _ = signals.interrupt.recv() => break None,
             _ = signals.terminate.recv() => break None,
-            _ = signals.hang_up.recv() => match running.reload_certificates() {
+            _ = signals.hang_up.recv() => match running.reload_certificates().await {
                 Ok(()) => tracing::info!("the certificates were read again"),
                 Err(error) => tracing::error!(%error, "the certificates stay as they were"),
             },

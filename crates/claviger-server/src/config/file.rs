@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use claviger_crypto::digest::Sha256;
 use figment::Figment;
 use figment::error::{Error, Kind};
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -148,9 +149,26 @@ pub(super) struct Xks {
 
 /// Reads `path`, lets the environment override it, and refuses any key that is not in the list.
 pub(super) fn read(path: &Path) -> Result<File, ConfigError> {
+    read_whole(path).map(|(file, _)| file)
+}
+
+/// The same, with SHA-256 of the file and of the variables that override it, a line `key=value` each, in their order.
+pub(super) fn read_whole(path: &Path) -> Result<(File, [u8; 32]), ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| ConfigError::Unreadable { path: path.to_path_buf(), reason: error.to_string() })?;
-    parse(&text, &path.display().to_string(), environment())
+    let mut variables = environment();
+    variables.sort();
+    let digest = digest_of(&text, &variables);
+    Ok((parse(&text, &path.display().to_string(), variables)?, digest))
+}
+
+fn digest_of(text: &str, variables: &[(String, String)]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    digest.update(text.as_bytes());
+    for (key, value) in variables {
+        digest.update(format!("\n{key}={value}").as_bytes());
+    }
+    digest.finish()
 }
 
 /// Parses `text`, of which errors say that it came from `origin`.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use claviger_aws::{NotARealm, Realm};
 use claviger_core::Name;
 use claviger_core::name::NotAName;
+use claviger_crypto::digest::sha256;
 use claviger_provider::FewAttempts;
 use claviger_store::SpaceOptions;
 
@@ -34,6 +35,8 @@ pub use xks::{Xks, XksClients};
 pub struct Config {
     /// The file that it was read from.
     pub file: PathBuf,
+    /// SHA-256 of the file, and of the variables that override it: of the file alone where none does.
+    pub digest: [u8; 32],
     /// Where the store and the log are.
     pub data_dir: PathBuf,
     /// The environment that the deployment is, such as `production`, if it is said.
@@ -120,8 +123,8 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], which names the key and what is wrong with it.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let file = file::read(path)?;
-        Self::check(&file, path)
+        let (file, digest) = file::read_whole(path)?;
+        Ok(Self { digest, ..Self::check(&file, path)? })
     }
 
     /// Checks `text` as if it were the file at `path`; the environment overrides nothing.
@@ -129,7 +132,8 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], which names the key and what is wrong with it.
     pub fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        Self::check(&file::parse(text, &path.display().to_string(), [])?, path)
+        let config = Self::check(&file::parse(text, &path.display().to_string(), [])?, path)?;
+        Ok(Self { digest: sha256(text.as_bytes()), ..config })
     }
 
     /// Refuses a variable of the environment that begins with `CLAVIGER_` and is neither a key of the configuration, nor the one
@@ -156,6 +160,7 @@ impl Config {
         };
         Ok(Self {
             file: path.to_path_buf(),
+            digest: [0; 32],
             data_dir: required("data_dir", &file.data_dir)?,
             environment: environment(&file.deployment, &origin)?,
             public_host: public_host(&file.public, &origin)?,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use claviger_audit::op::Op;
 use claviger_core::Timestamp;
 use claviger_core::port::StoreError;
+use claviger_crypto::digest::sha256;
 use claviger_server::config::Config;
 use claviger_server::pki::{Authority, LEAF_LIFETIME};
 use claviger_server::quickstart::{QuickstartOptions, quickstart};
@@ -343,11 +344,69 @@ async fn certificates_are_read_again_and_broken_ones_change_nothing() {
     let running = deployment.start().await;
     let key = std::fs::read(deployment.path("pki/server.key")).unwrap();
     std::fs::write(deployment.path("pki/server.key"), "broken").unwrap();
-    assert!(running.reload_certificates().is_err());
+    assert!(running.reload_certificates().await.is_err());
     assert_eq!(deployment.create_ring(&running, "one").await.0, 201);
     std::fs::write(deployment.path("pki/server.key"), key).unwrap();
-    running.reload_certificates().unwrap();
+    running.reload_certificates().await.unwrap();
     assert_eq!(deployment.create_ring(&running, "two").await.0, 201);
+    running.shutdown().await;
+}
+
+fn digest(bytes: &[u8]) -> Value {
+    sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+}
+
+/// What the node says of itself, and how often the log says so.
+async fn told_of_node(deployment: &Deployment, running: &Running) -> (Value, usize) {
+    let control = &running.urls().control;
+    let (_, status) = deployment.call("auditor", "GET", format!("{control}/v1/system"), None).await;
+    let path = format!("{control}/v1/audit/entries?operation=413&limit=1000");
+    let (_, entries) = deployment.call("auditor", "GET", path, None).await;
+    (status["node"].clone(), entries["items"].as_array().unwrap().len())
+}
+
+#[tokio::test]
+async fn a_node_says_which_program_and_configuration_it_is_at_its_start_and_when_it_reads_its_files_again() {
+    let deployment = Deployment::new();
+    let running = deployment.start().await;
+    let (node, entries) = told_of_node(&deployment, &running).await;
+    assert_eq!(entries, 1);
+    assert_eq!((&node["mode"], &node["release"]), (&json!("insecure"), &json!(env!("CARGO_PKG_VERSION"))));
+    let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    assert_eq!(node["build"], digest(&program));
+    let file = std::fs::read(deployment.path("claviger.toml")).unwrap();
+    assert_eq!(node["configuration"], digest(&file));
+    let certificate = std::fs::read(deployment.path("pki/server.crt")).unwrap();
+    assert_eq!(node["certificate"], digest(&certificate));
+    let listeners: Vec<_> =
+        node["listeners"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    let control = running.urls().control.strip_prefix("https://").unwrap().to_owned();
+    assert!(
+        listeners[0].starts_with(&format!("control {control} TLS 1.3 TLS_AES_256_GCM_SHA384+")),
+        "{listeners:?}"
+    );
+    assert!(listeners[0].contains("X25519MLKEM768") && listeners[0].contains("client-certificate=optional"));
+    assert!(listeners[3].starts_with("metrics ") && listeners[3].ends_with(" plain"), "{listeners:?}");
+
+    // Another file of the same certificate is another one to the log.
+    let mut more = certificate;
+    more.extend_from_slice(b"\n");
+    std::fs::write(deployment.path("pki/server.crt"), &more).unwrap();
+    running.reload_certificates().await.unwrap();
+    let (again, entries) = told_of_node(&deployment, &running).await;
+    assert_eq!((entries, &again["certificate"]), (2, &digest(&more)));
+    assert_eq!(again["configuration"], node["configuration"]);
+    running.shutdown().await;
+
+    let text = std::fs::read_to_string(deployment.path("claviger.toml")).unwrap();
+    let text = text.replace("# environment = \"production\"", "environment = \"trial\"");
+    std::fs::write(deployment.path("claviger.toml"), &text).unwrap();
+    let running = Server::start(deployment.config(), None).await.unwrap();
+    let (changed, entries) = told_of_node(&deployment, &running).await;
+    assert_eq!((entries, &changed["configuration"]), (3, &digest(text.as_bytes())));
+    let control = &running.urls().control;
+    let (_, status) = deployment.call("auditor", "GET", format!("{control}/v1/system"), None).await;
+    assert_eq!(status["environment"], "trial");
     running.shutdown().await;
 }
 

@@ -148,7 +148,7 @@ async fn certificate_of_an_authority_in_between_is_entered_with_it_and_taken_by_
     let mut authorities = std::fs::read_to_string(deployment.path("pki/ca.crt")).unwrap();
     authorities.push_str(&root.pem());
     std::fs::write(deployment.path("pki/ca.crt"), authorities).unwrap();
-    running.reload_certificates().unwrap();
+    running.reload_certificates().await.unwrap();
     assert_refused(enter(&deployment, &running, &leaf, &[]).await, "send the certificates in between along");
     assert!(!is_taken(&deployment, &running, &[&leaf, &middle], &key).await, "it is not entered");
     let (status, made) = enter(&deployment, &running, &leaf, &[&middle]).await;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use claviger_core::key::Separation;
+use claviger_core::node::Node;
 use claviger_core::permit::Permit;
+use claviger_core::port::StoreError;
 use claviger_core::port::provider::{ModuleInfo, ProviderHealth};
 use claviger_core::port::store::{Page, SpaceState};
 use claviger_core::principal::Principal;
-use claviger_core::{Action, Name};
+use claviger_core::{Action, Name, NodeId};
 
 use super::rights::{self, RightsStanding};
 use super::{ClockStatus, Operation, Staged};
@@ -45,6 +47,8 @@ pub struct SystemStatus {
     pub unacknowledged: Vec<Principal>,
     /// The rights that an older release kept, as long as not both a security officer and an auditor have confirmed them.
     pub unconfirmed_rights: Option<RightsStanding>,
+    /// What the node says of itself, once it has.
+    pub node: Option<Node>,
     /// Room on the store's device.
     pub space: SpaceState,
     /// Calls that were refused, without an entry, for want of room.
@@ -88,6 +92,7 @@ impl Operation for ReadSystem {
             clock: ClockStatus::of(view),
             unacknowledged: view.store().list_unacknowledged().await?,
             unconfirmed_rights: rights::unconfirmed_by_name(view.store()).await?,
+            node: node(view).await?,
             space: view.store().space().await?,
             refused_for_space: view.no_room.refused(),
             rows: view.state.row_figures(),
@@ -95,6 +100,14 @@ impl Operation for ReadSystem {
             provider: view.provider().health().await.ok(),
         };
         Ok(Staged::reading(status, view.detail()))
+    }
+}
+
+/// What the node said of itself; nothing, where somebody edited it.
+async fn node(view: &View<'_>) -> Result<Option<Node>, ServiceError> {
+    match view.store().find_node(NodeId::of_shard(view.system.shard)).await {
+        Err(StoreError::RowAltered(_)) => Ok(None),
+        found => Ok(found?),
     }
 }
 

@@ -240,6 +240,7 @@ impl<'a> Lister<'a> {
             StateRow::Credential(_)
             | StateRow::Grant(_)
             | StateRow::Key(_)
+            | StateRow::Node(_)
             | StateRow::Principal(_)
             | StateRow::Reason(_)
             | StateRow::RightsReview(_)

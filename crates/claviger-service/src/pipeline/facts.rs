@@ -8,12 +8,13 @@ use std::collections::btree_map::Entry;
 
 use claviger_audit::fact::{Facts, Object, Projection, VEIL_LEN, VeilError, VeilKey, projections};
 use claviger_audit::op::Op;
-use claviger_core::RightsReviewId;
 use claviger_core::change::{Change, VeilName, VeilRecord};
+use claviger_core::node::{Node, NodeReport};
 use claviger_core::object::StateRow;
 use claviger_core::port::StoreError;
 use claviger_core::reason::{ReasonRecord, TextAtRest, Why};
 use claviger_core::rights_review::RightsReview;
+use claviger_core::{NodeId, RightsReviewId};
 use claviger_crypto::{SecretBytes, random};
 
 use super::reason::Given;
@@ -61,7 +62,7 @@ impl Road {
             }
             let is_full = rows.len() as u64 >= u64::from(ROWS);
             let next = from.next(projections.last().map(|row: &Projection| row.object), is_full);
-            if next.is_none() && !rows.iter().any(|found| matches!(found.row, StateRow::RightsReview(_))) {
+            if next.is_none() && self.state.store.find_rights_review().await?.is_none() {
                 // What somebody did to rights before now, the log does not know.
                 let review = RightsReview::new(RightsReviewId::UPGRADE, self.now());
                 projections.push(Projection { revision: 1, ..(&review).into() });
@@ -73,6 +74,27 @@ impl Road {
             self.record(header, EntryDetail::default(), changes, facts).await?;
         }
         Ok(())
+    }
+
+    /// Records what the node says of itself, in the place of what it said before.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the log takes no entry.
+    pub async fn report_node(&self, report: NodeReport) -> Result<(), ServiceError> {
+        let id = NodeId::of_shard(self.facts.shard);
+        let before = self.state.store.find_node(id).await?;
+        let node = Node {
+            id,
+            incarnation: self.facts.incarnation,
+            reported_at: self.now(),
+            report,
+            revision: before.map_or(0, |before| before.revision),
+        };
+        let mut changes = vec![Change::PutNode(node)];
+        let rows = projections(&changes).into_iter().map(Projection::of_revision).collect();
+        let facts = self.facts_of_rows(None, rows, BTreeMap::new(), &mut changes).await?;
+        let header = EntryHeader::of_system(Op::NodeReport, self.now());
+        self.record(header, EntryDetail::default(), changes, facts).await.map(drop)
     }
 
     async fn facts_of_rows(

@@ -450,6 +450,7 @@ impl Publish for Forget {
                 | Change::PutFactHead(_)
                 | Change::PutGrant(_)
                 | Change::PutIdempotency(_)
+                | Change::PutNode(_)
                 | Change::PutPolicyDocument(_)
                 | Change::PutReason(_)
                 | Change::PutRightsReview(_)

@@ -356,7 +356,7 @@ async fn refused_at_use(deployment: &Deployment, kind: Kind) -> BTreeSet<String>
             Object::Principal(id) => store.find_principal(id).await.map(|found| found.is_some()),
             Object::Credential(id) => store.find_credential(id).await.map(|found| found.is_some()),
             Object::Grant(id) => store.find_grant(id).await.map(|found| found.is_some()),
-            Object::Alias(_) | Object::Reason(_) | Object::RightsReview(_) => Ok(row.holds),
+            Object::Alias(_) | Object::Node(_) | Object::Reason(_) | Object::RightsReview(_) => Ok(row.holds),
         };
         if !matches!(outcome, Ok(true)) {
             refused.insert(object.to_string());

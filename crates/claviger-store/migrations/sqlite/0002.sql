@@ -255,6 +255,27 @@ ALTER TABLE alias ADD COLUMN id BLOB CHECK (length(id) = 16);
 UPDATE alias SET id = randomblob(16);
 CREATE UNIQUE INDEX alias_by_id ON alias (id);
 
+-- ---- Nodes ----
+--
+-- What each node said last of itself. Words are joined by commas.
+CREATE TABLE node (
+    id                 BLOB    PRIMARY KEY CHECK (length(id) = 16),
+    incarnation        INTEGER NOT NULL,
+    reported_at        INTEGER NOT NULL,
+    environment        TEXT,
+    insecure           TEXT    NOT NULL,
+    release            TEXT    NOT NULL,
+    build              BLOB    NOT NULL CHECK (length(build) = 32),
+    configuration      BLOB    NOT NULL CHECK (length(configuration) = 32),
+    policy             BLOB    NOT NULL CHECK (length(policy) = 32),
+    hardening          TEXT    NOT NULL,
+    listeners          TEXT    NOT NULL,
+    certificate        BLOB    NOT NULL CHECK (length(certificate) = 32),
+    client_authorities BLOB    NOT NULL CHECK (length(client_authorities) = 32),
+    clock_source       TEXT    NOT NULL,
+    revision           INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- ---- Rights of an older release ----
 --
 -- What people confirmed of the rights that stood before there were facts. One row in a store that an older release wrote, from the
@@ -299,6 +320,7 @@ ALTER TABLE credential ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE grants ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE alias ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE reason ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE node ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE rights_review ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 
 -- ---- The uses of keys ----
@@ -339,6 +361,7 @@ ALTER TABLE credential ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE grants ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE alias ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE reason ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE node ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE rights_review ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 -- The same of rows of no object on which decisions are taken.
 ALTER TABLE alias_name ADD COLUMN tag BLOB CHECK (length(tag) = 16);
@@ -382,4 +405,5 @@ CREATE INDEX credential_revision ON credential (id, revision, fact);
 CREATE INDEX grants_revision ON grants (id, revision, fact);
 CREATE INDEX alias_revision ON alias (id, revision, fact);
 CREATE INDEX reason_revision ON reason (id, revision, fact);
+CREATE INDEX node_revision ON node (id, revision, fact);
 CREATE INDEX rights_review_revision ON rights_review (id, revision, fact);

@@ -78,6 +78,7 @@ const fn listing(kind: Kind) -> &'static str {
         }
         Kind::Grant => "SELECT fact FROM grants INDEXED BY grants_revision WHERE id >= x'' ORDER BY id",
         Kind::Key => "SELECT fact FROM key INDEXED BY key_revision WHERE id >= x'' ORDER BY id",
+        Kind::Node => "SELECT fact FROM node INDEXED BY node_revision WHERE id >= x'' ORDER BY id",
         Kind::Principal => {
             "SELECT fact FROM principal INDEXED BY principal_revision WHERE id >= x'' ORDER BY id"
         }

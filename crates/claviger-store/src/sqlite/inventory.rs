@@ -57,6 +57,7 @@ pub(super) fn block_of(object: &Object) -> Block {
         Object::Alias(id) => *id.as_bytes(),
         Object::Reason(id) => *id.as_bytes(),
         Object::RightsReview(id) => *id.as_bytes(),
+        Object::Node(id) => *id.as_bytes(),
     };
     (object.kind(), number_of(&id))
 }
@@ -72,6 +73,7 @@ pub(super) fn written(change: &Change) -> Option<Object> {
         Change::PutCredential(credential) => Object::Credential(credential.id),
         Change::PutGrant(grant) => Object::Grant(grant.id),
         Change::PutKey(key) => Object::Key(key.id),
+        Change::PutNode(node) => Object::Node(node.id),
         Change::PutPrincipal(principal) => Object::Principal(principal.id),
         Change::PutReason(reason) => Object::Reason(reason.id),
         Change::PutRightsReview(review) => Object::RightsReview(review.id),
@@ -281,6 +283,7 @@ const fn listing(kind: Kind) -> &'static str {
         Kind::Credential => of!("credential", "credential_revision"),
         Kind::Grant => of!("grants", "grants_revision"),
         Kind::Key => of!("key", "key_revision"),
+        Kind::Node => of!("node", "node_revision"),
         Kind::Principal => of!("principal", "principal_revision"),
         Kind::Reason => of!("reason", "reason_revision"),
         Kind::RightsReview => of!("rights_review", "rights_review_revision"),

@@ -21,8 +21,8 @@ use super::expectation;
 use super::inventory::{self, Block, Changed, block_of};
 use super::plain::FENCE_DELTA;
 use super::row::{
-    alias, credential, fact_head, grant, idempotency, key, log_time, policy_document, principal, reason,
-    rights_review, ring, veil, version,
+    alias, credential, fact_head, grant, idempotency, key, log_time, node, policy_document, principal,
+    reason, rights_review, ring, veil, version,
 };
 use super::schema::EMPTY_ROOT;
 use super::sums::Summing;
@@ -185,6 +185,7 @@ impl SqliteJournal {
                 key::put(connection, value)
             }
             Change::PutLogTime(value) => log_time::put(connection, value),
+            Change::PutNode(value) => node::put(connection, value),
             Change::PutPolicyDocument(value) => policy_document::put(connection, value),
             Change::PutPrincipal(value) => principal::put(connection, value),
             Change::PutReason(value) => reason::put(connection, value),
@@ -402,6 +403,7 @@ fn rank(change: &Change) -> u8 {
         Change::NoteFacts(_)
         | Change::PutFactHead(_)
         | Change::PutIdempotency(_)
+        | Change::PutNode(_)
         | Change::PutPolicyDocument(_)
         | Change::PutReason(_)
         | Change::PutRightsReview(_)

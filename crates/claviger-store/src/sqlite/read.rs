@@ -10,6 +10,7 @@ use claviger_core::grant::Grant;
 use claviger_core::key::{Key, KeyRecord, KeyRing, PolicyDocument, Separation};
 use claviger_core::lineage::{Lineage, Wanted};
 use claviger_core::log_time::TimeRecord;
+use claviger_core::node::Node;
 use claviger_core::object::{FoundRow, Kind, Object, RowCursor};
 use claviger_core::port::store::{
     AliasFilter, FactSink, FenceDelta, GrantFilter, GrantQuery, GrantRoom, Kept, KeyFilter, LeftBehind,
@@ -21,7 +22,7 @@ use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::KeptReason;
 use claviger_core::rights_review::RightsReview;
 use claviger_core::{
-    CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, ReasonId,
+    CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, NodeId, PrincipalId, ReasonId,
     RightsReviewId, Timestamp,
 };
 use claviger_crypto::kdf::HmacSha256;
@@ -30,8 +31,8 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 use super::columns::{Columns, find};
 use super::error::translate;
 use super::row::{
-    alias, credential, fact_head, grant, grant_index, idempotency, key, log_time, policy_document, principal,
-    reason, rights_review, ring, veil, version,
+    alias, credential, fact_head, grant, grant_index, idempotency, key, log_time, node, policy_document,
+    principal, reason, rights_review, ring, veil, version,
 };
 use super::sums::Summing;
 use super::tag::Guarded;
@@ -87,6 +88,13 @@ impl Store for SqliteStore {
             .read_fresh(Some(Object::RightsReview(id)), move |connection| {
                 rights_review::find_by_id(connection, id)
             })
+            .await
+    }
+
+    async fn find_node(&self, id: NodeId) -> Result<Option<Node>, StoreError> {
+        self.inner
+            .pool
+            .read_fresh(Some(Object::Node(id)), move |connection| node::find_by_id(connection, id))
             .await
     }
 

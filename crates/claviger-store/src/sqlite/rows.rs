@@ -7,7 +7,7 @@ use rusqlite::ToSql;
 
 use super::error::{damaged, translate};
 use super::plain;
-use super::row::{alias, credential, grant, key, principal, reason, rights_review, ring, version};
+use super::row::{alias, credential, grant, key, node, principal, reason, rights_review, ring, version};
 use super::tag::{Guarded, Tagged};
 
 /// What has a tag of its own in the row of an object.
@@ -17,6 +17,7 @@ fn tags_of(kind: Kind) -> &'static [&'static Tagged] {
         Kind::Credential => &[&credential::TAGGED],
         Kind::Grant => &[&grant::TAGGED],
         Kind::Key => &[&key::TAGGED],
+        Kind::Node => &[&node::TAGGED],
         Kind::Principal => &[&principal::TAGGED],
         Kind::Reason => &[&reason::TAGGED],
         Kind::RightsReview => &[&rights_review::TAGGED],
@@ -39,12 +40,13 @@ pub(super) fn list(
 /// How many rows there are of all kinds.
 pub(super) fn count(connection: Guarded<'_>) -> Result<u64, StoreError> {
     let mut rows = 0;
-    const TABLES: [&str; 9] = [
+    const TABLES: [&str; 10] = [
         "alias",
         "credential",
         "grants",
         "key",
         "key_version",
+        "node",
         "principal",
         "reason",
         "rights_review",
@@ -108,6 +110,7 @@ fn list_rows(
         Kind::Credential => all(credential::list_from(connection, &id, limit)?, StateRow::Credential),
         Kind::Grant => all(grant::list_from(connection, &id, limit)?, StateRow::Grant),
         Kind::Key => all(key::list_from(connection, &id, limit)?, StateRow::Key),
+        Kind::Node => all(node::list_from(connection, &id, limit)?, StateRow::Node),
         Kind::Principal => all(principal::list_from(connection, &id, limit)?, StateRow::Principal),
         Kind::Reason => all(reason::list_from(connection, &id, limit)?, StateRow::Reason),
         Kind::RightsReview => all(rights_review::list_from(connection, &id, limit)?, StateRow::RightsReview),

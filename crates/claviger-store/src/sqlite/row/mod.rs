@@ -11,6 +11,7 @@ pub(super) mod grant_index;
 pub(super) mod idempotency;
 pub(super) mod key;
 pub(super) mod log_time;
+pub(super) mod node;
 pub(super) mod policy_document;
 pub(super) mod principal;
 pub(super) mod reason;

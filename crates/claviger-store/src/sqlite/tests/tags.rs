@@ -4,26 +4,30 @@ use std::collections::BTreeSet;
 
 use claviger_core::access_key::AccessKey;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
+use claviger_core::node::{Node, NodeReport};
 use claviger_core::object::{Kind, Object, RowCursor};
 use claviger_core::port::StoreError;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
 use claviger_core::reason::{ReasonCode, ReasonRecord, TextAtRest};
 use claviger_core::rights_review::{Capacity, Confirmation, RightsReview};
-use claviger_core::{Action, CredentialId, GrantId, ReasonId, RightsReviewId};
+use claviger_core::{Action, CredentialId, GrantId, NodeId, ReasonId, RightsReviewId};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::super::row::{alias, credential, grant, key, principal, reason, rights_review, ring, version};
+use super::super::row::{
+    alias, credential, grant, key, node, principal, reason, rights_review, ring, version,
+};
 use super::super::tag::Tagged;
 use super::*;
 
 /// What names a row of each table of objects.
-const TABLES: [(&str, &str, &[&Tagged]); 9] = [
+const TABLES: [(&str, &str, &[&Tagged]); 10] = [
     ("alias", "id = x'06060606060606060606060606060606'", &[&alias::TAGGED]),
     ("credential", "id = x'04040404040404040404040404040404'", &[&credential::TAGGED]),
     ("grants", "id = x'05050505050505050505050505050505'", &[&grant::TAGGED]),
     ("key", "id = x'02020202020202020202020202020202'", &[&key::TAGGED]),
     ("key_version", "key = x'02020202020202020202020202020202'", &[&version::TAGGED, &version::COUNTED]),
+    ("node", "id = x'00000000000000000000000000000001'", &[&node::TAGGED]),
     ("principal", "id = x'03030303030303030303030303030303'", &[&principal::TAGGED]),
     ("reason", "id = x'07070707070707070707070707070707'", &[&reason::TAGGED]),
     ("rights_review", "id = x'01010101010101010101010101010101'", &[&rights_review::TAGGED]),
@@ -106,6 +110,17 @@ fn furnished() -> Shelf {
     let one = Confirmation { by: PrincipalId::from_bytes([13; 16]), at: at(1) };
     let review = review.confirmed([1; 32], Capacity::Officer, one).unwrap();
     assert_eq!(shelf.apply(&[Change::PutRightsReview(review)]), Applied::Yes);
+    let report = NodeReport {
+        environment: Some("test".parse().unwrap()),
+        insecure: vec!["insecure_software_root".into()],
+        release: "1".into(),
+        hardening: vec!["memory_locked=yes".into(), "no_core_dumps=no".into()],
+        listeners: vec!["control 127.0.0.1:7400 TLS1.3".into()],
+        clock_source: "tsc".into(),
+        ..NodeReport::default()
+    };
+    let node = Node { id: NodeId::of_shard(1), incarnation: 1, reported_at: at(0), report, revision: 0 };
+    assert_eq!(shelf.apply(&[Change::PutNode(node)]), Applied::Yes);
     shelf
 }
 
@@ -123,7 +138,7 @@ fn columns_of(database: &Connection, table: &str) -> Vec<String> {
 }
 
 /// How many rows of objects there are.
-const ROWS: usize = 16;
+const ROWS: usize = 17;
 
 /// The objects whose rows do not hold, or do not read. A row that is out of place, and so not there, counts as not reading.
 async fn altered(store: &SqliteStore) -> Result<BTreeSet<Object>, StoreError> {

@@ -1,0 +1,64 @@
+//! What a node says of itself: which program runs, by which configuration, and how it is reached.
+//!
+//! It is the node's own word, given at each start and each time that it reads its files again.
+
+use crate::time::Timestamp;
+use crate::{Name, NodeId};
+
+/// A node, as it said last that it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its identifier.
+    pub id: NodeId,
+    /// Which start of the process said so.
+    pub incarnation: u64,
+    /// When.
+    pub reported_at: Timestamp,
+    /// What it said.
+    pub report: NodeReport,
+    /// Counts the writes of this row.
+    pub revision: u64,
+}
+
+/// What a node says of itself. Words have neither commas nor line feeds.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct NodeReport {
+    /// The environment that the deployment is, if its configuration says one.
+    pub environment: Option<Name>,
+    /// Names of weakenings in force, each beginning with `insecure_`; none in a node that is for real keys.
+    pub insecure: Vec<String>,
+    /// The release.
+    pub release: String,
+    /// SHA-256 of the program.
+    pub build: [u8; 32],
+    /// SHA-256 of the configuration in force.
+    pub configuration: [u8; 32],
+    /// SHA-256 of the built-in policy.
+    pub policy: [u8; 32],
+    /// What the process did to harden itself: a word for each measure, as in `memory_locked=yes`.
+    pub hardening: Vec<String>,
+    /// How it is reached: for each listener its name, address, protocol versions, cipher suites, groups, and whether clients must
+    /// show a certificate.
+    pub listeners: Vec<String>,
+    /// SHA-256 of the file of the server's certificate.
+    pub certificate: [u8; 32],
+    /// SHA-256 of the file of the authorities of clients' certificates.
+    pub client_authorities: [u8; 32],
+    /// What the clock of the machine counts by, and what keeps it right, as far as the machine says.
+    pub clock_source: String,
+}
+
+impl NodeReport {
+    /// Is it for real keys, or weakened?
+    #[must_use]
+    pub const fn mode(&self) -> &'static str {
+        if self.insecure.is_empty() { "secure" } else { "insecure" }
+    }
+
+    /// Can it be kept?
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let words = self.insecure.iter().chain(&self.hardening).chain(&self.listeners);
+        words.clone().all(|word| !word.is_empty() && !word.contains([',', '\n']))
+    }
+}

@@ -1,0 +1,146 @@
+//! What this node says of itself, for the log: the program, the configuration, the policy, the listeners, the clock.
+//!
+//! It is the process's own word: whoever runs another program can say the same. Held against what should run, it shows what was
+//! changed by mistake or without being approved, and when.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use claviger_core::TlsParameters;
+use claviger_core::node::NodeReport;
+use claviger_crypto::digest::{Sha256, sha256};
+use claviger_service::{ErrorKind, RULES, Road, ServiceError};
+use rustls::ServerConfig;
+
+use crate::config::{Config, Xks, XksClients};
+use crate::error::ServerError;
+use crate::hardening::Hardening;
+use crate::root::blocking;
+
+/// What a node is made of, as far as it says so.
+#[derive(Debug, Clone)]
+pub(crate) struct Described {
+    pub(crate) config: Config,
+    /// The addresses of the listeners, by their names.
+    pub(crate) addresses: Vec<(&'static str, SocketAddr)>,
+    pub(crate) hardening: Option<Hardening>,
+}
+
+/// Records what the node is. Where somebody edited what it said before, that stays as it is, and is told.
+///
+/// # Errors
+/// When the log takes no entry.
+pub(crate) async fn record(road: &Road, node: &Described, tls: &ServerConfig) -> Result<(), ServerError> {
+    let (described, listeners) = (node.clone(), listeners(node, tls));
+    let mut report = blocking(move || report(&described)).await?;
+    report.listeners = listeners;
+    report.insecure = road.provider().module().insecure.iter().map(|name| (*name).to_owned()).collect();
+    match road.report_node(report).await {
+        Err(error) if error.kind() == ErrorKind::RowAltered => {
+            tracing::error!(
+                "what this node said of itself was edited in the database, and stays there as evidence: `claviger audit verify`"
+            );
+            Ok(())
+        }
+        recorded => recorded.map_err(|error: ServiceError| error.into()),
+    }
+}
+
+fn report(node: &Described) -> NodeReport {
+    let tls = &node.config.tls;
+    let of = |path: &Path| std::fs::read(path).map(|bytes| sha256(&bytes)).unwrap_or_default();
+    let word = |(name, holds): (&str, bool)| format!("{name}={}", if holds { "yes" } else { "no" });
+    let hardening = node.hardening.map_or_else(Vec::new, |hardening| hardening.measures().map(word).into());
+    NodeReport {
+        environment: node.config.environment.clone(),
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        build: build(),
+        configuration: node.config.digest,
+        policy: sha256(RULES.as_bytes()),
+        hardening,
+        certificate: of(&tls.certificate),
+        client_authorities: of(&tls.client_ca),
+        clock_source: clock_source(),
+        ..NodeReport::default()
+    }
+}
+
+/// SHA-256 of the program that runs; zeros where it cannot be read.
+fn build() -> [u8; 32] {
+    static BUILD: OnceLock<[u8; 32]> = OnceLock::new();
+    *BUILD.get_or_init(|| digest_of(Path::new("/proc/self/exe")).unwrap_or_default())
+}
+
+fn digest_of(path: &Path) -> std::io::Result<[u8; 32]> {
+    let (mut file, mut digest, mut piece) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(digest.finish()),
+            read => digest.update(piece.get(..read).unwrap_or_default()),
+        }
+    }
+}
+
+/// What the kernel counts time by, and which service of the host says that it keeps the clock right.
+fn clock_source() -> String {
+    let counter = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    let counter = std::fs::read_to_string(counter).ok();
+    let counter = counter.as_deref().map_or("not known", str::trim);
+    let keepers = [
+        ("/run/systemd/timesync/synchronized", "systemd-timesyncd"),
+        ("/run/chrony/chronyd.pid", "chronyd"),
+        ("/run/ntpd.pid", "ntpd"),
+    ];
+    let keeper =
+        keepers.iter().find(|(path, _)| Path::new(path).exists()).map_or("nobody known", |(_, name)| name);
+    format!("{counter}; kept by {keeper}")
+}
+
+/// A line for each listener: what it takes of a handshake, read from the configuration that it serves by.
+fn listeners(node: &Described, tls: &ServerConfig) -> Vec<String> {
+    let provider = tls.crypto_provider();
+    let join = |names: Vec<String>| names.join("+");
+    let suites = provider.cipher_suites.iter().map(|suite| {
+        let number = u16::from(suite.suite());
+        TlsParameters::cipher_suite_name(number).map_or_else(|| format!("0x{number:04x}"), str::to_owned)
+    });
+    let groups = provider.kx_groups.iter().map(|group| {
+        let number = u16::from(group.name());
+        TlsParameters::group_name(number).map_or_else(|| format!("0x{number:04x}"), str::to_owned)
+    });
+    let (suites, groups) = (join(suites.collect()), join(groups.collect()));
+    // The library has no other version compiled in.
+    let tls = format!("TLS 1.3 {suites} {groups} client-certificate=optional");
+    let line = |(name, address): &(&str, SocketAddr)| match *name {
+        "metrics" => format!("{name} {address} plain"),
+        "aws" => match &node.config.xks {
+            Some(Xks { clients: XksClients::Unproved, .. }) => {
+                format!("{name} {address} {tls} external-key-store=signature")
+            }
+            Some(_) => format!("{name} {address} {tls} external-key-store=certificate"),
+            None => format!("{name} {address} {tls}"),
+        },
+        _ => format!("{name} {address} {tls}"),
+    };
+    node.addresses.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_build_is_the_digest_of_the_program_that_runs() {
+        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert_eq!(build(), sha256(&program));
+    }
+
+    #[test]
+    fn the_clock_is_told_in_one_line_without_commas() {
+        let told = clock_source();
+        assert!(told.contains("; kept by ") && !told.contains([',', '\n']), "{told}");
+    }
+}
