@@ -149,6 +149,12 @@ pub(crate) fn check_certificate(config: &Config) -> Result<(), ServerError> {
     Ok(())
 }
 
+/// Records that the module has passed its self-tests, without which no root of trust opens, and what the node is.
+async fn record(road: &Road, node: &Described, tls: &ServerConfig) -> Result<(), ServerError> {
+    road.take_self_test(Ok(())).await?;
+    node::record(road, node, tls).await
+}
+
 /// Records what the node is, and opens the listeners.
 pub(crate) async fn serve(
     at_work: AtWork,
@@ -158,7 +164,7 @@ pub(crate) async fn serve(
     hardening: Option<Hardening>,
 ) -> Result<Running, ServerError> {
     let node = Described { config: config.clone(), addresses: sockets.addresses.clone(), hardening };
-    if let Err(error) = node::record(&at_work.road, &node, &tls).await {
+    if let Err(error) = record(&at_work.road, &node, &tls).await {
         at_work.stop().await;
         return Err(error);
     }

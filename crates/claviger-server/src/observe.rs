@@ -243,7 +243,7 @@ impl Observed {
     }
 
     async fn provider_health(&self) -> Option<ProviderHealth> {
-        tokio::time::timeout(PATIENCE, self.road.provider().health()).await.ok()?.ok()
+        tokio::time::timeout(PATIENCE, self.road.provider_health()).await.ok()?.ok()
     }
 
     fn update_figures(&self) {

@@ -21,6 +21,7 @@ mod pipeline;
 pub mod reference;
 pub mod road;
 mod rows;
+mod self_test;
 mod state;
 mod view;
 mod work;

@@ -10,7 +10,7 @@ use claviger_audit::cut::Cut;
 use claviger_audit::key::{SigningKey, VerifierKey};
 use claviger_audit::op::Op;
 use claviger_core::change::Change;
-use claviger_core::port::provider::RootPublicKey;
+use claviger_core::port::provider::{ProviderHealth, RootPublicKey};
 use claviger_core::port::store::CommitError;
 use claviger_core::port::{Clock, Provider, Store, StoreError, Trust};
 use claviger_core::principal::Principal;
@@ -37,6 +37,7 @@ use crate::pipeline::sequencer::{self, Figures};
 use crate::pipeline::submission::{EntryDetail, EntryHeader, reference};
 use crate::pipeline::turns::Turns;
 use crate::rows::{AlteredRecorded, hold_rows, open_rows};
+use crate::self_test;
 use crate::state::{Forget, Memory, State};
 use crate::work::{Work, WorkFigures};
 
@@ -281,6 +282,7 @@ impl Road {
         tokio::spawn(job::forget_unused(road.clone()));
         tokio::spawn(newest::keep_on(road.clone()));
         if !options.jobs_every.is_zero() {
+            tokio::spawn(self_test::keep_testing(road.clone()));
             tokio::spawn(job::keep_doing(road.clone(), options.jobs_every));
         }
         for officer in road.unacknowledged().await? {
@@ -441,6 +443,14 @@ impl Inner {
     /// When the store cannot be read.
     pub async fn unconfirmed_rights(&self) -> Result<Option<RightsReview>, ServiceError> {
         rights::unconfirmed(self.state.store.as_ref()).await
+    }
+
+    /// How the provider is, and whether every self-test since the start has held.
+    ///
+    /// # Errors
+    /// What the provider fails with.
+    pub async fn provider_health(&self) -> Result<ProviderHealth, ServiceError> {
+        self.state.provider_health().await
     }
 
     /// The provider, for its health.

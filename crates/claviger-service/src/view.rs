@@ -18,7 +18,7 @@ use claviger_core::target::Target;
 use claviger_core::{Action, KeyId, PrincipalId, Spec, Timestamp};
 use claviger_crypto::envelope::Context;
 use claviger_crypto::random::ModuleRandom;
-use claviger_crypto::{Material, digest, generate};
+use claviger_crypto::{Material, SecretBytes, digest, generate};
 
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
@@ -117,6 +117,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// Overloaded, and what the module fails with.
     pub(crate) async fn make_material(&self, spec: Spec) -> Result<Material, ServiceError> {
+        self.state.self_tests.may_generate()?;
         match Class::of_making(spec) {
             Class::Generation => {
                 self.work(Class::Generation, move |_| Ok(generate(spec, &mut ModuleRandom)?)).await
@@ -128,11 +129,21 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Draws random bytes, as a key or part of one.
+    ///
+    /// # Errors
+    /// Unavailable after a failed self-test, and what the provider fails with.
+    pub(crate) async fn draw(&self, len: usize) -> Result<SecretBytes, ServiceError> {
+        self.state.self_tests.may_generate()?;
+        Ok(self.provider().random(len).await?)
+    }
+
     /// Has the provider make material, once it is the caller's turn.
     ///
     /// # Errors
     /// Overloaded, and what the provider fails with.
     pub(crate) async fn generate(&self, request: MaterialRequest<'_>) -> Result<Generated, ServiceError> {
+        self.state.self_tests.may_generate()?;
         let class = Class::of_making(request.spec);
         if class != Class::Generation {
             self.enter(class).await?;

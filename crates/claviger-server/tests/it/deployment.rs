@@ -12,7 +12,7 @@ use claviger_crypto::digest::sha256;
 use claviger_server::config::Config;
 use claviger_server::pki::{Authority, LEAF_LIFETIME};
 use claviger_server::quickstart::{QuickstartOptions, quickstart};
-use claviger_server::{Server, ServerError};
+use claviger_server::{Running, Server, ServerError};
 use serde_json::{Value, json};
 
 use crate::support::{Deployment, OF_ANOTHER_VERSION, answer_to_tls12, now};
@@ -33,6 +33,7 @@ async fn quick_start_run_again_serves_the_same_data() {
     // Each start and each orderly end is on record.
     assert_eq!(deployment.count_entries(&second, Op::NodeStart).await, 2);
     assert_eq!(deployment.count_entries(&second, Op::NodeStop).await, 1);
+    assert_eq!(deployment.count_entries(&second, Op::SelfTest).await, 2);
     assert_eq!(deployment.count_entries(&second, Op::Initialize).await, 1);
     second.shutdown().await;
 }

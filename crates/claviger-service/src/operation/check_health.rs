@@ -52,7 +52,7 @@ impl Operation for CheckHealth {
         let health = Health {
             deployment: view.system.deployment.clone(),
             module: provider.module(),
-            provider: provider.health().await?,
+            provider: view.state.provider_health().await?,
         };
         Ok(Staged::reading(health, view.detail()))
     }

@@ -105,6 +105,9 @@ impl Operation for CreateCredential {
             return Err(ServiceError::new(ErrorKind::WrongState, "the principal was revoked"));
         }
         let ordered = check(view, &principal).await?;
+        if !matches!(self.what, NewCredential::Certificate { .. }) {
+            view.state.self_tests.may_generate()?;
+        }
         let id = CredentialId::random()?;
         let proof = self.what.prove(id, &principal, view).await?;
         if proof.expires_at <= view.now {

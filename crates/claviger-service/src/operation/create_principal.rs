@@ -75,7 +75,7 @@ pub(super) async fn make_principal(
     kind: PrincipalKind,
 ) -> Result<Principal, ServiceError> {
     let id = PrincipalId::random()?;
-    let subject = view.provider().random(32).await?;
+    let subject = view.draw(32).await?;
     Ok(Principal {
         subject_key: view.provider().seal(&subject_label(id), &subject).await?,
         created_by: Some(view.caller.principal().id),

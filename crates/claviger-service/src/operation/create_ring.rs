@@ -73,6 +73,7 @@ impl Operation for CreateRing {
             );
             return Err(ServiceError::new(ErrorKind::AlreadyExists, message));
         }
+        view.state.self_tests.may_generate()?;
         let id = KeyRingId::random()?;
         let ring = KeyRing {
             id,

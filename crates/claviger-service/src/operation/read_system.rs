@@ -97,7 +97,7 @@ impl Operation for ReadSystem {
             refused_for_space: view.no_room.refused(),
             rows: view.state.row_figures(),
             module: view.provider().module(),
-            provider: view.provider().health().await.ok(),
+            provider: view.state.provider_health().await.ok(),
         };
         Ok(Staged::reading(status, view.detail()))
     }

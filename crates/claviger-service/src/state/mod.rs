@@ -17,6 +17,7 @@ use claviger_audit::fact::VeilKey;
 use claviger_audit::identity::SubjectKey;
 use claviger_core::change::{Chain, Change, Dependencies};
 use claviger_core::key::KeyRing;
+use claviger_core::port::provider::ProviderHealth;
 use claviger_core::port::{Provider, Store};
 use claviger_core::principal::Principal;
 use claviger_core::target::Target;
@@ -38,6 +39,7 @@ use crate::pipeline::fence::Fence;
 use crate::pipeline::sequencer::Publish;
 use crate::pipeline::subject_label;
 use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
+use crate::self_test::SelfTests;
 
 /// How much is remembered.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +129,8 @@ pub(crate) struct State {
     pub(crate) blocked: Blocked,
     /// How far the pass over all rows is.
     pub(crate) row_check: RowCheck,
+    /// Whether self-tests have held.
+    pub(crate) self_tests: SelfTests,
     keys: Cache<KeyId, Arc<Cached<LoadedKey>>>,
     names: Cache<KeyName, KeyId>,
     /// What aliases name to whom, and as of which count of moves.
@@ -160,6 +164,7 @@ impl State {
             subjects: Subjects::default(),
             blocked: Blocked::default(),
             row_check: RowCheck::default(),
+            self_tests: SelfTests::default(),
             keys: Cache::new(memory.keys),
             names: Cache::new(memory.keys),
             aliases: Cache::new(memory.keys),
@@ -169,6 +174,15 @@ impl State {
             tags,
             veils,
         }
+    }
+
+    /// How the provider is, and whether every self-test since the start has held.
+    pub(crate) async fn provider_health(&self) -> Result<ProviderHealth, ServiceError> {
+        let health = self.provider.health().await?;
+        Ok(ProviderHealth {
+            self_test_ok: health.self_test_ok && self.self_tests.failure().is_none(),
+            ..health
+        })
     }
 
     /// How many keys are ready for use in memory.

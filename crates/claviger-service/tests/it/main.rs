@@ -32,6 +32,7 @@ mod reasons;
 mod repetition;
 mod revocation;
 mod rights;
+mod self_tests;
 mod separation;
 mod snapshots;
 mod space;

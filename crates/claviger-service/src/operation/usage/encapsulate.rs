@@ -35,6 +35,7 @@ impl KeyUse for Encapsulate {
     }
 
     async fn apply(&self, at: &KeyContext<'_>) -> Result<(Capsule, u32), ServiceError> {
+        at.view.state.self_tests.may_generate()?;
         let protecting = at.protecting()?;
         let id = protecting.version().id;
         let Product::Capsule { ciphertext, secret } = at.protect(protecting, Protect::Encapsulate).await?

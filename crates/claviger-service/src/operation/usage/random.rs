@@ -34,7 +34,7 @@ impl Operation for Random {
         if !(1..=MOST).contains(&self.bytes) {
             return Err(ServiceError::invalid(format!("1 to {MOST} random bytes can be drawn at once")));
         }
-        let drawn = view.provider().random(usize::try_from(self.bytes).unwrap_or_default()).await?;
+        let drawn = view.draw(usize::try_from(self.bytes).unwrap_or_default()).await?;
         Ok(Staged::reading(drawn, view.detail()))
     }
 }

@@ -254,7 +254,7 @@ async fn make(
         let message = format!("a data key has {} to {} bytes", DATA_KEY.start(), DATA_KEY.end());
         return Err(ServiceError::invalid(message));
     }
-    let plaintext = at.view.provider().random(usize::try_from(length).unwrap_or_default()).await?;
+    let plaintext = at.view.draw(usize::try_from(length).unwrap_or_default()).await?;
     #[expect(clippy::disallowed_methods, reason = "a fresh data key is sealed under the key that wraps it")]
     let sealed = at.seal(plaintext.expose(), context, algorithm).await?;
     Ok((plaintext, sealed))
