@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use claviger_core::grant::{Basis, Conditions, Ending, Grant, Selector, Spelling};
-use claviger_core::key::{Destruction, RingPolicy, RotatedKeys, State};
+use claviger_core::key::{Destruction, PlaintextDataKeys, RequiredContext, RingPolicy, RotatedKeys, State};
 use claviger_core::principal::{PrincipalKind, Role, Standing};
 use claviger_core::reason::Why;
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
@@ -156,6 +156,10 @@ impl Replayed {
             destroy_waiting_period: said.need(6, said.span(6)?)?,
             quorum: said.need(7, said.number(7)?)?,
             separation: said.need(8, said.word(8)?)?,
+            context_required: RequiredContext::new(said.words(13)?).map_err(|_| said.wrong(13))?,
+            data_class: said.word(14)?,
+            plaintext_data_keys: said.word(15)?.unwrap_or(PlaintextDataKeys::Allowed),
+            environment: said.word(16)?,
         })
     }
 

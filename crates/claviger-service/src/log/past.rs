@@ -181,7 +181,12 @@ impl Walk {
             }
             Object::Key(_) | Object::Ring(_) => self.objects.contains(&raw.object),
             Object::Principal(_) => true,
-            Object::Alias(_) | Object::Credential(_) | Object::Reason(_) | Object::Version(_) => false,
+            Object::Alias(_)
+            | Object::Credential(_)
+            | Object::Node(_)
+            | Object::Reason(_)
+            | Object::RightsReview(_)
+            | Object::Version(_) => false,
         }
     }
 
@@ -224,7 +229,12 @@ impl Walk {
                 let principal = ReplayedPrincipal::after(self.principals.get(&id), &fact)?;
                 self.principals.insert(id, principal);
             }
-            Object::Alias(_) | Object::Credential(_) | Object::Reason(_) | Object::Version(_) => {}
+            Object::Alias(_)
+            | Object::Credential(_)
+            | Object::Node(_)
+            | Object::Reason(_)
+            | Object::RightsReview(_)
+            | Object::Version(_) => {}
         }
         Ok(())
     }

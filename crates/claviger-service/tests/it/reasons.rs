@@ -250,7 +250,12 @@ async fn erasing_a_person_leaves_names_of_keys_reasons_and_pseudonyms() {
     // Once more changes nothing, and nobody gets such a name.
     let again = deployment.ask_because("otto", asked(), erase()).await.unwrap().output;
     assert_eq!(again, erased);
-    let taken = CreatePrincipal { name: name.parse().unwrap(), kind: PrincipalKind::Human, home: None };
+    let taken = CreatePrincipal {
+        name: name.parse().unwrap(),
+        kind: PrincipalKind::Human,
+        home: None,
+        environment: None,
+    };
     assert_eq!(deployment.ask("otto", taken).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
     // The name is nowhere any more; all else reads, every digest verifies, and what is live is what the log yields.
     hold(&deployment).await;
