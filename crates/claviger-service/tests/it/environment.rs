@@ -101,7 +101,7 @@ async fn nobody_uses_a_key_of_another_environment() {
     assert_eq!(shown.environment, Some(name("test")));
     let verified = replay(&deployment).await;
     let fact = verified.objects.find(&Object::Principal(shown.id)).unwrap();
-    assert!(fact.fields().contains_key(&13));
+    assert!(fact.fields().contains_key(&15));
     let deployment = deployment.restart().await;
     assert_eq!(encrypt(&deployment, "trial", &new).await, Err(ErrorKind::Denied));
     hold(&deployment).await;
