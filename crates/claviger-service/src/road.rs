@@ -225,6 +225,7 @@ impl Road {
             node_key,
             keeper: Arc::clone(&keeper),
             origin,
+            clock: Arc::clone(&clock),
             on_fatal: options.on_fatal,
         };
         let (queue, thread) = sequencer::start(parts, options.insecure_fence_off).map_err(|error| {
@@ -407,7 +408,7 @@ impl Inner {
 
     /// How expensive work stands, by class.
     #[must_use]
-    pub fn work_figures(&self) -> [WorkFigures; 5] {
+    pub fn work_figures(&self) -> [WorkFigures; 6] {
         self.work.figures()
     }
 

@@ -12,6 +12,7 @@ mod caller;
 pub(crate) mod facts;
 pub(crate) mod fence;
 mod gate;
+mod lanes;
 pub(crate) mod queue;
 mod reason;
 pub(crate) mod room;
@@ -371,7 +372,14 @@ impl Road {
         let store = self.state.store.as_ref();
         let mut contexts = contexts.into_iter();
         let first = vec![contexts.next().unwrap_or_default()];
-        let mut ruling = question.rule(store, &self.authorizer, first).await?;
+        let who = question.caller.principal().id;
+        let mut ruling = {
+            // What takes something out of use waits for nobody's decisions.
+            let restricts = question.action.effect() == Effect::Restrict;
+            let _place =
+                if restricts { None } else { Some(self.work.enter(Class::Decision, who).await?) };
+            question.rule(store, &self.authorizer, first).await?
+        };
         let others: Vec<_> = contexts.collect();
         for some in others.chunks(DECIDED_TOGETHER) {
             if ruling.decision.permit().is_none() || ruling.decision.is_unconditional() {
@@ -379,7 +387,7 @@ impl Road {
             }
             // Where it is long, it is work like the uses that follow.
             if places.find(Class::Batch).is_none() {
-                let held = self.work.enter(Class::Batch, question.caller.principal().id).await?;
+                let held = self.work.enter(Class::Batch, who).await?;
                 places.keep(Class::Batch, held);
             }
             let next = question.rule(store, &self.authorizer, some.to_vec()).await?;

@@ -19,6 +19,7 @@ use claviger_core::port::StoreError;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::sync::oneshot;
 
+use super::lanes::Lanes;
 use super::sequencer::{CutEntry, Figures};
 use super::submission::{NotCommitted, Submission};
 
@@ -61,6 +62,8 @@ struct Shared {
     under_way: AtomicUsize,
     /// How many calls make a batch large enough.
     enough: AtomicUsize,
+    /// What the sequencer has taken and not served.
+    taken: AtomicUsize,
     /// The sequencer has ended.
     ended: AtomicBool,
 }
@@ -105,7 +108,7 @@ impl Queue {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.sender.len()
+        self.sender.len() + self.shared.taken.load(Ordering::Relaxed)
     }
 
     pub(crate) fn figures(&self) -> &Figures {
@@ -185,8 +188,16 @@ impl Queue {
 }
 
 impl Intake {
-    /// Waits for a command and takes all that wait, one more than `most` at most.
-    pub(super) fn take(&self, most: usize, taken: &mut Vec<Command>) {
+    /// Takes all that waits, and waits for it where there is nothing.
+    pub(super) fn take(&self, lanes: &mut Lanes) {
+        if lanes.len() == 0 {
+            lanes.push(self.wait());
+        }
+        self.take_more(lanes);
+    }
+
+    /// Waits for a command, and for as many others as make a batch.
+    fn wait(&self) -> Command {
         // Without anybody who may send, it is as if asked to stop.
         let first = self.receiver.recv().unwrap_or(Command::Stop);
         let enough = self.shared.enough.load(Ordering::Relaxed);
@@ -201,14 +212,22 @@ impl Intake {
                 break;
             }
         }
-        taken.push(first);
-        taken.extend(self.receiver.try_iter().take(most));
+        first
+    }
+
+    /// Takes what came meanwhile.
+    pub(super) fn take_more(&self, lanes: &mut Lanes) {
+        let room = ROOM.saturating_sub(lanes.len());
+        self.receiver.try_iter().take(room).for_each(|command| lanes.push(command));
+        self.shared.taken.store(lanes.len(), Ordering::Relaxed);
     }
 
     /// A batch was served; those that came meanwhile tell how many can.
-    pub(super) fn served(&self) {
+    pub(super) fn served(&self, lanes: &Lanes) {
+        self.shared.taken.store(lanes.len(), Ordering::Relaxed);
         let under_way = self.shared.under_way.load(Ordering::Relaxed);
-        self.shared.enough.store(enough(under_way, self.receiver.len()), Ordering::Relaxed);
+        let came = lanes.len() + self.receiver.len();
+        self.shared.enough.store(enough(under_way, came), Ordering::Relaxed);
     }
 }
 

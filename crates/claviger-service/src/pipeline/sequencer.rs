@@ -1,10 +1,10 @@
-//! The one writer. Takes everything that waits, asks the fence once more, and commits it as one batch: changes and
-//! entries together or not at all.
+//! The one writer. Takes what waits, asks the fence once more, and commits it as one batch: changes and entries together or
+//! not at all. While small calls wait, such as uses of keys, the others get a share of its time and no more.
 //!
 //! What it keeps true:
 //! * one commit in flight; the commit of a batch is the point in time at which all its operations happen;
 //! * nobody hears of success before the commit, and everybody of failure;
-//! * a restricting call is a barrier: what waits before it commits first, it commits alone, what comes after is asked again;
+//! * a restricting call is a barrier: what is in the batch commits first, it commits alone, what comes after is asked again;
 //! * it is answered only when a checkpoint that covers it is kept beside the store: an older store is then refused at the start;
 //! * no transaction of the store stays open behind a batch, one without entries included;
 //! * after an outcome that it does not know, it stops for good. Recovery at the next start decides.
@@ -23,11 +23,12 @@ use claviger_audit::tree::{Hash, leaf_hash};
 use claviger_core::KeyVersionId;
 use claviger_core::change::{Change, Subject};
 use claviger_core::port::store::{Applied, Batch, CommitError, UsageRows};
-use claviger_core::port::{Journal, StoreError};
+use claviger_core::port::{Clock, Journal, StoreError};
 use claviger_core::receipt::{BatchSeal, Receipt};
 use tokio::sync::oneshot;
 
 use super::fence::Fence;
+use super::lanes::Lanes;
 use super::queue::{Command, Intake, Queue, queue};
 use super::submission::{EncodeError, EntryDetail, EntryHeader, FactBytes, NotCommitted, Submission};
 use crate::log::body::{self, Packer};
@@ -39,6 +40,8 @@ use crate::log::usage::{self, Noted, Usage, Used};
 const MOST_ENTRIES: usize = 4096;
 /// Most bytes of a batch before packing.
 const MOST_BYTES: usize = 512 << 10;
+/// How long what is not small is served while small calls wait.
+const SHARE: Duration = Duration::from_millis(3);
 
 /// Who learns of committed changes before anyone hears of success: the caches.
 pub(crate) trait Publish: Send {
@@ -106,6 +109,7 @@ pub(crate) struct Parts {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) usage: Arc<Usage>,
     pub(crate) origin: Arc<str>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Called once when the sequencer stops for another reason than being asked to.
     pub(crate) on_fatal: Box<dyn FnOnce(String) + Send>,
 }
@@ -171,10 +175,10 @@ pub(crate) fn start(parts: Parts, fence_off: bool) -> std::io::Result<(Queue, th
 
 impl Sequencer {
     fn run(mut self) {
-        let mut taken = Vec::new();
+        let mut lanes = Lanes::default();
         loop {
-            self.intake.take(MOST_ENTRIES, &mut taken);
-            let served = self.serve(&mut taken);
+            self.intake.take(&mut lanes);
+            let served = self.serve(&mut lanes);
             // Also when the rest went wrong: they are committed.
             let confirmed = self.confirm();
             if let Err(end) = confirmed.and(served) {
@@ -182,51 +186,68 @@ impl Sequencer {
                     End::Asked => self.close(),
                     End::Fatal(why) => (self.parts.on_fatal)(why),
                 }
-                // The intake goes, and tells everyone who still waits that the log has stopped.
+                // The intake and the lanes go, and tell everyone who still waits that the log has stopped.
                 return;
             }
-            self.intake.served();
+            self.intake.served(&lanes);
         }
     }
 
-    fn serve(&mut self, taken: &mut Vec<Command>) -> Result<(), End> {
+    /// Serves the small calls that wait, and the others for their share of time, or for as long as no small one waits.
+    fn serve(&mut self, lanes: &mut Lanes) -> Result<(), End> {
         let mut filling = self.begin();
-        for command in taken.drain(..) {
-            match command {
-                Command::Submit(submission) if submission.restricts.is_empty() => {
-                    self.admit(&mut filling, *submission, self.epoch)?;
-                    if filling.is_full() {
-                        self.flush(&mut filling, &[])?;
-                    }
-                }
-                Command::Submit(mut submission) => {
-                    self.flush(&mut filling, &[])?;
-                    let subjects = std::mem::take(&mut submission.restricts);
-                    self.admit(&mut filling, *submission, self.epoch + 1)?;
-                    self.flush(&mut filling, &subjects)?;
-                }
-                Command::Cut { entry, reply } => {
-                    self.flush(&mut filling, &[])?;
-                    let cut = self.cut(entry);
-                    let end = cut.as_ref().err().and_then(NotCut::end);
-                    let _ = reply.send(cut.map_err(NotCut::into_store_error));
-                    end.map_or(Ok(()), Err)?;
-                }
-                Command::PutNote { size, note, reply } => {
-                    self.flush(&mut filling, &[])?;
-                    let put = self.parts.journal.put_signed_note(size, &note);
-                    let end = put.as_ref().err().and_then(fatal);
-                    let _ = reply.send(put);
-                    end.map_or(Ok(()), Err)?;
-                }
-                Command::GiveUp(why) => return Err(End::Fatal(why)),
-                Command::Stop => {
-                    self.flush(&mut filling, &[])?;
-                    return Err(End::Asked);
+        for submission in lanes.small.drain(..) {
+            self.admit(&mut filling, *submission, self.epoch)?;
+            if filling.is_full() {
+                self.flush(&mut filling, &[])?;
+            }
+        }
+        let mut until = None;
+        while let Some(command) = lanes.next() {
+            self.serve_one(&mut filling, command)?;
+            let now = self.parts.clock.since_boot();
+            if now >= *until.get_or_insert(now + SHARE) {
+                self.intake.take_more(lanes);
+                if !lanes.small.is_empty() {
+                    break;
                 }
             }
         }
         self.flush(&mut filling, &[])
+    }
+
+    fn serve_one(&mut self, filling: &mut Filling, command: Command) -> Result<(), End> {
+        match command {
+            Command::Submit(submission) if submission.restricts.is_empty() => {
+                self.admit(filling, *submission, self.epoch)?;
+                if filling.is_full() { self.flush(filling, &[]) } else { Ok(()) }
+            }
+            Command::Submit(mut submission) => {
+                self.flush(filling, &[])?;
+                let subjects = std::mem::take(&mut submission.restricts);
+                self.admit(filling, *submission, self.epoch + 1)?;
+                self.flush(filling, &subjects)
+            }
+            Command::Cut { entry, reply } => {
+                self.flush(filling, &[])?;
+                let cut = self.cut(entry);
+                let end = cut.as_ref().err().and_then(NotCut::end);
+                let _ = reply.send(cut.map_err(NotCut::into_store_error));
+                end.map_or(Ok(()), Err)
+            }
+            Command::PutNote { size, note, reply } => {
+                self.flush(filling, &[])?;
+                let put = self.parts.journal.put_signed_note(size, &note);
+                let end = put.as_ref().err().and_then(fatal);
+                let _ = reply.send(put);
+                end.map_or(Ok(()), Err)
+            }
+            Command::GiveUp(why) => Err(End::Fatal(why)),
+            Command::Stop => {
+                self.flush(filling, &[])?;
+                Err(End::Asked)
+            }
+        }
     }
 
     fn begin(&self) -> Filling {

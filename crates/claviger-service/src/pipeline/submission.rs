@@ -10,6 +10,9 @@ use claviger_core::receipt::Receipt;
 use claviger_core::{KeyId, Timestamp};
 use tokio::sync::oneshot;
 
+/// As many entries as make no call wait for another's.
+const FEW_ENTRIES: usize = 16;
+
 /// What one entry records beyond what its whole call shares.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EntryDetail {
@@ -182,6 +185,15 @@ pub(crate) struct Submission {
     /// The least room on the device with which it is still written.
     pub(crate) least_room: Room,
     pub(crate) reply: oneshot::Sender<Result<Receipt, NotCommitted>>,
+}
+
+impl Submission {
+    /// Is it written in no time: a few entries, and no change but of counts of uses?
+    pub(super) fn is_small(&self) -> bool {
+        self.restricts.is_empty()
+            && self.details.as_slice().len() <= FEW_ENTRIES
+            && self.changes.iter().all(|change| matches!(change, Change::CountUses { .. }))
+    }
 }
 
 /// Why a submission is not in the log.

@@ -125,7 +125,15 @@ impl Site {
         &self,
         restricts: Vec<claviger_core::change::Subject>,
     ) -> Result<Receipt, NotCommitted> {
-        let submission = |reply| Submission {
+        self.road.commit(|reply| self.submission(restricts, reply)).await
+    }
+
+    fn submission(
+        &self,
+        restricts: Vec<claviger_core::change::Subject>,
+        reply: oneshot::Sender<Result<Receipt, NotCommitted>>,
+    ) -> Submission {
+        Submission {
             header: EntryHeader::of_system(Op::Heartbeat, self.road.clock.now()),
             details: EntryDetail::default().into(),
             changes: Vec::new(),
@@ -135,8 +143,7 @@ impl Site {
             dependencies: Dependencies::default(),
             least_room: Room::Plenty,
             reply,
-        };
-        self.road.commit(submission).await
+        }
     }
 
     async fn restrict(&self) -> Result<Receipt, NotCommitted> {
@@ -198,6 +205,29 @@ async fn restrictions_that_wait_together_share_one_sync() {
     assert!(kept.head.size > newest);
     // One for all of them; another may be that of the second.
     assert!((1..=2).contains(&(after - before)), "{} checkpoints were kept", after - before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_call_waits_for_no_crowd_of_restrictions() {
+    const CROWD: u64 = 200;
+    let site = Arc::new(Site::open().await);
+    let before = site.road.figures().size.load(Ordering::Relaxed);
+    let key = claviger_core::KeyId::from_bytes([7; 16]);
+    let restriction = |reply| site.submission(vec![claviger_core::change::Subject::Key(key)], reply);
+    let mut answers = Vec::new();
+    for _ in 0..CROWD {
+        let (reply, answer) = oneshot::channel();
+        site.road.queue.submit(restriction(reply)).unwrap();
+        answers.push(answer);
+    }
+    // Each of them is a commit of its own: hundreds of milliseconds.
+    let index = site.record_entry(Vec::new()).await.unwrap().index() - before;
+    assert!(index < CROWD / 2, "{index} entries came before it");
+    let mut last = 0;
+    for answer in answers {
+        last = answer.await.unwrap().unwrap().index() - before;
+    }
+    assert!(last >= CROWD, "all were served");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,9 @@ const MOST_WAITING: usize = 128;
 /// The same of batches: each holds its body meanwhile, of up to 4 MiB.
 const MOST_BATCHES_WAITING: usize = 32;
 
+/// The same of decisions: each waits with a small body, and as many as may be under way at all usually do.
+const MOST_DECISIONS_WAITING: usize = 1024;
+
 /// A class of work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Class {
@@ -41,6 +44,8 @@ pub(crate) enum Class {
     Batch,
     /// Making or taking in a key that is ready within a millisecond.
     Creation,
+    /// Deciding on a call for which no permit is remembered: grants are read, and policies evaluated.
+    Decision,
     /// Making an RSA key, or taking one in: up to seconds of computing that nothing interrupts.
     Generation,
     /// A page of rows.
@@ -64,6 +69,7 @@ impl Class {
 pub(crate) struct Work {
     batch: Arc<Turns>,
     creation: Arc<Turns>,
+    decision: Arc<Turns>,
     generation: Arc<Turns>,
     listing: Arc<Turns>,
     scan: Arc<Turns>,
@@ -85,6 +91,8 @@ impl Work {
             batch: Turns::new(sharing, MOST_BATCHES_WAITING),
             // Each of these waits for a commit, which many share.
             creation: turns(sharing.saturating_mul(8)),
+            // One is read for while another is evaluated.
+            decision: Turns::new(sharing.saturating_mul(2), MOST_DECISIONS_WAITING),
             generation: turns(computing),
             listing: turns(sharing),
             scan: turns(computing),
@@ -97,6 +105,7 @@ impl Work {
         match class {
             Class::Batch => &self.batch,
             Class::Creation => &self.creation,
+            Class::Decision => &self.decision,
             Class::Generation => &self.generation,
             Class::Listing => &self.listing,
             Class::Scan => &self.scan,
@@ -143,10 +152,11 @@ impl Work {
     }
 
     /// How much is under way, how much waits and how much was refused, by class.
-    pub(crate) fn figures(&self) -> [WorkFigures; 5] {
+    pub(crate) fn figures(&self) -> [WorkFigures; 6] {
         [
             ("batch", &self.batch),
             ("creation", &self.creation),
+            ("decision", &self.decision),
             ("generation", &self.generation),
             ("listing", &self.listing),
             ("scan", &self.scan),
