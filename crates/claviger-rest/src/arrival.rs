@@ -5,7 +5,7 @@ use claviger_client::types::header;
 use claviger_client::types::text::ReasonCodeWord;
 use claviger_core::reason::Reason;
 use claviger_service::operation::{Call, Operation, Released};
-use claviger_service::{ErrorKind, Presented};
+use claviger_service::{BatchTurn, ErrorKind, Presented};
 use http::HeaderMap;
 use http::header::IF_MATCH;
 use http::request::Parts;
@@ -77,6 +77,30 @@ impl Arrival {
         self,
         operation: O,
     ) -> impl Future<Output = Result<Released<O::Output>, Failure>> + Send {
+        let (api, call) = self.into_call(operation);
+        async move { Ok(api.road().perform(call).await?) }
+    }
+
+    /// Waits for the turn of the caller's batch, which has so many bytes.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the caller has too much waiting.
+    pub(crate) async fn batch_turn(&self, bytes: usize) -> Result<BatchTurn, Failure> {
+        let source = self.caller.peer.source();
+        Ok(self.api.road().batch_turn(&self.caller.presented, source, bytes).await?)
+    }
+
+    /// Takes a batch down the road whose turn it is.
+    pub(crate) fn perform_in_turn<O: Operation>(
+        self,
+        operation: O,
+        turn: &BatchTurn,
+    ) -> impl Future<Output = Result<Released<O::Output>, Failure>> + Send {
+        let (api, call) = self.into_call(operation);
+        async move { Ok(api.road().perform_in_turn(call, turn).await?) }
+    }
+
+    fn into_call<O>(self, operation: O) -> (Api, Call<O>) {
         let call = Call {
             presented: self.caller.presented,
             source: self.caller.peer.source(),
@@ -87,8 +111,7 @@ impl Arrival {
             reason: self.reason,
             operation,
         };
-        let api = self.api;
-        async move { Ok(api.road().perform(call).await?) }
+        (self.api, call)
     }
 }
 

@@ -73,8 +73,14 @@ pub(crate) async fn json<T: DeserializeOwned>(
     request: Request,
     limit: usize,
 ) -> Result<(HeaderMap, T), Failure> {
+    let (headers, bytes) = json_unparsed(request, limit).await?;
+    Ok((headers, parse(&bytes)?))
+}
+
+/// Reads a body that says it is JSON.
+pub(crate) async fn json_unparsed(request: Request, limit: usize) -> Result<(HeaderMap, Bytes), Failure> {
     match read(request, limit).await? {
-        (headers, Form::Json, bytes) => Ok((headers, parse(&bytes)?)),
+        (headers, Form::Json, bytes) => Ok((headers, bytes)),
         (_, Form::Absent | Form::Octets, _) => Err(only_json()),
     }
 }

@@ -33,6 +33,7 @@ pub use error::{Algorithm, ErrorKind, Obstacle, ServiceError};
 pub use governed::Governed;
 pub use job::check_rows::RowFigures;
 pub use operation::{Call, Operation, Released, Staged};
+pub use pipeline::BatchTurn;
 pub use pipeline::sequencer::Figures;
 pub use reference::{KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};
 pub use road::{Options, Road, SystemFacts, examine_log};

@@ -51,7 +51,7 @@ pub struct View<'a> {
     pub(crate) further: Mutex<Option<Arc<Chain>>>,
     pub(crate) no_room: &'a NoRoom,
     pub(crate) work: &'a Work,
-    pub(crate) places: &'a Places,
+    pub(crate) places: &'a Places<'a>,
 }
 
 impl<'a> View<'a> {
@@ -91,12 +91,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// Overloaded when the caller's principal has too much of it waiting.
     pub(crate) async fn enter(&self, class: Class) -> Result<Held, ServiceError> {
-        if let Some(held) = self.places.find(class) {
-            return Ok(held);
-        }
-        let held = self.work.enter(class, self.caller.principal().id).await?;
-        self.places.keep(class, held.clone());
-        Ok(held)
+        self.places.enter(self.work, class, self.caller.principal().id).await
     }
 
     /// Waits for the caller's turn, and does work of that class on a thread that may wait.
@@ -109,6 +104,7 @@ impl<'a> View<'a> {
         job: impl FnOnce(&At) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
         let held = self.enter(class).await?;
+        let _aside = self.places.set_aside();
         self.work.run(class, &held, job).await
     }
 

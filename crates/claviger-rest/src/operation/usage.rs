@@ -6,15 +6,16 @@ use claviger_client::types::usage as wire;
 use claviger_service::operation::usage::{
     Random, ReadPublicKey, ReencryptFrom, ReencryptInto, Use, UseBatch,
 };
-use claviger_service::{KeyRef, Released, ServiceError};
+use claviger_service::{BatchTurn, ErrorKind, KeyRef, Released, ServiceError};
 use http::Uri;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{Answered, In};
 use crate::answer::Answer;
 use crate::arrival::Arrival;
 use crate::body::{self, Form};
-use crate::error::Failure;
+use crate::error::{Failure, to_wire};
 use crate::names::parse;
 use crate::wire::context_from_wire;
 use crate::wire::usage::{SealedDataKey, ShownDataKey, WireUse};
@@ -64,21 +65,60 @@ fn written<Q: WireUse>(value: &impl Serialize) -> Result<Answer, Failure> {
 }
 
 /// Many uses of one key.
-pub(crate) async fn in_batch<Q: WireUse>(
+pub(crate) async fn in_batch<Q: WireUse + 'static>(
     arrival: Arrival,
     In(key): In<String>,
     request: Request,
 ) -> Answered {
     let key = parse(&key)?;
-    let (_, batch) = body::json::<Batch<Q>>(request, arrival.api().limits().batch_body).await?;
-    perform_batch(arrival, key, batch.items).await
+    let (turn, batch) = batch_in_turn(&arrival, request).await?;
+    perform_batch::<Q>(arrival, &turn, key, batch).await
 }
 
-async fn perform_batch<Q: WireUse>(arrival: Arrival, key: KeyRef, items: Vec<Q>) -> Answered {
-    let items = items.into_iter().map(Q::into_use).collect::<Result<_, _>>()?;
-    let done = arrival.perform(UseBatch { key, items }).await?;
+/// Bodies above this size, in bytes, are parsed and their answers written off the threads that serve requests.
+const LONG: usize = 256 << 10;
+
+/// Items, and how many bytes they came in.
+struct Items<Q> {
+    items: Vec<Q>,
+    bytes: usize,
+}
+
+/// A batch, once it is its turn: what waits is bytes that nothing was made of.
+async fn batch_in_turn<Q: DeserializeOwned + Send + 'static>(
+    arrival: &Arrival,
+    request: Request,
+) -> Result<(BatchTurn, Items<Q>), Failure> {
+    let (_, body) = body::json_unparsed(request, arrival.api().limits().batch_body).await?;
+    let bytes = body.len();
+    let turn = arrival.batch_turn(bytes).await?;
+    let batch: Batch<Q> = off_thread(bytes, move || body::parse(&body)).await?;
+    Ok((turn, Items { items: batch.items, bytes }))
+}
+
+/// Does work on so many bytes where it holds up nobody.
+async fn off_thread<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    if bytes <= LONG {
+        return work();
+    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Failure::new(to_wire(ErrorKind::Internal), "")))
+}
+
+async fn perform_batch<Q: WireUse + 'static>(
+    arrival: Arrival,
+    turn: &BatchTurn,
+    key: KeyRef,
+    batch: Items<Q>,
+) -> Answered {
+    let items = batch.items.into_iter().map(Q::into_use).collect::<Result<_, _>>()?;
+    let done = arrival.perform_in_turn(UseBatch { key, items }, turn).await?;
     let items = done.output.into_iter().map(|result| item(result.map(Q::answer))).collect();
-    Ok(written::<Q>(&BatchAnswer { items })?.recorded(&done.receipt))
+    let answer = off_thread(batch.bytes, move || written::<Q>(&BatchAnswer { items })).await?;
+    Ok(answer.recorded(&done.receipt))
 }
 
 fn item<T>(result: Result<T, ServiceError>) -> BatchItem<T> {
@@ -106,14 +146,15 @@ pub(crate) async fn data_key(arrival: Arrival, In(key): In<String>, request: Req
 /// Many data keys, all in clear or none.
 pub(crate) async fn data_key_batch(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {
     let key = parse(&key)?;
-    let (_, batch) =
-        body::json::<Batch<wire::GenerateDataKey>>(request, arrival.api().limits().batch_body).await?;
-    let shown = batch.items.iter().filter(|asked| asked.plaintext).count();
-    if shown == batch.items.len() {
-        return perform_batch(arrival, key, batch.items.into_iter().map(ShownDataKey).collect()).await;
+    let (turn, Items { items, bytes }) = batch_in_turn::<wire::GenerateDataKey>(&arrival, request).await?;
+    let shown = items.iter().filter(|asked| asked.plaintext).count();
+    if shown == items.len() {
+        let items = items.into_iter().map(ShownDataKey).collect();
+        return perform_batch(arrival, &turn, key, Items { items, bytes }).await;
     }
     if shown == 0 {
-        return perform_batch(arrival, key, batch.items.into_iter().map(SealedDataKey).collect()).await;
+        let items = items.into_iter().map(SealedDataKey).collect();
+        return perform_batch(arrival, &turn, key, Items { items, bytes }).await;
     }
     Err(Failure::invalid(
         "`plaintext` must be the same in all items: each way is an operation, and a right, of its own",

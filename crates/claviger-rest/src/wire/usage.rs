@@ -16,7 +16,7 @@ pub(crate) trait WireUse: DeserializeOwned + Send {
     /// The use.
     type Use: KeyUse;
     /// The answer on the wire.
-    type Answer: Serialize;
+    type Answer: Serialize + Send;
     /// Whether the answer holds a secret.
     const SECRET: bool;
 

@@ -14,6 +14,7 @@ use crate::governed::Governed;
 use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
+use crate::work::Class;
 
 /// On what a grant is.
 #[derive(Clone, Debug)]
@@ -112,7 +113,7 @@ impl Operation for CreateGrant {
             origin: GrantOrigin::Direct,
             spelling: Spelling::default(),
         };
-        let grant = terms.grant(view, &principal, selector)?;
+        let grant = terms.grant(view, &principal, selector).await?;
         let (grant, mut changes, detail) = give(view, grant, &principal, &ring).await?;
         changes.extend(view.remember_making(&asked, *grant.id.as_bytes()));
         Ok(Staged::changing(asked, grant, changes, detail))
@@ -145,8 +146,9 @@ impl Terms<'_> {
     /// The grant to that principal. Separation of duties was checked before.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for terms that no grant has.
-    pub(super) fn grant(
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for terms that no grant has, and overloaded when the
+    /// caller's principal has too many waiting.
+    pub(super) async fn grant(
         &self,
         view: &View<'_>,
         principal: &Principal,
@@ -179,10 +181,14 @@ impl Terms<'_> {
         if !grant.spelling.fits() {
             return Err(ServiceError::invalid(format!("a name in a grant has 1 to {} bytes", Spelling::MAX)));
         }
-        view.authorizer
-            .validate_grant(&grant, principal)
-            .map_err(|error| ServiceError::invalid(error.to_string()))?;
-        Ok(grant)
+        // A policy is written, parsed and checked against the schema: as long as hundreds of uses take.
+        let (authorizer, principal) = (view.authorizer.clone(), principal.clone());
+        view.work(Class::Creation, move |_| {
+            let valid = authorizer.validate_grant(&grant, &principal);
+            valid.map_err(|error| ServiceError::invalid(error.to_string()))?;
+            Ok(grant)
+        })
+        .await
     }
 }
 

@@ -81,7 +81,7 @@ impl Operation for DelegateGrant {
             spelling: self.spelling.clone(),
         };
         let selector = Selector::Key(record.key.id);
-        let grant = terms.grant(view, &principal, selector)?;
+        let grant = terms.grant(view, &principal, selector).await?;
         // The same on the same basis: it is honoured for as long as what would be given now.
         if grant.name.is_some()
             && let Some(found) = view.store().find_same_grant(grant.clone()).await?

@@ -168,7 +168,7 @@ impl GrantSet {
                 given.push(old.swap_remove(at).id);
                 continue;
             }
-            let grant = terms.grant(view, principal, selector)?;
+            let grant = terms.grant(view, principal, selector).await?;
             let (grant, changes, _) = give(view, grant, principal, &record.ring).await?;
             given.push(grant.id);
             replacing.acts.push(act(Action::DelegateGrant, &grant));

@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 
 use claviger_access::authz::admits;
 use claviger_access::{Caller, Decision, Denial};
-use claviger_audit::op::Outcome;
+use claviger_audit::op::{Op, Outcome};
 use claviger_core::Timestamp;
 use claviger_core::action::Effect;
 use claviger_core::change::{Chain, Dependencies};
@@ -49,7 +49,7 @@ use crate::operation::{Call, Operation, Released, Staged};
 use crate::road::Road;
 use crate::state::{Cached, LoadedKey, Pairs, Question, Ruling};
 use crate::view::View;
-use crate::work::{Class, Places};
+use crate::work::{Class, Held, Places};
 
 /// How often a call runs again when others were faster.
 const ATTEMPTS: usize = 16;
@@ -59,6 +59,10 @@ const DECIDED_TOGETHER: usize = 16;
 
 /// Why a call must run again: others were faster, with the row that it writes if it writes one that was there.
 struct Again(Option<RowKey>);
+
+/// The turn of a batch, which lasts until it and its copies are dropped.
+#[derive(Clone, Debug)]
+pub struct BatchTurn(Held);
 
 /// Who asks: somebody with a credential, or the system itself.
 enum Who {
@@ -72,7 +76,34 @@ impl Road {
     /// # Errors
     /// [`ServiceError`]; its kind says what to do, its entry where the refusal is recorded.
     pub async fn perform<O: Operation>(&self, call: Call<O>) -> Result<Released<O::Output>, ServiceError> {
-        self.perform_as(&Who::Somebody, &call).await
+        self.perform_as(&Who::Somebody, &call, None).await
+    }
+
+    /// Waits for the turn of a caller that brings a batch of so many bytes, before anything is made of them.
+    ///
+    /// # Errors
+    /// Unauthenticated; overloaded when the caller's principal has too much waiting.
+    pub async fn batch_turn(
+        &self,
+        presented: &claviger_access::Presented,
+        source: claviger_core::Source,
+        bytes: usize,
+    ) -> Result<BatchTurn, ServiceError> {
+        let (epoch, now) = (self.state.fence.epoch(), self.state.time.now());
+        let caller = self.authenticate(presented, source, epoch, now).await?;
+        self.work.enter_batch(caller.principal().id, bytes).await.map(BatchTurn)
+    }
+
+    /// Takes a batch down the road whose turn it is.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn perform_in_turn<O: Operation>(
+        &self,
+        call: Call<O>,
+        turn: &BatchTurn,
+    ) -> Result<Released<O::Output>, ServiceError> {
+        self.perform_as(&Who::Somebody, &call, Some(&turn.0)).await
     }
 
     /// Takes a call of the system itself down the same road.
@@ -94,18 +125,18 @@ impl Road {
             reason: None,
             operation,
         };
-        self.perform_as(&Who::System(principal), &call).await
+        self.perform_as(&Who::System(principal), &call, None).await
     }
 
     async fn perform_as<O: Operation>(
         &self,
         who: &Who,
         call: &Call<O>,
+        batch: Option<&Held>,
     ) -> Result<Released<O::Output>, ServiceError> {
-        let _under_way = self.queue.begin();
         let mut turn = None;
         for _ in 0..ATTEMPTS {
-            let row = match self.attempt(who, call, turn.as_ref()).await {
+            let row = match self.attempt(who, call, batch, turn.as_ref()).await {
                 Ok(answer) => return answer,
                 Err(Again(row)) => row,
             };
@@ -123,6 +154,7 @@ impl Road {
         &self,
         who: &Who,
         call: &Call<O>,
+        batch: Option<&Held>,
         turn: Option<&Turn>,
     ) -> Result<Result<Released<O::Output>, ServiceError>, Again> {
         if self.queue.is_full() {
@@ -140,7 +172,8 @@ impl Road {
         };
         let action = call.operation.action();
         // Given back when this attempt has ended: what waits for the log is then bounded as well.
-        let places = Places::default();
+        let under_way = Op::from(action).uses_material().then(|| self.queue.begin());
+        let places = Places::of_call(under_way, batch);
         let decided = match self.decide(&caller, call, epoch, now, &places).await {
             Ok(decided) => match reason::why_of(call, &caller) {
                 Ok(why) => Ok((decided, why)),
@@ -302,7 +335,7 @@ impl Road {
         call: &Call<O>,
         epoch: u64,
         now: Timestamp,
-        places: &Places,
+        places: &Places<'_>,
     ) -> Result<Decided, Refused> {
         let action = call.operation.action();
         // The plane, before anything is looked up: the answer tells nothing of what exists.
@@ -333,8 +366,10 @@ impl Road {
         target: Target,
         live: Option<Arc<Cached<LoadedKey>>>,
         now: Timestamp,
-        places: &Places,
+        places: &Places<'_>,
     ) -> Result<Decided, Refused> {
+        // No batch waits for a decision.
+        let _aside = places.set_aside();
         let action = call.operation.action();
         let key = target.key_id();
         let detail = EntryDetail { key, ..EntryDetail::default() };
@@ -367,7 +402,7 @@ impl Road {
         &self,
         question: &Question<'_>,
         contexts: Vec<Pairs>,
-        places: &Places,
+        places: &Places<'_>,
     ) -> Result<Ruling, ServiceError> {
         let store = self.state.store.as_ref();
         let mut contexts = contexts.into_iter();
@@ -376,8 +411,7 @@ impl Road {
         let mut ruling = {
             // What takes something out of use waits for nobody's decisions.
             let restricts = question.action.effect() == Effect::Restrict;
-            let _place =
-                if restricts { None } else { Some(self.work.enter(Class::Decision, who).await?) };
+            let _place = if restricts { None } else { Some(self.work.enter(Class::Decision, who).await?) };
             question.rule(store, &self.authorizer, first).await?
         };
         let others: Vec<_> = contexts.collect();
@@ -386,10 +420,7 @@ impl Road {
                 break;
             }
             // Where it is long, it is work like the uses that follow.
-            if places.find(Class::Batch).is_none() {
-                let held = self.work.enter(Class::Batch, who).await?;
-                places.keep(Class::Batch, held);
-            }
+            places.enter(&self.work, Class::Batch, who).await?;
             let next = question.rule(store, &self.authorizer, some.to_vec()).await?;
             ruling = Ruling { chain: Chain::join(ruling.chain, next.chain), ..next };
         }

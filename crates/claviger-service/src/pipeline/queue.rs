@@ -1,6 +1,6 @@
 //! The way to the sequencer, and its end of it.
 //!
-//! A batch leaves so many of the calls that are under way as can be decided while it becomes durable, and a few more, but no more
+//! A batch leaves so many of the uses that are under way as can be decided while it becomes durable, and a few more, but no more
 //! than half: then neither the processor nor the disk waits for the other, and no commit is made for fewer than need be. Where
 //! calls and sequencer share one core, the call that makes a batch large enough yields to the sequencer, and the sequencer to calls
 //! while it is not and others are under way; where they do not, both go on at once.
@@ -58,7 +58,7 @@ impl std::fmt::Debug for Command {
 /// What both ends know.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Calls that were begun and not answered.
+    /// Uses of keys that were begun and not answered, and are not set aside.
     under_way: AtomicUsize,
     /// How many calls make a batch large enough.
     enough: AtomicUsize,
@@ -80,6 +80,24 @@ pub(crate) struct Queue {
 /// Held while a call is under way.
 #[derive(Debug)]
 pub(crate) struct UnderWay<'q>(&'q Shared);
+
+/// Held while a call is set aside: no batch waits for it.
+#[derive(Debug)]
+pub(crate) struct Aside<'u>(&'u Shared);
+
+impl UnderWay<'_> {
+    /// Sets the call aside for as long as it does something that takes its time.
+    pub(crate) fn set_aside(&self) -> Aside<'_> {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        Aside(self.0)
+    }
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
@@ -115,7 +133,7 @@ impl Queue {
         &self.figures
     }
 
-    /// A call begins.
+    /// A use of a key begins.
     pub(crate) fn begin(&self) -> UnderWay<'_> {
         self.shared.under_way.fetch_add(1, Ordering::Relaxed);
         UnderWay(&self.shared)
@@ -226,7 +244,7 @@ impl Intake {
     pub(super) fn served(&self, lanes: &Lanes) {
         self.shared.taken.store(lanes.len(), Ordering::Relaxed);
         let under_way = self.shared.under_way.load(Ordering::Relaxed);
-        let came = lanes.len() + self.receiver.len();
+        let came = lanes.small.len() + self.receiver.len();
         self.shared.enough.store(enough(under_way, came), Ordering::Relaxed);
     }
 }

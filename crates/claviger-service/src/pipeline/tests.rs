@@ -261,7 +261,7 @@ async fn the_last_of_16_attempts_loses_and_nobody_calls_after() {
         reason: None,
         operation,
     };
-    let lost = road.perform_as(&Who::System(Arc::new(system())), &call).await.unwrap_err();
+    let lost = road.perform_as(&Who::System(Arc::new(system())), &call, None).await.unwrap_err();
     assert_eq!((lost.kind(), lost.entry()), (ErrorKind::Conflict, None));
     assert_eq!(call.operation.attempts.load(Ordering::Relaxed), ATTEMPTS);
 

@@ -10,13 +10,13 @@
 //!   not when its caller stopped waiting for it;
 //! * a principal may use every place that nobody else waits for; those who wait get places in turn, one principal after the
 //!   other, however many calls each of them has waiting;
-//! * what one principal has waiting is bounded: one call more is refused at once, and leaves no entry;
+//! * what one principal has waiting is bounded, batches by their bytes: one call more is refused at once, and leaves no entry;
 //! * a job whose caller has gone, be it by its deadline, never begins; one that is under way stops before its next piece.
 
 mod threads;
 mod turns;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use claviger_core::PrincipalId;
 use claviger_core::Spec;
@@ -25,14 +25,16 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::error::{ErrorKind, ServiceError};
+use crate::pipeline::queue::{Aside, UnderWay};
 use threads::{Gone, Leaving, Threads};
 use turns::{Full, Place, Turns};
 
 /// Calls of one class that one principal may have waiting.
 const MOST_WAITING: usize = 128;
 
-/// The same of batches: each holds its body meanwhile, of up to 4 MiB.
-const MOST_BATCHES_WAITING: usize = 32;
+/// The same of batches, in bytes: each holds its body meanwhile, and counts as a MiB at least.
+const MOST_BATCH_BYTES_WAITING: usize = 128 << 20;
+const LEAST_BATCH: usize = 1 << 20;
 
 /// The same of decisions: each waits with a small body, and as many as may be under way at all usually do.
 const MOST_DECISIONS_WAITING: usize = 1024;
@@ -42,7 +44,7 @@ const MOST_DECISIONS_WAITING: usize = 1024;
 pub(crate) enum Class {
     /// Up to a thousand uses of a key in one call.
     Batch,
-    /// Making or taking in a key that is ready within a millisecond.
+    /// Making or taking in a key that is ready within a millisecond, or checking the policy of a grant.
     Creation,
     /// Deciding on a call for which no permit is remembered: grants are read, and policies evaluated.
     Decision,
@@ -73,6 +75,7 @@ pub(crate) struct Work {
     generation: Arc<Turns>,
     listing: Arc<Turns>,
     scan: Arc<Turns>,
+    creating: Threads,
     generating: Threads,
     scanning: Threads,
 }
@@ -88,7 +91,7 @@ impl Work {
         let sharing = cores.max(2);
         let turns = |places| Turns::new(places, MOST_WAITING);
         Ok(Self {
-            batch: Turns::new(sharing, MOST_BATCHES_WAITING),
+            batch: Turns::new(sharing, MOST_BATCH_BYTES_WAITING),
             // Each of these waits for a commit, which many share.
             creation: turns(sharing.saturating_mul(8)),
             // One is read for while another is evaluated.
@@ -96,6 +99,7 @@ impl Work {
             generation: turns(computing),
             listing: turns(sharing),
             scan: turns(computing),
+            creating: Threads::start("create", computing)?,
             generating: Threads::start("make-key", computing)?,
             scanning: Threads::start("scan", computing)?,
         })
@@ -117,7 +121,17 @@ impl Work {
     /// # Errors
     /// [`ErrorKind::Overloaded`] when it has too much waiting already.
     pub(crate) async fn enter(&self, class: Class, who: PrincipalId) -> Result<Held, ServiceError> {
-        let place = Turns::enter(self.turns(class), who).await;
+        let weight = if class == Class::Batch { LEAST_BATCH } else { turns::ONE };
+        let place = Turns::enter(self.turns(class), who, weight).await;
+        Ok(Held(Arc::new(place.map_err(|Full| too_much())?)))
+    }
+
+    /// Waits for the turn of a principal whose batch has so many bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Overloaded`] when it has too many bytes waiting already.
+    pub(crate) async fn enter_batch(&self, who: PrincipalId, bytes: usize) -> Result<Held, ServiceError> {
+        let place = Turns::enter(&self.batch, who, bytes.max(LEAST_BATCH)).await;
         Ok(Held(Arc::new(place.map_err(|Full| too_much())?)))
     }
 
@@ -132,7 +146,11 @@ impl Work {
         held: &Held,
         job: impl FnOnce(&At) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let threads = if class == Class::Generation { &self.generating } else { &self.scanning };
+        let threads = match class {
+            Class::Creation => &self.creating,
+            Class::Generation => &self.generating,
+            Class::Batch | Class::Decision | Class::Listing | Class::Scan => &self.scanning,
+        };
         let (gone, place, runtime) = (Gone::default(), held.clone(), Handle::current());
         let _leaving = Leaving(gone.clone());
         let (reply, answer) = oneshot::channel();
@@ -188,19 +206,51 @@ pub struct WorkFigures {
 pub(crate) struct Held(#[expect(dead_code, reason = "held, and given back when dropped")] Arc<Place>);
 
 /// The places of a call, one of a class: given back when its entry is durable, so that what waits for the log is bounded
-/// too.
-#[derive(Debug, Default)]
-pub(crate) struct Places(Mutex<Vec<(Class, Held)>>);
+/// too. A use of a key that waits for one, or for its job, is waited for by no batch of the log.
+#[derive(Debug)]
+pub(crate) struct Places<'q> {
+    held: Mutex<Vec<(Class, Held)>>,
+    under_way: Option<UnderWay<'q>>,
+}
 
-impl Places {
-    /// The place that the call has already: a second one of the same class could be one that it waits for in vain.
-    pub(crate) fn find(&self, class: Class) -> Option<Held> {
-        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        places.iter().find(|(of, _)| *of == class).map(|(_, held)| held.clone())
+impl<'q> Places<'q> {
+    /// Those of a call that is under way to the log, if it is a use of a key, and that has waited for the turn of its batch, if it
+    /// is one.
+    pub(crate) fn of_call(under_way: Option<UnderWay<'q>>, batch: Option<&Held>) -> Self {
+        let held = batch.map(|held| (Class::Batch, held.clone())).into_iter().collect();
+        Self { held: Mutex::new(held), under_way }
     }
 
-    pub(crate) fn keep(&self, class: Class, held: Held) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((class, held));
+    /// Until it is dropped, no batch waits for the call.
+    pub(crate) fn set_aside(&self) -> Option<Aside<'_>> {
+        self.under_way.as_ref().map(UnderWay::set_aside)
+    }
+
+    /// Waits for a place of `class`, unless the call has one already: a second one could be one that it waits for in vain.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Overloaded`] when the principal has too much waiting already.
+    pub(crate) async fn enter(
+        &self,
+        work: &Work,
+        class: Class,
+        who: PrincipalId,
+    ) -> Result<Held, ServiceError> {
+        if let Some(held) = self.find(class) {
+            return Ok(held);
+        }
+        let _aside = self.set_aside();
+        let held = work.enter(class, who).await?;
+        self.lock().push((class, held.clone()));
+        Ok(held)
+    }
+
+    fn find(&self, class: Class) -> Option<Held> {
+        self.lock().iter().find(|(of, _)| *of == class).map(|(_, held)| held.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Class, Held)>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -13,7 +13,7 @@ type Entering = Pin<Box<dyn Future<Output = Result<Place, Full>> + Send>>;
 
 fn entering(turns: &Arc<Turns>, who: u8) -> Entering {
     let turns = Arc::clone(turns);
-    Box::pin(async move { Turns::enter(&turns, principal(who)).await })
+    Box::pin(async move { Turns::enter(&turns, principal(who), ONE).await })
 }
 
 /// What it gives now, if anything.
@@ -87,6 +87,25 @@ async fn what_one_principal_has_waiting_is_bounded_and_leaves_the_others_theirs(
     assert!(now(&mut third).await.is_none());
     drop(held);
     assert!(now(&mut second).await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn what_waits_is_bounded_by_what_it_weighs() {
+    let turns = Turns::new(1, 10);
+    let held = entering(&turns, 1).await.unwrap();
+    let weighing = |weight| {
+        let turns = Arc::clone(&turns);
+        Box::pin(async move { Turns::enter(&turns, principal(1), weight).await })
+    };
+    assert_eq!(now(&mut weighing(11)).await.unwrap().unwrap_err(), Full);
+    let mut heavy = weighing(8);
+    assert!(now(&mut heavy).await.is_none());
+    assert_eq!(now(&mut weighing(3)).await.unwrap().unwrap_err(), Full);
+    let mut light = weighing(2);
+    assert!(now(&mut light).await.is_none());
+    drop(held);
+    drop(now(&mut heavy).await.unwrap().unwrap());
+    assert!(now(&mut light).await.unwrap().is_ok());
 }
 
 #[tokio::test]

@@ -12,10 +12,14 @@ use super::WorkFigures;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
+/// What a call weighs while it waits, where memory is not what is bounded.
+pub(super) const ONE: usize = 1;
+
 /// The places of a class and those who wait for them.
 #[derive(Debug)]
 pub(super) struct Turns {
     places: usize,
+    /// The sum of what the waiting calls of one principal may weigh.
     most_waiting: usize,
     queues: Mutex<Queues>,
 }
@@ -35,6 +39,7 @@ struct Queues {
 #[derive(Debug)]
 struct Waiter {
     number: u64,
+    weight: usize,
     turn: oneshot::Sender<Place>,
 }
 
@@ -45,14 +50,14 @@ impl Turns {
     }
 
     /// Waits for a place. A caller that stops waiting leaves nothing in the queue.
-    pub(super) async fn enter(turns: &Arc<Self>, who: PrincipalId) -> Result<Place, Full> {
+    pub(super) async fn enter(turns: &Arc<Self>, who: PrincipalId, weight: usize) -> Result<Place, Full> {
         let (waiting, turn) = {
             let mut queues = turns.lock();
             if queues.free > 0 {
                 queues.free -= 1;
                 return Ok(Place { turns: Some(Arc::clone(turns)) });
             }
-            let (number, turn) = queues.wait(who, turns.most_waiting)?;
+            let (number, turn) = queues.wait(who, weight, turns.most_waiting)?;
             (Waiting { turns, who, number }, turn)
         };
         let place = turn.await;
@@ -96,18 +101,24 @@ impl Turns {
 }
 
 impl Queues {
-    fn wait(&mut self, who: PrincipalId, most: usize) -> Result<(u64, oneshot::Receiver<Place>), Full> {
-        let waiting = self.calls.get(&who).map_or(0, VecDeque::len);
-        if waiting >= most {
+    fn wait(
+        &mut self,
+        who: PrincipalId,
+        weight: usize,
+        most: usize,
+    ) -> Result<(u64, oneshot::Receiver<Place>), Full> {
+        let waiting = self.calls.get(&who);
+        if waiting.into_iter().flatten().fold(weight, |sum, waiter| sum.saturating_add(waiter.weight)) > most
+        {
             self.refused += 1;
             return Err(Full);
         }
-        if waiting == 0 {
+        if waiting.is_none() {
             self.order.push_back(who);
         }
         let (number, (turn, told)) = (self.next_number, oneshot::channel());
         self.next_number += 1;
-        self.calls.entry(who).or_default().push_back(Waiter { number, turn });
+        self.calls.entry(who).or_default().push_back(Waiter { number, weight, turn });
         Ok((number, told))
     }
 
