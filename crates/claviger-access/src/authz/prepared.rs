@@ -20,7 +20,7 @@ use super::grant::{GrantPolicy, write};
 /// How much memory is kept for them, about.
 pub(super) const PREPARED_BYTES: u64 = 64 << 20;
 /// So much is kept whether or not it is used.
-const LITTLE_BYTES: u64 = 8 << 20;
+const LITTLE_BYTES: u64 = 1 << 20;
 /// What a parsed policy takes beside its text.
 const FIXED: u64 = 4096;
 /// What a byte of text takes once it is parsed.

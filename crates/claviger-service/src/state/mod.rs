@@ -53,7 +53,7 @@ pub struct Memory {
 }
 
 /// So many permits are kept whether or not they are used.
-const FEW_PERMITS: usize = 10_000;
+const FEW_PERMITS: usize = 1000;
 
 impl Default for Memory {
     fn default() -> Self {
