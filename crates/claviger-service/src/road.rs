@@ -350,6 +350,29 @@ impl Road {
         let mut stop = self.stop.subscribe();
         let _ = stop.wait_for(|stop| *stop).await;
     }
+
+    /// Instants at which something is done again and again: `first` from now, then a period after the one before was over.
+    pub(crate) fn ticks(&self, first: Duration, period: Duration) -> Ticks<'_> {
+        let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + first, period);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        Ticks { road: self, interval }
+    }
+}
+
+/// Instants that come until the road is told to stop.
+pub(crate) struct Ticks<'r> {
+    road: &'r Road,
+    interval: tokio::time::Interval,
+}
+
+impl Ticks<'_> {
+    /// Waits for the next one. There is none once the road is told to stop.
+    pub(crate) async fn next(&mut self) -> Option<()> {
+        tokio::select! {
+            _ = self.interval.tick() => Some(()),
+            () = self.road.stopping() => None,
+        }
+    }
 }
 
 impl Inner {

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use claviger_audit::op::{Op, Outcome};
 use claviger_crypto::provenance::{self, SelfTestFailure};
-use tokio::time::Instant;
 
 use crate::error::{ErrorKind, ServiceError};
 use crate::pipeline::submission::{EntryDetail, EntryHeader, EntryOutcome, reference};
@@ -64,12 +63,8 @@ impl Road {
 
 /// Runs the tests every day, until the road is told to stop. Those of the start ran before the root of trust was opened.
 pub(crate) async fn keep_testing(road: Road) {
-    let mut ticks = tokio::time::interval_at(Instant::now() + EVERY, EVERY);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = road.stopping() => return,
-        }
+    let mut ticks = road.ticks(EVERY, EVERY);
+    while ticks.next().await.is_some() {
         let Ok(outcome) = tokio::task::spawn_blocking(provenance::self_test).await else { continue };
         tokio::select! {
             taken = road.take_self_test(outcome) => if let Err(error) = taken {

@@ -9,13 +9,8 @@ const EVERY: Duration = Duration::from_secs(30);
 
 /// Gives back what is not used, again and again, until the road is told to stop.
 pub(crate) async fn forget_unused(road: Road) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = road.stopping() => return,
-        }
+    let mut ticks = road.ticks(Duration::ZERO, EVERY);
+    while ticks.next().await.is_some() {
         road.authorizer.forget_unused();
         road.state.forget_unused();
     }

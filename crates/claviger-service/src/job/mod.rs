@@ -51,13 +51,8 @@ const MOST_TROUBLED: usize = 8192;
 
 /// Does what is due at once, and then again and again, until the road is told to stop.
 pub(crate) async fn keep_doing(road: Road, every: Duration) {
-    let mut ticks = tokio::time::interval(every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = road.stopping() => return,
-        }
+    let mut ticks = road.ticks(Duration::ZERO, every);
+    while ticks.next().await.is_some() {
         tokio::select! {
             () = road.do_what_is_due() => {}
             // What is under way with the sequencer is committed or not; nobody waits for the answer.

@@ -23,13 +23,8 @@ const TRACE_EVERY: Duration = Duration::from_secs(60);
 pub(crate) async fn keep_cutting(road: Road, every: Duration) {
     let mut last: Option<(Vec<ShardHead>, Duration)> = None;
     let mut traced: Option<Duration> = None;
-    let mut ticks = tokio::time::interval(every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = road.stopping() => return,
-        }
+    let mut ticks = road.ticks(Duration::ZERO, every);
+    while ticks.next().await.is_some() {
         if let Err(error) = road.record_unauthenticated().await {
             tracing::warn!(%error, "the count of unauthenticated calls waits for the log");
         }

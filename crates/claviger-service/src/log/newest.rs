@@ -112,13 +112,8 @@ fn refused(why: impl std::fmt::Display) -> StoreError {
 
 /// Keeps the newest head once a second, if it moved, until the road is told to stop.
 pub(crate) async fn keep_on(road: Road) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = road.stopping() => return,
-        }
+    let mut ticks = road.ticks(Duration::ZERO, EVERY);
+    while ticks.next().await.is_some() {
         if let Err(error) = road.keep_newest().await {
             road.figures().failures.fetch_add(1, Ordering::Relaxed);
             // A store that is too busy to be read is asked again; a checkpoint that cannot be kept ends the service.

@@ -25,14 +25,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Looks at the device until the road is told to stop.
 pub(crate) async fn keep_looking(road: Road) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = road.ticks(Duration::ZERO, LOOK_EVERY);
     let mut traced = Room::Plenty;
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => traced = road.tend_space(traced).await,
-            () = road.stopping() => return,
-        }
+    while ticks.next().await.is_some() {
+        traced = road.tend_space(traced).await;
     }
 }
 

@@ -3,6 +3,7 @@ use std::pin::Pin;
 use std::sync::mpsc::channel;
 use std::task::Poll;
 
+use super::turns::ONE;
 use super::*;
 
 fn principal(number: u8) -> PrincipalId {

@@ -79,7 +79,7 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 2, reader_cache_kib: 16 << 10, max_pages: None, accept_lost_tail: false, space: None }
+        Self { readers: 2, reader_cache_kib: 4 << 10, max_pages: None, accept_lost_tail: false, space: None }
     }
 }
 
