@@ -87,7 +87,9 @@ mod tests {
 
     /// Many uses in one call.
     fn batch() -> Command {
-        let Command::Submit(mut submission) = submission(Vec::new(), Vec::new()) else { panic!("a submission") };
+        let Command::Submit(mut submission) = submission(Vec::new(), Vec::new()) else {
+            panic!("a submission")
+        };
         submission.details = EntryDetails::Many(vec![EntryDetail::default(); 1000]);
         Command::Submit(submission)
     }
