@@ -48,7 +48,7 @@ enum Step {
     Give { to: usize, terms: Terms },
     Pass { by: usize, to: usize, terms: Terms },
     Revoke { which: usize },
-    Retire { which: usize },
+    Retire { which: usize, by_giver: bool },
     RevokePrincipal,
     Nothing,
 }
@@ -70,7 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (who(), terms()).prop_map(|(to, terms)| Step::Give { to, terms }),
         8 => (who(), who(), terms()).prop_map(|(by, to, terms)| Step::Pass { by, to, terms }),
         1 => (0_usize..6).prop_map(|which| Step::Revoke { which }),
-        1 => (0_usize..6).prop_map(|which| Step::Retire { which }),
+        1 => (0_usize..6, any::<bool>()).prop_map(|(which, by_giver)| Step::Retire { which, by_giver }),
         1 => Just(Step::RevokePrincipal),
         1 => Just(Step::Nothing),
     ]
@@ -174,7 +174,7 @@ impl Script {
                     drop(deployment.ask("otto", RevokeGrant { grant: known.id }).await.unwrap());
                 }
             }
-            Step::Retire { which } => self.retire(deployment, which).await,
+            Step::Retire { which, by_giver } => self.retire(deployment, which, by_giver).await,
             Step::RevokePrincipal => {
                 self.gone = true;
                 let principal = name(&self.name_of(PEOPLE - 1));
@@ -217,13 +217,14 @@ impl Script {
         self.grants.push(Known { id, holder: to, giver, terms, until, basis, ended: false });
     }
 
-    async fn retire(&mut self, deployment: &Deployment, which: usize) {
+    /// As the one who gave it, or as the one who has it: both may be the same.
+    async fn retire(&mut self, deployment: &Deployment, which: usize, by_giver: bool) {
         let Some(known) = self.grants.get(which) else { return };
-        let (holder, id) = (known.holder, known.id);
-        let may =
-            !self.is_gone(holder) && !known.ended && known.terms.operations.contains(&Action::RetireGrant);
+        let by = known.giver.filter(|_| by_giver).unwrap_or(known.holder);
+        let retires = known.giver == Some(by) || known.terms.operations.contains(&Action::RetireGrant);
+        let (id, may) = (known.id, !self.is_gone(by) && !known.ended && retires);
         let retire = RetireGrant { grant: id, key: None };
-        let done = deployment.ask_at(&self.name_of(holder), Plane::Mixed, retire).await;
+        let done = deployment.ask_at(&self.name_of(by), Plane::Mixed, retire).await;
         assert_eq!(done.is_ok(), may, "script {}: {:?}: {:?}", self.number, self.steps, done.err());
         self.grants[which].ended |= may;
     }
