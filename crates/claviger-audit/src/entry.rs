@@ -12,9 +12,11 @@ use crate::op::{Op, Outcome};
 pub const MAX_ENTRY: usize = 4096;
 /// The longest reference, in bytes.
 pub const MAX_REFERENCE: usize = 64;
-/// The schema version of entries without facts, and of those with facts.
+/// The schema version of entries with neither facts nor an asset, of those with facts, and of those that name an asset, with facts
+/// or without.
 const VERSION: u64 = 1;
 const WITH_FACTS: u64 = 2;
+const WITH_ASSET: u64 = 3;
 
 /// One entry. Fields carry the short names of the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,26 @@ pub struct Entry<'a> {
     pub reference: Option<Cow<'a, [u8]>>,
     /// Digest of the [facts](crate::fact) of the commit.
     pub fct: Option<[u8; 32]>,
+    /// The data asset that the encryption context names.
+    pub ast: Option<NamedAsset>,
+}
+
+/// What an encryption context names as the asset that a use is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedAsset {
+    /// An asset, by its identifier: a byte string of 16 bytes.
+    Known([u8; 16]),
+    /// Something else, which is written nowhere: an empty byte string.
+    Unknown,
+}
+
+impl NamedAsset {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Known(id) => id,
+            Self::Unknown => &[],
+        }
+    }
 }
 
 /// Why bytes are not an entry, or a value cannot be one.
@@ -81,9 +103,12 @@ pub enum EntryError {
     /// Sealed data on an operation that may carry none.
     #[error("operation `{0}` carries no sealed data")]
     SealedNotAllowed(Op),
-    /// Facts and the schema version do not go together.
-    #[error("schema version {0} does not go with the presence of facts")]
+    /// The schema version is not that of an entry with these fields.
+    #[error("schema version {0} does not go with the presence of facts or of an asset")]
     Facts(u64),
+    /// An asset is neither an identifier nor nothing.
+    #[error("an asset of {0} bytes")]
+    Asset(usize),
     /// The reference is longer than [`MAX_REFERENCE`].
     #[error("reference is longer than 64 bytes")]
     ReferenceTooLong,
@@ -112,6 +137,7 @@ impl<'a> Entry<'a> {
             enc: None,
             reference: None,
             fct: None,
+            ast: None,
         }
     }
 
@@ -158,7 +184,11 @@ impl<'a> Entry<'a> {
     }
 
     const fn version(&self) -> u64 {
-        if self.fct.is_some() { WITH_FACTS } else { VERSION }
+        match (&self.ast, &self.fct) {
+            (Some(_), _) => WITH_ASSET,
+            (None, Some(_)) => WITH_FACTS,
+            (None, None) => VERSION,
+        }
     }
 
     fn check(&self) -> Result<(), EntryError> {
@@ -187,6 +217,7 @@ impl<'a> Entry<'a> {
             enc.is_some(),
             self.reference.is_some(),
             self.fct.is_some(),
+            self.ast.is_some(),
         ];
         cbor::put_map(out, 5 + present.iter().map(|is| u64::from(*is)).sum::<u64>());
         put_number(out, 0, self.version());
@@ -211,6 +242,7 @@ impl<'a> Entry<'a> {
         put_string(out, 13, enc);
         put_string(out, 14, self.reference.as_deref());
         put_string(out, 15, self.fct.as_ref().map(<[u8; 32]>::as_slice));
+        put_string(out, 16, self.ast.as_ref().map(NamedAsset::as_bytes));
     }
 
     /// The operation of an entry, for who looks for one among many: nothing else of it is read.
@@ -235,7 +267,7 @@ impl<'a> Entry<'a> {
         let mut reader = Reader::new(bytes);
         let mut optional = reader.map()?.checked_sub(5).ok_or(EntryError::Missing(4))?;
         let version = required(&mut reader, 0)?;
-        if ![VERSION, WITH_FACTS].contains(&version) {
+        if ![VERSION, WITH_FACTS, WITH_ASSET].contains(&version) {
             return Err(EntryError::UnknownVersion(version));
         }
         let (t, e) = (required(&mut reader, 1)?, required(&mut reader, 2)?);
@@ -276,10 +308,18 @@ impl<'a> Entry<'a> {
             13 => self.enc = Some(Cow::Borrowed(reader.bytes()?)),
             14 => self.reference = Some(Cow::Borrowed(reader.bytes()?)),
             15 => self.fct = Some(reader.fixed()?),
+            16 => self.ast = Some(named_asset(reader.bytes()?)?),
             unknown => return Err(EntryError::UnknownField(unknown)),
         }
         Ok(())
     }
+}
+
+fn named_asset(bytes: &[u8]) -> Result<NamedAsset, EntryError> {
+    if bytes.is_empty() {
+        return Ok(NamedAsset::Unknown);
+    }
+    bytes.try_into().map(NamedAsset::Known).map_err(|_| EntryError::Asset(bytes.len()))
 }
 
 #[inline]
@@ -352,7 +392,9 @@ mod tests {
             bytes.extend_from_slice(tail);
             Entry::decode(&bytes).map(|_| ())
         };
-        assert_eq!(with(&[16, 0], 6), Err(EntryError::UnknownField(16)));
+        assert_eq!(with(&[17, 0], 6), Err(EntryError::UnknownField(17)));
+        assert_eq!(with(&[16, 0x40], 6), Err(EntryError::Facts(1)));
+        assert_eq!(with(&[16, 0x41, 7], 6), Err(EntryError::Asset(1)));
         let facts = [&[15, 0x58, 32][..], &[7; 32]].concat();
         assert_eq!(with(&facts, 6), Err(EntryError::Facts(1)));
         assert_eq!(with(&[8, 0, 6, 0], 7), Err(EntryError::OutOfOrder(6)));
@@ -363,6 +405,24 @@ mod tests {
         assert_eq!(with(&[9, 0x18, 65], 6), Err(EntryError::SizeClass(65)));
         assert_eq!(with(&[], 4), Err(EntryError::Missing(4)));
         assert_eq!(Entry::decode(&[0; MAX_ENTRY + 1]), Err(EntryError::TooLong));
+    }
+
+    #[test]
+    fn an_asset_has_a_version_of_its_own() {
+        let plain = encoded(&Entry::new(1, 1, Op::Encrypt, Outcome::Ok));
+        for (asset, facts, tail) in [
+            (NamedAsset::Known([7; 16]), None, [&[16, 0x50][..], &[7; 16]].concat()),
+            (NamedAsset::Unknown, None, vec![16, 0x40]),
+            (NamedAsset::Unknown, Some([9; 32]), [&[15, 0x58, 32][..], &[9; 32], &[16, 0x40]].concat()),
+        ] {
+            let entry = Entry { ast: Some(asset), fct: facts, ..Entry::new(1, 1, Op::Encrypt, Outcome::Ok) };
+            let bytes = encoded(&entry);
+            assert_eq!((bytes[2], &bytes[3..plain.len()]), (3, &plain[3..]));
+            assert_eq!(bytes[plain.len()..], tail);
+            assert_eq!(Entry::decode(&bytes), Ok(entry));
+            let older = [&[bytes[0], 0, 2][..], &bytes[3..]].concat();
+            assert_eq!(Entry::decode(&older), Err(EntryError::Facts(2)));
+        }
     }
 
     #[test]

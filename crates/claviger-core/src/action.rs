@@ -222,6 +222,10 @@ actions! { $
     ImportMaterial = 245 "import_material" Control Key Manage,
     /// Take imported material away again.
     RemoveImportedMaterial = 246 "remove_imported_material" Control Key Restrict,
+    /// Enter a data asset, which keys protect.
+    CreateAsset = 260 "create_asset" Control System Manage,
+    /// Read or list data assets.
+    ReadAsset = 261 "read_asset" Control System Read,
 
     /// Create a principal.
     CreatePrincipal = 301 "create_principal" Control Principal Govern,

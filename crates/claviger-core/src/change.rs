@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::alias::Alias;
+use crate::asset::Asset;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion, PolicyDocument, Separation};
 use crate::log_time::TimeRecord;
@@ -40,6 +41,8 @@ pub enum Change {
     NoteFacts(Vec<(Object, [u8; 32])>),
     /// Writes an alias.
     PutAlias(Alias),
+    /// Writes a data asset.
+    PutAsset(Asset),
     /// Writes a credential.
     PutCredential(Credential),
     /// Says how far the rows that stood before there were facts are recorded.

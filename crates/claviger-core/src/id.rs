@@ -68,6 +68,8 @@ macro_rules! identifiers {
 identifiers! {
     /// Names an alias, whatever its name is and whichever key it names.
     AliasId,
+    /// Names an asset, for ever.
+    AssetId,
     /// Names a credential.
     CredentialId,
     /// Names a grant.

@@ -15,6 +15,7 @@ pub mod object;
 pub mod access_key;
 pub mod action;
 pub mod alias;
+pub mod asset;
 pub mod change;
 pub mod grant;
 pub mod id;
@@ -39,9 +40,10 @@ mod golden;
 pub use access_key::AccessKeyId;
 pub use action::Action;
 pub use alias::{Alias, AliasName, AliasScope};
+pub use asset::Asset;
 pub use claviger_crypto::{Purpose, Spec};
 pub use id::{
-    AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId,
+    AliasId, AssetId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId,
     RightsReviewId,
 };
 pub use name::{KeyName, Name};

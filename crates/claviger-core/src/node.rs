@@ -46,6 +46,10 @@ pub struct NodeReport {
     pub client_authorities: [u8; 32],
     /// What the clock of the machine counts by, and what keeps it right, as far as the machine says.
     pub clock_source: String,
+    /// What material is drawn from: for each generator its name, the construction and the source of its entropy.
+    pub generators: Vec<String>,
+    /// Where things lie and who can open them: a word for each storage and custody domain, as in `store_storage=node`.
+    pub domains: Vec<String>,
 }
 
 impl NodeReport {
@@ -59,6 +63,7 @@ impl NodeReport {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let words = self.insecure.iter().chain(&self.hardening).chain(&self.listeners);
+        let words = words.chain(&self.generators).chain(&self.domains);
         words.clone().all(|word| !word.is_empty() && !word.contains([',', '\n']))
     }
 }

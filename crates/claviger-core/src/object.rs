@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::alias::Alias;
+use crate::asset::Asset;
 use crate::change::VeilName;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion};
@@ -11,7 +12,7 @@ use crate::principal::{Credential, Principal};
 use crate::reason::ReasonRecord;
 use crate::rights_review::RightsReview;
 use crate::{
-    AliasId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId,
+    AliasId, AssetId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId,
     RightsReviewId,
 };
 
@@ -39,6 +40,8 @@ pub enum Kind {
     RightsReview = 9,
     /// A node, as it says that it is.
     Node = 10,
+    /// A data asset.
+    Asset = 11,
 }
 
 crate::named! {
@@ -54,6 +57,7 @@ crate::named! {
         Reason = "reason",
         RightsReview = "rights_review",
         Node = "node",
+        Asset = "asset",
     }
 }
 
@@ -100,6 +104,8 @@ pub enum Object {
     RightsReview(RightsReviewId),
     /// A node.
     Node(NodeId),
+    /// A data asset.
+    Asset(AssetId),
 }
 
 impl Object {
@@ -117,6 +123,7 @@ impl Object {
             Self::Reason(_) => Kind::Reason,
             Self::RightsReview(_) => Kind::RightsReview,
             Self::Node(_) => Kind::Node,
+            Self::Asset(_) => Kind::Asset,
         }
     }
 
@@ -134,6 +141,7 @@ impl Object {
             Self::Reason(id) => id.as_bytes().to_vec(),
             Self::RightsReview(id) => id.as_bytes().to_vec(),
             Self::Node(id) => id.as_bytes().to_vec(),
+            Self::Asset(id) => id.as_bytes().to_vec(),
         }
     }
 
@@ -147,6 +155,7 @@ impl Object {
             Self::Grant(id) => *id.as_bytes(),
             Self::Alias(id) => *id.as_bytes(),
             Self::Reason(id) => *id.as_bytes(),
+            Self::Asset(id) => *id.as_bytes(),
             Self::Version(_) | Self::Credential(_) | Self::RightsReview(_) | Self::Node(_) => return None,
         };
         Some(VeilName { kind: self.kind().code(), id })
@@ -171,6 +180,7 @@ impl Object {
             Kind::Reason => Self::Reason(ReasonId::from_bytes(id)),
             Kind::RightsReview => Self::RightsReview(RightsReviewId::from_bytes(id)),
             Kind::Node => Self::Node(NodeId::from_bytes(id)),
+            Kind::Asset => Self::Asset(AssetId::from_bytes(id)),
             Kind::Version => return None,
         })
     }
@@ -191,6 +201,7 @@ impl Object {
             Self::Reason(id) => id.to_string(),
             Self::RightsReview(id) => id.to_string(),
             Self::Node(id) => id.to_string(),
+            Self::Asset(id) => id.to_string(),
         }
     }
 }
@@ -233,6 +244,8 @@ impl RowCursor {
 pub enum StateRow {
     /// Of an alias.
     Alias(Alias),
+    /// Of a data asset.
+    Asset(Asset),
     /// Of a credential.
     Credential(Credential),
     /// Of a grant.
@@ -259,6 +272,7 @@ impl StateRow {
     pub const fn object(&self) -> Object {
         match self {
             Self::Alias(alias) => Object::Alias(alias.id),
+            Self::Asset(asset) => Object::Asset(asset.id),
             Self::Credential(credential) => Object::Credential(credential.id),
             Self::Grant(grant) => Object::Grant(grant.id),
             Self::Key(key) => Object::Key(key.id),

@@ -3,12 +3,13 @@
 //! Each begins with its own domain, a constant that no other begins with, and goes on with fields of fixed length; a
 //! field of free length stands last. So no two places have the same binding.
 
+use claviger_core::key::Wrap;
 use claviger_core::{KeyRingId, KeyVersionId, Purpose, Spec};
 
 /// Format of a wrap: material under the ring KEK, for use in the process.
-pub(crate) const UNDER_RING_KEK: u8 = 1;
+pub(crate) const UNDER_RING_KEK: u8 = Wrap::UNDER_RING_KEK;
 /// Format of a wrap: a key of the token, wrapped by the root key (KWP) and sealed to its place (AES-GCM).
-pub(crate) const UNDER_TOKEN_ROOT: u8 = 2;
+pub(crate) const UNDER_TOKEN_ROOT: u8 = Wrap::UNDER_TOKEN_ROOT;
 
 const RING_KEK: &[u8] = b"claviger/v1/ring-kek\0";
 const MATERIAL: &[u8] = b"claviger/v1/material\0";

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use claviger_core::key::{Generator, KeyRing, KeyVersion, Origin, Protection, Provenance, Wrap};
 use claviger_core::port::ProviderError;
 use claviger_core::port::provider::Generated;
-use claviger_crypto::{CryptoError, ReadyKey, RecordKey, SecretBytes, digest, provenance};
+use claviger_crypto::kdf::HmacSha256;
+use claviger_crypto::{CryptoError, Material, ReadyKey, RecordKey, SecretBytes, digest, provenance};
 
 use crate::binding::{self, Place, UNDER_RING_KEK};
 use crate::lru::Lru;
@@ -58,19 +59,38 @@ pub(crate) fn import(
     kek: &RecordKey,
     place: &Place,
     material: &SecretBytes,
+    fingerprints: &HmacSha256,
 ) -> Result<Generated, ProviderError> {
     let material = claviger_crypto::import(place.spec, material)
         .map_err(|_| ProviderError::InvalidParameter("the material is not a key of this spec"))?;
     Ok(Generated {
         wrap: wrap(kek, place, &material.secret)?,
-        public_key: material.public,
         provenance: Provenance {
             origin: Origin::Imported,
             module: provenance::module().to_string(),
             generator: Generator::Elsewhere,
             health_ok: true,
+            fingerprint: Some(fingerprint(fingerprints, &material)),
         },
+        public_key: material.public,
     })
+}
+
+/// By what material is known again: a key pair by its public half, whichever form its private half has, other material by itself.
+pub(crate) fn fingerprint(key: &HmacSha256, material: &Material) -> [u8; 16] {
+    match &material.public {
+        Some(public) => fingerprint_of_public(key, public),
+        None => first_half(&key.tag_of_secret(&[b"secret"], &material.secret)),
+    }
+}
+
+/// The same of a key pair whose private half is not to be seen.
+pub(crate) fn fingerprint_of_public(key: &HmacSha256, public: &[u8]) -> [u8; 16] {
+    key.half(&[b"public", public])
+}
+
+fn first_half(tag: &[u8; 32]) -> [u8; 16] {
+    *tag.first_chunk().unwrap_or(&[0; 16])
 }
 
 /// Seals a secret under a record key.

@@ -21,6 +21,8 @@ const MAX_CURSOR: usize = 384;
 pub enum List {
     /// Of aliases.
     Aliases,
+    /// Of data assets.
+    Assets,
     /// Of credentials.
     Credentials,
     /// Of grants.
@@ -35,12 +37,15 @@ pub enum List {
     Rings,
     /// Of live rows.
     Rows,
+    /// Of versions of a key.
+    Versions,
 }
 
 impl List {
     const fn tag(self) -> &'static str {
         match self {
             Self::Aliases => "a1:",
+            Self::Assets => "d1:",
             Self::Credentials => "c1:",
             Self::Grants => "g1:",
             Self::Keys => "k1:",
@@ -48,6 +53,7 @@ impl List {
             Self::Rights => "i1:",
             Self::Rings => "r1:",
             Self::Rows => "w1:",
+            Self::Versions => "v1:",
         }
     }
 }

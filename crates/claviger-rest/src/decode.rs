@@ -1,7 +1,7 @@
 //! Every decoder of foreign bytes in this crate, in one place, for fuzzing: each takes any bytes and never panics.
 
 use claviger_client::types::page::Batch;
-use claviger_client::types::{alias, credential, grant, key, principal, reason, ring, usage};
+use claviger_client::types::{alias, asset, credential, grant, key, principal, reason, ring, usage};
 use claviger_core::{AliasName, CredentialId, GrantId, KeyName, Name};
 use http::header::{CONTENT_TYPE, IF_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -53,6 +53,8 @@ requests! {
     ChangeState: |bytes| body::parse::<key::ChangeState>(bytes);
     /// To create an alias.
     CreateAlias: |bytes| body::parse::<alias::CreateAlias>(bytes);
+    /// To enter a data asset.
+    CreateAsset: |bytes| body::parse(bytes).and_then(|wire: asset::CreateAsset| wire::asset::create_from_wire(wire));
     /// To create a credential.
     CreateCredential: |bytes| body::parse(bytes).and_then(|wire: credential::CreateCredential| {
         wire::identity::credential_from_wire(wire)
@@ -122,12 +124,14 @@ pub fn context_header(bytes: &[u8]) -> Result<(), Failure> {
 pub fn cursors(text: &str) -> usize {
     [
         cursor::decode::<AliasName>(List::Aliases, text).is_ok(),
+        cursor::decode::<Name>(List::Assets, text).is_ok(),
         cursor::decode::<CredentialId>(List::Credentials, text).is_ok(),
         cursor::decode::<GrantId>(List::Grants, text).is_ok(),
         cursor::decode::<KeyName>(List::Keys, text).is_ok(),
         cursor::decode::<Name>(List::Principals, text).is_ok(),
         cursor::decode::<Name>(List::Rings, text).is_ok(),
         cursor::decode::<RowPlace>(List::Rows, text).is_ok(),
+        cursor::decode::<u32>(List::Versions, text).is_ok(),
     ]
     .into_iter()
     .filter(|taken| *taken)

@@ -9,13 +9,16 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use claviger_core::TlsParameters;
+use claviger_core::key::Generator;
 use claviger_core::node::NodeReport;
+use claviger_core::port::provider::ModuleInfo;
+use claviger_core::{Name, TlsParameters};
 use claviger_crypto::digest::{Sha256, sha256};
+use claviger_crypto::provenance;
 use claviger_service::{ErrorKind, RULES, Road, ServiceError};
 use rustls::ServerConfig;
 
-use crate::config::{Config, Xks, XksClients};
+use crate::config::{Config, Domains, Xks, XksClients};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
 use crate::root::blocking;
@@ -37,7 +40,10 @@ pub(crate) async fn record(road: &Road, node: &Described, tls: &ServerConfig) ->
     let (described, listeners) = (node.clone(), listeners(node, tls));
     let mut report = blocking(move || report(&described)).await?;
     report.listeners = listeners;
-    report.insecure = road.provider().module().insecure.iter().map(|name| (*name).to_owned()).collect();
+    let module = road.provider().module();
+    report.insecure = module.insecure.iter().map(|name| (*name).to_owned()).collect();
+    report.generators = generators(&module);
+    report.domains = domains(&node.config.domains, &module);
     match road.report_node(report).await {
         Err(error) if error.kind() == ErrorKind::RowAltered => {
             tracing::error!(
@@ -66,6 +72,37 @@ fn report(node: &Described) -> NodeReport {
         clock_source: clock_source(),
         ..NodeReport::default()
     }
+}
+
+/// What material is drawn from: the generator of the cryptographic library, and that of the token where there is one.
+fn generators(module: &ModuleInfo) -> Vec<String> {
+    let linked = provenance::module();
+    let drbg = format!("{}={} of {linked}; {}", Generator::ModuleDrbg, provenance::DRBG, provenance::ENTROPY);
+    let token = module.token.as_ref().map(|token| {
+        format!(
+            "{}=that of {} ({token}); it does not say where its entropy is from",
+            Generator::Token,
+            module.name
+        )
+    });
+    [drbg].into_iter().chain(token).map(|line| line.replace(',', ";")).collect()
+}
+
+/// Where things lie and who can open them. What the configuration says is marked: nothing here can check it.
+fn domains(said: &Domains, module: &ModuleInfo) -> Vec<String> {
+    let of_root = if module.token.is_some() { "token" } else { "node" };
+    let word = |name: &str, said: &Option<Name>, else_: &str| match said {
+        Some(domain) => format!("{name}=declared:{domain}"),
+        None => format!("{name}={else_}"),
+    };
+    vec![
+        word("store_storage", &said.store_storage, "node"),
+        // What opens a key of a ring is the KEK in the memory of this process; what opens that, the root.
+        "ring_kek_custody=root".to_owned(),
+        "material_custody=node".to_owned(),
+        word("root_storage", &said.root_storage, of_root),
+        word("root_custody", &said.root_custody, of_root),
+    ]
 }
 
 /// SHA-256 of the program that runs; zeros where it cannot be read.
@@ -136,6 +173,35 @@ mod tests {
     fn the_build_is_the_digest_of_the_program_that_runs() {
         let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         assert_eq!(build(), sha256(&program));
+    }
+
+    #[test]
+    fn generators_and_domains_are_told_as_far_as_they_are_known() {
+        let software = ModuleInfo {
+            kind: "software",
+            name: "aws-lc".to_owned(),
+            token: None,
+            root_in_token: false,
+            fips: false,
+            insecure: vec![],
+        };
+        let token = ModuleInfo {
+            kind: "pkcs11",
+            name: "SoftHSM 2.6, model".to_owned(),
+            token: Some("claviger (1)".to_owned()),
+            ..software.clone()
+        };
+        assert_eq!(generators(&software).len(), 1);
+        let both = generators(&token);
+        assert!(both.len() == 2 && both[0].starts_with("module_drbg=CTR_DRBG"), "{both:?}");
+        assert!(both[1].starts_with("token=that of SoftHSM 2.6; model"), "{both:?}");
+        let said = Domains { root_custody: Some("custodians".parse().unwrap()), ..Domains::default() };
+        let words = domains(&said, &token);
+        assert!(words.contains(&"root_storage=token".to_owned()), "{words:?}");
+        assert!(words.contains(&"root_custody=declared:custodians".to_owned()), "{words:?}");
+        assert!(domains(&Domains::default(), &software).contains(&"root_storage=node".to_owned()));
+        let report = NodeReport { generators: both, domains: words, ..NodeReport::default() };
+        assert!(report.is_sound());
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub use job::check_rows::RowFigures;
 pub use operation::{Call, Operation, Released, Staged};
 pub use pipeline::BatchTurn;
 pub use pipeline::sequencer::Figures;
-pub use reference::{KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};
+pub use reference::{AssetRef, KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};
 pub use road::{Options, Road, SystemFacts, examine_log};
 pub use rows::{AlteredRows, examine_rows, look_at_rows, open_rows};
 pub use state::Memory;

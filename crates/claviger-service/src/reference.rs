@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use claviger_core::principal::PrincipalKind;
-use claviger_core::{AliasName, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId};
+use claviger_core::{
+    AliasName, AssetId, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name, PrincipalId,
+};
 
 /// Text that names nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +62,8 @@ impl FromStr for KeyRef {
 }
 
 references! {
+    /// A data asset.
+    AssetRef { AssetId, Name, "not a data asset: an id or a name is expected" }
     /// A principal.
     PrincipalRef { PrincipalId, Name, "not a principal: an id or a name is expected" }
     /// A ring.

@@ -12,7 +12,7 @@ use claviger_audit::op::Op;
 use claviger_core::change::Change;
 use claviger_core::port::provider::{ProviderHealth, RootPublicKey};
 use claviger_core::port::store::CommitError;
-use claviger_core::port::{Clock, Provider, Store, StoreError, Trust};
+use claviger_core::port::{Clock, Provider, ProviderError, Store, StoreError, Trust};
 use claviger_core::principal::Principal;
 use claviger_core::rights_review::RightsReview;
 use claviger_core::{Name, Timestamp};
@@ -166,8 +166,6 @@ impl Road {
     ) -> Result<Self, ServiceError> {
         let deployment = bind_deployment(store.as_ref(), &options.deployment).await?;
         let root_key = bind_root_key(store.as_ref(), provider.as_ref(), &deployment).await?;
-        let tags = HmacSha256::new(&kept_secret(store.as_ref(), provider.as_ref(), TAGS, TAGS_LABEL).await?);
-        let veils = veil_of(&kept_secret(store.as_ref(), provider.as_ref(), VEILS, VEILS_LABEL).await?)?;
         let origin: Arc<str> = format!("{deployment}/audit/{SHARD}").into();
         // Before anything is written: what does not hold stays as it was found.
         let against = Against {
@@ -180,6 +178,18 @@ impl Road {
         let Held { tree, root_tree, root_head, lost } = opening::hold(&store, &against).await?;
         open_rows(&store, provider.as_ref(), options.known_note.as_deref(), options.accept_lost_tail).await?;
         hold_rows(&store, tree.size(), tree.root()).await?;
+        // A store with a log has the first; it has the second once there are facts.
+        let cut = newest_cut(store.as_ref()).await?;
+        let has_facts = cut.as_ref().is_some_and(|cut| cut.row_tags.is_some());
+        let mut secrets = Vec::new();
+        for (name, label, is_made) in [(TAGS, TAGS_LABEL, cut.is_some()), (VEILS, VEILS_LABEL, has_facts)] {
+            if is_made && store.find_document(name).await?.is_none() {
+                return Err(gone(name));
+            }
+            secrets.push(kept_secret(store.as_ref(), provider.as_ref(), name, label).await?);
+        }
+        let [tags, veils] = secrets.as_slice() else { return Err(gone(TAGS)) };
+        let (tags, veils) = (HmacSha256::new(tags), veil_of(veils)?);
 
         let node_key = Arc::new(SigningKey::generate(&origin).map_err(internal)?);
         let vkey = node_key.verifier_key().clone();
@@ -538,13 +548,26 @@ pub(crate) async fn newest_cut(store: &dyn Store) -> Result<Option<Cut>, Service
     Ok(Some(Cut::decode(&cut).map_err(internal)?))
 }
 
+/// A document is not there that was made before the log began.
+fn gone(name: &str) -> ServiceError {
+    StoreError::Corrupt(format!("document `{name}` is gone")).into()
+}
+
+/// Refuses to make a document anew that a store with a log has.
+async fn refuse_if_begun(store: &dyn Store, name: &str) -> Result<(), ServiceError> {
+    if store.list_heads().await?.iter().any(|head| head.size > 0) { Err(gone(name)) } else { Ok(()) }
+}
+
 async fn bind_deployment(store: &dyn Store, wanted: &Name) -> Result<Name, ServiceError> {
     let Some(bytes) = store.find_document(DEPLOYMENT).await? else {
+        refuse_if_begun(store, DEPLOYMENT).await?;
         store.put_document(DEPLOYMENT, wanted.as_str().as_bytes()).await?;
         return Ok(wanted.clone());
     };
     let kept = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse::<Name>().ok());
-    Ok(kept.ok_or_else(|| StoreError::Corrupt("the deployment's name does not read".into()))?)
+    let unreadable =
+        || StoreError::Corrupt(format!("document `{DEPLOYMENT}`, the deployment's name, does not read"));
+    Ok(kept.ok_or_else(unreadable)?)
 }
 
 async fn bind_root_key(
@@ -560,10 +583,15 @@ async fn bind_root_key(
     let key = key.map_err(internal)?;
     let text = key.to_string();
     match store.find_document(ROOT_KEY).await? {
-        None => store.put_document(ROOT_KEY, text.as_bytes()).await?,
+        None => {
+            refuse_if_begun(store, ROOT_KEY).await?;
+            store.put_document(ROOT_KEY, text.as_bytes()).await?;
+        }
         Some(kept) if kept == text.as_bytes() => {}
         Some(_) => {
-            let message = "this root is not the one that the store belongs to; point the configuration at the right token or root file";
+            let message = format!(
+                "this root is not the one that the store belongs to, by its documents `{DEPLOYMENT}` and `{ROOT_KEY}`; point the configuration at the right token or root file"
+            );
             return Err(ServiceError::new(ErrorKind::Internal, message));
         }
     }
@@ -578,7 +606,13 @@ pub(crate) async fn kept_secret(
     label: &[u8],
 ) -> Result<SecretBytes, ServiceError> {
     if let Some(sealed) = store.find_document(name).await? {
-        return Ok(provider.unseal(label, &sealed).await?);
+        return provider.unseal(label, &sealed).await.map_err(|error| match error {
+            ProviderError::BadInput | ProviderError::BadWrap => {
+                let message = format!("document `{name}` of the store does not open under this root");
+                ServiceError::new(ErrorKind::Internal, message).caused_by(error)
+            }
+            other => other.into(),
+        });
     }
     let secret = provider.random(32).await?;
     store.put_document(name, &provider.seal(label, &secret).await?).await?;

@@ -15,7 +15,7 @@ use claviger_core::port::{EnteredCertificate, Handle, Provider, Store, Trust};
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::{Reason, Why};
 use claviger_core::target::Target;
-use claviger_core::{Action, KeyId, PrincipalId, Spec, Timestamp};
+use claviger_core::{Action, KeyId, KeyVersionId, PrincipalId, Spec, Timestamp};
 use claviger_crypto::envelope::Context;
 use claviger_crypto::random::ModuleRandom;
 use claviger_crypto::{Material, SecretBytes, digest, generate};
@@ -27,7 +27,7 @@ use crate::log::usage::Usage;
 use crate::pipeline::room::NoRoom;
 use crate::pipeline::submission::EntryDetail;
 use crate::reference::KeyRef;
-use crate::state::{LoadedKey, Pairs, Question, Ruling, State};
+use crate::state::{LoadedKey, Older, Pairs, Question, Ruling, State};
 use crate::work::{At, Class, Held, Places, Work};
 
 /// The view of one call.
@@ -146,10 +146,12 @@ impl<'a> View<'a> {
             return Ok(self.provider().generate(request).await?);
         }
         let (provider, ring) = (Arc::clone(&self.state.provider), request.ring.clone());
+        let fingerprints = Arc::clone(&self.state.fingerprints);
         let MaterialRequest { version, spec, purpose, protection, .. } = request;
         // The whole of it is a job: a caller that leaves does not leave an unbounded rest behind.
         self.work(class, move |at| {
-            let request = MaterialRequest { ring: &ring, version, spec, purpose, protection };
+            let fingerprints = fingerprints.as_ref();
+            let request = MaterialRequest { ring: &ring, version, spec, purpose, protection, fingerprints };
             Ok(at.runtime().block_on(provider.generate(request))?)
         })
         .await
@@ -180,6 +182,53 @@ impl<'a> View<'a> {
     /// The material of a version of that key.
     pub(crate) async fn handle(&self, version: &KeyVersion) -> Result<&'a Arc<dyn Handle>, ServiceError> {
         self.live()?.handle(version, self.provider()).await
+    }
+
+    /// A version of that key that is not at hand; `None` when there is none of that number.
+    pub(crate) async fn older(&self, number: u32) -> Result<Option<Arc<Older>>, ServiceError> {
+        self.live()?.older(number, self.store()).await
+    }
+
+    /// A version of that key.
+    ///
+    /// # Errors
+    /// Not found when there is none of that number.
+    pub(crate) async fn version(&self, number: u32) -> Result<KeyVersion, ServiceError> {
+        let record = self.record()?;
+        if let Some(version) = record.find_version(number) {
+            return Ok(version.clone());
+        }
+        let id = KeyVersionId { key: record.key.id, number };
+        self.store().find_version(id).await?.ok_or_else(ServiceError::not_found)
+    }
+
+    /// The record of that key, with a version at hand.
+    ///
+    /// # Errors
+    /// Not found when there is none of that number.
+    pub(crate) async fn record_with(&self, number: u32) -> Result<KeyRecord, ServiceError> {
+        let mut record = KeyRecord::clone(self.record()?);
+        if record.find_version(number).is_none() {
+            record.versions.push(self.version(number).await?);
+            record.versions.sort_unstable_by_key(|version| version.id.number);
+        }
+        Ok(record)
+    }
+
+    /// All versions of that key, by number.
+    pub(crate) async fn all_versions(&self) -> Result<Vec<KeyVersion>, ServiceError> {
+        let record = self.record()?;
+        if record.is_whole() {
+            return Ok(record.versions.clone());
+        }
+        let mut page = Page { after: None, limit: 1000 };
+        let mut all = Vec::new();
+        loop {
+            let versions = self.store().list_versions(record.key.id, page.clone()).await?;
+            let Some(last) = versions.last().map(|version| version.id.number) else { return Ok(all) };
+            page.after = Some(last);
+            all.extend(versions);
+        }
     }
 
     /// The identifier of the key that the caller means.

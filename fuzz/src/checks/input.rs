@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use claviger_access::authn;
 use claviger_client::profile::ProfileFile;
-use claviger_client::types::{Instant, Problem, alias, audit, key, system, usage};
+use claviger_client::types::{Instant, Page, Problem, alias, audit, key, system, usage};
 use claviger_core::{Action, AliasName, CredentialId, KeyId, KeyName, Name};
 use claviger_crypto::{Purpose, SignatureAlgorithm, Spec};
 use claviger_rest::decode::{self, Request};
@@ -60,7 +60,7 @@ pub fn answer(bytes: &[u8]) -> bool {
         stable::<audit::Proof>(bytes),
         stable::<key::Explanations>(bytes),
         stable::<key::Key>(bytes),
-        stable::<key::KeyVersions>(bytes),
+        stable::<Page<key::KeyVersion>>(bytes),
         stable::<system::SystemStatus>(bytes),
         stable::<usage::Sealed>(bytes),
         stable::<usage::Signed>(bytes),

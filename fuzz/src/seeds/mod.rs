@@ -13,7 +13,7 @@ use claviger_audit::session::{DisclosedName, DisclosedSession, Disclosure, Level
 use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{consistency, inclusion, leaf_hash};
 use claviger_audit::{
-    Checkpoint, Cut, Entry, Op, Outcome, Receipt, ShardHead, ShardState, SigningKey, Snapshot,
+    Checkpoint, Cut, Entry, NamedAsset, Op, Outcome, Receipt, ShardHead, ShardState, SigningKey, Snapshot,
 };
 use claviger_core::grant::Conditions;
 use claviger_core::key::{DataClass, Labels, Origin, RequiredContext};
@@ -275,6 +275,7 @@ fn entry(full: bool) -> Vec<u8> {
         (entry.ctx, entry.rid, entry.pol) = (Some(ID), Some(ID), Some([9; 8]));
         entry.enc = Some(Cow::Borrowed(&[5; 40]));
         entry.fct = Some([7; 32]);
+        entry.ast = Some(NamedAsset::Known(ID));
         entry.reference = Some(Cow::Borrowed(b"reference"));
     }
     let mut bytes = Vec::new();

@@ -24,6 +24,7 @@ fn body(request: Request) -> &'static str {
         Request::Agree => r#"{"peer":"aGk=","version":1}"#,
         Request::ChangeState => r#"{"version":2,"reason":"lost"}"#,
         Request::CreateAlias => r#"{"name":"app/Orders","key":"orders/main"}"#,
+        Request::CreateAsset => r#"{"name":"patients","class":"ephi","owner":"ada"}"#,
         Request::CreateCredential => {
             r#"{"principal":"app","label":"laptop","credential":{"token":{"lifetime_seconds":3600}}}"#
         }
@@ -34,7 +35,9 @@ fn body(request: Request) -> &'static str {
             r#"{"ring":"orders","name":"main","purpose":"encrypt","spec":"aes-256-gcm","data_class":"cardholder","protection":"software","labels":{"team":"payments"},"rotation_period_seconds":86400,"activate":false}"#
         }
         Request::CreatePrincipal => r#"{"name":"app","kind":"workload"}"#,
-        Request::CreateRing => r#"{"name":"orders","policy":{"quorum":3,"rotation_period_seconds":86400}}"#,
+        Request::CreateRing => {
+            r#"{"name":"orders","policy":{"quorum":3,"rotation_period_seconds":86400,"assets":"required"}}"#
+        }
         Request::Decapsulate => r#"{"ciphertext":"aGk=","version":3}"#,
         Request::Decrypt | Request::Reencrypt => r#"{"ciphertext":"aGk=","context":{"tenant":"blue"}}"#,
         Request::DecryptBatch => r#"{"items":[{"ciphertext":"aGk="},{"ciphertext":"","context":{"a":"b"}}]}"#,

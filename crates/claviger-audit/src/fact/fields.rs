@@ -41,6 +41,7 @@ const RING: &[Row] = &[
     (14, "data_class", Form::Text, Open, MOVES),
     (15, "plaintext_data_keys", Form::Text, Open, MOVES),
     (16, "environment", Form::Text, Open, MOVES),
+    (17, "assets", Form::Text, Open, MOVES),
 ];
 
 const KEY: &[Row] = &[
@@ -83,6 +84,11 @@ const VERSION: &[Row] = &[
     (14, "material_expires_at", Form::Instant, Open, MOVES),
     (15, "material_removed_at", Form::Instant, Open, MOVES),
     (16, "reason", Form::Reason, Open, MOVES),
+    (17, "fingerprint", Form::Bytes, Open, MOVES),
+    (18, "transport_algorithm", Form::Text, Open, MOVES),
+    (19, "transport_spec", Form::Text, Open, MOVES),
+    (20, "transport_key", Form::Bytes, Open, MOVES),
+    (21, "transport_strength", Form::Number, Open, MOVES),
 ];
 
 /// The field that says that it is erased who a principal was.
@@ -190,6 +196,16 @@ const NODE: &[Row] = &[
     (12, "certificate", Form::Bytes, Open, MOVES),
     (13, "client_authorities", Form::Bytes, Open, MOVES),
     (14, "clock_source", Form::Text, Open, MOVES),
+    (15, "generators", Form::Words, Open, MOVES),
+    (16, "domains", Form::Words, Open, MOVES),
+];
+
+const ASSET: &[Row] = &[
+    (1, "name", Form::Text, Sealed, FIXED),
+    (2, "owner", Form::Id, Open, MOVES),
+    (3, "class", Form::Text, Open, MOVES),
+    (4, "created_by", Form::Id, Open, FIXED),
+    (5, "created_at", Form::Instant, Open, FIXED),
 ];
 
 const fn rows_of(kind: Kind) -> &'static [Row] {
@@ -204,6 +220,7 @@ const fn rows_of(kind: Kind) -> &'static [Row] {
         Kind::Reason => REASON,
         Kind::RightsReview => RIGHTS_REVIEW,
         Kind::Node => NODE,
+        Kind::Asset => ASSET,
     }
 }
 

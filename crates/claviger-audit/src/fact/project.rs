@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use claviger_core::Timestamp;
 use claviger_core::alias::Alias;
+use claviger_core::asset::Asset;
 use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, Grant, Selector};
 use claviger_core::key::{Key, KeyRing, KeyVersion};
@@ -43,6 +44,7 @@ pub fn projection(change: &Change) -> Option<Projection> {
     let written = |projection: Projection| Projection { revision: projection.revision + 1, ..projection };
     Some(match change {
         Change::PutAlias(alias) => written(alias.into()),
+        Change::PutAsset(asset) => written(asset.into()),
         Change::PutCredential(credential) => written(credential.into()),
         Change::PutGrant(grant) => written(grant.into()),
         Change::PutKey(key) => written(key.into()),
@@ -80,6 +82,7 @@ pub const fn writes_a_fact(change: &Change) -> bool {
     matches!(
         change,
         Change::PutAlias(_)
+            | Change::PutAsset(_)
             | Change::PutCredential(_)
             | Change::PutGrant(_)
             | Change::PutKey(_)
@@ -248,6 +251,7 @@ impl From<&StateRow> for Projection {
     fn from(row: &StateRow) -> Self {
         match row {
             StateRow::Alias(alias) => alias.into(),
+            StateRow::Asset(asset) => asset.into(),
             StateRow::Credential(credential) => credential.into(),
             StateRow::Grant(grant) => grant.into(),
             StateRow::Key(key) => key.into(),
@@ -282,6 +286,7 @@ impl From<&KeyRing> for Projection {
             .put(14, policy.data_class.and_then(|class| text(class.name())))
             .put(15, text(policy.plaintext_data_keys.name()))
             .put(16, policy.environment.as_ref().and_then(|name| text(name.as_str())))
+            .put(17, text(policy.assets.name()))
             .0
     }
 }
@@ -320,6 +325,7 @@ impl From<&KeyVersion> for Projection {
         let object = Object::Version(version.id);
         let (wrap, imported) = (version.wrap.as_ref(), version.imported.as_ref());
         let provenance = &version.provenance;
+        let transport = imported.and_then(|imported| imported.transport);
         Builder::new(object, version.revision, Object::Key(version.id.key))
             .put(1, text(version.state.name()))
             .put(2, wrap.and_then(|wrap| number(u64::from(wrap.format))))
@@ -337,6 +343,11 @@ impl From<&KeyVersion> for Projection {
             .put(14, imported.and_then(|imported| imported.expires_at).and_then(instant))
             .put(15, imported.and_then(|imported| imported.removed_at).and_then(instant))
             .put(16, why(version.reason))
+            .put(17, provenance.fingerprint.and_then(|print| bytes(&print)))
+            .put(18, transport.and_then(|transport| text(transport.algorithm.name())))
+            .put(19, transport.and_then(|transport| text(transport.spec.name())))
+            .put(20, transport.and_then(|transport| bytes(&transport.key)))
+            .put(21, transport.and_then(|transport| number(u64::from(transport.strength_bits()))))
             .0
     }
 }
@@ -460,6 +471,21 @@ impl From<&Node> for Projection {
             .put(12, bytes(&report.certificate))
             .put(13, bytes(&report.client_authorities))
             .put(14, text(&report.clock_source))
+            .put(15, words(report.generators.iter()))
+            .put(16, words(report.domains.iter()))
+            .0
+    }
+}
+
+impl From<&Asset> for Projection {
+    fn from(asset: &Asset) -> Self {
+        let object = Object::Asset(asset.id);
+        Builder::new(object, asset.revision, object)
+            .put(1, text(asset.name.as_str()))
+            .put(2, bytes(asset.owner.as_bytes()))
+            .put(3, text(asset.class.name()))
+            .put(4, bytes(asset.created_by.as_bytes()))
+            .put(5, instant(asset.created_at))
             .0
     }
 }

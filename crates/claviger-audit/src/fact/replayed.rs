@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use claviger_core::grant::{Basis, Conditions, Ending, Grant, Selector, Spelling};
-use claviger_core::key::{Destruction, PlaintextDataKeys, RequiredContext, RingPolicy, RotatedKeys, State};
+use claviger_core::key::{
+    AssetRule, Destruction, PlaintextDataKeys, RequiredContext, RingPolicy, RotatedKeys, State,
+};
 use claviger_core::principal::{PrincipalKind, Role, Standing};
 use claviger_core::reason::Why;
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
@@ -160,6 +162,7 @@ impl Replayed {
             data_class: said.word(14)?,
             plaintext_data_keys: said.word(15)?.unwrap_or(PlaintextDataKeys::Allowed),
             environment: said.word(16)?,
+            assets: said.word(17)?.unwrap_or(AssetRule::Optional),
         })
     }
 

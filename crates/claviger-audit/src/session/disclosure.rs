@@ -65,6 +65,7 @@ impl Level {
             Kind::Key | Kind::Ring => !matches!(self, Self::Minimal),
             Kind::Principal => matches!(self, Self::Full),
             Kind::Alias
+            | Kind::Asset
             | Kind::Credential
             | Kind::Grant
             | Kind::Node

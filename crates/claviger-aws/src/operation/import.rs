@@ -238,7 +238,7 @@ pub(crate) async fn delete_material(session: &Session<'_>, input: DeleteInput) -
 /// The version that a `KeyMaterialId` names, if the key ever had that material.
 async fn version_of(session: &Session<'_>, wanted: &KeyRef, id: &str) -> Result<Option<u32>, AwsError> {
     let record = session.perform(wanted, DescribeKey { key: wanted.clone() }).await?.output;
-    let found = record.versions.iter().find(|version| material_id(version.id) == id);
-    let found = found.filter(|_| is_imported(&record));
-    Ok(found.map(|version| version.id.number))
+    let version = |number| KeyVersionId { key: record.key.id, number };
+    let found = (1..=record.newest()).find(|number| material_id(version(*number)) == id);
+    Ok(found.filter(|_| is_imported(&record)))
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_core::key::{KeyRecord, KeyVersion, Rotation};
+use claviger_core::port::store::Page;
 use claviger_core::{Spec, Timestamp};
 use claviger_service::KeyRef;
-use claviger_service::operation::{DescribeKey, KeyPatch, RotateKey};
+use claviger_service::operation::{DescribeKey, DescribeVersions, KeyPatch, KeyVersions, RotateKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -155,13 +156,17 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     violations.done()?;
     let wanted = session.realm().wanted(&key)?;
     let after = marker::read::<u32>(input.marker.as_deref())?.unwrap_or(0);
-    let done = session.perform(&wanted, DescribeKey { key: wanted.clone() }).await?;
-    let record = &done.output;
+    let most = usize::try_from(limit).unwrap_or(1000) + 1;
+    // The first version, and one that waits, are none that a rotation made.
+    let asked = u32::try_from(most + 2).unwrap_or(u32::MAX);
+    let asked = Page { after: Some(after), limit: asked };
+    let describe = DescribeVersions { key: wanted.clone(), page: asked };
+    let done = session.perform(&wanted, describe).await?;
+    let KeyVersions { record, versions } = &done.output;
     symmetric(session.realm(), record)?;
     let all = include == "ALL_KEY_MATERIAL";
-    let listed = record.versions.iter().filter(|version| all || version.rotated.is_some());
-    let most = usize::try_from(limit).unwrap_or(1000) + 1;
-    let mut versions: Vec<_> = listed.filter(|version| version.id.number > after).take(most).collect();
+    let listed = versions.iter().filter(|version| all || version.rotated.is_some());
+    let mut versions: Vec<_> = listed.take(most).collect();
     let next = next_marker(&mut versions, limit, |version| &version.id.number);
     let rotations: Vec<_> =
         versions.into_iter().map(|version| entry(record, version, all, session.now())).collect();

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use claviger_client::types::key::{
-    ChangeState, CreateKey, ExplainKey, Explanations, Key, KeyAsOf, KeyVersion, KeyVersions, ListKeys,
+    ChangeState, CreateKey, ExplainKey, Explanations, Key, KeyAsOf, KeyVersion, ListKeys, ListVersions,
     ScheduleDestroy, UpdateKey,
 };
-use claviger_client::types::{GiveReason, Pairs};
+use claviger_client::types::{GiveReason, Page, Pairs};
 use claviger_core::key::{DataClass, Event, Origin, Protection, State};
 use claviger_core::{KeyName, Name, Purpose, Spec};
 
@@ -35,7 +35,7 @@ pub enum KeyCommand {
     /// Show one key
     Show(KeyArgs),
     /// Show the versions of a key
-    Versions(KeyArgs),
+    Versions(VersionsArgs),
     /// Change what is said about a key
     Update(UpdateArgs),
     /// Make a new version that protects from now on; older ones go on processing
@@ -54,8 +54,8 @@ pub enum KeyCommand {
     ImportParameters(ParametersArgs),
     /// Import material into a key that was created with `--imported`
     ///
-    /// In a strict ring nobody alone imports into a key that is in use, or into one for cardholder data, ePHI or special categories of
-    /// personal data.
+    /// In a strict ring nobody alone imports into a key that is in use, or into one for authentication or cardholder data, ePHI or
+    /// special categories of personal data.
     Import(ImportArgs),
     /// Remove imported material; the same can be imported again
     RemoveMaterial(RemoveArgs),
@@ -75,6 +75,15 @@ pub enum KeyCommand {
 pub struct KeyArgs {
     /// Key, as RING/NAME or id
     key: String,
+}
+
+/// Which versions of a key.
+#[derive(Debug, Args)]
+pub struct VersionsArgs {
+    /// Key, as RING/NAME or id
+    key: String,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 /// A new key.
@@ -325,7 +334,10 @@ impl KeyCommand {
             Self::List(args) => return args.run(session).await,
             Self::Explain(args) => return args.run(session).await,
             Self::Versions(args) => {
-                let versions = client.list_key_versions(&args.key).await?.value;
+                let fetch = async |cursor, limit| {
+                    Ok(client.list_key_versions(&args.key, &ListVersions { cursor, limit }).await?.value)
+                };
+                let versions = args.paging.collect(fetch).await?;
                 return session.format.print(&versions, versions_table);
             }
             Self::Create(args) => client.create_key(&args.to_request()?).await?,
@@ -498,7 +510,7 @@ fn material(version: &KeyVersion) -> String {
     }
 }
 
-fn versions_table(versions: &KeyVersions) -> String {
+fn versions_table(versions: &Page<KeyVersion>) -> String {
     let mut table = Table::new(
         "versions",
         &["version", "state", "effective", "material", "generator", "module", "uses", "created", "reason"],

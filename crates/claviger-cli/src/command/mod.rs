@@ -1,6 +1,7 @@
 //! The commands, one module per noun.
 
 pub(crate) mod alias;
+mod asset;
 mod audit;
 mod clock;
 mod credential;
@@ -38,6 +39,9 @@ pub enum Command {
     /// Keys and their lives
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Data assets: what keys protect
+    #[command(subcommand)]
+    Asset(AssetCommand),
     /// Encrypt a file or standard input
     Encrypt(EncryptArgs),
     /// Decrypt what `encrypt` made
@@ -97,6 +101,7 @@ pub enum Command {
     Man(ManArgs),
 }
 
+pub(crate) use asset::AssetCommand;
 pub(crate) use audit::AuditCommand;
 pub(crate) use clock::ClockCommand;
 pub(crate) use credential::CredentialCommand;
@@ -135,6 +140,7 @@ impl Command {
             Self::Clock(command) => command.run(session).await,
             Self::Ring(command) => command.run(session).await,
             Self::Key(command) => command.run(session).await,
+            Self::Asset(command) => command.run(session).await,
             Self::Encrypt(args) => args.run(session).await,
             Self::Decrypt(args) => args.run(session).await,
             Self::Reencrypt(args) => args.run(session).await,

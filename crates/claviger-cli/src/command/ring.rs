@@ -8,7 +8,8 @@ use claviger_client::types::ring::{CreateRing, ListRings, Ring, RingPolicyPatch,
 use claviger_client::types::text::ContextFieldText;
 use claviger_core::Name;
 use claviger_core::key::{
-    ContextField, DataClass, PlaintextDataKeys, Protection, RequiredContext, RotatedKeys, Separation,
+    AssetRule, ContextField, DataClass, PlaintextDataKeys, Protection, RequiredContext, RotatedKeys,
+    Separation,
 };
 
 use super::paging::Paging;
@@ -112,17 +113,20 @@ pub(crate) struct PolicyArgs {
     /// Fields that the encryption context must have of each use of its keys, joined by commas; `none` takes the rule away
     #[arg(long, value_name = "FIELDS", value_parser = parse_fields)]
     context_required: Option<Fields>,
-    /// What the data of its keys is, unless a key says otherwise: cardholder, confidential, ephi, internal, personal or personal_special;
-    /// `none` takes the rule away
+    /// What the data of its keys is, unless a key says otherwise: authentication, cardholder, confidential, ephi, internal, personal,
+    /// personal_special or test; `none` takes the rule away
     #[arg(long, value_name = "CLASS", value_parser = parse_class)]
     data_class: Option<Class>,
-    /// Whether data keys, and private keys of pairs, are handed out in clear: allowed or refused. A new ring for data of class cardholder,
-    /// ephi or personal_special refuses unless it is told otherwise, for a reason
+    /// Whether data keys, and private keys of pairs, are handed out in clear: allowed or refused. A new ring for data of class
+    /// authentication, cardholder, ephi or personal_special refuses unless it is told otherwise, for a reason
     #[arg(long, value_name = "RULE")]
     plaintext_data_keys: Option<PlaintextDataKeys>,
     /// The environment of keys that name none, such as production; a ring that has keys keeps the one that it has
     #[arg(long, value_name = "NAME")]
     environment: Option<Name>,
+    /// Whether uses of its keys that take an encryption context must name a data asset in it, by its id, in the field claviger:asset
+    #[arg(long, value_name = "RULE", value_parser = one_of::<AssetRule>(AssetRule::ALL.map(AssetRule::name)))]
+    assets: Option<AssetRule>,
 }
 
 /// The class of a ring's data, or none.
@@ -202,6 +206,7 @@ impl PolicyArgs {
             data_class: self.data_class.map(|Class(class)| class.map(Into::into)),
             plaintext_data_keys: self.plaintext_data_keys.map(Into::into),
             environment: self.environment.clone().map(Into::into),
+            assets: self.assets.map(Into::into),
         }
     }
 }
@@ -279,6 +284,7 @@ fn table(ring: &Ring) -> String {
         ("data class", policy.data_class.map(|class| class.to_string()).unwrap_or_default()),
         ("data keys in clear", policy.plaintext_data_keys.to_string()),
         ("environment", policy.environment.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ("data assets", policy.assets.to_string()),
         ("reason", reason::told(ring.reason.as_ref())),
         ("reason id", reason::id_of(ring.reason.as_ref())),
         ("created at", ring.created_at.to_string()),

@@ -7,7 +7,7 @@ use super::transport::{Plane, segment};
 use super::{Client, Reply};
 use crate::types::key::{
     AskImport, ChangeState, CreateKey, ExplainKey, Explanations, ImportMaterial, ImportParameters,
-    ImportedMaterial, Key, KeyVersions, ListKeys, RemoveMaterial, ScheduleDestroy, UpdateKey,
+    ImportedMaterial, Key, KeyVersion, ListKeys, ListVersions, RemoveMaterial, ScheduleDestroy, UpdateKey,
 };
 use crate::types::{GiveReason, Page};
 
@@ -71,9 +71,9 @@ impl Client {
         self.change(Method::POST, path(key, "/remove-material")).json(wish).answer().await
     }
 
-    /// Lists all versions of a key.
-    pub async fn list_key_versions(&self, key: &str) -> Reply<KeyVersions> {
-        self.get(Plane::Control, path(key, "/versions")).answer().await
+    /// Lists versions of a key in the order of their numbers.
+    pub async fn list_key_versions(&self, key: &str, query: &ListVersions) -> Reply<Page<KeyVersion>> {
+        self.get(Plane::Control, path(key, "/versions")).query(query).answer().await
     }
 
     /// Tells who can do what with a key, and by which rule; or who could at an instant that is past.

@@ -6,6 +6,7 @@
 //! what the first one made. All others are sent once.
 
 mod alias;
+mod asset;
 mod audit;
 mod connect;
 mod error;

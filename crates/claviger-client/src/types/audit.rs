@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::text::{CredentialIdText, KeyIdText};
+use super::text::{AssetIdText, CredentialIdText, KeyIdText};
 use super::{Base64Bytes, Instant, Reason};
 
 /// One entry of the log.
@@ -43,6 +43,8 @@ pub struct EntryChoice {
     pub since: Option<Instant>,
     /// Only before this instant.
     pub until: Option<Instant>,
+    /// Only uses on this data asset.
+    pub asset: Option<AssetIdText>,
 }
 
 /// A query for entries: members of its own around those that every one has. They are written out in each, because a query string is
@@ -73,6 +75,9 @@ macro_rules! entry_query {
             /// Only before this instant.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub until: Option<Instant>,
+            /// Only uses on this data asset.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub asset: Option<AssetIdText>,
             $($behind)*
         }
 
@@ -80,8 +85,8 @@ macro_rules! entry_query {
             /// By what entries are chosen.
             #[must_use]
             pub const fn choice(&self) -> EntryChoice {
-                let Self { key, operation, outcome, since, until, .. } = *self;
-                EntryChoice { key, operation, outcome, since, until }
+                let Self { key, operation, outcome, since, until, asset, .. } = *self;
+                EntryChoice { key, operation, outcome, since, until, asset }
             }
         }
     };

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::text::{
     ActionWord, ContextFieldText, DataClassWord, GeneratorWord, GrantIdText, KeyIdText, KeyNameText,
     KeyRingIdText, NameText, OriginWord, PrincipalIdText, ProtectionWord, PurposeWord, ReasonCodeWord,
-    RotationWord, SpecWord, StateWord, WrappingWord,
+    RotationWord, SpecWord, StateWord, WrappingKeyWord, WrappingWord,
 };
 use super::{Base64Bytes, Instant, Pairs, Reason, patch};
 
@@ -99,6 +99,16 @@ pub struct KeyVersion {
     pub module: String,
     /// Whether the module's self-tests had passed.
     pub module_health_ok: bool,
+    /// Keyed digest, in hexadecimal, by which the same material is known again under any key of this deployment; absent for what never
+    /// leaves its token and has no public half, and for what an older release made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// What wraps its material at rest; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrapping: Option<Wrapping>,
+    /// How imported material was wrapped on its way here; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
     /// `SubjectPublicKeyInfo` (DER) of an asymmetric version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<Base64Bytes>,
@@ -119,11 +129,42 @@ pub struct KeyVersion {
     pub reason: Option<Reason>,
 }
 
-/// The versions of a key, all of them, ascending.
+/// What wraps material at rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct KeyVersions {
-    /// The versions.
-    pub items: Vec<KeyVersion>,
+pub struct Wrapping {
+    /// The wrapping key: `ring_kek`, which the root wraps, or `token_root`.
+    pub key: WrappingKeyWord,
+    /// The algorithm.
+    #[schema(example = "aes-256-gcm")]
+    pub algorithm: String,
+    /// SHA-256 of what is stored, in hexadecimal.
+    pub digest: String,
+}
+
+/// How imported material was wrapped on its way here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Transport {
+    /// How.
+    pub algorithm: WrappingWord,
+    /// The kind of key that it was wrapped for.
+    pub spec: SpecWord,
+    /// SHA-256 of that key's `SubjectPublicKeyInfo`, in hexadecimal.
+    pub key: String,
+    /// Its security strength in bits.
+    pub strength_bits: u16,
+}
+
+/// What to list of the versions of a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListVersions {
+    /// Where to begin: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many at most: 1 to 1000, 100 unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
 }
 
 /// Creates a key with its first version.

@@ -5,6 +5,7 @@
 //! members that they do not know.
 
 pub mod alias;
+pub mod asset;
 pub mod audit;
 pub mod bytes;
 pub mod credential;

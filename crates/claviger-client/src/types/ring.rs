@@ -1,12 +1,12 @@
 //! Key rings.
 
-use claviger_core::key::PlaintextDataKeys;
+use claviger_core::key::{AssetRule, PlaintextDataKeys};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::{
-    ContextFieldText, DataClassWord, KeyRingIdText, NameText, PlaintextDataKeysWord, ProtectionWord,
-    ReasonCodeWord, RotatedKeysWord, SeparationWord, Text,
+    AssetRuleWord, ContextFieldText, DataClassWord, KeyRingIdText, NameText, PlaintextDataKeysWord,
+    ProtectionWord, ReasonCodeWord, RotatedKeysWord, SeparationWord, Text,
 };
 use super::{Instant, Reason, patch};
 
@@ -66,10 +66,19 @@ pub struct RingPolicy {
     #[serde(default)]
     #[schema(required)]
     pub environment: Option<NameText>,
+    /// Whether uses of its keys that take an encryption context must name a data asset, by its identifier, in the field
+    /// `claviger:asset`: `optional` or `required`.
+    #[serde(default = "optional")]
+    #[schema(required)]
+    pub assets: AssetRuleWord,
 }
 
 const fn allowed() -> PlaintextDataKeysWord {
     Text(PlaintextDataKeys::Allowed)
+}
+
+const fn optional() -> AssetRuleWord {
+    Text(AssetRule::Optional)
 }
 
 /// Creates a ring. Its separation is strict; relaxing it is a call of its own.
@@ -140,12 +149,15 @@ pub struct RingPolicyPatch {
     #[schema(value_type = Option<DataClassWord>)]
     pub data_class: Option<Option<DataClassWord>>,
     /// Whether its keys hand out data keys, and private keys of pairs, in clear: `allowed` or `refused`. A new ring for data of class
-    /// `cardholder`, `ephi` or `personal_special` refuses unless it is told otherwise, for a reason.
+    /// `authentication`, `cardholder`, `ephi` or `personal_special` refuses unless it is told otherwise, for a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plaintext_data_keys: Option<PlaintextDataKeysWord>,
     /// The environment of keys that name none. A ring that has keys keeps the one that it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<NameText>,
+    /// Whether uses of its keys must name a data asset: `optional` or `required`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assets: Option<AssetRuleWord>,
 }
 
 /// Sets a ring's separation of duties.

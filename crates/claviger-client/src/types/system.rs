@@ -100,6 +100,14 @@ pub struct Node {
     pub client_authorities: String,
     /// What the clock of the machine counts by, and what keeps it right.
     pub clock_source: String,
+    /// What material is drawn from: each generator with its construction and the source of its entropy.
+    #[serde(default)]
+    #[schema(required)]
+    pub generators: Vec<String>,
+    /// Where store and root lie and who can open what, as in `root_storage=token`; `declared:` is what the configuration says.
+    #[serde(default)]
+    #[schema(required)]
+    pub domains: Vec<String>,
 }
 
 /// The log's time, and how it stands to the server's wall clock. What cannot be undone goes by it.

@@ -7,15 +7,15 @@ use std::str::FromStr;
 
 use claviger_core::grant::{GrantOrigin, Selector};
 use claviger_core::key::{
-    ContextField, DataClass, Generator, Origin, PlaintextDataKeys, Protection, RotatedKeys, Rotation,
-    Separation, State,
+    AssetRule, ContextField, DataClass, Generator, Origin, PlaintextDataKeys, Protection, RotatedKeys,
+    Rotation, Separation, State, WrappingKey,
 };
 use claviger_core::lineage::How;
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Standing};
 use claviger_core::reason::{ReasonCode, Unasked};
 use claviger_core::{
-    AccessKeyId, Action, AliasName, AliasScope, CredentialId, GrantId, KeyId, KeyName, KeyRingId, Name,
-    PrincipalId, Purpose, ReasonId, Spec,
+    AccessKeyId, Action, AliasName, AliasScope, AssetId, CredentialId, GrantId, KeyId, KeyName, KeyRingId,
+    Name, PrincipalId, Purpose, ReasonId, Spec,
 };
 use claviger_crypto::{SignatureAlgorithm, WrappingAlgorithm};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -130,6 +130,8 @@ words! {
     ActionWord = Action,
     /// The scope of an alias.
     AliasScopeWord = AliasScope,
+    /// Whether uses of a ring's keys name a data asset.
+    AssetRuleWord = AssetRule,
     /// A kind of credential.
     CredentialKindWord = CredentialKind,
     /// A data class.
@@ -170,6 +172,8 @@ words! {
     StateWord = State,
     /// Why there is no reason.
     UnaskedWord = Unasked,
+    /// What wraps material at rest.
+    WrappingKeyWord = WrappingKey,
     /// A way to wrap material for transport.
     WrappingWord = WrappingAlgorithm,
 }
@@ -190,6 +194,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// Identifier of a data asset.
+    AssetIdText = AssetId,
     /// Identifier of a credential.
     CredentialIdText = CredentialId,
     /// Identifier of a grant.

@@ -9,15 +9,17 @@ mod version;
 pub use context::{ContextField, NotAContextField, RequiredContext, TooManyContextFields};
 pub use lifecycle::{Event, NoTransition, State};
 pub use record::{Destruction, DestructionBlocked, Key, KeyRecord, Labels, NotALabel, PolicyDocument};
-pub use ring::{KeyRing, PlaintextDataKeys, RingPolicy, RotatedKeys, Separation};
+pub use ring::{AssetRule, KeyRing, PlaintextDataKeys, RingPolicy, RotatedKeys, Separation};
 pub use version::{
     Generator, Imported, ImportedMaterial, KeyVersion, Origin, Processing, Protecting, Protection,
-    Provenance, RefusedFor, Rotation, UseRefused, Wrap,
+    Provenance, RefusedFor, Rotation, Transport, UseRefused, Wrap, WrappingKey,
 };
 
 /// What the data under a key is, which decides the regimes that bind it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum DataClass {
+    /// What people and programs prove who they are with: passwords, tokens, keys.
+    Authentication,
     /// Payment card data (PCI DSS).
     Cardholder,
     /// Confidential by the owner's own rules.
@@ -30,24 +32,28 @@ pub enum DataClass {
     Personal,
     /// Special categories of personal data (GDPR Art 9).
     PersonalSpecial,
+    /// Made up for tests: nobody's data, to which no regime applies.
+    Test,
 }
 
 impl DataClass {
-    /// Is it restricted: account data, health records, special categories of personal data?
+    /// Is it restricted: account data, health records, special categories of personal data, authentication data?
     #[must_use]
     pub const fn is_restricted(self) -> bool {
-        matches!(self, Self::Cardholder | Self::Ephi | Self::PersonalSpecial)
+        matches!(self, Self::Authentication | Self::Cardholder | Self::Ephi | Self::PersonalSpecial)
     }
 }
 
 crate::named! {
     /// Text that is not a data class.
     DataClass, "a data class" {
+        Authentication = "authentication",
         Cardholder = "cardholder",
         Confidential = "confidential",
         Ephi = "ephi",
         Internal = "internal",
         Personal = "personal",
         PersonalSpecial = "personal_special",
+        Test = "test",
     }
 }

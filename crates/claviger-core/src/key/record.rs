@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    ContextField, DataClass, KeyRing, KeyVersion, NoTransition, Origin, Protection, RequiredContext,
-    RingPolicy, RotatedKeys, State, UseRefused,
+    AssetRule, ContextField, DataClass, KeyRing, KeyVersion, NoTransition, Origin, Protection,
+    RequiredContext, RingPolicy, RotatedKeys, State, UseRefused,
 };
 use super::{Event, Processing, Protecting, RefusedFor};
 use crate::reason::Why;
@@ -192,18 +192,33 @@ impl Labels {
     }
 }
 
-/// A key with its ring and all its versions: what a decision about its use reads. Immutable; shared by `Arc`.
+/// A key with its ring and the versions at hand: what a decision about its use reads. Immutable; shared by `Arc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
     /// The ring.
     pub ring: Arc<KeyRing>,
     /// The key.
     pub key: Key,
-    /// Its versions, by number, ascending.
+    /// Versions by number, ascending: the newest ones, at most [`KeyRecord::AT_HAND`], and the primary one.
     pub versions: Vec<KeyVersion>,
 }
 
 impl KeyRecord {
+    /// So many of the newest versions are at hand. Older ones are read one by one, or in pages.
+    pub const AT_HAND: u32 = 64;
+
+    /// Number of the newest version. They count from 1, and none is ever taken away.
+    #[must_use]
+    pub fn newest(&self) -> u32 {
+        self.versions.last().map_or(0, |version| version.id.number)
+    }
+
+    /// Are all versions at hand?
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        u32::try_from(self.versions.len()).is_ok_and(|count| count == self.newest())
+    }
+
     /// The first field that ring or key ask the encryption context for and that it lacks, where `has` says what it has. Keys whose
     /// uses take no context are asked for none.
     #[must_use]
@@ -221,13 +236,19 @@ impl KeyRecord {
         self.key.environment.as_ref().or(self.ring.policy.environment.as_ref())
     }
 
+    /// Must its uses name a data asset? Those of a key that takes no encryption context name none.
+    #[must_use]
+    pub fn asks_for_asset(&self) -> bool {
+        self.ring.policy.assets == AssetRule::Required && self.key.takes_context()
+    }
+
     /// The full name, `ring/key`.
     #[must_use]
     pub fn name(&self) -> KeyName {
         KeyName { ring: self.ring.name.clone(), key: self.key.name.clone() }
     }
 
-    /// The version of that number, if there is one.
+    /// The version of that number, if it is at hand.
     #[must_use]
     pub fn find_version(&self, number: u32) -> Option<&KeyVersion> {
         self.versions
@@ -313,7 +334,7 @@ impl KeyRecord {
         version.protecting(self.state_of(version), now)
     }
 
-    /// Version `number`, for use on old data at `now`; `None` when there is no such version.
+    /// Version `number`, for use on old data at `now`; `None` when no such version is at hand.
     ///
     /// # Errors
     /// [`UseRefused`] when key or version do not process, or its material is absent or has expired.

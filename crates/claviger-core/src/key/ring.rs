@@ -53,6 +53,8 @@ pub struct RingPolicy {
     pub plaintext_data_keys: PlaintextDataKeys,
     /// The environment of keys that name none, such as `production`.
     pub environment: Option<Name>,
+    /// Whether uses of its keys that take an encryption context must name a data asset in it.
+    pub assets: AssetRule,
 }
 
 impl Default for RingPolicy {
@@ -70,6 +72,7 @@ impl Default for RingPolicy {
             data_class: None,
             plaintext_data_keys: PlaintextDataKeys::Allowed,
             environment: None,
+            assets: AssetRule::Optional,
         }
     }
 }
@@ -134,6 +137,23 @@ impl PlaintextDataKeys {
     #[must_use]
     pub fn for_class(class: Option<DataClass>) -> Self {
         if class.is_some_and(DataClass::is_restricted) { Self::Refused } else { Self::Allowed }
+    }
+}
+
+/// Whether uses of a ring's keys name a data asset, where they take an encryption context.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum AssetRule {
+    /// They may.
+    Optional,
+    /// They must, and by the identifier of one that is there.
+    Required,
+}
+
+crate::named! {
+    /// Text that does not say whether uses name a data asset.
+    AssetRule, "a rule of data assets" {
+        Optional = "optional",
+        Required = "required",
     }
 }
 

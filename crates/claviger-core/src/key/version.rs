@@ -4,6 +4,7 @@ use super::{Event, NoTransition, State};
 use crate::reason::Why;
 use crate::time::Timestamp;
 use crate::{KeyVersionId, Spec};
+use claviger_crypto::WrappingAlgorithm;
 
 /// Where material lives and works.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -90,6 +91,9 @@ pub struct Provenance {
     pub generator: Generator,
     /// Whether the module's self-tests had passed when it was made.
     pub health_ok: bool,
+    /// Keyed digest by which the same material is known again, under whichever key; `None` for what never leaves its token and
+    /// has no public half, and for what an older release made.
+    pub fingerprint: Option<[u8; 16]>,
 }
 
 /// Material at rest: opaque to everyone but the provider that made it.
@@ -99,6 +103,40 @@ pub struct Wrap {
     pub format: u8,
     /// The wrapped material.
     pub bytes: Vec<u8>,
+}
+
+/// What material at rest is wrapped by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum WrappingKey {
+    /// The KEK of the key's ring, which the root wraps.
+    RingKek,
+    /// The root, in its token.
+    TokenRoot,
+}
+
+crate::named! {
+    /// Text that is not what material is wrapped by.
+    WrappingKey, "what material is wrapped by" {
+        RingKek = "ring_kek",
+        TokenRoot = "token_root",
+    }
+}
+
+impl Wrap {
+    /// Format: material under the KEK of its ring, for use in the process.
+    pub const UNDER_RING_KEK: u8 = 1;
+    /// Format: a key of the token, wrapped by the root key and sealed to its place.
+    pub const UNDER_TOKEN_ROOT: u8 = 2;
+
+    /// What wraps it, and by which algorithm; `None` for a format that is not known.
+    #[must_use]
+    pub const fn wrapping(&self) -> Option<(WrappingKey, &'static str)> {
+        match self.format {
+            Self::UNDER_RING_KEK => Some((WrappingKey::RingKek, "aes-256-gcm")),
+            Self::UNDER_TOKEN_ROOT => Some((WrappingKey::TokenRoot, "aes-256-kwp")),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Wrap {
@@ -116,6 +154,27 @@ pub struct Imported {
     pub expires_at: Option<Timestamp>,
     /// When it was taken away again; `None` while it is here.
     pub removed_at: Option<Timestamp>,
+    /// How it came here last; `None` for what an older release took in.
+    pub transport: Option<Transport>,
+}
+
+/// How material was wrapped on its way here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transport {
+    /// How.
+    pub algorithm: WrappingAlgorithm,
+    /// What kind of key it was wrapped for.
+    pub spec: Spec,
+    /// SHA-256 of that key's `SubjectPublicKeyInfo`.
+    pub key: [u8; 32],
+}
+
+impl Transport {
+    /// Its security strength in bits: that of the transport key, since whatever is under it is as strong.
+    #[must_use]
+    pub const fn strength_bits(&self) -> u16 {
+        self.spec.strength_bits()
+    }
 }
 
 /// Material that was imported, under the root.
@@ -131,6 +190,8 @@ pub struct ImportedMaterial {
     pub digest: [u8; 32],
     /// From then on it is used no more; `None` for never.
     pub expires_at: Option<Timestamp>,
+    /// How it was wrapped on its way.
+    pub transport: Transport,
 }
 
 /// One generation of material.
@@ -221,13 +282,13 @@ impl KeyVersion {
         primary: bool,
         now: Timestamp,
     ) -> Result<Self, NoTransition> {
-        let ImportedMaterial { wrap, public_key, provenance, digest, expires_at } = imported;
+        let ImportedMaterial { wrap, public_key, provenance, digest, expires_at, transport } = imported;
         let filled = Self {
             wrap: Some(wrap),
             public_key,
             // What it came with first is what the evidence says.
             provenance: if self.imported.is_some() { self.provenance.clone() } else { provenance },
-            imported: Some(Imported { digest, expires_at, removed_at: None }),
+            imported: Some(Imported { digest, expires_at, removed_at: None, transport: Some(transport) }),
             ..self.clone()
         };
         match self.state {
@@ -370,12 +431,25 @@ mod tests {
             module: "test".into(),
             generator: Generator::Elsewhere,
             health_ok: true,
+            fingerprint: Some([4; 16]),
         }
     }
 
     fn material(expires_at: Option<Timestamp>) -> ImportedMaterial {
         let wrap = Wrap { format: 1, bytes: vec![1] };
-        ImportedMaterial { wrap, public_key: None, provenance: provenance(), digest: [3; 32], expires_at }
+        let transport = Transport {
+            algorithm: WrappingAlgorithm::RsaAesKeyWrapSha256,
+            spec: Spec::Rsa3072,
+            key: [5; 32],
+        };
+        ImportedMaterial {
+            wrap,
+            public_key: None,
+            provenance: provenance(),
+            digest: [3; 32],
+            expires_at,
+            transport,
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use claviger_crypto::kdf::HmacSha256;
 use claviger_crypto::{EncryptionAlgorithm, Message, SecretBytes, SignatureAlgorithm};
 
 use crate::key::{KeyRing, KeyVersion, Processing, Protecting, Protection, Provenance, Wrap};
@@ -84,6 +85,8 @@ pub struct MaterialRequest<'a> {
     pub purpose: Purpose,
     /// Where it lives.
     pub protection: Protection,
+    /// What keys its fingerprint.
+    pub fingerprints: &'a HmacSha256,
 }
 
 /// New material, wrapped.

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use claviger_crypto::kdf::HmacSha256;
 
 use crate::alias::{Alias, AliasName};
+use crate::asset::Asset;
 use crate::change::{Change, IdempotencyRecord, RingLife, Subject, VeilName, VeilRecord};
 use crate::grant::Grant;
-use crate::key::{Destruction, Key, KeyRecord, KeyRing, PolicyDocument, Separation, State};
+use crate::key::{Destruction, Key, KeyRecord, KeyRing, KeyVersion, PolicyDocument, Separation, State};
 use crate::lineage::{Lineage, Wanted};
 use crate::log_time::TimeRecord;
 use crate::node::Node;
@@ -20,8 +21,8 @@ use crate::reason::KeptReason;
 use crate::rights_review::RightsReview;
 use crate::time::Timestamp;
 use crate::{
-    Action, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, NodeId, PrincipalId,
-    ReasonId,
+    Action, AssetId, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, NodeId,
+    PrincipalId, ReasonId,
 };
 
 /// Why the store could not. A variant exists because an operator or caller acts on it.
@@ -534,6 +535,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The review of the rights that came from an older release; `None` in a store that no older release wrote.
     async fn find_rights_review(&self) -> Result<Option<RightsReview>, StoreError>;
 
+    /// A data asset by its identifier.
+    async fn find_asset(&self, id: AssetId) -> Result<Option<Asset>, StoreError>;
+
+    /// A data asset by its name.
+    async fn find_asset_by_name(&self, name: &Name) -> Result<Option<Asset>, StoreError>;
+
+    /// Data assets in the order of their names.
+    async fn list_assets(&self, page: Page<Name>) -> Result<Vec<Asset>, StoreError>;
+
     /// A node, as it said last that it is.
     async fn find_node(&self, id: NodeId) -> Result<Option<Node>, StoreError>;
 
@@ -550,7 +560,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Rings in the order of their names.
     async fn list_rings(&self, page: Page<Name>) -> Result<Vec<KeyRing>, StoreError>;
 
-    /// A key with its ring and versions.
+    /// A key with its ring and the versions at hand ([`KeyRecord::versions`]).
     async fn find_key(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError>;
     /// The key that bears a name.
     async fn find_key_id(&self, name: &KeyName) -> Result<Option<KeyId>, StoreError>;
@@ -569,6 +579,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<ScheduledDestruction>, StoreError>;
     /// What lives in a ring.
     async fn find_ring_life(&self, ring: KeyRingId) -> Result<RingLife, StoreError>;
+    /// A version of a key, at hand or not.
+    async fn find_version(&self, id: KeyVersionId) -> Result<Option<KeyVersion>, StoreError>;
+
+    /// Versions of a key in the order of their numbers.
+    async fn list_versions(&self, key: KeyId, page: Page<u32>) -> Result<Vec<KeyVersion>, StoreError>;
+
     /// At most `limit` versions whose imported material expired by `now` and is still here, the longest expired first.
     async fn list_expired_material(
         &self,

@@ -36,6 +36,7 @@ use claviger_core::key::{Generator, KeyRing, KeyVersion, Origin, Protection, Pro
 use claviger_core::port::provider::{Generated, MaterialRequest, ModuleInfo, ProviderHealth, RootPublicKey};
 use claviger_core::port::{Handle, Provider, ProviderError};
 use claviger_core::{KeyRingId, Purpose, Spec};
+use claviger_crypto::kdf::HmacSha256;
 use claviger_crypto::random::{ModuleRandom, RandomSource};
 use claviger_crypto::{
     CryptoError, Material, Message, PublicKey, RecordKey, SecretBytes, generate, is_importable, provenance,
@@ -201,17 +202,27 @@ impl Pkcs11Provider {
         self.keks.keep(ring, &kek)
     }
 
-    async fn generate_in_token(&self, place: Place) -> Result<Generated, ProviderError> {
+    async fn generate_in_token(
+        &self,
+        place: Place,
+        fingerprints: &HmacSha256,
+    ) -> Result<Generated, ProviderError> {
         let (bytes, public) =
             self.pool.run(PATIENCE_FOR_KEYS, move |token| make_in_token(token, &place)).await?;
+        let fingerprint = public.as_deref().map(|spki| ring_kek::fingerprint_of_public(fingerprints, spki));
         Ok(Generated {
             wrap: Wrap { format: UNDER_TOKEN_ROOT, bytes },
             public_key: public,
-            provenance: self.provenance(Generator::Token),
+            provenance: self.provenance(Generator::Token, fingerprint),
         })
     }
 
-    async fn generate_in_process(&self, ring: &KeyRing, place: Place) -> Result<Generated, ProviderError> {
+    async fn generate_in_process(
+        &self,
+        ring: &KeyRing,
+        place: Place,
+        fingerprints: &HmacSha256,
+    ) -> Result<Generated, ProviderError> {
         let kek = self.ring_kek(ring).await?;
         let spec = place.spec;
         let (material, generator) = if seeds_from_source(spec) {
@@ -222,21 +233,22 @@ impl Pkcs11Provider {
             let failed = |_| ProviderError::Unavailable("the cryptographic module failed");
             (generate(spec, &mut ModuleRandom).map_err(failed)?, Generator::ModuleDrbg)
         };
+        let fingerprint = ring_kek::fingerprint(fingerprints, &material);
         Ok(Generated {
             wrap: ring_kek::wrap(&kek, &place, &material.secret)?,
             public_key: material.public,
-            provenance: self.provenance(generator),
+            provenance: self.provenance(generator, Some(fingerprint)),
         })
     }
 
-    fn provenance(&self, generator: Generator) -> Provenance {
+    fn provenance(&self, generator: Generator, fingerprint: Option<[u8; 16]>) -> Provenance {
         let linked = || provenance::module().to_string();
         let module = match generator {
             Generator::Elsewhere | Generator::ModuleDrbg => linked(),
             Generator::Token => self.token.clone(),
             Generator::TokenSeed => format!("{}, seeded by {}", linked(), self.token),
         };
-        Provenance { origin: Origin::Generated, module, generator, health_ok: true }
+        Provenance { origin: Origin::Generated, module, generator, health_ok: true, fingerprint }
     }
 
     async fn open_in_token(
@@ -369,14 +381,14 @@ impl Provider for Pkcs11Provider {
     }
 
     async fn generate(&self, request: MaterialRequest<'_>) -> Result<Generated, ProviderError> {
-        let MaterialRequest { ring, version, spec, purpose, protection } = request;
+        let MaterialRequest { ring, version, spec, purpose, protection, fingerprints } = request;
         if !self.supports(spec, purpose, protection) {
             return Err(unsupported(spec, protection));
         }
         let place = Place { ring: ring.id, version, spec, purpose };
         match protection {
-            Protection::Hsm => self.generate_in_token(place).await,
-            Protection::Software => self.generate_in_process(ring, place).await,
+            Protection::Hsm => self.generate_in_token(place, fingerprints).await,
+            Protection::Software => self.generate_in_process(ring, place, fingerprints).await,
         }
     }
 
@@ -390,12 +402,12 @@ impl Provider for Pkcs11Provider {
         request: MaterialRequest<'_>,
         material: &SecretBytes,
     ) -> Result<Generated, ProviderError> {
-        let MaterialRequest { ring, version, spec, purpose, protection } = request;
+        let MaterialRequest { ring, version, spec, purpose, protection, fingerprints } = request;
         if !self.imports(spec, purpose, protection) {
             return Err(unsupported(spec, protection));
         }
         let place = Place { ring: ring.id, version, spec, purpose };
-        ring_kek::import(&*self.ring_kek(ring).await?, &place, material)
+        ring_kek::import(&*self.ring_kek(ring).await?, &place, material, fingerprints)
     }
 
     async fn open(&self, ring: &KeyRing, version: &KeyVersion) -> Result<Arc<dyn Handle>, ProviderError> {

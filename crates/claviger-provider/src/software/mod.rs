@@ -172,13 +172,14 @@ impl Provider for SoftwareProvider {
         let place = Place { ring: request.ring.id, version: request.version, spec, purpose: request.purpose };
         Ok(Generated {
             wrap: ring_kek::wrap(&kek, &place, &material.secret)?,
-            public_key: material.public,
             provenance: Provenance {
                 origin: Origin::Generated,
                 module: provenance::module().to_string(),
                 generator: Generator::ModuleDrbg,
                 health_ok: true,
+                fingerprint: Some(ring_kek::fingerprint(request.fingerprints, &material)),
             },
+            public_key: material.public,
         })
     }
 
@@ -191,12 +192,12 @@ impl Provider for SoftwareProvider {
         request: MaterialRequest<'_>,
         material: &SecretBytes,
     ) -> Result<Generated, ProviderError> {
-        let MaterialRequest { ring, version, spec, purpose, protection } = request;
+        let MaterialRequest { ring, version, spec, purpose, protection, fingerprints } = request;
         if !self.imports(spec, purpose, protection) {
             return Err(Self::unsupported(spec, protection));
         }
         let place = Place { ring: ring.id, version, spec, purpose };
-        ring_kek::import(&*self.ring_kek(ring)?, &place, material)
+        ring_kek::import(&*self.ring_kek(ring)?, &place, material, fingerprints)
     }
 
     async fn open(&self, ring: &KeyRing, version: &KeyVersion) -> Result<Arc<dyn Handle>, ProviderError> {

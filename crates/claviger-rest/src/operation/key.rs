@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::extract::Request;
 use claviger_client::types::key::{
     AskImport, ChangeState, CreateKey as WireCreate, ExplainKey as WireExplain, ImportMaterial as WireImport,
-    ImportParameters, ImportedMaterial, Key as WireKey, KeyVersions, ListKeys as WireList, RemoveMaterial,
-    ScheduleDestroy as WireDestroy, UpdateKey as WireUpdate,
+    ImportParameters, ImportedMaterial, Key as WireKey, ListKeys as WireList, ListVersions as WireVersions,
+    RemoveMaterial, ScheduleDestroy as WireDestroy, UpdateKey as WireUpdate,
 };
 use claviger_client::types::{GiveReason, Page};
 use claviger_core::KeyName;
@@ -15,8 +15,8 @@ use claviger_core::key::{Event, KeyRecord};
 use claviger_core::port::store::Page as ServicePage;
 use claviger_service::operation::{
     CancelDestroy, Captioned, Captions, ChangeKeyState, ExplainKey, ImportMaterial, KeyFilterRef, ListKeys,
-    ReadImportParameters, ReadKey, Released, RemoveImportedMaterial, RotateKey, ScheduleDestroy, UpdateKey,
-    WithPolicyStanding,
+    ListVersions, ReadImportParameters, ReadKey, Released, RemoveImportedMaterial, RotateKey,
+    ScheduleDestroy, UpdateKey, WithPolicyStanding,
 };
 use http::{StatusCode, Uri};
 
@@ -68,11 +68,15 @@ pub(crate) async fn read(arrival: Arrival, In(key): In<String>) -> Answered {
     Ok(Answer::json(&wire)?.revision(record.key.revision).recorded(&done.receipt))
 }
 
-pub(crate) async fn list_versions(arrival: Arrival, In(key): In<String>) -> Answered {
-    let done = arrival.perform(Captioned(ReadKey { key: parse(&key)? })).await?;
-    let (record, captions) = &done.output;
-    let answer = Answer::json(&KeyVersions { items: versions_to_wire(record, captions) })?;
-    Ok(answer.recorded(&done.receipt))
+pub(crate) async fn list_versions(arrival: Arrival, In(key): In<String>, uri: Uri) -> Answered {
+    let query: WireVersions = body::query(&uri)?;
+    let page = cursor::page(List::Versions, query.cursor.as_deref(), query.limit)?;
+    let limit = page.limit;
+    let done = arrival.perform(Captioned(ListVersions { key: parse(&key)?, page })).await?;
+    let (found, captions) = &done.output;
+    let next = cursor::next(List::Versions, limit, &found.versions, |version| version.id.number);
+    let items = versions_to_wire(&found.record, &found.versions, captions);
+    Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 
 pub(crate) async fn update(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {

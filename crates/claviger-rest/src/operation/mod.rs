@@ -1,6 +1,7 @@
 //! What each route does: parse the request, one call down the road, answer.
 
 pub(crate) mod alias;
+pub(crate) mod asset;
 pub(crate) mod audit;
 pub(crate) mod identity;
 pub(crate) mod key;

@@ -2,6 +2,7 @@
 
 use axum::routing::MethodFilter;
 use claviger_client::types::alias::{Alias, CreateAlias, ListAliases, MoveAlias};
+use claviger_client::types::asset::{Asset, CreateAsset, ListAssets};
 use claviger_client::types::audit::{
     Checkpoints, DiscloseAudit, DisclosurePage, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries,
     SearchAudit, SearchPage, Snapshot,
@@ -10,7 +11,7 @@ use claviger_client::types::credential::{CreateCredential, CreatedCredential, Cr
 use claviger_client::types::grant::{CreateGrant, Grant, ListGrants};
 use claviger_client::types::key::{
     AskImport, ChangeState, CreateKey, ExplainKey, Explanations, ImportMaterial, ImportParameters,
-    ImportedMaterial, Key, KeyVersions, ListKeys, RemoveMaterial, ScheduleDestroy, UpdateKey,
+    ImportedMaterial, Key, KeyVersion, ListKeys, ListVersions, RemoveMaterial, ScheduleDestroy, UpdateKey,
 };
 use claviger_client::types::principal::{CreatePrincipal, ListPrincipals, Principal};
 use claviger_client::types::rights::{ConfirmRights, ListRights, Right, RightsReview};
@@ -19,7 +20,7 @@ use claviger_client::types::system::{ConfirmClock, Health, LogClock, SystemStatu
 use claviger_client::types::{GiveReason, Page, Reason};
 
 use super::row::{Row, row};
-use crate::operation::{alias, audit, identity, key, reason, rights, ring, system};
+use crate::operation::{alias, asset, audit, identity, key, reason, rights, ring, system};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -33,6 +34,7 @@ pub(super) fn rows() -> Vec<Row> {
         ring_rows(),
         key_rows(),
         alias_rows(),
+        asset_rows(),
         principal_rows(),
         grant_rows(),
         credential_rows(),
@@ -194,10 +196,11 @@ fn key_rows() -> Vec<Row> {
             GET,
             "/v1/keys/{key}/versions",
             "list_key_versions",
-            "Lists all versions of a key.",
+            "Lists versions of a key in the order of their numbers.",
             key::list_versions,
         )
-        .gives::<KeyVersions>(),
+        .asks::<ListVersions>()
+        .gives::<Page<KeyVersion>>(),
         row(
             GET,
             "/v1/keys/{key}/explain",
@@ -420,6 +423,19 @@ fn audit_rows() -> Vec<Row> {
         )
         .gives_octets()
         .gives_text(),
+    ]
+}
+
+fn asset_rows() -> Vec<Row> {
+    vec![
+        row(POST, "/v1/assets", "create_asset", "Enters a data asset, which keys protect.", asset::create)
+            .takes::<CreateAsset>()
+            .gives::<Asset>()
+            .creates(),
+        row(GET, "/v1/assets", "list_assets", "Lists data assets in the order of their names.", asset::list)
+            .asks::<ListAssets>()
+            .gives::<Page<Asset>>(),
+        row(GET, "/v1/assets/{asset}", "read_asset", "Reads a data asset.", asset::read).gives::<Asset>(),
     ]
 }
 

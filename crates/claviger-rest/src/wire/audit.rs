@@ -40,6 +40,7 @@ pub fn filter_from_wire(choice: wire::EntryChoice) -> EntryFilter {
         outcome: choice.outcome,
         since: choice.since.map(|instant| instant.0),
         until: choice.until.map(|instant| instant.0),
+        asset: choice.asset.map(|id| id.0),
     }
 }
 
@@ -204,6 +205,8 @@ fn node_to_wire(node: &Node) -> WireNode {
         certificate: hex::encode(report.certificate),
         client_authorities: hex::encode(report.client_authorities),
         clock_source: report.clock_source.clone(),
+        generators: report.generators.clone(),
+        domains: report.domains.clone(),
     }
 }
 

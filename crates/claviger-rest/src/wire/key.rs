@@ -3,12 +3,13 @@
 use claviger_client::types::Pairs;
 use claviger_client::types::key::{
     CreateKey as WireCreate, Explanation as WireExplanation, Explanations, Key as WireKey, KeyAsOf,
-    KeyVersion as WireVersion, UpdateKey,
+    KeyVersion as WireVersion, Transport as WireTransport, UpdateKey, Wrapping as WireWrapping,
 };
-use claviger_core::key::{DestructionBlocked, Key, KeyRecord, KeyVersion, Labels, Origin};
+use claviger_core::key::{DestructionBlocked, Key, KeyRecord, KeyVersion, Labels, Origin, Transport, Wrap};
 use claviger_core::permit::Rule;
 use claviger_core::principal::Principal;
 use claviger_core::{KeyName, Timestamp};
+use claviger_crypto::digest::sha256;
 use claviger_service::Explanation;
 use claviger_service::operation::{Captions, CreateKey, KeyPatch, KeyRights, LabelPatch};
 
@@ -59,10 +60,14 @@ pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
     }
 }
 
-/// The versions of a key as callers see them.
+/// Versions of a key as callers see them.
 #[must_use]
-pub fn versions_to_wire(record: &KeyRecord, captions: &Captions) -> Vec<WireVersion> {
-    record.versions.iter().map(|version| version_to_wire(record, version, captions)).collect()
+pub fn versions_to_wire(
+    record: &KeyRecord,
+    versions: &[KeyVersion],
+    captions: &Captions,
+) -> Vec<WireVersion> {
+    versions.iter().map(|version| version_to_wire(record, version, captions)).collect()
 }
 
 fn version_to_wire(record: &KeyRecord, version: &KeyVersion, captions: &Captions) -> WireVersion {
@@ -82,6 +87,9 @@ fn version_to_wire(record: &KeyRecord, version: &KeyVersion, captions: &Captions
         generator: version.provenance.generator.into(),
         module: version.provenance.module.clone(),
         module_health_ok: version.provenance.health_ok,
+        fingerprint: version.provenance.fingerprint.map(hex::encode),
+        wrapping: version.wrap.as_ref().and_then(wrapping_to_wire),
+        transport: version.imported.as_ref().and_then(|material| material.transport).map(transport_to_wire),
         public_key: version.public_key.clone().map(Into::into),
         protect_uses: version.protect_uses,
         rotated: version.rotated.map(Into::into),
@@ -89,6 +97,24 @@ fn version_to_wire(record: &KeyRecord, version: &KeyVersion, captions: &Captions
         activated_at: version.activated_at.map(Into::into),
         state_changed_at: version.state_changed_at.into(),
         reason: reason_to_wire(version.reason, captions),
+    }
+}
+
+fn wrapping_to_wire(wrap: &Wrap) -> Option<WireWrapping> {
+    let (key, algorithm) = wrap.wrapping()?;
+    Some(WireWrapping {
+        key: key.into(),
+        algorithm: algorithm.to_owned(),
+        digest: hex::encode(sha256(&wrap.bytes)),
+    })
+}
+
+fn transport_to_wire(transport: Transport) -> WireTransport {
+    WireTransport {
+        algorithm: transport.algorithm.into(),
+        spec: transport.spec.into(),
+        key: hex::encode(transport.key),
+        strength_bits: transport.strength_bits(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Wire types from and to the core's own. What arrives is parsed here or refused here.
 
 pub mod alias;
+pub mod asset;
 pub mod audit;
 pub mod identity;
 pub mod key;

@@ -37,6 +37,7 @@ fn policy_to_wire(policy: &RingPolicy) -> WirePolicy {
         data_class: policy.data_class.map(Into::into),
         plaintext_data_keys: policy.plaintext_data_keys.into(),
         environment: policy.environment.clone().map(Into::into),
+        assets: policy.assets.into(),
     }
 }
 
@@ -64,6 +65,7 @@ pub fn policy_from_wire(patch: &RingPolicyPatch) -> Result<RingPolicy, Failure> 
             .plaintext_data_keys
             .map_or_else(|| PlaintextDataKeys::for_class(data_class), |word| word.0),
         environment: patch.environment.clone().map(|name| name.0),
+        assets: patch.assets.map_or(default.assets, |word| word.0),
     })
 }
 
@@ -84,5 +86,6 @@ pub fn patch_from_wire(patch: &RingPolicyPatch) -> Result<RingPatch, Failure> {
         data_class: patch.data_class.map(|class| class.map(|word| word.0)),
         plaintext_data_keys: patch.plaintext_data_keys.map(|word| word.0),
         environment: patch.environment.clone().map(|name| name.0),
+        assets: patch.assets.map(|word| word.0),
     })
 }

@@ -143,6 +143,43 @@ async fn fields_that_contexts_must_have_are_set_shown_and_asked_for() {
 }
 
 #[tokio::test]
+async fn data_assets_are_entered_read_and_required() {
+    let deployment = Deployment::with_ring().await;
+    let create = json!({"name": "patients", "class": "ephi", "owner": "vera"});
+    let asset = deployment.control("ada", Method::POST, "/v1/assets", create.clone()).await.ok().json();
+    let id = asset["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (&asset["name"], &asset["class"], &asset["revision"]),
+        (&json!("patients"), &json!("ephi"), &json!(1))
+    );
+    assert_eq!(asset["names"][asset["owner"].as_str().unwrap()], "vera");
+    deployment.control("ada", Method::POST, "/v1/assets", create).await.problem(409, "already-exists");
+    for bad in [json!({"name": "other"}), json!({"name": "other", "class": "secret"})] {
+        deployment.control("ada", Method::POST, "/v1/assets", bad).await.problem(400, "malformed-request");
+    }
+    for path in ["/v1/assets/patients".to_owned(), format!("/v1/assets/{id}")] {
+        assert_eq!(deployment.get("vera", &path).await.ok().json(), asset);
+    }
+    deployment.get("vera", "/v1/assets/nothing").await.problem(404, "not-found");
+    let page = deployment.get("vera", "/v1/assets?limit=1").await.ok().json();
+    assert_eq!(page["items"][0]["id"], id.as_str());
+    let next = page["next"].as_str().unwrap();
+    let rest = deployment.get("vera", &format!("/v1/assets?cursor={next}")).await.ok().json();
+    assert_eq!(rest, json!({"items": [], "next": null}));
+
+    deployment.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
+    let rule = json!({"policy": {"assets": "required"}, "reason": "scope of data"});
+    let ring = patch(&deployment, "ada", "/v1/rings/orders", None, rule).await.ok().json();
+    assert_eq!(ring["policy"]["assets"], "required");
+    let encrypt = async |context: Value| {
+        let body = json!({"plaintext": "aGk=", "context": context});
+        deployment.data("app", "/v1/keys/orders%2Fmain/encrypt", body).await
+    };
+    encrypt(json!({"claviger:asset": "patients"})).await.problem(400, "context-required");
+    encrypt(json!({"claviger:asset": id})).await.ok();
+}
+
+#[tokio::test]
 async fn a_ring_says_what_its_data_is_and_whether_data_keys_leave_in_clear() {
     let deployment = Deployment::build().await;
     let make = async |name: &str, more: Value| {

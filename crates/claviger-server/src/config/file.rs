@@ -48,6 +48,9 @@ pub(super) struct File {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Deployment {
     pub(super) environment: Option<String>,
+    pub(super) storage_domain: Option<String>,
+    pub(super) root_storage_domain: Option<String>,
+    pub(super) root_custody_domain: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -41,6 +41,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The environment that the deployment is, such as `production`, if it is said.
     pub environment: Option<Name>,
+    /// Where store and root lie, and who can open the root, as far as it is said.
+    pub domains: Domains,
     /// The name or address by which clients reach it, if it is said: what profiles are written with.
     pub public_host: Option<String>,
     /// The addresses.
@@ -64,6 +66,17 @@ pub struct Config {
     pub aws: Realm,
     /// The external key store proxy, if it is served.
     pub xks: Option<Xks>,
+}
+
+/// Storage and custody domains: who has one thing of a domain has, or can take, the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Domains {
+    /// Where the bytes of the store lie.
+    pub store_storage: Option<Name>,
+    /// Where the bytes of the root lie.
+    pub root_storage: Option<Name>,
+    /// Who can open the root.
+    pub root_custody: Option<Name>,
 }
 
 /// The addresses to listen on. Port 0 takes any that is free.
@@ -162,7 +175,8 @@ impl Config {
             file: path.to_path_buf(),
             digest: [0; 32],
             data_dir: required("data_dir", &file.data_dir)?,
-            environment: environment(&file.deployment, &origin)?,
+            environment: name("environment", file.deployment.environment.as_deref(), &origin)?,
+            domains: Domains::from_file(&file.deployment, &origin)?,
             public_host: public_host(&file.public, &origin)?,
             listen: Listen::from_file(&file.listen, &origin)?,
             tls: Tls {
@@ -279,11 +293,22 @@ impl Audit {
     }
 }
 
-fn environment(file: &file::Deployment, origin: &str) -> Result<Option<Name>, ConfigError> {
-    let Some(text) = &file.environment else { return Ok(None) };
-    let name = text.parse();
+impl Domains {
+    fn from_file(file: &file::Deployment, origin: &str) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store_storage: name("storage_domain", file.storage_domain.as_deref(), origin)?,
+            root_storage: name("root_storage_domain", file.root_storage_domain.as_deref(), origin)?,
+            root_custody: name("root_custody_domain", file.root_custody_domain.as_deref(), origin)?,
+        })
+    }
+}
+
+/// A name in the section of the deployment.
+fn name(key: &str, text: Option<&str>, origin: &str) -> Result<Option<Name>, ConfigError> {
+    let Some(text) = text else { return Ok(None) };
     let reason = |error| format!("is `{text}`, {error}");
-    name.map(Some).map_err(|error: NotAName| invalid(origin, "deployment.environment", reason(error)))
+    let name = text.parse().map(Some);
+    name.map_err(|error: NotAName| invalid(origin, &format!("deployment.{key}"), reason(error)))
 }
 
 fn public_host(file: &file::Public, origin: &str) -> Result<Option<String>, ConfigError> {

@@ -45,6 +45,11 @@ data_dir = "data"
 [deployment]
 # The environment that it is: keys and principals that name none are of it, and principals of one use no keys of another.
 # environment = "production"
+# Where the store and the root lie, and who can open the root, as names of your own: whoever has one thing of a domain can take the
+# others. What is not said is `node`, this machine, or `token` for a root in a token.
+# storage_domain = "rack-7"
+# root_storage_domain = "hsm-2"
+# root_custody_domain = "custodians"
 
 # The name or address by which clients reach it, which profiles are written with; else the first name in the server's
 # certificate that is not this machine's own, else the address of the listener.

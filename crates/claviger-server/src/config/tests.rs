@@ -117,6 +117,15 @@ fn host_for_clients_is_a_name_without_a_port() {
         assert!(environment(bad).unwrap_err().to_string().contains("`deployment.environment`"), "{bad}");
     }
     assert_eq!(load(GOOD).unwrap().environment, None);
+    let said =
+        "storage_domain = \"rack-7\"\nroot_storage_domain = \"hsm\"\nroot_custody_domain = \"custodians\"\n";
+    let Domains { store_storage, root_storage, root_custody } =
+        load(&format!("{GOOD}[deployment]\n{said}")).unwrap().domains;
+    let said = [store_storage, root_storage, root_custody].map(|name| name.unwrap().to_string());
+    assert_eq!(said, ["rack-7", "hsm", "custodians"]);
+    let bad = load(&format!("{GOOD}[deployment]\nroot_custody_domain = \"a,b\"\n")).unwrap_err().to_string();
+    assert!(bad.contains("`deployment.root_custody_domain`"), "{bad}");
+    assert_eq!(load(GOOD).unwrap().domains, Domains::default());
     assert_eq!(load(GOOD).unwrap().public_host, None);
     for bad in ["", "kms.example.org:7400", "https://kms.example.org"] {
         assert!(host(bad).unwrap_err().to_string().contains("`public.host`"), "{bad}");

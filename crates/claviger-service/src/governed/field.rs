@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use claviger_audit::cbor::{self, CborError, Reader};
 use claviger_core::key::{
-    ContextField, DataClass, Labels, Origin, PlaintextDataKeys, Protection, RequiredContext, RingPolicy,
-    RotatedKeys, Separation,
+    AssetRule, ContextField, DataClass, Labels, Origin, PlaintextDataKeys, Protection, RequiredContext,
+    RingPolicy, RotatedKeys, Separation,
 };
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::ReasonCode;
@@ -235,6 +235,7 @@ macro_rules! words {
 }
 words!(
     AliasName::as_str,
+    AssetRule::name,
     DataClass::name,
     Name::as_str,
     Origin::name,
@@ -435,4 +436,5 @@ record!(RingPolicy {
     10 data_class,
     11 plaintext_data_keys,
     12 environment,
+    13 assets,
 });

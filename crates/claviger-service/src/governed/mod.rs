@@ -26,8 +26,8 @@ use claviger_audit::cbor::{self, Reader};
 use claviger_core::action::Effect;
 use claviger_core::grant::Selector;
 use claviger_core::key::{
-    DataClass, Labels, Origin, PlaintextDataKeys, Protection, RequiredContext, RingPolicy, RotatedKeys,
-    Separation,
+    AssetRule, DataClass, Labels, Origin, PlaintextDataKeys, Protection, RequiredContext, RingPolicy,
+    RotatedKeys, Separation,
 };
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::Reason;
@@ -163,6 +163,15 @@ governed! {
         1 name: AliasName,
         /// The key.
         2 key: KeyId,
+    }
+    /// Enter a data asset.
+    CreateAsset(CreateAsset) = "create_asset" {
+        /// Its name.
+        1 name: Name,
+        /// Who answers for it.
+        2 owner: PrincipalId,
+        /// What its data is.
+        3 class: DataClass,
     }
     /// Give a credential.
     CreateCredential(CreateCredential) = "create_credential" {
@@ -501,6 +510,8 @@ governed! {
         13 plaintext_data_keys: Option<PlaintextDataKeys>,
         /// The environment of keys that name none.
         14 environment: Option<Name>,
+        /// Whether uses of its keys name a data asset.
+        15 assets: Option<AssetRule>,
     }
     /// Revoke a grant on one key.
     WithdrawDelegatedGrant(WithdrawDelegatedGrant) = "withdraw_delegated_grant" {

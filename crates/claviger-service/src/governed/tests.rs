@@ -118,7 +118,13 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
         any::<u8>(),
         select(&Separation::ALL[..]),
         select(&RotatedKeys::ALL[..]),
-        (contexts(), maybe(select(&DataClass::ALL[..])), select(&PlaintextDataKeys::ALL[..]), maybe(names())),
+        (
+            contexts(),
+            maybe(select(&DataClass::ALL[..])),
+            select(&PlaintextDataKeys::ALL[..]),
+            maybe(names()),
+            select(&AssetRule::ALL[..]),
+        ),
     )
         .prop_map(
             |(
@@ -130,7 +136,7 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
                 quorum,
                 separation,
                 rotates,
-                (context_required, data_class, plaintext_data_keys, environment),
+                (context_required, data_class, plaintext_data_keys, environment, assets),
             )| {
                 RingPolicy {
                     protection,
@@ -145,6 +151,7 @@ fn policies() -> impl Strategy<Value = RingPolicy> {
                     data_class,
                     plaintext_data_keys,
                     environment,
+                    assets,
                 }
             },
         )
@@ -289,7 +296,7 @@ fn about_rings() -> impl Strategy<Value = Governed> {
             maybe(contexts().prop_map(ContextAsked)),
             maybe(maybe(select(&DataClass::ALL[..])).prop_map(ClassAsked)),
             maybe(select(&PlaintextDataKeys::ALL[..])),
-            maybe(names()),
+            (maybe(names()), maybe(select(&AssetRule::ALL[..]))),
         ),
     )
         .prop_map(|((ring, protection, rotation_period, protect_period), rest)| {
@@ -303,7 +310,7 @@ fn about_rings() -> impl Strategy<Value = Governed> {
                 context_required,
                 data_class,
                 plaintext_data_keys,
-                environment,
+                (environment, assets),
             ) = rest;
             Governed::UpdateRing {
                 ring,
@@ -320,9 +327,12 @@ fn about_rings() -> impl Strategy<Value = Governed> {
                 data_class,
                 plaintext_data_keys,
                 environment,
+                assets,
             }
         });
-    prop_oneof![create, separation, update]
+    let asset = (names(), principals(), select(&DataClass::ALL[..]))
+        .prop_map(|(name, owner, class)| Governed::CreateAsset { name, owner, class });
+    prop_oneof![create, separation, update, asset]
 }
 
 fn about_people() -> impl Strategy<Value = Governed> {
@@ -509,6 +519,7 @@ fn encodings_are_these() {
         data_class: None,
         plaintext_data_keys: None,
         environment: None,
+        assets: None,
     };
     let head = [&[0x00, 0x6b][..], b"update_ring", &[0x01, 0x50], &[1; 16]].concat();
     assert_eq!(nothing.encode(), [&[0xa2], &head[..]].concat());
@@ -527,6 +538,7 @@ fn encodings_are_these() {
         data_class: None,
         plaintext_data_keys: None,
         environment: None,
+        assets: None,
     };
     let fields = [
         &[0x02, 0x63][..],

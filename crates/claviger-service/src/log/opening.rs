@@ -322,7 +322,7 @@ fn open(kept: &Kept, origin: &str) -> Result<(KeptCheckpoint, VerifierKey), Serv
     let (known, key) = KeptCheckpoint::open(&kept.bytes).map_err(|error| changed().caused_by(error))?;
     if known.head.origin != origin {
         return Err(wrong(format!(
-            "the checkpoint beside the store (`{FILE}`) is of another log: `{}`",
+            "the checkpoint beside the store (`{FILE}`) is of another log than document `deployment` of the store says: of `{}`",
             known.head.origin
         )));
     }

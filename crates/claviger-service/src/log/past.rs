@@ -182,6 +182,7 @@ impl Walk {
             Object::Key(_) | Object::Ring(_) => self.objects.contains(&raw.object),
             Object::Principal(_) => true,
             Object::Alias(_)
+            | Object::Asset(_)
             | Object::Credential(_)
             | Object::Node(_)
             | Object::Reason(_)
@@ -230,6 +231,7 @@ impl Walk {
                 self.principals.insert(id, principal);
             }
             Object::Alias(_)
+            | Object::Asset(_)
             | Object::Credential(_)
             | Object::Node(_)
             | Object::Reason(_)

@@ -9,14 +9,14 @@ use std::sync::{Arc, RwLock};
 
 use claviger_audit::checkpoint::Checkpoint;
 use claviger_audit::cut::Cut;
-use claviger_audit::entry::Entry;
+use claviger_audit::entry::{Entry, NamedAsset};
 use claviger_audit::fact::Facts;
 use claviger_audit::op::Outcome;
 use claviger_audit::tree::{Hash, inclusion};
 use claviger_core::port::store::{LogId, RootHead};
 use claviger_core::port::{Store, StoreError};
 use claviger_core::reason::Why;
-use claviger_core::{Action, KeyId, KeyVersionId, Timestamp};
+use claviger_core::{Action, AssetId, KeyId, KeyVersionId, Timestamp};
 
 use super::body::Record;
 use super::hashes::{Source, StoredHashes, read_entries};
@@ -41,6 +41,8 @@ pub struct EntryFilter {
     pub since: Option<Timestamp>,
     /// Only before this instant.
     pub until: Option<Timestamp>,
+    /// Only uses on this data asset.
+    pub asset: Option<AssetId>,
 }
 
 impl EntryFilter {
@@ -50,6 +52,7 @@ impl EntryFilter {
             && self.outcome.is_none_or(|out| entry.out.code() == out)
             && self.since.is_none_or(|since| entry.t >= since.as_micros())
             && self.until.is_none_or(|until| entry.t < until.as_micros())
+            && self.asset.is_none_or(|asset| entry.ast == Some(NamedAsset::Known(*asset.as_bytes())))
     }
 
     /// The operation code of an action.

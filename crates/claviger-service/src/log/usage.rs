@@ -157,10 +157,17 @@ impl Usage {
         // Memory first: what leaves it is in the table by then.
         let (noted, counted_to, size) = {
             let kept = self.lock();
-            let of = |number| kept.waiting.get(&KeyVersionId { key: record.key.id, number });
+            let later = |used: Option<Used>, waiting: &Waiting| {
+                [used, Some(waiting.last)].into_iter().flatten().max_by_key(|used| used.index)
+            };
             // An entry that names no version tells of version 0.
-            let numbers = record.versions.iter().map(|version| version.id.number).chain([0]);
-            let noted = numbers.filter_map(of).map(|waiting| waiting.last).max_by_key(|used| used.index);
+            let noted = if kept.waiting.len() < usize::try_from(record.newest()).unwrap_or(usize::MAX) {
+                let of_key = kept.waiting.iter().filter(|(version, _)| version.key == record.key.id);
+                of_key.map(|(_, waiting)| waiting).fold(None, later)
+            } else {
+                let of = |number| kept.waiting.get(&KeyVersionId { key: record.key.id, number });
+                (0..=record.newest()).filter_map(of).fold(None, later)
+            };
             (noted, kept.counted_to, kept.size)
         };
         let rows = store.list_usage(record.key.id).await?.into_iter().filter_map(|row| {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use claviger_core::asset::Asset;
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::{Key, KeyRecord, KeyRing};
 use claviger_core::permit::Permit;
@@ -12,7 +13,7 @@ use claviger_core::{Action, Alias, KeyId, KeyRingId, PrincipalId, ReasonId};
 use claviger_crypto::envelope::Context;
 
 use super::reason::ShownReason;
-use super::{JudgedGrant, NewlyMade, Operation, PolicyStanding, Staged};
+use super::{JudgedGrant, KeyVersions, NewlyMade, Operation, PolicyStanding, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::log::EntryPage;
 use crate::reference::{PrincipalRef, RingRef, TargetRef};
@@ -99,6 +100,16 @@ impl HasCaptions for KeyRecord {
     }
 }
 
+impl HasCaptions for KeyVersions {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.versions.iter().map(|version| version.reason)
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        Vec::new()
+    }
+}
+
 impl HasCaptions for KeyRing {
     fn whys(&self) -> impl Iterator<Item = Option<Why>> {
         [self.reason].into_iter()
@@ -116,6 +127,16 @@ impl HasCaptions for Alias {
 
     fn identified(&self) -> Vec<Identified> {
         vec![Identified::Key(self.key), Identified::Ring(self.ring)]
+    }
+}
+
+impl HasCaptions for Asset {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        std::iter::empty()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        vec![Identified::Principal(self.owner), Identified::Principal(self.created_by)]
     }
 }
 

@@ -86,7 +86,10 @@ impl Operation for ChangeKeyState {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
-        let mut changed = KeyRecord::clone(record);
+        let mut changed = match self.version {
+            None => KeyRecord::clone(record),
+            Some(number) => view.record_with(number).await?,
+        };
         let changes = match self.version {
             None => self.change_key(view, &mut changed)?,
             Some(number) => vec![self.change_version(view, &mut changed, number)?],

@@ -278,6 +278,7 @@ pub(super) async fn make_version(
         spec: key.spec,
         purpose: key.purpose,
         protection: key.protection,
+        fingerprints: &view.state.fingerprints,
     };
     let made = view.generate(request).await?;
     Ok(KeyVersion {
@@ -303,6 +304,7 @@ pub(super) fn awaiting_version(view: &View<'_>, key: &Key, number: u32) -> KeyVe
             module: String::new(),
             generator: Generator::Elsewhere,
             health_ok: true,
+            fingerprint: None,
         },
         imported: None,
         rotated: None,

@@ -125,7 +125,8 @@ impl Operation for DestroyKey {
             return Err(ServiceError::new(ErrorKind::WrongState, "the waiting period is not over"));
         }
         let key = record.key.destroyed()?;
-        let mut destroyed = written(record, &key);
+        let versions = view.all_versions().await?;
+        let mut destroyed = KeyRecord { versions, ..written(record, &key) };
         let mut changes = vec![Change::PutKey(key), Change::ExpectNoAlias(self.key)];
         changes.extend(aliases_of(view, self.key).await?.into_iter().map(Change::RemoveAlias));
         for version in destroyed.versions.iter_mut().filter(|version| !version.state.is_destroyed()) {

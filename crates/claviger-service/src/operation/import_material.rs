@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use claviger_core::change::{Change, Subject};
-use claviger_core::key::{Event, ImportedMaterial, Key, KeyRecord, KeyVersion, State};
+use claviger_core::key::{Event, ImportedMaterial, Key, KeyRecord, KeyVersion, State, Transport};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::MaterialRequest;
+use claviger_core::port::store::Page;
 use claviger_core::{Action, Spec, Timestamp};
 use claviger_crypto::secret::ct_eq;
 use claviger_crypto::{SecretBytes, digest, import, import_as_it_came};
@@ -67,11 +68,11 @@ impl Operation for ImportMaterial {
         let (spec, wrapped) = (record.key.spec, self.material.clone());
         // Opening it is a use of an RSA key, and checking a private key takes longer still.
         let taken = view.work(Class::Generation, move |_| take_out(&token, spec, &wrapped)).await?;
-        let version = self.version_for(view, record, &taken)?;
+        let version = self.version_for(view, record, &taken).await?;
         if self.version.is_some_and(|wanted| wanted != version.id.number) {
             return Err(wrong("the material is that of another version"));
         }
-        let filled = self.fill(view, record, &version, &taken.material).await?;
+        let filled = self.fill(view, record, &version, &taken).await?;
         let asked = Governed::ImportMaterial {
             key: record.key.id,
             token: digest::sha256(&self.token),
@@ -86,7 +87,7 @@ impl Operation for ImportMaterial {
 
 impl ImportMaterial {
     /// The version that the material is for.
-    fn version_for(
+    async fn version_for(
         &self,
         view: &View<'_>,
         record: &KeyRecord,
@@ -97,9 +98,12 @@ impl ImportMaterial {
         {
             return Ok(only.clone());
         }
-        let known = record.versions.iter().find(|version| is_of(view, version, taken));
+        let known = match record.versions.iter().find(|version| is_of(view, version, taken)) {
+            None if !record.is_whole() => known_before(view, record, taken).await?,
+            known => known.cloned(),
+        };
         match (known, self.new_material) {
-            (Some(version), false) => Ok(version.clone()),
+            (Some(version), false) => Ok(version),
             (Some(_), true) => Err(wrong("the key had this material before")),
             (None, false) => Err(wrong("the material is not what the key had before")),
             (None, true) => next_version(view, record),
@@ -111,7 +115,7 @@ impl ImportMaterial {
         view: &View<'_>,
         record: &KeyRecord,
         version: &KeyVersion,
-        material: &SecretBytes,
+        taken: &Taken,
     ) -> Result<KeyVersion, ServiceError> {
         let request = MaterialRequest {
             ring: &record.ring,
@@ -119,14 +123,16 @@ impl ImportMaterial {
             spec: record.key.spec,
             purpose: record.key.purpose,
             protection: record.key.protection,
+            fingerprints: &view.state.fingerprints,
         };
-        let made = view.provider().import(request, material).await?;
+        let made = view.provider().import(request, &taken.material).await?;
         let imported = ImportedMaterial {
             wrap: made.wrap,
             public_key: made.public_key,
             provenance: made.provenance,
-            digest: view.state.material_digest(version.id, material),
+            digest: view.state.material_digest(version.id, &taken.material),
             expires_at: self.expires_at,
+            transport: taken.transport,
         };
         Ok(version.with_material(imported, version.id.number == record.key.primary, view.now)?)
     }
@@ -138,12 +144,32 @@ struct Taken {
     material: SecretBytes,
     /// The form in which an older release kept it, where that was another one.
     as_it_came: Option<SecretBytes>,
+    /// How it was wrapped.
+    transport: Transport,
 }
 
 fn take_out(token: &ImportToken, spec: Spec, wrapped: &[u8]) -> Result<Taken, ServiceError> {
     let bytes = token.unwrap(wrapped)?;
     let made = import(spec, &bytes).map_err(|_| wrong("the material is not a key of this spec"))?;
-    Ok(Taken { material: made.secret, as_it_came: import_as_it_came(spec, &bytes) })
+    let as_it_came = import_as_it_came(spec, &bytes);
+    Ok(Taken { material: made.secret, as_it_came, transport: token.transport()? })
+}
+
+/// The version with that material among those that are not at hand.
+async fn known_before(
+    view: &View<'_>,
+    record: &KeyRecord,
+    taken: &Taken,
+) -> Result<Option<KeyVersion>, ServiceError> {
+    let mut page = Page { after: None, limit: 1000 };
+    loop {
+        let versions = view.store().list_versions(record.key.id, page.clone()).await?;
+        let Some(last) = versions.last().map(|version| version.id.number) else { return Ok(None) };
+        if let Some(known) = versions.into_iter().find(|version| is_of(view, version, taken)) {
+            return Ok(Some(known));
+        }
+        page.after = Some(last);
+    }
 }
 
 fn is_of(view: &View<'_>, version: &KeyVersion, taken: &Taken) -> bool {
@@ -169,8 +195,8 @@ fn next_version(view: &View<'_>, record: &KeyRecord) -> Result<KeyVersion, Servi
         let message = "the key has new material already that waits for rotation";
         return Err(ServiceError::new(ErrorKind::WrongState, message));
     }
-    let last = record.versions.last().map_or(0, |version| version.id.number);
-    let number = last.checked_add(1).ok_or_else(|| ServiceError::invalid("the key has no version left"))?;
+    let number =
+        record.newest().checked_add(1).ok_or_else(|| ServiceError::invalid("the key has no version left"))?;
     Ok(awaiting_version(view, &record.key, number))
 }
 
@@ -192,7 +218,10 @@ fn stage(
     let written = KeyVersion { revision: filled.revision + 1, ..filled };
     match record.versions.iter_mut().find(|version| version.id.number == number) {
         Some(version) => *version = written,
-        None => record.versions.push(written),
+        None => {
+            record.versions.push(written);
+            record.versions.sort_unstable_by_key(|version| version.id.number);
+        }
     }
     let (key, detail) = (record.key.id, EntryDetail { version: Some(number), ..view.detail() });
     let output = MaterialImported { record, version: number };

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use claviger_core::key::Transport;
 use claviger_core::port::{Provider, ProviderError};
 use claviger_core::{KeyId, Spec, Timestamp};
-use claviger_crypto::{CryptoError, SecretBytes, WrappingAlgorithm};
+use claviger_crypto::digest::sha256;
+use claviger_crypto::{CryptoError, SecretBytes, WrappingAlgorithm, import};
 
 use crate::error::{ErrorKind, ServiceError};
 
@@ -57,6 +59,13 @@ impl ImportToken {
             return Err(ServiceError::new(ErrorKind::ImportTokenExpired, message));
         }
         Ok(token)
+    }
+
+    /// How material comes that was wrapped for it.
+    pub(super) fn transport(&self) -> Result<Transport, ServiceError> {
+        let key = import(self.spec, &self.private)?;
+        let public = key.public.ok_or(CryptoError::Failed)?;
+        Ok(Transport { algorithm: self.algorithm, spec: self.spec, key: sha256(&public) })
     }
 
     /// Takes material out of its wrapping.

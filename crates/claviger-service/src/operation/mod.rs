@@ -3,6 +3,7 @@
 pub mod usage;
 
 mod alias;
+mod asset;
 mod audit;
 mod captions;
 mod change_key_state;
@@ -59,6 +60,7 @@ use claviger_core::{Action, KeyId, KeyRingId, KeyVersionId, Source};
 use claviger_crypto::envelope::Context;
 
 pub use alias::{AliasFilterRef, CreateAlias, ListAliases, MoveAlias, ReadAlias, RemoveAlias};
+pub use asset::{CreateAsset, ListAssets, ReadAsset};
 pub use audit::{
     CheckIndexes, Checkpoints, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows, RowsPage,
 };
@@ -84,7 +86,7 @@ pub use initialize::{FirstPrincipal, Initialize};
 pub use put_key_policy::{GrantSet, NewGrant, PutKeyPolicy};
 pub use read_grant::{JudgedGrant, ListGrants, ReadGrant};
 pub use read_import_parameters::{ImportParameters, ReadImportParameters};
-pub use read_key::{KeyFilterRef, ListKeys, ReadKey};
+pub use read_key::{DescribeVersions, KeyFilterRef, KeyVersions, ListKeys, ListVersions, ReadKey};
 pub use read_key_policy::{KeyPolicy, PolicyStanding, ReadKeyPolicy, WithPolicyStanding};
 pub use read_last_use::ReadLastUse;
 pub use read_principal::{ListCredentials, ListPrincipals, ReadPrincipal};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use claviger_core::key::{Key, KeyRecord, State};
+use claviger_core::key::{Key, KeyRecord, KeyVersion, State};
 use claviger_core::permit::Permit;
 use claviger_core::port::store::{KeyFilter, Page};
 use claviger_core::{Action, KeyName};
@@ -13,7 +13,7 @@ use crate::reference::{KeyRef, RingRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
 
-/// Reads a key with its versions.
+/// Reads a key.
 #[derive(Debug)]
 pub struct ReadKey {
     /// The key.
@@ -33,6 +33,80 @@ impl Operation for ReadKey {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Arc<KeyRecord>>, ServiceError> {
         Ok(Staged::reading(Arc::clone(view.record()?), view.detail()))
+    }
+}
+
+/// Versions of a key, with the key.
+#[derive(Debug)]
+pub struct KeyVersions {
+    /// The key, with what is at hand of it.
+    pub record: Arc<KeyRecord>,
+    /// The versions that were asked for, by number.
+    pub versions: Vec<KeyVersion>,
+}
+
+impl KeyVersions {
+    async fn read(view: &View<'_>, page: &Page<u32>) -> Result<Self, ServiceError> {
+        let record = Arc::clone(view.record()?);
+        let after = page.after.unwrap_or(0);
+        let versions = if record.is_whole() {
+            let behind = record.versions.iter().filter(|version| version.id.number > after);
+            behind.take(usize::try_from(page.limit).unwrap_or(usize::MAX)).cloned().collect()
+        } else {
+            view.enter(Class::Listing).await?;
+            view.store().list_versions(record.key.id, page.clone()).await?
+        };
+        Ok(Self { record, versions })
+    }
+}
+
+/// Lists versions of a key, by number.
+#[derive(Debug)]
+pub struct ListVersions {
+    /// The key.
+    pub key: KeyRef,
+    /// Which page.
+    pub page: Page<u32>,
+}
+
+impl Operation for ListVersions {
+    type Output = KeyVersions;
+
+    fn action(&self) -> Action {
+        Action::ReadKey
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyVersions>, ServiceError> {
+        Ok(Staged::reading(KeyVersions::read(view, &self.page).await?, view.detail()))
+    }
+}
+
+/// The same, as one who uses the key.
+#[derive(Debug)]
+pub struct DescribeVersions {
+    /// The key.
+    pub key: KeyRef,
+    /// Which page.
+    pub page: Page<u32>,
+}
+
+impl Operation for DescribeVersions {
+    type Output = KeyVersions;
+
+    fn action(&self) -> Action {
+        Action::DescribeKey
+    }
+
+    fn target(&self) -> TargetRef<'_> {
+        TargetRef::Key(&self.key)
+    }
+
+    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyVersions>, ServiceError> {
+        Ok(Staged::reading(KeyVersions::read(view, &self.page).await?, view.detail()))
     }
 }
 

@@ -39,16 +39,17 @@ impl Operation for RemoveImportedMaterial {
         let record = view.record()?;
         is_imported(record)?;
         let number = self.version.unwrap_or(record.key.primary);
+        let record = view.record_with(number).await?;
         let version = record.find_version(number).ok_or_else(ServiceError::not_found)?;
         if self.only_if_expired && !version.has_expired(view.state.time.irreversible()?) {
             return Err(ServiceError::new(ErrorKind::WrongState, "the material has not expired"));
         }
         let detail = EntryDetail { version: Some(number), ..view.detail() };
         if version.wrap.is_none() {
-            return Ok(Staged::reading(KeyRecord::clone(record), detail));
+            return Ok(Staged::reading(record, detail));
         }
         let emptied = KeyVersion { reason: view.why, ..version.without_material(view.now)? };
-        let mut changed = KeyRecord::clone(record);
+        let mut changed = record.clone();
         if let Some(version) = changed.versions.iter_mut().find(|version| version.id.number == number) {
             *version = KeyVersion { revision: emptied.revision + 1, ..emptied.clone() };
         }

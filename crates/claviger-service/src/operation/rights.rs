@@ -10,7 +10,7 @@ use std::time::Duration;
 use claviger_access::authn::access_key::instant;
 use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, Grant, Selector};
-use claviger_core::key::KeyRing;
+use claviger_core::key::{AssetRule, KeyRing};
 use claviger_core::object::{Kind, Object, RowCursor, StateRow};
 use claviger_core::permit::Permit;
 use claviger_core::port::{Store, StoreError};
@@ -237,7 +237,8 @@ impl<'a> Lister<'a> {
                 Some(self.of_grant(&grant).await?)
             }
             StateRow::Alias(alias) => Some(self.of_alias(&alias).await?),
-            StateRow::Credential(_)
+            StateRow::Asset(_)
+            | StateRow::Credential(_)
             | StateRow::Grant(_)
             | StateRow::Key(_)
             | StateRow::Node(_)
@@ -377,6 +378,9 @@ fn of_ring(ring: &KeyRing) -> String {
     );
     if let Some(environment) = &policy.environment {
         line.push_str(&format!(", environment {environment}"));
+    }
+    if policy.assets == AssetRule::Required {
+        line.push_str(", uses name data assets");
     }
     if !policy.context_required.is_empty() {
         line.push_str(&format!(", context with {}", join(policy.context_required.fields())));

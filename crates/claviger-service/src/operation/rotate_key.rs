@@ -119,7 +119,7 @@ async fn next_version(
         })?;
         return Ok(KeyVersion { rotated: Some(rotation), ..waiting });
     }
-    let last = record.versions.last().map_or(0, |version| version.id.number);
-    let number = last.checked_add(1).ok_or_else(|| ServiceError::invalid("the key has no version left"))?;
+    let number =
+        record.newest().checked_add(1).ok_or_else(|| ServiceError::invalid("the key has no version left"))?;
     make_version(view, &record.ring, &record.key, number, Some(rotation)).await
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger_core::change::{Change, RingLife, Subject};
 use claviger_core::key::{
-    DataClass, KeyRing, PlaintextDataKeys, Protection, RequiredContext, RingPolicy, RotatedKeys,
+    AssetRule, DataClass, KeyRing, PlaintextDataKeys, Protection, RequiredContext, RingPolicy, RotatedKeys,
 };
 use claviger_core::permit::Permit;
 use claviger_core::{Action, Name};
@@ -42,6 +42,8 @@ pub struct RingPatch {
     pub plaintext_data_keys: Option<PlaintextDataKeys>,
     /// The environment of keys that name none, for as long as it has keys.
     pub environment: Option<Name>,
+    /// Whether uses of its keys that take an encryption context must name a data asset in it.
+    pub assets: Option<AssetRule>,
 }
 
 /// Changes a ring's policy.
@@ -83,6 +85,7 @@ impl Operation for UpdateRing {
             data_class: patch.data_class.unwrap_or(old.data_class),
             plaintext_data_keys: patch.plaintext_data_keys.unwrap_or(old.plaintext_data_keys),
             environment: patch.environment.clone().or_else(|| old.environment.clone()),
+            assets: patch.assets.unwrap_or(old.assets),
         };
         check_policy(&policy)?;
         refuse_unenforced([patch.protect_period.flatten(), patch.process_period.flatten()])?;
@@ -123,10 +126,12 @@ impl Operation for UpdateRing {
             data_class: patch.data_class.map(ClassAsked),
             plaintext_data_keys: patch.plaintext_data_keys,
             environment: patch.environment.clone(),
+            assets: patch.assets,
         };
         if output.policy.context_required.exceeds(&old.context_required)
             || output.policy.plaintext_data_keys > old.plaintext_data_keys
             || output.policy.environment != old.environment
+            || output.policy.assets > old.assets
         {
             // No use that was decided before goes on against the new rule.
             return Ok(Staged::restricting(asked, output, changes, vec![Subject::Ring(ring.id)], detail));

@@ -1,6 +1,6 @@
 //! What a call hands to the sequencer: what to record, what to change, and what it rests on.
 
-use claviger_audit::entry::{Entry, EntryError};
+use claviger_audit::entry::{Entry, EntryError, NamedAsset};
 use claviger_audit::identity::{Identity, IdentityError, SubjectKey};
 use claviger_audit::op::{Op, Outcome};
 use claviger_core::change::{Change, Dependencies, Subject};
@@ -22,6 +22,7 @@ pub(crate) struct EntryDetail {
     pub(crate) version: Option<u32>,
     pub(crate) input_len: Option<usize>,
     pub(crate) context_tag: Option<[u8; 16]>,
+    pub(crate) asset: Option<NamedAsset>,
     pub(crate) reference: Option<Box<[u8]>>,
 }
 
@@ -120,6 +121,7 @@ impl EntryHeader {
             enc: None,
             reference: detail.reference.as_deref().map(Into::into),
             fct,
+            ast: detail.asset,
         };
         let Some(identity) = &self.identity else { return Ok(entry.encode_into(out)?) };
         // The seal is bound to the entry that carries it, its epoch included.

@@ -7,20 +7,25 @@ use std::time::Duration;
 use claviger_audit::cut::{Cut, ShardHead, ShardState};
 use claviger_audit::op::Op;
 use claviger_core::change::Change;
+use claviger_core::object::RowCursor;
 use claviger_core::permit::Permit;
 use claviger_core::port::{Clock, Store as _};
 use claviger_core::principal::Principal;
-use claviger_core::{Action, Timestamp};
+use claviger_core::{Action, KeyId, KeyRingId, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
 use claviger_testkit::trust::Lenient;
+use tokio::runtime::Handle;
 
 use super::*;
 use crate::governed::Governed;
+use crate::log::past::Asked;
+use crate::log::who::Principals;
 use crate::reference::TargetRef;
 use crate::road::Options;
 use crate::state::Memory;
+use crate::work::At;
 
 #[derive(Debug)]
 struct TestClock;
@@ -147,7 +152,7 @@ impl Site {
     }
 
     async fn restrict(&self) -> Result<Receipt, NotCommitted> {
-        let key = claviger_core::KeyId::random().unwrap();
+        let key = KeyId::random().unwrap();
         self.record_entry(vec![claviger_core::change::Subject::Key(key)]).await
     }
 }
@@ -212,7 +217,7 @@ async fn a_small_call_waits_for_no_crowd_of_restrictions() {
     const CROWD: u64 = 200;
     let site = Arc::new(Site::open().await);
     let before = site.road.figures().size.load(Ordering::Relaxed);
-    let key = claviger_core::KeyId::from_bytes([7; 16]);
+    let key = KeyId::from_bytes([7; 16]);
     let restriction = |reply| site.submission(vec![claviger_core::change::Subject::Key(key)], reply);
     let mut answers = Vec::new();
     for _ in 0..CROWD {
@@ -316,6 +321,36 @@ async fn a_cut_that_does_not_encode_stops_the_log_and_writes_and_signs_nothing()
     assert!(matches!(site.record_entry(Vec::new()).await, Err(NotCommitted::Stopped)));
     site.road.cut().await.unwrap_err();
     assert_eq!(site.store.root_head().await.unwrap(), before);
+}
+
+/// Of the part of a log that an older release wrote nobody says who could do what.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_release_wrote_does_not_say_who_could_use_a_key() {
+    let site = Site::open().await;
+    site.record_entry(Vec::new()).await.unwrap();
+    let before = site.road.now();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    // As the upgrade of a store begins, and ends.
+    let head = vec![Change::PutFactHead(Some(RowCursor::default()))];
+    let header = EntryHeader::of_system(Op::RecordState, site.road.now());
+    site.road.record(header, EntryDetail::default(), head, None).await.unwrap();
+    site.road.record_state().await.unwrap();
+    assert_eq!(site.store.fact_head().await.unwrap(), None);
+    let after = site.road.now();
+    let ask = async |at| {
+        let (size, _) = site.road.log.sizes().await.unwrap();
+        let log = site.road.log.clone();
+        let principals = Principals { store: log.store(), veils: site.road.state.veils.clone() };
+        let (key, ring) = (KeyId::from_bytes([7; 16]), KeyRingId::from_bytes([8; 16]));
+        let asked = Asked { key, ring, at, size };
+        let past = move || log.past(&At::staying(Handle::current()), &principals, &asked).map(drop);
+        tokio::task::spawn_blocking(past).await.unwrap().unwrap_err()
+    };
+    let refused = ask(before).await;
+    assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    assert!(refused.public_message().contains("not decidable before entry"), "{refused}");
+    // From then on it is: there is no such key.
+    assert_eq!(ask(after).await.kind(), ErrorKind::NotFound);
 }
 
 #[test]

@@ -15,19 +15,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use claviger_access::Cacheable;
 use claviger_audit::fact::VeilKey;
 use claviger_audit::identity::SubjectKey;
+use claviger_core::asset::Asset;
 use claviger_core::change::{Chain, Change, Dependencies};
 use claviger_core::key::KeyRing;
 use claviger_core::port::provider::ProviderHealth;
 use claviger_core::port::{Provider, Store};
 use claviger_core::principal::Principal;
 use claviger_core::target::Target;
-use claviger_core::{Action, AliasName, CredentialId, KeyId, KeyName, KeyRingId, KeyVersionId};
+use claviger_core::{Action, AliasName, AssetId, CredentialId, KeyId, KeyName, KeyRingId, KeyVersionId};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
 use quick_cache::sync::Cache;
 
 pub(crate) use known::{ResolvedCredential, access_key_label};
-pub(crate) use live::LoadedKey;
+pub(crate) use live::{LoadedKey, Older};
 pub(crate) use rights::{Pairs, Question, Ruling, honoured};
 use subjects::Subjects;
 
@@ -38,7 +39,7 @@ use crate::log::time::LogTime;
 use crate::pipeline::fence::Fence;
 use crate::pipeline::sequencer::Publish;
 use crate::pipeline::subject_label;
-use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
+use crate::reference::{AssetRef, KeyRef, PrincipalRef, RingRef, TargetRef};
 use crate::self_test::SelfTests;
 
 /// How much is remembered.
@@ -51,6 +52,9 @@ pub struct Memory {
     /// Permits.
     pub permits: usize,
 }
+
+/// So many identifiers of assets are remembered, and as many of none.
+const ASSETS: usize = 4096;
 
 /// So many permits are kept whether or not they are used.
 const FEW_PERMITS: usize = 1000;
@@ -138,10 +142,18 @@ pub(crate) struct State {
     /// Counts the moves of aliases: what was remembered under an earlier count is read again. A mover hears of success after
     /// its move is counted, so nobody who comes later takes the old key out of memory.
     alias_moves: AtomicU64,
+    /// Assets that are there; none is ever taken away.
+    assets: Cache<AssetId, ()>,
+    /// Identifiers of none, and as of which count of assets that were made.
+    no_assets: Cache<AssetId, u64>,
+    /// Counts assets that were made.
+    assets_made: AtomicU64,
     known: Cache<[u8; 32], Arc<Cached<ResolvedCredential>>>,
     permits: Cache<PermitKey, Arc<Cached<Cacheable>>>,
     /// Tags encryption contexts and request ids in the log; one key per deployment, from which each key's is derived.
     tags: HmacSha256,
+    /// Keys the fingerprints of material.
+    pub(crate) fingerprints: Arc<HmacSha256>,
     /// Seals the keys that seal what facts say of objects.
     pub(crate) veils: VeilKey,
 }
@@ -169,8 +181,12 @@ impl State {
             names: Cache::new(memory.keys),
             aliases: Cache::new(memory.keys),
             alias_moves: AtomicU64::new(0),
+            assets: Cache::new(ASSETS),
+            no_assets: Cache::new(ASSETS),
+            assets_made: AtomicU64::new(0),
             known: Cache::new(memory.credentials),
             permits: Cache::new(memory.permits),
+            fingerprints: Arc::new(HmacSha256::new(&SecretBytes::copied_from(&tags.tag(&[b"fingerprint"])))),
             tags,
             veils,
         }
@@ -330,6 +346,37 @@ impl State {
         Ok(named)
     }
 
+    /// Is there an asset of that identifier, as far as it is remembered?
+    pub(crate) fn remembers_asset(&self, id: AssetId) -> Option<bool> {
+        if self.assets.get(&id).is_some() {
+            return Some(true);
+        }
+        let made = self.assets_made.load(Ordering::Acquire);
+        self.no_assets.get(&id).filter(|known| *known == made).map(|_| false)
+    }
+
+    /// Is there an asset of that identifier? The answer is remembered.
+    pub(crate) async fn has_asset(&self, id: AssetId) -> Result<bool, ServiceError> {
+        // Read before the store is: one that is made in between outdates what is remembered here.
+        let made = self.assets_made.load(Ordering::Acquire);
+        let is_there = self.store.find_asset(id).await?.is_some();
+        if is_there {
+            self.assets.insert(id, ());
+        } else {
+            self.no_assets.insert(id, made);
+        }
+        Ok(is_there)
+    }
+
+    /// The asset that callers mean.
+    pub(crate) async fn asset(&self, asset: &AssetRef) -> Result<Asset, ServiceError> {
+        let found = match asset {
+            AssetRef::Id(id) => self.store.find_asset(*id).await?,
+            AssetRef::Name(name) => self.store.find_asset_by_name(name).await?,
+        };
+        found.ok_or_else(ServiceError::not_found)
+    }
+
     /// The ring that callers mean.
     pub(crate) async fn ring(&self, ring: &RingRef) -> Result<KeyRing, ServiceError> {
         let found = match ring {
@@ -454,6 +501,9 @@ impl Publish for Forget {
                 Change::PutAlias(_) | Change::RemoveAlias(_) => {
                     state.alias_moves.fetch_add(1, Ordering::AcqRel);
                 }
+                Change::PutAsset(Asset { revision: 0, .. }) => {
+                    state.assets_made.fetch_add(1, Ordering::AcqRel);
+                }
                 Change::PutLogTime(record) => state.time.adopt(record),
                 // A permit says what is allowed and is only ever outdated by a restriction, which the fence tells.
                 Change::CountUses { .. }
@@ -461,6 +511,7 @@ impl Publish for Forget {
                 | Change::ExpectNoAlias(_)
                 | Change::ExpectNone { .. }
                 | Change::NoteFacts(_)
+                | Change::PutAsset(_)
                 | Change::PutFactHead(_)
                 | Change::PutGrant(_)
                 | Change::PutIdempotency(_)

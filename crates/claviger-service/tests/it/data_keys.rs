@@ -48,8 +48,10 @@ async fn used<U: KeyUse>(deployment: &Deployment, key: &KeyRef, what: U) -> Resu
 async fn a_ring_for_restricted_data_hands_out_data_keys_in_clear_only_for_a_reason() {
     let deployment = Deployment::build().await;
     for class in DataClass::ALL {
-        let restricted =
-            matches!(class, DataClass::Cardholder | DataClass::Ephi | DataClass::PersonalSpecial);
+        let restricted = matches!(
+            class,
+            DataClass::Authentication | DataClass::Cardholder | DataClass::Ephi | DataClass::PersonalSpecial
+        );
         let name = class.name().replace('_', "-");
         let made = create(&deployment, &name, policy(Some(class)), None).await.unwrap();
         let refuses = made.policy.plaintext_data_keys == PlaintextDataKeys::Refused;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use claviger_audit::verify::{Comparison, Verified};
 use claviger_core::grant::Conditions;
-use claviger_core::key::Labels;
+use claviger_core::key::{DataClass, Labels};
 use claviger_core::object::RowCursor;
 use claviger_core::{Action, Purpose, Spec};
 use claviger_service::operation::{
-    CreateAlias, CreateCredential, CreateGrant, GrantOn, KeyPatch, LabelPatch, NewCredential, ReadRows,
-    UpdateKey,
+    CreateAlias, CreateAsset, CreateCredential, CreateGrant, GrantOn, KeyPatch, LabelPatch, NewCredential,
+    ReadRows, UpdateKey,
 };
 use claviger_service::{KeyRef, PrincipalRef};
 use rusqlite::Connection;
@@ -20,8 +20,9 @@ use crate::deployment::Deployment;
 use crate::evidence::{differences, replay};
 
 /// Tables of objects, with what names a row of each.
-const TABLES: [(&str, &[&str]); 8] = [
+const TABLES: [(&str, &[&str]); 9] = [
     ("alias", &["name"]),
+    ("asset", &["id"]),
     ("credential", &["id"]),
     ("grants", &["id"]),
     ("key", &["id"]),
@@ -55,6 +56,10 @@ pub(crate) async fn furnish(deployment: &Deployment) {
         .ask("ada", CreateAlias { name: "shop/cards".parse().unwrap(), key: id.clone() })
         .await
         .unwrap();
+    for (name, class) in [("patients", DataClass::Ephi), ("orders", DataClass::Confidential)] {
+        let create = CreateAsset { name: name.parse().unwrap(), owner: None, class };
+        deployment.ask("ada", create).await.unwrap();
+    }
     let app = || PrincipalRef::Name("app".parse().unwrap());
     let lifetime = Duration::from_secs(3600);
     let what = NewCredential::ShortLived { lifetime };

@@ -15,7 +15,8 @@ use claviger_audit::verify::{Comparison, Moment};
 use claviger_core::action::{Effect, Plane};
 use claviger_core::grant::Conditions;
 use claviger_core::key::{
-    DataClass, Event, KeyRecord, Labels, Origin, PlaintextDataKeys, RequiredContext, RingPolicy, Separation,
+    AssetRule, DataClass, Event, KeyRecord, Labels, Origin, PlaintextDataKeys, RequiredContext, RingPolicy,
+    Separation,
 };
 use claviger_core::object::{Kind, Object, RowCursor, StateRow};
 use claviger_core::port::Store as _;
@@ -51,6 +52,7 @@ enum Step {
     ConfirmClock,
     ConfirmRights,
     Crash,
+    CreateAsset { owner: usize, class: usize },
     CreateCredential { of: usize, what: usize },
     CreateGrant { to: usize, on: usize, whole_ring: bool, pairs: usize, until: bool },
     CreateKey { ring: usize, kind: usize, labels: bool, activate: bool },
@@ -104,6 +106,7 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let rings = prop_oneof![
         1 => Just(Step::CreateRing),
+        1 => (one(), one()).prop_map(|(owner, class)| Step::CreateAsset { owner, class }),
         2 => (one(), one()).prop_map(|(ring, what)| Step::UpdateRing { ring, what }),
         2 => (one(), any::<bool>()).prop_map(|(ring, relaxed)| Step::Separate { ring, relaxed }),
     ];
@@ -145,6 +148,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Made {
     keys: Vec<KeyRecord>,
     rings: usize,
+    assets: usize,
     people: usize,
     applications: usize,
     officers: usize,
@@ -219,7 +223,7 @@ impl Made {
                 let digest = rights(&deployment, "vera").await.1;
                 bear(deployment.ask("vera", ConfirmRights { digest }).await, step);
             }
-            Step::CreateRing | Step::UpdateRing { .. } | Step::Separate { .. } => {
+            Step::CreateAsset { .. } | Step::CreateRing | Step::UpdateRing { .. } | Step::Separate { .. } => {
                 Box::pin(self.take_ring(&deployment, step)).await;
             }
             Step::CreatePrincipal { .. }
@@ -259,6 +263,14 @@ impl Made {
                     self.rings += 1;
                 }
             }
+            Step::CreateAsset { owner, class } => {
+                let create = CreateAsset {
+                    name: format!("asset-{}", self.assets).parse().unwrap(),
+                    owner: (owner % 2 == 0).then(|| name(&self.anybody(*owner))),
+                    class: *pick(&DataClass::ALL, *class).unwrap(),
+                };
+                self.assets += usize::from(bear(deployment.ask("ada", create).await, step).is_some());
+            }
             Step::Separate { ring, relaxed } => {
                 let separation = if *relaxed { Separation::Relaxed } else { Separation::Strict };
                 let set = SetRingSeparation { ring: self.ring(*ring), separation };
@@ -274,6 +286,7 @@ impl Made {
                         data_class: Some((what / 4 % 2 == 0).then_some(DataClass::Ephi)),
                         plaintext_data_keys: Some(PlaintextDataKeys::ALL[what / 4 % 2]),
                         environment: (what % 3 == 0).then(|| "test".parse().unwrap()),
+                        assets: Some(AssetRule::ALL[what / 4 % 2]),
                         ..RingPatch::default()
                     },
                 };
@@ -615,6 +628,7 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::CancelDestroy { .. } => vec![CancelDestroy],
         Step::ConfirmClock => vec![ConfirmClock],
         Step::ConfirmRights => vec![ReadRights, ConfirmRights],
+        Step::CreateAsset { .. } => vec![CreateAsset],
         Step::CreateCredential { .. } => vec![CreateCredential],
         Step::CreateGrant { .. } => vec![CreateGrant],
         Step::CreateKey { .. } => vec![CreateKey],

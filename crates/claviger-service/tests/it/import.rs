@@ -106,6 +106,52 @@ fn kind<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> ErrorKind {
     result.unwrap_err().kind()
 }
 
+/// What is recorded of material says whose it is, how it came, and that it is the same elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_material_is_known_again_and_so_is_its_transport() {
+    let deployment = Deployment::build().await;
+    let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let other = awaiting(&deployment, "other", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let parameters = parameters(&deployment, &key, RsaesOaepSha256).await.unwrap();
+    let come = ImportMaterial {
+        key: KeyRef::Id(key.key.id),
+        token: parameters.token.clone().into(),
+        material: wrapped(&parameters, RsaesOaepSha256, &MATERIAL),
+        expires_at: None,
+        new_material: false,
+        version: None,
+    };
+    let first = deployment.ask("ada", come).await.unwrap().output.record.versions.remove(0);
+    let transport = first.imported.as_ref().unwrap().transport.unwrap();
+    assert_eq!((transport.algorithm, transport.spec), (RsaesOaepSha256, Spec::Rsa2048));
+    assert_eq!(transport.key, claviger_crypto::digest::sha256(&parameters.public_key));
+    assert_eq!(transport.strength_bits(), 112);
+    let print = |version: &claviger_core::key::KeyVersion| version.provenance.fingerprint.unwrap();
+    let same = import(&deployment, &other, RsaAesKeyWrapSha256, &MATERIAL, |_| {}).await.unwrap();
+    assert_eq!(print(&same.record.versions[0]), print(&first), "under another key");
+    assert_ne!(
+        same.record.versions[0].imported.as_ref().unwrap().digest,
+        first.imported.as_ref().unwrap().digest
+    );
+    // It comes another way the next time, and is the same.
+    remove(&deployment, &key, None).await;
+    let again =
+        import(&deployment, &key, RsaesOaepSha1, &MATERIAL, |_| {}).await.unwrap().record.versions.remove(0);
+    assert_eq!(print(&again), print(&first));
+    assert_eq!(again.imported.unwrap().transport.unwrap().algorithm, RsaesOaepSha1);
+    // What is made here has one, too, and no other has the same.
+    let made = deployment.key("made", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let pair = deployment.key("pair", Purpose::Sign, Spec::EcP256).await;
+    let prints = [print(&made.versions[0]), print(&pair.versions[0]), print(&first)];
+    assert!(prints[0] != prints[1] && prints[1] != prints[2] && prints[0] != prints[2]);
+    assert!(made.versions[0].imported.is_none());
+    evidence::hold(&deployment).await;
+    let deployment = deployment.restart().await;
+    let stands = deployment.store.find_key(key.key.id).await.unwrap().unwrap().versions.remove(0);
+    assert_eq!(print(&stands), print(&first));
+    assert_eq!(stands.imported.unwrap().transport.unwrap().algorithm, RsaesOaepSha1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn material_comes_goes_and_comes_back() {
     let deployment = Deployment::build().await;
@@ -350,6 +396,8 @@ async fn nobody_alone_imports_into_what_is_in_use_or_restricted_in_a_strict_ring
         ("special", DataClass::PersonalSpecial, true),
         ("cards", DataClass::Cardholder, true),
         ("health", DataClass::Ephi, true),
+        ("passwords", DataClass::Authentication, true),
+        ("trial", DataClass::Test, false),
     ] {
         let key = awaiting_in(&deployment, "strict", name, Purpose::Encrypt, Spec::Aes256Gcm, class).await;
         let first = import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| ()).await;

@@ -5,6 +5,7 @@
 mod access_keys;
 mod alias;
 mod altered_rows;
+mod assets;
 mod chains;
 mod clock;
 mod contention;
@@ -37,5 +38,6 @@ mod separation;
 mod snapshots;
 mod space;
 mod usage;
+mod versions;
 mod who;
 mod work;

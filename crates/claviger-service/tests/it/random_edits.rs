@@ -32,13 +32,7 @@ const FEW: usize = 36;
 
 /// What nobody finds, and why that is so: tables, columns, or rows of a table that were taken away, copied or put back.
 const NOT_FOUND: &[(&str, &str)] = &[
-    (
-        "document",
-        "a name that nothing reads; the start from which a checkpoint is kept, while one is; or a secret that the next start makes \
-         anew, and what it sealed or tagged before is found then",
-    ),
     ("root_head.signed_size", "the same head is signed again at the start"),
-    ("row_root/rows", "a second row, which nothing reads"),
     ("shard_head.incarnation", "a greater one fences older writers, of which there are none at a start"),
     ("usage_head", "when a key was last used is derived from the log, and no evidence"),
     ("version_usage", "the same"),
@@ -356,6 +350,7 @@ async fn refused_at_use(deployment: &Deployment, kind: Kind) -> BTreeSet<String>
             Object::Principal(id) => store.find_principal(id).await.map(|found| found.is_some()),
             Object::Credential(id) => store.find_credential(id).await.map(|found| found.is_some()),
             Object::Grant(id) => store.find_grant(id).await.map(|found| found.is_some()),
+            Object::Asset(id) => store.find_asset(id).await.map(|found| found.is_some()),
             Object::Alias(_) | Object::Node(_) | Object::Reason(_) | Object::RightsReview(_) => Ok(row.holds),
         };
         if !matches!(outcome, Ok(true)) {
@@ -374,6 +369,7 @@ fn kind_of(table: &str) -> Option<Kind> {
         "credential" => Kind::Credential,
         "grants" => Kind::Grant,
         "alias" => Kind::Alias,
+        "asset" => Kind::Asset,
         _ => return None,
     })
 }

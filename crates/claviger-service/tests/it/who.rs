@@ -316,6 +316,7 @@ impl Question {
                 outcome: self.outcome,
                 since: self.since,
                 until: self.until,
+                asset: None,
             },
             principal: self.principal.map(PrincipalRef::Id),
             credential: self.credential,

@@ -38,6 +38,31 @@ ALTER TABLE ring ADD COLUMN environment TEXT;
 ALTER TABLE key ADD COLUMN environment TEXT;
 ALTER TABLE principal ADD COLUMN environment TEXT;
 
+-- ---- Material ----
+--
+-- By what the same material is known again under any key, and how imported material was wrapped on its way here: algorithm, kind of
+-- the transport key, and SHA-256 of its public half. Not known of what an older release made or took in.
+ALTER TABLE key_version ADD COLUMN fingerprint BLOB CHECK (length(fingerprint) = 16);
+ALTER TABLE key_version ADD COLUMN transport_algorithm TEXT;
+ALTER TABLE key_version ADD COLUMN transport_spec TEXT CHECK ((transport_spec IS NULL) = (transport_algorithm IS NULL));
+ALTER TABLE key_version ADD COLUMN transport_key BLOB CHECK (length(transport_key) = 32 AND transport_spec IS NOT NULL);
+
+-- ---- Data assets ----
+--
+-- What keys protect. Encryption contexts name them by identifier; rows are never deleted.
+CREATE TABLE asset (
+    id         BLOB    PRIMARY KEY CHECK (length(id) = 16),
+    name       TEXT    NOT NULL UNIQUE,
+    owner      BLOB    NOT NULL REFERENCES principal (id),
+    class      TEXT    NOT NULL,
+    created_by BLOB    NOT NULL CHECK (length(created_by) = 16),
+    created_at INTEGER NOT NULL,
+    revision   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Whether uses of a ring's keys must name one.
+ALTER TABLE ring ADD COLUMN assets TEXT NOT NULL DEFAULT 'optional';
+
 -- ---- The log's time ----
 --
 -- What is remembered of it from one start to the next; no row before the first start that takes a step. `steps` are pairs of
@@ -273,6 +298,8 @@ CREATE TABLE node (
     certificate        BLOB    NOT NULL CHECK (length(certificate) = 32),
     client_authorities BLOB    NOT NULL CHECK (length(client_authorities) = 32),
     clock_source       TEXT    NOT NULL,
+    generators         TEXT    NOT NULL,
+    domains            TEXT    NOT NULL,
     revision           INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -321,6 +348,7 @@ ALTER TABLE grants ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE alias ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE reason ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE node ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE asset ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE rights_review ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 
 -- ---- The uses of keys ----
@@ -362,6 +390,7 @@ ALTER TABLE grants ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE alias ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE reason ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE node ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE asset ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE rights_review ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 -- The same of rows of no object on which decisions are taken.
 ALTER TABLE alias_name ADD COLUMN tag BLOB CHECK (length(tag) = 16);
@@ -406,4 +435,5 @@ CREATE INDEX grants_revision ON grants (id, revision, fact);
 CREATE INDEX alias_revision ON alias (id, revision, fact);
 CREATE INDEX reason_revision ON reason (id, revision, fact);
 CREATE INDEX node_revision ON node (id, revision, fact);
+CREATE INDEX asset_revision ON asset (id, revision, fact);
 CREATE INDEX rights_review_revision ON rights_review (id, revision, fact);

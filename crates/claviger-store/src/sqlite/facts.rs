@@ -73,6 +73,7 @@ fn read_all(
 const fn listing(kind: Kind) -> &'static str {
     match kind {
         Kind::Alias => "SELECT fact FROM alias INDEXED BY alias_revision WHERE id >= x'' ORDER BY id",
+        Kind::Asset => "SELECT fact FROM asset INDEXED BY asset_revision WHERE id >= x'' ORDER BY id",
         Kind::Credential => {
             "SELECT fact FROM credential INDEXED BY credential_revision WHERE id >= x'' ORDER BY id"
         }

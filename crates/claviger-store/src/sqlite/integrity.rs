@@ -78,6 +78,7 @@ fn examine(connection: &Connection, guard: &Guard) -> Result<Vec<String>, StoreE
     found.extend(differing_rows(connection)?);
     found.extend(rows_of_nothing(connection)?);
     found.extend(batches_of_nothing(connection)?);
+    found.extend(rows_too_many(connection)?);
     if guard.is_open() {
         found.extend(plain::differing(Guarded::new(connection, guard))?);
         found.extend(sums::differing(Guarded::new(connection, guard))?);
@@ -144,6 +145,22 @@ fn rows_of_nothing(connection: &Connection) -> Result<Vec<String>, StoreError> {
         Err(StoreError::Corrupt(_)) => Ok(Vec::new()),
         found => found,
     }
+}
+
+/// Rows that nothing reads, in tables of one row each.
+fn rows_too_many(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    const OF_ONE_ROW: [&str; 5] = ["fact_head", "fence", "log_time", "root_head", "row_root"];
+    let mut found = Vec::new();
+    for table in OF_ONE_ROW {
+        let sql = format!("SELECT count(*) FROM {table} WHERE id IS NOT 1");
+        match connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map_err(translate) {
+            // What does not read is reported above, with its table.
+            Ok(0) | Err(StoreError::Corrupt(_)) => {}
+            Ok(count) => found.push(format!("table `{table}`: there are {count} rows beside its one")),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(found)
 }
 
 /// Batches that are of no log, or lie behind its end. Those of a log are held against its head where they are read.

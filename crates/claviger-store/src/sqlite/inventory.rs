@@ -58,6 +58,7 @@ pub(super) fn block_of(object: &Object) -> Block {
         Object::Reason(id) => *id.as_bytes(),
         Object::RightsReview(id) => *id.as_bytes(),
         Object::Node(id) => *id.as_bytes(),
+        Object::Asset(id) => *id.as_bytes(),
     };
     (object.kind(), number_of(&id))
 }
@@ -70,6 +71,7 @@ fn number_of(id: &[u8; 16]) -> u16 {
 pub(super) fn written(change: &Change) -> Option<Object> {
     Some(match change {
         Change::PutAlias(alias) | Change::RemoveAlias(alias) => Object::Alias(alias.id),
+        Change::PutAsset(asset) => Object::Asset(asset.id),
         Change::PutCredential(credential) => Object::Credential(credential.id),
         Change::PutGrant(grant) => Object::Grant(grant.id),
         Change::PutKey(key) => Object::Key(key.id),
@@ -280,6 +282,7 @@ const fn listing(kind: Kind) -> &'static str {
     }
     match kind {
         Kind::Alias => of!("alias", "alias_revision"),
+        Kind::Asset => of!("asset", "asset_revision"),
         Kind::Credential => of!("credential", "credential_revision"),
         Kind::Grant => of!("grants", "grants_revision"),
         Kind::Key => of!("key", "key_revision"),
@@ -468,6 +471,17 @@ pub(super) fn write_beside(connection: Guarded<'_>) -> Result<(), StoreError> {
         Some(kept) => put_root(connection, &kept.root, (kept.log_size, kept.log_root)),
         None => Ok(()),
     }
+}
+
+/// Writes a document before there is a journal. Where rows are kept to be there, this one is from now on.
+pub(super) fn put_document(connection: Guarded<'_>, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    // As it stands before: what was edited beside it is not taken for good.
+    let kept = if connection.is_open() { find_root(connection)? } else { None };
+    let sql = "INSERT INTO document (name, bytes) VALUES (?1, ?2)";
+    connection.execute(sql, params![name, bytes]).map_err(translate)?;
+    let Some(kept) = kept else { return Ok(()) };
+    sums::add_document(connection, name, bytes)?;
+    put_root(connection, &kept.root, (kept.log_size, kept.log_root))
 }
 
 fn put_block(connection: Guarded<'_>, (kind, number): Block, digest: &Hash) -> Result<(), StoreError> {

@@ -21,7 +21,7 @@ use super::expectation;
 use super::inventory::{self, Block, Changed, block_of};
 use super::plain::FENCE_DELTA;
 use super::row::{
-    alias, credential, fact_head, grant, idempotency, key, log_time, node, policy_document, principal,
+    alias, asset, credential, fact_head, grant, idempotency, key, log_time, node, policy_document, principal,
     reason, rights_review, ring, veil, version,
 };
 use super::schema::EMPTY_ROOT;
@@ -176,6 +176,7 @@ impl SqliteJournal {
             // Rows get them as they are written.
             Change::NoteFacts(_) => Ok(Applied::Yes),
             Change::PutAlias(value) => alias::put(connection, value),
+            Change::PutAsset(value) => asset::put(connection, value),
             Change::PutCredential(value) => credential::put(connection, value),
             Change::PutFactHead(next) => fact_head::put(connection, *next),
             Change::PutGrant(value) => grant::put(connection, value),
@@ -401,6 +402,7 @@ fn rank(change: &Change) -> u8 {
         Change::RemoveAlias(_) => 7,
         Change::PutAlias(_) => 8,
         Change::NoteFacts(_)
+        | Change::PutAsset(_)
         | Change::PutFactHead(_)
         | Change::PutIdempotency(_)
         | Change::PutNode(_)

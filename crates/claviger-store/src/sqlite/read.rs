@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use claviger_core::alias::{Alias, AliasName};
+use claviger_core::asset::Asset;
 use claviger_core::change::{IdempotencyRecord, RingLife, VeilName, VeilRecord};
 use claviger_core::grant::Grant;
-use claviger_core::key::{Key, KeyRecord, KeyRing, PolicyDocument, Separation};
+use claviger_core::key::{Key, KeyRecord, KeyRing, KeyVersion, PolicyDocument, Separation};
 use claviger_core::lineage::{Lineage, Wanted};
 use claviger_core::log_time::TimeRecord;
 use claviger_core::node::Node;
@@ -22,17 +23,17 @@ use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::KeptReason;
 use claviger_core::rights_review::RightsReview;
 use claviger_core::{
-    CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, NodeId, PrincipalId, ReasonId,
-    RightsReviewId, Timestamp,
+    AssetId, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, NodeId, PrincipalId,
+    ReasonId, RightsReviewId, Timestamp,
 };
 use claviger_crypto::kdf::HmacSha256;
-use rusqlite::{Transaction, TransactionBehavior, params};
+use rusqlite::{Transaction, TransactionBehavior};
 
 use super::columns::{Columns, find};
 use super::error::translate;
 use super::row::{
-    alias, credential, fact_head, grant, grant_index, idempotency, key, log_time, node, policy_document,
-    principal, reason, rights_review, ring, veil, version,
+    alias, asset, credential, fact_head, grant, grant_index, idempotency, key, log_time, node,
+    policy_document, principal, reason, rights_review, ring, veil, version,
 };
 use super::sums::Summing;
 use super::tag::Guarded;
@@ -91,6 +92,25 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn find_asset(&self, id: AssetId) -> Result<Option<Asset>, StoreError> {
+        self.inner
+            .pool
+            .read_fresh(Some(Object::Asset(id)), move |connection| asset::find_by_id(connection, id))
+            .await
+    }
+
+    async fn find_asset_by_name(&self, name: &Name) -> Result<Option<Asset>, StoreError> {
+        let name = name.clone();
+        self.inner.pool.read_fresh(None, move |connection| asset::find_by_name(connection, &name)).await
+    }
+
+    async fn list_assets(&self, page: Page<Name>) -> Result<Vec<Asset>, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| asset::list_after(connection, page.after.as_ref(), page.limit))
+            .await
+    }
+
     async fn find_node(&self, id: NodeId) -> Result<Option<Node>, StoreError> {
         self.inner
             .pool
@@ -120,13 +140,9 @@ impl Store for SqliteStore {
                             "documents are written before the first journal is opened".to_owned(),
                         ));
                     }
-                    None => inner.whole()?,
+                    None => {}
                 }
-                let writer = connection::writing(inner.database(), &inner.options)?;
-                writer
-                    .execute("INSERT INTO document (name, bytes) VALUES (?1, ?2)", params![name, bytes])
-                    .map_err(translate)?;
-                Ok(())
+                inner.before_journals(|connection| inventory::put_document(connection, &name, &bytes))
             })
             .await
     }
@@ -154,6 +170,23 @@ impl Store for SqliteStore {
         self.inner
             .pool
             .read_fresh(Some(Object::Key(id)), move |connection| key::find_record(connection, id))
+            .await
+    }
+
+    async fn find_version(&self, id: KeyVersionId) -> Result<Option<KeyVersion>, StoreError> {
+        self.inner
+            .pool
+            .read_fresh(Some(Object::Version(id)), move |connection| version::find_one(connection, id))
+            .await
+    }
+
+    async fn list_versions(&self, key: KeyId, page: Page<u32>) -> Result<Vec<KeyVersion>, StoreError> {
+        let Page { after, limit } = page;
+        self.inner
+            .pool
+            .read(move |connection| {
+                snapshot(connection, || version::list_after(connection, key, after.unwrap_or(0), limit))
+            })
             .await
     }
 

@@ -7,13 +7,16 @@ use rusqlite::ToSql;
 
 use super::error::{damaged, translate};
 use super::plain;
-use super::row::{alias, credential, grant, key, node, principal, reason, rights_review, ring, version};
+use super::row::{
+    alias, asset, credential, grant, key, node, principal, reason, rights_review, ring, version,
+};
 use super::tag::{Guarded, Tagged};
 
 /// What has a tag of its own in the row of an object.
 fn tags_of(kind: Kind) -> &'static [&'static Tagged] {
     match kind {
         Kind::Alias => &[&alias::TAGGED],
+        Kind::Asset => &[&asset::TAGGED],
         Kind::Credential => &[&credential::TAGGED],
         Kind::Grant => &[&grant::TAGGED],
         Kind::Key => &[&key::TAGGED],
@@ -40,8 +43,9 @@ pub(super) fn list(
 /// How many rows there are of all kinds.
 pub(super) fn count(connection: Guarded<'_>) -> Result<u64, StoreError> {
     let mut rows = 0;
-    const TABLES: [&str; 10] = [
+    const TABLES: [&str; 11] = [
         "alias",
+        "asset",
         "credential",
         "grants",
         "key",
@@ -107,6 +111,7 @@ fn list_rows(
     }
     Ok(match kind {
         Kind::Alias => all(alias::list_from(connection, &id, limit)?, StateRow::Alias),
+        Kind::Asset => all(asset::list_from(connection, &id, limit)?, StateRow::Asset),
         Kind::Credential => all(credential::list_from(connection, &id, limit)?, StateRow::Credential),
         Kind::Grant => all(grant::list_from(connection, &id, limit)?, StateRow::Grant),
         Kind::Key => all(key::list_from(connection, &id, limit)?, StateRow::Key),

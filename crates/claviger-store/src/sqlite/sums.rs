@@ -3,7 +3,7 @@
 //!
 //! Of each such table row `row_sum` has the sum of the tags of its rows (modulo 2^128). Tags are keyed, and are 128 bits that nobody chooses: rows of
 //! another sum are other rows. A sum changes in the transaction that changes its table, and the tag of `row_root` covers all of them.
-//! Rows of `veil`, which carry no tag, are summed by the one that they would have.
+//! Rows of `veil` and `document`, which carry no tag, are summed by the one that they would have.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ use super::tag::Guarded;
 
 /// Keys that seal what facts say of objects.
 pub(super) const VEIL: &str = "veil";
+/// Small documents of the deployment.
+const DOCUMENT: &str = "document";
 
 /// By how much the sums of tables differ behind the open transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +68,17 @@ impl Guarded<'_> {
     }
 }
 
+/// The tag that a row of `document` would have.
+fn document_tag(connection: Guarded<'_>, name: &str, bytes: &[u8]) -> Result<[u8; 16], StoreError> {
+    connection.tag_of(DOCUMENT, &[ValueRef::Text(name.as_bytes()), ValueRef::Blob(bytes)])
+}
+
+/// Writes into the open transaction that a document came.
+pub(super) fn add_document(connection: Guarded<'_>, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    let tag = u128::from_be_bytes(document_tag(connection, name, bytes)?);
+    put(connection, DOCUMENT, kept(connection, DOCUMENT)?.wrapping_add(tag))
+}
+
 fn kept(connection: Guarded<'_>, table: &str) -> Result<u128, StoreError> {
     let sum = find(connection, "SELECT sum FROM row_sum WHERE name = ?1", [table], |row| {
         Columns::new("row_sum", row).array::<16>()
@@ -86,12 +99,18 @@ fn put(connection: Guarded<'_>, table: &str, sum: u128) -> Result<(), StoreError
 fn as_they_stand(connection: Guarded<'_>) -> Result<BTreeMap<&'static str, u128>, StoreError> {
     let mut sums = Sums::default();
     // Also of what has no rows left.
-    plain::summed().chain([VEIL]).for_each(|table| sums.add(table, None, None));
+    plain::summed().chain([VEIL, DOCUMENT]).for_each(|table| sums.add(table, None, None));
     plain::each_tag(connection, |table, tag| sums.add(table, None, Some(tag)))?;
     list(connection, "SELECT name, sealed FROM veil WHERE name > x''", [], |row| {
         let mut columns = Columns::new(VEIL, row);
         let tag = connection.veil_tag(columns.bytes()?, columns.bytes()?)?;
         sums.add(VEIL, None, Some(tag));
+        Ok(())
+    })?;
+    list(connection, "SELECT name, bytes FROM document WHERE name > ''", [], |row| {
+        let mut columns = Columns::new(DOCUMENT, row);
+        let (name, bytes) = (columns.text()?.to_owned(), columns.bytes()?.to_vec());
+        sums.add(DOCUMENT, None, Some(document_tag(connection, &name, &bytes)?));
         Ok(())
     })?;
     Ok(sums.0)

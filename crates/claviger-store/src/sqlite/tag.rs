@@ -367,6 +367,11 @@ impl<'c> Guarded<'c> {
         }
     }
 
+    /// Is the key of tags there?
+    pub(super) fn is_open(&self) -> bool {
+        self.guard.is_open()
+    }
+
     /// Are rows read and written without a look at tags?
     pub(super) const fn is_off(&self) -> bool {
         self.guard.is_off

@@ -11,8 +11,9 @@ use std::time::Duration;
 use claviger_core::alias::{Alias, AliasName, AliasScope};
 use claviger_core::change::{Change, RingLife};
 use claviger_core::key::{
-    DataClass, Destruction, Generator, ImportedMaterial, Key, KeyRing, KeyVersion, Labels, Origin,
-    PolicyDocument, Protection, Provenance, RequiredContext, RingPolicy, RotatedKeys, Rotation, State, Wrap,
+    DataClass, Destruction, Generator, ImportedMaterial, Key, KeyRecord, KeyRing, KeyVersion, Labels, Origin,
+    PolicyDocument, Protection, Provenance, RequiredContext, RingPolicy, RotatedKeys, Rotation, State,
+    Transport, Wrap,
 };
 use claviger_core::log_time::{Step, TimeRecord};
 use claviger_core::port::store::{
@@ -21,8 +22,8 @@ use claviger_core::port::store::{
 use claviger_core::port::{Journal, Store as _};
 use claviger_core::{AliasId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp};
 
-use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
+use claviger_crypto::{SecretBytes, WrappingAlgorithm};
 
 use super::schema::EMPTY_ROOT;
 use super::{SqliteOptions, SqliteStore};
@@ -134,6 +135,7 @@ impl Shelf {
                 module: "test".into(),
                 generator: Generator::ModuleDrbg,
                 health_ok: true,
+                fingerprint: Some([8; 16]),
             },
             rotated: Some(Rotation::ByPolicy),
             imported: None,
@@ -178,6 +180,29 @@ async fn a_key_comes_back_as_it_was_written_and_its_tombstone_without_material()
     let destruction = Some(Destruction { scheduled_at: at(40), at: at(60) });
     let back = Key { state: State::Active, destruction, ..tombstone.key };
     assert!(shelf.journal.apply(&[Change::PutKey(back)]).is_err());
+}
+
+#[tokio::test]
+async fn the_newest_versions_of_a_key_are_at_hand_and_the_primary_one_however_old() {
+    let mut shelf = Shelf::new();
+    let ring = shelf.ring(1, None);
+    let key = shelf.key(ring, 1, |_| {});
+    let at_hand = async |shelf: &Shelf| {
+        let record = shelf.store.find_key(key.id).await.unwrap().unwrap();
+        record.versions.iter().map(|version| version.id.number).collect::<Vec<_>>()
+    };
+    let first = shelf.store.find_key(key.id).await.unwrap().unwrap().versions.remove(0);
+    let mut numbers = vec![1];
+    for number in 2..=KeyRecord::AT_HAND + 3 {
+        let id = KeyVersionId { key: key.id, number };
+        let next =
+            KeyVersion { id, state: State::PreActive, activated_at: None, revision: 0, ..first.clone() };
+        assert_eq!(shelf.apply(&[Change::PutVersion(next)]), Applied::Yes);
+        numbers.push(number);
+        let newest = numbers.iter().rev().take(64).rev().copied();
+        let expected: Vec<_> = newest.clone().take(1).filter(|n| *n > 1).map(|_| 1).chain(newest).collect();
+        assert_eq!(at_hand(&shelf).await, expected, "{number}");
+    }
 }
 
 #[tokio::test]
@@ -388,12 +413,22 @@ fn imported() -> Provenance {
         module: "test".into(),
         generator: Generator::Elsewhere,
         health_ok: true,
+        fingerprint: Some([9; 16]),
     }
 }
 
 fn material(digest: u8, expires_at: Option<Timestamp>) -> ImportedMaterial {
     let wrap = Wrap { format: 1, bytes: vec![digest; 64] };
-    ImportedMaterial { wrap, public_key: None, provenance: imported(), digest: [digest; 32], expires_at }
+    let transport =
+        Transport { algorithm: WrappingAlgorithm::RsaesOaepSha256, spec: Spec::Rsa3072, key: [digest; 32] };
+    ImportedMaterial {
+        wrap,
+        public_key: None,
+        provenance: imported(),
+        digest: [digest; 32],
+        expires_at,
+        transport,
+    }
 }
 
 /// The only version of the key, as it stands.

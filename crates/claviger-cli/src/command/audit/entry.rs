@@ -1,9 +1,9 @@
 //! One entry of the log, for people and for programs.
 
-use claviger_audit::{Entry, Op, Outcome};
+use claviger_audit::{Entry, NamedAsset, Op, Outcome};
 use claviger_client::types::audit::Who;
 use claviger_client::types::{Instant, Reason, audit};
-use claviger_core::{KeyId, Timestamp};
+use claviger_core::{AssetId, KeyId, Timestamp};
 use serde::Serialize;
 
 use crate::command::reason::told;
@@ -30,6 +30,8 @@ pub(crate) struct Shown {
     size_class: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asset: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +68,10 @@ impl Shown {
             session: decoded.ses,
             size_class: decoded.n,
             context: decoded.ctx.as_ref().map(|tag| hexadecimal(tag)),
+            asset: decoded.ast.map(|asset| match asset {
+                NamedAsset::Known(id) => AssetId::from_bytes(id).to_string(),
+                NamedAsset::Unknown => "unknown".to_owned(),
+            }),
             request: decoded.rid.as_ref().map(|tag| hexadecimal(tag)),
             policy: decoded.pol.as_ref().map(|digest| hexadecimal(digest)),
             sealed_bytes: decoded.enc.as_ref().map(|sealed| sealed.len()),

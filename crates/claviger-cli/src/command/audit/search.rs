@@ -4,7 +4,7 @@ use clap::Args;
 use claviger_audit::{Op, Outcome};
 use claviger_client::Client;
 use claviger_client::types::audit::SearchAudit;
-use claviger_core::{CredentialId, KeyId};
+use claviger_core::{AssetId, CredentialId, KeyId};
 use serde::Serialize;
 
 use super::entry::{Shown, table_of_search};
@@ -28,6 +28,9 @@ pub struct SearchArgs {
     /// About this key, as RING/NAME or id
     #[arg(long)]
     key: Option<String>,
+    /// On this data asset, by name or id
+    #[arg(long, value_name = "ASSET")]
+    asset: Option<String>,
     /// Of this principal, by name or id
     #[arg(long, value_name = "PRINCIPAL")]
     principal: Option<String>,
@@ -98,6 +101,7 @@ impl SearchArgs {
             until: instant(self.to, self.until),
             principal: self.principal,
             credential: self.credential.map(Into::into),
+            asset: asset_id(&client, self.asset.as_deref()).await?.map(Into::into),
         };
         let most = if self.page_all { u32::MAX } else { self.limit };
         // All there are may be more than memory holds: for people they are shown as they come.
@@ -147,6 +151,15 @@ async fn key_id(client: &Client, key: Option<&str>) -> Result<Option<KeyId>, Fai
         return Ok(Some(id));
     }
     Ok(Some(*client.read_key(key).await?.value.id))
+}
+
+/// The same of a data asset.
+async fn asset_id(client: &Client, asset: Option<&str>) -> Result<Option<AssetId>, Failure> {
+    let Some(asset) = asset else { return Ok(None) };
+    if let Ok(id) = asset.parse() {
+        return Ok(Some(id));
+    }
+    Ok(Some(*client.read_asset(asset).await?.value.id))
 }
 
 #[cfg(test)]

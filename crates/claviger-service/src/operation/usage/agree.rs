@@ -48,8 +48,8 @@ impl KeyUse for Agree {
     async fn apply(&self, at: &KeyContext<'_>) -> Result<(Agreed, u32), ServiceError> {
         let record = at.view.record()?;
         let number = self.version.unwrap_or(record.key.primary);
-        let processing = at.processing(number)?;
-        let secret = secret(at.process(processing, Process::Agree { peer: &self.peer }).await?)?;
+        let chosen = at.processing(number).await?;
+        let secret = secret(at.process(&chosen, Process::Agree { peer: &self.peer }).await?)?;
         Ok((Agreed { secret, key: record.key.id, version: number, origin: record.origin() }, number))
     }
 }
@@ -94,6 +94,7 @@ impl Operation for ReadPublicKey {
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<PublicKeyOf>, ServiceError> {
         let record = view.record()?;
         let number = self.version.unwrap_or(record.key.primary);
+        let record = view.record_with(number).await?;
         let version = record.find_version(number).ok_or_else(ServiceError::not_found)?;
         if self.in_use {
             record.processing(number, view.now)?;

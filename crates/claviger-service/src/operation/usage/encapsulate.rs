@@ -66,9 +66,9 @@ impl KeyUse for Decapsulate {
 
     async fn apply(&self, at: &KeyContext<'_>) -> Result<(Opened, u32), ServiceError> {
         let number = self.version.unwrap_or(at.view.record()?.key.primary);
-        let processing = at.processing(number)?;
+        let chosen = at.processing(number).await?;
         let how = Process::Decapsulate { ciphertext: &self.ciphertext };
-        let plaintext = secret(at.process(processing, how).await?)?;
+        let plaintext = secret(at.process(&chosen, how).await?)?;
         Ok((Opened { plaintext, key: at.key_id()?, version: number }, number))
     }
 }

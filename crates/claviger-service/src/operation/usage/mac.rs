@@ -71,12 +71,12 @@ impl KeyUse for VerifyMac {
         at.is_of(self.spec)?;
         let key = at.key_id()?;
         let mut newest = 0;
-        for processing in at.candidates(self.version)? {
-            let number = processing.version().id.number;
+        let mut candidates = at.candidates(self.version)?;
+        while let Some(chosen) = candidates.next().await? {
+            let number = chosen.number;
             newest = newest.max(number);
-            if verified(
-                at.process(processing, Process::VerifyMac { data: &self.data, tag: &self.tag }).await?,
-            )? {
+            if verified(at.process(&chosen, Process::VerifyMac { data: &self.data, tag: &self.tag }).await?)?
+            {
                 return Ok((Verified { valid: true, key, version: Some(number) }, number));
             }
         }

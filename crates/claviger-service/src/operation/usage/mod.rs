@@ -12,12 +12,15 @@ mod wrap;
 mod xks;
 
 use std::future::Future;
+use std::sync::Arc;
 
+use claviger_audit::NamedAsset;
 use claviger_core::action::Effect;
+use claviger_core::asset::Asset;
 use claviger_core::key::{KeyVersion, PlaintextDataKeys, Processing, Protecting};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{Process, Product, Protect};
-use claviger_core::{Action, KeyId, KeyVersionId, Purpose, Spec};
+use claviger_core::{Action, AssetId, KeyId, KeyVersionId, Purpose, Spec};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::envelope::{Context, Header};
 
@@ -38,6 +41,7 @@ use super::{Operation, Staged};
 use crate::error::{Algorithm, ErrorKind, Obstacle, ServiceError};
 use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{KeyRef, TargetRef};
+use crate::state::Older;
 use crate::view::View;
 use crate::work::Class;
 
@@ -92,9 +96,9 @@ pub trait KeyUse: Send + Sync {
         &NO_CONTEXT
     }
 
-    /// Is there a field of that name in what is authenticated with it?
-    fn has_field(&self, name: &str) -> bool {
-        self.context().find(name).is_some()
+    /// The value of the field of that name in what is authenticated with it.
+    fn field(&self, name: &str) -> Option<&str> {
+        self.context().find(name)
     }
 
     /// What its entry records beside, in public bytes.
@@ -178,8 +182,9 @@ impl<U: KeyUse> Operation for Use<U> {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<U::Output>, ServiceError> {
         let key_context = KeyContext::for_purpose(view, U::PURPOSE)?;
-        let (output, version) = apply(&self.what, &key_context).await?;
-        let detail = detail_of(view, &self.what, Some(version));
+        let asset = asset_of(&self.what, view).await?;
+        let (output, version) = apply(&self.what, &key_context, asset).await?;
+        let detail = detail_of(view, &self.what, Some(version), asset);
         Ok(Staged::reading(output, detail).counting(key_context.counted::<U>(1)?))
     }
 }
@@ -223,14 +228,15 @@ impl<U: KeyUse> Operation for UseBatch<U> {
                 // Others get the thread between two pieces, and a caller that has gone stops the rest.
                 tokio::task::yield_now().await;
             }
-            let result = apply(item, &key_context).await;
+            let asset = asset_of(item, view).await?;
+            let result = apply(item, &key_context, asset).await;
             let detail = match &result {
                 Ok((_, version)) => {
                     done += 1;
-                    detail_of(view, item, Some(*version))
+                    detail_of(view, item, Some(*version), asset)
                 }
                 Err(error) => {
-                    let refused = detail_of(view, item, None);
+                    let refused = detail_of(view, item, None, asset);
                     EntryDetail { outcome: crate::pipeline::entry_outcome(error.kind()), ..refused }
                 }
             };
@@ -242,12 +248,32 @@ impl<U: KeyUse> Operation for UseBatch<U> {
     }
 }
 
-fn detail_of<U: KeyUse>(view: &View<'_>, what: &U, version: Option<u32>) -> EntryDetail {
-    let detail = view.use_detail(version, what.input_len(), what.context());
+/// What is named as the data asset that a use is on, if anything is. What is no identifier of one is not looked at any further.
+async fn asset_of<U: KeyUse>(what: &U, view: &View<'_>) -> Result<Option<NamedAsset>, ServiceError> {
+    let Some(named) = what.field(Asset::FIELD) else { return Ok(None) };
+    let Ok(id) = named.parse::<AssetId>() else { return Ok(Some(NamedAsset::Unknown)) };
+    let is_there = match view.state.remembers_asset(id) {
+        Some(is_there) => is_there,
+        None => Box::pin(view.state.has_asset(id)).await?,
+    };
+    Ok(Some(if is_there { NamedAsset::Known(*id.as_bytes()) } else { NamedAsset::Unknown }))
+}
+
+fn detail_of<U: KeyUse>(
+    view: &View<'_>,
+    what: &U,
+    version: Option<u32>,
+    asset: Option<NamedAsset>,
+) -> EntryDetail {
+    let detail = EntryDetail { asset, ..view.use_detail(version, what.input_len(), what.context()) };
     EntryDetail { reference: what.public_detail().and_then(|bytes| reference(&[bytes])), ..detail }
 }
 
-async fn apply<U: KeyUse>(what: &U, at: &KeyContext<'_>) -> Result<(U::Output, u32), ServiceError> {
+async fn apply<U: KeyUse>(
+    what: &U,
+    at: &KeyContext<'_>,
+    asset: Option<NamedAsset>,
+) -> Result<(U::Output, u32), ServiceError> {
     if what.input_len() > MOST_INPUT {
         let message =
             format!("a direct use takes up to {MOST_INPUT} bytes; encrypt larger data under a data key");
@@ -259,8 +285,15 @@ async fn apply<U: KeyUse>(what: &U, at: &KeyContext<'_>) -> Result<(U::Output, u
         return Err(ServiceError::new(ErrorKind::Denied, message));
     }
     at.is_of_callers_environment()?;
-    if let Some(field) = record.missing_context(|name| what.has_field(name)) {
+    if let Some(field) = record.missing_context(|name| what.field(name).is_some()) {
         let message = format!("this key is used only with the field `{field}` in the encryption context");
+        return Err(ServiceError::new(ErrorKind::ContextRequired, message));
+    }
+    if record.asks_for_asset() && !matches!(asset, Some(NamedAsset::Known(_))) {
+        let message = format!(
+            "this key is used only with the identifier of a data asset in the field `{}` of the encryption context",
+            Asset::FIELD
+        );
         return Err(ServiceError::new(ErrorKind::ContextRequired, message));
     }
     what.apply(at).await
@@ -349,27 +382,22 @@ impl<'a> KeyContext<'a> {
     }
 
     /// Version `number` for old data.
-    fn processing(&self, number: u32) -> Result<Processing<'a>, ServiceError> {
-        self.view.record()?.processing(number, self.view.now)?.ok_or_else(ServiceError::not_found)
+    async fn processing(&self, number: u32) -> Result<Chosen, ServiceError> {
+        if self.view.record()?.processing(number, self.view.now)?.is_some() {
+            return Ok(Chosen { number, older: None });
+        }
+        let older = Box::pin(self.view.older(number)).await?.ok_or_else(ServiceError::not_found)?;
+        older.record().processing(number, self.view.now)?.ok_or_else(ServiceError::not_found)?;
+        Ok(Chosen { number, older: Some(older) })
     }
 
     /// The versions to try on old data that names none: `wanted`, or all that process, newest first.
-    fn candidates(&self, wanted: Option<u32>) -> Result<Vec<Processing<'a>>, ServiceError> {
-        if let Some(number) = wanted {
-            return Ok(vec![self.processing(number)?]);
-        }
-        let record = self.view.record()?;
-        let all = record
-            .versions
-            .iter()
-            .rev()
-            .filter_map(|version| record.processing(version.id.number, self.view.now).ok().flatten());
-        let all: Vec<_> = all.collect();
-        if all.is_empty() {
-            // Says which state stands in the way.
-            self.processing(record.key.primary)?;
-        }
-        Ok(all)
+    fn candidates(&self, wanted: Option<u32>) -> Result<Candidates<'_, 'a>, ServiceError> {
+        let next = match wanted {
+            Some(number) => number,
+            None => self.view.record()?.newest(),
+        };
+        Ok(Candidates { at: self, next: Some(next), is_wanted: wanted.is_some(), is_any: false })
     }
 
     async fn protect(&self, version: Protecting<'_>, how: Protect<'_>) -> Result<Product, ServiceError> {
@@ -377,8 +405,26 @@ impl<'a> KeyContext<'a> {
         Ok(handle.protect(version, how).finish().await?)
     }
 
-    async fn process(&self, version: Processing<'_>, how: Process<'_>) -> Result<Product, ServiceError> {
+    async fn process(&self, chosen: &Chosen, how: Process<'_>) -> Result<Product, ServiceError> {
+        if let Some(older) = &chosen.older {
+            return Box::pin(self.process_older(older, chosen.number, how)).await;
+        }
+        let version = self.view.record()?.processing(chosen.number, self.view.now)?;
+        let version: Processing<'_> = version.ok_or_else(ServiceError::not_found)?;
         let handle = self.view.handle(version.version()).await?;
+        Ok(handle.process(version, how).finish().await?)
+    }
+
+    /// The same, by a version that is not at hand.
+    async fn process_older(
+        &self,
+        older: &Older,
+        number: u32,
+        how: Process<'_>,
+    ) -> Result<Product, ServiceError> {
+        let version = older.record().processing(number, self.view.now)?;
+        let version = version.ok_or_else(ServiceError::not_found)?;
+        let handle = older.handle(version.version(), self.view.provider()).await?;
         Ok(handle.process(version, how).finish().await?)
     }
 
@@ -393,6 +439,58 @@ impl<'a> KeyContext<'a> {
 
     fn header(&self, version: &KeyVersion) -> Header {
         Header { spec: version.spec, key_id: *version.id.key.as_bytes(), version: version.id.number }
+    }
+}
+
+/// A version that processes.
+struct Chosen {
+    number: u32,
+    /// Where it is not at hand.
+    older: Option<Arc<Older>>,
+}
+
+/// Versions to try, one after the other.
+struct Candidates<'c, 'a> {
+    at: &'c KeyContext<'a>,
+    next: Option<u32>,
+    /// Is it one that the caller named, and no other?
+    is_wanted: bool,
+    is_any: bool,
+}
+
+impl Candidates<'_, '_> {
+    /// The next one that processes, if any is left.
+    ///
+    /// # Errors
+    /// Where none processed: what stands in the way of the one that was named, or of the primary one.
+    async fn next(&mut self) -> Result<Option<Chosen>, ServiceError> {
+        if self.is_wanted {
+            return match self.next.take() {
+                Some(number) => self.at.processing(number).await.map(Some),
+                None => Ok(None),
+            };
+        }
+        let (record, now) = (self.at.view.record()?, self.at.view.now);
+        while let Some(number) = self.next.filter(|number| *number > 0) {
+            self.next = number.checked_sub(1);
+            let older = match record.processing(number, now) {
+                Ok(Some(_)) => None,
+                Ok(None) => match Box::pin(self.at.view.older(number)).await? {
+                    Some(older) if matches!(older.record().processing(number, now), Ok(Some(_))) => {
+                        Some(older)
+                    }
+                    _ => continue,
+                },
+                Err(_) => continue,
+            };
+            self.is_any = true;
+            return Ok(Some(Chosen { number, older }));
+        }
+        if !self.is_any {
+            // Says which state stands in the way.
+            self.at.processing(record.key.primary).await?;
+        }
+        Ok(None)
     }
 }
 

@@ -58,13 +58,13 @@ impl KeyContext<'_> {
                 "the ciphertext is of another key than the one named",
             ));
         }
-        let processing = self.processing(header.version).map_err(|error| match error.kind() {
+        let chosen = self.processing(header.version).await.map_err(|error| match error.kind() {
             // A version that never was and a tag that does not fit are the same thing to a caller.
             ErrorKind::NotFound => does_not_open(),
             _ => error,
         })?;
         let aad = direct::with_aad(&header, context, <[u8]>::to_vec);
-        let product = self.process(processing, Process::Open { algorithm, body, aad: &aad }).await?;
+        let product = self.process(&chosen, Process::Open { algorithm, body, aad: &aad }).await?;
         Ok(Opened { plaintext: secret(product)?, key, version: header.version })
     }
 
@@ -75,14 +75,11 @@ impl KeyContext<'_> {
         body: &[u8],
         algorithm: EncryptionAlgorithm,
     ) -> Result<Opened, ServiceError> {
-        for processing in self.candidates(None)? {
-            match self.process(processing, Process::Open { algorithm, body, aad: &[] }).await {
+        let mut candidates = self.candidates(None)?;
+        while let Some(chosen) = candidates.next().await? {
+            match self.process(&chosen, Process::Open { algorithm, body, aad: &[] }).await {
                 Ok(product) => {
-                    return Ok(Opened {
-                        plaintext: secret(product)?,
-                        key,
-                        version: processing.version().id.number,
-                    });
+                    return Ok(Opened { plaintext: secret(product)?, key, version: chosen.number });
                 }
                 Err(error) if error.kind() == ErrorKind::BadCiphertext => {}
                 Err(error) => return Err(error),

@@ -110,12 +110,13 @@ impl KeyUse for Verify {
     async fn apply(&self, at: &KeyContext<'_>) -> Result<(Verified, u32), ServiceError> {
         let (algorithm, key) = (at.algorithm(self.algorithm)?, at.key_id()?);
         let mut newest = 0;
-        for processing in at.candidates(self.version)? {
-            let number = processing.version().id.number;
+        let mut candidates = at.candidates(self.version)?;
+        while let Some(chosen) = candidates.next().await? {
+            let number = chosen.number;
             newest = newest.max(number);
             let message = message(&self.message, self.prehashed);
             let how = Process::Verify { algorithm, message, signature: &self.signature };
-            if verified(at.process(processing, how).await?)? {
+            if verified(at.process(&chosen, how).await?)? {
                 return Ok((Verified { valid: true, key, version: Some(number) }, number));
             }
         }

@@ -58,8 +58,8 @@ impl KeyUse for Unwrap {
         if KeyId::from_bytes(header.key_id) != key || header.spec != at.view.record()?.key.spec {
             return Err(no_header());
         }
-        let processing = at.processing(header.version)?;
-        let plaintext = secret(at.process(processing, Process::Unwrap { wrapped }).await?)?;
+        let chosen = at.processing(header.version).await?;
+        let plaintext = secret(at.process(&chosen, Process::Unwrap { wrapped }).await?)?;
         Ok((Opened { plaintext, key, version: header.version }, header.version))
     }
 }

@@ -94,24 +94,24 @@ fn authenticated(aad: &[u8], fixed: [u8; FIXED_LEN]) -> Result<Vec<u8>, ServiceE
     Ok([LABEL, &len.to_be_bytes(), aad, &[fixed_len], &fixed].concat())
 }
 
-/// Is there a field of that name in the additional data? AWS KMS writes the encryption context of its caller there: `name=value`,
-/// joined by commas. What is written otherwise has no fields.
-fn has_field(aad: &[u8], name: &str) -> bool {
-    let is_it =
-        |pair: &[u8]| pair.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'='));
-    aad.split(|byte| *byte == b',').any(is_it)
+/// The value of the field of that name in the additional data. AWS KMS writes the encryption context of its caller there:
+/// `name=value`, joined by commas. What is written otherwise has no fields, and a value that is no text is an empty one.
+fn field<'a>(aad: &'a [u8], name: &str) -> Option<&'a str> {
+    let value = |pair: &'a [u8]| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+    let value = aad.split(|byte| *byte == b',').find_map(value)?;
+    Some(std::str::from_utf8(value).unwrap_or_default())
 }
 
 impl KeyContext<'_> {
     async fn open_parts(&self, parts: &XksParts, aad: &[u8]) -> Result<XksOpened, ServiceError> {
         let (version, fixed, body) = parts.join().ok_or_else(does_not_open)?;
         let aad = authenticated(aad, fixed)?;
-        let processing = self.processing(version).map_err(|error| match error.kind() {
+        let chosen = self.processing(version).await.map_err(|error| match error.kind() {
             ErrorKind::NotFound => does_not_open(),
             _ => error,
         })?;
         let how = Process::Open { algorithm: EncryptionAlgorithm::SymmetricDefault, body: &body, aad: &aad };
-        Ok(XksOpened { plaintext: secret(self.process(processing, how).await?)?, version })
+        Ok(XksOpened { plaintext: secret(self.process(&chosen, how).await?)?, version })
     }
 }
 
@@ -187,8 +187,8 @@ impl KeyUse for XksEncrypt {
         &self.request
     }
 
-    fn has_field(&self, name: &str) -> bool {
-        has_field(&self.aad, name)
+    fn field(&self, name: &str) -> Option<&str> {
+        field(&self.aad, name)
     }
 
     fn input_len(&self) -> usize {
@@ -232,8 +232,8 @@ impl KeyUse for XksDecrypt {
         &self.request
     }
 
-    fn has_field(&self, name: &str) -> bool {
-        has_field(&self.aad, name)
+    fn field(&self, name: &str) -> Option<&str> {
+        field(&self.aad, name)
     }
 
     fn input_len(&self) -> usize {
@@ -298,11 +298,13 @@ mod tests {
     #[test]
     fn fields_are_those_of_the_callers_context() {
         let aad = b"project=nile,department=marketing";
-        assert!(has_field(aad, "project") && has_field(aad, "department"));
+        assert_eq!(field(aad, "project"), Some("nile"));
+        assert_eq!(field(aad, "department"), Some("marketing"));
         for name in ["nile", "proj", "roject", "project=nile", "department=marketing,", ""] {
-            assert!(!has_field(aad, name), "{name}");
+            assert_eq!(field(aad, name), None, "{name}");
         }
-        assert!(!has_field(b"", "project") && !has_field(b"project", "project"));
+        assert_eq!((field(b"", "project"), field(b"project", "project")), (None, None));
+        assert_eq!((field(b"project=", "project"), field(b"project=\xff", "project")), (Some(""), Some("")));
     }
 
     /// The bytes of hexadecimal text.

@@ -167,6 +167,7 @@ impl World {
                 module: "test".into(),
                 generator: Generator::ModuleDrbg,
                 health_ok: true,
+                fingerprint: None,
             },
             rotated: None,
             imported: None,

@@ -63,7 +63,7 @@ pub(in crate::sqlite) fn find_id(
     Ok(found.map(|(_, key)| key.id))
 }
 
-/// A key with its ring and versions.
+/// A key with its ring and the versions at hand.
 pub(in crate::sqlite) fn find_record(
     connection: Guarded<'_>,
     id: KeyId,
@@ -76,10 +76,11 @@ pub(in crate::sqlite) fn find_record(
         ", ",
         version::columns!(),
         " FROM key k JOIN ring r ON r.id = k.ring LEFT JOIN key_version v ON v.key = k.id",
+        " AND v.number > (SELECT max(w.number) FROM key_version w WHERE w.key = ?1) - ?2",
         " WHERE k.id = ?1 ORDER BY v.number"
     );
     let mut record = None;
-    list(connection, sql, [id.as_bytes()], |row| {
+    list(connection, sql, params![id.as_bytes(), KeyRecord::AT_HAND], |row| {
         let mut columns = Columns::new(TABLE, row);
         // Key and ring are the same in every row: the first one tells them.
         let KeyRecord { key, versions, .. } = match &mut record {
@@ -102,12 +103,14 @@ pub(in crate::sqlite) fn find_record(
     })?;
     let record =
         connection.only(record, |record| record.key.id == id, |record| Object::Key(record.key.id))?;
-    if let Some(record) = &record
-        && record.find_version(record.key.primary).is_none()
-    {
-        return Err(damaged(TABLE, "its primary version does not exist"));
+    let Some(mut record) = record else { return Ok(None) };
+    if record.find_version(record.key.primary).is_none() {
+        // It is older than those.
+        let primary = version::find_by_id(connection, &record.key, record.key.primary)?;
+        let primary = primary.ok_or_else(|| damaged(TABLE, "its primary version does not exist"))?;
+        record.versions.insert(0, primary);
     }
-    Ok(record)
+    Ok(Some(record))
 }
 
 /// At most `limit` keys behind `after`, in the order of (ring name, key name).

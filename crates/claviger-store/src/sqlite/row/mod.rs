@@ -4,6 +4,7 @@
 //! and what is fixed for ever with the row as it stands, and writes. Both run the same `check`.
 
 pub(super) mod alias;
+pub(super) mod asset;
 pub(super) mod credential;
 pub(super) mod fact_head;
 pub(super) mod grant;

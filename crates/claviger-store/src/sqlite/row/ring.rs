@@ -19,7 +19,7 @@ const TABLE: &str = "ring";
 macro_rules! covered {
     () => {
         "r.fact, r.id, r.name, r.protection, r.rotation_period, r.protect_period, r.process_period, \
-         r.destroy_waiting_period, r.quorum, r.separation, r.rotates, r.context_required, r.data_class, r.plaintext_data_keys, r.environment, r.kek, r.created_at, r.reason, \
+         r.destroy_waiting_period, r.quorum, r.separation, r.rotates, r.context_required, r.data_class, r.plaintext_data_keys, r.environment, r.assets, r.kek, r.created_at, r.reason, \
          r.revision"
     };
 }
@@ -35,7 +35,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 1,
-    revision: Some(18),
+    revision: Some(19),
     has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM ring r WHERE r.id = ?1"),
     update: "UPDATE ring SET tag = ?1, fact = ?2 WHERE id = ?3",
@@ -101,6 +101,7 @@ pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<KeyRing, Stor
             data_class: columns.maybe(Columns::word)?,
             plaintext_data_keys: columns.word()?,
             environment: columns.maybe(Columns::word)?,
+            assets: columns.word()?,
         },
         kek: columns.bytes()?.to_vec(),
         created_at: columns.instant()?,
@@ -132,14 +133,15 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
         &[ring.id.as_bytes()],
         "INSERT INTO ring (id, name, protection, rotation_period, protect_period, process_period, \
          destroy_waiting_period, quorum, separation, kek, created_at, reason, rotates, context_required, data_class, plaintext_data_keys, \
-         environment, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         environment, assets, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
          ON CONFLICT (id) DO UPDATE SET protection = excluded.protection, \
          rotation_period = excluded.rotation_period, protect_period = excluded.protect_period, \
          process_period = excluded.process_period, destroy_waiting_period = excluded.destroy_waiting_period, \
          quorum = excluded.quorum, separation = excluded.separation, kek = excluded.kek, reason = excluded.reason, \
          rotates = excluded.rotates, context_required = excluded.context_required, data_class = excluded.data_class, \
-         plaintext_data_keys = excluded.plaintext_data_keys, environment = excluded.environment, revision = excluded.revision",
+         plaintext_data_keys = excluded.plaintext_data_keys, environment = excluded.environment, assets = excluded.assets, \
+         revision = excluded.revision",
         params![
             ring.id.as_bytes(),
             ring.name.as_str(),
@@ -158,6 +160,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
             policy.data_class.map(DataClass::name),
             policy.plaintext_data_keys.name(),
             policy.environment.as_ref().map(Name::as_str),
+            policy.assets.name(),
             next_revision(TABLE, ring.revision)?,
         ],
     )

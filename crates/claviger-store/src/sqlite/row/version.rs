@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use claviger_core::key::{Imported, Key, KeyVersion, Origin, Provenance, Rotation, State, Wrap};
+use claviger_core::key::{Imported, Key, KeyVersion, Origin, Provenance, Rotation, State, Transport, Wrap};
 use claviger_core::object::Kind;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
@@ -23,7 +23,8 @@ const TABLE: &str = "key_version";
 macro_rules! covered {
     () => {
         "v.fact, v.key, v.number, v.state, v.wrap_format, v.wrap, v.public_key, v.origin, v.module, v.generator, v.health_ok, \
-         v.rotated, v.material_digest, v.material_expires_at, v.material_removed_at, v.created_at, v.activated_at, \
+         v.fingerprint, v.rotated, v.material_digest, v.material_expires_at, v.material_removed_at, v.transport_algorithm, \
+         v.transport_spec, v.transport_key, v.created_at, v.activated_at, \
          v.state_changed_at, v.reason, v.revision"
     };
 }
@@ -50,7 +51,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 1,
-    revision: Some(19),
+    revision: Some(23),
     has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2"),
     update: "UPDATE key_version SET tag = ?1, fact = ?2 WHERE key = ?3 AND number = ?4",
@@ -98,16 +99,18 @@ pub(in crate::sqlite) fn read(
             module: columns.text()?.to_owned(),
             generator: columns.word()?,
             health_ok: columns.flag()?,
+            fingerprint: columns.maybe(Columns::array)?,
         },
         rotated: columns.maybe(Columns::word)?,
         imported: {
             let digest = columns.maybe(Columns::array)?;
             let expires_at = columns.maybe(Columns::instant)?;
             let removed_at = columns.maybe(Columns::instant)?;
-            if digest.is_none() && (expires_at.is_some() || removed_at.is_some()) {
+            let transport = transport(columns)?;
+            if digest.is_none() && (expires_at.is_some() || removed_at.is_some() || transport.is_some()) {
                 return Err(columns.damaged("what is said of imported material, without its digest"));
             }
-            digest.map(|digest| Imported { digest, expires_at, removed_at })
+            digest.map(|digest| Imported { digest, expires_at, removed_at, transport })
         },
         created_at: columns.instant()?,
         activated_at: columns.maybe(Columns::instant)?,
@@ -121,6 +124,16 @@ pub(in crate::sqlite) fn read(
     version.protect_uses = columns.count()?;
     check(&version).map_err(|reason| columns.damaged(reason))?;
     Ok(Some(version))
+}
+
+fn transport(columns: &mut Columns<'_>) -> Result<Option<Transport>, StoreError> {
+    let algorithm = columns.maybe(Columns::word)?;
+    let (spec, key) = (columns.maybe(Columns::word)?, columns.maybe(Columns::array)?);
+    match (algorithm, spec, key) {
+        (None, None, None) => Ok(None),
+        (Some(algorithm), Some(spec), Some(key)) => Ok(Some(Transport { algorithm, spec, key })),
+        _ => Err(columns.damaged("a transport of which a part is missing")),
+    }
 }
 
 fn check(version: &KeyVersion) -> Result<(), &'static str> {
@@ -166,20 +179,24 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, version: &KeyVersion) -> R
         }
     }
     let (key, number, provenance) = (version.id.key.as_bytes(), version.id.number, &version.provenance);
+    let transport = version.imported.as_ref().and_then(|imported| imported.transport);
     let applied = write_tagged(
         connection,
         &TAGGED,
         &[key, &number],
         "INSERT INTO key_version (key, number, state, wrap_format, wrap, public_key, origin, module, generator, \
          health_ok, rotated, created_at, activated_at, state_changed_at, protect_uses, revision, material_digest, \
-         material_expires_at, material_removed_at, reason) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
+         material_expires_at, material_removed_at, reason, fingerprint, transport_algorithm, transport_spec, transport_key) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
+         ?24) \
          ON CONFLICT (key, number) DO UPDATE SET state = excluded.state, wrap_format = excluded.wrap_format, \
          wrap = excluded.wrap, public_key = excluded.public_key, module = excluded.module, \
          generator = excluded.generator, health_ok = excluded.health_ok, rotated = excluded.rotated, \
          material_digest = excluded.material_digest, material_expires_at = excluded.material_expires_at, \
          material_removed_at = excluded.material_removed_at, activated_at = excluded.activated_at, \
-         state_changed_at = excluded.state_changed_at, reason = excluded.reason, revision = excluded.revision",
+         state_changed_at = excluded.state_changed_at, reason = excluded.reason, revision = excluded.revision, \
+         fingerprint = excluded.fingerprint, transport_algorithm = excluded.transport_algorithm, \
+         transport_spec = excluded.transport_spec, transport_key = excluded.transport_key",
         params![
             key,
             number,
@@ -201,6 +218,10 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, version: &KeyVersion) -> R
             instant(version, |imported| imported.expires_at)?,
             instant(version, |imported| imported.removed_at)?,
             version.reason.map(Why::to_bytes),
+            provenance.fingerprint,
+            transport.map(|transport| transport.algorithm.name()),
+            transport.map(|transport| transport.spec.name()),
+            transport.map(|transport| transport.key),
         ],
     )?;
     if is_new && applied == Applied::Yes {
@@ -265,7 +286,42 @@ fn find_count(connection: Guarded<'_>, version: KeyVersionId) -> Result<Option<u
     })
 }
 
-fn find_by_id(connection: Guarded<'_>, key: &Key, number: u32) -> Result<Option<KeyVersion>, StoreError> {
+/// A version of a key that is there.
+pub(in crate::sqlite) fn find_one(
+    connection: Guarded<'_>,
+    id: KeyVersionId,
+) -> Result<Option<KeyVersion>, StoreError> {
+    match super::key::find_by_id(connection, id.key)? {
+        Some(key) => find_by_id(connection, &key, id.number),
+        None => Ok(None),
+    }
+}
+
+/// At most `limit` versions of a key behind `after`, in the order of their numbers.
+pub(in crate::sqlite) fn list_after(
+    connection: Guarded<'_>,
+    key: KeyId,
+    after: u32,
+    limit: u32,
+) -> Result<Vec<KeyVersion>, StoreError> {
+    let Some(key) = super::key::find_by_id(connection, key)? else { return Ok(Vec::new()) };
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM key_version v WHERE v.key = ?1 AND v.number > ?2 ORDER BY v.number LIMIT ?3"
+    );
+    let found = list(connection, sql, params![key.id.as_bytes(), after, limit], |row| {
+        read(&mut Columns::new(TABLE, row), &key)
+    })?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// A version of that key.
+pub(in crate::sqlite) fn find_by_id(
+    connection: Guarded<'_>,
+    key: &Key,
+    number: u32,
+) -> Result<Option<KeyVersion>, StoreError> {
     let sql = concat!("SELECT ", columns!(), " FROM key_version v WHERE v.key = ?1 AND v.number = ?2");
     let version = find(connection, sql, params![key.id.as_bytes(), number], |row| {
         read(&mut Columns::new(TABLE, row), key)

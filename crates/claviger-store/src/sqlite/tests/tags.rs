@@ -3,26 +3,29 @@
 use std::collections::BTreeSet;
 
 use claviger_core::access_key::AccessKey;
+use claviger_core::asset::Asset;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
+use claviger_core::key::DataClass;
 use claviger_core::node::{Node, NodeReport};
 use claviger_core::object::{Kind, Object, RowCursor};
 use claviger_core::port::StoreError;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
 use claviger_core::reason::{ReasonCode, ReasonRecord, TextAtRest};
 use claviger_core::rights_review::{Capacity, Confirmation, RightsReview};
-use claviger_core::{Action, CredentialId, GrantId, NodeId, ReasonId, RightsReviewId};
+use claviger_core::{Action, AssetId, CredentialId, GrantId, NodeId, ReasonId, RightsReviewId};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::super::row::{
-    alias, credential, grant, key, node, principal, reason, rights_review, ring, version,
+    alias, asset, credential, grant, key, node, principal, reason, rights_review, ring, version,
 };
 use super::super::tag::Tagged;
 use super::*;
 
 /// What names a row of each table of objects.
-const TABLES: [(&str, &str, &[&Tagged]); 10] = [
+const TABLES: [(&str, &str, &[&Tagged]); 11] = [
     ("alias", "id = x'06060606060606060606060606060606'", &[&alias::TAGGED]),
+    ("asset", "id = x'08080808080808080808080808080808'", &[&asset::TAGGED]),
     ("credential", "id = x'04040404040404040404040404040404'", &[&credential::TAGGED]),
     ("grants", "id = x'05050505050505050505050505050505'", &[&grant::TAGGED]),
     ("key", "id = x'02020202020202020202020202020202'", &[&key::TAGGED]),
@@ -106,6 +109,17 @@ fn furnished() -> Shelf {
     };
     let changes = [7, 17].map(|number| Change::PutReason(reason(number)));
     assert_eq!(shelf.apply(&changes), Applied::Yes);
+    let asset = |number: u8| Asset {
+        id: AssetId::from_bytes([number; 16]),
+        name: format!("asset-{number}").parse().unwrap(),
+        owner: PrincipalId::from_bytes([13; 16]),
+        class: DataClass::Ephi,
+        created_by: PrincipalId::from_bytes([13; 16]),
+        created_at: at(0),
+        revision: 0,
+    };
+    let changes = [8, 18].map(|number| Change::PutAsset(asset(number)));
+    assert_eq!(shelf.apply(&changes), Applied::Yes);
     let review = RightsReview::new(RightsReviewId::UPGRADE, at(0));
     let one = Confirmation { by: PrincipalId::from_bytes([13; 16]), at: at(1) };
     let review = review.confirmed([1; 32], Capacity::Officer, one).unwrap();
@@ -117,6 +131,8 @@ fn furnished() -> Shelf {
         hardening: vec!["memory_locked=yes".into(), "no_core_dumps=no".into()],
         listeners: vec!["control 127.0.0.1:7400 TLS1.3".into()],
         clock_source: "tsc".into(),
+        generators: vec!["module_drbg=CTR_DRBG".into()],
+        domains: vec!["store_storage=node".into()],
         ..NodeReport::default()
     };
     let node = Node { id: NodeId::of_shard(1), incarnation: 1, reported_at: at(0), report, revision: 0 };
@@ -138,7 +154,7 @@ fn columns_of(database: &Connection, table: &str) -> Vec<String> {
 }
 
 /// How many rows of objects there are.
-const ROWS: usize = 17;
+const ROWS: usize = 19;
 
 /// The objects whose rows do not hold, or do not read. A row that is out of place, and so not there, counts as not reading.
 async fn altered(store: &SqliteStore) -> Result<BTreeSet<Object>, StoreError> {
@@ -160,6 +176,7 @@ async fn read_all(store: &SqliteStore) -> Vec<StoreError> {
     failed.extend(store.find_credential(CredentialId::from_bytes([4; 16])).await.err());
     failed.extend(store.find_grant(GrantId::from_bytes([5; 16])).await.err());
     failed.extend(store.find_alias(&"name-6".parse().unwrap()).await.err());
+    failed.extend(store.find_asset(AssetId::from_bytes([8; 16])).await.err());
     failed
 }
 

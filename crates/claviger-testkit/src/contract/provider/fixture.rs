@@ -9,6 +9,7 @@ use claviger_core::port::provider::{Generated, MaterialRequest, Process, Product
 use claviger_core::port::{Handle, Provider, ProviderError};
 use claviger_core::{KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
+use claviger_crypto::kdf::HmacSha256;
 
 pub(super) const NOW: Timestamp = Timestamp::from_micros(1);
 
@@ -79,7 +80,8 @@ pub async fn new_key(
 ) -> Result<Fixture, ProviderError> {
     let id = KeyVersionId { key: KeyId::random().unwrap(), number: 1 };
     let Case { spec, purpose, protection } = case;
-    let request = MaterialRequest { ring, version: id, spec, purpose, protection };
+    let fingerprints = &fingerprints();
+    let request = MaterialRequest { ring, version: id, spec, purpose, protection, fingerprints };
     Ok(fixture(ring, case, id, provider.generate(request).await?))
 }
 
@@ -98,8 +100,14 @@ pub async fn imported_key(
 ) -> Result<Fixture, ProviderError> {
     let id = KeyVersionId { key: KeyId::random().unwrap(), number: 1 };
     let Case { spec, purpose, protection } = case;
-    let request = MaterialRequest { ring, version: id, spec, purpose, protection };
+    let fingerprints = &fingerprints();
+    let request = MaterialRequest { ring, version: id, spec, purpose, protection, fingerprints };
     Ok(fixture(ring, case, id, provider.import(request, material).await?))
+}
+
+/// What keys fingerprints here.
+pub(crate) fn fingerprints() -> HmacSha256 {
+    HmacSha256::new(&SecretBytes::new(vec![0x77; 32]))
 }
 
 fn fixture(ring: &Arc<KeyRing>, case: Case, id: KeyVersionId, made: Generated) -> Fixture {

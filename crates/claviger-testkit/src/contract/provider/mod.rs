@@ -14,7 +14,7 @@ mod usage;
 
 use std::sync::Arc;
 
-use claviger_core::key::{Generator, KeyRing, Origin, Protection, Wrap};
+use claviger_core::key::{Generator, KeyRing, Origin, Protection, Wrap, WrappingKey};
 use claviger_core::port::provider::{Process, Protect, RootPublicKey};
 use claviger_core::port::{Provider, ProviderError};
 use claviger_core::{KeyId, Purpose, Spec};
@@ -162,6 +162,15 @@ fn provenance_is_truthful(provider: &dyn Provider, case: Case, fixture: &Fixture
     assert_eq!(provenance.origin, Origin::Generated, "{case:?}");
     assert!(provenance.health_ok && !provenance.module.is_empty(), "{case:?}");
     assert_eq!(fixture.version().public_key.is_some(), case.spec.is_asymmetric(), "{case:?}");
+    // What never leaves the token, and has no public half, is known by nothing.
+    let is_known = case.protection == Protection::Software || case.spec.is_asymmetric();
+    assert_eq!(provenance.fingerprint.is_some(), is_known, "{case:?}");
+    let wrapping = fixture.version().wrap.as_ref().and_then(Wrap::wrapping).map(|(key, _)| key);
+    let expected = match case.protection {
+        Protection::Hsm => WrappingKey::TokenRoot,
+        Protection::Software => WrappingKey::RingKek,
+    };
+    assert_eq!(wrapping, Some(expected), "{case:?}");
 }
 
 /// A key that was made elsewhere is the same key here, and is wrapped as one that was made here.
@@ -182,6 +191,15 @@ async fn imported_material_works_as_the_providers_own(provider: &dyn Provider, c
         "{case:?}"
     );
     assert_eq!(fixture.version().public_key, material.public, "{case:?}");
+    let again = imported_key(provider, &ring, case, &material.secret).await.unwrap();
+    let other = generate(case.spec, &mut ModuleRandom).unwrap();
+    let other = imported_key(provider, &ring, case, &other.secret).await.unwrap();
+    let print = |fixture: &Fixture| fixture.version().provenance.fingerprint;
+    assert!(
+        print(&fixture).is_some() && print(&fixture) == print(&again),
+        "{case:?}: the same, under another key"
+    );
+    assert_ne!(print(&fixture), print(&other), "{case:?}");
     key_works(provider, case, &fixture).await;
     wrap_opens_in_its_place_only(provider, case, &fixture).await;
     for wrong in [SecretBytes::zeroed(0), SecretBytes::zeroed(13), SecretBytes::zeroed(4097)] {
