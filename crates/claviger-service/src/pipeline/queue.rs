@@ -79,29 +79,37 @@ pub(crate) struct Queue {
 
 /// Held while a call is under way.
 #[derive(Debug)]
-pub(crate) struct UnderWay<'q>(&'q Shared);
+pub(crate) struct UnderWay<'q> {
+    shared: &'q Shared,
+    /// How many times it is set aside at once: what waits within what waits sets it aside again.
+    asides: AtomicUsize,
+}
 
 /// Held while a call is set aside: no batch waits for it.
 #[derive(Debug)]
-pub(crate) struct Aside<'u>(&'u Shared);
+pub(crate) struct Aside<'u>(&'u UnderWay<'u>);
 
 impl UnderWay<'_> {
     /// Sets the call aside for as long as it does something that takes its time.
     pub(crate) fn set_aside(&self) -> Aside<'_> {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
-        Aside(self.0)
+        if self.asides.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.shared.under_way.fetch_sub(1, Ordering::Relaxed);
+        }
+        Aside(self)
     }
 }
 
 impl Drop for Aside<'_> {
     fn drop(&mut self) {
-        self.0.under_way.fetch_add(1, Ordering::Relaxed);
+        if self.0.asides.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.shared.under_way.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.shared.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -136,7 +144,7 @@ impl Queue {
     /// A use of a key begins.
     pub(crate) fn begin(&self) -> UnderWay<'_> {
         self.shared.under_way.fetch_add(1, Ordering::Relaxed);
-        UnderWay(&self.shared)
+        UnderWay { shared: &self.shared, asides: AtomicUsize::new(0) }
     }
 
     /// Hands a submission over; its `reply` tells the rest.
@@ -311,6 +319,23 @@ mod tests {
             size = enough(64, (64 - size).min(16));
         }
         assert_eq!(size, 43);
+    }
+
+    #[test]
+    fn a_call_that_is_set_aside_twice_counts_once() {
+        let (queue, intake) = queue(Arc::default());
+        let under_way = || intake.shared.under_way.load(Ordering::Relaxed);
+        let call = queue.begin();
+        let _other = queue.begin();
+        let waits = call.set_aside();
+        let waits_within = call.set_aside();
+        assert_eq!(under_way(), 1);
+        drop(waits);
+        assert_eq!(under_way(), 1);
+        drop(waits_within);
+        assert_eq!(under_way(), 2);
+        drop(call);
+        assert_eq!(under_way(), 1);
     }
 
     #[test]

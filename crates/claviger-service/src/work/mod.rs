@@ -11,6 +11,8 @@
 //! * a principal may use every place that nobody else waits for; those who wait get places in turn, one principal after the
 //!   other, however many calls each of them has waiting;
 //! * what one principal has waiting is bounded, batches by their bytes: one call more is refused at once, and leaves no entry;
+//! * a batch waits for its turn before anything is made of it, and so before it is decided whether its caller may use the key: who
+//!   may not waits in turns of its own;
 //! * a job whose caller has gone, be it by its deadline, never begins; one that is under way stops before its next piece.
 
 mod threads;
@@ -122,8 +124,7 @@ impl Work {
     /// [`ErrorKind::Overloaded`] when it has too much waiting already.
     pub(crate) async fn enter(&self, class: Class, who: PrincipalId) -> Result<Held, ServiceError> {
         let weight = if class == Class::Batch { LEAST_BATCH } else { turns::ONE };
-        let place = Turns::enter(self.turns(class), who, weight).await;
-        Ok(Held(Arc::new(place.map_err(|Full| too_much())?)))
+        hold(self.turns(class), who, weight).await
     }
 
     /// Waits for the turn of a principal whose batch has so many bytes.
@@ -131,8 +132,7 @@ impl Work {
     /// # Errors
     /// [`ErrorKind::Overloaded`] when it has too many bytes waiting already.
     pub(crate) async fn enter_batch(&self, who: PrincipalId, bytes: usize) -> Result<Held, ServiceError> {
-        let place = Turns::enter(&self.batch, who, bytes.max(LEAST_BATCH)).await;
-        Ok(Held(Arc::new(place.map_err(|Full| too_much())?)))
+        hold(&self.batch, who, bytes.max(LEAST_BATCH)).await
     }
 
     /// Runs a job on a thread of `class`, for as long as somebody waits for it. The place stays taken until the job has ended,
@@ -183,9 +183,12 @@ impl Work {
     }
 }
 
-fn too_much() -> ServiceError {
-    let message = "too many calls of this kind by the same principal wait; try again in a moment";
-    ServiceError::new(ErrorKind::Overloaded, message)
+async fn hold(turns: &Arc<Turns>, who: PrincipalId, weight: usize) -> Result<Held, ServiceError> {
+    let place = Turns::enter(turns, who, weight).await.map_err(|Full| {
+        let message = "too many calls of this kind by the same principal wait; try again in a moment";
+        ServiceError::new(ErrorKind::Overloaded, message)
+    });
+    Ok(Held(Arc::new(place?)))
 }
 
 /// How a class of work stands.
@@ -206,7 +209,8 @@ pub struct WorkFigures {
 pub(crate) struct Held(#[expect(dead_code, reason = "held, and given back when dropped")] Arc<Place>);
 
 /// The places of a call, one of a class: given back when its entry is durable, so that what waits for the log is bounded
-/// too. A use of a key that waits for one, or for its job, is waited for by no batch of the log.
+/// too; that of a batch when its answer is written, which is as large as what was asked. A use of a key that waits for one, or for
+/// its job, is waited for by no batch of the log.
 #[derive(Debug)]
 pub(crate) struct Places<'q> {
     held: Mutex<Vec<(Class, Held)>>,
