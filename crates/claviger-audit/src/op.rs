@@ -158,6 +158,26 @@ codes! {
     }
 }
 
+impl Outcome {
+    /// Was the caller refused: by a right, a state, a limit, or what was asked? Faults, and time that ran out, are no refusals.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        match self {
+            Self::BadCiphertext
+            | Self::BadInput
+            | Self::Conflict
+            | Self::Denied
+            | Self::Fenced
+            | Self::Limit
+            | Self::NotFound
+            | Self::Unauthenticated
+            | Self::Unsupported
+            | Self::WrongState => true,
+            Self::Deadline | Self::DryRun | Self::Internal | Self::Ok | Self::ProviderError => false,
+        }
+    }
+}
+
 impl Op {
     /// May its entry carry sealed personal data? Sessions and 3xx entries may.
     #[must_use]

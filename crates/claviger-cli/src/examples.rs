@@ -72,6 +72,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "grant revoke",
         "claviger grant revoke 0196f0a4-0000-7000-8000-000000000000 --reason-code privilege_withdrawn",
     ),
+    ("credential renew", "claviger --profile alice.toml credential renew"),
     ("credential list", "claviger credential list --principal shop"),
     ("credential show", "claviger credential show 0196f0a4-0000-7000-8000-000000000000"),
     (

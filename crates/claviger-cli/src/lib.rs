@@ -18,6 +18,7 @@ mod input;
 mod output;
 mod progress;
 mod session;
+mod unreachable;
 
 use std::process::ExitCode;
 

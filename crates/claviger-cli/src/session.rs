@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use claviger_client::{Client, ClientError, Profile};
+use claviger_client::{Client, ClientError, Profile, ProfileError};
 
 use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::output::Format;
+use crate::unreachable;
 
 /// Options and what follows from them.
 #[derive(Debug)]
@@ -26,22 +27,34 @@ impl Session {
     /// # Errors
     /// When no profile is named, or it cannot be used.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        let path = self.profile.as_deref().ok_or_else(|| {
+        let profile = Profile::load(self.profile_path()?)?;
+        unreachable::look_at(&profile);
+        Ok(Client::new(&profile)?)
+    }
+
+    /// The file of the profile.
+    ///
+    /// # Errors
+    /// When none is named.
+    pub(crate) fn profile_path(&self) -> Result<&Path, Failure> {
+        self.profile.as_deref().ok_or_else(|| {
             Failure::usage("no profile: it says where the deployment is and who you are").advise(
                 "give `--profile FILE` or set CLAVIGER_PROFILE; `claviger quickstart` writes one per role under `claviger-data/profiles/`",
             )
-        })?;
-        client_of(path)
+        })
     }
 }
 
 /// A client for the profile in that file.
 pub(crate) fn client_of(path: &Path) -> Result<Client, Failure> {
-    let profile = Profile::load(path).map_err(|error| {
+    Ok(Client::new(&Profile::load(path)?)?)
+}
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Self {
         let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
-        Failure::failed(format!("{error}{cause}"))
-    })?;
-    Ok(Client::new(&profile)?)
+        Self::failed(format!("{error}{cause}"))
+    }
 }
 
 impl From<ClientError> for Failure {
@@ -55,12 +68,12 @@ impl From<ClientError> for Failure {
                     None => failure,
                 }
             }
-            ClientError::Transport(why) => Self::failed(format!("cannot reach the deployment: {why}")).advise(
-                "check that it runs and that the addresses in the profile are right; what a changing call did is shown by `claviger audit tail`",
-            ),
+            ClientError::Transport(why) => unreachable::failure(&why),
             ClientError::Setup(why) => Self::failed(why).advise("check the profile"),
             ClientError::Decode(why) => Self::failed(format!("the answer cannot be understood: {why}"))
-                .advise("check that the address in the profile is that of a Claviger deployment of this version"),
+                .advise(
+                    "check that the address in the profile is that of a Claviger deployment of this version",
+                ),
         }
     }
 }

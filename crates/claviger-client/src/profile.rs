@@ -75,6 +75,34 @@ pub struct ProfileFile {
     pub credential: CredentialFile,
 }
 
+impl ProfileFile {
+    /// Reads the profile at `path` as it is written, and nothing that it refers to.
+    ///
+    /// # Errors
+    /// [`ProfileError`]; among others when it holds a token and can be read by others than its owner.
+    pub fn read(path: &Path) -> Result<Self, ProfileError> {
+        let text = read(path, Privacy::Open)?;
+        let wrong = |reason: String| ProfileError::Format { path: path.to_owned(), reason };
+        let text = std::str::from_utf8(text.as_slice()).map_err(|_| wrong("it is not UTF-8".into()))?;
+        // The parser's own message quotes the line, which may hold a token.
+        let file: Self = toml::from_str(text).map_err(|error| wrong(error.message().to_owned()))?;
+        if file.credential.token.is_some() {
+            read(path, Privacy::Owner)?;
+        }
+        Ok(file)
+    }
+
+    /// The profile as its file has it.
+    ///
+    /// # Errors
+    /// [`ProfileError::Format`], which the profiles that there are never give.
+    pub fn to_text(&self, path: &Path) -> Result<SecretText, ProfileError> {
+        let text = toml::to_string_pretty(self);
+        let wrong = |reason: String| ProfileError::Format { path: path.to_owned(), reason };
+        text.map(SecretText::new).map_err(|error| wrong(error.to_string()))
+    }
+}
+
 /// The credential of a profile as its file says it: `certificate` and `key`, or `token`, or `token_file`, or nothing.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,15 +179,7 @@ impl Profile {
     /// # Errors
     /// [`ProfileError`]; among others when a file of a secret can be read by others than its owner.
     pub fn load(path: &Path) -> Result<Self, ProfileError> {
-        let text = read(path, Privacy::Open)?;
-        let wrong = |reason: String| ProfileError::Format { path: path.to_owned(), reason };
-        let text = std::str::from_utf8(text.as_slice()).map_err(|_| wrong("it is not UTF-8".into()))?;
-        // The parser's own message quotes the line, which may hold a token.
-        let file: ProfileFile = toml::from_str(text).map_err(|error| wrong(error.message().to_owned()))?;
-        if file.credential.token.is_some() {
-            read(path, Privacy::Owner)?;
-        }
-        Self::from_file(file, path)
+        Self::from_file(ProfileFile::read(path)?, path)
     }
 
     fn from_file(file: ProfileFile, path: &Path) -> Result<Self, ProfileError> {
@@ -324,6 +344,21 @@ mod tests {
             assert!(matches!(load(trust), Err(ProfileError::Authority(_))), "{trust}");
         }
         assert!(matches!(load("authority = \"none\"\n"), Err(ProfileError::Certificate(_))));
+    }
+
+    #[test]
+    fn a_profile_that_is_written_again_says_the_same() {
+        let folder = Folder::new();
+        folder.load("certificate = \"alice.pem\"\nkey = \"alice.key\"").unwrap();
+        let path = folder.0.path().join("profile.toml");
+        let mut file = ProfileFile::read(&path).unwrap();
+        file.credential.certificate = Some("next.pem".into());
+        let text = file.to_text(&path).unwrap();
+        std::fs::write(&path, text.reveal()).unwrap();
+        let again = ProfileFile::read(&path).unwrap();
+        assert_eq!(again.credential.certificate, Some("next.pem".into()));
+        assert_eq!((again.credential.key, again.ca), (Some("alice.key".into()), Some("ca.pem".into())));
+        assert_eq!(again.control.as_deref(), Some("https://localhost:7400"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Who acts: principals, the credentials that prove them, and the roles they hold.
 
+use std::collections::BTreeSet;
+
 use crate::access_key::AccessKey;
 use crate::name::NotAName;
 use crate::reason::{Erasure, Why};
@@ -246,8 +248,11 @@ pub struct Credential {
     pub label: Name,
     /// Whether it is still valid.
     pub standing: Standing,
-    /// Who made it, and so may have kept its secret; as in [`Principal::created_by`].
+    /// Who made it, and so may have kept its secret; as in [`Principal::created_by`]. Of one that its holder renewed, who made the
+    /// first: whoever kept the secret of that one could renew it as well.
     pub created_by: Option<PrincipalId>,
+    /// The one that its holder renewed by it.
+    pub renews: Option<CredentialId>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it ends by itself.
@@ -263,5 +268,85 @@ impl Credential {
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.standing == Standing::Active && now < self.expires_at
+    }
+
+    /// From when on its holder can renew it: the last third of its life.
+    #[must_use]
+    pub fn renewable_from(&self) -> Timestamp {
+        let life = self.expires_at.since(self.created_at);
+        self.created_at.after(life - life / 3)
+    }
+
+    /// Of `all` credentials of a principal, those that are one line with `id`: what it was renewed from, what was renewed from it,
+    /// and so on, itself included. In the order of `all`.
+    #[must_use]
+    pub fn line_of(all: &[Self], id: CredentialId) -> Vec<&Self> {
+        let mut line = BTreeSet::from([id]);
+        let mut grew = true;
+        while grew {
+            grew = false;
+            for credential in all {
+                let Some(renewed) = credential.renews else { continue };
+                if line.contains(&credential.id) != line.contains(&renewed) {
+                    line.extend([credential.id, renewed]);
+                    grew = true;
+                }
+            }
+        }
+        all.iter().filter(|credential| line.contains(&credential.id)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential(number: u8, renews: Option<u8>) -> Credential {
+        let id = |number: u8| CredentialId::from_bytes([number; 16]);
+        Credential {
+            id: id(number),
+            principal: PrincipalId::from_bytes([7; 16]),
+            kind: CredentialKind::Token,
+            digest: [number; 32],
+            access_key: None,
+            label: "laptop".parse().unwrap(),
+            standing: Standing::Active,
+            created_by: None,
+            renews: renews.map(id),
+            created_at: Timestamp::from_micros(300),
+            expires_at: Timestamp::from_micros(1200),
+            reason: None,
+            revision: 1,
+        }
+    }
+
+    #[test]
+    fn a_credential_is_renewed_in_the_last_third_of_its_life() {
+        assert_eq!(credential(1, None).renewable_from(), Timestamp::from_micros(900));
+        let brief = Credential { expires_at: Timestamp::from_micros(302), ..credential(1, None) };
+        assert_eq!(brief.renewable_from(), Timestamp::from_micros(301));
+        let over = Credential { expires_at: Timestamp::from_micros(0), ..credential(1, None) };
+        assert_eq!(over.renewable_from(), over.created_at);
+    }
+
+    #[test]
+    fn a_line_is_what_renewed_each_other_whatever_the_order() {
+        let mut all = vec![
+            credential(1, None),
+            credential(2, Some(1)),
+            credential(3, Some(2)),
+            credential(4, Some(2)),
+            credential(5, None),
+            credential(6, Some(5)),
+        ];
+        for _ in 0..all.len() {
+            all.rotate_left(1);
+            for (of, line) in [(1, 1..=4), (3, 1..=4), (4, 1..=4), (5, 5..=6), (6, 5..=6)] {
+                let found = Credential::line_of(&all, credential(of, None).id);
+                let mut found: Vec<_> = found.into_iter().map(|one| one.digest[0]).collect();
+                found.sort_unstable();
+                assert_eq!(found, line.collect::<Vec<_>>(), "of {of}");
+            }
+        }
     }
 }

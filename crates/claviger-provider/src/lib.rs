@@ -21,6 +21,6 @@ mod ring_kek;
 pub mod software;
 
 pub use pkcs11::{
-    CreateRoot, FewAttempts, Pkcs11Config, Pkcs11OpenError, Pkcs11Provider, TokenSelector, pin_refused,
+    CreateRoot, FewAttempts, Pkcs11Config, Pkcs11OpenError, Pkcs11Provider, Said, TokenSelector, pin_refused,
 };
 pub use software::{RootUnlock, SoftwareProvider, SoftwareRootError};

@@ -91,6 +91,8 @@ requests! {
     Random: |bytes| body::parse::<usage::Random>(bytes);
     /// To re-encrypt.
     Reencrypt: |bytes| one::<usage::Reencrypt>(bytes);
+    /// To renew a credential.
+    RenewCredential: |bytes| body::parse(bytes).map(|wire: credential::RenewCredential| wire::identity::renewal_from_wire(wire));
     /// To have a key destroyed.
     ScheduleDestroy: |bytes| body::parse::<key::ScheduleDestroy>(bytes);
     /// To set a ring's separation.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use claviger_core::Name;
 use claviger_core::object::{Kind, RowCursor};
-use claviger_core::port::{Provider, Store, StoreError};
+use claviger_core::port::store::EndingPrincipal;
+use claviger_core::port::{Clock as _, Provider, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::rights_review::RightsReview;
 use claviger_service::{AlteredRows, Memory, Options, Road, ServiceError};
@@ -150,6 +151,13 @@ impl Deployment {
         self.store.list_unacknowledged().await.map_err(|source| self.store_failed(source))
     }
 
+    /// Principals whose last credential ends within that time, those that end first before others.
+    pub(crate) async fn ending(&self, within: Duration) -> Result<Vec<EndingPrincipal>, ServerError> {
+        let now = SystemClock.now();
+        let found = self.store.list_ending(now, now.after(within), 1000).await;
+        found.map_err(|source| self.store_failed(source))
+    }
+
     /// The rights that an older release kept, as long as not both who must have confirmed them.
     pub(crate) async fn unconfirmed_rights(&self) -> Result<Option<RightsReview>, ServerError> {
         let review = self.store.find_rights_review().await.map_err(|source| self.store_failed(source))?;
@@ -175,6 +183,7 @@ impl Deployment {
             accept_lost_tail: self.lost_tail == LostTail::Accept,
             trust: trust.clone(),
             environment: config.environment.clone(),
+            renewable_for: config.renewable_for,
             on_signed: newest_note.listener(),
             on_fatal: Box::new(move |reason| {
                 tell_fatal.send_replace(Some(reason));

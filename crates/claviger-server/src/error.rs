@@ -27,7 +27,7 @@ pub enum ServerError {
     },
     /// The authority's key is absent.
     #[error(
-        "new principals need certificates of the authority in `{}`, and its key is not in `{}`; put it there for the moment",
+        "certificates are made with the key of the authority in `{}`, and it is not in `{}`; put it there for the moment",
         certificate.display(), key.display()
     )]
     AuthorityKeyMissing {

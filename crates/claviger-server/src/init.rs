@@ -5,9 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use claviger_core::Name;
 use claviger_core::port::Clock as _;
+use claviger_core::{Name, Timestamp};
 use claviger_provider::FewAttempts;
+use rustls_pki_types::CertificateSigningRequestDer;
+use rustls_pki_types::pem::PemObject as _;
 
 use crate::authority;
 use crate::bootstrap::{self, ROLE_HOLDERS};
@@ -16,6 +18,7 @@ use crate::config::{Config, Root, Template};
 use crate::deployment::{Deployment, Jobs, LostTail};
 use crate::error::ServerError;
 use crate::files;
+use crate::pki::{LEAF_LIFETIME, PkiError};
 use crate::root::Making;
 
 /// How a deployment is set up.
@@ -90,6 +93,34 @@ pub fn renew(path: &Path, names: &[String]) -> Result<PathBuf, ServerError> {
     let authority = authority::ensure_authority(&config.tls, now)?;
     authority::issue_server_certificate(&config, &authority, names, now)?;
     Ok(config.tls.certificate)
+}
+
+/// Signs the certificate request of a principal, by the deployment's authority, and writes the certificate to `out`. Gives when it
+/// expires.
+///
+/// # Errors
+/// [`ServerError`]; [`ServerError::AuthorityKeyMissing`] when the authority's key is kept elsewhere.
+pub fn sign(path: &Path, request: &Path, principal: &Name, out: &Path) -> Result<Timestamp, ServerError> {
+    if out.exists() {
+        let message = format!("`{}` is there already; name another file with `--out`", out.display());
+        return Err(ServerError::Fatal(message));
+    }
+    let config = Config::load(path)?;
+    let authority = authority::load_authority(&config.tls)?;
+    let (der, now) = (read_request(request)?, SystemClock.now());
+    let signed = authority.sign_client(&der, principal, now.after(LEAF_LIFETIME), now)?;
+    files::write_public(out, signed.certificate_pem.as_bytes())?;
+    Ok(signed.expires_at)
+}
+
+/// A certificate request of a file, in PEM or DER.
+fn read_request(path: &Path) -> Result<Vec<u8>, ServerError> {
+    let bytes = files::read(path)?;
+    if !bytes.trim_ascii_start().starts_with(b"-----BEGIN ") {
+        return Ok(bytes);
+    }
+    let request = CertificateSigningRequestDer::from_pem_slice(&bytes).map_err(|_| PkiError::Request)?;
+    Ok(request.to_vec())
 }
 
 /// Writes a configuration where there is none.

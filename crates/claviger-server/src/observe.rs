@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::clock::SystemClock;
 use crate::hardening::Hardening;
 use crate::newest_note::NewestNote;
-use crate::pki;
+use crate::pki::{self, EXPIRY_WARNING};
 use crate::stop::Stopping;
 use crate::telemetry::{ProcessNumbers, Registry, Watchable, count, to_f64};
 
@@ -36,6 +36,14 @@ pub(crate) const RECOVERIES: &str = "claviger_recoveries_unacknowledged";
 /// The number that says whether rights of an older release are unconfirmed.
 pub(crate) const RIGHTS: &str = "claviger_rights_unconfirmed";
 
+/// The numbers that say of how many principals the last credential ends within 30 days.
+const ENDING: &str = "claviger_credentials_ending";
+pub(crate) const ENDING_OF_ROLES: &str = "claviger_credentials_ending{holders=\"roles\"}";
+pub(crate) const ENDING_OF_OTHERS: &str = "claviger_credentials_ending{holders=\"others\"}";
+
+/// How long that stays as it was counted.
+const ENDING_COUNTED: Duration = Duration::from_secs(300);
+
 /// The number that says how often a row was refused because somebody altered it.
 pub(crate) const ALTERED: &str = "claviger_rows_altered_total";
 
@@ -50,6 +58,8 @@ pub(crate) struct Observed {
     pub(crate) stopping: Stopping,
     numbers: Numbers,
     process: ProcessNumbers,
+    /// When it was counted last whose credentials end, in the time since boot.
+    ending_counted: tokio::sync::Mutex<Option<Duration>>,
 }
 
 struct Numbers {
@@ -71,6 +81,8 @@ struct Numbers {
     provider_up: Gauge,
     provider_sessions: Gauge,
     certificate_expires: Gauge,
+    ending_of_roles: Gauge,
+    ending_of_others: Gauge,
     clock_ahead: Gauge,
     clock_held: Gauge,
     blocked_destructions: Gauge,
@@ -139,6 +151,8 @@ impl Numbers {
                 "claviger_certificate_expires_at",
                 "when the certificate of the server expires, in seconds of Unix time",
             ),
+            ending_of_roles: registry.gauge(ENDING, &[("holders", "roles")]),
+            ending_of_others: registry.gauge(ENDING, &[("holders", "others")]),
             clock_ahead: gauge(
                 "claviger_clock_ahead_seconds",
                 "how far the wall clock is ahead of the log's time",
@@ -237,9 +251,25 @@ impl Observed {
         if let Some(hardening) = hardening {
             show_hardening(&registry, hardening);
         }
+        registry.describe(
+            ENDING,
+            "holders of roles, and other principals, whose last credential ends within 30 days",
+        );
         let started_at = SystemClock.now().as_micros() / 1_000_000;
         let process = ProcessNumbers::new(&registry, to_f64(started_at));
-        Self { road, registry, newest_note, cut_every, certificate, fatal, stopping, numbers, process }
+        let ending_counted = tokio::sync::Mutex::default();
+        Self {
+            road,
+            registry,
+            newest_note,
+            cut_every,
+            certificate,
+            fatal,
+            stopping,
+            numbers,
+            process,
+            ending_counted,
+        }
     }
 
     async fn provider_health(&self) -> Option<ProviderHealth> {
@@ -269,8 +299,23 @@ impl Observed {
         numbers.checkpoint_age.set(figures.checkpoint_age(SystemClock.since_boot()).as_secs_f64());
     }
 
+    /// Counts whose credentials end, now and then.
+    async fn update_ending(&self) {
+        let now = SystemClock.since_boot();
+        let mut counted = self.ending_counted.lock().await;
+        if counted.is_some_and(|at| now.saturating_sub(at) < ENDING_COUNTED) {
+            return;
+        }
+        let Ok(ending) = self.road.ending(EXPIRY_WARNING).await else { return };
+        let of_roles = ending.iter().filter(|one| one.holds_role).count();
+        self.numbers.ending_of_roles.set(count(of_roles));
+        self.numbers.ending_of_others.set(count(ending.len() - of_roles));
+        *counted = Some(now);
+    }
+
     async fn update(&self) {
         self.update_figures();
+        self.update_ending().await;
         self.process.update();
         self.numbers.update_work(&self.road);
         self.numbers.update_space(&self.road).await;

@@ -11,11 +11,12 @@ use claviger_core::{Name, Timestamp};
 use claviger_crypto::{CryptoError, random};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber, SubjectPublicKeyInfo,
 };
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use time::OffsetDateTime;
+use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 use zeroize::Zeroizing;
 
@@ -53,6 +54,9 @@ pub enum PkiError {
         /// The file.
         path: PathBuf,
     },
+    /// No certificate request, or not one that its own key has signed.
+    #[error("that is no certificate request (PKCS #10) that its own key has signed")]
+    Request,
 }
 
 /// A certificate with its private key.
@@ -162,20 +166,70 @@ impl Authority {
         self.issue(params, ExtendedKeyUsagePurpose::ClientAuth, now)
     }
 
+    /// A certificate by which a principal proves itself, for the key of its request (PKCS #10, DER). Of the request nothing else is
+    /// heeded. It ends at `until`, or before.
+    ///
+    /// # Errors
+    /// [`PkiError`]; [`PkiError::Request`] for what is no request, or was signed by another key.
+    pub fn sign_client(
+        &self,
+        request: &[u8],
+        principal: &Name,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Signed, PkiError> {
+        let key = requested_key(request)?;
+        let expires_at = until.min(now.after(LEAF_LIFETIME));
+        let params = leaf(params(principal.as_str(), now, expires_at)?, ExtendedKeyUsagePurpose::ClientAuth);
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(Signed { certificate_pem: certificate.pem(), der: certificate.der().to_vec(), expires_at })
+    }
+
     fn issue(
         &self,
-        mut params: CertificateParams,
+        params: CertificateParams,
         usage: ExtendedKeyUsagePurpose,
         now: Timestamp,
     ) -> Result<Issued, PkiError> {
         let key = new_key()?;
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![usage];
-        params.use_authority_key_identifier_extension = true;
-        let certificate = params.signed_by(&key, &self.issuer)?;
+        let certificate = leaf(params, usage).signed_by(&key, &self.issuer)?;
         Ok(Issued::new(&certificate, &key, now.after(LEAF_LIFETIME)))
     }
+}
+
+/// A certificate for a key that is somebody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The certificate in PEM.
+    pub certificate_pem: String,
+    /// Its DER bytes.
+    pub der: Vec<u8>,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
+/// What every certificate has that is no authority's.
+fn leaf(mut params: CertificateParams, usage: ExtendedKeyUsagePurpose) -> CertificateParams {
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![usage];
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+/// Is it a certificate request (PKCS #10, DER) that its own key has signed?
+#[must_use]
+pub fn is_request(der: &[u8]) -> bool {
+    requested_key(der).is_ok()
+}
+
+/// The key of a certificate request that this key has signed.
+fn requested_key(request: &[u8]) -> Result<SubjectPublicKeyInfo, PkiError> {
+    let (rest, parsed) = X509CertificationRequest::from_der(request).map_err(|_| PkiError::Request)?;
+    if !rest.is_empty() || parsed.verify_signature().is_err() {
+        return Err(PkiError::Request);
+    }
+    Ok(SubjectPublicKeyInfo::from_der(parsed.certification_request_info.subject_pki.raw)?)
 }
 
 fn new_key() -> Result<KeyPair, PkiError> {
@@ -300,6 +354,21 @@ pub fn certificate_facts(der: &[u8]) -> Option<CertificateFacts> {
     })
 }
 
+/// Did the holder of `authority` sign `certificate` (both DER)?
+#[must_use]
+pub fn is_issued_by(certificate: &[u8], authority: &[u8]) -> bool {
+    let read = |der| X509Certificate::from_der(der).map(|(_, certificate)| certificate);
+    let (Ok(one), Ok(other)) = (read(certificate), read(authority)) else { return false };
+    one.issuer().as_raw() == other.subject().as_raw()
+        && one.verify_signature(Some(other.public_key())).is_ok()
+}
+
+/// The name of who issued a certificate (DER).
+#[must_use]
+pub fn issuer_of(certificate: &[u8]) -> Option<String> {
+    X509Certificate::from_der(certificate).ok().map(|(_, certificate)| certificate.issuer().to_string())
+}
+
 fn names_of(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(found)) = certificate.subject_alternative_name() else { return Vec::new() };
     let name = |name: &GeneralName<'_>| match name {
@@ -319,6 +388,7 @@ fn read_text(path: &Path) -> Result<String, PkiError> {
 
 #[cfg(test)]
 mod tests {
+    use rcgen::PublicKeyData as _;
     use x509_parser::extensions::ParsedExtension;
 
     use super::*;
@@ -404,6 +474,39 @@ mod tests {
             assert_eq!(leaf.issuer().as_raw(), ca.subject().as_raw());
         });
         assert_eq!(authority.certificate_pem(), issued.certificate_pem);
+    }
+
+    #[test]
+    fn request_gets_a_certificate_for_its_key_and_nothing_else_of_what_it_asks() {
+        let (authority, ca) = Authority::create(NOW).unwrap();
+        let (_, ca) = X509Certificate::from_der(&ca.der).unwrap();
+        let key = new_key().unwrap();
+        let mut asked = CertificateParams::new(vec!["kms.example".to_owned()]).unwrap();
+        asked.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        asked.distinguished_name.push(DnType::CommonName, "root");
+        let request = asked.serialize_request(&key).unwrap();
+        let until = NOW.after(DAY * 40);
+        let signed = authority.sign_client(request.der(), &"app".parse().unwrap(), until, NOW).unwrap();
+        with_parsed(&signed.der, |certificate| {
+            assert!(certificate.verify_signature(Some(ca.public_key())).is_ok());
+            assert!(!certificate.is_ca() && certificate.subject_alternative_name().unwrap().is_none());
+            let extended = certificate.extended_key_usage().unwrap().unwrap().value;
+            assert!(extended.client_auth && !extended.server_auth);
+            assert_eq!(certificate.public_key().raw, key.subject_public_key_info());
+        });
+        let facts = certificate_facts(&signed.der).unwrap();
+        assert_eq!((facts.common_name.as_deref(), facts.expires_at), (Some("app"), until));
+        // Never longer than others live.
+        let late = authority.sign_client(request.der(), &"app".parse().unwrap(), NOW.after(DAY * 4000), NOW);
+        assert_eq!(late.unwrap().expires_at, NOW.after(LEAF_LIFETIME));
+        // One that somebody else signed is none, and neither is anything else.
+        let mut forged = request.der().to_vec();
+        let last = forged.len() - 1;
+        forged[last] ^= 1;
+        for bytes in [&forged[..], b"", b"hello", &[&request.der()[..], &[0]].concat()] {
+            let refused = authority.sign_client(bytes, &"app".parse().unwrap(), until, NOW);
+            assert!(matches!(refused, Err(PkiError::Request)), "{bytes:02x?}");
+        }
     }
 
     #[test]

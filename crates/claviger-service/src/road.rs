@@ -11,7 +11,7 @@ use claviger_audit::key::{SigningKey, VerifierKey};
 use claviger_audit::op::Op;
 use claviger_core::change::Change;
 use claviger_core::port::provider::{ProviderHealth, RootPublicKey};
-use claviger_core::port::store::CommitError;
+use claviger_core::port::store::{CommitError, EndingPrincipal};
 use claviger_core::port::{Clock, Provider, ProviderError, Store, StoreError, Trust};
 use claviger_core::principal::Principal;
 use claviger_core::rights_review::RightsReview;
@@ -70,6 +70,8 @@ pub struct Options {
     pub trust: Arc<dyn Trust>,
     /// The environment that the deployment is, such as `production`, if it is said.
     pub environment: Option<Name>,
+    /// How long after the first of them certificates end that renewed each other.
+    pub renewable_for: Duration,
     /// Called with each new signed note.
     pub on_signed: Box<dyn Fn(&str) + Send + Sync>,
     /// Called once if the log stops for a reason of its own.
@@ -91,6 +93,8 @@ pub struct SystemFacts {
     pub deployment: Name,
     /// The environment that the deployment is, if it is said.
     pub environment: Option<Name>,
+    /// How long after the first of them certificates end that renewed each other.
+    pub renewable_for: Duration,
     /// Which start of the process this is.
     pub incarnation: u64,
     /// Origin of the shard's log.
@@ -219,6 +223,7 @@ impl Road {
         let facts = SystemFacts {
             deployment,
             environment: options.environment,
+            renewable_for: options.renewable_for,
             incarnation: head.incarnation,
             origin: Arc::clone(&origin),
             shard: SHARD,
@@ -469,6 +474,15 @@ impl Inner {
     /// When the store cannot be read.
     pub async fn unacknowledged(&self) -> Result<Vec<Principal>, ServiceError> {
         Ok(self.state.store.list_unacknowledged().await?)
+    }
+
+    /// Principals whose last credential ends within that time, those that end first before others; at most 1000.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn ending(&self, within: Duration) -> Result<Vec<EndingPrincipal>, ServiceError> {
+        let now = self.now();
+        Ok(self.state.store.list_ending(now, now.after(within), 1000).await?)
     }
 
     /// The review of rights that an older release kept, as long as not both who must have confirmed them.

@@ -11,7 +11,7 @@ use claviger_core::lineage::{Lineage, Verdict, Wanted};
 use claviger_core::permit::Permit;
 use claviger_core::port::provider::{Generated, MaterialRequest};
 use claviger_core::port::store::{GrantFilter, GrantRoom, Page};
-use claviger_core::port::{EnteredCertificate, Handle, Provider, Store, Trust};
+use claviger_core::port::{EnteredCertificate, Handle, IssueFault, Provider, Store, Trust};
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::{Reason, Why};
 use claviger_core::target::Target;
@@ -84,6 +84,22 @@ impl<'a> View<'a> {
             Ok(until) => Ok(until.min(wished)),
             Err(fault) => Err(ServiceError::invalid(fault.to_string()).caused_by(fault)),
         }
+    }
+
+    /// A certificate for the caller that the deployment's authority issues, for the key of a request.
+    ///
+    /// # Errors
+    /// Invalid, unavailable, or unsupported where the authority's key is kept elsewhere, with what to do.
+    pub(crate) fn issued(&self, request: &[u8], until: Timestamp) -> Result<Vec<u8>, ServiceError> {
+        let name = &self.caller.principal().name;
+        self.trust.issue(request, name, until, self.now).map_err(|fault| {
+            let kind = match fault {
+                IssueFault::Request => ErrorKind::InvalidArgument,
+                IssueFault::KeyElsewhere => ErrorKind::Unsupported,
+                IssueFault::Authority => ErrorKind::Unavailable,
+            };
+            ServiceError::new(kind, fault.to_string()).caused_by(fault)
+        })
     }
 
     /// Waits until the caller may do work of that class. Its place is kept until the entry of the call is durable.

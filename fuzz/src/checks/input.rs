@@ -39,6 +39,15 @@ pub fn certificate(bytes: &[u8]) -> bool {
     taken
 }
 
+/// A request for a certificate is signed by its own key, and nothing may follow it.
+pub fn certificate_request(bytes: &[u8]) -> bool {
+    let taken = pki::is_request(bytes);
+    if taken {
+        assert!(!pki::is_request(&[bytes, &[0]].concat()));
+    }
+    taken
+}
+
 /// Bodies and headers of requests, each as its route reads it. The first byte chooses the body.
 pub fn request(bytes: &[u8]) -> bool {
     let Some((chosen, rest)) = bytes.split_first() else { return false };

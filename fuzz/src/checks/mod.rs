@@ -16,10 +16,11 @@ pub mod sealed;
 pub type Check = fn(&[u8]) -> bool;
 
 /// All of them, by the name of their fuzz target.
-pub const ALL: [(&str, Check); 26] = [
+pub const ALL: [(&str, Check); 27] = [
     ("answer", input::answer),
     ("aws_json", aws::aws_json),
     ("certificate", input::certificate),
+    ("certificate_request", input::certificate_request),
     ("ciphertext", sealed::ciphertext),
     ("config", input::config),
     ("context", sealed::context),

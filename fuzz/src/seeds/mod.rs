@@ -47,6 +47,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
         "answer" => texts(&wire::ANSWERS),
         "aws_json" => aws::bodies(),
         "certificate" => vec![certificate()],
+        "certificate_request" => vec![pem_body(CERTIFICATE_REQUEST)],
         "ciphertext" => vec![[header().encode().as_slice(), &[7; 40]].concat()],
         "config" => texts(&[CONFIG, PROFILE]),
         "context" => vec![context().to_aad().to_vec()],
@@ -359,6 +360,11 @@ fn proof() -> Vec<u8> {
     assert_eq!(consistency(1, 2, &leaf).as_ref(), Ok(&path));
     [&[1, 0, 0], path.concat().as_slice()].concat()
 }
+
+/// Of a P-256 key that nobody kept.
+const CERTIFICATE_REQUEST: &str = "MIHHMHACAQAwDjEMMAoGA1UEAwwDYXBwMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAERpqL9/mIdTHMGX357WUV\
+    brZ+eSnukRNKRppjy4OpNBV3/yHCVl4NE4HIMmHBOY1udD5OfbJt1OyPeYwhJgVSoaAAMAoGCCqGSM49BAMCA0cAMEQCIFQ9BlfXQTz6lragzSfTYIIOiM4G\
+    R0/E1Lhnxo2Ozjs+AiAz9gAKpmCCU8rOR6K683r0f5zje8Y+idoaKYgryhlVhw==";
 
 fn certificate() -> Vec<u8> {
     let (authority, _) = Authority::create(Timestamp::from_micros(1_790_000_000_000_000)).expect("valid");

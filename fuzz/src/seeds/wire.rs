@@ -49,6 +49,7 @@ fn body(request: Request) -> &'static str {
         Request::Mac => r#"{"data":"aGk="}"#,
         Request::MoveAlias => r#"{"key":"orders/main"}"#,
         Request::Random => r#"{"bytes":16}"#,
+        Request::RenewCredential => r#"{"credential":{"request":{"der":"MAA=","lifetime_seconds":86400}}}"#,
         Request::ScheduleDestroy => r#"{"waiting_seconds":604800,"reason":"over"}"#,
         Request::SetSeparation => r#"{"separation":"relaxed","reason":"evaluation"}"#,
         Request::Sign => r#"{"message":"aGk=","prehashed":false,"algorithm":"ed25519"}"#,

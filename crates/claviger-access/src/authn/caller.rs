@@ -310,6 +310,7 @@ mod tests {
             label: "laptop".parse().unwrap(),
             standing: Standing::Active,
             created_by: None,
+            renews: None,
             created_at: Timestamp::from_micros(0),
             expires_at: Timestamp::from_micros(1_001),
             reason: None,

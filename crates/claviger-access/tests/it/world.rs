@@ -112,6 +112,7 @@ pub(crate) fn credential(principal: &Principal, expires_at: Timestamp) -> Arc<Cr
         label: "test".parse().unwrap(),
         standing: Standing::Active,
         created_by: None,
+        renews: None,
         created_at: PAST,
         expires_at,
         reason: None,

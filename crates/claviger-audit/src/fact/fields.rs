@@ -127,6 +127,7 @@ const CREDENTIAL: &[Row] = &[
     (10, "created_at", Form::Instant, Open, FIXED),
     (11, "expires_at", Form::Instant, Open, MOVES),
     (12, "reason", Form::Reason, Open, MOVES),
+    (13, "renews", Form::Id, Open, FIXED),
 ];
 
 const GRANT: &[Row] = &[

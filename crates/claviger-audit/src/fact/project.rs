@@ -394,6 +394,7 @@ impl From<&Credential> for Projection {
             .put(10, instant(credential.created_at))
             .put(11, instant(credential.expires_at))
             .put(12, why(credential.reason))
+            .put(13, credential.renews.and_then(|renewed| bytes(renewed.as_bytes())))
             .0
     }
 }

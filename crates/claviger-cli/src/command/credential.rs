@@ -9,12 +9,14 @@ use claviger_client::types::credential::{
     AccessKeySecret, CreateCredential, CreatedCredential, Credential, ListCredentials, NewAccessKey,
     NewCertificate, NewCredential, NewToken,
 };
+use claviger_core::lineage::How;
 use claviger_core::{CredentialId, Name};
 use serde::Serialize;
 
 use super::paging::Paging;
 use super::principal::maker;
 use super::reason::{self, WhyArgs};
+use super::renew::RenewArgs;
 use crate::clock;
 use crate::failure::Failure;
 use crate::file::placed::{Placed, Privacy};
@@ -24,7 +26,7 @@ use crate::output::{Released, Table, named, note, record, release, warn};
 use crate::session::Session;
 
 /// The longest certificate file, in bytes.
-const MAX_CERTIFICATE: u64 = 64 * 1024;
+pub(super) const MAX_CERTIFICATE: u64 = 64 * 1024;
 
 /// How long a credential is valid unless said otherwise.
 const LIFETIME: Duration = Duration::from_secs(90 * 86_400);
@@ -45,6 +47,16 @@ pub enum CredentialCommand {
         after_help = "Example: claviger --profile administrator.toml credential create shop --token --out shop.token"
     )]
     Create(CreateArgs),
+    /// Renew the credential of the profile, in the last third of its life
+    ///
+    /// For a certificate a new key is made here, and never leaves this machine; the server issues a certificate for it, if the key of its
+    /// authority is there. Where it is not, `--request` writes a request, whoever keeps the authority's key signs it (`claviger init
+    /// --sign`), and `--certificate` brings the certificate in. The profile names the new credential from then on, and the old one ends
+    /// within a day. Run again within that day, what was made before is revoked and another one made.
+    ///
+    /// Credentials that renewed each other are one line: whoever revokes one of them revokes all, and the line ends at an age that the
+    /// server says. Then somebody else makes a new credential, as for somebody who is new.
+    Renew(RenewArgs),
     /// List credentials
     List(ListArgs),
     /// Show one credential
@@ -121,6 +133,7 @@ impl CredentialCommand {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         match self {
             Self::Create(args) => args.run(session).await,
+            Self::Renew(args) => args.run(session).await,
             Self::List(args) => args.run(session).await,
             Self::Show(args) => {
                 let all = list(session, &Paging::all(), None).await?.items;
@@ -295,19 +308,16 @@ impl ListArgs {
     async fn run(self, session: &Session) -> Result<(), Failure> {
         let page = list(session, &self.paging, self.principal.as_ref()).await?;
         session.format.print(&page, |page| {
-            let mut table = Table::new(
-                "credentials",
-                &["id", "principal", "kind", "label", "standing", "created by", "expires"],
-            );
+            let mut table =
+                Table::new("credentials", &["id", "principal", "kind", "label", "created by", "is"]);
             for credential in &page.items {
                 table.row([
                     credential.id.to_string(),
                     named(&credential.names, credential.principal),
                     credential.kind.to_string(),
                     credential.label.to_string(),
-                    credential.standing.to_string(),
                     maker(credential.created_by.as_deref(), &credential.names),
-                    credential.expires_at.to_string(),
+                    state(credential),
                 ]);
             }
             table.text()
@@ -315,7 +325,20 @@ impl ListArgs {
     }
 }
 
-fn table(credential: &Credential) -> String {
+/// Until when it proves its principal, or what ended it, when, by whom and why.
+fn state(credential: &Credential) -> String {
+    let Some(ended) = &credential.ended else { return format!("active until {}", credential.expires_at) };
+    let how = match *ended.how {
+        How::PrincipalRevoked => format!("{} was revoked", named(&credential.names, credential.principal)),
+        how => how.to_string().replace('_', " "),
+    };
+    let at = ended.at.map(|at| format!(" at {at}")).unwrap_or_default();
+    let by = ended.by.map(|by| format!(" by {}", named(&credential.names, by))).unwrap_or_default();
+    let why = ended.reason.as_ref().map(|why| format!(" ({})", reason::told(Some(why)))).unwrap_or_default();
+    format!("ended: {how}{at}{by}{why}")
+}
+
+pub(super) fn table(credential: &Credential) -> String {
     let access_key_id = credential.access_key_id.as_ref();
     record(&[
         ("id", credential.id.to_string()),
@@ -324,11 +347,36 @@ fn table(credential: &Credential) -> String {
         ("access key id", access_key_id.map_or_else(String::new, ToString::to_string)),
         ("label", credential.label.to_string()),
         ("sha-256", credential.digest.clone()),
-        ("standing", credential.standing.to_string()),
+        ("is", state(credential)),
         ("created by", maker(credential.created_by.as_deref(), &credential.names)),
+        ("renews", credential.renews.map_or_else(String::new, |id| id.to_string())),
         ("created at", credential.created_at.to_string()),
         ("expires at", credential.expires_at.to_string()),
-        ("reason", reason::told(credential.reason.as_ref())),
         ("reason id", reason::id_of(credential.reason.as_ref())),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ended_is_told_with_when_who_and_why() {
+        let id = "01010101-0101-0101-0101-010101010101";
+        let credential = |ended: serde_json::Value| {
+            let json = serde_json::json!({
+                "id": id, "principal": id, "kind": "token", "digest": "00", "label": "laptop", "standing": "active",
+                "created_at": "2026-01-01T00:00:00Z", "expires_at": "2026-04-01T00:00:00Z", "names": {id: "carla"},
+                "revision": 1, "ended": ended,
+            });
+            state(&serde_json::from_value(json).unwrap())
+        };
+        assert_eq!(credential(serde_json::Value::Null), "active until 2026-04-01T00:00:00Z");
+        let expired = serde_json::json!({"how": "expired", "at": "2026-04-01T00:00:00Z"});
+        assert_eq!(credential(expired), "ended: expired at 2026-04-01T00:00:00Z");
+        let left = serde_json::json!({
+            "how": "principal_revoked", "at": "2026-02-01T00:00:00Z", "by": id, "reason": {"text": "left"},
+        });
+        assert_eq!(credential(left), "ended: carla was revoked at 2026-02-01T00:00:00Z by carla (left)");
+    }
 }

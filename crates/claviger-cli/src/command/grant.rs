@@ -185,7 +185,7 @@ fn covered(grant: &Grant) -> String {
 }
 
 fn operations(grant: &Grant) -> String {
-    grant.operations.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    grant.operations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Conditions in one line; empty when there are none.
@@ -211,8 +211,10 @@ fn state(grant: &Grant) -> String {
         (None, None) => String::new(),
     };
     let at = ended.at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
+    let by = ended.reason.as_ref().and_then(|why| why.given_by.as_ref());
+    let by = by.map(|by| format!(" by {}", named(&grant.names, by))).unwrap_or_default();
     let why = ended.reason.as_ref().map(|why| format!(" ({})", reason::told(Some(why)))).unwrap_or_default();
-    format!("ended{what}: {}{at}{why}", ended.how.to_string().replace('_', " "))
+    format!("ended{what}: {}{at}{by}{why}", ended.how.to_string().replace('_', " "))
 }
 
 fn table(grant: &Grant) -> String {

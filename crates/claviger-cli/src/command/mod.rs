@@ -12,6 +12,7 @@ mod material;
 mod paging;
 mod principal;
 mod reason;
+mod renew;
 mod rights;
 mod ring;
 mod role;

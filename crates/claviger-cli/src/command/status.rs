@@ -1,6 +1,6 @@
 //! `claviger status`.
 
-use claviger_client::types::system::SystemStatus;
+use claviger_client::types::system::{CredentialEnding, SystemStatus};
 
 use super::rights;
 use crate::failure::Failure;
@@ -98,6 +98,12 @@ fn table(status: &SystemStatus) -> String {
             "RECOVERED: security officer `{officer}` was made on the machine; `principal acknowledge-recovery {officer}` by another person\n"
         ));
     }
+    for ending in &status.credentials_ending {
+        let CredentialEnding { principal, ends_at, .. } = ending;
+        text.push_str(&format!(
+            "ENDING: the last credential of `{principal}` at {ends_at}; its holder renews it: `credential renew`\n"
+        ));
+    }
     if let Some(review) = &status.unconfirmed_rights {
         let missing = rights::missing(review);
         text.push_str(&format!(
@@ -156,6 +162,11 @@ mod tests {
             blocked_destructions: 1,
             clock: LogClock { log_time: at, ahead_seconds: 7200, held_at: Some(at) },
             unacknowledged_recoveries: vec!["officer-3".into()],
+            credentials_ending: vec![CredentialEnding {
+                principal: "auditor".into(),
+                holds_role: true,
+                ends_at: at,
+            }],
             unconfirmed_rights: Some(RightsReview {
                 confirmed: false,
                 opened_at: at,
@@ -186,6 +197,7 @@ mod tests {
                 && text.contains("CLOCK: nothing is destroyed")
                 && text.contains("BLOCKED: 1 ")
                 && text.contains("RECOVERED: security officer `officer-3`")
+                && text.contains("ENDING: the last credential of `auditor` at 2026-11-23T10:00:00Z")
                 && text.contains("RIGHTS UNCONFIRMED: ")
                 && text.contains("no security officer has confirmed, no auditor has confirmed")
                 && text.contains("DISK NEARLY FULL: ")

@@ -6,7 +6,9 @@ use http::Method;
 
 use super::transport::{Plane, segment};
 use super::{Client, Reply};
-use crate::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
+use crate::types::credential::{
+    CreateCredential, CreatedCredential, Credential, ListCredentials, RenewCredential, RenewedCredential,
+};
 use crate::types::grant::{CreateGrant, Grant, ListGrants};
 use crate::types::principal::{CreatePrincipal, ListPrincipals, Principal};
 use crate::types::rights::{ConfirmRights, ListRights, Right, RightsReview};
@@ -95,6 +97,13 @@ impl Client {
     /// Gives a credential. A token is in the answer, and nowhere else.
     pub async fn create_credential(&self, credential: &CreateCredential) -> Reply<CreatedCredential> {
         self.create("/v1/credentials").json(credential).answer().await
+    }
+
+    /// Renews the credential of the profile, at the address that people have, or else at that of applications. A token or certificate
+    /// that is made is in the answer, and nowhere else; called again, what was made before is revoked.
+    pub async fn renew_credential(&self, renewal: &RenewCredential) -> Reply<RenewedCredential> {
+        let plane = if self.has(Plane::Control) { Plane::Control } else { Plane::Data };
+        self.post(plane, "/v1/credentials/renew".into()).json(renewal).answer().await
     }
 
     /// Lists credentials in the order of their identifiers.

@@ -154,6 +154,16 @@ impl Client {
         self.request(Plane::Control, method, path, Repeat::Never)
     }
 
+    /// A call of that plane that changes something.
+    pub(super) fn post(&self, plane: Plane, path: String) -> Request<'_> {
+        self.request(plane, Method::POST, path, Repeat::Never)
+    }
+
+    /// Does the profile have an address of that plane?
+    pub(super) fn has(&self, plane: Plane) -> bool {
+        self.transport.base(plane).is_ok()
+    }
+
     fn request(&self, plane: Plane, method: Method, path: String, repeat: Repeat) -> Request<'_> {
         let headers = HeaderMap::new();
         let request =

@@ -39,6 +39,8 @@ pub struct EntryChoice {
     pub operation: Option<u16>,
     /// Only with this outcome code.
     pub outcome: Option<u8>,
+    /// Only what was refused.
+    pub refused: bool,
     /// Only from this instant on.
     pub since: Option<Instant>,
     /// Only before this instant.
@@ -69,6 +71,9 @@ macro_rules! entry_query {
             /// Only with this outcome code, as entries have it.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub outcome: Option<u8>,
+            /// Only what was refused, with whatever outcome that is: by a right, a state, a limit, or what was asked.
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            pub refused: bool,
             /// Only from this instant on.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub since: Option<Instant>,
@@ -85,8 +90,8 @@ macro_rules! entry_query {
             /// By what entries are chosen.
             #[must_use]
             pub const fn choice(&self) -> EntryChoice {
-                let Self { key, operation, outcome, since, until, asset, .. } = *self;
-                EntryChoice { key, operation, outcome, since, until, asset }
+                let Self { key, operation, outcome, refused, since, until, asset, .. } = *self;
+                EntryChoice { key, operation, outcome, refused, since, until, asset }
             }
         }
     };

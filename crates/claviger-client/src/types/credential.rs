@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::{
-    AccessKeyIdText, CredentialIdText, CredentialKindWord, NameText, PrincipalIdText, StandingWord,
+    AccessKeyIdText, CredentialIdText, CredentialKindWord, HowWord, NameText, PrincipalIdText, StandingWord,
 };
 use super::{Base64Bytes, Instant, Pairs, Reason, SecretText};
 
@@ -31,6 +31,9 @@ pub struct Credential {
     /// Who made it: the nil UUID for the set-up and for a recovery; absent where an older release did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<PrincipalIdText>,
+    /// The credential that its holder renewed by this one. Whoever revokes one of such a line revokes all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renews: Option<CredentialIdText>,
     /// When it was created.
     pub created_at: Instant,
     /// When it ends by itself.
@@ -38,11 +41,30 @@ pub struct Credential {
     /// Why it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// What ended it, if something did: it proves nobody any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<CredentialEnded>,
     /// Names of what is here by identifier, by that identifier. Absent in lists of keys and principals.
     #[serde(default, skip_serializing_if = "Pairs::is_empty")]
     pub names: Pairs,
     /// Counts its changes.
     pub revision: u64,
+}
+
+/// What ended a credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CredentialEnded {
+    /// In which way: `revoked`, `principal_revoked` or `expired`.
+    pub how: HowWord,
+    /// When, where that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Instant>,
+    /// By whom, where that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<PrincipalIdText>,
+    /// Why it, or its principal, was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
 }
 
 /// Gives a credential to a principal.
@@ -125,6 +147,80 @@ pub struct AccessKeySecret {
     /// The token that goes with each request of a short-lived one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_token: Option<SecretText>,
+}
+
+/// Renews the credential by which the call is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewCredential {
+    /// What the next one shall be.
+    pub credential: Renewal,
+}
+
+/// What renews a credential: `{"certificate": {...}}` or `{"request": {...}}` a certificate, `{"token": {...}}` a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Renewal {
+    /// A certificate that was issued for a new key.
+    Certificate(RenewingCertificate),
+    /// A request for a certificate, which the deployment's authority issues, if its key is on the server.
+    Request(CertificateRequest),
+    /// A token, made here and shown once.
+    Token(RenewingToken),
+}
+
+/// A certificate that renews one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewingCertificate {
+    /// The certificate (X.509 version 3, DER), which an authority issued whom the listeners trust.
+    pub der: Base64Bytes,
+    /// Those between it and that authority, if there are any: up to 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 8)]
+    pub chain: Vec<Base64Bytes>,
+    /// When it shall end as a credential: not later than the certificate, than the one before would have lived, and than its
+    /// line does. As late as that unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Instant>,
+}
+
+/// A request for a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateRequest {
+    /// The request (PKCS #10, DER), signed by the new key. Of it nothing but the key is heeded.
+    pub der: Base64Bytes,
+    /// How long the certificate shall be valid; as long as the one before unless said otherwise, and never longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime_seconds: Option<u64>,
+}
+
+/// A token that renews one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewingToken {
+    /// How long it shall be valid; as long as the one before unless said otherwise, and never longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime_seconds: Option<u64>,
+}
+
+/// A credential that renewed the one by which the call was made, with its secret if it has one.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RenewedCredential {
+    /// The credential.
+    pub credential: Credential,
+    /// The token. It is kept nowhere and shown this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<SecretText>,
+    /// The certificate (DER) that was issued for the request. It is kept nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Base64Bytes>,
+    /// The one before, with the end that it has now: within a day.
+    pub before: Credential,
+    /// Those that had renewed the same one earlier, and are revoked now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<CredentialIdText>,
 }
 
 /// What to list of the credentials.

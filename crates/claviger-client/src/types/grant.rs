@@ -64,13 +64,13 @@ pub struct Ended {
     /// The grant that ended in that way: this one or one that it rested on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantIdText>,
-    /// Which principal, where one was revoked who had passed the right on.
+    /// Which principal, where one was revoked: the holder, or who had passed the right on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<PrincipalIdText>,
     /// When, where that was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Instant>,
-    /// Why this grant was ended by an act of its own.
+    /// Why this grant was ended by an act of its own, or its holder was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
 }

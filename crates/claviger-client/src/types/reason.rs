@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Instant;
-use super::text::{ReasonCodeWord, ReasonIdText, UnaskedWord};
+use super::text::{PrincipalIdText, ReasonCodeWord, ReasonIdText, UnaskedWord};
 
 /// Why something was done, or why that is not said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,6 +21,12 @@ pub struct Reason {
     /// When its text was erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<Instant>,
+    /// Who gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_by: Option<PrincipalIdText>,
+    /// When it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_at: Option<Instant>,
     /// Why there is none: `house`, done by the system itself, as by a job; `protocol`, which has no place for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unasked: Option<UnaskedWord>,

@@ -54,6 +54,10 @@ pub struct SystemStatus {
     pub clock: LogClock,
     /// Names of security officers that `claviger recover` made, and that nobody else has acknowledged.
     pub unacknowledged_recoveries: Vec<String>,
+    /// Whose last credential ends within 30 days, unless it was made for less; those that end first before others, at most 100.
+    #[serde(default)]
+    #[schema(required)]
+    pub credentials_ending: Vec<CredentialEnding>,
     /// The rights that an older release kept, as long as not both a security officer and an auditor have confirmed them; `null` when
     /// nothing awaits that.
     #[schema(required)]
@@ -73,6 +77,17 @@ pub struct SystemStatus {
     /// How the module is now; `null` when it does not answer.
     #[schema(required)]
     pub provider: Option<ProviderHealth>,
+}
+
+/// A principal whose last credential ends soon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CredentialEnding {
+    /// Its name.
+    pub principal: String,
+    /// Whether it holds a role.
+    pub holds_role: bool,
+    /// When.
+    pub ends_at: Instant,
 }
 
 /// What the node says of itself: its own word, as the log has it (`node_report`). Digests are SHA-256 in hexadecimal.

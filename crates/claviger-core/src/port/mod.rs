@@ -8,4 +8,4 @@ pub mod trust;
 pub use clock::Clock;
 pub use provider::{Handle, Provider, ProviderError};
 pub use store::{Journal, Store, StoreError};
-pub use trust::{CertificateFault, EnteredCertificate, Trust};
+pub use trust::{CertificateFault, EnteredCertificate, IssueFault, Trust};

@@ -190,6 +190,19 @@ pub struct MixedUse {
     pub administers: bool,
 }
 
+/// A principal whose last credential ends soon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndingPrincipal {
+    /// Who.
+    pub id: PrincipalId,
+    /// Its name.
+    pub name: Name,
+    /// Does it hold a role?
+    pub holds_role: bool,
+    /// When.
+    pub ends_at: Timestamp,
+}
+
 /// The head of a shard's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardHead {
@@ -614,6 +627,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn list_role_holders(&self) -> Result<Vec<Principal>, StoreError>;
     /// All security officers made by a recovery that nobody has acknowledged.
     async fn list_unacknowledged(&self) -> Result<Vec<Principal>, StoreError>;
+
+    /// Principals that are not revoked and whose last valid credential ends behind `now` and not behind `by`, as long as it was
+    /// made for more than the time between: at most `limit`, those that end first before others. Rows are not held against their
+    /// tags; nothing is decided on it.
+    async fn list_ending(
+        &self,
+        now: Timestamp,
+        by: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<EndingPrincipal>, StoreError>;
 
     /// The names of principals, of each that is there.
     async fn list_principal_names(

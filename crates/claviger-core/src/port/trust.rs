@@ -1,5 +1,6 @@
 //! Port: whose certificates the listeners take.
 
+use crate::Name;
 use crate::time::Timestamp;
 
 /// A certificate as somebody enters it.
@@ -11,7 +12,7 @@ pub struct EnteredCertificate<'a> {
     pub chain: &'a [Vec<u8>],
 }
 
-/// Judges certificates of clients as the listeners do, so that what is entered can be shown.
+/// Judges certificates of clients as the listeners do, so that what is entered can be shown; and issues some, where it can.
 pub trait Trust: Send + Sync + std::fmt::Debug {
     /// Until when the listeners will take the certificate. `now` is the instant of the call.
     ///
@@ -22,6 +23,35 @@ pub trait Trust: Send + Sync + std::fmt::Debug {
         certificate: EnteredCertificate<'_>,
         now: Timestamp,
     ) -> Result<Timestamp, CertificateFault>;
+
+    /// Issues a certificate (DER) by which the principal of that name proves itself, for the key of a request (PKCS #10, DER). It ends
+    /// at `until`, or before.
+    ///
+    /// # Errors
+    /// [`IssueFault`]: none is issued, and what to do.
+    fn issue(
+        &self,
+        request: &[u8],
+        principal: &Name,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, IssueFault>;
+}
+
+/// Why no certificate is issued. The text is for whoever asks for it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum IssueFault {
+    /// Something else is wrong with the authority.
+    #[error("the authority of the server cannot be used; its operator finds why in the traces")]
+    Authority,
+    /// The key of the authority is kept elsewhere.
+    #[error(
+        "the server does not have the key of its authority: let whoever keeps it sign the request, and renew by the certificate"
+    )]
+    KeyElsewhere,
+    /// Nothing that can be read, or signed by another key than the one that it is about.
+    #[error("the bytes are no certificate request (PKCS #10) in DER that its own key has signed")]
+    Request,
 }
 
 /// Why a certificate is not entered. The text is for whoever enters it.

@@ -2,9 +2,10 @@
 //!
 //! [`ProviderError`]: claviger_core::port::ProviderError
 
+use std::fmt;
 use std::path::PathBuf;
 
-use cryptoki::error::Error;
+use cryptoki::error::{Error, RvError};
 
 /// Why a PKCS#11 root could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -16,13 +17,15 @@ pub enum Pkcs11OpenError {
         label: String,
     },
     /// The library cannot be loaded or initialized.
-    #[error("the PKCS#11 library `{}` cannot be used", path.display())]
+    #[error("the PKCS#11 library `{}` cannot be used: {why}", path.display())]
     Library {
         /// Where it was looked for.
         path: PathBuf,
+        /// What is known of it, and what to do.
+        why: String,
         /// What the loader or the library said.
         #[source]
-        source: Error,
+        source: Said,
     },
     /// The token refused the PIN. One attempt was made.
     #[error("the token refused the PIN; one attempt was made, and none will follow by itself")]
@@ -31,10 +34,12 @@ pub enum Pkcs11OpenError {
     #[error("the token does not offer {0}, which a root needs")]
     MissingMechanism(&'static str),
     /// No such token.
-    #[error("no initialized token matches {selector}")]
+    #[error("no initialized token matches {selector}: {seen}")]
     NoToken {
         /// What was looked for.
         selector: String,
+        /// What there is instead, or what keeps it from being seen.
+        seen: String,
     },
     /// The token reports that few attempts are left; none was made.
     #[error(
@@ -75,8 +80,38 @@ pub enum Pkcs11OpenError {
     Threads(#[source] std::io::Error),
     /// A call to the token failed.
     #[error("the token failed")]
-    Token(#[from] Error),
+    Token(#[source] Said),
 }
+
+impl From<Error> for Pkcs11OpenError {
+    fn from(error: Error) -> Self {
+        Self::Token(Said(error))
+    }
+}
+
+/// What a library or its loader said: the code, which the documents of the library explain, and not the words of the standard,
+/// which explain nothing.
+#[derive(Debug)]
+pub struct Said(pub(super) Error);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Error::Pkcs11(code, function) = &self.0 else { return self.0.fmt(f) };
+        let hint = match code {
+            RvError::GeneralError => {
+                ", a general failure: the log of the library may say more (SoftHSM writes to syslog)"
+            }
+            RvError::HostMemory | RvError::DeviceMemory => ": there is no memory left for it",
+            RvError::DeviceError | RvError::DeviceRemoved => ": see whether the device is there and works",
+            RvError::TokenWriteProtected => ": the token is write-protected",
+            RvError::SessionCount => ": the token has no sessions left; others may hold them",
+            _ => "",
+        };
+        write!(f, "{function:?} gave {code:?}{hint}")
+    }
+}
+
+impl std::error::Error for Said {}
 
 impl Pkcs11OpenError {
     /// Is it the PIN? Then asking again brings the token closer to its lock, or finds it locked: a person must see to it.

@@ -133,7 +133,7 @@ impl fmt::Debug for Link {
 }
 
 fn find_slot(pkcs11: &Pkcs11, selector: &TokenSelector) -> Result<Slot, Pkcs11OpenError> {
-    let mut found = Vec::new();
+    let (mut found, mut labels) = (Vec::new(), Vec::new());
     for slot in pkcs11.get_slots_with_token()? {
         // A slot whose token cannot tell its name is not the one that is looked for.
         let Ok(info) = pkcs11.get_token_info(slot) else { continue };
@@ -141,15 +141,26 @@ fn find_slot(pkcs11: &Pkcs11, selector: &TokenSelector) -> Result<Slot, Pkcs11Op
             TokenSelector::Label(label) => info.label() == label,
             TokenSelector::Slot(id) => slot.id() == *id,
         };
-        if matches && info.token_initialized() {
-            found.push(slot);
+        if info.token_initialized() {
+            labels.push(format!("`{}` in slot {}", info.label(), slot.id()));
+            if matches {
+                found.push(slot);
+            }
         }
     }
     match *found.as_slice() {
         [one] => Ok(one),
-        [] => Err(Pkcs11OpenError::NoToken { selector: selector.to_string() }),
+        [] => Err(Pkcs11OpenError::NoToken { selector: selector.to_string(), seen: seen(&labels) }),
         _ => Err(Pkcs11OpenError::AmbiguousToken { label: selector.to_string() }),
     }
+}
+
+fn seen(labels: &[String]) -> String {
+    if labels.is_empty() {
+        return "the library shows no initialized token at all; initialize one, or let this user see it"
+            .to_owned();
+    }
+    format!("there are {}; correct `root.token`, or `root.slot`", labels.join(", "))
 }
 
 fn name_of(pkcs11: &Pkcs11, slot: Slot) -> Result<TokenName, Pkcs11OpenError> {

@@ -22,6 +22,7 @@ mod root;
 mod sealing;
 mod self_test;
 mod signing;
+mod softhsm;
 mod usage;
 #[cfg(test)]
 mod wycheproof;
@@ -45,7 +46,7 @@ use claviger_crypto::{
 use cryptoki::session::Session;
 
 pub use self::attempt::{FewAttempts, pin_refused};
-pub use self::error::Pkcs11OpenError;
+pub use self::error::{Pkcs11OpenError, Said};
 use self::fault::Fault;
 use self::handle::{TokenHandle, TokenKey, Wrapped};
 use self::library::Library;
@@ -156,8 +157,8 @@ impl Pkcs11Provider {
     /// [`Pkcs11OpenError`], each of whose variants says what to do about it.
     pub fn open(config: Pkcs11Config, create: CreateRoot) -> Result<Self, Pkcs11OpenError> {
         provenance::self_test().map_err(|failure| Pkcs11OpenError::SelfTestFailed(failure.family))?;
-        let library = Library::open(&config.library)
-            .map_err(|source| Pkcs11OpenError::Library { path: config.library.clone(), source })?;
+        let library =
+            Library::open(&config.library).map_err(|error| softhsm::not_loaded(&config.library, error))?;
         let options = ConnectOptions {
             library: &library,
             selector: &config.token,
@@ -166,7 +167,8 @@ impl Pkcs11Provider {
             few: config.few_attempts,
             known: None,
         };
-        let link = Link::connect(&options, create, 1)?;
+        let link = Link::connect(&options, create, 1)
+            .map_err(|error| softhsm::not_connected(&config.library, error))?;
         let (module, able) = examine(&library, &link)?;
         let (name, public) = (link.token.clone(), link.roots.public.clone());
         let pool = Pool::start(PoolConfig {

@@ -3,12 +3,12 @@
 use axum::extract::Request;
 use claviger_client::types::credential::{
     AccessKeySecret, CreateCredential as WireCredential, CreatedCredential,
-    ListCredentials as WireCredentials,
+    ListCredentials as WireCredentials, RenewCredential as WireRenewal, RenewedCredential,
 };
 use claviger_client::types::grant::{CreateGrant as WireGrant, ListGrants as WireGrants};
 use claviger_client::types::principal::{CreatePrincipal as WirePrincipal, ListPrincipals as WirePrincipals};
 use claviger_client::types::{GiveReason, Page, SecretText};
-use claviger_core::principal::Principal;
+use claviger_core::principal::{Credential, Principal};
 use claviger_service::NewAccessKey;
 use claviger_service::operation::{
     AcknowledgeRecovery, AssignRole, Captioned, Captions, CreatePrincipal, ErasePrincipal, ListCredentials,
@@ -26,7 +26,7 @@ use crate::error::Failure;
 use crate::names::{parse, parse_if_any};
 use crate::wire::identity::{
     credential_from_wire, credential_to_wire, grant_from_wire, grant_to_wire, judged_grant_to_wire,
-    principal_to_wire,
+    principal_to_wire, renewal_from_wire,
 };
 
 /// Reads why a call is made, where its body says nothing else.
@@ -184,6 +184,22 @@ fn access_key_to_wire(made: NewAccessKey) -> Result<AccessKeySecret, Failure> {
 fn text_of(secret: &claviger_crypto::SecretBytes) -> Result<SecretText, Failure> {
     let text = std::str::from_utf8(secret.expose());
     text.map(|text| SecretText::new(text.to_owned())).map_err(|_| Failure::invalid("the secret is not text"))
+}
+
+pub(crate) async fn renew_credential(arrival: Arrival, request: Request) -> Answered {
+    let (_, wire) = body::json::<WireRenewal>(request, arrival.api().limits().body).await?;
+    let done = arrival.perform(renewal_from_wire(wire)).await?;
+    let renewed = done.output;
+    // Whoever holds it knows who holds it: nobody is named.
+    let shown = |credential: &Credential| credential_to_wire(credential, &Captions::default());
+    let answer = Answer::secret_json(&RenewedCredential {
+        credential: shown(&renewed.credential),
+        token: renewed.token.map(|token| text_of(&token.into_text())).transpose()?,
+        certificate: renewed.certificate.map(Into::into),
+        before: shown(&renewed.before),
+        replaced: renewed.replaced.into_iter().map(Into::into).collect(),
+    })?;
+    Ok(answer.recorded(&done.receipt))
 }
 
 pub(crate) async fn list_credentials(arrival: Arrival, uri: Uri) -> Answered {

@@ -7,7 +7,9 @@ use claviger_client::types::audit::{
     Checkpoints, DiscloseAudit, DisclosurePage, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries,
     SearchAudit, SearchPage, Snapshot,
 };
-use claviger_client::types::credential::{CreateCredential, CreatedCredential, Credential, ListCredentials};
+use claviger_client::types::credential::{
+    CreateCredential, CreatedCredential, Credential, ListCredentials, RenewCredential, RenewedCredential,
+};
 use claviger_client::types::grant::{CreateGrant, Grant, ListGrants};
 use claviger_client::types::key::{
     AskImport, ChangeState, CreateKey, ExplainKey, Explanations, ImportMaterial, ImportParameters,
@@ -38,6 +40,7 @@ pub(super) fn rows() -> Vec<Row> {
         principal_rows(),
         grant_rows(),
         credential_rows(),
+        own_rows(),
         audit_rows(),
         reason_rows(),
         rights_rows(),
@@ -347,6 +350,21 @@ fn credential_rows() -> Vec<Row> {
         )
         .takes::<GiveReason>()
         .gives::<Credential>(),
+    ]
+}
+
+/// What whoever holds a credential does with it, on both planes.
+pub(super) fn own_rows() -> Vec<Row> {
+    vec![
+        row(
+            POST,
+            "/v1/credentials/renew",
+            "renew_credential",
+            "Renews the credential by which the call is made; the one before ends within a day.",
+            identity::renew_credential,
+        )
+        .takes::<RenewCredential>()
+        .gives::<RenewedCredential>(),
     ]
 }
 

@@ -5,7 +5,7 @@ use claviger_client::types::header::{ALGORITHM, CONTEXT, PREHASHED, SIGNATURE, T
 use claviger_client::types::page::{Batch, BatchAnswer};
 use claviger_client::types::usage as wire;
 
-use super::control::open_rows;
+use super::control::{open_rows, own_rows};
 use super::row::{Row, row};
 use crate::operation::{system, usage};
 use crate::wire::usage::WireUse;
@@ -32,7 +32,7 @@ macro_rules! batch {
 }
 
 pub(super) fn rows() -> Vec<Row> {
-    [open_rows(), seal_rows(), sign_rows(), wrap_rows(), secret_rows(), other_rows()]
+    [open_rows(), own_rows(), seal_rows(), sign_rows(), wrap_rows(), secret_rows(), other_rows()]
         .into_iter()
         .flatten()
         .collect()

@@ -6,11 +6,12 @@ use claviger_audit::verify::LiveRow;
 use claviger_client::types::Base64Bytes;
 use claviger_client::types::audit as wire;
 use claviger_client::types::system::{
-    LogClock, Module, Node as WireNode, ProviderHealth, Rows, Space, SystemStatus as WireStatus,
+    CredentialEnding, LogClock, Module, Node as WireNode, ProviderHealth, Rows, Space,
+    SystemStatus as WireStatus,
 };
 use claviger_core::TlsParameters;
 use claviger_core::node::Node;
-use claviger_core::port::store::Room;
+use claviger_core::port::store::{EndingPrincipal, Room};
 use claviger_crypto::provenance;
 use claviger_service::log::{
     EntryFilter, EntryPage, EntryProof, FoundEntry, SearchPage, SearchedEntry, SessionOf,
@@ -38,6 +39,7 @@ pub fn filter_from_wire(choice: wire::EntryChoice) -> EntryFilter {
         key: choice.key.map(|id| id.0),
         operation: choice.operation,
         outcome: choice.outcome,
+        refused: choice.refused,
         since: choice.since.map(|instant| instant.0),
         until: choice.until.map(|instant| instant.0),
         asset: choice.asset.map(|id| id.0),
@@ -210,6 +212,14 @@ fn node_to_wire(node: &Node) -> WireNode {
     }
 }
 
+fn ending_to_wire(ending: &EndingPrincipal) -> CredentialEnding {
+    CredentialEnding {
+        principal: ending.name.to_string(),
+        holds_role: ending.holds_role,
+        ends_at: ending.ends_at.into(),
+    }
+}
+
 /// How the system is, as callers see it.
 #[must_use]
 pub fn status_to_wire(status: SystemStatus) -> WireStatus {
@@ -230,6 +240,7 @@ pub fn status_to_wire(status: SystemStatus) -> WireStatus {
             .iter()
             .map(|officer| officer.name.to_string())
             .collect(),
+        credentials_ending: status.ending.iter().map(ending_to_wire).collect(),
         unconfirmed_rights: status.unconfirmed_rights.as_ref().map(review_to_wire),
         node: status.node.as_ref().map(node_to_wire),
         space: space_to_wire(&status),

@@ -8,10 +8,12 @@ use claviger_client::types::credential as wire_credential;
 use claviger_client::types::grant as wire_grant;
 use claviger_client::types::principal as wire_principal;
 use claviger_core::grant::{Conditions, Grant};
-use claviger_core::lineage::Lineage;
-use claviger_core::principal::{Credential, Principal};
+use claviger_core::lineage::{How, Lineage};
+use claviger_core::principal::{Credential, Principal, Standing};
+use claviger_core::reason::Why;
+use claviger_core::{PrincipalId, Timestamp};
 use claviger_service::operation::{
-    Captions, CreateCredential, CreateGrant, GrantOn, JudgedGrant, NewCredential,
+    Captions, CreateCredential, CreateGrant, GrantOn, JudgedGrant, NewCredential, RenewCredential, Renewal,
 };
 
 use super::names_to_wire;
@@ -54,6 +56,25 @@ pub fn grant_to_wire(grant: &Grant, captions: &Captions) -> wire_grant::Grant {
 #[must_use]
 pub fn judged_grant_to_wire(judged: &JudgedGrant, captions: &Captions) -> wire_grant::Grant {
     let JudgedGrant { grant, verdict } = judged;
+    let ended = verdict.ended().map(|cause| wire_grant::Ended {
+        how: cause.how().into(),
+        grant: cause.grant().map(Into::into),
+        principal: cause.principal().map(Into::into),
+        at: cause.at().map(Into::into),
+        reason: reason_to_wire(grant.ending.and_then(|ending| ending.reason), captions),
+    });
+    // What is of somebody revoked gives nothing, whatever else is said of it.
+    let with_holder = || {
+        let why = captions.revoked(grant.principal)?;
+        Some(wire_grant::Ended {
+            how: How::PrincipalRevoked.into(),
+            grant: None,
+            principal: Some(grant.principal.into()),
+            at: given(why, captions).map(|(at, _)| at.into()),
+            reason: reason_to_wire(why, captions),
+        })
+    };
+    let ended = ended.or_else(with_holder);
     wire_grant::Grant {
         id: grant.id.into(),
         principal: grant.principal.into(),
@@ -68,17 +89,45 @@ pub fn judged_grant_to_wire(judged: &JudgedGrant, captions: &Captions) -> wire_g
         origin: grant.origin.into(),
         rests_on: grant.basis.grants().iter().copied().map(Into::into).collect(),
         standing: grant.standing.into(),
-        ends: verdict.honoured().and_then(|honoured| honoured.until).map(Into::into),
-        ended: verdict.ended().map(|cause| wire_grant::Ended {
-            how: cause.how().into(),
-            grant: cause.grant().map(Into::into),
-            principal: cause.principal().map(Into::into),
-            at: cause.at().map(Into::into),
-            reason: reason_to_wire(grant.ending.and_then(|ending| ending.reason), captions),
-        }),
+        ends: verdict
+            .honoured()
+            .filter(|_| ended.is_none())
+            .and_then(|honoured| honoured.until)
+            .map(Into::into),
+        ended,
         names: names_to_wire(judged, captions),
         revision: grant.revision,
     }
+}
+
+/// When a reason was given, and by whom.
+fn given(why: Option<Why>, captions: &Captions) -> Option<(Timestamp, PrincipalId)> {
+    let shown = captions.find(why?.given()?)?;
+    Some((shown.given_at, shown.given_by))
+}
+
+/// What ended a credential, if something did.
+fn ended_to_wire(credential: &Credential, captions: &Captions) -> Option<wire_credential::CredentialEnded> {
+    let (how, why) = match (credential.standing, captions.revoked(credential.principal)) {
+        (Standing::Revoked, _) => (How::Revoked, credential.reason),
+        (Standing::Active, Some(why)) => (How::PrincipalRevoked, why),
+        (Standing::Active, None) if credential.expires_at <= captions.now() => {
+            return Some(wire_credential::CredentialEnded {
+                how: How::Expired.into(),
+                at: Some(credential.expires_at.into()),
+                by: None,
+                reason: None,
+            });
+        }
+        (Standing::Active, None) => return None,
+    };
+    let (at, by) = given(why, captions).unzip();
+    Some(wire_credential::CredentialEnded {
+        how: how.into(),
+        at: at.map(Into::into),
+        by: by.map(Into::into),
+        reason: reason_to_wire(why, captions),
+    })
 }
 
 fn conditions_to_wire(conditions: &Conditions) -> wire_grant::Conditions {
@@ -128,9 +177,11 @@ pub fn credential_to_wire(credential: &Credential, captions: &Captions) -> wire_
         label: credential.label.clone().into(),
         standing: credential.standing.into(),
         created_by: credential.created_by.map(Into::into),
+        renews: credential.renews.map(Into::into),
         created_at: credential.created_at.into(),
         expires_at: credential.expires_at.into(),
         reason: reason_to_wire(credential.reason, captions),
+        ended: ended_to_wire(credential, captions),
         names: names_to_wire(credential, captions),
         revision: credential.revision,
     }
@@ -160,6 +211,24 @@ pub fn credential_from_wire(wire: wire_credential::CreateCredential) -> Result<C
         }
     };
     Ok(CreateCredential { principal: parse(&wire.principal)?, label: wire.label.0, what })
+}
+
+/// What the caller's credential is to be renewed by.
+#[must_use]
+pub fn renewal_from_wire(wire: wire_credential::RenewCredential) -> RenewCredential {
+    let span = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+    let what = match wire.credential {
+        wire_credential::Renewal::Certificate(certificate) => Renewal::Certificate {
+            der: certificate.der.0.to_vec(),
+            chain: certificate.chain.iter().map(|one| one.0.to_vec()).collect(),
+            expires_at: certificate.expires_at.map(|at| at.0),
+        },
+        wire_credential::Renewal::Request(request) => {
+            Renewal::Request { request: request.der.0.to_vec(), lifetime: span(request.lifetime_seconds) }
+        }
+        wire_credential::Renewal::Token(token) => Renewal::Token { lifetime: span(token.lifetime_seconds) },
+    };
+    RenewCredential { what }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

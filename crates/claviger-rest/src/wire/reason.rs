@@ -32,6 +32,8 @@ pub fn reason_to_wire(why: Option<Why>, captions: &Captions) -> Option<WireReaso
                 code: shown.and_then(|shown| shown.code).map(Into::into),
                 text: shown.and_then(|shown| shown.text.clone()),
                 erased_at: shown.and_then(|shown| shown.erased_at).map(Into::into),
+                given_by: shown.map(|shown| shown.given_by.into()),
+                given_at: shown.map(|shown| shown.given_at.into()),
                 unasked: None,
             }
         }
@@ -45,6 +47,8 @@ pub fn record_to_wire(record: &ReasonRecord) -> WireReason {
         id: Some(record.id.into()),
         code: record.code.map(Into::into),
         erased_at: record.erasure.map(|erasure| erasure.at.into()),
+        given_by: Some(record.given_by.into()),
+        given_at: Some(record.given_at.into()),
         ..WireReason::default()
     }
 }

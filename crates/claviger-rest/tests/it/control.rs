@@ -32,21 +32,27 @@ async fn patch(
 #[tokio::test]
 async fn a_ring_is_created_read_changed_and_listed() {
     let deployment = Deployment::build().await;
-    let create = json!({"name": "orders", "policy": {"quorum": 3, "rotation_period_seconds": 86400}});
-    let created = deployment.control("ada", Method::POST, "/v1/rings", create).await.ok();
+    let create = |quorum: u8| {
+        let policy = json!({"quorum": quorum, "rotation_period_seconds": 86400});
+        let body = json!({"name": "orders", "policy": policy});
+        deployment.control("ada", Method::POST, "/v1/rings", body)
+    };
+    // Nobody holds the role of a custodian here.
+    create(3).await.problem(400, "invalid-argument");
+    let created = create(2).await.ok();
     assert_eq!(created.status.as_u16(), 201);
     let ring = created.json();
-    assert_eq!(ring["policy"]["quorum"], 3);
+    assert_eq!(ring["policy"]["quorum"], 2);
     assert_eq!(ring["policy"]["separation"], "strict");
     let by_id = deployment.get("ada", &format!("/v1/rings/{}", ring["id"].as_str().unwrap())).await.ok();
     assert_eq!(by_id.json(), deployment.get("ada", "/v1/rings/orders").await.ok().json());
     assert_eq!(by_id.json(), ring);
 
     let tag = by_id.headers[ETAG].to_str().unwrap().to_owned();
-    let change = json!({"policy": {"rotation_period_seconds": null, "quorum": 4}, "reason": "a test"});
+    let change = json!({"policy": {"rotation_period_seconds": null, "quorum": 2}, "reason": "a test"});
     let changed = patch(&deployment, "ada", "/v1/rings/orders", Some(&tag), change.clone()).await.ok();
     assert_eq!(changed.json()["policy"]["rotation_period_seconds"], Value::Null);
-    assert_eq!(changed.json()["policy"]["quorum"], 4);
+    assert_eq!(changed.json()["policy"]["quorum"], 2);
     assert_ne!(changed.headers[ETAG], *tag);
     patch(&deployment, "ada", "/v1/rings/orders", Some(&tag), change.clone())
         .await
@@ -521,6 +527,62 @@ async fn a_token_is_shown_once_authenticates_and_ends_when_revoked() {
             .status
             .is_client_error()
     );
+}
+
+#[tokio::test]
+async fn what_belongs_to_somebody_revoked_is_listed_as_ended() {
+    let deployment = Deployment::with_ring().await;
+    deployment.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
+    let create = json!({
+        "principal": "app", "label": "till", "credential": {"token": {"lifetime_seconds": 3600}},
+    });
+    deployment.control("olga", Method::POST, "/v1/credentials", create).await.ok();
+    let listed = async |path: &str| {
+        let items = deployment.get("vera", path).await.ok().json()["items"].clone();
+        items.as_array().unwrap().clone()
+    };
+    let (credentials, grants) = ("/v1/credentials?principal=app", "/v1/grants?principal=app");
+    for path in [credentials, grants] {
+        assert!(listed(path).await.iter().all(|one| one.get("ended").is_none()), "{path}");
+    }
+    let why = json!({"reason": "the shop is closed", "reason_code": "privilege_withdrawn"});
+    deployment.control("otto", Method::POST, "/v1/principals/app/revoke", why).await.ok();
+    for path in [credentials, grants] {
+        let items = listed(path).await;
+        assert!(!items.is_empty());
+        for one in items {
+            let ended = &one["ended"];
+            assert_eq!(ended["how"], "principal_revoked", "{one}");
+            assert!(ended["at"].is_string(), "{one}");
+            assert_eq!(ended["reason"]["text"], "the shop is closed");
+            let by = ended["reason"]["given_by"].as_str().unwrap();
+            assert_eq!(one["names"][by], "otto", "{one}");
+        }
+    }
+    // Who is withdrawn once more by itself is told so.
+    let id = listed(credentials).await[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/credentials/{id}/revoke");
+    let revoked = deployment.control("otto", Method::POST, &path, json!({"reason": "lost"})).await.ok();
+    assert_eq!(revoked.json()["ended"]["how"], "revoked");
+}
+
+#[tokio::test]
+async fn a_credential_is_renewed_on_both_planes_by_whoever_calls_by_it() {
+    let deployment = Deployment::build().await;
+    let path = "/v1/credentials/renew";
+    let certificate = json!({"credential": {"certificate": {"der": "MAA="}}});
+    // Theirs are for a day, which is short by decision.
+    let by_person = deployment.control("vera", Method::POST, path, certificate.clone()).await;
+    by_person.problem(409, "wrong-state");
+    assert!(by_person.json()["detail"].as_str().unwrap().contains("less than 7 days"));
+    deployment.data("vera", path, certificate.clone()).await.problem(409, "wrong-state");
+    deployment.data("app", path, certificate.clone()).await.problem(409, "wrong-state");
+    deployment.control("app", Method::POST, path, certificate).await.problem(403, "denied");
+    let token = json!({"credential": {"token": {}}});
+    deployment.data("app", path, token).await.problem(400, "invalid-argument");
+    for bad in [json!({}), json!({"credential": {}}), json!({"credential": {"token": {"label": "x"}}})] {
+        deployment.data("app", path, bad).await.problem(400, "malformed-request");
+    }
 }
 
 #[tokio::test]

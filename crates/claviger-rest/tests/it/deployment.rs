@@ -249,6 +249,7 @@ async fn open(directory: &tempfile::TempDir) -> Road {
         accept_lost_tail: false,
         trust: Arc::new(Lenient),
         environment: None,
+        renewable_for: Duration::from_secs(3 * 366 * 86_400),
         on_signed: Box::new(|_| {}),
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: false,

@@ -5,15 +5,17 @@ use std::process::ExitCode;
 
 use clap::Args;
 use claviger_core::Name;
+use claviger_core::port::Clock as _;
 
 use super::output::Output;
 use super::pin::PinArgs;
 use super::root::RootArgs;
 use super::serve::on_runtime;
+use crate::clock::SystemClock;
 use crate::config::{Log, LogFormat};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
-use crate::init::{InitOptions, SetUp, init, renew};
+use crate::init::{InitOptions, SetUp, init, renew, sign};
 use crate::telemetry;
 
 /// Options of `init`.
@@ -40,6 +42,15 @@ pub struct InitArgs {
     /// Only make a new certificate for the server, from the deployment's authority
     #[arg(long)]
     renew: bool,
+    /// Only sign a certificate request (PKCS #10, PEM or DER) of a person or an application, by the deployment's authority
+    #[arg(long, value_name = "REQUEST", requires = "principal", conflicts_with_all = ["renew", "names"])]
+    sign: Option<PathBuf>,
+    /// With `--sign`: for whom, by the name of the principal
+    #[arg(long = "for", value_name = "NAME", requires = "sign")]
+    principal: Option<Name>,
+    /// With `--sign`: file for the certificate [default: the request's name, with `.crt`]
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    out: Option<PathBuf>,
 }
 
 pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerError> {
@@ -51,6 +62,20 @@ pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerErro
         let text = format!(
             "new certificate in `{}`; `systemctl reload claviger`, or SIGHUP, puts it to use",
             path.display()
+        );
+        output.print(&told, &text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let (Some(request), Some(principal)) = (&args.sign, &args.principal) {
+        let out = args.out.clone().unwrap_or_else(|| request.with_extension("crt"));
+        let expires_at = sign(&args.config, request, principal, &out)?;
+        let told = serde_json::json!({ "certificate": out });
+        let days = expires_at.since(SystemClock.now()).as_secs() / 86_400;
+        let text = format!(
+            "certificate of `{principal}` for {days} days in `{}`; its holder brings it in: \
+             `claviger credential renew --certificate {} --key KEY`",
+            out.display(),
+            out.display()
         );
         output.print(&told, &text)?;
         return Ok(ExitCode::SUCCESS);

@@ -25,7 +25,8 @@ const SECTIONS: [&str; 11] =
 const ENV_DATA_DIR: &str = "DATA_DIR";
 
 /// Sections, and keys of others, whose values are no text.
-const NO_TEXT: [&str; 5] = ["audit.", "limits.", "store.", "root.slot", "xks.require_client_certificate"];
+const NO_TEXT: [&str; 6] =
+    ["audit.", "deployment.renewal_days", "limits.", "store.", "root.slot", "xks.require_client_certificate"];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -51,6 +52,7 @@ pub(super) struct Deployment {
     pub(super) storage_domain: Option<String>,
     pub(super) root_storage_domain: Option<String>,
     pub(super) root_custody_domain: Option<String>,
+    pub(super) renewal_days: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -43,6 +43,8 @@ pub struct Config {
     pub environment: Option<Name>,
     /// Where store and root lie, and who can open the root, as far as it is said.
     pub domains: Domains,
+    /// How long after the first of them certificates end that their holders renewed.
+    pub renewable_for: Duration,
     /// The name or address by which clients reach it, if it is said: what profiles are written with.
     pub public_host: Option<String>,
     /// The addresses.
@@ -177,6 +179,7 @@ impl Config {
             data_dir: required("data_dir", &file.data_dir)?,
             environment: name("environment", file.deployment.environment.as_deref(), &origin)?,
             domains: Domains::from_file(&file.deployment, &origin)?,
+            renewable_for: renewable_for(&file.deployment, &origin)?,
             public_host: public_host(&file.public, &origin)?,
             listen: Listen::from_file(&file.listen, &origin)?,
             tls: Tls {
@@ -309,6 +312,21 @@ fn name(key: &str, text: Option<&str>, origin: &str) -> Result<Option<Name>, Con
     let reason = |error| format!("is `{text}`, {error}");
     let name = text.parse().map(Some);
     name.map_err(|error: NotAName| invalid(origin, &format!("deployment.{key}"), reason(error)))
+}
+
+/// Three lives of a certificate, unless said otherwise.
+const RENEWAL_DAYS: u64 = 3 * 397;
+/// As long as the deployment's own authority lives.
+const MOST_RENEWAL_DAYS: u64 = 3650;
+
+fn renewable_for(file: &file::Deployment, origin: &str) -> Result<Duration, ConfigError> {
+    match file.renewal_days.unwrap_or(RENEWAL_DAYS) {
+        days if days <= MOST_RENEWAL_DAYS => Ok(Duration::from_secs(days * 86_400)),
+        other => {
+            let reason = format!("is {other}; from 0 to {MOST_RENEWAL_DAYS} is possible");
+            Err(invalid(origin, "deployment.renewal_days", reason))
+        }
+    }
 }
 
 fn public_host(file: &file::Public, origin: &str) -> Result<Option<String>, ConfigError> {

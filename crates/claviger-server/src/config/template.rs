@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::store::{MIN_FREE_MIB, RESERVE_MIB};
-use super::{Limits, Listen, PinSource, Root, SoftwareSeal, TokenSelector};
+use super::{Limits, Listen, PinSource, RENEWAL_DAYS, Root, SoftwareSeal, TokenSelector};
 
 /// What differs from one written configuration to the next.
 #[derive(Debug, Clone)]
@@ -50,6 +50,9 @@ data_dir = "data"
 # storage_domain = "rack-7"
 # root_storage_domain = "hsm-2"
 # root_custody_domain = "custodians"
+# How long certificates that their holders renew (`claviger credential renew`) last, counted from the first: then somebody else
+# makes a new one. 0: none is renewed.
+# renewal_days = {RENEWAL_DAYS}
 
 # The name or address by which clients reach it, which profiles are written with; else the first name in the server's
 # certificate that is not this machine's own, else the address of the listener.

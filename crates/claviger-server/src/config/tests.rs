@@ -126,6 +126,10 @@ fn host_for_clients_is_a_name_without_a_port() {
     let bad = load(&format!("{GOOD}[deployment]\nroot_custody_domain = \"a,b\"\n")).unwrap_err().to_string();
     assert!(bad.contains("`deployment.root_custody_domain`"), "{bad}");
     assert_eq!(load(GOOD).unwrap().domains, Domains::default());
+    let renewal = |days: &str| load(&format!("{GOOD}[deployment]\nrenewal_days = {days}\n"));
+    assert_eq!(load(GOOD).unwrap().renewable_for.as_secs(), 1191 * 86_400);
+    assert_eq!(renewal("0").unwrap().renewable_for.as_secs(), 0);
+    assert!(renewal("3651").unwrap_err().to_string().contains("`deployment.renewal_days` is 3651"));
     assert_eq!(load(GOOD).unwrap().public_host, None);
     for bad in ["", "kms.example.org:7400", "https://kms.example.org"] {
         assert!(host(bad).unwrap_err().to_string().contains("`public.host`"), "{bad}");

@@ -4,15 +4,18 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use claviger_core::port::StoreError;
+use claviger_core::port::store::EndingPrincipal;
+use claviger_core::port::{Clock as _, StoreError};
 use claviger_core::principal::Principal;
 use claviger_service::AlteredRows;
 
 use super::{Finding, PIN};
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::deployment::Deployment;
 use crate::error::ServerError;
-use crate::observe::{ALTERED, RECOVERIES, RIGHTS};
+use crate::observe::{ALTERED, ENDING_OF_OTHERS, ENDING_OF_ROLES, RECOVERIES, RIGHTS};
+use crate::pki::EXPIRY_WARNING;
 use crate::root::blocking;
 
 /// Most bytes of an answer that are read.
@@ -29,6 +32,7 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
             findings.push(readiness(config.listen.metrics).await);
             findings.extend(recoveries_at_work(config.listen.metrics).await);
             findings.extend(rights_at_work(config.listen.metrics).await);
+            findings.extend(ending_at_work(config.listen.metrics).await);
             findings.extend(altered_at_work(config.listen.metrics).await);
             findings
         }
@@ -39,10 +43,12 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
             };
             let recoveries = recoveries_at_rest(opened.as_ref());
             let rights = rights_at_rest(opened.as_ref());
+            let ending = ending_at_rest(opened.as_ref());
             let mut findings = vec![at_rest(opened, config)];
             findings.extend(log);
             findings.extend(recoveries);
             findings.extend(rights);
+            findings.extend(ending);
             findings.extend(ports(config));
             findings
         }
@@ -55,6 +61,7 @@ struct AtRest {
     is_set_up: bool,
     have_tags: bool,
     unacknowledged: Vec<Principal>,
+    ending: Vec<EndingPrincipal>,
     rights_are_unconfirmed: bool,
 }
 
@@ -62,9 +69,10 @@ struct AtRest {
 async fn open(config: &Config) -> Result<AtRest, ServerError> {
     let (deployment, have_tags) = Deployment::look(config).await?;
     let unacknowledged = if have_tags { deployment.unacknowledged().await? } else { Vec::new() };
+    let ending = if have_tags { deployment.ending(EXPIRY_WARNING).await? } else { Vec::new() };
     let rights_are_unconfirmed = have_tags && deployment.unconfirmed_rights().await?.is_some();
     let is_set_up = deployment.is_set_up().await?;
-    Ok(AtRest { is_set_up, have_tags, unacknowledged, rights_are_unconfirmed, deployment })
+    Ok(AtRest { is_set_up, have_tags, unacknowledged, ending, rights_are_unconfirmed, deployment })
 }
 
 /// Whether a start would take the log for what was signed of it, and decisions would find what rows say.
@@ -165,6 +173,36 @@ fn rights_at_rest(opened: Result<&AtRest, &ServerError>) -> Option<Finding> {
 
 async fn rights_at_work(metrics: SocketAddr) -> Option<Finding> {
     number_at_work(metrics, RIGHTS).await.map(|_| rights_unconfirmed())
+}
+
+/// What to do about credentials that end soon.
+const ENDING_ADVICE: &str = "let each holder renew it: `claviger credential renew`, with `ca.key` beside `ca.crt` meanwhile; see `docs/production.md`, \"Renewal\"";
+
+fn ending_at_rest(opened: Result<&AtRest, &ServerError>) -> Option<Finding> {
+    let ending = opened.map_or(&[][..], |opened| &opened.ending);
+    let first = ending.first()?;
+    let days = first.ends_at.since(SystemClock.now()).as_secs() / 86_400;
+    let named = |one: &EndingPrincipal| format!("`{}`", one.name);
+    let names: Vec<_> = ending.iter().take(MOST_NAMED).map(named).collect();
+    let more = if ending.len() > MOST_NAMED { ", and others" } else { "" };
+    let message = format!(
+        "the last credentials of {} principals end within 30 days, the first in {days}: {}{more}",
+        ending.len(),
+        names.join(", ")
+    );
+    Some(Finding::warning("credentials", message, ENDING_ADVICE))
+}
+
+async fn ending_at_work(metrics: SocketAddr) -> Option<Finding> {
+    let of_roles = number_at_work(metrics, ENDING_OF_ROLES).await.unwrap_or_default();
+    let of_others = number_at_work(metrics, ENDING_OF_OTHERS).await.unwrap_or_default();
+    if of_roles + of_others <= 0.0 {
+        return None;
+    }
+    let message = format!(
+        "the last credentials of {of_roles} holders of roles and of {of_others} other principals end within 30 days; `claviger status` names them"
+    );
+    Some(Finding::warning("credentials", message, ENDING_ADVICE))
 }
 
 fn at_rest(opened: Result<AtRest, ServerError>, config: &Config) -> Finding {

@@ -371,6 +371,19 @@ governed! {
         /// Only if it has expired?
         3 only_if_expired: bool,
     }
+    /// Renew a credential, as its holder: by a certificate, by one that is issued for a request, or else by a token.
+    RenewCredential(RenewCredential) = "renew_credential" {
+        /// The one that is renewed.
+        1 credential: CredentialId,
+        /// Fingerprint of the certificate.
+        2 certificate: Option<[u8; 32]>,
+        /// SHA-256 of the request.
+        3 request: Option<[u8; 32]>,
+        /// When the next one ends; as late as it can where nothing is said.
+        4 expires_at: Option<Timestamp>,
+        /// How long it lives; as long as the one before where nothing is said.
+        5 lifetime: Option<Duration>,
+    }
     /// Bring a key back from suspension.
     ResumeKey(ResumeKey) = "resume_key" {
         /// The key.

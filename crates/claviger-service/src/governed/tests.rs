@@ -361,6 +361,17 @@ fn about_people() -> impl Strategy<Value = Governed> {
         .prop_map(|(principal, label, what)| Governed::CreateCredential { principal, label, what });
     let revoke = (ids(CredentialId::from_bytes), reasons())
         .prop_map(|(credential, reason)| Governed::RevokeCredential { credential, reason });
+    let renew =
+        (
+            ids(CredentialId::from_bytes),
+            maybe(any::<[u8; 32]>()),
+            maybe(any::<[u8; 32]>()),
+            maybe(instants()),
+            maybe(spans()),
+        )
+            .prop_map(|(credential, certificate, request, expires_at, lifetime)| {
+                Governed::RenewCredential { credential, certificate, request, expires_at, lifetime }
+            });
     let erase =
         (ids(ReasonId::from_bytes), reasons()).prop_map(|(id, reason)| Governed::EraseReason { id, reason });
     let erase_principal = (ids(PrincipalId::from_bytes), reasons())
@@ -373,7 +384,19 @@ fn about_people() -> impl Strategy<Value = Governed> {
         .prop_map(|(name, fingerprint, expires_at)| Governed::Recover { name, fingerprint, expires_at });
     let clock = (instants(), reasons()).prop_map(|(time, reason)| Governed::ConfirmClock { time, reason });
     let rights = any::<[u8; 32]>().prop_map(|digest| Governed::ConfirmRights { digest });
-    prop_oneof![create, role, credential, revoke, erase, erase_principal, initialize, recover, clock, rights]
+    prop_oneof![
+        create,
+        role,
+        credential,
+        renew,
+        revoke,
+        erase,
+        erase_principal,
+        initialize,
+        recover,
+        clock,
+        rights
+    ]
 }
 
 fn about_grants() -> impl Strategy<Value = Governed> {

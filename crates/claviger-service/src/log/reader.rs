@@ -37,6 +37,8 @@ pub struct EntryFilter {
     pub operation: Option<u16>,
     /// Only with this outcome code.
     pub outcome: Option<u8>,
+    /// Only what was refused, with whatever outcome that is.
+    pub refused: bool,
     /// Only from this instant on.
     pub since: Option<Timestamp>,
     /// Only before this instant.
@@ -50,6 +52,7 @@ impl EntryFilter {
         self.key.is_none_or(|key| entry.key == Some(*key.as_bytes()))
             && self.operation.is_none_or(|op| entry.op.code() == op)
             && self.outcome.is_none_or(|out| entry.out.code() == out)
+            && (!self.refused || entry.out.is_refusal())
             && self.since.is_none_or(|since| entry.t >= since.as_micros())
             && self.until.is_none_or(|until| entry.t < until.as_micros())
             && self.asset.is_none_or(|asset| entry.ast == Some(NamedAsset::Known(*asset.as_bytes())))

@@ -7,9 +7,9 @@ use claviger_core::asset::Asset;
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::{Key, KeyRecord, KeyRing};
 use claviger_core::permit::Permit;
-use claviger_core::principal::{Credential, Principal};
+use claviger_core::principal::{Credential, Principal, Standing};
 use claviger_core::reason::Why;
-use claviger_core::{Action, Alias, KeyId, KeyRingId, PrincipalId, ReasonId};
+use claviger_core::{Action, Alias, KeyId, KeyRingId, PrincipalId, ReasonId, Timestamp};
 use claviger_crypto::envelope::Context;
 
 use super::reason::ShownReason;
@@ -51,11 +51,20 @@ impl From<Selector> for Identified {
     }
 }
 
-/// Reasons and names by their identifiers.
+/// Reasons and names by their identifiers, and which of the principals were revoked.
 #[derive(Clone, Debug, Default)]
 pub struct Captions {
     reasons: BTreeMap<ReasonId, ShownReason>,
+    known: Known,
+    now: Timestamp,
+}
+
+/// What is known of what a result has by its identifier.
+#[derive(Clone, Debug, Default)]
+struct Known {
     names: BTreeMap<Identified, String>,
+    /// Principals that were revoked, and why.
+    revoked: BTreeMap<PrincipalId, Option<Why>>,
 }
 
 impl Captions {
@@ -65,9 +74,30 @@ impl Captions {
         self.reasons.get(&id)
     }
 
-    /// The names of what a thing has by identifier, as far as they are among these.
+    /// The names of what a thing has by identifier, and of who gave its reasons, as far as they are among these.
     pub fn names<T: HasCaptions>(&self, thing: &T) -> impl Iterator<Item = (Identified, &str)> {
-        thing.identified().into_iter().filter_map(|one| Some((one, self.names.get(&one)?.as_str())))
+        let identified = thing.identified();
+        let of_those = identified.iter().filter_map(|one| match one {
+            Identified::Principal(id) => self.known.revoked.get(id).copied(),
+            Identified::Key(_) | Identified::Ring(_) => None,
+        });
+        let reasons = thing.whys().chain(of_those).flatten().filter_map(Why::given);
+        let givers: Vec<_> = reasons.filter_map(|id| Some(self.find(id)?.given_by)).collect();
+        let all: BTreeSet<_> =
+            identified.into_iter().chain(givers.into_iter().map(Identified::Principal)).collect();
+        all.into_iter().filter_map(|one| Some((one, self.known.names.get(&one)?.as_str())))
+    }
+
+    /// Why that principal was revoked, if it was.
+    #[must_use]
+    pub fn revoked(&self, principal: PrincipalId) -> Option<Option<Why>> {
+        self.known.revoked.get(&principal).copied()
+    }
+
+    /// The instant of the call that these are of.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
     }
 }
 
@@ -256,26 +286,34 @@ impl<O: Operation<Output: HasCaptions>> Operation for Captioned<O> {
 
     async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         let staged = self.0.run(permit, view).await?;
-        let whys: BTreeSet<_> = staged.output().whys().flatten().filter_map(Why::given).collect();
         let identified: BTreeSet<_> = staged.output().identified().into_iter().collect();
-        let captions = Captions { reasons: view.reasons(whys).await?, names: view.names(identified).await? };
+        let mut known = Known::default();
+        view.learn(identified, &mut known).await?;
+        let whys = staged.output().whys().chain(known.revoked.values().copied());
+        let whys: BTreeSet<_> = whys.flatten().filter_map(Why::given).collect();
+        let reasons = view.reasons(whys).await?;
+        let givers = reasons.values().map(|reason| Identified::Principal(reason.given_by));
+        let givers: BTreeSet<_> = givers.filter(|giver| !known.names.contains_key(giver)).collect();
+        view.learn(givers, &mut known).await?;
+        let captions = Captions { reasons, known, now: view.now };
         Ok(staged.map(|output| (output, captions)))
     }
 }
 
 impl View<'_> {
-    /// The names of these. What is not there, or was altered in the store, has none.
-    async fn names(
-        &self,
-        wanted: BTreeSet<Identified>,
-    ) -> Result<BTreeMap<Identified, String>, ServiceError> {
-        let mut names = BTreeMap::new();
+    /// Learns the names of these, and which were revoked. Of what is not there, or was altered in the store, nothing is learnt.
+    async fn learn(&self, wanted: BTreeSet<Identified>, known: &mut Known) -> Result<(), ServiceError> {
         for one in wanted {
             let found = match one {
                 Identified::Key(id) => self.name_of_key(id).await,
                 Identified::Principal(id) => {
                     let principal = self.state.principal(&PrincipalRef::Id(id)).await;
-                    principal.map(|principal| principal.name.to_string())
+                    principal.map(|principal| {
+                        if principal.standing == Standing::Revoked {
+                            known.revoked.insert(id, principal.reason);
+                        }
+                        principal.name.to_string()
+                    })
                 }
                 Identified::Ring(id) => {
                     let ring = self.state.ring(&RingRef::Id(id)).await;
@@ -283,12 +321,12 @@ impl View<'_> {
                 }
             };
             match found {
-                Ok(name) => drop(names.insert(one, name)),
+                Ok(name) => drop(known.names.insert(one, name)),
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::RowAltered) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(names)
+        Ok(())
     }
 
     async fn name_of_key(&self, id: KeyId) -> Result<String, ServiceError> {

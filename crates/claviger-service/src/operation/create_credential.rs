@@ -22,11 +22,11 @@ use crate::state::access_key_label;
 use crate::view::View;
 
 /// Longest life of a token or an access key.
-const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+pub(super) const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 /// Longest life of a short-lived access key.
 const LONGEST_SESSION: Duration = Duration::from_secs(12 * 3600);
 /// Most certificates between one and its authority.
-const MOST_BETWEEN: usize = 8;
+pub(super) const MOST_BETWEEN: usize = 8;
 
 /// What kind of credential.
 #[derive(Debug, Clone)]
@@ -128,6 +128,7 @@ impl Operation for CreateCredential {
             label: self.label.clone(),
             standing: Standing::Active,
             created_by: Some(view.caller.principal().id),
+            renews: None,
             created_at: view.now,
             expires_at: proof.expires_at,
             reason: None,

@@ -3,6 +3,7 @@
 use claviger_core::change::Change;
 use claviger_core::key::{KeyRing, PlaintextDataKeys, RingPolicy, Separation};
 use claviger_core::permit::Permit;
+use claviger_core::principal::Role;
 use claviger_core::reason::Why;
 use claviger_core::{Action, KeyRingId, Name};
 
@@ -36,6 +37,7 @@ impl Operation for CreateRing {
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
         check_policy(&self.policy)?;
+        check_quorum(self.policy.quorum, view).await?;
         refuse_unenforced([self.policy.protect_period, self.policy.process_period])?;
         if self.policy.separation == Separation::Relaxed {
             return Err(ServiceError::invalid(
@@ -99,6 +101,22 @@ pub(super) fn refuse_unenforced(periods: [Option<std::time::Duration>; 2]) -> Re
     let message =
         "this release does not enforce the protect and process periods of a ring, and so takes none";
     Err(ServiceError::new(ErrorKind::Unsupported, message))
+}
+
+/// Are there as many custodians? The default is let pass: a deployment may enter its custodians later.
+pub(super) async fn check_quorum(quorum: u8, view: &View<'_>) -> Result<(), ServiceError> {
+    if quorum <= RingPolicy::default().quorum {
+        return Ok(());
+    }
+    let holders = view.store().list_role_holders().await?;
+    let custodians = holders.iter().filter(|holder| holder.roles.contains(&Role::Custodian)).count();
+    if usize::from(quorum) <= custodians {
+        return Ok(());
+    }
+    Err(ServiceError::invalid(format!(
+        "a quorum of {quorum} could never come together, because there are {custodians} custodians; give the role `custodian` to \
+         others first"
+    )))
 }
 
 /// Is it a policy that a ring can have?

@@ -97,6 +97,7 @@ pub(super) fn certificate_of(
         label: principal.name.clone(),
         standing: Standing::Active,
         created_by: Some(view.caller.principal().id),
+        renews: None,
         created_at: view.now,
         expires_at,
         reason: None,

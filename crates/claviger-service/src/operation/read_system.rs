@@ -1,13 +1,14 @@
 //! How the system is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use claviger_core::key::Separation;
 use claviger_core::node::Node;
 use claviger_core::permit::Permit;
 use claviger_core::port::StoreError;
 use claviger_core::port::provider::{ModuleInfo, ProviderHealth};
-use claviger_core::port::store::{Page, SpaceState};
+use claviger_core::port::store::{EndingPrincipal, Page, SpaceState};
 use claviger_core::principal::Principal;
 use claviger_core::{Action, Name, NodeId};
 
@@ -17,6 +18,11 @@ use crate::error::ServiceError;
 use crate::job::check_rows::RowFigures;
 use crate::reference::TargetRef;
 use crate::view::View;
+
+/// How long before its end a credential is shown.
+const ENDING: Duration = Duration::from_secs(30 * 86_400);
+/// How many are shown at most.
+const MOST_ENDING: u32 = 100;
 
 /// How the system is.
 #[derive(Debug, Clone)]
@@ -45,6 +51,8 @@ pub struct SystemStatus {
     pub clock: ClockStatus,
     /// Security officers made by a recovery that nobody else has acknowledged, the oldest first.
     pub unacknowledged: Vec<Principal>,
+    /// Principals whose last credential ends within 30 days, those that end first before others; at most 100.
+    pub ending: Vec<EndingPrincipal>,
     /// The rights that an older release kept, as long as not both a security officer and an auditor have confirmed them.
     pub unconfirmed_rights: Option<RightsStanding>,
     /// What the node says of itself, once it has.
@@ -91,6 +99,7 @@ impl Operation for ReadSystem {
             blocked_destructions: view.state.blocked.count(),
             clock: ClockStatus::of(view),
             unacknowledged: view.store().list_unacknowledged().await?,
+            ending: view.store().list_ending(view.now, view.now.after(ENDING), MOST_ENDING).await?,
             unconfirmed_rights: rights::unconfirmed_by_name(view.store()).await?,
             node: node(view).await?,
             space: view.store().space().await?,

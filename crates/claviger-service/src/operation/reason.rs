@@ -7,7 +7,7 @@ use claviger_core::object::Object;
 use claviger_core::permit::Permit;
 use claviger_core::port::StoreError;
 use claviger_core::reason::{Erasure, KeptReason, ReasonCode, ReasonRecord, TextAtRest, Why};
-use claviger_core::{Action, ReasonId, Timestamp};
+use claviger_core::{Action, PrincipalId, ReasonId, Timestamp};
 
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
@@ -27,6 +27,10 @@ pub struct ShownReason {
     pub text: Option<String>,
     /// When its text was erased.
     pub erased_at: Option<Timestamp>,
+    /// Who gave it.
+    pub given_by: PrincipalId,
+    /// When.
+    pub given_at: Timestamp,
 }
 
 impl View<'_> {
@@ -40,7 +44,15 @@ impl View<'_> {
             && wanted.remove(&id)
         {
             let text = reason.text().map(|text| text.as_str().to_owned());
-            reasons.insert(id, ShownReason { id, code: reason.code(), text, erased_at: None });
+            let shown = ShownReason {
+                id,
+                code: reason.code(),
+                text,
+                erased_at: None,
+                given_by: self.caller.principal().id,
+                given_at: self.now,
+            };
+            reasons.insert(id, shown);
         }
         if wanted.is_empty() {
             return Ok(reasons);
@@ -54,7 +66,8 @@ impl View<'_> {
             }
             let text = self.text_of(&record, key.as_deref());
             let erased_at = record.erasure.map(|erasure| erasure.at);
-            reasons.insert(record.id, ShownReason { id: record.id, code: record.code, text, erased_at });
+            let ReasonRecord { id, code, given_by, given_at, .. } = record;
+            reasons.insert(id, ShownReason { id, code, text, erased_at, given_by, given_at });
         }
         Ok(reasons)
     }

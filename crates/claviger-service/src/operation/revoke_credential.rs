@@ -1,4 +1,4 @@
-//! Withdraws a credential.
+//! Withdraws a credential, with all that renewed it or that it renewed.
 
 use claviger_core::change::{Change, Subject};
 use claviger_core::permit::Permit;
@@ -6,13 +6,13 @@ use claviger_core::principal::{Credential, Standing};
 use claviger_core::{Action, CredentialId};
 
 use super::{Operation, Staged};
-use crate::error::ServiceError;
+use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::pipeline::submission::{EntryDetail, SubAction, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
-/// Withdraws a credential.
+/// Withdraws a credential, and the rest of its line: whoever had one of them could have renewed it.
 #[derive(Debug)]
 pub struct RevokeCredential {
     /// Which.
@@ -30,17 +30,47 @@ impl Operation for RevokeCredential {
         TargetRef::Credential(self.credential)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Credential>, ServiceError> {
+    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Credential>, ServiceError> {
         let credential =
             view.store().find_credential(self.credential).await?.ok_or_else(ServiceError::not_found)?;
+        let line = line_of(view, &credential).await?;
         let detail = EntryDetail { reference: reference(&[credential.id.as_bytes()]), ..view.detail() };
-        if credential.standing == Standing::Revoked {
+        if line.is_empty() {
+            // Once more changes nothing, and says so by the revision.
             return Ok(Staged::reading(credential, detail));
         }
-        let revoked = Credential { standing: Standing::Revoked, reason: view.why, ..credential };
-        let output = Credential { revision: revoked.revision + 1, ..revoked.clone() };
-        let subjects = vec![Subject::Credential(revoked.id)];
+        let subjects = line.iter().map(|one| Subject::Credential(one.id)).collect();
+        let others = line.iter().map(|one| one.id).filter(|id| *id != credential.id);
+        let acts = others.map(|id| revocation(id, permit, view)).collect();
+        let revoke = |one: Credential| Credential { standing: Standing::Revoked, reason: view.why, ..one };
+        let revoked: Vec<_> = line.into_iter().map(revoke).collect();
+        let output = match revoked.iter().find(|one| one.id == credential.id) {
+            Some(one) => Credential { revision: one.revision + 1, ..one.clone() },
+            None => credential,
+        };
         let asked = Governed::RevokeCredential { credential: output.id, reason: view.reason() };
-        Ok(Staged::restricting(asked, output, vec![Change::PutCredential(revoked)], subjects, detail))
+        let changes = revoked.into_iter().map(Change::PutCredential).collect();
+        Ok(Staged::restricting(asked, output, changes, subjects, detail).with_acts(acts))
     }
+}
+
+/// The entry of a credential that is revoked with another.
+pub(super) fn revocation(id: CredentialId, permit: &Permit, view: &View<'_>) -> EntryDetail {
+    EntryDetail {
+        sub_action: Some(SubAction { op: Action::RevokeCredential.into(), policy: permit.policy_digest() }),
+        reference: reference(&[id.as_bytes()]),
+        ..view.detail()
+    }
+}
+
+/// What of its line is not revoked. What has expired is in it: a clock that is set right would bring it back.
+async fn line_of(view: &View<'_>, credential: &Credential) -> Result<Vec<Credential>, ServiceError> {
+    let mut line: Vec<Credential> = match view.credentials_of(credential.principal).await {
+        Ok(all) => Credential::line_of(&all, credential.id).into_iter().cloned().collect(),
+        // A row that somebody altered keeps nobody from ending another.
+        Err(error) if error.kind() == ErrorKind::RowAltered => vec![credential.clone()],
+        Err(error) => return Err(error),
+    };
+    line.retain(|one| one.standing == Standing::Active);
+    Ok(line)
 }

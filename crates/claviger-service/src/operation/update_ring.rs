@@ -9,7 +9,7 @@ use claviger_core::key::{
 use claviger_core::permit::Permit;
 use claviger_core::{Action, Name};
 
-use super::create_ring::{check_policy, refuse_unenforced};
+use super::create_ring::{check_policy, check_quorum, refuse_unenforced};
 use super::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::{ClassAsked, ContextAsked, Governed, Period};
@@ -88,6 +88,9 @@ impl Operation for UpdateRing {
             assets: patch.assets.unwrap_or(old.assets),
         };
         check_policy(&policy)?;
+        if policy.quorum > old.quorum {
+            check_quorum(policy.quorum, view).await?;
+        }
         refuse_unenforced([patch.protect_period.flatten(), patch.process_period.flatten()])?;
         let mut changes = Vec::new();
         if policy.quorum < old.quorum || policy.destroy_waiting_period < old.destroy_waiting_period {

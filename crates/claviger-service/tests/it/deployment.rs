@@ -274,6 +274,16 @@ impl Deployment {
         self.road.perform(call(who, plane, operation)).await
     }
 
+    /// The same by whoever is known by what is shown.
+    pub(crate) async fn ask_with<O: Operation>(
+        &self,
+        presented: Presented,
+        operation: O,
+    ) -> Result<Released<O::Output>, ServiceError> {
+        let surface = operation.action().surface();
+        self.road.perform(Call { presented, ..call("nobody", surface.into(), operation) }).await
+    }
+
     /// The same for that reason, or for none.
     pub(crate) async fn ask_because<O: Operation>(
         &self,
@@ -431,6 +441,7 @@ async fn try_open(
         accept_lost_tail: false,
         trust: Arc::new(Lenient),
         environment: None,
+        renewable_for: Duration::from_secs(3 * 366 * 86_400),
         on_signed: Box::new(|_| {}),
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: fence_off,

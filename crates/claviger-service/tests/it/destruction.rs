@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use claviger_core::alias::AliasName;
 use claviger_core::key::{DestructionBlocked, Event, KeyRecord, RingPolicy, Separation, State};
+use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::{Action, Purpose, Spec};
 use claviger_service::operation::{
     CancelDestroy, ChangeKeyState, CreateAlias, CreateRing, DestroyKey, KeyPatch, MoveAlias, ReadAlias,
@@ -230,10 +231,18 @@ fn update(patch: RingPatch) -> UpdateRing {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ring_that_has_keys_is_not_relaxed_by_one_person() {
-    let deployment = Deployment::build().await;
+    let custodian = |number: u8| (format!("custodian-{number}"), PrincipalKind::Human, Some(Role::Custodian));
+    let deployment = Deployment::build_among(false, (1..=3).map(custodian).collect()).await;
     let strict = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let waiting = |days: u32| RingPatch { destroy_waiting_period: Some(DAY * days), ..RingPatch::default() };
     let quorum = |quorum| RingPatch { quorum: Some(quorum), ..RingPatch::default() };
+    // No more than there are custodians.
+    assert_eq!(refused(&deployment, "ada", update(quorum(4))).await, ErrorKind::InvalidArgument);
+    let many = CreateRing {
+        name: "many".parse().unwrap(),
+        policy: RingPolicy { quorum: 4, ..RingPolicy::default() },
+    };
+    assert_eq!(refused(&deployment, "ada", many).await, ErrorKind::InvalidArgument);
     deployment.ask("ada", update(quorum(3))).await.unwrap();
     assert_eq!(
         refused(&deployment, "otto", separation(Separation::Relaxed)).await,

@@ -67,6 +67,7 @@ enum Step {
     PutKeyPolicy { by: usize, key: usize, to: usize, grants: usize },
     Recover,
     RemoveMaterial { key: usize },
+    RenewCredential { token: bool },
     Restart,
     RetireGrant { by: usize, which: usize },
     RevokeCredential { which: usize },
@@ -116,6 +117,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (one(), one(), any::<bool>()).prop_map(|(to, role, withdraw)| Step::AssignRole { to, role, withdraw }),
         2 => (one(), one()).prop_map(|(of, what)| Step::CreateCredential { of, what }),
         1 => one().prop_map(|which| Step::RevokeCredential { which }),
+        2 => any::<bool>().prop_map(|token| Step::RenewCredential { token }),
         1 => Just(Step::Recover),
         1 => one().prop_map(|which| Step::AcknowledgeRecovery { which }),
         1 => one().prop_map(|which| Step::ErasePrincipal { which }),
@@ -151,6 +153,8 @@ struct Made {
     assets: usize,
     people: usize,
     applications: usize,
+    /// How often the certificate was renewed that somebody got.
+    renewed: usize,
     officers: usize,
     snapshots: u64,
 }
@@ -230,6 +234,7 @@ impl Made {
             | Step::RevokePrincipal { .. }
             | Step::AssignRole { .. }
             | Step::CreateCredential { .. }
+            | Step::RenewCredential { .. }
             | Step::RevokeCredential { .. }
             | Step::Recover
             | Step::AcknowledgeRecovery { .. }
@@ -336,14 +341,27 @@ impl Made {
                     1 => NewCredential::AccessKey { lifetime },
                     2 => NewCredential::ShortLived { lifetime },
                     _ => NewCredential::Certificate {
-                        der: certificate_of("more"),
+                        der: certificate_of("more-0"),
                         chain: Vec::new(),
-                        expires_at: deployment.clock.wall().after(DAY),
+                        expires_at: deployment.clock.wall().after(DAY * 90),
                     },
                 };
                 let principal = name(&self.anybody(*of));
                 let create = CreateCredential { principal, label: "made".parse().unwrap(), what };
                 bear(deployment.ask("ada", create).await, step);
+            }
+            Step::RenewCredential { token } => {
+                let (by, next) = (format!("more-{}", self.renewed), format!("more-{}", self.renewed + 1));
+                let what = match token {
+                    true => Renewal::Token { lifetime: None },
+                    false => Renewal::Certificate {
+                        der: certificate_of(&next),
+                        chain: Vec::new(),
+                        expires_at: None,
+                    },
+                };
+                let renewed = bear(deployment.ask(&by, RenewCredential { what }).await, step);
+                self.renewed += usize::from(renewed.is_some());
             }
             Step::RevokeCredential { which } => {
                 let mut credentials = ids(deployment, Kind::Credential).await;
@@ -646,6 +664,7 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::PutKeyPolicy { .. } => vec![PutKeyPolicy],
         Step::Recover => vec![Recover],
         Step::RemoveMaterial { .. } => vec![RemoveImportedMaterial],
+        Step::RenewCredential { .. } => vec![RenewCredential],
         Step::Restart | Step::Crash => vec![],
         Step::RetireGrant { .. } => vec![RetireGrant],
         Step::RevokeCredential { .. } => vec![RevokeCredential],

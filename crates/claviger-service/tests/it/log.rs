@@ -36,6 +36,31 @@ async fn every_call_has_its_entry_and_refusals_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_is_found_whatever_its_outcome_is() {
+    let deployment = Deployment::build().await;
+    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    deployment.grant(&key, &[Action::Encrypt, Action::Decrypt]).await;
+    let sealed = deployment.encrypt("app", &key, b"x").await.unwrap();
+    let mut broken = sealed.clone();
+    *broken.last_mut().unwrap() ^= 1;
+    let absent = ReadLastUse { key: KeyRef::Name("orders/absent".parse().unwrap()) };
+    let refused = [
+        deployment.encrypt("stranger", &key, b"x").await.map(drop).unwrap_err(),
+        deployment.decrypt("app", &broken).await.map(drop).unwrap_err(),
+        deployment.decrypt("stranger", &sealed).await.map(drop).unwrap_err(),
+        deployment.ask("app", absent).await.map(drop).unwrap_err(),
+    ];
+    let read = |filter| ReadEntries { from: 0, limit: 1000, filter };
+    let found = read(EntryFilter { refused: true, ..EntryFilter::default() });
+    let found = deployment.ask("vera", found).await.unwrap().output.entries;
+    let indexes: Vec<_> = found.iter().map(|found| found.index).collect();
+    assert_eq!(indexes, refused.iter().map(|error| error.entry().unwrap()).collect::<Vec<_>>());
+    let outcomes: std::collections::BTreeSet<_> =
+        found.iter().map(|found| Entry::decode(&found.bytes).unwrap().out).collect();
+    assert!(outcomes.len() > 1 && outcomes.iter().all(|outcome| outcome.is_refusal()), "{outcomes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn receipts_verify_and_upgrade_to_proofs() {
     let deployment = Deployment::build().await;
     let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;

@@ -30,6 +30,7 @@ mod malformed;
 mod many_grants;
 mod random_edits;
 mod reasons;
+mod renewal;
 mod repetition;
 mod revocation;
 mod rights;

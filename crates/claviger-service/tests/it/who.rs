@@ -314,6 +314,7 @@ impl Question {
                 key: self.key,
                 operation: self.operation,
                 outcome: self.outcome,
+                refused: false,
                 since: self.since,
                 until: self.until,
                 asset: None,

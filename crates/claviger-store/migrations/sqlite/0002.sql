@@ -45,7 +45,7 @@ ALTER TABLE principal ADD COLUMN environment TEXT;
 ALTER TABLE key_version ADD COLUMN fingerprint BLOB CHECK (length(fingerprint) = 16);
 ALTER TABLE key_version ADD COLUMN transport_algorithm TEXT;
 ALTER TABLE key_version ADD COLUMN transport_spec TEXT CHECK ((transport_spec IS NULL) = (transport_algorithm IS NULL));
-ALTER TABLE key_version ADD COLUMN transport_key BLOB CHECK (length(transport_key) = 32 AND transport_spec IS NOT NULL);
+ALTER TABLE key_version ADD COLUMN transport_key BLOB CHECK (transport_key IS NULL OR (length(transport_key) = 32 AND transport_spec IS NOT NULL));
 
 -- ---- Data assets ----
 --
@@ -257,6 +257,10 @@ ALTER TABLE principal ADD COLUMN erased_by BLOB CHECK (length(erased_by) = 16);
 ALTER TABLE principal ADD COLUMN erased_at INTEGER CHECK ((erased_by IS NULL) = (erased_at IS NULL));
 
 ALTER TABLE credential ADD COLUMN created_by BLOB CHECK (length(created_by) = 16);
+-- The credential that its holder renewed by this one.
+ALTER TABLE credential ADD COLUMN renews BLOB CHECK (length(renews) = 16);
+-- What ends soon is found however many credentials there are.
+CREATE INDEX credential_by_end ON credential (expires_at) WHERE standing = 'active';
 
 CREATE INDEX principal_unacknowledged ON principal (recovered_at)
     WHERE recovered_at IS NOT NULL AND acknowledged_by IS NULL;

@@ -14,9 +14,9 @@ use claviger_core::log_time::TimeRecord;
 use claviger_core::node::Node;
 use claviger_core::object::{FoundRow, Kind, Object, RowCursor};
 use claviger_core::port::store::{
-    AliasFilter, FactSink, FenceDelta, GrantFilter, GrantQuery, GrantRoom, Kept, KeyFilter, LeftBehind,
-    LogId, MixedUse, Page, Room, RootHead, RowRoot, ScheduledDestruction, ShardHead, SpaceState, StoredBatch,
-    VersionUsage,
+    AliasFilter, EndingPrincipal, FactSink, FenceDelta, GrantFilter, GrantQuery, GrantRoom, Kept, KeyFilter,
+    LeftBehind, LogId, MixedUse, Page, Room, RootHead, RowRoot, ScheduledDestruction, ShardHead, SpaceState,
+    StoredBatch, VersionUsage,
 };
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
@@ -362,6 +362,15 @@ impl Store for SqliteStore {
 
     async fn list_unacknowledged(&self) -> Result<Vec<Principal>, StoreError> {
         self.inner.pool.read(principal::list_unacknowledged).await
+    }
+
+    async fn list_ending(
+        &self,
+        now: Timestamp,
+        by: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<EndingPrincipal>, StoreError> {
+        self.inner.pool.read(move |connection| credential::list_ending(connection, now, by, limit)).await
     }
 
     async fn list_principal_names(

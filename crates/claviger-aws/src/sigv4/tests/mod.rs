@@ -69,6 +69,7 @@ fn proves(
         label: "test".parse().unwrap(),
         standing: Standing::Active,
         created_by: None,
+        renews: None,
         created_at: ANY_TIME,
         expires_at: Timestamp::from_micros(u64::MAX),
         reason: None,

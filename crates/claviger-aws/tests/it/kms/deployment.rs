@@ -417,6 +417,7 @@ async fn open(store: SqliteStore, fault: Fault, clock: &TestClock) -> Road {
         accept_lost_tail: false,
         trust: Arc::new(Lenient),
         environment: None,
+        renewable_for: Duration::from_secs(3 * 366 * 86_400),
         on_signed: Box::new(|_| {}),
         on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
         insecure_fence_off: false,

@@ -1,6 +1,7 @@
 //! `audit search`.
 
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use claviger_audit::{Op, Outcome};
 use claviger_client::Client;
 use claviger_client::types::audit::SearchAudit;
@@ -23,7 +24,7 @@ const PAGE: u32 = 1000;
 #[command(after_help = "Examples:
   claviger audit search --key shop/cards --from 7d       who used a key in the last week, and from where
   claviger audit search --credential ID --from monday    what a credential did since Monday
-  claviger audit search --principal ada --outcome denied")]
+  claviger audit search --principal ada --outcome refused")]
 pub struct SearchArgs {
     /// About this key, as RING/NAME or id
     #[arg(long)]
@@ -38,11 +39,11 @@ pub struct SearchArgs {
     #[arg(long, value_name = "ID")]
     credential: Option<CredentialId>,
     /// Of this operation, as in decrypt
-    #[arg(long, visible_alias = "op", value_name = "OPERATION", value_parser = parse_op)]
+    #[arg(long, visible_alias = "op", value_name = "OPERATION", value_parser = operations())]
     operation: Option<Op>,
-    /// With this outcome, as in denied
-    #[arg(long, value_parser = parse_outcome)]
-    outcome: Option<Outcome>,
+    /// With this outcome; `refused` is every one by which somebody was refused
+    #[arg(long, value_parser = outcomes())]
+    outcome: Option<Ended>,
     /// From this index on, or from this instant on: RFC 3339, a date, a day of the week, or so long ago (7d)
     #[arg(long, default_value = "0", value_name = "INDEX|TIME", value_parser = place::parse)]
     from: Place,
@@ -63,14 +64,46 @@ pub struct SearchArgs {
     page_all: bool,
 }
 
-fn parse_op(text: &str) -> Result<Op, String> {
-    let words = || Op::ALL.map(Op::name).join(", ");
-    Op::from_name(&text.replace('-', "_")).ok_or_else(|| format!("one of {} is expected", words()))
+/// How what is looked for ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// With this outcome.
+    By(Outcome),
+    /// With any by which somebody was refused.
+    Refused,
 }
 
-fn parse_outcome(text: &str) -> Result<Outcome, String> {
-    let words = || Outcome::ALL.map(Outcome::name).join(", ");
-    Outcome::from_name(&text.replace('-', "_")).ok_or_else(|| format!("one of {} is expected", words()))
+impl Ended {
+    const REFUSED: &str = "refused";
+
+    fn from_name(word: &str) -> Option<Self> {
+        if word == Self::REFUSED { Some(Self::Refused) } else { Outcome::from_name(word).map(Self::By) }
+    }
+
+    fn code(self) -> Option<u8> {
+        match self {
+            Self::By(outcome) => Some(outcome.code()),
+            Self::Refused => None,
+        }
+    }
+}
+
+/// A word of a closed set, as the log writes it or with hyphens, as commands do.
+fn words<T: Clone + Send + Sync + 'static>(
+    all: impl IntoIterator<Item = &'static str>,
+    read: fn(&str) -> Option<T>,
+) -> impl TypedValueParser<Value = T> {
+    let word = |word: &'static str| PossibleValue::new(word).alias(word.replace('_', "-"));
+    let parser = PossibleValuesParser::new(all.into_iter().map(word));
+    parser.try_map(move |word| read(&word.replace('-', "_")).ok_or("no such word"))
+}
+
+fn operations() -> impl TypedValueParser<Value = Op> {
+    words(Op::ALL.map(Op::name), Op::from_name)
+}
+
+fn outcomes() -> impl TypedValueParser<Value = Ended> {
+    words(Outcome::ALL.map(Outcome::name).into_iter().chain([Ended::REFUSED]), Ended::from_name)
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -96,7 +129,8 @@ impl SearchArgs {
             limit: None,
             key: key_id(&client, self.key.as_deref()).await?.map(Into::into),
             operation: self.operation.map(Op::code),
-            outcome: self.outcome.map(Outcome::code),
+            outcome: self.outcome.and_then(Ended::code),
+            refused: self.outcome == Some(Ended::Refused),
             since: instant(Some(self.from), self.since),
             until: instant(self.to, self.until),
             principal: self.principal,
@@ -168,10 +202,23 @@ mod tests {
 
     #[test]
     fn words_of_commands_and_of_the_log_are_both_understood() {
-        assert_eq!(parse_op("verify-mac"), Ok(Op::VerifyMac));
-        assert_eq!(parse_op("verify_mac"), Ok(Op::VerifyMac));
-        assert_eq!(parse_outcome("wrong-state"), Ok(Outcome::WrongState));
-        assert!(parse_op("burn").unwrap_err().contains("rotate_key"));
-        assert!(parse_outcome("fine").unwrap_err().contains("denied"));
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: SearchArgs,
+        }
+        let parse = |words: &[&str]| {
+            let line = ["search"].iter().chain(words);
+            <Line as clap::Parser>::try_parse_from(line).map(|line| line.args)
+        };
+        for word in ["verify-mac", "verify_mac"] {
+            assert_eq!(parse(&["--operation", word]).unwrap().operation, Some(Op::VerifyMac));
+        }
+        let outcome = |word: &str| parse(&["--outcome", word]).unwrap().outcome;
+        assert_eq!(outcome("wrong-state"), Some(Ended::By(Outcome::WrongState)));
+        assert_eq!(outcome("refused"), Some(Ended::Refused));
+        let refused = |words: &[&str]| parse(words).unwrap_err().to_string();
+        assert!(refused(&["--op", "burn"]).contains("rotate_key"));
+        assert!(refused(&["--outcome", "fine"]).contains("denied"));
     }
 }

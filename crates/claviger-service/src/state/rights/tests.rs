@@ -235,6 +235,7 @@ impl World {
             standing: Standing::Active,
             created_at: Timestamp::from_micros(1),
             created_by: None,
+            renews: None,
             expires_at: Timestamp::from_micros(1 << 40),
             reason: None,
             revision: 1,

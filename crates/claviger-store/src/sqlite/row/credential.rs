@@ -3,10 +3,10 @@
 use claviger_core::access_key::AccessKey;
 use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
-use claviger_core::port::store::Applied;
+use claviger_core::port::store::{Applied, EndingPrincipal};
 use claviger_core::principal::{Credential, CredentialKind};
 use claviger_core::reason::Why;
-use claviger_core::{CredentialId, PrincipalId};
+use claviger_core::{CredentialId, PrincipalId, Timestamp};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, list, micros};
@@ -19,7 +19,7 @@ const TABLE: &str = "credential";
 /// What the tag of a row covers.
 macro_rules! covered {
     () => {
-        "fact, id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, reason, revision, created_by"
+        "fact, id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, standing, created_at, expires_at, reason, revision, created_by, renews"
     };
 }
 macro_rules! columns {
@@ -79,6 +79,33 @@ pub(in crate::sqlite) fn list_after(
     }
 }
 
+/// Principals that are not revoked and whose last valid credential ends behind `now` and not behind `by`, as long as it was made
+/// for more than the time between; those that end first before others.
+pub(in crate::sqlite) fn list_ending(
+    connection: Guarded<'_>,
+    now: Timestamp,
+    by: Timestamp,
+    limit: u32,
+) -> Result<Vec<EndingPrincipal>, StoreError> {
+    let sql = "SELECT p.id, p.name, p.roles <> '', max(c.expires_at) \
+         FROM credential AS c INDEXED BY credential_by_end CROSS JOIN principal AS p ON p.id = c.principal \
+         WHERE c.standing = 'active' AND c.expires_at > ?1 AND c.expires_at <= ?2 \
+         AND c.expires_at - c.created_at > ?2 - ?1 AND p.standing = 'active' \
+         AND NOT EXISTS (SELECT 1 FROM credential AS o INDEXED BY credential_by_principal \
+             WHERE o.principal = c.principal AND o.standing = 'active' AND o.expires_at > ?2) \
+         GROUP BY p.id ORDER BY 4, 1 LIMIT ?3";
+    let (now, by) = (micros(TABLE, now)?, micros(TABLE, by)?);
+    list(connection, sql, params![now, by, limit], |row| {
+        let mut columns = Columns::new(TABLE, row);
+        Ok(EndingPrincipal {
+            id: PrincipalId::from_bytes(columns.array()?),
+            name: columns.word()?,
+            holds_role: columns.flag()?,
+            ends_at: columns.instant()?,
+        })
+    })
+}
+
 /// Rows in the order of their identifiers, behind `after`.
 pub(in crate::sqlite) fn list_from(
     connection: Guarded<'_>,
@@ -108,6 +135,7 @@ fn parse(row: &Line<'_>) -> Result<Credential, StoreError> {
         reason: why(&mut columns)?,
         revision: columns.count()?,
         created_by: columns.maybe(Columns::array)?.map(PrincipalId::from_bytes),
+        renews: columns.maybe(Columns::array)?.map(CredentialId::from_bytes),
     })
 }
 
@@ -143,6 +171,7 @@ pub(in crate::sqlite) fn put(
                 credential.kind,
                 credential.digest,
                 credential.created_by,
+                credential.renews,
                 credential.created_at,
             )
         };
@@ -154,8 +183,8 @@ pub(in crate::sqlite) fn put(
         &TAGGED,
         &[credential.id.as_bytes()],
         "INSERT INTO credential (id, principal, kind, digest, access_key_id, sealed_secret, session_digest, label, \
-         standing, created_at, expires_at, reason, revision, created_by) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+         standing, created_at, expires_at, reason, revision, created_by, renews) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
          ON CONFLICT (id) DO UPDATE SET label = excluded.label, standing = excluded.standing, \
          expires_at = excluded.expires_at, reason = excluded.reason, revision = excluded.revision",
         params![
@@ -173,6 +202,7 @@ pub(in crate::sqlite) fn put(
             credential.reason.map(Why::to_bytes),
             next_revision(TABLE, credential.revision)?,
             credential.created_by.as_ref().map(PrincipalId::as_bytes),
+            credential.renews.as_ref().map(CredentialId::as_bytes),
         ],
     )
 }

@@ -62,6 +62,7 @@ fn furnished() -> Shelf {
         reason: None,
         revision: 0,
         created_by: Some(app.id),
+        renews: Some(CredentialId::from_bytes([14; 16])),
     };
     let changes = [4, 14].map(|number| Change::PutCredential(credential(number)));
     assert_eq!(shelf.apply(&changes), Applied::Yes);
