@@ -177,7 +177,7 @@ class Deployment:
         )
 
     def revoke(self, key: AccessKey) -> None:
-        """Withdraws an access key."""
+        """Revokes an access key."""
         self.cli("security_officer", "credential", "revoke", key.credential, "--reason", "conformance")
 
 

@@ -16,7 +16,7 @@ use claviger_bench::{compare, fair, floor, library, replay, scale, speed};
 
 // The server's own: a floor with another allocator would be another stack.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Measures the real server against floors on the same stack.
 #[derive(Debug, Parser)]

@@ -82,7 +82,7 @@ const CAUSES: &[(&[&str], &str, &str)] = &[
         ],
         "the server ended the connection: it does not take the certificate of the profile (expired, or of another authority), it was stopped, or \
          this address has failed too often",
-        "`openssl x509 -enddate -issuer -in CERTIFICATE` tells of the certificate; the operator's traces (`journalctl -u claviger`) tell the rest",
+        "`openssl x509 -enddate -issuer -in CERTIFICATE` shows the certificate; the operator's traces (`journalctl -u claviger`) show the rest",
     ),
     (
         &["refused"],

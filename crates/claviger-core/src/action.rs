@@ -231,7 +231,7 @@ actions! { $
 
     /// Create a principal.
     CreatePrincipal = 301 "create_principal" Control Principal Govern,
-    /// Withdraw a principal for ever.
+    /// Revoke a principal for ever.
     RevokePrincipal = 302 "revoke_principal" Control Principal Restrict,
     /// Read or list principals.
     ReadPrincipal = 303 "read_principal" Control System Read,
@@ -241,23 +241,23 @@ actions! { $
     WithdrawRole = 305 "withdraw_role" Control Principal Restrict,
     /// Give a grant.
     CreateGrant = 307 "create_grant" Control System Govern,
-    /// Withdraw a grant.
+    /// Revoke a grant.
     RevokeGrant = 308 "revoke_grant" Control Grant Restrict,
     /// Read or list grants.
     ReadGrant = 309 "read_grant" Control System Read,
     /// Give a credential.
     CreateCredential = 310 "create_credential" Control Principal Govern,
-    /// Withdraw a credential.
+    /// Revoke a credential.
     RevokeCredential = 311 "revoke_credential" Control Principal Restrict,
     /// Read or list credentials.
     ReadCredential = 312 "read_credential" Control System Read,
-    /// Erase who a principal was that was withdrawn.
+    /// Erase who a principal was that was revoked.
     ErasePrincipal = 313 "erase_principal" Control Principal Govern,
     /// Renew the credential by which one calls.
     RenewCredential = 314 "renew_credential" Data System Govern,
     /// Give a grant on a key, as one who administers it.
     DelegateGrant = 320 "delegate_grant" Control Key Govern,
-    /// Withdraw a grant on a key, as one who administers it.
+    /// Revoke a grant on a key, as one who administers it.
     WithdrawDelegatedGrant = 321 "withdraw_delegated_grant" Control Key Restrict,
     /// Read the grants on a key.
     ReadKeyGrants = 322 "read_key_grants" Control Key Read,
@@ -305,6 +305,19 @@ impl Action {
     pub const fn is_grantable_when_relaxed(self) -> bool {
         let of_key = matches!(self.target_kind(), TargetKind::Key) && !matches!(self, Self::DestroyKey);
         self.is_grantable() || of_key || matches!(self, Self::CreateKey | Self::ReadRing | Self::RetireGrant)
+    }
+
+    /// Does it leave a key wrapped under the key that is used: one that is made, or one that the caller brings?
+    #[must_use]
+    pub const fn wraps_a_key(self) -> bool {
+        matches!(
+            self,
+            Self::GenerateDataKey
+                | Self::GenerateDataKeyWithoutPlaintext
+                | Self::GenerateDataKeyPair
+                | Self::GenerateDataKeyPairWithoutPlaintext
+                | Self::Wrap
+        )
     }
 
     /// Does one who asks for it say why?

@@ -211,7 +211,7 @@ pub struct Grant {
     pub reason: Option<Why>,
     /// A name that the giver gave it, to find it again.
     pub name: Option<String>,
-    /// Who may end it beside its holder and those who withdraw grants.
+    /// Who may end it beside its holder and those who revoke grants.
     pub retiring: Option<PrincipalId>,
     /// Who gave it.
     pub created_by: PrincipalId,

@@ -33,7 +33,7 @@ crate::named! {
 pub enum Standing {
     /// Counts.
     Active,
-    /// Withdrawn, for ever.
+    /// Revoked, for ever.
     Revoked,
 }
 
@@ -58,7 +58,7 @@ pub enum Role {
     Operator,
     /// Stops keys, grants and credentials in an incident.
     Responder,
-    /// Gives and withdraws rights; never uses them.
+    /// Gives and revokes rights; never uses them.
     SecurityOfficer,
 }
 

@@ -153,7 +153,7 @@ impl From<ReasonText> for Reason {
 /// Why there is no reason where one belongs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Unasked {
-    /// It was done by the system itself, as by a job. On the wire it is `house`.
+    /// It was done by the system itself, as by a job.
     System,
     /// It was asked for in a protocol that has no place for a reason.
     Protocol,
@@ -162,7 +162,7 @@ pub enum Unasked {
 crate::named! {
     /// Text that does not say why there is no reason.
     Unasked, "why there is no reason" {
-        System = "house",
+        System = "system",
         Protocol = "protocol",
     }
 }

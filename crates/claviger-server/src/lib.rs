@@ -26,7 +26,6 @@ pub mod files;
 pub mod hardening;
 pub mod init;
 pub mod listener;
-mod memory;
 mod newest_note;
 mod node;
 mod notify;

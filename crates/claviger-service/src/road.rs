@@ -322,7 +322,7 @@ impl Road {
     async fn record_lost(&self, lost: &Lost) -> Result<(), ServiceError> {
         tracing::warn!(
             why = lost.why,
-            "serving without the newest part of the log, by choice; tell the auditors"
+            "serving without the newest part of the log, by choice; inform the auditors"
         );
         let (known, (size, root)) = (u8::from(lost.head.is_some()), lost.head.unwrap_or_default());
         let detail = EntryDetail {

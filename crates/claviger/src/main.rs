@@ -5,13 +5,15 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use claviger_cli::{Format, Globals};
 use claviger_server::command::Output;
-use mimalloc::MiMalloc;
+use tikv_jemallocator::Jemalloc;
 use zeroizing_alloc::ZeroAlloc;
 
 /// Memory is wiped when it is given back. Secrets of ours wipe themselves; this is for the buffers of the libraries between them
 /// and the wire, which hold requests and answers in clear and know nothing of it.
+///
+/// jemalloc, because what a burst of calls took goes back to the system while nothing is asked: a thread of its own sees to that.
 #[global_allocator]
-static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
+static ALLOCATOR: ZeroAlloc<Jemalloc> = ZeroAlloc(Jemalloc);
 
 /// Key management: keys in a token, their life by policy, and every use of them on record.
 #[derive(Debug, Parser)]

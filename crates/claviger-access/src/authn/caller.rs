@@ -91,7 +91,7 @@ impl Caller {
     /// A part of the system itself, which needs no proof: a job, start-up.
     ///
     /// # Errors
-    /// [`AuthnError::Mismatch`] for a principal that is not of the system, [`AuthnError::PrincipalRevoked`] for one withdrawn.
+    /// [`AuthnError::Mismatch`] for a principal that is not of the system, [`AuthnError::PrincipalRevoked`] for one that was revoked.
     pub fn system(principal: Arc<Principal>) -> Result<Self, AuthnError> {
         if principal.kind != PrincipalKind::System {
             return Err(AuthnError::Mismatch);
@@ -149,10 +149,10 @@ pub enum AuthnError {
     /// Nothing was presented.
     #[error("no credential was presented")]
     Missing,
-    /// The principal was withdrawn.
+    /// The principal was revoked.
     #[error("principal `{0}` was revoked")]
     PrincipalRevoked(PrincipalId),
-    /// The credential was withdrawn.
+    /// The credential was revoked.
     #[error("credential `{0}` was revoked")]
     Revoked(CredentialId),
     /// The time of a short-lived access key is over, and its session token is the right one.

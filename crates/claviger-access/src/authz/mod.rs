@@ -73,7 +73,7 @@ impl Authorizer {
     }
 
     /// What bears on one principal and one target: to be kept for as long as neither they nor the grants change.
-    /// Grants of others, of other targets, and withdrawn ones are left out.
+    /// Grants of others, of other targets, and revoked ones are left out.
     ///
     /// # Errors
     /// [`PolicyError`] when a grant cannot be read as a policy, which [`Authorizer::validate_grant`] finds first.

@@ -144,7 +144,7 @@ fn cases(action: Action) -> Vec<(&'static str, Case)> {
         ("other_key", Case::new(&app, vec![grant(1, &app, on_key(2), &[action])])),
         ("other_ring", Case::new(&app, vec![grant(1, &app, on_ring(2), &[action])])),
         ("stranger", Case::new(&stranger, vec![this.clone()])),
-        ("withdrawn", Case::new(&app, vec![Grant { standing: Standing::Revoked, ..this.clone() }])),
+        ("revoked", Case::new(&app, vec![Grant { standing: Standing::Revoked, ..this.clone() }])),
         ("ended", conditional(ended())),
         ("context", Case { context: pairs(&[("a", "b"), ("tenant", "7")]), ..conditional(tenant()) }),
         ("no_context", conditional(tenant())),

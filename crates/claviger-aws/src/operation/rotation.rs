@@ -162,7 +162,7 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     let asked = Page { after: Some(after), limit: asked };
     let describe = DescribeVersions { key: wanted.clone(), page: asked };
     let done = session.perform(&wanted, describe).await?;
-    let KeyVersions { record, versions } = &done.output;
+    let KeyVersions { record, versions, .. } = &done.output;
     symmetric(session.realm(), record)?;
     let all = include == "ALL_KEY_MATERIAL";
     let listed = versions.iter().filter(|version| all || version.rotated.is_some());

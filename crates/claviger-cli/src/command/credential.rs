@@ -61,7 +61,7 @@ pub enum CredentialCommand {
     List(ListArgs),
     /// Show one credential
     Show(ShowArgs),
-    /// Withdraw a credential, at once and on every node
+    /// Revoke a credential, at once and on every node
     Revoke(RevokeArgs),
 }
 
@@ -120,7 +120,7 @@ pub struct ShowArgs {
     credential: CredentialId,
 }
 
-/// Which credential to withdraw.
+/// Which credential to revoke.
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
     /// Credential, by id
@@ -218,7 +218,7 @@ fn joined(parts: &[&str]) -> SecretText {
 impl CreateArgs {
     async fn run(self, session: &Session) -> Result<(), Failure> {
         if let Some(out) = self.out.as_ref().filter(|out| out.exists()) {
-            // Asked before the secret exists: one that nobody could store would have to be withdrawn again.
+            // Asked before the secret exists: one that nobody could store would have to be revoked again.
             return Err(Failure::usage(format!("`{}` is there already", out.display())));
         }
         if self.short_lived && self.kind != Some(MadeKind::AccessKey) {
@@ -283,7 +283,7 @@ impl CreateArgs {
         let stored = Placed::write_new(out, Privacy::Owner, line.reveal().as_bytes());
         if stored.is_err() {
             note(&format!(
-                "{} was made but could not be stored; withdraw it: claviger credential revoke {} --reason 'not stored'",
+                "{} was made but could not be stored; revoke it: claviger credential revoke {} --reason 'not stored'",
                 secret.what, created.credential.id
             ));
         }

@@ -28,7 +28,7 @@ pub enum GrantCommand {
     List(ListArgs),
     /// Show one grant
     Show(ShowArgs),
-    /// Withdraw a grant, at once and on every node
+    /// Revoke a grant, at once and on every node
     Revoke(RevokeArgs),
 }
 
@@ -72,7 +72,7 @@ pub struct ListArgs {
     /// Only on this ring itself
     #[arg(long)]
     ring: Option<String>,
-    /// Withdrawn ones too
+    /// Revoked ones too
     #[arg(long)]
     with_revoked: bool,
     #[command(flatten)]
@@ -86,7 +86,7 @@ pub struct ShowArgs {
     grant: GrantId,
 }
 
-/// Which grant to withdraw.
+/// Which grant to revoke.
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
     /// Grant, by id

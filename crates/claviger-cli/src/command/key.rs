@@ -510,6 +510,17 @@ fn material(version: &KeyVersion) -> String {
     }
 }
 
+/// How often a version was used; `+` while older entries of the log are still being counted.
+fn uses(version: &KeyVersion) -> String {
+    match &version.uses {
+        Some(uses) => {
+            let more = if uses.counting { "+" } else { "" };
+            format!("{}{more}", uses.protected.saturating_add(uses.processed))
+        }
+        None => version.protect_uses.to_string(),
+    }
+}
+
 fn versions_table(versions: &Page<KeyVersion>) -> String {
     let mut table = Table::new(
         "versions",
@@ -525,7 +536,7 @@ fn versions_table(versions: &Page<KeyVersion>) -> String {
             material(version),
             version.generator.to_string(),
             version.module.clone(),
-            version.protect_uses.to_string(),
+            uses(version),
             version.created_at.to_string(),
             reason::told(version.reason.as_ref()),
         ]);

@@ -29,9 +29,9 @@ pub enum PrincipalCommand {
     List(ListArgs),
     /// Show one principal
     Show(ShowArgs),
-    /// Withdraw a principal for ever, with all that it holds
+    /// Revoke a principal for ever, with all that it holds
     Revoke(RevokeArgs),
-    /// Erase who a withdrawn principal was, for ever
+    /// Erase who a revoked principal was, for ever
     ///
     /// The key goes under which the log has sealed its name, the addresses that it came from and what its credentials are called, and the
     /// name in its row with it: it is called by its identifier from then on. What it did stays in the log, under that identifier, and the log
@@ -78,7 +78,7 @@ pub struct ShowArgs {
     principal: String,
 }
 
-/// Whom to withdraw, or to erase.
+/// Whom to revoke, or to erase.
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
     /// Principal, by name or id
@@ -113,7 +113,7 @@ impl PrincipalCommand {
             }
             Self::Revoke(args) => {
                 let question =
-                    format!("principal `{}` is withdrawn for ever, its name with it.", args.principal);
+                    format!("principal `{}` is revoked for ever, its name with it.", args.principal);
                 Consent::of(args.yes).require(&question, &args.principal)?;
                 client.revoke_principal(&args.principal, &args.why.into()).await?
             }

@@ -138,7 +138,7 @@ impl RenewArgs {
         if !renewed.replaced.is_empty() {
             let ids: Vec<_> = renewed.replaced.iter().map(ToString::to_string).collect();
             warn(&format!(
-                "it was renewed before, and what renewed it is revoked now: {}; if that was not you, somebody else has your credential: tell a security officer",
+                "it was renewed before, and what renewed it is revoked now: {}; if that was not you, somebody else has your credential: inform a security officer",
                 ids.join(", ")
             ));
         }

@@ -118,7 +118,7 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "CLASS", value_parser = parse_class)]
     data_class: Option<Class>,
     /// Whether data keys, and private keys of pairs, are handed out in clear: allowed or refused. A new ring for data of class
-    /// authentication, cardholder, ephi or personal_special refuses unless it is told otherwise, for a reason
+    /// authentication, cardholder, ephi or personal_special refuses unless another rule is given, with a reason
     #[arg(long, value_name = "RULE")]
     plaintext_data_keys: Option<PlaintextDataKeys>,
     /// The environment of keys that name none, such as production; a ring that has keys keeps the one that it has

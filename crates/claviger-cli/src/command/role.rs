@@ -109,6 +109,6 @@ fn purpose(role: Role) -> &'static str {
         Role::Custodian => "approve sensitive acts, hold a share of the root",
         Role::Operator => "run the deployment",
         Role::Responder => "take keys out of use at once",
-        Role::SecurityOfficer => "grant and withdraw rights",
+        Role::SecurityOfficer => "give and revoke rights",
     }
 }

@@ -34,13 +34,13 @@ impl Client {
         self.get(Plane::Control, "/v1/principals".into()).query(query).answer().await
     }
 
-    /// Withdraws a principal for ever.
+    /// Revokes a principal for ever.
     pub async fn revoke_principal(&self, principal: &str, why: &GiveReason) -> Reply<Principal> {
         let path = format!("/v1/principals/{}/revoke", segment(principal));
         self.change(Method::POST, path).json(why).answer().await
     }
 
-    /// Erases who a withdrawn principal was.
+    /// Erases who a revoked principal was.
     pub async fn erase_principal(&self, principal: &str, why: &GiveReason) -> Reply<Principal> {
         let path = format!("/v1/principals/{}/erase", segment(principal));
         self.change(Method::POST, path).json(why).answer().await
@@ -79,7 +79,7 @@ impl Client {
         self.get(Plane::Control, "/v1/grants".into()).query(query).answer().await
     }
 
-    /// Withdraws a grant.
+    /// Revokes a grant.
     pub async fn revoke_grant(&self, grant: GrantId, why: &GiveReason) -> Reply<Grant> {
         self.change(Method::POST, format!("/v1/grants/{grant}/revoke")).json(why).answer().await
     }
@@ -111,7 +111,7 @@ impl Client {
         self.get(Plane::Control, "/v1/credentials".into()).query(query).answer().await
     }
 
-    /// Withdraws a credential.
+    /// Revokes a credential.
     pub async fn revoke_credential(&self, credential: CredentialId, why: &GiveReason) -> Reply<Credential> {
         self.change(Method::POST, format!("/v1/credentials/{credential}/revoke")).json(why).answer().await
     }

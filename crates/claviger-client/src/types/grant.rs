@@ -28,7 +28,7 @@ pub struct Grant {
     /// A name that its giver gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Who may end it beside its holder and those who withdraw grants.
+    /// Who may end it beside its holder and those who revoke grants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retiring: Option<PrincipalIdText>,
     /// Who gave it.
@@ -144,7 +144,7 @@ pub struct ListGrants {
     /// Only on this ring itself, by identifier or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ring: Option<String>,
-    /// Withdrawn ones too; no unless said otherwise.
+    /// Revoked ones too; no unless said otherwise.
     #[serde(default)]
     pub with_revoked: bool,
     /// Where to begin: `next` of the page before.

@@ -112,8 +112,11 @@ pub struct KeyVersion {
     /// `SubjectPublicKeyInfo` (DER) of an asymmetric version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<Base64Bytes>,
-    /// Uses on new data, counted where the primitive has a limit; else zero.
+    /// Uses on new data, counted ahead of them where the primitive has a limit; else zero.
     pub protect_uses: u64,
+    /// How it was used, as the log has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<VersionUses>,
     /// How it came to follow the one before it; absent for the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotated: Option<RotationWord>,
@@ -127,6 +130,27 @@ pub struct KeyVersion {
     /// Why it is in its own state. Absent where nobody was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+}
+
+/// How a version was used: what came to its end, counted from the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VersionUses {
+    /// Uses that made something under it: encryption, signing, wrapping, data keys.
+    pub protected: u64,
+    /// Uses on what was made under it before: decryption, verification, unwrapping.
+    pub processed: u64,
+    /// Bytes of the inputs, each rounded up to a power of two: the log records sizes no finer.
+    pub bytes: u64,
+    /// Keys that were wrapped under it: data keys and private keys that were made, and keys that callers brought.
+    pub children: u64,
+    /// When it was last used; absent if never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Instant>,
+    /// What for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_operation: Option<ActionWord>,
+    /// Whether older entries of the log are still being counted, as after a crash: there may be more uses than are said.
+    pub counting: bool,
 }
 
 /// What wraps material at rest.

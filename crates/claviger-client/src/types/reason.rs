@@ -27,7 +27,7 @@ pub struct Reason {
     /// When it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given_at: Option<Instant>,
-    /// Why there is none: `house`, done by the system itself, as by a job; `protocol`, which has no place for one.
+    /// Why there is none: `system`, done by the system itself, as by a job; `protocol`, which has no place for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unasked: Option<UnaskedWord>,
 }

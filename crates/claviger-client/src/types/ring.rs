@@ -149,7 +149,7 @@ pub struct RingPolicyPatch {
     #[schema(value_type = Option<DataClassWord>)]
     pub data_class: Option<Option<DataClassWord>>,
     /// Whether its keys hand out data keys, and private keys of pairs, in clear: `allowed` or `refused`. A new ring for data of class
-    /// `authentication`, `cardholder`, `ephi` or `personal_special` refuses unless it is told otherwise, for a reason.
+    /// `authentication`, `cardholder`, `ephi` or `personal_special` refuses unless another rule is given, with a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plaintext_data_keys: Option<PlaintextDataKeysWord>,
     /// The environment of keys that name none. A ring that has keys keeps the one that it has.

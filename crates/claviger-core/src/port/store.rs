@@ -2,6 +2,9 @@
 //!
 //! Reads are many and asynchronous. There is one way to write, the [`Journal`], and one who holds it: the sequencer.
 
+mod usage;
+
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,6 +27,8 @@ use crate::{
     Action, AssetId, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, NodeId,
     PrincipalId, ReasonId,
 };
+
+pub use usage::{UsageRows, UseCounts, VersionUsage};
 
 /// Why the store could not. A variant exists because an operator or caller acts on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -330,30 +335,6 @@ pub struct Batch<'a> {
     pub body: &'a [u8],
     /// Tiles that the batch completes.
     pub tiles: &'a [Tile],
-}
-
-/// What is kept of the uses of a key version: derived from the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VersionUsage {
-    /// The version.
-    pub version: KeyVersionId,
-    /// Every entry of the log before this index is considered.
-    pub counted_to: u64,
-    /// Index of the entry that records the last use that came to its end.
-    pub last_index: u64,
-    /// When that was.
-    pub last_at: Timestamp,
-    /// Operation code of that use.
-    pub last_operation: u16,
-}
-
-/// What is kept of uses, to be written with a cut.
-#[derive(Debug, Clone, Copy)]
-pub struct UsageRows<'a> {
-    /// The versions whose row changes.
-    pub rows: &'a [VersionUsage],
-    /// With these rows, the table considers every entry of the log before this index.
-    pub counted_to: u64,
 }
 
 /// How much room there is on the store's device, and so for whom.
@@ -705,8 +686,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What is remembered of the log's time.
     async fn load_log_time(&self) -> Result<TimeRecord, StoreError>;
 
-    /// What is kept of the uses of a key's versions.
-    async fn list_usage(&self, key: KeyId) -> Result<Vec<VersionUsage>, StoreError>;
+    /// What is kept of the uses of a key's versions of these numbers, in their order; uses that name no version have number 0.
+    async fn list_usage(
+        &self,
+        key: KeyId,
+        numbers: RangeInclusive<u32>,
+    ) -> Result<Vec<VersionUsage>, StoreError>;
     /// Up to which index of a shard's log uses are kept.
     async fn usage_counted_to(&self, shard: u32) -> Result<u64, StoreError>;
 

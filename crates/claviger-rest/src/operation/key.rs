@@ -75,7 +75,7 @@ pub(crate) async fn list_versions(arrival: Arrival, In(key): In<String>, uri: Ur
     let done = arrival.perform(Captioned(ListVersions { key: parse(&key)?, page })).await?;
     let (found, captions) = &done.output;
     let next = cursor::next(List::Versions, limit, &found.versions, |version| version.id.number);
-    let items = versions_to_wire(&found.record, &found.versions, captions);
+    let items = versions_to_wire(found, captions);
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 

@@ -54,10 +54,10 @@ pub(super) fn rows() -> Vec<Row> {
 /// What is open to everyone, on both planes.
 pub(super) fn open_rows() -> Vec<Row> {
     vec![
-        row(GET, "/v1/health", "health", "Tells that the process answers.", system::health)
+        row(GET, "/v1/health", "health", "Says that the process answers.", system::health)
             .open()
             .gives::<Health>(),
-        row(GET, "/v1/version", "version", "Tells what answers here.", system::version)
+        row(GET, "/v1/version", "version", "Says what answers here.", system::version)
             .open()
             .gives::<Version>(),
     ]
@@ -208,7 +208,7 @@ fn key_rows() -> Vec<Row> {
             GET,
             "/v1/keys/{key}/explain",
             "explain_key",
-            "Tells who can do what with a key, and by which rule; or who could at an instant that is past.",
+            "Explains who can do what with a key, and by which rule; or who could at a past instant.",
             key::explain,
         )
         .asks::<ExplainKey>()
@@ -261,7 +261,7 @@ fn principal_rows() -> Vec<Row> {
             POST,
             "/v1/principals/{principal}/revoke",
             "revoke_principal",
-            "Withdraws a principal for ever.",
+            "Revokes a principal for ever.",
             identity::revoke_principal,
         )
         .takes::<GiveReason>()
@@ -270,7 +270,7 @@ fn principal_rows() -> Vec<Row> {
             POST,
             "/v1/principals/{principal}/erase",
             "erase_principal",
-            "Erases who a withdrawn principal was; what it did stays, under its identifier.",
+            "Erases who a revoked principal was; what it did stays, under its identifier.",
             identity::erase_principal,
         )
         .takes::<GiveReason>()
@@ -320,7 +320,7 @@ fn grant_rows() -> Vec<Row> {
         .asks::<ListGrants>()
         .gives::<Page<Grant>>(),
         row(GET, "/v1/grants/{grant}", "read_grant", "Reads a grant.", identity::read_grant).gives::<Grant>(),
-        row(POST, "/v1/grants/{grant}/revoke", "revoke_grant", "Withdraws a grant.", identity::revoke_grant)
+        row(POST, "/v1/grants/{grant}/revoke", "revoke_grant", "Revokes a grant.", identity::revoke_grant)
             .takes::<GiveReason>()
             .gives::<Grant>(),
     ]
@@ -345,7 +345,7 @@ fn credential_rows() -> Vec<Row> {
             POST,
             "/v1/credentials/{credential}/revoke",
             "revoke_credential",
-            "Withdraws a credential.",
+            "Revokes a credential.",
             identity::revoke_credential,
         )
         .takes::<GiveReason>()
@@ -496,7 +496,7 @@ fn rights_rows() -> Vec<Row> {
 
 fn system_rows() -> Vec<Row> {
     vec![
-        row(GET, "/v1/system", "read_system", "Tells how the system is.", system::read)
+        row(GET, "/v1/system", "read_system", "Reads the state of the system.", system::read)
             .gives::<SystemStatus>(),
         row(
             POST,

@@ -3,15 +3,17 @@
 use claviger_client::types::Pairs;
 use claviger_client::types::key::{
     CreateKey as WireCreate, Explanation as WireExplanation, Explanations, Key as WireKey, KeyAsOf,
-    KeyVersion as WireVersion, Transport as WireTransport, UpdateKey, Wrapping as WireWrapping,
+    KeyVersion as WireVersion, Transport as WireTransport, UpdateKey, VersionUses, Wrapping as WireWrapping,
 };
 use claviger_core::key::{DestructionBlocked, Key, KeyRecord, KeyVersion, Labels, Origin, Transport, Wrap};
 use claviger_core::permit::Rule;
+use claviger_core::port::store::UseCounts;
 use claviger_core::principal::Principal;
 use claviger_core::{KeyName, Timestamp};
 use claviger_crypto::digest::sha256;
 use claviger_service::Explanation;
-use claviger_service::operation::{Captions, CreateKey, KeyPatch, KeyRights, LabelPatch};
+use claviger_service::log::Uses;
+use claviger_service::operation::{Captions, CreateKey, KeyPatch, KeyRights, KeyVersions, LabelPatch};
 
 use super::reason::reason_to_wire;
 use super::{names_to_wire, required_from_wire, required_to_wire, seconds, span};
@@ -62,12 +64,27 @@ pub fn to_wire(name: KeyName, key: &Key) -> WireKey {
 
 /// Versions of a key as callers see them.
 #[must_use]
-pub fn versions_to_wire(
-    record: &KeyRecord,
-    versions: &[KeyVersion],
-    captions: &Captions,
-) -> Vec<WireVersion> {
-    versions.iter().map(|version| version_to_wire(record, version, captions)).collect()
+pub fn versions_to_wire(found: &KeyVersions, captions: &Captions) -> Vec<WireVersion> {
+    let uses = |number| found.uses.as_ref().map(|uses| uses_to_wire(uses.of(number), uses.is_counting));
+    let to_wire = |version: &KeyVersion| WireVersion {
+        uses: uses(version.id.number),
+        ..version_to_wire(&found.record, version, captions)
+    };
+    found.versions.iter().map(to_wire).collect()
+}
+
+fn uses_to_wire(uses: Option<&Uses>, counting: bool) -> VersionUses {
+    let UseCounts { protected, processed, bytes, children } =
+        uses.map(|uses| uses.counts).unwrap_or_default();
+    VersionUses {
+        protected,
+        processed,
+        bytes,
+        children,
+        last_used_at: uses.map(|uses| uses.last.at.into()),
+        last_operation: uses.and_then(|uses| uses.last.op.action()).map(Into::into),
+        counting,
+    }
 }
 
 fn version_to_wire(record: &KeyRecord, version: &KeyVersion, captions: &Captions) -> WireVersion {
@@ -92,6 +109,7 @@ fn version_to_wire(record: &KeyRecord, version: &KeyVersion, captions: &Captions
         transport: version.imported.as_ref().and_then(|material| material.transport).map(transport_to_wire),
         public_key: version.public_key.clone().map(Into::into),
         protect_uses: version.protect_uses,
+        uses: None,
         rotated: version.rotated.map(Into::into),
         created_at: version.created_at.into(),
         activated_at: version.activated_at.map(Into::into),

@@ -61,7 +61,6 @@ pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, ServerError>>) 
         .enable_all()
         .build()
         .map_err(ServerError::os("the runtime does not start"))?;
-    runtime.spawn(crate::memory::give_back());
     let done = runtime.block_on(Box::pin(work));
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     done

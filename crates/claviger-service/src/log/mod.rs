@@ -17,4 +17,4 @@ pub(crate) mod who;
 pub(crate) use reader::name_damage;
 pub use reader::{EntryFilter, EntryPage, EntryProof, FoundEntry, LogReader};
 pub use search::{KnownCaller, SearchPage, SearchedEntry, SessionOf};
-pub use usage::{LastUse, Used};
+pub use usage::{KeyUses, LastUse, Used, Uses};

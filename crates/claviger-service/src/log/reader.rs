@@ -3,7 +3,7 @@
 //! All of it is derived from what the store keeps; what cannot be derived is reported, never guessed. What takes its time
 //! runs on a thread that may wait, and stops when nobody waits for it any more.
 
-use std::collections::HashMap;
+use std::collections::hash_map::{self, HashMap};
 use std::ops::ControlFlow;
 use std::sync::{Arc, RwLock};
 
@@ -21,7 +21,7 @@ use claviger_core::{Action, AssetId, KeyId, KeyVersionId, Timestamp};
 use super::body::Record;
 use super::hashes::{Source, StoredHashes, read_entries};
 use super::tree::Pending;
-use super::usage::Used;
+use super::usage::{Recounted, Used, Uses};
 use crate::error::{ErrorKind, ServiceError};
 use crate::work::At;
 
@@ -172,23 +172,32 @@ impl LogReader {
         Ok(page)
     }
 
-    /// The last use of each key version that the entries `from..to` tell of.
+    /// The uses of key versions that the entries `from..to` tell of and the table does not have.
     ///
     /// # Errors
     /// [`ServiceError`].
-    pub(crate) fn uses(
-        &self,
-        at: &At,
-        from: u64,
-        to: u64,
-    ) -> Result<HashMap<KeyVersionId, Used>, ServiceError> {
-        let mut uses = HashMap::new();
+    pub(crate) fn uses(&self, at: &At, from: u64, to: u64) -> Result<Recounted, ServiceError> {
+        let (mut uses, mut rows) = (Recounted::new(), HashMap::new());
         self.source(at, false).walk(from, to, |index, Record { entry: bytes, .. }| {
             let entry = Entry::decode(&bytes).map_err(|_| damaged(index))?;
-            if let (true, Outcome::Ok, Some(key)) = (entry.op.uses_material(), entry.out, entry.key) {
-                let version = KeyVersionId { key: KeyId::from_bytes(key), number: entry.kv.unwrap_or(0) };
-                let at = Timestamp::from_micros(entry.t);
-                uses.insert(version, Used { op: entry.op, at, index });
+            let (true, Outcome::Ok, Some(key)) = (entry.op.uses_material(), entry.out, entry.key) else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            let version = KeyVersionId { key: KeyId::from_bytes(key), number: entry.kv.unwrap_or(0) };
+            let row = match rows.entry(version) {
+                hash_map::Entry::Occupied(known) => *known.get(),
+                hash_map::Entry::Vacant(place) => {
+                    let of_version = self.store.list_usage(version.key, version.number..=version.number);
+                    let row = at.runtime().block_on(of_version)?.pop();
+                    *place.insert(row.map_or(0, |row| row.counted_to))
+                }
+            };
+            if index >= row {
+                let used = Used { op: entry.op, at: Timestamp::from_micros(entry.t), index };
+                let one = Uses::one(used, entry.n);
+                uses.entry(version)
+                    .and_modify(|(known, _): &mut (Uses, u64)| *known = known.and(one))
+                    .or_insert((one, row.max(from)));
             }
             Ok::<_, ServiceError>(ControlFlow::Continue(()))
         })?;

@@ -229,7 +229,7 @@ fn fits(key: &Key, operations: &[Action], conditions: &Conditions) -> Result<(),
 }
 
 /// A principal that a grant names: whoever could give a right to somebody may know to whom. One that can be given nothing there
-/// (withdrawn, with a role, the system) is for the caller the same as one that never was.
+/// (revoked, with a role, the system) is for the caller the same as one that never was.
 pub(super) async fn named_in_grant(
     view: &View<'_>,
     principal: &PrincipalRef,
@@ -288,7 +288,7 @@ impl Operation for ReadKeyGrants {
     }
 }
 
-/// Withdraws a grant on one key.
+/// Revokes a grant on one key.
 #[derive(Debug)]
 pub struct WithdrawDelegatedGrant {
     /// The key.

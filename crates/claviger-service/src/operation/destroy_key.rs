@@ -1,4 +1,4 @@
-//! The end of a key: the wish for it, its withdrawal during the waiting period, and destruction when that is over.
+//! The end of a key: its schedule, the cancellation during the waiting period, and destruction when that is over.
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
 
-/// Erases who a principal was that was withdrawn.
+/// Erases who a principal was that was revoked.
 #[derive(Debug)]
 pub struct ErasePrincipal {
     /// Whom.

@@ -66,7 +66,7 @@ pub struct ListGrants {
     pub key: Option<KeyRef>,
     /// Only on this ring.
     pub ring: Option<RingRef>,
-    /// Withdrawn ones too?
+    /// Revoked ones too?
     pub with_revoked: bool,
     /// Which page.
     pub page: Page<GrantId>,

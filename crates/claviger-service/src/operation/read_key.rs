@@ -9,6 +9,7 @@ use claviger_core::{Action, KeyName};
 
 use super::{Operation, Staged};
 use crate::error::ServiceError;
+use crate::log::KeyUses;
 use crate::reference::{KeyRef, RingRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -43,6 +44,8 @@ pub struct KeyVersions {
     pub record: Arc<KeyRecord>,
     /// The versions that were asked for, by number.
     pub versions: Vec<KeyVersion>,
+    /// How they were used, for those who administer the key.
+    pub uses: Option<KeyUses>,
 }
 
 impl KeyVersions {
@@ -56,7 +59,7 @@ impl KeyVersions {
             view.enter(Class::Listing).await?;
             view.store().list_versions(record.key.id, page.clone()).await?
         };
-        Ok(Self { record, versions })
+        Ok(Self { record, versions, uses: None })
     }
 }
 
@@ -81,7 +84,12 @@ impl Operation for ListVersions {
     }
 
     async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyVersions>, ServiceError> {
-        Ok(Staged::reading(KeyVersions::read(view, &self.page).await?, view.detail()))
+        let mut found = KeyVersions::read(view, &self.page).await?;
+        if let (Some(first), Some(last)) = (found.versions.first(), found.versions.last()) {
+            let (key, numbers) = (first.id.key, first.id.number..=last.id.number);
+            found.uses = Some(view.usage.of_versions(key, numbers, view.store()).await?);
+        }
+        Ok(Staged::reading(found, view.detail()))
     }
 }
 

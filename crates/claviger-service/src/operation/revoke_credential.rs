@@ -1,4 +1,4 @@
-//! Withdraws a credential, with all that renewed it or that it renewed.
+//! Revokes a credential, with all that renewed it or that it renewed.
 
 use claviger_core::change::{Change, Subject};
 use claviger_core::permit::Permit;
@@ -12,7 +12,7 @@ use crate::pipeline::submission::{EntryDetail, SubAction, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
-/// Withdraws a credential, and the rest of its line: whoever had one of them could have renewed it.
+/// Revokes a credential, and the rest of its line: whoever had one of them could have renewed it.
 #[derive(Debug)]
 pub struct RevokeCredential {
     /// Which.

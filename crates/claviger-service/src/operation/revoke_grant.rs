@@ -1,4 +1,4 @@
-//! Withdraws a grant.
+//! Revokes a grant.
 
 use claviger_core::change::{Change, Subject};
 use claviger_core::grant::{EndedBy, Grant};
@@ -13,7 +13,7 @@ use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
-/// Withdraws a grant.
+/// Revokes a grant.
 #[derive(Debug)]
 pub struct RevokeGrant {
     /// Which.

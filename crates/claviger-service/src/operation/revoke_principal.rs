@@ -1,4 +1,4 @@
-//! Withdraws a principal for ever, with all its credentials and grants.
+//! Revokes a principal for ever, with all its credentials and grants.
 
 use claviger_core::Action;
 use claviger_core::change::{Change, Subject};
@@ -13,7 +13,7 @@ use crate::pipeline::submission::{EntryDetail, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
 
-/// Withdraws a principal.
+/// Revokes a principal.
 #[derive(Debug)]
 pub struct RevokePrincipal {
     /// Whom.

@@ -30,11 +30,13 @@ use tokio::sync::oneshot;
 use super::fence::Fence;
 use super::lanes::Lanes;
 use super::queue::{Command, Intake, Queue, queue};
-use super::submission::{EncodeError, EntryDetail, EntryHeader, FactBytes, NotCommitted, Submission};
+use super::submission::{
+    EncodeError, EntryDetail, EntryHeader, FactBytes, NotCommitted, Submission, log2_ceil,
+};
 use crate::log::body::{self, Packer};
 use crate::log::newest::{Head, Keeper};
 use crate::log::tree::{Draft, LogTree};
-use crate::log::usage::{self, Noted, Usage, Used};
+use crate::log::usage::{self, Noted, Usage, Used, Uses};
 
 /// Most entries of a batch.
 const MOST_ENTRIES: usize = 4096;
@@ -525,7 +527,8 @@ fn keep_uses(noted: &mut Noted, header: &EntryHeader, details: &[EntryDetail], f
         let op = detail.sub_action.map_or(header.op, |act| act.op);
         if let (true, Outcome::Ok, Some(key)) = (op.uses_material(), detail.outcome.0, detail.key) {
             let version = KeyVersionId { key, number: detail.version.unwrap_or(0) };
-            usage::note(noted, version, Used { op, at: header.at, index });
+            let used = Used { op, at: header.at, index };
+            usage::note(noted, version, Uses::one(used, detail.input_len.map(log2_ceil)));
         }
     }
 }

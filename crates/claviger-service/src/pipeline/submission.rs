@@ -131,7 +131,7 @@ impl EntryHeader {
 }
 
 /// `ceil(log2(length))`, 0 for lengths 0 and 1: the log records sizes no finer.
-fn log2_ceil(length: usize) -> u8 {
+pub(super) fn log2_ceil(length: usize) -> u8 {
     u8::try_from(usize::BITS - length.saturating_sub(1).leading_zeros()).unwrap_or(u8::MAX)
 }
 

@@ -1,4 +1,4 @@
-//! The end of keys: waiting periods, their withdrawal, and destruction when they are over.
+//! The end of keys: waiting periods, cancellation, and destruction when they are over.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

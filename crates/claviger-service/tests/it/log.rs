@@ -158,7 +158,7 @@ async fn the_last_use_is_known_after_a_restart_and_after_the_table_was_lost() {
     let known = last(&deployment).await.used.unwrap();
     // The end of a process carries it into the table.
     let deployment = deployment.restart().await;
-    let row = deployment.store.list_usage(key.key.id).await.unwrap();
+    let row = deployment.store.list_usage(key.key.id, 0..=1).await.unwrap();
     assert_eq!(row.iter().map(|row| row.last_index).collect::<Vec<_>>(), [known.index]);
     assert_eq!(last(&deployment).await.used, Some(known));
     // As a store of an earlier release, or one whose table ends long before its log.

@@ -39,6 +39,7 @@ mod separation;
 mod snapshots;
 mod space;
 mod usage;
+mod uses;
 mod versions;
 mod who;
 mod work;

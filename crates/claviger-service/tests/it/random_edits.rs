@@ -14,7 +14,7 @@ use std::time::Duration;
 use claviger_audit::verify::Comparison;
 use claviger_core::object::{Kind, Object, RowCursor};
 use claviger_core::port::{Store as _, StoreError};
-use claviger_core::{Action, Purpose, Spec};
+use claviger_core::{Action, KeyVersionId, Purpose, Spec};
 use claviger_service::KeyRef;
 use claviger_service::operation::*;
 use proptest::prelude::Rng as _;
@@ -287,8 +287,12 @@ fn edit_object(
     }
     let how = if put_back { "put back to what they were" } else { "taken away" };
     let text = format!("all {changed} rows of {}, of table {}, {how}", hexadecimal(id), table.name);
-    // What was put back may be what was there.
-    (all_rows(all) != before).then_some(Edit { table: table.name.clone(), column: None, text })
+    // What was put back may be what was there: in part, or all of it.
+    let after = all_rows(all);
+    let is_other = |at: &usize| before[*at] != after[*at];
+    let picked = all.iter().position(|one| one.name == table.name).filter(is_other);
+    let table = picked.or_else(|| (0..all.len()).find(is_other))?;
+    Some(Edit { table: all[table].name.clone(), column: None, text })
 }
 
 /// What `claviger audit verify` says, or what stands in the way of it.
@@ -346,7 +350,7 @@ async fn refused_at_use(deployment: &Deployment, kind: Kind) -> BTreeSet<String>
         let outcome: Result<bool, StoreError> = match object {
             Object::Ring(id) => store.find_ring(id).await.map(|found| found.is_some()),
             Object::Key(id) => store.find_key(id).await.map(|found| found.is_some()),
-            Object::Version(id) => store.find_key(id.key).await.map(|found| found.is_some()),
+            Object::Version(id) => store.find_version(id).await.map(|found| found.is_some()),
             Object::Principal(id) => store.find_principal(id).await.map(|found| found.is_some()),
             Object::Credential(id) => store.find_credential(id).await.map(|found| found.is_some()),
             Object::Grant(id) => store.find_grant(id).await.map(|found| found.is_some()),
@@ -355,6 +359,29 @@ async fn refused_at_use(deployment: &Deployment, kind: Kind) -> BTreeSet<String>
         };
         if !matches!(outcome, Ok(true)) {
             refused.insert(object.to_string());
+        }
+    }
+    if kind == Kind::Version {
+        refused.extend(refused_versions(deployment).await);
+    }
+    refused
+}
+
+/// Versions that their keys have and that are refused, wherever their rows are.
+async fn refused_versions(deployment: &Deployment) -> BTreeSet<String> {
+    let (store, mut refused) = (&deployment.store, BTreeSet::new());
+    let keys = store.list_rows(RowCursor { kind: Kind::Key, after: None }, 1000).await.unwrap();
+    for key in keys {
+        let Object::Key(key) = key.row.object() else { continue };
+        let Ok(Some(record)) = store.find_key(key).await else {
+            refused.insert(Object::Key(key).to_string());
+            continue;
+        };
+        for number in 1..=record.newest() {
+            let id = KeyVersionId { key, number };
+            if !matches!(store.find_version(id).await, Ok(Some(_))) {
+                refused.insert(Object::Version(id).to_string());
+            }
         }
     }
     refused

@@ -74,7 +74,7 @@ async fn the_history_test_sees_the_fence_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_withdrawn_grant_is_dead_when_the_call_returns() {
+async fn a_revoked_grant_is_dead_when_the_call_returns() {
     let deployment = Deployment::build().await;
     let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     for _ in 0..20 {

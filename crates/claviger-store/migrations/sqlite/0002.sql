@@ -252,7 +252,7 @@ ALTER TABLE principal ADD COLUMN role_givers TEXT NOT NULL DEFAULT '';
 -- Of a security officer that `claviger recover` made.
 ALTER TABLE principal ADD COLUMN recovered_at INTEGER;
 ALTER TABLE principal ADD COLUMN acknowledged_by BLOB CHECK (length(acknowledged_by) = 16);
--- Of one that was withdrawn, and of whom it is erased who it was: `name` is made of the identifier then, and `subject_key` is empty.
+-- Of one that was revoked, and of whom it is erased who it was: `name` is made of the identifier then, and `subject_key` is empty.
 ALTER TABLE principal ADD COLUMN erased_by BLOB CHECK (length(erased_by) = 16);
 ALTER TABLE principal ADD COLUMN erased_at INTEGER CHECK ((erased_by IS NULL) = (erased_at IS NULL));
 
@@ -359,6 +359,7 @@ ALTER TABLE rights_review ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 --
 -- What is kept of the uses of key versions: derived from the log, written with cuts. A row considers the entries before
 -- `counted_to`; the table as a whole those before `usage_head.counted_to`. What lies behind is counted from the log at a start.
+-- Bytes are those of inputs, each rounded up to a power of two; children are keys that were wrapped under the version.
 CREATE TABLE version_usage (
     key        BLOB    NOT NULL CHECK (length(key) = 16),
     number     INTEGER NOT NULL,
@@ -366,6 +367,10 @@ CREATE TABLE version_usage (
     last_index INTEGER NOT NULL,
     last_at    INTEGER NOT NULL,
     last_op    INTEGER NOT NULL,
+    protected  INTEGER NOT NULL,
+    processed  INTEGER NOT NULL,
+    bytes      INTEGER NOT NULL,
+    children   INTEGER NOT NULL,
     PRIMARY KEY (key, number)
 ) STRICT, WITHOUT ROWID;
 

@@ -182,7 +182,7 @@ fn batches_of_nothing(connection: &Connection) -> Result<Vec<String>, StoreError
 }
 
 /// Holds each index of a table against its rows. SQLite's own check finds rows that an index lacks, and not every entry of a
-/// partial index whose row is not there any more: one would keep a right alive that was withdrawn.
+/// partial index whose row is not there any more: one would keep a right alive that was revoked.
 fn differing_indexes(connection: &Connection, table: &str) -> Result<Vec<String>, StoreError> {
     let mut found = Vec::new();
     let indexes = indexes_of(connection, table)?;

@@ -537,8 +537,8 @@ pub(super) fn find_root(connection: Guarded<'_>) -> Result<Option<RowRoot>, Stor
         if beside == digest_beside(connection)? {
             return Ok(());
         }
-        let what =
-            "it, the row of `log_time` or one of `row_sum` is another one than when state was last changed";
+        let what = "it, the row of `log_time`, that of `row_root` or one of `row_sum` is another one than when state was last \
+                    changed";
         Err(damaged("fence", what))
     })
 }

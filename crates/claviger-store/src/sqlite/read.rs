@@ -1,5 +1,6 @@
 //! The port as others see it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -527,8 +528,12 @@ impl Store for SqliteStore {
         self.inner.pool.read(log_time::load).await
     }
 
-    async fn list_usage(&self, key: KeyId) -> Result<Vec<VersionUsage>, StoreError> {
-        self.inner.pool.read(move |connection| usage::list_of_key(connection, key)).await
+    async fn list_usage(
+        &self,
+        key: KeyId,
+        numbers: RangeInclusive<u32>,
+    ) -> Result<Vec<VersionUsage>, StoreError> {
+        self.inner.pool.read(move |connection| usage::list_of_key(connection, key, &numbers)).await
     }
 
     async fn usage_counted_to(&self, shard: u32) -> Result<u64, StoreError> {

@@ -177,7 +177,7 @@ mod tests {
         let call = store.find_idempotency(PrincipalId::from_bytes([1; 16]), &[2; 32]).await.unwrap().unwrap();
         assert_eq!((call.scheme, call.request_digest), (RequestScheme::Text, [2; 32]));
         assert_eq!(store.usage_counted_to(1).await.unwrap(), 0);
-        assert!(store.list_usage(KeyId::from_bytes([1; 16])).await.unwrap().is_empty());
+        assert!(store.list_usage(KeyId::from_bytes([1; 16]), 0..=9).await.unwrap().is_empty());
         drop(store);
         let connection = Connection::open(directory.path().join("store.db")).unwrap();
         assert_eq!(version(&connection).unwrap(), u32::try_from(MIGRATIONS.len()).unwrap());

@@ -17,7 +17,7 @@ use claviger_core::key::{
 };
 use claviger_core::log_time::{Step, TimeRecord};
 use claviger_core::port::store::{
-    AliasFilter, Applied, Batch, Home, Page, ScheduledDestruction, UsageRows, VersionUsage,
+    AliasFilter, Applied, Batch, Home, Page, ScheduledDestruction, UsageRows, UseCounts, VersionUsage,
 };
 use claviger_core::port::{Journal, Store as _};
 use claviger_core::{AliasId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp};
@@ -512,12 +512,16 @@ async fn uses_are_kept_with_cuts_and_a_later_one_is_never_replaced_by_an_earlier
         last_index,
         last_at: at(1),
         last_operation: 101,
+        counts: UseCounts { protected: 3, processed: 1, bytes: 40, children: 0 },
     };
     assert_eq!(shelf.store.usage_counted_to(1).await.unwrap(), 0);
     shelf.cut(0, &[row(1, 50), row(2, 40)], 60);
     shelf.cut(1, &[row(1, 45), row(2, 70)], 55);
-    let kept = shelf.store.list_usage(key).await.unwrap();
-    assert_eq!(kept, [row(1, 50), row(2, 70)]);
+    let kept = shelf.store.list_usage(key, 0..=9).await.unwrap();
+    // The earlier one that comes late brings nothing, the later one its counts.
+    let twice = UseCounts { protected: 6, processed: 2, bytes: 80, children: 0 };
+    assert_eq!(kept, [row(1, 50), VersionUsage { counts: twice, ..row(2, 70) }]);
+    assert_eq!(shelf.store.list_usage(key, 2..=2).await.unwrap(), kept[1..]);
     assert_eq!(shelf.store.usage_counted_to(1).await.unwrap(), 60);
-    assert!(shelf.store.list_usage(KeyId::from_bytes([4; 16])).await.unwrap().is_empty());
+    assert!(shelf.store.list_usage(KeyId::from_bytes([4; 16]), 0..=9).await.unwrap().is_empty());
 }

@@ -203,7 +203,7 @@ async fn names_are_told_only_to_who_could_give_the_right_and_only_of_those_who_c
     let arn = |who: &str| format!("arn:aws:iam::000000000000:user/{who}");
     let wish = |to: &str, operation: &str| json!({ "KeyId": key, "GranteePrincipal": arn(to), "Operations": [operation] });
 
-    // To whom nothing can be given, by a role or because it was withdrawn, is like one that never was.
+    // To whom nothing can be given, by a role or because it was revoked, is like one that never was.
     let mut said = Vec::new();
     for who in ["nobody", "otto", "gone"] {
         let alone = deployment.ask("CreateGrant", wish(who, "Encrypt")).await;

@@ -89,7 +89,7 @@ pub(super) async fn play(args: &RunArgs, dir: &Path, steps: &mut Steps) -> Resul
     steps.take("rotate the key; what was protected still opens", rotate(play)).await?;
     steps.take("open every file and compare SHA-256", open_all(play)).await?;
     steps.take("suspend the key: refused at once; resume: opens again", suspend(play)).await?;
-    steps.take("withdraw the grant: refused at once", withdraw(play)).await?;
+    steps.take("revoke the grant: refused at once", withdraw(play)).await?;
     steps.take("declare the key compromised: refused at once", compromise(play)).await?;
     steps.take("ask the log who used the key, and from where", ask_who(play)).await?;
     steps.take("ask who could have used it when the grant was new", ask_who_could(play)).await?;
@@ -352,7 +352,7 @@ async fn withdraw(play: &Play<'_>) -> Result<((), Told), Failure> {
         officer.revoke_grant(*grant.id, &why).await?;
     }
     check(grants.len() == 1, || format!("there were {} grants", grants.len()))?;
-    refused_with("the grant is withdrawn", &[403, 404], try_to_open(play).await?)?;
+    refused_with("the grant is revoked", &[403, 404], try_to_open(play).await?)?;
     play.people.grant(KEY).await?;
     try_to_open(play).await?.map_err(|failure| failure.during("the grant is given anew"))?;
     Ok(((), Told::words("the first call after the answer was refused; given anew, the next one was not")))

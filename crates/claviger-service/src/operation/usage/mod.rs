@@ -91,6 +91,9 @@ pub trait KeyUse: Send + Sync {
     /// Does it hand out a data key, or the private key of a pair, in clear?
     const SHOWS_DATA_KEY: bool = false;
 
+    /// By how many bytes what comes in may be longer than the longest plaintext.
+    const OVERHEAD: usize = 0;
+
     /// The encryption context.
     fn context(&self) -> &Context {
         &NO_CONTEXT
@@ -274,7 +277,7 @@ async fn apply<U: KeyUse>(
     at: &KeyContext<'_>,
     asset: Option<NamedAsset>,
 ) -> Result<(U::Output, u32), ServiceError> {
-    if what.input_len() > MOST_INPUT {
+    if what.input_len() > MOST_INPUT + U::OVERHEAD {
         let message =
             format!("a direct use takes up to {MOST_INPUT} bytes; encrypt larger data under a data key");
         return Err(ServiceError::new(ErrorKind::TooLarge, message));

@@ -54,6 +54,7 @@ impl KeyUse for ReencryptFrom {
     type Output = InTransit;
     const ACTION: Action = Action::Reencrypt;
     const PURPOSE: Purpose = Purpose::Encrypt;
+    const OVERHEAD: usize = 1024;
 
     fn context(&self) -> &Context {
         &self.context
@@ -65,7 +66,7 @@ impl KeyUse for ReencryptFrom {
     }
 
     fn input_len(&self) -> usize {
-        self.ciphertext.len().saturating_sub(1024)
+        self.ciphertext.len()
     }
 
     async fn apply(&self, at: &KeyContext<'_>) -> Result<(InTransit, u32), ServiceError> {

@@ -173,14 +173,14 @@ impl KeyUse for Decrypt {
     type Output = Opened;
     const ACTION: Action = Action::Decrypt;
     const PURPOSE: Purpose = Purpose::Encrypt;
+    const OVERHEAD: usize = 1024;
 
     fn context(&self) -> &Context {
         &self.context
     }
 
     fn input_len(&self) -> usize {
-        // A ciphertext may be as long as the longest plaintext makes it.
-        self.ciphertext.len().saturating_sub(1024)
+        self.ciphertext.len()
     }
 
     async fn apply(&self, at: &KeyContext<'_>) -> Result<(Opened, u32), ServiceError> {
@@ -209,6 +209,7 @@ impl KeyUse for Reencrypt {
     type Output = Sealed;
     const ACTION: Action = Action::Reencrypt;
     const PURPOSE: Purpose = Purpose::Encrypt;
+    const OVERHEAD: usize = 1024;
     const PROTECTS: bool = true;
 
     fn context(&self) -> &Context {
@@ -216,7 +217,7 @@ impl KeyUse for Reencrypt {
     }
 
     fn input_len(&self) -> usize {
-        self.ciphertext.len().saturating_sub(1024)
+        self.ciphertext.len()
     }
 
     async fn apply(&self, at: &KeyContext<'_>) -> Result<(Sealed, u32), ServiceError> {

@@ -47,9 +47,10 @@ impl KeyUse for Unwrap {
     type Output = Opened;
     const ACTION: Action = Action::Unwrap;
     const PURPOSE: Purpose = Purpose::Wrap;
+    const OVERHEAD: usize = 64;
 
     fn input_len(&self) -> usize {
-        self.wrapped.len().saturating_sub(64)
+        self.wrapped.len()
     }
 
     async fn apply(&self, at: &KeyContext<'_>) -> Result<(Opened, u32), ServiceError> {
