@@ -209,7 +209,7 @@ impl Secret {
 }
 
 /// The parts as one text, without copies that are left behind.
-fn joined(parts: &[&str]) -> SecretText {
+pub(super) fn joined(parts: &[&str]) -> SecretText {
     let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
     parts.iter().for_each(|part| text.push_str(part));
     SecretText::new(text)

@@ -17,7 +17,7 @@ use claviger_client::types::text::CredentialIdText;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde::Serialize;
 
-use super::credential::{MAX_CERTIFICATE, table};
+use super::credential::{MAX_CERTIFICATE, joined, table};
 use crate::clock;
 use crate::failure::Failure;
 use crate::file::placed::{Placed, Privacy};
@@ -321,13 +321,6 @@ fn named_beside(old: Option<&Path>, new: &Path) -> PathBuf {
         (Some(old), Some(name)) => old.with_file_name(name),
         _ => new.to_owned(),
     }
-}
-
-/// The parts as one text, without copies that are left behind.
-fn joined(parts: &[&str]) -> SecretText {
-    let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
-    parts.iter().for_each(|part| text.push_str(part));
-    SecretText::new(text)
 }
 
 /// The name of a file without its extension, and without the day that an earlier renewal put there.
