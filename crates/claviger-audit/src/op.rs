@@ -106,6 +106,9 @@ claviger_core::with_actions! { operations! {
         /// A node says which program it is, by which configuration it runs, and how it is reached: at its start, and when it read its files
         /// again. It has the facts of it.
         NodeReport = 413 "node_report",
+        /// How many results left the listeners of a node since its start, counted there: every hour and at its end, where it has changed.
+        /// It has the facts of it.
+        ReleasedResults = 414 "released_results",
         /// A recorded result was withheld by the response gate.
         ReleaseSuppressed = 420 "release_suppressed",
         /// An idle shard says that it has drained to an epoch.

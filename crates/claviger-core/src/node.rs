@@ -16,8 +16,21 @@ pub struct Node {
     pub reported_at: Timestamp,
     /// What it said.
     pub report: NodeReport,
+    /// How many results left its listeners since that start, when it last said so: for each use its name and the number, as in
+    /// `encrypt=12`.
+    pub released: Vec<String>,
     /// Counts the writes of this row.
     pub revision: u64,
+}
+
+impl Node {
+    /// Can it be kept?
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let report = &self.report;
+        let words = [&report.insecure, &report.hardening, &report.listeners, &report.generators, &report.domains, &self.released];
+        words.into_iter().flatten().all(|word| !word.is_empty() && !word.contains([',', '\n']))
+    }
 }
 
 /// What a node says of itself. Words have neither commas nor line feeds.
@@ -57,13 +70,5 @@ impl NodeReport {
     #[must_use]
     pub const fn mode(&self) -> &'static str {
         if self.insecure.is_empty() { "secure" } else { "insecure" }
-    }
-
-    /// Can it be kept?
-    #[must_use]
-    pub fn is_sound(&self) -> bool {
-        let words = self.insecure.iter().chain(&self.hardening).chain(&self.listeners);
-        let words = words.chain(&self.generators).chain(&self.domains);
-        words.clone().all(|word| !word.is_empty() && !word.contains([',', '\n']))
     }
 }

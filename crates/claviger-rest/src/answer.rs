@@ -5,7 +5,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use claviger_client::types::header;
 use claviger_client::types::secret_json::to_secret_json;
-use claviger_core::KeyId;
+use claviger_core::{Action, KeyId};
 use claviger_core::receipt::Receipt;
 use claviger_crypto::SecretBytes;
 use claviger_service::ErrorKind;
@@ -27,6 +27,15 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// Most headers of an answer, those of the HTTP layer included.
 const HEADERS: usize = 12;
+
+/// What an answer releases where the head of its request does not tell: put into its extensions for who counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Results {
+    /// Of which use.
+    pub action: Action,
+    /// How many.
+    pub number: u64,
+}
 
 /// An answer in the making.
 #[derive(Debug)]
@@ -107,6 +116,14 @@ impl Answer {
     #[must_use]
     pub fn algorithm(mut self, name: &'static str) -> Self {
         self.0.headers_mut().insert(ALGORITHM, HeaderValue::from_static(name));
+        self
+    }
+
+    /// With so many results of that use.
+    #[must_use]
+    pub fn results(mut self, action: Action, number: usize) -> Self {
+        let number = u64::try_from(number).unwrap_or(u64::MAX);
+        self.0.extensions_mut().insert(Results { action, number });
         self
     }
 

@@ -36,6 +36,7 @@ use std::sync::Arc;
 use claviger_core::action::Surface;
 use claviger_service::Road;
 
+pub use answer::Results;
 pub use limits::RestLimits;
 pub use peer::PeerIdentity;
 pub use plane::{Asking, Plane};

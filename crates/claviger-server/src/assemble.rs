@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::deployment::{AtWork, Deployment, Jobs, LostTail};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
-use crate::listener::{self, Listener, Protocol, TlsError, tls};
+use crate::listener::{self, Listener, Protocol, Released, TlsError, tls};
 use crate::node::{self, Described};
 use crate::observe::Observed;
 use crate::pki::{self, EXPIRY_WARNING};
@@ -170,11 +170,11 @@ pub(crate) async fn serve(
     }
     let (stop, stopping) = stop::pair();
     let registry = Arc::new(Registry::new());
-    let tls = Arc::new(ArcSwap::from_pointee(tls));
+    let (tls, released) = (Arc::new(ArcSwap::from_pointee(tls)), Arc::new(Released::default()));
     let open = |socket, name, protocol: Arc<dyn Protocol>| {
         let metrics = ListenerMetrics::new(&registry, name);
-        let listener =
-            Listener::new(socket, Arc::clone(&tls), protocol, config.limits, metrics, stopping.clone());
+        let (tls, released, stopping) = (Arc::clone(&tls), Arc::clone(&released), stopping.clone());
+        let listener = Listener::new(socket, tls, protocol, config.limits, metrics, released, stopping);
         tokio::spawn(listener.run())
     };
     let road = &at_work.road;
@@ -201,8 +201,9 @@ pub(crate) async fn serve(
     let (stop_probe, probe_stopping) = stop::pair();
     let probe = tokio::spawn(run_probe(sockets.metrics, observed, probe_stopping));
     tokio::spawn(tidy(registry, stopping.clone()));
+    tokio::spawn(Arc::clone(&released).keep_recording(road.clone(), stopping.clone()));
     tokio::spawn(at_work.newest_note.clone().keep_on(stopping));
-    Ok(Running { urls: sockets.urls, tls, node, stop, listeners, stop_probe, probe, at_work })
+    Ok(Running { urls: sockets.urls, tls, node, stop, listeners, released, stop_probe, probe, at_work })
 }
 
 async fn tidy(registry: Arc<Registry>, mut stopping: Stopping) {
@@ -222,6 +223,7 @@ pub struct Running {
     node: Described,
     stop: Stop,
     listeners: Vec<JoinHandle<usize>>,
+    released: Arc<Released>,
     stop_probe: Stop,
     probe: JoinHandle<()>,
     at_work: AtWork,
@@ -281,6 +283,7 @@ impl Running {
                 "connections were cut, because their requests did not end in `limits.shutdown_seconds`"
             );
         }
+        self.released.record(&self.at_work.road).await;
         self.at_work.close().await;
         // Watchers hold the road, and with it the store: they go before the data directory is given free.
         self.stop_probe.stop();

@@ -167,6 +167,9 @@ fn listeners(node: &Described, tls: &ServerConfig) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use claviger_core::node::Node;
+    use claviger_core::{NodeId, Timestamp};
+
     use super::*;
 
     #[test]
@@ -201,7 +204,15 @@ mod tests {
         assert!(words.contains(&"root_custody=declared:custodians".to_owned()), "{words:?}");
         assert!(domains(&Domains::default(), &software).contains(&"root_storage=node".to_owned()));
         let report = NodeReport { generators: both, domains: words, ..NodeReport::default() };
-        assert!(report.is_sound());
+        let node = Node {
+            id: NodeId::of_shard(1),
+            incarnation: 1,
+            reported_at: Timestamp::from_micros(0),
+            report,
+            released: Vec::new(),
+            revision: 0,
+        };
+        assert!(node.is_sound());
     }
 
     #[test]

@@ -199,6 +199,7 @@ const NODE: &[Row] = &[
     (14, "clock_source", Form::Text, Open, MOVES),
     (15, "generators", Form::Words, Open, MOVES),
     (16, "domains", Form::Words, Open, MOVES),
+    (17, "released", Form::Words, Open, MOVES),
 ];
 
 const ASSET: &[Row] = &[
@@ -230,7 +231,7 @@ fn row_of(kind: Kind, number: u16) -> Option<&'static Row> {
 }
 
 /// The number of the field of that name.
-pub(super) fn number_of(kind: Kind, name: &str) -> Option<u16> {
+pub(crate) fn number_of(kind: Kind, name: &str) -> Option<u16> {
     rows_of(kind).iter().find(|row| row.1 == name).map(|row| row.0)
 }
 

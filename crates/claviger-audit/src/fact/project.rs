@@ -474,6 +474,7 @@ impl From<&Node> for Projection {
             .put(14, text(&report.clock_source))
             .put(15, words(report.generators.iter()))
             .put(16, words(report.domains.iter()))
+            .put(17, words(node.released.iter()))
             .0
     }
 }

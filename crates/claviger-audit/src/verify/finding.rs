@@ -191,6 +191,19 @@ pub enum Finding {
         /// What is wrong with it.
         why: String,
     },
+    /// More results left a node than the log tells of.
+    ReleasedUnrecorded {
+        /// The shard.
+        shard: u32,
+        /// The entry at which the node says so.
+        entry: u64,
+        /// The use.
+        op: Op,
+        /// Results that left the listeners of the node since its start, as it counted them there.
+        released: u64,
+        /// Those that entries tell of.
+        recorded: u64,
+    },
     /// The log is shorter than at a checkpoint that was held before.
     RolledBack {
         /// Size of the root log then.
@@ -198,7 +211,7 @@ pub enum Finding {
         /// Size now.
         size: u64,
     },
-    /// The root log is not the one that the checkpoint signs.
+    /// The root log is not the one that the checkpoint commits to.
     RootLogAltered,
     /// What a session commits to is not what lies beside it.
     SessionAltered {
@@ -305,6 +318,7 @@ impl Finding {
             Self::ReceiptForged { .. } => "receipt-forged",
             Self::ReceiptOfAnotherHistory { .. } => "receipt-of-another-history",
             Self::ReceiptOfUnknownNode { .. } => "receipt-of-unknown-node",
+            Self::ReleasedUnrecorded { .. } => "released-unrecorded",
             Self::RolledBack { .. } => "rolled-back",
             Self::RootLogAltered => "root-log-altered",
             Self::SessionAltered { .. } => "session-altered",
@@ -417,10 +431,14 @@ impl fmt::Display for Finding {
             Self::ReceiptForged { receipt, why } => {
                 write!(f, "receipt {receipt} was not given by this log: {why}")
             }
+            Self::ReleasedUnrecorded { shard, entry, op, released, recorded } => write!(
+                f,
+                "entry {entry} of shard {shard}: {released} results of `{op}` left the node since its start, and the log tells of {recorded}"
+            ),
             Self::RolledBack { known, size } => {
                 write!(f, "the log has {size} cuts, and had {known} at the checkpoint that was held before")
             }
-            Self::RootLogAltered => f.write_str("the root log is not the one that the checkpoint signs"),
+            Self::RootLogAltered => f.write_str("the root log is not the one that the checkpoint commits to"),
             Self::SessionAltered { shard, entry, why } => write!(
                 f,
                 "what lies beside the session at entry {entry} of shard {shard} is not what it commits to: {why}"

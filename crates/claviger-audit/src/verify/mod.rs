@@ -1,10 +1,10 @@
 //! Verifies an exported log with nothing but its files and one public key. No I/O: the files come through [`Files`].
 //!
-//! What is checked: the root log is the one that the checkpoint signs, and, where an older checkpoint is at hand, that one
+//! What is checked: the root log is the one that the checkpoint commits to, and, where an older checkpoint is at hand, that one
 //! grown; its cuts follow each other, and no shard shrinks, goes back in its epochs or disappears; each shard's log has, at
 //! every size that a cut names, the root that the cut names; every entry has the one form that entries have, no entry goes back
 //! in its epoch, and each names a session that is there; the states of keys follow from the entries, and no key was used in a
-//! state that forbids it; the facts of each entry are those that it tells of, and each follows
+//! state that forbids it; no more results left a node, as it counted them where they leave, than entries tell of; the facts of each entry are those that it tells of, and each follows
 //! from the one before about the same object; each snapshot is of the state that the facts before it yield; what sessions commit to
 //! is there; what is disclosed of them is what they commit to, and all of it; and the log holds what receipts promised.
 //!
@@ -17,6 +17,7 @@ mod finding;
 mod moment;
 mod objects;
 mod receipts;
+mod released;
 mod replay;
 mod root;
 mod shard;

@@ -8,6 +8,7 @@ use super::finding::Finding;
 use super::moment::{Moment, Reached};
 use super::objects::Objects;
 use super::receipts::Wanted;
+use super::released::Recorded;
 use super::replay::Replay;
 use super::root::Roots;
 use super::snapshots::Snapshots;
@@ -44,6 +45,7 @@ pub(super) struct Shard<'a, 'd> {
     tree: Frontier,
     epoch: u64,
     sessions: BTreeSet<u64>,
+    recorded: Recorded,
     snapshots: Snapshots,
     moment: Option<Moment>,
     walked: Walked,
@@ -71,6 +73,7 @@ impl<'a, 'd> Shard<'a, 'd> {
             tree: Frontier::new(),
             epoch: 0,
             sessions: BTreeSet::new(),
+            recorded: Recorded::default(),
             snapshots: Snapshots::default(),
             moment: None,
             walked: Walked::default(),
@@ -172,6 +175,9 @@ impl<'a, 'd> Shard<'a, 'd> {
                     let why = "they have another digest".to_owned();
                     return self.findings.push(Finding::FactAltered { shard, entry: index, why });
                 }
+                if op == Op::ReleasedResults {
+                    self.recorded.hold((shard, index), &facts, self.findings);
+                }
                 let facts = facts.facts.iter().zip(digests);
                 self.objects.take((shard, index), op == Op::RecordState, facts, self.findings);
             }
@@ -186,6 +192,7 @@ impl<'a, 'd> Shard<'a, 'd> {
             self.findings.push(Finding::EntryOutOfOrder { shard: self.number, entry: index });
         }
         self.epoch = self.epoch.max(entry.e);
+        self.recorded.take(entry);
         match (entry.op, &entry.reference) {
             (Op::Session, _) => {
                 self.sessions.insert(index);

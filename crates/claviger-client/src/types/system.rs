@@ -123,6 +123,11 @@ pub struct Node {
     #[serde(default)]
     #[schema(required)]
     pub domains: Vec<String>,
+    /// How many results left the listeners since the start, as of the last hour: for each use its name and the number, as in
+    /// `encrypt=12`.
+    #[serde(default)]
+    #[schema(required)]
+    pub released: Vec<String>,
 }
 
 /// The log's time, and how it stands to the server's wall clock. What cannot be undone goes by it.

@@ -3,8 +3,9 @@
 use axum::extract::Request;
 use claviger_client::types::page::{Batch, BatchAnswer, BatchItem};
 use claviger_client::types::usage as wire;
+use claviger_core::Action;
 use claviger_service::operation::usage::{
-    Random, ReadPublicKey, ReencryptFrom, ReencryptInto, Use, UseBatch,
+    KeyUse, Random, ReadPublicKey, ReencryptFrom, ReencryptInto, Use, UseBatch,
 };
 use claviger_service::{BatchTurn, ErrorKind, KeyRef, Released, ServiceError};
 use http::Uri;
@@ -55,7 +56,7 @@ async fn perform<Q: WireUse>(arrival: Arrival, key: KeyRef, asked: Q) -> Answere
 
 /// The answer to one use.
 fn answer_one<Q: WireUse>(
-    done: Released<<Q::Use as claviger_service::operation::usage::KeyUse>::Output>,
+    done: Released<<Q::Use as KeyUse>::Output>,
 ) -> Answered {
     Ok(written::<Q>(&Q::answer(done.output))?.recorded(&done.receipt))
 }
@@ -116,9 +117,10 @@ async fn perform_batch<Q: WireUse + 'static>(
 ) -> Answered {
     let items = batch.items.into_iter().map(Q::into_use).collect::<Result<_, _>>()?;
     let done = arrival.perform_in_turn(UseBatch { key, items }, turn).await?;
+    let released = done.output.iter().filter(|result| result.is_ok()).count();
     let items = done.output.into_iter().map(|result| item(result.map(Q::answer))).collect();
     let answer = off_thread(batch.bytes, move || written::<Q>(&BatchAnswer { items })).await?;
-    Ok(answer.recorded(&done.receipt))
+    Ok(answer.results(Q::Use::ACTION, released).recorded(&done.receipt))
 }
 
 fn item<T>(result: Result<T, ServiceError>) -> BatchItem<T> {
@@ -137,10 +139,11 @@ pub(crate) async fn data_key(arrival: Arrival, In(key): In<String>, request: Req
         (_, Form::Octets, _) => return Err(body::only_json()),
     };
     if asked.plaintext {
-        perform(arrival, key, ShownDataKey(asked)).await
-    } else {
-        perform(arrival, key, SealedDataKey(asked)).await
+        return perform(arrival, key, ShownDataKey(asked)).await;
     }
+    let done = arrival.perform(Use::new(key, SealedDataKey(asked).into_use()?)).await?;
+    let answer = Answer::json(&SealedDataKey::answer(done.output))?;
+    Ok(answer.results(Action::GenerateDataKeyWithoutPlaintext, 1).recorded(&done.receipt))
 }
 
 /// Many data keys, all in clear or none.

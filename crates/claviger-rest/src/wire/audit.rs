@@ -209,6 +209,7 @@ fn node_to_wire(node: &Node) -> WireNode {
         clock_source: report.clock_source.clone(),
         generators: report.generators.clone(),
         domains: report.domains.clone(),
+        released: node.released.clone(),
     }
 }
 

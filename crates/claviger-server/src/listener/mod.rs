@@ -12,6 +12,7 @@
 //! | `places` | what proved callers share: requests under way |
 //! | `connection`, `activity` | one connection, and when it has to end |
 //! | `service` | one request, from its head to its answer |
+//! | `released` | how many results left |
 //! | `protocol` | what is asked of the protocol behind the listener |
 
 mod activity;
@@ -21,6 +22,7 @@ mod peer;
 mod places;
 mod protocol;
 mod refusal;
+mod released;
 mod repute;
 mod room;
 mod service;
@@ -50,6 +52,7 @@ use network::Network;
 pub use peer::{Peer, PeerCertificate};
 pub use protocol::{Answering, Asking, Payload, Protocol, Staged};
 pub(crate) use refusal::overloaded;
+pub use released::Released;
 use service::ListenerState;
 pub use tls::TlsError;
 pub use trust::ClientTrust;
@@ -84,8 +87,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Puts `protocol` behind `socket`. Certificates that are put into `tls` count from the next connection on. It stops
-    /// when `stopping` says so.
+    /// Puts `protocol` behind `socket`. Certificates that are put into `tls` are shown from the next connection on. Results that leave
+    /// are counted in `released`. It stops when `stopping` says so.
     #[must_use]
     pub fn new(
         socket: TcpListener,
@@ -93,10 +96,11 @@ impl Listener {
         protocol: Arc<dyn Protocol>,
         limits: Limits,
         metrics: ListenerMetrics,
+        released: Arc<Released>,
         stopping: Stopping,
     ) -> Self {
-        let (listener, turns) =
-            (ListenerState::new(protocol, limits, metrics), Turns::new(HANDSHAKES_AT_ONCE));
+        let listener = ListenerState::new(protocol, limits, metrics, released);
+        let turns = Turns::new(HANDSHAKES_AT_ONCE);
         Self { socket, tls, listener, turns, stopping }
     }
 

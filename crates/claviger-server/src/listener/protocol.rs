@@ -64,7 +64,8 @@ pub enum Asking {
 
 /// A protocol, as a listener sees it.
 pub trait Protocol: Debug + Send + Sync + 'static {
-    /// Which action is asked for, as far as a head tells; for the numbers only.
+    /// Which action is asked for, as far as a head tells; for the numbers only. An answer that has results of another use, or another
+    /// number of them than one, says so by [`claviger_rest::Results`].
     fn action_of(&self, head: &Parts) -> Option<Action>;
 
     /// Write header names as `Content-Length` in HTTP/1? Some clients know them by no other spelling.

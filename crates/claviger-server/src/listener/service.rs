@@ -31,6 +31,7 @@ use super::peer::Peer;
 use super::places::{Place, Places, Presence};
 use super::protocol::{Asking, Payload, Protocol};
 use super::refusal::Refusal;
+use super::released::Released;
 use super::repute::{Repute, Verdict};
 use super::room::{Bounds, Held, Occupant, Room};
 use super::turns::Turns;
@@ -51,6 +52,7 @@ pub(super) struct ListenerState {
     protocol: Arc<dyn Protocol>,
     limits: Limits,
     metrics: ListenerMetrics,
+    released: Arc<Released>,
     pub(super) repute: Repute,
     /// Connections in their handshake.
     pub(super) handshakes: Room<Network>,
@@ -71,11 +73,17 @@ impl std::fmt::Debug for ListenerState {
 }
 
 impl ListenerState {
-    pub(super) fn new(protocol: Arc<dyn Protocol>, limits: Limits, metrics: ListenerMetrics) -> Arc<Self> {
+    pub(super) fn new(
+        protocol: Arc<dyn Protocol>,
+        limits: Limits,
+        metrics: ListenerMetrics,
+        released: Arc<Released>,
+    ) -> Arc<Self> {
         let bounds = |total, each, by_force, newest_first| Bounds { total, each, by_force, newest_first };
         Arc::new(Self {
             protocol,
             metrics,
+            released,
             repute: Repute::new(limits.failures_per_address),
             handshakes: Room::new(bounds(limits.handshakes, limits.handshakes_per_address, true, true)),
             unproved: Room::new(bounds(
@@ -220,6 +228,10 @@ async fn serve(
     } else {
         let latency = SystemClock.since_boot().saturating_sub(begun);
         listener.metrics.answered(asked, response.status(), latency);
+        let said = response.extensions_mut().remove();
+        if response.status().is_success() {
+            listener.released.count(asked, said);
+        }
     }
     // What was not read is not waited for. In HTTP/2 the stream is reset; in HTTP/1 the connection ends.
     let is_unread = is_refused && body.is_some_and(|body| !body.is_end_stream());

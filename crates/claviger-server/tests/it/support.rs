@@ -227,7 +227,7 @@ impl Open {
         let (stop, stopping) = stop::pair();
         let metrics = ListenerMetrics::new(&registry, "test");
         let listener =
-            Listener::new(socket, Arc::clone(&tls), Arc::new(Behind(router)), limits, metrics, stopping);
+            Listener::new(socket, Arc::clone(&tls), Arc::new(Behind(router)), limits, metrics, Arc::default(), stopping);
         Self { address, registry, tls, stop, ended: tokio::spawn(listener.run()) }
     }
 

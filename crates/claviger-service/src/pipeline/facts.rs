@@ -82,19 +82,34 @@ impl Road {
     /// When the store cannot be read, or the log takes no entry.
     pub async fn report_node(&self, report: NodeReport) -> Result<(), ServiceError> {
         let id = NodeId::of_shard(self.facts.shard);
+        let (incarnation, reported_at) = (self.facts.incarnation, self.now());
         let before = self.state.store.find_node(id).await?;
-        let node = Node {
-            id,
-            incarnation: self.facts.incarnation,
-            reported_at: self.now(),
-            report,
-            revision: before.map_or(0, |before| before.revision),
-        };
+        let revision = before.as_ref().map_or(0, |before| before.revision);
+        let of_this_start = before.filter(|before| before.incarnation == incarnation);
+        let released = of_this_start.map(|before| before.released).unwrap_or_default();
+        let node = Node { id, incarnation, reported_at, report, released, revision };
+        self.put_node(Op::NodeReport, node).await
+    }
+
+    /// Records how many results left the listeners since the start, in the place of what was recorded before: for each use its name
+    /// and the number, as in `encrypt=12`.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the log takes no entry.
+    pub async fn report_released(&self, released: Vec<String>) -> Result<(), ServiceError> {
+        let before = self.state.store.find_node(NodeId::of_shard(self.facts.shard)).await?;
+        let before = before.filter(|before| before.incarnation == self.facts.incarnation);
+        let before = before.ok_or_else(|| {
+            ServiceError::new(ErrorKind::Internal, "the node has not said yet what it is")
+        })?;
+        self.put_node(Op::ReleasedResults, Node { released, ..before }).await
+    }
+
+    async fn put_node(&self, op: Op, node: Node) -> Result<(), ServiceError> {
         let mut changes = vec![Change::PutNode(node)];
         let rows = projections(&changes).into_iter().map(Projection::of_revision).collect();
         let facts = self.facts_of_rows(None, rows, BTreeMap::new(), &mut changes).await?;
-        let header = EntryHeader::of_system(Op::NodeReport, self.now());
-        self.record(header, EntryDetail::default(), changes, facts).await.map(drop)
+        self.record(EntryHeader::of_system(op, self.now()), EntryDetail::default(), changes, facts).await.map(drop)
     }
 
     async fn facts_of_rows(

@@ -304,6 +304,7 @@ CREATE TABLE node (
     clock_source       TEXT    NOT NULL,
     generators         TEXT    NOT NULL,
     domains            TEXT    NOT NULL,
+    released           TEXT    NOT NULL,
     revision           INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -110,6 +110,26 @@ fn a_moment_that_the_log_does_not_reach_is_refused() {
 }
 
 #[test]
+fn results_that_left_the_node_and_are_in_no_entry_are_found() {
+    let node = Object::from_id(claviger_audit::fact::Kind::Node, &[4; 16]).unwrap();
+    let says = |log: &mut Log, revision, released| {
+        log.push_facts(0, Op::ReleasedResults, &fact(node, revision, vec![(17, words(&[released]))]));
+        log.cut();
+    };
+    let mut log = log();
+    (0..3).for_each(|_| log.push(0, Op::Random, |_| {}));
+    says(&mut log, 1, "random=3");
+    assert!(found(&log, &Held::default()).is_empty());
+    let mut started_again = log.clone();
+    let digest = node_key(0).verifier_key().digest();
+    started_again.push(0, Op::NodeStart, |entry| entry.reference = Some(Cow::Owned(digest.to_vec())));
+    says(&mut started_again, 2, "random=1");
+    assert_eq!(found(&started_again, &Held::default()), ["released-unrecorded"]);
+    says(&mut log, 2, "random=4");
+    assert_eq!(found(&log, &Held::default()), ["released-unrecorded"]);
+}
+
+#[test]
 fn what_lies_before_there_were_facts_is_not_decidable() {
     let mut log = log();
     log.push_facts(0, Op::RecordState, &fact(ring(), 2, vec![(1, Field::Hidden([9; 32])), (7, number(0))]));

@@ -29,6 +29,8 @@ mod memory;
 #[cfg(test)]
 mod recover;
 #[cfg(test)]
+mod released;
+#[cfg(test)]
 mod renewal;
 #[cfg(test)]
 mod rollback;

@@ -136,7 +136,9 @@ fn furnished() -> Shelf {
         domains: vec!["store_storage=node".into()],
         ..NodeReport::default()
     };
-    let node = Node { id: NodeId::of_shard(1), incarnation: 1, reported_at: at(0), report, revision: 0 };
+    let released = vec!["encrypt=1".into()];
+    let node =
+        Node { id: NodeId::of_shard(1), incarnation: 1, reported_at: at(0), report, released, revision: 0 };
     assert_eq!(shelf.apply(&[Change::PutNode(node)]), Applied::Yes);
     shelf
 }
