@@ -28,7 +28,14 @@ impl Node {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let report = &self.report;
-        let words = [&report.insecure, &report.hardening, &report.listeners, &report.generators, &report.domains, &self.released];
+        let words = [
+            &report.insecure,
+            &report.hardening,
+            &report.listeners,
+            &report.generators,
+            &report.domains,
+            &self.released,
+        ];
         words.into_iter().flatten().all(|word| !word.is_empty() && !word.contains([',', '\n']))
     }
 }

@@ -29,10 +29,11 @@ impl Recorded {
     pub(super) fn hold(&self, (shard, entry): (u32, u64), facts: &Facts, findings: &mut Vec<Finding>) {
         let Some(number) = number_of(Kind::Node, "released") else { return };
         let of_node = facts.facts.iter().filter(|fact| fact.object.kind() == Kind::Node);
-        let words = of_node.filter_map(|fact| match show_field(Kind::Node, number, fact.fields.get(&number)?) {
-            (_, FieldValue::Texts(words)) => Some(words),
-            _ => None,
-        });
+        let words =
+            of_node.filter_map(|fact| match show_field(Kind::Node, number, fact.fields.get(&number)?) {
+                (_, FieldValue::Texts(words)) => Some(words),
+                _ => None,
+            });
         for (op, released) in words.flatten().filter_map(|word| read(&word)) {
             let recorded = self.0.get(slot(op)).copied().unwrap_or_default();
             if released > recorded {

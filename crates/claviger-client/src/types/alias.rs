@@ -35,6 +35,7 @@ pub struct CreateAlias {
     /// The name; no alias may have it.
     pub name: AliasNameText,
     /// The key, by identifier or full name.
+    #[schema(example = "orders/main")]
     pub key: String,
 }
 
@@ -43,6 +44,7 @@ pub struct CreateAlias {
 #[serde(deny_unknown_fields)]
 pub struct MoveAlias {
     /// The key that it shall name, by identifier or full name.
+    #[schema(example = "orders/next")]
     pub key: String,
 }
 

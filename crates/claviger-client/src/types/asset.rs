@@ -36,6 +36,7 @@ pub struct CreateAsset {
     pub name: NameText,
     /// The person who answers for it, by identifier or name; the caller unless said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "odile")]
     pub owner: Option<String>,
     /// What its data is.
     pub class: DataClassWord,

@@ -165,12 +165,15 @@ pub struct Who {
     pub state: String,
     /// Identifier of the principal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e")]
     pub principal: Option<String>,
     /// Its name, for those who may read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "app")]
     pub name: Option<String>,
     /// `human`, `workload` or `system`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "workload")]
     pub kind: Option<String>,
     /// Identifier of the credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -196,6 +199,7 @@ pub struct Who {
     pub group: Option<String>,
     /// `loopback`, `private` or `public`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "private")]
     pub origin: Option<String>,
     /// The address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -220,6 +224,7 @@ pub struct DiscloseAudit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DisclosurePage {
     /// The log's origin.
+    #[schema(example = "shop/audit/1")]
     pub origin: String,
     /// Sessions, ascending. Another page may have some of them again.
     pub sessions: Vec<Base64Bytes>,
@@ -251,6 +256,7 @@ pub struct Proof {
     /// Inclusion path from the cut to the root log's root.
     pub root_path: Vec<Base64Bytes>,
     /// Signed checkpoint of the root log (C2SP signed note).
+    #[schema(example = "shop/audit/root\n1204\n...\n\n— shop/audit/root ...")]
     pub root_note: String,
 }
 
@@ -258,16 +264,20 @@ pub struct Proof {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Checkpoints {
     /// Signed checkpoint of the root log; empty before the first cut is signed.
+    #[schema(example = "shop/audit/root\n1204\n...\n\n— shop/audit/root ...")]
     pub root_note: String,
     /// Key of the root log's checkpoints.
+    #[schema(example = "shop/audit/root+9f3d2a11+ARk2...")]
     pub root_vkey: String,
     /// Origin of this node's log.
+    #[schema(example = "shop/audit/1")]
     pub shard_origin: String,
     /// Number of this node's log.
     pub shard: u32,
     /// Entries in this node's log.
     pub shard_size: u64,
     /// Key of this node's receipts, for as long as it runs.
+    #[schema(example = "shop/audit/1+5d0b1f3c+AbM0...")]
     pub node_vkey: String,
 }
 
@@ -294,6 +304,7 @@ pub struct LiveField {
     /// Its number among the fields of its kind.
     pub number: u16,
     /// Its name.
+    #[schema(example = "quorum")]
     pub name: String,
     /// Its value in deterministic CBOR, of a field that facts hold openly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -307,6 +318,7 @@ pub struct LiveField {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Indexes {
     /// A sentence for each index that does not agree with its rows; none when all do.
+    #[schema(example = json!([]))]
     pub findings: Vec<String>,
 }
 

@@ -161,17 +161,18 @@ impl de::Visitor<'_> for Decoded {
     }
 }
 
-fn base64_schema(description: &str) -> RefOr<Schema> {
+fn base64_schema(description: &str, example: &str) -> RefOr<Schema> {
     let object = ObjectBuilder::new()
         .schema_type(Type::String)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Byte)))
-        .description(Some(description));
+        .description(Some(description))
+        .example(Some(example.into()));
     RefOr::T(Schema::Object(object.build()))
 }
 
 impl PartialSchema for Base64Bytes {
     fn schema() -> RefOr<Schema> {
-        base64_schema("Bytes in base64 (RFC 4648, section 4), padded.")
+        base64_schema("Bytes in base64 (RFC 4648, section 4), padded.", "AQIDBA==")
     }
 }
 
@@ -179,7 +180,7 @@ impl ToSchema for Base64Bytes {}
 
 impl PartialSchema for SecretBase64 {
     fn schema() -> RefOr<Schema> {
-        base64_schema("Bytes in clear, in base64 (RFC 4648, section 4), padded.")
+        base64_schema("Bytes in clear, in base64 (RFC 4648, section 4), padded.", "NDExMS0xMTEx")
     }
 }
 
@@ -189,7 +190,8 @@ impl PartialSchema for SecretText {
     fn schema() -> RefOr<Schema> {
         let text = ObjectBuilder::new()
             .schema_type(Type::String)
-            .description(Some("A secret in clear, shown once."));
+            .description(Some("A secret in clear, shown once."))
+            .example(Some("...".into()));
         RefOr::T(Schema::Object(text.build()))
     }
 }

@@ -19,7 +19,10 @@ pub struct Credential {
     pub kind: CredentialKindWord,
     /// SHA-256 of the certificate (DER) or of the token, or a digest of the access key's identifier, in lower-case
     /// hexadecimal.
-    #[schema(pattern = "^[0-9a-f]{64}$")]
+    #[schema(
+        example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        pattern = "^[0-9a-f]{64}$"
+    )]
     pub digest: String,
     /// The identifier of an access key, which its requests name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +75,7 @@ pub struct CredentialEnded {
 #[serde(deny_unknown_fields)]
 pub struct CreateCredential {
     /// To whom, by identifier or name.
+    #[schema(example = "app")]
     pub principal: String,
     /// A word that distinguishes it from others.
     pub label: NameText,

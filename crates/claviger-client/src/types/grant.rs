@@ -27,6 +27,7 @@ pub struct Grant {
     pub reason: Option<Reason>,
     /// A name that its giver gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "nightly backup")]
     pub name: Option<String>,
     /// Who may end it beside its holder and those who revoke grants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,6 +109,7 @@ pub enum GrantOn {
 #[serde(deny_unknown_fields)]
 pub struct CreateGrant {
     /// To whom, by identifier or name.
+    #[schema(example = "app")]
     pub principal: String,
     /// On what.
     pub on: GrantOn,
@@ -119,12 +121,14 @@ pub struct CreateGrant {
     pub conditions: Conditions,
     /// Why: 1 to 1024 bytes without control characters. Must be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "the shop encrypts card numbers")]
     pub reason: Option<String>,
     /// The same in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<ReasonCodeWord>,
     /// A name to find it again by, up to 256 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "nightly backup")]
     pub name: Option<String>,
     /// Who may end it beside its holder, by identifier or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

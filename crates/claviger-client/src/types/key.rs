@@ -30,6 +30,7 @@ pub struct Key {
     /// What its data is.
     pub data_class: DataClassWord,
     /// What it is for, in its owners' words.
+    #[schema(example = "card numbers of the shop")]
     pub description: String,
     /// Who answers for it.
     pub owner: PrincipalIdText,
@@ -96,6 +97,7 @@ pub struct KeyVersion {
     /// The generator that the material was drawn from.
     pub generator: GeneratorWord,
     /// The module that made it, with its version.
+    #[schema(example = "AWS-LC 1.62.0")]
     pub module: String,
     /// Whether the module's self-tests had passed.
     pub module_health_ok: bool,
@@ -162,6 +164,7 @@ pub struct Wrapping {
     #[schema(example = "aes-256-gcm")]
     pub algorithm: String,
     /// SHA-256 of what is stored, in hexadecimal.
+    #[schema(example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
     pub digest: String,
 }
 
@@ -173,6 +176,7 @@ pub struct Transport {
     /// The kind of key that it was wrapped for.
     pub spec: SpecWord,
     /// SHA-256 of that key's `SubjectPublicKeyInfo`, in hexadecimal.
+    #[schema(example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
     pub key: String,
     /// Its security strength in bits.
     pub strength_bits: u16,
@@ -196,6 +200,7 @@ pub struct ListVersions {
 #[serde(deny_unknown_fields)]
 pub struct CreateKey {
     /// Its ring, by identifier or name.
+    #[schema(example = "orders")]
     pub ring: String,
     /// Its name within the ring.
     pub name: NameText,
@@ -211,6 +216,7 @@ pub struct CreateKey {
     pub data_class: Option<DataClassWord>,
     /// What it is for: up to 8192 bytes.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(example = "card numbers of the shop")]
     pub description: String,
     /// Who answers for it, by identifier or name; the caller unless said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -250,6 +256,7 @@ pub struct UpdateKey {
     pub data_class: Option<DataClassWord>,
     /// What it is for: up to 8192 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "card numbers of the shop")]
     pub description: Option<String>,
     /// Who answers for it, by identifier or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -281,6 +288,7 @@ pub struct ChangeState {
     /// Why: 1 to 1024 bytes without control characters. Must be said but for `activate` and `resume`; where a responder suspends, a code is
     /// enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "the key was seen in a repository")]
     pub reason: Option<String>,
     /// The same in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -296,6 +304,7 @@ pub struct ScheduleDestroy {
     pub waiting_seconds: Option<u64>,
     /// Why: 1 to 1024 bytes without control characters. Must be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "the data was deleted")]
     pub reason: Option<String>,
     /// The same in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -387,6 +396,7 @@ pub struct RemoveMaterial {
     pub version: Option<u32>,
     /// Why: 1 to 1024 bytes without control characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "the material moves to another system")]
     pub reason: Option<String>,
     /// The same in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -458,6 +468,7 @@ pub struct Explanation {
     /// May do what.
     pub action: ActionWord,
     /// By which rule, in words.
+    #[schema(example = "grant")]
     pub rule: String,
     /// The grant, when the rule is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

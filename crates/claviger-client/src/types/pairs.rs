@@ -65,7 +65,8 @@ impl PartialSchema for Pairs {
         let object = ObjectBuilder::new()
             .schema_type(Type::Object)
             .additional_properties(Some(Schema::Object(text)))
-            .description(Some("Pairs of strings; names are distinct."));
+            .description(Some("Pairs of strings; names are distinct."))
+            .example(Some(serde_json::json!({"tenant": "7"})));
         RefOr::T(Schema::Object(object.build()))
     }
 }

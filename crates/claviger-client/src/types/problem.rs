@@ -12,15 +12,20 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// Identifies the kind of problem: `urn:claviger:problem:` and the code.
+    #[schema(example = "urn:claviger:problem:denied")]
     pub r#type: String,
     /// The kind of problem in words.
+    #[schema(example = "You may not do that")]
     pub title: String,
     /// The HTTP status.
+    #[schema(example = 403)]
     pub status: u16,
     /// The stable code to act upon, as in `denied`.
+    #[schema(example = "denied")]
     pub code: String,
     /// What is wrong in this case, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "no grant permits `encrypt` with this key")]
     pub detail: Option<String>,
     /// Index of the refusal in the audit log, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,6 +17,7 @@ pub struct Reason {
     pub code: Option<ReasonCodeWord>,
     /// Its text; absent when it has none, when it was erased, and when it does not open because its row was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "left the company")]
     pub text: Option<String>,
     /// When its text was erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,6 +39,7 @@ pub struct Reason {
 pub struct GiveReason {
     /// Why: 1 to 1024 bytes without control characters. Where a responder suspends or revokes, a code is enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "left the company")]
     pub reason: Option<String>,
     /// The same in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]

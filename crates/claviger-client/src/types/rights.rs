@@ -12,8 +12,10 @@ pub struct Right {
     #[schema(example = "grant")]
     pub kind: String,
     /// Identifier of the object.
+    #[schema(example = "01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e")]
     pub id: String,
     /// What it says, in one line.
+    #[schema(example = "app may encrypt with every key of ring orders")]
     pub line: String,
 }
 
@@ -62,8 +64,10 @@ pub struct RightsReview {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Confirmation {
     /// Identifier of the principal.
+    #[schema(example = "01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e")]
     pub principal: String,
     /// Its name.
+    #[schema(example = "sophie")]
     pub name: String,
     /// When.
     pub at: Instant,

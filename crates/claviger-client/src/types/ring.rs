@@ -106,6 +106,7 @@ pub struct UpdateRing {
     pub policy: RingPolicyPatch,
     /// Why: 1 to 1024 bytes without control characters. Must be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "the auditors asked for it")]
     pub reason: Option<String>,
     /// The same in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,6 +169,7 @@ pub struct SetSeparation {
     pub separation: SeparationWord,
     /// Why: 1 to 1024 bytes without control characters. Must be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "the trial is over")]
     pub reason: Option<String>,
     /// The same in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ use super::text::ReasonCodeWord;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// `ok`.
+    #[schema(example = "ok")]
     pub status: String,
 }
 
@@ -18,10 +19,13 @@ pub struct Health {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Version {
     /// `claviger`.
+    #[schema(example = "claviger")]
     pub name: String,
     /// Its release.
+    #[schema(example = "0.1.0")]
     pub version: String,
     /// Version of the interface.
+    #[schema(example = "v1")]
     pub api: String,
 }
 
@@ -29,6 +33,7 @@ pub struct Version {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SystemStatus {
     /// Name of the deployment, the first part of its logs' origins.
+    #[schema(example = "shop")]
     pub deployment: String,
     /// The environment that the deployment is; `null` when its configuration says none.
     #[serde(default)]
@@ -39,6 +44,7 @@ pub struct SystemStatus {
     /// Fence epoch.
     pub epoch: u64,
     /// Origin of this node's log.
+    #[schema(example = "shop/audit/1")]
     pub log_origin: String,
     /// Entries in this node's log.
     pub log_size: u64,
@@ -53,6 +59,7 @@ pub struct SystemStatus {
     /// The log's time.
     pub clock: LogClock,
     /// Names of security officers that `claviger recover` made, and that nobody else has acknowledged.
+    #[schema(example = json!([]))]
     pub unacknowledged_recoveries: Vec<String>,
     /// Whose last credential ends within 30 days, unless it was made for less; those that end first before others, at most 100.
     #[serde(default)]
@@ -73,6 +80,7 @@ pub struct SystemStatus {
     /// The cryptographic module.
     pub module: Module,
     /// Names of weakenings in force, each beginning with `insecure_`.
+    #[schema(example = json!([]))]
     pub insecure: Vec<String>,
     /// How the module is now; `null` when it does not answer.
     #[schema(required)]
@@ -83,6 +91,7 @@ pub struct SystemStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CredentialEnding {
     /// Its name.
+    #[schema(example = "odile")]
     pub principal: String,
     /// Whether it holds a role.
     pub holds_role: bool,
@@ -96,37 +105,47 @@ pub struct Node {
     /// When it said so: at its start, or when it read its files again.
     pub reported_at: Instant,
     /// `secure`, or `insecure` where a weakening is in force.
+    #[schema(example = "secure")]
     pub mode: String,
     /// The release.
+    #[schema(example = "0.1.0")]
     pub release: String,
     /// Digest of the program.
+    #[schema(example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
     pub build: String,
     /// Digest of the configuration: of its file, and of the variables that override it.
+    #[schema(example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
     pub configuration: String,
     /// Digest of the built-in policy.
+    #[schema(example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
     pub policy: String,
     /// What the process did to harden itself, as in `memory_locked=yes`.
+    #[schema(example = json!(["memory_locked=yes"]))]
     pub hardening: Vec<String>,
     /// Each listener: name, address, protocol version, cipher suites, groups, whether clients must show a certificate.
+    #[schema(example = json!(["data 10.0.0.9:7401 TLS 1.3"]))]
     pub listeners: Vec<String>,
     /// Digest of the file of the server's certificate.
+    #[schema(example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
     pub certificate: String,
     /// Digest of the file of the authorities of clients' certificates.
+    #[schema(example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
     pub client_authorities: String,
     /// What the clock of the machine counts by, and what keeps it right.
+    #[schema(example = "tsc; kept by chronyd")]
     pub clock_source: String,
     /// What material is drawn from: each generator with its construction and the source of its entropy.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(example = json!(["module_drbg=CTR_DRBG of AWS-LC"]), required)]
     pub generators: Vec<String>,
     /// Where store and root lie and who can open what, as in `root_storage=token`; `declared:` is what the configuration says.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(example = json!(["store_storage=node", "root_storage=token"]), required)]
     pub domains: Vec<String>,
     /// How many results left the listeners since the start, as of the last hour: for each use its name and the number, as in
     /// `encrypt=12`.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(example = json!(["encrypt=12"]), required)]
     pub released: Vec<String>,
 }
 
@@ -151,6 +170,7 @@ pub struct ConfirmClock {
     /// Why the clock moved, and how you know that it is right: 1 to 1024 bytes without control characters. Must
     /// be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "the battery of the clock was replaced; compared with two time servers")]
     pub reason: Option<String>,
     /// The same in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,6 +182,7 @@ pub struct ConfirmClock {
 pub struct Space {
     /// `plenty`: every call is taken. `low`: only calls that restrict are. `reserve`: those of people are, out of what was set
     /// aside for them.
+    #[schema(example = "plenty")]
     pub room: String,
     /// Free bytes; `null` when the disk does not say.
     #[schema(required)]
@@ -193,15 +214,18 @@ pub struct Rows {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Module {
     /// `pkcs11` or `software`.
+    #[schema(example = "pkcs11")]
     pub kind: String,
     /// Library or module, with its version.
+    #[schema(example = "SoftHSM 2.6")]
     pub name: String,
     /// Label and serial number of the token, where there is one.
-    #[schema(required)]
+    #[schema(example = "claviger (3a5c1b2d)", required)]
     pub token: Option<String>,
     /// Whether the root key is in hardware custody, as far as the module says.
     pub root_in_token: bool,
     /// The cryptographic library that is linked, with its version and whether it is the FIPS module, as it says at run time.
+    #[schema(example = "AWS-LC 1.62.0")]
     pub library: String,
     /// Whether that library is a FIPS build, and says so at run time.
     pub fips: bool,

@@ -111,15 +111,15 @@ impl<T: Textual> ToSchema for Text<T> {
 }
 
 macro_rules! words {
-    ($($(#[$doc:meta])* $alias:ident = $type:ident),+ $(,)?) => {$(
-        $(#[$doc])*
+    ($(#[doc = $doc:literal] $alias:ident = $type:ident),+ $(,)?) => {$(
+        #[doc = $doc]
         pub type $alias = Text<$type>;
 
         impl Textual for $type {
             const SCHEMA: &'static str = stringify!($type);
 
             fn describe(object: ObjectBuilder) -> ObjectBuilder {
-                object.enum_values(Some($type::ALL.map(|word| word.name())))
+                object.description(Some($doc.trim())).enum_values(Some($type::ALL.map(|word| word.name())))
             }
         }
     )+};
@@ -179,15 +179,18 @@ words! {
 }
 
 macro_rules! ids {
-    ($($(#[$doc:meta])* $alias:ident = $type:ident),+ $(,)?) => {$(
-        $(#[$doc])*
+    ($(#[doc = $doc:literal] $alias:ident = $type:ident),+ $(,)?) => {$(
+        #[doc = $doc]
         pub type $alias = Text<$type>;
 
         impl Textual for $type {
             const SCHEMA: &'static str = stringify!($type);
 
             fn describe(object: ObjectBuilder) -> ObjectBuilder {
-                object.format(Some(SchemaFormat::Custom("uuid".to_owned())))
+                object
+                    .description(Some($doc.trim()))
+                    .format(Some(SchemaFormat::Custom("uuid".to_owned())))
+                    .example(Some("01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e".into()))
             }
         }
     )+};
@@ -217,7 +220,10 @@ impl Textual for AccessKeyId {
     const SCHEMA: &'static str = "AccessKeyId";
 
     fn describe(object: ObjectBuilder) -> ObjectBuilder {
-        object.pattern(Some("^A[KS]IA[A-Z2-7]{16}$"))
+        object
+            .description(Some("Identifier of an access key."))
+            .pattern(Some("^A[KS]IA[A-Z2-7]{16}$"))
+            .example(Some("AKIAEXAMPLEKEYIDAAAA".into()))
     }
 }
 
@@ -240,7 +246,10 @@ impl Textual for AliasName {
     const SCHEMA: &'static str = "AliasName";
 
     fn describe(object: ObjectBuilder) -> ObjectBuilder {
-        object.pattern(Some("^(?!aws/)[a-zA-Z0-9/_-]{1,250}$"))
+        object
+            .description(Some("Name of an alias."))
+            .pattern(Some("^(?!aws/)[a-zA-Z0-9/_-]{1,250}$"))
+            .example(Some("orders-current".into()))
     }
 }
 
@@ -248,7 +257,10 @@ impl Textual for ContextField {
     const SCHEMA: &'static str = "ContextField";
 
     fn describe(object: ObjectBuilder) -> ObjectBuilder {
-        object.pattern(Some("^[a-zA-Z0-9._:/@+-]{1,128}$"))
+        object
+            .description(Some("Name of a field that encryption contexts must have."))
+            .pattern(Some("^[a-zA-Z0-9._:/@+-]{1,128}$"))
+            .example(Some("tenant".into()))
     }
 }
 
@@ -256,7 +268,10 @@ impl Textual for Name {
     const SCHEMA: &'static str = "Name";
 
     fn describe(object: ObjectBuilder) -> ObjectBuilder {
-        object.pattern(Some("^[a-z0-9][a-z0-9._-]{0,62}$"))
+        object
+            .description(Some("A name."))
+            .pattern(Some("^[a-z0-9][a-z0-9._-]{0,62}$"))
+            .example(Some("orders".into()))
     }
 }
 
@@ -264,7 +279,10 @@ impl Textual for KeyName {
     const SCHEMA: &'static str = "KeyName";
 
     fn describe(object: ObjectBuilder) -> ObjectBuilder {
-        object.pattern(Some("^[a-z0-9][a-z0-9._-]{0,62}/[a-z0-9][a-z0-9._-]{0,62}$"))
+        object
+            .description(Some("Full name of a key: its ring, `/`, and its name in it."))
+            .pattern(Some("^[a-z0-9][a-z0-9._-]{0,62}/[a-z0-9][a-z0-9._-]{0,62}$"))
+            .example(Some("orders/main".into()))
     }
 }
 
@@ -272,7 +290,9 @@ impl Textual for ipnet::IpNet {
     const SCHEMA: &'static str = "Network";
 
     fn describe(object: ObjectBuilder) -> ObjectBuilder {
-        object.description(Some("An IPv4 or IPv6 network: address, `/`, length of the prefix."))
+        object
+            .description(Some("An IPv4 or IPv6 network: address, `/`, length of the prefix."))
+            .example(Some("10.0.0.0/8".into()))
     }
 }
 

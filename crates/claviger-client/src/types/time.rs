@@ -69,7 +69,8 @@ impl PartialSchema for Instant {
         let object = ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .description(Some("An instant (RFC 3339), UTC."));
+            .description(Some("An instant (RFC 3339), UTC."))
+            .example(Some("2026-11-23T10:00:00Z".into()));
         RefOr::T(Schema::Object(object.build()))
     }
 }

@@ -55,9 +55,7 @@ async fn perform<Q: WireUse>(arrival: Arrival, key: KeyRef, asked: Q) -> Answere
 }
 
 /// The answer to one use.
-fn answer_one<Q: WireUse>(
-    done: Released<<Q::Use as KeyUse>::Output>,
-) -> Answered {
+fn answer_one<Q: WireUse>(done: Released<<Q::Use as KeyUse>::Output>) -> Answered {
     Ok(written::<Q>(&Q::answer(done.output))?.recorded(&done.receipt))
 }
 

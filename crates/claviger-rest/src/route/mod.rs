@@ -4,6 +4,7 @@
 
 mod control;
 mod data;
+mod example;
 mod openapi;
 mod row;
 

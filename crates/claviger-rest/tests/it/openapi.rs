@@ -124,6 +124,78 @@ fn collect<'a>(value: &'a Value, references: &mut Vec<&'a str>) {
     }
 }
 
+fn operations(
+    document: &'static Value,
+) -> impl Iterator<Item = (&'static str, &'static str, &'static Value)> {
+    document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
+        item.as_object()
+            .unwrap()
+            .iter()
+            .map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+    })
+}
+
+#[test]
+fn everything_is_described_and_every_body_has_an_example_that_is_one() {
+    for surface in [Surface::Control, Surface::Data] {
+        let document = document(surface);
+        let said = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+        for (path, method, operation) in operations(document) {
+            assert!(said(&operation["summary"]) && said(&operation["tags"][0]), "{method} {path}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(said(&parameter["description"]), "{method} {path}: {parameter}");
+            }
+            let answers = operation["responses"].as_object().unwrap().values();
+            for content in
+                answers.chain([&operation["requestBody"]]).filter_map(|body| body["content"].as_object())
+            {
+                for (kind, content) in content {
+                    assert!(content["schema"].is_object(), "{method} {path}: {kind}");
+                    if path != "/openapi.json" && kind.ends_with("json") {
+                        let wrong = violations(document, &content["schema"], &content["example"]);
+                        assert!(wrong.is_empty(), "{method} {path}: {wrong:?} in {content}");
+                    }
+                }
+            }
+        }
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            let is_item = name.ends_with("BatchItem");
+            assert!(is_item || said(&schema["description"]), "{name}: {schema}");
+        }
+    }
+}
+
+/// The path with the examples of what it has in braces.
+fn filled(path: &str, operation: &Value) -> String {
+    let in_path = operation["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "path");
+    in_path.fold(path.to_owned(), |path, one| {
+        path.replace(&format!("{{{}}}", one["name"].as_str().unwrap()), one["example"].as_str().unwrap())
+    })
+}
+
+#[tokio::test]
+async fn examples_of_requests_are_understood() {
+    let deployment = Deployment::build().await;
+    let mut sent = 0;
+    for (surface, who) in [(Surface::Data, "app"), (Surface::Control, "odile")] {
+        for (path, method, operation) in operations(document(surface)) {
+            let content = &operation["requestBody"]["content"]["application/json"];
+            if content.is_null() {
+                continue;
+            }
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let asked = request(method, &filled(path, operation), &content["example"]);
+            let answer = deployment.send(surface, As::Name(who), asked).await;
+            let code = if answer.status.is_success() { Value::Null } else { answer.json()["code"].clone() };
+            let not_understood =
+                ["malformed-request", "unknown-route", "unsupported-media-type", "unauthenticated"];
+            assert!(!not_understood.iter().any(|one| code == *one), "{path}: {answer:?}");
+            sent += 1;
+        }
+    }
+    assert!(sent > 50, "{sent}");
+}
+
 #[test]
 fn the_check_finds_what_differs() {
     let document = document(Surface::Control);

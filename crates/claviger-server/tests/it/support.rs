@@ -226,8 +226,15 @@ impl Open {
         let tls = Arc::new(ArcSwap::from_pointee(tls::load(&pki.files()).unwrap()));
         let (stop, stopping) = stop::pair();
         let metrics = ListenerMetrics::new(&registry, "test");
-        let listener =
-            Listener::new(socket, Arc::clone(&tls), Arc::new(Behind(router)), limits, metrics, Arc::default(), stopping);
+        let listener = Listener::new(
+            socket,
+            Arc::clone(&tls),
+            Arc::new(Behind(router)),
+            limits,
+            metrics,
+            Arc::default(),
+            stopping,
+        );
         Self { address, registry, tls, stop, ended: tokio::spawn(listener.run()) }
     }
 

@@ -99,9 +99,8 @@ impl Road {
     pub async fn report_released(&self, released: Vec<String>) -> Result<(), ServiceError> {
         let before = self.state.store.find_node(NodeId::of_shard(self.facts.shard)).await?;
         let before = before.filter(|before| before.incarnation == self.facts.incarnation);
-        let before = before.ok_or_else(|| {
-            ServiceError::new(ErrorKind::Internal, "the node has not said yet what it is")
-        })?;
+        let before = before
+            .ok_or_else(|| ServiceError::new(ErrorKind::Internal, "the node has not said yet what it is"))?;
         self.put_node(Op::ReleasedResults, Node { released, ..before }).await
     }
 
@@ -109,7 +108,9 @@ impl Road {
         let mut changes = vec![Change::PutNode(node)];
         let rows = projections(&changes).into_iter().map(Projection::of_revision).collect();
         let facts = self.facts_of_rows(None, rows, BTreeMap::new(), &mut changes).await?;
-        self.record(EntryHeader::of_system(op, self.now()), EntryDetail::default(), changes, facts).await.map(drop)
+        self.record(EntryHeader::of_system(op, self.now()), EntryDetail::default(), changes, facts)
+            .await
+            .map(drop)
     }
 
     async fn facts_of_rows(

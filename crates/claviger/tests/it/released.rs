@@ -3,9 +3,9 @@
 use claviger_audit::Op;
 use claviger_client::Client;
 use claviger_client::client::SignOptions;
+use claviger_client::types::Pairs;
 use claviger_client::types::page::Batch;
 use claviger_client::types::usage::{Decrypt, Encrypt, GenerateDataKey};
-use claviger_client::types::Pairs;
 use serde_json::Value;
 
 use crate::evidence::Evidence;
@@ -26,7 +26,8 @@ async fn use_keys(app: &Client) {
     };
     let batch = Batch { items: vec![encrypt("1"), encrypt("2"), encrypt("3")] };
     app.encrypt_batch("orders/main", &batch).await.unwrap();
-    let decrypt = |ciphertext: &[u8]| Decrypt { ciphertext: ciphertext.to_vec().into(), context: none.clone() };
+    let decrypt =
+        |ciphertext: &[u8]| Decrypt { ciphertext: ciphertext.to_vec().into(), context: none.clone() };
     let batch = Batch { items: vec![decrypt(&sealed[0]), decrypt(b"none"), decrypt(&sealed[1])] };
     app.decrypt_batch("orders/main", &batch).await.unwrap();
     let batch = Batch { items: vec![decrypt(b"none"), decrypt(b"none")] };
