@@ -44,7 +44,7 @@ struct Versions {
 #[derive(Debug, PartialEq, Eq)]
 struct Finding {
     id: String,
-    told: String,
+    reported: String,
 }
 
 /// Names the database where `--db` does not.
@@ -131,8 +131,8 @@ fn finding(text: &str, package: &Locked) -> Result<Option<Finding>> {
     }
     let kind = advisory.informational.unwrap_or_else(|| "vulnerable".to_owned());
     let title = text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or("no title");
-    let told = format!("{} {} is {kind}: {title}", package.name, package.version);
-    Ok(Some(Finding { id: advisory.id, told }))
+    let reported = format!("{} {} is {kind}: {title}", package.name, package.version);
+    Ok(Some(Finding { id: advisory.id, reported }))
 }
 
 fn document(text: &str) -> Result<Document> {
@@ -156,7 +156,7 @@ fn faults(findings: &[Finding], exemptions: &[Exemption]) -> Vec<String> {
     let borne: BTreeSet<_> = exemptions.iter().map(|one| one.id.as_str()).collect();
     let found: BTreeSet<_> = findings.iter().map(|one| one.id.as_str()).collect();
     let open = findings.iter().filter(|one| !borne.contains(one.id.as_str()));
-    let mut faults: Vec<_> = open.map(|one| format!("  {} {}", one.id, one.told)).collect();
+    let mut faults: Vec<_> = open.map(|one| format!("  {} {}", one.id, one.reported)).collect();
     for exemption in exemptions {
         if !found.contains(exemption.id.as_str()) {
             faults.push(format!("  `deny.toml` bears {}, which concerns nothing", exemption.id));

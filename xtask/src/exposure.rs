@@ -20,9 +20,12 @@ pub(crate) fn run() -> Result<()> {
     }
     let said = analyze(&["security", "--offline=true", "--no-pager", UNIT], &root)
         .with_context(|| format!("`systemd-analyze security` refuses {UNIT}"))?;
-    let told = telling(&said);
-    if told != quoted {
-        bail!("{GUIDE} quotes what systemd {release} does not say of {UNIT}; it says:\n{}", told.join("\n"));
+    let reported = telling(&said);
+    if reported != quoted {
+        bail!(
+            "{GUIDE} quotes what systemd {release} does not say of {UNIT}; it says:\n{}",
+            reported.join("\n")
+        );
     }
     Ok(())
 }

@@ -144,8 +144,8 @@ fn cargo(command: &[&str], selection: &[&str]) -> Result<String> {
     let mut cargo = Command::new("cargo");
     cargo.args(command).arg("--locked").args(selection).current_dir(root());
     let output = cargo.output().context("cargo does not start")?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "`cargo {}` failed: {told}", command.join(" "));
+    let reported = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`cargo {}` failed: {reported}", command.join(" "));
     String::from_utf8(output.stdout).context("cargo printed something other than text")
 }
 

@@ -133,7 +133,7 @@ impl AwsError {
 
 /// For whom a failure is put into words.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Telling<'a> {
+pub(crate) struct ErrorContext<'a> {
     pub(crate) realm: &'a Realm,
     /// The operation that was called.
     pub(crate) operation: &'static str,
@@ -144,13 +144,13 @@ pub(crate) struct Telling<'a> {
 }
 
 /// What this wire makes of each kind of failure.
-pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
+pub(crate) fn to_wire(error: &ServiceError, context: ErrorContext<'_>) -> AwsError {
     use ErrorKind as E;
     let message = || error.public_message().to_owned();
-    let told = match error.kind() {
+    let answered = match error.kind() {
         E::AlreadyExists => AwsError::new(code::ALREADY_EXISTS, message()),
         E::ApprovalRequired | E::Denied | E::SeparationOfDuties => {
-            AwsError::new(code::ACCESS_DENIED, denied(error, telling))
+            AwsError::new(code::ACCESS_DENIED, denied(error, context))
         }
         // AWS KMS says no more, so that nobody learns which of many things was wrong.
         E::BadCiphertext => AwsError::new(code::INVALID_CIPHERTEXT, ""),
@@ -176,11 +176,11 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
         E::NotFound => match error.hidden() {
             // Tools take what is not found for destroyed and make it anew. Who names a key by an identifier that nobody can
             // guess learns no more than that they may not.
-            Some(key) if telling.by_id => {
-                let resource = telling.realm.key_arn(key);
-                AwsError::new(code::ACCESS_DENIED, not_authorized(telling, &resource, "nothing permits it"))
+            Some(key) if context.by_id => {
+                let resource = context.realm.key_arn(key);
+                AwsError::new(code::ACCESS_DENIED, not_authorized(context, &resource, "nothing permits it"))
             }
-            Some(_) | None => AwsError::not_found(telling.missing.to_owned()),
+            Some(_) | None => AwsError::not_found(context.missing.to_owned()),
         },
         E::Overloaded => AwsError::new("ThrottlingException", message()),
         E::PreconditionFailed => AwsError::new("ConflictException", message()),
@@ -192,10 +192,10 @@ pub(crate) fn to_wire(error: &ServiceError, telling: Telling<'_>) -> AwsError {
             Some(_) | None => message(),
         }),
         E::WrongKey => AwsError::incorrect_key(),
-        E::WrongPurpose => AwsError::new(code::INVALID_USAGE, wrong_purpose(error, telling)),
-        E::WrongState => wrong_state(error, telling),
+        E::WrongPurpose => AwsError::new(code::INVALID_USAGE, wrong_purpose(error, context)),
+        E::WrongState => wrong_state(error, context),
     };
-    AwsError { entry: error.entry(), ..told }
+    AwsError { entry: error.entry(), ..answered }
 }
 
 fn unauthenticated(reason: Option<AuthnReason>) -> AwsError {
@@ -251,29 +251,29 @@ fn before(at: Timestamp, span: Duration) -> Timestamp {
 }
 
 /// The ARN of the key that stands in the way.
-fn arn(key: Option<KeyId>, telling: Telling<'_>) -> String {
-    key.map_or_else(|| "the key".to_owned(), |key| telling.realm.key_arn(key))
+fn arn(key: Option<KeyId>, context: ErrorContext<'_>) -> String {
+    key.map_or_else(|| "the key".to_owned(), |key| context.realm.key_arn(key))
 }
 
-fn denied(error: &ServiceError, telling: Telling<'_>) -> String {
-    let resource = error.key().map_or_else(|| "*".to_owned(), |key| telling.realm.key_arn(key));
-    not_authorized(telling, &resource, error.public_message())
+fn denied(error: &ServiceError, context: ErrorContext<'_>) -> String {
+    let resource = error.key().map_or_else(|| "*".to_owned(), |key| context.realm.key_arn(key));
+    not_authorized(context, &resource, error.public_message())
 }
 
-fn not_authorized(telling: Telling<'_>, resource: &str, why: &str) -> String {
+fn not_authorized(context: ErrorContext<'_>, resource: &str, why: &str) -> String {
     format!(
         "The caller is not authorized to perform: kms:{} on resource: {resource}: {why}",
-        telling.operation
+        context.operation
     )
 }
 
-fn wrong_purpose(error: &ServiceError, telling: Telling<'_>) -> String {
+fn wrong_purpose(error: &ServiceError, context: ErrorContext<'_>) -> String {
     match error.obstacle() {
         Some(Obstacle::Purpose(purpose)) => format!(
             "{} key usage is {} which is not valid for {}.",
-            arn(error.key(), telling),
+            arn(error.key(), context),
             usage(purpose),
-            telling.operation
+            context.operation
         ),
         Some(Obstacle::Algorithm(algorithm, of)) => {
             format!("Algorithm {} is incompatible with key spec {}.", algorithm_name(algorithm), spec(of))
@@ -311,8 +311,8 @@ fn usage(purpose: Purpose) -> &'static str {
     names::usage(purpose).unwrap_or("WRAP_UNWRAP")
 }
 
-fn wrong_state(error: &ServiceError, telling: Telling<'_>) -> AwsError {
-    let key = || arn(error.key(), telling);
+fn wrong_state(error: &ServiceError, context: ErrorContext<'_>) -> AwsError {
+    let key = || arn(error.key(), context);
     let is = |words: &str| AwsError::new(code::INVALID_STATE, format!("{} is {words}.", key()));
     match error.obstacle() {
         Some(Obstacle::State(State::Active | State::Deactivated | State::PreActive | State::Suspended)) => {
@@ -356,7 +356,12 @@ mod tests {
     fn wire(error: &ServiceError) -> AwsError {
         to_wire(
             error,
-            Telling { realm: &Realm::default(), operation: "Encrypt", missing: "no such key", by_id: true },
+            ErrorContext {
+                realm: &Realm::default(),
+                operation: "Encrypt",
+                missing: "no such key",
+                by_id: true,
+            },
         )
     }
 
@@ -376,7 +381,7 @@ mod tests {
             ("WrongState, expired material", refused(RefusedFor::MaterialExpired)),
             ("WrongState, pending destruction", refused(RefusedFor::Destruction(State::Suspended))),
         ];
-        states.chain(others.map(|(name, told)| (name.to_owned(), told))).collect()
+        states.chain(others.map(|(name, answered)| (name.to_owned(), answered))).collect()
     }
 
     fn reasons() -> Vec<(&'static str, AwsError)> {
@@ -404,25 +409,25 @@ mod tests {
     }
 
     /// SDKs try again what is status 500 and above, and what is throttled.
-    fn is_tried_again(told: &AwsError) -> bool {
-        told.is_fault() || told.code() == "ThrottlingException"
+    fn is_tried_again(answered: &AwsError) -> bool {
+        answered.is_fault() || answered.code() == "ThrottlingException"
     }
 
     fn table() -> String {
         let mut out = HEADER.to_owned();
-        let mut row = |name: &str, told: &AwsError| {
-            let status = if told.is_fault() { 500 } else { 400 };
-            let again = if is_tried_again(told) { "yes" } else { "-" };
-            let _ = writeln!(out, "{name:<35} {:<36} {status}     {again}", told.code());
+        let mut row = |name: &str, answered: &AwsError| {
+            let status = if answered.is_fault() { 500 } else { 400 };
+            let again = if is_tried_again(answered) { "yes" } else { "-" };
+            let _ = writeln!(out, "{name:<35} {:<36} {status}     {again}", answered.code());
         };
         for kind in ErrorKind::ALL {
             row(&format!("{kind:?}"), &wire(&of(kind)));
         }
-        for (name, told) in obstacles() {
-            row(&name, &told);
+        for (name, answered) in obstacles() {
+            row(&name, &answered);
         }
-        for (name, told) in reasons() {
-            row(name, &told);
+        for (name, answered) in reasons() {
+            row(name, &answered);
         }
         out
     }
@@ -457,16 +462,16 @@ mod tests {
 
     #[test]
     fn skew_is_told_so_that_clients_set_their_clocks() {
-        let told = |refused| not_signed(refused);
+        let answered = |refused| not_signed(refused);
         let (early, late) = (before(NOW, SKEW * 2), NOW.after(SKEW * 2));
         let expired = SignatureRefused::Expired { ended_at: early.after(SKEW), now: NOW, signed_at: early };
         assert_eq!(
-            told(expired),
+            answered(expired),
             "Signature expired: 20260921T140320Z is now earlier than 20260921T140820Z (20260921T141320Z - 5 min.)"
         );
         let not_yet = SignatureRefused::NotYetCurrent { now: NOW, signed_at: late };
         assert_eq!(
-            told(not_yet),
+            answered(not_yet),
             "Signature not yet current: 20260921T142320Z is still later than 20260921T141820Z (20260921T141320Z + 5 min.)"
         );
         let presigned = SignatureRefused::Expired {
@@ -475,7 +480,7 @@ mod tests {
             signed_at: early.after(Duration::from_secs(1)),
         };
         assert_eq!(
-            told(presigned),
+            answered(presigned),
             "Signature expired: 20260921T140820Z is now earlier than 20260921T141320Z"
         );
     }

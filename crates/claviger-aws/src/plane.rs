@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
 
 use crate::answer;
-use crate::error::{AwsError, Telling, code, to_wire};
+use crate::error::{AwsError, ErrorContext, code, to_wire};
 use crate::intake::{self, Unread, Unsigned};
 use crate::names;
 use crate::operation::{self, Operation};
@@ -90,7 +90,7 @@ impl Kms {
     /// The answer, when nobody has such a key or the head names none.
     pub async fn look_up(&self, head: &Parts) -> Result<[u8; 32], Response> {
         let found = intake::look_up(self.road(), head).await;
-        found.map_err(|error| self.refusal(head, &self.told(error, head)))
+        found.map_err(|error| self.refusal(head, &self.failure(error, head)))
     }
 
     /// Who signed a request that is here as a whole.
@@ -107,7 +107,7 @@ impl Kms {
         let proved = match intake::check(&self.0.limits, head) {
             Ok(()) => intake::prove(self.road(), source, head, body, audience)
                 .await
-                .map_err(|error| self.told(error, head)),
+                .map_err(|error| self.failure(error, head)),
             Err(why) => {
                 self.road().count_unauthenticated();
                 Err(unread(why))
@@ -200,12 +200,12 @@ impl Kms {
         }
     }
 
-    fn told(&self, error: Unsigned, head: &Parts) -> AwsError {
+    fn failure(&self, error: Unsigned, head: &Parts) -> AwsError {
         match error {
             Unsigned::Malformed(error) => unsigned(error),
             Unsigned::Refused(error) => {
                 let operation = named(head).map_or("", |operation| operation.name);
-                to_wire(&error, Telling { realm: self.realm(), operation, missing: "", by_id: false })
+                to_wire(&error, ErrorContext { realm: self.realm(), operation, missing: "", by_id: false })
             }
         }
     }

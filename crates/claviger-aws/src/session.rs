@@ -9,7 +9,7 @@ use claviger_core::{Source, Timestamp};
 use claviger_service::operation::{Call, Operation, ReadSelf, Released};
 use claviger_service::{ErrorKind, KeyRef, Presented, Road, ServiceError};
 
-use crate::error::{AwsError, Telling, to_wire};
+use crate::error::{AwsError, ErrorContext, to_wire};
 use crate::plane::Kms;
 use crate::realm::Realm;
 
@@ -88,7 +88,7 @@ impl<'a> Session<'a> {
     where
         O: Operation,
     {
-        self.try_perform(operation, false).await.map_err(|error| self.told_of(&error, wanted))
+        self.try_perform(operation, false).await.map_err(|error| self.failure_of(&error, wanted))
     }
 
     /// The same, only to be told whether it would be done if `dry`.
@@ -102,7 +102,7 @@ impl<'a> Session<'a> {
         O: Operation,
     {
         let done = self.try_perform(operation, dry == Some(true)).await;
-        done.map_err(|error| self.told_of(&error, wanted))
+        done.map_err(|error| self.failure_of(&error, wanted))
     }
 
     /// Takes an operation down the road that names no key.
@@ -111,7 +111,7 @@ impl<'a> Session<'a> {
         operation: O,
         missing: &str,
     ) -> Result<Released<O::Output>, AwsError> {
-        self.try_perform(operation, false).await.map_err(|error| self.told(&error, missing))
+        self.try_perform(operation, false).await.map_err(|error| self.failure(&error, missing))
     }
 
     /// Takes an operation down the road, and leaves it to the caller what to make of a failure.
@@ -138,7 +138,7 @@ impl<'a> Session<'a> {
     /// What answers an operation of AWS KMS that has no meaning here.
     pub(crate) fn unsupported(&self, message: &'static str) -> AwsError {
         match self.way {
-            Way::Nowhere => self.told(&no_road(), ""),
+            Way::Nowhere => self.failure(&no_road(), ""),
             Way::Road(_) => AwsError::unsupported(message),
         }
     }
@@ -152,7 +152,7 @@ impl<'a> Session<'a> {
         let request_id = (!self.request_id.is_empty()).then_some(self.request_id);
         match road.record_malformed(&self.presented, self.source, request_id).await {
             Ok(entry) => error.recorded_at(entry),
-            Err(refused) => self.told(&refused, ""),
+            Err(refused) => self.failure(&refused, ""),
         }
     }
 
@@ -162,16 +162,16 @@ impl<'a> Session<'a> {
     }
 
     /// A failure in the words of this protocol.
-    pub(crate) fn told(&self, error: &ServiceError, missing: &str) -> AwsError {
-        to_wire(error, Telling { realm: self.realm(), operation: self.operation, missing, by_id: false })
+    pub(crate) fn failure(&self, error: &ServiceError, missing: &str) -> AwsError {
+        to_wire(error, ErrorContext { realm: self.realm(), operation: self.operation, missing, by_id: false })
     }
 
     /// A failure of an operation on a key.
-    pub(crate) fn told_of(&self, error: &ServiceError, wanted: &KeyRef) -> AwsError {
+    pub(crate) fn failure_of(&self, error: &ServiceError, wanted: &KeyRef) -> AwsError {
         let by_id = matches!(wanted, KeyRef::Id(_));
         to_wire(
             error,
-            Telling {
+            ErrorContext {
                 realm: self.realm(),
                 operation: self.operation,
                 missing: &self.realm.missing(wanted),

@@ -174,8 +174,8 @@ impl Appender {
 
     /// Is it durable?
     async fn append(&self) -> bool {
-        let (tell, told) = oneshot::channel();
-        self.0.try_send(tell).is_ok() && told.await.is_ok()
+        let (reply, answer) = oneshot::channel();
+        self.0.try_send(reply).is_ok() && answer.await.is_ok()
     }
 }
 

@@ -34,11 +34,11 @@ pub struct Failure {
     #[serde(skip)]
     exit: Exit,
     #[serde(flatten)]
-    told: Box<Told>,
+    report: Box<Report>,
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct Told {
+struct Report {
     title: &'static str,
     code: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,9 +55,9 @@ struct Told {
 impl Failure {
     fn new(exit: Exit, title: &'static str, code: &str, detail: impl Into<String>) -> Self {
         let (code, detail) = (code.to_owned(), detail.into());
-        let told =
-            Told { title, code, status: None, detail, entry: None, advice: None, findings: Vec::new() };
-        Self { exit, told: Box::new(told) }
+        let report =
+            Report { title, code, status: None, detail, entry: None, advice: None, findings: Vec::new() };
+        Self { exit, report: Box::new(report) }
     }
 
     /// The command line is wrong.
@@ -83,31 +83,31 @@ impl Failure {
     /// The service refused, with this stable code and HTTP status.
     pub(crate) fn refused(code: &str, status: u16, detail: impl Into<String>) -> Self {
         let mut failure = Self::new(Exit::Failed, "refused", code, detail);
-        failure.told.status = Some(status);
+        failure.report.status = Some(status);
         failure
     }
 
     /// The same, with a word on what to do next.
     pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
-        self.told.advice = Some(advice.into());
+        self.report.advice = Some(advice.into());
         self
     }
 
     /// The same, with the log entry that tells it.
     pub(crate) fn at_entry(mut self, entry: Option<u64>) -> Self {
-        self.told.entry = entry;
+        self.report.entry = entry;
         self
     }
 
     /// The same, with the single things that do not hold.
     pub(crate) fn with_findings(mut self, findings: Vec<String>) -> Self {
-        self.told.findings = findings;
+        self.report.findings = findings;
         self
     }
 
     /// The same, after the words that say what was being done.
     pub(crate) fn during(mut self, what: &str) -> Self {
-        self.told.detail = format!("{what}: {}", self.told.detail);
+        self.report.detail = format!("{what}: {}", self.report.detail);
         self
     }
 
@@ -120,30 +120,30 @@ impl Failure {
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &str {
-        &self.told.code
+        &self.report.code
     }
 
     /// The HTTP status, when the service refused.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        self.told.status
+        self.report.status
     }
 }
 
 /// The text for people: message, findings, where it is told, what to do.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.told.title, self.told.detail)?;
-        if self.exit == Exit::Failed && self.told.status.is_some() {
-            write!(f, " ({})", self.told.code)?;
+        write!(f, "{}: {}", self.report.title, self.report.detail)?;
+        if self.exit == Exit::Failed && self.report.status.is_some() {
+            write!(f, " ({})", self.report.code)?;
         }
-        for finding in &self.told.findings {
+        for finding in &self.report.findings {
             write!(f, "\n  - {finding}")?;
         }
-        if let Some(entry) = self.told.entry {
+        if let Some(entry) = self.report.entry {
             write!(f, "\n  recorded in entry {entry} of the audit log")?;
         }
-        if let Some(advice) = &self.told.advice {
+        if let Some(advice) = &self.report.advice {
             write!(f, "\n  next: {advice}")?;
         }
         Ok(())

@@ -108,10 +108,10 @@ const CAUSES: &[(&[&str], &str, &str)] = &[
 
 /// The failure of a call to which no answer came.
 pub(crate) fn failure(why: &str) -> Failure {
-    told(why, OWN_END.get().copied(), clock::now())
+    reported(why, OWN_END.get().copied(), clock::now())
 }
 
-fn told(why: &str, own_end: Option<Timestamp>, now: Timestamp) -> Failure {
+fn reported(why: &str, own_end: Option<Timestamp>, now: Timestamp) -> Failure {
     if let Some(ended) = own_end.filter(|ends| *ends <= now) {
         let message = format!(
             "cannot reach the deployment: the certificate of the profile ended at {}, and no server takes it any more ({why})",
@@ -165,13 +165,13 @@ mod tests {
             ),
             ("no answer within the time allowed", "no answer came", "firewall"),
         ] {
-            let text = told(why, Some(now.after(ENDING)), now).to_string();
+            let text = reported(why, Some(now.after(ENDING)), now).to_string();
             assert!(text.contains(cause) && text.contains(advice) && text.contains(why), "{text}");
         }
-        let text = told("something new", None, now).to_string();
+        let text = reported("something new", None, now).to_string();
         assert!(text.contains("something new") && text.contains("check that it runs"), "{text}");
         // One's own certificate that is over explains whatever is said.
-        let text = told("channel closed", Some(now), now).to_string();
+        let text = reported("channel closed", Some(now), now).to_string();
         assert!(text.contains("the certificate of the profile ended at"), "{text}");
     }
 

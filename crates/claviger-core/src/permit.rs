@@ -13,7 +13,7 @@ pub enum Rule {
     /// A role of the caller.
     Role(Role),
     /// A rule of the built-in policy that binds everyone of the caller's kind: a standing policy, no delegation.
-    Standing(&'static str),
+    Builtin(&'static str),
 }
 
 /// Proof that the authorizer allowed `action` to `principal`. Made by the authorizer alone.

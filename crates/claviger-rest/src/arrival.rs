@@ -148,7 +148,7 @@ mod tests {
     fn a_revision_has_one_spelling() {
         let of = |text: &'static str| {
             let headers: HeaderMap = [(IF_MATCH, HeaderValue::from_static(text))].into_iter().collect();
-            if_revision(&headers).map_err(|failure| failure.told().code)
+            if_revision(&headers).map_err(|failure| failure.problem().code)
         };
         assert_eq!(of("\"17\""), Ok(Some(17)));
         assert_eq!(of("*"), Ok(None));

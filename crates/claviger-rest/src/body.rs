@@ -204,7 +204,7 @@ mod tests {
 
     fn form_of(kind: &'static str) -> Result<Form, u16> {
         let headers: HeaderMap = [(CONTENT_TYPE, HeaderValue::from_static(kind))].into_iter().collect();
-        form(&headers).map_err(|failure| failure.told().status.as_u16())
+        form(&headers).map_err(|failure| failure.reported().status.as_u16())
     }
 
     #[test]
@@ -242,8 +242,8 @@ mod tests {
             assert!(!refused(text).contains("hunter2"), "{}", refused(text));
         }
         let asked = query::<claviger_client::types::ring::ListRings>(&"/v1/rings?hunter2=1".parse().unwrap());
-        let told = asked.unwrap_err().to_problem(None).detail.unwrap();
-        assert!(told.starts_with("unknown field") && !told.contains("hunter2"), "{told}");
+        let reported = asked.unwrap_err().to_problem(None).detail.unwrap();
+        assert!(reported.starts_with("unknown field") && !reported.contains("hunter2"), "{reported}");
         assert!(refused(&format!("{{\"{}\":1}}", "x".repeat(100_000))).chars().count() <= MAX_MESSAGE);
     }
 
@@ -256,8 +256,8 @@ mod tests {
     async fn a_body_is_never_read_beyond_its_limit() {
         let headers = HeaderMap::new();
         assert_eq!(collect(&headers, Body::from("12345"), 5).await.unwrap(), "12345");
-        assert_eq!(collect(&headers, Body::from("123456"), 5).await.unwrap_err().told().status, 413);
+        assert_eq!(collect(&headers, Body::from("123456"), 5).await.unwrap_err().reported().status, 413);
         let announced: HeaderMap = [(CONTENT_LENGTH, HeaderValue::from_static("6"))].into_iter().collect();
-        assert_eq!(collect(&announced, Body::empty(), 5).await.unwrap_err().told().status, 413);
+        assert_eq!(collect(&announced, Body::empty(), 5).await.unwrap_err().reported().status, 413);
     }
 }

@@ -12,7 +12,7 @@ use http::StatusCode;
 
 /// What a kind of failure is on this wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct ProblemKind {
     /// The status.
     pub status: StatusCode,
     /// The stable code.
@@ -23,110 +23,119 @@ pub struct Told {
     pub retry_after_seconds: Option<u32>,
 }
 
-const fn told(status: StatusCode, code: &'static str, title: &'static str) -> Told {
-    Told { status, code, title, retry_after_seconds: None }
+const fn problem(status: StatusCode, code: &'static str, title: &'static str) -> ProblemKind {
+    ProblemKind { status, code, title, retry_after_seconds: None }
 }
 
-const fn again(told: Told) -> Told {
-    Told { retry_after_seconds: Some(1), ..told }
+const fn again(problem: ProblemKind) -> ProblemKind {
+    ProblemKind { retry_after_seconds: Some(1), ..problem }
 }
 
 /// What this wire makes of each kind of failure.
 #[must_use]
-pub const fn to_wire(kind: ErrorKind) -> Told {
+pub const fn to_wire(kind: ErrorKind) -> ProblemKind {
     use ErrorKind as E;
     match kind {
-        E::AlreadyExists => told(StatusCode::CONFLICT, kind.code(), "The name is taken for ever"),
-        E::ApprovalRequired => told(StatusCode::FORBIDDEN, kind.code(), "Custodians must approve it"),
+        E::AlreadyExists => problem(StatusCode::CONFLICT, kind.code(), "The name is taken for ever"),
+        E::ApprovalRequired => problem(StatusCode::FORBIDDEN, kind.code(), "Custodians must approve it"),
         E::BadCiphertext | E::WrongKey => {
-            told(StatusCode::BAD_REQUEST, E::BadCiphertext.code(), "The ciphertext does not open")
+            problem(StatusCode::BAD_REQUEST, E::BadCiphertext.code(), "The ciphertext does not open")
         }
-        E::Conflict => told(StatusCode::CONFLICT, kind.code(), "Others changed the same thing in between"),
-        E::ContextRequired => told(
+        E::Conflict => problem(StatusCode::CONFLICT, kind.code(), "Others changed the same thing in between"),
+        E::ContextRequired => problem(
             StatusCode::BAD_REQUEST,
             kind.code(),
             "The encryption context lacks a field that is required",
         ),
-        E::Denied => told(StatusCode::FORBIDDEN, kind.code(), "You may not do that"),
-        E::DryRun => told(StatusCode::PRECONDITION_FAILED, kind.code(), "It would have been done"),
-        E::IdempotencyExpired => told(
+        E::Denied => problem(StatusCode::FORBIDDEN, kind.code(), "You may not do that"),
+        E::DryRun => problem(StatusCode::PRECONDITION_FAILED, kind.code(), "It would have been done"),
+        E::IdempotencyExpired => problem(
             StatusCode::UNPROCESSABLE_ENTITY,
             kind.code(),
             "What came before with this idempotency key cannot be compared any more",
         ),
-        E::IdempotencyMismatch => told(
+        E::IdempotencyMismatch => problem(
             StatusCode::UNPROCESSABLE_ENTITY,
             kind.code(),
             "The idempotency key came before, with another request",
         ),
-        E::ImportTokenExpired => told(StatusCode::BAD_REQUEST, kind.code(), "The import token has expired"),
+        E::ImportTokenExpired => {
+            problem(StatusCode::BAD_REQUEST, kind.code(), "The import token has expired")
+        }
         E::ImportTokenInvalid => {
-            told(StatusCode::BAD_REQUEST, kind.code(), "The import token was not given for this key")
+            problem(StatusCode::BAD_REQUEST, kind.code(), "The import token was not given for this key")
         }
-        E::Internal => told(StatusCode::INTERNAL_SERVER_ERROR, kind.code(), "A fault of the server's"),
-        E::InvalidArgument => told(StatusCode::BAD_REQUEST, kind.code(), "The request makes no sense"),
-        E::LimitExceeded => told(StatusCode::CONFLICT, kind.code(), "There are as many as there can be"),
+        E::Internal => problem(StatusCode::INTERNAL_SERVER_ERROR, kind.code(), "A fault of the server's"),
+        E::InvalidArgument => problem(StatusCode::BAD_REQUEST, kind.code(), "The request makes no sense"),
+        E::LimitExceeded => problem(StatusCode::CONFLICT, kind.code(), "There are as many as there can be"),
         E::LogDamaged => {
-            told(StatusCode::INTERNAL_SERVER_ERROR, kind.code(), "A part of the log is missing or damaged")
+            problem(StatusCode::INTERNAL_SERVER_ERROR, kind.code(), "A part of the log is missing or damaged")
         }
-        E::NotFound => told(StatusCode::NOT_FOUND, kind.code(), "Not found, or not visible to you"),
+        E::NotFound => problem(StatusCode::NOT_FOUND, kind.code(), "Not found, or not visible to you"),
         E::Overloaded => {
-            again(told(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "Too much at once; try again later"))
+            again(problem(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "Too much at once; try again later"))
         }
-        E::PreconditionFailed => told(
+        E::PreconditionFailed => problem(
             StatusCode::PRECONDITION_FAILED,
             kind.code(),
             "The thing is not at the revision that was named",
         ),
-        E::ReasonRequired => told(StatusCode::BAD_REQUEST, kind.code(), "It is not done without a reason"),
-        E::RowAltered => told(
+        E::ReasonRequired => problem(StatusCode::BAD_REQUEST, kind.code(), "It is not done without a reason"),
+        E::RowAltered => problem(
             StatusCode::INTERNAL_SERVER_ERROR,
             kind.code(),
             "What the store says of this was altered; the operator must see to it",
         ),
         E::SeparationOfDuties => {
-            told(StatusCode::CONFLICT, kind.code(), "Duties that must stay apart would be joined")
+            problem(StatusCode::CONFLICT, kind.code(), "Duties that must stay apart would be joined")
         }
-        E::TooLarge => told(StatusCode::PAYLOAD_TOO_LARGE, kind.code(), "The input is too large"),
+        E::TooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, kind.code(), "The input is too large"),
         E::Unauthenticated => {
-            told(StatusCode::UNAUTHORIZED, kind.code(), "No valid credential was presented")
+            problem(StatusCode::UNAUTHORIZED, kind.code(), "No valid credential was presented")
         }
-        E::Unavailable => again(told(
+        E::Unavailable => again(problem(
             StatusCode::SERVICE_UNAVAILABLE,
             kind.code(),
             "Something that is needed is unavailable",
         )),
-        E::Unsupported => told(StatusCode::BAD_REQUEST, kind.code(), "That is not supported"),
+        E::Unsupported => problem(StatusCode::BAD_REQUEST, kind.code(), "That is not supported"),
         // No word of trying again: the call counts as done, and clients repeat only what came to nothing.
         E::Withheld => {
-            told(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "It was done, but the result came too late")
+            problem(StatusCode::SERVICE_UNAVAILABLE, kind.code(), "It was done, but the result came too late")
         }
-        E::WrongMaterial => told(StatusCode::BAD_REQUEST, kind.code(), "The material is not the key's"),
-        E::WrongPurpose => told(StatusCode::BAD_REQUEST, kind.code(), "The key is for something else"),
-        E::WrongState => told(StatusCode::CONFLICT, kind.code(), "The state of the key does not allow it"),
+        E::WrongMaterial => problem(StatusCode::BAD_REQUEST, kind.code(), "The material is not the key's"),
+        E::WrongPurpose => problem(StatusCode::BAD_REQUEST, kind.code(), "The key is for something else"),
+        E::WrongState => problem(StatusCode::CONFLICT, kind.code(), "The state of the key does not allow it"),
     }
 }
 
 /// Failures of transport, before any operation.
 pub(crate) mod transport {
-    use super::{StatusCode, Told, told};
+    use super::{ProblemKind, StatusCode, problem};
 
-    pub(crate) const HEADERS_TOO_LARGE: Told =
-        told(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "The headers are too large");
-    pub(crate) const MALFORMED: Told =
-        told(StatusCode::BAD_REQUEST, "malformed-request", "The request cannot be read");
-    pub(crate) const METHOD: Told =
-        told(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not go with that path");
-    pub(crate) const MEDIA_TYPE: Told = told(
+    pub(crate) const HEADERS_TOO_LARGE: ProblemKind = problem(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "headers-too-large",
+        "The headers are too large",
+    );
+    pub(crate) const MALFORMED: ProblemKind =
+        problem(StatusCode::BAD_REQUEST, "malformed-request", "The request cannot be read");
+    pub(crate) const METHOD: ProblemKind = problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "The method does not go with that path",
+    );
+    pub(crate) const MEDIA_TYPE: ProblemKind = problem(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported-media-type",
         "The body has another type than is taken",
     );
-    pub(crate) const ROUTE: Told = told(StatusCode::NOT_FOUND, "unknown-route", "There is no such path");
+    pub(crate) const ROUTE: ProblemKind =
+        problem(StatusCode::NOT_FOUND, "unknown-route", "There is no such path");
 
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Told; 5] = [HEADERS_TOO_LARGE, MALFORMED, METHOD, MEDIA_TYPE, ROUTE];
+    pub(crate) const ALL: [ProblemKind; 5] = [HEADERS_TOO_LARGE, MALFORMED, METHOD, MEDIA_TYPE, ROUTE];
 }
 
 /// A call that did not succeed, on its way to becoming a problem. [`crate::plane`] writes it out.
@@ -135,7 +144,7 @@ pub struct Failure(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    told: Told,
+    problem: ProblemKind,
     detail: Cow<'static, str>,
     entry: Option<u64>,
     /// Did an operation fail, or was there none?
@@ -144,19 +153,19 @@ struct Inner {
 
 impl Failure {
     /// The failure of a request that came to no operation.
-    pub(crate) fn new(told: Told, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Inner { told, detail: detail.into(), entry: None, performed: false }))
+    pub(crate) fn new(problem: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Inner { problem, detail: detail.into(), entry: None, performed: false }))
     }
 
     /// Is it the caller's request, which came to no operation?
     pub(crate) fn is_of_request(&self) -> bool {
-        !self.0.performed && self.0.told.status.is_client_error()
+        !self.0.performed && self.0.problem.status.is_client_error()
     }
 
     /// The same, recorded by that entry, if by one.
     pub(crate) fn recorded_at(&self, entry: Option<u64>) -> Self {
-        let Inner { told, detail, performed, .. } = &*self.0;
-        Self(Arc::new(Inner { told: *told, detail: detail.clone(), entry, performed: *performed }))
+        let Inner { problem, detail, performed, .. } = &*self.0;
+        Self(Arc::new(Inner { problem: *problem, detail: detail.clone(), entry, performed: *performed }))
     }
 
     pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -177,8 +186,8 @@ impl Failure {
 
     /// What the wire makes of it.
     #[must_use]
-    pub fn told(&self) -> Told {
-        self.0.told
+    pub fn problem(&self) -> ProblemKind {
+        self.0.problem
     }
 
     /// Index of the entry that records it, where there is one.
@@ -190,25 +199,25 @@ impl Failure {
     /// As a problem, with the request's identifier.
     #[must_use]
     pub fn to_problem(&self, request_id: Option<String>) -> Problem {
-        let Inner { told, detail, entry, .. } = &*self.0;
+        let Inner { problem, detail, entry, .. } = &*self.0;
         let detail = (!detail.is_empty()).then(|| detail.to_string());
         Problem {
             detail,
             entry: *entry,
             request_id,
-            ..Problem::new(told.status.as_u16(), told.code, told.title)
+            ..Problem::new(problem.status.as_u16(), problem.code, problem.title)
         }
     }
 }
 
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
-        let told = to_wire(error.kind());
-        if told.status.is_server_error() {
-            tracing::warn!(code = told.code, cause = chain(&error), "a call failed");
+        let problem = to_wire(error.kind());
+        if problem.status.is_server_error() {
+            tracing::warn!(code = problem.code, cause = chain(&error), "a call failed");
         }
         let detail = Cow::Owned(error.public_message().to_owned());
-        Self(Arc::new(Inner { told, detail, entry: error.entry(), performed: true }))
+        Self(Arc::new(Inner { problem, detail, entry: error.entry(), performed: true }))
     }
 }
 
@@ -229,7 +238,7 @@ fn chain(error: &ServiceError) -> String {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let mut response = Response::default();
-        *response.status_mut() = self.told().status;
+        *response.status_mut() = self.problem().status;
         response.extensions_mut().insert(self);
         response
     }
@@ -248,15 +257,15 @@ mod tests {
 
     fn table() -> String {
         let mut out = HEADER.to_owned();
-        let mut row = |kind: &str, told: Told| {
-            let retry = told.retry_after_seconds.map_or_else(|| "-".to_owned(), |s| format!("{s} s"));
-            let _ = writeln!(out, "{kind:<22} {} {:<29} {retry}", told.status.as_u16(), told.code);
+        let mut row = |kind: &str, problem: ProblemKind| {
+            let retry = problem.retry_after_seconds.map_or_else(|| "-".to_owned(), |s| format!("{s} s"));
+            let _ = writeln!(out, "{kind:<22} {} {:<29} {retry}", problem.status.as_u16(), problem.code);
         };
         for kind in ErrorKind::ALL {
             row(&format!("{kind:?}"), to_wire(kind));
         }
-        for told in transport::ALL {
-            row("(in transport)", told);
+        for problem in transport::ALL {
+            row("(in transport)", problem);
         }
         out
     }
@@ -276,7 +285,7 @@ mod tests {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rest.md");
         let guide = std::fs::read_to_string(path).unwrap();
         let rows = guide.lines().filter(|line| line.starts_with('|') && line.contains("| `"));
-        let told: std::collections::BTreeSet<(String, String)> = rows
+        let problem: std::collections::BTreeSet<(String, String)> = rows
             .flat_map(|row| {
                 let mut cells = row.split('|').skip(1).map(str::trim);
                 let (statuses, codes) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
@@ -287,8 +296,8 @@ mod tests {
             })
             .collect();
         let all = ErrorKind::ALL.into_iter().map(to_wire).chain(transport::ALL);
-        let all = all.map(|told| (told.status.as_u16().to_string(), told.code.to_owned())).collect();
-        assert_eq!(told, all);
+        let all = all.map(|problem| (problem.status.as_u16().to_string(), problem.code.to_owned())).collect();
+        assert_eq!(problem, all);
     }
 
     #[test]

@@ -218,16 +218,16 @@ pub(crate) fn word(headers: &HeaderMap, name: &'static str) -> Result<Option<Hea
 }
 
 fn write_problem(response: &mut Response, failure: &Failure, request_id: Option<&HeaderValue>) {
-    let told = failure.told();
+    let kind = failure.problem();
     let id = request_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
     // A problem is strings and numbers, which always are JSON.
     let json = serde_json::to_vec(&failure.to_problem(id)).unwrap_or_default();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
-    if let Some(seconds) = told.retry_after_seconds {
+    if let Some(seconds) = kind.retry_after_seconds {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if told.status == StatusCode::UNAUTHORIZED {
+    if kind.status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if let Some(entry) = failure.entry() {

@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_clock_is_told_in_one_line_without_commas() {
-        let told = clock_source();
-        assert!(told.contains("; kept by ") && !told.contains([',', '\n']), "{told}");
+        let reported = clock_source();
+        assert!(reported.contains("; kept by ") && !reported.contains([',', '\n']), "{reported}");
     }
 }

@@ -13,7 +13,7 @@ pub(crate) enum State {
 }
 
 /// Tells it, if there is someone to tell. Nothing depends on it.
-pub(crate) fn tell(state: State) {
+pub(crate) fn report(state: State) {
     if let Some(socket) = std::env::var_os("NOTIFY_SOCKET")
         && let Err(error) = send(&socket, state)
     {

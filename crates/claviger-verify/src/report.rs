@@ -55,14 +55,14 @@ pub(crate) struct Report {
     checkpoint_key: String,
     /// Whether the key came from elsewhere than the export.
     key_known_beforehand: bool,
-    findings: Vec<Told>,
+    findings: Vec<FindingReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     disclosed: Option<Disclosed>,
 }
 
 /// One finding.
 #[derive(Debug, Serialize)]
-struct Told {
+struct FindingReport {
     code: &'static str,
     detail: String,
 }
@@ -75,7 +75,7 @@ impl Report {
         key_known_beforehand: bool,
         receipts: usize,
     ) -> Self {
-        let told = |finding: &claviger_audit::verify::Finding| Told {
+        let report = |finding: &claviger_audit::verify::Finding| FindingReport {
             code: finding.code(),
             detail: finding.to_string(),
         };
@@ -94,7 +94,7 @@ impl Report {
             root_vkey: key.to_string(),
             checkpoint_key: key.to_string(),
             key_known_beforehand,
-            findings: verified.findings.iter().map(told).collect(),
+            findings: verified.findings.iter().map(report).collect(),
             origin: verified.origin.clone(),
             shards: verified.shards.clone(),
             disclosed: None,

@@ -13,8 +13,8 @@ fn locked(version: &str) -> Locked {
     Locked { name: "bad".to_owned(), version: version.to_owned(), checksum: None }
 }
 
-fn told(text: &str, version: &str) -> Option<String> {
-    finding(text, &locked(version)).unwrap().map(|found| found.told)
+fn reported(text: &str, version: &str) -> Option<String> {
+    finding(text, &locked(version)).unwrap().map(|found| found.reported)
 }
 
 fn database(text: &str) -> tempfile::TempDir {
@@ -28,22 +28,22 @@ fn database(text: &str) -> tempfile::TempDir {
 #[test]
 fn a_version_between_unaffected_and_patched_is_found() {
     let text = advisory("", "\">= 1.2.3, < 2.0.0\", \">= 2.1.0\"");
-    assert_eq!(told(&text, "1.2.2").unwrap(), "bad 1.2.2 is vulnerable: It leaks");
-    assert!(told(&text, "2.0.0").is_some());
+    assert_eq!(reported(&text, "1.2.2").unwrap(), "bad 1.2.2 is vulnerable: It leaks");
+    assert!(reported(&text, "2.0.0").is_some());
     for spared in ["0.4.9", "1.2.3", "2.1.0"] {
-        assert_eq!(told(&text, spared), None, "{spared}");
+        assert_eq!(reported(&text, spared), None, "{spared}");
     }
 }
 
 #[test]
 fn a_pre_release_counts_as_concerned() {
-    assert!(told(&advisory("", "\">= 1.0.0\""), "1.1.0-rc.1").is_some());
+    assert!(reported(&advisory("", "\">= 1.0.0\""), "1.1.0-rc.1").is_some());
 }
 
 #[test]
 fn what_was_withdrawn_is_spared_and_what_is_unmaintained_is_not() {
-    assert_eq!(told(&advisory("withdrawn = \"2021-01-01\"", ""), "1.0.0"), None);
-    let unmaintained = told(&advisory("informational = \"unmaintained\"", ""), "1.0.0").unwrap();
+    assert_eq!(reported(&advisory("withdrawn = \"2021-01-01\"", ""), "1.0.0"), None);
+    let unmaintained = reported(&advisory("informational = \"unmaintained\"", ""), "1.0.0").unwrap();
     assert_eq!(unmaintained, "bad 1.0.0 is unmaintained: It leaks");
 }
 
@@ -74,7 +74,7 @@ fn a_missing_database_says_what_to_name() {
 
 #[test]
 fn an_exemption_needs_a_reason_and_something_to_bear() {
-    let found = [Finding { id: "RUSTSEC-1".to_owned(), told: "bad".to_owned() }];
+    let found = [Finding { id: "RUSTSEC-1".to_owned(), reported: "bad".to_owned() }];
     let exemption = |id: &str, reason: &str| Exemption { id: id.to_owned(), reason: reason.to_owned() };
     assert_eq!(faults(&found, &[]), ["  RUSTSEC-1 bad"]);
     assert!(faults(&found, &[exemption("RUSTSEC-1", "It is not reached.")]).is_empty());

@@ -89,7 +89,7 @@ impl BuiltinRule {
                 Rule::Role(Role::from_str(word).map_err(|error| PolicyError::new("a role's rule", error))?)
             }
             Scope::Any | Scope::Eq(_) | Scope::In(_) | Scope::Is(_) | Scope::IsIn(..) => {
-                Rule::Standing(name_of(policy)?)
+                Rule::Builtin(name_of(policy)?)
             }
         };
         let ground = Ground {
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn digest_is_of_the_text_as_written() {
         let builtin = Builtin::open().unwrap();
-        let random = builtin.rules.iter().find(|rule| rule.ground.rule == Rule::Standing("random")).unwrap();
+        let random = builtin.rules.iter().find(|rule| rule.ground.rule == Rule::Builtin("random")).unwrap();
         let written = random.policy.to_string();
         assert!(RULES.contains(&written), "{written}");
         assert_eq!(random.ground.digest, sha256(written.as_bytes())[..8]);

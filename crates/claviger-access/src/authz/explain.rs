@@ -93,7 +93,7 @@ fn probe(
 fn rank(rule: Rule) -> (u8, String) {
     match rule {
         Rule::Role(role) => (0, role.to_string()),
-        Rule::Standing(name) => (1, name.to_owned()),
+        Rule::Builtin(name) => (1, name.to_owned()),
         Rule::Grant(id) => (2, id.to_string()),
     }
 }

@@ -213,7 +213,7 @@ impl Slice {
 
     fn why_not(&self, action: Action, now: Timestamp, forbidding: &[&Ground]) -> DenyReason {
         let forbidden = forbidding.iter().filter_map(|ground| match ground.rule {
-            Rule::Standing(name) => Some(name),
+            Rule::Builtin(name) => Some(name),
             Rule::Grant(_) | Rule::Role(_) => None,
         });
         if let Some(name) = forbidden.min() {
@@ -304,7 +304,7 @@ fn best<'a>(grounds: &[&'a Ground]) -> Option<&'a Ground> {
         let until = ground.until.map_or(u64::MAX, Timestamp::as_micros);
         let id = match ground.rule {
             Rule::Grant(id) => *id.as_bytes(),
-            Rule::Role(_) | Rule::Standing(_) => [0; 16],
+            Rule::Role(_) | Rule::Builtin(_) => [0; 16],
         };
         (!ground.unconditional, u64::MAX - until, id, ground.digest)
     };

@@ -60,11 +60,12 @@ fn conditional_rights_are_explained_with_their_conditions() {
         &target(TargetKind::Key, Separation::Strict),
         &[(app, vec![conditional.clone(), plain.clone()])],
     );
-    let told: Vec<_> = explained.iter().map(|one| (one.action, one.rule, one.conditions.as_str())).collect();
+    let reported: Vec<_> =
+        explained.iter().map(|one| (one.action, one.rule, one.conditions.as_str())).collect();
     let words = "context contains \"tenant\"=\"7\", \"team\"=\"blue\"; source in 2001:db8::/32 or 192.0.2.0/24; \
                  until 1900000000000000 microseconds since 1970";
     assert_eq!(
-        told,
+        reported,
         vec![
             (Action::Encrypt, Rule::Grant(conditional.id), words),
             (Action::Encrypt, Rule::Grant(plain.id), ""),
@@ -176,7 +177,7 @@ proptest! {
             .into_iter()
             .filter_map(|one| match one.rule {
                 Rule::Grant(id) => Some((one.principal, one.action, id)),
-                Rule::Role(_) | Rule::Standing(_) => None,
+                Rule::Role(_) | Rule::Builtin(_) => None,
             })
             .collect();
         let sources: Vec<Option<IpAddr>> = std::iter::once(None)

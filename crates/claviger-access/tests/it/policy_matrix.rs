@@ -31,7 +31,7 @@ fn cell(decision: &Decision) -> String {
         return match decision.permit().unwrap().rule() {
             Rule::Grant(_) => "grant".into(),
             Rule::Role(_) => "role".into(),
-            Rule::Standing(name) => format!("rule:{name}"),
+            Rule::Builtin(name) => format!("rule:{name}"),
         };
     };
     let reason = match denial.reason {

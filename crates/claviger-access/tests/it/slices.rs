@@ -257,7 +257,7 @@ fn is_of(rule: Rule, name: &str) -> bool {
     match rule {
         Rule::Grant(id) => name == id.to_string(),
         Rule::Role(role) => name.starts_with(role.name()),
-        Rule::Standing(rule) => name == rule,
+        Rule::Builtin(rule) => name == rule,
     }
 }
 
@@ -286,13 +286,13 @@ fn slices_decide_as_all_policies_together_do() {
             let request = RequestContext { now: NOW, context: dice.pick::<Vec<_>>(&contexts) };
             let (allowed, named) = whole.ask(who, action, target, &request, source);
             let decision = authorizer().decide(&caller(who, source), action, target, &world.grants, &request);
-            let told = format!("seed {seed}: {action} on {:?} by {who:?}", target.kind());
+            let reported = format!("seed {seed}: {action} on {:?} by {who:?}", target.kind());
             asked += 1;
-            assert_eq!(decision.permit().is_some(), allowed, "{told}: {decision:?}, all: {named:?}");
+            assert_eq!(decision.permit().is_some(), allowed, "{reported}: {decision:?}, all: {named:?}");
             if let Decision::Permit { permit, .. } = &decision {
                 assert!(
                     named.iter().any(|name| is_of(permit.rule(), name)),
-                    "{told}: {:?} is none of {named:?}",
+                    "{reported}: {:?} is none of {named:?}",
                     permit.rule()
                 );
                 permitted += 1;

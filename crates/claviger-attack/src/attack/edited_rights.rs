@@ -61,15 +61,15 @@ pub(super) fn run(lab: &Lab) -> Result<Verdict> {
     findings
         .add(other.is_done(), format!("what rests on no edited row: {} {}", other.status, other.reason()));
     let after = site.run(&reader, &["audit", "verify"])?;
-    let told = format!("{}{}", after.output, after.complaint);
+    let reported = format!("{}{}", after.output, after.complaint);
     findings.add(
         after.status.code() == Some(UNVERIFIED),
         format!("after {edited} edited rows `audit verify` ends with {}", after.status),
     );
     for (_, named) in EDITS {
         findings.add(
-            told.contains(named),
-            format!("`{named}` {} named", if told.contains(named) { "is" } else { "is not" }),
+            reported.contains(named),
+            format!("`{named}` {} named", if reported.contains(named) { "is" } else { "is not" }),
         );
     }
     Ok(findings.verdict())

@@ -42,11 +42,12 @@ fn by_rest(site: &Site, plane: Plane, findings: &mut Findings) -> Result<()> {
         post("/v1/keys/orders%2Fmain/nothing", &[made_up, JSON], b"{}"),
     ];
     let nobody = site.nobody()?;
-    let told = requests.iter().map(|request| site.ask(plane, &nobody, request).map(|answer| told(&answer)));
-    let mut told = told.collect::<Result<Vec<_>>>()?;
-    told.dedup();
-    let same = matches!(&told[..], [one] if one.starts_with("401"));
-    findings.add(same, format!("a made-up token on the {plane:?} plane is answered {}", told.join(", ")));
+    let reported =
+        requests.iter().map(|request| site.ask(plane, &nobody, request).map(|answer| reported(&answer)));
+    let mut reported = reported.collect::<Result<Vec<_>>>()?;
+    reported.dedup();
+    let same = matches!(&reported[..], [one] if one.starts_with("401"));
+    findings.add(same, format!("a made-up token on the {plane:?} plane is answered {}", reported.join(", ")));
     Ok(())
 }
 
@@ -59,11 +60,11 @@ fn by_aws(site: &Site, findings: &mut Findings) -> Result<()> {
         ("Encrypt", json!({ "KeyId": "alias/none", "Plaintext": "aGVsbG8=" })),
         ("Encrypt", json!({ (SECRET): 1 })),
     ];
-    let told = calls.iter().map(|(operation, input)| Ok(refusal(&key.call(operation, input)?)));
-    let mut told = told.collect::<Result<Vec<_>>>()?;
-    told.dedup();
-    let same = told.len() == 1;
-    findings.add(same, format!("an access key that nobody has is answered {}", told.join(", ")));
+    let reported = calls.iter().map(|(operation, input)| Ok(refusal(&key.call(operation, input)?)));
+    let mut reported = reported.collect::<Result<Vec<_>>>()?;
+    reported.dedup();
+    let same = reported.len() == 1;
+    findings.add(same, format!("an access key that nobody has is answered {}", reported.join(", ")));
     Ok(())
 }
 
@@ -82,7 +83,7 @@ fn by_holder(site: &Site, findings: &mut Findings) -> Result<()> {
 }
 
 /// Status and code: what does not differ from one request to the next.
-fn told(answer: &Answer) -> String {
+fn reported(answer: &Answer) -> String {
     let body = answer.json();
     format!("{} {}", answer.status, body.get("code").and_then(Value::as_str).unwrap_or("without a code"))
 }

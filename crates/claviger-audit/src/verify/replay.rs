@@ -227,8 +227,8 @@ impl Key {
 }
 
 /// The first version as the creation of its key tells it.
-fn created(told: u8) -> Option<Version> {
-    match told {
+fn created(reported: u8) -> Option<Version> {
+    match reported {
         0 => Some(Version::made(State::PreActive)),
         1 => Some(Version::made(State::Active)),
         2 => Some(Version { state: State::PreActive, material: Material::Away { suspended: false } }),
@@ -463,13 +463,13 @@ mod tests {
     #[test]
     fn an_old_version_may_open_for_another_key_to_seal() {
         let steps = [(Op::CreateKey, Some(1)), (Op::ActivateKey, Some(1)), (Op::RotateKey, Some(2))];
-        for (told, findings) in [(Some(Cow::Borrowed(&[1][..])), 0), (None, 1)] {
+        for (reported, findings) in [(Some(Cow::Borrowed(&[1][..])), 0), (None, 1)] {
             let (mut replay, mut found) = (Replay::default(), Vec::new());
             for (op, version) in steps {
                 replay.take(0, 0, &entry(op, version, Outcome::Ok), &mut found);
             }
             let mut opened = entry(Op::Reencrypt, Some(1), Outcome::Ok);
-            opened.reference = told;
+            opened.reference = reported;
             replay.take(0, 3, &opened, &mut found);
             assert_eq!(found.len(), findings);
         }

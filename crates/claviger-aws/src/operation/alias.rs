@@ -144,7 +144,7 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
     let key = input.key_id.as_deref().map(|key| session.realm().wanted_by_id(key)).transpose()?;
     let list = ListGrantedAliases { key: key.clone(), page: page_of };
     let missing = || key.as_ref().map(|key| session.realm().missing(key)).unwrap_or_default();
-    let done = session.try_perform(list, false).await.map_err(|error| session.told(&error, &missing()))?;
+    let done = session.try_perform(list, false).await.map_err(|error| session.failure(&error, &missing()))?;
     let mut aliases = done.output;
     let next = next_marker(&mut aliases, limit, |alias| &alias.name);
     let aliases: Vec<_> = aliases.iter().map(|alias| entry(session.realm(), alias)).collect();

@@ -137,7 +137,7 @@ pub(crate) async fn create(session: &Session<'_>, input: CreateInput) -> Answere
     let done = session.try_perform(what, input.dry_run == Some(true)).await.map_err(|error| {
         match error.obstacle() {
             Some(Obstacle::NoPrincipal) => AwsError::invalid_arn(&named).recorded_at(error.entry()),
-            _ => session.told_of(&error, &wanted),
+            _ => session.failure_of(&error, &wanted),
         }
     })?;
     let grant = done.output.id;
@@ -334,7 +334,7 @@ pub(crate) async fn revoke(session: &Session<'_>, input: RevokeInput) -> Answere
     let done = session.try_perform(what, input.dry_run == Some(true)).await.map_err(|error| {
         // A key that was found tells that it is the grant which was not.
         let missing = error.key().map_or_else(|| session.realm().missing(&wanted), |_| grant_missing(grant));
-        session.told(&error, &missing)
+        session.failure(&error, &missing)
     })?;
     Ok(Answer::empty().recorded(done.receipt))
 }
@@ -382,6 +382,6 @@ pub(crate) async fn retire(session: &Session<'_>, input: RetireInput) -> Answere
         }
     };
     let done = session.try_perform(RetireGrant { grant, key: on }, input.dry_run == Some(true)).await;
-    let done = done.map_err(|error| session.told(&error, &grant_missing(grant)))?;
+    let done = done.map_err(|error| session.failure(&error, &grant_missing(grant)))?;
     Ok(Answer::empty().recorded(done.receipt))
 }

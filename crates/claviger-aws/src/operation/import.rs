@@ -81,15 +81,15 @@ pub(crate) async fn parameters(session: &Session<'_>, input: ParametersInput) ->
 
 /// A refusal in the words for imports: material that is made here is of the origin `AWS_KMS`.
 fn refused(session: &Session<'_>, wanted: &KeyRef, error: &ServiceError) -> AwsError {
-    let told = session.told_of(error, wanted);
+    let failure = session.failure_of(error, wanted);
     match (error.kind(), error.key()) {
         (ErrorKind::Unsupported, Some(key)) if error.obstacle() == Some(Obstacle::MaterialMadeHere) => {
             let arn = session.realm().key_arn(key);
             let origin = names::origin(false);
             let message = format!("{arn} origin is {origin} which is not valid for this operation.");
-            AwsError::unsupported(message).recorded_at(told.entry())
+            AwsError::unsupported(message).recorded_at(failure.entry())
         }
-        _ => told,
+        _ => failure,
     }
 }
 

@@ -120,7 +120,7 @@ pub(crate) async fn create(session: &Session<'_>, input: Create) -> Answered {
     let missing = "the ring that the key should land in is not there, or you may not create keys in it";
     let done = session.try_perform(create, false).await;
     let done =
-        done.map_err(|error| policy::fault(&error).unwrap_or_else(|| session.told(&error, missing)))?;
+        done.map_err(|error| policy::fault(&error).unwrap_or_else(|| session.failure(&error, missing)))?;
     let metadata = metadata(session.realm(), &done.output, session.now())?;
     Ok(Answer::json(&json!({ "KeyMetadata": metadata }))?.recorded(done.receipt))
 }
@@ -409,12 +409,12 @@ pub(crate) async fn disable(session: &Session<'_>, input: OfKey) -> Answered {
 
 /// Moves a key to a state; one that is there already is left alone.
 async fn change_state(session: &Session<'_>, wanted: &KeyRef, event: Event, end: State) -> Answered {
-    let change =
-        ChangeKeyState::new(wanted.clone(), None, event).map_err(|error| session.told_of(&error, wanted))?;
+    let change = ChangeKeyState::new(wanted.clone(), None, event)
+        .map_err(|error| session.failure_of(&error, wanted))?;
     let error = match session.try_perform(change, false).await {
         Ok(done) => return Ok(Answer::empty().recorded(done.receipt)),
         Err(error) if error.kind() == ErrorKind::WrongState => error,
-        Err(error) => return Err(session.told_of(&error, wanted)),
+        Err(error) => return Err(session.failure_of(&error, wanted)),
     };
     let done = session.perform(wanted, DescribeKey { key: wanted.clone() }).await?;
     let arn = session.realm().key_arn(done.output.key.id);
@@ -423,7 +423,7 @@ async fn change_state(session: &Session<'_>, wanted: &KeyRef, event: Event, end:
         "PendingDeletion" => Err(is("pending deletion")),
         "PendingImport" => Err(is("pending import")),
         _ if done.output.key.state == end => Ok(Answer::empty().recorded(done.receipt)),
-        _ => Err(session.told_of(&error, wanted)),
+        _ => Err(session.failure_of(&error, wanted)),
     }
 }
 
@@ -464,7 +464,7 @@ pub(crate) async fn cancel_deletion(session: &Session<'_>, input: OfKey) -> Answ
             let message = format!("{} is not pending deletion.", session.realm().key_arn(key));
             AwsError::new(code::INVALID_STATE, message).recorded_at(error.entry())
         }
-        _ => session.told_of(&error, &wanted),
+        _ => session.failure_of(&error, &wanted),
     })?;
     let arn = session.realm().key_arn(done.output.key.id);
     Ok(Answer::json(&json!({ "KeyId": arn }))?.recorded(done.receipt))

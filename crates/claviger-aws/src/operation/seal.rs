@@ -242,8 +242,8 @@ pub(crate) async fn re_encrypt(session: &Session<'_>, input: ReEncryptInput) -> 
                 .and(Err(AwsError::internal()));
         }
         Err(error) => {
-            let told = session.told_of(&error, &source);
-            return Err(unopened(told, input.source_key_id.is_some(), names_a_key));
+            let failure = session.failure_of(&error, &source);
+            return Err(unopened(failure, input.source_key_id.is_some(), names_a_key));
         }
     };
     let (source_key, source_version) = (opened.output.key(), opened.output.version());

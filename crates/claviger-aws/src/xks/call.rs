@@ -56,7 +56,7 @@ impl<'a> Session<'a> {
             operation,
         };
         let done = self.road.perform(call).await.map_err(|error| to_wire(&error));
-        tell(request_id, done.as_ref().map(|done| done.receipt.index()));
+        trace_call(request_id, done.as_ref().map(|done| done.receipt.index()));
         done
     }
 
@@ -143,7 +143,7 @@ impl<'a> Session<'a> {
 }
 
 /// Traces a call under its name in AWS CloudTrail: the log of entries keeps no more than a tag of that.
-fn tell(request_id: &str, done: Result<u64, &XksError>) {
+fn trace_call(request_id: &str, done: Result<u64, &XksError>) {
     let kms_request_id: String = request_id.chars().take(LONGEST_ID).collect();
     match done {
         Ok(entry) => tracing::debug!(?kms_request_id, entry, "a call of AWS KMS was done"),

@@ -69,7 +69,7 @@ impl XksProxy {
             let error = XksError::unauthenticated("the client certificate of AWS KMS is needed");
             return Err(error.into_response());
         }
-        intake::look_up(road, head).await.map_err(|error| told(error).into_response())
+        intake::look_up(road, head).await.map_err(|error| failure(error).into_response())
     }
 
     /// Who signed a request that is here as a whole.
@@ -86,7 +86,7 @@ impl XksProxy {
             return Err(self.unread(why));
         }
         let proved = intake::prove(&self.0.road, peer.source, head, body, &self.0.audience).await;
-        proved.map_err(|error| told(error).into_response())
+        proved.map_err(|error| failure(error).into_response())
     }
 
     /// What answers a request that was not read to its end.
@@ -156,7 +156,7 @@ impl XksProxy {
     }
 }
 
-fn told(error: Unsigned) -> XksError {
+fn failure(error: Unsigned) -> XksError {
     match error {
         Unsigned::Malformed(error) => error.into(),
         Unsigned::Refused(error) => to_wire(&error),

@@ -99,11 +99,14 @@ fn health() -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn health_tells_of_the_module_after_it_worked() {
     let store = Store::open().await;
-    let told = store.deployment.call(&store.signer, "health", &health()).await.ok();
-    assert_eq!(told["xksProxyFleetSize"], 1);
-    assert_eq!((&told["xksProxyVendor"], &told["ekmVendor"]), (&json!("Claviger"), &json!("Claviger")));
-    assert!(told["xksProxyModel"].as_str().unwrap().contains("XKS proxy"));
-    let fleet = told["ekmFleetDetails"].as_array().unwrap();
+    let recorded = store.deployment.call(&store.signer, "health", &health()).await.ok();
+    assert_eq!(recorded["xksProxyFleetSize"], 1);
+    assert_eq!(
+        (&recorded["xksProxyVendor"], &recorded["ekmVendor"]),
+        (&json!("Claviger"), &json!("Claviger"))
+    );
+    assert!(recorded["xksProxyModel"].as_str().unwrap().contains("XKS proxy"));
+    let fleet = recorded["ekmFleetDetails"].as_array().unwrap();
     assert_eq!(
         (fleet.len(), &fleet[0]["id"], &fleet[0]["healthStatus"]),
         (1, &json!("test"), &json!("ACTIVE"))
@@ -135,22 +138,22 @@ async fn a_call_that_comes_to_no_operation_is_recorded_as_that() {
 async fn metadata_tells_what_was_granted_and_whether_the_key_serves() {
     let store = Store::open().await;
     let body = json!({ "requestMetadata": said(ALICE, "CreateKey") });
-    let told = store.deployment.call(&store.signer, &store.path("metadata"), &body).await.ok();
+    let recorded = store.deployment.call(&store.signer, &store.path("metadata"), &body).await.ok();
     assert_eq!(
-        told,
+        recorded,
         json!({ "keySpec": "AES_256", "keyUsage": ["ENCRYPT", "DECRYPT"], "keyStatus": "ENABLED" })
     );
 
     let half = store.deployment.key("half", Purpose::Encrypt, Spec::Aes256Gcm).await;
     store.deployment.grant(&half, &[Action::DescribeKey, Action::Decrypt], &[]).await;
     let path = format!("keys/{}/metadata", half.key.id);
-    let told = store.deployment.call(&store.signer, &path, &body).await.ok();
-    assert_eq!(told["keyUsage"], json!(["DECRYPT"]));
+    let recorded = store.deployment.call(&store.signer, &path, &body).await.ok();
+    assert_eq!(recorded["keyUsage"], json!(["DECRYPT"]));
 
     let suspend = ChangeKeyState::new(KeyRef::Id(half.key.id), None, Event::Suspend).unwrap();
     store.deployment.ask("ada", suspend).await.unwrap();
-    let told = store.deployment.call(&store.signer, &path, &body).await.ok();
-    assert_eq!(told["keyStatus"], "DISABLED");
+    let recorded = store.deployment.call(&store.signer, &path, &body).await.ok();
+    assert_eq!(recorded["keyStatus"], "DISABLED");
 
     let short = store.deployment.key("short", Purpose::Encrypt, Spec::Aes128Gcm).await;
     store.deployment.grant(&short, &ALL, &[]).await;

@@ -334,7 +334,8 @@ fn state(credential: &Credential) -> String {
     };
     let at = ended.at.map(|at| format!(" at {at}")).unwrap_or_default();
     let by = ended.by.map(|by| format!(" by {}", named(&credential.names, by))).unwrap_or_default();
-    let why = ended.reason.as_ref().map(|why| format!(" ({})", reason::told(Some(why)))).unwrap_or_default();
+    let why =
+        ended.reason.as_ref().map(|why| format!(" ({})", reason::reported(Some(why)))).unwrap_or_default();
     format!("ended: {how}{at}{by}{why}")
 }
 

@@ -168,7 +168,7 @@ impl ListArgs {
                     covered(grant),
                     operations(grant),
                     conditions(&grant.conditions),
-                    reason::told(grant.reason.as_ref()),
+                    reason::reported(grant.reason.as_ref()),
                     state(grant),
                 ]);
             }
@@ -213,7 +213,8 @@ fn state(grant: &Grant) -> String {
     let at = ended.at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
     let by = ended.reason.as_ref().and_then(|why| why.given_by.as_ref());
     let by = by.map(|by| format!(" by {}", named(&grant.names, by))).unwrap_or_default();
-    let why = ended.reason.as_ref().map(|why| format!(" ({})", reason::told(Some(why)))).unwrap_or_default();
+    let why =
+        ended.reason.as_ref().map(|why| format!(" ({})", reason::reported(Some(why)))).unwrap_or_default();
     format!("ended{what}: {}{at}{by}{why}", ended.how.to_string().replace('_', " "))
 }
 
@@ -225,7 +226,7 @@ fn table(grant: &Grant) -> String {
         ("on", covered(grant)),
         ("operations", operations(grant)),
         ("conditions", conditions(&grant.conditions)),
-        ("reason", reason::told(grant.reason.as_ref())),
+        ("reason", reason::reported(grant.reason.as_ref())),
         ("reason id", reason::id_of(grant.reason.as_ref())),
         ("given", grant.origin.to_string().replace('_', " ")),
         ("rests on", if rests_on.is_empty() { "a role".to_owned() } else { rests_on.join(", ") }),

@@ -464,7 +464,7 @@ fn rows(key: &Key) -> Vec<(&'static str, String)> {
         ("name", key.name.to_string()),
         ("id", key.id.to_string()),
         ("state", key.state.to_string()),
-        ("reason", reason::told(key.reason.as_ref())),
+        ("reason", reason::reported(key.reason.as_ref())),
         ("reason id", reason::id_of(key.reason.as_ref())),
         ("purpose", key.purpose.to_string()),
         ("spec", key.spec.to_string()),
@@ -538,7 +538,7 @@ fn versions_table(versions: &Page<KeyVersion>) -> String {
             version.module.clone(),
             uses(version),
             version.created_at.to_string(),
-            reason::told(version.reason.as_ref()),
+            reason::reported(version.reason.as_ref()),
         ]);
     }
     table.text()

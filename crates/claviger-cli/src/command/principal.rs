@@ -182,7 +182,7 @@ pub(super) fn table(principal: &Principal) -> String {
         ("created at", principal.created_at.to_string()),
         ("recovery", recovery(principal)),
         ("erased at", principal.erased_at.map(|at| at.to_string()).unwrap_or_default()),
-        ("reason", reason::told(principal.reason.as_ref())),
+        ("reason", reason::reported(principal.reason.as_ref())),
         ("reason id", reason::id_of(principal.reason.as_ref())),
         ("revision", principal.revision.to_string()),
     ])

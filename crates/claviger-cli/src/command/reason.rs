@@ -59,7 +59,7 @@ fn codes() -> impl TypedValueParser<Value = ReasonCode> {
 }
 
 /// A reason in one line; empty where there is none to tell.
-pub(super) fn told(reason: Option<&Reason>) -> String {
+pub(super) fn reported(reason: Option<&Reason>) -> String {
     let Some(reason) = reason else { return String::new() };
     match reason.unasked.as_deref() {
         Some(Unasked::System) => return "none: done by the system".to_owned(),
@@ -113,7 +113,7 @@ impl ReasonCommand {
         Consent::of(yes).require(&question, &id.to_string())?;
         let erased = session.client()?.erase_reason(id, &why.into()).await?.value;
         session.format.print(&erased, |erased| {
-            record(&[("reason id", id_of(Some(erased))), ("reason", told(Some(erased)))])
+            record(&[("reason id", id_of(Some(erased))), ("reason", reported(Some(erased)))])
         })
     }
 }
@@ -129,17 +129,17 @@ mod tests {
             text: Some("seen twice".to_owned()),
             ..Reason::default()
         };
-        assert_eq!(told(Some(&given)), "misuse: seen twice");
-        assert_eq!(told(Some(&Reason { text: None, ..given.clone() })), "misuse");
+        assert_eq!(reported(Some(&given)), "misuse: seen twice");
+        assert_eq!(reported(Some(&Reason { text: None, ..given.clone() })), "misuse");
         let erased_at = Some(claviger_core::Timestamp::from_micros(1_000_000).into());
         assert_eq!(
-            told(Some(&Reason { text: None, erased_at, ..given })),
+            reported(Some(&Reason { text: None, erased_at, ..given })),
             "misuse: (erased at 1970-01-01T00:00:01Z)"
         );
         let system = Reason { unasked: Some(Unasked::System.into()), ..Reason::default() };
-        assert_eq!(told(Some(&system)), "none: done by the system");
-        assert!(told(Some(&Reason::default())).contains("audit verify"));
-        assert_eq!(told(None), "");
+        assert_eq!(reported(Some(&system)), "none: done by the system");
+        assert!(reported(Some(&Reason::default())).contains("audit verify"));
+        assert_eq!(reported(None), "");
     }
 
     #[test]

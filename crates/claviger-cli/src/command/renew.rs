@@ -74,7 +74,7 @@ impl Held {
 
 /// What is printed of a credential that was renewed. Its secret is in the file that takes it, and nowhere else.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Report<'a> {
     #[serde(flatten)]
     credential: &'a Credential,
     before: &'a Credential,
@@ -119,14 +119,14 @@ impl RenewArgs {
             }
         };
         write_profile(path, &profile)?;
-        let told = Told {
+        let report = Report {
             credential: &renewed.credential,
             before: &renewed.before,
             replaced: &renewed.replaced,
             profile: path,
             files: &files,
         };
-        session.format.print(&told, |told| table(told.credential))?;
+        session.format.print(&report, |report| table(report.credential))?;
         note(&format!(
             "`{}` names it from now on; the one before ends at {}",
             path.display(),

@@ -119,12 +119,12 @@ fn by(one: Option<&Confirmation>) -> String {
 
 /// What is still missing, in a few words.
 pub(super) fn missing(review: &RightsReview) -> String {
-    let told = |what: &str, one: Option<&Confirmation>| match one {
+    let reported = |what: &str, one: Option<&Confirmation>| match one {
         Some(one) => format!("{what} {} confirmed at {}", one.name, one.at),
         None => format!("no {what} has confirmed"),
     };
-    let officer = told("security officer", review.security_officer.as_ref());
-    format!("{officer}, {}", told("auditor", review.auditor.as_ref()))
+    let officer = reported("security officer", review.security_officer.as_ref());
+    format!("{officer}, {}", reported("auditor", review.auditor.as_ref()))
 }
 
 #[cfg(test)]

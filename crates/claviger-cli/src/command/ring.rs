@@ -285,7 +285,7 @@ fn table(ring: &Ring) -> String {
         ("data keys in clear", policy.plaintext_data_keys.to_string()),
         ("environment", policy.environment.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("data assets", policy.assets.to_string()),
-        ("reason", reason::told(ring.reason.as_ref())),
+        ("reason", reason::reported(ring.reason.as_ref())),
         ("reason id", reason::id_of(ring.reason.as_ref())),
         ("created at", ring.created_at.to_string()),
         ("revision", ring.revision.to_string()),

@@ -150,7 +150,7 @@ mod tests {
     async fn the_proxy_is_asked_for_a_tunnel_in_which_tls_begins() {
         let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://me:word@{}", proxy.local_addr().unwrap());
-        let told = tokio::spawn(asked_through(Matcher::builder().https(address).build()));
+        let reported = tokio::spawn(asked_through(Matcher::builder().https(address).build()));
         let (mut stream, _) = proxy.accept().await.unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -164,20 +164,20 @@ mod tests {
         stream.read_exact(&mut record).await.unwrap();
         assert_eq!(record, [22, 3, 1], "the hello of a handshake");
         drop(stream);
-        assert!(!told.await.unwrap().contains("proxy"));
+        assert!(!reported.await.unwrap().contains("proxy"));
     }
 
     #[tokio::test]
     async fn a_proxy_that_refuses_or_is_of_another_kind_is_named() {
         let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", proxy.local_addr().unwrap());
-        let told = tokio::spawn(asked_through(Matcher::builder().all(address).build()));
+        let reported = tokio::spawn(asked_through(Matcher::builder().all(address).build()));
         let (mut stream, _) = proxy.accept().await.unwrap();
         stream.write_all(b"HTTP/1.1 407 X\r\n\r\n").await.unwrap();
-        let told = told.await.unwrap();
-        assert!(told.starts_with("by the proxy: "), "{told}");
-        let told = asked_through(Matcher::builder().all("https://127.0.0.1:9").build()).await;
-        assert!(told.contains("must be an `http://` address"), "{told}");
+        let reported = reported.await.unwrap();
+        assert!(reported.starts_with("by the proxy: "), "{reported}");
+        let reported = asked_through(Matcher::builder().all("https://127.0.0.1:9").build()).await;
+        assert!(reported.contains("must be an `http://` address"), "{reported}");
     }
 
     #[tokio::test]

@@ -64,8 +64,8 @@ async fn a_problem_is_told_as_it_is() {
     let authority = Authority::new();
     let server = Server::start(&authority, vec![problem(403, "denied", "")]).await;
     let refused = server.client(&authority).read_key("orders/main").await.unwrap_err();
-    let told = refused.problem().unwrap();
-    assert_eq!((told.code.as_str(), told.status, told.entry), ("denied", 403, Some(7)));
+    let reported = refused.problem().unwrap();
+    assert_eq!((reported.code.as_str(), reported.status, reported.entry), ("denied", 403, Some(7)));
 }
 
 #[tokio::test]

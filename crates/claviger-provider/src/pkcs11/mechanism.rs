@@ -151,10 +151,10 @@ fn generate_pair(
         }
     };
     let (public, key) = session.generate_key_pair(&mechanism, &public, private)?;
-    let told = public_key(session, public, spec);
+    let reported = public_key(session, public, spec);
     // The public half is kept outside; here it only takes room.
     let _ = session.destroy_object(public);
-    match told {
+    match reported {
         Ok(public) => Ok(Made { key, public: Some(public) }),
         Err(fault) => {
             let _ = session.destroy_object(key);

@@ -59,8 +59,8 @@ fn root_keys_are_sensitive_and_cannot_be_read_or_wrapped() {
                 Attribute::Copyable(false),
             ];
             for expected in custody {
-                let told = session.get_attributes(key, &[expected.attribute_type()]).unwrap();
-                assert_eq!(told, [expected]);
+                let reported = session.get_attributes(key, &[expected.attribute_type()]).unwrap();
+                assert_eq!(reported, [expected]);
             }
             assert_eq!(session.get_attributes(key, &[AttributeType::Value]).unwrap(), []);
         }

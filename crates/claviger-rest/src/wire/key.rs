@@ -154,7 +154,7 @@ fn explanation_to_wire(principal: &Principal, line: &Explanation) -> WireExplana
     let (rule, grant) = match line.rule {
         Rule::Grant(id) => ("grant".to_owned(), Some(id.into())),
         Rule::Role(role) => (format!("role {role}"), None),
-        Rule::Standing(name) => (name.to_owned(), None),
+        Rule::Builtin(name) => (name.to_owned(), None),
     };
     WireExplanation {
         principal: line.principal.into(),

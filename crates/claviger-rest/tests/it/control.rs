@@ -200,9 +200,9 @@ async fn a_ring_says_what_its_data_is_and_whether_data_keys_leave_in_clear() {
     );
     let allowed = json!({"policy": {"data_class": "cardholder", "plaintext_data_keys": "allowed"}});
     make("other", allowed.clone()).await.problem(400, "reason-required");
-    let mut told = allowed;
-    told["reason"] = "envelopes of the shop".into();
-    let ring = make("other", told).await.ok().json();
+    let mut reported = allowed;
+    reported["reason"] = "envelopes of the shop".into();
+    let ring = make("other", reported).await.ok().json();
     assert_eq!(ring["policy"]["plaintext_data_keys"], "allowed");
     assert_eq!(ring["reason"]["text"], "envelopes of the shop");
     let key = json!({"ring": "cards", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm"});
@@ -269,14 +269,14 @@ async fn a_key_lives_its_life() {
     step("rotate", json!({})).await.problem(400, "malformed-request");
 
     let versions = deployment.get("ada", &format!("{path}/versions")).await.ok().json();
-    let told: Vec<_> = versions["items"]
+    let reported: Vec<_> = versions["items"]
         .as_array()
         .unwrap()
         .iter()
         .map(|v| (&v["number"], &v["state"], &v["primary"]))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [(&json!(1), &json!("deactivated"), &json!(false)), (&json!(2), &json!("suspended"), &json!(true))]
     );
 

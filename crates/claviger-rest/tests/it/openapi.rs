@@ -79,7 +79,7 @@ fn matches(template: &str, path: &str) -> bool {
 #[test]
 fn every_route_is_in_the_document_and_nothing_else_is() {
     for (surface, routes) in [(Surface::Control, control_routes()), (Surface::Data, data_routes())] {
-        let told: BTreeSet<_> = routes
+        let reported: BTreeSet<_> = routes
             .iter()
             .map(|route| (route.path.replace("{*", "{"), route.method.as_str().to_lowercase()))
             .collect();
@@ -87,7 +87,7 @@ fn every_route_is_in_the_document_and_nothing_else_is() {
         for (path, item) in document(surface)["paths"].as_object().unwrap() {
             written.extend(item.as_object().unwrap().keys().map(|method| (path.clone(), method.clone())));
         }
-        assert_eq!(told, written);
+        assert_eq!(reported, written);
     }
 }
 

@@ -26,13 +26,13 @@ async fn nothing_is_taken_away_in_silence() {
         for silent in [Value::Null, json!({})] {
             let refused = step(verb, silent).await;
             refused.problem(400, "reason-required");
-            let told = refused.json();
-            assert!(told["detail"].as_str().unwrap().contains("say why"), "{told}");
+            let reported = refused.json();
+            assert!(reported["detail"].as_str().unwrap().contains("say why"), "{reported}");
         }
         let refused = step(verb, json!({"reason_code": "precaution"})).await;
         refused.problem(400, "reason-required");
-        let told = refused.json();
-        assert!(told["detail"].as_str().unwrap().contains("in words"), "{told}");
+        let reported = refused.json();
+        assert!(reported["detail"].as_str().unwrap().contains("in words"), "{reported}");
         step(verb, json!({"reason": "two\nlines"})).await.problem(400, "invalid-argument");
         step(verb, json!({"reason": "x".repeat(1025)})).await.problem(400, "invalid-argument");
         step(verb, json!({"reason": "r", "reason_code": "whim"})).await.problem(400, "malformed-request");

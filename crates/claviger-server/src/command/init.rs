@@ -58,18 +58,18 @@ pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerErro
     let _ = Hardening::apply();
     if args.renew {
         let path = renew(&args.config, &args.names)?;
-        let told = serde_json::json!({ "certificate": path });
+        let reported = serde_json::json!({ "certificate": path });
         let text = format!(
             "new certificate in `{}`; `systemctl reload claviger`, or SIGHUP, puts it to use",
             path.display()
         );
-        output.print(&told, &text)?;
+        output.print(&reported, &text)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let (Some(request), Some(principal)) = (&args.sign, &args.principal) {
         let out = args.out.clone().unwrap_or_else(|| request.with_extension("crt"));
         let expires_at = sign(&args.config, request, principal, &out)?;
-        let told = serde_json::json!({ "certificate": out });
+        let reported = serde_json::json!({ "certificate": out });
         let days = expires_at.since(SystemClock.now()).as_secs() / 86_400;
         let text = format!(
             "certificate of `{principal}` for {days} days in `{}`; its holder brings it in: \
@@ -77,7 +77,7 @@ pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerErro
             out.display(),
             out.display()
         );
-        output.print(&told, &text)?;
+        output.print(&reported, &text)?;
         return Ok(ExitCode::SUCCESS);
     }
     let root = args.root.resolve()?;
@@ -94,8 +94,8 @@ pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerErro
         .iter()
         .map(|(name, path)| ((*name).to_owned(), path.display().to_string().into()))
         .collect();
-    let told = serde_json::json!({ "config": set_up.config, "root": set_up.root, "profiles": profiles });
-    output.print(&told, &next_steps(&set_up))?;
+    let reported = serde_json::json!({ "config": set_up.config, "root": set_up.root, "profiles": profiles });
+    output.print(&reported, &next_steps(&set_up))?;
     Ok(ExitCode::SUCCESS)
 }
 

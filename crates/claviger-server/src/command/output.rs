@@ -48,9 +48,9 @@ fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let told = error.to_string();
-        if !text.contains(&told) {
-            text = format!("{text}: {told}");
+        let reported = error.to_string();
+        if !text.contains(&reported) {
+            text = format!("{text}: {reported}");
         }
         cause = error.source();
     }
@@ -74,8 +74,8 @@ mod tests {
     fn causes_are_told_once_each() {
         let data_dir = PathBuf::from("/srv/data");
         let error = ServerError::Store { data_dir, source: StoreError::Locked };
-        let told = chain(&error);
-        assert_eq!(told.matches("another process").count(), 1, "{told}");
-        assert!(told.contains("/srv/data"));
+        let reported = chain(&error);
+        assert_eq!(reported.matches("another process").count(), 1, "{reported}");
+        assert!(reported.contains("/srv/data"));
     }
 }

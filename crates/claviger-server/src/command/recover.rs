@@ -38,8 +38,8 @@ pub(super) fn run(args: RecoverArgs, output: Output) -> Result<ExitCode, ServerE
     let _ = Hardening::apply();
     let options = RecoverOptions { config: args.config, name: args.name };
     let recovered = on_runtime(recover(&options))?;
-    let told = serde_json::json!({ "name": recovered.name.as_str(), "profile": recovered.profile });
-    output.print(&told, &next_steps(&recovered))?;
+    let reported = serde_json::json!({ "name": recovered.name.as_str(), "profile": recovered.profile });
+    output.print(&reported, &next_steps(&recovered))?;
     Ok(ExitCode::SUCCESS)
 }
 

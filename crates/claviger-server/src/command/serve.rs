@@ -87,7 +87,7 @@ impl Signals {
 
 /// Serves until a signal ends it, or it fails by itself.
 pub(super) async fn until_told(running: Running, mut signals: Signals) -> Result<(), ServerError> {
-    notify::tell(State::Ready);
+    notify::report(State::Ready);
     let mut pin_refused = claviger_provider::pin_refused();
     let failed = loop {
         tokio::select! {
@@ -102,7 +102,7 @@ pub(super) async fn until_told(running: Running, mut signals: Signals) -> Result
             reason = running.failed() => break Some(ServerError::Fatal(reason)),
         }
     };
-    notify::tell(State::Stopping);
+    notify::report(State::Stopping);
     tracing::info!("stopping: requests in work are answered, then the log is closed");
     running.shutdown().await;
     tracing::info!("stopped");

@@ -81,7 +81,7 @@ async fn log(at_rest: &AtRest) -> Vec<Finding> {
         Ok(examined) => examined,
         Err(error) => {
             let advice = "keep the data directory as it is, it is evidence; then put the newest state back";
-            return vec![Finding::wrong("log", told(&error), advice)];
+            return vec![Finding::wrong("log", reported(&error), advice)];
         }
     };
     let whole = format!("{size} entries are there, and they are those that were signed");
@@ -108,7 +108,7 @@ async fn rows(at_rest: &AtRest, log_size: u64) -> Finding {
     }
     let AlteredRows { objects, blocks } = match at_rest.deployment.altered_rows(log_size).await {
         Ok(altered) => altered,
-        Err(error) => return Finding::wrong("rows", told(&error), ALTERED_ADVICE),
+        Err(error) => return Finding::wrong("rows", reported(&error), ALTERED_ADVICE),
     };
     if objects.is_empty() && blocks == 0 {
         return Finding::ok("rows", "all rows are as they were written");
@@ -230,13 +230,15 @@ fn at_rest(opened: Result<AtRest, ServerError>, config: &Config) -> Finding {
             let advice = "compare the PIN with the one that the token was given; no other attempt was made";
             Finding::wrong(PIN, error.to_string(), advice)
         }
-        Err(error) => {
-            Finding::wrong("root", told(&error), "see to `[root]` in the configuration, and to what it names")
-        }
+        Err(error) => Finding::wrong(
+            "root",
+            reported(&error),
+            "see to `[root]` in the configuration, and to what it names",
+        ),
     }
 }
 
-fn told(error: &ServerError) -> String {
+fn reported(error: &ServerError) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),

@@ -193,10 +193,10 @@ const fn ending_of(signal: ConnectionSignal) -> Option<Ending> {
 /// How a connection ends on which nothing is asked; nothing once its first byte is there. Until then it costs its TLS state alone:
 /// buffers for requests are made for who asks.
 async fn asked_for_nothing(stream: &mut TlsStream<TcpStream>, activity: &Activity) -> Option<Ending> {
-    let told = poll_fn(|cx| activity.poll_signal(ConnectionSignal::Go, cx));
+    let reported = poll_fn(|cx| activity.poll_signal(ConnectionSignal::Go, cx));
     tokio::select! {
         biased;
-        signal = told => Some(ending_of(signal).unwrap_or(Ending::Orderly)),
+        signal = reported => Some(ending_of(signal).unwrap_or(Ending::Orderly)),
         first = stream.fill_buf() => match first {
             Ok([]) => Some(Ending::Orderly),
             Ok(_) => None,

@@ -234,12 +234,12 @@ mod tests {
     #[derive(Default)]
     struct Guest {
         busy: AtomicBool,
-        told: AtomicBool,
+        reported: AtomicBool,
     }
 
     impl Guest {
         fn left(&self) -> bool {
-            self.told.load(Ordering::Relaxed)
+            self.reported.load(Ordering::Relaxed)
         }
     }
 
@@ -249,7 +249,7 @@ mod tests {
         }
 
         fn give_way(&self) {
-            self.told.store(true, Ordering::Relaxed);
+            self.reported.store(true, Ordering::Relaxed);
         }
     }
 

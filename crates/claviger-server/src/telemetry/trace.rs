@@ -25,7 +25,7 @@ pub fn start(log: &Log) {
     if started.is_err() {
         tracing::debug!("traces were started before");
     }
-    std::panic::set_hook(Box::new(tell));
+    std::panic::set_hook(Box::new(report));
 }
 
 fn filter(level: &str) -> EnvFilter {
@@ -33,7 +33,7 @@ fn filter(level: &str) -> EnvFilter {
     EnvFilter::try_new(format!("{NO_ERRORS},{level}")).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
-fn tell(panic: &PanicHookInfo<'_>) {
+fn report(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     tracing::error!("{}", describe(panic.location(), thread.name()));
 }
@@ -80,15 +80,18 @@ mod tests {
 
     #[test]
     fn panic_tells_its_place_and_not_its_payload() {
-        let told = Arc::new(Mutex::new(String::new()));
-        let seen = Arc::clone(&told);
+        let reported = Arc::new(Mutex::new(String::new()));
+        let seen = Arc::clone(&reported);
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             *seen.lock().unwrap() = describe(panic.location(), Some("worker"));
         }));
         let _ = std::panic::catch_unwind(|| panic!("canary-{}", 4711));
         std::panic::set_hook(before);
-        let told = told.lock().unwrap().clone();
-        assert!(told.contains("trace.rs") && told.contains("worker") && !told.contains("canary"), "{told}");
+        let reported = reported.lock().unwrap().clone();
+        assert!(
+            reported.contains("trace.rs") && reported.contains("worker") && !reported.contains("canary"),
+            "{reported}"
+        );
     }
 }

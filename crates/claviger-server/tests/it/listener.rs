@@ -85,10 +85,10 @@ async fn openssl_finds_tls13_only() {
             (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
         }
     };
-    let (done, told) = client("-tls1_3").await;
-    assert!(done && told.contains("TLSv1.3") && told.contains("Verify return code: 0"), "{told}");
-    let (done, told) = client("-tls1_2").await;
-    assert!(!done, "{told}");
+    let (done, reported) = client("-tls1_3").await;
+    assert!(done && reported.contains("TLSv1.3") && reported.contains("Verify return code: 0"), "{reported}");
+    let (done, reported) = client("-tls1_2").await;
+    assert!(!done, "{reported}");
 }
 
 #[tokio::test]
@@ -303,8 +303,8 @@ async fn request_of_a_client_that_has_gone_is_given_up() {
                 Ok(stream) => drop(stream),
                 Err(asking) => asking.abort(),
             }
-            let told = tokio::time::timeout(Duration::from_secs(2), dropping).await;
-            assert!(told.is_ok(), "HTTP/2: {http2}, in order: {in_order}");
+            let reported = tokio::time::timeout(Duration::from_secs(2), dropping).await;
+            assert!(reported.is_ok(), "HTTP/2: {http2}, in order: {in_order}");
         }
     }
 }

@@ -150,7 +150,7 @@ pub(crate) fn principal(number: u8) -> PrincipalId {
     PrincipalId::from_bytes([number; 16])
 }
 
-fn told(status: u16) -> http::Response<Body> {
+fn reported(status: u16) -> http::Response<Body> {
     http::Response::builder().status(status).body(Body::from("refused")).unwrap()
 }
 
@@ -181,19 +181,19 @@ impl Protocol for Behind {
     }
 
     fn look_up<'a>(&'a self, _: Peer, _: &'a Parts) -> Staged<'a, Asking> {
-        Box::pin(async { Err(told(401)) })
+        Box::pin(async { Err(reported(401)) })
     }
 
     fn prove<'a>(&'a self, _: Peer, head: &'a Parts, body: &'a [u8]) -> Staged<'a, (PrincipalId, Presented)> {
         let number = head.headers["as"].to_str().unwrap()[4..].parse().unwrap();
         let signed = body.starts_with(b"signed");
         Box::pin(
-            async move { if signed { Ok((principal(number), Presented::None)) } else { Err(told(403)) } },
+            async move { if signed { Ok((principal(number), Presented::None)) } else { Err(reported(403)) } },
         )
     }
 
     fn unread(&self, _: &Parts, why: Unread) -> http::Response<Body> {
-        told(match why {
+        reported(match why {
             Unread::Crowded => 429,
             Unread::Slow => 408,
             Unread::TooLarge(_) => 413,

@@ -94,8 +94,8 @@ impl Operation for ChangeKeyState {
             None => self.change_key(view, &mut changed)?,
             Some(number) => vec![self.change_version(view, &mut changed, number)?],
         };
-        let told = self.version.or_else(|| (self.event == Event::Activate).then_some(record.key.primary));
-        let detail = EntryDetail { version: told, ..view.detail() };
+        let reported = self.version.or_else(|| (self.event == Event::Activate).then_some(record.key.primary));
+        let detail = EntryDetail { version: reported, ..view.detail() };
         let asked = self.asked(record.key.id, view.reason())?;
         if self.restricts() {
             return Ok(Staged::restricting(

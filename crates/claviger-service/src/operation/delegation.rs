@@ -188,7 +188,7 @@ impl Delegator<'_> {
     ) -> Result<Basis, ServiceError> {
         let permitted_by = match permit.rule() {
             Rule::Grant(id) => Some(id),
-            Rule::Role(_) | Rule::Standing(_) => None,
+            Rule::Role(_) | Rule::Builtin(_) => None,
         };
         let selector = self.holdings.selector;
         let wanted = Delegation { selector, operations, conditions, origin, permitted_by };

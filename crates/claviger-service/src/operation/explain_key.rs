@@ -217,7 +217,7 @@ async fn ask(view: &View<'_>, question: Question) -> Result<Vec<(Principal, Expl
         .await?;
     let names: BTreeMap<_, _> =
         candidates.into_iter().map(|(principal, _)| (principal.id, principal)).collect();
-    let told =
+    let reported =
         explained.into_iter().filter_map(|one| names.get(&one.principal).map(|who| (who.clone(), one)));
-    Ok(told.collect())
+    Ok(reported.collect())
 }

@@ -103,11 +103,11 @@ impl Turns {
                 lines.rows.insert(row.clone(), Line::default());
                 return Some(Turn { row, turns: Some(self.clone()) });
             };
-            let (tell, answer) = oneshot::channel();
+            let (reply, answer) = oneshot::channel();
             if urgent {
-                line.urgent.push_back(tell)
+                line.urgent.push_back(reply)
             } else {
-                line.ordinary.push_back(tell)
+                line.ordinary.push_back(reply)
             }
             lines.waiting += 1;
             answer

@@ -228,7 +228,7 @@ impl Rights {
     fn honoured_by(&self, permit: &Permit) -> Option<&Honoured> {
         match permit.rule() {
             Rule::Grant(id) => self.passed_on.get(&id),
-            Rule::Role(_) | Rule::Standing(_) => None,
+            Rule::Role(_) | Rule::Builtin(_) => None,
         }
     }
 

@@ -130,7 +130,7 @@ async fn a_caller_that_leaves_is_in_no_queue_and_holds_no_place() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_stops_between_its_pieces_when_its_caller_has_gone() {
     let work = Arc::new(Work::start(1).unwrap());
-    let (tell, told) = channel();
+    let (sender, receiver) = channel();
     let caller = tokio::spawn({
         let work = Arc::clone(&work);
         async move {
@@ -138,14 +138,14 @@ async fn a_job_stops_between_its_pieces_when_its_caller_has_gone() {
             let pieces = move |at: &At| -> Result<(), ServiceError> {
                 loop {
                     at.check()?;
-                    let _ = tell.send(());
+                    let _ = sender.send(());
                     std::thread::yield_now();
                 }
             };
             work.run(Class::Scan, &held, pieces).await
         }
     });
-    tokio::task::spawn_blocking(move || told.recv()).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || receiver.recv()).await.unwrap().unwrap();
     caller.abort();
     // The only place is free again, which it is once the job has ended.
     drop(work.enter(Class::Scan, principal(2)).await.unwrap());

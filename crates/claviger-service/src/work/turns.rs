@@ -116,10 +116,10 @@ impl Queues {
         if waiting.is_none() {
             self.order.push_back(who);
         }
-        let (number, (turn, told)) = (self.next_number, oneshot::channel());
+        let (number, (turn, reported)) = (self.next_number, oneshot::channel());
         self.next_number += 1;
         self.calls.entry(who).or_default().push_back(Waiter { number, weight, turn });
-        Ok((number, told))
+        Ok((number, reported))
     }
 
     /// The oldest call of the principal whose turn it is; its next one comes after a call of everybody else.

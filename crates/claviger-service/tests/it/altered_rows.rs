@@ -49,20 +49,20 @@ async fn encrypt_by_alias(deployment: &Deployment) -> Result<Vec<u8>, ServiceErr
 }
 
 /// What the log says of altered rows, once it says so much: kind and identifier of each object.
-async fn told(deployment: &Deployment, at_least: usize) -> Vec<Vec<u8>> {
-    let mut told = Vec::new();
+async fn reported(deployment: &Deployment, at_least: usize) -> Vec<Vec<u8>> {
+    let mut reported = Vec::new();
     for _ in 0..100 {
         let filter = EntryFilter { operation: Some(Op::RowAltered.code()), ..EntryFilter::default() };
         let read = ReadEntries { from: 0, limit: 1000, filter };
         let page = deployment.ask("vera", read).await.unwrap().output;
         let entries = page.entries.iter().map(|found| Entry::decode(&found.bytes).unwrap());
-        told = entries.map(|entry| entry.reference.unwrap().to_vec()).collect();
-        if told.len() >= at_least {
+        reported = entries.map(|entry| entry.reference.unwrap().to_vec()).collect();
+        if reported.len() >= at_least {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    told
+    reported
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,12 +90,12 @@ async fn a_call_that_would_rest_on_an_edited_row_is_refused_and_the_log_says_so_
             assert_eq!(refused.kind(), ErrorKind::RowAltered, "{sql}");
         }
         assert!(deployment.road.row_figures().altered >= 3, "{sql}");
-        let entries = told(&deployment, 1).await;
+        let entries = reported(&deployment, 1).await;
         assert_eq!(entries.len(), 1, "{sql}: one an hour");
         assert_eq!(entries[0][0], kind.code(), "{sql}");
         deployment.clock.advance(Duration::from_secs(3_601));
         deployment.encrypt("app", &key, b"x").await.unwrap_err();
-        assert_eq!(told(&deployment, 2).await.len(), 2, "{sql}: again after it");
+        assert_eq!(reported(&deployment, 2).await.len(), 2, "{sql}: again after it");
         // What does not rest on the row goes on.
         let other = deployment.key_in("other", "main", Purpose::Encrypt, Spec::Aes256Gcm).await;
         deployment.ask("vera", ReadKey { key: id(&other) }).await.unwrap();
@@ -180,7 +180,7 @@ async fn each_row_is_looked_at_after_a_start_though_nobody_asks_for_it() {
     let (deployment, _, _) = furnished().await;
     let deployment =
         deployment.restart_after(|database| edit(database, "UPDATE grants SET name = 'none'")).await;
-    let entries = told(&deployment, 1).await;
+    let entries = reported(&deployment, 1).await;
     assert_eq!((entries.len(), entries[0][0]), (1, Kind::Grant.code()));
     for _ in 0..100 {
         if deployment.road.row_figures().is_done {
@@ -231,7 +231,7 @@ async fn older_rows_that_are_put_back_with_their_tags_decide_nothing() {
         })
         .await;
     assert_eq!(deployment.encrypt("app", &key, b"x").await.unwrap_err().kind(), ErrorKind::RowAltered);
-    assert_eq!(told(&deployment, 1).await[0][0], Kind::Grant.code());
+    assert_eq!(reported(&deployment, 1).await[0][0], Kind::Grant.code());
 
     // A key that was suspended, and a role that was taken away.
     let (deployment, key, _) = furnished().await;

@@ -206,10 +206,10 @@ impl Script {
         // In steps, a grant that lasts so long is over one step later than its last.
         let lasting = Terms { lasts: terms.lasts.map(|lasts| lasts + 1), ..terms.clone() };
         let lets = self.lets_pass(by, &lasting, now) && !self.is_gone(to);
-        let told = format!("script {}, step {now}: {:?}", self.number, self.steps);
-        assert_eq!(made.is_ok(), lets, "{told}: {:?}", made.err());
+        let reported = format!("script {}, step {now}: {:?}", self.number, self.steps);
+        assert_eq!(made.is_ok(), lets, "{reported}: {:?}", made.err());
         let Ok(made) = made else { return };
-        let Basis::Grants(basis) = &made.output.basis else { panic!("{told}") };
+        let Basis::Grants(basis) = &made.output.basis else { panic!("{reported}") };
         let place = |id: &GrantId| self.grants.iter().position(|known| known.id == *id).unwrap();
         let basis = basis.iter().map(place).collect();
         let until = terms.lasts.map(|lasts| now + lasts + 1);
@@ -240,10 +240,11 @@ impl Script {
             let asked = Use::new(KeyRef::Id(self.key.key.id), what);
             let done = deployment.ask(&self.name_of(who), asked).await;
             let permitted = self.has(who, Action::Encrypt, pairs, now, now);
-            let told = || format!("script {}, step {now}, {who} with {pairs}: {:?}", self.number, self.steps);
-            assert_eq!(done.is_ok(), permitted, "{}: {:?}", told(), done.as_ref().err());
+            let reported =
+                || format!("script {}, step {now}, {who} with {pairs}: {:?}", self.number, self.steps);
+            assert_eq!(done.is_ok(), permitted, "{}: {:?}", reported(), done.as_ref().err());
             if let Err(error) = done {
-                assert!(refused(&error), "{}: {error:?}", told());
+                assert!(refused(&error), "{}: {error:?}", reported());
             }
         }
     }

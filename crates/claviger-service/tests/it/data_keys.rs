@@ -62,9 +62,9 @@ async fn a_ring_for_restricted_data_hands_out_data_keys_in_clear_only_for_a_reas
             silent.map(drop).map_err(|error| error.kind()).err(),
             restricted.then_some(ErrorKind::ReasonRequired)
         );
-        let told =
+        let reported =
             create(&deployment, &format!("{name}-3"), allowing, Some("envelopes of the shop")).await.unwrap();
-        assert!(matches!(told.reason, Some(Why::Given(_))), "{class}");
+        assert!(matches!(reported.reason, Some(Why::Given(_))), "{class}");
     }
     assert_eq!(policy(None).plaintext_data_keys, PlaintextDataKeys::Allowed);
     hold(&deployment).await;

@@ -329,11 +329,11 @@ async fn setting_a_policy_ends_what_policies_gave_and_nothing_else_and_names_eac
     }
     let ended = place.read(of_app.id).await;
     assert_eq!(ended.verdict.ended().unwrap().how(), How::Replaced);
-    let told = entries_from(&place.deployment, receipt.index(), 3).await;
-    assert_eq!((told[0].0, told.len()), (Op::PutKeyPolicy, 3));
-    assert!(told[1..].iter().all(|(op, _)| *op == Op::WithdrawDelegatedGrant), "{told:?}");
+    let reported = entries_from(&place.deployment, receipt.index(), 3).await;
+    assert_eq!((reported[0].0, reported.len()), (Op::PutKeyPolicy, 3));
+    assert!(reported[1..].iter().all(|(op, _)| *op == Op::WithdrawDelegatedGrant), "{reported:?}");
     let expected = [of_app.id.as_bytes().as_slice(), of_app.principal.as_bytes()].concat();
-    assert!(told[1..].iter().any(|(_, reference)| *reference == expected), "{told:?}");
+    assert!(reported[1..].iter().any(|(_, reference)| *reference == expected), "{reported:?}");
 }
 
 /// Operations and references of entries.

@@ -15,7 +15,7 @@ use crate::deployment::{Deployment, certificate_of};
 
 const SOURCE: Source = Source { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: None };
 
-async fn told(deployment: &Deployment, index: u64) -> Vec<u8> {
+async fn reported(deployment: &Deployment, index: u64) -> Vec<u8> {
     let read = ReadEntries { from: index, limit: 1, filter: EntryFilter::default() };
     let page = deployment.ask("vera", read).await.unwrap().output;
     page.entries.first().unwrap().bytes.clone()
@@ -35,7 +35,7 @@ async fn of_one_credential_one_entry_a_second_tells_it_and_all_are_counted() {
     // The caller's session comes first.
     let index = indexes[0];
     assert!(index > from);
-    let entry = told(&deployment, index).await;
+    let entry = reported(&deployment, index).await;
     let entry = Entry::decode(&entry).unwrap();
     assert_eq!((entry.op, entry.out), (Op::MalformedRequest, Outcome::BadInput));
     assert_eq!(entry.ses, Some(from));
@@ -65,7 +65,7 @@ async fn whom_nobody_knows_is_refused_and_counted_as_ever() {
         .unwrap();
     let refused = deployment.road.record_malformed(&app, SOURCE, None).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unauthenticated);
-    let entry = told(&deployment, refused.entry().unwrap()).await;
+    let entry = reported(&deployment, refused.entry().unwrap()).await;
     let entry = Entry::decode(&entry).unwrap();
     assert_eq!((entry.op, entry.out), (Op::AuthenticationFailure, Outcome::Unauthenticated));
     assert_eq!(deployment.road.malformed_requests(), 0);
@@ -82,7 +82,7 @@ async fn junk_of_nobody_is_one_counting_entry() {
         tokio::time::sleep(Duration::from_millis(20)).await;
         counted = 0;
         for index in from..deployment.log_size().await {
-            let entry = told(&deployment, index).await;
+            let entry = reported(&deployment, index).await;
             let entry = Entry::decode(&entry).unwrap();
             if entry.op == Op::UnauthenticatedCount {
                 counted += u64::from_be_bytes(entry.reference.unwrap().as_ref().try_into().unwrap());

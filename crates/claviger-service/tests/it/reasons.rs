@@ -124,9 +124,10 @@ async fn a_reason_stands_with_what_was_done_for_it_and_with_its_entry() {
     deployment.ask_because("otto", text("over"), RevokeGrant { grant: grant.id }).await.unwrap();
     let (read, reasons) =
         deployment.ask("otto", Captioned(ReadGrant { grant: grant.id })).await.unwrap().output;
-    let told = |why: Option<Why>| reasons.find(why.unwrap().given().unwrap()).unwrap().text.clone().unwrap();
+    let reported =
+        |why: Option<Why>| reasons.find(why.unwrap().given().unwrap()).unwrap().text.clone().unwrap();
     assert_eq!(
-        (told(read.grant.reason), told(read.grant.ending.unwrap().reason)),
+        (reported(read.grant.reason), reported(read.grant.ending.unwrap().reason)),
         ("a test".into(), "over".into())
     );
     hold(&deployment).await;

@@ -23,7 +23,7 @@ async fn entries(deployment: &Deployment) -> Vec<(Outcome, Option<Vec<u8>>)> {
     let read = ReadEntries { from: 0, limit: 100, filter };
     let page = deployment.ask("vera", read).await.unwrap().output;
     let entries = page.entries.iter().map(|found| Entry::decode(&found.bytes).unwrap());
-    entries.map(|entry| (entry.out, entry.reference.map(|told| told.to_vec()))).collect()
+    entries.map(|entry| (entry.out, entry.reference.map(|reported| reported.to_vec()))).collect()
 }
 
 async fn refused<O: Operation>(deployment: &Deployment, who: &str, operation: O) -> Option<String> {
@@ -80,7 +80,7 @@ async fn nothing_is_generated_after_a_failed_test_until_a_start_has_passed_them(
     let data_key = GenerateDataKey { bytes: 32, context: context.clone(), algorithm };
     let sealed_only = GenerateDataKeyWithoutPlaintext { bytes: 32, context: context.clone(), algorithm };
     let pair = GenerateDataKeyPair { spec: PairSpec::new(Spec::EcP256).unwrap(), context };
-    for (what, told) in [
+    for (what, reported) in [
         ("key", refused(&deployment, "ada", new).await),
         ("rsa", refused(&deployment, "ada", rsa).await),
         ("version", refused(&deployment, "ada", RotateKey { key: id() }).await),
@@ -93,7 +93,10 @@ async fn nothing_is_generated_after_a_failed_test_until_a_start_has_passed_them(
         ("secret", refused(&deployment, "app", Use::new(KeyRef::Id(kem.key.id), Encapsulate {})).await),
         ("bytes", refused(&deployment, "app", Random { bytes: 32 }).await),
     ] {
-        assert!(told.as_ref().is_some_and(|told| told.contains("(drbg)")), "{what}: {told:?}");
+        assert!(
+            reported.as_ref().is_some_and(|reported| reported.contains("(drbg)")),
+            "{what}: {reported:?}"
+        );
     }
     // Uses of what there is go on, and so does what restricts. A later success takes nothing back.
     assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"x");

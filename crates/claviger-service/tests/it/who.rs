@@ -518,48 +518,48 @@ async fn what_is_disclosed_is_what_the_log_commits_to_and_all_of_it() {
     }
     let deployment = &history.deployment;
     for level in Level::ALL {
-        let told = disclose(deployment, level).await;
-        assert_eq!(Disclosure::decode(&told.encode().unwrap()), Ok(told.clone()));
-        assert_eq!(findings(deployment, &told).await, [], "{level}");
-        let seen: Vec<_> = told.sessions.iter().map(|session| session.seen().unwrap()).collect();
+        let reported = disclose(deployment, level).await;
+        assert_eq!(Disclosure::decode(&reported.encode().unwrap()), Ok(reported.clone()));
+        assert_eq!(findings(deployment, &reported).await, [], "{level}");
+        let seen: Vec<_> = reported.sessions.iter().map(|session| session.seen().unwrap()).collect();
         assert!(seen.len() > 8 && seen.iter().all(|seen| seen.method.is_some()));
         assert!(seen.iter().any(|seen| seen.method == Some(CredentialKind::Token)));
         assert!(seen.iter().all(|seen| seen.principal.is_some() == (level != Level::Minimal)));
         assert!(seen.iter().all(|seen| seen.address.is_some() == (level == Level::Full)));
-        let name = |object| told.name(object).map(str::to_owned);
+        let name = |object| reported.name(object).map(str::to_owned);
         let ada = name(Object::Principal(history.callers[0].principal));
         assert_eq!(ada.as_deref(), (level == Level::Full).then_some("ada"));
         let cards = name(Object::Key(history.keys[0].key.id));
         assert_eq!(cards.as_deref(), (level != Level::Minimal).then_some("cards"));
     }
     // Whatever is put there in the place of what is true is found.
-    let told = disclose(deployment, Level::Full).await;
+    let reported = disclose(deployment, Level::Full).await;
     let codes = |findings: Vec<Finding>| findings.iter().map(Finding::code).collect::<Vec<_>>();
-    let mut other = told.clone();
+    let mut other = reported.clone();
     other.sessions.remove(3);
     assert_eq!(codes(findings(deployment, &other).await), ["disclosure-incomplete"]);
-    let mut other = told.clone();
+    let mut other = reported.clone();
     let DisclosedFields::Each(fields) = &mut other.sessions[2].fields else { panic!() };
     let Some(DisclosedField::Open { value, .. }) = fields.get_mut(&claviger_audit::session::METHOD) else {
         panic!()
     };
     *value = b"\x65token".to_vec();
     assert_eq!(codes(findings(deployment, &other).await), ["disclosed-session"]);
-    let mut other = told.clone();
+    let mut other = reported.clone();
     let DisclosedFields::Each(fields) = &mut other.sessions[2].fields else { panic!() };
     fields.remove(&TLS_VERSION).or_else(|| fields.remove(&claviger_audit::session::ADDRESS)).unwrap();
     assert_eq!(codes(findings(deployment, &other).await), ["disclosed-session"]);
-    let mut other = told.clone();
+    let mut other = reported.clone();
     let (one, two) = (other.sessions[1].entry, other.sessions[2].entry);
     other.sessions.swap(1, 2);
     (other.sessions[1].entry, other.sessions[2].entry) = (one, two);
     assert_eq!(codes(findings(deployment, &other).await), ["disclosed-session"; 2]);
-    let mut other = told.clone();
+    let mut other = reported.clone();
     other.names[0].value = b"\x63eve".to_vec();
     assert_eq!(codes(findings(deployment, &other).await), ["disclosed-name"]);
-    let other = Disclosure { origin: "other/audit/1".to_owned(), ..told.clone() };
+    let other = Disclosure { origin: "other/audit/1".to_owned(), ..reported.clone() };
     assert_eq!(codes(findings(deployment, &other).await), ["disclosure-of-another-log"]);
-    let beyond = Disclosure { to: told.to + 1_000_000, ..told };
+    let beyond = Disclosure { to: reported.to + 1_000_000, ..reported };
     assert!(codes(findings(deployment, &beyond).await).contains(&"disclosure-beyond-log"));
 }
 
@@ -648,13 +648,14 @@ async fn erasing_a_person_ends_what_leads_to_them_and_nothing_else() {
             None => {}
         }
     }
-    let told = disclose(deployment, Level::Full).await;
-    assert_eq!(findings(deployment, &told).await, []);
-    let closed = told.sessions.iter().filter(|session| matches!(session.fields, DisclosedFields::None(_)));
+    let reported = disclose(deployment, Level::Full).await;
+    assert_eq!(findings(deployment, &reported).await, []);
+    let closed =
+        reported.sessions.iter().filter(|session| matches!(session.fields, DisclosedFields::None(_)));
     assert!(closed.count() >= 1);
-    assert_eq!(told.name(Object::Principal(rita)), None);
+    assert_eq!(reported.name(Object::Principal(rita)), None);
     // Names of keys, reasons, and who by pseudonym are as they were.
-    assert_eq!(told.name(Object::Key(key)), Some("cards"));
+    assert_eq!(reported.name(Object::Key(key)), Some("cards"));
     let read = deployment.ask("vera", ReadKey { key: KeyRef::Id(key) }).await.unwrap().output;
     assert_eq!(read.name().to_string(), "orders/cards");
     let credentials = ListCredentials {

@@ -25,18 +25,18 @@ pub(super) async fn read(
     sink: Box<dyn FactSink>,
 ) -> Result<Option<u64>, StoreError> {
     let unavailable = |what: &str| StoreError::Unavailable(format!("the state is not read: {what}"));
-    let (tell, told) = oneshot::channel();
+    let (reply, answer) = oneshot::channel();
     std::thread::Builder::new()
         .name("snapshot".to_owned())
         .spawn(move || {
             let read = connection::reading(inner.database(), &inner.options)
-                .and_then(|connection| read_all(&connection, shard, sink, || tell.is_closed()));
+                .and_then(|connection| read_all(&connection, shard, sink, || reply.is_closed()));
             // Whoever is told may close the store.
             drop(inner);
-            drop(tell.send(read));
+            drop(reply.send(read));
         })
         .map_err(|error| unavailable(&error.to_string()))?;
-    told.await.unwrap_or_else(|_| Err(unavailable("the thread ended")))
+    answer.await.unwrap_or_else(|_| Err(unavailable("the thread ended")))
 }
 
 fn read_all(

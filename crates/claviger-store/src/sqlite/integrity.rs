@@ -39,7 +39,7 @@ impl Drop for Turn {
 pub(super) async fn check(inner: Arc<Inner>) -> Result<Vec<String>, StoreError> {
     let unavailable = |what: &str| StoreError::Unavailable(format!("indexes are not checked: {what}"));
     let turn = Turn::take(&inner).ok_or_else(|| unavailable("another check is at work; try again"))?;
-    let (tell, told) = oneshot::channel();
+    let (reply, answer) = oneshot::channel();
     std::thread::Builder::new()
         .name("integrity".to_owned())
         .spawn(move || {
@@ -48,10 +48,10 @@ pub(super) async fn check(inner: Arc<Inner>) -> Result<Vec<String>, StoreError> 
             // Whoever is told may close the store.
             drop((turn, inner));
             // The caller may have gone; nobody then wants to know.
-            drop(tell.send(found));
+            drop(reply.send(found));
         })
         .map_err(|error| unavailable(&error.to_string()))?;
-    told.await.unwrap_or_else(|_| Err(unavailable("the thread ended")))
+    answer.await.unwrap_or_else(|_| Err(unavailable("the thread ended")))
 }
 
 fn examine(connection: &Connection, guard: &Guard) -> Result<Vec<String>, StoreError> {

@@ -52,11 +52,11 @@ impl Pool {
         &self,
         read: impl FnOnce(Guarded<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let ((tell, told), guard) = (oneshot::channel(), Arc::clone(&self.guard));
+        let ((reply, answer), guard) = (oneshot::channel(), Arc::clone(&self.guard));
         let job: Job = Box::new(move |connection| {
-            if !tell.is_closed() {
+            if !reply.is_closed() {
                 // The caller may have gone in the meantime; nobody then wants to know.
-                drop(tell.send(read(Guarded::new(connection, &guard))));
+                drop(reply.send(read(Guarded::new(connection, &guard))));
             }
         });
         match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
@@ -66,7 +66,7 @@ impl Pool {
             }
             Some(Err(TrySendError::Disconnected(_))) | None => return Err(ended()),
         }
-        told.await.unwrap_or_else(|_| Err(ended()))
+        answer.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 

@@ -17,9 +17,9 @@ fn every_step_of_the_demonstration_holds_and_its_evidence_stays() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let steps = told["steps"].as_array().unwrap();
-    assert!(steps.len() >= 19 && steps.iter().all(|step| step["held"] == true), "{told:#}");
+    let reported: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let steps = reported["steps"].as_array().unwrap();
+    assert!(steps.len() >= 19 && steps.iter().all(|step| step["held"] == true), "{reported:#}");
 
     let verify = ["audit", "verify", "--offline", "--dir"];
     assert!(claviger().args(verify).arg(kept.join("log")).stdout(Stdio::null()).status().unwrap().success());

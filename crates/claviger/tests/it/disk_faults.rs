@@ -264,13 +264,13 @@ fn damaged_pages_are_told_and_nothing_panics() {
     assert!(serving.stop().status.success());
     let whole = std::fs::read(site.deployed("data/store.db")).unwrap();
     let pages = whole.len() / PAGE;
-    let told = (0..pages).step_by(pages / DAMAGED).filter(|page| {
+    let reported = (0..pages).step_by(pages / DAMAGED).filter(|page| {
         let mut damaged = whole.clone();
         damaged[page * PAGE..(page + 1) * PAGE].fill(0xa5);
         is_told(&site, &damaged)
     });
     // Some pages hold nothing that a call needs; the first, without which nothing is a database, is not among them.
-    assert!(told.count() > 1);
+    assert!(reported.count() > 1);
     let _serving = site.serve();
     evidence.hold(&site, &answered);
 }

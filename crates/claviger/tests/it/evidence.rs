@@ -20,7 +20,7 @@ pub(crate) struct Evidence {
 }
 
 /// What of an entry is held against an answer.
-struct Told {
+struct Recorded {
     op: Op,
     outcome: Outcome,
     key: Option<[u8; 16]>,
@@ -60,10 +60,10 @@ impl Evidence {
         assert!(verified.findings.is_empty(), "{:?}", verified.findings);
         assert_eq!(verified.receipts_kept, receipts.len());
         self.known = std::fs::read(self.dir.join(CHECKPOINT)).unwrap();
-        let told = self.entries(&verified);
+        let recorded = self.entries(&verified);
         let mut indexes = BTreeSet::new();
         for answer in answered {
-            let entry = &told[usize::try_from(answer.entry).unwrap()];
+            let entry = &recorded[usize::try_from(answer.entry).unwrap()];
             assert!(indexes.insert(answer.entry), "two answers have one entry: {answer:?}");
             assert_eq!((entry.op, entry.outcome), (answer.op, answer.outcome), "{answer:?}");
             assert!(answer.key.is_none() || entry.key == answer.key, "{answer:?}");
@@ -72,18 +72,18 @@ impl Evidence {
     }
 
     /// All entries of the one shard. What was done under one request identifier was done once.
-    fn entries(&self, verified: &Verified) -> Vec<Told> {
+    fn entries(&self, verified: &Verified) -> Vec<Recorded> {
         assert_eq!(verified.shards.len(), 1);
         let (shard, size) = verified.shards.first_key_value().unwrap();
-        let (mut told, mut done) = (Vec::new(), BTreeSet::new());
+        let (mut recorded, mut done) = (Vec::new(), BTreeSet::new());
         for_each_entry(&Export(&self.dir), &shard.to_string(), *size, |index, bytes| {
             let entry = Entry::decode(bytes).unwrap();
             if let (Some(tag), Outcome::Ok) = (entry.rid, entry.out) {
                 assert!(done.insert((tag, entry.op)), "entry {index} is there twice");
             }
-            told.push(Told { op: entry.op, outcome: entry.out, key: entry.key });
+            recorded.push(Recorded { op: entry.op, outcome: entry.out, key: entry.key });
         })
         .unwrap();
-        told
+        recorded
     }
 }

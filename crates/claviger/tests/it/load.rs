@@ -56,7 +56,7 @@ pub(crate) struct Worker {
     auditor: Client,
     round: u32,
     calls: Arc<AtomicU64>,
-    tell: UnboundedSender<Answered>,
+    report: UnboundedSender<Answered>,
 }
 
 /// Nothing more is to be had of this server: it has ended, or it cannot record.
@@ -107,9 +107,9 @@ impl Load {
 
     fn none(site: &Site, round: u32) -> Self {
         let client = |who| Client::new(&site.profile(who)).unwrap();
-        let (tell, answers) = unbounded_channel();
+        let (report, answers) = unbounded_channel();
         let (app, administrator, auditor) = (client("app"), client("administrator"), client("auditor"));
-        let worker = Worker { app, administrator, auditor, round, calls: Arc::default(), tell };
+        let worker = Worker { app, administrator, auditor, round, calls: Arc::default(), report };
         let over = Arc::default();
         Self { worker, workers: JoinSet::new(), over, answers, answered: Vec::new() }
     }
@@ -184,7 +184,7 @@ impl Worker {
             Err(ClientError::Transport(_)) => return Err(Gone),
             Err(error) => panic!("{op}: {error}"),
         };
-        self.tell.send(answered).unwrap();
+        self.report.send(answered).unwrap();
         Ok(value)
     }
 

@@ -121,8 +121,8 @@ fn server_whose_token_comes_back_near_its_lock_goes_on_without_it_until_that_is_
     let create = || rooted.site.run("administrator", &["ring", "create", "late"], b"").status.success();
     assert!(!create());
     rooted.token.come_back();
-    let told = eventually(|| serving.said().contains("--risk-pin-lock"));
-    assert!(told, "{}", serving.said());
+    let reported = eventually(|| serving.said().contains("--risk-pin-lock"));
+    assert!(reported, "{}", serving.said());
     assert!(!create(), "it is not shown the PIN");
     rooted.site.done("responder", &["key", "suspend", "orders/main", "--reason", "incident"], b"");
     rooted.token.type_rightly();

@@ -122,7 +122,7 @@ impl Course {
 
     fn judge(self, alone: &Self, findings: &mut Findings) {
         let (asked, failed) = (self.tally.asked(), self.tally.failed());
-        let examples = self.tally.told().join("; ");
+        let examples = self.tally.reported().join("; ");
         findings.add(
             failed <= asked / ONE_OF,
             format!(
@@ -152,7 +152,7 @@ struct Tally {
     failed: AtomicU64,
     suspended: AtomicU64,
     used: AtomicU64,
-    told: Mutex<Vec<String>>,
+    reported: Mutex<Vec<String>>,
 }
 
 impl Tally {
@@ -168,9 +168,9 @@ impl Tally {
             Err(error) => format!("{error:#}"),
         };
         self.failed.fetch_add(1, Ordering::Relaxed);
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() < TOLD {
-            told.push(format!("{who}, after {} ms: {failure}", took.as_millis()));
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.len() < TOLD {
+            reported.push(format!("{who}, after {} ms: {failure}", took.as_millis()));
         }
         None
     }
@@ -198,8 +198,8 @@ impl Tally {
         format!("{} of {suspended} keys were used after their suspension", self.used())
     }
 
-    fn told(&self) -> Vec<String> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn reported(&self) -> Vec<String> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -221,6 +221,6 @@ mod tests {
         assert!(tally.add("a", || answer(200)).is_some());
         assert!(tally.add("a", || answer(503)).is_none());
         assert!(tally.add("a", || anyhow::bail!("nothing came")).is_none());
-        assert_eq!((tally.asked(), tally.failed(), tally.told().len()), (3, 2, 2));
+        assert_eq!((tally.asked(), tally.failed(), tally.reported().len()), (3, 2, 2));
     }
 }

@@ -119,8 +119,8 @@ fn write_conditions(conditions: &Conditions) -> Map<String, Value> {
 /// What is wrong with the policy itself, where that is why a call failed.
 pub(crate) fn fault(error: &ServiceError) -> Option<AwsError> {
     let nobody = error.kind() == ErrorKind::NotFound && error.obstacle() == Some(Obstacle::NoPrincipal);
-    let told = || malformed("Policy contains a statement with one or more invalid principals.");
-    nobody.then(|| told().recorded_at(error.entry()))
+    let failure = || malformed("Policy contains a statement with one or more invalid principals.");
+    nobody.then(|| failure().recorded_at(error.entry()))
 }
 
 fn policy_name(violations: &mut Violations, name: Option<&str>) {
@@ -183,7 +183,7 @@ pub(crate) async fn put(session: &Session<'_>, input: PutInput) -> Answered {
     let key = if let KeyRef::Id(key) = &wanted { Some(*key) } else { None };
     let put = PutKeyPolicy { key: wanted.clone(), set: read(session.realm(), &text, key)? };
     let done = session.try_perform(put, false).await;
-    let done = done.map_err(|error| fault(&error).unwrap_or_else(|| session.told_of(&error, &wanted)))?;
+    let done = done.map_err(|error| fault(&error).unwrap_or_else(|| session.failure_of(&error, &wanted)))?;
     Ok(Answer::empty().recorded(done.receipt))
 }
 

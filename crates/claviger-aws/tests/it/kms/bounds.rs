@@ -69,9 +69,9 @@ async fn what_names_no_operation_is_unknown() {
         },
     ] {
         let request = changed(edit);
-        let told = format!("{request:?}");
+        let recorded = format!("{request:?}");
         let answer = deployment.send(request).await;
-        assert_eq!(answer.json()["__type"], "UnknownOperationException", "{told} {answer:?}");
+        assert_eq!(answer.json()["__type"], "UnknownOperationException", "{recorded} {answer:?}");
     }
 }
 

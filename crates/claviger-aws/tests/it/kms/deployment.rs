@@ -198,7 +198,7 @@ impl Answer {
 
 /// What an entry tells, as far as the tests ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Recorded {
     pub(crate) index: u64,
     pub(crate) op: Op,
     pub(crate) outcome: Outcome,
@@ -304,17 +304,24 @@ impl Deployment {
     }
 
     /// What calls left in the log from that index on: neither sessions nor what its readers and the system itself leave.
-    pub(crate) async fn told_since(&self, from: u64) -> Vec<Told> {
+    pub(crate) async fn recorded_since(&self, from: u64) -> Vec<Recorded> {
         let read = ReadEntries { from, limit: 1000, filter: EntryFilter::default() };
         let page = self.does("vera", read).await;
-        let told = page.entries.iter().map(|found| {
+        let recorded = page.entries.iter().map(|found| {
             let entry = Entry::decode(&found.bytes).unwrap();
-            Told { index: found.index, op: entry.op, outcome: entry.out, request: entry.rid, key: entry.key }
+            Recorded {
+                index: found.index,
+                op: entry.op,
+                outcome: entry.out,
+                request: entry.rid,
+                key: entry.key,
+            }
         });
-        told.filter(|told| {
-            !matches!(told.op, Op::Session | Op::ReadAudit | Op::Heartbeat | Op::UnauthenticatedCount)
-        })
-        .collect()
+        recorded
+            .filter(|recorded| {
+                !matches!(recorded.op, Op::Session | Op::ReadAudit | Op::Heartbeat | Op::UnauthenticatedCount)
+            })
+            .collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use claviger_audit::op::{Op, Outcome};
 use serde_json::{Value, json};
 
-use super::deployment::{Answer, Deployment, Told};
+use super::deployment::{Answer, Deployment, Recorded};
 use super::signer::Signer;
 
 /// Calls an operation; gives the answer and what it left in the log.
@@ -14,37 +14,37 @@ async fn leaves(
     signer: &Signer,
     operation: &str,
     body: Value,
-) -> (Answer, Vec<Told>) {
+) -> (Answer, Vec<Recorded>) {
     let body = body.to_string();
     for _ in 0..5 {
         let from = deployment.log_size().await;
         let answer = deployment.ask_with(signer, operation, body.as_bytes()).await;
         if !answer.is_withheld() {
-            return (answer, deployment.told_since(from).await);
+            return (answer, deployment.recorded_since(from).await);
         }
     }
     panic!("{operation} is withheld each time");
 }
 
-fn ended(told: &[Told]) -> Vec<(Op, Outcome)> {
-    told.iter().map(|told| (told.op, told.outcome)).collect()
+fn ended(recorded: &[Recorded]) -> Vec<(Op, Outcome)> {
+    recorded.iter().map(|recorded| (recorded.op, recorded.outcome)).collect()
 }
 
 /// The answer names the last of its entries.
 #[track_caller]
-fn names_the_last(answer: &Answer, told: &[Told]) {
-    assert_eq!(answer.entry(), told.last().map(|told| told.index), "{answer:?} {told:?}");
+fn names_the_last(answer: &Answer, recorded: &[Recorded]) {
+    assert_eq!(answer.entry(), recorded.last().map(|recorded| recorded.index), "{answer:?} {recorded:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_call_leaves_the_entries_of_what_it_did() {
     let deployment = Deployment::build().await;
     let key = deployment.create_key(json!({})).await;
-    let (answer, told) =
+    let (answer, recorded) =
         leaves(&deployment, &deployment.tool, "Encrypt", json!({ "KeyId": key, "Plaintext": "aGk=" })).await;
     let sealed = answer.ok()["CiphertextBlob"].clone();
-    assert_eq!(ended(&told), [(Op::Encrypt, Outcome::Ok)]);
-    names_the_last(&answer, &told);
+    assert_eq!(ended(&recorded), [(Op::Encrypt, Outcome::Ok)]);
+    names_the_last(&answer, &recorded);
     for (operation, body, expected) in [
         ("Decrypt", json!({ "CiphertextBlob": sealed }), vec![Op::Decrypt]),
         (
@@ -61,14 +61,14 @@ async fn each_call_leaves_the_entries_of_what_it_did() {
         ("EnableKey", json!({ "KeyId": key }), vec![Op::ResumeKey]),
         ("ScheduleKeyDeletion", json!({ "KeyId": key }), vec![Op::ScheduleDestroy]),
     ] {
-        let (answer, told) = leaves(&deployment, &deployment.tool, operation, body).await;
+        let (answer, recorded) = leaves(&deployment, &deployment.tool, operation, body).await;
         answer.ok();
         let expected: Vec<_> = expected.into_iter().map(|op| (op, Outcome::Ok)).collect();
-        assert_eq!(ended(&told), expected, "{operation}");
-        names_the_last(&answer, &told);
+        assert_eq!(ended(&recorded), expected, "{operation}");
+        names_the_last(&answer, &recorded);
         // All entries of one call bear its request id, as a tag.
         assert!(
-            told.iter().all(|one| one.request.is_some() && one.request == told[0].request),
+            recorded.iter().all(|one| one.request.is_some() && one.request == recorded[0].request),
             "{operation}"
         );
     }
@@ -100,13 +100,13 @@ async fn a_dry_run_is_told_as_one() {
             vec![Op::Reencrypt, Op::ReencryptInto],
         ),
     ] {
-        let (answer, told) = leaves(&deployment, &deployment.tool, operation, body).await;
+        let (answer, recorded) = leaves(&deployment, &deployment.tool, operation, body).await;
         answer.refused("DryRunOperationException");
         let expected: Vec<_> = expected.into_iter().map(|op| (op, Outcome::DryRun)).collect();
-        assert_eq!(ended(&told), expected, "{operation}");
-        names_the_last(&answer, &told);
+        assert_eq!(ended(&recorded), expected, "{operation}");
+        names_the_last(&answer, &recorded);
     }
-    let (answer, told) = leaves(
+    let (answer, recorded) = leaves(
         &deployment,
         &deployment.app,
         "Encrypt",
@@ -114,7 +114,7 @@ async fn a_dry_run_is_told_as_one() {
     )
     .await;
     answer.refused("AccessDeniedException");
-    assert_eq!(ended(&told), [(Op::Encrypt, Outcome::Denied)]);
+    assert_eq!(ended(&recorded), [(Op::Encrypt, Outcome::Denied)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,10 +147,10 @@ async fn what_is_refused_is_told_too() {
         // The code was looked at: that it does not fit is an answer.
         ("VerifyMac", verify, "KMSInvalidMacException", Op::VerifyMac, Outcome::Ok),
     ] {
-        let (answer, told) = leaves(&deployment, &deployment.tool, operation, body).await;
+        let (answer, recorded) = leaves(&deployment, &deployment.tool, operation, body).await;
         answer.refused(code);
-        assert_eq!(ended(&told), [(op, outcome)], "{operation}");
-        names_the_last(&answer, &told);
+        assert_eq!(ended(&recorded), [(op, outcome)], "{operation}");
+        names_the_last(&answer, &recorded);
     }
     // What cannot be read asks for nothing: told is that, once a second of each access key.
     for (operation, body, code) in [
@@ -160,10 +160,10 @@ async fn what_is_refused_is_told_too() {
         ("ConnectCustomKeyStore", json!({ "CustomKeyStoreId": "x" }), "UnsupportedOperationException"),
     ] {
         deployment.clock.advance(Duration::from_secs(1));
-        let (answer, told) = leaves(&deployment, &deployment.tool, operation, body).await;
+        let (answer, recorded) = leaves(&deployment, &deployment.tool, operation, body).await;
         answer.refused(code);
-        assert_eq!(ended(&told), [(Op::MalformedRequest, Outcome::BadInput)], "{operation}");
-        names_the_last(&answer, &told);
+        assert_eq!(ended(&recorded), [(Op::MalformedRequest, Outcome::BadInput)], "{operation}");
+        names_the_last(&answer, &recorded);
     }
 }
 
@@ -174,9 +174,9 @@ async fn who_did_not_sign_is_told_by_his_key_and_learns_nothing_of_his_body() {
     for body in [json!({ "NumberOfBytes": 8 }), json!({ "NumberOfBytes": "many" })] {
         // Of one key, no more than one in a second is told.
         deployment.clock.advance(Duration::from_secs(2));
-        let (answer, told) = leaves(&deployment, &forged, "GenerateRandom", body).await;
+        let (answer, recorded) = leaves(&deployment, &forged, "GenerateRandom", body).await;
         answer.refused("InvalidSignatureException");
-        assert_eq!(ended(&told), [(Op::AuthenticationFailure, Outcome::Unauthenticated)]);
+        assert_eq!(ended(&recorded), [(Op::AuthenticationFailure, Outcome::Unauthenticated)]);
     }
     let unknown = Signer { id: "AKIAIOSFODNN7EXAMPLE".into(), ..deployment.tool.clone() };
     let answer = deployment.ask_as(&unknown, "Nothing", json!({})).await;

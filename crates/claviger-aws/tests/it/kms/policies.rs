@@ -93,8 +93,11 @@ async fn a_policy_is_given_back_byte_for_byte() {
     assert_ne!(one, two);
     put(&deployment, &key, &two).await;
     assert_eq!(policy_of(&deployment, &key).await, two);
-    let entries = deployment.told_since(from).await;
-    assert!(entries.iter().all(|told| told.op != claviger_audit::op::Op::DelegateGrant), "{entries:?}");
+    let entries = deployment.recorded_since(from).await;
+    assert!(
+        entries.iter().all(|recorded| recorded.op != claviger_audit::op::Op::DelegateGrant),
+        "{entries:?}"
+    );
     // A policy that gives nothing, and one that was never put.
     let bare = document(&[account()]);
     put(&deployment, &key, &bare).await;

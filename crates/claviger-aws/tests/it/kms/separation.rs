@@ -118,8 +118,8 @@ async fn a_policy_comes_with_its_key_or_neither_does() {
     let deployment = Deployment::build().await;
     let from = deployment.log_size().await;
     let key = deployment.create_key(json!({ "Policy": policy(APP) })).await;
-    let told = deployment.told_since(from).await;
-    let [_, created, set, given] = &told[..] else { panic!("{told:?}") };
+    let recorded = deployment.recorded_since(from).await;
+    let [_, created, set, given] = &recorded[..] else { panic!("{recorded:?}") };
     assert_eq!((created.op, set.op, given.op), (Op::CreateKey, Op::PutKeyPolicy, Op::DelegateGrant));
     assert!(created.key.is_some() && created.key == set.key && created.key == given.key);
     assert_eq!((set.index, given.index), (created.index + 1, created.index + 2));
@@ -133,9 +133,9 @@ async fn a_policy_comes_with_its_key_or_neither_does() {
     ] {
         let answer = deployment.ask("CreateKey", json!({ "Policy": policy(principal) })).await;
         answer.refused(code);
-        let last = deployment.told_since(answer.entry().unwrap()).await;
+        let last = deployment.recorded_since(answer.entry().unwrap()).await;
         assert!(
-            matches!(&last[..], [told] if told.op == Op::CreateKey && told.outcome != Outcome::Ok),
+            matches!(&last[..], [recorded] if recorded.op == Op::CreateKey && recorded.outcome != Outcome::Ok),
             "{last:?}"
         );
     }

@@ -44,8 +44,8 @@ struct RootVkey {
 
 impl RootVkeyArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let told = session.client()?.read_checkpoint().await?.value;
-        let root_vkey = told.root_vkey.trim().to_owned();
+        let reported = session.client()?.read_checkpoint().await?.value;
+        let root_vkey = reported.root_vkey.trim().to_owned();
         VerifierKey::parse(&root_vkey).map_err(|error| {
             Failure::unverified(format!("the verifier key of the deployment does not parse: {error}"))
         })?;
@@ -73,21 +73,21 @@ struct Shown {
 }
 
 /// The key to check with: the one that is known from elsewhere, which the deployment's own must equal, or else the deployment's own.
-pub(super) fn root_key(known: Option<&Source>, told: &str) -> Result<VerifierKey, Failure> {
+pub(super) fn root_key(known: Option<&Source>, reported: &str) -> Result<VerifierKey, Failure> {
     let parse = |text: &str, whose: &str| {
         VerifierKey::parse(text.trim())
             .map_err(|error| Failure::unverified(format!("{whose} is no vkey: {error}")))
     };
-    let told = parse(told, "the deployment's root key")?;
+    let reported = parse(reported, "the deployment's root key")?;
     let Some(source) = known else {
         warn(
             "the root key is the deployment's own word; compare it once with what was written down at set-up, and give it with `--root-vkey`",
         );
-        return Ok(told);
+        return Ok(reported);
     };
     let bytes = source.read(4096)?;
     let known = parse(&String::from_utf8_lossy(&bytes), "the root key that you gave")?;
-    if known.to_string() == told.to_string() {
+    if known.to_string() == reported.to_string() {
         return Ok(known);
     }
     Err(Failure::unverified("the deployment's root key is not the one that you know")
@@ -96,15 +96,15 @@ pub(super) fn root_key(known: Option<&Source>, told: &str) -> Result<VerifierKey
 
 impl CheckpointArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let told = session.client()?.read_checkpoint().await?.value;
-        if told.root_note.is_empty() {
+        let reported = session.client()?.read_checkpoint().await?.value;
+        if reported.root_note.is_empty() {
             return Err(Failure::failed("no checkpoint is signed yet").advise("try again in a second"));
         }
-        let key = root_key(self.root_vkey.as_ref(), &told.root_vkey)?;
-        let checkpoint = Checkpoint::open(told.root_note.as_bytes(), &key)
+        let key = root_key(self.root_vkey.as_ref(), &reported.root_vkey)?;
+        let checkpoint = Checkpoint::open(reported.root_note.as_bytes(), &key)
             .map_err(|error| Failure::unverified(format!("the checkpoint does not hold: {error}")))?;
         if let Some(out) = &self.out {
-            Placed::write(out, Privacy::Others, told.root_note.as_bytes())?;
+            Placed::write(out, Privacy::Others, reported.root_note.as_bytes())?;
         }
         let shown = Shown {
             origin: checkpoint.origin,
@@ -113,10 +113,10 @@ impl CheckpointArgs {
             root_vkey: key.to_string(),
             signed_by: key.to_string(),
             key_known_beforehand: self.root_vkey.is_some(),
-            shard_origin: told.shard_origin,
-            shard_size: told.shard_size,
-            node_vkey: told.node_vkey,
-            note: told.root_note,
+            shard_origin: reported.shard_origin,
+            shard_size: reported.shard_size,
+            node_vkey: reported.node_vkey,
+            note: reported.root_note,
         };
         session.format.print(&shown, |shown| {
             let fields = record(&[

@@ -6,7 +6,7 @@ use claviger_client::types::{Instant, Reason, audit};
 use claviger_core::{AssetId, KeyId, Timestamp};
 use serde::Serialize;
 
-use crate::command::reason::told;
+use crate::command::reason::reported;
 use crate::failure::Failure;
 use crate::output::Table;
 
@@ -114,7 +114,7 @@ impl Shown {
             self.outcome.to_owned(),
             key,
             short(&self.actor),
-            told(self.reason.as_ref()),
+            reported(self.reason.as_ref()),
         ]
     }
 

@@ -59,10 +59,10 @@ pub(crate) struct Exported {
 impl ExportArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client()?;
-        let told = client.read_checkpoint().await?;
-        let key = root_key(self.root_vkey.as_ref(), &told.value.root_vkey)?;
+        let reported = client.read_checkpoint().await?;
+        let key = root_key(self.root_vkey.as_ref(), &reported.value.root_vkey)?;
         // Everything that was answered before this command is in the log before the entry of its own first question.
-        let exported = export(&client, &key, &self.out, told.entry).await?;
+        let exported = export(&client, &key, &self.out, reported.entry).await?;
         session.format.print(&exported, |exported| {
             record(&[
                 ("directory", exported.directory.clone()),
@@ -138,11 +138,11 @@ impl Work<'_> {
     /// The newest checkpoint, with its last cut, once that covers what it must. Fetches the cuts on the way.
     async fn newest(&mut self, cover: Option<u64>) -> Result<(String, Checkpoint, Cut), Failure> {
         for _ in 0..TRIES {
-            let told = self.client.read_checkpoint().await?.value;
-            if let Some((head, cut)) = self.cut_of(&told).await? {
-                let covered = |entry: u64| cut.shard(told.shard).is_some_and(|shard| entry < shard.size);
+            let reported = self.client.read_checkpoint().await?.value;
+            if let Some((head, cut)) = self.cut_of(&reported).await? {
+                let covered = |entry: u64| cut.shard(reported.shard).is_some_and(|shard| entry < shard.size);
                 if cover.is_none_or(covered) {
-                    return Ok((told.root_note, head, cut));
+                    return Ok((reported.root_note, head, cut));
                 }
             }
             tokio::time::sleep(PAUSE).await;
@@ -151,11 +151,11 @@ impl Work<'_> {
             .advise("see `claviger status`, and try again"))
     }
 
-    async fn cut_of(&mut self, told: &Checkpoints) -> Result<Option<(Checkpoint, Cut)>, Failure> {
-        if told.root_note.is_empty() {
+    async fn cut_of(&mut self, reported: &Checkpoints) -> Result<Option<(Checkpoint, Cut)>, Failure> {
+        if reported.root_note.is_empty() {
             return Ok(None);
         }
-        let head = Checkpoint::open(told.root_note.as_bytes(), self.key)
+        let head = Checkpoint::open(reported.root_note.as_bytes(), self.key)
             .map_err(|error| Failure::unverified(format!("the checkpoint does not hold: {error}")))?;
         self.fetch_log(ROOT, head.size).await?;
         let mut last = None;

@@ -71,8 +71,8 @@ impl ExportArgs {
     ///
     /// # Errors
     /// As of [`root_key`].
-    pub(super) fn key(&self, told: &str) -> Result<VerifierKey, Failure> {
-        root_key(self.root_vkey.as_ref(), told)
+    pub(super) fn key(&self, reported: &str) -> Result<VerifierKey, Failure> {
+        root_key(self.root_vkey.as_ref(), reported)
     }
 
     /// Is the key known from elsewhere?
@@ -156,7 +156,7 @@ pub(super) fn verify_at(dir: &Path, key: &VerifierKey, moment: Option<Moment>) -
     Ok(Verified {
         entries: verified.entries(),
         key_versions: verified.states.len(),
-        findings: verified.findings.iter().map(told).collect(),
+        findings: verified.findings.iter().map(reported).collect(),
         origin: verified.origin,
         cuts: verified.cuts,
         shards: verified.shards,
@@ -168,7 +168,7 @@ pub(super) fn verify_at(dir: &Path, key: &VerifierKey, moment: Option<Moment>) -
 }
 
 /// A finding as it is shown: its code, and what it says.
-pub(super) fn told(finding: &Finding) -> String {
+pub(super) fn reported(finding: &Finding) -> String {
     format!("{}: {finding}", finding.code())
 }
 

@@ -70,17 +70,17 @@ struct Proven {
 impl ProveArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client()?;
-        let told = client.read_checkpoint().await?.value;
-        let key = root_key(self.root_vkey.as_ref(), &told.root_vkey)?;
+        let reported = client.read_checkpoint().await?.value;
+        let key = root_key(self.root_vkey.as_ref(), &reported.root_vkey)?;
         let receipt = self.receipt()?;
         let index = self.index(receipt.as_ref())?;
-        let proof = fetch(&client, self.shard.unwrap_or(told.shard), index).await?;
+        let proof = fetch(&client, self.shard.unwrap_or(reported.shard), index).await?;
         if proof.index != index {
             return Err(Failure::unverified("the proof is of another entry"));
         }
         let (head, entry) = check(&proof, &key)?;
         if let Some(receipt) = &receipt {
-            check_receipt(receipt, &proof, &told.node_vkey)?;
+            check_receipt(receipt, &proof, &reported.node_vkey)?;
         }
         let (shard, cut) = (proof.shard, proof.cut_index);
         let wire = receipt.as_ref().map(ToString::to_string);

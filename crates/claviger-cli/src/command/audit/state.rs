@@ -61,10 +61,10 @@ impl StateArgs {
             Some((dir, key)) => verify_at(dir, &key, moment)?,
             None => {
                 let client = session.client()?;
-                let told = client.read_checkpoint().await?;
-                let key = self.export.key(&told.value.root_vkey)?;
+                let reported = client.read_checkpoint().await?;
+                let key = self.export.key(&reported.value.root_vkey)?;
                 let place = self.export.place()?;
-                export(&client, &key, place.path(), told.entry).await?;
+                export(&client, &key, place.path(), reported.entry).await?;
                 verify_at(place.path(), &key, moment)?
             }
         };

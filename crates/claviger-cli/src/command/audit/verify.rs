@@ -12,7 +12,7 @@ use claviger_core::object::Object;
 use serde::Serialize;
 
 use super::export::export;
-use super::offline::{ExportArgs, Verified, told, verify};
+use super::offline::{ExportArgs, Verified, reported, verify};
 use crate::failure::Failure;
 use crate::output::{record, warn};
 use crate::session::Session;
@@ -83,7 +83,7 @@ pub(crate) async fn compare(
     let verified = verify(dir, key)?;
     let mut comparison = Comparison::new(&verified.objects);
     live.iter().for_each(|row| comparison.see(row));
-    let found = comparison.finish().iter().map(told).collect();
+    let found = comparison.finish().iter().map(reported).collect();
     Ok((verified, live.len(), found))
 }
 

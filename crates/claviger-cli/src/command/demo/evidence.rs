@@ -15,9 +15,12 @@ use crate::failure::Failure;
 
 /// The key of the root log, as the instance says: it was started a minute ago by this program, which is as good as its word.
 async fn root_key(client: &Client) -> Result<(VerifierKey, u32), Failure> {
-    let told = client.read_checkpoint().await?.value;
-    let key = VerifierKey::parse(told.root_vkey.trim());
-    Ok((key.map_err(|error| Failure::unverified(format!("the root key is no vkey: {error}")))?, told.shard))
+    let outcome = client.read_checkpoint().await?.value;
+    let key = VerifierKey::parse(outcome.root_vkey.trim());
+    Ok((
+        key.map_err(|error| Failure::unverified(format!("the root key is no vkey: {error}")))?,
+        outcome.shard,
+    ))
 }
 
 /// Proves an entry, checks the proof here, and keeps it in `out`.
@@ -154,8 +157,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("log");
         let key = fixture::export(&log, 600);
-        let told = change_and_detect(&log, &dir.path().join("changed")).unwrap();
-        assert!(told.contains("byte"), "{told}");
+        let outcome = change_and_detect(&log, &dir.path().join("changed")).unwrap();
+        assert!(outcome.contains("byte"), "{outcome}");
         assert!(verify(&log, &key).unwrap().findings.is_empty());
     }
 }

@@ -19,7 +19,7 @@ use claviger_core::{Action, Purpose, Spec};
 use super::evidence;
 use super::instance::Instance;
 use super::people::{GRANTED, People, application_at, token_file};
-use super::steps::{Steps, Told, check};
+use super::steps::{Shown, Steps, check};
 use super::tree::{self, MadeAs, Original};
 use super::{RunArgs, data};
 use crate::clock;
@@ -101,16 +101,16 @@ pub(super) async fn play(args: &RunArgs, dir: &Path, steps: &mut Steps) -> Resul
     fs::remove_dir_all(&scratch).map_err(|error| Failure::file(&scratch, &error))
 }
 
-async fn start(dir: &Path) -> Result<(Instance, Told), Failure> {
+async fn start(dir: &Path) -> Result<(Instance, Shown), Failure> {
     let instance = Instance::start(dir).await?;
-    let told = Told::words(format!(
+    let shown = Shown::words(format!(
         "control {}, data {}, root: {}",
         instance.ready.urls.control, instance.ready.urls.data, instance.ready.root
     ));
-    Ok((instance, told))
+    Ok((instance, shown))
 }
 
-async fn survey(args: &RunArgs, plain: &Path) -> Result<(Vec<Original>, Told), Failure> {
+async fn survey(args: &RunArgs, plain: &Path) -> Result<(Vec<Original>, Shown), Failure> {
     if args.input.is_none() {
         let bar = progress::bytes("writing", Some(u64::from(args.megabytes) * 1024 * 1024));
         data::write(plain, args.megabytes, |bytes| bar.inc(bytes))
@@ -119,19 +119,19 @@ async fn survey(args: &RunArgs, plain: &Path) -> Result<(Vec<Original>, Told), F
     }
     let files = tree::survey(plain)?;
     let bytes = files.iter().map(|file| file.len).sum();
-    let told = Told::work(
+    let shown = Shown::work(
         format!("{} files, {}, in `{}`", files.len(), units::bytes(bytes), plain.display()),
         bytes,
     );
-    Ok((files, told))
+    Ok((files, shown))
 }
 
-async fn gather(instance: &Instance, dir: &Path) -> Result<(People, Told), Failure> {
+async fn gather(instance: &Instance, dir: &Path) -> Result<(People, Shown), Failure> {
     let people = People::gather(instance, dir).await?;
-    Ok((people, Told::words("their tokens were shown once, and are in files for their owner alone")))
+    Ok((people, Shown::words("their tokens were shown once, and are in files for their owner alone")))
 }
 
-async fn create_key(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn create_key(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let name = |text: &str| {
         text.parse().map(claviger_client::types::Text).map_err(|_| Failure::failed("not a name"))
     };
@@ -161,10 +161,10 @@ async fn create_key(play: &Play<'_>) -> Result<((), Told), Failure> {
         activate: true,
     };
     let key = administrator.create_key(&create).await?.value;
-    Ok(((), Told::words(format!("`{}`, {}, {}, id {}", key.name, key.spec, key.state, key.id))))
+    Ok(((), Shown::words(format!("`{}`, {}, {}, id {}", key.name, key.spec, key.state, key.id))))
 }
 
-async fn grant(play: &mut Play<'_>) -> Result<((), Told), Failure> {
+async fn grant(play: &mut Play<'_>) -> Result<((), Shown), Failure> {
     let grant = play.people.grant(KEY).await?;
     play.granted_at = Some(clock::now().into());
     let explained = play.people.auditor.explain_key(KEY, &ExplainKey::default()).await?.value;
@@ -174,7 +174,7 @@ async fn grant(play: &mut Play<'_>) -> Result<((), Told), Failure> {
     })?;
     Ok((
         (),
-        Told::words(format!(
+        Shown::words(format!(
             "grant {}; the explanation of the key names `{GRANTED}` as its one user",
             grant.id
         )),
@@ -194,7 +194,7 @@ fn users(explained: &key::Explanations) -> Vec<String> {
     users
 }
 
-async fn protect(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn protect(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let (plain, sealed) = (play.plain(), play.sealed());
     let made = tree::protect(&play.people.granted, KEY, &play.files, (&plain, &sealed)).await?;
     let direct = made.iter().filter(|made| made.kind == MadeAs::Direct).count();
@@ -202,17 +202,17 @@ async fn protect(play: &Play<'_>) -> Result<((), Told), Failure> {
     let bytes = play.files.iter().map(|file| file.len).sum();
     Ok((
         (),
-        Told::work(format!("{direct} files in one call each, {} as envelopes", made.len() - direct), bytes),
+        Shown::work(format!("{direct} files in one call each, {} as envelopes", made.len() - direct), bytes),
     ))
 }
 
-async fn look_for_plaintext(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn look_for_plaintext(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let leaking = tree::leaking(&play.files, &play.sealed())?;
     check(leaking.is_empty(), || format!("plaintext is in: {}", leaking.join(", ")))?;
-    Ok(((), Told::words("none of it is there")))
+    Ok(((), Shown::words("none of it is there")))
 }
 
-async fn refuse_others(play: &mut Play<'_>) -> Result<((), Told), Failure> {
+async fn refuse_others(play: &mut Play<'_>) -> Result<((), Shown), Failure> {
     let file = play.example(MadeAs::Direct)?.clone();
     let sealed = read(&file.sealed_in(&play.sealed()))?;
     let bound = file.bound()?;
@@ -257,7 +257,7 @@ async fn refuse_others(play: &mut Play<'_>) -> Result<((), Told), Failure> {
     play.refusal = refusal;
     Ok((
         (),
-        Told::words(
+        Shown::words(
             "six live calls were refused: administrator, security officer, another application, and the application where it has no business",
         ),
     ))
@@ -272,7 +272,7 @@ fn refused(who: &str, statuses: &[u16], result: Result<(), ClientError>) -> Resu
     }
 }
 
-async fn rotate(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn rotate(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let key = play.people.administrator.rotate_key(KEY).await?.value;
     check(key.primary == 2, || format!("the protecting version is {}", key.primary))?;
     let file = play.example(MadeAs::Envelope)?;
@@ -291,22 +291,22 @@ async fn rotate(play: &Play<'_>) -> Result<((), Told), Failure> {
     };
     // A data set without small files has no direct ciphertext to bring forward.
     if direct.len > crate::command::usage::MAX_DIRECT {
-        return Ok(((), Told::words("version 2 protects new data; old data opens")));
+        return Ok(((), Shown::words("version 2 protects new data; old data opens")));
     }
     let again = play.people.granted.reencrypt(KEY, &request).await?.value;
     check(again.version == 2, || format!("re-encrypted data is under version {}", again.version))?;
     Ok((
         (),
-        Told::words(
+        Shown::words(
             "version 2 protects new data; old data opens, and is moved to version 2 without being shown",
         ),
     ))
 }
 
-async fn open_all(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn open_all(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let opened = play.dir.join("opened");
     let bytes = tree::open(&play.people.granted, &play.files, (&play.sealed(), &opened)).await?;
-    Ok(((), Told::work(format!("{} files are, byte for byte, what they were", play.files.len()), bytes)))
+    Ok(((), Shown::work(format!("{} files are, byte for byte, what they were", play.files.len()), bytes)))
 }
 
 /// Tries to open one file, and says how that went.
@@ -324,7 +324,7 @@ fn refused_with(what: &str, statuses: &[u16], result: Result<(), Failure>) -> Re
     }
 }
 
-async fn suspend(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn suspend(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let responder = &play.people.responder;
     let code = ReasonCode::CompromiseSuspected;
     let change = ChangeState { reason_code: Some(code.into()), ..ChangeState::default() };
@@ -334,13 +334,13 @@ async fn suspend(play: &Play<'_>) -> Result<((), Told), Failure> {
     check(why == Some(code.into()), || format!("the key says why as {why:?}"))?;
     play.people.administrator.change_key_state(KEY, Event::Resume, &ChangeState::default()).await?;
     try_to_open(play).await?.map_err(|failure| failure.during("the key is resumed"))?;
-    let told = format!(
+    let shown = format!(
         "the first call after the answer was refused, and the key says why (`{code}`); after resuming, the next one was not"
     );
-    Ok(((), Told::words(told)))
+    Ok(((), Shown::words(shown)))
 }
 
-async fn withdraw(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn withdraw(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let query = claviger_client::types::grant::ListGrants {
         principal: Some(GRANTED.to_owned()),
         ..Default::default()
@@ -355,10 +355,10 @@ async fn withdraw(play: &Play<'_>) -> Result<((), Told), Failure> {
     refused_with("the grant is revoked", &[403, 404], try_to_open(play).await?)?;
     play.people.grant(KEY).await?;
     try_to_open(play).await?.map_err(|failure| failure.during("the grant is given anew"))?;
-    Ok(((), Told::words("the first call after the answer was refused; given anew, the next one was not")))
+    Ok(((), Shown::words("the first call after the answer was refused; given anew, the next one was not")))
 }
 
-async fn compromise(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn compromise(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let change =
         ChangeState { reason: Some("shown in the demonstration".to_owned()), ..ChangeState::default() };
     let key = play.people.responder.change_key_state(KEY, Event::Compromise, &change).await?.value;
@@ -367,11 +367,11 @@ async fn compromise(play: &Play<'_>) -> Result<((), Told), Failure> {
     refused("the way back", &[409], back.map(|_| ()))?;
     Ok((
         (),
-        Told::words(format!("`{KEY}` is {}: it opens nothing more, and there is no way back", key.state)),
+        Shown::words(format!("`{KEY}` is {}: it opens nothing more, and there is no way back", key.state)),
     ))
 }
 
-async fn ask_who(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn ask_who(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let auditor = &play.people.auditor;
     let key = auditor.read_key(KEY).await?.value.id;
     let mut query = SearchAudit {
@@ -399,11 +399,11 @@ async fn ask_who(play: &Play<'_>) -> Result<((), Told), Failure> {
     let known = users.iter().map(String::as_str).eq([GRANTED]);
     check(uses > 0 && known && !places.is_empty(), || format!("{uses} uses, by {users:?}, from {places:?}"))?;
     let places: Vec<_> = places.into_iter().collect();
-    let told = format!("it was opened {uses} times, by `{GRANTED}` alone, from {}", places.join(", "));
-    Ok(((), Told::words(told)))
+    let shown = format!("it was opened {uses} times, by `{GRANTED}` alone, from {}", places.join(", "));
+    Ok(((), Shown::words(shown)))
 }
 
-async fn ask_who_could(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn ask_who_could(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let query = ExplainKey { at: play.granted_at };
     let then = play.people.auditor.explain_key(KEY, &query).await?.value;
     let users = users(&then);
@@ -411,29 +411,32 @@ async fn ask_who_could(play: &Play<'_>) -> Result<((), Told), Failure> {
     check(users == [GRANTED] && state == Some(State::Active), || {
         format!("the key was {state:?} then, and its users {users:?}")
     })?;
-    Ok(((), Told::words(format!("`{GRANTED}` alone, and the key was active: it has been compromised since"))))
+    Ok((
+        (),
+        Shown::words(format!("`{GRANTED}` alone, and the key was active: it has been compromised since")),
+    ))
 }
 
-async fn prove(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn prove(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let entry =
         play.refusal.ok_or_else(|| Failure::unverified("a refusal came without its entry in the log"))?;
     let text = evidence::prove(&play.people.auditor, entry, &play.dir.join("refusal.proof")).await?;
-    Ok(((), Told::words(text)))
+    Ok(((), Shown::words(text)))
 }
 
-async fn verify_log(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn verify_log(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let (log, copy) = (play.dir.join("log"), play.dir.join("log-copy"));
     let text = evidence::export_and_verify(&play.people.auditor, &log, &copy).await?;
-    Ok(((), Told::words(text)))
+    Ok(((), Shown::words(text)))
 }
 
-async fn detect_change(play: &Play<'_>) -> Result<((), Told), Failure> {
+async fn detect_change(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let text = evidence::change_and_detect(&play.dir.join("log"), &play.dir.join("log-changed"))?;
-    Ok(((), Told::words(text)))
+    Ok(((), Shown::words(text)))
 }
 
 /// The instance stops, and somebody who has a copy of its database brings a compromised key back in it: as a row that says so, and nothing else.
-async fn detect_edit(play: &Play<'_>, instance: Instance) -> Result<((), Told), Failure> {
+async fn detect_edit(play: &Play<'_>, instance: Instance) -> Result<((), Shown), Failure> {
     drop(instance);
     let copy = play.scratch().join("edited");
     evidence::copy_tree(&play.dir.join("deployment"), &copy.join("deployment"))?;
@@ -449,9 +452,9 @@ async fn detect_edit(play: &Play<'_>, instance: Instance) -> Result<((), Told), 
     let found = evidence::find_edit(&auditor, &copy.join("log")).await?;
     let named = found.iter().find(|finding| finding.contains(": key ") && finding.contains("another state "));
     let named = named.ok_or_else(|| Failure::unverified(format!("the row is not named: {found:?}")))?;
-    let told =
+    let shown =
         format!("a compromised key said that it was {to}: its use was refused; `audit verify`: {named}");
-    Ok(((), Told::words(told)))
+    Ok(((), Shown::words(shown)))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -13,7 +13,7 @@ use crate::output::{Format, Table, note, units};
 pub(super) struct Step {
     step: &'static str,
     held: bool,
-    told: String,
+    shown: String,
     milliseconds: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
@@ -21,12 +21,12 @@ pub(super) struct Step {
 
 /// What a step has to say when it held.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Told {
+pub(super) struct Shown {
     text: String,
     bytes: Option<u64>,
 }
 
-impl Told {
+impl Shown {
     /// In words.
     pub(super) fn words(text: impl Into<String>) -> Self {
         Self { text: text.into(), bytes: None }
@@ -52,20 +52,26 @@ impl Steps {
     pub(super) async fn take<T>(
         &mut self,
         step: &'static str,
-        work: impl Future<Output = Result<(T, Told), Failure>>,
+        work: impl Future<Output = Result<(T, Shown), Failure>>,
     ) -> Result<T, Failure> {
         note(&format!("{:>2}  {step} …", self.done.len() + 1));
         let start = clock::start();
         let result = work.await;
         let spent = start.elapsed();
-        let told = match &result {
-            Ok((_, told)) => told.clone(),
-            Err(failure) => Told::words(failure.to_string()),
+        let shown = match &result {
+            Ok((_, shown)) => shown.clone(),
+            Err(failure) => Shown::words(failure.to_string()),
         };
         let mark = if result.is_ok() { "held" } else { "DID NOT HOLD" };
-        note(&format!("    {mark}, {}: {}", units::elapsed(spent), told.text));
+        note(&format!("    {mark}, {}: {}", units::elapsed(spent), shown.text));
         let milliseconds = u64::try_from(spent.as_millis()).unwrap_or(u64::MAX);
-        self.done.push(Step { step, held: result.is_ok(), told: told.text, milliseconds, bytes: told.bytes });
+        self.done.push(Step {
+            step,
+            held: result.is_ok(),
+            shown: shown.text,
+            milliseconds,
+            bytes: shown.bytes,
+        });
         result.map(|(value, _)| value).map_err(|failure| failure.during(step))
     }
 
@@ -125,10 +131,10 @@ mod tests {
     #[tokio::test]
     async fn step_that_does_not_hold_shows_in_the_summary() {
         let mut steps = Steps::default();
-        let one = steps.take("one", async { Ok((1, Told::work("fine", 2048))) }).await.unwrap();
+        let one = steps.take("one", async { Ok((1, Shown::work("fine", 2048))) }).await.unwrap();
         assert_eq!(one, 1);
         let two =
-            steps.take("two", async { check(false, || "no".into()).map(|()| ((), Told::default())) }).await;
+            steps.take("two", async { check(false, || "no".into()).map(|()| ((), Shown::default())) }).await;
         assert!(two.unwrap_err().to_string().contains("two: no"));
         let summary = Summary {
             held: steps.done.iter().all(|step| step.held),

@@ -3,7 +3,7 @@
 use clap::Args;
 use claviger_client::types::usage::Agree;
 
-use super::deliver::{Told, secret};
+use super::deliver::{Summary, secret};
 use super::{MAX_SMALL, OutputArgs};
 use crate::failure::Failure;
 use crate::input::bytes::Source;
@@ -31,13 +31,13 @@ impl AgreeArgs {
         let peer = pem::der(&self.peer.read(MAX_SMALL)?, "PUBLIC KEY")?;
         let answer =
             session.client()?.agree(&self.key, &Agree { peer: peer.into(), version: self.version }).await?;
-        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
         secret(
             ("secret", "the shared secret"),
             answer.value.plaintext.into_inner(),
             session.format,
             &self.to,
-            told,
+            summary,
         )
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use claviger_client::types::usage::GenerateDataKey;
 
 use super::ContextArgs;
-use super::deliver::{Produced, Told};
+use super::deliver::{Produced, Summary};
 use crate::failure::Failure;
 use crate::file::placed::Privacy;
 use crate::input::pair::Bound;
@@ -44,8 +44,8 @@ impl DatakeyArgs {
         let request =
             GenerateDataKey { bytes: self.bytes, context: bound.pairs, plaintext: !self.without_plaintext };
         let mut answer = session.client()?.generate_data_key(&self.key, &request).await?;
-        let mut told = Told::of(&answer, answer.value.key, Some(answer.value.version));
-        let line = told.line();
+        let mut summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let line = summary.line();
         let sealed = answer.value.ciphertext.as_ref();
         let sealed = Produced {
             member: "ciphertext",
@@ -53,7 +53,7 @@ impl DatakeyArgs {
             bytes: sealed,
             privacy: Privacy::Others,
         };
-        told = sealed.to_document(self.out.as_deref(), self.encoding, told)?;
+        summary = sealed.to_document(self.out.as_deref(), self.encoding, summary)?;
         if let Some(clear) = answer.value.plaintext.take() {
             let clear = clear.into_inner().into_body();
             let clear = Produced {
@@ -62,9 +62,9 @@ impl DatakeyArgs {
                 bytes: clear.as_ref(),
                 privacy: Privacy::Owner,
             };
-            told = clear.to_document(self.plaintext_out.as_deref(), self.encoding, told)?;
+            summary = clear.to_document(self.plaintext_out.as_deref(), self.encoding, summary)?;
         }
-        let document = told.into_value();
+        let document = summary.into_value();
         session.format.print(&document, |document| {
             note(&line);
             let text = |name: &str| document.get(name).and_then(|value| value.as_str());

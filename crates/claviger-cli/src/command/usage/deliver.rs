@@ -15,15 +15,15 @@ use crate::output::{Encoding, Format, Released, note, release, stdout_is_termina
 
 /// Key, version and log entry of a use, with what else there is to tell of it.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Summary {
     members: Map<String, Value>,
 }
 
-impl Told {
+impl Summary {
     /// What the answer of a use tells beside its bytes.
     pub(super) fn of<T>(answer: &Answer<T>, key: impl ToString, version: Option<u32>) -> Self {
-        let told = Self::default().with("key", key.to_string()).maybe("version", version);
-        told.maybe("entry", answer.entry).maybe("receipt", answer.receipt.clone())
+        let summary = Self::default().with("key", key.to_string()).maybe("version", version);
+        summary.maybe("entry", answer.entry).maybe("receipt", answer.receipt.clone())
     }
 
     /// One member more.
@@ -75,26 +75,26 @@ impl Produced<'_> {
     ///
     /// # Errors
     /// When file or stdout cannot be written.
-    pub(super) fn deliver(&self, format: Format, to: &OutputArgs, told: Told) -> Result<(), Failure> {
+    pub(super) fn deliver(&self, format: Format, to: &OutputArgs, summary: Summary) -> Result<(), Failure> {
         if !format.is_for_programs() {
-            let told = told.line();
+            let summary = summary.line();
             self.write(to.out.as_deref(), to.encoding)?;
             if let Some(out) = &to.out {
-                note(&format!("{} in `{}`: {told}", self.what, out.display()));
+                note(&format!("{} in `{}`: {summary}", self.what, out.display()));
             }
             return Ok(());
         }
-        let document = self.to_document(to.out.as_deref(), to.encoding, told)?;
+        let document = self.to_document(to.out.as_deref(), to.encoding, summary)?;
         format.print(&document.into_value(), Value::to_string)
     }
 
-    /// Writes the file if there is one, and adds to `told` where the bytes are.
+    /// Writes the file if there is one, and adds to `summary` where the bytes are.
     pub(super) fn to_document(
         &self,
         out: Option<&Path>,
         encoding: Option<Encoding>,
-        told: Told,
-    ) -> Result<Told, Failure> {
+        summary: Summary,
+    ) -> Result<Summary, Failure> {
         let Some(path) = out else {
             if self.privacy == Privacy::Owner && stdout_is_terminal() {
                 warn(&format!(
@@ -102,10 +102,10 @@ impl Produced<'_> {
                     self.what
                 ));
             }
-            return Ok(told.with(self.member, STANDARD.encode(self.bytes)));
+            return Ok(summary.with(self.member, STANDARD.encode(self.bytes)));
         };
         self.write(Some(path), encoding)?;
-        Ok(told
+        Ok(summary
             .with(&format!("{}_file", self.member), path.display().to_string())
             .with("bytes", self.bytes.len()))
     }
@@ -122,10 +122,10 @@ pub(super) fn secret(
     bytes: SecretBytes,
     format: Format,
     to: &OutputArgs,
-    told: Told,
+    summary: Summary,
 ) -> Result<(), Failure> {
     let body = bytes.into_body();
-    Produced { member, what, bytes: body.as_ref(), privacy: Privacy::Owner }.deliver(format, to, told)
+    Produced { member, what, bytes: body.as_ref(), privacy: Privacy::Owner }.deliver(format, to, summary)
 }
 
 /// Hands over what is no secret.
@@ -134,16 +134,17 @@ pub(super) fn public(
     bytes: &[u8],
     format: Format,
     to: &OutputArgs,
-    told: Told,
+    summary: Summary,
 ) -> Result<(), Failure> {
-    Produced { member, what, bytes, privacy: Privacy::Others }.deliver(format, to, told)
+    Produced { member, what, bytes, privacy: Privacy::Others }.deliver(format, to, summary)
 }
 
 /// Says whether a signature or code is right, and fails with exit code 4 when it is not.
-pub(super) fn verdict(what: &str, valid: bool, format: Format, told: Told) -> Result<(), Failure> {
-    let line = told.line();
+pub(super) fn verdict(what: &str, valid: bool, format: Format, summary: Summary) -> Result<(), Failure> {
+    let line = summary.line();
     if valid {
-        return format.print(&told.with("valid", true).into_value(), |_| format!("{what} is right: {line}"));
+        return format
+            .print(&summary.with("valid", true).into_value(), |_| format!("{what} is right: {line}"));
     }
     Err(Failure::unverified(format!("{what} is wrong: {line}"))
         .advise("check message, key and version; a message that was changed in any byte does not verify"))
@@ -155,9 +156,9 @@ mod tests {
 
     use super::*;
 
-    fn told() -> Told {
+    fn summary() -> Summary {
         let answer = Answer { value: (), entry: Some(12), receipt: None };
-        Told::of(&answer, "k", Some(3))
+        Summary::of(&answer, "k", Some(3))
     }
 
     #[test]
@@ -166,9 +167,9 @@ mod tests {
         let file = dir.path().join("out");
         let produced =
             Produced { member: "signature", what: "signature", bytes: b"abc", privacy: Privacy::Others };
-        let inline = produced.to_document(None, None, told()).unwrap().into_value();
+        let inline = produced.to_document(None, None, summary()).unwrap().into_value();
         assert_eq!(inline, json!({"key": "k", "version": 3, "entry": 12, "signature": "YWJj"}));
-        let filed = produced.to_document(Some(&file), Some(Encoding::Hex), told()).unwrap().into_value();
+        let filed = produced.to_document(Some(&file), Some(Encoding::Hex), summary()).unwrap().into_value();
         assert_eq!(filed.get("signature"), None);
         assert_eq!(filed["bytes"], 3);
         assert_eq!(std::fs::read(&file).unwrap(), b"616263");
@@ -176,8 +177,8 @@ mod tests {
 
     #[test]
     fn wrong_signature_is_exit_code_four() {
-        let failure = verdict("the signature", false, Format::Json, told()).unwrap_err();
+        let failure = verdict("the signature", false, Format::Json, summary()).unwrap_err();
         assert_eq!(failure.exit(), crate::failure::Exit::Unverified);
-        assert_eq!(told().line(), "key k version 3, log entry 12");
+        assert_eq!(summary().line(), "key k version 3, log entry 12");
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use claviger_client::types::usage::{Decapsulate, Encapsulate};
 
-use super::deliver::{Produced, Told, secret};
+use super::deliver::{Produced, Summary, secret};
 use super::{InputArgs, MAX_SMALL, OutputArgs};
 use crate::failure::Failure;
 use crate::file::placed::Privacy;
@@ -47,12 +47,12 @@ pub struct DecapsulateArgs {
 impl EncapsulateArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
         let answer = session.client()?.encapsulate(&self.key, &Encapsulate {}).await?;
-        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
-        let line = told.line();
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let line = summary.line();
         let capsule = answer.value.ciphertext.as_ref();
         let capsule =
             Produced { member: "capsule", what: "the capsule", bytes: capsule, privacy: Privacy::Others };
-        let told = capsule.to_document(self.out.as_deref(), self.encoding, told)?;
+        let summary = capsule.to_document(self.out.as_deref(), self.encoding, summary)?;
         let shared = answer.value.secret.into_inner().into_body();
         let shared = Produced {
             member: "secret",
@@ -60,7 +60,7 @@ impl EncapsulateArgs {
             bytes: shared.as_ref(),
             privacy: Privacy::Owner,
         };
-        let document = shared.to_document(self.secret_out.as_deref(), self.encoding, told)?.into_value();
+        let document = shared.to_document(self.secret_out.as_deref(), self.encoding, summary)?.into_value();
         session.format.print(&document, |document| {
             note(&line);
             let text = |name: &str| {
@@ -81,13 +81,13 @@ impl DecapsulateArgs {
         let capsule = self.input.input.read(MAX_SMALL)?;
         let request = Decapsulate { ciphertext: capsule.into(), version: self.version };
         let answer = session.client()?.decapsulate(&self.key, &request).await?;
-        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
         secret(
             ("secret", "the shared secret"),
             answer.value.plaintext.into_inner(),
             session.format,
             &self.to,
-            told,
+            summary,
         )
     }
 }

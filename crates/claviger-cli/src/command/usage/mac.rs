@@ -3,7 +3,7 @@
 use clap::Args;
 use claviger_client::types::usage::{Mac, VerifyMac};
 
-use super::deliver::{Told, public, verdict};
+use super::deliver::{Summary, public, verdict};
 use super::{InputArgs, MAX_MESSAGE, MAX_SMALL, OutputArgs};
 use crate::failure::Failure;
 use crate::input::bytes::Source;
@@ -45,13 +45,13 @@ impl MacArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
         let request = Mac { data: self.input.input.read(MAX_MESSAGE)?.into() };
         let answer = session.client()?.mac(&self.key, &request).await?;
-        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
         public(
             ("tag", "message authentication code"),
             answer.value.tag.as_ref(),
             session.format,
             &self.to,
-            told,
+            summary,
         )
     }
 }
@@ -62,7 +62,7 @@ impl VerifyMacArgs {
         let tag = self.encoding.decode(&self.tag.read(MAX_SMALL)?, "the code")?;
         let request = VerifyMac { data: data.into(), tag: tag.into(), version: self.version };
         let answer = session.client()?.verify_mac(&self.key, &request).await?;
-        let told = Told::of(&answer, answer.value.key, answer.value.version);
-        verdict("the message authentication code", answer.value.valid, session.format, told)
+        let summary = Summary::of(&answer, answer.value.key, answer.value.version);
+        verdict("the message authentication code", answer.value.valid, session.format, summary)
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use claviger_client::types::usage::ReadPublicKey;
 
 use super::OutputArgs;
-use super::deliver::{Told, public};
+use super::deliver::{Summary, public};
 use crate::failure::Failure;
 use crate::input::pem;
 use crate::session::Session;
@@ -41,13 +41,13 @@ impl PublicKeyArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
         let answer =
             session.client()?.read_public_key(&self.key, &ReadPublicKey { version: self.version }).await?;
-        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
         let der = answer.value.public_key.as_ref();
         let pem = pem::encode(der, "PUBLIC KEY");
-        let told = told.with("spec", answer.value.spec.to_string()).with("pem", pem.clone());
+        let summary = summary.with("spec", answer.value.spec.to_string()).with("pem", pem.clone());
         let bytes = if self.form == Form::Pem { pem.as_bytes() } else { der };
         let bytes = if session.format.is_for_programs() && self.out.is_none() { der } else { bytes };
         let to = OutputArgs { out: self.out, encoding: None };
-        public(("public_key", "public key"), bytes, session.format, &to, told)
+        public(("public_key", "public key"), bytes, session.format, &to, summary)
     }
 }

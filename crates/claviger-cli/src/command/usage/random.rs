@@ -5,7 +5,7 @@ use claviger_client::types::usage::Random;
 use serde_json::Value;
 
 use super::OutputArgs;
-use super::deliver::{Produced, Told};
+use super::deliver::{Produced, Summary};
 use crate::failure::Failure;
 use crate::file::placed::Privacy;
 use crate::session::Session;
@@ -33,11 +33,11 @@ impl RandomArgs {
         if !session.format.is_for_programs() {
             return drawn.write(self.to.out.as_deref(), self.to.encoding);
         }
-        let told = match answer.entry {
-            Some(entry) => Told::default().with("entry", entry),
-            None => Told::default(),
+        let summary = match answer.entry {
+            Some(entry) => Summary::default().with("entry", entry),
+            None => Summary::default(),
         };
-        let document = drawn.to_document(self.to.out.as_deref(), self.to.encoding, told)?;
+        let document = drawn.to_document(self.to.out.as_deref(), self.to.encoding, summary)?;
         session.format.print(&document.into_value(), Value::to_string)
     }
 }

@@ -10,7 +10,7 @@ use claviger_core::KeyId;
 use claviger_crypto::SecretBytes;
 use claviger_crypto::envelope::Header;
 
-use super::deliver::{Told, public, secret};
+use super::deliver::{Summary, public, secret};
 use super::envelope::{make_data_key, open_data_key};
 use super::{ContextArgs, InputArgs, MAX_CIPHERTEXT_TEXT, MAX_DIRECT, OutputArgs};
 use crate::failure::Failure;
@@ -104,8 +104,14 @@ impl EncryptArgs {
             .map_err(|failure| failure.advise("encrypt larger files with `--envelope`"))?;
         let request = Encrypt { plaintext: SecretBytes::new(plaintext).into(), context: bound.pairs };
         let answer = session.client()?.encrypt(&self.key, &request).await?;
-        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
-        public(("ciphertext", "ciphertext"), answer.value.ciphertext.as_ref(), session.format, &self.to, told)
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        public(
+            ("ciphertext", "ciphertext"),
+            answer.value.ciphertext.as_ref(),
+            session.format,
+            &self.to,
+            summary,
+        )
     }
 
     async fn seal_file(self, session: &Session, bound: &Bound) -> Result<(), Failure> {
@@ -113,11 +119,11 @@ impl EncryptArgs {
         let mut input = self.input.input.open()?;
         let mut sink = Sink::open(self.to.out.as_deref(), Privacy::Others, session)?;
         let made = make_data_key(&session.client()?, &self.key, bound).await?;
-        let told = Told::of(&made, made.value.1.key, Some(made.value.1.version));
+        let summary = Summary::of(&made, made.value.1.key, Some(made.value.1.version));
         let bar = progress::bytes("encrypting", input.len);
         let bytes = seal(&mut input, &mut sink, &made.value.0, &bound.context, |read| bar.inc(read))?;
         bar.finish_and_clear();
-        sink.done(session, "file envelope", bytes, told)
+        sink.done(session, "file envelope", bytes, summary)
     }
 }
 
@@ -143,13 +149,13 @@ impl DecryptArgs {
             Some(_) => client.decrypt(&key, &request).await?,
             None => client.decrypt_by_header(&request).await?,
         };
-        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
         secret(
             ("plaintext", "plaintext"),
             answer.value.plaintext.into_inner(),
             session.format,
             &self.to,
-            told,
+            summary,
         )
     }
 
@@ -164,12 +170,12 @@ impl DecryptArgs {
         let sealed = Sealed::read(start, &mut input)?;
         let mut sink = Sink::open(self.to.out.as_deref(), Privacy::Owner, session)?;
         let answer = open_data_key(&session.client()?, self.key.as_deref(), &sealed, bound).await?;
-        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
         let data_key = answer.value.plaintext.into_inner();
         let bar = progress::bytes("decrypting", input.len);
         let bytes = sealed.open(&mut input, &mut sink, &data_key, &bound.context, |read| bar.inc(read))?;
         bar.finish_and_clear();
-        sink.done(session, "plaintext, whole and authentic,", bytes, told)
+        sink.done(session, "plaintext, whole and authentic,", bytes, summary)
     }
 }
 
@@ -192,8 +198,14 @@ impl ReencryptArgs {
         let request =
             Reencrypt { ciphertext: ciphertext.into(), context: bound.pairs, to: self.new_key, to_context };
         let answer = session.client()?.reencrypt(&key, &request).await?;
-        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
-        public(("ciphertext", "ciphertext"), answer.value.ciphertext.as_ref(), session.format, &self.to, told)
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        public(
+            ("ciphertext", "ciphertext"),
+            answer.value.ciphertext.as_ref(),
+            session.format,
+            &self.to,
+            summary,
+        )
     }
 }
 
@@ -259,17 +271,17 @@ impl Sink {
     }
 
     /// Only now does the file get its name.
-    fn done(self, session: &Session, what: &str, bytes: u64, told: Told) -> Result<(), Failure> {
+    fn done(self, session: &Session, what: &str, bytes: u64, summary: Summary) -> Result<(), Failure> {
         match self {
             Self::File(placed) => {
                 let path = placed.target().display().to_string();
                 placed.commit()?;
-                let line = told.line();
+                let line = summary.line();
                 if !session.format.is_for_programs() {
                     note(&format!("{what} in `{path}`, {} of plaintext: {line}", units::bytes(bytes)));
                     return Ok(());
                 }
-                let document = told.with("file", path).with("plaintext_bytes", bytes).into_value();
+                let document = summary.with("file", path).with("plaintext_bytes", bytes).into_value();
                 session.format.print(&document, |_| String::new())
             }
             Self::Stdout(mut stdout) => {

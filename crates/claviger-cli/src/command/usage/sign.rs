@@ -4,7 +4,7 @@ use clap::Args;
 use claviger_client::types::usage::{Sign, Verify};
 use claviger_crypto::SignatureAlgorithm;
 
-use super::deliver::{Told, public, verdict};
+use super::deliver::{Summary, public, verdict};
 use super::{InputArgs, MAX_MESSAGE, MAX_SMALL, OutputArgs};
 use crate::failure::Failure;
 use crate::input::bytes::Source;
@@ -72,9 +72,9 @@ impl SignArgs {
         let algorithm = self.how.algorithm.map(Into::into);
         let request = Sign { message: message.into(), prehashed: self.how.prehashed, algorithm };
         let answer = session.client()?.sign(&self.key, &request).await?;
-        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
-        let told = told.with("algorithm", answer.value.algorithm.to_string());
-        public(("signature", "signature"), answer.value.signature.as_ref(), session.format, &self.to, told)
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary = summary.with("algorithm", answer.value.algorithm.to_string());
+        public(("signature", "signature"), answer.value.signature.as_ref(), session.format, &self.to, summary)
     }
 }
 
@@ -90,7 +90,7 @@ impl VerifyArgs {
             version: self.version,
         };
         let answer = session.client()?.verify(&self.key, &request).await?;
-        let told = Told::of(&answer, answer.value.key, answer.value.version);
-        verdict("the signature", answer.value.valid, session.format, told)
+        let summary = Summary::of(&answer, answer.value.key, answer.value.version);
+        verdict("the signature", answer.value.valid, session.format, summary)
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use claviger_client::types::usage::{Unwrap, Wrap};
 use claviger_crypto::SecretBytes;
 
-use super::deliver::{Told, public, secret};
+use super::deliver::{Summary, public, secret};
 use super::{InputArgs, MAX_CIPHERTEXT_TEXT, MAX_DIRECT, OutputArgs};
 use crate::failure::Failure;
 use crate::output::sealed_bytes;
@@ -38,13 +38,13 @@ impl WrapArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
         let material = SecretBytes::new(self.input.input.open()?.read_to_end(MAX_DIRECT)?);
         let answer = session.client()?.wrap(&self.key, &Wrap { material: material.into() }).await?;
-        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
         public(
             ("wrapped", "wrapped material"),
             answer.value.ciphertext.as_ref(),
             session.format,
             &self.to,
-            told,
+            summary,
         )
     }
 }
@@ -53,7 +53,13 @@ impl UnwrapArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
         let wrapped = sealed_bytes(self.input.input.read(MAX_CIPHERTEXT_TEXT)?);
         let answer = session.client()?.unwrap(&self.key, &Unwrap { wrapped: wrapped.into() }).await?;
-        let told = Told::of(&answer, answer.value.key, Some(answer.value.version));
-        secret(("material", "material"), answer.value.plaintext.into_inner(), session.format, &self.to, told)
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        secret(
+            ("material", "material"),
+            answer.value.plaintext.into_inner(),
+            session.format,
+            &self.to,
+            summary,
+        )
     }
 }

@@ -314,7 +314,7 @@ impl World {
 }
 
 /// What anyone can tell of a permit.
-fn told(ruling: &Ruling) -> Option<String> {
+fn reported(ruling: &Ruling) -> Option<String> {
     let permit = ruling.decision.permit()?;
     let (until, unconditional) = (ruling.decision.cacheable_until(), ruling.decision.is_unconditional());
     Some(format!("{:?} {until:?} {unconditional} {:?}", permit.rule(), ruling.chain))
@@ -347,7 +347,7 @@ async fn compare(world: &World, dice: &mut Dice, by_the_rules: bool, seen: &mut 
         let found = asked.rule(&world.store, &authorizer, vec![context.clone()]).await.unwrap();
         let plain = world.plainly(&authorizer, &asked, &context).await;
         let of = || format!("{what}: {} {context:?} {source} {now:?}\n{:#?}", asked.action, world.grants);
-        assert_eq!(told(&found), told(&plain), "{}", of());
+        assert_eq!(reported(&found), reported(&plain), "{}", of());
         // What is hidden from one who reads all is hidden; the other way round too, where one tells for its like.
         assert!(hides(&found) || !hides(&plain), "{}", of());
         if by_the_rules && world.is_plain() {
@@ -447,7 +447,7 @@ async fn rights_that_ended_in_any_number_hide_none_that_has_not() {
         let asked = Question { caller: &caller, action: Action::Encrypt, target: &target, now };
         let found = asked.rule(&world.store, &authorizer, vec![Vec::new()]).await.unwrap();
         let plain = world.plainly(&authorizer, &asked, &Vec::new()).await;
-        assert_eq!(told(&found), told(&plain));
+        assert_eq!(reported(&found), reported(&plain));
         assert!(hides(&found) || !hides(&plain));
         found.decision.permit().map(Permit::rule)
     };
