@@ -204,7 +204,7 @@ mod tests {
 
     fn form_of(kind: &'static str) -> Result<Form, u16> {
         let headers: HeaderMap = [(CONTENT_TYPE, HeaderValue::from_static(kind))].into_iter().collect();
-        form(&headers).map_err(|failure| failure.reported().status.as_u16())
+        form(&headers).map_err(|failure| failure.problem().status.as_u16())
     }
 
     #[test]
@@ -256,8 +256,8 @@ mod tests {
     async fn a_body_is_never_read_beyond_its_limit() {
         let headers = HeaderMap::new();
         assert_eq!(collect(&headers, Body::from("12345"), 5).await.unwrap(), "12345");
-        assert_eq!(collect(&headers, Body::from("123456"), 5).await.unwrap_err().reported().status, 413);
+        assert_eq!(collect(&headers, Body::from("123456"), 5).await.unwrap_err().problem().status, 413);
         let announced: HeaderMap = [(CONTENT_LENGTH, HeaderValue::from_static("6"))].into_iter().collect();
-        assert_eq!(collect(&announced, Body::empty(), 5).await.unwrap_err().reported().status, 413);
+        assert_eq!(collect(&announced, Body::empty(), 5).await.unwrap_err().problem().status, 413);
     }
 }

@@ -166,7 +166,7 @@ fn base64_schema(description: &str, example: &str) -> RefOr<Schema> {
         .schema_type(Type::String)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Byte)))
         .description(Some(description))
-        .example(Some(example.into()));
+        .examples([example]);
     RefOr::T(Schema::Object(object.build()))
 }
 
@@ -191,7 +191,7 @@ impl PartialSchema for SecretText {
         let text = ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some("A secret in clear, shown once."))
-            .example(Some("...".into()));
+            .examples(["..."]);
         RefOr::T(Schema::Object(text.build()))
     }
 }

@@ -97,6 +97,7 @@ pub struct Conditions {
 /// What a grant shall cover, as `{"key": KEY}` or `{"ring": RING}`, each by identifier or name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schema(example = json!({"ring": "orders"}))]
 pub enum GrantOn {
     /// One key.
     Key(String),

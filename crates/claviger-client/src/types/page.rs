@@ -85,7 +85,7 @@ impl<T: ToSchema> PartialSchema for Page<T> {
         let text = ObjectBuilder::new()
             .schema_type([Type::String, Type::Null].into_iter().collect::<SchemaType>())
             .description(Some("Where the next page begins, for `?cursor=`; `null` after the last. Opaque."))
-            .example(Some(serde_json::Value::Null));
+            .examples([serde_json::Value::Null]);
         let object = ObjectBuilder::new()
             .description(Some("One page of a list."))
             .property("items", ArrayBuilder::new().items(reference::<T>()))

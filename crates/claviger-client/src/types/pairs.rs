@@ -66,7 +66,7 @@ impl PartialSchema for Pairs {
             .schema_type(Type::Object)
             .additional_properties(Some(Schema::Object(text)))
             .description(Some("Pairs of strings; names are distinct."))
-            .example(Some(serde_json::json!({"tenant": "7"})));
+            .examples([serde_json::json!({"tenant": "7"})]);
         RefOr::T(Schema::Object(object.build()))
     }
 }

@@ -190,7 +190,7 @@ macro_rules! ids {
                 object
                     .description(Some($doc.trim()))
                     .format(Some(SchemaFormat::Custom("uuid".to_owned())))
-                    .example(Some("01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e".into()))
+                    .examples(["01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e"])
             }
         }
     )+};
@@ -223,7 +223,7 @@ impl Textual for AccessKeyId {
         object
             .description(Some("Identifier of an access key."))
             .pattern(Some("^A[KS]IA[A-Z2-7]{16}$"))
-            .example(Some("AKIAEXAMPLEKEYIDAAAA".into()))
+            .examples(["AKIAEXAMPLEKEYIDAAAA"])
     }
 }
 
@@ -249,7 +249,7 @@ impl Textual for AliasName {
         object
             .description(Some("Name of an alias."))
             .pattern(Some("^(?!aws/)[a-zA-Z0-9/_-]{1,250}$"))
-            .example(Some("orders-current".into()))
+            .examples(["orders-current"])
     }
 }
 
@@ -260,7 +260,7 @@ impl Textual for ContextField {
         object
             .description(Some("Name of a field that encryption contexts must have."))
             .pattern(Some("^[a-zA-Z0-9._:/@+-]{1,128}$"))
-            .example(Some("tenant".into()))
+            .examples(["tenant"])
     }
 }
 
@@ -268,10 +268,7 @@ impl Textual for Name {
     const SCHEMA: &'static str = "Name";
 
     fn describe(object: ObjectBuilder) -> ObjectBuilder {
-        object
-            .description(Some("A name."))
-            .pattern(Some("^[a-z0-9][a-z0-9._-]{0,62}$"))
-            .example(Some("orders".into()))
+        object.description(Some("A name.")).pattern(Some("^[a-z0-9][a-z0-9._-]{0,62}$")).examples(["orders"])
     }
 }
 
@@ -282,7 +279,7 @@ impl Textual for KeyName {
         object
             .description(Some("Full name of a key: its ring, `/`, and its name in it."))
             .pattern(Some("^[a-z0-9][a-z0-9._-]{0,62}/[a-z0-9][a-z0-9._-]{0,62}$"))
-            .example(Some("orders/main".into()))
+            .examples(["orders/main"])
     }
 }
 
@@ -292,7 +289,7 @@ impl Textual for ipnet::IpNet {
     fn describe(object: ObjectBuilder) -> ObjectBuilder {
         object
             .description(Some("An IPv4 or IPv6 network: address, `/`, length of the prefix."))
-            .example(Some("10.0.0.0/8".into()))
+            .examples(["10.0.0.0/8"])
     }
 }
 

@@ -70,7 +70,7 @@ impl PartialSchema for Instant {
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
             .description(Some("An instant (RFC 3339), UTC."))
-            .example(Some("2026-11-23T10:00:00Z".into()));
+            .examples(["2026-11-23T10:00:00Z"]);
         RefOr::T(Schema::Object(object.build()))
     }
 }

@@ -33,7 +33,8 @@ impl Examples {
         if let Some(said) = ["example", "default"].into_iter().find_map(|key| schema.get(key)) {
             return Some(said.clone());
         }
-        if let Some(first) = schema["enum"].as_array().and_then(|words| words.first()) {
+        let lists = ["examples", "enum"].into_iter().filter_map(|key| schema[key].as_array());
+        if let Some(first) = lists.flatten().next() {
             return Some(first.clone());
         }
         if let Some(either) = schema["oneOf"].as_array() {
