@@ -1,12 +1,13 @@
 //! Fills an instance with keys: each by the operation that creates it, on the road, with its entry, as an administrator. No
 //! row is written by anyone but the store; what comes out is an instance like any other. Only HTTP is left out.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use claviger_core::action::Plane;
 use claviger_core::key::{DataClass, Labels};
 use claviger_core::{Purpose, Spec};
@@ -19,7 +20,7 @@ use crate::instance::Instance;
 use crate::peer;
 
 /// The ring of all keys.
-const RING: &str = "scale";
+pub const RING: &str = "scale";
 /// Calls at once: what waits together is committed together. One principal may not have more waiting than 128.
 const AT_ONCE: u32 = 128;
 /// After how many keys something is said.
@@ -49,6 +50,25 @@ pub fn fill(dir: &Path, keys: u32) -> Result<()> {
     server.stop()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(Box::pin(fill_open(dir, keys)))
+}
+
+/// The same, unless it was done before.
+///
+/// # Errors
+/// When it was done with another number of keys, or a key is not created.
+pub fn filled(dir: &Path, keys: u32) -> Result<()> {
+    let mark = dir.join("keys");
+    match fs::read_to_string(&mark) {
+        Ok(found) => {
+            ensure!(found == keys.to_string(), "{} holds {found} keys; name another folder", dir.display());
+        }
+        Err(_) => {
+            eprintln!("creating {keys} keys");
+            fill(dir, keys)?;
+            fs::write(&mark, keys.to_string())?;
+        }
+    }
+    Ok(())
 }
 
 async fn fill_open(dir: &Path, keys: u32) -> Result<()> {

@@ -10,7 +10,7 @@
 //! | [`cores`] | who runs where, and how much of it is used |
 //! | [`library`] | what the cryptographic module does by itself |
 //! | [`fill`] | a store full of keys |
-//! | [`speed`], [`scale`], [`fair`], [`compare`], [`replay`], [`report`] | the runs, and what they print |
+//! | [`speed`], [`scale`], [`fair`], [`compare`], [`replay`], [`search`], [`report`] | the runs, and what they print |
 //!
 //! What it keeps true: floors and server take turns within one run, under one generator; a ratio is never made of figures
 //! of two runs. Nothing depends on this crate.
@@ -27,6 +27,7 @@ pub mod peer;
 pub mod replay;
 pub mod report;
 pub mod scale;
+pub mod search;
 pub mod signed;
 pub mod speed;
 pub mod wire;

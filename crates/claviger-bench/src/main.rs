@@ -11,8 +11,9 @@ use claviger_bench::library::LibraryArgs;
 use claviger_bench::replay::ReplayArgs;
 use claviger_bench::report::Form;
 use claviger_bench::scale::ScaleArgs;
+use claviger_bench::search::SearchArgs;
 use claviger_bench::speed::SpeedArgs;
-use claviger_bench::{compare, fair, floor, library, replay, scale, speed};
+use claviger_bench::{compare, fair, floor, library, replay, scale, search, speed};
 
 // The server's own: a floor with another allocator would be another stack.
 #[global_allocator]
@@ -47,6 +48,8 @@ enum Command {
     Replay(ReplayArgs),
     /// Measures a store that holds a million keys
     Scale(ScaleArgs),
+    /// Measures the questions of an auditor over a log of ten million entries
+    Search(SearchArgs),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Some(Command::Library(args)) => library::run(&args),
         Some(Command::Replay(args)) => replay::run(&args, output),
         Some(Command::Scale(args)) => scale::run(&args, output),
+        Some(Command::Search(args)) => search::run(&args, output),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

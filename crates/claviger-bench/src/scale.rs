@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use clap::Args;
 use rustix::fs::{Advice, fadvise};
@@ -50,7 +50,7 @@ pub fn run(args: &ScaleArgs, form: Form) -> Result<()> {
     let temporary = tempfile::tempdir()?;
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
     fs::create_dir_all(&dir)?;
-    filled(&dir, args.keys)?;
+    fill::filled(&dir, args.keys)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let figures = runtime.block_on(Box::pin(measure(&dir, args)))?;
     let settings = format!(
@@ -59,22 +59,6 @@ pub fn run(args: &ScaleArgs, form: Form) -> Result<()> {
     );
     let report = Report { machine: report::machine(), settings: vec![settings], series: Vec::new(), figures };
     report.print(form)
-}
-
-/// Fills the folder, unless it is filled.
-fn filled(dir: &Path, keys: u32) -> Result<()> {
-    let mark = dir.join("keys");
-    match fs::read_to_string(&mark) {
-        Ok(found) => {
-            ensure!(found == keys.to_string(), "{} holds {found} keys; name another folder", dir.display());
-        }
-        Err(_) => {
-            eprintln!("creating {keys} keys");
-            fill::fill(dir, keys)?;
-            fs::write(&mark, keys.to_string())?;
-        }
-    }
-    Ok(())
 }
 
 async fn measure(dir: &Path, args: &ScaleArgs) -> Result<Vec<Figure>> {
