@@ -5,6 +5,7 @@
 //!
 //! What it keeps true:
 //! * the lifecycle is one table ([`key::lifecycle`]); a state is reached by an event of it or not at all;
+//! * a row is valid, and keeps what is fixed of it, by the rules of [`row`], whichever store keeps it;
 //! * material is used through [`key::Protecting`] and [`key::Processing`] only, which a state either gives or refuses;
 //! * a [`Permit`](permit::Permit) is made by the authorizer alone and a [`Receipt`](receipt::Receipt) by the road alone.
 
@@ -30,6 +31,7 @@ pub mod principal;
 pub mod reason;
 pub mod receipt;
 pub mod rights_review;
+pub mod row;
 pub mod source;
 pub mod target;
 pub mod time;

@@ -223,6 +223,34 @@ pub struct ShardHead {
     pub epoch: u64,
 }
 
+/// A batch without its entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchOutline {
+    /// Index of its first entry.
+    pub first_index: u64,
+    /// How many entries.
+    pub count: u32,
+    /// Fence epoch of its commit.
+    pub epoch: u64,
+    /// Incarnation that wrote it.
+    pub incarnation: u64,
+    /// Bytes that its entries take as they are stored.
+    pub bytes: u64,
+}
+
+/// Batches that follow each other, of one epoch and incarnation, as one.
+#[derive(Debug, Clone, Copy)]
+pub struct Packed<'a> {
+    /// Index of their first entry.
+    pub first_index: u64,
+    /// How many entries they have together.
+    pub count: u32,
+    /// How many batches they are.
+    pub batches: u32,
+    /// Their entries, as the sequencer encodes them.
+    pub body: &'a [u8],
+}
+
 /// A batch as the log keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBatch {
@@ -413,6 +441,13 @@ pub trait Journal: Send {
         tiles: &[Tile],
         usage: UsageRows<'_>,
     ) -> Result<(), CommitError>;
+
+    /// Puts one batch in the place of several, durably. No entry changes. Gives `false`, having changed nothing, where they are not what they
+    /// are said to be.
+    ///
+    /// # Errors
+    /// [`CommitError`]; nothing was written, but for `Unknown`.
+    fn pack(&mut self, packed: Packed<'_>) -> Result<bool, CommitError>;
 
     /// The root over the rows there are.
     fn row_root(&self) -> [u8; 32];
@@ -708,6 +743,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn list_heads(&self) -> Result<Vec<ShardHead>, StoreError>;
     /// Batches of a shard from the one that holds `index` on, in order, at most `limit`.
     async fn list_batches(&self, shard: u32, index: u64, limit: u32) -> Result<Vec<StoredBatch>, StoreError>;
+    /// At most `limit` batches of a shard that begin at `index` or behind it, in order, without their entries.
+    async fn list_batch_outlines(
+        &self,
+        shard: u32,
+        index: u64,
+        limit: u32,
+    ) -> Result<Vec<BatchOutline>, StoreError>;
     /// A full tile at level 1 or above.
     async fn find_tile(&self, log: LogId, level: u8, index: u64) -> Result<Option<Vec<u8>>, StoreError>;
     /// Deltas after an epoch, in order.

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use claviger_core::change::Change;
-use claviger_core::port::store::{Applied, Batch, CommitError, LogId, Room, ShardHead, Tile, UsageRows};
+use claviger_core::port::store::{
+    Applied, Batch, CommitError, LogId, Packed, Room, ShardHead, Tile, UsageRows,
+};
 use claviger_core::port::{Journal, StoreError};
 use claviger_core::{KeyId, KeyVersionId};
 use rusqlite::{Connection, ErrorCode, params};
@@ -143,7 +145,7 @@ impl SqliteJournal {
     fn put_all(&self, changes: &[Change]) -> Result<Applied, StoreError> {
         let mut sorted: Vec<_> = changes.iter().collect();
         // What others refer to goes first; the order among equals is the caller's.
-        sorted.sort_by_key(|change| rank(change));
+        sorted.sort_by_key(|change| change.rank());
         let facts = facts_of(changes);
         let connection = self.rows().recording(&facts);
         let mut keys = BTreeSet::new();
@@ -387,37 +389,6 @@ fn facts_of(changes: &[Change]) -> FactDigests {
     noted.flatten().copied().collect()
 }
 
-/// The order in which rows are written: a row comes behind those that it refers to, and what is compared before all of them.
-fn rank(change: &Change) -> u8 {
-    match change {
-        // What is expected holds before anything of the set is written.
-        Change::Expect(_) | Change::ExpectNone { .. } => 0,
-        Change::PutLogTime(_) | Change::PutPrincipal(_) => 1,
-        Change::PutRing(_) => 2,
-        Change::PutKey(_) => 3,
-        Change::PutVersion(_) => 4,
-        Change::PutCredential(_) => 5,
-        Change::PutGrant(_) => 6,
-        // What goes, goes before what comes: a name that is given free can be taken in the same set.
-        Change::RemoveAlias(_) => 7,
-        Change::PutAlias(_) => 8,
-        Change::NoteFacts(_)
-        | Change::PutAsset(_)
-        | Change::PutFactHead(_)
-        | Change::PutIdempotency(_)
-        | Change::PutNode(_)
-        | Change::PutPolicyDocument(_)
-        | Change::PutReason(_)
-        | Change::PutRightsReview(_)
-        | Change::PutVeil(_)
-        | Change::RemoveVeil(_)
-        | Change::SealReason { .. } => 9,
-        Change::CountUses { .. } => 10,
-        // What must not be there once the set is written.
-        Change::ExpectNoAlias(_) => 11,
-    }
-}
-
 impl Journal for SqliteJournal {
     fn head(&self) -> ShardHead {
         self.head.clone()
@@ -503,6 +474,34 @@ impl Journal for SqliteJournal {
         } else {
             failpoint("cut-after-cas");
             self.inner.committed(&self.connection, entry.len());
+        }
+        outcome
+    }
+
+    fn pack(&mut self, packed: Packed<'_>) -> Result<bool, CommitError> {
+        self.between_commits()?;
+        self.begin()?;
+        let outcome = match log::pack(self.rows(), self.head.shard, packed) {
+            Ok(true) => {
+                failpoint("pack-inside");
+                self.finish().map(|()| true)
+            }
+            Ok(false) => Ok(false),
+            Err(error) => Err(error.into()),
+        };
+        match &outcome {
+            Ok(true) => {
+                failpoint("pack-after");
+                self.inner.committed(&self.connection, packed.body.len());
+            }
+            Ok(false) => self.abandon(),
+            Err(error) => {
+                let is_full = *error == CommitError::Failed(StoreError::Full);
+                self.abandon();
+                if is_full {
+                    self.inner.space.exhausted();
+                }
+            }
         }
         outcome
     }

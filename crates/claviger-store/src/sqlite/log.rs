@@ -2,12 +2,12 @@
 
 use claviger_core::change::Subject;
 use claviger_core::port::StoreError;
-use claviger_core::port::store::{FenceDelta, LogId, RootHead, ShardHead, StoredBatch};
+use claviger_core::port::store::{BatchOutline, FenceDelta, LogId, Packed, RootHead, ShardHead, StoredBatch};
 use claviger_core::{CredentialId, GrantId, KeyId, KeyRingId, PrincipalId};
 use rusqlite::params;
 
 use super::columns::{Columns, find, integer, list};
-use super::error::damaged;
+use super::error::{damaged, translate};
 use super::plain::FENCE_DELTA;
 use super::tag::{Guarded, Line};
 
@@ -73,6 +73,79 @@ pub(super) fn list_batches(
             body: columns.bytes()?.to_vec(),
         })
     })
+}
+
+/// At most `limit` batches of a shard that begin at `index` or behind it, in order, without their entries.
+pub(super) fn list_batch_outlines(
+    connection: Guarded<'_>,
+    shard: u32,
+    index: u64,
+    limit: u32,
+) -> Result<Vec<BatchOutline>, StoreError> {
+    let last = batch_id(shard, (1 << INDEX_BITS) - 1)?;
+    let Ok(at) = batch_id(shard, index) else { return Ok(Vec::new()) };
+    let sql = "SELECT id & 281474976710655, n, epoch, incarnation, length(body) FROM audit_batch \
+               WHERE id >= ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+    list(connection, sql, params![at, last, limit], |row| {
+        let mut columns = Columns::new("audit_batch", row);
+        Ok(BatchOutline {
+            first_index: columns.count()?,
+            count: columns.small()?,
+            epoch: columns.count()?,
+            incarnation: columns.count()?,
+            bytes: columns.count()?,
+        })
+    })
+}
+
+/// Puts one batch in the place of several, if they are what they are said to be.
+pub(super) fn pack(connection: Guarded<'_>, shard: u32, packed: Packed<'_>) -> Result<bool, StoreError> {
+    let end = packed.first_index.saturating_add(packed.count.into());
+    let (first, end) = (batch_id(shard, packed.first_index)?, batch_id(shard, end)?);
+    let sql = "SELECT count(*), coalesce(sum(n), 0), coalesce(max(id), 0), coalesce(min(epoch), 0), coalesce(max(epoch), 0), \
+               coalesce(min(incarnation), 0), coalesce(max(incarnation), 0) FROM audit_batch WHERE id >= ?1 AND id < ?2";
+    let found = find(connection, sql, params![first, end], |row| {
+        let mut columns = Columns::new("audit_batch", row);
+        let (batches, entries, last) = (columns.small()?, columns.small()?, columns.count()?);
+        let (epochs, incarnations) =
+            ([columns.count()?, columns.count()?], [columns.count()?, columns.count()?]);
+        Ok((batches, entries, last, epochs, incarnations))
+    })?;
+    let Some((batches, entries, last, [epoch, epochs], [incarnation, incarnations])) = found else {
+        return Ok(false);
+    };
+    let root = find(
+        connection,
+        "SELECT n, root FROM audit_batch WHERE id = ?1",
+        [integer("audit_batch", last)?],
+        |row| {
+            let mut columns = Columns::new("audit_batch", row);
+            Ok((columns.count()?, columns.array::<32>()?))
+        },
+    )?;
+    let Some((of_last, root)) = root else { return Ok(false) };
+    let is_whole = u64::try_from(end).is_ok_and(|end| last + of_last == end);
+    if (batches, entries) != (packed.batches, packed.count)
+        || !is_whole
+        || epoch != epochs
+        || incarnation != incarnations
+    {
+        return Ok(false);
+    }
+    connection
+        .prepare_cached("DELETE FROM audit_batch WHERE id >= ?1 AND id < ?2")
+        .and_then(|mut delete| delete.execute(params![first, end]))
+        .map_err(translate)?;
+    let (epoch, incarnation) = (integer("audit_batch", epoch)?, integer("audit_batch", incarnation)?);
+    connection
+        .prepare_cached(
+            "INSERT INTO audit_batch (id, n, epoch, incarnation, root, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )
+        .and_then(|mut insert| {
+            insert.execute(params![first, packed.count, epoch, incarnation, root, packed.body])
+        })
+        .map_err(translate)?;
+    Ok(true)
 }
 
 /// At most `limit` deltas behind an epoch, in order.

@@ -15,9 +15,9 @@ use claviger_core::log_time::TimeRecord;
 use claviger_core::node::Node;
 use claviger_core::object::{FoundRow, Kind, Object, RowCursor};
 use claviger_core::port::store::{
-    AliasFilter, EndingPrincipal, FactSink, FenceDelta, GrantFilter, GrantQuery, GrantRoom, Kept, KeyFilter,
-    LeftBehind, LogId, MixedUse, Page, Room, RootHead, RowRoot, ScheduledDestruction, ShardHead, SpaceState,
-    StoredBatch, VersionUsage,
+    AliasFilter, BatchOutline, EndingPrincipal, FactSink, FenceDelta, GrantFilter, GrantQuery, GrantRoom,
+    Kept, KeyFilter, LeftBehind, LogId, MixedUse, Page, Room, RootHead, RowRoot, ScheduledDestruction,
+    ShardHead, SpaceState, StoredBatch, VersionUsage,
 };
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
@@ -565,6 +565,18 @@ impl Store for SqliteStore {
 
     async fn list_batches(&self, shard: u32, index: u64, limit: u32) -> Result<Vec<StoredBatch>, StoreError> {
         self.inner.pool.read(move |connection| log::list_batches(connection, shard, index, limit)).await
+    }
+
+    async fn list_batch_outlines(
+        &self,
+        shard: u32,
+        index: u64,
+        limit: u32,
+    ) -> Result<Vec<BatchOutline>, StoreError> {
+        self.inner
+            .pool
+            .read(move |connection| log::list_batch_outlines(connection, shard, index, limit))
+            .await
     }
 
     async fn find_tile(&self, log: LogId, level: u8, index: u64) -> Result<Option<Vec<u8>>, StoreError> {

@@ -11,7 +11,7 @@ use super::super::columns::{Columns, find, list, micros};
 use super::super::error::refused;
 use super::super::plain::{self, ALIAS_NAME};
 use super::super::tag::{Guarded, Line, Tagged};
-use super::{Seen, compare, fixed, next_revision, write, write_tagged};
+use super::{Seen, next_revision, seen, write, write_tagged};
 
 const TABLE: &str = "alias";
 
@@ -165,21 +165,19 @@ fn parse(row: &Line<'_>) -> Result<Alias, StoreError> {
 }
 
 /// Was the value computed from the row as it stands? A name that was taken away and given again is that of another alias.
-fn seen(stored: Option<&Alias>, alias: &Alias) -> Seen {
-    let id = stored.map_or(alias.id, |stored| stored.id);
-    match compare(stored.map(|stored| stored.revision), alias.revision) {
-        Seen::Current if id == alias.id => Seen::Current,
-        Seen::Current | Seen::Moved => Seen::Moved,
+fn seen_by_name(stored: Option<&Alias>, alias: &Alias) -> Result<Seen, StoreError> {
+    if stored.is_some_and(|stored| stored.id != alias.id) {
+        return Ok(Seen::Moved);
     }
+    seen(TABLE, stored, alias)
 }
 
 /// Writes an alias. Its key must stand already, in the ring that it says.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, alias: &Alias) -> Result<Applied, StoreError> {
     let stored = find_by_name(connection, &alias.name)?;
-    if let Seen::Moved = seen(stored.as_ref(), alias) {
+    if let Seen::Moved = seen_by_name(stored.as_ref(), alias)? {
         return Ok(Applied::Conflict);
     }
-    fixed(TABLE, stored.is_none_or(|stored| stored.created_at == alias.created_at))?;
     let Some(key) = super::key::find_by_id(connection, alias.key)? else { return Ok(Applied::Conflict) };
     if key.ring != alias.ring {
         return Err(refused(TABLE, "its ring is not that of its key"));

@@ -9,7 +9,7 @@ use rusqlite::params;
 
 use super::super::columns::{Columns, find, list, micros};
 use super::super::tag::{Guarded, Line, Tagged};
-use super::{Seen, compare, fixed, next_revision, write_tagged};
+use super::{Seen, next_revision, seen, write_tagged};
 
 const TABLE: &str = "asset";
 
@@ -89,13 +89,8 @@ fn parse(row: &Line<'_>) -> Result<Asset, StoreError> {
 /// Writes an asset. Its name and how it came about are fixed.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, asset: &Asset) -> Result<Applied, StoreError> {
     let stored = find_by_id(connection, asset.id)?;
-    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), asset.revision) {
+    if let Seen::Moved = seen(TABLE, stored.as_ref(), asset)? {
         return Ok(Applied::Conflict);
-    }
-    if let Some(stored) = stored {
-        let is_bound = stored.name == asset.name
-            && (stored.created_by, stored.created_at) == (asset.created_by, asset.created_at);
-        fixed(TABLE, is_bound)?;
     }
     write_tagged(
         connection,

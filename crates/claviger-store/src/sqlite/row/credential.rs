@@ -12,7 +12,7 @@ use rusqlite::params;
 use super::super::columns::{Columns, find, list, micros};
 use super::super::tag::{Guarded, Line, Tagged};
 use super::reason::why;
-use super::{Seen, compare, fixed, next_revision, write_tagged};
+use super::{Seen, next_revision, seen, write_tagged};
 
 const TABLE: &str = "credential";
 
@@ -161,21 +161,8 @@ pub(in crate::sqlite) fn put(
     credential: &Credential,
 ) -> Result<Applied, StoreError> {
     let stored = find_by_id(connection, credential.id)?;
-    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), credential.revision) {
+    if let Seen::Moved = seen(TABLE, stored.as_ref(), credential)? {
         return Ok(Applied::Conflict);
-    }
-    if let Some(stored) = stored {
-        let bound = |credential: &Credential| {
-            (
-                credential.principal,
-                credential.kind,
-                credential.digest,
-                credential.created_by,
-                credential.renews,
-                credential.created_at,
-            )
-        };
-        fixed(TABLE, bound(&stored) == bound(credential) && stored.access_key == credential.access_key)?;
     }
     let access_key = credential.access_key.as_ref();
     write_tagged(

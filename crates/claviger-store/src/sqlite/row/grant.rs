@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use claviger_core::Action;
 use claviger_core::grant::{Basis, Conditions, Ending, Grant, Selector, Spelling};
 use claviger_core::key::Separation;
 use claviger_core::lineage::{Bearing, Lineage, MAX_DEPTH, Wanted};
@@ -11,17 +10,18 @@ use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, GrantFilter, MixedUse};
 use claviger_core::principal::Standing;
 use claviger_core::reason::Why;
+use claviger_core::row::Row as _;
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 use minicbor::{Decoder, Encoder};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, join, list, micros};
-use super::super::error::{damaged, refused};
+use super::super::error::damaged;
 use super::super::pairs;
 use super::super::tag::{Guarded, Line, Tagged};
 use super::grant_index::{self, Place};
 use super::reason::why;
-use super::{Seen, compare, fixed, next_revision, write, write_tagged};
+use super::{Seen, next_revision, seen, valid, write, write_tagged};
 
 const TABLE: &str = "grants";
 
@@ -348,27 +348,12 @@ fn read(columns: &mut Columns<'_>) -> Result<Grant, StoreError> {
         spelling: Spelling { principal: spelled(columns)?, retiring: spelled(columns)? },
         revision: columns.count()?,
     };
-    check(&grant).map_err(|reason| columns.damaged(reason))?;
+    grant.check().map_err(|reason| columns.damaged(reason))?;
     Ok(grant)
 }
 
 fn spelled(columns: &mut Columns<'_>) -> Result<Option<String>, StoreError> {
     Ok(columns.maybe(Columns::text)?.map(str::to_owned))
-}
-
-fn check(grant: &Grant) -> Result<(), &'static str> {
-    if !grant.spelling.fits() {
-        return Err("a name in it is too long");
-    }
-    let operations = &grant.operations;
-    let grantable = |action: &Action| action.is_grantable_when_relaxed();
-    if operations.is_empty() || !operations.is_sorted_by(|a, b| a < b) || !operations.iter().all(grantable) {
-        return Err("operations are such as can be granted, ascending, each once, at least one");
-    }
-    if grant.ending.is_some() && grant.standing == Standing::Active {
-        return Err("an active grant was not ended");
-    }
-    Ok(())
 }
 
 /// Identifiers, one after the other.
@@ -379,29 +364,15 @@ pub(super) fn ids(bytes: &[u8]) -> Option<Vec<GrantId>> {
 
 /// Writes a grant. What it gives to whom, by whom, and what it rests on is fixed; it can be ended.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, grant: &Grant) -> Result<Applied, StoreError> {
-    check(grant).map_err(|reason| refused(TABLE, reason))?;
+    valid(TABLE, grant)?;
     let stored = find_by_id(connection, grant.id)?;
-    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), grant.revision) {
+    if let Seen::Moved = seen(TABLE, stored.as_ref(), grant)? {
         return Ok(Applied::Conflict);
     }
-    if let Some(stored) = &stored {
-        let bound = |grant: &Grant| {
-            (
-                grant.principal,
-                grant.selector,
-                grant.created_by,
-                grant.created_at,
-                grant.origin,
-                grant.retiring,
-                grant.reason,
-            )
-        };
-        let named =
-            (&stored.name, &stored.spelling) == (&grant.name, &grant.spelling) && stored.basis == grant.basis;
-        fixed(TABLE, bound(stored) == bound(grant) && named)?;
-        if stored.standing == Standing::Active {
-            grant_index::remove(connection, stored, place_of(connection, stored.id)?)?;
-        }
+    if let Some(stored) = &stored
+        && stored.standing == Standing::Active
+    {
+        grant_index::remove(connection, stored, place_of(connection, stored.id)?)?;
     }
     let (key, ring) = match &grant.selector {
         Selector::Key(key) => (Some(key.as_bytes()), None),

@@ -8,6 +8,7 @@ use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, KeyFilter, ScheduledDestruction};
 use claviger_core::reason::Why;
+use claviger_core::row::Row as _;
 use claviger_core::{KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Timestamp};
 use rusqlite::params;
 
@@ -16,7 +17,7 @@ use super::super::error::{damaged, refused};
 use super::super::pairs;
 use super::super::tag::{Guarded, Line, Tagged};
 use super::reason::why;
-use super::{Seen, compare, fixed, next_revision, ring, version, write_tagged};
+use super::{Seen, next_revision, ring, seen, valid, version, write_tagged};
 
 const TABLE: &str = "key";
 
@@ -315,7 +316,7 @@ pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<(KeyName, Key
         environment: columns.maybe(Columns::word)?,
         revision: columns.count()?,
     };
-    check(&key).map_err(|reason| columns.damaged(reason))?;
+    key.check().map_err(|reason| columns.damaged(reason))?;
     Ok((KeyName { ring: ring_name, key: key.name.clone() }, key))
 }
 
@@ -327,31 +328,13 @@ fn destruction(columns: &mut Columns<'_>) -> Result<Option<Destruction>, StoreEr
     }
 }
 
-fn check(key: &Key) -> Result<(), &'static str> {
-    if key.primary == 0 {
-        return Err("versions count from 1");
-    }
-    if key.description.len() > Key::MAX_DESCRIPTION {
-        return Err("the description is too long");
-    }
-    if key.destruction.is_some() && (key.state == State::Active || key.state.is_destroyed()) {
-        return Err("a key that waits for its destruction is neither active nor destroyed");
-    }
-    Ok(())
-}
-
 /// Writes a key. Its name, ring, purpose, spec and protection are fixed. That its primary version exists is checked by
 /// [`check_primary`] once the whole set is in.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, key: &Key) -> Result<Applied, StoreError> {
-    check(key).map_err(|reason| refused(TABLE, reason))?;
+    valid(TABLE, key)?;
     let stored = find_by_id(connection, key.id)?;
-    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), key.revision) {
+    if let Seen::Moved = seen(TABLE, stored.as_ref(), key)? {
         return Ok(Applied::Conflict);
-    }
-    if let Some(stored) = stored {
-        let bound =
-            |key: &Key| (key.ring, key.name.clone(), key.purpose, key.spec, key.protection, key.created_at);
-        fixed(TABLE, bound(&stored) == bound(key))?;
     }
     let Some(ring) = ring::find_by_id(connection, key.ring)? else { return Ok(Applied::Conflict) };
     let labels = key.labels.pairs();

@@ -1,15 +1,15 @@
 //! Table `log_time`: one row.
 
-use claviger_core::log_time::{Step, TimeRecord, WINDOW_HOURS};
+use claviger_core::log_time::{Step, TimeRecord};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
+use claviger_core::row::Row as _;
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, micros};
-use super::super::error::refused;
 use super::super::plain::{self, LOG_TIME};
 use super::super::tag::{Guarded, Line};
-use super::{Seen, compare, next_revision, write};
+use super::{Seen, next_revision, seen, valid, write};
 
 const TABLE: &str = "log_time";
 
@@ -36,7 +36,7 @@ fn parse(row: &Line<'_>) -> Result<TimeRecord, StoreError> {
         snapshot_at: columns.maybe(Columns::instant)?,
         revision: columns.count()?,
     };
-    check(&record).map_err(|reason| columns.damaged(reason))?;
+    record.check().map_err(|reason| columns.damaged(reason))?;
     Ok(record)
 }
 
@@ -50,21 +50,11 @@ fn encode(steps: &[Step]) -> Vec<u8> {
     steps.iter().flat_map(|step| [step.hour.to_be_bytes(), step.micros.to_be_bytes()].concat()).collect()
 }
 
-fn check(record: &TimeRecord) -> Result<(), &'static str> {
-    if !record.steps.is_sorted_by(|one, next| one.hour < next.hour) {
-        return Err("steps ascend by hour");
-    }
-    if u64::try_from(record.steps.len()).is_ok_and(|count| count > WINDOW_HOURS + 1) {
-        return Err("there are more steps than hours in which they are remembered");
-    }
-    Ok(())
-}
-
 /// Writes the row.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, record: &TimeRecord) -> Result<Applied, StoreError> {
-    check(record).map_err(|reason| refused(TABLE, reason))?;
+    valid(TABLE, record)?;
     let stored = find_row(connection)?;
-    if let Seen::Moved = compare(stored.map(|stored| stored.revision), record.revision) {
+    if let Seen::Moved = seen(TABLE, stored.as_ref(), record)? {
         return Ok(Applied::Conflict);
     }
     let applied = write(

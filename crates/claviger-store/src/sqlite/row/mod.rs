@@ -1,7 +1,7 @@
 //! One file per table of state: its columns, how a row is parsed, and how a value is checked and written.
 //!
-//! Each has `parse`, which refuses a row that is no valid value, and `put`, which checks the value, compares the revision
-//! and what is fixed for ever with the row as it stands, and writes. Both run the same `check`.
+//! Each has `parse`, which refuses a row that is no valid value, and `put`, which writes. What is valid, and what never changes, the rules of
+//! [`claviger_core::row`] say.
 
 pub(super) mod alias;
 pub(super) mod asset;
@@ -23,6 +23,7 @@ pub(super) mod version;
 
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
+use claviger_core::row::Row;
 use rusqlite::{Params, ToSql};
 
 use super::error::{is_conflict, refused, translate};
@@ -36,18 +37,25 @@ pub(super) enum Seen {
     Moved,
 }
 
-/// Compares a value of `revision` with the row as it stands.
-pub(super) fn compare(stored: Option<u64>, revision: u64) -> Seen {
-    match stored {
-        None if revision == 0 => Seen::Current,
-        Some(stored) if stored == revision && revision != 0 => Seen::Current,
-        None | Some(_) => Seen::Moved,
-    }
+/// Refuses a value that is no valid row.
+pub(super) fn valid(table: &str, value: &impl Row) -> Result<(), StoreError> {
+    value.check().map_err(|reason| refused(table, reason))
 }
 
-/// Refuses a value that changes what is fixed for ever.
-pub(super) fn fixed(table: &str, unchanged: bool) -> Result<(), StoreError> {
-    if unchanged { Ok(()) } else { Err(refused(table, "it changes what is fixed for ever")) }
+/// Compares a value with the row as it stands, and refuses one that changes what is fixed for ever.
+pub(super) fn seen<T: Row>(table: &str, stored: Option<&T>, value: &T) -> Result<Seen, StoreError> {
+    let revision = value.revision();
+    match stored {
+        None if revision == 0 => Ok(Seen::Current),
+        Some(stored) if stored.revision() == revision && revision != 0 => {
+            if value.follows(stored) {
+                Ok(Seen::Current)
+            } else {
+                Err(refused(table, "it changes what is fixed for ever"))
+            }
+        }
+        None | Some(_) => Ok(Seen::Moved),
+    }
 }
 
 /// The revision that a write of a value of `revision` gives the row.

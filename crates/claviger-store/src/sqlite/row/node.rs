@@ -8,9 +8,8 @@ use claviger_core::{Name, NodeId};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, integer, join, list, micros};
-use super::super::error::refused;
 use super::super::tag::{Guarded, Line, Tagged};
-use super::{Seen, compare, next_revision, write_tagged};
+use super::{Seen, next_revision, seen, valid, write_tagged};
 
 const TABLE: &str = "node";
 
@@ -82,11 +81,9 @@ fn parse(row: &Line<'_>) -> Result<Node, StoreError> {
 /// Writes a node.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, node: &Node) -> Result<Applied, StoreError> {
     let report = &node.report;
-    if !node.is_sound() {
-        return Err(refused(TABLE, "a word with a comma or a line feed"));
-    }
+    valid(TABLE, node)?;
     let stored = find_by_id(connection, node.id)?;
-    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), node.revision) {
+    if let Seen::Moved = seen(TABLE, stored.as_ref(), node)? {
         return Ok(Applied::Conflict);
     }
     write_tagged(

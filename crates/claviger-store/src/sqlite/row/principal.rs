@@ -5,14 +5,14 @@ use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::principal::{Principal, Recovery, Role};
 use claviger_core::reason::Why;
+use claviger_core::row::Row as _;
 use claviger_core::{KeyRingId, Name, PrincipalId};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, join, list, micros};
-use super::super::error::refused;
 use super::super::tag::{Guarded, Line, Tagged};
 use super::reason::{erasure, why};
-use super::{Seen, compare, fixed, next_revision, write_tagged};
+use super::{Seen, next_revision, seen, valid, write_tagged};
 
 const TABLE: &str = "principal";
 
@@ -142,7 +142,7 @@ fn parse(row: &Line<'_>) -> Result<Principal, StoreError> {
         erasure: erasure(&mut columns)?,
         environment: columns.maybe(Columns::word)?,
     };
-    check(&principal).map_err(|reason| columns.damaged(reason))?;
+    principal.check().map_err(|reason| columns.damaged(reason))?;
     Ok(principal)
 }
 
@@ -170,34 +170,12 @@ fn join_givers(givers: &[(Role, PrincipalId)]) -> String {
     join(&givers.iter().map(|(role, giver)| format!("{role}={giver}")).collect::<Vec<_>>())
 }
 
-fn check(principal: &Principal) -> Result<(), &'static str> {
-    if !principal.roles.is_sorted_by(|a, b| a < b) {
-        return Err("roles are ascending, each once");
-    }
-    let givers = &principal.role_givers;
-    if !givers.is_sorted_by(|(a, _), (b, _)| a < b)
-        || !givers.iter().all(|(role, _)| principal.roles.contains(role))
-    {
-        return Err("those who gave roles are ascending, one for each role that is held");
-    }
-    Ok(())
-}
-
 /// Writes a principal. Its kind and environment are fixed, and so is its name but for an erasure, which nothing undoes.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, principal: &Principal) -> Result<Applied, StoreError> {
-    check(principal).map_err(|reason| refused(TABLE, reason))?;
+    valid(TABLE, principal)?;
     let stored = find_by_id(connection, principal.id)?;
-    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), principal.revision) {
+    if let Seen::Moved = seen(TABLE, stored.as_ref(), principal)? {
         return Ok(Applied::Conflict);
-    }
-    if let Some(stored) = stored {
-        let bound = |principal: &Principal| {
-            let made = (principal.created_by, principal.created_at, principal.recovery.map(|made| made.at));
-            (principal.kind, principal.environment.clone(), made)
-        };
-        let is_named_alike = stored.name == principal.name && stored.erasure == principal.erasure;
-        let is_erased_now = stored.erasure.is_none() && principal.erasure.is_some();
-        fixed(TABLE, bound(&stored) == bound(principal) && (is_named_alike || is_erased_now))?;
     }
     write_tagged(
         connection,

@@ -8,9 +8,8 @@ use claviger_core::{Action, PrincipalId, ReasonId};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, list, micros};
-use super::super::error::refused;
 use super::super::tag::{Guarded, Line, Tagged};
-use super::{Seen, compare, fixed, next_revision, veil, write_tagged};
+use super::{Seen, next_revision, seen, valid, veil, write_tagged};
 
 const TABLE: &str = "reason";
 
@@ -123,17 +122,13 @@ pub(super) fn erasure(columns: &mut Columns<'_>) -> Result<Option<Erasure>, Stor
 /// Writes a reason. What was given is fixed; its text can be erased.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, reason: &ReasonRecord) -> Result<Applied, StoreError> {
     let sealed = match &reason.text {
-        TextAtRest::None => None,
         TextAtRest::Sealed(sealed) => Some(sealed),
-        TextAtRest::Clear(_) => return Err(refused(TABLE, "a text in clear")),
+        TextAtRest::Clear(_) | TextAtRest::None => None,
     };
+    valid(TABLE, reason)?;
     let stored = find_by_id(connection, reason.id)?;
-    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), reason.revision) {
+    if let Seen::Moved = seen(TABLE, stored.as_ref(), reason)? {
         return Ok(Applied::Conflict);
-    }
-    if let Some(stored) = stored {
-        let bound = |reason: &ReasonRecord| (reason.action, reason.code, reason.given_by, reason.given_at);
-        fixed(TABLE, bound(&stored) == bound(reason) && sealed.is_none())?;
     }
     write_tagged(
         connection,

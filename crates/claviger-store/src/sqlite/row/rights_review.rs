@@ -4,13 +4,13 @@ use claviger_core::object::Kind;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::rights_review::{Confirmation, RightsReview};
+use claviger_core::row::Row as _;
 use claviger_core::{PrincipalId, RightsReviewId};
 use rusqlite::params;
 
 use super::super::columns::{Columns, find, list, micros};
-use super::super::error::refused;
 use super::super::tag::{Guarded, Line, Tagged};
-use super::{Seen, compare, fixed, next_revision, write_tagged};
+use super::{Seen, next_revision, seen, valid, write_tagged};
 
 const TABLE: &str = "rights_review";
 
@@ -66,7 +66,8 @@ fn parse(row: &Line<'_>) -> Result<RightsReview, StoreError> {
         auditor: confirmation(&mut columns)?,
         revision: columns.count()?,
     };
-    if is_sound(&review) { Ok(review) } else { Err(columns.damaged("a confirmation of nothing, or by one")) }
+    review.check().map_err(|reason| columns.damaged(reason))?;
+    Ok(review)
 }
 
 fn confirmation(columns: &mut Columns<'_>) -> Result<Option<Confirmation>, StoreError> {
@@ -77,23 +78,13 @@ fn confirmation(columns: &mut Columns<'_>) -> Result<Option<Confirmation>, Store
     }
 }
 
-/// There is a digest where somebody confirmed, and two persons did where both capacities are taken.
-fn is_sound(review: &RightsReview) -> bool {
-    let someone = review.officer.is_some() || review.auditor.is_some();
-    let by = |one: Option<Confirmation>| one.map(|one| one.by);
-    review.digest.is_some() == someone && (!someone || by(review.officer) != by(review.auditor))
-}
-
 /// Writes a review.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, review: &RightsReview) -> Result<Applied, StoreError> {
-    if !is_sound(review) {
-        return Err(refused(TABLE, "a confirmation of nothing, or by one"));
-    }
+    valid(TABLE, review)?;
     let stored = find_by_id(connection, review.id)?;
-    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), review.revision) {
+    if let Seen::Moved = seen(TABLE, stored.as_ref(), review)? {
         return Ok(Applied::Conflict);
     }
-    fixed(TABLE, stored.is_none_or(|stored| stored.opened_at == review.opened_at))?;
     let at = |one: Option<Confirmation>| one.map(|one| micros(TABLE, one.at)).transpose();
     write_tagged(
         connection,

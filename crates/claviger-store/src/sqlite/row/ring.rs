@@ -11,7 +11,7 @@ use rusqlite::params;
 use super::super::columns::{Columns, find, integer, join, list, micros, span};
 use super::super::tag::{Guarded, Line, Tagged};
 use super::reason::why;
-use super::{Seen, compare, fixed, next_revision, write_tagged};
+use super::{Seen, next_revision, seen, write_tagged};
 
 const TABLE: &str = "ring";
 
@@ -119,11 +119,8 @@ pub(in crate::sqlite) fn required_context(columns: &mut Columns<'_>) -> Result<R
 /// Writes a ring. Its name and the instant of its making are fixed.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<Applied, StoreError> {
     let stored = find_by_id(connection, ring.id)?;
-    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), ring.revision) {
+    if let Seen::Moved = seen(TABLE, stored.as_ref(), ring)? {
         return Ok(Applied::Conflict);
-    }
-    if let Some(stored) = stored {
-        fixed(TABLE, stored.name == ring.name && stored.created_at == ring.created_at)?;
     }
     let policy = &ring.policy;
     let optional = |period: Option<_>| period.map(|period| span(TABLE, period)).transpose();

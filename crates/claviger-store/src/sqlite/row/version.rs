@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use claviger_core::key::{Imported, Key, KeyVersion, Origin, Provenance, Rotation, State, Transport, Wrap};
+use claviger_core::key::{Imported, Key, KeyVersion, Provenance, Rotation, Transport, Wrap};
 use claviger_core::object::Kind;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
 use claviger_core::reason::Why;
+use claviger_core::row::Row as _;
 use claviger_core::{KeyId, KeyVersionId, Timestamp};
 use rusqlite::params;
 use rusqlite::types::ValueRef;
@@ -15,7 +16,7 @@ use super::super::columns::{Columns, find, integer, list, micros};
 use super::super::error::refused;
 use super::super::tag::{Guarded, Tagged};
 use super::reason::why;
-use super::{Seen, compare, fixed, next_revision, write, write_tagged};
+use super::{Seen, next_revision, seen, valid, write, write_tagged};
 
 const TABLE: &str = "key_version";
 
@@ -122,7 +123,7 @@ pub(in crate::sqlite) fn read(
     columns.held(&COUNTED)?;
     let _same = (columns.bytes()?, columns.count()?);
     version.protect_uses = columns.count()?;
-    check(&version).map_err(|reason| columns.damaged(reason))?;
+    version.check().map_err(|reason| columns.damaged(reason))?;
     Ok(Some(version))
 }
 
@@ -136,48 +137,19 @@ fn transport(columns: &mut Columns<'_>) -> Result<Option<Transport>, StoreError>
     }
 }
 
-fn check(version: &KeyVersion) -> Result<(), &'static str> {
-    if version.id.number == 0 {
-        return Err("versions count from 1");
-    }
-    if version.state.is_destroyed() && version.wrap.is_some() {
-        return Err("a destroyed version has material");
-    }
-    if version.state == State::Active && version.wrap.is_none() {
-        return Err("an active version has no material");
-    }
-    if version.imported.is_some() && version.provenance.origin != Origin::Imported {
-        return Err("material that was made here is recorded as imported");
-    }
-    Ok(())
-}
-
 /// Writes a version of `key`, which must stand already. What it was made as is fixed; its uses are counted by
 /// [`count_uses`] alone, so that a write computed from an older row loses none.
 pub(in crate::sqlite) fn put(connection: Guarded<'_>, version: &KeyVersion) -> Result<Applied, StoreError> {
-    check(version).map_err(|reason| refused(TABLE, reason))?;
+    valid(TABLE, version)?;
     let Some(key) = super::key::find_by_id(connection, version.id.key)? else { return Ok(Applied::Conflict) };
     if (version.spec, version.protection) != (key.spec, key.protection) {
         return Err(refused(TABLE, "spec and protection are not the key's"));
     }
     let stored = find_by_id(connection, &key, version.id.number)?;
-    if let Seen::Moved = compare(stored.as_ref().map(|stored| stored.revision), version.revision) {
+    if let Seen::Moved = seen(TABLE, stored.as_ref(), version)? {
         return Ok(Applied::Conflict);
     }
     let is_new = stored.is_none();
-    if let Some(stored) = stored {
-        fixed(TABLE, stored.created_at == version.created_at)?;
-        fixed(TABLE, stored.provenance.origin == version.provenance.origin)?;
-        // What waits with its material learns by the rotation how it came to follow.
-        let took_over = stored.rotated.is_none() && stored.state == State::PreActive;
-        fixed(TABLE, stored.rotated == version.rotated || took_over)?;
-        if awaits_first_material(&stored) {
-            fixed(TABLE, version.imported.is_some() || version.wrap.is_none())?;
-        } else {
-            fixed(TABLE, stored.public_key == version.public_key && stored.provenance == version.provenance)?;
-            fixed(TABLE, digest(&stored) == digest(version))?;
-        }
-    }
     let (key, number, provenance) = (version.id.key.as_bytes(), version.id.number, &version.provenance);
     let transport = version.imported.as_ref().and_then(|imported| imported.transport);
     let applied = write_tagged(
@@ -228,11 +200,6 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, version: &KeyVersion) -> R
         connection.stamp(&COUNTED, &[key, &number])?;
     }
     Ok(applied)
-}
-
-/// Is its material, with what is told of it, still to come?
-fn awaits_first_material(version: &KeyVersion) -> bool {
-    version.provenance.origin == Origin::Imported && version.imported.is_none() && version.wrap.is_none()
 }
 
 fn digest(version: &KeyVersion) -> Option<[u8; 32]> {

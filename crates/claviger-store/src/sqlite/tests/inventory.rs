@@ -1,17 +1,20 @@
 //! Rows that are older ones, or missing, though the tag of each that is there holds.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use claviger_core::change::Change;
 use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
-use claviger_core::port::store::RowRoot;
+use claviger_core::port::store::{Applied, RowRoot};
 use claviger_core::principal::{Principal, PrincipalKind};
+use claviger_core::{KeyRingId, PrincipalId};
 use rusqlite::Connection;
 
 use super::*;
 
 fn database(shelf: &Shelf) -> Connection {
-    let database = Connection::open(shelf._directory.path().join("data/store.db")).unwrap();
+    let database = Connection::open(shelf.directory.path().join("data/store.db")).unwrap();
     database.pragma_update(None, "foreign_keys", false).unwrap();
     database.busy_timeout(Duration::from_secs(5)).unwrap();
     database
@@ -26,7 +29,7 @@ fn next(principal: &Principal, home: u8) -> Change {
 
 #[tokio::test]
 async fn an_older_row_with_its_tag_is_refused_and_so_is_one_whose_index_says_otherwise() {
-    let mut shelf = Shelf::counted().await;
+    let mut shelf = counted_shelf().await;
     shelf.ring(1, None);
     let principal = shelf.principal(3, PrincipalKind::Workload);
     let database = database(&shelf);
@@ -57,9 +60,9 @@ async fn an_older_row_with_its_tag_is_refused_and_so_is_one_whose_index_says_oth
              DELETE FROM sqlite_schema WHERE name = 'principal_revision'",
         )
         .unwrap();
-    let Shelf { store, journal, _directory, .. } = shelf;
+    let Shelf { store, journal, directory, .. } = shelf;
     drop((store, journal));
-    let path = _directory.path().join("data/store.db");
+    let path = directory.path().join("data/store.db");
     drop(database);
     let older = Connection::open(&path).unwrap();
     older.pragma_update(None, "foreign_keys", false).unwrap();
@@ -71,7 +74,7 @@ async fn an_older_row_with_its_tag_is_refused_and_so_is_one_whose_index_says_oth
         )
         .unwrap();
     drop(older);
-    let store = SqliteStore::open(&_directory.path().join("data"), SqliteOptions::default()).unwrap();
+    let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
     store.open_rows(row_key());
     store.load_row_blocks().await.unwrap();
     assert_eq!(store.count_wrong_blocks(Kind::Principal).await.unwrap(), 0, "the index is as it was");
@@ -80,7 +83,7 @@ async fn an_older_row_with_its_tag_is_refused_and_so_is_one_whose_index_says_oth
 
 #[tokio::test]
 async fn what_is_kept_follows_each_commit_and_reads_back_the_same() {
-    let mut shelf = Shelf::counted().await;
+    let mut shelf = counted_shelf().await;
     let mut roots = vec![shelf.journal.row_root()];
     shelf.ring(1, None);
     roots.push(shelf.journal.row_root());
@@ -96,8 +99,8 @@ async fn what_is_kept_follows_each_commit_and_reads_back_the_same() {
     assert_eq!(all.len(), roots.len());
     let kept = shelf.store.find_row_root().await.unwrap().unwrap();
     assert_eq!(kept, RowRoot { root: roots[3], log_size: 3, log_root: [1; 32] });
-    let path = shelf._directory.path().join("data");
-    let Shelf { store, journal, _directory, .. } = shelf;
+    let path = shelf.directory.path().join("data");
+    let Shelf { store, journal, directory: _directory, .. } = shelf;
     drop((store, journal));
     let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
     store.open_rows(row_key());
@@ -116,7 +119,7 @@ async fn what_is_kept_follows_each_commit_and_reads_back_the_same() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rows_that_change_all_the_time_are_read_without_a_false_alarm() {
-    let mut shelf = Shelf::counted().await;
+    let mut shelf = counted_shelf().await;
     for ring in 1..=9 {
         shelf.ring(ring, None);
     }

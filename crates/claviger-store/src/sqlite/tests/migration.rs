@@ -4,9 +4,9 @@ use claviger_core::alias::AliasScope;
 use claviger_core::grant::{Basis, Grant, GrantOrigin};
 use claviger_core::lineage::{How, Verdict, Wanted};
 use claviger_core::object::RowCursor;
-use claviger_core::port::store::{GrantFilter, GrantQuery, MixedUse};
+use claviger_core::port::store::{GrantFilter, GrantQuery, MixedUse, Page};
 use claviger_core::reason::{TextAtRest, Why};
-use claviger_core::{Action, GrantId};
+use claviger_core::{Action, GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 use rusqlite::Connection;
 
 use super::super::{directory, schema};

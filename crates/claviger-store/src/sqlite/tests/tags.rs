@@ -1,18 +1,25 @@
 //! Rows that somebody edits, makes or exchanges in the database.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use claviger_core::access_key::AccessKey;
+use claviger_core::alias::{Alias, AliasScope};
 use claviger_core::asset::Asset;
+use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
-use claviger_core::key::DataClass;
+use claviger_core::key::{DataClass, Key, PolicyDocument};
 use claviger_core::node::{Node, NodeReport};
 use claviger_core::object::{Kind, Object, RowCursor};
 use claviger_core::port::StoreError;
+use claviger_core::port::store::Applied;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
 use claviger_core::reason::{ReasonCode, ReasonRecord, TextAtRest};
 use claviger_core::rights_review::{Capacity, Confirmation, RightsReview};
-use claviger_core::{Action, AssetId, CredentialId, GrantId, NodeId, ReasonId, RightsReviewId};
+use claviger_core::{
+    Action, AliasId, AssetId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId,
+    ReasonId, RightsReviewId,
+};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -39,7 +46,7 @@ const TABLES: [(&str, &str, &[&Tagged]); 11] = [
 
 /// A store with an object of each kind, and a second of most.
 fn furnished() -> Shelf {
-    let mut shelf = Shelf::new();
+    let mut shelf = shelf();
     let ring = shelf.ring(1, None);
     shelf.key(ring, 2, |_| {});
     shelf.key(ring, 12, |_| {});
@@ -144,7 +151,7 @@ fn furnished() -> Shelf {
 }
 
 fn database(shelf: &Shelf) -> Connection {
-    let database = Connection::open(shelf._directory.path().join("data/store.db")).unwrap();
+    let database = Connection::open(shelf.directory.path().join("data/store.db")).unwrap();
     database.pragma_update(None, "foreign_keys", false).unwrap();
     database.pragma_update(None, "ignore_check_constraints", true).unwrap();
     database.busy_timeout(Duration::from_secs(5)).unwrap();
@@ -185,7 +192,7 @@ async fn read_all(store: &SqliteStore) -> Vec<StoreError> {
 
 #[tokio::test]
 async fn each_column_of_the_live_schema_is_covered() {
-    let shelf = Shelf::new();
+    let shelf = shelf();
     let database = database(&shelf);
     for (table, _, tags) in TABLES {
         let mut covered = BTreeSet::from(["tag".to_owned()]);
@@ -374,8 +381,8 @@ async fn counted_uses_hold_and_a_count_that_was_edited_is_refused() {
 #[tokio::test]
 async fn rows_are_read_and_written_under_the_key_of_their_tags_alone() {
     let shelf = furnished();
-    let path = shelf._directory.path().join("data");
-    let Shelf { store, journal, _directory, .. } = shelf;
+    let path = shelf.directory.path().join("data");
+    let Shelf { store, journal, directory: _directory, .. } = shelf;
     drop((store, journal));
     let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
     assert!(!store.rows_are_open());

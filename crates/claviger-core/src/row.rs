@@ -1,0 +1,303 @@
+//! What holds of the rows of state, whichever store keeps them: what makes one valid by itself, what of it never changes, and in which order
+//! rows are written that refer to each other.
+
+use crate::alias::Alias;
+use crate::asset::Asset;
+use crate::change::Change;
+use crate::grant::Grant;
+use crate::key::{Key, KeyRing, KeyVersion, Origin, State};
+use crate::log_time::{TimeRecord, WINDOW_HOURS};
+use crate::node::Node;
+use crate::principal::{Credential, Principal, Standing};
+use crate::reason::{ReasonRecord, TextAtRest};
+use crate::rights_review::{Confirmation, RightsReview};
+
+/// A row of state. A store keeps no other than such as these rules allow.
+pub trait Row {
+    /// Counts its writes; 0 of one that is not written yet.
+    fn revision(&self) -> u64;
+
+    /// Is it valid by itself?
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn check(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    /// Can it take the place of `stored`, which it was computed from? What is fixed for ever is the same in both.
+    fn follows(&self, stored: &Self) -> bool;
+}
+
+impl Row for Key {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.primary == 0 {
+            return Err("versions count from 1");
+        }
+        if self.description.len() > Self::MAX_DESCRIPTION {
+            return Err("the description is too long");
+        }
+        if self.destruction.is_some() && (self.state == State::Active || self.state.is_destroyed()) {
+            return Err("a key that waits for its destruction is neither active nor destroyed");
+        }
+        Ok(())
+    }
+
+    fn follows(&self, stored: &Self) -> bool {
+        let fixed =
+            |key: &Self| (key.ring, key.name.clone(), key.purpose, key.spec, key.protection, key.created_at);
+        fixed(self) == fixed(stored)
+    }
+}
+
+impl Row for KeyVersion {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.id.number == 0 {
+            return Err("versions count from 1");
+        }
+        if self.state.is_destroyed() && self.wrap.is_some() {
+            return Err("a destroyed version has material");
+        }
+        if self.state == State::Active && self.wrap.is_none() {
+            return Err("an active version has no material");
+        }
+        if self.imported.is_some() && self.provenance.origin != Origin::Imported {
+            return Err("material that was made here is recorded as imported");
+        }
+        Ok(())
+    }
+
+    fn follows(&self, stored: &Self) -> bool {
+        let fixed = |version: &Self| (version.created_at, version.provenance.origin);
+        // What waits with its material learns by the rotation how it came to follow.
+        let took_over = stored.rotated.is_none() && stored.state == State::PreActive;
+        let digest = |version: &Self| version.imported.as_ref().map(|imported| imported.digest);
+        let awaits_material = stored.provenance.origin == Origin::Imported
+            && stored.imported.is_none()
+            && stored.wrap.is_none();
+        let keeps_material = if awaits_material {
+            self.imported.is_some() || self.wrap.is_none()
+        } else {
+            (&self.public_key, &self.provenance, digest(self))
+                == (&stored.public_key, &stored.provenance, digest(stored))
+        };
+        fixed(self) == fixed(stored) && (self.rotated == stored.rotated || took_over) && keeps_material
+    }
+}
+
+impl Row for KeyRing {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn follows(&self, stored: &Self) -> bool {
+        (&self.name, self.created_at) == (&stored.name, stored.created_at)
+    }
+}
+
+impl Row for Principal {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if !self.roles.is_sorted_by(|a, b| a < b) {
+            return Err("roles are ascending, each once");
+        }
+        let givers = &self.role_givers;
+        let of_roles = givers.iter().all(|(role, _)| self.roles.contains(role));
+        if !givers.is_sorted_by(|(a, _), (b, _)| a < b) || !of_roles {
+            return Err("those who gave roles are ascending, one for each role that is held");
+        }
+        Ok(())
+    }
+
+    /// Its name changes by an erasure alone, which nothing undoes.
+    fn follows(&self, stored: &Self) -> bool {
+        let fixed = |principal: &Self| {
+            let made = (principal.created_by, principal.created_at, principal.recovery.map(|made| made.at));
+            (principal.kind, principal.environment.clone(), made)
+        };
+        let is_named_alike = self.name == stored.name && self.erasure == stored.erasure;
+        let is_erased_now = stored.erasure.is_none() && self.erasure.is_some();
+        fixed(self) == fixed(stored) && (is_named_alike || is_erased_now)
+    }
+}
+
+impl Row for Credential {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn follows(&self, stored: &Self) -> bool {
+        let fixed =
+            |one: &Self| (one.principal, one.kind, one.digest, one.created_by, one.renews, one.created_at);
+        fixed(self) == fixed(stored) && self.access_key == stored.access_key
+    }
+}
+
+impl Row for Grant {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if !self.spelling.fits() {
+            return Err("a name in it is too long");
+        }
+        let operations = &self.operations;
+        let grantable = operations.iter().all(|action| action.is_grantable_when_relaxed());
+        if operations.is_empty() || !operations.is_sorted_by(|a, b| a < b) || !grantable {
+            return Err("operations are such as can be granted, ascending, each once, at least one");
+        }
+        if self.ending.is_some() && self.standing == Standing::Active {
+            return Err("an active grant was not ended");
+        }
+        Ok(())
+    }
+
+    /// What it gives to whom, by whom, and what it rests on is fixed; it can be ended.
+    fn follows(&self, stored: &Self) -> bool {
+        let fixed = |grant: &Self| {
+            let given = (grant.created_by, grant.created_at, grant.origin, grant.reason);
+            (grant.principal, grant.selector, grant.retiring, given)
+        };
+        let named = |grant: &Self| (grant.name.clone(), grant.spelling.clone(), grant.basis.clone());
+        fixed(self) == fixed(stored) && named(self) == named(stored)
+    }
+}
+
+impl Row for Alias {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn follows(&self, stored: &Self) -> bool {
+        self.created_at == stored.created_at
+    }
+}
+
+impl Row for Asset {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn follows(&self, stored: &Self) -> bool {
+        let fixed = |asset: &Self| (asset.name.clone(), asset.created_by, asset.created_at);
+        fixed(self) == fixed(stored)
+    }
+}
+
+impl Row for ReasonRecord {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        match self.text {
+            TextAtRest::Clear(_) => Err("a text in clear"),
+            TextAtRest::None | TextAtRest::Sealed(_) => Ok(()),
+        }
+    }
+
+    /// What was given is fixed; its text can be erased.
+    fn follows(&self, stored: &Self) -> bool {
+        let fixed = |reason: &Self| (reason.action, reason.code, reason.given_by, reason.given_at);
+        fixed(self) == fixed(stored) && matches!(self.text, TextAtRest::None)
+    }
+}
+
+impl Row for RightsReview {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// There is a digest where somebody confirmed, and two persons did where both capacities are taken.
+    fn check(&self) -> Result<(), &'static str> {
+        let someone = self.officer.is_some() || self.auditor.is_some();
+        let by = |one: Option<Confirmation>| one.map(|one| one.by);
+        let is_sound = self.digest.is_some() == someone && (!someone || by(self.officer) != by(self.auditor));
+        if is_sound { Ok(()) } else { Err("a confirmation of nothing, or by one") }
+    }
+
+    fn follows(&self, stored: &Self) -> bool {
+        self.opened_at == stored.opened_at
+    }
+}
+
+impl Row for Node {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.is_sound() { Ok(()) } else { Err("a word with a comma or a line feed") }
+    }
+
+    fn follows(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Row for TimeRecord {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if !self.steps.is_sorted_by(|one, next| one.hour < next.hour) {
+            return Err("steps ascend by hour");
+        }
+        if u64::try_from(self.steps.len()).is_ok_and(|count| count > WINDOW_HOURS + 1) {
+            return Err("there are more steps than hours in which they are remembered");
+        }
+        Ok(())
+    }
+
+    fn follows(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Change {
+    /// The place of a change in the set that it is written with: a row comes behind those that it refers to, and what is compared before
+    /// all of them.
+    #[must_use]
+    pub const fn rank(&self) -> u8 {
+        match self {
+            // What is expected holds before anything of the set is written.
+            Self::Expect(_) | Self::ExpectNone { .. } => 0,
+            Self::PutLogTime(_) | Self::PutPrincipal(_) => 1,
+            Self::PutRing(_) => 2,
+            Self::PutKey(_) => 3,
+            Self::PutVersion(_) => 4,
+            Self::PutCredential(_) => 5,
+            Self::PutGrant(_) => 6,
+            // What goes, goes before what comes: a name that is given free can be taken in the same set.
+            Self::RemoveAlias(_) => 7,
+            Self::PutAlias(_) => 8,
+            Self::NoteFacts(_)
+            | Self::PutAsset(_)
+            | Self::PutFactHead(_)
+            | Self::PutIdempotency(_)
+            | Self::PutNode(_)
+            | Self::PutPolicyDocument(_)
+            | Self::PutReason(_)
+            | Self::PutRightsReview(_)
+            | Self::PutVeil(_)
+            | Self::RemoveVeil(_)
+            | Self::SealReason { .. } => 9,
+            Self::CountUses { .. } => 10,
+            // What must not be there once the set is written.
+            Self::ExpectNoAlias(_) => 11,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What every store must hold: [`store_contract!`](crate::store_contract) makes a test of each.
+#![expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a contract is tests: they fail by panicking, and their names say what they hold"
+)]
+
+pub mod grants;
+pub mod rows;
+pub mod shelf;
+
+/// A test of everything that a store must hold, each on a [`Shelf`](shelf::Shelf) of its own that the expression gives.
+#[macro_export]
+macro_rules! store_contract {
+    ($shelf:expr) => {
+        $crate::store_contract! { $shelf; rows:
+            a_key_comes_back_as_it_was_written_and_its_tombstone_without_material,
+            the_newest_versions_of_a_key_are_at_hand_and_the_primary_one_however_old,
+            rotation_is_found_when_it_is_due_and_destruction_in_its_order,
+            what_a_ring_must_not_have_is_looked_for_in_the_commit,
+            time_that_is_remembered_comes_back_and_is_written_from_the_row_as_it_stands,
+            an_alias_is_written_only_from_the_row_as_it_stands,
+            a_name_stays_with_its_ring_but_for_an_alias_of_the_deployment,
+            an_alias_that_reads_as_a_key_of_a_ring_is_found_by_the_name_of_the_ring,
+            aliases_are_listed_in_order_and_go_with_their_key,
+            a_lost_race_alone_leaves_no_transaction_open,
+            imported_material_comes_goes_and_stays_the_same,
+            expired_material_is_found_as_long_as_it_is_here,
+            uses_are_kept_with_cuts_and_a_later_one_is_never_replaced_by_an_earlier,
+            batches_become_one_where_they_are_what_they_are_said_to_be }
+        $crate::store_contract! { $shelf; grants:
+            a_set_whose_expectation_does_not_hold_is_a_conflict_and_leaves_nothing,
+            the_strictest_use_of_a_principal_is_that_of_its_active_grants,
+            a_mixed_use_is_found_by_role_or_by_what_a_grant_gives_of_active_principals_only,
+            what_a_grant_rests_on_comes_back_with_its_chain_and_is_fixed,
+            of_many_grants_a_decision_reads_those_that_its_context_can_meet,
+            of_grants_that_differ_in_their_end_only_a_few_are_read_and_among_them_the_one_that_ends_last,
+            grants_that_ended_with_what_they_rested_on_keep_no_new_one_out,
+            what_makes_decisions_long_is_bounded,
+            pages_hold_what_their_filter_takes_in_order,
+            the_same_grant_is_found_by_its_name_and_terms }
+    };
+    ($shelf:expr; $of:ident: $($name:ident),+) => {$(
+        #[tokio::test]
+        async fn $name() {
+            $crate::contract::store::$of::$name($shelf).await;
+        }
+    )+};
+}

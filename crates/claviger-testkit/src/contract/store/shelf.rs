@@ -1,0 +1,276 @@
+//! A store in the making, and what is put there.
+
+use std::time::Duration;
+
+use claviger_core::alias::{Alias, AliasScope};
+use claviger_core::change::{Change, Expectation};
+use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
+use claviger_core::key::{
+    DataClass, Generator, ImportedMaterial, Key, KeyRing, KeyVersion, Labels, Origin, Protection, Provenance,
+    RequiredContext, RingPolicy, Rotation, Separation, State, Transport, Wrap,
+};
+use claviger_core::port::store::{Applied, Batch, GrantQuery, UsageRows, VersionUsage};
+use claviger_core::port::{Journal, Store};
+use claviger_core::principal::{Principal, PrincipalKind, Standing};
+use claviger_core::{
+    Action, AliasId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp,
+};
+use claviger_crypto::WrappingAlgorithm;
+
+pub const DAY: Duration = Duration::from_secs(86_400);
+
+pub fn at(day: u32) -> Timestamp {
+    Timestamp::from_micros(0).after(DAY * day)
+}
+
+/// A store with its journal, and how far they are.
+pub struct Shelf<S> {
+    pub store: S,
+    pub journal: Box<dyn Journal>,
+    pub size: u64,
+    pub cuts: u64,
+    /// Where it lies; goes with it.
+    pub directory: tempfile::TempDir,
+}
+
+impl<S> std::fmt::Debug for Shelf<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shelf").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl<S: Store> Shelf<S> {
+    /// One over an empty store, whose rows are open.
+    pub fn new(store: S, directory: tempfile::TempDir) -> Self {
+        let journal = store.open_journal(1).unwrap();
+        Self { store, journal, size: 0, cuts: 0, directory }
+    }
+
+    pub fn apply(&mut self, changes: &[Change]) -> Applied {
+        let applied = self.journal.apply(changes).unwrap();
+        let (old_size, new_size) = (self.size, self.size + 1);
+        let batch =
+            Batch { old_size, new_size, new_root: [1; 32], epoch: 0, restricts: &[], body: b"x", tiles: &[] };
+        self.journal.commit(&batch).unwrap();
+        self.size = new_size;
+        applied
+    }
+
+    pub fn cut(&mut self, number: u64, rows: &[VersionUsage], counted_to: u64) {
+        let usage = UsageRows { rows, counted_to };
+        self.journal.append_cut(number, [2; 32], b"cut", &[], usage).unwrap();
+    }
+
+    pub fn ring(&mut self, number: u8, rotation_period: Option<Duration>) -> KeyRingId {
+        let ring = KeyRing {
+            id: KeyRingId::from_bytes([number; 16]),
+            name: format!("ring-{number}").parse().unwrap(),
+            policy: RingPolicy { rotation_period, ..RingPolicy::default() },
+            kek: vec![1],
+            created_at: at(0),
+            reason: None,
+            revision: 0,
+        };
+        assert_eq!(self.apply(&[Change::PutRing(ring.clone())]), Applied::Yes);
+        ring.id
+    }
+
+    pub fn key(&mut self, ring: KeyRingId, number: u8, with: impl FnOnce(&mut Key)) -> Key {
+        let id = KeyId::from_bytes([number; 16]);
+        let mut key = Key {
+            id,
+            ring,
+            name: format!("key-{number}").parse().unwrap(),
+            purpose: Purpose::Encrypt,
+            spec: Spec::Aes256Gcm,
+            protection: Protection::Software,
+            data_class: DataClass::Internal,
+            description: "what it is for".into(),
+            owner: PrincipalId::from_bytes([9; 16]),
+            labels: Labels::default(),
+            rotation_period: None,
+            context_required: RequiredContext::default(),
+            environment: None,
+            state: State::Active,
+            primary: 1,
+            rotates_from: at(0),
+            destruction: None,
+            policy: None,
+            created_at: at(0),
+            reason: None,
+            revision: 0,
+        };
+        with(&mut key);
+        let version = KeyVersion {
+            id: KeyVersionId { key: id, number: 1 },
+            state: State::Active,
+            spec: key.spec,
+            protection: key.protection,
+            wrap: Some(Wrap { format: 1, bytes: vec![0x5a; 64] }),
+            public_key: None,
+            provenance: Provenance {
+                origin: Origin::Generated,
+                module: "test".into(),
+                generator: Generator::ModuleDrbg,
+                health_ok: true,
+                fingerprint: Some([8; 16]),
+            },
+            rotated: Some(Rotation::ByPolicy),
+            imported: None,
+            created_at: at(0),
+            activated_at: Some(at(0)),
+            state_changed_at: at(0),
+            protect_uses: 0,
+            reason: None,
+            revision: 0,
+        };
+        let changes = [Change::PutKey(key.clone()), Change::PutVersion(version)];
+        assert_eq!(self.apply(&changes), Applied::Yes);
+        Key { revision: 1, ..key }
+    }
+
+    pub fn principal(&mut self, number: u8, kind: PrincipalKind) -> Principal {
+        let principal = Principal {
+            subject_key: vec![1],
+            ..Principal::new(
+                PrincipalId::from_bytes([number; 16]),
+                format!("principal-{number}").parse().unwrap(),
+                kind,
+                at(0),
+            )
+        };
+        assert_eq!(self.apply(&[Change::PutPrincipal(principal.clone())]), Applied::Yes);
+        Principal { revision: 1, ..principal }
+    }
+
+    pub fn relaxed_ring(&mut self, number: u8) -> KeyRing {
+        let ring = KeyRing {
+            id: KeyRingId::from_bytes([number; 16]),
+            name: format!("ring-{number}").parse().unwrap(),
+            policy: RingPolicy { separation: Separation::Relaxed, ..RingPolicy::default() },
+            kek: vec![1],
+            created_at: at(0),
+            reason: None,
+            revision: 0,
+        };
+        assert_eq!(self.apply(&[Change::PutRing(ring.clone())]), Applied::Yes);
+        KeyRing { revision: 1, ..ring }
+    }
+
+    pub fn expect(&mut self, expected: Expectation) -> Applied {
+        self.apply(&[Change::Expect(expected)])
+    }
+
+    pub fn give(&mut self, grant: &Grant) {
+        assert_eq!(self.apply(&[Change::PutGrant(grant.clone())]), Applied::Yes);
+    }
+
+    pub async fn candidates(
+        &self,
+        principal: &Principal,
+        key: &Key,
+        context: &[(&str, &str)],
+    ) -> Vec<GrantId> {
+        let context = context.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let query = GrantQuery {
+            principal: principal.id,
+            key: Some(key.id),
+            ring: key.ring,
+            actions: vec![Action::Encrypt],
+            contexts: vec![context],
+            now: at(2),
+        };
+        let found = self.store.list_candidates(query).await.unwrap().remove(0);
+        found.into_iter().map(|grant| grant.id).collect()
+    }
+}
+
+pub fn alias(name: &str, key: &Key) -> Alias {
+    let name = name.parse().unwrap();
+    let scope = AliasScope::Deployment;
+    let id = AliasId::random().unwrap();
+    Alias { id, name, scope, key: key.id, ring: key.ring, created_at: at(1), updated_at: at(1), revision: 0 }
+}
+
+pub fn grant(number: u8, principal: &Principal, selector: Selector, operations: &[Action]) -> Grant {
+    Grant {
+        id: GrantId::from_bytes([number; 16]),
+        principal: principal.id,
+        selector,
+        operations: operations.to_vec(),
+        conditions: Conditions::default(),
+        reason: None,
+        name: None,
+        retiring: None,
+        created_by: PrincipalId::from_bytes([9; 16]),
+        created_at: at(1),
+        basis: Basis::Role,
+        origin: GrantOrigin::Direct,
+        spelling: Spelling::default(),
+        standing: Standing::Active,
+        ending: None,
+        revision: 0,
+    }
+}
+
+pub fn revoked(grant: &Grant) -> Change {
+    Change::PutGrant(Grant { standing: Standing::Revoked, revision: 1, ..grant.clone() })
+}
+
+pub fn numbered(number: u32, principal: &Principal, key: &Key, equals: &[(&str, &str)]) -> Grant {
+    let mut id = [7; 16];
+    id[..4].copy_from_slice(&number.to_be_bytes());
+    let pairs = equals.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Grant {
+        id: GrantId::from_bytes(id),
+        conditions: Conditions { context_equals: pairs.collect(), ..Conditions::default() },
+        ..grant(0, principal, Selector::Key(key.id), &[Action::Encrypt])
+    }
+}
+
+pub fn imported() -> Provenance {
+    Provenance {
+        origin: Origin::Imported,
+        module: "test".into(),
+        generator: Generator::Elsewhere,
+        health_ok: true,
+        fingerprint: Some([9; 16]),
+    }
+}
+
+pub fn material(digest: u8, expires_at: Option<Timestamp>) -> ImportedMaterial {
+    let wrap = Wrap { format: 1, bytes: vec![digest; 64] };
+    let transport =
+        Transport { algorithm: WrappingAlgorithm::RsaesOaepSha256, spec: Spec::Rsa3072, key: [digest; 32] };
+    ImportedMaterial {
+        wrap,
+        public_key: None,
+        provenance: imported(),
+        digest: [digest; 32],
+        expires_at,
+        transport,
+    }
+}
+
+/// The only version of the key, as it stands.
+pub async fn version_of(shelf: &Shelf<impl Store>, key: &Key) -> KeyVersion {
+    shelf.store.find_key(key.id).await.unwrap().unwrap().versions.remove(0)
+}
+
+/// A key whose material is to come.
+pub async fn awaiting(shelf: &mut Shelf<impl Store>, ring: KeyRingId, number: u8) -> (Key, KeyVersion) {
+    let key = shelf.key(ring, number, |key| key.state = State::PreActive);
+    let id = KeyVersionId { key: key.id, number: 2 };
+    let waiting = KeyVersion {
+        id,
+        state: State::PreActive,
+        wrap: None,
+        provenance: Provenance { module: String::new(), ..imported() },
+        rotated: None,
+        activated_at: None,
+        revision: 0,
+        ..version_of(shelf, &key).await
+    };
+    assert_eq!(shelf.apply(&[Change::PutVersion(waiting.clone())]), Applied::Yes);
+    (key, KeyVersion { revision: 1, ..waiting })
+}
