@@ -28,13 +28,36 @@ pub(crate) fn sha256_prefixed(prefix: u8, bytes: &[u8]) -> Hash {
     take(context.finish().as_ref())
 }
 
+/// A key of HMAC-SHA-256 (RFC 2104) for many tags.
+pub(crate) struct HmacKey(hmac::Key);
+
+impl HmacKey {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+
+    /// The tag over the concatenation of `parts`.
+    pub(crate) fn tag(&self, parts: &[&[u8]]) -> Hash {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(part);
+        }
+        take(context.sign().as_ref())
+    }
+}
+
 /// HMAC-SHA-256 (RFC 2104) over the concatenation of `parts`.
 pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Hash {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    HmacKey::new(key).tag(parts)
+}
+
+/// SHA-256 over the concatenation of `parts`.
+pub(crate) fn sha256_parts(parts: &[&[u8]]) -> Hash {
+    let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
         context.update(part);
     }
-    take(context.sign().as_ref())
+    take(context.finish().as_ref())
 }
 
 /// HKDF-SHA-256 (RFC 5869) without salt, to 32 bytes. `None` if the library refuses, which it does not for this length.

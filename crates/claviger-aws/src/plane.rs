@@ -20,7 +20,7 @@ use crate::operation::{self, Operation};
 use crate::realm::Realm;
 use crate::session::Session;
 use crate::sigv4::SigV4Error;
-use crate::sts;
+use crate::{sts, xks};
 
 /// How much one call may bring, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,11 +220,15 @@ impl Kms {
     }
 }
 
-/// The use of a key that a request asks for, as far as its headers tell. Whatever is no use counts as none, so that no word of
+/// The use of a key that a request asks for, as far as its head tells. Whatever is no use counts as none, so that no word of
 /// a caller becomes a label.
 #[must_use]
-pub fn use_of(headers: &HeaderMap) -> Option<Action> {
-    let name = headers.get(TARGET)?.to_str().ok()?.strip_prefix(SERVICE)?;
+pub fn use_of(head: &Parts) -> Option<Action> {
+    let path = head.uri.path();
+    if xks::path::is_for(path) {
+        return xks::path::use_of(path);
+    }
+    let name = head.headers.get(TARGET)?.to_str().ok()?.strip_prefix(SERVICE)?;
     names::used(name)
 }
 

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use claviger_client::types::{header, problem};
 use claviger_core::action::Surface;
-use claviger_core::{PrincipalId, Source};
+use claviger_core::{Action, PrincipalId, Source};
 use claviger_service::Presented;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -23,6 +23,7 @@ use tower::Service as _;
 use crate::arrival::Caller;
 use crate::error::{Failure, transport};
 use crate::operation::raw::RawUse;
+use crate::route::data;
 use crate::{Api, PeerIdentity, credential};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static(header::REQUEST_ID);
@@ -71,6 +72,13 @@ impl Plane {
             Some(principal) => Asking::Known { principal, presented },
             None => Asking::Unknown(presented),
         }
+    }
+
+    /// The use of a key that a request asks for, as far as its path tells; for the numbers of a listener.
+    #[must_use]
+    pub fn use_of(&self, head: &Parts) -> Option<Action> {
+        let is_data = self.api.surface() == Surface::Data;
+        is_data.then(|| data::use_of(head.uri.path())).flatten()
     }
 
     /// Who is known by what was presented; asks the store.

@@ -1,11 +1,10 @@
-//! The planes as listeners see them: who asks, who answers, and which action a path asks for.
+//! The planes as listeners see them: who asks, and who answers.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use claviger_aws::xks::{self, XksPeer};
 use claviger_aws::{AwsLimits, Kms, Realm, Unread, XksProxy};
-use claviger_core::action::Surface;
 use claviger_core::{Action, PrincipalId};
 use claviger_rest::{PeerIdentity, Plane, RestLimits, control_plane, data_plane};
 use claviger_service::{Presented, Road};
@@ -17,12 +16,12 @@ use crate::listener::{Answering, Asking, Payload, Peer, Protocol, Staged};
 
 /// The plane of people.
 pub(crate) fn control(road: Road, limits: &Limits) -> Arc<dyn Protocol> {
-    Arc::new(Rest { plane: control_plane(road, rest_limits(limits)), use_of: |_| None })
+    Arc::new(Rest { plane: control_plane(road, rest_limits(limits)) })
 }
 
 /// The plane of applications.
 pub(crate) fn data(road: Road, limits: &Limits) -> Arc<dyn Protocol> {
-    Arc::new(Rest { plane: data_plane(road, rest_limits(limits)), use_of: use_of_path })
+    Arc::new(Rest { plane: data_plane(road, rest_limits(limits)) })
 }
 
 /// The API of AWS KMS; beside it, the proxy that AWS KMS itself asks.
@@ -41,12 +40,11 @@ pub(crate) fn aws(road: Road, realm: Realm, xks: Option<Xks>, limits: &Limits) -
 #[derive(Debug)]
 struct Rest {
     plane: Plane,
-    use_of: fn(&str) -> Option<Action>,
 }
 
 impl Protocol for Rest {
     fn action_of(&self, head: &Parts) -> Option<Action> {
-        (self.use_of)(head.uri.path())
+        self.plane.use_of(head)
     }
 
     fn title_case(&self) -> bool {
@@ -115,7 +113,7 @@ impl Aws {
 
 impl Protocol for Aws {
     fn action_of(&self, head: &Parts) -> Option<Action> {
-        aws_use_of(head)
+        claviger_aws::use_of(head)
     }
 
     fn title_case(&self) -> bool {
@@ -173,19 +171,6 @@ impl Protocol for Aws {
     }
 }
 
-/// The use that a path of the proxy asks for; the API of AWS KMS names its operations in a header.
-fn aws_use_of(head: &Parts) -> Option<Action> {
-    let path = head.uri.path();
-    if !xks::path::is_for(path) {
-        return claviger_aws::use_of(&head.headers);
-    }
-    match path.rsplit_once('/')?.1 {
-        "decrypt" => Some(Action::Decrypt),
-        "encrypt" => Some(Action::Encrypt),
-        _ => None,
-    }
-}
-
 fn identity(peer: &Peer) -> PeerIdentity {
     PeerIdentity {
         certificate: peer.certificate.map(|certificate| certificate.digest),
@@ -200,57 +185,5 @@ fn rest_limits(limits: &Limits) -> RestLimits {
         body: usual.body.min(limits.body_bytes),
         batch_body: usual.batch_body.min(limits.body_bytes),
         headers: usual.headers.min(limits.header_bytes),
-    }
-}
-
-/// The use that a path of the data plane asks for: its last word, without `batch`. Whatever is no use counts as none, so
-/// that no word of a caller becomes a label.
-fn use_of_path(path: &str) -> Option<Action> {
-    let path = path.strip_suffix("/batch").unwrap_or(path);
-    let word = path.rsplit('/').next()?;
-    let action = match word {
-        "datakey" => Some(Action::GenerateDataKey),
-        "verify-mac" => Some(Action::VerifyMac),
-        "public-key" => Some(Action::ReadPublicKey),
-        word => word.parse().ok(),
-    };
-    action.filter(|action: &Action| action.surface() == Surface::Data)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_route_of_the_data_plane_that_is_a_use_is_counted_as_one() {
-        for route in claviger_rest::data_routes() {
-            let path = route.path.replace("{key}", "orders%2Fmain");
-            let is_use = route.path.starts_with("/v1/keys/")
-                || ["/v1/decrypt", "/v1/random"].contains(&route.path.trim_end_matches("/batch"));
-            assert_eq!(use_of_path(&path).is_some(), is_use, "{}", route.path);
-        }
-    }
-
-    #[test]
-    fn words_of_callers_are_no_labels() {
-        for path in ["/v1/keys/create_key", "/v1/secret-name", "/", "/v1/keys/a%2Fb/explode"] {
-            assert_eq!(use_of_path(path), None, "{path}");
-        }
-        assert_eq!(use_of_path("/v1/keys/a%2Fb/sign/batch"), Some(Action::Sign));
-    }
-
-    #[test]
-    fn uses_by_the_proxy_are_counted_as_uses() {
-        for (path, use_of) in [
-            ("/a/kms/xks/v1/keys/b/encrypt", Some(Action::Encrypt)),
-            ("/a/kms/xks/v1/keys/b/decrypt", Some(Action::Decrypt)),
-            ("/a/kms/xks/v1/keys/b/metadata", None),
-            ("/a/kms/xks/v1/health", None),
-            ("/encrypt", None),
-            ("/", None),
-        ] {
-            let (head, ()) = Request::post(path).body(()).unwrap().into_parts();
-            assert_eq!(aws_use_of(&head), use_of, "{path}");
-        }
     }
 }

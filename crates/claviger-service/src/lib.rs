@@ -2,42 +2,50 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`road`] | a deployment at work: opening it, its facts and figures, stopping it |
-//! | `pipeline` | authenticate, authorize, run, commit, release; the fence; the sequencer |
+//! | `open` | opening a deployment: what the store keeps is checked before anything is served |
+//! | [`road`], `system` | a deployment at work, its figures, its end; what is fixed of it |
+//! | `call`, `record` | what an operation gets and gives; what the log says of it |
+//! | `pipeline` | authenticate, authorize, run, commit, release; the sequencer |
 //! | [`operation`] | what can be asked, one file each |
 //! | [`governed`] | what changes state, as a value with one encoding |
 //! | `job` | what the system does of itself because it is due |
 //! | [`log`] | the trees over the log, cuts, reading and proving |
 //! | `rows` | whether rows are as they were written |
-//! | `state` | what is remembered of the store, and as of which epoch it is good |
+//! | `state` | the fence; what is remembered of the store, and as of which epoch it is good |
 //! | `work` | expensive work in bounded classes, and whose turn it is |
 
+mod call;
 pub mod error;
 pub mod governed;
 mod job;
 pub mod log;
+mod open;
 pub mod operation;
 mod pipeline;
+mod record;
 pub mod reference;
 pub mod road;
 mod rows;
 mod self_test;
 mod state;
+mod system;
 mod view;
 mod work;
 
+pub use call::{Call, Operation, Released, Staged};
 pub use claviger_access::{
     AuthnReason, DenyReason, Explanation, Named, NewAccessKey, Presented, RULES, SignatureRefused,
 };
 pub use error::{Algorithm, ErrorKind, Obstacle, ServiceError};
 pub use governed::Governed;
 pub use job::check_rows::RowFigures;
-pub use operation::{Call, Operation, Released, Staged};
+pub use open::{Options, examine_log};
 pub use pipeline::BatchTurn;
 pub use pipeline::sequencer::Figures;
 pub use reference::{AssetRef, KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};
-pub use road::{Options, Road, SystemFacts, examine_log};
+pub use road::Road;
 pub use rows::{AlteredRows, examine_rows, look_at_rows, open_rows};
 pub use state::Memory;
+pub use system::SystemFacts;
 pub use view::View;
 pub use work::WorkFigures;

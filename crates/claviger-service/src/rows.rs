@@ -21,8 +21,10 @@ use claviger_crypto::kdf::HmacSha256;
 use crate::error::{ErrorKind, ServiceError};
 use crate::log::hashes::{Source, read_entries};
 use crate::log::opening;
-use crate::pipeline::submission::{EntryDetail, EntryHeader, EntryOutcome, reference};
-use crate::road::{self, Road, SHARD};
+use crate::open;
+use crate::record::{EntryDetail, EntryHeader, EntryOutcome, reference};
+use crate::road::Road;
+use crate::system::SHARD;
 use crate::work::At;
 
 /// The document with the key of the tags, sealed under the root.
@@ -60,7 +62,7 @@ async fn tag_rows(
     known_note: Option<&str>,
     accept_lost_tail: bool,
 ) -> Result<(), ServiceError> {
-    if let Some(size) = road::held_size(store, known_note, accept_lost_tail).await? {
+    if let Some(size) = open::held_size(store, known_note, accept_lost_tail).await? {
         hold_states(store, size).await?;
     }
     let key = key_of(store.as_ref(), provider).await?;
@@ -80,7 +82,7 @@ pub async fn look_at_rows(store: &dyn Store, provider: &dyn Provider) -> Result<
     if store.rows_are_open() {
         return Ok(true);
     }
-    if road::newest_cut(store).await?.is_none_or(|cut| cut.row_tags.is_none()) {
+    if open::newest_cut(store).await?.is_none_or(|cut| cut.row_tags.is_none()) {
         return Ok(false);
     }
     if store.find_document(ROW_TAGS).await?.is_none() {
@@ -92,7 +94,7 @@ pub async fn look_at_rows(store: &dyn Store, provider: &dyn Provider) -> Result<
 }
 
 async fn key_of(store: &dyn Store, provider: &dyn Provider) -> Result<Arc<HmacSha256>, ServiceError> {
-    let secret = road::kept_secret(store, provider, ROW_TAGS, ROW_TAGS_LABEL).await?;
+    let secret = open::kept_secret(store, provider, ROW_TAGS, ROW_TAGS_LABEL).await?;
     Ok(Arc::new(HmacSha256::new(&secret)))
 }
 
@@ -145,7 +147,7 @@ pub(crate) async fn hold_rows(store: &Arc<dyn Store>, size: u64, root: Hash) -> 
 /// The same, where the store keeps a record; writes nothing. It is as of the last commit that changed state: each cut has its root,
 /// and behind the last one the log tells of no commit that it does not know. Gives whether there is one.
 async fn load_blocks(store: &Arc<dyn Store>, size: u64) -> Result<bool, ServiceError> {
-    let cut = road::newest_cut(store.as_ref()).await?;
+    let cut = open::newest_cut(store.as_ref()).await?;
     let cut_root = cut.as_ref().and_then(|cut| cut.rows);
     let Some(kept) = store.find_row_root().await? else {
         return if cut_root.is_none() { Ok(false) } else { Err(put_back("is gone")) };

@@ -11,7 +11,7 @@ use claviger_audit::op::{Op, Outcome};
 use claviger_crypto::provenance::{self, SelfTestFailure};
 
 use crate::error::{ErrorKind, ServiceError};
-use crate::pipeline::submission::{EntryDetail, EntryHeader, EntryOutcome, reference};
+use crate::record::{EntryDetail, EntryHeader, EntryOutcome, reference};
 use crate::road::Road;
 
 /// How often they run.

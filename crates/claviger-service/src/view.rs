@@ -25,7 +25,7 @@ use crate::governed::Governed;
 use crate::log::LogReader;
 use crate::log::usage::Usage;
 use crate::pipeline::room::NoRoom;
-use crate::pipeline::submission::EntryDetail;
+use crate::record::EntryDetail;
 use crate::reference::KeyRef;
 use crate::state::{LoadedKey, Older, Pairs, Question, Ruling, State};
 use crate::work::{At, Class, Held, Places, Work};
@@ -36,6 +36,8 @@ pub struct View<'a> {
     pub(crate) state: &'a State,
     pub(crate) authorizer: &'a Authorizer,
     pub(crate) caller: &'a Caller,
+    /// What permits the call: nothing is run, and nothing staged, without one.
+    pub(crate) permit: &'a Permit,
     pub(crate) now: Timestamp,
     pub(crate) target: &'a Target,
     pub(crate) live: Option<&'a LoadedKey>,
@@ -45,7 +47,7 @@ pub struct View<'a> {
     pub(crate) reason: Option<&'a Reason>,
     pub(crate) log: &'a LogReader,
     pub(crate) usage: &'a Usage,
-    pub(crate) system: &'a crate::road::SystemFacts,
+    pub(crate) system: &'a crate::system::SystemFacts,
     pub(crate) trust: &'a dyn Trust,
     /// What the rights depend on that were asked for on the way.
     pub(crate) further: Mutex<Option<Arc<Chain>>>,
@@ -274,7 +276,7 @@ impl<'a> View<'a> {
     }
 
     /// May the caller do this to another key than the one that the call is about? What it rests on is to be staged with
-    /// [`Staged::resting_on`](crate::operation::Staged).
+    /// [`Staged::resting_on`](crate::call::Staged).
     ///
     /// # Errors
     /// As if the caller had asked for that key alone.

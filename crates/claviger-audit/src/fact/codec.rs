@@ -7,7 +7,7 @@ use claviger_core::reason::Why;
 use super::{Fact, Field, Kind, Object, Sealed};
 use crate::Hash;
 use crate::cbor::{self, CborError, Reader};
-use crate::hash::{hmac_sha256, sha256};
+use crate::hash::{HmacKey, sha256, sha256_parts};
 
 /// The longest encoding of the facts of one entry, in bytes.
 pub const MAX_FACTS: usize = 4 << 20;
@@ -67,7 +67,7 @@ pub struct Facts {
 
 /// Commits to the value of a field under a salt.
 pub(crate) fn commit(number: u16, salt: &[u8; 16], value: &[u8]) -> Hash {
-    sha256(&[&[FIELD], number.to_be_bytes().as_slice(), salt, value].concat())
+    sha256_parts(&[&[FIELD], number.to_be_bytes().as_slice(), salt, value])
 }
 
 /// The first bytes of a tag.
@@ -75,6 +75,31 @@ pub(crate) fn salt_of(tag: &Hash) -> [u8; 16] {
     let mut salt = [0; 16];
     salt.iter_mut().zip(tag).for_each(|(to, from)| *to = *from);
     salt
+}
+
+/// The digest of a fact whose open fields have salts under this key.
+fn digest_of(fact: &Fact, salts: &HmacKey) -> Hash {
+    let id = fact.object.id();
+    let kind = fact.object.kind().code();
+    let mut all = Vec::with_capacity(64 + fact.fields.len() * 34);
+    all.extend_from_slice(&[FACT, kind, u8::try_from(id.len()).unwrap_or_default()]);
+    all.extend_from_slice(&id);
+    all.extend_from_slice(&fact.revision.to_be_bytes());
+    for (number, field) in &fact.fields {
+        let number_bytes = number.to_be_bytes();
+        all.extend_from_slice(&number_bytes);
+        let commitment = match field {
+            Field::Hidden(commitment) => *commitment,
+            Field::Open(value) => {
+                commit(*number, &salt_of(&salts.tag(&[&[kind], &id, &number_bytes])), value)
+            }
+        };
+        all.extend_from_slice(&commitment);
+    }
+    if let Some(sealed) = &fact.sealed {
+        all.extend_from_slice(&sealed.digest());
+    }
+    sha256(&all)
 }
 
 impl Facts {
@@ -87,7 +112,8 @@ impl Facts {
     /// The digest of each of these facts, in their order.
     #[must_use]
     pub fn digests(&self) -> Vec<Hash> {
-        self.facts.iter().map(|fact| self.digest_of(fact)).collect()
+        let salts = HmacKey::new(&self.seed);
+        self.facts.iter().map(|fact| digest_of(fact, &salts)).collect()
     }
 
     /// The same as [`Self::digest`], for who has what [`Self::digests`] gave.
@@ -99,31 +125,6 @@ impl Facts {
         }
         digests.iter().for_each(|digest| all.extend_from_slice(digest));
         sha256(&all)
-    }
-
-    /// The digest of one of these facts.
-    fn digest_of(&self, fact: &Fact) -> Hash {
-        let id = fact.object.id();
-        let kind = fact.object.kind().code();
-        let mut all = vec![FACT, kind, u8::try_from(id.len()).unwrap_or_default()];
-        all.extend_from_slice(&id);
-        all.extend_from_slice(&fact.revision.to_be_bytes());
-        for (number, field) in &fact.fields {
-            all.extend_from_slice(&number.to_be_bytes());
-            let commitment = match field {
-                Field::Hidden(commitment) => *commitment,
-                Field::Open(value) => commit(*number, &self.salt(kind, &id, *number), value),
-            };
-            all.extend_from_slice(&commitment);
-        }
-        if let Some(sealed) = &fact.sealed {
-            all.extend_from_slice(&sealed.digest());
-        }
-        sha256(&all)
-    }
-
-    fn salt(&self, kind: u8, id: &[u8], number: u16) -> [u8; 16] {
-        salt_of(&hmac_sha256(&self.seed, &[&[kind], id, &number.to_be_bytes()]))
     }
 
     /// The encoding.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use claviger_core::Action;
+
 /// What comes after the prefix.
 const BASE: &str = "/kms/xks/v1/";
 /// Longest path that AWS KMS takes, without what names key and call.
@@ -83,6 +85,15 @@ pub fn is_for(path: &str) -> bool {
     path.contains(BASE)
 }
 
+/// The use that a path asks for.
+pub(crate) fn use_of(path: &str) -> Option<Action> {
+    match path.rsplit_once('/')?.1 {
+        "decrypt" => Some(Action::Decrypt),
+        "encrypt" => Some(Action::Encrypt),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,5 +147,20 @@ mod tests {
         }
         assert_eq!(UriPrefix::default().route("/kms/xks/v1/health"), Some(Route::Health));
         assert!(is_for("/any/kms/xks/v1/health") && !is_for("/") && !is_for("/kms/xks/v1"));
+    }
+
+    #[test]
+    fn uses_by_the_proxy_are_counted_as_uses() {
+        for (path, use_of) in [
+            ("/a/kms/xks/v1/keys/b/encrypt", Some(Action::Encrypt)),
+            ("/a/kms/xks/v1/keys/b/decrypt", Some(Action::Decrypt)),
+            ("/a/kms/xks/v1/keys/b/metadata", None),
+            ("/a/kms/xks/v1/health", None),
+            ("/encrypt", None),
+            ("/", None),
+        ] {
+            let (head, ()) = http::Request::post(path).body(()).unwrap().into_parts();
+            assert_eq!(crate::use_of(&head), use_of, "{path}");
+        }
     }
 }

@@ -4,6 +4,8 @@ use axum::routing::MethodFilter;
 use claviger_client::types::header::{ALGORITHM, CONTEXT, PREHASHED, SIGNATURE, TAG, VERSION};
 use claviger_client::types::page::{Batch, BatchAnswer};
 use claviger_client::types::usage as wire;
+use claviger_core::Action;
+use claviger_core::action::Surface;
 
 use super::control::{open_rows, own_rows};
 use super::row::{Row, row};
@@ -175,4 +177,41 @@ fn other_rows() -> Vec<Row> {
 
 fn in_json<Q: WireUse + 'static>(path: &'static str, id: &'static str, summary: &'static str) -> Row {
     row(POST, path, id, summary, usage::in_json::<Q>)
+}
+
+/// The use that a path asks for: its last word, without `batch`. Whatever is no use counts as none, so that no word of a caller becomes a
+/// label.
+pub(crate) fn use_of(path: &str) -> Option<Action> {
+    let path = path.strip_suffix("/batch").unwrap_or(path);
+    let word = path.rsplit('/').next()?;
+    let action = match word {
+        "datakey" => Some(Action::GenerateDataKey),
+        "verify-mac" => Some(Action::VerifyMac),
+        "public-key" => Some(Action::ReadPublicKey),
+        word => word.parse().ok(),
+    };
+    action.filter(|action: &Action| action.surface() == Surface::Data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_that_is_a_use_is_counted_as_one() {
+        for route in rows() {
+            let path = route.path.replace("{key}", "orders%2Fmain");
+            let is_use = route.path.starts_with("/v1/keys/")
+                || ["/v1/decrypt", "/v1/random"].contains(&route.path.trim_end_matches("/batch"));
+            assert_eq!(use_of(&path).is_some(), is_use, "{}", route.path);
+        }
+    }
+
+    #[test]
+    fn words_of_callers_are_no_labels() {
+        for path in ["/v1/keys/create_key", "/v1/secret-name", "/", "/v1/keys/a%2Fb/explode"] {
+            assert_eq!(use_of(path), None, "{path}");
+        }
+        assert_eq!(use_of("/v1/keys/a%2Fb/sign/batch"), Some(Action::Sign));
+    }
 }

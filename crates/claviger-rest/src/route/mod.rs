@@ -3,7 +3,7 @@
 //! A route is a row; there is no other way to add one. Whether it is open to everyone stands in its row.
 
 mod control;
-mod data;
+pub(crate) mod data;
 mod example;
 mod openapi;
 mod row;

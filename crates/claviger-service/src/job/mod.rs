@@ -37,8 +37,8 @@ pub(crate) use check_rows::check_rows;
 pub(crate) use count_uses::count_uses;
 pub(crate) use forget_unused::forget_unused;
 
+use crate::call::Operation;
 use crate::error::{ErrorKind, ServiceError};
-use crate::operation::Operation;
 use crate::road::Road;
 
 /// The system itself, where work is shared between principals.

@@ -14,8 +14,9 @@ use crate::error::ServiceError;
 use crate::log::hashes::{Source, read_entries};
 use crate::log::opening;
 use crate::operation::snapshot::{detail, read_state};
-use crate::pipeline::submission::EntryHeader;
-use crate::road::{Road, SHARD};
+use crate::record::EntryHeader;
+use crate::road::Road;
+use crate::system::SHARD;
 use crate::work::At;
 
 /// How old the last one is when the next is due.

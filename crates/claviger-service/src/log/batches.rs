@@ -37,11 +37,14 @@ impl Walk {
         Self { tree: Frontier::new(), incarnation: 0, epochs, epoch: 0, unpacker: Unpacker::default() }
     }
 
-    /// What of a batch is not so.
-    fn see(&mut self, batch: &StoredBatch) -> Result<Vec<&'static str>, StoreError> {
-        let mut starts = None;
-        for record in self.unpacker.records(&batch.body)? {
+    /// What of a batch is not so, of which the first entries were seen already: batches before it became one with it meanwhile.
+    fn see(&mut self, batch: &StoredBatch, seen: u64) -> Result<Vec<&'static str>, StoreError> {
+        let mut starts = (seen > 0).then_some(false);
+        for (at, record) in (0_u64..).zip(self.unpacker.records(&batch.body)?) {
             let (entry, _) = record?;
+            if at < seen {
+                continue;
+            }
             starts.get_or_insert_with(|| Entry::decode(entry).is_ok_and(|entry| entry.op == Op::NodeStart));
             self.tree.push(leaf_hash(entry));
         }
@@ -81,10 +84,8 @@ impl LogReader {
             let batches = at.runtime().block_on(store.list_batches(self.shard(), next, AT_ONCE))?;
             let begun = next;
             for batch in batches.iter().take_while(|batch| batch.first_index < head.size) {
-                if batch.first_index != next {
-                    break;
-                }
-                match walk.see(batch) {
+                let Some(seen) = next.checked_sub(batch.first_index) else { break };
+                match walk.see(batch, seen) {
                     Ok(wrong) => found.extend(wrong.into_iter().map(|column| {
                         format!("table `audit_batch`: the batch at entry {next} has another {column} than it is of")
                     })),

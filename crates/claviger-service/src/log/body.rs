@@ -115,9 +115,17 @@ impl Unpacker {
     /// # Errors
     /// [`StoreError::Corrupt`] for anything that [`Packer::pack`] does not make.
     pub(crate) fn records<'a>(&'a mut self, body: &'a [u8]) -> Result<Records<'a>, StoreError> {
+        self.plain(body).map(Records)
+    }
+
+    /// The records of a body as [`push`] wrote them, one behind the other.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where it does not unpack.
+    pub(crate) fn plain<'a>(&'a mut self, body: &'a [u8]) -> Result<&'a [u8], StoreError> {
         let (format, packed) = body.split_first().ok_or_else(corrupt)?;
         match *format {
-            PLAIN => Ok(Records(packed)),
+            PLAIN => Ok(packed),
             ZSTD => {
                 self.plain.clear();
                 self.plain.reserve(MAX_UNPACKED.min(bound(packed)?));
@@ -126,7 +134,7 @@ impl Unpacker {
                     none => none.insert(Decompressor::new().map_err(|_| corrupt())?),
                 };
                 decompressor.decompress_to_buffer(packed, &mut self.plain).map_err(|_| corrupt())?;
-                Ok(Records(&self.plain))
+                Ok(&self.plain)
             }
             _ => Err(corrupt()),
         }

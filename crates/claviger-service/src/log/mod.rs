@@ -6,6 +6,7 @@ pub(crate) mod cutter;
 pub(crate) mod hashes;
 pub(crate) mod newest;
 pub(crate) mod opening;
+pub(crate) mod packing;
 pub(crate) mod past;
 pub(crate) mod reader;
 pub(crate) mod search;

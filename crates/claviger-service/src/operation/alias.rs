@@ -9,17 +9,16 @@ use std::sync::Arc;
 use claviger_core::alias::{Alias, AliasName, AliasScope};
 use claviger_core::change::Change;
 use claviger_core::key::Key;
-use claviger_core::permit::Permit;
 use claviger_core::port::store::{AliasFilter, Page};
 use claviger_core::principal::PrincipalKind;
 use claviger_core::{Action, AliasId};
 use claviger_crypto::digest;
 
 use super::destroy_key::refuse_ended;
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{KeyRef, RingRef, TargetRef};
 use crate::state::half;
 use crate::view::View;
@@ -45,7 +44,7 @@ impl Operation for CreateAlias {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
         let key = &view.record()?.key;
         let asked = Governed::CreateAlias { name: self.name.clone(), key: key.id };
         if view.made_before(&asked).await?.is_some() {
@@ -100,7 +99,7 @@ impl Operation for MoveAlias {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
         let key = &view.record()?.key;
         refuse_ended(key)?;
         refuse_key_name(view, &self.name).await?;
@@ -141,7 +140,7 @@ impl Operation for RemoveAlias {
         TargetRef::Alias(&self.name)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
         let alias = named(view, &self.name).await?;
         let detail = detail(view, &self.name, &[]);
         let asked = Governed::RemoveAlias { name: alias.name.clone(), key: alias.key };
@@ -167,7 +166,7 @@ impl Operation for ReadAlias {
         TargetRef::Alias(&self.name)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Alias>, ServiceError> {
         Ok(Staged::reading(named(view, &self.name).await?, view.detail()))
     }
 }
@@ -201,7 +200,7 @@ impl Operation for ListAliases {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         view.enter(Class::Listing).await?;
         let key = match &self.filter.key {
             None => None,

@@ -3,15 +3,14 @@
 use claviger_core::asset::Asset;
 use claviger_core::change::Change;
 use claviger_core::key::DataClass;
-use claviger_core::permit::Permit;
 use claviger_core::port::store::Page;
 use claviger_core::principal::{PrincipalKind, Standing};
 use claviger_core::{Action, AssetId, Name, PrincipalId};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{AssetRef, PrincipalRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -49,7 +48,7 @@ impl Operation for CreateAsset {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Asset>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Asset>, ServiceError> {
         let owner = self.owner(view).await?;
         let asked = Governed::CreateAsset { name: self.name.clone(), owner, class: self.class };
         if let Some(made) = view.made_before(&asked).await? {
@@ -93,7 +92,7 @@ impl Operation for ReadAsset {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Asset>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Asset>, ServiceError> {
         let asset = view.state.asset(&self.asset).await?;
         let detail = EntryDetail { reference: reference(&[asset.id.as_bytes()]), ..view.detail() };
         Ok(Staged::reading(asset, detail))
@@ -118,7 +117,7 @@ impl Operation for ListAssets {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Asset>>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Vec<Asset>>, ServiceError> {
         view.enter(Class::Listing).await?;
         Ok(Staged::reading(view.store().list_assets(self.page.clone()).await?, view.detail()))
     }

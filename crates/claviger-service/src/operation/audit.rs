@@ -5,13 +5,12 @@ use claviger_audit::tile::{Resource, TileError, push_entry, push_facts};
 use claviger_audit::verify::LiveRow;
 use claviger_core::Action;
 use claviger_core::object::RowCursor;
-use claviger_core::permit::Permit;
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::log::{EntryFilter, EntryPage, EntryProof, name_damage};
 use crate::reference::TargetRef;
-use crate::road::node_document;
+use crate::system::node_document;
 use crate::view::View;
 use crate::work::Class;
 
@@ -31,7 +30,7 @@ macro_rules! system_operation {
                 TargetRef::System
             }
 
-            async fn run(&self, _permit: &Permit, $view: &View<'_>) -> Result<Staged<$output>, ServiceError> {
+            async fn run(&self, $view: &View<'_>) -> Result<Staged<$output>, ServiceError> {
                 let $this = self;
                 Ok(Staged::reading($body, $view.detail()))
             }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use claviger_core::asset::Asset;
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::{Key, KeyRecord, KeyRing};
-use claviger_core::permit::Permit;
 use claviger_core::principal::{Credential, Principal, Standing};
 use claviger_core::reason::Why;
 use claviger_core::{Action, Alias, KeyId, KeyRingId, PrincipalId, ReasonId, Timestamp};
@@ -284,8 +283,8 @@ impl<O: Operation<Output: HasCaptions>> Operation for Captioned<O> {
         self.0.contexts()
     }
 
-    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
-        let staged = self.0.run(permit, view).await?;
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        let staged = self.0.run(view).await?;
         let identified: BTreeSet<_> = staged.output().identified().into_iter().collect();
         let mut known = Known::default();
         view.learn(identified, &mut known).await?;

@@ -2,15 +2,14 @@
 
 use claviger_core::change::{Change, Subject};
 use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, State};
-use claviger_core::permit::Permit;
 use claviger_core::reason::Reason;
 use claviger_core::{Action, KeyId};
 
 use super::destroy_key::refuse_waiting;
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::EntryDetail;
+use crate::record::EntryDetail;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
@@ -84,7 +83,7 @@ impl Operation for ChangeKeyState {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
         let mut changed = match self.version {
             None => KeyRecord::clone(record),

@@ -1,10 +1,9 @@
 //! Whether the service can work right now, as one who uses it may know.
 
-use claviger_core::permit::Permit;
 use claviger_core::port::provider::{ModuleInfo, ProviderHealth};
 use claviger_core::{Action, Name};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::reference::TargetRef;
 use crate::view::View;
@@ -41,7 +40,7 @@ impl Operation for CheckHealth {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Health>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Health>, ServiceError> {
         let provider = view.provider();
         let probe = provider.random(PROBE).await?;
         let sealed = provider.seal(LABEL, &probe).await?;

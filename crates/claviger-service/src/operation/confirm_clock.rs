@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use claviger_core::change::Change;
-use claviger_core::permit::Permit;
 use claviger_core::{Action, Timestamp};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -54,7 +53,7 @@ impl Operation for ConfirmClock {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<ClockStatus>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<ClockStatus>, ServiceError> {
         let wall = view.state.time.wall();
         if wall.since(self.time).max(self.time.since(wall)) > DIFFERENCE {
             let message = "the clock of the server and the time that you confirm are more than 5 minutes apart; set the \

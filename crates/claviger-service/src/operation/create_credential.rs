@@ -8,15 +8,14 @@ use claviger_access::separation::{Rights, check_credential};
 use claviger_access::{NewAccessKey, Token};
 use claviger_core::access_key::AccessKey;
 use claviger_core::change::{Change, Expectation};
-use claviger_core::permit::Permit;
 use claviger_core::port::EnteredCertificate;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Standing};
 use claviger_core::{Action, CredentialId, Name, Timestamp};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::{CredentialAsked, Governed};
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::state::access_key_label;
 use crate::view::View;
@@ -90,7 +89,7 @@ impl Operation for CreateCredential {
         TargetRef::Principal(&self.principal)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<NewlyMade>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<NewlyMade>, ServiceError> {
         let principal = view.state.principal(&self.principal).await?;
         let asked = Governed::CreateCredential {
             principal: principal.id,

@@ -4,14 +4,13 @@ use claviger_access::separation::check_grant;
 use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::key::KeyRing;
-use claviger_core::permit::Permit;
 use claviger_core::principal::{Principal, Standing};
 use claviger_core::{Action, GrantId, PrincipalId};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -75,7 +74,7 @@ impl Operation for CreateGrant {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
         let asked = self.asked(view).await?;
         if let Some(made) = view.made_before(&asked).await? {
             let grant = view

@@ -8,16 +8,15 @@ use claviger_core::key::{
     DataClass, Event, Generator, Key, KeyRecord, KeyRing, KeyVersion, Labels, Origin, PolicyDocument,
     Protection, Provenance, RequiredContext, Rotation, State,
 };
-use claviger_core::permit::Permit;
 use claviger_core::port::provider::MaterialRequest;
 use claviger_core::principal::{PrincipalKind, Standing};
 use claviger_core::{Action, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Purpose, Spec};
 
 use super::put_key_policy::{GrantSet, Replacing};
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, SubAction, reference};
+use crate::record::{EntryDetail, SubAction, reference};
 use crate::reference::{PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
 
@@ -164,7 +163,7 @@ impl Operation for CreateKey {
         TargetRef::Ring(&self.ring)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let ring = view.ring()?;
         // Whoever is not there was not there when the same call came before. Who must be comes after what the caller may.
         let asked = self.asked(view, ring.id).await;

@@ -1,15 +1,14 @@
 //! Creates a principal.
 
 use claviger_core::change::Change;
-use claviger_core::permit::Permit;
 use claviger_core::principal::{Principal, PrincipalKind};
 use claviger_core::{Action, Name, PrincipalId};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
 use crate::pipeline::subject_label;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
 
@@ -37,7 +36,7 @@ impl Operation for CreatePrincipal {
         TargetRef::NewPrincipal(self.kind)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         if self.kind == PrincipalKind::System {
             return Err(ServiceError::invalid("parts of the system are not created by callers"));
         }

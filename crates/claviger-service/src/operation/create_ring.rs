@@ -2,16 +2,15 @@
 
 use claviger_core::change::Change;
 use claviger_core::key::{KeyRing, PlaintextDataKeys, RingPolicy, Separation};
-use claviger_core::permit::Permit;
 use claviger_core::principal::Role;
 use claviger_core::reason::Why;
 use claviger_core::{Action, KeyRingId, Name};
 
 use super::destroy_key::LONGEST_WAIT;
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -35,7 +34,7 @@ impl Operation for CreateRing {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
         check_policy(&self.policy)?;
         check_quorum(self.policy.quorum, view).await?;
         refuse_unenforced([self.policy.protect_period, self.policy.process_period])?;

@@ -15,10 +15,10 @@ use claviger_core::{Action, GrantId, KeyId, Purpose};
 
 use super::create_grant::{Terms, give};
 use super::granted::{NamedGrant, named};
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -54,7 +54,8 @@ impl Operation for DelegateGrant {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+        let permit = view.permit;
         let record = view.record()?;
         // What is out of use, or waits for its material or its end, is delegated to nobody.
         record.processing(record.key.primary, view.now)?;
@@ -270,7 +271,7 @@ impl Operation for ReadKeyGrants {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         view.enter(Class::Listing).await?;
         let mut filter = on_key(view.record()?.key.id);
         if let Some(principal) = &self.principal {
@@ -308,7 +309,7 @@ impl Operation for WithdrawDelegatedGrant {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
         let key = view.record()?.key.id;
         let found = view.store().find_grant(self.grant).await?;
         let on_key = found.filter(|grant| grant.selector == Selector::Key(key));
@@ -338,7 +339,7 @@ impl Operation for RetireGrant {
         TargetRef::Grant(self.grant)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
         let caller = view.caller.principal().id;
         let on_key = |grant: &Grant| self.key.is_none_or(|key| grant.selector == Selector::Key(key));
         let found = view.store().find_grant(self.grant).await?.filter(on_key);

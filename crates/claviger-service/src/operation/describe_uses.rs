@@ -5,10 +5,9 @@ use std::sync::Arc;
 use claviger_access::DenyReason;
 use claviger_core::Action;
 use claviger_core::key::KeyRecord;
-use claviger_core::permit::Permit;
 use claviger_crypto::envelope::Context;
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
@@ -50,7 +49,7 @@ impl Operation for DescribeUses {
         std::iter::once(&self.context)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Described>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Described>, ServiceError> {
         let record = Arc::clone(view.record()?);
         let mut granted = Vec::with_capacity(self.uses.len());
         for action in self.uses {

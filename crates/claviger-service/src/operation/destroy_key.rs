@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use claviger_core::change::{Change, Subject};
 use claviger_core::key::{Destruction, DestructionBlocked, Key, KeyRecord, KeyRing, KeyVersion};
-use claviger_core::permit::Permit;
 use claviger_core::port::store::{AliasFilter, Page};
 use claviger_core::{Action, Alias, KeyId};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
@@ -54,7 +53,7 @@ impl Operation for ScheduleDestroy {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
         check_approval(record.ring.policy.blocks_destruction())?;
         refuse_waiting(&record.key)?;
@@ -87,7 +86,7 @@ impl Operation for CancelDestroy {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
         if record.key.destruction.is_none() {
             return Err(not_waiting());
@@ -117,7 +116,7 @@ impl Operation for DestroyKey {
         TargetRef::KeyId(self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
         let at = record.destroy_at().ok_or_else(not_waiting)?;
         check_approval(record.destruction_blocked())?;

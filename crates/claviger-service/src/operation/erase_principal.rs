@@ -4,14 +4,13 @@
 use claviger_audit::fact::Object;
 use claviger_core::Action;
 use claviger_core::change::Change;
-use claviger_core::permit::Permit;
 use claviger_core::principal::{Principal, Standing};
 use claviger_core::reason::Erasure;
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
 
@@ -33,7 +32,7 @@ impl Operation for ErasePrincipal {
         TargetRef::Principal(&self.principal)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         let principal = view.state.principal(&self.principal).await?;
         let detail = EntryDetail { reference: reference(&[principal.id.as_bytes()]), ..view.detail() };
         if principal.erasure.is_some() {

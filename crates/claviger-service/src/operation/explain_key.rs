@@ -8,18 +8,17 @@ use claviger_audit::verify::Reached;
 use claviger_core::grant::Grant;
 use claviger_core::key::{Key, KeyRecord, KeyRing, State};
 use claviger_core::lineage::Verdict;
-use claviger_core::permit::Permit;
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::principal::{Principal, Standing};
 use claviger_core::target::Target;
 use claviger_core::{Action, GrantId, PrincipalId, Timestamp};
 
 use super::search::principals;
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::log::name_damage;
 use crate::log::past::{Asked, Past};
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -107,7 +106,7 @@ impl Operation for ExplainKey {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRights>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRights>, ServiceError> {
         let (question, then) = match self.at {
             Some(at) => {
                 let (question, then) = as_it_stood(view, at).await?;

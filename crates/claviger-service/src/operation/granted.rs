@@ -8,12 +8,11 @@ use claviger_core::alias::{Alias, AliasName};
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::KeyRecord;
 use claviger_core::lineage::Verdict;
-use claviger_core::permit::Permit;
 use claviger_core::port::store::{AliasFilter, GrantFilter, Home, KeyFilter, Page};
 use claviger_core::principal::Principal;
 use claviger_core::{Action, GrantId, KeyId, KeyName, KeyRingId, Name};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::reference::{KeyRef, TargetRef};
 use crate::state::honoured;
@@ -38,7 +37,7 @@ impl Operation for DescribeKey {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Arc<KeyRecord>>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Arc<KeyRecord>>, ServiceError> {
         Ok(Staged::reading(Arc::clone(view.record()?), view.detail()))
     }
 }
@@ -58,7 +57,7 @@ impl Operation for ReadSelf {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Arc<Principal>>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Arc<Principal>>, ServiceError> {
         Ok(Staged::reading(Arc::clone(view.caller.principal()), view.detail()))
     }
 }
@@ -81,7 +80,7 @@ impl Operation for ListGrantedKeys {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         view.enter(Class::Listing).await?;
         let reach = Reach::of(view).await?;
         Ok(Staged::reading(reach.list_keys(view, &self.page).await?, view.detail()))
@@ -108,7 +107,7 @@ impl Operation for ListGrantedAliases {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Alias>>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Vec<Alias>>, ServiceError> {
         view.enter(Class::Listing).await?;
         let reach = Reach::of(view).await?;
         let filters = match &self.key {
@@ -153,7 +152,7 @@ impl Operation for ListRetirableGrants {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         view.enter(Class::Listing).await?;
         let filter = GrantFilter { retiring: Some(view.caller.principal().id), ..GrantFilter::default() };
         let grants = view.store().list_grants(filter, self.page.clone()).await?;

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use claviger_core::change::{Change, Subject};
 use claviger_core::key::{Event, ImportedMaterial, Key, KeyRecord, KeyVersion, State, Transport};
-use claviger_core::permit::Permit;
 use claviger_core::port::provider::MaterialRequest;
 use claviger_core::port::store::Page;
 use claviger_core::{Action, Spec, Timestamp};
@@ -13,10 +12,10 @@ use claviger_crypto::{SecretBytes, digest, import, import_as_it_came};
 use super::create_key::awaiting_version;
 use super::import_token::ImportToken;
 use super::read_import_parameters::takes_material;
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::EntryDetail;
+use crate::record::EntryDetail;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -58,7 +57,7 @@ impl Operation for ImportMaterial {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<MaterialImported>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<MaterialImported>, ServiceError> {
         let record = view.record()?;
         takes_material(record)?;
         if self.expires_at.is_some_and(|at| at <= view.now) {

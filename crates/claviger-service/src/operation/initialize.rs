@@ -2,14 +2,13 @@
 
 use claviger_access::authn::certificate::fingerprint;
 use claviger_core::change::Change;
-use claviger_core::permit::Permit;
 use claviger_core::port::EnteredCertificate;
 use claviger_core::port::store::Page;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Standing};
 use claviger_core::{Action, CredentialId, Name, Timestamp};
 
 use super::create_principal::make_principal;
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::{Founder, Governed};
 use crate::reference::TargetRef;
@@ -48,7 +47,7 @@ impl Operation for Initialize {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Principal>>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Vec<Principal>>, ServiceError> {
         if !view.store().list_principals(Page { after: None, limit: 1 }).await?.is_empty() {
             return Err(ServiceError::new(
                 ErrorKind::AlreadyExists,

@@ -16,10 +16,10 @@ use claviger_core::{Action, GrantId, KeyId, PrincipalId};
 
 use super::create_grant::{Terms, give};
 use super::delegation::{Holdings, named_in_grant};
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::governed::{Governed, SetGrant, SetOfGrants};
-use crate::pipeline::submission::{EntryDetail, SubAction, reference};
+use crate::record::{EntryDetail, SubAction, reference};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
 use crate::view::View;
 
@@ -215,7 +215,8 @@ impl Operation for PutKeyPolicy {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<()>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<()>, ServiceError> {
+        let permit = view.permit;
         let record = view.record()?;
         let of_policy = GrantFilter { key: Some(record.key.id), of_policy: true, ..GrantFilter::default() };
         let old = view.all_grants(of_policy).await?;

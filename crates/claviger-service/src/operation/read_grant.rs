@@ -2,13 +2,12 @@
 
 use claviger_core::grant::Grant;
 use claviger_core::lineage::Verdict;
-use claviger_core::permit::Permit;
 use claviger_core::port::store::{GrantFilter, Page};
 use claviger_core::{Action, GrantId};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{KeyRef, PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -40,7 +39,7 @@ impl Operation for ReadGrant {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<JudgedGrant>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<JudgedGrant>, ServiceError> {
         let grant = view.store().find_grant(self.grant).await?.ok_or_else(ServiceError::not_found)?;
         let detail = EntryDetail {
             reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]),
@@ -83,7 +82,7 @@ impl Operation for ListGrants {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         view.enter(Class::Listing).await?;
         let mut filter = GrantFilter { with_revoked: self.with_revoked, ..GrantFilter::default() };
         if let Some(principal) = &self.principal {

@@ -1,13 +1,12 @@
 //! Gives what is needed to import material: a public key to wrap it for, and a token to send along.
 
 use claviger_core::key::{KeyRecord, Origin, Separation, State};
-use claviger_core::permit::Permit;
 use claviger_core::{Action, KeyId, Spec, Timestamp};
 use claviger_crypto::{Material, WrappingAlgorithm};
 
 use super::destroy_key::refuse_ended;
 use super::import_token::{ImportToken, VALID};
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
@@ -47,7 +46,7 @@ impl Operation for ReadImportParameters {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<ImportParameters>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<ImportParameters>, ServiceError> {
         let record = view.record()?;
         takes_material(record)?;
         let spec = self.wrapping_spec;

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use claviger_core::key::{Key, KeyRecord, KeyVersion, State};
-use claviger_core::permit::Permit;
 use claviger_core::port::store::{KeyFilter, Page};
 use claviger_core::{Action, KeyName};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::log::KeyUses;
 use crate::reference::{KeyRef, RingRef, TargetRef};
@@ -32,7 +31,7 @@ impl Operation for ReadKey {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Arc<KeyRecord>>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Arc<KeyRecord>>, ServiceError> {
         Ok(Staged::reading(Arc::clone(view.record()?), view.detail()))
     }
 }
@@ -83,7 +82,7 @@ impl Operation for ListVersions {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyVersions>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyVersions>, ServiceError> {
         let mut found = KeyVersions::read(view, &self.page).await?;
         if let (Some(first), Some(last)) = (found.versions.first(), found.versions.last()) {
             let (key, numbers) = (first.id.key, first.id.number..=last.id.number);
@@ -113,7 +112,7 @@ impl Operation for DescribeVersions {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyVersions>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyVersions>, ServiceError> {
         Ok(Staged::reading(KeyVersions::read(view, &self.page).await?, view.detail()))
     }
 }
@@ -147,7 +146,7 @@ impl Operation for ListKeys {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         view.enter(Class::Listing).await?;
         let ring = match &self.filter.ring {
             None => None,

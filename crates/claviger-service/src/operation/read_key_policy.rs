@@ -7,12 +7,11 @@ use claviger_core::Action;
 use claviger_core::GrantId;
 use claviger_core::key::{KeyRecord, PolicyDocument};
 use claviger_core::lineage::{Cause, Verdict};
-use claviger_core::permit::Permit;
 use claviger_core::port::store::GrantFilter;
 use claviger_crypto::envelope::Context;
 
 use super::granted::{NamedGrant, named};
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
@@ -62,7 +61,7 @@ impl Operation for ReadKeyPolicy {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyPolicy>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyPolicy>, ServiceError> {
         view.enter(Class::Listing).await?;
         let record = view.record()?;
         let grants = named(view, view.all_grants(of_policy(record)).await?).await?;
@@ -117,8 +116,8 @@ impl<O: Operation<Output = Arc<KeyRecord>>> Operation for WithPolicyStanding<O> 
         self.0.contexts()
     }
 
-    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
-        let staged = self.0.run(permit, view).await?;
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+        let staged = self.0.run(view).await?;
         let record = Arc::clone(staged.output());
         let document = match record.key.policy {
             Some(_) => view.store().find_policy_document(record.key.id).await?,

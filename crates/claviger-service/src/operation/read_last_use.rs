@@ -1,9 +1,8 @@
 //! When a key was last used.
 
 use claviger_core::Action;
-use claviger_core::permit::Permit;
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::log::LastUse;
 use crate::reference::{KeyRef, TargetRef};
@@ -27,7 +26,7 @@ impl Operation for ReadLastUse {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<LastUse>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<LastUse>, ServiceError> {
         let last = view.usage.last_of(view.record()?, view.store()).await?;
         Ok(Staged::reading(last, view.detail()))
     }

@@ -1,13 +1,12 @@
 //! Reads principals and their credentials.
 
-use claviger_core::permit::Permit;
 use claviger_core::port::store::Page;
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::{Action, CredentialId, Name};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -30,7 +29,7 @@ impl Operation for ReadPrincipal {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         let principal = view.state.principal(&self.principal).await?;
         let detail = EntryDetail { reference: reference(&[principal.id.as_bytes()]), ..view.detail() };
         Ok(Staged::reading(principal, detail))
@@ -55,7 +54,7 @@ impl Operation for ListPrincipals {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Principal>>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Vec<Principal>>, ServiceError> {
         view.enter(Class::Listing).await?;
         Ok(Staged::reading(view.store().list_principals(self.page.clone()).await?, view.detail()))
     }
@@ -81,7 +80,7 @@ impl Operation for ListCredentials {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<Credential>>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Vec<Credential>>, ServiceError> {
         view.enter(Class::Listing).await?;
         let principal = match &self.principal {
             None => None,

@@ -1,13 +1,12 @@
 //! Reads rings.
 
 use claviger_core::key::KeyRing;
-use claviger_core::permit::Permit;
 use claviger_core::port::store::Page;
 use claviger_core::{Action, Name};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -30,7 +29,7 @@ impl Operation for ReadRing {
         TargetRef::Ring(&self.ring)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
         let ring = KeyRing::clone(view.ring()?);
         let detail = EntryDetail { reference: reference(&[ring.id.as_bytes()]), ..view.detail() };
         Ok(Staged::reading(ring, detail))
@@ -55,7 +54,7 @@ impl Operation for ListRings {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Vec<KeyRing>>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Vec<KeyRing>>, ServiceError> {
         view.enter(Class::Listing).await?;
         Ok(Staged::reading(view.store().list_rings(self.page.clone()).await?, view.detail()))
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use claviger_core::key::Separation;
 use claviger_core::node::Node;
-use claviger_core::permit::Permit;
 use claviger_core::port::StoreError;
 use claviger_core::port::provider::{ModuleInfo, ProviderHealth};
 use claviger_core::port::store::{EndingPrincipal, Page, SpaceState};
@@ -84,7 +83,7 @@ impl Operation for ReadSystem {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<SystemStatus>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<SystemStatus>, ServiceError> {
         let (log_size, cuts) = view.log.sizes().await?;
         let status = SystemStatus {
             deployment: view.system.deployment.clone(),

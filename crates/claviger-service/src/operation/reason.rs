@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use claviger_core::change::Change;
 use claviger_core::object::Object;
-use claviger_core::permit::Permit;
 use claviger_core::port::StoreError;
 use claviger_core::reason::{Erasure, KeptReason, ReasonCode, ReasonRecord, TextAtRest, Why};
 use claviger_core::{Action, PrincipalId, ReasonId, Timestamp};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -103,7 +102,7 @@ impl Operation for EraseReason {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<ReasonRecord>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<ReasonRecord>, ServiceError> {
         let found = view.store().list_reasons(vec![self.id]).await?.pop();
         let KeptReason { record, key, holds } = found.ok_or_else(ServiceError::not_found)?;
         if !holds {

@@ -3,17 +3,16 @@
 
 use claviger_access::authn::certificate::fingerprint;
 use claviger_core::change::Change;
-use claviger_core::permit::Permit;
 use claviger_core::port::EnteredCertificate;
 use claviger_core::principal::{Principal, PrincipalKind, Recovery, Role};
 use claviger_core::{Action, CredentialId, Name, Timestamp};
 
 use super::create_principal::make_principal;
 use super::initialize::certificate_of;
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, SubAction, reference};
+use crate::record::{EntryDetail, SubAction, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
 
@@ -40,7 +39,8 @@ impl Operation for Recover {
         TargetRef::System
     }
 
-    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+        let permit = view.permit;
         if view.store().find_principal_by_name(&self.name).await?.is_some() {
             return Err(ServiceError::new(ErrorKind::AlreadyExists, "a principal has that name already"));
         }
@@ -95,7 +95,7 @@ impl Operation for AcknowledgeRecovery {
         TargetRef::Principal(&self.principal)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         let officer = view.state.principal(&self.principal).await?;
         let detail = EntryDetail { reference: reference(&[officer.id.as_bytes()]), ..view.detail() };
         let Some(recovery) = officer.recovery else {

@@ -3,13 +3,12 @@
 use claviger_core::Action;
 use claviger_core::change::{Change, Subject};
 use claviger_core::key::{KeyRecord, KeyVersion};
-use claviger_core::permit::Permit;
 
 use super::read_import_parameters::is_imported;
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::EntryDetail;
+use crate::record::EntryDetail;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
@@ -35,7 +34,7 @@ impl Operation for RemoveImportedMaterial {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
         is_imported(record)?;
         let number = self.version.unwrap_or(record.key.primary);

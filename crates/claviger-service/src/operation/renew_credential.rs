@@ -11,7 +11,6 @@ use claviger_access::Token;
 use claviger_access::authn::access_key::instant;
 use claviger_access::authn::certificate::fingerprint;
 use claviger_core::change::{Change, Subject};
-use claviger_core::permit::Permit;
 use claviger_core::port::EnteredCertificate;
 use claviger_core::principal::{Credential, CredentialKind, Standing};
 use claviger_core::{Action, CredentialId, Timestamp};
@@ -19,10 +18,10 @@ use claviger_crypto::digest;
 
 use super::create_credential::{LONGEST, MOST_BETWEEN};
 use super::revoke_credential::revocation;
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -91,7 +90,8 @@ impl Operation for RenewCredential {
         TargetRef::System
     }
 
-    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Renewed>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Renewed>, ServiceError> {
+        let permit = view.permit;
         let called_by = view.caller.credential().ok_or_else(ServiceError::not_found)?;
         let all = view.credentials_of(called_by.principal).await?;
         let before = all.iter().find(|one| one.id == called_by.id).ok_or_else(ServiceError::not_found)?;

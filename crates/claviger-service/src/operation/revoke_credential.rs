@@ -5,10 +5,10 @@ use claviger_core::permit::Permit;
 use claviger_core::principal::{Credential, Standing};
 use claviger_core::{Action, CredentialId};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, SubAction, reference};
+use crate::record::{EntryDetail, SubAction, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -30,7 +30,8 @@ impl Operation for RevokeCredential {
         TargetRef::Credential(self.credential)
     }
 
-    async fn run(&self, permit: &Permit, view: &View<'_>) -> Result<Staged<Credential>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Credential>, ServiceError> {
+        let permit = view.permit;
         let credential =
             view.store().find_credential(self.credential).await?.ok_or_else(ServiceError::not_found)?;
         let line = line_of(view, &credential).await?;

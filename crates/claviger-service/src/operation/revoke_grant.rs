@@ -2,14 +2,13 @@
 
 use claviger_core::change::{Change, Subject};
 use claviger_core::grant::{EndedBy, Grant};
-use claviger_core::permit::Permit;
 use claviger_core::principal::Standing;
 use claviger_core::{Action, GrantId};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -31,7 +30,7 @@ impl Operation for RevokeGrant {
         TargetRef::Grant(self.grant)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Grant>, ServiceError> {
         let grant = view.store().find_grant(self.grant).await?.ok_or_else(ServiceError::not_found)?;
         let detail = EntryDetail {
             reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]),

@@ -2,14 +2,13 @@
 
 use claviger_core::Action;
 use claviger_core::change::{Change, Subject};
-use claviger_core::permit::Permit;
 use claviger_core::principal::{Principal, Standing};
 
 use super::governance::check_leaving;
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
 
@@ -31,7 +30,7 @@ impl Operation for RevokePrincipal {
         TargetRef::Principal(&self.principal)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         let principal = view.state.principal(&self.principal).await?;
         let detail = EntryDetail { reference: reference(&[principal.id.as_bytes()]), ..view.detail() };
         if principal.standing == Standing::Revoked {

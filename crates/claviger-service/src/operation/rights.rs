@@ -12,17 +12,16 @@ use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, Grant, Selector};
 use claviger_core::key::{AssetRule, KeyRing};
 use claviger_core::object::{Kind, Object, RowCursor, StateRow};
-use claviger_core::permit::Permit;
 use claviger_core::port::{Store, StoreError};
 use claviger_core::principal::{Credential, Principal, Standing};
 use claviger_core::rights_review::{Capacity, Confirmation, RightsReview};
 use claviger_core::{Action, Alias, KeyId, KeyRingId, Name, PrincipalId, RightsReviewId, Timestamp};
 use claviger_crypto::digest::Sha256;
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 use crate::work::Class;
@@ -72,7 +71,7 @@ impl Operation for ReadRights {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<RightsPage>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<RightsPage>, ServiceError> {
         view.enter(Class::Listing).await?;
         let page = Lister::new(view.store()).page(self.from, self.limit.min(AT_ONCE)).await?;
         Ok(Staged::reading(page, view.detail()))
@@ -138,7 +137,7 @@ impl Operation for ConfirmRights {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<RightsStanding>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<RightsStanding>, ServiceError> {
         view.enter(Class::Scan).await?;
         let detail = EntryDetail { reference: reference(&[&self.digest]), ..view.detail() };
         let by = view.caller.principal();

@@ -2,14 +2,13 @@
 
 use claviger_core::change::{Change, Subject};
 use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, Origin, Rotation, State};
-use claviger_core::permit::Permit;
 use claviger_core::{Action, KeyId};
 
 use super::create_key::make_version;
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, Obstacle, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::EntryDetail;
+use crate::record::EntryDetail;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
@@ -31,7 +30,7 @@ impl Operation for RotateKey {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let asked = Governed::RotateKey { key: view.record()?.key.id };
         rotate(view, asked, Rotation::OnDemand).await
     }
@@ -55,7 +54,7 @@ impl Operation for RotateDueKey {
         TargetRef::KeyId(self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         // Somebody may have rotated or suspended it since it was found due.
         if view.record()?.next_rotation_at().is_none_or(|at| view.now < at) {
             return Err(ServiceError::new(ErrorKind::WrongState, "the key's rotation is not due"));

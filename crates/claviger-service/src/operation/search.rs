@@ -6,7 +6,6 @@ use std::sync::Arc;
 use claviger_audit::fact::{Object, Projection};
 use claviger_audit::session::{DisclosedName, DisclosedSession, Level};
 use claviger_core::object::Kind;
-use claviger_core::permit::Permit;
 use claviger_core::principal::Principal;
 use claviger_core::reason::Why;
 use claviger_core::target::Target;
@@ -17,7 +16,7 @@ use crate::error::{ErrorKind, ServiceError};
 use crate::log::search::{Of, Search};
 use crate::log::who::Principals;
 use crate::log::{EntryFilter, KnownCaller, SearchPage, SessionOf, name_damage};
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{PrincipalRef, TargetRef};
 use crate::view::View;
 use crate::work::Class;
@@ -53,7 +52,7 @@ impl Operation for SearchAudit {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<SearchPage>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<SearchPage>, ServiceError> {
         let of = self.of(view).await?;
         let asked = match &of {
             Some(Of { credential: Some(id), .. }) => Some(Object::Credential(*id)),
@@ -193,7 +192,7 @@ impl Operation for DiscloseAudit {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<DisclosurePage>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<DisclosurePage>, ServiceError> {
         let (size, _) = view.log.sizes().await?;
         if self.from > self.to || self.to > size {
             let message =

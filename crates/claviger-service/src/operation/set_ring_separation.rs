@@ -4,12 +4,11 @@ use claviger_access::separation::{Holder, check_ring_separation};
 use claviger_core::Action;
 use claviger_core::change::{Change, Expectation, RingLife, Subject};
 use claviger_core::key::{KeyRing, RingPolicy, Separation};
-use claviger_core::permit::Permit;
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::Governed;
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
 
@@ -33,7 +32,7 @@ impl Operation for SetRingSeparation {
         TargetRef::Ring(&self.ring)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
         let ring = view.ring()?;
         let unwanted = self.unwanted(ring);
         let mut changes = vec![Change::ExpectNone { ring: ring.id, unwanted }];

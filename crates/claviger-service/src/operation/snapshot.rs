@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use claviger_audit::{Snapshot, StateTree};
 use claviger_core::Action;
-use claviger_core::permit::Permit;
 use claviger_core::port::Store;
 use claviger_core::port::store::FactSink;
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::TargetRef;
 use crate::view::View;
 use crate::work::Class;
@@ -33,7 +32,7 @@ impl Operation for TakeSnapshot {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Snapshot>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Snapshot>, ServiceError> {
         view.enter(Class::Scan).await?;
         let snapshot = read_state(view.store(), view.system.shard).await?;
         Ok(Staged::reading(snapshot, detail(&snapshot)))

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use claviger_core::change::{Change, Subject};
 use claviger_core::key::{DataClass, Key, KeyRecord, Labels, RequiredContext};
-use claviger_core::permit::Permit;
 use claviger_core::principal::{PrincipalKind, Standing};
 use claviger_core::{Action, Name};
 
 use super::create_key::{check_context, check_description};
 use super::destroy_key::refuse_ended;
 use super::update_ring::check_revision;
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::{ContextAsked, Governed, Labelling, Period};
 use crate::reference::{KeyRef, PrincipalRef, TargetRef};
@@ -108,7 +107,7 @@ impl Operation for UpdateKey {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRecord>, ServiceError> {
         let record = view.record()?;
         check_revision(self.if_revision, record.key.revision)?;
         refuse_ended(&record.key)?;

@@ -6,14 +6,13 @@ use claviger_core::change::{Change, RingLife, Subject};
 use claviger_core::key::{
     AssetRule, DataClass, KeyRing, PlaintextDataKeys, Protection, RequiredContext, RingPolicy, RotatedKeys,
 };
-use claviger_core::permit::Permit;
 use claviger_core::{Action, Name};
 
 use super::create_ring::{check_policy, check_quorum, refuse_unenforced};
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::governed::{ClassAsked, ContextAsked, Governed, Period};
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{RingRef, TargetRef};
 use crate::view::View;
 
@@ -68,7 +67,7 @@ impl Operation for UpdateRing {
         TargetRef::Ring(&self.ring)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<KeyRing>, ServiceError> {
         let ring = view.ring()?;
         check_revision(self.if_revision, ring.revision)?;
         let (old, patch) = (&ring.policy, &self.patch);

@@ -18,8 +18,8 @@ use claviger_core::{NodeId, RightsReviewId};
 use claviger_crypto::{SecretBytes, random};
 
 use super::reason::Given;
-use super::submission::{EntryDetail, EntryHeader, FactBytes};
 use crate::error::{ErrorKind, ServiceError};
+use crate::record::{EntryDetail, EntryHeader, FactBytes};
 use crate::road::Road;
 use crate::state::State;
 

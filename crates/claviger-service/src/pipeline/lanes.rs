@@ -60,8 +60,8 @@ mod tests {
     use claviger_core::change::{Change, Subject};
     use claviger_core::{KeyId, KeyVersionId, Timestamp};
 
-    use super::super::submission::{EntryDetail, EntryDetails, EntryHeader};
     use super::*;
+    use crate::record::{EntryDetail, EntryDetails, EntryHeader};
 
     fn submission(changes: Vec<Change>, restricts: Vec<Subject>) -> Command {
         Command::Submit(Box::new(Submission {

@@ -10,7 +10,6 @@
 
 mod caller;
 pub(crate) mod facts;
-pub(crate) mod fence;
 mod gate;
 mod lanes;
 pub(crate) mod queue;
@@ -34,6 +33,7 @@ use claviger_core::change::{Chain, Dependencies};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Room;
 use claviger_core::principal::Principal;
+use claviger_core::reason::Why;
 use claviger_core::receipt::Receipt;
 use claviger_core::target::Target;
 use claviger_crypto::envelope::Context;
@@ -41,11 +41,12 @@ use tokio::sync::oneshot;
 
 use reason::Given;
 pub(crate) use session::{Sessions, subject_label};
-use submission::{EntryDetail, EntryDetails, EntryHeader, EntryOutcome, NotCommitted, Submission};
+use submission::{NotCommitted, Submission};
 use turns::{RowKey, Turn};
 
+use crate::call::{Call, Operation, Released, Staged};
 use crate::error::{ErrorKind, ServiceError};
-use crate::operation::{Call, Operation, Released, Staged};
+use crate::record::{EntryDetail, EntryDetails, EntryHeader, EntryOutcome, entry_outcome, outcome_of};
 use crate::road::Road;
 use crate::state::{Cached, LoadedKey, Pairs, Question, Ruling};
 use crate::view::View;
@@ -57,8 +58,33 @@ const ATTEMPTS: usize = 16;
 /// How many contexts are decided on with one read of the store, so that other reads come in between.
 const DECIDED_TOGETHER: usize = 16;
 
-/// Why a call must run again: others were faster, with the row that it writes if it writes one that was there.
-struct Again(Option<RowKey>);
+/// How an attempt ended without a result.
+enum Ended {
+    /// Others were faster, and it must run again: with the row that it writes, if it writes one that was there.
+    Again(Option<RowKey>),
+    /// For good.
+    Failed(ServiceError),
+}
+
+impl From<ServiceError> for Ended {
+    fn from(error: ServiceError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A call whose caller is known: what it has on its way, whether or not it may be run.
+struct Admitted<'q> {
+    /// The epoch as of which all that it rests on is good.
+    epoch: u64,
+    caller: Caller,
+    places: Places<'q>,
+    /// Why it is made, once that was looked at.
+    why: Option<Why>,
+    room: Room,
+    least_room: Room,
+    header: EntryHeader,
+    dependencies: Dependencies,
+}
 
 /// The turn of a batch, which lasts until it and its copies are dropped.
 #[derive(Clone, Debug)]
@@ -137,8 +163,9 @@ impl Road {
         let mut turn = None;
         for _ in 0..ATTEMPTS {
             let row = match self.attempt(who, call, batch, turn.as_ref()).await {
-                Ok(answer) => return answer,
-                Err(Again(row)) => row,
+                Ok(released) => return Ok(released),
+                Err(Ended::Failed(error)) => return Err(error),
+                Err(Ended::Again(row)) => row,
             };
             // Whoever lost once waits for those before it instead of racing them. A turn is kept until the call is answered.
             if let Some(row) = row.filter(|row| !turn.as_ref().is_some_and(|turn: &Turn| turn.is_for(row))) {
@@ -156,47 +183,62 @@ impl Road {
         call: &Call<O>,
         batch: Option<&Held>,
         turn: Option<&Turn>,
-    ) -> Result<Result<Released<O::Output>, ServiceError>, Again> {
+    ) -> Result<Released<O::Output>, Ended> {
+        let (mut admitted, decided) = self.admit(who, call, batch).await?;
+        let outcome = match decided {
+            Ok(decided) => self.run(call, &mut admitted, decided).await,
+            Err(refused) => Err(refused),
+        };
+        self.settle(call, admitted, outcome, turn).await
+    }
+
+    /// Finds out who calls and whether they may, and has the session that the entry will name. A refusal goes on to be recorded.
+    async fn admit<O: Operation>(
+        &self,
+        who: &Who,
+        call: &Call<O>,
+        batch: Option<&Held>,
+    ) -> Result<(Admitted<'_>, Result<Decided, Refused>), Ended> {
         if self.queue.is_full() {
-            return Ok(Err(overloaded()));
+            return Err(overloaded().into());
         }
         let epoch = self.state.fence.epoch();
         let now = self.state.time.now();
         let caller = match who {
-            Who::System(principal) => self.system_caller(principal),
-            Who::Somebody => self.authenticate(&call.presented, call.source, epoch, now).await,
-        };
-        let caller = match caller {
-            Ok(caller) => caller,
-            Err(error) => return Ok(Err(error)),
+            Who::System(principal) => self.system_caller(principal)?,
+            Who::Somebody => self.authenticate(&call.presented, call.source, epoch, now).await?,
         };
         let action = call.operation.action();
         // Given back when this attempt has ended: what waits for the log is then bounded as well.
         let under_way = Op::from(action).uses_material().then(|| self.queue.begin());
         let places = Places::of_call(under_way, batch);
+        let mut why = None;
         let decided = match self.decide(&caller, call, epoch, now, &places).await {
             Ok(decided) => match reason::why_of(call, &caller) {
-                Ok(why) => Ok((decided, why)),
-                Err(error) => Err(Refused::recorded(
-                    error,
-                    EntryDetail { key: decided.target.key_id(), ..EntryDetail::default() },
-                )),
+                Ok(found) => {
+                    why = found;
+                    Ok(decided)
+                }
+                Err(error) => {
+                    let detail = EntryDetail { key: decided.target.key_id(), ..EntryDetail::default() };
+                    Err(Refused::recorded(error, detail))
+                }
             },
             Err(refused) => Err(refused),
         };
         let (room, least_room) = (self.room(), room::least_room(&caller, action));
         // Before anything is written: a session has an entry, too, and so has a refusal.
         if room != Room::Plenty && (decided.is_err() || !self.has_room(least_room, action)) {
-            return Ok(Err(self.refuse_for_space()));
+            return Err(self.refuse_for_space().into());
         }
         let session = match self.session(&caller, now).await {
             Ok(session) => session,
             Err(error) if room::is_full(&error) && self.has_been_given_room(room, least_room) => {
-                return Err(Again(None));
+                return Err(Ended::Again(None));
             }
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Err(error.into()),
         };
-        let mut header = EntryHeader {
+        let header = EntryHeader {
             op: action.into(),
             at: now,
             actor: session.as_ref().map(|session| session.actor),
@@ -205,66 +247,80 @@ impl Road {
             policy: None,
             identity: None,
         };
-        let mut dependencies = Dependencies {
+        let dependencies = Dependencies {
             principal: Some(caller.principal().id),
             credential: caller.credential().map(|credential| credential.id),
             ..Dependencies::default()
         };
-        let mut given =
-            Given { why: None, reason: call.reason.as_ref(), action, by: caller.principal().id, at: now };
-        let outcome = match decided {
-            Ok((Decided { permit, target, live, chain }, why)) => {
-                given.why = why;
-                header.policy = Some(permit.policy_digest());
-                dependencies.key = target.key_id();
-                dependencies.ring = target.ring_id();
-                let view = View {
-                    state: &self.state,
-                    authorizer: &self.authorizer,
-                    caller: &caller,
-                    now,
-                    target: &target,
-                    live: live.as_ref().map(|live| &live.thing),
-                    idempotency_key: call.idempotency_key.as_deref(),
-                    why,
-                    reason: call.reason.as_ref(),
-                    log: &self.log,
-                    usage: &self.usage,
-                    system: &self.facts,
-                    trust: self.trust.as_ref(),
-                    further: Mutex::default(),
-                    no_room: &self.no_room,
-                    work: &self.work,
-                    places: &places,
-                };
-                let outcome = call.operation.run(&permit, &view).await.map_err(|error| {
-                    let detail =
-                        EntryDetail { outcome: EntryOutcome(outcome_of(error.kind())), ..view.detail() };
-                    Refused { error: error.about(detail.key), detail }
-                });
-                dependencies.chain = Chain::join(chain, view.into_further());
-                outcome
-            }
-            Err(refused) => Err(refused),
+        Ok((Admitted { epoch, caller, places, why, room, least_room, header, dependencies }, decided))
+    }
+
+    /// Runs what may be run: it reads and stages, and nothing is written.
+    async fn run<O: Operation>(
+        &self,
+        call: &Call<O>,
+        admitted: &mut Admitted<'_>,
+        decided: Decided,
+    ) -> Result<Staged<O::Output>, Refused> {
+        let Decided { permit, target, live, chain } = decided;
+        let action = call.operation.action();
+        admitted.header.policy = Some(permit.policy_digest());
+        admitted.dependencies.key = target.key_id();
+        admitted.dependencies.ring = target.ring_id();
+        let view = View {
+            state: &self.state,
+            authorizer: &self.authorizer,
+            caller: &admitted.caller,
+            permit: &permit,
+            now: admitted.header.at,
+            target: &target,
+            live: live.as_ref().map(|live| &live.thing),
+            idempotency_key: call.idempotency_key.as_deref(),
+            why: admitted.why,
+            reason: call.reason.as_ref(),
+            log: &self.log,
+            usage: &self.usage,
+            system: &self.facts,
+            trust: self.trust.as_ref(),
+            further: Mutex::default(),
+            no_room: &self.no_room,
+            work: &self.work,
+            places: &admitted.places,
         };
-        let outcome = match outcome {
+        let outcome = call.operation.run(&view).await.map_err(|error| {
+            let detail = EntryDetail { outcome: entry_outcome(error.kind()), ..view.detail() };
+            Refused { error: error.about(detail.key), detail }
+        });
+        admitted.dependencies.chain = Chain::join(chain, view.into_further());
+        match outcome? {
             // What was asked for is what was decided on, in the one form that is compared, shown and kept.
-            Ok(staged) if staged.asked().is_some_and(|asked| asked.action() != action) => {
-                Err(Refused::recorded(
-                    ServiceError::new(ErrorKind::Internal, "the call is not what it says"),
-                    EntryDetail::default(),
-                ))
+            staged if staged.asked().is_some_and(|asked| asked.action() != action) => {
+                let error = ServiceError::new(ErrorKind::Internal, "the call is not what it says");
+                Err(Refused::recorded(error, EntryDetail::default()))
             }
-            Ok(staged) if call.dry_run => Err(Refused::dry(&staged)),
-            other => other,
-        };
+            staged if call.dry_run => Err(Refused::dry(&staged)),
+            staged => Ok(staged),
+        }
+    }
+
+    /// Has it committed, with its entry and its facts, and releases the result once that is durable.
+    async fn settle<O: Operation>(
+        &self,
+        call: &Call<O>,
+        admitted: Admitted<'_>,
+        outcome: Result<Staged<O::Output>, Refused>,
+        turn: Option<&Turn>,
+    ) -> Result<Released<O::Output>, Ended> {
+        // Places are kept until the entry is durable.
+        let Admitted { epoch, caller, places: _places, why, room, least_room, header, mut dependencies } =
+            admitted;
         let (mut changes, restricts, details, end) = match outcome {
             Ok(staged) => {
                 (dependencies.other_key, dependencies.other_ring) = staged.other.unzip();
                 let (changes, restricts, details, shut) = staged.split();
                 (changes, restricts, details, Ok(shut))
             }
-            Err(Refused { error, .. }) if self.room() != Room::Plenty => return Ok(Err(error)),
+            Err(Refused { error, .. }) if self.room() != Room::Plenty => return Err(error.into()),
             Err(Refused { error, detail }) => {
                 (Vec::new(), Vec::new(), EntryDetails::from(detail), Err(error))
             }
@@ -275,15 +331,15 @@ impl Road {
             && !turn.is_some_and(|turn| turn.is_for(row))
             && self.turns.is_awaited(row)
         {
-            return Err(Again(Some(row.clone())));
+            return Err(Ended::Again(Some(row.clone())));
         }
         let facts = match changes.is_empty() {
-            true => Ok(None),
-            false => Box::pin(self.facts_of(given, &mut changes)).await,
-        };
-        let facts = match facts {
-            Ok(facts) => facts,
-            Err(error) => return Ok(Err(error)),
+            true => None,
+            false => {
+                let (action, by) = (call.operation.action(), caller.principal().id);
+                let given = Given { why, reason: call.reason.as_ref(), action, by, at: header.at };
+                Box::pin(self.facts_of(given, &mut changes)).await?
+            }
         };
         let opened = gate::Opened::now(self.clock.as_ref());
         let submission = |reply| Submission {
@@ -299,24 +355,21 @@ impl Road {
         };
         let receipt = match self.commit(submission).await {
             Ok(receipt) => receipt,
-            Err(NotCommitted::Conflict) => return Err(Again(row)),
-            Err(NotCommitted::Fenced) => return Err(Again(None)),
+            Err(NotCommitted::Conflict) => return Err(Ended::Again(row)),
+            Err(NotCommitted::Fenced) => return Err(Ended::Again(None)),
             Err(NotCommitted::Failed(StoreError::Full)) if self.has_been_given_room(room, least_room) => {
-                return Err(Again(None));
+                return Err(Ended::Again(None));
             }
-            Err(NotCommitted::NoRoom) => return Ok(Err(self.refuse_for_space())),
-            Err(other) => return Ok(Err(not_committed(other))),
+            Err(NotCommitted::NoRoom) => return Err(self.refuse_for_space().into()),
+            Err(other) => return Err(not_committed(other).into()),
         };
-        let shut = match end {
-            Ok(shut) => shut,
-            Err(error) => return Ok(Err(error.recorded_at(receipt.index()))),
-        };
+        let shut = end.map_err(|error| error.recorded_at(receipt.index()))?;
         if opened.lets_out(self.clock.as_ref()) {
-            return Ok(Ok(shut.release(receipt)));
+            return Ok(shut.release(receipt));
         }
         self.record_suppressed(receipt.index());
         let withheld = "it was done and recorded, but the result came too late to be let out; try again";
-        Ok(Err(ServiceError::new(ErrorKind::Withheld, withheld).recorded_at(receipt.index())))
+        Err(ServiceError::new(ErrorKind::Withheld, withheld).recorded_at(receipt.index()).into())
     }
 
     /// Hands a submission to the sequencer and waits for its receipt.
@@ -513,38 +566,5 @@ pub(crate) fn not_committed(why: NotCommitted) -> ServiceError {
             ServiceError::new(ErrorKind::Internal, "the log has no form for this call, so nothing was done")
                 .caused_by(error)
         }
-    }
-}
-
-/// How the log records a failure of that kind.
-pub(crate) fn entry_outcome(kind: ErrorKind) -> EntryOutcome {
-    EntryOutcome(outcome_of(kind))
-}
-
-fn outcome_of(kind: ErrorKind) -> Outcome {
-    match kind {
-        ErrorKind::AlreadyExists
-        | ErrorKind::Conflict
-        | ErrorKind::IdempotencyMismatch
-        | ErrorKind::PreconditionFailed => Outcome::Conflict,
-        ErrorKind::BadCiphertext | ErrorKind::WrongKey => Outcome::BadCiphertext,
-        ErrorKind::ApprovalRequired | ErrorKind::Denied | ErrorKind::SeparationOfDuties => Outcome::Denied,
-        ErrorKind::DryRun => Outcome::DryRun,
-        ErrorKind::Internal | ErrorKind::LogDamaged | ErrorKind::RowAltered => Outcome::Internal,
-        ErrorKind::ContextRequired
-        | ErrorKind::IdempotencyExpired
-        | ErrorKind::ImportTokenExpired
-        | ErrorKind::ImportTokenInvalid
-        | ErrorKind::InvalidArgument
-        | ErrorKind::ReasonRequired
-        | ErrorKind::WrongMaterial
-        | ErrorKind::WrongPurpose => Outcome::BadInput,
-        ErrorKind::NotFound => Outcome::NotFound,
-        ErrorKind::LimitExceeded | ErrorKind::Overloaded | ErrorKind::TooLarge => Outcome::Limit,
-        ErrorKind::Unauthenticated => Outcome::Unauthenticated,
-        ErrorKind::Unavailable => Outcome::ProviderError,
-        ErrorKind::Unsupported => Outcome::Unsupported,
-        ErrorKind::Withheld => Outcome::Deadline,
-        ErrorKind::WrongState => Outcome::WrongState,
     }
 }

@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use super::lanes::Lanes;
 use super::sequencer::{CutEntry, Figures};
 use super::submission::{NotCommitted, Submission};
+use crate::log::packing::PackedRun;
 
 /// How many calls may wait.
 const ROOM: usize = 8192;
@@ -34,6 +35,10 @@ pub(super) enum Command {
     },
     /// Stop, because of a fault elsewhere.
     GiveUp(String),
+    Pack {
+        run: PackedRun,
+        reply: oneshot::Sender<Result<bool, StoreError>>,
+    },
     PutNote {
         size: u64,
         note: String,
@@ -48,6 +53,7 @@ impl std::fmt::Debug for Command {
         f.write_str(match self {
             Self::Cut { .. } => "Cut",
             Self::GiveUp(_) => "GiveUp",
+            Self::Pack { .. } => "Pack",
             Self::PutNote { .. } => "PutNote",
             Self::Stop => "Stop",
             Self::Submit(_) => "Submit",
@@ -176,6 +182,12 @@ impl Queue {
         self.ask(Command::PutNote { size, note, reply }, answer).await
     }
 
+    /// Puts one batch in the place of several. Gives `false` where they are not what they are said to be.
+    pub(crate) async fn pack(&self, run: PackedRun) -> Result<bool, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Command::Pack { run, reply }, answer).await
+    }
+
     async fn ask<T>(
         &self,
         command: Command,
@@ -280,8 +292,8 @@ mod tests {
     use claviger_core::receipt::Receipt;
     use tokio::sync::oneshot::error::TryRecvError;
 
-    use super::super::submission::{EntryDetail, EntryHeader};
     use super::*;
+    use crate::record::{EntryDetail, EntryHeader};
 
     type Answer = oneshot::Receiver<Result<Receipt, NotCommitted>>;
 

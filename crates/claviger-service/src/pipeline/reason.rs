@@ -13,8 +13,8 @@ use claviger_core::reason::{Reason, ReasonRecord, TextAtRest, Unasked, Why};
 use claviger_core::{Action, PrincipalId, ReasonId, Timestamp};
 
 use super::facts::not_recorded;
+use crate::call::{Call, Operation};
 use crate::error::{ErrorKind, ServiceError};
-use crate::operation::{Call, Operation};
 use crate::state::State;
 
 /// Why a call is made, as its entry and its rows have it.

@@ -27,16 +27,15 @@ use claviger_core::port::{Clock, Journal, StoreError};
 use claviger_core::receipt::{BatchSeal, Receipt};
 use tokio::sync::oneshot;
 
-use super::fence::Fence;
 use super::lanes::Lanes;
 use super::queue::{Command, Intake, Queue, queue};
-use super::submission::{
-    EncodeError, EntryDetail, EntryHeader, FactBytes, NotCommitted, Submission, log2_ceil,
-};
+use super::submission::{NotCommitted, Submission};
 use crate::log::body::{self, Packer};
 use crate::log::newest::{Head, Keeper};
 use crate::log::tree::{Draft, LogTree};
 use crate::log::usage::{self, Noted, Usage, Used, Uses};
+use crate::record::{EncodeError, EntryDetail, EntryHeader, FactBytes, log2_ceil};
+use crate::state::fence::Fence;
 
 /// Most entries of a batch.
 const MOST_ENTRIES: usize = 4096;
@@ -242,6 +241,13 @@ impl Sequencer {
                 let put = self.parts.journal.put_signed_note(size, &note);
                 let end = put.as_ref().err().and_then(fatal);
                 let _ = reply.send(put);
+                end.map_or(Ok(()), Err)
+            }
+            Command::Pack { run, reply } => {
+                self.flush(filling, &[])?;
+                let packed = self.parts.journal.pack(run.as_packed()).map_err(NotCut::Commit);
+                let end = packed.as_ref().err().and_then(NotCut::end);
+                let _ = reply.send(packed.map_err(NotCut::into_store_error));
                 end.map_or(Ok(()), Err)
             }
             Command::GiveUp(why) => Err(End::Fatal(why)),

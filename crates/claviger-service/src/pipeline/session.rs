@@ -20,11 +20,12 @@ use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, oneshot};
 
 use super::facts::not_recorded;
-use super::submission::{
-    EntryDetail, EntryDetails, EntryHeader, EntryOutcome, FactBytes, SealedIdentity, Submission, reference,
-};
+use super::submission::Submission;
 use super::{not_committed, overloaded};
 use crate::error::ServiceError;
+use crate::record::{
+    EntryDetail, EntryDetails, EntryHeader, EntryOutcome, FactBytes, SealedIdentity, reference,
+};
 use crate::road::Road;
 
 /// Most sessions remembered; one that was forgotten is recorded again.

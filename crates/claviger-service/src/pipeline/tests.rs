@@ -7,7 +7,6 @@ use std::time::Duration;
 use claviger_audit::cut::{Cut, ShardHead, ShardState};
 use claviger_audit::op::Op;
 use claviger_core::change::Change;
-use claviger_core::permit::Permit;
 use claviger_core::port::{Clock, Store as _};
 use claviger_core::principal::Principal;
 use claviger_core::{Action, KeyId, KeyRingId, Timestamp};
@@ -21,8 +20,8 @@ use super::*;
 use crate::governed::Governed;
 use crate::log::past::Asked;
 use crate::log::who::Principals;
+use crate::open::Options;
 use crate::reference::TargetRef;
-use crate::road::Options;
 use crate::state::Memory;
 use crate::work::At;
 
@@ -57,7 +56,7 @@ impl Operation for Loses {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<()>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<()>, ServiceError> {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let stale = Principal { revision: 7, ..system() };
         let asked = Governed::Initialize { principals: Vec::new() };

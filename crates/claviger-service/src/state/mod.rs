@@ -4,6 +4,7 @@
 //! anything in between took away what it depends on; a thing that stood is then good as of that later epoch. So a revoked right is
 //! never used out of memory, whatever the order in which caches are filled and emptied.
 
+pub(crate) mod fence;
 mod known;
 mod live;
 mod rights;
@@ -27,6 +28,7 @@ use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
 use quick_cache::sync::Cache;
 
+use fence::Fence;
 pub(crate) use known::{ResolvedCredential, access_key_label};
 pub(crate) use live::{LoadedKey, Older};
 pub(crate) use rights::{Pairs, Question, Ruling, honoured};
@@ -36,7 +38,6 @@ use crate::error::{ErrorKind, ServiceError};
 use crate::job::check_rows::RowCheck;
 use crate::job::destroy_due_keys::Blocked;
 use crate::log::time::LogTime;
-use crate::pipeline::fence::Fence;
 use crate::pipeline::sequencer::Publish;
 use crate::pipeline::subject_label;
 use crate::reference::{AssetRef, KeyRef, PrincipalRef, RingRef, TargetRef};

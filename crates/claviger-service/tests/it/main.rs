@@ -28,6 +28,7 @@ mod log;
 mod makers;
 mod malformed;
 mod many_grants;
+mod packing;
 mod random_edits;
 mod reasons;
 mod renewal;

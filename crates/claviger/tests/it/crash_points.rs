@@ -179,6 +179,19 @@ fn crash_around_the_kept_checkpoint_leaves_a_store_that_reaches_it() {
 }
 
 #[test]
+fn crash_while_the_log_is_packed_changes_no_entry() {
+    let mut bench = Bench::new();
+    for point in ["pack-inside", "pack-after"] {
+        // Lone uses, for as long as it takes until they are packed.
+        let (answered, _serving) = bench.crash_at(point, |site, round| {
+            Load::alone(site, round, |worker| async move { worker.encrypt("orders/main").await })
+        });
+        assert!(done(&answered) > 256, "{point}");
+        bench.evidence.hold(&bench.site, &answered);
+    }
+}
+
+#[test]
 fn crash_at_any_point_under_load_loses_nothing_that_was_answered() {
     let mut bench = Bench::new();
     let mut all = Vec::new();

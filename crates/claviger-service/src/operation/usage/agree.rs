@@ -2,15 +2,14 @@
 
 use bytes::Bytes;
 use claviger_core::key::Origin;
-use claviger_core::permit::Permit;
 use claviger_core::port::provider::Process;
 use claviger_core::{Action, KeyId, Purpose, Spec};
 use claviger_crypto::SecretBytes;
 
 use super::{KeyContext, KeyUse, secret};
+use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
-use crate::operation::{Operation, Staged};
-use crate::pipeline::submission::EntryDetail;
+use crate::record::EntryDetail;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
@@ -91,7 +90,7 @@ impl Operation for ReadPublicKey {
         TargetRef::Key(&self.key)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<PublicKeyOf>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<PublicKeyOf>, ServiceError> {
         let record = view.record()?;
         let number = self.version.unwrap_or(record.key.primary);
         let record = view.record_with(number).await?;

@@ -18,7 +18,6 @@ use claviger_audit::NamedAsset;
 use claviger_core::action::Effect;
 use claviger_core::asset::Asset;
 use claviger_core::key::{KeyVersion, PlaintextDataKeys, Processing, Protecting};
-use claviger_core::permit::Permit;
 use claviger_core::port::provider::{Process, Product, Protect};
 use claviger_core::{Action, AssetId, KeyId, KeyVersionId, Purpose, Spec};
 use claviger_crypto::SecretBytes;
@@ -37,9 +36,9 @@ pub use sign::{Sign, Signed, Verified, Verify};
 pub use wrap::{Unwrap, Wrap};
 pub use xks::{MOST_XKS_AAD, XksDecrypt, XksEncrypt, XksParts, XksSealed};
 
-use super::{Operation, Staged};
+use crate::call::{Operation, Staged};
 use crate::error::{Algorithm, ErrorKind, Obstacle, ServiceError};
-use crate::pipeline::submission::{EntryDetail, reference};
+use crate::record::{EntryDetail, reference};
 use crate::reference::{KeyRef, TargetRef};
 use crate::state::Older;
 use crate::view::View;
@@ -183,7 +182,7 @@ impl<U: KeyUse> Operation for Use<U> {
         std::iter::once(self.what.context())
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<U::Output>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<U::Output>, ServiceError> {
         let key_context = KeyContext::for_purpose(view, U::PURPOSE)?;
         let asset = asset_of(&self.what, view).await?;
         let (output, version) = apply(&self.what, &key_context, asset).await?;
@@ -216,7 +215,7 @@ impl<U: KeyUse> Operation for UseBatch<U> {
         self.items.iter().map(KeyUse::context)
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<Self::Output>, ServiceError> {
         if self.items.is_empty() || self.items.len() > MOST_ITEMS {
             return Err(ServiceError::invalid(format!("a batch has 1 to {MOST_ITEMS} items")));
         }
@@ -240,7 +239,7 @@ impl<U: KeyUse> Operation for UseBatch<U> {
                 }
                 Err(error) => {
                     let refused = detail_of(view, item, None, asset);
-                    EntryDetail { outcome: crate::pipeline::entry_outcome(error.kind()), ..refused }
+                    EntryDetail { outcome: crate::record::entry_outcome(error.kind()), ..refused }
                 }
             };
             details.push(detail);

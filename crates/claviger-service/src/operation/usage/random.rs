@@ -1,11 +1,10 @@
 //! Random bytes.
 
 use claviger_core::Action;
-use claviger_core::permit::Permit;
 use claviger_crypto::SecretBytes;
 
+use crate::call::{Operation, Staged};
 use crate::error::ServiceError;
-use crate::operation::{Operation, Staged};
 use crate::reference::TargetRef;
 use crate::view::View;
 
@@ -30,7 +29,7 @@ impl Operation for Random {
         TargetRef::System
     }
 
-    async fn run(&self, _permit: &Permit, view: &View<'_>) -> Result<Staged<SecretBytes>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<SecretBytes>, ServiceError> {
         if !(1..=MOST).contains(&self.bytes) {
             return Err(ServiceError::invalid(format!("1 to {MOST} random bytes can be drawn at once")));
         }

@@ -56,7 +56,7 @@ impl Fence {
     }
 
     /// Begins `epoch`. Called by the sequencer alone, after the commit that began it.
-    pub(super) fn advance(&self, epoch: u64, subjects: &[Subject]) {
+    pub(crate) fn advance(&self, epoch: u64, subjects: &[Subject]) {
         let mut deltas = self.deltas.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if deltas.len() == REMEMBERED {
             deltas.pop_front();
@@ -67,7 +67,7 @@ impl Fence {
     }
 
     /// Counts a published set of changes. Called by the sequencer before it drops what it outdated.
-    pub(super) fn count_change(&self) {
+    pub(crate) fn count_change(&self) {
         self.sequence.fetch_add(1, Ordering::AcqRel);
     }
 }

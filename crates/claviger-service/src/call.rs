@@ -1,0 +1,168 @@
+//! What a call is: what a protocol brings, what an operation stages, and the result that is shut until its entry is durable.
+
+use std::future::Future;
+
+use claviger_access::Presented;
+use claviger_core::action::Plane;
+use claviger_core::change::{Change, Subject};
+use claviger_core::reason::Reason;
+use claviger_core::receipt::Receipt;
+use claviger_core::{Action, KeyId, KeyRingId, KeyVersionId, Source};
+use claviger_crypto::envelope::Context;
+
+use crate::error::ServiceError;
+use crate::governed::Governed;
+use crate::record::{EntryDetail, EntryDetails};
+use crate::reference::TargetRef;
+use crate::view::View;
+
+/// Something that can be asked.
+pub trait Operation: Send + Sync {
+    /// What it gives.
+    type Output: Send;
+
+    /// Which action it is, in the terms of policy and log.
+    fn action(&self) -> Action;
+
+    /// What it is asked of.
+    fn target(&self) -> TargetRef<'_>;
+
+    /// The encryption contexts that conditions of grants are held against: one for each item that it works on.
+    fn contexts(&self) -> impl Iterator<Item = &Context> + Send {
+        std::iter::empty()
+    }
+
+    /// Reads and stages. Writes nothing.
+    fn run(&self, view: &View<'_>)
+    -> impl Future<Output = Result<Staged<Self::Output>, ServiceError>> + Send;
+}
+
+/// A result that is shut until its entry is durable, with what is to be written for it.
+#[derive(Debug)]
+#[must_use]
+pub struct Staged<T> {
+    output: T,
+    /// What was asked for, where it changes state.
+    asked: Option<Governed>,
+    changes: Vec<Change>,
+    pub(crate) restricts: Vec<Subject>,
+    pub(crate) details: EntryDetails,
+    /// Another key that it rests on, with its ring.
+    pub(crate) other: Option<(KeyId, KeyRingId)>,
+}
+
+impl<T> Staged<T> {
+    /// A result that changes nothing.
+    pub(crate) fn reading(output: T, detail: EntryDetail) -> Self {
+        Self::with_details(output, detail.into())
+    }
+
+    /// The results of a batch, which changes nothing, with the entry of each.
+    pub(crate) fn of_many(output: T, details: Vec<EntryDetail>) -> Self {
+        Self::with_details(output, EntryDetails::Many(details))
+    }
+
+    fn with_details(output: T, details: EntryDetails) -> Self {
+        Self { output, asked: None, changes: Vec::new(), restricts: Vec::new(), details, other: None }
+    }
+
+    /// A result with the changes that make it true, which only a governed operation makes.
+    pub(crate) fn changing(asked: Governed, output: T, changes: Vec<Change>, detail: EntryDetail) -> Self {
+        Self { asked: Some(asked), changes, ..Self::reading(output, detail) }
+    }
+
+    /// The same, taking something away that calls may rest on.
+    pub(crate) fn restricting(
+        asked: Governed,
+        output: T,
+        changes: Vec<Change>,
+        subjects: Vec<Subject>,
+        detail: EntryDetail,
+    ) -> Self {
+        Self { restricts: subjects, ..Self::changing(asked, output, changes, detail) }
+    }
+
+    /// The same, counting uses of a version: the one thing that is written without being asked for.
+    pub(crate) fn counting(mut self, counted: Option<(KeyVersionId, u64)>) -> Self {
+        self.changes.extend(counted.map(|(version, uses)| Change::CountUses { version, uses }));
+        self
+    }
+
+    /// The result, to be looked at.
+    pub(crate) const fn output(&self) -> &T {
+        &self.output
+    }
+
+    /// The same with another result.
+    pub(crate) fn map<U>(self, to: impl FnOnce(T) -> U) -> Staged<U> {
+        let Self { output, asked, changes, restricts, details, other } = self;
+        Staged { output: to(output), asked, changes, restricts, details, other }
+    }
+
+    /// What was asked for, where it changes state.
+    #[must_use]
+    pub const fn asked(&self) -> Option<&Governed> {
+        self.asked.as_ref()
+    }
+
+    /// The same, with an entry for each further act behind its own.
+    pub(crate) fn with_acts(self, acts: Vec<EntryDetail>) -> Self {
+        if acts.is_empty() {
+            return self;
+        }
+        let mut details = self.details.as_slice().to_vec();
+        details.extend(acts);
+        Self { details: EntryDetails::Many(details), ..self }
+    }
+
+    /// The same, depending on another key as well: what restricts that key affects this call.
+    pub(crate) fn resting_on(self, key: KeyId, ring: KeyRingId) -> Self {
+        Self { other: Some((key, ring)), ..self }
+    }
+
+    /// Takes apart what is to be written from what is to be released.
+    pub(crate) fn split(self) -> (Vec<Change>, Vec<Subject>, EntryDetails, Shut<T>) {
+        (self.changes, self.restricts, self.details, Shut(self.output))
+    }
+}
+
+/// A result that waits for its receipt.
+#[derive(Debug)]
+pub(crate) struct Shut<T>(T);
+
+impl<T> Shut<T> {
+    /// Opens the result for its receipt.
+    pub(crate) fn release(self, receipt: Receipt) -> Released<T> {
+        Released { output: self.0, receipt }
+    }
+}
+
+/// A result that may go out, with the receipt of its entry.
+#[derive(Debug)]
+pub struct Released<T> {
+    /// The result.
+    pub output: T,
+    /// Where it is recorded.
+    pub receipt: Receipt,
+}
+
+/// A call as a protocol brings it.
+#[derive(Debug)]
+pub struct Call<O> {
+    /// What it shows of who it is from.
+    pub presented: Presented,
+    /// Where it comes from.
+    pub source: Source,
+    /// The plane it came in by.
+    pub plane: Plane,
+    /// Only to be told whether it would be done?
+    pub dry_run: bool,
+    /// The caller's own name for it.
+    pub request_id: Option<Box<str>>,
+    /// Makes the repetition of a creating call find what the first one made.
+    pub idempotency_key: Option<Box<str>>,
+    /// Why it is asked.
+    pub reason: Option<Reason>,
+    /// What is asked.
+    pub operation: O,
+}
