@@ -25,6 +25,10 @@ const COLD: u32 = 1000;
 const WARM: u32 = 60_000;
 /// Connections that use them, and that write the log.
 const CONNECTIONS: u32 = 64;
+/// Uses one after the other, in so many rounds; and how long it takes until they are packed.
+const LONE: u32 = 10_000;
+const LONE_ROUNDS: u32 = 3;
+const PACKED: Duration = Duration::from_secs(25);
 /// Two numbers without a common factor with any number of keys that is a power of ten: steps from one key to another.
 const STEPS: [u32; 2] = [7_919, 104_729];
 
@@ -207,17 +211,35 @@ async fn log_growth(dir: &Path, args: &ScaleArgs, figures: &mut Vec<Figure>) -> 
         "bytes",
         Wanted::AtMost(100.0),
     ));
-    for (name, connections) in
-        [("stored per use, 64 connections, one key", 64), ("stored per use, 1 connection, one key", 1)]
-    {
-        let (before, server) = (size()?, Instance::start(dir)?);
-        let mut load = Load::open(&server.data("app")?, connections, encrypt(0)).await?;
-        let uses = load.round(span).await?.latencies.len() + connections;
-        drop(load);
-        server.stop()?;
-        let per_use = size()?.saturating_sub(before) as f64 / uses as f64;
-        figures.push(Figure::new(name, per_use, "bytes", Wanted::Known));
+    let (before, server) = (size()?, Instance::start(dir)?);
+    let mut load = Load::open(&server.data("app")?, CONNECTIONS as usize, encrypt(0)).await?;
+    let uses = load.round(span).await?.latencies.len() + CONNECTIONS as usize;
+    drop(load);
+    server.stop()?;
+    let per_use = size()?.saturating_sub(before) as f64 / uses as f64;
+    figures.push(Figure::new(
+        "stored per use, 64 connections, one key",
+        per_use,
+        "bytes",
+        Wanted::AtMost(100.0),
+    ));
+    eprintln!("lone uses, which are packed behind the cuts");
+    let (before, server) = (size()?, Instance::start(dir)?);
+    for _ in 0..LONE_ROUNDS {
+        let mut connection = Connection::open(&server.data("app")?).await?;
+        for _ in 0..LONE {
+            connection.ask(&encrypt(0)).await?;
+        }
+        tokio::time::sleep(PACKED).await;
     }
+    server.stop()?;
+    let per_use = size()?.saturating_sub(before) as f64 / f64::from(LONE * LONE_ROUNDS);
+    figures.push(Figure::new(
+        "stored per use, 1 connection, packed",
+        per_use,
+        "bytes",
+        Wanted::AtMost(100.0),
+    ));
     Ok(())
 }
 
