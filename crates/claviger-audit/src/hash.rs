@@ -22,10 +22,7 @@ pub(crate) fn sha256_prefixed(prefix: u8, bytes: &[u8]) -> Hash {
         short[0] = prefix;
         return sha256(short.get(..=bytes.len()).unwrap_or_default());
     }
-    let mut context = digest::Context::new(&digest::SHA256);
-    context.update(&[prefix]);
-    context.update(bytes);
-    take(context.finish().as_ref())
+    sha256_parts(&[&[prefix], bytes])
 }
 
 /// A key of HMAC-SHA-256 (RFC 2104) for many tags.
@@ -130,4 +127,19 @@ pub(crate) fn from_decimal(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|c| c.is_ascii_digit());
     let minimal = text == "0" || !text.starts_with('0');
     if digits && minimal { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Either side of the length up to which the two are copied together, the hash is that of the prefix and then the bytes.
+    #[test]
+    fn a_prefixed_hash_is_that_of_prefix_and_bytes() {
+        for length in [0, 1, SHORT - 1, SHORT, SHORT + 1, 4 * SHORT] {
+            let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(length).collect();
+            let whole = [&[7], bytes.as_slice()].concat();
+            assert_eq!(sha256_prefixed(7, &bytes), sha256(&whole), "{length} bytes");
+        }
+    }
 }

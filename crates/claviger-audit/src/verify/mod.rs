@@ -4,9 +4,10 @@
 //! grown; its cuts follow each other, and no shard shrinks, goes back in its epochs or disappears; each shard's log has, at
 //! every size that a cut names, the root that the cut names; every entry has the one form that entries have, no entry goes back
 //! in its epoch, and each names a session that is there; the states of keys follow from the entries, and no key was used in a
-//! state that forbids it; no more results left a node, as it counted them where they leave, than entries tell of; the facts of each entry are those that it tells of, and each follows
-//! from the one before about the same object; each snapshot is of the state that the facts before it yield; what sessions commit to
-//! is there; what is disclosed of them is what they commit to, and all of it; and the log holds what receipts promised.
+//! state that forbids it; no more results left a node, as it counted them where they leave, than entries tell of; the facts of
+//! each entry are those that it tells of, and each follows from the one before about the same object; each snapshot is of the
+//! state that the facts before it yield; what sessions commit to is there; what is disclosed of them is what they commit to,
+//! and all of it; and the log holds what receipts promised.
 //!
 //! What the facts yield are all objects as they stand after the last entry, or as they stood at a moment before: in one walk, in
 //! memory that grows with the objects and not with the entries.
