@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 /// A SHA-256 digest (FIPS 180-4).
 pub type Hash = [u8; 32];
 
-/// Entries up to this length are hashed in one call from the stack; nearly all are.
-const SHORT: usize = 255;
+/// What is up to this long is hashed in one call from the stack; nearly everything is.
+const SHORT: usize = 256;
 
 /// SHA-256 of `bytes`.
 pub(crate) fn sha256(bytes: &[u8]) -> Hash {
@@ -16,12 +16,6 @@ pub(crate) fn sha256(bytes: &[u8]) -> Hash {
 
 /// SHA-256 of `prefix || bytes`.
 pub(crate) fn sha256_prefixed(prefix: u8, bytes: &[u8]) -> Hash {
-    let mut short = [0_u8; SHORT + 1];
-    if let Some(room) = short.get_mut(1..=bytes.len()) {
-        room.copy_from_slice(bytes);
-        short[0] = prefix;
-        return sha256(short.get(..=bytes.len()).unwrap_or_default());
-    }
     sha256_parts(&[&[prefix], bytes])
 }
 
@@ -50,10 +44,22 @@ pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Hash {
 
 /// SHA-256 over the concatenation of `parts`.
 pub(crate) fn sha256_parts(parts: &[&[u8]]) -> Hash {
-    let mut context = digest::Context::new(&digest::SHA256);
+    let mut short = [0_u8; SHORT];
+    let mut length = 0;
     for part in parts {
-        context.update(part);
+        let end = length + part.len();
+        match short.get_mut(length..end) {
+            Some(room) => room.copy_from_slice(part),
+            None => return sha256_streamed(parts),
+        }
+        length = end;
     }
+    sha256(short.get(..length).unwrap_or_default())
+}
+
+fn sha256_streamed(parts: &[&[u8]]) -> Hash {
+    let mut context = digest::Context::new(&digest::SHA256);
+    parts.iter().for_each(|part| context.update(part));
     take(context.finish().as_ref())
 }
 
@@ -133,13 +139,15 @@ pub(crate) fn from_decimal(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Either side of the length up to which the two are copied together, the hash is that of the prefix and then the bytes.
+    /// Either side of the length up to which the parts are copied together, the hash is that of all of them.
     #[test]
-    fn a_prefixed_hash_is_that_of_prefix_and_bytes() {
-        for length in [0, 1, SHORT - 1, SHORT, SHORT + 1, 4 * SHORT] {
+    fn hash_of_parts_is_that_of_their_concatenation() {
+        for length in [0, 1, SHORT - 2, SHORT - 1, SHORT, 4 * SHORT] {
             let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(length).collect();
             let whole = [&[7], bytes.as_slice()].concat();
             assert_eq!(sha256_prefixed(7, &bytes), sha256(&whole), "{length} bytes");
+            let (first, second) = bytes.split_at(length / 3);
+            assert_eq!(sha256_parts(&[first, &[], second]), sha256(&bytes), "{length} bytes in parts");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The run of `cargo xtask bench replay`: how fast a verifier goes over a log on one core, and rebuilds the state from its facts.
+//! The run of `cargo xtask bench replay`: how fast a verifier goes over a log, entries on one core and facts on all, and rebuilds the state.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -9,10 +9,8 @@
 //! <shard>/node/<hex>.vkey            keys of its nodes, by their SHA-256: what receipts are checked with
 //! ```
 
-use std::collections::BTreeMap;
-
 use super::finding::Finding;
-use crate::tile::{Resource, WIDTH, parse_bundle, parse_facts};
+use crate::tile::{Resource, WIDTH, parse_bundle};
 use crate::{NoteError, VerifierKey};
 
 /// The root log, as names have it.
@@ -71,43 +69,6 @@ pub fn read(files: &dyn Files, name: &str) -> Result<Vec<u8>, WalkError> {
         NoFile::Missing => WalkError::Finding(Finding::FileMissing { name: name.to_owned() }),
         NoFile::Unreadable(why) => WalkError::Unreadable { name: name.to_owned(), why },
     })
-}
-
-/// The facts of a shard's entries, a bundle at a time. Bundles are read when the first of their facts is asked for.
-pub(super) struct FactBundle<'a> {
-    files: &'a dyn Files,
-    shard: u32,
-    size: u64,
-    /// The bundle that was read, and what it holds: nothing if it is not there, or not what it should be.
-    read: Option<(u64, BTreeMap<u8, Vec<u8>>)>,
-}
-
-impl<'a> FactBundle<'a> {
-    pub(super) const fn new(files: &'a dyn Files, shard: u32, size: u64) -> Self {
-        Self { files, shard, size, read: None }
-    }
-
-    /// The facts of an entry, if they are there.
-    pub(super) fn find(&mut self, entry: u64) -> Result<Option<&[u8]>, WalkError> {
-        let (bundle, place) = (entry / WIDTH, entry % WIDTH);
-        if self.read.as_ref().is_none_or(|(read, _)| *read != bundle) {
-            self.read = Some((bundle, self.load(bundle)?));
-        }
-        let place = u8::try_from(place).unwrap_or_default();
-        Ok(self.read.as_ref().and_then(|(_, facts)| facts.get(&place)).map(Vec::as_slice))
-    }
-
-    fn load(&self, bundle: u64) -> Result<BTreeMap<u8, Vec<u8>>, WalkError> {
-        let Some(resource) = Resource::facts(bundle, self.size) else { return Ok(BTreeMap::new()) };
-        match read(self.files, &format!("{}/{resource}", self.shard)) {
-            Ok(bytes) => {
-                let facts = parse_facts(&bytes).unwrap_or_default();
-                Ok(facts.into_iter().map(|(place, facts)| (place, facts.to_vec())).collect())
-            }
-            Err(WalkError::Finding(_)) => Ok(BTreeMap::new()),
-            Err(unreadable) => Err(unreadable),
-        }
-    }
 }
 
 /// A key as a file of the export holds it: its vkey, and at most a line feed.

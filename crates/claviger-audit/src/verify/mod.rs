@@ -12,6 +12,7 @@
 //! What the facts yield are all objects as they stand after the last entry, or as they stood at a moment before: in one walk, in
 //! memory that grows with the objects and not with the entries.
 
+mod beside;
 mod disclosed;
 mod files;
 mod finding;

@@ -28,6 +28,15 @@ impl Current {
     pub fn fields(&self) -> BTreeMap<u16, Field> {
         Fact::unpack_fields(&self.fields)
     }
+
+    /// Its fields behind the next fact about it: that one's, and those that are fixed.
+    fn followed_by(&self, next: &Fact) -> BTreeMap<u16, Field> {
+        let kind = next.object.kind();
+        let mut fields = self.fields();
+        fields.retain(|number, _| is_fixed(kind, *number));
+        fields.extend(next.fields.iter().map(|(number, field)| (*number, field.clone())));
+        fields
+    }
 }
 
 /// A row as it is live, field by field.
@@ -84,16 +93,12 @@ impl Objects {
                 self.current.remove(&object);
                 continue;
             }
-            let kind = object.kind();
-            let mut fields = known.map(Current::fields).unwrap_or_default();
-            fields.retain(|number, _| is_fixed(kind, *number));
-            fields.extend(fact.fields.iter().map(|(number, field)| (*number, field.clone())));
-            let current = Current {
-                revision: fact.revision,
-                at: (shard, entry),
-                digest,
-                fields: Fact::pack_fields(&fields).into(),
+            let fields = match known {
+                Some(known) => Fact::pack_fields(&known.followed_by(fact)),
+                None => Fact::pack_fields(&fact.fields),
             };
+            let current =
+                Current { revision: fact.revision, at: (shard, entry), digest, fields: fields.into() };
             self.current.insert(object, current);
         }
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::beside::{Beside, Bundles, Hashed};
 use super::disclosed::{Disclosed, judge_record};
-use super::files::{FactBundle, Files, WalkError, for_each_entry};
+use super::files::{Files, WalkError, for_each_entry};
 use super::finding::Finding;
 use super::moment::{Moment, Reached};
 use super::objects::Objects;
@@ -12,7 +13,6 @@ use super::released::Recorded;
 use super::replay::Replay;
 use super::root::Roots;
 use super::snapshots::Snapshots;
-use crate::fact::Facts;
 use crate::tree::{Frontier, leaf_hash};
 use crate::{Entry, Op};
 
@@ -96,7 +96,7 @@ impl<'a, 'd> Shard<'a, 'd> {
     pub(super) fn verify(mut self, files: &dyn Files, size: u64) -> Result<Walked, WalkError> {
         self.snapshots = Snapshots::find(files, self.number, size, self.findings);
         self.hold_against_cut();
-        let mut bundle = FactBundle::new(files, self.number, size);
+        let mut bundles = Bundles::new(files, self.number, size);
         let mut unreadable = None;
         for_each_entry(files, &self.number.to_string(), size, |index, bytes| {
             let leaf = leaf_hash(bytes);
@@ -108,7 +108,7 @@ impl<'a, 'd> Shard<'a, 'd> {
                     self.look_at_state(index, &entry);
                     self.take(index, &entry);
                     if entry.has_beside() {
-                        match bundle.find(index) {
+                        match bundles.find(index) {
                             Ok(beside) => self.take_beside(index, &entry, beside),
                             Err(error) => unreadable = unreadable.take().or(Some(error)),
                         }
@@ -155,30 +155,29 @@ impl<'a, 'd> Shard<'a, 'd> {
     }
 
     /// What lies beside an entry: its facts, or the record of a session.
-    fn take_beside(&mut self, index: u64, entry: &Entry<'_>, beside: Option<&[u8]>) {
+    fn take_beside(&mut self, index: u64, entry: &Entry<'_>, beside: Option<&Beside>) {
         if let Some(digest) = entry.fct {
             self.take_facts(index, entry.op, digest, beside);
         } else if let Some(committed) = entry.session_commitment() {
-            self.findings.extend(judge_record(self.number, index, committed, beside));
+            self.findings.extend(judge_record(self.number, index, committed, beside.map(|beside| beside.bytes.as_slice())));
         }
     }
 
-    fn take_facts(&mut self, index: u64, op: Op, digest: [u8; 32], facts: Option<&[u8]>) {
+    fn take_facts(&mut self, index: u64, op: Op, digest: [u8; 32], beside: Option<&Beside>) {
         let shard = self.number;
-        let Some(facts) = facts else {
+        let Some(beside) = beside else {
             return self.findings.push(Finding::FactMissing { shard, entry: index });
         };
-        match Facts::decode(facts) {
-            Ok(facts) => {
-                let digests = facts.digests();
-                if facts.digest_over(&digests) != digest {
+        match beside.facts() {
+            Ok(Hashed { facts, digests }) => {
+                if facts.digest_over(digests) != digest {
                     let why = "they have another digest".to_owned();
                     return self.findings.push(Finding::FactAltered { shard, entry: index, why });
                 }
                 if op == Op::ReleasedResults {
-                    self.recorded.hold((shard, index), &facts, self.findings);
+                    self.recorded.hold((shard, index), facts, self.findings);
                 }
-                let facts = facts.facts.iter().zip(digests);
+                let facts = facts.facts.iter().zip(digests.iter().copied());
                 self.objects.take((shard, index), op == Op::RecordState, facts, self.findings);
             }
             Err(error) => {
