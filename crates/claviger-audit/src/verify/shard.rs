@@ -159,7 +159,12 @@ impl<'a, 'd> Shard<'a, 'd> {
         if let Some(digest) = entry.fct {
             self.take_facts(index, entry.op, digest, beside);
         } else if let Some(committed) = entry.session_commitment() {
-            self.findings.extend(judge_record(self.number, index, committed, beside.map(|beside| beside.bytes.as_slice())));
+            self.findings.extend(judge_record(
+                self.number,
+                index,
+                committed,
+                beside.map(|beside| beside.bytes.as_slice()),
+            ));
         }
     }
 

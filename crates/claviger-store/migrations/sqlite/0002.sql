@@ -411,7 +411,7 @@ ALTER TABLE log_time ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 -- ---- Which rows there are ----
 --
 -- A digest over identifiers and revisions of the rows of each block: those of one kind whose identifiers begin with the same 14
--- bits. The root over all of them is as of a size and root of the log; the tag is keyed.
+-- bits, but for versions (`key_version_block`). The root over all of them is as of a size and root of the log; the tag is keyed.
 CREATE TABLE row_block (
     kind   INTEGER NOT NULL,
     block  INTEGER NOT NULL,
@@ -438,7 +438,13 @@ CREATE TABLE row_sum (
 -- What is asked of every row at once, with the digests for snapshots.
 CREATE INDEX ring_revision ON ring (id, revision, fact);
 CREATE INDEX key_revision ON key (id, revision, fact);
-CREATE INDEX key_version_revision ON key_version (key, number, revision, fact);
+CREATE INDEX key_version_fact ON key_version (key, number, fact);
+-- Versions lie in blocks by the first 14 bits of their key and, from one to the next, by each 128 of their numbers.
+CREATE INDEX key_version_block ON key_version (
+    ((instr('123456789ABCDEF', substr(hex(key), 1, 1)) * 1024 + instr('123456789ABCDEF', substr(hex(key), 2, 1)) * 64
+      + instr('123456789ABCDEF', substr(hex(key), 3, 1)) * 4 + instr('123456789ABCDEF', substr(hex(key), 4, 1)) / 4
+      + (number - 1) / 128) % 16384),
+    key, number, revision);
 CREATE INDEX principal_revision ON principal (id, revision, fact);
 CREATE INDEX credential_revision ON credential (id, revision, fact);
 CREATE INDEX grants_revision ON grants (id, revision, fact);

@@ -89,7 +89,7 @@ const fn listing(kind: Kind) -> &'static str {
         }
         Kind::Ring => "SELECT fact FROM ring INDEXED BY ring_revision WHERE id >= x'' ORDER BY id",
         Kind::Version => {
-            "SELECT fact FROM key_version INDEXED BY key_version_revision WHERE key >= x'' ORDER BY key, number"
+            "SELECT fact FROM key_version INDEXED BY key_version_fact WHERE key >= x'' ORDER BY key, number"
         }
     }
 }

@@ -1,22 +1,23 @@
 //! Which rows of objects there are, and in which revision: so that a row that was taken out, or an older one of the same object put
 //! in its place, is refused though its tag holds.
 //!
-//! Rows of one kind whose identifiers begin with the same 14 bits are a block: at most 256 rows up to some millions of a kind. Of
-//! each block there is a digest over identifiers and revisions, in memory and in table `row_block`; of all blocks a root, which
+//! Rows of one kind whose identifiers begin with the same 14 bits are a block: at most 256 rows up to some millions of a kind. Each
+//! 128 versions of a key lie in the next block, so that none grows with the versions of one key. Of each block there is a digest over identifiers and revisions, in memory and in table `row_block`; of all blocks a root, which
 //! table `row_root` has under a keyed tag as of a size of the log, and each cut as of its own. What is in memory was held against
 //! these at the start, and changes with commits alone; a row that is read is held against it, with all of its block.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use claviger_core::KeyVersionId;
 use claviger_core::change::Change;
 use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::RowRoot;
 use claviger_crypto::digest::sha256;
 use rusqlite::params;
-use rusqlite::types::ValueRef;
+use rusqlite::types::{Value, ValueRef};
 
 use super::columns::{Columns, find, integer, list};
 use super::error::{damaged, translate};
@@ -29,6 +30,8 @@ const BITS: u32 = 14;
 const ALL: u16 = 1 << BITS;
 const BLOCKS: usize = ALL as usize;
 const GROUP: usize = 128;
+/// Versions of a key that lie in one block.
+const VERSIONS: u32 = 128;
 
 type Hash = [u8; 32];
 
@@ -50,7 +53,7 @@ pub(super) fn block_of(object: &Object) -> Block {
     let id = match object {
         Object::Ring(id) => *id.as_bytes(),
         Object::Key(id) => *id.as_bytes(),
-        Object::Version(id) => *id.key.as_bytes(),
+        Object::Version(id) => return (Kind::Version, number_of_version(*id)),
         Object::Principal(id) => *id.as_bytes(),
         Object::Credential(id) => *id.as_bytes(),
         Object::Grant(id) => *id.as_bytes(),
@@ -65,6 +68,12 @@ pub(super) fn block_of(object: &Object) -> Block {
 
 fn number_of(id: &[u8; 16]) -> u16 {
     u16::from_be_bytes([id[0], id[1]]) >> (16 - BITS)
+}
+
+fn number_of_version(id: KeyVersionId) -> u16 {
+    let behind = id.number.saturating_sub(1) / VERSIONS;
+    let number = (u32::from(number_of(id.key.as_bytes())) + behind) % u32::from(ALL);
+    u16::try_from(number).unwrap_or_default()
 }
 
 /// The object whose row a change writes, if it writes one.
@@ -267,6 +276,15 @@ fn read_block(row: &Line<'_>) -> Result<(Block, Hash), StoreError> {
     Ok(((kind, number), columns.array()?))
 }
 
+/// The block of a version, as its index has it.
+macro_rules! version_block {
+    () => {
+        "((instr('123456789ABCDEF', substr(hex(key), 1, 1)) * 1024 + instr('123456789ABCDEF', substr(hex(key), 2, 1)) * 64 \
+          + instr('123456789ABCDEF', substr(hex(key), 3, 1)) * 4 + instr('123456789ABCDEF', substr(hex(key), 4, 1)) / 4 \
+          + (number - 1) / 128) % 16384)"
+    };
+}
+
 /// Identifiers and revisions of a kind, by the index that has nothing else.
 const fn listing(kind: Kind) -> &'static str {
     macro_rules! of {
@@ -291,21 +309,29 @@ const fn listing(kind: Kind) -> &'static str {
         Kind::Reason => of!("reason", "reason_revision"),
         Kind::RightsReview => of!("rights_review", "rights_review_revision"),
         Kind::Ring => of!("ring", "ring_revision"),
-        Kind::Version => {
-            "SELECT key, revision, number FROM key_version INDEXED BY key_version_revision \
-             WHERE key >= ?1 AND key <= ?2 ORDER BY key, number"
-        }
+        Kind::Version => concat!(
+            "SELECT key, revision, number FROM key_version INDEXED BY key_version_block WHERE ",
+            version_block!(),
+            " >= ?1 AND ",
+            version_block!(),
+            " <= ?2 ORDER BY ",
+            version_block!(),
+            ", key, number"
+        ),
     }
 }
 
-/// The first and the last identifier of a block.
-fn bounds(number: u16) -> ([u8; 16], [u8; 16]) {
+/// Where blocks begin and end in the index of their kind.
+fn bounds(kind: Kind, blocks: &RangeInclusive<u16>) -> (Value, Value) {
+    if kind == Kind::Version {
+        return (i64::from(*blocks.start()).into(), i64::from(*blocks.end()).into());
+    }
     let (mut first, mut last) = ([0; 16], [u8::MAX; 16]);
-    let low = number << (16 - BITS);
-    let high = low | ((1 << (16 - BITS)) - 1);
+    let low = blocks.start() << (16 - BITS);
+    let high = (blocks.end() << (16 - BITS)) | ((1 << (16 - BITS)) - 1);
     first[..2].copy_from_slice(&low.to_be_bytes());
     last[..2].copy_from_slice(&high.to_be_bytes());
-    (first, last)
+    (first.to_vec().into(), last.to_vec().into())
 }
 
 /// One row of a listing.
@@ -320,7 +346,7 @@ fn read_row(kind: Kind, row: &Line<'_>) -> Result<(Object, u64), StoreError> {
 }
 
 fn rows_of(connection: Guarded<'_>, (kind, number): Block) -> Result<Vec<(Object, u64)>, StoreError> {
-    let (first, last) = bounds(number);
+    let (first, last) = bounds(kind, &(number..=number));
     list(connection, listing(kind), params![first, last], |row| read_row(kind, row))
 }
 
@@ -347,12 +373,20 @@ pub(super) fn first_wrong(
 ) -> Result<Option<Object>, StoreError> {
     // Each block with the object for whose sake it is looked at.
     let mut blocks: BTreeMap<Block, (Object, Vec<Seen>)> = BTreeMap::new();
+    let mut newest = BTreeMap::new();
     for one in seen {
-        let block = block_of(&one.object);
-        blocks.entry(block).or_insert_with(|| (one.object, Vec::new())).1.push(*one);
-        if one.object.kind() == Kind::Key {
-            // No version of it is missing either.
-            blocks.entry((Kind::Version, block.1)).or_insert_with(|| (one.object, Vec::new()));
+        blocks.entry(block_of(&one.object)).or_insert_with(|| (one.object, Vec::new())).1.push(*one);
+        if let Object::Version(KeyVersionId { key, number }) = one.object {
+            let newest = newest.entry(key).or_insert(number);
+            *newest = number.max(*newest);
+        }
+    }
+    for one in seen {
+        if let Object::Key(key) = one.object {
+            // None is missing behind the newest version that was read: the next would lie in this block.
+            let number = newest.get(&key).map_or(1, |number| number.saturating_add(1));
+            let next = Object::Version(KeyVersionId { key, number });
+            blocks.entry(block_of(&next)).or_insert_with(|| (one.object, Vec::new()));
         }
     }
     for (block, (object, seen)) in blocks {
@@ -378,7 +412,7 @@ fn digests_of(
     blocks: Range<u16>,
 ) -> Result<BTreeMap<u16, Hash>, StoreError> {
     let (mut digests, mut block, mut rows) = (BTreeMap::new(), 0, Vec::new());
-    let (first, last) = (bounds(blocks.start).0, bounds(blocks.end.saturating_sub(1)).1);
+    let (first, last) = bounds(kind, &(blocks.start..=blocks.end.saturating_sub(1)));
     list(connection, listing(kind), params![first, last], |row| {
         let (object, revision) = read_row(kind, row)?;
         let (_, number) = block_of(&object);

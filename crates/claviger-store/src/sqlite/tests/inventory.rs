@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use claviger_core::change::Change;
+use claviger_core::key::KeyVersion;
 use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, RowRoot};
 use claviger_core::principal::{Principal, PrincipalKind};
-use claviger_core::{KeyRingId, PrincipalId};
+use claviger_core::{KeyId, KeyRingId, KeyVersionId, PrincipalId};
 use rusqlite::Connection;
 
 use super::*;
@@ -154,4 +155,59 @@ async fn rows_that_change_all_the_time_are_read_without_a_false_alarm() {
         assert!(reader.await.unwrap() > 0);
     }
     assert_eq!(shelf.store.altered_rows(), 0);
+}
+
+#[tokio::test]
+async fn versions_of_a_key_lie_in_blocks_of_128_and_none_is_taken_out_unseen() {
+    const LAST: u32 = 600;
+    let mut shelf = counted_shelf().await;
+    let ring = shelf.ring(1, None);
+    let key = shelf.key(ring, 0xff, |_| {});
+    let first = shelf::version_of(&shelf, &key).await;
+    let version = |number| Change::PutVersion(KeyVersion { id: id(number), revision: 0, ..first.clone() });
+    let numbers: Vec<u32> = (2..=LAST).collect();
+    for some in numbers.chunks(100) {
+        let changes: Vec<_> = some.iter().map(|number| version(*number)).collect();
+        assert_eq!(shelf.apply(&changes), Applied::Yes);
+    }
+    let database = database(&shelf);
+    let blocks = |database: &Connection| -> Vec<i64> {
+        let sql = "SELECT block FROM row_block WHERE kind = ?1 ORDER BY block";
+        let mut select = database.prepare(sql).unwrap();
+        let rows = select.query_map([Kind::Version.code()], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    // The last block of all is followed by the first.
+    assert_eq!(blocks(&database), [0, 1, 2, 3, 16_383]);
+    assert_eq!(shelf.store.count_wrong_blocks(Kind::Version).await.unwrap(), 0);
+    // One more touches one of them.
+    let before = shelf.journal.row_root();
+    assert_eq!(shelf.apply(&[version(LAST + 1)]), Applied::Yes);
+    assert_ne!(shelf.journal.row_root(), before);
+    assert_eq!(blocks(&database).len(), 5);
+
+    database.execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM key_version").unwrap();
+    let back = "DELETE FROM key_version; INSERT INTO key_version SELECT * FROM kept";
+    // The newest; all of the last block; all but the first block, which leaves nothing that looks cut off.
+    for from in [LAST + 1, 513, 129] {
+        database.execute("DELETE FROM key_version WHERE number >= ?1", [from]).unwrap();
+        let refused = shelf.store.find_key(key.id).await;
+        assert!(matches!(refused, Err(StoreError::RowAltered(_))), "from {from}: {refused:?}");
+        let refused = shelf.store.find_version(id(from)).await;
+        assert_eq!(refused, Err(StoreError::RowAltered(Object::Version(id(from)))));
+        database.execute_batch(back).unwrap();
+    }
+    // One in the middle: what lies with it is refused, the version before it, which might be the last, and nothing else.
+    database.execute("DELETE FROM key_version WHERE number = 200", []).unwrap();
+    for (number, is_refused) in [(127, false), (128, true), (129, true), (200, true), (256, true), (257, false)] {
+        assert_eq!(shelf.store.find_version(id(number)).await.is_err(), is_refused, "{number}");
+    }
+    assert_eq!(shelf.store.find_key(key.id).await.unwrap().unwrap().versions.len(), 65);
+    assert_eq!(shelf.store.count_wrong_blocks(Kind::Version).await.unwrap(), 1);
+    database.execute_batch(back).unwrap();
+    assert_eq!(shelf.store.count_wrong_blocks(Kind::Version).await.unwrap(), 0);
+
+    fn id(number: u32) -> KeyVersionId {
+        KeyVersionId { key: KeyId::from_bytes([0xff; 16]), number }
+    }
 }
