@@ -27,7 +27,7 @@ What to bring: the export (`claviger audit export --out PACK`), and the key of t
 than the export; without it the verification only shows that the export agrees with itself. A checkpoint that you kept shows that
 nothing was rewritten since; receipts (header `audit-receipt` of each answer) show that what was promised is there.
 
-Exit codes: 0 everything holds, 1 a file cannot be read, 2 usage, 4 something does not hold.")]
+Exit codes: 0 everything holds, 1 a file cannot be read or a newer release wrote the log, 2 usage, 4 something does not hold.")]
 pub(crate) struct Command {
     #[command(subcommand)]
     subcommand: Option<Subcommand>,
@@ -80,7 +80,7 @@ Example: claviger-verify state PACK --root-vkey root.vkey --at 2026-03-01T00:00:
 What people and callers name (names, labels, contexts, networks, texts of reasons) is sealed in an export, and shown as that.
 Nothing is shown of a log in which something does not hold.
 
-Exit codes: 0 everything holds, 1 a file cannot be read or the log does not reach that moment, 2 usage, 4 something does not hold.")]
+Exit codes: 0 everything holds, 1 a file cannot be read, a newer release wrote the log or it does not reach that moment, 2 usage, 4 something does not hold.")]
 struct StateArgs {
     #[command(flatten)]
     evidence: Evidence,

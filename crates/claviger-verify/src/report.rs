@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::disclosed::Disclosed;
 
-/// Exit code when a file cannot be read.
+/// Exit code when a file cannot be read, or a newer release wrote the log.
 const FAILED: u8 = 1;
 /// Exit code when something does not hold.
 const UNVERIFIED: u8 = 4;

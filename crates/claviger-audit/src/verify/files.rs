@@ -58,6 +58,23 @@ pub enum WalkError {
         /// The reason.
         why: String,
     },
+    /// A newer release wrote part of the log.
+    #[error("{0}")]
+    Newer(Newer),
+}
+
+/// What a newer release wrote, where the log is as it was cut.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a newer release wrote this log: {what} {index} is of a form that this one does not know ({why}); verify it with that release"
+)]
+pub struct Newer {
+    /// What of the log: a cut, or an entry of a shard.
+    pub what: String,
+    /// Which.
+    pub index: u64,
+    /// What is not known of it.
+    pub why: String,
 }
 
 /// A file of the export.

@@ -29,7 +29,7 @@ mod snapshots;
 use std::collections::BTreeMap;
 
 pub use files::{
-    CHECKPOINT, Files, NoFile, ROOT, ROOT_VKEY, WalkError, bundles, for_each_entry, node_vkey, read,
+    CHECKPOINT, Files, Newer, NoFile, ROOT, ROOT_VKEY, WalkError, bundles, for_each_entry, node_vkey, read,
     read_vkey,
 };
 pub use finding::Finding;
@@ -113,21 +113,27 @@ impl Verified {
     }
 }
 
-/// A file that is there and cannot be read, which says nothing about the log.
+/// Why a log is neither verified nor found wanting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` cannot be read: {why}")]
-pub struct Unreadable {
-    /// Its name.
-    pub name: String,
-    /// The reason.
-    pub why: String,
+pub enum NotVerified {
+    /// A newer release wrote part of it.
+    #[error(transparent)]
+    Newer(#[from] Newer),
+    /// A file is there and cannot be read, which says nothing about the log.
+    #[error("`{name}` cannot be read: {why}")]
+    Unreadable {
+        /// Its name.
+        name: String,
+        /// The reason.
+        why: String,
+    },
 }
 
 /// Verifies an export. What does not hold is in [`Verified::findings`].
 ///
 /// # Errors
-/// [`Unreadable`].
-pub fn verify(files: &dyn Files, request: &Request<'_>) -> Result<Verified, Unreadable> {
+/// [`NotVerified`].
+pub fn verify(files: &dyn Files, request: &Request<'_>) -> Result<Verified, NotVerified> {
     let mut verified = Verified::default();
     match walk(files, request, &mut verified) {
         Ok(()) => Ok(verified),
@@ -135,7 +141,10 @@ pub fn verify(files: &dyn Files, request: &Request<'_>) -> Result<Verified, Unre
             verified.findings.push(finding);
             Ok(verified)
         }
-        Err(WalkError::Unreadable { name, why }) => Err(Unreadable { name, why }),
+        // What does not hold comes first, whoever wrote the rest.
+        Err(WalkError::Newer(_)) if !verified.findings.is_empty() => Ok(verified),
+        Err(WalkError::Newer(newer)) => Err(newer.into()),
+        Err(WalkError::Unreadable { name, why }) => Err(NotVerified::Unreadable { name, why }),
     }
 }
 
@@ -180,7 +189,7 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
             Ok(()) => {}
             // The other shards can still be told about.
             Err(WalkError::Finding(finding)) => verified.findings.push(finding),
-            Err(unreadable) => return Err(unreadable),
+            Err(other) => return Err(other),
         }
     }
     receipts.judge_rest(request.node_keys, &mut verified.findings);

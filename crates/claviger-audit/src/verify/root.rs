@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::files::{Files, ROOT, WalkError, for_each_entry};
+use super::files::{Files, Newer, ROOT, WalkError, for_each_entry};
 use super::finding::Finding;
-use crate::cut::{Cut, ShardHead, ShardState};
+use crate::cut::{Cut, CutError, ShardHead, ShardState};
 use crate::tree::{Frontier, leaf_hash};
 use crate::{Checkpoint, Hash};
 
@@ -26,7 +26,7 @@ pub(super) fn verify(
     findings: &mut Vec<Finding>,
 ) -> Result<Cuts, WalkError> {
     let (mut tree, mut cuts) = (Frontier::new(), Cuts::default());
-    let mut before: Option<Cut> = None;
+    let (mut before, mut newer): (Option<Cut>, _) = (None, None);
     // An empty log is the beginning of every log.
     let mut known_root = known.filter(|known| known.size == 0).map(|_| tree.root());
     for_each_entry(files, ROOT, head.size, |index, bytes| {
@@ -38,6 +38,9 @@ pub(super) fn verify(
             Ok(cut) => {
                 cuts.take(index, before.as_ref(), &cut, findings);
                 before = Some(cut);
+            }
+            Err(error @ CutError::UnknownVersion(_)) => {
+                newer.get_or_insert(Newer { what: "cut".to_owned(), index, why: error.to_string() });
             }
             Err(error) => findings.push(Finding::CutMalformed { cut: index, why: error.to_string() }),
         }
@@ -52,7 +55,7 @@ pub(super) fn verify(
         Some(known) if known_root != Some(known.root) => findings.push(Finding::Forked { size: known.size }),
         Some(_) | None => {}
     }
-    Ok(cuts)
+    newer.map_or(Ok(cuts), |newer| Err(WalkError::Newer(newer)))
 }
 
 impl Cuts {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::beside::{Beside, Bundles, Hashed};
 use super::disclosed::{Disclosed, judge_record};
-use super::files::{Files, WalkError, for_each_entry};
+use super::files::{Files, Newer, WalkError, for_each_entry};
 use super::finding::Finding;
 use super::moment::{Moment, Reached};
 use super::objects::Objects;
@@ -14,7 +14,7 @@ use super::replay::Replay;
 use super::root::Roots;
 use super::snapshots::Snapshots;
 use crate::tree::{Frontier, leaf_hash};
-use crate::{Entry, Op};
+use crate::{Entry, EntryError, Op};
 
 /// Digests of the keys of the nodes that the log says have started.
 pub(super) type Nodes = BTreeSet<Vec<u8>>;
@@ -97,7 +97,7 @@ impl<'a, 'd> Shard<'a, 'd> {
         self.snapshots = Snapshots::find(files, self.number, size, self.findings);
         self.hold_against_cut();
         let mut bundles = Bundles::new(files, self.number, size);
-        let mut unreadable = None;
+        let (mut unreadable, mut newer) = (None, None);
         for_each_entry(files, &self.number.to_string(), size, |index, bytes| {
             let leaf = leaf_hash(bytes);
             self.tree.push(leaf);
@@ -114,6 +114,10 @@ impl<'a, 'd> Shard<'a, 'd> {
                         }
                     }
                 }
+                Err(error @ (EntryError::UnknownVersion(_) | EntryError::UnknownOp(_))) => {
+                    let what = format!("shard {}, entry", self.number);
+                    newer.get_or_insert(Newer { what, index, why: error.to_string() });
+                }
                 Err(error) => self.findings.push(Finding::EntryMalformed {
                     shard: self.number,
                     entry: index,
@@ -122,7 +126,12 @@ impl<'a, 'd> Shard<'a, 'd> {
             }
         })?;
         self.walked.snapshots = self.snapshots.checked();
-        unreadable.map_or(Ok(self.walked), Err)
+        match (unreadable, newer) {
+            (Some(unreadable), _) => Err(unreadable),
+            // Of entries that are not those that were cut, nobody's release wrote any.
+            (None, Some(newer)) if !self.altered => Err(WalkError::Newer(newer)),
+            (None, _) => Ok(self.walked),
+        }
     }
 
     /// The state behind the entries before this one: is it of a snapshot, or of the moment that is asked for?

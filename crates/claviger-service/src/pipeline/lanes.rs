@@ -3,10 +3,13 @@
 //! What it keeps true:
 //! * what is small, a use of a key above all, waits for no more than a share of time of what is not: a change costs as much as
 //!   a hundred uses, and a batch is a thousand;
-//! * restricting calls and the rest take turns, each in the order in which they came;
+//! * restricting calls and the rest take turns, each in the order in which they came; restricting calls of which none rests on what
+//!   another takes away are served together;
 //! * whoever gives the log up is heard first.
 
 use std::collections::VecDeque;
+
+use claviger_core::change::Subject;
 
 use super::queue::Command;
 use super::submission::Submission;
@@ -36,6 +39,18 @@ impl Lanes {
             }
             Command::GiveUp(_) => self.given_up = Some(command),
             _ => self.others.push_back(command),
+        }
+    }
+
+    /// The next restricting call, if none of these subjects is among its own, nor anything that it rests on.
+    pub(super) fn next_restriction_beside(&mut self, subjects: &[Subject]) -> Option<Box<Submission>> {
+        let is_beside = |command: &mut Command| match command {
+            Command::Submit(submission) => submission.is_beside(subjects),
+            _ => false,
+        };
+        match self.restrictions.pop_front_if(is_beside) {
+            Some(Command::Submit(submission)) => Some(submission),
+            _ => None,
         }
     }
 

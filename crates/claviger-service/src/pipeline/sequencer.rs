@@ -4,7 +4,8 @@
 //! What it keeps true:
 //! * one commit in flight; the commit of a batch is the point in time at which all its operations happen;
 //! * nobody hears of success before the commit, and everybody of failure;
-//! * a restricting call is a barrier: what is in the batch commits first, it commits alone, what comes after is asked again;
+//! * a restricting call is a barrier: what is in the batch commits first, and what comes after is asked again; it commits alone, or
+//!   with others that restrict something else and rest on nothing that is restricted beside them;
 //! * it is answered only when a checkpoint that covers it is kept beside the store: an older store is then refused at the start;
 //! * no transaction of the store stays open behind a batch, one without entries included;
 //! * after an outcome that it does not know, it stops for good. Recovery at the next start decides.
@@ -205,29 +206,33 @@ impl Sequencer {
         }
         let mut until = None;
         while let Some(command) = lanes.next() {
-            self.serve_one(&mut filling, command)?;
-            let now = self.parts.clock.since_boot();
-            if now >= *until.get_or_insert(now + SHARE) {
-                self.intake.take_more(lanes);
-                if !lanes.small.is_empty() {
-                    break;
-                }
+            self.serve_one(&mut filling, command, lanes)?;
+            let until = *until.get_or_insert_with(|| self.parts.clock.since_boot() + SHARE);
+            if self.is_turn_over(lanes, until) {
+                break;
             }
         }
         self.flush(&mut filling, &[])
     }
 
-    fn serve_one(&mut self, filling: &mut Filling, command: Command) -> Result<(), End> {
+    /// Is it later than that, and does a small call wait?
+    fn is_turn_over(&self, lanes: &mut Lanes, until: Duration) -> bool {
+        if self.parts.clock.since_boot() < until {
+            return false;
+        }
+        self.intake.take_more(lanes);
+        !lanes.small.is_empty()
+    }
+
+    fn serve_one(&mut self, filling: &mut Filling, command: Command, lanes: &mut Lanes) -> Result<(), End> {
         match command {
             Command::Submit(submission) if submission.restricts.is_empty() => {
                 self.admit(filling, *submission, self.epoch)?;
                 if filling.is_full() { self.flush(filling, &[]) } else { Ok(()) }
             }
-            Command::Submit(mut submission) => {
+            Command::Submit(submission) => {
                 self.flush(filling, &[])?;
-                let subjects = std::mem::take(&mut submission.restricts);
-                self.admit(filling, *submission, self.epoch + 1)?;
-                self.flush(filling, &subjects)
+                self.serve_restrictions(filling, submission, lanes)
             }
             Command::Cut { entry, reply } => {
                 self.flush(filling, &[])?;
@@ -256,6 +261,30 @@ impl Sequencer {
                 Err(End::Asked)
             }
         }
+    }
+
+    /// Commits a restricting call, and those that wait and can be beside it, in one new epoch.
+    fn serve_restrictions(
+        &mut self,
+        filling: &mut Filling,
+        first: Box<Submission>,
+        lanes: &mut Lanes,
+    ) -> Result<(), End> {
+        let until = self.parts.clock.since_boot() + SHARE;
+        let (mut next, mut restricted) = (Some(first), Vec::new());
+        while let Some(mut submission) = next {
+            let (subjects, before) = (std::mem::take(&mut submission.restricts), filling.waiting.len());
+            self.admit(filling, *submission, self.epoch + 1)?;
+            match filling.waiting.len() {
+                // Nothing of the batch is left.
+                0 => restricted.clear(),
+                after if after > before => restricted.extend(subjects),
+                _ => {}
+            }
+            let is_over = filling.is_full() || self.is_turn_over(lanes, until);
+            next = if is_over { None } else { lanes.next_restriction_beside(&restricted) };
+        }
+        self.flush(filling, &restricted)
     }
 
     fn begin(&self) -> Filling {

@@ -35,6 +35,13 @@ impl Submission {
             && self.details.as_slice().len() <= FEW_ENTRIES
             && self.changes.iter().all(|change| matches!(change, Change::CountUses { .. }))
     }
+
+    /// Does it neither restrict any of these, nor rest on one?
+    pub(super) fn is_beside(&self, subjects: &[Subject]) -> bool {
+        subjects
+            .iter()
+            .all(|subject| !self.restricts.contains(subject) && !self.dependencies.include(*subject))
+    }
 }
 
 /// Why a submission is not in the log.

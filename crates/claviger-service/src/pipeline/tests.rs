@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use claviger_audit::cut::{Cut, ShardHead, ShardState};
 use claviger_audit::op::Op;
-use claviger_core::change::Change;
+use claviger_core::change::{Change, Subject};
 use claviger_core::port::{Clock, Store as _};
 use claviger_core::principal::Principal;
-use claviger_core::{Action, KeyId, KeyRingId, Timestamp};
+use claviger_core::{Action, KeyId, KeyRingId, PrincipalId, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
@@ -125,16 +125,13 @@ impl Site {
     }
 
     /// A restriction, or an ordinary call.
-    async fn record_entry(
-        &self,
-        restricts: Vec<claviger_core::change::Subject>,
-    ) -> Result<Receipt, NotCommitted> {
+    async fn record_entry(&self, restricts: Vec<Subject>) -> Result<Receipt, NotCommitted> {
         self.road.commit(|reply| self.submission(restricts, reply)).await
     }
 
     fn submission(
         &self,
-        restricts: Vec<claviger_core::change::Subject>,
+        restricts: Vec<Subject>,
         reply: oneshot::Sender<Result<Receipt, NotCommitted>>,
     ) -> Submission {
         Submission {
@@ -152,7 +149,7 @@ impl Site {
 
     async fn restrict(&self) -> Result<Receipt, NotCommitted> {
         let key = KeyId::random().unwrap();
-        self.record_entry(vec![claviger_core::change::Subject::Key(key)]).await
+        self.record_entry(vec![Subject::Key(key)]).await
     }
 }
 
@@ -198,7 +195,7 @@ async fn restrictions_that_wait_together_share_one_sync() {
     while site.road.waiting() < 10 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let before = site.kept().0;
+    let (before, epoch) = (site.kept().0, site.road.epoch());
     release.send(()).unwrap();
     busy.await.unwrap().unwrap();
     let mut newest = 0;
@@ -209,6 +206,61 @@ async fn restrictions_that_wait_together_share_one_sync() {
     assert!(kept.head.size > newest);
     // One for all of them; another may be that of the second.
     assert!((1..=2).contains(&(after - before)), "{} checkpoints were kept", after - before);
+    // They are about ten different keys.
+    assert!((1..=2).contains(&(site.road.epoch() - epoch)), "{} epochs", site.road.epoch() - epoch);
+}
+
+/// What was decided before a restriction of what it rests on is decided again, a restriction like any other call.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restriction_shares_no_epoch_with_one_of_the_same_or_of_what_it_rests_on() {
+    let site = Site::open().await;
+    let (key, other) = (KeyId::from_bytes([1; 16]), KeyId::from_bytes([2; 16]));
+    let (app, responder) = (PrincipalId::from_bytes([3; 16]), PrincipalId::from_bytes([4; 16]));
+    let by_responder = Dependencies { principal: Some(responder), ..Dependencies::default() };
+    let free = Dependencies::default();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let cut = tokio::spawn({
+        let queue = site.road.queue.clone();
+        async move {
+            let entry = move |_, _| {
+                held.recv().unwrap();
+                Ok(b"cut".to_vec())
+            };
+            queue.cut(entry).await
+        }
+    });
+    let before = site.road.epoch();
+    let mut answers = Vec::new();
+    for (subject, dependencies) in [
+        (Subject::Key(key), &by_responder),
+        (Subject::Principal(app), &free),
+        (Subject::Key(other), &free),
+        // Another time: by itself, in the next.
+        (Subject::Key(key), &free),
+        // Takes the responder's right, who then takes nothing away.
+        (Subject::Principal(responder), &free),
+        (Subject::Principal(app), &by_responder),
+    ] {
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission {
+            dependencies: dependencies.clone(),
+            epoch: before,
+            ..site.submission(vec![subject], reply)
+        };
+        site.road.queue.submit(submission).unwrap();
+        answers.push(answer);
+    }
+    release.send(()).unwrap();
+    cut.await.unwrap().unwrap();
+    let mut outcomes = Vec::new();
+    for answer in answers {
+        outcomes.push(match answer.await.unwrap() {
+            Ok(receipt) => receipt.seal().epoch - before,
+            Err(NotCommitted::Fenced) => 0,
+            Err(other) => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(outcomes, [1, 1, 1, 2, 2, 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +269,7 @@ async fn a_small_call_waits_for_no_crowd_of_restrictions() {
     let site = Arc::new(Site::open().await);
     let before = site.road.figures().size.load(Ordering::Relaxed);
     let key = KeyId::from_bytes([7; 16]);
-    let restriction = |reply| site.submission(vec![claviger_core::change::Subject::Key(key)], reply);
+    let restriction = |reply| site.submission(vec![Subject::Key(key)], reply);
     let mut answers = Vec::new();
     for _ in 0..CROWD {
         let (reply, answer) = oneshot::channel();

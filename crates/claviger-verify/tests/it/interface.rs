@@ -54,6 +54,46 @@ fn what_cannot_be_read_is_no_finding() {
     }
 }
 
+/// What this release does not know is neither called good nor called wrong, unless the log is not as it was cut.
+#[test]
+fn what_a_newer_release_wrote_is_refused_and_no_finding() {
+    /// A schema version to come, where entries and cuts have theirs.
+    const NEWER: u8 = 9;
+    let newer_entry = |log: &mut Log| log.shards.get_mut(&0).unwrap()[120][2] = NEWER;
+    let newer_cut = |log: &mut Log| log.cuts.last_mut().unwrap()[2] = NEWER;
+    let verified = |change: &dyn Fn(&mut Log)| {
+        let (dir, mut log) = (tempfile::tempdir().unwrap(), Log::honest());
+        change(&mut log);
+        log.write(dir.path());
+        let key = dir.path().join("key");
+        fs::write(&key, root_key().verifier_key().to_string()).unwrap();
+        run(&[dir.path().to_str().unwrap(), "--root-vkey", key.to_str().unwrap()])
+    };
+    let entry_as_cut = |log: &mut Log| {
+        newer_entry(log);
+        log.cut_anew();
+    };
+    for (output, wanted) in [
+        (verified(&entry_as_cut), "a newer release wrote this log: shard 0, entry 120 is of a form"),
+        (verified(&newer_cut), "a newer release wrote this log: cut 6 is of a form"),
+    ] {
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(output.stdout.is_empty());
+        assert!(said(&output).contains(wanted), "{}", said(&output));
+    }
+    // Under the cuts of the honest log, and beside something else that does not hold.
+    let padded_too = |log: &mut Log| {
+        log.shards.get_mut(&0).unwrap()[130].push(0);
+        entry_as_cut(log);
+    };
+    for (output, wanted) in
+        [(verified(&newer_entry), "entries-altered"), (verified(&padded_too), "entry-malformed")]
+    {
+        assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+        assert!(said(&output).contains(wanted), "{}", said(&output));
+    }
+}
+
 #[test]
 fn what_is_no_file_or_too_long_is_refused() {
     let dir = tempfile::tempdir().unwrap();

@@ -141,7 +141,7 @@ impl Verified {
 /// Verifies the export in `dir` with the root log's key, which must come from elsewhere to mean anything.
 ///
 /// # Errors
-/// When a file cannot be read. What does not hold is in the findings.
+/// When a file cannot be read, or a newer release wrote the log. What does not hold is in the findings.
 pub(crate) fn verify(dir: &Path, key: &VerifierKey) -> Result<Verified, Failure> {
     verify_at(dir, key, None)
 }
@@ -185,7 +185,7 @@ pub(crate) fn key_in(dir: &Path) -> Result<VerifierKey, Failure> {
 pub(super) fn failure(error: WalkError) -> Failure {
     match error {
         WalkError::Finding(finding) => Failure::unverified(finding.to_string()),
-        unreadable @ WalkError::Unreadable { .. } => Failure::failed(unreadable.to_string()),
+        other @ (WalkError::Unreadable { .. } | WalkError::Newer(_)) => Failure::failed(other.to_string()),
     }
 }
 

@@ -199,7 +199,9 @@ async fn versions_of_a_key_lie_in_blocks_of_128_and_none_is_taken_out_unseen() {
     }
     // One in the middle: what lies with it is refused, the version before it, which might be the last, and nothing else.
     database.execute("DELETE FROM key_version WHERE number = 200", []).unwrap();
-    for (number, is_refused) in [(127, false), (128, true), (129, true), (200, true), (256, true), (257, false)] {
+    for (number, is_refused) in
+        [(127, false), (128, true), (129, true), (200, true), (256, true), (257, false)]
+    {
         assert_eq!(shelf.store.find_version(id(number)).await.is_err(), is_refused, "{number}");
     }
     assert_eq!(shelf.store.find_key(key.id).await.unwrap().unwrap().versions.len(), 65);
