@@ -518,7 +518,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// of its object, is refused with [`StoreError::RowAltered`].
     async fn load_row_blocks(&self) -> Result<[u8; 32], StoreError>;
 
-    /// How many blocks of rows of a kind are not as they are known.
+    /// How many blocks of rows of a kind are not as they are known. While it is more than none, no row of a kind whose rows bear names
+    /// is made: the name may be that of a row that is gone.
     async fn count_wrong_blocks(&self, kind: Kind) -> Result<u64, StoreError>;
 
     /// How often a row was read that is not as it was written, since the store was opened.

@@ -11,10 +11,14 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use claviger_core::KeyVersionId;
+use claviger_core::alias::Alias;
+use claviger_core::asset::Asset;
 use claviger_core::change::Change;
+use claviger_core::key::{Key, KeyRing};
 use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::RowRoot;
+use claviger_core::principal::Principal;
 use claviger_crypto::digest::sha256;
 use rusqlite::params;
 use rusqlite::types::{Value, ValueRef};
@@ -105,6 +109,18 @@ pub(super) fn written(change: &Change) -> Option<Object> {
     })
 }
 
+/// The kind of the row that a change makes, where such rows bear names: a name whose row was taken out looks free.
+pub(super) const fn named(change: &Change) -> Option<Kind> {
+    match change {
+        Change::PutAlias(Alias { revision: 0, .. }) => Some(Kind::Alias),
+        Change::PutAsset(Asset { revision: 0, .. }) => Some(Kind::Asset),
+        Change::PutKey(Key { revision: 0, .. }) => Some(Kind::Key),
+        Change::PutPrincipal(Principal { revision: 0, .. }) => Some(Kind::Principal),
+        Change::PutRing(KeyRing { revision: 0, .. }) => Some(Kind::Ring),
+        _ => None,
+    }
+}
+
 /// The digests of all blocks.
 #[derive(Debug)]
 struct Digests {
@@ -179,6 +195,8 @@ struct State {
     pending: BTreeMap<Block, Hash>,
     /// Commits that changed a block.
     commits: u64,
+    /// Kinds of which some block is not as it is known, as of the last time that all were looked at.
+    wrong: BTreeSet<Kind>,
 }
 
 /// What is in memory of it.
@@ -195,8 +213,13 @@ pub(super) struct Changed {
 
 impl Inventory {
     pub(super) const fn new() -> Self {
-        let state = State { digests: None, root: EMPTY, pending: BTreeMap::new(), commits: 0 };
-        Self(Mutex::new(state))
+        Self(Mutex::new(State {
+            digests: None,
+            root: EMPTY,
+            pending: BTreeMap::new(),
+            commits: 0,
+            wrong: BTreeSet::new(),
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -216,6 +239,21 @@ impl Inventory {
     /// Commits that changed a block so far.
     pub(super) fn commits(&self) -> u64 {
         self.lock().commits
+    }
+
+    /// All blocks of a kind were looked at, and so many are not as they are known.
+    pub(super) fn looked_at(&self, kind: Kind, wrong: u64) {
+        let mut state = self.lock();
+        if wrong == 0 {
+            state.wrong.remove(&kind)
+        } else {
+            state.wrong.insert(kind)
+        };
+    }
+
+    /// Are rows of this kind missing, or older ones there, as far as is known?
+    pub(super) fn is_wrong(&self, kind: Kind) -> bool {
+        self.lock().wrong.contains(&kind)
     }
 
     /// Is that the digest of the block, before or behind the commit that is under way?
@@ -465,6 +503,16 @@ fn is_wrong(connection: Guarded<'_>, inventory: &Inventory, block: Block) -> Res
             return Ok(true);
         }
     }
+}
+
+/// Is the block as it is known, in a transaction that has changed nothing of it yet? What was edited there would be taken for good by
+/// the next commit otherwise.
+pub(super) fn holds(
+    connection: Guarded<'_>,
+    inventory: &Inventory,
+    block: Block,
+) -> Result<bool, StoreError> {
+    Ok(!inventory.is_open() || inventory.knows(block, &digest_of(&rows_of(connection, block)?)))
 }
 
 /// Writes what becomes of these blocks into the open transaction, and the root as of the log's new head.

@@ -142,7 +142,24 @@ impl SqliteJournal {
         version::count_uses(self.rows(), version, uses, &mut self.counts.borrow_mut())
     }
 
+    /// Refuses to write beside rows that are not as they are known, and to make a row whose name may be that of one that is gone.
+    fn hold_blocks(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let (rows, inventory) = (self.rows(), &self.inner.guard.inventory);
+        let mut held = BTreeSet::new();
+        for change in changes {
+            let Some(object) = inventory::written(change) else { continue };
+            let block = block_of(&object);
+            let is_looked_at = self.touched.contains(&block) || !held.insert(block);
+            let is_known = is_looked_at || inventory::holds(rows, inventory, block)?;
+            if !is_known || inventory::named(change).is_some_and(|kind| inventory.is_wrong(kind)) {
+                return Err(rows.altered(object));
+            }
+        }
+        Ok(())
+    }
+
     fn put_all(&self, changes: &[Change]) -> Result<Applied, StoreError> {
+        self.hold_blocks(changes)?;
         let mut sorted: Vec<_> = changes.iter().collect();
         // What others refer to goes first; the order among equals is the caller's.
         sorted.sort_by_key(|change| change.rank());

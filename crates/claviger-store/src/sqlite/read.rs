@@ -284,6 +284,7 @@ impl Store for SqliteStore {
             };
             wrong += self.inner.pool.read(read).await?;
         }
+        self.inner.guard.inventory.looked_at(kind, wrong);
         self.inner.guard.count_refused(wrong);
         Ok(wrong)
     }

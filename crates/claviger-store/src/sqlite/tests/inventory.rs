@@ -82,6 +82,44 @@ async fn an_older_row_with_its_tag_is_refused_and_so_is_one_whose_index_says_oth
     assert_eq!(store.find_principal(APP).await, refused);
 }
 
+/// What lies with a row that was taken out is not written, so that no commit takes what is left for all there was; and what its name is
+/// free for again is not made.
+#[tokio::test]
+async fn a_row_that_was_taken_out_is_not_forgotten_by_the_next_commit() {
+    let mut shelf = counted_shelf().await;
+    shelf.ring(1, None);
+    let taken_out = shelf.principal(3, PrincipalKind::Workload);
+    let mut near = [3; 16];
+    near[15] = 4;
+    let near =
+        Principal { id: PrincipalId::from_bytes(near), name: "near".parse().unwrap(), ..taken_out.clone() };
+    let near = Principal { revision: 0, ..near };
+    let far = Principal { id: PrincipalId::from_bytes([0x80; 16]), ..near.clone() };
+    let database = database(&shelf);
+    database
+        .execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM principal; DELETE FROM principal")
+        .unwrap();
+    let put = |shelf: &mut Shelf, principal: &Principal| {
+        let applied = shelf.journal.apply(&[Change::PutPrincipal(principal.clone())]);
+        shelf.journal.roll_back();
+        applied
+    };
+    let refused = |principal: &Principal| Err(StoreError::RowAltered(Object::Principal(principal.id)));
+    assert_eq!(put(&mut shelf, &near), refused(&near));
+    // Elsewhere, as long as nobody has looked; by the name that is free.
+    let squatter = Principal { name: taken_out.name.clone(), ..far.clone() };
+    assert_eq!(put(&mut shelf, &squatter), Ok(Applied::Yes));
+    assert_eq!(shelf.store.count_wrong_blocks(Kind::Principal).await.unwrap(), 1);
+    assert_eq!(put(&mut shelf, &squatter), refused(&far));
+    assert_eq!(put(&mut shelf, &far), refused(&far));
+    // Rows of other kinds are made.
+    shelf.ring(2, None);
+    database.execute_batch("INSERT INTO principal SELECT * FROM kept").unwrap();
+    assert_eq!(shelf.store.count_wrong_blocks(Kind::Principal).await.unwrap(), 0);
+    assert_eq!(put(&mut shelf, &near), Ok(Applied::Yes));
+    assert_eq!(put(&mut shelf, &far), Ok(Applied::Yes));
+}
+
 #[tokio::test]
 async fn what_is_kept_follows_each_commit_and_reads_back_the_same() {
     let mut shelf = counted_shelf().await;
