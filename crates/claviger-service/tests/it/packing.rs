@@ -1,9 +1,10 @@
 //! The log is packed, and nobody can tell by what it says.
 
+use claviger_core::key::Labels;
 use claviger_core::port::Store as _;
 use claviger_core::{Action, Purpose, Spec};
 use claviger_service::log::EntryFilter;
-use claviger_service::operation::{CheckIndexes, ReadEntries};
+use claviger_service::operation::{CheckIndexes, CreateKey, ReadEntries};
 
 use crate::deployment::Deployment;
 use crate::evidence::hold;
@@ -52,4 +53,45 @@ async fn a_packed_log_says_what_it_said_and_goes_on() {
         deployment.encrypt("app", &key, b"x").await.unwrap();
         hold(&deployment).await;
     }
+}
+
+/// Creates a key; gives the index of its entry.
+async fn create(deployment: &Deployment, name: &str, labels: Labels) -> u64 {
+    let asked = CreateKey { labels, ..deployment.new_key("orders", name, Purpose::Encrypt, Spec::Aes256Gcm) };
+    deployment.ask("ada", asked).await.unwrap().receipt.index()
+}
+
+/// How many entries the batch with this one has, and how many bytes.
+async fn batch_of(deployment: &Deployment, index: u64) -> (usize, usize) {
+    let batch = deployment.store.list_batches(1, index, 1).await.unwrap().remove(0);
+    (batch.count.try_into().unwrap(), batch.body.len())
+}
+
+/// What the log keeps of a new key, its facts and its entry together, is at most what its facts alone may be.
+#[tokio::test(flavor = "multi_thread")]
+async fn facts_of_a_new_key_are_small() {
+    const MANY: usize = 64;
+    let mut deployment = Deployment::build().await;
+    // The first also makes a session and a ring.
+    deployment.key("first", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let label = |number| (format!("label-{number}"), format!("value of label {number}"));
+    let labels = Labels::new((0..10).map(label).collect()).unwrap();
+    let labelled = batch_of(&deployment, create(&deployment, "labelled", labels).await).await;
+    let alone = batch_of(&deployment, create(&deployment, "alone", Labels::default()).await).await;
+    println!("facts and entry of a new key: {} bytes alone, {} with 10 labels", alone.1, labelled.1);
+    assert_eq!((alone.0, labelled.0), (1, 1));
+    assert!(alone.1 <= 600, "{} bytes", alone.1);
+
+    // Those of one incarnation become one batch, with little else.
+    deployment = deployment.restart().await;
+    let mut last = 0;
+    for number in 0..MANY {
+        last = create(&deployment, &format!("key-{number}"), Labels::default()).await;
+    }
+    deployment = deployment.restart().await;
+    deployment.road.cut().await.unwrap();
+    deployment.road.pack_log().await.unwrap();
+    let (count, bytes) = batch_of(&deployment, last).await;
+    println!("{} bytes each, in a batch of {count} entries, {MANY} of which are of new keys", bytes / MANY);
+    assert!(count >= MANY && bytes / MANY <= 350, "{bytes} bytes of {count} entries");
 }
