@@ -8,11 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
-use claviger_core::action::Plane;
-use claviger_core::key::{DataClass, Labels};
-use claviger_core::{Purpose, Spec};
-use claviger_server::quickstart::{QuickstartOptions, quickstart};
-use claviger_service::operation::{Call, CreateKey};
+use claviger_core::action::{Plane, Reasoning};
+use claviger_core::grant::Conditions;
+use claviger_core::key::{DataClass, Labels, Origin, RequiredContext};
+use claviger_core::principal::PrincipalKind;
+use claviger_core::reason::{Reason, ReasonText};
+use claviger_core::{Action, Purpose, Spec};
+use claviger_server::Running;
+use claviger_server::quickstart::{QuickstartOptions, Ready, quickstart};
+use claviger_service::operation::{Call, CreateGrant, CreateKey, CreatePrincipal, GrantOn, Operation};
 use claviger_service::{ErrorKind, Presented, RingRef, Road};
 use tokio::task::JoinSet;
 
@@ -71,72 +75,151 @@ pub fn filled(dir: &Path, keys: u32) -> Result<()> {
     Ok(())
 }
 
-async fn fill_open(dir: &Path, keys: u32) -> Result<()> {
-    let options = QuickstartOptions {
-        dir: dir.to_owned(),
-        evaluation: false,
-        root: None,
-        listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
-        ready_file: None,
-    };
-    let (running, ready) = quickstart(&options, None).await?;
-    let profile = ready.profiles.get("administrator").context("no administrator")?;
-    let certificate = peer::certificates(&profile.with_extension("crt"))?;
-    let presented = Presented::certificate(certificate.first().context("no certificate")?);
-    let next = Arc::new(AtomicU32::new(0));
-    let mut working = JoinSet::new();
-    for _ in 0..AT_ONCE.min(keys) {
-        working.spawn(create(running.road().clone(), presented.clone(), Arc::clone(&next), keys));
+/// Gives the instance in `dir` so many more principals, each with a grant on a key of its own, unless it has them.
+///
+/// # Errors
+/// When it has another number of them, or one is not made.
+pub fn peopled(dir: &Path, principals: u32) -> Result<()> {
+    let mark = dir.join("principals");
+    match fs::read_to_string(&mark) {
+        Ok(found) => {
+            let count = principals.to_string();
+            ensure!(found == count, "{} has {found} principals; name another folder", dir.display());
+        }
+        Err(_) => {
+            eprintln!("making {principals} principals");
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(Box::pin(async {
+                let open = Open::new(dir).await?;
+                open.each(principals, "administrator", principal).await?;
+                open.each(principals, "security_officer", grant).await?;
+                open.running.shutdown().await;
+                anyhow::Ok(())
+            }))?;
+            fs::write(&mark, principals.to_string())?;
+        }
     }
-    while let Some(worked) = working.join_next().await {
-        worked??;
-    }
-    running.shutdown().await;
     Ok(())
 }
 
-async fn create(road: Road, presented: Presented, next: Arc<AtomicU32>, keys: u32) -> Result<()> {
-    loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= keys {
-            return Ok(());
-        }
-        if number > 0 && number.is_multiple_of(SAY) {
-            eprintln!("  {number} keys");
-        }
-        let operation = CreateKey {
-            ring: RingRef::Name(RING.parse()?),
-            name: Some(name(number).parse()?),
-            purpose: Purpose::Encrypt,
-            spec: Spec::Aes256Gcm,
-            protection: None,
-            data_class: Some(DataClass::Confidential),
-            description: String::new(),
-            owner: None,
-            labels: Labels::default(),
-            rotation_period: None,
-            context_required: claviger_core::key::RequiredContext::default(),
-            environment: None,
-            activate: true,
-            origin: claviger_core::key::Origin::Generated,
-            rights: None,
+async fn fill_open(dir: &Path, keys: u32) -> Result<()> {
+    let open = Open::new(dir).await?;
+    open.each(keys, "administrator", key).await?;
+    open.running.shutdown().await;
+    Ok(())
+}
+
+/// An instance in this process.
+struct Open {
+    running: Running,
+    ready: Ready,
+}
+
+impl Open {
+    async fn new(dir: &Path) -> Result<Self> {
+        let options = QuickstartOptions {
+            dir: dir.to_owned(),
+            evaluation: false,
+            root: None,
+            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            ready_file: None,
         };
-        let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let (request_id, idempotency_key) = (None, None);
-        let call = Call {
-            presented: presented.clone(),
-            source: source.into(),
-            plane: Plane::Control,
-            dry_run: false,
-            request_id,
-            idempotency_key,
-            reason: None,
-            operation,
-        };
-        match road.perform(call).await {
-            // A disk that took too long: the key is there, only the answer was held back.
-            Err(error) if error.kind() == ErrorKind::Withheld => {}
-            done => drop(done?),
-        }
+        let (running, ready) = quickstart(&options, None).await?;
+        Ok(Self { running, ready })
     }
+
+    /// Has `who` carry out so many operations, many at once.
+    async fn each<O>(&self, count: u32, who: &str, operation: fn(u32) -> Result<O>) -> Result<()>
+    where
+        O: Operation + 'static,
+    {
+        let profile = self.ready.profiles.get(who).with_context(|| format!("no {who}"))?;
+        let certificate = peer::certificates(&profile.with_extension("crt"))?;
+        let presented = Presented::certificate(certificate.first().context("no certificate")?);
+        let next = Arc::new(AtomicU32::new(0));
+        let mut working = JoinSet::new();
+        for _ in 0..AT_ONCE.min(count) {
+            let (road, presented, next) = (self.running.road().clone(), presented.clone(), Arc::clone(&next));
+            working.spawn(async move {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        return anyhow::Ok(());
+                    }
+                    if number > 0 && number.is_multiple_of(SAY) {
+                        eprintln!("  {number}");
+                    }
+                    perform(&road, presented.clone(), operation(number)?).await?;
+                }
+            });
+        }
+        while let Some(worked) = working.join_next().await {
+            worked??;
+        }
+        Ok(())
+    }
+}
+
+fn key(number: u32) -> Result<CreateKey> {
+    Ok(CreateKey {
+        ring: RingRef::Name(RING.parse()?),
+        name: Some(name(number).parse()?),
+        purpose: Purpose::Encrypt,
+        spec: Spec::Aes256Gcm,
+        protection: None,
+        data_class: Some(DataClass::Confidential),
+        description: String::new(),
+        owner: None,
+        labels: Labels::default(),
+        rotation_period: None,
+        context_required: RequiredContext::default(),
+        environment: None,
+        activate: true,
+        origin: Origin::Generated,
+        rights: None,
+    })
+}
+
+fn principal(number: u32) -> Result<CreatePrincipal> {
+    let name = principal_name(number).parse()?;
+    Ok(CreatePrincipal { name, kind: PrincipalKind::Workload, home: None, environment: None })
+}
+
+fn grant(number: u32) -> Result<CreateGrant> {
+    Ok(CreateGrant {
+        principal: principal_name(number).parse()?,
+        on: GrantOn::Key(format!("{RING}/{}", name(number)).parse()?),
+        operations: vec![Action::Encrypt],
+        conditions: Conditions::default(),
+        name: None,
+        retiring: None,
+    })
+}
+
+fn principal_name(number: u32) -> String {
+    format!("app-{number:07}")
+}
+
+async fn perform(road: &Road, presented: Presented, operation: impl Operation) -> Result<()> {
+    let call = Call {
+        presented,
+        source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
+        plane: Plane::Control,
+        dry_run: false,
+        request_id: None,
+        idempotency_key: None,
+        reason: reason_for(operation.action())?,
+        operation,
+    };
+    match road.perform(call).await {
+        // A disk that took too long: it is done, only the answer was held back.
+        Err(error) if error.kind() == ErrorKind::Withheld => Ok(()),
+        done => Ok(done.map(drop)?),
+    }
+}
+
+/// The reason of an act that is asked for one.
+fn reason_for(action: Action) -> Result<Option<Reason>> {
+    let asked = action.reasoning() == Reasoning::Must;
+    Ok(if asked { Some("bench".parse::<ReasonText>()?.into()) } else { None })
 }

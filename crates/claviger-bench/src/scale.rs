@@ -38,6 +38,9 @@ pub struct ScaleArgs {
     /// Keys in the store
     #[arg(long, default_value_t = 1_000_000)]
     keys: u32,
+    /// Principals in the store, each with a grant on a key of its own: what is looked at before the first answer
+    #[arg(long, default_value_t = 50_000)]
+    principals: u32,
     /// Keep the instance in this folder, and find it filled the next time; a temporary one unless said otherwise
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -55,11 +58,12 @@ pub fn run(args: &ScaleArgs, form: Form) -> Result<()> {
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
     fs::create_dir_all(&dir)?;
     fill::filled(&dir, args.keys)?;
+    fill::peopled(&dir, args.principals)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let figures = runtime.block_on(Box::pin(measure(&dir, args)))?;
     let settings = format!(
-        "{} keys; the store's pages were dropped from the kernel's cache before the start",
-        args.keys
+        "{} keys, {} principals with a grant each; the store's pages were dropped from the kernel's cache before the start",
+        args.keys, args.principals
     );
     let report = Report { machine: report::machine(), settings: vec![settings], series: Vec::new(), figures };
     report.print(form)
@@ -74,9 +78,10 @@ async fn measure(dir: &Path, args: &ScaleArgs) -> Result<Vec<Figure>> {
     let start = begun.elapsed();
     let resident = cores::resident(server.id())?;
     figures.push(Figure::new("start-up, until it serves", start.as_secs_f64(), "s", Wanted::AtMost(3.0)));
+    let look = tokio::spawn(looked_at(Connection::open(&server.control("operator")?).await?, begun));
     list(&server, &mut figures).await?;
     first_uses(&server, args.keys, &mut figures).await?;
-    use_many(&server, args.keys).await?;
+    use_many(&server, args.keys, 0).await?;
     let warm = cores::resident(server.id())?;
     let keys = f64::from(args.keys);
     let kept = f64::from(WARM.min(args.keys));
@@ -91,6 +96,13 @@ async fn measure(dir: &Path, args: &ScaleArgs) -> Result<Vec<Figure>> {
             Wanted::Known,
         ),
     ]);
+    let look = look.await??.as_secs_f64();
+    figures.push(Figure::new(
+        "until all rows were looked at, under these uses",
+        look,
+        "s",
+        Wanted::AtMost(120.0),
+    ));
     snapshot(&server, &mut figures)?;
     server.stop()?;
     log_growth(dir, args, &mut figures).await?;
@@ -159,14 +171,26 @@ async fn first_uses(server: &Instance, keys: u32, figures: &mut Vec<Figure>) -> 
     Ok(())
 }
 
-/// Uses more keys than the server keeps in memory.
-async fn use_many(server: &Instance, keys: u32) -> Result<()> {
+/// How long after `begun` the server has looked at each row.
+async fn looked_at(mut connection: Connection, begun: Instant) -> Result<Duration> {
+    let status = wire::get("/v1/system");
+    loop {
+        let status: serde_json::Value = serde_json::from_slice(connection.ask(&status).await?)?;
+        if status.pointer("/rows/done").context("a status without rows")? == true {
+            return Ok(begun.elapsed());
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// Uses more keys than the server keeps in memory: each once, behind so many others.
+async fn use_many(server: &Instance, keys: u32, behind: u32) -> Result<()> {
     eprintln!("using {} keys", WARM.min(keys));
     let target = server.data("app")?;
     let mut using = JoinSet::new();
     for part in 0..CONNECTIONS {
         let mut connection = Connection::open(&target).await?;
-        let numbers = step_through(keys, STEPS[1]).take(WARM as usize);
+        let numbers = step_through(keys, STEPS[1]).skip(behind as usize).take(WARM as usize);
         let own: Vec<_> = numbers.skip(part as usize).step_by(CONNECTIONS as usize).collect();
         using.spawn(async move {
             for number in own {
@@ -201,16 +225,15 @@ async fn log_growth(dir: &Path, args: &ScaleArgs, figures: &mut Vec<Figure>) -> 
     eprintln!("uses, to see the store grow");
     let size = || anyhow::Ok(fs::metadata(store(dir))?.len());
     let span = Duration::from_secs(args.seconds);
-    let (before, server) = (size()?, Instance::start(dir)?);
-    use_many(&server, args.keys).await?;
-    server.stop()?;
-    let per_use = size()?.saturating_sub(before) as f64 / f64::from(WARM.min(args.keys));
-    figures.push(Figure::new(
-        "stored per use, 64 connections, no key twice",
-        per_use,
-        "bytes",
-        Wanted::AtMost(100.0),
-    ));
+    // Keys that were never used, and then the same again, of which the store has a count.
+    for what in ["stored per use, 64 connections, no key twice", "the same, where each was used once before"]
+    {
+        let (before, server) = (size()?, Instance::start(dir)?);
+        use_many(&server, args.keys, WARM).await?;
+        server.stop()?;
+        let per_use = size()?.saturating_sub(before) as f64 / f64::from(WARM.min(args.keys));
+        figures.push(Figure::new(what, per_use, "bytes", Wanted::AtMost(100.0)));
+    }
     let (before, server) = (size()?, Instance::start(dir)?);
     let mut load = Load::open(&server.data("app")?, CONNECTIONS as usize, encrypt(0)).await?;
     let uses = load.round(span).await?.latencies.len() + CONNECTIONS as usize;

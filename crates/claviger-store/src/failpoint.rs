@@ -11,6 +11,8 @@
 //! | `cut-after-cas` | the cut is durable, not signed | C7 |
 //! | `pack-inside` | batches are one in the open transaction | |
 //! | `pack-after` | that is durable | |
+//! | `upgrade-inside` | rows have their tags, or the record of rows is made, in the open transaction | |
+//! | `upgrade-after` | that is durable | |
 //! | `keep-before` | the commit is durable, its checkpoint is not kept beside the store | C6 |
 //! | `keep-torn` | half of that checkpoint is written | C6 |
 //! | `keep-written` | it is written, and may not be on the disk | C6 |

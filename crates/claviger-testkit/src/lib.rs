@@ -2,6 +2,7 @@
 //! shipped.
 
 pub mod contract;
+pub mod older;
 pub mod package;
 pub mod softhsm;
 pub mod trust;

@@ -20,6 +20,8 @@ use claviger_service::{ErrorKind, KeyRef, ServiceError};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use claviger_testkit::older::OLDER;
+
 use crate::deployment::{DAY, Deployment};
 
 fn id(key: &KeyRecord) -> KeyRef {
@@ -368,16 +370,6 @@ async fn sums_of_rows_that_were_put_back_do_not_open() {
     let cause = std::error::Error::source(&refused).unwrap().to_string();
     assert!(cause.contains("`row_sum`"), "{cause}");
 }
-
-/// As a release leaves a store that knew no tags: rows without, and cuts that do not speak of them.
-pub(crate) const OLDER: &str = "UPDATE ring SET tag = NULL; UPDATE key SET tag = NULL; \
-    UPDATE key_version SET tag = NULL, uses_tag = NULL; UPDATE principal SET tag = NULL; \
-    UPDATE credential SET tag = NULL; UPDATE grants SET tag = NULL; UPDATE alias SET tag = NULL; \
-    UPDATE reason SET tag = NULL; UPDATE alias_name SET tag = NULL; UPDATE fence_delta SET tag = NULL; \
-    UPDATE idempotency SET tag = NULL; UPDATE log_time SET tag = NULL; \
-    DELETE FROM document WHERE name = 'row-tags'; DELETE FROM row_root; DELETE FROM row_block; DELETE FROM row_sum; DELETE FROM root_leaf; DELETE FROM tile WHERE log = -1; \
-    UPDATE root_head SET size = 0, signed_size = 0, signed_note = '', \
-    root = x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_of_an_older_store_get_tags_once_its_keys_are_as_its_log_has_them() {

@@ -18,9 +18,9 @@ use claviger_service::operation::{
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef};
 use rusqlite::Connection;
 
-use crate::altered_rows::OLDER;
 use crate::deployment::{DAY, Deployment, certificate_of};
 use crate::evidence::{differences, hold, replay};
+use claviger_testkit::older::OLDER;
 
 const TEXT: &str = "Mallory left, and took a disk along";
 

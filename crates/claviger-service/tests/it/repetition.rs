@@ -10,8 +10,8 @@ use claviger_core::{Action, Purpose, Spec};
 use claviger_service::operation::*;
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef, RingRef};
 
-use crate::altered_rows::OLDER;
 use crate::deployment::{DAY, Deployment};
+use claviger_testkit::older::OLDER;
 
 const BY_ID: bool = true;
 const BY_NAME: bool = false;

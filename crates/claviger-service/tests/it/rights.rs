@@ -16,18 +16,17 @@ use claviger_service::operation::{
 use claviger_service::{ErrorKind, PrincipalRef, ServiceError};
 use rusqlite::Connection;
 
-use crate::altered_rows::OLDER;
 use crate::deployment::{DAY, Deployment, system};
 use crate::edited_rows::furnish;
 use crate::evidence::{differences, hold, replay};
+use claviger_testkit::older::{OLDER, WITHOUT_FACTS};
 
 /// As a store is that comes from a release without facts, with something done to it before.
 fn older(edit: &str) -> impl FnOnce(&Path) {
     move |database| {
         let database = Connection::open(database).unwrap();
         database.pragma_update(None, "foreign_keys", false).unwrap();
-        let facts = "INSERT INTO fact_head (id, kind, after) VALUES (1, 1, x'');";
-        database.execute_batch(&format!("{OLDER} {facts} {edit}")).unwrap();
+        database.execute_batch(&format!("{OLDER} {WITHOUT_FACTS} {edit}")).unwrap();
     }
 }
 

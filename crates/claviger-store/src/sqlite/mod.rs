@@ -59,6 +59,8 @@ use pool::Pool;
 use space::Space;
 use tag::{Guard, Guarded};
 
+use crate::failpoint;
+
 pub use space::SpaceOptions;
 
 /// How a store is opened.
@@ -184,7 +186,9 @@ impl Inner {
         let writer = connection::writing(self.database(), &self.options)?;
         let transaction = writer.unchecked_transaction().map_err(translate)?;
         let written = write(Guarded::new(&writer, &self.guard))?;
+        failpoint("upgrade-inside");
         transaction.commit().map_err(translate)?;
+        failpoint("upgrade-after");
         Ok(written)
     }
 

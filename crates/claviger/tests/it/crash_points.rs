@@ -5,6 +5,8 @@ use std::os::unix::process::ExitStatusExt as _;
 
 use claviger_audit::{Op, Outcome};
 use claviger_core::key::State;
+use claviger_testkit::older::{OLDER, WITHOUT_FACTS};
+use rusqlite::Connection;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -39,6 +41,18 @@ impl Bench {
         let ended = serving.wait();
         assert_eq!(ended.status.signal(), Some(SIGABRT), "{point}: {}", ended.said);
         (answered, self.site.serve())
+    }
+
+    /// Makes of the store what an older release leaves: no tags, no facts, and nothing kept beside it.
+    fn make_older(&self) {
+        let data = self.site.deployed("data");
+        let database = Connection::open(data.join("store.db")).unwrap();
+        database.pragma_update(None, "foreign_keys", false).unwrap();
+        let since = "DELETE FROM document WHERE name = 'newest-shard-checkpoint/since';";
+        database.execute_batch(&format!("{OLDER} {WITHOUT_FACTS} {since}")).unwrap();
+        for kept in ["newest-shard-checkpoint", "newest-checkpoint"] {
+            std::fs::remove_file(data.join(kept)).unwrap();
+        }
     }
 
     fn key(&self, name: &str) -> Value {
@@ -188,6 +202,25 @@ fn crash_while_the_log_is_packed_changes_no_entry() {
         });
         assert!(done(&answered) > 256, "{point}");
         bench.evidence.hold(&bench.site, &answered);
+    }
+}
+
+/// An upgrade is ended at pages of tags, at the record of rows, and at the first entries behind them: the next start goes on.
+#[test]
+fn crash_while_a_store_is_upgraded_loses_nothing_and_the_next_start_goes_on() {
+    let bench = Bench::new();
+    let points = [("upgrade-inside", 1), ("upgrade-inside", 7), ("upgrade-after", 1), ("upgrade-after", 7)];
+    let behind = [("commit-before", 1), ("commit-before", 3), ("commit-after", 2), ("commit-after", 5)];
+    for (point, visit) in points.into_iter().chain(behind) {
+        bench.make_older();
+        let point = format!("{point}:{visit}");
+        let ended = bench.site.try_serve(&[("CLAVIGER_FAILPOINT", &point)]).unwrap_err();
+        assert_eq!(ended.status.signal(), Some(SIGABRT), "{point}: {}", ended.said);
+        let serving = bench.site.serve();
+        let mut evidence = Evidence::begin(&bench.site);
+        bench.site.done("administrator", &["key", "rotate", "orders/main"], b"");
+        evidence.hold(&bench.site, &[]);
+        serving.stop();
     }
 }
 
