@@ -43,7 +43,8 @@ impl Bench {
         (answered, self.site.serve())
     }
 
-    /// Makes of the store what an older release leaves: no tags, no facts, and nothing kept beside it.
+    /// Makes of the store what an older release leaves: no tags, no facts, and nothing kept beside it. Its root log begins anew, and
+    /// with it what was exported.
     fn make_older(&self) {
         let data = self.site.deployed("data");
         let database = Connection::open(data.join("store.db")).unwrap();
@@ -53,6 +54,7 @@ impl Bench {
         for kept in ["newest-shard-checkpoint", "newest-checkpoint"] {
             std::fs::remove_file(data.join(kept)).unwrap();
         }
+        std::fs::remove_dir_all(&self.evidence.dir).unwrap();
     }
 
     fn key(&self, name: &str) -> Value {

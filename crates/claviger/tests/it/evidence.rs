@@ -13,7 +13,7 @@ use crate::serving::Site;
 
 /// An export of the log that is updated again and again, by the auditor.
 pub(crate) struct Evidence {
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     key: VerifierKey,
     /// The checkpoint that was held the last time.
     known: Vec<u8>,

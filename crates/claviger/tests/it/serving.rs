@@ -22,6 +22,7 @@ pub(crate) struct Site {
 }
 
 /// A server at work on it.
+#[derive(Debug)]
 pub(crate) struct Serving {
     child: Child,
     dir: PathBuf,
