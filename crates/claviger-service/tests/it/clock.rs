@@ -79,11 +79,16 @@ async fn a_clock_far_ahead_while_running_destroys_nothing_and_heals() {
     hold(&deployment).await;
 }
 
+/// How often it is started again. `CLAVIGER_RESTARTS=720` takes minutes.
+fn restarts() -> i64 {
+    std::env::var("CLAVIGER_RESTARTS").map_or(8, |number| number.parse().unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn restarts_that_each_move_the_clock_a_little_are_held_in_the_end() {
     let mut deployment = Deployment::build().await;
     let key = scheduled(&deployment, 1).await;
-    for restart in 1..=8 {
+    for restart in 1..=restarts() {
         deployment.clock.set_wall_off(restart * 59 * 60);
         deployment = deployment.restart().await;
     }

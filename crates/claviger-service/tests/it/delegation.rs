@@ -386,14 +386,16 @@ async fn the_policy_that_comes_with_a_key_rests_on_what_its_maker_holds_on_the_r
     assert!(place.deployment.encrypt("shop", &made, b"x").await.is_err());
 }
 
-/// How many grants rest on one, directly or one step further. `CLAVIGER_DESCENDANTS=50000` takes minutes to make them.
-fn descendants() -> usize {
-    std::env::var("CLAVIGER_DESCENDANTS").ok().and_then(|number| number.parse().ok()).unwrap_or(240)
+/// How many grants rest on one, directly or one step further, if a variable says so. `CLAVIGER_DESCENDANTS=50000` takes minutes
+/// to make them, and looks at times.
+fn by_night() -> Option<usize> {
+    std::env::var("CLAVIGER_DESCENDANTS").ok().map(|number| number.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn ending_a_grant_is_one_change_however_many_rest_on_it() {
-    let (all, applications) = (descendants(), descendants().clamp(1, 500));
+    let all = by_night().unwrap_or(240);
+    let applications = all.clamp(1, 500);
     let name_of = |number: usize| format!("holder-{}", number % applications);
     let everyone = (0..applications).map(name_of).collect();
     let place = Arc::new(Place::build_among(false, |_| Conditions::default(), everyone).await);
@@ -426,10 +428,9 @@ async fn ending_a_grant_is_one_change_however_many_rest_on_it() {
     let before = place.deployment.store.list_heads().await.unwrap()[0].size;
     let began = place.deployment.clock.since_boot();
     let revoked = place.deployment.ask("otto", RevokeGrant { grant: root.id }).await.unwrap();
-    println!(
-        "revoked what {all} grants rest on in {:?}",
-        place.deployment.clock.since_boot().saturating_sub(began)
-    );
+    let took = place.deployment.clock.since_boot().saturating_sub(began);
+    println!("revoked what {all} grants rest on in {took:?}");
+    assert!(by_night().is_none() || took <= Duration::from_millis(250));
     assert_eq!(place.deployment.store.list_heads().await.unwrap()[0].size, before + 1);
     assert_eq!(revoked.output.revision, 2);
     for who in &some {
