@@ -22,7 +22,7 @@ const TRACE_EVERY: Duration = Duration::from_secs(60);
 /// Cuts and signs until the road is dropped or told to stop. Failures are traced and tried again.
 pub(crate) async fn keep_cutting(road: Road, every: Duration) {
     let mut last: Option<(Vec<ShardHead>, Duration)> = None;
-    let mut traced: Option<Duration> = None;
+    let mut lasting = Lasting::default();
     let mut ticks = road.ticks(Duration::ZERO, every);
     while ticks.next().await.is_some() {
         if let Err(error) = road.record_unauthenticated().await {
@@ -44,16 +44,30 @@ pub(crate) async fn keep_cutting(road: Road, every: Duration) {
         {
             Ok(Some(heads)) => {
                 last = Some((heads, now));
-                traced = None;
+                lasting = Lasting::default();
             }
             Ok(None) => {}
-            Err(error) if traced.is_none_or(|at| now.saturating_sub(at) >= TRACE_EVERY) => {
+            Err(error) if lasting.is_due(now) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(%error, cause, "the log was not cut");
-                traced = Some(now);
             }
             Err(_) => {}
         }
+    }
+}
+
+/// A failure that lasts: when it was traced.
+#[derive(Debug, Default)]
+struct Lasting(Option<Duration>);
+
+impl Lasting {
+    /// Is it to be traced at that time since boot? Then it is.
+    fn is_due(&mut self, now: Duration) -> bool {
+        let is_due = self.0.is_none_or(|at| now.saturating_sub(at) >= TRACE_EVERY);
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
     }
 }
 
@@ -127,5 +141,17 @@ fn cut_head(head: &ShardHead) -> CutHead {
         size: head.size,
         root: head.root,
         epoch: head.epoch,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failure_that_lasts_is_traced_at_once_and_then_once_a_minute() {
+        let mut lasting = Lasting::default();
+        let traced: Vec<_> = (100..300).filter(|at| lasting.is_due(Duration::from_secs(*at))).collect();
+        assert_eq!(traced, [100, 160, 220, 280]);
     }
 }

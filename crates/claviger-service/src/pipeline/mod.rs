@@ -27,7 +27,6 @@ use std::sync::{Arc, Mutex};
 use claviger_access::authz::admits;
 use claviger_access::{Caller, Decision, Denial};
 use claviger_audit::op::{Op, Outcome};
-use claviger_core::Timestamp;
 use claviger_core::action::Effect;
 use claviger_core::change::{Chain, Dependencies};
 use claviger_core::port::StoreError;
@@ -36,6 +35,7 @@ use claviger_core::principal::Principal;
 use claviger_core::reason::Why;
 use claviger_core::receipt::Receipt;
 use claviger_core::target::Target;
+use claviger_core::{Action, Timestamp};
 use claviger_crypto::envelope::Context;
 use tokio::sync::oneshot;
 
@@ -364,6 +364,11 @@ impl Road {
             Err(other) => return Err(not_committed(other).into()),
         };
         let shut = end.map_err(|error| error.recorded_at(receipt.index()))?;
+        if call.operation.action() == Action::AssignRole
+            && let Err(error) = self.state.open_subjects().await
+        {
+            tracing::debug!(%error, "the subject key of a new role-holder waits for the root");
+        }
         if opened.lets_out(self.clock.as_ref()) {
             return Ok(shut.release(receipt));
         }

@@ -1,7 +1,8 @@
 //! Subject keys of those who hold a role, open in memory: people restrict in an emergency, and the token may be what is away.
 //!
 //! Invariant: a key is here while its principal is active and holds a role, and no longer. A commit that ends that takes the
-//! key out before anyone hears of it; one that begins it has the key opened within a second.
+//! key out before anyone hears of it; one that begins it has the key opened before it is answered or, where the token is away,
+//! within a second of its return.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
