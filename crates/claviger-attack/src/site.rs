@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::client::aws::KEY_STORE;
-use crate::client::{AccessKey, Answer, Connection, Identity, Route};
+use crate::client::{AccessKey, Answer, Connection, Identity, Route, watch};
 use crate::machine;
 use crate::token::Token;
 
@@ -141,9 +141,7 @@ impl Site {
     /// # Errors
     /// When it does not serve.
     pub fn set_up_in(lab: &Lab, token: &Token) -> Result<Self> {
-        let variables = token.variables(Token::PIN);
-        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        Self::make(lab, false, &variables)
+        Self::make_in(lab, false, token)
     }
 
     /// The same as [`Self::set_up`] with a relaxed ring `evaluation`, and an access key that may do everything in it.
@@ -154,7 +152,15 @@ impl Site {
         Self::make(lab, true, &[])
     }
 
-    /// The same, and an external key store of AWS KMS to whoever has an access key, under [`KEY_STORE`].
+    /// The same with its root in a token.
+    ///
+    /// # Errors
+    /// When it does not serve.
+    pub fn set_up_for_evaluation_in(lab: &Lab, token: &Token) -> Result<Self> {
+        Self::make_in(lab, true, token)
+    }
+
+    /// The same as [`Self::set_up_for_evaluation`], and an external key store of AWS KMS to whoever has an access key, under [`KEY_STORE`].
     ///
     /// # Errors
     /// When it does not serve.
@@ -162,6 +168,12 @@ impl Site {
         let settings =
             [("CLAVIGER_XKS__URI_PREFIX", KEY_STORE), ("CLAVIGER_XKS__REQUIRE_CLIENT_CERTIFICATE", "false")];
         Self::make(lab, true, &settings)
+    }
+
+    fn make_in(lab: &Lab, evaluation: bool, token: &Token) -> Result<Self> {
+        let variables = token.variables(Token::PIN);
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Self::make(lab, evaluation, &variables)
     }
 
     fn make(lab: &Lab, evaluation: bool, settings: &[(&str, &str)]) -> Result<Self> {
@@ -392,6 +404,19 @@ impl Site {
         [self.all("administrator"), self.all("security_officer")].concat()
     }
 
+    /// The first of them who may ask for this by REST.
+    ///
+    /// # Errors
+    /// When nobody may.
+    pub fn maker(&self, request: &[u8]) -> Result<String> {
+        for who in self.makers() {
+            if self.ask(Plane::Control, &self.identity(&who)?, request)?.is_done() {
+                return Ok(who);
+            }
+        }
+        bail!("nobody may make principals")
+    }
+
     /// Makes an application.
     ///
     /// # Errors
@@ -443,9 +468,21 @@ impl Site {
     /// # Errors
     /// When it is not served.
     pub fn listener(&self, plane: Plane) -> Result<SocketAddr> {
-        let url = self.ready.pointer(&format!("/urls/{}", plane.name())).and_then(Value::as_str);
-        let url = url.with_context(|| format!("no listener `{}`", plane.name()))?;
-        Ok(url.strip_prefix("https://").context("a URL of another kind")?.trim_end_matches('/').parse()?)
+        self.address(plane.name(), "https://")
+    }
+
+    /// A metric, summed over its labels.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        watch::metric(self.address("metrics", "http://")?, name)
+    }
+
+    fn address(&self, listener: &str, scheme: &str) -> Result<SocketAddr> {
+        let url = self.ready.pointer(&format!("/urls/{listener}")).and_then(Value::as_str);
+        let url = url.with_context(|| format!("no listener `{listener}`"))?;
+        Ok(url.strip_prefix(scheme).context("a URL of another kind")?.trim_end_matches('/').parse()?)
     }
 
     /// The file of the authority that the server's certificate is from.

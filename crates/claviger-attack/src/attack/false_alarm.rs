@@ -19,6 +19,8 @@ use crate::verdict::{Findings, Verdict};
 const THREADS: usize = 8;
 /// How long they go on. A lost race behind which nobody calls comes once in some seconds.
 const SPAN: Duration = Duration::from_secs(12);
+/// What counts batches and cuts that failed.
+const FAILURES: &str = "claviger_log_failures_total";
 
 pub(super) fn run(lab: &Lab) -> Result<Verdict> {
     let site = Site::set_up(lab)?;
@@ -50,11 +52,12 @@ pub(super) fn run(lab: &Lab) -> Result<Verdict> {
     let trace = site.trace();
     let count = |words: &str| trace.matches(words).count();
     let (failed, damaged) = (count("the log was not cut"), count("restore from a backup"));
+    let counted = site.metric(FAILURES)?;
     let mut findings = Findings::default();
     findings.add(
-        failed == 0 && damaged == 0,
+        failed == 0 && damaged == 0 && counted == 0.0,
         format!(
-            "{calls} concurrent grants: {failed} cuts failed, stored data was called damaged {damaged} times"
+            "{calls} concurrent grants: {failed} cuts failed, {counted} were counted, stored data was called damaged {damaged} times"
         ),
     );
     Ok(findings.verdict())

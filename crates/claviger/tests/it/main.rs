@@ -11,6 +11,8 @@ mod crash_points;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod destruction;
+#[cfg(test)]
 mod disk_faults;
 #[cfg(test)]
 mod entering;

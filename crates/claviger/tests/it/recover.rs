@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::Output;
 
 use claviger_attack::machine;
-use claviger_testkit::softhsm::{CONFIG_VARIABLE, LIBRARY_VARIABLE, SoftHsm};
+use claviger_attack::token::Token;
 use serde_json::Value;
 
 use crate::instance::{claviger, printed};
@@ -172,26 +172,25 @@ fn recovery_that_was_killed_leaves_no_half_of_an_officer_and_is_run_again() {
 }
 
 #[test]
-fn wrong_pin_makes_nobody() {
-    let token = SoftHsm::create();
-    let (config, library) = (token.config().display().to_string(), token.library().display().to_string());
-    let environment = |pin: &'static str| {
-        [
-            (CONFIG_VARIABLE, config.as_str()),
-            (LIBRARY_VARIABLE, library.as_str()),
-            ("CLAVIGER_PKCS11_TOKEN", token.label()),
-            ("CLAVIGER_PKCS11_PIN", pin),
-        ]
-    };
-    let (right, wrong) = (environment(SoftHsm::PIN), environment("9999-9999"));
+fn wrong_pin_is_shown_once_and_makes_nobody() {
+    let token = Token::watched().unwrap();
+    let (right, wrong) = (token.variables(Token::PIN), token.variables("9999-9999"));
+    let [right, wrong] = [&right, &wrong]
+        .map(|all| all.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
     let site = Site::set_up_with(&right);
+    let before = token.logins().unwrap();
     let refused = recover(&site, "rita", &wrong);
     assert!(!refused.status.success(), "{}", said(&refused));
+    assert_eq!(token.logins().unwrap(), before + 1);
     assert!(!site.deployed("profiles/rita.crt").exists());
+    // Not even the right one is shown to it now.
+    let kept = recover(&site, "rita", &right);
+    assert!(!kept.status.success(), "{}", said(&kept));
+    assert_eq!(token.logins().unwrap(), before + 1);
     // The token says that a wrong PIN was shown to it: the right one is risked by choice, and clears that.
     let mut doctor = claviger();
     doctor.args(["doctor", "--risk-pin-lock", "--config"]).arg(site.deployed("claviger.toml"));
-    let examined = doctor.envs(right).output().unwrap();
+    let examined = doctor.envs(right.iter().copied()).output().unwrap();
     assert!(examined.status.success(), "{}", said(&examined));
     let serving = site.try_serve(&right).unwrap();
     assert!(!principals(&site).contains(&"rita".to_owned()));

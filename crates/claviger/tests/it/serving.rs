@@ -1,12 +1,12 @@
 //! A deployment that was set up, served by `claviger serve` as often as a test wants it to, ended in whatever way.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use claviger_attack::client::watch;
 use claviger_client::Profile;
 use serde_json::Value;
 
@@ -15,6 +15,14 @@ use crate::instance::{Instance, claviger, printed, run};
 /// How often, and how long apart, a process is looked at before it counts as stuck: a minute.
 const LOOKS: u32 = 3000;
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Does it become so within a minute or more? The token is looked at every 10 seconds at the least.
+pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
+    (0..120).any(|_| {
+        std::thread::sleep(Duration::from_millis(500));
+        is_so()
+    })
+}
 
 /// A deployment, whether or not it is served just now.
 pub(crate) struct Site {
@@ -168,13 +176,17 @@ impl Serving {
 
     /// What `/readyz` says.
     pub(crate) fn readiness(&self) -> String {
+        watch::page(self.monitoring(), "/readyz").unwrap().trim_end().to_owned()
+    }
+
+    /// A metric, summed over its labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        watch::metric(self.monitoring(), name).unwrap()
+    }
+
+    fn monitoring(&self) -> SocketAddr {
         let urls = self.urls().unwrap();
-        let address = urls["metrics"].as_str().unwrap().trim_start_matches("http://").to_owned();
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer.rsplit("\r\n").next().unwrap().trim_end().to_owned()
+        urls["metrics"].as_str().unwrap().trim_start_matches("http://").parse().unwrap()
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -2,24 +2,19 @@
 
 use std::time::Duration;
 
+use claviger_attack::token::Token;
+use claviger_attack::{Lab, site as attacked};
+use claviger_client::profile::ProfileFile;
 use claviger_testkit::softhsm::{CONFIG_VARIABLE, LIBRARY_VARIABLE, SoftHsm};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::instance::claviger;
-use crate::serving::{Ended, Serving, Site};
+use crate::instance::{CLAVIGER, claviger};
+use crate::serving::{Ended, Serving, Site, eventually};
 
 /// How a process ends that was refused by its token's PIN.
 const PIN_REFUSED: i32 = 5;
 /// How often is tried again what the server refused; each time the client itself waits a second or more.
 const TRIES: u32 = 10;
-
-/// Does it become so within a minute or more? The token is looked at every 10 seconds at the least.
-fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
-    (0..120).any(|_| {
-        std::thread::sleep(Duration::from_millis(500));
-        is_so()
-    })
-}
 
 /// A deployment with its root in a token.
 struct Rooted {
@@ -73,6 +68,24 @@ impl Rooted {
     fn at_work(&self) -> (Serving, Vec<u8>) {
         let serving = self.site.try_serve(&borrowed(&self.variables())).unwrap();
         (serving, self.site.done("app", &["encrypt", "--key", "orders/main"], b"data"))
+    }
+
+    /// Enters a new certificate of somebody, by another, and has the profile of the former name it and no other.
+    fn enter(&self, who: &str, by: &str) {
+        let path = |end: &str| format!("new-{who}.{end}");
+        self.site.done(by, &["credential", "renew", "--request", &path("csr")], b"");
+        let mut sign = claviger();
+        sign.current_dir(self.site.path("")).envs(borrowed(&self.variables()));
+        sign.args(["init", "--sign", &path("csr"), "--for", who, "--config"]);
+        let signed = sign.arg(self.site.deployed("claviger.toml")).output().unwrap();
+        assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
+        let create = ["credential", "create", who, "--label", "new", "--certificate", &path("crt")];
+        self.site.done(by, &create, b"");
+        let mut profile = ProfileFile::read(&self.site.deployed("profiles/responder.toml")).unwrap();
+        profile.credential.certificate = Some(self.site.path(&path("crt")));
+        profile.credential.key = Some(self.site.path(&path("key")));
+        let file = self.site.deployed(&format!("profiles/{who}.toml"));
+        std::fs::write(&file, profile.to_text(&file).unwrap().reveal()).unwrap();
     }
 
     /// It serves, and opens what it sealed before.
@@ -172,20 +185,65 @@ fn token_that_vanishes_at_work_is_told_and_serves_again_when_it_is_back() {
 #[test]
 fn what_restricts_works_without_the_token_and_says_later_who_did_it() {
     let rooted = Rooted::set_up();
+    let (serving, _) = rooted.at_work();
+    rooted.enter("responder", "responder");
+    assert!(serving.stop().status.success());
     let (serving, sealed) = rooted.at_work();
-    // Nobody of them has called since the start: there is no session that the token opened.
+    // One has a new certificate and uses no other, the other a new role: nobody of them has called since the start, and there is
+    // no session that the token opened.
+    let nora = ["principal", "create", "nora", "--kind", "human"];
+    rooted.site.done("security_officer", &nora, b"");
+    rooted.enter("nora", "security_officer");
+    let assign = ["role", "assign", "nora", "responder", "--reason", "on call"];
+    rooted.site.done("security_officer-2", &assign, b"");
     rooted.token.go_away();
     let status = rooted.site.done("operator", &["status"], b"");
     assert!(String::from_utf8_lossy(&status).contains("DOES NOT ANSWER"));
-    rooted.site.done("responder", &["key", "suspend", "orders/main", "--reason", "incident"], b"");
+    rooted.site.done("nora", &["key", "suspend", "orders/main", "--reason", "incident"], b"");
     rooted.site.done("responder", &["principal", "revoke", "app", "--yes", "--reason", "incident"], b"");
     let refused = rooted.site.run("app", &["decrypt"], &sealed);
     assert!(!refused.status.success());
+    // What cannot be signed meanwhile is counted.
+    assert!(eventually(|| serving.metric("claviger_log_failures_total") > 0.0), "no failed cut is counted");
     rooted.token.come_back();
     let covered = (0..TRIES).any(|_| {
         std::thread::sleep(Duration::from_secs(2));
         rooted.site.run("auditor", &["audit", "verify"], b"").status.success()
     });
     assert!(covered, "the token is back, and the log does not verify");
+    for (who, operation) in [("nora", "suspend_key"), ("responder", "revoke_principal")] {
+        let search = ["-o", "json", "audit", "search", "--principal", who, "--page-all"];
+        let found: Value = serde_json::from_slice(&rooted.site.done("auditor", &search, b"")).unwrap();
+        let mut items = found["items"].as_array().unwrap().iter();
+        let acted = |entry: &Value| entry["operation"] == operation && entry["who"]["name"] == who;
+        assert!(items.any(acted), "{who} {operation}: {found}");
+    }
     assert!(serving.stop().status.success());
+}
+
+#[test]
+fn access_key_that_was_used_that_day_disables_a_key_without_the_token_and_another_does_not() {
+    let token = Token::create().unwrap();
+    let lab = Lab::new(CLAVIGER.as_ref()).unwrap();
+    let site = attacked::Site::set_up_for_evaluation_in(&lab, &token).unwrap();
+    let used = site.evaluation_key().unwrap();
+    let [key, other] = [(); 2].map(|()| json!({ "KeyId": used.create_key().unwrap() }));
+    let unused = site.create_aws_workload("unused", None).unwrap();
+    let may = ["unused", "--ring", "evaluation", "--operations", "suspend_key"];
+    site.grant(&may).unwrap();
+    token.go_away().unwrap();
+    let without = unused.call("DisableKey", &other).unwrap();
+    assert!(!without.is_done(), "{}", without.shown());
+    used.done("DisableKey", &key).unwrap();
+    let shown = used.done("DescribeKey", &key).unwrap();
+    assert_eq!(shown["KeyMetadata"]["KeyState"], "Disabled", "{shown}");
+    token.come_back().unwrap();
+    // It was the token that kept it from doing so.
+    let mut last = String::new();
+    let is_done = eventually(|| {
+        let answer = unused.call("DisableKey", &other).unwrap();
+        last = answer.shown();
+        answer.is_done()
+    });
+    assert!(is_done, "{last}");
 }
