@@ -4,6 +4,7 @@ use claviger_provider::FewAttempts;
 use claviger_server::config::{Config, Root, SoftwareSeal};
 use claviger_server::init::{InitOptions, init, renew};
 use claviger_server::pki;
+use claviger_server::recover::{RecoverOptions, recover};
 use claviger_server::{Server, ServerError};
 
 use crate::support::Deployment;
@@ -15,6 +16,14 @@ fn options(deployment: &Deployment) -> InitOptions {
         few_attempts: FewAttempts::Keep,
         names: vec!["kms.example".into()],
         deployment: Some("orders-prod".parse().unwrap()),
+    }
+}
+
+/// The same with a root that the passphrase in a file of that name seals.
+fn by_passphrase(deployment: &Deployment) -> InitOptions {
+    InitOptions {
+        root: Some(Root::InsecureSoftwareRoot { seal: SoftwareSeal::PassphraseFile("passphrase".into()) }),
+        ..options(deployment)
     }
 }
 
@@ -137,10 +146,7 @@ async fn renewed_certificate_is_of_the_same_authority() {
 async fn file_of_a_passphrase_seals_the_root() {
     let deployment = Deployment::new();
     let file = deployment.path("passphrase");
-    let options = || InitOptions {
-        root: Some(Root::InsecureSoftwareRoot { seal: SoftwareSeal::PassphraseFile("passphrase".into()) }),
-        ..options(&deployment)
-    };
+    let options = || by_passphrase(&deployment);
     claviger_server::files::write_private(&file, b"too short\n").unwrap();
     assert!(init(&options()).await.is_err());
     claviger_server::files::write_private(&file, b"correct horse battery staple\n").unwrap();
@@ -149,4 +155,31 @@ async fn file_of_a_passphrase_seals_the_root() {
     claviger_server::files::write_private(&file, b"incorrect horse battery staple\n").unwrap();
     let error = Server::start(free_ports(&deployment), None).await.unwrap_err();
     assert!(matches!(error, ServerError::Software(_)), "{error}");
+}
+
+#[tokio::test]
+async fn officer_is_recovered_by_the_passphrase_of_the_root_and_by_no_other() {
+    let deployment = Deployment::new();
+    let file = deployment.path("passphrase");
+    let write = |text: &[u8]| claviger_server::files::write_private(&file, text).unwrap();
+    write(b"correct horse battery staple\n");
+    init(&by_passphrase(&deployment)).await.unwrap();
+    let options = RecoverOptions { config: deployment.path("claviger.toml"), name: "rita".parse().unwrap() };
+    write(b"incorrect horse battery staple\n");
+    let error = recover(&options).await.unwrap_err();
+    assert!(matches!(error, ServerError::Software(_)), "{error}");
+    assert!(!deployment.path("profiles/rita.crt").exists());
+    write(b"correct horse battery staple\n");
+    let names = async || {
+        let running = Server::start(free_ports(&deployment), None).await.unwrap();
+        let url = format!("{}/v1/principals", running.urls().control);
+        let (status, listed) = deployment.call("auditor", "GET", url, None).await;
+        running.shutdown().await;
+        assert_eq!(status, 200, "{listed}");
+        listed.to_string()
+    };
+    assert!(!names().await.contains("\"rita\""));
+    let made = recover(&options).await.unwrap();
+    assert!(made.profile.exists());
+    assert!(names().await.contains("\"rita\""));
 }

@@ -1,5 +1,6 @@
 //! What is more than a call may bring, or no call at all.
 
+use claviger_core::grant::MAX_ACTIVE;
 use http::{Method, Request};
 use serde_json::json;
 
@@ -40,6 +41,34 @@ async fn a_body_is_bounded_by_what_comes_and_not_by_what_it_announces() {
     let mut more = announced("18");
     more.body_mut().resize(LIMITS.body + 1, b' ');
     deployment.send(more).await.refused("ValidationException");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_as_many_grants_as_aws_allows_takes_one_more_when_one_has_ended() {
+    let deployment = Deployment::build().await;
+    let key = deployment.create_key(json!({})).await;
+    let app = "arn:aws:iam::000000000000:user/app";
+    let grant = |document: &str| {
+        let constraints = json!({ "EncryptionContextEquals": { "document": document } });
+        let wish = json!({ "KeyId": key, "GranteePrincipal": app, "Operations": ["Encrypt"], "Constraints": constraints });
+        deployment.ask("CreateGrant", wish)
+    };
+    let first = grant("1").await.ok();
+    // As if there were as many as there can be, save one.
+    let filled = rusqlite::Connection::open(deployment.database()).unwrap();
+    assert!(
+        filled
+            .execute("UPDATE grant_count SET active = ?1", [i64::try_from(MAX_ACTIVE - 1).unwrap()])
+            .unwrap()
+            > 0
+    );
+    drop(filled);
+    grant("2").await.ok();
+    let message = grant("3").await.refused("LimitExceededException");
+    assert!(message.contains(&MAX_ACTIVE.to_string()), "{message}");
+    deployment.ask("RevokeGrant", json!({ "KeyId": key, "GrantId": first["GrantId"] })).await.ok();
+    grant("3").await.ok();
+    grant("4").await.refused("LimitExceededException");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 //! may do everything; the ring `orders`, of which application `app` may use the keys.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -71,7 +72,7 @@ pub(crate) struct Deployment {
     pub(crate) tool: Signer,
     /// The access key of `app`, which may use the keys of ring `orders`, and no more.
     pub(crate) app: Signer,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// Small enough to be exceeded in a test.
@@ -224,7 +225,12 @@ impl Deployment {
         let made = furnish(&road).await;
         let kms = Kms::new(road.clone(), Realm::default(), LIMITS);
         let [tool, app] = made.map(|made| Signer::new(&made));
-        Self { kms, road, clock, fault, tool, app, _directory: directory }
+        Self { kms, road, clock, fault, tool, app, directory }
+    }
+
+    /// The database, for what somebody who has the file does to it.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.path().join("data/store.db")
     }
 
     /// Does something in the name of one of the first people.
