@@ -4,14 +4,17 @@ mod alias_squatting;
 mod clocks;
 mod delegated_rights;
 mod destruction_by_relaxing;
+mod earnest;
 mod edited_rights;
 mod false_alarm;
+mod greed;
 mod intake;
 mod log_rollback;
 mod lost_governance;
 mod overload;
 mod policy_takeover;
 mod puppets;
+mod starving;
 mod store_rolled_back;
 mod token_away;
 mod unknown_callers;
@@ -208,6 +211,12 @@ pub const ATTACKS: &[Attack] = &[
         about: "a security officer alone makes credentials for others and reads an application's data",
         pace: Pace::Quick,
         run: puppets::run,
+    },
+    Attack {
+        name: "starving",
+        about: "an application does much within its rights, one thing after the other, and another is not served",
+        pace: Pace::Slow,
+        run: starving::run,
     },
     Attack {
         name: "store-rolled-back",

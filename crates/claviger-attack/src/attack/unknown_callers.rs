@@ -11,7 +11,8 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::intake::{JSON, token};
+use super::earnest::JSON;
+use super::intake::token;
 use crate::client::aws::refusal;
 use crate::client::{Answer, get, post};
 use crate::site::{Lab, Plane, Site};

@@ -11,7 +11,8 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use super::{Kind, encrypt_by_rest, http2, slow};
+use super::super::earnest::encrypt_by_rest;
+use super::{Kind, http2, slow};
 use crate::client::{AccessKey, Connection, Identity, Route, get, tls};
 use crate::machine;
 use crate::site::{Plane, Site};

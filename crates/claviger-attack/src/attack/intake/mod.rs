@@ -15,16 +15,15 @@ mod flood;
 mod http2;
 mod slow;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 pub(super) use self::flood::{Flood, Targets, token};
-use crate::client::{AccessKey, Answer, Connection, Identity, Route, aws, post};
+use super::earnest::{JSON, RING, Times, encrypt_by_rest, encrypt_input, honest, suspension};
+use crate::client::{AccessKey, Answer, Connection, Identity, aws, post};
 use crate::machine::{self, Cores, mib};
 use crate::site::{Lab, Plane, Site};
 use crate::verdict::{Findings, Verdict};
@@ -38,8 +37,6 @@ const OTHERS_EVERY: usize = 5;
 const PAUSE: Duration = Duration::from_millis(30);
 /// What suspending may take at p99.
 const BOUND: Duration = Duration::from_millis(250);
-/// How long a caller who means well waits.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// After so many refusals there is nothing left to measure.
 const ENOUGH_REFUSALS: usize = 5;
 /// How long memory may take to come back, and how much of it may stay.
@@ -47,8 +44,6 @@ const MEMORY_RETURNS: Duration = Duration::from_secs(60);
 const MEMORY_STAYS: u64 = 64 << 20;
 /// What is waited for after the attack before the planes are asked about suspended keys.
 const AFTERMATH: Duration = Duration::from_secs(30);
-pub(super) const RING: &str = "evaluation";
-pub(super) const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// What the attackers do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,28 +132,6 @@ fn attack(lab: &Lab, kinds: &[Kind], from: From, cores: Cores) -> Result<Verdict
     Ok(findings.verdict())
 }
 
-/// How long calls took, shortest first.
-struct Times(Vec<Duration>);
-
-impl Times {
-    fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    fn p50(&self) -> Duration {
-        self.at(50)
-    }
-
-    fn p99(&self) -> Duration {
-        self.at(99)
-    }
-
-    fn at(&self, percent: usize) -> Duration {
-        let rank = (self.0.len() * percent).div_ceil(100).max(1);
-        self.0.get(rank - 1).copied().unwrap_or_default()
-    }
-}
-
 /// Those who use the server in earnest, and their keys.
 struct Stage<'a> {
     site: &'a Site,
@@ -239,8 +212,7 @@ impl<'a> Stage<'a> {
                 .broken(format!("{} of {tried} suspensions were refused, as in: {first}", refusals.len()));
         }
         others.judge(findings);
-        times.sort_unstable();
-        Ok((Times(times), suspended))
+        Ok((Times::of(times), suspended))
     }
 
     fn encrypt_as_all(&self, key: &str) -> [(&'static str, Result<Answer>); 2] {
@@ -347,35 +319,4 @@ fn memory_returns(site: &Site, before: u64, peak: u64, findings: &mut Findings) 
         format!("memory was {before_mib} MiB before, {peak} under attack, {after_mib} after"),
     );
     Ok(())
-}
-
-pub(super) fn honest(site: &Site, plane: Plane) -> Result<Route> {
-    let listener: SocketAddr = site.listener(plane)?;
-    Ok(Route { from: Some(Ipv4Addr::LOCALHOST.into()), patience: PATIENCE, ..Route::honest(listener) })
-}
-
-/// A responder's request that a key is suspended.
-pub(super) fn suspension(key: &str) -> Vec<u8> {
-    post(&format!("/v1/keys/{key}/suspend"), &[JSON], br#"{"reason":"attack"}"#)
-}
-
-pub(super) fn encrypt_by_rest(key: &str) -> Vec<u8> {
-    post(&format!("/v1/keys/{key}/encrypt"), &[("content-type", "application/octet-stream")], b"4111-1111")
-}
-
-pub(super) fn encrypt_input(key: &str) -> Value {
-    json!({ "KeyId": key, "Plaintext": STANDARD.encode("4111-1111") })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_ranks() {
-        let times = Times((1..=100).map(Duration::from_millis).collect());
-        assert_eq!((times.p50().as_millis(), times.p99().as_millis()), (50, 99));
-        assert_eq!(Times(vec![Duration::from_millis(7)]).p99().as_millis(), 7);
-        assert_eq!(Times(Vec::new()).p99(), Duration::ZERO);
-    }
 }

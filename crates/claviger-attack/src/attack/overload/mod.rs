@@ -1,9 +1,10 @@
 //! Everything at once, for long.
 //!
-//! **Attack.** All floods of callers without a credential, from 200 addresses, and beside them an application that is greedy
-//! within its rights: batches of 1 000, last uses, pairs of RSA-4096, parameters of imports, grants with conditions as large as
-//! they may be, 50 000 grants of a key to one principal, as many to a principal each, new grants, keys disabled and enabled, by
-//! 8 connections each; searches of the log by 8 more. Attackers have one core; the server has the other, with those who use it in
+//! **Attack.** All floods of callers without a credential, from 200 addresses (what the same do from the address that all share
+//! is the attack `intake-all`), and beside them those who are greedy within their rights, by 8 connections for each kind of
+//! [`Greed`](super::greed::Greed): batches of 1 000, last uses, pairs of RSA-4096, parameters of imports, grants with conditions
+//! as large as they may be, 50 000 grants of a key to one principal, as many to a principal each, new grants, tags of one key,
+//! keys disabled and enabled, searches of the log. Attackers have one core; the server has the other, with those who use it in
 //! earnest: an application, an AWS client and an external key store, each over a connection that it keeps and over new ones, an
 //! administrator who looks, and a responder who suspends a new key each second. It lasts for `CLAVIGER_OVERLOAD_MINUTES`, 30
 //! unless said otherwise, and as long again without attackers, for comparison.
@@ -14,7 +15,6 @@
 //!
 //! **Holds.** None of that.
 
-mod greed;
 mod stage;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,7 +24,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use self::stage::{IN_EARNEST, Stage};
-use super::intake::PATIENCE;
+use super::earnest::PATIENCE;
 use crate::client::Answer;
 use crate::machine::{self, Cores, Memory, mib};
 use crate::site::{Lab, Site};
@@ -107,7 +107,7 @@ impl Course {
             ended.store(true, Ordering::Relaxed);
             let Some((flood, strength)) = strength? else { return Ok(String::new()) };
             flood.stop();
-            Ok(format!("{strength}, and {} calls of greedy ones", stage.pressed.load(Ordering::Relaxed)))
+            Ok(format!("{strength}, and {} calls of greedy ones", stage.greedy.pressed()))
         })?;
         std::thread::sleep(AFTERMATH);
         let memory = Memory::of(process)?;

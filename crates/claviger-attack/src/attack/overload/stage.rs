@@ -1,6 +1,6 @@
 //! Those who use the server in earnest, and what they do.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -8,11 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::super::intake::{
-    Flood, From, JSON, Kind, RING, Targets, encrypt_by_rest, encrypt_input, honest, suspension,
-};
+use super::super::earnest::{JSON, RING, ask, encrypt_by_rest, encrypt_input, honest, suspension};
+use super::super::greed::{self, Greed, Greedy};
+use super::super::intake::{Flood, From, Kind, Targets};
 use super::Tally;
-use super::greed::{self, Greed, Greedy};
 use crate::client::{AccessKey, Answer, Connection, Identity, get, post};
 use crate::machine;
 use crate::site::{Plane, Site};
@@ -32,9 +31,7 @@ pub(super) struct Stage<'a> {
     teller: AccessKey,
     /// A key that all use.
     live: String,
-    pub(super) greedy: Greedy,
-    /// What the greedy ones have asked.
-    pub(super) pressed: AtomicU64,
+    pub(super) greedy: Greedy<'a>,
 }
 
 type Work = fn(&Stage<'_>, &Tally, &AtomicBool);
@@ -69,8 +66,7 @@ impl<'a> Stage<'a> {
             application: site.identity("app")?,
             teller,
             live: site.evaluation_key()?.create_key()?,
-            greedy: Greedy::prepare(site, core)?,
-            pressed: AtomicU64::new(0),
+            greedy: Greedy::prepare(site)?.with_crowds(core)?,
         })
     }
 
@@ -171,22 +167,10 @@ impl<'a> Stage<'a> {
                 scope.spawn(move || {
                     // A core that cannot be had makes the attack harder to bear, not easier.
                     let _ = machine::stay_on(&[core]);
-                    greed.press(self, number, ended);
+                    greed.press(&self.greedy, number, ended);
                 });
             }
         }
         Ok(Flood::start(&Kind::ALL, targets, core))
     }
-}
-
-/// Asks over the connection that is kept, or a new one; it is kept if there was an answer.
-pub(super) fn ask(
-    kept: &mut Option<Connection>,
-    open: impl FnOnce() -> Result<Connection>,
-    request: &[u8],
-) -> Result<Answer> {
-    let mut connection = kept.take().map_or_else(open, Ok)?;
-    let answer = connection.ask(request)?;
-    *kept = Some(connection);
-    Ok(answer)
 }

@@ -1,6 +1,6 @@
 //! What an application does within its rights, and too much of it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -8,8 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::super::intake::{JSON, RING, encrypt_input, honest};
-use super::stage::{Stage, ask};
+use super::earnest::{JSON, RING, ask, encrypt_input, honest};
 use crate::client::{AccessKey, Connection, Identity, aws, get, post};
 use crate::machine;
 use crate::site::{Plane, Site};
@@ -19,7 +18,7 @@ pub(super) const EACH: usize = 8;
 /// Grants that a key takes (AWS KMS, quotas).
 const MOST_GRANTS: usize = 50_000;
 /// Grants with large conditions, pairs of each, and characters of a value: the most there may be (the same).
-const LARGE: usize = 40;
+const LARGE: usize = 150;
 const PAIRS: usize = 8;
 const VALUE: usize = 384;
 /// Items of a batch.
@@ -49,76 +48,125 @@ pub(super) enum Greed {
     Pairs,
     Restrictions,
     Searches,
+    /// Tags of one key.
+    Tags,
 }
 
 /// Whom it is done by, and with what.
-pub(super) struct Greedy {
+pub(super) struct Greedy<'a> {
+    site: &'a Site,
     owner: AccessKey,
     auditor: Identity,
     nobody: Identity,
-    /// Keys of the owner: one with large conditions, one that waits for material, and one with as many grants as it takes to
-    /// one principal, and to as many principals.
+    /// Keys of the owner: one with large conditions, and one that waits for material.
     own: String,
     external: String,
-    contexts: String,
-    crowded: String,
-    /// The principal with as many grants as a key takes, and some of as many principals with one.
-    many: AccessKey,
-    crowd: Vec<AccessKey>,
+    crowds: Option<Crowds>,
     /// The request for a batch.
     batch: Vec<u8>,
+    /// What was asked, and what of it was not done.
+    pressed: AtomicU64,
+    refused: AtomicU64,
 }
 
-impl Greedy {
-    /// Gives all the rights that there may be, through the API, from a core.
-    pub(super) fn prepare(site: &Site, core: usize) -> Result<Self> {
+/// As many grants as there may be.
+struct Crowds {
+    /// Keys of the owner with as many as they take: to one principal, and to as many principals.
+    contexts: String,
+    crowded: String,
+    /// The principal that has as many, and some of those with one.
+    many: AccessKey,
+    members: Vec<AccessKey>,
+}
+
+impl<'a> Greedy<'a> {
+    /// Makes keys, and grants with large conditions.
+    pub(super) fn prepare(site: &'a Site) -> Result<Self> {
         let owner = site.evaluation_key()?;
-        let create = |input: &Value| {
-            let made = owner.done("CreateKey", input)?;
-            let id = made.pointer("/KeyMetadata/KeyId").and_then(Value::as_str).map(str::to_owned);
-            id.context("a key without an id")
-        };
-        let crowd = (0..EACH).map(|number| site.create_aws_workload(&member(number), None));
+        let external = owner.done("CreateKey", &json!({ "Origin": "EXTERNAL" }))?;
+        let external = external.pointer("/KeyMetadata/KeyId").and_then(Value::as_str);
         let greedy = Self {
-            own: create(&json!({}))?,
-            external: create(&json!({ "Origin": "EXTERNAL" }))?,
-            contexts: create(&json!({}))?,
-            crowded: create(&json!({}))?,
-            many: site.create_aws_workload("many", None)?,
-            crowd: crowd.collect::<Result<_>>()?,
+            site,
+            own: owner.create_key()?,
+            external: external.context("a key without an id")?.to_owned(),
+            crowds: None,
             batch: batch(site)?,
             auditor: site.identity("auditor")?,
             nobody: site.nobody()?,
             owner,
+            pressed: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         };
         site.create_workload("granted", None)?;
         for number in 0..LARGE {
             greedy.owner.done("CreateGrant", &large_grant(&greedy.own, number))?;
         }
-        let administrator = site.identity("administrator")?;
+        Ok(greedy)
+    }
+
+    /// Gives all the rights that there may be, through the API, from a core.
+    pub(super) fn with_crowds(mut self, core: usize) -> Result<Self> {
+        let site = self.site;
+        let members = (0..EACH).map(|number| site.create_aws_workload(&member(number), None));
+        let crowds = Crowds {
+            contexts: self.owner.create_key()?,
+            crowded: self.owner.create_key()?,
+            many: site.create_aws_workload("many", None)?,
+            members: members.collect::<Result<_>>()?,
+        };
         let principal = |number: usize| {
             let body = json!({ "name": member(EACH + number), "kind": "workload" }).to_string();
             Ok(post("/v1/principals", &[JSON], body.as_bytes()))
         };
-        let control = || Connection::open(&honest(site, Plane::Control)?, &administrator);
+        let maker = site.identity(&site.maker(&principal(MOST_GRANTS)?)?)?;
+        let control = || Connection::open(&honest(site, Plane::Control)?, &maker);
         fill(MOST_GRANTS - EACH, core, control, principal).context("principals")?;
-        let aws = || greedy.owner.connect(&honest(site, Plane::Aws)?);
-        let to_each = |number: usize| {
-            let input = grant(&greedy.crowded, &member(number), None);
-            greedy.owner.request("CreateGrant", &input)
-        };
-        fill(MOST_GRANTS, core, aws, to_each).context("a grant to each")?;
-        let to_one = |number: usize| {
-            let input = grant(&greedy.contexts, "many", Some(&tenant(number)));
-            greedy.owner.request("CreateGrant", &input)
-        };
-        fill(MOST_GRANTS, core, aws, to_one).context("grants to one")?;
-        Ok(greedy)
+        let to_each = |number: usize| self.create_grant(&crowds.crowded, &member(number), None);
+        fill(MOST_GRANTS, core, || self.connect(), to_each).context("a grant to each")?;
+        let to_one = |number: usize| self.create_grant(&crowds.contexts, "many", Some(&tenant(number)));
+        fill(MOST_GRANTS, core, || self.connect(), to_one).context("grants to one")?;
+        self.crowds = Some(crowds);
+        Ok(self)
+    }
+
+    /// Encrypts so many times, so that the log has many uses, from a core.
+    pub(super) fn use_often(&self, count: usize, core: usize) -> Result<()> {
+        let request = |_| self.owner.request("Encrypt", &encrypt_input(&self.own));
+        fill(count, core, || self.connect(), request).context("uses")
+    }
+
+    /// A connection of the owner.
+    pub(super) fn connect(&self) -> Result<Connection> {
+        self.owner.connect(&honest(self.site, Plane::Aws)?)
+    }
+
+    /// The owner's request for a grant on a key of its own.
+    pub(super) fn create_grant(&self, key: &str, to: &str, context: Option<&Value>) -> Result<Vec<u8>> {
+        self.owner.request("CreateGrant", &grant(key, to, context))
+    }
+
+    /// A new key of the owner.
+    pub(super) fn create_key(&self) -> Result<String> {
+        self.owner.create_key()
+    }
+
+    /// How much was asked.
+    pub(super) fn pressed(&self) -> u64 {
+        self.pressed.load(Ordering::Relaxed)
+    }
+
+    /// How much of it was not done.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn crowds(&self) -> Result<&Crowds> {
+        self.crowds.as_ref().context("no crowd was made")
     }
 }
 
 impl Greed {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Batches,
         Self::Conditions,
         Self::Contexts,
@@ -129,36 +177,37 @@ impl Greed {
         Self::Pairs,
         Self::Restrictions,
         Self::Searches,
+        Self::Tags,
     ];
 
     /// Asks over and over, over another connection when one is closed.
-    pub(super) fn press(self, stage: &Stage<'_>, number: usize, ended: &AtomicBool) {
+    pub(super) fn press(self, greedy: &Greedy<'_>, number: usize, ended: &AtomicBool) {
         let mut connection = None;
         for turn in 0_usize.. {
             if ended.load(Ordering::Relaxed) {
                 return;
             }
-            stage.pressed.fetch_add(1, Ordering::Relaxed);
-            let answer = self.request(&stage.greedy, number, turn).and_then(|request| {
-                let open = || self.open(stage);
+            greedy.pressed.fetch_add(1, Ordering::Relaxed);
+            let answer = self.request(greedy, number, turn).and_then(|request| {
+                let open = || self.open(greedy);
                 ask(&mut connection, open, &request)
             });
             if !answer.is_ok_and(|answer| answer.is_done()) {
+                greedy.refused.fetch_add(1, Ordering::Relaxed);
                 std::thread::sleep(AGAIN);
             }
         }
     }
 
-    fn open(self, stage: &Stage<'_>) -> Result<Connection> {
-        let greedy = &stage.greedy;
+    fn open(self, greedy: &Greedy<'_>) -> Result<Connection> {
         match self {
-            Self::Searches => Connection::open(&honest(stage.site, Plane::Control)?, &greedy.auditor),
-            Self::Batches => Connection::open(&honest(stage.site, Plane::Data)?, &greedy.nobody),
-            _ => greedy.owner.connect(&honest(stage.site, Plane::Aws)?),
+            Self::Searches => Connection::open(&honest(greedy.site, Plane::Control)?, &greedy.auditor),
+            Self::Batches => Connection::open(&honest(greedy.site, Plane::Data)?, &greedy.nobody),
+            _ => greedy.connect(),
         }
     }
 
-    fn request(self, greedy: &Greedy, number: usize, turn: usize) -> Result<Vec<u8>> {
+    fn request(self, greedy: &Greedy<'_>, number: usize, turn: usize) -> Result<Vec<u8>> {
         let (owner, key) = (&greedy.owner, greedy.own.as_str());
         match self {
             Self::Batches => Ok(greedy.batch.clone()),
@@ -168,18 +217,20 @@ impl Greed {
             }
             Self::Contexts => {
                 let context = tenant((turn * EACH + number) % MOST_GRANTS);
-                greedy.many.request("Encrypt", &with_context(&greedy.contexts, context))
+                let crowds = greedy.crowds()?;
+                crowds.many.request("Encrypt", &with_context(&crowds.contexts, context))
             }
             Self::Crowd if turn.is_multiple_of(EACH) => {
-                owner.request("ListGrants", &json!({ "KeyId": greedy.crowded, "Limit": 100 }))
+                owner.request("ListGrants", &json!({ "KeyId": greedy.crowds()?.crowded, "Limit": 100 }))
             }
             Self::Crowd => {
-                let caller = greedy.crowd.get(number).context("a connection without a caller")?;
-                caller.request("Encrypt", &encrypt_input(&greedy.crowded))
+                let crowds = greedy.crowds()?;
+                let caller = crowds.members.get(number).context("a connection without a caller")?;
+                caller.request("Encrypt", &encrypt_input(&crowds.crowded))
             }
             Self::Grants => {
                 let context = json!({ "tenant": format!("{number}-{turn}") });
-                owner.request("CreateGrant", &grant(key, "granted", Some(&context)))
+                greedy.create_grant(key, "granted", Some(&context))
             }
             Self::ImportParameters => {
                 let input = json!({ "KeyId": greedy.external, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_4096" });
@@ -197,6 +248,10 @@ impl Greed {
                 &format!("/v1/audit/entries?limit=1000&outcome=0&operation=1&key={}", greedy.external),
                 &[],
             )),
+            Self::Tags => {
+                let tag = json!({ "TagKey": format!("tag-{number}"), "TagValue": turn.to_string() });
+                owner.request("TagResource", &json!({ "KeyId": key, "Tags": [tag] }))
+            }
         }
     }
 }
