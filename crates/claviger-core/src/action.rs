@@ -15,6 +15,17 @@ pub enum Surface {
     Data,
 }
 
+impl Surface {
+    /// The one that it is not.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Control => Self::Data,
+            Self::Data => Self::Control,
+        }
+    }
+}
+
 /// The plane by which a call came in: a listener, and with it whom it serves.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Plane {

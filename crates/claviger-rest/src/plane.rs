@@ -246,9 +246,14 @@ fn write_problem(response: &mut Response, failure: &Failure, request_id: Option<
     *response.body_mut() = Body::from(json);
 }
 
-/// For paths that are not in the table.
-pub(crate) async fn unknown_route() -> Failure {
-    Failure::new(transport::ROUTE, "see `/openapi.json` for the paths there are")
+/// For paths that are not in the table; those of another plane name it.
+pub(crate) fn unknown_route(elsewhere: Option<Surface>) -> Failure {
+    let detail = match elsewhere {
+        Some(Surface::Control) => "this is a path of the control plane, which has another address",
+        Some(Surface::Data) => "this is a path of the data plane, which has another address",
+        None => "see `/openapi.json` for the paths there are",
+    };
+    Failure::new(transport::ROUTE, detail)
 }
 
 /// For methods that do not go with a path of the table.

@@ -160,7 +160,7 @@ fn profile(
     config: &Config,
     (control, data): (&str, &str),
 ) -> Result<String, ServerError> {
-    // Applications have no business on the control plane, so their profile does not name it.
+    // Applications are not served on the control plane, so their profile does not name it.
     let control = (kind != PrincipalKind::Workload).then(|| control.to_owned());
     // The authority goes along, so that the profile works wherever it is handed.
     let authority = std::fs::read_to_string(&config.tls.client_ca)

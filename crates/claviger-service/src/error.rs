@@ -194,6 +194,14 @@ impl ServiceError {
         Self::new(ErrorKind::Denied, format!("you may not do this: {reason}")).caused_by(reason)
     }
 
+    /// The same, with what explains it behind its message.
+    pub(crate) fn explained(mut self, why: Option<&str>) -> Self {
+        if let Some(why) = why {
+            self.message = format!("{}; {why}", self.message).into();
+        }
+        self
+    }
+
     pub(crate) fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self

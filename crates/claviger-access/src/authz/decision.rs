@@ -110,7 +110,7 @@ pub enum DenyReason {
     #[error("the policies could not be evaluated")]
     Unsound,
     /// Callers of this kind do not come by this plane.
-    #[error("callers of this kind have no business on this surface")]
+    #[error("callers of this kind are not served on this plane")]
     WrongSurface,
     /// The action is asked of another kind of thing.
     #[error("the action is not one for this kind of target")]

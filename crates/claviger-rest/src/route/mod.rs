@@ -11,7 +11,7 @@ mod row;
 use axum::Router;
 use claviger_core::action::Surface;
 use claviger_service::Road;
-use http::Method;
+use http::{Method, Uri};
 
 use crate::plane::{Plane, unknown_route, wrong_method};
 use crate::{Api, RestLimits};
@@ -52,6 +52,26 @@ pub fn data_routes() -> Vec<RouteInfo> {
     data::rows().iter().map(Row::info).collect()
 }
 
+fn routes_of(surface: Surface) -> Vec<RouteInfo> {
+    match surface {
+        Surface::Control => control_routes(),
+        Surface::Data => data_routes(),
+    }
+}
+
+/// Is that a path of the route `pattern`?
+fn fits(pattern: &str, path: &str) -> bool {
+    let mut parts = path.split('/');
+    for wanted in pattern.split('/') {
+        match parts.next() {
+            Some(_) if wanted.starts_with("{*") => return true,
+            Some(part) if part == wanted || (wanted.starts_with('{') && !part.is_empty()) => {}
+            _ => return false,
+        }
+    }
+    parts.next().is_none()
+}
+
 /// The OpenAPI 3.1 document of a plane, as JSON.
 #[must_use]
 pub fn openapi(surface: Surface) -> String {
@@ -63,12 +83,17 @@ pub fn openapi(surface: Surface) -> String {
 
 fn plane(road: Road, limits: RestLimits, surface: Surface, rows: Vec<Row>) -> Plane {
     let api = Api::new(road, limits, surface, openapi(surface).into());
+    let elsewhere: Vec<_> = routes_of(surface.other()).into_iter().map(|route| route.path).collect();
     let open = rows.iter().filter(|row| row.open).map(|row| row.path).collect();
     let mut router = Router::new();
     for row in rows {
         router = router.route(row.path, row.handler);
     }
-    let router = router.fallback(unknown_route).method_not_allowed_fallback(wrong_method);
+    let unknown = move |uri: Uri| {
+        let is_elsewhere = elsewhere.iter().any(|path| fits(path, uri.path()));
+        std::future::ready(unknown_route(is_elsewhere.then_some(surface.other())))
+    };
+    let router = router.fallback(unknown).method_not_allowed_fallback(wrong_method);
     Plane::new(api.clone(), router.with_state(api), open)
 }
 
@@ -83,6 +108,20 @@ mod tests {
         for routes in [control_routes(), data_routes()] {
             let open: Vec<_> = routes.iter().filter(|route| route.open).map(|route| route.path).collect();
             assert_eq!(open, ["/v1/health", "/v1/version"]);
+        }
+    }
+
+    #[test]
+    fn paths_fit_the_routes_that_serve_them() {
+        for (pattern, path) in [
+            ("/v1/rings", "/v1/rings"),
+            ("/v1/keys/{key}/encrypt", "/v1/keys/orders%2Fmain/encrypt"),
+            ("/v1/log/{*path}", "/v1/log/root/checkpoint"),
+        ] {
+            assert!(fits(pattern, path), "{pattern} {path}");
+            for other in ["/", "/v1/rings/", "/v1/keys/x", "/v1/keys//encrypt", "/v1/keys/x/encrypt/y"] {
+                assert!(!fits(pattern, other), "{pattern} {other}");
+            }
         }
     }
 

@@ -97,11 +97,20 @@ async fn a_plane_serves_its_own_calls_to_its_own_callers() {
     let deployment = Deployment::with_ring().await;
     deployment.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
     let encrypt = || request(Method::POST, "/v1/keys/orders%2Fmain/encrypt", &json!({"plaintext": ""}));
-    deployment.send(Surface::Control, As::Name("app"), encrypt()).await.problem(404, "unknown-route");
     let rings = || request(Method::GET, "/v1/rings", &Value::Null);
-    deployment.send(Surface::Data, As::Name("ada"), rings()).await.problem(404, "unknown-route");
-    deployment.send(Surface::Control, As::Name("app"), rings()).await.problem(403, "denied");
-    deployment.send(Surface::Data, As::Name("ada"), encrypt()).await.problem(403, "denied");
+    let nothing = || request(Method::GET, "/v1/nothing", &Value::Null);
+    for (surface, who, ask, (status, code), said) in [
+        (Surface::Control, "app", encrypt(), (404, "unknown-route"), "a path of the data plane"),
+        (Surface::Data, "ada", rings(), (404, "unknown-route"), "a path of the control plane"),
+        (Surface::Data, "ada", nothing(), (404, "unknown-route"), "/openapi.json"),
+        (Surface::Control, "app", rings(), (403, "denied"), "applications call the data plane"),
+        (Surface::Data, "ada", encrypt(), (403, "denied"), "people call the control plane"),
+    ] {
+        let answer = deployment.send(surface, As::Name(who), ask).await;
+        answer.problem(status, code);
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(said), "{who} on {surface:?}: {detail}");
+    }
 }
 
 #[tokio::test]

@@ -25,13 +25,13 @@ pub(crate) mod turns;
 use std::sync::{Arc, Mutex};
 
 use claviger_access::authz::admits;
-use claviger_access::{Caller, Decision, Denial};
+use claviger_access::{Caller, Decision, Denial, DenyReason};
 use claviger_audit::op::{Op, Outcome};
-use claviger_core::action::Effect;
+use claviger_core::action::{Effect, Plane};
 use claviger_core::change::{Chain, Dependencies};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Room;
-use claviger_core::principal::Principal;
+use claviger_core::principal::{Principal, PrincipalKind};
 use claviger_core::reason::Why;
 use claviger_core::receipt::Receipt;
 use claviger_core::target::Target;
@@ -144,7 +144,7 @@ impl Road {
         let call = Call {
             presented: claviger_access::Presented::None,
             source: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST).into(),
-            plane: claviger_core::action::Plane::Control,
+            plane: Plane::Control,
             dry_run: false,
             request_id: None,
             idempotency_key: None,
@@ -399,7 +399,9 @@ impl Road {
         // The plane, before anything is looked up: the answer tells nothing of what exists.
         let kind = caller.principal().kind;
         if !call.plane.serves(kind, action) || admits(kind, action).is_err() {
-            return Err(Refused::denied(EntryDetail::default()));
+            let error = ServiceError::new(ErrorKind::Denied, "you may not do this");
+            let error = error.explained(right_plane(call.plane, kind));
+            return Err(Refused::recorded(error, EntryDetail::default()));
         }
         let (target, live) = self
             .state
@@ -437,7 +439,11 @@ impl Road {
         let ruling = self.rule(&question, contexts, places).await;
         let Ruling { decision, chain } = ruling.map_err(|error| Refused::recorded(error, detail.clone()))?;
         let (permit, cacheable) = match decision {
-            Decision::Deny(denial) => return Err(Refused::by_policy(denial, detail)),
+            Decision::Deny(denial) => {
+                let is_of_plane = matches!(denial.reason, DenyReason::NoRule | DenyReason::Forbidden(_));
+                let plane = right_plane(call.plane, caller.principal().kind).filter(|_| is_of_plane);
+                return Err(Refused::by_policy(denial, detail, plane));
+            }
             Decision::Permit { permit, cacheable } => (permit, cacheable),
         };
         if let (Some(cacheable), Some(key)) = (cacheable, key) {
@@ -525,22 +531,34 @@ impl Refused {
         }
     }
 
-    fn denied(detail: EntryDetail) -> Self {
-        Self::recorded(ServiceError::new(ErrorKind::Denied, "you may not do this"), detail)
-    }
-
     fn recorded(error: ServiceError, detail: EntryDetail) -> Self {
         let detail = EntryDetail { outcome: EntryOutcome(outcome_of(error.kind())), ..detail };
         Self { error, detail }
     }
 
-    fn by_policy(denial: Denial, detail: EntryDetail) -> Self {
+    fn by_policy(denial: Denial, detail: EntryDetail, plane: Option<&str>) -> Self {
         if !denial.hidden {
-            return Self::recorded(ServiceError::denied_by(denial.reason).about(detail.key), detail);
+            let error = ServiceError::denied_by(denial.reason).explained(plane);
+            return Self::recorded(error.about(detail.key), detail);
         }
         // What you may not see is not found; the log knows better.
         let error = ServiceError::not_found().caused_by(denial.reason).hiding(detail.key);
         Self { error, detail: EntryDetail { outcome: EntryOutcome(Outcome::Denied), ..detail } }
+    }
+}
+
+/// The plane for callers of that kind, for one that came by the other.
+const fn right_plane(plane: Plane, kind: PrincipalKind) -> Option<&'static str> {
+    match (plane, kind) {
+        (Plane::Control, PrincipalKind::Workload) => {
+            Some("applications call the data plane, which has another address")
+        }
+        (Plane::Data, PrincipalKind::Human | PrincipalKind::System) => {
+            Some("people call the control plane, which has another address; keys are used by applications")
+        }
+        (Plane::Control, PrincipalKind::Human | PrincipalKind::System)
+        | (Plane::Data, PrincipalKind::Workload)
+        | (Plane::Mixed, _) => None,
     }
 }
 
