@@ -3,10 +3,14 @@
 //! Invariants: the schema is an allowlist, and nothing that callers choose stands in it in clear; each entry has exactly
 //! one encoding (deterministic CBOR, RFC 8949, 4.2.1), and only that one is decoded.
 
+mod shown;
+
 use std::borrow::Cow;
 
 use crate::cbor::{self, CborError, Reader};
 use crate::op::{Op, Outcome};
+
+pub use shown::ShownEntry;
 
 /// The longest encoding of an entry, in bytes.
 pub const MAX_ENTRY: usize = 4096;

@@ -25,7 +25,7 @@ pub mod verify;
 pub use cbor::CborError;
 pub use checkpoint::Checkpoint;
 pub use cut::{Cut, ShardHead, ShardState};
-pub use entry::{Entry, EntryError, NamedAsset};
+pub use entry::{Entry, EntryError, NamedAsset, ShownEntry};
 pub use hash::Hash;
 pub use identity::{Identity, SubjectKey};
 pub use kept::KeptCheckpoint;

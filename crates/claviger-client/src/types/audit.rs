@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::{AssetIdText, CredentialIdText, KeyIdText};
-use super::{Base64Bytes, Instant, Reason};
+use super::{Base64Bytes, Instant, Pairs, Reason};
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -28,6 +28,9 @@ pub struct EntryPage {
     pub next: Option<u64>,
     /// Size of the log when it was read.
     pub size: u64,
+    /// Names of the keys that entries have by identifier, by that identifier.
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    pub names: Pairs,
 }
 
 /// By what entries are chosen. All that is given must hold.
@@ -139,6 +142,9 @@ pub struct SearchPage {
     /// Entries that were passed over because nothing says whose they are: an older release recorded their sessions, or somebody
     /// changed what lies beside them.
     pub undecided: u64,
+    /// Names of the keys that entries have by identifier, by that identifier.
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    pub names: Pairs,
 }
 
 /// An entry with who it is of.

@@ -18,18 +18,21 @@ use claviger_service::log::{
 };
 use claviger_service::operation::{Captions, Checkpoints, ClockStatus, DisclosurePage, SystemStatus};
 
+use super::names_to_wire;
 use super::reason::reason_to_wire;
 use super::rights::review_to_wire;
 
 /// A page of entries as callers see it.
 #[must_use]
 pub fn page_to_wire(page: EntryPage, captions: &Captions) -> wire::EntryPage {
+    let names = names_to_wire(&page, captions);
     let entry = |found: FoundEntry| wire::Entry {
         index: found.index,
         reason: reason_to_wire(found.why, captions),
         canonical: found.bytes.into(),
     };
-    wire::EntryPage { items: page.entries.into_iter().map(entry).collect(), next: page.next, size: page.size }
+    let items = page.entries.into_iter().map(entry).collect();
+    wire::EntryPage { items, next: page.next, size: page.size, names }
 }
 
 /// Which entries a query asks for.
@@ -49,6 +52,7 @@ pub fn filter_from_wire(choice: wire::EntryChoice) -> EntryFilter {
 /// A page of a search as callers see it.
 #[must_use]
 pub fn searched_to_wire(page: SearchPage, captions: &Captions) -> wire::SearchPage {
+    let names = names_to_wire(&page, captions);
     let entry = |entry: SearchedEntry| wire::SearchedEntry {
         index: entry.found.index,
         reason: reason_to_wire(entry.found.why, captions),
@@ -60,6 +64,7 @@ pub fn searched_to_wire(page: SearchPage, captions: &Captions) -> wire::SearchPa
         next: page.next,
         size: page.size,
         undecided: page.undecided,
+        names,
     }
 }
 

@@ -17,12 +17,14 @@ async fn what_was_done_is_found_under_the_index_that_the_answer_named() {
     let leaf = done.header("audit-receipt").unwrap().split(';').nth(3).unwrap().to_owned();
     let page = deployment.get("vera", &format!("/v1/audit/entries?from={index}&limit=1")).await.ok().json();
     assert_eq!(page["items"][0]["index"].to_string(), index);
+    let key = done.json()["key"].as_str().unwrap().to_owned();
+    assert_eq!(page["names"], json!({ &key: "orders/main" }));
     let entry = STANDARD.decode(page["items"][0]["canonical"].as_str().unwrap()).unwrap();
     // RFC 6962, 2.1: the leaf hash is SHA-256 over a zero byte and the entry.
     let hashed = claviger_crypto::digest::sha256(&[[0].as_slice(), &entry].concat());
     assert_eq!(hashed.map(|byte| format!("{byte:02x}")).concat(), leaf);
 
-    let of_key = format!("/v1/audit/entries?key={}&operation=101", done.json()["key"].as_str().unwrap());
+    let of_key = format!("/v1/audit/entries?key={key}&operation=101");
     assert_eq!(deployment.get("vera", &of_key).await.ok().json()["items"].as_array().unwrap().len(), 1);
     deployment.get("ada", "/v1/audit/entries").await.problem(403, "denied");
     deployment.get("vera", "/v1/audit/entries?key=orders").await.problem(400, "malformed-request");
@@ -104,7 +106,7 @@ async fn the_system_says_what_weakens_it() {
 #[tokio::test]
 async fn who_did_what_is_searched_and_disclosed_by_those_who_may() {
     let deployment = Deployment::with_ring().await;
-    deployment.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
+    let key = deployment.key("main", "encrypt", "aes-256-gcm", &["encrypt"]).await;
     let found =
         deployment.get("vera", "/v1/audit/search?principal=ada&operation=210&limit=1").await.ok().json();
     let item = &found["items"][0];
@@ -116,6 +118,7 @@ async fn who_did_what_is_searched_and_disclosed_by_those_who_may() {
     );
     assert!(item["canonical"].is_string() && item["index"].is_u64());
     assert_eq!(found["undecided"], 0);
+    assert_eq!(found["names"][key["id"].as_str().unwrap()], "orders/main", "{found}");
     // The next page is of the same log.
     let (mut path, mut indexes) = ("/v1/audit/search?limit=2&from=0".to_owned(), Vec::new());
     let size = found["size"].as_u64().unwrap();

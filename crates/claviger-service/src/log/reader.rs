@@ -76,6 +76,13 @@ pub struct FoundEntry {
     pub why: Option<Why>,
 }
 
+impl FoundEntry {
+    /// The key that it is about. Every role that reads the log may read the names of keys.
+    pub(crate) fn key(&self) -> Option<KeyId> {
+        Entry::decode(&self.bytes).ok()?.key.map(KeyId::from_bytes)
+    }
+}
+
 /// A page of entries.
 #[derive(Clone, Debug)]
 pub struct EntryPage {

@@ -14,7 +14,7 @@ use claviger_crypto::envelope::Context;
 use super::reason::ShownReason;
 use super::{JudgedGrant, KeyVersions, NewlyMade, Operation, PolicyStanding, Staged};
 use crate::error::{ErrorKind, ServiceError};
-use crate::log::EntryPage;
+use crate::log::{EntryPage, FoundEntry};
 use crate::reference::{PrincipalRef, RingRef, TargetRef};
 use crate::view::View;
 
@@ -230,7 +230,7 @@ impl HasCaptions for EntryPage {
     }
 
     fn identified(&self) -> Vec<Identified> {
-        Vec::new()
+        self.entries.iter().filter_map(FoundEntry::key).map(Identified::Key).collect()
     }
 }
 

@@ -153,7 +153,7 @@ impl HasCaptions for SearchPage {
     }
 
     fn identified(&self) -> Vec<Identified> {
-        Vec::new()
+        self.entries.iter().filter_map(|entry| entry.found.key()).map(Identified::Key).collect()
     }
 }
 
