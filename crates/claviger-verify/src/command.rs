@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser};
 use claviger_audit::VerifierKey;
 use claviger_audit::fact::{Kind, Object};
@@ -14,6 +15,7 @@ use claviger_audit::verify::{
 };
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
+use crate::entries::{self, Part};
 use crate::pack::Pack;
 use crate::report::{Format, Report};
 use crate::state;
@@ -27,6 +29,8 @@ What to bring: the export (`claviger audit export --out PACK`), and the key of t
 than the export; without it the verification only shows that the export agrees with itself. A checkpoint that you kept shows that
 nothing was rewritten since; receipts (header `audit-receipt` of each answer) show that what was promised is there.
 
+Example: claviger-verify evidence --root-vkey root.vkey
+
 Exit codes: 0 everything holds, 1 a file cannot be read or a newer release wrote the log, 2 usage, 4 something does not hold.")]
 pub(crate) struct Command {
     #[command(subcommand)]
@@ -39,6 +43,8 @@ pub(crate) struct Command {
 enum Subcommand {
     /// Show every object as it stood at a moment: rebuilt from the facts, once all of the export holds
     State(StateArgs),
+    /// Show the entries themselves, once all of the export holds
+    Entries(EntriesArgs),
 }
 
 /// What to verify, and with what.
@@ -86,12 +92,35 @@ struct StateArgs {
     evidence: Evidence,
     #[command(flatten)]
     moment: MomentArgs,
-    /// Only objects of this kind: ring, key, version, principal, credential, grant, alias or reason
-    #[arg(long, value_name = "KIND")]
+    /// Only objects of this kind
+    #[arg(long, value_name = "KIND", value_parser = kinds())]
     kind: Option<Kind>,
     /// Only the object with this identifier; of a version KEY/NUMBER
     #[arg(long, value_name = "ID")]
     id: Option<String>,
+}
+
+/// Which entries.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: claviger-verify entries PACK --root-vkey root.vkey --from 1000 --to 2000
+
+Who callers are, and what they named, is sealed in an export: actors are shown by the beginning of their tag. Nothing is shown of a
+log in which something does not hold.
+
+Exit codes: 0 everything holds, 1 a file cannot be read, 2 usage, 4 something does not hold.")]
+struct EntriesArgs {
+    #[command(flatten)]
+    evidence: Evidence,
+    /// From this index on
+    #[arg(long, default_value_t = 0, value_name = "INDEX")]
+    from: u64,
+    /// Before this index; to the end of the log unless given
+    #[arg(long, value_name = "INDEX")]
+    to: Option<u64>,
+    /// Only of this shard
+    #[arg(long, value_name = "N")]
+    shard: Option<u32>,
 }
 
 /// Without any, the moment behind the newest entry.
@@ -115,8 +144,11 @@ impl MomentArgs {
 impl Command {
     /// How what comes of it is to be written.
     pub(crate) fn output(&self) -> Format {
-        let state = self.subcommand.as_ref().map(|Subcommand::State(args)| &args.evidence);
-        state.or(self.evidence.as_ref()).map_or(Format::Table, |evidence| evidence.output)
+        let below = self.subcommand.as_ref().map(|subcommand| match subcommand {
+            Subcommand::State(args) => &args.evidence,
+            Subcommand::Entries(args) => &args.evidence,
+        });
+        below.or(self.evidence.as_ref()).map_or(Format::Table, |evidence| evidence.output)
     }
 
     /// Does what is asked, writes it, and says how the process is to end.
@@ -126,6 +158,7 @@ impl Command {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         match (&self.subcommand, &self.evidence) {
             (Some(Subcommand::State(args)), _) => args.run(),
+            (Some(Subcommand::Entries(args)), _) => args.run(),
             (None, Some(evidence)) => {
                 let (report, _) = evidence.verify(None)?;
                 Ok(report.print())
@@ -167,6 +200,25 @@ impl StateArgs {
         };
         let objects = objects.iter().filter(|(object, _)| wanted(object));
         state::print(self.evidence.output, &report, reached, objects)
+    }
+}
+
+impl EntriesArgs {
+    fn run(&self) -> Result<ExitCode> {
+        let (report, verified) = self.evidence.verify(None)?;
+        if !verified.findings.is_empty() {
+            return Ok(report.print());
+        }
+        if let Some(shard) = self.shard.filter(|shard| !verified.shards.contains_key(shard)) {
+            bail!("the log has no shard {shard}");
+        }
+        let parts = verified.shards.iter().filter(|(shard, _)| self.shard.is_none_or(|one| one == **shard));
+        let parts = parts.map(|(shard, size)| {
+            let entries = self.from..self.to.unwrap_or(*size).min(*size);
+            Part { shard: *shard, size: *size, entries }
+        });
+        let parts: Vec<_> = parts.collect();
+        entries::print(self.evidence.output, &report, &Pack::open(&self.evidence.pack)?, &parts)
     }
 }
 
@@ -234,6 +286,11 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("`{}` cannot be read", path.display()))
 }
 
+/// The kinds of objects, by their names.
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(Kind::ALL.map(Kind::name)).try_map(|name| name.parse::<Kind>())
+}
+
 /// Reads a span, into seconds.
 fn parse_span(text: &str) -> Result<u64, String> {
     let span = text.parse::<Span>().map_err(|error| error.to_string())?;
@@ -257,6 +314,23 @@ mod tests {
     #[test]
     fn command_line_is_consistent() {
         Command::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example_and_closed_lists_show_their_values() {
+        const OPEN: [&str; 7] = ["FILE", "ID", "INDEX", "INSTANT", "N", "PACK", "SPAN"];
+        let mut whole = Command::command();
+        whole.build();
+        let parts = whole.get_subcommands().filter(|part| part.get_name() != "help");
+        for command in parts.chain([&whole]) {
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("Example: "), "`{}` shows no example", command.get_name());
+            for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
+                let names = argument.get_value_names().unwrap_or_default();
+                let is_open = names.iter().all(|name| OPEN.contains(&name.as_str()));
+                assert_eq!(argument.get_possible_values().is_empty(), is_open, "{argument}");
+            }
+        }
     }
 
     #[test]

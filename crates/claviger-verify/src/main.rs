@@ -5,6 +5,7 @@
 
 mod command;
 mod disclosed;
+mod entries;
 mod pack;
 mod report;
 mod state;
@@ -14,7 +15,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let command = command::Command::parse();
+    let command = match command::Command::try_parse() {
+        Ok(command) => command,
+        Err(error) => return report::print_misuse(&error, std::env::args_os()),
+    };
     match command.run() {
         Ok(code) => code,
         Err(error) => report::print_failure(command.output(), &error),

@@ -1,6 +1,7 @@
 //! What is told of a verification, to people and to programs.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -16,6 +17,8 @@ use crate::disclosed::Disclosed;
 
 /// Exit code when a file cannot be read, or a newer release wrote the log.
 const FAILED: u8 = 1;
+/// Exit code when the command line is wrong.
+const USAGE: u8 = 2;
 /// Exit code when something does not hold.
 const UNVERIFIED: u8 = 4;
 
@@ -42,6 +45,8 @@ pub(crate) struct Report {
     newest_cut: Option<String>,
     entries: u64,
     shards: BTreeMap<u32, u64>,
+    /// The first and the last entry of each shard that has some.
+    read: BTreeMap<u32, FirstAndLast>,
     key_versions: usize,
     /// Objects that the facts yield.
     objects: usize,
@@ -58,6 +63,13 @@ pub(crate) struct Report {
     findings: Vec<FindingReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     disclosed: Option<Disclosed>,
+}
+
+/// The indexes of the first and the last entry that were read.
+#[derive(Debug, Serialize)]
+struct FirstAndLast {
+    first: u64,
+    last: u64,
 }
 
 /// One finding.
@@ -96,6 +108,7 @@ impl Report {
             key_known_beforehand,
             findings: verified.findings.iter().map(report).collect(),
             origin: verified.origin.clone(),
+            read: verified.shards.iter().filter_map(first_and_last).collect(),
             shards: verified.shards.clone(),
             disclosed: None,
         }
@@ -126,13 +139,17 @@ impl Report {
 
     /// For people.
     pub(crate) fn text(&self) -> String {
-        let shards: Vec<_> = self.shards.iter().map(|(shard, size)| format!("{shard}: {size}")).collect();
+        let read = self
+            .read
+            .iter()
+            .map(|(shard, of)| (format!("shard {shard}"), format!("entries {} to {}", of.first, of.last)));
         let rows = [
             ("log", self.origin.clone()),
             ("cuts", self.cuts.to_string()),
             ("newest cut", self.newest_cut.clone().unwrap_or_default()),
             ("entries", self.entries.to_string()),
-            ("shards", shards.join(", ")),
+        ];
+        let behind = [
             ("key versions", self.key_versions.to_string()),
             ("objects", self.objects.to_string()),
             ("snapshots", self.snapshots.to_string()),
@@ -142,7 +159,9 @@ impl Report {
             ("findings", if self.verified { "none".to_owned() } else { self.findings.len().to_string() }),
         ];
         let mut text = String::new();
-        for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        let named = |(name, value): (&str, String)| (name.to_owned(), value);
+        let rows = rows.map(named).into_iter().chain(read).chain(behind.map(named));
+        for (name, value) in rows.filter(|(_, value)| !value.is_empty()) {
             let _ = writeln!(text, "{name:<16}{value}");
         }
         for line in self.disclosed.iter().flat_map(Disclosed::lines) {
@@ -166,24 +185,60 @@ impl Report {
     }
 }
 
+fn first_and_last((shard, size): (&u32, &u64)) -> Option<(u32, FirstAndLast)> {
+    size.checked_sub(1).map(|last| (*shard, FirstAndLast { first: 0, last }))
+}
+
 /// An instant, from microseconds since 1970.
 pub(crate) fn instant(micros: u64) -> Option<String> {
     let micros = i64::try_from(micros).ok()?;
     Timestamp::from_microsecond(micros).ok().map(|at| at.to_string())
 }
 
+/// Writes what is wrong with the command line, in the form that it asks for, and says how the process is to end. Help and version
+/// were asked for, and are printed as they are.
+pub(crate) fn print_misuse(error: &clap::Error, line: impl Iterator<Item = OsString>) -> ExitCode {
+    if error.use_stderr() && asks_for_json(line) {
+        let text = error.render().to_string();
+        print_failed(&Failed {
+            verified: false,
+            error: text.trim().trim_start_matches("error: ").to_owned(),
+        });
+    } else {
+        // That the terminal cannot be written to cannot be said there.
+        let _ = error.print();
+    }
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}
+
+/// Does a command line that does not parse ask for JSON?
+fn asks_for_json(line: impl Iterator<Item = OsString>) -> bool {
+    let words: Vec<_> = line.filter_map(|word| word.into_string().ok()).collect();
+    let apart = words
+        .windows(2)
+        .any(|pair| matches!(pair, [o, json] if (o == "-o" || o == "--output") && json == "json"));
+    apart || words.iter().any(|word| ["-ojson", "-o=json", "--output=json"].contains(&word.as_str()))
+}
+
+/// Why nothing was verified.
+#[derive(Serialize)]
+struct Failed {
+    verified: bool,
+    error: String,
+}
+
+fn print_failed(failed: &Failed) {
+    let _ = std::io::stderr().lock().write_all(json(failed).as_bytes());
+}
+
 /// Writes why nothing was verified, and says how the process is to end.
 pub(crate) fn print_failure(format: Format, error: &anyhow::Error) -> ExitCode {
-    #[derive(Serialize)]
-    struct Failed {
-        verified: bool,
-        error: String,
+    match format {
+        Format::Table => {
+            let _ = writeln!(std::io::stderr().lock(), "error: {error:#}");
+        }
+        Format::Json => print_failed(&Failed { verified: false, error: format!("{error:#}") }),
     }
-    let text = match format {
-        Format::Table => format!("error: {error:#}\n"),
-        Format::Json => json(&Failed { verified: false, error: format!("{error:#}") }),
-    };
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
     ExitCode::from(FAILED)
 }
 

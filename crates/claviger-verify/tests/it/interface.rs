@@ -109,3 +109,72 @@ fn what_is_no_file_or_too_long_is_refused() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("no regular file"), "{}", said(&output));
 }
+
+#[test]
+fn report_says_which_entries_were_read() {
+    let dir = tempfile::tempdir().unwrap();
+    Log::honest().write(dir.path());
+    let path = dir.path().to_str().unwrap();
+    let output = run(&[path]);
+    for line in ["shard 0         entries 0 to 299", "shard 3         entries 0 to 59"] {
+        assert!(said(&output).lines().any(|one| one == line), "{}", said(&output));
+    }
+    let report: serde_json::Value = serde_json::from_slice(&run(&[path, "-o", "json"]).stdout).unwrap();
+    assert_eq!(report["read"]["3"], serde_json::json!({"first": 0, "last": 59}));
+}
+
+#[test]
+fn entries_are_shown_of_what_holds_and_of_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    Log::honest().write(dir.path());
+    let path = dir.path().to_str().unwrap();
+    let output = run(&["entries", path, "--from", "254", "--to", "258", "--shard", "0", "-o", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let entries = document["entries"].as_array().unwrap();
+    let indexes: Vec<_> = entries.iter().map(|entry| entry["index"].as_u64().unwrap()).collect();
+    assert_eq!(indexes, [254, 255, 256, 257]);
+    for entry in entries {
+        assert_eq!((&entry["shard"], &entry["operation"]), (&0.into(), &"encrypt".into()));
+        assert_eq!(entry["key"], "07070707-0707-0707-0707-070707070707");
+    }
+
+    let output = run(&["entries", path, "--from", "1", "--to", "3"]);
+    let text = said(&output);
+    assert!(
+        text.contains("Entries 1 to 2 of shard 0:") && text.contains("Entries 1 to 2 of shard 3:"),
+        "{text}"
+    );
+    assert_eq!(text.lines().filter(|line| line.contains(" create_key ")).count(), 2, "{text}");
+
+    let output = run(&["entries", path, "--from", "300", "--shard", "0"]);
+    assert!(said(&output).contains("No such entries in shard 0."), "{}", said(&output));
+    let output = run(&["entries", path, "--shard", "7"]);
+    assert_eq!(output.status.code(), Some(1));
+
+    let bundle = dir.path().join("0/tile/entries/000");
+    let mut bytes = fs::read(&bundle).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&bundle, bytes).unwrap();
+    let output = run(&["entries", path]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(!said(&output).contains("of shard 0:"), "{}", said(&output));
+}
+
+#[test]
+fn usage_errors_have_the_form_that_is_asked_for() {
+    for (line, wanted) in [
+        (&["-o", "json", "pack", "--max-age", "soon"][..], "--max-age"),
+        (&["entries", "--output=json"], "Usage:"),
+    ] {
+        let output = run(line);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(output.stdout.is_empty());
+        let failed: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(failed["verified"], false);
+        assert!(failed["error"].as_str().unwrap().contains(wanted), "{failed}");
+    }
+    assert!(said(&run(&["pack", "--max-age", "soon"])).starts_with("error: "));
+    let help = run(&["--help", "-o", "json"]);
+    assert_eq!((help.status.code(), help.stderr.is_empty()), (Some(0), true));
+}
