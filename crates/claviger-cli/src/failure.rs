@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::hints::{Call, hint};
+
 /// The exit codes of the command line. They are stable: scripts rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -28,7 +30,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// Why a command did not do what it was asked to. Its JSON is a problem document (RFC 9457) with two members more: `advice`, and
-/// `entry`, the index in the audit log of the entry that tells the refusal.
+/// `entry`, the index in the audit log of the entry that records the refusal.
 #[derive(Debug, Clone, Serialize)]
 pub struct Failure {
     #[serde(skip)]
@@ -75,6 +77,11 @@ impl Failure {
         Self::new(Exit::Failed, "failed", "file", format!("`{}`: {error}", path.display()))
     }
 
+    /// Something on this side is larger than what the deployment takes.
+    pub(crate) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, "failed", "too-large", detail)
+    }
+
     /// What was checked does not hold.
     pub(crate) fn unverified(detail: impl Into<String>) -> Self {
         Self::new(Exit::Unverified, "verification failed", "unverified", detail)
@@ -93,7 +100,20 @@ impl Failure {
         self
     }
 
-    /// The same, with the log entry that tells it.
+    /// The same, with a word on what to do next where it has none.
+    pub(crate) fn advise_if_none(self, advice: impl Into<String>) -> Self {
+        if self.report.advice.is_none() { self.advise(advice) } else { self }
+    }
+
+    /// The same, with the hint for its code where it has no word of its own on what to do next.
+    pub(crate) fn hinted(self, call: Call) -> Self {
+        match hint(call, self.code()) {
+            Some(hint) => self.advise_if_none(hint),
+            None => self,
+        }
+    }
+
+    /// The same, with the log entry that records it.
     pub(crate) fn at_entry(mut self, entry: Option<u64>) -> Self {
         self.report.entry = entry;
         self

@@ -14,6 +14,7 @@ mod examples;
 mod failure;
 mod file;
 mod globals;
+mod hints;
 mod input;
 mod output;
 mod progress;
@@ -65,7 +66,8 @@ fn perform(globals: Globals, command: Command) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::failed(format!("the runtime does not start: {error}")))?;
     let session = session::Session::new(globals);
-    runtime.block_on(Box::pin(command.run(&session)))
+    let call = command.call();
+    runtime.block_on(Box::pin(command.run(&session))).map_err(|failure| failure.hinted(call))
 }
 
 /// This crate's part of the command line, for its own documents and tests.

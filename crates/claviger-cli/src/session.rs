@@ -62,11 +62,7 @@ impl From<ClientError> for Failure {
         match error {
             ClientError::Problem(problem) => {
                 let detail = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
-                let failure = Self::refused(&problem.code, problem.status, detail).at_entry(problem.entry);
-                match advice(&problem.code) {
-                    Some(advice) => failure.advise(advice),
-                    None => failure,
-                }
+                Self::refused(&problem.code, problem.status, detail).at_entry(problem.entry)
             }
             ClientError::Transport(why) => unreachable::failure(&why),
             ClientError::Setup(why) => Self::failed(why).advise("check the profile"),
@@ -78,50 +74,13 @@ impl From<ClientError> for Failure {
     }
 }
 
-/// What to do about a refusal, by its code.
-fn advice(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "already-exists" => "names are bound for ever: choose another one",
-        "bad-ciphertext" => {
-            "name key and context exactly as when it was made; if they are right, the data is damaged"
-        }
-        "conflict" | "overloaded" | "unavailable" => "try again in a moment",
-        "denied" => {
-            "ask a security officer: `claviger grant create PRINCIPAL --key RING/NAME --operations ...`; `claviger key explain` shows who may do what"
-        }
-        "idempotency-expired" => {
-            "the server was upgraded since: look whether what you asked for is there, and use a new idempotency key if it is not"
-        }
-        "idempotency-mismatch" => "use a new idempotency key for a new request",
-        "limit-exceeded" => "take away what is no longer used",
-        "not-found" => "check the name; what you may not see is not found either",
-        "precondition-failed" => {
-            "somebody changed it meanwhile: look at it again, then repeat with the new revision"
-        }
-        "reason-required" => "say why in words: `--reason TEXT`",
-        "separation-of-duties" => {
-            "one principal must not hold both: give the right to another principal, or see `claviger ring separation --help`"
-        }
-        "too-large" => "encrypt files of any size with `claviger encrypt --envelope`",
-        "unauthenticated" => {
-            "check the credential in the profile: it may have expired or been revoked, or be of another plane"
-        }
-        "withheld" => {
-            "it was done and recorded in the log, but the result came too late to be released; ask again"
-        }
-        "wrong-state" => {
-            "see `claviger key show KEY` for the state, and `claviger key --help` for the steps of the lifecycle"
-        }
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use claviger_client::types::Problem;
 
     use super::*;
     use crate::failure::Exit;
+    use crate::hints::Call;
 
     fn problem(status: u16, code: &str) -> Failure {
         let problem =
@@ -131,14 +90,11 @@ mod tests {
 
     #[test]
     fn refusals_keep_code_status_and_entry_and_say_what_to_do() {
-        let failure = problem(403, "denied");
+        let failure = problem(403, "denied").hinted(Call::Encrypt);
         assert_eq!((failure.exit(), failure.code(), failure.status()), (Exit::Failed, "denied", Some(403)));
         let text = failure.to_string();
         assert!(text.contains("entry 9") && text.contains("grant create"), "{text}");
     }
-
-    #[test]
-    fn staged_call_is_pending() {}
 
     #[test]
     fn without_a_profile_nothing_is_sent() {

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::failure::Failure;
+use crate::hints::Call;
 use crate::session::Session;
 
 /// Everything that the command line does as a client of a deployment.
@@ -135,6 +136,40 @@ pub struct ManArgs {
 }
 
 impl Command {
+    /// What it asks for, as far as hints differ by it.
+    pub(crate) fn call(&self) -> Call {
+        match self {
+            Self::Demo(_) => Call::Demonstration,
+            Self::Encrypt(_) => Call::Encrypt,
+            Self::Mac(_) | Self::VerifyMac(_) => Call::Mac,
+            Self::Sign(_) | Self::Verify(_) => Call::Sign,
+            Self::Wrap(_) => Call::Wrap,
+            Self::Agree(_)
+            | Self::Datakey(_)
+            | Self::Decapsulate(_)
+            | Self::Decrypt(_)
+            | Self::Encapsulate(_)
+            | Self::PublicKey(_)
+            | Self::Random(_)
+            | Self::Reencrypt(_)
+            | Self::Unwrap(_) => Call::Use,
+            Self::Asset(_)
+            | Self::Audit(_)
+            | Self::Clock(_)
+            | Self::Completions(_)
+            | Self::Credential(_)
+            | Self::Grant(_)
+            | Self::Key(_)
+            | Self::Man(_)
+            | Self::Principal(_)
+            | Self::Reason(_)
+            | Self::Rights(_)
+            | Self::Ring(_)
+            | Self::Role(_)
+            | Self::Status => Call::Manage,
+        }
+    }
+
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         match self {
             Self::Status => status::run(session).await,

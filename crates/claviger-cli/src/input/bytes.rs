@@ -82,7 +82,7 @@ impl Opened {
         let read = (&mut self.reader).take(limit.saturating_add(1)).read_to_end(&mut bytes);
         let read = read.map_err(|error| Failure::failed(format!("`{}`: {error}", self.name)))?;
         if u64::try_from(read).unwrap_or(u64::MAX) > limit {
-            return Err(Failure::failed(format!("`{}` is larger than {limit} bytes", self.name)));
+            return Err(Failure::too_large(format!("`{}` is larger than {limit} bytes", self.name)));
         }
         Ok(bytes)
     }
