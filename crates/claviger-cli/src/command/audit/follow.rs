@@ -57,16 +57,16 @@ impl TailArgs {
         let mut shown = Vec::new();
         loop {
             let page = client.read_entries(&query).await?.value;
-            for entry in &page.items {
+            for entry in page.items {
                 query.from = entry.index + 1;
-                shown.push(Shown::of(entry)?);
+                shown.push(Shown::of(entry, &page.names)?);
             }
             match page.next {
                 Some(next) => query.from = next,
                 None => break,
             }
         }
-        shown.retain(|entry| self.with_reads || !entry.is_reading());
+        shown.retain(|shown| self.with_reads || !shown.entry.is_reading());
         let surplus = shown.len().saturating_sub(usize::try_from(self.lines).unwrap_or(usize::MAX));
         shown.drain(..surplus);
         if !self.follow {
@@ -97,11 +97,11 @@ impl TailArgs {
                 Err(error) => return Err(error.into()),
             };
             is_away = false;
-            for entry in &page.items {
+            for entry in page.items {
                 query.from = entry.index + 1;
-                let entry = Shown::of(entry)?;
-                if self.with_reads || !entry.is_reading() {
-                    print(session.format, &entry)?;
+                let shown = Shown::of(entry, &page.names)?;
+                if self.with_reads || !shown.entry.is_reading() {
+                    print(session.format, &shown)?;
                 }
             }
             match page.next {

@@ -6,14 +6,14 @@ use std::time::Duration;
 use clap::Args;
 use claviger_audit::cut::Cut;
 use claviger_audit::tree::{leaf_hash, verify_inclusion};
-use claviger_audit::{Checkpoint, Hash, Receipt, VerifierKey};
+use claviger_audit::{Checkpoint, Hash, Receipt, ShownEntry, VerifierKey};
 use claviger_client::types::Base64Bytes;
-use claviger_client::types::audit::{Entry, Proof};
+use claviger_client::types::audit::Proof;
 use claviger_client::{Client, ClientError};
 use serde::Serialize;
 
 use super::checkpoint::root_key;
-use super::entry::Shown;
+use super::entry::shown_entry;
 use crate::failure::Failure;
 use crate::file::placed::{Placed, Privacy};
 use crate::input::bytes::Source;
@@ -56,7 +56,7 @@ struct ProofFile {
 
 #[derive(Debug, Serialize)]
 struct Proven {
-    entry: Shown,
+    entry: ShownEntry,
     shard: u32,
     cut: u64,
     origin: String,
@@ -156,7 +156,7 @@ pub(crate) fn write(
 ///
 /// # Errors
 /// Exit code 4 at the first step that does not hold.
-pub(crate) fn check(proof: &Proof, key: &VerifierKey) -> Result<(Checkpoint, Shown), Failure> {
+pub(crate) fn check(proof: &Proof, key: &VerifierKey) -> Result<(Checkpoint, ShownEntry), Failure> {
     let failed = |step: &str, why: &dyn std::fmt::Display| Failure::unverified(format!("{step}: {why}"));
     let head = Checkpoint::open(proof.root_note.as_bytes(), key)
         .map_err(|error| failed("the root checkpoint", &error))?;
@@ -173,7 +173,7 @@ pub(crate) fn check(proof: &Proof, key: &VerifierKey) -> Result<(Checkpoint, Sho
     let path = hashes(&proof.shard_path)?;
     verify_inclusion(&leaf, proof.index, shard.size, &path, &shard.root)
         .map_err(|error| failed("the entry is not in the log", &error))?;
-    let entry = Shown::of(&Entry { index: proof.index, canonical: proof.entry.clone(), reason: None })?;
+    let entry = shown_entry(proof.index, proof.entry.as_ref())?;
     Ok((head, entry))
 }
 
@@ -215,7 +215,7 @@ fn text(proven: &Proven) -> String {
         ),
         ("file", proven.file.clone().unwrap_or_default()),
     ]);
-    format!("{fields}{}", proven.entry.line())
+    format!("{fields}{}", proven.entry.line(None, &[proven.entry.short_actor()]))
 }
 
 #[cfg(test)]

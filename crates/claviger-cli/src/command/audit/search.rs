@@ -146,7 +146,7 @@ impl SearchArgs {
             query.limit = Some(most.saturating_sub(have).clamp(1, PAGE));
             let page = client.search_audit(&query).await?.value;
             for entry in page.items {
-                let entry = Shown::of_search(entry)?;
+                let entry = Shown::of_search(entry, &page.names)?;
                 if at_once {
                     found.items.push(entry);
                 } else {

@@ -15,6 +15,8 @@ use crate::output::{Encoding, Format, Released, note, release, stdout_is_termina
 
 /// Key, version and log entry of a use, with what else there is to tell of it.
 #[derive(Debug, Default)]
+    /// What the caller called the key.
+    called: Option<String>,
 pub(super) struct Summary {
     members: Map<String, Value>,
 }
@@ -24,6 +26,11 @@ impl Summary {
     pub(super) fn of<T>(answer: &Answer<T>, key: impl ToString, version: Option<u32>) -> Self {
         let summary = Self::default().with("key", key.to_string()).maybe("version", version);
         summary.maybe("entry", answer.entry).maybe("receipt", answer.receipt.clone())
+    /// For people, the key is what they called it.
+    pub(super) fn called(self, name: Option<&str>) -> Self {
+        Self { called: name.map(str::to_owned), ..self }
+    }
+
     }
 
     /// One member more.
@@ -54,7 +61,8 @@ impl Summary {
         };
         let version = text("version").map_or_else(String::new, |version| format!(" version {version}"));
         let entry = text("entry").map_or_else(String::new, |entry| format!(", log entry {entry}"));
-        format!("key {}{version}{entry}", text("key").unwrap_or_default())
+        let key = self.called.clone().or_else(|| text("key")).unwrap_or_default();
+        format!("key {key}{version}{entry}")
     }
 }
 
@@ -178,6 +186,7 @@ mod tests {
     #[test]
     fn wrong_signature_is_exit_code_four() {
         let failure = verdict("the signature", false, Format::Json, summary()).unwrap_err();
+        assert_eq!(summary().called(Some("orders/main")).line(), "key orders/main version 3, log entry 12");
         assert_eq!(failure.exit(), crate::failure::Exit::Unverified);
         assert_eq!(summary().line(), "key k version 3, log entry 12");
     }
