@@ -19,7 +19,7 @@ use super::reason::{self, WhyArgs};
 use super::renew::RenewArgs;
 use crate::clock;
 use crate::failure::Failure;
-use crate::file::placed::{Placed, Privacy};
+use crate::file::placed::{ForceArgs, Placed, Privacy};
 use crate::input::bytes::Source;
 use crate::input::{pem, when};
 use crate::output::{Released, Table, named, note, record, release, warn};
@@ -92,6 +92,8 @@ pub struct CreateArgs {
     /// File for the secret, made anew and for you alone (0600); an access key as variables of the environment
     #[arg(long, value_name = "FILE", conflicts_with = "certificate")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// What the deployment can make.
@@ -217,10 +219,8 @@ pub(super) fn joined(parts: &[&str]) -> SecretText {
 
 impl CreateArgs {
     async fn run(self, session: &Session) -> Result<(), Failure> {
-        if let Some(out) = self.out.as_ref().filter(|out| out.exists()) {
-            // Asked before the secret exists: one that nobody could store would have to be revoked again.
-            return Err(Failure::usage(format!("`{}` is there already", out.display())));
-        }
+        // Asked before the secret exists: one that nobody could store would have to be revoked again.
+        self.force.check(&self.out)?;
         if self.short_lived && self.kind != Some(MadeKind::AccessKey) {
             return Err(Failure::usage("`--short-lived` goes with `--kind access-key`"));
         }
@@ -280,7 +280,7 @@ impl CreateArgs {
 
     fn store(&self, secret: &Secret, out: &Path, created: &CreatedCredential) -> Result<(), Failure> {
         let line = joined(&[secret.text.reveal(), "\n"]);
-        let stored = Placed::write_new(out, Privacy::Owner, line.reveal().as_bytes());
+        let stored = Placed::write(out, Privacy::Owner, self.force.existing(), line.reveal().as_bytes());
         if stored.is_err() {
             note(&format!(
                 "{} was made but could not be stored; revoke it: claviger credential revoke {} --reason 'not stored'",

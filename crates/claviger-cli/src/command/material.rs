@@ -16,7 +16,7 @@ use super::key::KeyAnswer;
 use super::reason::MaybeWhyArgs;
 use crate::clock;
 use crate::failure::Failure;
-use crate::file::placed::{Placed, Privacy};
+use crate::file::placed::{ForceArgs, Placed, Privacy};
 use crate::input::bytes::Source;
 use crate::input::consent::Consent;
 use crate::input::word::one_of;
@@ -65,6 +65,8 @@ pub struct ParametersArgs {
     /// File for the token that goes with the material
     #[arg(long, value_name = "FILE")]
     import_token: PathBuf,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// What to import.
@@ -141,11 +143,13 @@ impl WrappingArgs {
 
 impl ParametersArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.force.check([&self.public_key, &self.import_token])?;
+        let existing = self.force.existing();
         let wish = self.wrapping.to_request();
         let parameters = session.client()?.read_import_parameters(&self.key, &wish).await?.value;
         let public_key = pem::encode(parameters.public_key.as_ref(), "PUBLIC KEY");
-        Placed::write(&self.public_key, Privacy::Others, public_key.as_bytes())?;
-        Placed::write(&self.import_token, Privacy::Owner, parameters.import_token.as_ref())?;
+        Placed::write(&self.public_key, Privacy::Others, existing, public_key.as_bytes())?;
+        Placed::write(&self.import_token, Privacy::Owner, existing, parameters.import_token.as_ref())?;
         session.format.print(&parameters, |parameters| {
             record(&[
                 ("key", parameters.key.to_string()),

@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::credential::{MAX_CERTIFICATE, joined, table};
 use crate::clock;
 use crate::failure::Failure;
-use crate::file::placed::{Placed, Privacy};
+use crate::file::placed::{Existing, Placed, Privacy};
 use crate::input::bytes::Source;
 use crate::input::{pem, when};
 use crate::output::{note, record, warn};
@@ -214,10 +214,10 @@ impl RenewArgs {
             Failure::failed("the server renewed the certificate and did not show it").advise("run it again")
         })?;
         let (certificate, key) = free_names(old);
-        Placed::write_new(&key, Privacy::Owner, made.key.reveal().as_bytes())
+        Placed::write(&key, Privacy::Owner, Existing::Keep, made.key.reveal().as_bytes())
             .map_err(|failure| failure.advise(AGAIN))?;
         let text = pem::encode(issued.as_ref(), CERTIFICATE);
-        Placed::write_new(&certificate, Privacy::Others, text.as_bytes())
+        Placed::write(&certificate, Privacy::Others, Existing::Keep, text.as_bytes())
             .map_err(|failure| failure.advise(AGAIN))?;
         profile.credential.certificate =
             Some(named_beside(profile.credential.certificate.as_deref(), &certificate));
@@ -241,7 +241,7 @@ impl RenewArgs {
         match &file {
             Some(file) => {
                 let line = joined(&[token.reveal(), "\n"]);
-                Placed::write(file, Privacy::Owner, line.reveal().as_bytes())
+                write_anew(file, Privacy::Owner, line.reveal().as_bytes())
                     .map_err(|failure| failure.advise(AGAIN))?;
             }
             None => profile.credential.token = Some(token),
@@ -284,8 +284,10 @@ fn write_request(request: &Path, session: &Session) -> Result<(), Failure> {
         return Err(Failure::usage("the request cannot end in `.key`: that is the private key's file"));
     }
     let made = NewKey::make(&stem(request))?;
-    Placed::write_new(&key, Privacy::Owner, made.key.reveal().as_bytes())?;
-    Placed::write_new(request, Privacy::Others, pem::encode(&made.request, REQUEST).as_bytes())?;
+    let another = |failure: Failure| failure.advise("name another file: a key that is there may be in use");
+    let text = pem::encode(&made.request, REQUEST);
+    Placed::write(&key, Privacy::Owner, Existing::Keep, made.key.reveal().as_bytes()).map_err(another)?;
+    Placed::write(request, Privacy::Others, Existing::Keep, text.as_bytes()).map_err(another)?;
     let written = Written { request_file: request, key_file: &key };
     session.format.print(&written, |written| {
         record(&[
@@ -307,7 +309,13 @@ fn write_profile(path: &Path, profile: &ProfileFile) -> Result<(), Failure> {
     let about = std::fs::metadata(path).map_err(|error| Failure::file(path, &error))?;
     let is_private = about.permissions().mode() & 0o077 == 0;
     let privacy = if is_private { Privacy::Owner } else { Privacy::Others };
-    Placed::write(path, privacy, profile.to_text(path)?.reveal().as_bytes())
+    write_anew(path, privacy, profile.to_text(path)?.reveal().as_bytes())
+}
+
+/// Puts other bytes in place of a file that was read before: under the name that it has behind all links, as it was read.
+fn write_anew(path: &Path, privacy: Privacy, bytes: &[u8]) -> Result<(), Failure> {
+    let path = std::fs::canonicalize(path).map_err(|error| Failure::file(path, &error))?;
+    Placed::write(&path, privacy, Existing::Replace, bytes)
 }
 
 /// A file that a profile names.

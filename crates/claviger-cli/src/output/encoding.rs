@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{print_bytes, print_line, stdout_is_terminal, warn};
 use crate::failure::Failure;
-use crate::file::placed::{Placed, Privacy};
+use crate::file::placed::{Existing, Placed, Privacy};
 
 /// How bytes are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -65,6 +65,17 @@ pub(crate) fn sealed_bytes(read: Bytes) -> Bytes {
     decoded.map_or(read, Bytes::from)
 }
 
+/// What was made earlier, as bytes: in the form that is named, or in any in which it was printed.
+///
+/// # Errors
+/// When it is not of the form that is named.
+pub(crate) fn read_back(read: Bytes, form: Option<Encoding>, what: &str) -> Result<Bytes, Failure> {
+    match form {
+        Some(form) => form.decode(&read, what).map(Bytes::from),
+        None => Ok(sealed_bytes(read)),
+    }
+}
+
 /// What is released to the caller.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Released<'a> {
@@ -83,12 +94,12 @@ pub(crate) struct Released<'a> {
 /// When the file or stdout cannot be written.
 pub(crate) fn release(
     released: Released<'_>,
-    out: Option<&Path>,
+    out: Option<(&Path, Existing)>,
     encoding: Option<Encoding>,
 ) -> Result<(), Failure> {
-    if let Some(path) = out {
+    if let Some((path, existing)) = out {
         let encoded = encoding.unwrap_or(Encoding::Raw).encode(released.bytes);
-        return Placed::write(path, released.privacy, &encoded);
+        return Placed::write(path, released.privacy, existing, &encoded);
     }
     let terminal = stdout_is_terminal();
     if terminal && released.privacy == Privacy::Owner {
@@ -147,6 +158,10 @@ mod tests {
             assert_eq!(encoding.decode(&text, "x").unwrap(), [0, 1, 254]);
         }
         assert_eq!(Encoding::Base64.decode(b" AAH+\n", "x").unwrap(), [0, 1, 254]);
+        let named = |form, text: &'static [u8]| read_back(Bytes::from_static(text), form, "x").unwrap();
+        let hex = b"6162636465666768696a6b6c6d6e6f70";
+        assert_eq!(named(None, hex), &b"abcdefghijklmnop"[..]);
+        assert_eq!(named(Some(Encoding::Raw), hex), &hex[..]);
         assert!(Encoding::Hex.decode(b"zz", "the tag").unwrap_err().to_string().contains("the tag"));
     }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-pub(crate) use encoding::{Encoding, Released, release, sealed_bytes};
+pub(crate) use encoding::{Encoding, Released, read_back, release, sealed_bytes};
 pub(crate) use table::{Table, record};
 
 /// What people call a thing that has this identifier: its name, if it came along, or else the identifier.

@@ -7,7 +7,7 @@ use claviger_audit::{Checkpoint, VerifierKey};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::file::placed::{Placed, Privacy};
+use crate::file::placed::{ForceArgs, Placed, Privacy};
 use crate::input::bytes::Source;
 use crate::output::{record, warn};
 use crate::session::Session;
@@ -21,6 +21,8 @@ pub struct CheckpointArgs {
     /// File for the checkpoint: keep it elsewhere, and the log can no longer be rewritten unseen
     #[arg(short = 'O', long = "out", value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// Where to.
@@ -35,6 +37,8 @@ pub struct RootVkeyArgs {
     /// File for the key; standard output unless said otherwise
     #[arg(short = 'O', long = "out", value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,13 +48,14 @@ struct RootVkey {
 
 impl RootVkeyArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.force.check(&self.out)?;
         let reported = session.client()?.read_checkpoint().await?.value;
         let root_vkey = reported.root_vkey.trim().to_owned();
         VerifierKey::parse(&root_vkey).map_err(|error| {
             Failure::unverified(format!("the verifier key of the deployment does not parse: {error}"))
         })?;
         if let Some(out) = &self.out {
-            Placed::write(out, Privacy::Others, format!("{root_vkey}\n").as_bytes())?;
+            Placed::write(out, Privacy::Others, self.force.existing(), format!("{root_vkey}\n").as_bytes())?;
         }
         let shown = RootVkey { root_vkey };
         session.format.print(&shown, |shown| shown.root_vkey.clone())
@@ -96,6 +101,7 @@ pub(super) fn root_key(known: Option<&Source>, reported: &str) -> Result<Verifie
 
 impl CheckpointArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.force.check(&self.out)?;
         let reported = session.client()?.read_checkpoint().await?.value;
         if reported.root_note.is_empty() {
             return Err(Failure::failed("no checkpoint is signed yet").advise("try again in a second"));
@@ -104,7 +110,7 @@ impl CheckpointArgs {
         let checkpoint = Checkpoint::open(reported.root_note.as_bytes(), &key)
             .map_err(|error| Failure::unverified(format!("the checkpoint does not hold: {error}")))?;
         if let Some(out) = &self.out {
-            Placed::write(out, Privacy::Others, reported.root_note.as_bytes())?;
+            Placed::write(out, Privacy::Others, self.force.existing(), reported.root_note.as_bytes())?;
         }
         let shown = Shown {
             origin: checkpoint.origin,

@@ -9,7 +9,8 @@ use claviger_client::types::audit::DiscloseAudit;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::file::placed::{Placed, Privacy};
+use crate::file::placed::{ForceArgs, Placed, Privacy};
+use crate::input::word::one_of;
 use crate::output::record;
 use crate::session::Session;
 
@@ -36,6 +37,8 @@ pub struct DiscloseArgs {
     /// File for the disclosure
     #[arg(short = 'O', long = "out", value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,6 +54,7 @@ struct Shown {
 
 impl DiscloseArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.force.check([&self.out])?;
         let client = session.client()?;
         let to = match self.to {
             Some(to) => to,
@@ -83,7 +87,7 @@ impl DiscloseArgs {
         };
         let bytes = disclosure.encode().map_err(no_disclosure)?;
         // It names people, at the level `full`.
-        Placed::write(&self.out, Privacy::Owner, &bytes)?;
+        Placed::write(&self.out, Privacy::Owner, self.force.existing(), &bytes)?;
         let shown = Shown {
             file: self.out.display().to_string(),
             origin: disclosure.origin,

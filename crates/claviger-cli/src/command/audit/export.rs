@@ -21,7 +21,7 @@ use serde::Serialize;
 use super::checkpoint::root_key;
 use super::offline::{Export, failure};
 use crate::failure::Failure;
-use crate::file::placed::{Placed, Privacy};
+use crate::file::placed::{Existing, Placed, Privacy};
 use crate::input::bytes::Source;
 use crate::output::record;
 use crate::progress;
@@ -99,8 +99,8 @@ pub(crate) async fn export(
         work.fetch_node_keys(shard.shard, shard.size).await?;
         entries += shard.size;
     }
-    Placed::write(&dir.join(ROOT_VKEY), Privacy::Others, format!("{key}\n").as_bytes())?;
-    Placed::write(&dir.join(CHECKPOINT), Privacy::Others, note.as_bytes())?;
+    Placed::write(&dir.join(ROOT_VKEY), Privacy::Others, Existing::Replace, format!("{key}\n").as_bytes())?;
+    Placed::write(&dir.join(CHECKPOINT), Privacy::Others, Existing::Replace, note.as_bytes())?;
     work.bar.finish_and_clear();
     if !work.missing.is_empty() {
         return Err(Failure::unverified(format!("{}: entries are missing from the store", head.origin))
@@ -291,7 +291,7 @@ impl Work<'_> {
         let path = self.dir.join(name);
         let parent = path.parent().unwrap_or(self.dir);
         fs::create_dir_all(parent).map_err(|error| Failure::file(parent, &error))?;
-        Placed::write(&path, Privacy::Others, bytes)
+        Placed::write(&path, Privacy::Others, Existing::Replace, bytes)
     }
 }
 

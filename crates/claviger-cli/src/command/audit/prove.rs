@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::checkpoint::root_key;
 use super::entry::shown_entry;
 use crate::failure::Failure;
-use crate::file::placed::{Placed, Privacy};
+use crate::file::placed::{Existing, ForceArgs, Placed, Privacy};
 use crate::input::bytes::Source;
 use crate::output::record;
 use crate::session::Session;
@@ -42,6 +42,8 @@ pub struct ProveArgs {
     /// File for the proof
     #[arg(short = 'O', long = "out", value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// A proof with the keys to check it with: what is written to the file.
@@ -52,6 +54,13 @@ struct ProofFile {
     root_vkey: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt: Option<String>,
+}
+
+impl ProofFile {
+    fn write(&self, out: &Path, existing: Existing) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| Failure::failed(error.to_string()))?;
+        Placed::write(out, Privacy::Others, existing, format!("{text}\n").as_bytes())
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -69,6 +78,7 @@ struct Proven {
 
 impl ProveArgs {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.force.check(&self.out)?;
         let client = session.client()?;
         let reported = client.read_checkpoint().await?.value;
         let key = root_key(self.root_vkey.as_ref(), &reported.root_vkey)?;
@@ -86,9 +96,7 @@ impl ProveArgs {
         let wire = receipt.as_ref().map(ToString::to_string);
         let file = ProofFile { proof, root_vkey: key.to_string(), receipt: wire };
         if let Some(out) = &self.out {
-            let text =
-                serde_json::to_string_pretty(&file).map_err(|error| Failure::failed(error.to_string()))?;
-            Placed::write(out, Privacy::Others, format!("{text}\n").as_bytes())?;
+            file.write(out, self.force.existing())?;
         }
         let proven = Proven {
             entry,
@@ -147,9 +155,8 @@ pub(crate) fn write(
     key: &VerifierKey,
     receipt: Option<&Receipt>,
 ) -> Result<(), Failure> {
-    let file = ProofFile { proof, root_vkey: key.to_string(), receipt: receipt.map(ToString::to_string) };
-    let text = serde_json::to_string_pretty(&file).map_err(|error| Failure::failed(error.to_string()))?;
-    Placed::write(out, Privacy::Others, format!("{text}\n").as_bytes())
+    let receipt = receipt.map(ToString::to_string);
+    ProofFile { proof, root_vkey: key.to_string(), receipt }.write(out, Existing::Keep)
 }
 
 /// Checks a proof from the entry to the signed checkpoint: entry in the shard's tree of the cut, cut in the root log.

@@ -14,7 +14,7 @@ use claviger_core::{Action, Name};
 
 use super::instance::{Instance, Ready};
 use crate::failure::Failure;
-use crate::file::placed::{Placed, Privacy};
+use crate::file::placed::{Existing, Placed, Privacy};
 use crate::session::client_of;
 
 /// The application that is granted the key.
@@ -105,7 +105,7 @@ async fn application(
     let token = administrator.create_credential(&request).await?.value.token;
     let token = token.ok_or_else(|| Failure::failed("the instance gave no token"))?;
     let token_path = dir.join(token_file(name));
-    Placed::write_new(&token_path, Privacy::Owner, token.reveal().as_bytes())?;
+    Placed::write(&token_path, Privacy::Owner, Existing::Keep, token.reveal().as_bytes())?;
     application_at(name, ready, dir, &token_path)
 }
 
@@ -128,7 +128,7 @@ pub(super) fn application_at(name: &str, ready: &Ready, dir: &Path, token: &Path
         credential: CredentialFile { token_file: Some(token.to_owned()), ..CredentialFile::default() },
     };
     let path = dir.join(format!("{name}.toml"));
-    Placed::write_new(&path, Privacy::Owner, to_toml(&profile).as_bytes())?;
+    Placed::write(&path, Privacy::Owner, Existing::Keep, to_toml(&profile).as_bytes())?;
     client_of(&path)
 }
 

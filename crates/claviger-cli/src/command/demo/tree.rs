@@ -15,7 +15,7 @@ use crate::command::usage::MAX_DIRECT;
 use crate::command::usage::envelope::{make_data_key, open_data_key};
 use crate::failure::Failure;
 use crate::file::envelope::{Kind, Sealed, kind_of, seal};
-use crate::file::placed::{Placed, Privacy};
+use crate::file::placed::{Existing, Placed, Privacy};
 use crate::input::pair::Bound;
 use crate::progress;
 
@@ -181,14 +181,14 @@ pub(super) async fn protect_one(
         let plaintext = fs::read(from).map_err(|error| Failure::file(from, &error))?;
         let request = Encrypt { plaintext: SecretBytes::new(plaintext).into(), context: bound.pairs };
         let sealed = client.encrypt(key, &request).await?.value;
-        Placed::write(to, Privacy::Others, sealed.ciphertext.as_ref())?;
+        Placed::write(to, Privacy::Others, Existing::Replace, sealed.ciphertext.as_ref())?;
         return Ok(Made { kind: MadeAs::Direct, version: sealed.version });
     }
     let (data_key, made) = make_data_key(client, key, &bound).await?.value;
     let (from, to) = (from.to_owned(), to.to_owned());
     blocking(move || {
         let mut input = File::open(&from).map_err(|error| Failure::file(&from, &error))?;
-        let mut placed = Placed::create(&to, Privacy::Others)?;
+        let mut placed = Placed::create(&to, Privacy::Others, Existing::Replace)?;
         seal(&mut input, &mut placed, &data_key, &bound.context, |_| {})?;
         placed.commit()
     })
@@ -241,13 +241,13 @@ pub(super) async fn open_one(
         input.read_to_end(&mut start).map_err(|error| Failure::file(from, &error))?;
         let request = Decrypt { ciphertext: start.into(), context: bound.pairs };
         let plaintext = client.decrypt_by_header(&request).await?.value.plaintext.into_inner().into_body();
-        return Placed::write(to, Privacy::Owner, plaintext.as_ref());
+        return Placed::write(to, Privacy::Owner, Existing::Replace, plaintext.as_ref());
     }
     let sealed = Sealed::read(start, &mut input)?;
     let data_key = open_data_key(client, None, &sealed, &bound).await?.value.plaintext.into_inner();
     let to = to.to_owned();
     blocking(move || {
-        let mut placed = Placed::create(&to, Privacy::Owner)?;
+        let mut placed = Placed::create(&to, Privacy::Owner, Existing::Replace)?;
         sealed.open(&mut input, &mut placed, &data_key, &bound.context, |_| {})?;
         placed.commit()
     })

@@ -28,10 +28,12 @@ pub struct AgreeArgs {
 
 impl AgreeArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.to.check()?;
         let peer = pem::der(&self.peer.read(MAX_SMALL)?, "PUBLIC KEY")?;
         let answer =
             session.client()?.agree(&self.key, &Agree { peer: peer.into(), version: self.version }).await?;
-        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary =
+            Summary::of(&answer, answer.value.key, Some(answer.value.version)).called(Some(&self.key));
         secret(
             ("secret", "the shared secret"),
             answer.value.plaintext.into_inner(),

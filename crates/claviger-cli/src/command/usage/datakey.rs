@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use claviger_client::types::usage::GenerateDataKey;
 
-use super::ContextArgs;
 use super::deliver::{Produced, Summary};
+use super::{ContextArgs, OutputArgs};
 use crate::failure::Failure;
-use crate::file::placed::Privacy;
+use crate::file::placed::{ForceArgs, Privacy};
 use crate::input::pair::Bound;
 use crate::output::{Encoding, note};
 use crate::session::Session;
@@ -36,15 +36,21 @@ pub struct DatakeyArgs {
     /// Form of the bytes in files
     #[arg(long, value_enum)]
     encoding: Option<Encoding>,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 impl DatakeyArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let (encoding, force) = (self.encoding, self.force);
+        let to = |out| OutputArgs { out, encoding, force };
+        force.check(self.out.iter().chain(&self.plaintext_out))?;
         let bound = Bound::of(&self.context.context)?;
         let request =
             GenerateDataKey { bytes: self.bytes, context: bound.pairs, plaintext: !self.without_plaintext };
         let mut answer = session.client()?.generate_data_key(&self.key, &request).await?;
-        let mut summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let mut summary =
+            Summary::of(&answer, answer.value.key, Some(answer.value.version)).called(Some(&self.key));
         let line = summary.line();
         let sealed = answer.value.ciphertext.as_ref();
         let sealed = Produced {
@@ -53,7 +59,7 @@ impl DatakeyArgs {
             bytes: sealed,
             privacy: Privacy::Others,
         };
-        summary = sealed.to_document(self.out.as_deref(), self.encoding, summary)?;
+        summary = sealed.to_document(&to(self.out), summary)?;
         if let Some(clear) = answer.value.plaintext.take() {
             let clear = clear.into_inner().into_body();
             let clear = Produced {
@@ -62,7 +68,7 @@ impl DatakeyArgs {
                 bytes: clear.as_ref(),
                 privacy: Privacy::Owner,
             };
-            summary = clear.to_document(self.plaintext_out.as_deref(), self.encoding, summary)?;
+            summary = clear.to_document(&to(self.plaintext_out), summary)?;
         }
         let document = summary.into_value();
         session.format.print(&document, |document| {

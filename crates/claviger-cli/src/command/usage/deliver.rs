@@ -1,7 +1,5 @@
 //! What a use gives, handed to the caller in the form asked for.
 
-use std::path::Path;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use claviger_client::Answer;
@@ -11,14 +9,14 @@ use serde_json::{Map, Value};
 use super::OutputArgs;
 use crate::failure::Failure;
 use crate::file::placed::Privacy;
-use crate::output::{Encoding, Format, Released, note, release, stdout_is_terminal, warn};
+use crate::output::{Format, Released, note, release, stdout_is_terminal, warn};
 
 /// Key, version and log entry of a use, with what else there is to tell of it.
 #[derive(Debug, Default)]
-    /// What the caller called the key.
-    called: Option<String>,
 pub(super) struct Summary {
     members: Map<String, Value>,
+    /// What the caller called the key.
+    called: Option<String>,
 }
 
 impl Summary {
@@ -26,11 +24,11 @@ impl Summary {
     pub(super) fn of<T>(answer: &Answer<T>, key: impl ToString, version: Option<u32>) -> Self {
         let summary = Self::default().with("key", key.to_string()).maybe("version", version);
         summary.maybe("entry", answer.entry).maybe("receipt", answer.receipt.clone())
+    }
+
     /// For people, the key is what they called it.
     pub(super) fn called(self, name: Option<&str>) -> Self {
         Self { called: name.map(str::to_owned), ..self }
-    }
-
     }
 
     /// One member more.
@@ -86,24 +84,19 @@ impl Produced<'_> {
     pub(super) fn deliver(&self, format: Format, to: &OutputArgs, summary: Summary) -> Result<(), Failure> {
         if !format.is_for_programs() {
             let summary = summary.line();
-            self.write(to.out.as_deref(), to.encoding)?;
+            self.write(to)?;
             if let Some(out) = &to.out {
                 note(&format!("{} in `{}`: {summary}", self.what, out.display()));
             }
             return Ok(());
         }
-        let document = self.to_document(to.out.as_deref(), to.encoding, summary)?;
+        let document = self.to_document(to, summary)?;
         format.print(&document.into_value(), Value::to_string)
     }
 
     /// Writes the file if there is one, and adds to `summary` where the bytes are.
-    pub(super) fn to_document(
-        &self,
-        out: Option<&Path>,
-        encoding: Option<Encoding>,
-        summary: Summary,
-    ) -> Result<Summary, Failure> {
-        let Some(path) = out else {
+    pub(super) fn to_document(&self, to: &OutputArgs, summary: Summary) -> Result<Summary, Failure> {
+        let Some(path) = &to.out else {
             if self.privacy == Privacy::Owner && stdout_is_terminal() {
                 warn(&format!(
                     "{} is shown on the terminal; name a file to keep it off the screen",
@@ -112,15 +105,16 @@ impl Produced<'_> {
             }
             return Ok(summary.with(self.member, STANDARD.encode(self.bytes)));
         };
-        self.write(Some(path), encoding)?;
+        self.write(to)?;
         Ok(summary
             .with(&format!("{}_file", self.member), path.display().to_string())
             .with("bytes", self.bytes.len()))
     }
 
     /// The bytes themselves.
-    pub(super) fn write(&self, out: Option<&Path>, encoding: Option<Encoding>) -> Result<(), Failure> {
-        release(Released { bytes: self.bytes, privacy: self.privacy, what: self.what }, out, encoding)
+    pub(super) fn write(&self, to: &OutputArgs) -> Result<(), Failure> {
+        let out = to.out.as_deref().map(|out| (out, to.force.existing()));
+        release(Released { bytes: self.bytes, privacy: self.privacy, what: self.what }, out, to.encoding)
     }
 }
 
@@ -163,6 +157,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::file::placed::ForceArgs;
+    use crate::output::Encoding;
 
     fn summary() -> Summary {
         let answer = Answer { value: (), entry: Some(12), receipt: None };
@@ -175,9 +171,11 @@ mod tests {
         let file = dir.path().join("out");
         let produced =
             Produced { member: "signature", what: "signature", bytes: b"abc", privacy: Privacy::Others };
-        let inline = produced.to_document(None, None, summary()).unwrap().into_value();
+        let to = |out, encoding| OutputArgs { out, encoding, force: ForceArgs::default() };
+        let inline = produced.to_document(&to(None, None), summary()).unwrap().into_value();
         assert_eq!(inline, json!({"key": "k", "version": 3, "entry": 12, "signature": "YWJj"}));
-        let filed = produced.to_document(Some(&file), Some(Encoding::Hex), summary()).unwrap().into_value();
+        let filed = to(Some(file.clone()), Some(Encoding::Hex));
+        let filed = produced.to_document(&filed, summary()).unwrap().into_value();
         assert_eq!(filed.get("signature"), None);
         assert_eq!(filed["bytes"], 3);
         assert_eq!(std::fs::read(&file).unwrap(), b"616263");
@@ -186,8 +184,8 @@ mod tests {
     #[test]
     fn wrong_signature_is_exit_code_four() {
         let failure = verdict("the signature", false, Format::Json, summary()).unwrap_err();
-        assert_eq!(summary().called(Some("orders/main")).line(), "key orders/main version 3, log entry 12");
         assert_eq!(failure.exit(), crate::failure::Exit::Unverified);
         assert_eq!(summary().line(), "key k version 3, log entry 12");
+        assert_eq!(summary().called(Some("orders/main")).line(), "key orders/main version 3, log entry 12");
     }
 }

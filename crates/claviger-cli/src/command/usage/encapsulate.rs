@@ -8,8 +8,8 @@ use claviger_client::types::usage::{Decapsulate, Encapsulate};
 use super::deliver::{Produced, Summary, secret};
 use super::{InputArgs, MAX_SMALL, OutputArgs};
 use crate::failure::Failure;
-use crate::file::placed::Privacy;
-use crate::output::{Encoding, note, record};
+use crate::file::placed::{ForceArgs, Privacy};
+use crate::output::{Encoding, note, record, sealed_bytes};
 use crate::session::Session;
 
 /// For whom.
@@ -27,6 +27,8 @@ pub struct EncapsulateArgs {
     /// Form of the bytes in files
     #[arg(long, value_enum)]
     encoding: Option<Encoding>,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// The capsule.
@@ -46,13 +48,17 @@ pub struct DecapsulateArgs {
 
 impl EncapsulateArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let (encoding, force) = (self.encoding, self.force);
+        let to = |out| OutputArgs { out, encoding, force };
+        force.check(self.out.iter().chain(&self.secret_out))?;
         let answer = session.client()?.encapsulate(&self.key, &Encapsulate {}).await?;
-        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary =
+            Summary::of(&answer, answer.value.key, Some(answer.value.version)).called(Some(&self.key));
         let line = summary.line();
         let capsule = answer.value.ciphertext.as_ref();
         let capsule =
             Produced { member: "capsule", what: "the capsule", bytes: capsule, privacy: Privacy::Others };
-        let summary = capsule.to_document(self.out.as_deref(), self.encoding, summary)?;
+        let summary = capsule.to_document(&to(self.out), summary)?;
         let shared = answer.value.secret.into_inner().into_body();
         let shared = Produced {
             member: "secret",
@@ -60,7 +66,7 @@ impl EncapsulateArgs {
             bytes: shared.as_ref(),
             privacy: Privacy::Owner,
         };
-        let document = shared.to_document(self.secret_out.as_deref(), self.encoding, summary)?.into_value();
+        let document = shared.to_document(&to(self.secret_out), summary)?.into_value();
         session.format.print(&document, |document| {
             note(&line);
             let text = |name: &str| {
@@ -78,10 +84,12 @@ impl EncapsulateArgs {
 
 impl DecapsulateArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let capsule = self.input.input.read(MAX_SMALL)?;
+        self.to.check()?;
+        let capsule = sealed_bytes(self.input.input.read(MAX_SMALL)?);
         let request = Decapsulate { ciphertext: capsule.into(), version: self.version };
         let answer = session.client()?.decapsulate(&self.key, &request).await?;
-        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary =
+            Summary::of(&answer, answer.value.key, Some(answer.value.version)).called(Some(&self.key));
         secret(
             ("secret", "the shared secret"),
             answer.value.plaintext.into_inner(),

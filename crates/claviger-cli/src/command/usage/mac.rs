@@ -7,7 +7,7 @@ use super::deliver::{Summary, public, verdict};
 use super::{InputArgs, MAX_MESSAGE, MAX_SMALL, OutputArgs};
 use crate::failure::Failure;
 use crate::input::bytes::Source;
-use crate::output::Encoding;
+use crate::output::{Encoding, read_back};
 use crate::session::Session;
 
 /// What to authenticate.
@@ -33,9 +33,9 @@ pub struct VerifyMacArgs {
     /// The message authentication code
     #[arg(short, long, value_name = "FILE")]
     tag: Source,
-    /// Form of the code
-    #[arg(long, value_enum, default_value_t = Encoding::Raw)]
-    encoding: Encoding,
+    /// Form of the code; any in which it was printed unless said otherwise
+    #[arg(long, value_enum)]
+    encoding: Option<Encoding>,
     /// The version that is said to have made it; any unless said otherwise
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     version: Option<u32>,
@@ -43,9 +43,11 @@ pub struct VerifyMacArgs {
 
 impl MacArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.to.check()?;
         let request = Mac { data: self.input.input.read(MAX_MESSAGE)?.into() };
         let answer = session.client()?.mac(&self.key, &request).await?;
-        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary =
+            Summary::of(&answer, answer.value.key, Some(answer.value.version)).called(Some(&self.key));
         public(
             ("tag", "message authentication code"),
             answer.value.tag.as_ref(),
@@ -59,10 +61,10 @@ impl MacArgs {
 impl VerifyMacArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
         let data = self.input.input.read(MAX_MESSAGE)?;
-        let tag = self.encoding.decode(&self.tag.read(MAX_SMALL)?, "the code")?;
+        let tag = read_back(self.tag.read(MAX_SMALL)?, self.encoding, "the code")?;
         let request = VerifyMac { data: data.into(), tag: tag.into(), version: self.version };
         let answer = session.client()?.verify_mac(&self.key, &request).await?;
-        let summary = Summary::of(&answer, answer.value.key, answer.value.version);
+        let summary = Summary::of(&answer, answer.value.key, answer.value.version).called(Some(&self.key));
         verdict("the message authentication code", answer.value.valid, session.format, summary)
     }
 }

@@ -26,6 +26,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::failure::Failure;
+use crate::file::placed::ForceArgs;
 use crate::input::bytes::Source;
 use crate::output::Encoding;
 
@@ -55,6 +57,15 @@ pub(crate) struct OutputArgs {
     /// Form of the bytes; raw to files and pipes, base64 to terminals unless said otherwise
     #[arg(long, value_enum)]
     encoding: Option<Encoding>,
+    #[command(flatten)]
+    force: ForceArgs,
+}
+
+impl OutputArgs {
+    /// Fails when the file could not take its name.
+    fn check(&self) -> Result<(), Failure> {
+        self.force.check(&self.out)
+    }
 }
 
 /// The encryption context.

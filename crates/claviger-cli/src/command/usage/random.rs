@@ -22,6 +22,7 @@ pub struct RandomArgs {
 
 impl RandomArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.to.check()?;
         let answer = session.client()?.random(&Random { bytes: self.bytes }).await?;
         let body = answer.value.bytes.into_inner().into_body();
         let drawn = Produced {
@@ -31,13 +32,13 @@ impl RandomArgs {
             privacy: Privacy::Owner,
         };
         if !session.format.is_for_programs() {
-            return drawn.write(self.to.out.as_deref(), self.to.encoding);
+            return drawn.write(&self.to);
         }
         let summary = match answer.entry {
             Some(entry) => Summary::default().with("entry", entry),
             None => Summary::default(),
         };
-        let document = drawn.to_document(self.to.out.as_deref(), self.to.encoding, summary)?;
+        let document = drawn.to_document(&self.to, summary)?;
         session.format.print(&document.into_value(), Value::to_string)
     }
 }

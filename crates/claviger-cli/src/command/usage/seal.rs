@@ -1,7 +1,6 @@
 //! `encrypt`, `decrypt`, `reencrypt`: directly in one call, or as a file envelope of any size.
 
 use std::io::{self, Read, Write};
-use std::path::Path;
 
 use bytes::Bytes;
 use clap::Args;
@@ -87,6 +86,7 @@ pub struct ReencryptArgs {
 
 impl EncryptArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.to.check()?;
         let bound = Bound::of(&self.context.context)?;
         if self.envelope {
             self.seal_file(session, &bound).await
@@ -96,15 +96,11 @@ impl EncryptArgs {
     }
 
     async fn seal_directly(self, session: &Session, bound: Bound) -> Result<(), Failure> {
-        let plaintext = self
-            .input
-            .input
-            .open()?
-            .read_to_end(MAX_DIRECT)
-            .map_err(|failure| failure.advise("encrypt larger files with `--envelope`"))?;
+        let plaintext = self.input.input.open()?.read_to_end(MAX_DIRECT)?;
         let request = Encrypt { plaintext: SecretBytes::new(plaintext).into(), context: bound.pairs };
         let answer = session.client()?.encrypt(&self.key, &request).await?;
-        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary =
+            Summary::of(&answer, answer.value.key, Some(answer.value.version)).called(Some(&self.key));
         public(
             ("ciphertext", "ciphertext"),
             answer.value.ciphertext.as_ref(),
@@ -117,9 +113,10 @@ impl EncryptArgs {
     async fn seal_file(self, session: &Session, bound: &Bound) -> Result<(), Failure> {
         no_encoding(&self.to)?;
         let mut input = self.input.input.open()?;
-        let mut sink = Sink::open(self.to.out.as_deref(), Privacy::Others, session)?;
+        let mut sink = Sink::open(&self.to, Privacy::Others, session)?;
         let made = make_data_key(&session.client()?, &self.key, bound).await?;
-        let summary = Summary::of(&made, made.value.1.key, Some(made.value.1.version));
+        let summary =
+            Summary::of(&made, made.value.1.key, Some(made.value.1.version)).called(Some(&self.key));
         let bar = progress::bytes("encrypting", input.len);
         let bytes = seal(&mut input, &mut sink, &made.value.0, &bound.context, |read| bar.inc(read))?;
         bar.finish_and_clear();
@@ -129,6 +126,7 @@ impl EncryptArgs {
 
 impl DecryptArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.to.check()?;
         let bound = Bound::of(&self.context.context)?;
         let mut input = self.input.input.open()?;
         let start = beginning(&mut input)?;
@@ -149,7 +147,8 @@ impl DecryptArgs {
             Some(_) => client.decrypt(&key, &request).await?,
             None => client.decrypt_by_header(&request).await?,
         };
-        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary =
+            Summary::of(&answer, answer.value.key, Some(answer.value.version)).called(self.key.as_deref());
         secret(
             ("plaintext", "plaintext"),
             answer.value.plaintext.into_inner(),
@@ -168,9 +167,10 @@ impl DecryptArgs {
     ) -> Result<(), Failure> {
         no_encoding(&self.to)?;
         let sealed = Sealed::read(start, &mut input)?;
-        let mut sink = Sink::open(self.to.out.as_deref(), Privacy::Owner, session)?;
+        let mut sink = Sink::open(&self.to, Privacy::Owner, session)?;
         let answer = open_data_key(&session.client()?, self.key.as_deref(), &sealed, bound).await?;
-        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary =
+            Summary::of(&answer, answer.value.key, Some(answer.value.version)).called(self.key.as_deref());
         let data_key = answer.value.plaintext.into_inner();
         let bar = progress::bytes("decrypting", input.len);
         let bytes = sealed.open(&mut input, &mut sink, &data_key, &bound.context, |read| bar.inc(read))?;
@@ -181,6 +181,7 @@ impl DecryptArgs {
 
 impl ReencryptArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.to.check()?;
         let bound = Bound::of(&self.context.context)?;
         let mut input = self.input.input.open()?;
         let start = beginning(&mut input)?;
@@ -195,10 +196,16 @@ impl ReencryptArgs {
             [] => None,
             pairs => Some(Bound::of(pairs)?.pairs),
         };
-        let request =
-            Reencrypt { ciphertext: ciphertext.into(), context: bound.pairs, to: self.new_key, to_context };
+        let new_key = self.new_key;
+        let request = Reencrypt {
+            ciphertext: ciphertext.into(),
+            context: bound.pairs,
+            to: new_key.clone(),
+            to_context,
+        };
         let answer = session.client()?.reencrypt(&key, &request).await?;
-        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version))
+            .called(new_key.as_deref().or(self.key.as_deref()));
         public(
             ("ciphertext", "ciphertext"),
             answer.value.ciphertext.as_ref(),
@@ -250,9 +257,9 @@ enum Sink {
 }
 
 impl Sink {
-    fn open(out: Option<&Path>, privacy: Privacy, session: &Session) -> Result<Self, Failure> {
-        if let Some(path) = out {
-            return Placed::create(path, privacy).map(Box::new).map(Self::File);
+    fn open(to: &OutputArgs, privacy: Privacy, session: &Session) -> Result<Self, Failure> {
+        if let Some(path) = &to.out {
+            return Placed::create(path, privacy, to.force.existing()).map(Box::new).map(Self::File);
         }
         if session.format.is_for_programs() {
             return Err(Failure::usage(

@@ -36,9 +36,11 @@ pub struct UnwrapArgs {
 
 impl WrapArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.to.check()?;
         let material = SecretBytes::new(self.input.input.open()?.read_to_end(MAX_DIRECT)?);
         let answer = session.client()?.wrap(&self.key, &Wrap { material: material.into() }).await?;
-        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary =
+            Summary::of(&answer, answer.value.key, Some(answer.value.version)).called(Some(&self.key));
         public(
             ("wrapped", "wrapped material"),
             answer.value.ciphertext.as_ref(),
@@ -51,9 +53,11 @@ impl WrapArgs {
 
 impl UnwrapArgs {
     pub(in crate::command) async fn run(self, session: &Session) -> Result<(), Failure> {
+        self.to.check()?;
         let wrapped = sealed_bytes(self.input.input.read(MAX_CIPHERTEXT_TEXT)?);
         let answer = session.client()?.unwrap(&self.key, &Unwrap { wrapped: wrapped.into() }).await?;
-        let summary = Summary::of(&answer, answer.value.key, Some(answer.value.version));
+        let summary =
+            Summary::of(&answer, answer.value.key, Some(answer.value.version)).called(Some(&self.key));
         secret(
             ("material", "material"),
             answer.value.plaintext.into_inner(),
