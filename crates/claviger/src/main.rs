@@ -88,6 +88,76 @@ mod tests {
         }
     }
 
+    /// Every command that has none below it, with its path.
+    fn leaves<'a>(command: &'a clap::Command, path: String, into: &mut Vec<(String, &'a clap::Command)>) {
+        let parts: Vec<_> = command.get_subcommands().filter(|part| part.get_name() != "help").collect();
+        for part in &parts {
+            leaves(part, format!("{path} {}", part.get_name()), into);
+        }
+        if parts.is_empty() {
+            into.push((path, command));
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_whole_shows_an_example() {
+        let (whole, mut all) = (whole(), Vec::new());
+        leaves(&whole, "claviger".to_owned(), &mut all);
+        assert!(all.iter().any(|(path, _)| path == "claviger doctor"));
+        for (path, command) in all {
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("Example"), "`{path}` shows no example");
+        }
+    }
+
+    /// What options take that is no word of a closed list, as their help calls it.
+    const OPEN: [&str; 29] = [
+        "ADDR",
+        "ALIAS",
+        "ASSET",
+        "BYTES",
+        "CIDR",
+        "CREDENTIAL",
+        "CURSOR",
+        "DIGEST",
+        "DIR",
+        "ENTRY",
+        "FIELDS",
+        "FILE",
+        "GRANT",
+        "ID",
+        "INDEX",
+        "INDEX|TIME",
+        "KEY",
+        "LABEL",
+        "M",
+        "N",
+        "NAME",
+        "NAME=VALUE",
+        "PRINCIPAL",
+        "REQUEST",
+        "RING",
+        "SPAN",
+        "TEXT",
+        "TIME",
+        "WHEN",
+    ];
+
+    #[test]
+    fn options_of_a_closed_list_show_its_values_and_complete_them() {
+        let (whole, mut all, mut closed) = (whole(), Vec::new(), 0);
+        leaves(&whole, "claviger".to_owned(), &mut all);
+        for (path, command) in all {
+            for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
+                let names = argument.get_value_names().unwrap_or_default();
+                let is_open = names.iter().all(|name| OPEN.contains(&name.as_str()));
+                assert_eq!(argument.get_possible_values().is_empty(), is_open, "{path} {argument}");
+                closed += usize::from(!is_open);
+            }
+        }
+        assert!(closed > 30, "{closed}");
+    }
+
     #[test]
     fn every_command_of_the_whole_has_a_manual_page() {
         let dir = tempfile::tempdir().unwrap();

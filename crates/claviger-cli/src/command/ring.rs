@@ -1,5 +1,6 @@
 //! `claviger ring …`.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -11,6 +12,7 @@ use claviger_core::key::{
     AssetRule, ContextField, DataClass, PlaintextDataKeys, Protection, RequiredContext, RotatedKeys,
     Separation,
 };
+use claviger_core::named::NotAWord;
 
 use super::paging::Paging;
 use super::reason::{self, MaybeWhyArgs, WhyArgs};
@@ -113,13 +115,12 @@ pub(crate) struct PolicyArgs {
     /// Fields that the encryption context must have of each use of its keys, joined by commas; `none` takes the rule away
     #[arg(long, value_name = "FIELDS", value_parser = parse_fields)]
     context_required: Option<Fields>,
-    /// What the data of its keys is, unless a key says otherwise: authentication, cardholder, confidential, ephi, internal, personal,
-    /// personal_special or test; `none` takes the rule away
-    #[arg(long, value_name = "CLASS", value_parser = parse_class)]
+    /// What the data of its keys is, unless a key says otherwise; `none` takes the rule away
+    #[arg(long, value_name = "CLASS", value_parser = one_of::<Class>(DataClass::ALL.map(DataClass::name).into_iter().chain([NO_CLASS])))]
     data_class: Option<Class>,
-    /// Whether data keys, and private keys of pairs, are handed out in clear: allowed or refused. A new ring for data of class
+    /// Whether data keys, and private keys of pairs, are handed out in clear. A new ring for data of class
     /// authentication, cardholder, ephi or personal_special refuses unless another rule is given, with a reason
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = one_of::<PlaintextDataKeys>(PlaintextDataKeys::ALL.map(PlaintextDataKeys::name)))]
     plaintext_data_keys: Option<PlaintextDataKeys>,
     /// The environment of keys that name none, such as production; a ring that has keys keeps the one that it has
     #[arg(long, value_name = "NAME")]
@@ -133,13 +134,15 @@ pub(crate) struct PolicyArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Class(Option<DataClass>);
 
-/// Reads a class, or `none`.
-fn parse_class(text: &str) -> Result<Class, String> {
-    if text == "none" {
-        return Ok(Class(None));
+/// The word for no class.
+const NO_CLASS: &str = "none";
+
+impl FromStr for Class {
+    type Err = NotAWord;
+
+    fn from_str(text: &str) -> Result<Self, NotAWord> {
+        if text == NO_CLASS { Ok(Self(None)) } else { text.parse().map(|class| Self(Some(class))) }
     }
-    let class = text.parse().map_err(|error: claviger_core::named::NotAWord| error.to_string());
-    class.map(|class| Class(Some(class)))
 }
 
 /// Fields that encryption contexts must have.

@@ -31,8 +31,8 @@ pub struct DiscloseArgs {
     /// Index of the first entry behind the range; the end of the log unless given
     #[arg(long, value_name = "INDEX")]
     to: Option<u64>,
-    /// How much is disclosed: minimal, pseudonym or full
-    #[arg(long, default_value = "pseudonym", value_name = "LEVEL")]
+    /// How much is disclosed
+    #[arg(long, default_value = "pseudonym", value_name = "LEVEL", value_parser = one_of::<Level>(Level::ALL.map(Level::name)))]
     level: Level,
     /// File for the disclosure
     #[arg(short = 'O', long = "out", value_name = "FILE")]

@@ -14,6 +14,7 @@ use super::offline::{ExportArgs, Verified, verify_at};
 use crate::clock;
 use crate::failure::Failure;
 use crate::input::when;
+use crate::input::word::one_of;
 use crate::session::Session;
 
 /// Which moment, and which objects.
@@ -30,8 +31,8 @@ pub struct StateArgs {
     /// The state behind this entry
     #[arg(long, value_name = "INDEX", conflicts_with = "at")]
     entry: Option<u64>,
-    /// Only objects of this kind: ring, key, version, principal, credential, grant, alias or reason
-    #[arg(long, value_name = "KIND")]
+    /// Only objects of this kind
+    #[arg(long, value_name = "KIND", value_parser = one_of::<Kind>(Kind::ALL.map(Kind::name)))]
     kind: Option<Kind>,
     /// Only the object with this identifier; of a version KEY/NUMBER
     #[arg(long, value_name = "ID")]
