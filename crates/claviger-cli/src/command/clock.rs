@@ -7,6 +7,7 @@ use claviger_client::types::system::{ConfirmClock, LogClock};
 use super::reason::WhyArgs;
 use crate::clock;
 use crate::failure::Failure;
+use crate::input::consent::Consent;
 use crate::output::record;
 use crate::session::Session;
 
@@ -18,7 +19,7 @@ pub enum ClockCommand {
     /// The reason says why the clock moved, and how you know that it is right now. Refused when the clock of this machine and
     /// that of the server are more than 5 minutes apart.
     ///
-    /// Example: claviger clock confirm --reason "the host was off for a week; its clock is right"
+    /// Example: claviger clock confirm --yes --reason "the host was off for a week; its clock is right"
     Confirm(ConfirmArgs),
 }
 
@@ -27,11 +28,16 @@ pub enum ClockCommand {
 pub struct ConfirmArgs {
     #[command(flatten)]
     why: WhyArgs,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
 }
 
 impl ClockCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
-        let Self::Confirm(ConfirmArgs { why }) = self;
+        let Self::Confirm(ConfirmArgs { why, yes }) = self;
+        let question = "What waits for the clock is done at once: keys whose time has come are destroyed. There is no way back.";
+        Consent::of(yes).require(question, "confirm")?;
         let GiveReason { reason, reason_code } = why.into();
         let confirm = ConfirmClock { time: clock::now().into(), reason, reason_code };
         let answer = session.client()?.confirm_clock(&confirm).await?;

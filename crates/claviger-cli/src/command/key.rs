@@ -47,9 +47,9 @@ pub enum KeyCommand {
     /// Bring a key back from suspension
     Resume(StepArgs<MaybeWhyArgs>),
     /// End a key's protecting; it goes on processing
-    Deactivate(StepArgs<WhyArgs>),
+    Deactivate(FinalArgs),
     /// Declare a key compromised: used for nothing more, and there is no way back
-    Compromise(CompromiseArgs),
+    Compromise(FinalArgs),
     /// Ask for a public key to wrap material for, and a token that goes with the material
     ImportParameters(ParametersArgs),
     /// Import material into a key that was created with `--imported`
@@ -188,9 +188,9 @@ pub struct StepArgs<W: Args> {
     why: W,
 }
 
-/// The step without a way back.
+/// A step without a way back.
 #[derive(Debug, Args)]
-pub struct CompromiseArgs {
+pub struct FinalArgs {
     /// Key, as RING/NAME or id
     key: String,
     /// Only this version; the whole key unless said otherwise
@@ -353,8 +353,8 @@ impl KeyCommand {
             Self::Activate(args) => args.step(session, Event::Activate).await?,
             Self::Suspend(args) => args.step(session, Event::Suspend).await?,
             Self::Resume(args) => args.step(session, Event::Resume).await?,
-            Self::Deactivate(args) => args.step(session, Event::Deactivate).await?,
-            Self::Compromise(args) => args.run(session).await?,
+            Self::Deactivate(args) => args.deactivate(session).await?,
+            Self::Compromise(args) => args.compromise(session).await?,
         };
         session.format.print(&key.value, table)
     }
@@ -397,19 +397,27 @@ fn change(version: Option<u32>, why: impl Into<GiveReason>) -> ChangeState {
     ChangeState { version, reason, reason_code }
 }
 
-impl CompromiseArgs {
-    async fn run(self, session: &Session) -> Result<KeyAnswer, Failure> {
+impl FinalArgs {
+    async fn deactivate(self, session: &Session) -> Result<KeyAnswer, Failure> {
+        self.step(session, Event::Deactivate, "will protect nothing more, and still decrypt and verify").await
+    }
+
+    async fn compromise(self, session: &Session) -> Result<KeyAnswer, Failure> {
+        self.step(session, Event::Compromise, "will be used for nothing more, not even to decrypt").await
+    }
+
+    async fn step(self, session: &Session, event: Event, outcome: &str) -> Result<KeyAnswer, Failure> {
         let what = match self.version {
             Some(number) => format!("version {number} of key `{}`", self.key),
             None => format!("key `{}` with all its versions", self.key),
         };
         let question = format!(
-            "{what} will be used for nothing more, not even to decrypt. There is no way back.\n\
+            "{what} {outcome}. There is no way back.\n\
              To take it out of use for a while, `claviger key suspend` is the step."
         );
         Consent::of(self.yes).require(&question, &self.key)?;
         let change = change(self.version, self.why);
-        Ok(session.client()?.change_key_state(&self.key, Event::Compromise, &change).await?)
+        Ok(session.client()?.change_key_state(&self.key, event, &change).await?)
     }
 }
 

@@ -44,7 +44,7 @@ fn a_key_is_named_otherwise_scheduled_and_brought_back() {
     let back = json(&ada(&["-o", "json", "key", "show", "trials/main"]));
     assert_eq!((&back["state"], &back["destroy_at"]), (&Value::from("suspended"), &Value::Null));
     ada(&["key", "resume", "trials/main"]);
-    ada(&["clock", "confirm", "--reason", "the clock was never wrong"]);
+    ada(&["clock", "confirm", "--yes", "--reason", "the clock was never wrong"]);
     // What the log yields of the ring is what it is, and what it was.
     let auditor =
         |arguments: &[&str]| json(&instance.done("auditor", &[&["-o", "json"], arguments].concat(), b""));
