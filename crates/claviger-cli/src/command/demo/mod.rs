@@ -99,8 +99,9 @@ impl RunArgs {
             played = play::play(&self, &dir, &mut steps) => played,
             _ = tokio::signal::ctrl_c() => Err(Failure::failed("interrupted; the instance is stopped")),
         };
-        // The summary comes first also when a step did not hold: it says which.
-        steps.print(session.format, start.elapsed(), self.next(&dir))?;
+        // The summary comes first also when a step did not hold: it says which. What to do then, the failure says.
+        let next = if played.is_ok() { self.next(&dir) } else { Vec::new() };
+        steps.print(session.format, start.elapsed(), next)?;
         played
     }
 

@@ -117,13 +117,11 @@ async fn survey(args: &RunArgs, plain: &Path) -> Result<(Vec<Original>, Shown), 
             .map_err(|error| Failure::file(plain, &error))?;
         bar.finish_and_clear();
     }
-    let files = tree::survey(plain)?;
-    let bytes = files.iter().map(|file| file.len).sum();
-    let shown = Shown::work(
-        format!("{} files, {}, in `{}`", files.len(), units::bytes(bytes), plain.display()),
-        bytes,
-    );
-    Ok((files, shown))
+    let surveyed = tree::survey(plain)?;
+    let (files, bytes) = (surveyed.files.len(), surveyed.files.iter().map(|file| file.len).sum());
+    let passed_over = surveyed.words_on_passed_over();
+    let text = format!("{files} files, {}, in `{}`{passed_over}", units::bytes(bytes), plain.display());
+    Ok((surveyed.files, Shown::work(text, bytes)))
 }
 
 async fn gather(instance: &Instance, dir: &Path) -> Result<(People, Shown), Failure> {
@@ -258,12 +256,12 @@ async fn refuse_others(play: &mut Play<'_>) -> Result<((), Shown), Failure> {
     Ok((
         (),
         Shown::words(
-            "six live calls were refused: administrator, security officer, another application, and the application where it has no business",
+            "six live calls were refused: administrator, security officer, another application, and the application with another context or on the control plane",
         ),
     ))
 }
 
-/// Holds a call against the statuses that refuse it. Gives the log entry that tells the refusal.
+/// Holds a call against the statuses that refuse it. Gives the log entry that records the refusal.
 fn refused(who: &str, statuses: &[u16], result: Result<(), ClientError>) -> Result<Option<u64>, Failure> {
     match result {
         Ok(()) => Err(Failure::unverified(format!("{who} was not refused"))),

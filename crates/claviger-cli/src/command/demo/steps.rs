@@ -8,6 +8,9 @@ use crate::clock;
 use crate::failure::Failure;
 use crate::output::{Format, Table, note, units};
 
+/// What to do about a step that does not hold, unless it says so itself.
+const REPORT: &str = "what this step checks must hold: run it again with `--dir DIR`, which keeps everything, and report it with what is there";
+
 /// What a step did.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Step {
@@ -72,7 +75,7 @@ impl Steps {
             milliseconds,
             bytes: shown.bytes,
         });
-        result.map(|(value, _)| value).map_err(|failure| failure.during(step))
+        result.map(|(value, _)| value).map_err(|failure| failure.during(step).advise_if_none(REPORT))
     }
 
     /// Prints what was done.
@@ -135,7 +138,11 @@ mod tests {
         assert_eq!(one, 1);
         let two =
             steps.take("two", async { check(false, || "no".into()).map(|()| ((), Shown::default())) }).await;
-        assert!(two.unwrap_err().to_string().contains("two: no"));
+        let two = two.unwrap_err().to_string();
+        assert!(two.contains("two: no") && two.contains("--dir DIR"), "{two}");
+        let three =
+            steps.take("three", async { Err::<((), Shown), _>(Failure::usage("x").advise("y")) }).await;
+        assert!(three.unwrap_err().to_string().ends_with("next: y"));
         let summary = Summary {
             held: steps.done.iter().all(|step| step.held),
             milliseconds: 5,

@@ -21,6 +21,8 @@ use crate::progress;
 
 /// Files that are worked on at once.
 const AT_ONCE: usize = 4;
+/// How much of what is passed over is named.
+const NAMED: usize = 5;
 
 /// One file as it was found.
 #[derive(Debug, Clone)]
@@ -48,12 +50,36 @@ impl Original {
     }
 }
 
-/// Every file under `dir`, in the order of the names.
+/// What is under a directory.
+#[derive(Debug)]
+pub(super) struct Surveyed {
+    /// Every file, in the order of the names.
+    pub(super) files: Vec<Original>,
+    /// What is neither file nor directory, as links, pipes and devices: it is left alone.
+    passed_over: Vec<String>,
+}
+
+impl Surveyed {
+    /// What is passed over: how much, and what some of it is called; nothing if there is none.
+    pub(super) fn words_on_passed_over(&self) -> String {
+        let count = self.passed_over.len();
+        if count == 0 {
+            return String::new();
+        }
+        let named: Vec<_> = self.passed_over.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+        let rest = count - named.len();
+        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        format!("; passed over, as links and special files are: {count}, {}{more}", named.join(", "))
+    }
+}
+
+/// Surveys what is under `dir`.
 ///
 /// # Errors
-/// When one cannot be read, or there is none.
-pub(super) fn survey(dir: &Path) -> Result<Vec<Original>, Failure> {
+/// When a file cannot be read, or there is none.
+pub(super) fn survey(dir: &Path) -> Result<Surveyed, Failure> {
     let mut found = Vec::new();
+    let mut passed_over = Vec::new();
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).map_err(|error| Failure::file(&folder, &error))? {
@@ -63,14 +89,21 @@ pub(super) fn survey(dir: &Path) -> Result<Vec<Original>, Failure> {
                 folders.push(entry.path());
             } else if kind.is_file() {
                 found.push(original(dir, &entry.path())?);
+            } else {
+                let path = entry.path();
+                passed_over.push(path.strip_prefix(dir).unwrap_or(&path).display().to_string());
             }
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
-    if found.is_empty() {
-        return Err(Failure::usage(format!("there are no files in `{}`", dir.display())));
+    passed_over.sort();
+    let surveyed = Surveyed { files: found, passed_over };
+    if surveyed.files.is_empty() {
+        let passed_over = surveyed.words_on_passed_over();
+        return Err(Failure::usage(format!("there are no files in `{}`{passed_over}", dir.display()))
+            .advise("name a directory with files: `claviger demo --input DIR`"));
     }
-    Ok(found)
+    Ok(surveyed)
 }
 
 fn original(dir: &Path, path: &Path) -> Result<Original, Failure> {
@@ -291,6 +324,8 @@ mod tests {
         fs::write(dir.path().join("b/c/two"), b"two").unwrap();
         fs::write(dir.path().join("a"), vec![7; 300_000]).unwrap();
         let found = survey(dir.path()).unwrap();
+        assert_eq!(found.words_on_passed_over(), "");
+        let found = found.files;
         let names: Vec<_> = found.iter().map(|file| (file.name.as_str(), file.len)).collect();
         assert_eq!(names, [("a", 300_000), ("b/c/two", 3)]);
         assert_eq!(found[1].digest, claviger_crypto::digest::sha256(b"two"));
@@ -299,10 +334,31 @@ mod tests {
     }
 
     #[test]
+    fn links_and_special_files_are_passed_over_by_count_and_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = |name: &str| std::os::unix::fs::symlink("file", dir.path().join(name)).unwrap();
+        fs::create_dir(dir.path().join("below")).unwrap();
+        link("below/link");
+        let refused = survey(dir.path()).unwrap_err().to_string();
+        assert!(refused.contains("`below/link`") && refused.contains("--input DIR"), "{refused}");
+        fs::write(dir.path().join("file"), b"one").unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
+        let found = survey(dir.path()).unwrap();
+        assert_eq!(found.files.len(), 1);
+        let words = "; passed over, as links and special files are: 2, `below/link`, `socket`";
+        assert_eq!(found.words_on_passed_over(), words);
+        for number in 0..6 {
+            link(&format!("link-{number}"));
+        }
+        let words = survey(dir.path()).unwrap().words_on_passed_over();
+        assert!(words.contains(": 8, ") && words.ends_with("`link-3` and 3 more"), "{words}");
+    }
+
+    #[test]
     fn plaintext_in_a_protected_file_is_found() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), b"0123456789abcdefghijklmnopqrstuvwxyz").unwrap();
-        let files = survey(dir.path()).unwrap();
+        let files = survey(dir.path()).unwrap().files;
         fs::write(dir.path().join("a.clv"), b"CLVS....0123456789abcdefghijklmnopqrstuvwxyz").unwrap();
         assert_eq!(leaking(&files, dir.path()).unwrap(), ["a"]);
         fs::write(dir.path().join("a.clv"), [0; 100]).unwrap();
@@ -320,7 +376,7 @@ mod tests {
     fn changed_file_is_not_what_it_was() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), b"one").unwrap();
-        let file = survey(dir.path()).unwrap().remove(0);
+        let file = survey(dir.path()).unwrap().files.remove(0);
         assert!(same(&file, &dir.path().join("a")).is_ok());
         fs::write(dir.path().join("a"), b"two").unwrap();
         assert_eq!(same(&file, &dir.path().join("a")).unwrap_err().exit(), crate::failure::Exit::Unverified);
