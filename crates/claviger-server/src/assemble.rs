@@ -12,8 +12,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::authority;
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, Listen};
 use crate::deployment::{AtWork, Deployment, Jobs, LostTail};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
@@ -50,7 +51,7 @@ pub(crate) struct Sockets {
     aws: TcpListener,
     metrics: TcpListener,
     urls: Urls,
-    addresses: Vec<(&'static str, SocketAddr)>,
+    bound: Listen,
 }
 
 impl Sockets {
@@ -69,19 +70,19 @@ impl Sockets {
         let address = |socket: &TcpListener| {
             socket.local_addr().map_err(ServerError::os("the address of a socket is not known"))
         };
-        let addresses = vec![
-            ("control", address(&control)?),
-            ("data", address(&data)?),
-            ("aws", address(&aws)?),
-            ("metrics", address(&metrics)?),
-        ];
-        let urls = Urls {
-            control: url("https", address(&control)?),
-            data: url("https", address(&data)?),
-            aws: url("https", address(&aws)?),
-            metrics: url("http", address(&metrics)?),
+        let bound = Listen {
+            control: address(&control)?,
+            data: address(&data)?,
+            aws: address(&aws)?,
+            metrics: address(&metrics)?,
         };
-        Ok(Self { control, data, aws, metrics, urls, addresses })
+        let urls = Urls {
+            control: url("https", bound.control),
+            data: url("https", bound.data),
+            aws: url("https", bound.aws),
+            metrics: url("http", bound.metrics),
+        };
+        Ok(Self { control, data, aws, metrics, urls, bound })
     }
 
     pub(crate) const fn urls(&self) -> &Urls {
@@ -163,7 +164,7 @@ pub(crate) async fn serve(
     config: Config,
     hardening: Option<Hardening>,
 ) -> Result<Running, ServerError> {
-    let node = Described { config: config.clone(), addresses: sockets.addresses.clone(), hardening };
+    let node = Described { config: config.clone(), bound: sockets.bound, hardening };
     if let Err(error) = record(&at_work.road, &node, &tls).await {
         at_work.stop().await;
         return Err(error);
@@ -230,10 +231,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it is reached.
+    /// Where it is reached on this machine.
     #[must_use]
     pub const fn urls(&self) -> &Urls {
         &self.urls
+    }
+
+    /// Where it is reached from elsewhere.
+    #[must_use]
+    pub fn public_urls(&self) -> Urls {
+        authority::reachable(&self.node.config, self.node.bound)
     }
 
     /// The road that it serves.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use claviger_core::Timestamp;
 
-use crate::assemble;
-use crate::config::{Config, Tls};
+use crate::assemble::{self, Urls};
+use crate::config::{Config, Listen, Tls};
 use crate::error::ServerError;
 use crate::files;
 use crate::pki::{self, Authority, EXPIRY_WARNING};
@@ -87,6 +87,21 @@ pub(crate) fn issue_server_certificate(
 /// Where clients elsewhere reach the control plane and the data plane: by the name that the configuration says, else by the first
 /// in the server's certificate that is not this machine's own, else by the addresses of the listeners.
 pub(crate) fn public_urls(config: &Config) -> (String, String) {
+    let host = public_host(config);
+    let url = |address| public_url(host.as_deref(), address);
+    (url(config.listen.control), url(config.listen.data))
+}
+
+/// The same of what a server listens on; metrics are for this machine alone. An address that names an interface stays what it is.
+pub(crate) fn reachable(config: &Config, bound: Listen) -> Urls {
+    let host = public_host(config);
+    let url =
+        |address: SocketAddr| public_url(host.as_deref().filter(|_| address.ip().is_unspecified()), address);
+    let Listen { control, data, aws, metrics } = bound;
+    Urls { control: url(control), data: url(data), aws: url(aws), metrics: assemble::url("http", metrics) }
+}
+
+fn public_host(config: &Config) -> Option<String> {
     let certified = || {
         let names = pki::read_facts(&config.tls.certificate).map(|facts| facts.names).unwrap_or_default();
         let listened = [config.listen.control, config.listen.data].map(|address| address.ip().to_string());
@@ -94,16 +109,15 @@ pub(crate) fn public_urls(config: &Config) -> (String, String) {
             .into_iter()
             .find(|name| !pki::is_own_name(name) && !listened.contains(name) && !name.starts_with('*'))
     };
-    let host = config.public_host.clone().or_else(certified);
-    let url = |address: SocketAddr| {
-        let shown = match host.as_deref() {
-            None => return assemble::url("https", address),
-            Some(host) if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]"),
-            Some(host) => host.to_owned(),
-        };
-        format!("https://{shown}:{}", address.port())
-    };
-    (url(config.listen.control), url(config.listen.data))
+    config.public_host.clone().or_else(certified)
+}
+
+fn public_url(host: Option<&str>, address: SocketAddr) -> String {
+    match host {
+        None => assemble::url("https", address),
+        Some(host) if host.parse::<Ipv6Addr>().is_ok() => format!("https://[{host}]:{}", address.port()),
+        Some(host) => format!("https://{host}:{}", address.port()),
+    }
 }
 
 fn make_folders(tls: &Tls) -> Result<(), ServerError> {

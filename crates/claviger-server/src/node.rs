@@ -18,7 +18,7 @@ use claviger_crypto::provenance;
 use claviger_service::{ErrorKind, RULES, Road, ServiceError};
 use rustls::ServerConfig;
 
-use crate::config::{Config, Domains, Xks, XksClients};
+use crate::config::{Config, Domains, Listen, Xks, XksClients};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
 use crate::root::blocking;
@@ -27,8 +27,8 @@ use crate::root::blocking;
 #[derive(Debug, Clone)]
 pub(crate) struct Described {
     pub(crate) config: Config,
-    /// The addresses of the listeners, by their names.
-    pub(crate) addresses: Vec<(&'static str, SocketAddr)>,
+    /// The addresses of the listeners.
+    pub(crate) bound: Listen,
     pub(crate) hardening: Option<Hardening>,
 }
 
@@ -162,7 +162,9 @@ fn listeners(node: &Described, tls: &ServerConfig) -> Vec<String> {
         },
         _ => format!("{name} {address} {tls}"),
     };
-    node.addresses.iter().map(line).collect()
+    let Listen { control, data, aws, metrics } = node.bound;
+    let named = [("control", control), ("data", data), ("aws", aws), ("metrics", metrics)];
+    named.iter().map(line).collect()
 }
 
 #[cfg(test)]

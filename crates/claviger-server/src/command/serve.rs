@@ -42,14 +42,13 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, ServerError> {
     on_runtime(async move {
         let signals = Signals::listen()?;
         let in_software = matches!(config.root, Root::InsecureSoftwareRoot { .. });
-        let public = config.public_host.clone();
         let running = Server::start_with(config, Some(hardening), lost_tail).await?;
         if in_software {
             tracing::warn!("{SOFTWARE_ROOT}");
         }
-        let Urls { control, data, aws, metrics } = running.urls();
+        let Urls { control, data, aws, metrics } = running.public_urls();
         let version = env!("CARGO_PKG_VERSION");
-        tracing::info!(%control, %data, %aws, %metrics, public, version, "serving");
+        tracing::info!(%control, %data, %aws, %metrics, version, "serving");
         until_told(running, signals).await
     })?;
     Ok(ExitCode::SUCCESS)

@@ -19,11 +19,15 @@ mod entering;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod follow;
+#[cfg(test)]
 mod hygiene;
 #[cfg(test)]
 mod instance;
 #[cfg(test)]
 mod keys;
+#[cfg(test)]
+mod lines;
 #[cfg(test)]
 mod load;
 #[cfg(test)]

@@ -168,7 +168,7 @@ impl Serving {
     }
 
     /// Where it serves, once it says so.
-    fn urls(&self) -> Option<Value> {
+    pub(crate) fn urls(&self) -> Option<Value> {
         let said = self.said();
         let mut lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.find(|line| line["fields"]["message"] == "serving").map(|mut line| line["fields"].take())
