@@ -36,7 +36,8 @@ const SOFTWARE_ROOT: &str = "the root key is kept by software (insecure_software
 pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, ServerError> {
     let mut config = Config::load(&args.config)?;
     config.few_attempts = args.pin.few_attempts();
-    telemetry::start(&config.log);
+    // Given back before a failure is printed, which is no trace.
+    let _captured = telemetry::start_capturing(&config.log);
     let hardening = Hardening::apply();
     let lost_tail = if args.accept_lost_tail { LostTail::Accept } else { LostTail::Refuse };
     on_runtime(async move {

@@ -6,6 +6,7 @@ mod listener;
 mod probe;
 mod process;
 mod registry;
+mod stderr;
 mod trace;
 
 pub use listener::ListenerMetrics;
@@ -14,4 +15,6 @@ pub use probe::{Watchable, run as run_probe};
 pub(crate) use process::ProcessNumbers;
 pub use registry::Registry;
 pub(crate) use registry::{count, to_f64};
+pub(crate) use stderr::Captured;
 pub use trace::start;
+pub(crate) use trace::start_capturing;

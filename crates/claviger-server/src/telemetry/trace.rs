@@ -3,21 +3,49 @@
 //! What it keeps true: a panic prints where it was and nothing of what it carried, which may be anything.
 
 use std::panic::PanicHookInfo;
+use std::sync::Mutex;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::Captured;
 use crate::config::{Log, LogFormat};
 
 /// The binding of PKCS#11 calls it an error when a token lists a mechanism that it has no name for. Every token does, and
 /// nobody needs to act: those that watch for errors would be woken at each start.
 const NO_ERRORS: &str = "cryptoki::mechanism=off";
 
-/// Sends traces to standard error from now on. Only the first call of a process counts.
+/// Sends traces to standard error from now on. Only the first call of a process has an effect.
 pub fn start(log: &Log) {
+    start_to(log, BoxMakeWriter::new(std::io::stderr));
+}
+
+/// The same for a process whose standard error is traces and nothing else: where they are JSON, what others write there is traced as
+/// long as what this gives is kept.
+#[must_use]
+pub(crate) fn start_capturing(log: &Log) -> Option<Captured> {
+    if log.format != LogFormat::Json {
+        start(log);
+        return None;
+    }
+    match Captured::take() {
+        Ok((captured, real)) => {
+            start_to(log, BoxMakeWriter::new(Mutex::new(real)));
+            Some(captured)
+        }
+        Err(error) => {
+            start(log);
+            tracing::warn!(%error, "what libraries write to standard error is not traced");
+            None
+        }
+    }
+}
+
+fn start_to(log: &Log, writer: BoxMakeWriter) {
     let registry = tracing_subscriber::registry().with(filter(&log.level));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let started = match log.format {
         LogFormat::Json => registry.with(lines.json()).try_init(),
         LogFormat::Text => registry.with(lines.with_ansi(false).with_target(false)).try_init(),
@@ -45,7 +73,7 @@ fn describe(location: Option<&std::panic::Location<'_>>, thread: Option<&str>) -
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use super::*;
 
