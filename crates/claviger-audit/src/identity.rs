@@ -40,11 +40,11 @@ pub struct Identity {
     pub principal: [u8; 16],
     /// Name of the principal.
     pub name: String,
-    /// Kind of principal, by its number in the vocabulary.
+    /// Kind of principal: 0 a person, 1 a part of the system, 2 an application.
     pub kind: u8,
     /// Id of the credential that was shown.
     pub credential: [u8; 16],
-    /// How it was proven, by its number in the vocabulary.
+    /// How it was proven: 0 by certificate, 1 by token, 2 by access key.
     pub method: u8,
     /// Network address the call came from, if it came over a network.
     pub source_address: Option<String>,

@@ -98,7 +98,7 @@ pub enum Finding {
         /// What is wrong with it.
         why: String,
     },
-    /// Facts are not those that their entry tells of.
+    /// Facts are not those that their entry records.
     FactAltered {
         /// The shard.
         shard: u32,
@@ -191,7 +191,7 @@ pub enum Finding {
         /// What is wrong with it.
         why: String,
     },
-    /// More results left a node than the log tells of.
+    /// More results left a node than the log records.
     ReleasedUnrecorded {
         /// The shard.
         shard: u32,
@@ -201,7 +201,7 @@ pub enum Finding {
         op: Op,
         /// Results that left the listeners of the node since its start, as it counted them there.
         released: u64,
-        /// Those that entries tell of.
+        /// Those that entries record.
         recorded: u64,
     },
     /// The log is shorter than at a checkpoint that was held before.
@@ -433,7 +433,7 @@ impl fmt::Display for Finding {
             }
             Self::ReleasedUnrecorded { shard, entry, op, released, recorded } => write!(
                 f,
-                "entry {entry} of shard {shard}: {released} results of `{op}` left the node since its start, and the log tells of {recorded}"
+                "entry {entry} of shard {shard}: {released} results of `{op}` left the node since its start, and the log records {recorded}"
             ),
             Self::RolledBack { known, size } => {
                 write!(f, "the log has {size} cuts, and had {known} at the checkpoint that was held before")

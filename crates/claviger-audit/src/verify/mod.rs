@@ -4,8 +4,8 @@
 //! grown; its cuts follow each other, and no shard shrinks, goes back in its epochs or disappears; each shard's log has, at
 //! every size that a cut names, the root that the cut names; every entry has the one form that entries have, no entry goes back
 //! in its epoch, and each names a session that is there; the states of keys follow from the entries, and no key was used in a
-//! state that forbids it; no more results left a node, as it counted them where they leave, than entries tell of; the facts of
-//! each entry are those that it tells of, and each follows from the one before about the same object; each snapshot is of the
+//! state that forbids it; no more results left a node, as it counted them where they leave, than entries record; the facts of
+//! each entry are those that it records, and each follows from the one before about the same object; each snapshot is of the
 //! state that the facts before it yield; what sessions commit to is there; what is disclosed of them is what they commit to,
 //! and all of it; and the log holds what receipts promised.
 //!

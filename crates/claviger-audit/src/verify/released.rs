@@ -4,7 +4,7 @@ use super::finding::Finding;
 use crate::fact::{Facts, FieldValue, Kind, number_of, show_field};
 use crate::{Entry, Op, Outcome};
 
-/// How many results entries tell of since the newest start of the node, by operation.
+/// How many results entries record since the newest start of the node, by operation.
 #[derive(Debug)]
 pub(super) struct Recorded(Vec<u64>);
 

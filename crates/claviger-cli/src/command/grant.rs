@@ -109,7 +109,7 @@ impl CreateArgs {
         };
         let until = self.until.map(|until| until.after(now));
         if until.is_some_and(|until| until <= now) {
-            return Err(Failure::usage("`--until` is in the past: such a grant would never count"));
+            return Err(Failure::usage("`--until` is in the past: such a grant would never be honoured"));
         }
         let GiveReason { reason, reason_code } = self.why.clone().into();
         Ok(CreateGrant {

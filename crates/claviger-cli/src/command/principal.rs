@@ -129,7 +129,7 @@ impl ListArgs {
             async |cursor, limit| Ok(client.list_principals(&ListPrincipals { cursor, limit }).await?.value);
         let page = self.paging.collect(fetch).await?;
         session.format.print(&page, |page| {
-            let mut table = Table::new("principals", &["name", "kind", "standing", "roles", "id"]);
+            let mut table = Table::new("principals", &["name", "kind", "status", "roles", "id"]);
             for principal in &page.items {
                 table.row([
                     principal.name.to_string(),
@@ -174,7 +174,7 @@ pub(super) fn table(principal: &Principal) -> String {
         ("name", principal.name.to_string()),
         ("id", principal.id.to_string()),
         ("kind", principal.kind.to_string()),
-        ("standing", principal.standing.to_string()),
+        ("status", principal.standing.to_string()),
         ("roles", roles(principal)),
         ("home", principal.home.as_ref().map(|ring| named(&principal.names, ring)).unwrap_or_default()),
         ("environment", principal.environment.as_ref().map(ToString::to_string).unwrap_or_default()),

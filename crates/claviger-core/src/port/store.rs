@@ -1,6 +1,8 @@
 //! Port: where the state and the log are kept, in one place and one transaction.
 //!
-//! Reads are many and asynchronous. There is one way to write, the [`Journal`], and one who holds it: the sequencer.
+//! Reads are many and asynchronous. What calls change is written by the [`Journal`] alone, which one holds: the sequencer. The
+//! [`Store`] itself writes what serves its rows and the log beside them: tags and roots of rows, packed batches, and what is kept
+//! beside the store.
 
 mod usage;
 

@@ -72,7 +72,7 @@ pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerErro
         let reported = serde_json::json!({ "certificate": out });
         let days = expires_at.since(SystemClock.now()).as_secs() / 86_400;
         let text = format!(
-            "certificate of `{principal}` for {days} days in `{}`; its holder brings it in: \
+            "certificate of `{principal}` for {days} days in `{}`; its holder takes it into use by \
              `claviger credential renew --certificate {} --key KEY`",
             out.display(),
             out.display()
