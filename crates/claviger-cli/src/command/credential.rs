@@ -51,7 +51,7 @@ pub enum CredentialCommand {
     ///
     /// For a certificate a new key is made here, and never leaves this machine; the server issues a certificate for it, if the key of its
     /// authority is there. Where it is not, `--request` writes a request, whoever keeps the authority's key signs it (`claviger init
-    /// --sign`), and `--certificate` enters what was issued. The profile names the new credential from then on, and the old one ends
+    /// --sign`), and `--certificate` takes what was issued into use. The profile names the new credential from then on, and the old one ends
     /// within a day. Run again within that day, what was made before is revoked and another one made.
     ///
     /// Credentials that renewed each other are one line: whoever revokes one of them revokes all, and the line ends at an age that the
