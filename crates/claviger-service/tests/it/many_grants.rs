@@ -16,8 +16,6 @@ use claviger_service::{ErrorKind, KeyRef, PrincipalRef};
 
 use crate::deployment::Deployment;
 
-/// Grants that are made and ended to see what that costs.
-const SAMPLES: u64 = 100;
 /// How many grants are few, and how many there are on a page.
 const FEW: u64 = 10;
 const PAGE: u32 = 100;
@@ -27,7 +25,12 @@ fn by_night() -> Option<u64> {
     std::env::var("CLAVIGER_GRANTS").ok().map(|number| number.parse().unwrap())
 }
 
-/// How many grants are alike.
+/// Grants that are made and ended to see what that costs.
+fn samples() -> u64 {
+    if by_night().is_some() { 100 } else { 10 }
+}
+
+/// In what many grants differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// One principal, with a grant for each of many contexts.
@@ -168,7 +171,7 @@ fn median(mut all: Vec<Duration>) -> Duration {
 /// turns, so that both have the machine as it is. The grants have the numbers that begin there.
 async fn costs(places: [&Place; 2], from: u64) -> [[Duration; 3]; 2] {
     let mut all = [const { [const { Vec::new() }; 3] }; 2];
-    for number in from..from + SAMPLES {
+    for number in from..from + samples() {
         for (place, costs) in places.into_iter().zip(&mut all) {
             for (cost, all) in place.sample(number).await.into_iter().zip(costs) {
                 all.push(cost);
