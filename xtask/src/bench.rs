@@ -6,14 +6,14 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::cargo::{build, said, target_dir};
+use crate::cargo::{build, built, said, target_dir};
 
 /// Builds server and generator, and hands `arguments` to the generator. `compare COMMIT` builds that commit's server too.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (profile, arguments) = profile(arguments)?;
     let target = target_dir()?;
     build(Path::new("."), &target, &profile, &["claviger", "claviger-bench"])?;
-    let folder = target.join(&profile);
+    let folder = built(&target, &profile);
     let arguments: Vec<OsString> = match arguments.split_first() {
         Some((word, rest)) if word == "compare" => {
             let (commit, rest) = rest.split_first().context("`compare` wants a commit")?;
@@ -63,7 +63,7 @@ fn build_commit(commit: &str, target: &Path, profile: &str) -> Result<PathBuf> {
         said(Command::new("git").args(["worktree", "add", "--detach"]).arg(&tree).arg(&name))?;
     }
     build(&tree, &folder, profile, &["claviger"])?;
-    Ok(folder.join(profile).join("claviger"))
+    Ok(built(&folder, profile).join("claviger"))
 }
 
 #[cfg(test)]

@@ -15,6 +15,11 @@ pub(crate) fn build(tree: &Path, target: &Path, profile: &str, packages: &[&str]
     Ok(())
 }
 
+/// The folder below the target folder in which cargo puts what it builds of a profile.
+pub(crate) fn built(target: &Path, profile: &str) -> PathBuf {
+    target.join(if profile == "dev" { "debug" } else { profile })
+}
+
 /// What a command that must succeed prints.
 pub(crate) fn said(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();

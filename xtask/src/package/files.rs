@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use super::Release;
-use crate::cargo::{build, said, target_dir};
+use crate::cargo::{build, built, said, target_dir};
 use crate::graph::root;
 use crate::sbom;
 
@@ -59,7 +59,7 @@ impl Staged {
             staged.put(to, &fs::read(root().join(from)).with_context(|| from.to_owned())?)?;
         }
         for name in PROGRAMS {
-            staged.program(&target.join(profile).join(name))?;
+            staged.program(&built(&target, profile).join(name))?;
         }
         staged.guides()?;
         staged.completions()?;
