@@ -15,6 +15,8 @@ mod destruction;
 #[cfg(test)]
 mod disk_faults;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod entering;
 #[cfg(test)]
 mod evidence;

@@ -1,20 +1,52 @@
 //! Commands of documents, pasted as they stand.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::instance::{CLAVIGER, Instance};
+use serde_json::Value;
 
-/// A document of the repository.
-fn read(document: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(document);
-    std::fs::read_to_string(path).unwrap()
+use crate::documents::commands;
+use crate::instance::{CLAVIGER, Instance};
+use crate::verify::claviger_verify;
+
+/// Runs the commands of each document in a quick start of its own.
+macro_rules! documents {
+    ($($test:ident: $document:literal by $run:ident;)*) => {
+        /// The documents whose blocks are run here.
+        pub(crate) const DOCUMENTS: &[&str] = &[$($document),*];
+        $(
+            #[test]
+            fn $test() {
+                let dir = tempfile::tempdir().unwrap();
+                let instance = Instance::start(dir.path(), &[]);
+                $run(&instance, &commands($document));
+                instance.stop();
+            }
+        )*
+    };
 }
 
-/// The blocks of commands in a text, one after the other.
-fn commands(text: &str) -> String {
-    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
-    blocks.collect::<Vec<_>>().join("\n")
+documents! {
+    tour_of_the_readme_holds_line_by_line: "README.md" by readme;
+    guide_to_aws_holds_line_by_line: "docs/aws.md" by aws;
+    guide_to_keys_holds_line_by_line: "docs/keys.md" by keys;
+    guide_to_people_holds_line_by_line: "docs/people.md" by people;
+    guide_to_rest_holds_line_by_line: "docs/rest.md" by rest;
+    guide_to_verifying_holds_line_by_line: "docs/verify.md" by verify;
+    guide_to_external_key_stores_holds_line_by_line: "docs/xks.md" by xks;
+}
+
+/// Runs commands where the profiles of a quick start lie.
+fn pasted_by_profiles(instance: &Instance, script: &str) -> String {
+    pasted(instance, &format!("cd claviger-data/profiles\n{script}"))
+}
+
+/// The text with each word replaced, which must be there.
+fn replaced(script: &str, words: &[(&str, &str)]) -> String {
+    words.iter().fold(script.to_owned(), |script, (word, by)| {
+        assert!(script.contains(word), "the document has no `{word}` any more");
+        script.replace(word, by)
+    })
 }
 
 /// Runs commands where a quick start is at work. Gives what they printed.
@@ -32,38 +64,135 @@ fn pasted(instance: &Instance, script: &str) -> String {
     said
 }
 
-#[test]
-fn tour_of_the_readme_holds_line_by_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let instance = Instance::start(dir.path(), &[]);
-    let readme = read("README.md");
-    let (_, section) = readme.split_once("## Five minutes").unwrap();
-    let (section, _) = section.split_once("\n## ").unwrap();
-    let said = pasted(&instance, &commands(section));
+fn readme(instance: &Instance, script: &str) {
+    claviger_verify();
+    let said = pasted(instance, script);
     assert_eq!(
         said.matches("4111-1111").count(),
         2,
         "opened before and after the rotation, never else: {said}"
     );
     assert_eq!(said.matches("refused, as it should be").count(), 3, "{said}");
-    instance.stop();
+    // The verification of the live log, that of the copy, and that of the auditor's program.
+    let findings: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("findings ")).collect();
+    assert_eq!(findings.iter().map(|found| found.trim()).collect::<Vec<_>>(), ["none"; 3], "{said}");
+    assert_eq!(said.matches("Everything holds.").count(), 1, "{said}");
 }
 
-#[test]
-fn guide_to_rest_holds_line_by_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let instance = Instance::start(dir.path(), &[]);
+fn rest(instance: &Instance, script: &str) {
     let url = |plane: &str| instance.ready["urls"][plane].as_str().unwrap().trim_end_matches('/').to_owned();
-    let script = commands(&read("docs/rest.md"))
-        .replace("https://127.0.0.1:7400", &url("control"))
-        .replace("https://127.0.0.1:7401", &url("data"));
-    let said = pasted(&instance, &script);
+    let script = replaced(
+        script,
+        &[("https://127.0.0.1:7400", &url("control")), ("https://127.0.0.1:7401", &url("data"))],
+    );
+    let said = pasted(instance, &script);
     assert!(said.contains(r#""plaintext":"NDExMS0xMTEx""#) && said.contains("4111-1111"), "{said}");
     assert!(said.contains(r#""code":"denied""#) && said.contains(r#""code":"bad-ciphertext""#), "{said}");
     assert_eq!(said.matches("refused, as it should be").count(), 2, "{said}");
     let tokens: Vec<_> = said.lines().filter(|line| line.contains(r#""name":"shop/tokens""#)).collect();
     assert!(matches!(tokens[..], [one, two] if one == two), "{said}");
-    instance.stop();
+}
+
+fn json(instance: &Instance, who: &str, arguments: &[&str]) -> Value {
+    serde_json::from_slice(&instance.done(who, &[&["-o", "json"][..], arguments].concat(), b"")).unwrap()
+}
+
+fn profiles(instance: &Instance) -> PathBuf {
+    instance.dir.join("claviger-data/profiles")
+}
+
+fn keys(instance: &Instance, script: &str) {
+    instance.done("administrator", &["ring", "create", "orders"], b"");
+    instance.done("security_officer", &["principal", "create", "ada", "--kind", "human"], b"");
+    let grant = ["grant", "create", "app", "--ring", "orders", "--operations", "encrypt", "--reason", "test"];
+    instance.done("security_officer", &grant, b"");
+    std::fs::write(profiles(instance).join("record"), b"a record").unwrap();
+    for (name, byte) in [("aes.key", 1), ("cvv.key", 2)] {
+        std::fs::write(profiles(instance).join(name), [byte; 32]).unwrap();
+    }
+    pasted_by_profiles(instance, script);
+    assert!(profiles(instance).join("record.sealed").exists());
+    let key =
+        |key: &str| json(instance, "administrator", &["key", "versions", key])["items"][0]["state"].clone();
+    assert_eq!((key("orders/pan"), key("orders/cvv")), ("suspended".into(), "active".into()));
+    let without_asset = ["encrypt", "--key", "orders/cards", "--context", "tenant=clinic"];
+    let refused = instance.run("app", &without_asset, b"a record");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("claviger:asset"), "{said}");
+}
+
+fn people(instance: &Instance, script: &str) {
+    let script = replaced(script, &[("/etc/claviger/claviger.toml", "../claviger.toml")]);
+    let said = pasted_by_profiles(instance, &script);
+    assert_eq!(said.matches("refused, as it should be").count(), 2, "{said}");
+    let shown: Vec<_> = said.lines().filter(|line| line.starts_with("standing")).collect();
+    assert!(shown.iter().any(|line| line.ends_with("active")), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("roles") && line.ends_with("administrator")), "{said}");
+    let listed = json(instance, "auditor", &["principal", "list", "--page-all"]);
+    let names: Vec<_> = listed["items"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert!(!names.contains(&&Value::from("ada")), "{listed}");
+}
+
+fn verify(instance: &Instance, script: &str) {
+    claviger_verify();
+    for (ring, key) in [("orders", "orders/pan"), ("shop", "shop/cards")] {
+        instance.done("administrator", &["ring", "create", ring], b"");
+        instance.done("administrator", &["key", "create", key], b"");
+        let grant = ["grant", "create", "app", "--key", key, "--operations", "encrypt", "--reason", "test"];
+        instance.done("security_officer", &grant, b"");
+        instance.done("app", &["encrypt", "--key", key], b"4111");
+    }
+    instance.done("security_officer", &["principal", "create", "ada", "--kind", "human"], b"");
+    let credential =
+        json(instance, "auditor", &["credential", "list", "--principal", "app"])["items"][0]["id"].clone();
+    let now =
+        Command::new("date").args(["--utc", "+%Y-%m-%dT%H:%M:%SZ", "--date", "1 second"]).output().unwrap();
+    let now = String::from_utf8(now.stdout).unwrap();
+    let script = replaced(
+        script,
+        &[
+            ("2026-03-01T00:00:00Z", now.trim()),
+            ("--credential ID", &format!("--credential {}", credential.as_str().unwrap())),
+            ("--from 1000 --to 2000", "--from 1 --to 5"),
+        ],
+    );
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let said = pasted_by_profiles(instance, &script);
+    assert!(said.matches("Everything holds.").count() >= 2, "{said}");
+    assert!(profiles(instance).join("who.disclosure").exists(), "{said}");
+    for expected in ["create_key", "role auditor", "no entries", "disclosed "] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+fn aws(instance: &Instance, script: &str) {
+    for ring in ["orders", "terraform"] {
+        instance.done("administrator", &["ring", "create", ring], b"");
+    }
+    instance.done("administrator", &["key", "create", "orders/main"], b"");
+    instance.done("administrator", &["principal", "create", "deploy", "--kind", "workload"], b"");
+    pasted_by_profiles(instance, script);
+    let secret = std::fs::read_to_string(profiles(instance).join("shop.env")).unwrap();
+    assert!(
+        secret.contains("AWS_ACCESS_KEY_ID=AKIA") && secret.contains("AWS_SECRET_ACCESS_KEY="),
+        "{secret}"
+    );
+    let grants =
+        |who: &str| json(instance, "auditor", &["grant", "list", "--principal", who])["items"].clone();
+    assert_eq!(
+        (grants("shop").as_array().unwrap().len(), grants("terraform").as_array().unwrap().len()),
+        (2, 1)
+    );
+    let ring = json(instance, "auditor", &["ring", "show", "terraform"]);
+    assert_eq!(ring["policy"]["separation"], "relaxed");
+}
+
+fn xks(instance: &Instance, script: &str) {
+    pasted_by_profiles(instance, script);
+    let grants = json(instance, "auditor", &["grant", "list", "--principal", "aws-kms"]);
+    let both = grants["items"].as_array().unwrap();
+    assert_eq!(both.len(), 2, "{grants}");
+    assert!(grants.to_string().contains("kmsKeyArn"), "{grants}");
 }
 
 #[test]

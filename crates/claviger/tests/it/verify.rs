@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::instance::{CLAVIGER, Instance};
 
 /// The program beside the binary under test, as it is now.
-fn claviger_verify() -> Command {
+pub(crate) fn claviger_verify() -> Command {
     let built = Command::new(env!("CARGO")).args(["build", "--quiet", "-p", "claviger-verify"]).status();
     assert!(built.unwrap().success(), "`claviger-verify` is not built");
     Command::new(Path::new(CLAVIGER).with_file_name("claviger-verify"))
