@@ -4,8 +4,8 @@ use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, anyhow};
-use claviger_audit::verify::{WalkError, for_each_entry};
+use anyhow::{Context as _, Result};
+use claviger_audit::verify::for_each_entry;
 use claviger_audit::{Entry, ShownEntry};
 use serde::Serialize;
 use serde_json::json;
@@ -74,10 +74,7 @@ fn each(pack: &Pack, part: &Part, mut take: impl FnMut(ShownEntry) -> Result<()>
             done = shown(index, bytes).and_then(&mut take);
         }
     });
-    walked.map_err(|error| match error {
-        WalkError::Finding(finding) => anyhow!("{finding}"),
-        WalkError::Unreadable { name, why } => anyhow!("`{name}` cannot be read: {why}"),
-    })?;
+    walked?;
     done
 }
 
