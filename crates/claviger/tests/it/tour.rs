@@ -125,7 +125,7 @@ fn people(instance: &Instance, script: &str) {
     let script = replaced(script, &[("/etc/claviger/claviger.toml", "../claviger.toml")]);
     let said = pasted_by_profiles(instance, &script);
     assert_eq!(said.matches("refused, as it should be").count(), 2, "{said}");
-    let shown: Vec<_> = said.lines().filter(|line| line.starts_with("standing")).collect();
+    let shown: Vec<_> = said.lines().filter(|line| line.starts_with("status ")).collect();
     assert!(shown.iter().any(|line| line.ends_with("active")), "{said}");
     assert!(said.lines().any(|line| line.starts_with("roles") && line.ends_with("administrator")), "{said}");
     let listed = json(instance, "auditor", &["principal", "list", "--page-all"]);
