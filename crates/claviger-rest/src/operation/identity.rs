@@ -46,21 +46,21 @@ pub(crate) async fn create_principal(arrival: Arrival, request: Request) -> Answ
     let (_, wire) = body::json::<WirePrincipal>(request, arrival.api().limits().body).await?;
     let home = parse_if_any(wire.home.as_deref())?;
     let environment = wire.environment.map(|name| name.0);
-    let done =
-        arrival.perform(CreatePrincipal { name: wire.name.0, kind: wire.kind.0, home, environment }).await?;
-    let answer =
-        Answer::json(&principal_to_wire(&done.output, &Captions::default()))?.status(StatusCode::CREATED);
-    Ok(answer.revision(done.output.revision).recorded(&done.receipt))
+    let operation = CreatePrincipal { name: wire.name.0, kind: wire.kind.0, home, environment };
+    let done = arrival.perform(Captioned(operation)).await?;
+    let (principal, captions) = &done.output;
+    let answer = Answer::json(&principal_to_wire(principal, captions))?.status(StatusCode::CREATED);
+    Ok(answer.revision(principal.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn list_principals(arrival: Arrival, uri: Uri) -> Answered {
     let query: WirePrincipals = body::query(&uri)?;
     let page = cursor::page(List::Principals, query.cursor.as_deref(), query.limit)?;
     let limit = page.limit;
-    let done = arrival.perform(ListPrincipals { page }).await?;
-    let next = cursor::next(List::Principals, limit, &done.output, |principal| principal.name.clone());
-    let items =
-        done.output.iter().map(|principal| principal_to_wire(principal, &Captions::default())).collect();
+    let done = arrival.perform(Captioned(ListPrincipals { page })).await?;
+    let (found, captions) = &done.output;
+    let next = cursor::next(List::Principals, limit, found, |principal| principal.name.clone());
+    let items = found.iter().map(|principal| principal_to_wire(principal, captions)).collect();
     Ok(Answer::json(&Page { items, next })?.recorded(&done.receipt))
 }
 

@@ -32,10 +32,10 @@ use crate::wire::key::{
 
 pub(crate) async fn create(arrival: Arrival, request: Request) -> Answered {
     let (_, wire) = body::json::<WireCreate>(request, arrival.api().limits().body).await?;
-    let done = arrival.perform(create_from_wire(wire)?).await?;
-    let answer =
-        Answer::json(&record_to_wire(&done.output, &Captions::default()))?.status(StatusCode::CREATED);
-    Ok(answer.revision(done.output.key.revision).recorded(&done.receipt))
+    let done = arrival.perform(Captioned(create_from_wire(wire)?)).await?;
+    let (record, captions) = &done.output;
+    let answer = Answer::json(&record_to_wire(record, captions))?.status(StatusCode::CREATED);
+    Ok(answer.revision(record.key.revision).recorded(&done.receipt))
 }
 
 /// The answer that shows a key, with the reason of its state.

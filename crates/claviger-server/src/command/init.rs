@@ -72,10 +72,10 @@ pub(super) fn run(args: InitArgs, output: Output) -> Result<ExitCode, ServerErro
         let reported = serde_json::json!({ "certificate": out });
         let days = expires_at.since(SystemClock.now()).as_secs() / 86_400;
         let text = format!(
-            "certificate of `{principal}` for {days} days in `{}`; its holder takes it into use by \
-             `claviger credential renew --certificate {} --key KEY`",
-            out.display(),
-            out.display()
+            "certificate of `{principal}` for {days} days in `{out}`\n  \
+             next: a security officer enters it by `claviger credential create {principal} --certificate {out}`; where it renews a \
+             credential, its holder puts it to use by `claviger credential renew --certificate {out} --key KEY`",
+            out = out.display()
         );
         output.print(&reported, &text)?;
         return Ok(ExitCode::SUCCESS);
