@@ -5,9 +5,11 @@ use std::process::Command;
 
 use crate::instance::{CLAVIGER, Instance};
 
-/// The program beside the binary under test, as it is now.
+/// The program beside the binary under test, as it is now. With the features of the workspace, so that little is built again.
 pub(crate) fn claviger_verify() -> Command {
-    let built = Command::new(env!("CARGO")).args(["build", "--quiet", "-p", "claviger-verify"]).status();
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--workspace", "--bin", "claviger-verify"])
+        .status();
     assert!(built.unwrap().success(), "`claviger-verify` is not built");
     Command::new(Path::new(CLAVIGER).with_file_name("claviger-verify"))
 }
