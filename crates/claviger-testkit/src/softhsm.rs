@@ -191,10 +191,14 @@ pub fn isolated(test: &str, body: impl FnOnce(&SoftHsm)) {
         .env(CHILD_VARIABLE, token.dir())
         .output()
         .expect("the test binary runs");
-    let printed =
-        || format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "`{test}` failed in its own process:\n{}", printed());
-    assert!(token.dir.join(DONE).exists(), "no test `{test}` ran in its own process:\n{}", printed());
+    // How the process ended says nothing: the module of the token has destructors that run beside its threads.
+    assert!(
+        token.dir.join(DONE).exists(),
+        "`{test}` did not run to its end in its own process ({}):\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// The path of the test that this stands in, as the test harness names it.

@@ -153,8 +153,12 @@ async fn what_nobody_waits_for_any_more_is_never_begun() {
     let (deployment, gate) = build().await;
     deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     let calls = make_rsa_keys(&deployment, 0..16);
-    let figures = until(&deployment, |figures| figures.running + figures.waiting == 16).await;
-    let running = figures.running;
+    until(&deployment, |figures| figures.running + figures.waiting == 16).await;
+    // What has a place and has not begun yet can still be given up.
+    let has_begun = |running| running > 0 && gate.begun.load(Ordering::SeqCst) == running;
+    until(&deployment, |figures| has_begun(figures.running)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let running = until(&deployment, |figures| has_begun(figures.running)).await.running;
     for call in &calls {
         call.abort();
     }
