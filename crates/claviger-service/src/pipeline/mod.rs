@@ -365,7 +365,8 @@ impl Road {
         };
         let shut = end.map_err(|error| error.recorded_at(receipt.index()))?;
         if call.operation.action() == Action::AssignRole
-            && let Err(error) = self.state.open_subjects().await
+            // In a box: what is waited for here would lie in the future of every call otherwise.
+            && let Err(error) = Box::pin(self.state.open_subjects()).await
         {
             tracing::debug!(%error, "the subject key of a new role-holder waits for the root");
         }
