@@ -176,7 +176,7 @@ impl SoftHsm {
 /// Runs `body` with a token of its own in a process of its own. `test` is the path of the calling test: [`here!`](crate::here).
 ///
 /// # Panics
-/// When the body panics there, with what it printed; or when no test of that name ran.
+/// When the body panics there or no test of that name runs, with what was printed.
 pub fn isolated(test: &str, body: impl FnOnce(&SoftHsm)) {
     if let Some(dir) = env::var_os(CHILD_VARIABLE) {
         let token = SoftHsm { dir: dir.into(), _owner: None };
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "no test `softhsm::tests::nobody` ran")]
+    #[should_panic(expected = "`softhsm::tests::nobody` did not run to its end")]
     fn name_of_no_test_is_noticed() {
         isolated("softhsm::tests::nobody", |_| {});
     }
