@@ -145,11 +145,11 @@ pub(crate) async fn import_material(arrival: Arrival, In(key): In<String>, reque
         new_material: wire.new_material,
         version: wire.version,
     };
-    let done = arrival.perform(operation).await?;
-    let record = &done.output.record;
-    let imported =
-        ImportedMaterial { key: record_to_wire(record, &Captions::default()), version: done.output.version };
-    Ok(Answer::json(&imported)?.revision(record.key.revision).recorded(&done.receipt))
+    let done = arrival.perform(Captioned(operation)).await?;
+    let (imported, captions) = &done.output;
+    let wire =
+        ImportedMaterial { key: record_to_wire(&imported.record, captions), version: imported.version };
+    Ok(Answer::json(&wire)?.revision(imported.record.key.revision).recorded(&done.receipt))
 }
 
 pub(crate) async fn remove_material(arrival: Arrival, In(key): In<String>, request: Request) -> Answered {

@@ -12,7 +12,7 @@ use claviger_core::{Action, Alias, KeyId, KeyRingId, PrincipalId, ReasonId, Time
 use claviger_crypto::envelope::Context;
 
 use super::reason::ShownReason;
-use super::{JudgedGrant, KeyVersions, NewlyMade, Operation, PolicyStanding, Staged};
+use super::{JudgedGrant, KeyVersions, MaterialImported, NewlyMade, Operation, PolicyStanding, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::log::{EntryPage, FoundEntry};
 use crate::reference::{PrincipalRef, RingRef, TargetRef};
@@ -126,6 +126,16 @@ impl HasCaptions for KeyRecord {
 
     fn identified(&self) -> Vec<Identified> {
         self.key.identified()
+    }
+}
+
+impl HasCaptions for MaterialImported {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        self.record.whys()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        self.record.identified()
     }
 }
 

@@ -83,7 +83,10 @@ fn material_is_wrapped_by_the_command_line_or_by_openssl_and_opens_the_same() {
 
     let refused = instance.run("app", &["encrypt", "--key", "own/here"], b"data");
     assert!(!refused.status.success(), "a key without material encrypts");
-    ada(&["key", "import", "own/here", "--material", &material, "--expires", "365d"]);
+    let import = ["-o", "json", "key", "import", "own/here", "--material", &material, "--expires", "365d"];
+    let imported: Value = serde_json::from_slice(&ada(&import)).unwrap();
+    let owner = imported["key"]["owner"].as_str().unwrap();
+    assert_eq!(imported["key"]["names"][owner], "administrator", "{imported}");
     let parameters = ["key", "import-parameters", "own/there", "--wrapping", "rsaes-oaep-sha256"];
     ada(&[&parameters[..], &["--public-key", &public, "--import-token", &token]].concat());
     let openssl = std::process::Command::new("openssl")
