@@ -43,6 +43,8 @@ pub(super) enum Kind {
     LastUse,
     /// Searches of the log that find nothing
     AuditSearch,
+    /// Searches of the log for what somebody did that find nothing
+    WhoDid,
     /// `GenerateDataKeyPair` with RSA-4096
     Rsa4096Pairs,
     /// `GetParametersForImport` with RSA-4096
@@ -62,9 +64,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::LastUse,
         Self::AuditSearch,
+        Self::WhoDid,
         Self::Rsa4096Pairs,
         Self::ImportParameters,
         Self::LargeConditions,
@@ -79,6 +82,7 @@ impl Kind {
         match self {
             Self::LastUse => "last-use",
             Self::AuditSearch => "audit-search",
+            Self::WhoDid => "who-did",
             Self::Rsa4096Pairs => "rsa4096-pairs",
             Self::ImportParameters => "import-parameters",
             Self::LargeConditions => "large-conditions",
@@ -215,6 +219,11 @@ impl<'a> Stage<'a> {
                 let key = self.create_key(&json!({})).await?;
                 let request =
                     wire::get(&format!("/v1/audit/entries?limit=1000&outcome=0&operation=1&key={key}"));
+                Load::of_all(self.server.control("auditor")?, &[request])
+            }
+            Kind::WhoDid => {
+                self.use_a_key(&self.create_key(&json!({})).await?).await?;
+                let request = wire::get("/v1/audit/search?limit=1000&principal=auditor&operation=101");
                 Load::of_all(self.server.control("auditor")?, &[request])
             }
             Kind::Rsa4096Pairs => {
