@@ -416,6 +416,8 @@ async fn template() -> (Stopped, tempfile::TempDir) {
     let copy = earlier.path().join("earlier.db");
     database.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
     drop(database);
+    // What is older lies packed, what is newer as it came.
+    deployment.road.pack_log().await.unwrap();
     for key in ["cards", "signing", "once"] {
         let key = KeyRef::Name(format!("orders/{key}").parse().unwrap());
         let patch = KeyPatch { description: Some("later".to_owned()), ..KeyPatch::default() };
