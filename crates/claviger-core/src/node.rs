@@ -34,6 +34,7 @@ impl Node {
             &report.listeners,
             &report.generators,
             &report.domains,
+            &report.root_keys,
             &self.released,
         ];
         words.into_iter().flatten().all(|word| !word.is_empty() && !word.contains([',', '\n']))
@@ -70,6 +71,8 @@ pub struct NodeReport {
     pub generators: Vec<String>,
     /// Where things lie and who can open them: a word for each storage and custody domain, as in `store_storage=node`.
     pub domains: Vec<String>,
+    /// The keys of the root that wrap: for each its task, label, version, algorithm and strength in bits.
+    pub root_keys: Vec<String>,
 }
 
 impl NodeReport {

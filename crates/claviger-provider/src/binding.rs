@@ -11,6 +11,9 @@ pub(crate) const UNDER_RING_KEK: u8 = Wrap::UNDER_RING_KEK;
 /// Format of a wrap: a key of the token, wrapped by the root key (KWP) and sealed to its place (AES-GCM).
 pub(crate) const UNDER_TOKEN_ROOT: u8 = Wrap::UNDER_TOKEN_ROOT;
 
+/// How the root seals.
+pub(crate) const SEALING: &str = "aes-256-gcm";
+
 const RING_KEK: &[u8] = b"claviger/v1/ring-kek\0";
 const MATERIAL: &[u8] = b"claviger/v1/material\0";
 const SEALED: &[u8] = b"claviger/v1/sealed\0";

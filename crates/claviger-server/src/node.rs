@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use claviger_core::key::Generator;
+use claviger_core::key::{Generator, RootWrap};
 use claviger_core::node::NodeReport;
 use claviger_core::port::provider::ModuleInfo;
 use claviger_core::{Name, TlsParameters};
@@ -44,6 +44,7 @@ pub(crate) async fn record(road: &Road, node: &Described, tls: &ServerConfig) ->
     report.insecure = module.insecure.iter().map(|name| (*name).to_owned()).collect();
     report.generators = generators(&module);
     report.domains = domains(&node.config.domains, &module);
+    report.root_keys = root_keys(&module);
     match road.report_node(report).await {
         Err(error) if error.kind() == ErrorKind::RowAltered => {
             tracing::error!(
@@ -97,12 +98,28 @@ fn domains(said: &Domains, module: &ModuleInfo) -> Vec<String> {
     };
     vec![
         word("store_storage", &said.store_storage, "node"),
-        // What opens a key of a ring is the KEK in the memory of this process; what opens that, the root.
+        // All that is wrapped lies in the store. What opens a key of a ring is the KEK in the memory of this process; what opens
+        // that, and what is in a token, the root.
+        "ring_kek_storage=store".to_owned(),
         "ring_kek_custody=root".to_owned(),
+        "material_storage=store".to_owned(),
         "material_custody=node".to_owned(),
+        "hsm_material_storage=store".to_owned(),
+        word("hsm_material_custody", &said.hsm_material_custody, "root"),
         word("root_storage", &said.root_storage, of_root),
         word("root_custody", &said.root_custody, of_root),
     ]
+}
+
+/// The keys of the root that wrap: ring KEKs and small secrets (`seal`), and material that lives in the token (`wrap`).
+fn root_keys(module: &ModuleInfo) -> Vec<String> {
+    let line = |task: &str, by: &RootWrap| {
+        let RootWrap { key, version, algorithm, strength_bits } = by;
+        format!("{task}={key} version={version} algorithm={algorithm} strength={strength_bits}")
+    };
+    let wrapping = module.wrapping.as_ref().map(|by| line("wrap", by));
+    let lines = [line("seal", &module.sealing)].into_iter().chain(wrapping);
+    lines.map(|line| line.replace([',', '\n'], ";")).collect()
 }
 
 /// SHA-256 of the program that runs; zeros where it cannot be read.
@@ -181,19 +198,27 @@ mod tests {
     }
 
     #[test]
-    fn generators_and_domains_are_told_as_far_as_they_are_known() {
+    fn generators_domains_and_root_keys_are_told_as_far_as_they_are_known() {
+        let root_wrap = |key: &str, algorithm: &str| {
+            let (key, algorithm) = (key.to_owned(), algorithm.to_owned());
+            RootWrap { key, version: 1, algorithm, strength_bits: 256 }
+        };
         let software = ModuleInfo {
             kind: "software",
             name: "aws-lc".to_owned(),
             token: None,
             root_in_token: false,
             fips: false,
+            sealing: root_wrap("software-root-1", "aes-256-gcm"),
+            wrapping: None,
             insecure: vec![],
         };
         let token = ModuleInfo {
             kind: "pkcs11",
             name: "SoftHSM 2.6, model".to_owned(),
             token: Some("claviger (1)".to_owned()),
+            sealing: root_wrap("claviger,root-seal-1", "aes-256-gcm"),
+            wrapping: Some(root_wrap("claviger-root-wrap-1", "aes-256-kwp")),
             ..software.clone()
         };
         assert_eq!(generators(&software).len(), 1);
@@ -204,8 +229,28 @@ mod tests {
         let words = domains(&said, &token);
         assert!(words.contains(&"root_storage=token".to_owned()), "{words:?}");
         assert!(words.contains(&"root_custody=declared:custodians".to_owned()), "{words:?}");
-        assert!(domains(&Domains::default(), &software).contains(&"root_storage=node".to_owned()));
-        let report = NodeReport { generators: both, domains: words, ..NodeReport::default() };
+        assert!(words.contains(&"hsm_material_custody=root".to_owned()), "{words:?}");
+        let said = Domains { hsm_material_custody: Some("vault-3".parse().unwrap()), ..said };
+        assert!(domains(&said, &token).contains(&"hsm_material_custody=declared:vault-3".to_owned()));
+        let undeclared = domains(&Domains::default(), &software);
+        assert!(undeclared.contains(&"root_storage=node".to_owned()));
+        for wrapped in ["ring_kek", "material", "hsm_material"] {
+            let (storage, custody) = (format!("{wrapped}_storage=store"), format!("{wrapped}_custody="));
+            assert!(undeclared.contains(&storage), "{undeclared:?}");
+            assert!(undeclared.iter().any(|word| word.starts_with(&custody)), "{undeclared:?}");
+        }
+        let of_software = "seal=software-root-1 version=1 algorithm=aes-256-gcm strength=256";
+        assert_eq!(root_keys(&software), [of_software]);
+        let of_token = root_keys(&token);
+        assert_eq!(
+            of_token,
+            [
+                "seal=claviger;root-seal-1 version=1 algorithm=aes-256-gcm strength=256",
+                "wrap=claviger-root-wrap-1 version=1 algorithm=aes-256-kwp strength=256"
+            ]
+        );
+        let report =
+            NodeReport { generators: both, domains: words, root_keys: of_token, ..NodeReport::default() };
         let node = Node {
             id: NodeId::of_shard(1),
             incarnation: 1,

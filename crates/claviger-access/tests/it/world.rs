@@ -34,6 +34,7 @@ pub(crate) fn ring(number: u8, separation: Separation) -> Arc<KeyRing> {
         name: format!("ring-{number}").parse().unwrap(),
         policy: RingPolicy { separation, ..RingPolicy::default() },
         kek: vec![],
+        kek_wrap: None,
         created_at: PAST,
         reason: None,
         revision: 1,

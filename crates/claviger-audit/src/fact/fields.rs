@@ -42,6 +42,10 @@ const RING: &[Row] = &[
     (15, "plaintext_data_keys", Form::Text, Open, MOVES),
     (16, "environment", Form::Text, Open, MOVES),
     (17, "assets", Form::Text, Open, MOVES),
+    (18, "kek_root_key", Form::Text, Open, MOVES),
+    (19, "kek_root_version", Form::Number, Open, MOVES),
+    (20, "kek_wrap_algorithm", Form::Text, Open, MOVES),
+    (21, "kek_wrap_strength", Form::Number, Open, MOVES),
 ];
 
 const KEY: &[Row] = &[
@@ -200,6 +204,7 @@ const NODE: &[Row] = &[
     (15, "generators", Form::Words, Open, MOVES),
     (16, "domains", Form::Words, Open, MOVES),
     (17, "released", Form::Words, Open, MOVES),
+    (18, "root_keys", Form::Words, Open, MOVES),
 ];
 
 const ASSET: &[Row] = &[

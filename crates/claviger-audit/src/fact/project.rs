@@ -267,7 +267,7 @@ impl From<&StateRow> for Projection {
 
 impl From<&KeyRing> for Projection {
     fn from(ring: &KeyRing) -> Self {
-        let policy = &ring.policy;
+        let (policy, wrap) = (&ring.policy, ring.kek_wrap.as_ref());
         let object = Object::Ring(ring.id);
         Builder::new(object, ring.revision, object)
             .put(1, text(ring.name.as_str()))
@@ -287,6 +287,10 @@ impl From<&KeyRing> for Projection {
             .put(15, text(policy.plaintext_data_keys.name()))
             .put(16, policy.environment.as_ref().and_then(|name| text(name.as_str())))
             .put(17, text(policy.assets.name()))
+            .put(18, wrap.and_then(|wrap| text(&wrap.key)))
+            .put(19, wrap.and_then(|wrap| number(u64::from(wrap.version))))
+            .put(20, wrap.and_then(|wrap| text(&wrap.algorithm)))
+            .put(21, wrap.and_then(|wrap| number(u64::from(wrap.strength_bits))))
             .0
     }
 }
@@ -475,6 +479,7 @@ impl From<&Node> for Projection {
             .put(15, words(report.generators.iter()))
             .put(16, words(report.domains.iter()))
             .put(17, words(node.released.iter()))
+            .put(18, words(report.root_keys.iter()))
             .0
     }
 }

@@ -212,6 +212,7 @@ fn policies_of_rings_and_rights_of_people_are_read_back() {
             name: "orders".parse().unwrap(),
             policy: policy.clone(),
             kek: vec![1],
+            kek_wrap: None,
             created_at: AT,
             reason: None,
             revision: 0,
@@ -234,6 +235,51 @@ fn policies_of_rings_and_rights_of_people_are_read_back() {
     assert!(ReplayedPrincipal::after(None, &later).is_err(), "its kind is in its first fact");
     let now = ReplayedPrincipal { standing: Standing::Revoked, roles: vec![Role::Responder], ..made };
     assert_eq!(ReplayedPrincipal::after(Some(&known), &later), Ok(now));
+}
+
+#[test]
+fn what_wraps_the_kek_of_a_ring_is_said_where_it_is_known() {
+    use claviger_core::key::{KeyRing, RingPolicy, RootWrap};
+
+    use crate::hash::{sha256, to_hex};
+    let wrap = RootWrap {
+        key: "claviger-root-seal-1".into(),
+        version: 1,
+        algorithm: "aes-256-gcm".into(),
+        strength_bits: 256,
+    };
+    let ring = KeyRing {
+        id: claviger_core::KeyRingId::from_bytes([1; 16]),
+        name: "orders".parse().unwrap(),
+        policy: RingPolicy::default(),
+        kek: vec![1],
+        kek_wrap: Some(wrap.clone()),
+        created_at: AT,
+        reason: None,
+        revision: 0,
+    };
+    let said = |ring: &KeyRing| -> Vec<String> {
+        let fact = facts_of(&Change::PutRing(ring.clone())).facts.remove(0);
+        let shown = fact.fields.iter().map(|(number, field)| show_field(Kind::Ring, *number, field));
+        let shown = shown.filter(|(name, _)| name.starts_with("kek_"));
+        shown.map(|(name, value)| format!("{name}={value}")).collect()
+    };
+    let expected = |kek: &[u8], key: &str, version: u32| {
+        [
+            format!("kek_digest={}", to_hex(&sha256(kek))),
+            format!("kek_root_key={key}"),
+            format!("kek_root_version={version}"),
+            "kek_wrap_algorithm=aes-256-gcm".to_owned(),
+            "kek_wrap_strength=256".to_owned(),
+        ]
+    };
+    assert_eq!(said(&ring), expected(&[1], "claviger-root-seal-1", 1));
+    // Under another key of the root it is another wrap, and the next fact says so.
+    let again = RootWrap { key: "claviger-root-seal-2".into(), version: 2, ..wrap };
+    let again = KeyRing { kek: vec![2], kek_wrap: Some(again), revision: 1, ..ring.clone() };
+    assert_eq!(said(&again), expected(&[2], "claviger-root-seal-2", 2));
+    let unknown = KeyRing { kek_wrap: None, ..ring };
+    assert_eq!(said(&unknown), expected(&[1], "", 0)[..1]);
 }
 
 fn reason(text: &str) -> ReasonRecord {

@@ -142,6 +142,11 @@ pub struct Node {
     #[serde(default)]
     #[schema(example = json!(["store_storage=node", "root_storage=token"]), required)]
     pub domains: Vec<String>,
+    /// The keys of the root that wrap: ring KEKs and small secrets (`seal`), and material that lives in a token (`wrap`); each with
+    /// its label, version, algorithm and strength in bits.
+    #[serde(default)]
+    #[schema(example = json!(["seal=claviger-root-seal-1 version=1 algorithm=aes-256-gcm strength=256"]), required)]
+    pub root_keys: Vec<String>,
     /// How many results left the listeners since the start, as of the last hour: for each use its name and the number, as in
     /// `encrypt=12`.
     #[serde(default)]

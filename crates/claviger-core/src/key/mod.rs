@@ -9,7 +9,7 @@ mod version;
 pub use context::{ContextField, NotAContextField, RequiredContext, TooManyContextFields};
 pub use lifecycle::{Event, NoTransition, State};
 pub use record::{Destruction, DestructionBlocked, Key, KeyRecord, Labels, NotALabel, PolicyDocument};
-pub use ring::{AssetRule, KeyRing, PlaintextDataKeys, RingPolicy, RotatedKeys, Separation};
+pub use ring::{AssetRule, KeyRing, PlaintextDataKeys, RingPolicy, RootWrap, RotatedKeys, Separation};
 pub use version::{
     Generator, Imported, ImportedMaterial, KeyVersion, Origin, Processing, Protecting, Protection,
     Provenance, RefusedFor, Rotation, Transport, UseRefused, Wrap, WrappingKey,

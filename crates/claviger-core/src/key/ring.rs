@@ -18,12 +18,27 @@ pub struct KeyRing {
     pub policy: RingPolicy,
     /// The ring KEK, wrapped by the root key: opaque to everyone but the provider.
     pub kek: Vec<u8>,
+    /// What wraps it; `None` for what an older release made, until it was opened under a root that says so.
+    pub kek_wrap: Option<RootWrap>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Why its policy was last changed.
     pub reason: Option<Why>,
     /// Counts the writes of this row; what compare-and-swap compares.
     pub revision: u64,
+}
+
+/// A key of the root, and how it wraps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootWrap {
+    /// Its label in the token; of a root that is in none, the name that the module gives it.
+    pub key: String,
+    /// Which of the keys that had or will have its task, from 1 on.
+    pub version: u32,
+    /// How it wraps, as in `aes-256-gcm`.
+    pub algorithm: String,
+    /// Its security strength in bits.
+    pub strength_bits: u16,
 }
 
 /// The defaults and rules that a ring gives to its keys.

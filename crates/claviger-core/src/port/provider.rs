@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use claviger_crypto::kdf::HmacSha256;
 use claviger_crypto::{EncryptionAlgorithm, Message, SecretBytes, SignatureAlgorithm};
 
-use crate::key::{KeyRing, KeyVersion, Processing, Protecting, Protection, Provenance, Wrap};
+use crate::key::{KeyRing, KeyVersion, Processing, Protecting, Protection, Provenance, RootWrap, Wrap};
 use crate::{KeyRingId, KeyVersionId, Purpose, Spec};
 
 /// Why a provider could not. Opaque on purpose: wrong key, wrong tag and wrong context are the same error.
@@ -68,6 +68,10 @@ pub struct ModuleInfo {
     pub root_in_token: bool,
     /// Is the module a FIPS build, and says so at run time?
     pub fips: bool,
+    /// The key of the root that seals ring KEKs and small secrets.
+    pub sealing: RootWrap,
+    /// The key of the root that wraps material of protection `hsm`, where there is a token.
+    pub wrapping: Option<RootWrap>,
     /// Names of weakenings in force, each beginning with `insecure_`.
     pub insecure: Vec<&'static str>,
 }
@@ -266,8 +270,11 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// Can it make and use such keys?
     fn supports(&self, spec: Spec, purpose: Purpose, protection: Protection) -> bool;
 
-    /// Makes the KEK of a ring, wrapped by the root and bound to the ring.
+    /// Makes the KEK of a ring, wrapped by the root ([`ModuleInfo::sealing`]) and bound to the ring.
     async fn create_ring_kek(&self, ring: KeyRingId) -> Result<Vec<u8>, ProviderError>;
+
+    /// Shows that the KEK of a ring opens under the root.
+    async fn check_ring_kek(&self, ring: &KeyRing) -> Result<(), ProviderError>;
 
     /// Makes material, wrapped by the ring's KEK (`software`) or by a key of the token (`hsm`), and bound to ring, key,
     /// version and spec. An RSA key keeps the thread for up to seconds: call it where that harms nobody.

@@ -304,6 +304,8 @@ fn examine(library: &Library, link: &Link) -> Result<(ModuleInfo, Able), Pkcs11O
         token: Some(format!("{} ({})", link.token.label, link.token.serial)),
         root_in_token: link.token.hardware,
         fips: provenance::module().fips,
+        sealing: link.roots.sealing(),
+        wrapping: Some(link.roots.wrapping()),
         // A token that is itself a program keeps the root no better than the disk below it.
         insecure: if link.token.hardware { vec![] } else { vec!["insecure_software_token"] },
     };
@@ -380,6 +382,10 @@ impl Provider for Pkcs11Provider {
                 Ok(sealing::seal(token.session, token.link.roots.seal, &binding, kek.expose())?)
             })
             .await
+    }
+
+    async fn check_ring_kek(&self, ring: &KeyRing) -> Result<(), ProviderError> {
+        self.ring_kek(ring).await.map(drop)
     }
 
     async fn generate(&self, request: MaterialRequest<'_>) -> Result<Generated, ProviderError> {

@@ -9,6 +9,7 @@
 //! Two keys instead of one, because a key that both wraps and decrypts gives away what it wraps (SP 800-57 part 1, 5.2).
 //! What a token says of them is read back and checked at every connection: a root that could be extracted is refused.
 
+use claviger_core::key::RootWrap;
 use claviger_core::port::provider::RootPublicKey;
 use claviger_crypto::{PublicKey, SignatureAlgorithm, Spec};
 use cryptoki::error::{Error, RvError};
@@ -18,10 +19,12 @@ use cryptoki::session::Session;
 
 use super::error::Pkcs11OpenError;
 use super::{encoding, signing};
+use crate::binding::SEALING;
 
 /// The root keys, by handle: valid for one connection.
 #[derive(Debug, Clone)]
 pub(super) struct Roots {
+    labels: Labels,
     pub(super) wrap: ObjectHandle,
     pub(super) seal: ObjectHandle,
     pub(super) sign: ObjectHandle,
@@ -30,6 +33,27 @@ pub(super) struct Roots {
     /// Has the security officer of the token marked the wrapping key as trusted?
     pub(super) trusted: bool,
 }
+
+impl Roots {
+    /// What the sealing key is called, and how it seals.
+    pub(super) fn sealing(&self) -> RootWrap {
+        described(&self.labels.seal, SEALING)
+    }
+
+    /// What the wrapping key is called, and how it wraps.
+    pub(super) fn wrapping(&self) -> RootWrap {
+        described(&self.labels.wrap, "aes-256-kwp")
+    }
+}
+
+/// An AES key of 256 bits, as [`check`] has it.
+fn described(label: &str, algorithm: &str) -> RootWrap {
+    let (key, algorithm) = (label.to_owned(), algorithm.to_owned());
+    RootWrap { key, version: VERSION, algorithm, strength_bits: 256 }
+}
+
+/// With which number the labels of the root keys end.
+const VERSION: u32 = 1;
 
 /// The labels of one deployment's root.
 #[derive(Debug, Clone)]
@@ -42,9 +66,9 @@ struct Labels {
 impl Labels {
     fn new(prefix: &str) -> Self {
         Self {
-            wrap: format!("{prefix}-root-wrap-1"),
-            seal: format!("{prefix}-root-seal-1"),
-            sign: format!("{prefix}-root-sign-1"),
+            wrap: format!("{prefix}-root-wrap-{VERSION}"),
+            seal: format!("{prefix}-root-seal-{VERSION}"),
+            sign: format!("{prefix}-root-sign-{VERSION}"),
         }
     }
 }
@@ -68,7 +92,7 @@ pub(super) fn find(session: &Session, prefix: &str) -> Result<Roots, Pkcs11OpenE
     let trusted = session
         .get_attributes(wrap, &[AttributeType::Trusted])
         .is_ok_and(|found| found.contains(&Attribute::Trusted(true)));
-    Ok(Roots { wrap, seal, sign, sign_spec, public, trusted })
+    Ok(Roots { labels, wrap, seal, sign, sign_spec, public, trusted })
 }
 
 /// Makes what is missing of a root that is not yet in use: the sealing key comes last, and nothing can have been sealed

@@ -10,7 +10,7 @@ mod unlock;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use claviger_core::key::{Generator, KeyRing, KeyVersion, Origin, Protection, Provenance};
+use claviger_core::key::{Generator, KeyRing, KeyVersion, Origin, Protection, Provenance, RootWrap};
 use claviger_core::port::provider::{Generated, MaterialRequest, ModuleInfo, ProviderHealth, RootPublicKey};
 use claviger_core::port::{Handle, Provider, ProviderError};
 use claviger_core::{KeyRingId, Purpose, Spec};
@@ -27,6 +27,8 @@ use crate::ring_kek::{self, RING_KEK_LEN, RingKeks};
 
 const MODULE: &str = "the software root";
 const ROOT_KEK_LEN: usize = 32;
+/// What the key of the root is called in facts.
+const ROOT_KEY: &str = "software-root-1";
 
 /// Why a software root could not be made or opened.
 #[derive(Debug, thiserror::Error)]
@@ -149,6 +151,13 @@ impl Provider for SoftwareProvider {
             token: None,
             root_in_token: false,
             fips: linked.fips,
+            sealing: RootWrap {
+                key: ROOT_KEY.to_owned(),
+                version: 1,
+                algorithm: binding::SEALING.to_owned(),
+                strength_bits: 256,
+            },
+            wrapping: None,
             insecure: vec!["insecure_software_root"],
         }
     }
@@ -160,6 +169,10 @@ impl Provider for SoftwareProvider {
     async fn create_ring_kek(&self, ring: KeyRingId) -> Result<Vec<u8>, ProviderError> {
         let kek = random::secret(RING_KEK_LEN).map_err(module_failed)?;
         ring_kek::seal(&self.root, &binding::of_ring_kek(ring), &kek).map_err(module_failed)
+    }
+
+    async fn check_ring_kek(&self, ring: &KeyRing) -> Result<(), ProviderError> {
+        self.ring_kek(ring).map(drop)
     }
 
     async fn generate(&self, request: MaterialRequest<'_>) -> Result<Generated, ProviderError> {

@@ -40,9 +40,15 @@ fn labelled(session: &Session, label: &str) -> Vec<ObjectHandle> {
 #[test]
 fn root_keys_are_sensitive_and_cannot_be_read_or_wrapped() {
     softhsm::isolated(here!(), |hsm| {
-        let _provider = token::open_new(hsm);
+        let provider = token::open_new(hsm);
+        let module = provider.module();
+        let said = [module.wrapping.unwrap(), module.sealing];
+        assert_eq!(said.each_ref().map(|by| by.algorithm.as_str()), ["aes-256-kwp", "aes-256-gcm"]);
+        assert!(said.iter().all(|by| (by.version, by.strength_bits) == (1, 256)), "{said:?}");
+        let labels = said.each_ref().map(|by| by.key.as_str());
+        assert_eq!(labels, ["test-root-wrap-1", "test-root-seal-1"]);
         let session = beside(hsm);
-        let [wrap, seal] = ["test-root-wrap-1", "test-root-seal-1"].map(|label| {
+        let [wrap, seal] = labels.map(|label| {
             let found = labelled(&session, label);
             assert_eq!(found.len(), 1, "{label}");
             found[0]

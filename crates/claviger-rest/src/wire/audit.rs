@@ -214,6 +214,7 @@ fn node_to_wire(node: &Node) -> WireNode {
         clock_source: report.clock_source.clone(),
         generators: report.generators.clone(),
         domains: report.domains.clone(),
+        root_keys: report.root_keys.clone(),
         released: node.released.clone(),
     }
 }

@@ -52,6 +52,7 @@ pub(super) struct Deployment {
     pub(super) storage_domain: Option<String>,
     pub(super) root_storage_domain: Option<String>,
     pub(super) root_custody_domain: Option<String>,
+    pub(super) hsm_material_custody_domain: Option<String>,
     pub(super) renewal_days: Option<u64>,
 }
 

@@ -79,6 +79,8 @@ pub struct Domains {
     pub root_storage: Option<Name>,
     /// Who can open the root.
     pub root_custody: Option<Name>,
+    /// Who can open material that lives in the token.
+    pub hsm_material_custody: Option<Name>,
 }
 
 /// The addresses to listen on. Port 0 takes any that is free.
@@ -302,6 +304,11 @@ impl Domains {
             store_storage: name("storage_domain", file.storage_domain.as_deref(), origin)?,
             root_storage: name("root_storage_domain", file.root_storage_domain.as_deref(), origin)?,
             root_custody: name("root_custody_domain", file.root_custody_domain.as_deref(), origin)?,
+            hsm_material_custody: name(
+                "hsm_material_custody_domain",
+                file.hsm_material_custody_domain.as_deref(),
+                origin,
+            )?,
         })
     }
 }

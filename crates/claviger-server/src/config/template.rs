@@ -46,10 +46,12 @@ data_dir = "data"
 # The environment that it is: keys and principals that name none are of it, and principals of one use no keys of another.
 # environment = "production"
 # Where the store and the root lie, and who can open the root, as names of your own: whoever has one thing of a domain can take the
-# others. What is not said is `node`, this machine, or `token` for a root in a token.
+# others. What is not said is `node`, this machine, or `token` for a root in a token. Material that lives in the token is opened by
+# the root; `hsm_material_custody_domain` says otherwise.
 # storage_domain = "rack-7"
 # root_storage_domain = "hsm-2"
 # root_custody_domain = "custodians"
+# hsm_material_custody_domain = "hsm-officers"
 # How long certificates that their holders renew (`claviger credential renew`) last, counted from the first: then somebody else
 # makes a new one. 0: none is renewed.
 # renewal_days = {RENEWAL_DAYS}

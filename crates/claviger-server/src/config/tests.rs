@@ -117,14 +117,16 @@ fn host_for_clients_is_a_name_without_a_port() {
         assert!(environment(bad).unwrap_err().to_string().contains("`deployment.environment`"), "{bad}");
     }
     assert_eq!(load(GOOD).unwrap().environment, None);
-    let said =
-        "storage_domain = \"rack-7\"\nroot_storage_domain = \"hsm\"\nroot_custody_domain = \"custodians\"\n";
-    let Domains { store_storage, root_storage, root_custody } =
+    let said = "storage_domain = \"rack-7\"\nroot_storage_domain = \"hsm\"\nroot_custody_domain = \"custodians\"\n\
+                hsm_material_custody_domain = \"officers\"\n";
+    let Domains { store_storage, root_storage, root_custody, hsm_material_custody } =
         load(&format!("{GOOD}[deployment]\n{said}")).unwrap().domains;
-    let said = [store_storage, root_storage, root_custody].map(|name| name.unwrap().to_string());
-    assert_eq!(said, ["rack-7", "hsm", "custodians"]);
-    let bad = load(&format!("{GOOD}[deployment]\nroot_custody_domain = \"a,b\"\n")).unwrap_err().to_string();
-    assert!(bad.contains("`deployment.root_custody_domain`"), "{bad}");
+    let said = [store_storage, root_storage, root_custody, hsm_material_custody];
+    assert_eq!(said.map(|name| name.unwrap().to_string()), ["rack-7", "hsm", "custodians", "officers"]);
+    for key in ["root_custody_domain", "hsm_material_custody_domain"] {
+        let bad = load(&format!("{GOOD}[deployment]\n{key} = \"a,b\"\n")).unwrap_err().to_string();
+        assert!(bad.contains(&format!("`deployment.{key}`")), "{bad}");
+    }
     assert_eq!(load(GOOD).unwrap().domains, Domains::default());
     let renewal = |days: &str| load(&format!("{GOOD}[deployment]\nrenewal_days = {days}\n"));
     assert_eq!(load(GOOD).unwrap().renewable_for.as_secs(), 1191 * 86_400);

@@ -81,6 +81,7 @@ impl Operation for CreateRing {
             name: self.name.clone(),
             policy: self.policy.clone(),
             kek: view.provider().create_ring_kek(id).await?,
+            kek_wrap: Some(view.provider().module().sealing),
             created_at: view.now,
             reason: view.why,
             revision: 0,

@@ -9,9 +9,10 @@ use std::collections::btree_map::Entry;
 use claviger_audit::fact::{Facts, Object, Projection, VEIL_LEN, VeilError, VeilKey, projections};
 use claviger_audit::op::Op;
 use claviger_core::change::{Change, VeilName, VeilRecord};
+use claviger_core::key::KeyRing;
 use claviger_core::node::{Node, NodeReport};
 use claviger_core::object::StateRow;
-use claviger_core::port::StoreError;
+use claviger_core::port::{ProviderError, StoreError};
 use claviger_core::reason::{ReasonRecord, TextAtRest, Why};
 use claviger_core::rights_review::RightsReview;
 use claviger_core::{NodeId, RightsReviewId};
@@ -57,6 +58,7 @@ impl Road {
             for found in &rows {
                 projections.push(match &found.row {
                     StateRow::Reason(reason) => self.state.sealed(reason, &mut veils, &mut changes).await?,
+                    StateRow::Ring(ring) => self.state.with_kek_wrap(ring, &mut changes).await?,
                     other => other.into(),
                 });
             }
@@ -192,6 +194,30 @@ impl State {
         changes.push(Change::SealReason { id, sealed: sealed.clone() });
         let text = TextAtRest::Sealed(sealed);
         Ok((&ReasonRecord { text, ..reason.clone() }).into())
+    }
+
+    /// What a ring says whose row an older release wrote: what wraps its KEK is known now, if the KEK opens under this root.
+    async fn with_kek_wrap(
+        &self,
+        ring: &KeyRing,
+        changes: &mut Vec<Change>,
+    ) -> Result<Projection, ServiceError> {
+        if ring.kek_wrap.is_some() {
+            return Ok(ring.into());
+        }
+        match self.provider.check_ring_kek(ring).await {
+            Ok(()) => {
+                let ring = KeyRing { kek_wrap: Some(self.provider.module().sealing), ..ring.clone() };
+                let written = Projection { revision: ring.revision + 1, ..(&ring).into() };
+                changes.push(Change::PutRing(ring));
+                Ok(written)
+            }
+            Err(ProviderError::BadWrap) => {
+                tracing::warn!(ring = %ring.id, "the KEK of a ring does not open under this root; its facts do not say what wraps it");
+                Ok(ring.into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The key of that name, if there is one.

@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use claviger_audit::fact::show_field;
 use claviger_audit::verify::{Comparison, Verified};
 use claviger_core::grant::Conditions;
-use claviger_core::key::{DataClass, Labels};
-use claviger_core::object::RowCursor;
-use claviger_core::{Action, Purpose, Spec};
+use claviger_core::key::{DataClass, Labels, RotatedKeys};
+use claviger_core::object::{Kind, Object, RowCursor};
+use claviger_core::port::Store as _;
+use claviger_core::{Action, KeyRingId, Purpose, Spec};
 use claviger_service::operation::{
     CreateAlias, CreateAsset, CreateCredential, CreateGrant, GrantOn, KeyPatch, LabelPatch, NewCredential,
-    ReadRows, UpdateKey,
+    ReadRows, RingPatch, UpdateKey, UpdateRing,
 };
-use claviger_service::{KeyRef, PrincipalRef};
+use claviger_service::{KeyRef, PrincipalRef, RingRef};
+use claviger_testkit::older::{OLDER, WITHOUT_FACTS};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -251,4 +254,58 @@ async fn rows_from_before_there_were_facts_are_recorded_at_the_next_start_and_on
     let deployment = deployment.restart().await;
     let again = replay(&deployment).await;
     assert_eq!(again.objects.iter().map(|(_, current)| current.at.1).max(), Some(newest), "recorded once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_wraps_the_kek_of_a_ring_is_recorded_and_of_an_older_one_once_it_opens() {
+    let deployment = furnished().await;
+    let sealing = deployment.road.provider().module().sealing;
+    let own = deployment.store.find_ring_by_name(&"orders".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(own.kek_wrap, Some(sealing.clone()));
+    let [older, damaged] = [21, 22].map(|byte| KeyRingId::from_bytes([byte; 16]));
+    let kek = deployment.road.provider().create_ring_kek(older).await.unwrap();
+    // As rings of schema 1 are once their table was brought here. The KEK of the second is that of another ring.
+    let deployment = deployment
+        .restart_after(|database| {
+            let database = Connection::open(database).unwrap();
+            database.execute_batch(&format!("{OLDER} {WITHOUT_FACTS}")).unwrap();
+            let sql = "INSERT INTO ring (id, name, protection, destroy_waiting_period, quorum, separation, kek, created_at, revision) \
+                       SELECT ?1, ?2, protection, destroy_waiting_period, quorum, separation, ?3, created_at, 3 \
+                       FROM ring WHERE name = 'orders'";
+            for (id, name) in [(older, "older"), (damaged, "damaged")] {
+                let made = database.execute(sql, rusqlite::params![id.as_bytes(), name, kek]).unwrap();
+                assert_eq!(made, 1);
+            }
+        })
+        .await;
+    let wrapped = async |id| {
+        let ring = deployment.store.find_ring(id).await.unwrap().unwrap();
+        (ring.kek_wrap, ring.revision)
+    };
+    assert_eq!(wrapped(older).await, (Some(sealing.clone()), 4));
+    assert_eq!(wrapped(damaged).await, (None, 3));
+    // It stays with the ring when something else of it changes.
+    let patch = RingPatch { rotates: Some(RotatedKeys::All), ..RingPatch::default() };
+    for ring in [older, own.id] {
+        let change = UpdateRing { ring: RingRef::Id(ring), patch: patch.clone(), if_revision: None };
+        deployment.ask("ada", change).await.unwrap();
+    }
+    assert_eq!(wrapped(older).await, (Some(sealing.clone()), 5));
+    let verified = replay(&deployment).await;
+    assert_eq!(verified.findings, []);
+    assert_eq!(differences(&deployment, &verified).await, Vec::<String>::new());
+    let said = |id| {
+        let fields = verified.objects.find(&Object::Ring(id)).unwrap().fields();
+        let shown = fields.iter().filter(|(number, _)| (18..=21).contains(*number));
+        let shown = shown.map(|(number, field)| show_field(Kind::Ring, *number, field));
+        shown.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+    };
+    let expected = [
+        format!("kek_root_key={}", sealing.key),
+        "kek_root_version=1".to_owned(),
+        "kek_wrap_algorithm=aes-256-gcm".to_owned(),
+        "kek_wrap_strength=256".to_owned(),
+    ];
+    assert_eq!((said(own.id), said(older)), (expected.to_vec(), expected.to_vec()));
+    assert_eq!(said(damaged), Vec::<String>::new());
 }

@@ -55,6 +55,9 @@ impl Provider for SlowModule {
     async fn create_ring_kek(&self, ring: KeyRingId) -> Result<Vec<u8>, ProviderError> {
         self.inner.create_ring_kek(ring).await
     }
+    async fn check_ring_kek(&self, ring: &KeyRing) -> Result<(), ProviderError> {
+        self.inner.check_ring_kek(ring).await
+    }
     async fn generate(&self, request: MaterialRequest<'_>) -> Result<Generated, ProviderError> {
         if request.spec == Spec::Rsa4096 {
             self.gate.pass();

@@ -304,6 +304,7 @@ CREATE TABLE node (
     clock_source       TEXT    NOT NULL,
     generators         TEXT    NOT NULL,
     domains            TEXT    NOT NULL,
+    root_keys          TEXT    NOT NULL,
     released           TEXT    NOT NULL,
     revision           INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -322,6 +323,15 @@ CREATE TABLE rights_review (
     auditor_at INTEGER CHECK ((auditor IS NULL) = (auditor_at IS NULL)),
     revision   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- ---- What wraps the KEKs of rings ----
+--
+-- The key of the root by its label and version, the algorithm, and the strength of that key in bits. Without a value in rows of an
+-- older release, until the first start of this one opens the KEK.
+ALTER TABLE ring ADD COLUMN kek_root_key TEXT;
+ALTER TABLE ring ADD COLUMN kek_root_version INTEGER CHECK ((kek_root_key IS NULL) = (kek_root_version IS NULL));
+ALTER TABLE ring ADD COLUMN kek_wrap_algorithm TEXT CHECK ((kek_root_key IS NULL) = (kek_wrap_algorithm IS NULL));
+ALTER TABLE ring ADD COLUMN kek_wrap_strength INTEGER CHECK ((kek_root_key IS NULL) = (kek_wrap_strength IS NULL));
 
 -- ---- Facts ----
 --

@@ -146,7 +146,7 @@ mod tests {
     use claviger_core::change::RequestScheme;
     use claviger_core::object::RowCursor;
     use claviger_core::port::Store as _;
-    use claviger_core::{KeyId, PrincipalId};
+    use claviger_core::{KeyId, KeyRingId, PrincipalId};
     use claviger_crypto::SecretBytes;
     use claviger_crypto::kdf::HmacSha256;
 
@@ -164,6 +164,9 @@ mod tests {
             let call = "INSERT INTO idempotency (principal, key_digest, request_digest, created, created_at) \
                         VALUES (?1, ?2, ?2, ?1, 7)";
             old.execute(call, ([1; 16], [2; 32])).unwrap();
+            let ring = "INSERT INTO ring (id, name, protection, destroy_waiting_period, quorum, separation, kek, created_at, revision) \
+                        VALUES (?1, 'orders', 'software', 7, 2, 'strict', x'61', 7, 1)";
+            old.execute(ring, [[3; 16]]).unwrap();
         }
         let store = SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap();
         assert_eq!(store.find_document("deployment").await.unwrap(), Some(vec![b'a']));
@@ -173,6 +176,9 @@ mod tests {
             next = store.tag_rows(Arc::clone(&key), from, 100).await.unwrap();
         }
         store.open_rows(key);
+        // What wraps the KEK, that release did not keep.
+        let ring = store.find_ring(KeyRingId::from_bytes([3; 16])).await.unwrap().unwrap();
+        assert_eq!((ring.kek, ring.kek_wrap), (vec![b'a'], None));
         // What it is the digest of, only the release knew that wrote it.
         let call = store.find_idempotency(PrincipalId::from_bytes([1; 16]), &[2; 32]).await.unwrap().unwrap();
         assert_eq!((call.scheme, call.request_digest), (RequestScheme::Text, [2; 32]));

@@ -67,6 +67,11 @@ impl Provider for FaultyModule {
         self.inner.create_ring_kek(ring).await
     }
 
+    async fn check_ring_kek(&self, ring: &KeyRing) -> Result<(), ProviderError> {
+        self.fault.check()?;
+        self.inner.check_ring_kek(ring).await
+    }
+
     async fn generate(&self, request: MaterialRequest<'_>) -> Result<Generated, ProviderError> {
         self.fault.check()?;
         self.inner.generate(request).await

@@ -128,6 +128,7 @@ impl World {
             name: "orders".parse().unwrap(),
             policy: RingPolicy { separation: Separation::Relaxed, ..RingPolicy::default() },
             kek: vec![1],
+            kek_wrap: None,
             created_at: Timestamp::default(),
             reason: None,
             revision: 0,

@@ -1,6 +1,6 @@
 //! Table `ring`.
 
-use claviger_core::key::{DataClass, KeyRing, RequiredContext, RingPolicy};
+use claviger_core::key::{DataClass, KeyRing, RequiredContext, RingPolicy, RootWrap};
 use claviger_core::object::{Kind, Object};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
@@ -19,8 +19,8 @@ const TABLE: &str = "ring";
 macro_rules! covered {
     () => {
         "r.fact, r.id, r.name, r.protection, r.rotation_period, r.protect_period, r.process_period, \
-         r.destroy_waiting_period, r.quorum, r.separation, r.rotates, r.context_required, r.data_class, r.plaintext_data_keys, r.environment, r.assets, r.kek, r.created_at, r.reason, \
-         r.revision"
+         r.destroy_waiting_period, r.quorum, r.separation, r.rotates, r.context_required, r.data_class, r.plaintext_data_keys, r.environment, r.assets, r.kek, r.kek_root_key, r.kek_root_version, \
+         r.kek_wrap_algorithm, r.kek_wrap_strength, r.created_at, r.reason, r.revision"
     };
 }
 macro_rules! columns {
@@ -35,7 +35,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 1,
-    revision: Some(19),
+    revision: Some(23),
     has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM ring r WHERE r.id = ?1"),
     update: "UPDATE ring SET tag = ?1, fact = ?2 WHERE id = ?3",
@@ -104,10 +104,26 @@ pub(in crate::sqlite) fn read(columns: &mut Columns<'_>) -> Result<KeyRing, Stor
             assets: columns.word()?,
         },
         kek: columns.bytes()?.to_vec(),
+        kek_wrap: kek_wrap(columns)?,
         created_at: columns.instant()?,
         reason: why(columns)?,
         revision: columns.count()?,
     })
+}
+
+/// Reads what wraps the KEK of a ring: all of it, or nothing.
+fn kek_wrap(columns: &mut Columns<'_>) -> Result<Option<RootWrap>, StoreError> {
+    let key = columns.maybe(|columns| columns.text().map(str::to_owned))?;
+    let version = columns.maybe(Columns::small)?;
+    let algorithm = columns.maybe(|columns| columns.text().map(str::to_owned))?;
+    let strength = columns.maybe(Columns::small)?;
+    match (key, version, algorithm, strength) {
+        (None, None, None, None) => Ok(None),
+        (Some(key), Some(version), Some(algorithm), Some(strength_bits)) => {
+            Ok(Some(RootWrap { key, version, algorithm, strength_bits }))
+        }
+        _ => Err(columns.damaged("what wraps the KEK is not all there")),
+    }
 }
 
 /// Reads the required fields of encryption contexts.
@@ -122,7 +138,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
     if let Seen::Moved = seen(TABLE, stored.as_ref(), ring)? {
         return Ok(Applied::Conflict);
     }
-    let policy = &ring.policy;
+    let (policy, wrap) = (&ring.policy, ring.kek_wrap.as_ref());
     let optional = |period: Option<_>| period.map(|period| span(TABLE, period)).transpose();
     write_tagged(
         connection,
@@ -130,14 +146,16 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
         &[ring.id.as_bytes()],
         "INSERT INTO ring (id, name, protection, rotation_period, protect_period, process_period, \
          destroy_waiting_period, quorum, separation, kek, created_at, reason, rotates, context_required, data_class, plaintext_data_keys, \
-         environment, assets, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+         environment, assets, kek_root_key, kek_root_version, kek_wrap_algorithm, kek_wrap_strength, revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
          ON CONFLICT (id) DO UPDATE SET protection = excluded.protection, \
          rotation_period = excluded.rotation_period, protect_period = excluded.protect_period, \
          process_period = excluded.process_period, destroy_waiting_period = excluded.destroy_waiting_period, \
          quorum = excluded.quorum, separation = excluded.separation, kek = excluded.kek, reason = excluded.reason, \
          rotates = excluded.rotates, context_required = excluded.context_required, data_class = excluded.data_class, \
          plaintext_data_keys = excluded.plaintext_data_keys, environment = excluded.environment, assets = excluded.assets, \
+         kek_root_key = excluded.kek_root_key, kek_root_version = excluded.kek_root_version, \
+         kek_wrap_algorithm = excluded.kek_wrap_algorithm, kek_wrap_strength = excluded.kek_wrap_strength, \
          revision = excluded.revision",
         params![
             ring.id.as_bytes(),
@@ -158,6 +176,10 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, ring: &KeyRing) -> Result<
             policy.plaintext_data_keys.name(),
             policy.environment.as_ref().map(Name::as_str),
             policy.assets.name(),
+            wrap.map(|wrap| &wrap.key),
+            wrap.map(|wrap| wrap.version),
+            wrap.map(|wrap| &wrap.algorithm),
+            wrap.map(|wrap| wrap.strength_bits),
             next_revision(TABLE, ring.revision)?,
         ],
     )

@@ -141,6 +141,7 @@ fn furnished() -> Shelf {
         clock_source: "tsc".into(),
         generators: vec!["module_drbg=CTR_DRBG".into()],
         domains: vec!["store_storage=node".into()],
+        root_keys: vec!["seal=root-seal-1".into()],
         ..NodeReport::default()
     };
     let released = vec!["encrypt=1".into()];

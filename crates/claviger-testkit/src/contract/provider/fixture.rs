@@ -60,6 +60,7 @@ pub async fn new_ring(provider: &dyn Provider) -> Arc<KeyRing> {
         name: "ring".parse().unwrap(),
         policy: RingPolicy::default(),
         kek: provider.create_ring_kek(id).await.expect("a ring KEK is made"),
+        kek_wrap: Some(provider.module().sealing),
         created_at: Timestamp::from_micros(1),
         reason: None,
         revision: 1,

@@ -113,6 +113,8 @@ async fn ring_keks_are_bound_to_their_ring(provider: &dyn Provider) {
     let case = Case { spec: Spec::Aes256Gcm, purpose: Purpose::Encrypt, protection: Protection::Software };
     let moved = Arc::new(KeyRing { kek: two.kek.clone(), ..(*one).clone() });
     assert_eq!(new_key(provider, &moved, case).await.unwrap_err(), ProviderError::BadWrap, "a moved KEK");
+    assert_eq!(provider.check_ring_kek(&one).await, Ok(()));
+    assert_eq!(provider.check_ring_kek(&moved).await, Err(ProviderError::BadWrap), "a moved KEK");
     for at in [0, one.kek.len() - 1] {
         let damaged = Arc::new(KeyRing { kek: flipped(&one.kek, at), ..(*one).clone() });
         assert_eq!(

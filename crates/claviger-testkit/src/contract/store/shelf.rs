@@ -7,7 +7,7 @@ use claviger_core::change::{Change, Expectation};
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::key::{
     DataClass, Generator, ImportedMaterial, Key, KeyRing, KeyVersion, Labels, Origin, Protection, Provenance,
-    RequiredContext, RingPolicy, Rotation, Separation, State, Transport, Wrap,
+    RequiredContext, RingPolicy, RootWrap, Rotation, Separation, State, Transport, Wrap,
 };
 use claviger_core::port::store::{Applied, Batch, GrantQuery, UsageRows, VersionUsage};
 use claviger_core::port::{Journal, Store};
@@ -21,6 +21,10 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 
 pub fn at(day: u32) -> Timestamp {
     Timestamp::from_micros(0).after(DAY * day)
+}
+
+fn root_wrap() -> RootWrap {
+    RootWrap { key: "root-seal-1".into(), version: 1, algorithm: "aes-256-gcm".into(), strength_bits: 256 }
 }
 
 /// A store with its journal, and how far they are.
@@ -67,6 +71,7 @@ impl<S: Store> Shelf<S> {
             name: format!("ring-{number}").parse().unwrap(),
             policy: RingPolicy { rotation_period, ..RingPolicy::default() },
             kek: vec![1],
+            kek_wrap: Some(root_wrap()),
             created_at: at(0),
             reason: None,
             revision: 0,
@@ -149,6 +154,7 @@ impl<S: Store> Shelf<S> {
             name: format!("ring-{number}").parse().unwrap(),
             policy: RingPolicy { separation: Separation::Relaxed, ..RingPolicy::default() },
             kek: vec![1],
+            kek_wrap: None,
             created_at: at(0),
             reason: None,
             revision: 0,
