@@ -7,7 +7,7 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use claviger_access::authn::access_key::Audience;
 use claviger_core::principal::CredentialKind;
-use claviger_core::{PrincipalId, Source};
+use claviger_core::{ListenerName, PrincipalId, Source};
 use claviger_service::{Named, Presented, Road, ServiceError};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
@@ -16,6 +16,9 @@ use http_body_util::BodyExt as _;
 
 use crate::plane::AwsLimits;
 use crate::sigv4::{self, SigV4Error};
+
+/// The listener of both protocols.
+pub(crate) const LISTENER: ListenerName = ListenerName::Aws;
 
 /// Why a request was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +67,11 @@ pub(crate) fn recall(road: &Road, parts: &Parts) -> Option<[u8; 32]> {
 pub(crate) async fn look_up(road: &Road, parts: &Parts) -> Result<[u8; 32], Unsigned> {
     match sigv4::named(parts) {
         Ok(key) => {
-            road.look_up(Some(key.named())).await?;
+            road.look_up(Some(key.named()), LISTENER).await?;
             Ok(key.access_key)
         }
         Err(error) => {
-            road.count_unauthenticated();
+            road.count_unauthenticated(LISTENER);
             Err(error.into())
         }
     }
@@ -85,10 +88,10 @@ pub(crate) async fn prove(
     match sigv4::read(parts, body, audience) {
         Ok(signed) => {
             let presented = Presented::signed(signed);
-            Ok((road.prove(&presented, source).await?, presented))
+            Ok((road.prove(&presented, source, LISTENER).await?, presented))
         }
         Err(error) => {
-            road.count_unauthenticated();
+            road.count_unauthenticated(LISTENER);
             Err(error.into())
         }
     }

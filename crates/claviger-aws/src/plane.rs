@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, Method};
 
 use crate::answer;
 use crate::error::{AwsError, ErrorContext, code, to_wire};
-use crate::intake::{self, Unread, Unsigned};
+use crate::intake::{self, LISTENER, Unread, Unsigned};
 use crate::names;
 use crate::operation::{self, Operation};
 use crate::realm::Realm;
@@ -109,7 +109,7 @@ impl Kms {
                 .await
                 .map_err(|error| self.failure(error, head)),
             Err(why) => {
-                self.road().count_unauthenticated();
+                self.road().count_unauthenticated(LISTENER);
                 Err(unread(why))
             }
         };
@@ -119,7 +119,7 @@ impl Kms {
     /// What answers a request that was not read to its end.
     #[must_use]
     pub fn unread(&self, head: &Parts, why: Unread) -> Response {
-        self.road().count_unauthenticated();
+        self.road().count_unauthenticated(LISTENER);
         self.refusal(head, &unread(why))
     }
 

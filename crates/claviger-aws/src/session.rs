@@ -10,6 +10,7 @@ use claviger_service::operation::{Call, Operation, ReadSelf, Released};
 use claviger_service::{ErrorKind, KeyRef, Presented, Road, ServiceError};
 
 use crate::error::{AwsError, ErrorContext, to_wire};
+use crate::intake::LISTENER;
 use crate::plane::Kms;
 use crate::realm::Realm;
 
@@ -125,6 +126,7 @@ impl<'a> Session<'a> {
         let call = Call {
             presented: self.presented.clone(),
             source: self.source,
+            listener: LISTENER,
             plane: Plane::Mixed,
             dry_run,
             request_id: (!self.request_id.is_empty()).then(|| self.request_id.into()),
@@ -150,7 +152,7 @@ impl<'a> Session<'a> {
             return error;
         }
         let request_id = (!self.request_id.is_empty()).then_some(self.request_id);
-        match road.record_malformed(&self.presented, self.source, request_id).await {
+        match road.record_malformed(&self.presented, self.source, LISTENER, request_id).await {
             Ok(entry) => error.recorded_at(entry),
             Err(refused) => self.failure(&refused, ""),
         }

@@ -13,7 +13,7 @@ use claviger_core::grant::Conditions;
 use claviger_core::key::{DataClass, Labels, Origin, RequiredContext};
 use claviger_core::principal::PrincipalKind;
 use claviger_core::reason::{Reason, ReasonText};
-use claviger_core::{Action, Purpose, Spec};
+use claviger_core::{Action, ListenerName, Purpose, Spec};
 use claviger_server::Running;
 use claviger_server::quickstart::{QuickstartOptions, Ready, quickstart};
 use claviger_service::operation::{Call, CreateGrant, CreateKey, CreatePrincipal, GrantOn, Operation};
@@ -204,6 +204,7 @@ async fn perform(road: &Road, presented: Presented, operation: impl Operation) -
     let call = Call {
         presented,
         source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
+        listener: ListenerName::Control,
         plane: Plane::Control,
         dry_run: false,
         request_id: None,

@@ -22,6 +22,7 @@ pub mod grant;
 pub mod id;
 pub mod key;
 pub mod lineage;
+pub mod listener;
 pub mod log_time;
 pub mod name;
 pub mod node;
@@ -48,6 +49,7 @@ pub use id::{
     AliasId, AssetId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId,
     RightsReviewId,
 };
+pub use listener::ListenerName;
 pub use name::{KeyName, Name};
 pub use source::{OriginClass, Source, TlsParameters};
 pub use target::Target;

@@ -86,8 +86,8 @@ impl Arrival {
     /// # Errors
     /// A [`Failure`] when the caller has too much waiting.
     pub(crate) async fn batch_turn(&self, bytes: usize) -> Result<BatchTurn, Failure> {
-        let source = self.caller.peer.source();
-        Ok(self.api.road().batch_turn(&self.caller.presented, source, bytes).await?)
+        let (source, listener) = (self.caller.peer.source(), self.api.surface().into());
+        Ok(self.api.road().batch_turn(&self.caller.presented, source, listener, bytes).await?)
     }
 
     /// Takes a batch down the road whose turn it is.
@@ -104,6 +104,7 @@ impl Arrival {
         let call = Call {
             presented: self.caller.presented,
             source: self.caller.peer.source(),
+            listener: self.api.surface().into(),
             plane: self.api.surface().into(),
             dry_run: false,
             request_id: self.request_id,

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use claviger_client::types::{header, problem};
 use claviger_core::action::Surface;
-use claviger_core::{Action, PrincipalId, Source};
+use claviger_core::{Action, ListenerName, PrincipalId, Source};
 use claviger_service::Presented;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -86,7 +86,7 @@ impl Plane {
     /// # Errors
     /// The answer, when it is nobody.
     pub async fn look_up(&self, head: &Parts, presented: &Presented) -> Result<PrincipalId, Response> {
-        let found = self.api.road().look_up(presented.named()).await;
+        let found = self.api.road().look_up(presented.named(), self.listener()).await;
         found.map_err(|error| {
             let request_id = word(&head.headers, header::REQUEST_ID).ok().flatten();
             finish(Failure::from(error).into_response(), request_id)
@@ -141,7 +141,7 @@ impl Plane {
         request_id: Option<&HeaderValue>,
     ) {
         let request_id = request_id.and_then(|id| id.to_str().ok());
-        match self.api.road().record_malformed(presented, source, request_id).await {
+        match self.api.road().record_malformed(presented, source, self.listener(), request_id).await {
             Ok(entry) => drop(response.extensions_mut().insert(failure.recorded_at(entry))),
             Err(refused) => *response = Failure::from(refused).into_response(),
         }
@@ -162,6 +162,10 @@ impl Plane {
             },
         };
         self.clone().answer_known(peer, presented, Request::from_parts(head, body)).await
+    }
+
+    fn listener(&self) -> ListenerName {
+        self.api.surface().into()
     }
 
     fn is_open(&self, head: &Parts) -> bool {

@@ -6,11 +6,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use claviger_core::Name;
 use claviger_core::action::{Action, Plane, Reasoning};
 use claviger_core::key::{RingPolicy, Separation};
 use claviger_core::principal::PrincipalKind;
 use claviger_core::reason::{Reason, ReasonText};
+use claviger_core::{ListenerName, Name};
 use claviger_crypto::SecretBytes;
 use claviger_service::operation::{
     Call, CreateCredential, CreateGrant, CreatePrincipal, CreateRing, GrantOn, NewCredential, Operation,
@@ -180,6 +180,7 @@ impl<'a> Someone<'a> {
         let call = Call {
             presented: self.presented.clone(),
             source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
+            listener: ListenerName::Control,
             plane: Plane::Control,
             dry_run: false,
             request_id: None,

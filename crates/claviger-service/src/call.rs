@@ -7,7 +7,7 @@ use claviger_core::action::Plane;
 use claviger_core::change::{Change, Subject};
 use claviger_core::reason::Reason;
 use claviger_core::receipt::Receipt;
-use claviger_core::{Action, KeyId, KeyRingId, KeyVersionId, Source};
+use claviger_core::{Action, KeyId, KeyRingId, KeyVersionId, ListenerName, Source};
 use claviger_crypto::envelope::Context;
 
 use crate::error::ServiceError;
@@ -153,6 +153,8 @@ pub struct Call<O> {
     pub presented: Presented,
     /// Where it comes from.
     pub source: Source,
+    /// The listener it came in by.
+    pub listener: ListenerName,
     /// The plane it came in by.
     pub plane: Plane,
     /// Only to be told whether it would be done?

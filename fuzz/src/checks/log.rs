@@ -8,15 +8,18 @@ use claviger_audit::tree::{
     TreeError, consistency, inclusion, leaf_hash, node_hash, root_of, verify_consistency, verify_inclusion,
 };
 use claviger_audit::{
-    Checkpoint, Cut, Entry, Hash, KeptCheckpoint, Note, Op, Receipt, Snapshot, VerifierKey,
+    Checkpoint, Cut, Entry, Hash, KeptCheckpoint, Note, Op, Receipt, RefusedCalls, Snapshot, VerifierKey,
 };
 
-/// An entry is written as it was read.
+/// An entry is written as it was read, and so is what it counts of calls of nobody.
 pub fn entry(bytes: &[u8]) -> bool {
     let Ok(entry) = Entry::decode(bytes) else { return false };
     let mut written = Vec::new();
     entry.encode_into(&mut written).expect("what was read can be written");
     assert_eq!(written, bytes);
+    if let Some(refused) = entry.reference.as_deref().and_then(RefusedCalls::from_bytes) {
+        assert_eq!(Some(refused.to_bytes().as_slice()), entry.reference.as_deref());
+    }
     true
 }
 

@@ -1,9 +1,10 @@
 //! An entry as people and programs are shown it.
 
-use claviger_core::{AssetId, KeyId};
+use claviger_core::{AssetId, KeyId, ListenerName};
 use serde::Serialize;
 
 use super::{Entry, NamedAsset};
+use crate::RefusedCalls;
 use crate::hash::to_hex;
 use crate::op::{Op, Outcome};
 
@@ -55,6 +56,12 @@ pub struct ShownEntry {
     /// How many bytes of sealed data it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sealed_bytes: Option<usize>,
+    /// How many calls of nobody it counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u64>,
+    /// The listener by which these came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listener: Option<&'static str>,
     /// Public bytes whose meaning the operation gives, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -64,6 +71,8 @@ impl ShownEntry {
     /// An entry, with its index and its instant as text.
     #[must_use]
     pub fn new(index: u64, at: String, entry: &Entry<'_>) -> Self {
+        let counted = entry.reference.as_deref().filter(|_| entry.op == Op::UnauthenticatedCount);
+        let counted = counted.and_then(RefusedCalls::from_bytes);
         Self {
             index,
             at,
@@ -83,6 +92,8 @@ impl ShownEntry {
             request: entry.rid.map(|tag| to_hex(&tag)),
             policy: entry.pol.map(|digest| to_hex(&digest)),
             sealed_bytes: entry.enc.as_ref().map(|sealed| sealed.len()),
+            calls: counted.map(|counted| counted.calls),
+            listener: counted.and_then(|counted| counted.listener).map(ListenerName::name),
             reference: entry.reference.as_deref().map(to_hex),
         }
     }
@@ -113,7 +124,17 @@ impl ShownEntry {
         self.actor.as_deref().and_then(|tag| tag.get(..8)).unwrap_or_default()
     }
 
-    /// Its line, the key by `name` where there is one, with `more` behind it. It is wrapped between words.
+    /// How many calls of nobody it counts, and the listener by which they came, in words.
+    #[must_use]
+    pub fn counted(&self) -> String {
+        match (self.calls, self.listener) {
+            (Some(calls), Some(listener)) => format!("calls: {calls}, listener: {listener}"),
+            (Some(calls), None) => format!("calls: {calls}"),
+            (None, _) => String::new(),
+        }
+    }
+
+    /// Its line, the key by `name` where there is one, what it counts, and `more` behind it. It is wrapped between words.
     #[must_use]
     pub fn line(&self, name: Option<&str>, more: &[&str]) -> String {
         let Self { index, at, operation, outcome, .. } = self;
@@ -121,7 +142,8 @@ impl ShownEntry {
             format!("{index:>8}  {at:<27}  {operation:<22} {outcome:<14} {}", self.key_and_version(name));
         line.truncate(line.trim_end().len());
         let mut room = WIDTH.saturating_sub(line.chars().count());
-        for part in more {
+        let counted = self.counted();
+        for part in [counted.as_str()].iter().chain(more) {
             // A part begins behind two spaces, its further words behind one.
             for (at, word) in part.split_whitespace().enumerate() {
                 let (gap, length) = (if at == 0 { 2 } else { 1 }, word.chars().count());
@@ -159,6 +181,26 @@ mod tests {
             "      12  1970-01-01T00:00:01.000001Z  decrypt                denied         orders/main/3  abababab"
         );
         assert!(shown().line(None, &[]).ends_with(" 01010101-0101-0101-0101-010101010101/3"));
+    }
+
+    #[test]
+    fn calls_of_nobody_are_shown_with_their_listener_where_the_entry_names_it() {
+        for (reference, calls, listener, words) in [
+            (&[0, 0, 0, 0, 0, 0, 1, 0, 3][..], Some(256), Some("aws"), "  calls: 256, listener: aws"),
+            (&[0, 0, 0, 0, 0, 0, 1, 0], Some(256), None, "  calls: 256"),
+            (&[0, 0, 0, 0, 0, 0, 1, 0, 200], None, None, ""),
+            (&[1], None, None, ""),
+        ] {
+            let mut entry = Entry::new(1_000_000, 7, Op::UnauthenticatedCount, Outcome::Unauthenticated);
+            entry.reference = Some(reference.into());
+            let shown = ShownEntry::new(12, "1970-01-01T00:00:01Z".to_owned(), &entry);
+            assert_eq!((shown.calls, shown.listener), (calls, listener));
+            assert_eq!(shown.reference, Some(to_hex(reference)));
+            let line = shown.line(None, &[""]);
+            assert!(line.ends_with(&format!("unauthenticated_count  unauthenticated{words}")), "{line}");
+            entry.op = Op::CreateKey;
+            assert_eq!(ShownEntry::new(12, String::new(), &entry).calls, None);
+        }
     }
 
     #[test]

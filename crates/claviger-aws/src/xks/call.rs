@@ -15,6 +15,7 @@ use super::body;
 use super::error::{XksError, to_wire};
 use super::path::{Route, Verb};
 use crate::answer::Answer;
+use crate::intake::LISTENER;
 use crate::wire::base64;
 
 /// Longest identifier of a key.
@@ -48,6 +49,7 @@ impl<'a> Session<'a> {
         let call = Call {
             presented: self.presented.clone(),
             source: self.source,
+            listener: LISTENER,
             plane: Plane::Data,
             dry_run: false,
             request_id: (!request_id.is_empty()).then(|| request_id.into()),
@@ -65,7 +67,7 @@ impl<'a> Session<'a> {
         if self.performed.load(Ordering::Relaxed) {
             return error;
         }
-        match self.road.record_malformed(&self.presented, self.source, None).await {
+        match self.road.record_malformed(&self.presented, self.source, LISTENER, None).await {
             Ok(entry) => error.recorded_at(entry),
             Err(refused) => to_wire(&refused),
         }

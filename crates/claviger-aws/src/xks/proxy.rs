@@ -14,7 +14,7 @@ use super::call::Session;
 use super::error::{XksError, to_wire};
 use super::path::{Route, UriPrefix};
 use crate::answer::Answer;
-use crate::intake::{self, Unread, Unsigned};
+use crate::intake::{self, LISTENER, Unread, Unsigned};
 use crate::plane::AwsLimits;
 
 /// Longest body: the largest call there is, twice.
@@ -65,7 +65,7 @@ impl XksProxy {
     pub async fn look_up(&self, peer: XksPeer, head: &Parts) -> Result<[u8; 32], Response> {
         let road = &self.0.road;
         if !peer.is_admitted {
-            road.count_unauthenticated();
+            road.count_unauthenticated(LISTENER);
             let error = XksError::unauthenticated("the client certificate of AWS KMS is needed");
             return Err(error.into_response());
         }
@@ -92,7 +92,7 @@ impl XksProxy {
     /// What answers a request that was not read to its end.
     #[must_use]
     pub fn unread(&self, why: Unread) -> Response {
-        self.0.road.count_unauthenticated();
+        self.0.road.count_unauthenticated(LISTENER);
         XksError::from(why).into_response()
     }
 

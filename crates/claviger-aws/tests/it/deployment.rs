@@ -15,7 +15,7 @@ use claviger_core::port::Clock;
 use claviger_core::port::store::Page;
 use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::reason::{Reason, ReasonText};
-use claviger_core::{Action, CredentialId, PrincipalId, Purpose, Spec, Timestamp};
+use claviger_core::{Action, CredentialId, ListenerName, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::digest::sha256;
 use claviger_crypto::kdf::HmacSha256;
@@ -175,6 +175,7 @@ impl Deployment {
         let call = Call {
             presented: Presented::certificate(&certificate_of(who)),
             source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
+            listener: ListenerName::Control,
             plane: Plane::Control,
             dry_run: false,
             request_id: None,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use claviger_access::{AuthnError, Caller, Named, Presented, authenticate, in_force};
 use claviger_core::principal::{Credential, Principal};
-use claviger_core::{PrincipalId, Source, Timestamp};
+use claviger_core::{ListenerName, PrincipalId, Source, Timestamp};
 
 use crate::error::{ErrorKind, ServiceError};
 use crate::road::Road;
@@ -32,10 +32,14 @@ impl Road {
     /// # Errors
     /// [`ErrorKind::Unauthenticated`] when nobody is known by it, or it is not in force; others when the store or the root
     /// do not answer.
-    pub async fn look_up(&self, named: Option<Named<'_>>) -> Result<PrincipalId, ServiceError> {
+    pub async fn look_up(
+        &self,
+        named: Option<Named<'_>>,
+        listener: ListenerName,
+    ) -> Result<PrincipalId, ServiceError> {
         let now = self.state.time.now();
         let Some(named) = named else {
-            return Err(self.refuse(AuthnError::Missing, None, now).await);
+            return Err(self.refuse(AuthnError::Missing, None, listener, now).await);
         };
         let known = self.state.known(named.digest, self.state.fence.epoch()).await?;
         let known = known.as_ref().map(|known| &known.thing);
@@ -43,7 +47,7 @@ impl Road {
             (known.map(|known| &known.credential), known.map(|known| &known.principal));
         match in_force(named, credential, principal, now) {
             Ok((_, principal)) => Ok(principal.id),
-            Err(error) => Err(self.refuse(error, credential, now).await),
+            Err(error) => Err(self.refuse(error, credential, listener, now).await),
         }
     }
 
@@ -51,15 +55,21 @@ impl Road {
     ///
     /// # Errors
     /// As [`Road::look_up`].
-    pub async fn prove(&self, presented: &Presented, source: Source) -> Result<PrincipalId, ServiceError> {
+    pub async fn prove(
+        &self,
+        presented: &Presented,
+        source: Source,
+        listener: ListenerName,
+    ) -> Result<PrincipalId, ServiceError> {
         let (epoch, now) = (self.state.fence.epoch(), self.state.time.now());
-        self.authenticate(presented, source, epoch, now).await.map(|caller| caller.principal().id)
+        self.authenticate(presented, source, listener, epoch, now).await.map(|caller| caller.principal().id)
     }
 
     pub(super) async fn authenticate(
         &self,
         presented: &Presented,
         source: Source,
+        listener: ListenerName,
         epoch: u64,
         now: Timestamp,
     ) -> Result<Caller, ServiceError> {
@@ -73,7 +83,7 @@ impl Road {
         let principal = known.map(|known| &known.principal);
         match authenticate(presented, credential, secret, principal, Some(source), now) {
             Ok(caller) => Ok(caller),
-            Err(error) => Err(Box::pin(self.refuse(error, credential, now)).await),
+            Err(error) => Err(Box::pin(self.refuse(error, credential, listener, now)).await),
         }
     }
 
@@ -86,11 +96,12 @@ impl Road {
         &self,
         error: AuthnError,
         credential: Option<&Arc<Credential>>,
+        listener: ListenerName,
         now: Timestamp,
     ) -> ServiceError {
         let index = match credential {
-            Some(credential) => self.record_refused(credential.id, now).await,
-            None => self.count_refused(),
+            Some(credential) => self.record_refused(credential.id, listener, now).await,
+            None => self.count_refused(listener),
         };
         let refused = unauthenticated().caused_by(error);
         match index {

@@ -35,7 +35,7 @@ use claviger_core::principal::{Principal, PrincipalKind};
 use claviger_core::reason::Why;
 use claviger_core::receipt::Receipt;
 use claviger_core::target::Target;
-use claviger_core::{Action, Timestamp};
+use claviger_core::{Action, ListenerName, Timestamp};
 use claviger_crypto::envelope::Context;
 use tokio::sync::oneshot;
 
@@ -113,10 +113,11 @@ impl Road {
         &self,
         presented: &claviger_access::Presented,
         source: claviger_core::Source,
+        listener: ListenerName,
         bytes: usize,
     ) -> Result<BatchTurn, ServiceError> {
         let (epoch, now) = (self.state.fence.epoch(), self.state.time.now());
-        let caller = self.authenticate(presented, source, epoch, now).await?;
+        let caller = self.authenticate(presented, source, listener, epoch, now).await?;
         self.work.enter_batch(caller.principal().id, bytes).await.map(BatchTurn)
     }
 
@@ -144,6 +145,7 @@ impl Road {
         let call = Call {
             presented: claviger_access::Presented::None,
             source: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST).into(),
+            listener: ListenerName::Control,
             plane: Plane::Control,
             dry_run: false,
             request_id: None,
@@ -206,7 +208,9 @@ impl Road {
         let now = self.state.time.now();
         let caller = match who {
             Who::System(principal) => self.system_caller(principal)?,
-            Who::Somebody => self.authenticate(&call.presented, call.source, epoch, now).await?,
+            Who::Somebody => {
+                self.authenticate(&call.presented, call.source, call.listener, epoch, now).await?
+            }
         };
         let action = call.operation.action();
         // Given back when this attempt has ended: what waits for the log is then bounded as well.

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use claviger_access::{Caller, Presented};
+use claviger_audit::RefusedCalls;
 use claviger_audit::identity::{Identity, SubjectKey};
 use claviger_audit::op::{Op, Outcome};
 use claviger_audit::session::Who;
@@ -14,7 +15,7 @@ use claviger_core::change::{Change, Dependencies};
 use claviger_core::object::Object;
 use claviger_core::port::store::Room;
 use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind};
-use claviger_core::{CredentialId, PrincipalId, Source, Timestamp};
+use claviger_core::{CredentialId, ListenerName, PrincipalId, Source, Timestamp};
 use claviger_crypto::random;
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, oneshot};
@@ -44,7 +45,7 @@ pub(crate) struct Session {
 
 type SessionKey = (CredentialId, Source, u64);
 
-/// The sessions of this incarnation, and the count of unauthenticated callers.
+/// The sessions of this incarnation, and the counts of unauthenticated callers.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     open: Cache<SessionKey, Arc<Session>>,
@@ -55,7 +56,8 @@ pub(crate) struct Sessions {
     /// Held while one of the two is asked and set.
     recording: std::sync::Mutex<()>,
     opening: Mutex<()>,
-    unauthenticated: AtomicU64,
+    /// Calls of nobody, by listener in the order of [`ListenerName::ALL`].
+    unauthenticated: [AtomicU64; ListenerName::ALL.len()],
     /// Requests of known callers that could not be read, since the start.
     unreadable: AtomicU64,
 }
@@ -68,7 +70,7 @@ impl Sessions {
             malformed: Cache::new(REMEMBERED),
             recording: std::sync::Mutex::new(()),
             opening: Mutex::new(()),
-            unauthenticated: AtomicU64::new(0),
+            unauthenticated: Default::default(),
             unreadable: AtomicU64::new(0),
         }
     }
@@ -88,9 +90,20 @@ impl Sessions {
         true
     }
 
-    /// Takes the count of calls from nobody since the last time.
-    pub(crate) fn take_unauthenticated(&self) -> u64 {
-        self.unauthenticated.swap(0, Ordering::Relaxed)
+    fn count_unauthenticated(&self, listener: ListenerName, calls: u64) {
+        if let Some(count) = self.unauthenticated.get(listener as usize) {
+            count.fetch_add(calls, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the counts of calls from nobody since the last time: those of the listeners that had any.
+    fn take_unauthenticated(&self) -> Vec<RefusedCalls> {
+        let taken = self.unauthenticated.iter().map(|count| count.swap(0, Ordering::Relaxed));
+        let counts = ListenerName::ALL.into_iter().zip(taken);
+        counts
+            .filter(|(_, calls)| *calls > 0)
+            .map(|(listener, calls)| RefusedCalls::by(listener, calls))
+            .collect()
     }
 }
 
@@ -183,33 +196,39 @@ impl Road {
         }
     }
 
-    /// Writes an entry that stands for itself; gives its index.
+    /// Writes an entry that stands for itself, or several in one commit; gives the index of the first.
     pub(crate) async fn record_entry(
         &self,
         header: EntryHeader,
-        detail: EntryDetail,
+        details: impl Into<EntryDetails>,
     ) -> Result<u64, ServiceError> {
-        self.record(header, detail, Vec::new(), None).await
+        self.record(header, details, Vec::new(), None).await
     }
 
     /// Writes an entry that stands for itself, with what changes in the same commit; gives its index.
     pub(crate) async fn record(
         &self,
         header: EntryHeader,
-        detail: EntryDetail,
+        details: impl Into<EntryDetails>,
         changes: Vec<Change>,
         facts: Option<FactBytes>,
     ) -> Result<u64, ServiceError> {
         let epoch = self.state.fence.epoch();
-        let submission = |reply| Submission { changes, facts, ..entry(header, detail, epoch, reply) };
+        let details = details.into();
+        let submission = |reply| Submission { changes, facts, ..entry(header, details, epoch, reply) };
         self.commit(submission).await.map(|receipt| receipt.index()).map_err(not_committed)
     }
 
     /// Records that a known credential was refused; not more often than once a second each.
-    pub(super) async fn record_refused(&self, credential: CredentialId, now: Timestamp) -> Option<u64> {
+    pub(super) async fn record_refused(
+        &self,
+        credential: CredentialId,
+        listener: ListenerName,
+        now: Timestamp,
+    ) -> Option<u64> {
         let moment = self.clock.since_boot();
         if self.room() != Room::Plenty || !self.sessions.is_due(&self.sessions.refused, credential, moment) {
-            return self.count_refused();
+            return self.count_refused(listener);
         }
         let detail = EntryDetail {
             outcome: EntryOutcome(Outcome::Unauthenticated),
@@ -219,15 +238,15 @@ impl Road {
         self.record_entry(EntryHeader::of_system(Op::AuthenticationFailure, now), detail).await.ok()
     }
 
-    /// Counts a call of somebody who shows nothing that could be held against a credential. The log tells the count once a
-    /// second.
-    pub fn count_unauthenticated(&self) {
-        self.sessions.unauthenticated.fetch_add(1, Ordering::Relaxed);
+    /// Counts a call of somebody who shows nothing that could be held against a credential. The log has the count of each
+    /// listener once a second.
+    pub fn count_unauthenticated(&self, listener: ListenerName) {
+        self.sessions.count_unauthenticated(listener, 1);
     }
 
     /// The same, for a refusal that has no entry of its own.
-    pub(super) fn count_refused(&self) -> Option<u64> {
-        self.count_unauthenticated();
+    pub(super) fn count_refused(&self, listener: ListenerName) -> Option<u64> {
+        self.count_unauthenticated(listener);
         None
     }
 
@@ -241,10 +260,11 @@ impl Road {
         &self,
         presented: &Presented,
         source: Source,
+        listener: ListenerName,
         request_id: Option<&str>,
     ) -> Result<Option<u64>, ServiceError> {
         let (epoch, now) = (self.state.fence.epoch(), self.state.time.now());
-        let caller = self.authenticate(presented, source, epoch, now).await?;
+        let caller = self.authenticate(presented, source, listener, epoch, now).await?;
         self.sessions.unreadable.fetch_add(1, Ordering::Relaxed);
         let (credential, moment) = (caller.credential_id(), self.clock.since_boot());
         if self.room() != Room::Plenty || !self.sessions.is_due(&self.sessions.malformed, credential, moment)
@@ -276,45 +296,46 @@ impl Road {
         let detail = EntryDetail { reference: reference(&[&index.to_be_bytes()]), ..EntryDetail::default() };
         let (reply, _nobody) = oneshot::channel();
         let header = EntryHeader::of_system(Op::ReleaseSuppressed, self.state.time.now());
-        if self.queue.submit(entry(header, detail, self.state.fence.epoch(), reply)).is_err() {
+        if self.queue.submit(entry(header, detail.into(), self.state.fence.epoch(), reply)).is_err() {
             tracing::error!(index, "a result was withheld, and the log takes no record of it");
         }
     }
 
-    /// Records how many calls came from nobody since the last time.
+    /// Records how many calls came from nobody since the last time: an entry for each listener that had any, in one commit.
     pub(crate) async fn record_unauthenticated(&self) -> Result<(), ServiceError> {
         // While there is little room the count goes on, and is recorded later.
         if self.room() != Room::Plenty {
             return Ok(());
         }
-        let count = self.sessions.take_unauthenticated();
-        if count == 0 {
+        let counts = self.sessions.take_unauthenticated();
+        if counts.is_empty() {
             return Ok(());
         }
-        let detail = EntryDetail {
-            outcome: EntryOutcome(Outcome::Unauthenticated),
-            reference: reference(&[&count.to_be_bytes()]),
-            ..EntryDetail::default()
-        };
         if self.queue.is_full() {
-            self.sessions.unauthenticated.fetch_add(count, Ordering::Relaxed);
+            for RefusedCalls { calls, listener } in counts {
+                listener.into_iter().for_each(|by| self.sessions.count_unauthenticated(by, calls));
+            }
             return Err(overloaded());
         }
-        self.record_entry(EntryHeader::of_system(Op::UnauthenticatedCount, self.state.time.now()), detail)
-            .await
-            .map(|_| ())
+        let details = counts.iter().map(|count| EntryDetail {
+            outcome: EntryOutcome(Outcome::Unauthenticated),
+            reference: reference(&[&count.to_bytes()]),
+            ..EntryDetail::default()
+        });
+        let header = EntryHeader::of_system(Op::UnauthenticatedCount, self.state.time.now());
+        self.record_entry(header, EntryDetails::Many(details.collect())).await.map(|_| ())
     }
 }
 
 fn entry(
     header: EntryHeader,
-    detail: EntryDetail,
+    details: EntryDetails,
     epoch: u64,
     reply: oneshot::Sender<Result<claviger_core::receipt::Receipt, super::NotCommitted>>,
 ) -> Submission {
     Submission {
         header,
-        details: EntryDetails::from(detail),
+        details,
         changes: Vec::new(),
         facts: None,
         restricts: Vec::new(),

@@ -310,6 +310,7 @@ async fn the_last_of_16_attempts_loses_and_nobody_calls_after() {
     let call = Call {
         presented: claviger_access::Presented::None,
         source: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST).into(),
+        listener: ListenerName::Control,
         plane: Plane::Control,
         dry_run: false,
         request_id: None,

@@ -11,7 +11,7 @@ use claviger_audit::entry::Entry;
 use claviger_audit::op::{Op, Outcome};
 use claviger_core::action::Plane;
 use claviger_core::principal::{CredentialKind, Standing};
-use claviger_core::{AccessKeyId, Action, Purpose, Source, Spec, Timestamp};
+use claviger_core::{AccessKeyId, Action, ListenerName, Purpose, Source, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
 use claviger_service::log::EntryFilter;
@@ -92,6 +92,7 @@ async fn call_as(deployment: &Deployment, key: KeyRef, presented: Presented) -> 
     let call = Call {
         presented,
         source: HERE,
+        listener: ListenerName::Aws,
         plane: Plane::Mixed,
         dry_run: false,
         request_id: None,
@@ -195,7 +196,7 @@ async fn a_signature_that_was_verified_before_proves_nobody_whose_key_or_time_ha
     let signer = Signer::new(&made);
     let proved = async |request| {
         let presented = Presented::signed(request);
-        deployment.road.prove(&presented, HERE).await.unwrap();
+        deployment.road.prove(&presented, HERE, ListenerName::Aws).await.unwrap();
         call_as(&deployment, key.clone(), presented.clone()).await.unwrap();
         presented
     };

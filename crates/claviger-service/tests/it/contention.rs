@@ -16,6 +16,7 @@ async fn by_ada<O: Operation>(road: Road, operation: O) -> Result<Released<O::Ou
     let call = Call {
         presented: Presented::certificate(b"certificate of ada"),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
+        listener: surface.into(),
         plane: surface.into(),
         dry_run: false,
         request_id: None,

@@ -11,7 +11,7 @@ use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RequiredContext, 
 use claviger_core::port::{Clock, Provider, Store as _};
 use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::reason::{Reason, ReasonText};
-use claviger_core::{Action, PrincipalId, Purpose, Spec, Timestamp};
+use claviger_core::{Action, ListenerName, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::envelope::Context;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
@@ -388,6 +388,11 @@ fn call<O: Operation>(who: &str, plane: Plane, operation: O) -> Call<O> {
     Call {
         presented: Presented::certificate(&certificate_of(who)),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
+        listener: match plane {
+            Plane::Control => ListenerName::Control,
+            Plane::Data => ListenerName::Data,
+            Plane::Mixed => ListenerName::Aws,
+        },
         plane,
         dry_run: false,
         request_id: Some("test".into()),

@@ -20,6 +20,7 @@ async fn by_officer<O: Operation>(road: Road, operation: O) -> Result<Released<O
     let call = Call {
         presented: Presented::certificate(b"certificate of olga"),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
+        listener: surface.into(),
         plane: surface.into(),
         dry_run: false,
         request_id: None,

@@ -160,10 +160,12 @@ impl History {
         // What lies between is what these tests read, as the auditor.
         self.owners.resize(usize::try_from(before).unwrap(), Some(VERA));
         let caller = &self.callers[who];
-        let plane: Plane = operation.action().surface().into();
+        let surface = operation.action().surface();
+        let plane: Plane = surface.into();
         let call = Call {
             presented: caller.presented.clone(),
             source: caller.source,
+            listener: surface.into(),
             plane,
             dry_run: false,
             request_id: None,

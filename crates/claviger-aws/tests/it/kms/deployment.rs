@@ -17,7 +17,7 @@ use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RequiredContext, 
 use claviger_core::port::Clock;
 use claviger_core::principal::{Principal, PrincipalKind, Role};
 use claviger_core::reason::{Reason, ReasonText};
-use claviger_core::{Action, PrincipalId, Purpose, Spec, Timestamp};
+use claviger_core::{Action, ListenerName, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
 use claviger_service::log::EntryFilter;
@@ -335,6 +335,7 @@ async fn does<O: Operation>(road: &Road, who: &str, operation: O) -> Result<O::O
     let call = Call {
         presented: Presented::certificate(&certificate_of(who)),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
+        listener: ListenerName::Control,
         plane: Plane::Control,
         dry_run: false,
         request_id: None,

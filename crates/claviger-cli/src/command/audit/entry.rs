@@ -82,6 +82,11 @@ impl Shown {
         [name, from]
     }
 
+    /// The beginning of the actor's tag; of an entry that counts calls of nobody, what it counts.
+    fn actor_or_count(&self) -> String {
+        format!("{}{}", self.entry.short_actor(), self.entry.counted())
+    }
+
     /// One line with who it is of, for answers that are shown as they come.
     pub(super) fn line_of_search(&self) -> String {
         let [who, from] = self.who();
@@ -101,7 +106,7 @@ pub(super) fn table(entries: &[Shown]) -> String {
     let mut table = Table::new("entries", &heads);
     for shown in entries {
         let [index, at, operation, outcome, key] = shown.cells();
-        let (epoch, actor) = (shown.entry.epoch.to_string(), shown.entry.short_actor().to_owned());
+        let (epoch, actor) = (shown.entry.epoch.to_string(), shown.actor_or_count());
         table.row([index, at, epoch, operation, outcome, key, actor, reported(shown.reason.as_ref())]);
     }
     table.text()
@@ -113,7 +118,8 @@ pub(super) fn table_of_search(entries: &[Shown]) -> String {
     let mut table = Table::new("entries", &heads);
     for shown in entries {
         let [index, at, operation, outcome, key] = shown.cells();
-        let [who, from] = shown.who();
+        let [mut who, from] = shown.who();
+        who.push_str(&shown.entry.counted());
         table.row([index, at, operation, outcome, key, who, from, reported(shown.reason.as_ref())]);
     }
     table.text()
