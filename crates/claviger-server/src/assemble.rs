@@ -14,15 +14,15 @@ use tokio::task::JoinHandle;
 
 use crate::authority;
 use crate::clock::SystemClock;
-use crate::config::{Config, Listen};
+use crate::config::Config;
 use crate::deployment::{AtWork, Deployment, Jobs, LostTail};
+use crate::endpoints::{Endpoint, Listen, Serves, Urls};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
-use crate::listener::{self, Listener, Protocol, Released, TlsError, tls};
+use crate::listener::{self, Listener, Released, TlsError, tls};
 use crate::node::{self, Described};
 use crate::observe::Observed;
 use crate::pki::{self, EXPIRY_WARNING};
-use crate::planes;
 use crate::root::Making;
 use crate::stop::{self, Stop, Stopping};
 use crate::telemetry::{ListenerMetrics, Registry, run_probe};
@@ -30,59 +30,28 @@ use crate::telemetry::{ListenerMetrics, Registry, run_probe};
 /// How often histograms are tidied.
 const TIDY: Duration = Duration::from_secs(5);
 
-/// Where a server is reached.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Urls {
-    /// The control plane.
-    pub control: String,
-    /// The data plane.
-    pub data: String,
-    /// The API of AWS KMS.
-    pub aws: String,
-    /// Metrics and health.
-    pub metrics: String,
-}
-
 /// The sockets of a server, bound and silent.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    control: TcpListener,
-    data: TcpListener,
-    aws: TcpListener,
-    metrics: TcpListener,
+    sockets: Vec<(Endpoint, TcpListener)>,
     urls: Urls,
     bound: Listen,
 }
 
 impl Sockets {
     pub(crate) fn bind(config: &Config) -> Result<Self, ServerError> {
-        let bind = |name, address| {
-            listener::bind(address, config.limits.backlog).map_err(|source| ServerError::Bind {
-                name,
-                address,
-                source,
-            })
-        };
-        let control = bind("control", config.listen.control)?;
-        let data = bind("data", config.listen.data)?;
-        let aws = bind("aws", config.listen.aws)?;
-        let metrics = bind("metrics", config.listen.metrics)?;
-        let address = |socket: &TcpListener| {
-            socket.local_addr().map_err(ServerError::os("the address of a socket is not known"))
-        };
-        let bound = Listen {
-            control: address(&control)?,
-            data: address(&data)?,
-            aws: address(&aws)?,
-            metrics: address(&metrics)?,
-        };
-        let urls = Urls {
-            control: url("https", bound.control),
-            data: url("https", bound.data),
-            aws: url("https", bound.aws),
-            metrics: url("http", bound.metrics),
-        };
-        Ok(Self { control, data, aws, metrics, urls, bound })
+        let (mut sockets, mut bound) = (Vec::new(), config.listen);
+        for (endpoint, &address) in config.listen.iter() {
+            let name = endpoint.name();
+            let socket = listener::bind(address, config.limits.backlog)
+                .map_err(|source| ServerError::Bind { name, address, source })?;
+            bound[endpoint] =
+                socket.local_addr().map_err(ServerError::os("the address of a socket is not known"))?;
+            sockets.push((endpoint, socket));
+        }
+        let scheme = |endpoint: Endpoint| if endpoint.is_tls() { "https" } else { "http" };
+        let urls = Urls::new(|endpoint| url(scheme(endpoint), bound[endpoint]));
+        Ok(Self { sockets, urls, bound })
     }
 
     pub(crate) const fn urls(&self) -> &Urls {
@@ -172,22 +141,7 @@ pub(crate) async fn serve(
     let (stop, stopping) = stop::pair();
     let registry = Arc::new(Registry::new());
     let (tls, released) = (Arc::new(ArcSwap::from_pointee(tls)), Arc::new(Released::default()));
-    let open = |socket, name, protocol: Arc<dyn Protocol>| {
-        let metrics = ListenerMetrics::new(&registry, name);
-        let (tls, released, stopping) = (Arc::clone(&tls), Arc::clone(&released), stopping.clone());
-        let listener = Listener::new(socket, tls, protocol, config.limits, metrics, released, stopping);
-        tokio::spawn(listener.run())
-    };
     let road = &at_work.road;
-    let listeners = vec![
-        open(sockets.control, "control", planes::control(road.clone(), &config.limits)),
-        open(sockets.data, "data", planes::data(road.clone(), &config.limits)),
-        open(
-            sockets.aws,
-            "aws",
-            planes::aws(road.clone(), config.aws.clone(), config.xks.clone(), &config.limits),
-        ),
-    ];
     let observed = Arc::new(Observed::new(
         road.clone(),
         Arc::clone(&registry),
@@ -199,12 +153,29 @@ pub(crate) async fn serve(
         hardening,
     ));
     // Watchers are answered while requests in work end, so that a load balancer sees why.
-    let (stop_probe, probe_stopping) = stop::pair();
-    let probe = tokio::spawn(run_probe(sockets.metrics, observed, probe_stopping));
+    let (stop_probes, probes_stopping) = stop::pair();
+    let (mut listeners, mut probes) = (Vec::new(), Vec::new());
+    for (endpoint, socket) in sockets.sockets {
+        match endpoint.row().serves {
+            Serves::Callers { protocol, .. } => {
+                let metrics = ListenerMetrics::new(&registry, endpoint.name());
+                let (tls, released) = (Arc::clone(&tls), Arc::clone(&released));
+                let protocol = protocol(road, &config);
+                let stopping = stopping.clone();
+                let listener =
+                    Listener::new(socket, tls, protocol, config.limits, metrics, released, stopping);
+                listeners.push(tokio::spawn(listener.run()));
+            }
+            Serves::Watchers => {
+                let observed = Arc::clone(&observed);
+                probes.push(tokio::spawn(run_probe(socket, observed, probes_stopping.clone())));
+            }
+        }
+    }
     tokio::spawn(tidy(registry, stopping.clone()));
     tokio::spawn(Arc::clone(&released).keep_recording(road.clone(), stopping.clone()));
     tokio::spawn(at_work.newest_note.clone().keep_on(stopping));
-    Ok(Running { urls: sockets.urls, tls, node, stop, listeners, released, stop_probe, probe, at_work })
+    Ok(Running { urls: sockets.urls, tls, node, stop, listeners, released, stop_probes, probes, at_work })
 }
 
 async fn tidy(registry: Arc<Registry>, mut stopping: Stopping) {
@@ -225,8 +196,8 @@ pub struct Running {
     stop: Stop,
     listeners: Vec<JoinHandle<usize>>,
     released: Arc<Released>,
-    stop_probe: Stop,
-    probe: JoinHandle<()>,
+    stop_probes: Stop,
+    probes: Vec<JoinHandle<()>>,
     at_work: AtWork,
 }
 
@@ -293,8 +264,10 @@ impl Running {
         self.released.record(&self.at_work.road).await;
         self.at_work.close().await;
         // Watchers hold the road, and with it the store: they go before the data directory is given free.
-        self.stop_probe.stop();
-        let _ = self.probe.await;
+        self.stop_probes.stop();
+        for probe in self.probes {
+            let _ = probe.await;
+        }
         self.at_work.release().await;
     }
 }

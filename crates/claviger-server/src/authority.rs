@@ -5,11 +5,15 @@ use std::path::PathBuf;
 
 use claviger_core::Timestamp;
 
-use crate::assemble::{self, Urls};
-use crate::config::{Config, Listen, Tls};
+use crate::assemble;
+use crate::config::{Config, Tls};
+use crate::endpoints::{Endpoint, Listen, Urls};
 use crate::error::ServerError;
 use crate::files;
 use crate::pki::{self, Authority, EXPIRY_WARNING};
+
+/// The endpoints whose addresses are names of the server's certificate: those that profiles are written with.
+const NAMED: [Endpoint; 2] = [Endpoint::Control, Endpoint::Data];
 
 /// Where the authority's key is: beside its certificate.
 pub(crate) fn key_path(tls: &Tls) -> PathBuf {
@@ -75,7 +79,7 @@ pub(crate) fn issue_server_certificate(
     // A certificate that cannot be read has no names to keep: it is replaced like one that is not there.
     let kept = pki::read_facts(&config.tls.certificate).map(|facts| facts.names).unwrap_or_default();
     let mut names = pki::server_names(&[more_names, &kept].concat());
-    for address in [config.listen.control, config.listen.data] {
+    for address in NAMED.map(|endpoint| config.listen[endpoint]) {
         let name = address.ip().to_string();
         if !address.ip().is_unspecified() && !names.contains(&name) {
             names.push(name);
@@ -89,7 +93,7 @@ pub(crate) fn issue_server_certificate(
 pub(crate) fn public_urls(config: &Config) -> (String, String) {
     let host = public_host(config);
     let url = |address| public_url(host.as_deref(), address);
-    (url(config.listen.control), url(config.listen.data))
+    (url(config.listen[Endpoint::Control]), url(config.listen[Endpoint::Data]))
 }
 
 /// The same of what a server listens on; metrics are for this machine alone. An address that names an interface stays what it is.
@@ -97,14 +101,16 @@ pub(crate) fn reachable(config: &Config, bound: Listen) -> Urls {
     let host = public_host(config);
     let url =
         |address: SocketAddr| public_url(host.as_deref().filter(|_| address.ip().is_unspecified()), address);
-    let Listen { control, data, aws, metrics } = bound;
-    Urls { control: url(control), data: url(data), aws: url(aws), metrics: assemble::url("http", metrics) }
+    Urls::new(|endpoint| match endpoint.is_tls() {
+        true => url(bound[endpoint]),
+        false => assemble::url("http", bound[endpoint]),
+    })
 }
 
 fn public_host(config: &Config) -> Option<String> {
     let certified = || {
         let names = pki::read_facts(&config.tls.certificate).map(|facts| facts.names).unwrap_or_default();
-        let listened = [config.listen.control, config.listen.data].map(|address| address.ip().to_string());
+        let listened = NAMED.map(|endpoint| config.listen[endpoint].ip().to_string());
         names
             .into_iter()
             .find(|name| !pki::is_own_name(name) && !listened.contains(name) && !name.starts_with('*'))

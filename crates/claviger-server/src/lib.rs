@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | the configuration file, read strictly and checked in full |
 //! | [`pki`], [`files`] | certificates of the deployment, files that must be private or whole |
+//! | [`Endpoint`] | the table of listeners |
 //! | [`listener`] | sockets, TLS 1.3, the bounds of a connection |
 //! | [`telemetry`] | traces, numbers, health |
 //! | [`hardening`], `memory`, [`clock`] | the process, what it gives back, and its time |
@@ -20,6 +21,7 @@ pub mod command;
 pub mod config;
 mod deployment;
 pub mod doctor;
+mod endpoints;
 mod error;
 mod evaluation;
 pub mod files;
@@ -38,6 +40,7 @@ mod root;
 pub mod stop;
 pub mod telemetry;
 
-pub use assemble::{Running, Server, Urls};
+pub use assemble::{Running, Server};
 pub use deployment::LostTail;
+pub use endpoints::{Each, Endpoint, Listen, Urls};
 pub use error::ServerError;

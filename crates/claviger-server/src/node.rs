@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -18,7 +17,8 @@ use claviger_crypto::provenance;
 use claviger_service::{ErrorKind, RULES, Road, ServiceError};
 use rustls::ServerConfig;
 
-use crate::config::{Config, Domains, Listen, Xks, XksClients};
+use crate::config::{Config, Domains};
+use crate::endpoints::{Listen, Serves};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
 use crate::root::blocking;
@@ -167,21 +167,12 @@ fn listeners(node: &Described, tls: &ServerConfig) -> Vec<String> {
     });
     let (suites, groups) = (join(suites.collect()), join(groups.collect()));
     // The library has no other version compiled in.
-    let tls = format!("TLS 1.3 {suites} {groups} client-certificate=optional");
-    let line = |(name, address): &(&str, SocketAddr)| match *name {
-        "metrics" => format!("{name} {address} plain"),
-        "aws" => match &node.config.xks {
-            Some(Xks { clients: XksClients::Unproved, .. }) => {
-                format!("{name} {address} {tls} external-key-store=signature")
-            }
-            Some(_) => format!("{name} {address} {tls} external-key-store=certificate"),
-            None => format!("{name} {address} {tls}"),
-        },
-        _ => format!("{name} {address} {tls}"),
-    };
-    let Listen { control, data, aws, metrics } = node.bound;
-    let named = [("control", control), ("data", data), ("aws", aws), ("metrics", metrics)];
-    named.iter().map(line).collect()
+    let tls = format!("TLS 1.3 {suites} {groups}");
+    let lines = node.bound.iter().map(|(endpoint, address)| match endpoint.row().serves {
+        Serves::Callers { asks, .. } => format!("{endpoint} {address} {tls} {}", asks(&node.config)),
+        Serves::Watchers => format!("{endpoint} {address} plain"),
+    });
+    lines.collect()
 }
 
 #[cfg(test)]

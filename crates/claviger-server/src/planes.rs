@@ -4,36 +4,41 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use claviger_aws::xks::{self, XksPeer};
-use claviger_aws::{AwsLimits, Kms, Realm, Unread, XksProxy};
+use claviger_aws::{AwsLimits, Kms, Unread, XksProxy};
 use claviger_core::{Action, PrincipalId};
 use claviger_rest::{PeerIdentity, Plane, RestLimits, control_plane, data_plane};
 use claviger_service::{Presented, Road};
 use hyper::http::request::Parts;
 use hyper::{Request, Response};
 
-use crate::config::{Limits, Xks, XksClients};
-use crate::listener::{Answering, Asking, Payload, Peer, Protocol, Staged};
+use crate::config::{Config, Limits, XksClients};
+use crate::listener::{Answering, Asking, ConnectionProtocol, Http, Payload, Peer, Protocol, Staged};
 
 /// The plane of people.
-pub(crate) fn control(road: Road, limits: &Limits) -> Arc<dyn Protocol> {
-    Arc::new(Rest { plane: control_plane(road, rest_limits(limits)) })
+pub(crate) fn control(road: &Road, config: &Config) -> Arc<dyn ConnectionProtocol> {
+    rest(control_plane(road.clone(), rest_limits(&config.limits)))
 }
 
 /// The plane of applications.
-pub(crate) fn data(road: Road, limits: &Limits) -> Arc<dyn Protocol> {
-    Arc::new(Rest { plane: data_plane(road, rest_limits(limits)) })
+pub(crate) fn data(road: &Road, config: &Config) -> Arc<dyn ConnectionProtocol> {
+    rest(data_plane(road.clone(), rest_limits(&config.limits)))
+}
+
+fn rest(plane: Plane) -> Arc<dyn ConnectionProtocol> {
+    Arc::new(Http::new(Arc::new(Rest { plane })))
 }
 
 /// The API of AWS KMS; beside it, the proxy that AWS KMS itself asks.
-pub(crate) fn aws(road: Road, realm: Realm, xks: Option<Xks>, limits: &Limits) -> Arc<dyn Protocol> {
+pub(crate) fn aws(road: &Road, config: &Config) -> Arc<dyn ConnectionProtocol> {
     let usual = AwsLimits::default();
     let limits = AwsLimits {
-        body: usual.body.min(limits.body_bytes),
-        headers: usual.headers.min(limits.header_bytes),
+        body: usual.body.min(config.limits.body_bytes),
+        headers: usual.headers.min(config.limits.header_bytes),
     };
-    let (prefix, clients) = xks.map(|xks| (xks.prefix, xks.clients)).unzip();
-    let (kms, proxy) = (Kms::new(road.clone(), realm, limits), XksProxy::new(road, prefix, limits));
-    Arc::new(Aws { kms, proxy, clients })
+    let (prefix, clients) = config.xks.clone().map(|xks| (xks.prefix, xks.clients)).unzip();
+    let kms = Kms::new(road.clone(), config.aws.clone(), limits);
+    let proxy = XksProxy::new(road.clone(), prefix, limits);
+    Arc::new(Http::new(Arc::new(Aws { kms, proxy, clients })))
 }
 
 /// A plane of REST.

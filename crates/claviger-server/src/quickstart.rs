@@ -1,18 +1,19 @@
 //! `claviger quickstart`: from nothing to a server that answers, in one command, in one folder. Run again: same data.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use claviger_core::port::Clock as _;
 use serde::Serialize;
 
-use crate::assemble::{self, Running, Sockets, Urls};
+use crate::assemble::{self, Running, Sockets};
 use crate::authority;
 use crate::bootstrap::{self, APP, InitialPrincipal, ROLE_HOLDERS};
 use crate::clock::SystemClock;
-use crate::config::{Config, Listen, Root, SoftwareSeal, Template};
+use crate::config::{Config, Root, SoftwareSeal, Template};
 use crate::deployment::{Deployment, Jobs, LostTail};
+use crate::endpoints::{Endpoint, Listen, Urls};
 use crate::error::ServerError;
 use crate::evaluation;
 use crate::files;
@@ -101,7 +102,7 @@ pub async fn quickstart(
     drop(deployment);
     let mut clients = BTreeMap::new();
     if options.evaluation || evaluation::was_made(&config) {
-        match evaluation::ensure(&at_work.road, &config, &sockets.urls().aws).await {
+        match evaluation::ensure(&at_work.road, &config, &sockets.urls()[Endpoint::Aws]).await {
             Ok(path) => drop(clients.insert("aws", absolute(&path))),
             Err(error) => {
                 at_work.stop().await;
@@ -124,30 +125,19 @@ fn configure(options: &QuickstartOptions) -> Result<Config, ServerError> {
     if !file.exists() {
         let software = || Root::InsecureSoftwareRoot { seal: SoftwareSeal::KeyFile("root.key".into()) };
         let root = options.root.clone().unwrap_or_else(software);
-        let listen = options.listen.map_or_else(
-            || Listen::DEFAULT.map(str::to_owned),
-            |base| addresses(base).map(|address| address.to_string()),
-        );
+        let listen = options.listen.map_or_else(Listen::usual, Listen::beside);
         write_config(&file, &Template { listen, root })?;
     }
     let mut config = Config::load(&file)?;
     if let Some(base) = options.listen {
-        let [control, data, aws, metrics] = addresses(base);
-        config.listen = Listen { control, data, aws, metrics };
+        config.listen = Listen::beside(base);
     }
     Ok(config)
 }
 
-/// Control, data, AWS KMS and metrics from one address. Metrics stay on loopback.
-fn addresses(base: SocketAddr) -> [SocketAddr; 4] {
-    let port = |above: u16| if base.port() == 0 { 0 } else { base.port().saturating_add(above) };
-    let watchers = if base.ip().is_loopback() { base.ip() } else { IpAddr::V4(Ipv4Addr::LOCALHOST) };
-    let beside = |above| SocketAddr::new(base.ip(), port(above));
-    [base, beside(1), beside(2), SocketAddr::new(watchers, port(9))]
-}
-
 fn ready(config: &Config, urls: &Urls) -> Result<Ready, ServerError> {
-    let profiles = bootstrap::write_profiles(&INITIAL, config, (&urls.control, &urls.data))?;
+    let profiles =
+        bootstrap::write_profiles(&INITIAL, config, (&urls[Endpoint::Control], &urls[Endpoint::Data]))?;
     Ok(Ready {
         urls: urls.clone(),
         ca: absolute(&config.tls.client_ca),
@@ -165,17 +155,6 @@ fn absolute(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_address_gives_all_of_them_and_metrics_stay_on_loopback() {
-        let of = |text: &str| addresses(text.parse().unwrap()).map(|address| address.to_string());
-        assert_eq!(
-            of("127.0.0.1:7400"),
-            ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402", "127.0.0.1:7409"]
-        );
-        assert_eq!(of("0.0.0.0:9000"), ["0.0.0.0:9000", "0.0.0.0:9001", "0.0.0.0:9002", "127.0.0.1:9009"]);
-        assert_eq!(of("[::1]:0"), ["[::1]:0"; 4]);
-    }
 
     #[test]
     fn everybody_is_in_the_cast_once() {

@@ -10,6 +10,7 @@ use claviger_client::types::{Instant, Page, Problem, alias, audit, key, system, 
 use claviger_core::{Action, AliasName, CredentialId, KeyId, KeyName, Name};
 use claviger_crypto::{Purpose, SignatureAlgorithm, Spec};
 use claviger_rest::decode::{self, Request};
+use claviger_server::Endpoint;
 use claviger_server::config::Config;
 use claviger_server::pki;
 use claviger_service::Governed;
@@ -91,7 +92,7 @@ pub fn config(bytes: &[u8]) -> bool {
     match &config {
         Ok(config) => {
             assert!(config.data_dir.is_absolute() && config.tls.key.is_absolute());
-            assert!(config.listen.metrics.ip().is_loopback());
+            assert!(config.listen[Endpoint::Metrics].ip().is_loopback());
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }

@@ -90,6 +90,7 @@ Or with the tools of AWS, in the ring `evaluation`, whose access key may do ever
 }
 
 fn next_steps(ready: &Ready) -> String {
+    let [control, data, aws, metrics] = ready.urls.clone().into_array();
     let profile =
         |name: &str| ready.profiles.get(name).map_or_else(String::new, |path| path.display().to_string());
     format!(
@@ -111,10 +112,6 @@ Next, in another terminal:
   claviger --profile {app} decrypt < hello.sealed
 {evaluation}
 Ctrl-C stops it. The same command starts it again with the same data.",
-        control = ready.urls.control,
-        data = ready.urls.data,
-        aws = ready.urls.aws,
-        metrics = ready.urls.metrics,
         root = ready.root,
         administrator = profile("administrator"),
         security_officer = profile("security_officer"),

@@ -9,7 +9,7 @@ use claviger_provider::Pkcs11OpenError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::pin::PinArgs;
-use crate::assemble::{Running, Server, Urls};
+use crate::assemble::{Running, Server};
 use crate::config::{Config, Root};
 use crate::deployment::LostTail;
 use crate::error::ServerError;
@@ -47,7 +47,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, ServerError> {
         if in_software {
             tracing::warn!("{SOFTWARE_ROOT}");
         }
-        let Urls { control, data, aws, metrics } = running.public_urls();
+        let [control, data, aws, metrics] = running.public_urls().into_array();
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(%control, %data, %aws, %metrics, version, "serving");
         until_told(running, signals).await

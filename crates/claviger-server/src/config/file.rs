@@ -1,5 +1,6 @@
 //! The configuration as it is written: every key optional, no key unknown. What it means is decided in `super`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use claviger_crypto::digest::Sha256;
@@ -8,8 +9,10 @@ use figment::error::{Error, Kind};
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use figment::value::Value;
 use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use super::ConfigError;
+use crate::endpoints::{Each, Endpoint};
 
 /// Environment variables with this prefix and a double underscore override the file: `CLAVIGER_LISTEN__CONTROL`.
 const ENV_PREFIX: &str = "CLAVIGER_";
@@ -62,13 +65,68 @@ pub(super) struct Public {
     pub(super) host: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Listen {
-    pub(super) control: Option<String>,
-    pub(super) data: Option<String>,
-    pub(super) aws: Option<String>,
-    pub(super) metrics: Option<String>,
+/// The section of the addresses: a key for each endpoint.
+#[derive(Debug, Default)]
+pub(super) struct Listen(pub(super) Each<Option<String>>);
+
+const ENDPOINTS: [&str; Endpoint::ALL.len()] = {
+    let mut names = [""; Endpoint::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        #[expect(clippy::indexing_slicing, reason = "the compiler runs this, and would refuse it")]
+        {
+            names[at] = Endpoint::ALL[at].name();
+        }
+        at += 1;
+    }
+    names
+};
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Section;
+
+        impl<'de> Visitor<'de> for Section {
+            type Value = Listen;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("struct Listen")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listen, A::Error> {
+                let mut listen = Listen::default();
+                while let Some(EndpointKey(endpoint)) = map.next_key()? {
+                    listen.0[endpoint] = map.next_value()?;
+                }
+                Ok(listen)
+            }
+        }
+
+        deserializer.deserialize_struct("Listen", &ENDPOINTS, Section)
+    }
+}
+
+/// A key of that section.
+struct EndpointKey(Endpoint);
+
+impl<'de> Deserialize<'de> for EndpointKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Key;
+
+        impl Visitor<'_> for Key {
+            type Value = EndpointKey;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("field identifier")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<EndpointKey, E> {
+                text.parse::<Endpoint>().map(EndpointKey).map_err(|_| E::unknown_field(text, &ENDPOINTS))
+            }
+        }
+
+        deserializer.deserialize_identifier(Key)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

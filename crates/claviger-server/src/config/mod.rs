@@ -22,6 +22,7 @@ use claviger_crypto::digest::sha256;
 use claviger_provider::FewAttempts;
 use claviger_store::SpaceOptions;
 
+use crate::endpoints::{Each, Endpoint, Listen};
 use crate::pki;
 
 pub use error::ConfigError;
@@ -81,19 +82,6 @@ pub struct Domains {
     pub root_custody: Option<Name>,
     /// Who can open material that lives in the token.
     pub hsm_material_custody: Option<Name>,
-}
-
-/// The addresses to listen on. Port 0 takes any that is free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listen {
-    /// The control plane: people, with roles.
-    pub control: SocketAddr,
-    /// The data plane: applications, with grants.
-    pub data: SocketAddr,
-    /// The API of AWS KMS: applications, with grants and access keys.
-    pub aws: SocketAddr,
-    /// Metrics and health, in plain HTTP and therefore on loopback.
-    pub metrics: SocketAddr,
 }
 
 /// Files of TLS, in PEM.
@@ -183,7 +171,7 @@ impl Config {
             domains: Domains::from_file(&file.deployment, &origin)?,
             renewable_for: renewable_for(&file.deployment, &origin)?,
             public_host: public_host(&file.public, &origin)?,
-            listen: Listen::from_file(&file.listen, &origin)?,
+            listen: listen(&file.listen.0, &origin)?,
             tls: Tls {
                 certificate: required("tls.certificate", &file.tls.certificate)?,
                 key: required("tls.key", &file.tls.key)?,
@@ -201,58 +189,43 @@ impl Config {
     }
 }
 
-impl Listen {
-    /// The addresses that documents speak of.
-    pub const DEFAULT: [&'static str; 4] =
-        ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402", "127.0.0.1:7409"];
-
-    fn from_file(file: &file::Listen, origin: &str) -> Result<Self, ConfigError> {
-        let [control, data, aws, metrics] = Self::DEFAULT;
-        let address = |key: &str, written: &Option<String>, default: &str| {
-            let text = written.as_deref().unwrap_or(default);
-            text.parse::<SocketAddr>().map_err(|_| {
-                invalid(
-                    origin,
-                    key,
-                    format!("is `{text}`; an IP address with a port is expected, like `{default}`"),
-                )
-            })
-        };
-        let listen = Self {
-            control: address("listen.control", &file.control, control)?,
-            data: address("listen.data", &file.data, data)?,
-            aws: address("listen.aws", &file.aws, aws)?,
-            metrics: address("listen.metrics", &file.metrics, metrics)?,
-        };
-        listen.check(origin)?;
-        Ok(listen)
+/// The addresses as they are written, where they are.
+fn listen(file: &Each<Option<String>>, origin: &str) -> Result<Listen, ConfigError> {
+    let mut listen = Listen::usual();
+    for (endpoint, written) in file.iter() {
+        let Some(text) = written else { continue };
+        listen[endpoint] = text.parse::<SocketAddr>().map_err(|_| {
+            let usual = listen[endpoint];
+            let reason = format!("is `{text}`; an IP address with a port is expected, like `{usual}`");
+            invalid(origin, &endpoint.key(), reason)
+        })?;
     }
+    check_plain(&listen, origin)?;
+    check_apart(&listen, origin)?;
+    Ok(listen)
+}
 
-    fn check(&self, origin: &str) -> Result<(), ConfigError> {
-        if !self.metrics.ip().is_loopback() {
+fn check_plain(listen: &Listen, origin: &str) -> Result<(), ConfigError> {
+    match listen.iter().find(|(endpoint, address)| !endpoint.is_tls() && !address.ip().is_loopback()) {
+        Some((endpoint, address)) => {
             let reason = format!(
-                "is `{}`; it speaks plain HTTP, so only a loopback address is possible: put a proxy in front of it",
-                self.metrics
+                "is `{address}`; it speaks plain HTTP, so only a loopback address is possible: put a proxy in front of it"
             );
-            return Err(invalid(origin, "listen.metrics", reason));
+            Err(invalid(origin, &endpoint.key(), reason))
         }
-        let pairs = [
-            ("listen.data", self.data, "listen.control", self.control),
-            ("listen.aws", self.aws, "listen.control", self.control),
-            ("listen.aws", self.aws, "listen.data", self.data),
-            ("listen.metrics", self.metrics, "listen.aws", self.aws),
-            ("listen.metrics", self.metrics, "listen.control", self.control),
-            ("listen.metrics", self.metrics, "listen.data", self.data),
-        ];
-        match pairs.into_iter().find(|(_, a, _, b)| a == b && a.port() != 0) {
-            Some((key, address, other, _)) => Err(invalid(
-                origin,
-                key,
-                format!("is `{address}`, the same as `{other}`; each needs its own"),
-            )),
-            None => Ok(()),
+        None => Ok(()),
+    }
+}
+
+fn check_apart(listen: &Listen, origin: &str) -> Result<(), ConfigError> {
+    for (at, (endpoint, address)) in listen.iter().enumerate() {
+        let same = |(_, before): &(Endpoint, &SocketAddr)| *before == address && address.port() != 0;
+        if let Some((other, _)) = listen.iter().take(at).find(same) {
+            let reason = format!("is `{address}`, the same as `{}`; each needs its own", other.key());
+            return Err(invalid(origin, &endpoint.key(), reason));
         }
     }
+    Ok(())
 }
 
 impl Log {

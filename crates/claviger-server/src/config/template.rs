@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::store::{MIN_FREE_MIB, RESERVE_MIB};
-use super::{Limits, Listen, PinSource, RENEWAL_DAYS, Root, SoftwareSeal, TokenSelector};
+use super::{Limits, PinSource, RENEWAL_DAYS, Root, SoftwareSeal, TokenSelector};
+use crate::endpoints::Listen;
 
 /// What differs from one written configuration to the next.
 #[derive(Debug, Clone)]
 pub struct Template {
-    /// The addresses of control, data, AWS KMS and metrics.
-    pub listen: [String; 4],
+    /// The addresses.
+    pub listen: Listen,
     /// The root, with paths as they shall be written.
     pub root: Root,
 }
@@ -19,14 +20,13 @@ impl Template {
     /// A deployment with the usual addresses.
     #[must_use]
     pub fn new(root: Root) -> Self {
-        Self { listen: Listen::DEFAULT.map(str::to_owned), root }
+        Self { listen: Listen::usual(), root }
     }
 
     /// The text. Its paths are relative to its folder: `data`, `pki/`.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let [control, data, aws, metrics] = self.listen.each_ref().map(|address| quoted(address));
-        let root = self.root_lines();
+        let (listen, root) = (self.listen_lines(), self.root_lines());
         let Limits { body_bytes, header_bytes, headers, connections, concurrency, backlog, .. } =
             Limits::default();
         let Limits { header, request, idle, write_stall, shutdown, .. } = Limits::default();
@@ -62,15 +62,7 @@ data_dir = "data"
 # host = "kms.example.org"
 
 [listen]
-# Control plane: people, with roles. TLS 1.3.
-control = {control}
-# Data plane: applications, with grants. TLS 1.3.
-data = {data}
-# The API of AWS KMS: applications, with access keys. TLS 1.3.
-aws = {aws}
-# /metrics, /healthz, /readyz in plain HTTP: loopback only.
-metrics = {metrics}
-
+{listen}
 [tls]
 # The server's certificate chain and key, and the authorities of clients' certificates. PEM.
 # SIGHUP reads them again; connections that are open stay.
@@ -131,6 +123,15 @@ cut_seconds = 1
 # clock_step_seconds = 600
 "#
         )
+    }
+
+    fn listen_lines(&self) -> String {
+        let mut lines = String::new();
+        for (endpoint, address) in self.listen.iter() {
+            let (about, address) = (endpoint.row().about, quoted(&address.to_string()));
+            let _ = writeln!(lines, "# {about}\n{endpoint} = {address}");
+        }
+        lines
     }
 
     fn root_lines(&self) -> String {

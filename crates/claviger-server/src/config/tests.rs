@@ -23,9 +23,9 @@ fn refusal(text: &str) -> String {
 #[test]
 fn least_configuration_gets_the_documented_defaults() {
     let config = load(GOOD).unwrap();
-    assert_eq!(config.listen.control.to_string(), "127.0.0.1:7400");
-    assert_eq!(config.listen.data.to_string(), "127.0.0.1:7401");
-    assert_eq!(config.listen.metrics.to_string(), "127.0.0.1:7409");
+    assert_eq!(config.listen[Endpoint::Control].to_string(), "127.0.0.1:7400");
+    assert_eq!(config.listen[Endpoint::Data].to_string(), "127.0.0.1:7401");
+    assert_eq!(config.listen[Endpoint::Metrics].to_string(), "127.0.0.1:7409");
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.audit.cut, Duration::from_secs(1));
 }

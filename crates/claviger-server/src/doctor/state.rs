@@ -13,6 +13,7 @@ use super::{Finding, PIN};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::deployment::Deployment;
+use crate::endpoints::Endpoint;
 use crate::error::ServerError;
 use crate::observe::{ALTERED, ENDING_OF_OTHERS, ENDING_OF_ROLES, RECOVERIES, RIGHTS};
 use crate::pki::EXPIRY_WARNING;
@@ -29,11 +30,11 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
         Err(ServerError::Store { source: StoreError::Locked, .. }) => {
             let mut findings =
                 vec![Finding::ok("store", "a process holds the data directory: the server is at work")];
-            findings.push(readiness(config.listen.metrics).await);
-            findings.extend(recoveries_at_work(config.listen.metrics).await);
-            findings.extend(rights_at_work(config.listen.metrics).await);
-            findings.extend(ending_at_work(config.listen.metrics).await);
-            findings.extend(altered_at_work(config.listen.metrics).await);
+            findings.push(readiness(config.listen[Endpoint::Metrics]).await);
+            findings.extend(recoveries_at_work(config.listen[Endpoint::Metrics]).await);
+            findings.extend(rights_at_work(config.listen[Endpoint::Metrics]).await);
+            findings.extend(ending_at_work(config.listen[Endpoint::Metrics]).await);
+            findings.extend(altered_at_work(config.listen[Endpoint::Metrics]).await);
             findings
         }
         opened => {
@@ -246,20 +247,15 @@ fn reported(error: &ServerError) -> String {
 }
 
 fn ports(config: &Config) -> Vec<Finding> {
-    let listen = [
-        ("control", config.listen.control),
-        ("data", config.listen.data),
-        ("aws", config.listen.aws),
-        ("metrics", config.listen.metrics),
-    ];
-    let taken: Vec<_> = listen.into_iter().filter_map(|(name, address)| port(name, address)).collect();
+    let taken: Vec<_> =
+        config.listen.iter().filter_map(|(endpoint, address)| port(endpoint, *address)).collect();
     if taken.is_empty() { vec![Finding::ok("ports", "all addresses are free")] } else { taken }
 }
 
-fn port(name: &str, address: SocketAddr) -> Option<Finding> {
+fn port(endpoint: Endpoint, address: SocketAddr) -> Option<Finding> {
     let error = TcpListener::bind(address).err()?;
     let message = format!("`{address}` cannot be listened on: {error}");
-    Some(Finding::wrong("ports", message, format!("end what listens there, or change `listen.{name}`")))
+    Some(Finding::wrong("ports", message, format!("end what listens there, or change `{}`", endpoint.key())))
 }
 
 async fn readiness(metrics: SocketAddr) -> Finding {

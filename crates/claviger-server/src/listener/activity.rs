@@ -58,7 +58,7 @@ pub(super) struct Activity {
     proved: AtomicBool,
     /// An answer went out before all of the request was read.
     cut_short: AtomicBool,
-    /// In HTTP/2, bytes without a request are ordinary: pings, settings, window updates.
+    /// Bytes begin the head of a request where none is in work. Otherwise they are ordinary: they may be none of a request.
     bytes_begin_a_head: AtomicBool,
     signal: AtomicU8,
     waker: AtomicWaker,
@@ -66,9 +66,9 @@ pub(super) struct Activity {
 
 impl Activity {
     /// The handshake is over, and the first request due.
-    pub(super) fn converse(&self, http2: bool) {
-        self.bytes_begin_a_head.store(!http2, Ordering::Relaxed);
-        self.head_begun.store(!http2, Ordering::Relaxed);
+    pub(super) fn converse(&self, bytes_begin_a_head: bool) {
+        self.bytes_begin_a_head.store(bytes_begin_a_head, Ordering::Relaxed);
+        self.head_begun.store(bytes_begin_a_head, Ordering::Relaxed);
     }
 
     /// A request's head is complete; it is in work until the guard is dropped.
@@ -98,7 +98,7 @@ impl Activity {
         self.cut_short.load(Ordering::Relaxed)
     }
 
-    /// Is a request in work, and nothing read until it is answered? In HTTP/2 there is always reading.
+    /// Is a request in work, and nothing read until it is answered? Where bytes without a request are ordinary, there is always reading.
     fn reads_nothing(&self) -> bool {
         self.in_work.load(Ordering::Relaxed) > 0 && self.bytes_begin_a_head.load(Ordering::Relaxed)
     }
@@ -144,7 +144,7 @@ impl Occupant for Activity {
 
 /// Held while a request is in work.
 #[derive(Debug)]
-pub(super) struct InWork(Arc<Activity>);
+pub struct InWork(Arc<Activity>);
 
 impl Drop for InWork {
     fn drop(&mut self) {
@@ -368,7 +368,7 @@ mod tests {
 
     fn conversing(http2: bool) -> Arc<Activity> {
         let activity = Arc::new(Activity::default());
-        activity.converse(http2);
+        activity.converse(!http2);
         activity.prove();
         activity
     }
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn connection_on_which_nobody_proved_himself_has_the_header_time_and_no_more() {
         let activity = Arc::new(Activity::default());
-        activity.converse(true);
+        activity.converse(false);
         assert_eq!(looks(&activity, 100), (5, Finding::Idle));
     }
 

@@ -11,12 +11,15 @@
 //! | `room`, `turns` | what the unproved share: room, and turns at what costs time |
 //! | `places` | what proved callers share: requests under way |
 //! | `connection`, `activity` | one connection, and when it has to end |
-//! | `service` | one request, from its head to its answer |
+//! | `conversation` | a connection as what is spoken on it has it: who is proved, and what requests may take |
+//! | `http`, `service` | HTTP, and one of its requests, from its head to its answer |
+//! | `protocol` | what is asked of the protocol behind HTTP |
 //! | `released` | how many results left |
-//! | `protocol` | what is asked of the protocol behind the listener |
 
 mod activity;
 mod connection;
+mod conversation;
+mod http;
 mod network;
 mod peer;
 mod places;
@@ -46,14 +49,18 @@ use crate::clock::SystemClock;
 use crate::config::Limits;
 use crate::stop::Stopping;
 use crate::telemetry::{ListenerMetrics, Unproved};
+pub use activity::InWork;
 use activity::{Activity, IdleMonitors};
 use connection::{Accepted, is_gone};
+use conversation::ListenerState;
+pub use conversation::{Connection, ConnectionProtocol, Conversation, Overloaded, Serving};
+pub use http::Http;
 use network::Network;
 pub use peer::{Peer, PeerCertificate};
+pub use places::{Place, Presence};
 pub use protocol::{Answering, Asking, Payload, Protocol, Staged};
 pub(crate) use refusal::overloaded;
 pub use released::Released;
-use service::ListenerState;
 pub use tls::TlsError;
 pub use trust::ClientTrust;
 use turns::Turns;
@@ -87,13 +94,13 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Puts `protocol` behind `socket`. Certificates that are put into `tls` are shown from the next connection on. Results that leave
-    /// are counted in `released`. It stops when `stopping` says so.
+    /// Has `protocol` spoken on the connections of `socket`. Certificates that are put into `tls` are shown from the next
+    /// connection on. Results that leave are counted in `released`. It stops when `stopping` says so.
     #[must_use]
     pub fn new(
         socket: TcpListener,
         tls: Arc<ArcSwap<ServerConfig>>,
-        protocol: Arc<dyn Protocol>,
+        protocol: Arc<dyn ConnectionProtocol>,
         limits: Limits,
         metrics: ListenerMetrics,
         released: Arc<Released>,

@@ -16,7 +16,7 @@ const TIDY_FROM: usize = 1024;
 
 /// A principal with requests under way on one listener, or a connection on which it proved itself.
 #[derive(Debug)]
-pub(super) struct Presence {
+pub struct Presence {
     principal: PrincipalId,
     under_way: AtomicUsize,
 }
@@ -81,7 +81,8 @@ struct Inner {
 pub(super) struct Places(Arc<Inner>);
 
 /// Held while a request is under way.
-pub(super) struct Place {
+#[derive(Debug)]
+pub struct Place {
     places: Places,
     presence: Arc<Presence>,
 }

@@ -1,4 +1,4 @@
-//! What a listener needs to know of the protocol behind it: who asks, and how it is answered.
+//! What HTTP needs to know of the protocol behind it: who asks, and how it is answered.
 //!
 //! A request comes in stages, and each needs less than the next: its head alone ([`Protocol::recall`]), the head and the store
 //! ([`Protocol::look_up`]), the whole of it ([`Protocol::prove`]). Only a request whose caller is known is answered.
@@ -62,7 +62,7 @@ pub enum Asking {
     Unknown,
 }
 
-/// A protocol, as a listener sees it.
+/// A protocol over HTTP, as a listener sees it.
 pub trait Protocol: Debug + Send + Sync + 'static {
     /// Which action is asked for, as far as a head tells; for the numbers only. An answer that has results of another use, or another
     /// number of them than one, says so by [`claviger_rest::Results`].

@@ -12,11 +12,16 @@ use super::Registry;
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub enum Ending {
+    /// It broke.
     Broken,
+    /// Others needed its room.
     Displaced,
+    /// Its handshake failed.
     HandshakeFailed,
+    /// One side ended it.
     Orderly,
+    /// What was due did not come in its time.
     TooSlow,
 }
 

@@ -9,8 +9,8 @@ mod registry;
 mod stderr;
 mod trace;
 
-pub use listener::ListenerMetrics;
-pub(crate) use listener::{Ending, Unproved};
+pub(crate) use listener::Unproved;
+pub use listener::{Ending, ListenerMetrics};
 pub use probe::{Watchable, run as run_probe};
 pub(crate) use process::ProcessNumbers;
 pub use registry::Registry;

@@ -12,7 +12,7 @@ use claviger_crypto::digest::sha256;
 use claviger_server::config::Config;
 use claviger_server::pki::{Authority, LEAF_LIFETIME};
 use claviger_server::quickstart::{QuickstartOptions, quickstart};
-use claviger_server::{Running, Server, ServerError};
+use claviger_server::{Endpoint, Running, Server, ServerError};
 use serde_json::{Value, json};
 
 use crate::support::{Deployment, OF_ANOTHER_VERSION, answer_to_tls12, now};
@@ -61,9 +61,9 @@ async fn evaluation_makes_one_ring_and_one_access_key_that_may_do_everything_in_
     };
     let mode = std::fs::metadata(&ready.clients["aws"]).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(value("AWS_ENDPOINT_URL_KMS"), running.urls().aws);
+    assert_eq!(value("AWS_ENDPOINT_URL_KMS"), running.urls()[Endpoint::Aws]);
     let (id, secret) = (value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY"));
-    let url = format!("{}/v1/rings/evaluation", running.urls().control);
+    let url = format!("{}/v1/rings/evaluation", running.urls()[Endpoint::Control]);
     let (status, ring) = deployment.call("administrator", "GET", url, None).await;
     assert_eq!((status, &ring["policy"]["separation"]), (200, &"relaxed".into()), "{ring}");
     assert_eq!(ring["policy"]["quorum"], 0);
@@ -72,13 +72,13 @@ async fn evaluation_makes_one_ring_and_one_access_key_that_may_do_everything_in_
     let (running, again) = quickstart(&deployment.options(), None).await.unwrap();
     assert_eq!(again.clients, ready.clients);
     assert_eq!((value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY")), (id.clone(), secret));
-    assert_eq!(value("AWS_ENDPOINT_URL_KMS"), running.urls().aws);
+    assert_eq!(value("AWS_ENDPOINT_URL_KMS"), running.urls()[Endpoint::Aws]);
     running.shutdown().await;
     // A file that got lost costs a new access key, and nothing else is made twice.
     std::fs::remove_file(&ready.clients["aws"]).unwrap();
     let (running, _) = quickstart(&options(), None).await.unwrap();
     assert_ne!(value("AWS_ACCESS_KEY_ID"), id);
-    let url = format!("{}/v1/grants?principal=aws-evaluation", running.urls().control);
+    let url = format!("{}/v1/grants?principal=aws-evaluation", running.urls()[Endpoint::Control]);
     let (_, grants) = deployment.call("security_officer", "GET", url, None).await;
     assert_eq!(grants["items"].as_array().unwrap().len(), 1);
     running.shutdown().await;
@@ -91,7 +91,7 @@ async fn ready_file_says_where_everything_is() {
     let options = QuickstartOptions { ready_file: Some(file.clone()), ..deployment.options() };
     let (running, _) = quickstart(&options, None).await.unwrap();
     let ready: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    assert_eq!(ready["urls"]["control"], running.urls().control);
+    assert_eq!(ready["urls"]["control"], running.urls()[Endpoint::Control]);
     assert_eq!(ready["root"], "insecure_software_root");
     for name in [
         "administrator",
@@ -106,7 +106,7 @@ async fn ready_file_says_where_everything_is() {
     ] {
         let path = ready["profiles"][name].as_str().unwrap();
         let profile = claviger_client::Profile::load(std::path::Path::new(path)).unwrap();
-        assert_eq!(profile.data.as_deref(), Some(running.urls().data.as_str()));
+        assert_eq!(profile.data.as_deref(), Some(running.urls()[Endpoint::Data].as_str()));
         assert_eq!(profile.control.is_some(), name != "app");
     }
     assert!(std::path::Path::new(ready["ca"].as_str().unwrap()).is_absolute());
@@ -129,21 +129,22 @@ async fn who_shows_nothing_is_unauthenticated_on_both_planes() {
     let deployment = Deployment::new();
     let running = deployment.start().await;
     let (nobody, urls) = (deployment.http(None), running.urls());
-    for url in
-        [format!("{}/v1/rings", urls.control), format!("{}/v1/keys/orders%2Fmain/public-key", urls.data)]
-    {
+    for url in [
+        format!("{}/v1/rings", urls[Endpoint::Control]),
+        format!("{}/v1/keys/orders%2Fmain/public-key", urls[Endpoint::Data]),
+    ] {
         let response = nobody.get(url).send().await.unwrap();
         assert_eq!(response.status(), 401);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
     }
     let response = nobody
-        .get(format!("{}/v1/rings", urls.control))
+        .get(format!("{}/v1/rings", urls[Endpoint::Control]))
         .header("authorization", "Bearer nonsense")
         .send()
         .await
         .unwrap();
     assert_eq!(response.status(), 401);
-    assert_eq!(nobody.get(format!("{}/v1/health", urls.data)).send().await.unwrap().status(), 200);
+    assert_eq!(nobody.get(format!("{}/v1/health", urls[Endpoint::Data])).send().await.unwrap().status(), 200);
     running.shutdown().await;
 }
 
@@ -152,7 +153,7 @@ async fn no_listener_speaks_tls_1_2() {
     let deployment = Deployment::new();
     let running = deployment.start().await;
     let urls = running.urls().clone();
-    for url in [&urls.control, &urls.data, &urls.aws] {
+    for url in [&urls[Endpoint::Control], &urls[Endpoint::Data], &urls[Endpoint::Aws]] {
         let port = url.rsplit(':').next().unwrap().parse().unwrap();
         let answer = answer_to_tls12(([127, 0, 0, 1], port).into()).await;
         assert_eq!(answer, OF_ANOTHER_VERSION, "{url}");
@@ -164,7 +165,7 @@ async fn no_listener_speaks_tls_1_2() {
 async fn application_has_no_business_on_the_control_plane() {
     let deployment = Deployment::new();
     let running = deployment.start().await;
-    let url = format!("{}/v1/rings", running.urls().control);
+    let url = format!("{}/v1/rings", running.urls()[Endpoint::Control]);
     assert_eq!(deployment.call("app", "GET", url, None).await.0, 403);
     running.shutdown().await;
 }
@@ -177,19 +178,21 @@ async fn application_uses_a_key_that_it_was_granted_and_only_then() {
     assert_eq!(deployment.create_ring(&running, "orders").await.0, 201);
     let key = json!({ "ring": "orders", "name": "main", "purpose": "encrypt", "spec": "aes-256-gcm",
         "data_class": "internal" });
-    let (status, made) =
-        deployment.call("administrator", "POST", format!("{}/v1/keys", urls.control), Some(key)).await;
+    let (status, made) = deployment
+        .call("administrator", "POST", format!("{}/v1/keys", urls[Endpoint::Control]), Some(key))
+        .await;
     assert_eq!(status, 201, "{made}");
     let encrypt = || {
-        let url = format!("{}/v1/keys/orders%2Fmain/encrypt", urls.data);
+        let url = format!("{}/v1/keys/orders%2Fmain/encrypt", urls[Endpoint::Data]);
         deployment.call("app", "POST", url, Some(json!({ "plaintext": "aGVsbG8=" })))
     };
     assert_eq!(encrypt().await.0, 404);
     let grant = json!({
         "principal": "app", "on": { "key": "orders/main" }, "operations": ["encrypt"], "reason": "test",
     });
-    let (status, made) =
-        deployment.call("security_officer", "POST", format!("{}/v1/grants", urls.control), Some(grant)).await;
+    let (status, made) = deployment
+        .call("security_officer", "POST", format!("{}/v1/grants", urls[Endpoint::Control]), Some(grant))
+        .await;
     assert_eq!(status, 201, "{made}");
     let (status, sealed) = encrypt().await;
     assert_eq!(status, 200, "{sealed}");
@@ -197,7 +200,7 @@ async fn application_uses_a_key_that_it_was_granted_and_only_then() {
     // The use is counted by its action; nothing that a caller named is a label.
     let text = deployment
         .http(None)
-        .get(format!("{}/metrics", urls.metrics))
+        .get(format!("{}/metrics", urls[Endpoint::Metrics]))
         .send()
         .await
         .unwrap()
@@ -232,7 +235,7 @@ async fn second_process_on_the_same_data_is_refused() {
 async fn watchers_are_told_numbers_health_and_readiness_in_plain_http() {
     let deployment = Deployment::new();
     let running = deployment.start().await;
-    let metrics = running.urls().metrics.clone();
+    let metrics = running.urls()[Endpoint::Metrics].clone();
     assert!(metrics.starts_with("http://127.0.0.1:"));
     let client = deployment.http(None);
     let get = async |path: &str| {
@@ -259,7 +262,7 @@ async fn watchers_are_told_numbers_health_and_readiness_in_plain_http() {
 async fn end_under_load_loses_nothing_that_was_answered() {
     let deployment = Arc::new(Deployment::new());
     let running = deployment.start().await;
-    let url = format!("{}/v1/rings", running.urls().control);
+    let url = format!("{}/v1/rings", running.urls()[Endpoint::Control]);
     let (made, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let mut tasks = Vec::new();
     for worker in 0..4 {
@@ -359,7 +362,7 @@ fn digest(bytes: &[u8]) -> Value {
 
 /// What the node says of itself, and how often the log says so.
 async fn told_of_node(deployment: &Deployment, running: &Running) -> (Value, usize) {
-    let control = &running.urls().control;
+    let control = &running.urls()[Endpoint::Control];
     let (_, status) = deployment.call("auditor", "GET", format!("{control}/v1/system"), None).await;
     let path = format!("{control}/v1/audit/entries?operation=413&limit=1000");
     let (_, entries) = deployment.call("auditor", "GET", path, None).await;
@@ -381,7 +384,7 @@ async fn a_node_says_which_program_and_configuration_it_is_at_its_start_and_when
     assert_eq!(node["certificate"], digest(&certificate));
     let listeners: Vec<_> =
         node["listeners"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
-    let control = running.urls().control.strip_prefix("https://").unwrap().to_owned();
+    let control = running.urls()[Endpoint::Control].strip_prefix("https://").unwrap().to_owned();
     assert!(
         listeners[0].starts_with(&format!("control {control} TLS 1.3 TLS_AES_256_GCM_SHA384+")),
         "{listeners:?}"
@@ -405,7 +408,7 @@ async fn a_node_says_which_program_and_configuration_it_is_at_its_start_and_when
     let running = Server::start(deployment.config(), None).await.unwrap();
     let (changed, entries) = told_of_node(&deployment, &running).await;
     assert_eq!((entries, &changed["configuration"]), (3, &digest(text.as_bytes())));
-    let control = &running.urls().control;
+    let control = &running.urls()[Endpoint::Control];
     let (_, status) = deployment.call("auditor", "GET", format!("{control}/v1/system"), None).await;
     assert_eq!(status["environment"], "trial");
     running.shutdown().await;
@@ -417,7 +420,7 @@ async fn address_that_is_taken_is_named() {
     deployment.start().await.shutdown().await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config: Config = deployment.config();
-    config.listen.data = taken.local_addr().unwrap();
+    config.listen[Endpoint::Data] = taken.local_addr().unwrap();
     let error = Server::start(config, None).await.unwrap_err().to_string();
     assert!(
         error.contains("listen.data") && error.contains(&taken.local_addr().unwrap().to_string()),

@@ -3,9 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use claviger_provider::FewAttempts;
-use claviger_server::ServerError;
 use claviger_server::doctor::{Finding, Level, examine};
 use claviger_server::recover::{RecoverOptions, recover};
+use claviger_server::{Endpoint, ServerError};
 
 use crate::support::Deployment;
 
@@ -26,7 +26,7 @@ async fn nothing_is_wrong_with_a_deployment_at_rest_or_at_work() {
     let deployment = Deployment::new();
     let running = deployment.start().await;
     // The address that the server chose, as an operator would have written it.
-    let metrics = running.urls().metrics.strip_prefix("http://").unwrap();
+    let metrics = running.urls()[Endpoint::Metrics].strip_prefix("http://").unwrap();
     let config = std::fs::read_to_string(deployment.path("claviger.toml")).unwrap();
     let config = config.replace("metrics = \"127.0.0.1:0\"", &format!("metrics = \"{metrics}\""));
     std::fs::write(deployment.path("claviger.toml"), config).unwrap();
@@ -66,7 +66,7 @@ async fn recovery_that_nobody_acknowledged_is_found_at_rest_and_at_work() {
     assert!(matches!(recover(&taken).await.unwrap_err(), ServerError::NameTaken(_)));
 
     let running = deployment.start().await;
-    let metrics = running.urls().metrics.clone();
+    let metrics = running.urls()[Endpoint::Metrics].clone();
     let text =
         deployment.http(None).get(format!("{metrics}/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(text.contains("claviger_recoveries_unacknowledged 1"), "{text}");
@@ -75,7 +75,8 @@ async fn recovery_that_nobody_acknowledged_is_found_at_rest_and_at_work() {
     let config = config.replace("metrics = \"127.0.0.1:0\"", &format!("metrics = \"{address}\""));
     std::fs::write(deployment.path("claviger.toml"), config).unwrap();
     assert_eq!(shown(&examined(&deployment).await), 1);
-    let acknowledge = format!("{}/v1/principals/rita/acknowledge-recovery", running.urls().control);
+    let acknowledge =
+        format!("{}/v1/principals/rita/acknowledge-recovery", running.urls()[Endpoint::Control]);
     let (status, said) = deployment.call("rita", "POST", acknowledge.clone(), None).await;
     assert_eq!(status, 403, "{said}");
     let (status, said) = deployment.call("responder", "POST", acknowledge, None).await;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use claviger_core::Timestamp;
-use claviger_server::Running;
 use claviger_server::pki::{Authority, LEAF_LIFETIME};
+use claviger_server::{Endpoint, Running};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
@@ -22,7 +22,7 @@ use crate::http::Http;
 use crate::support::{Deployment, now};
 
 async fn enter(deployment: &Deployment, running: &Running, der: &[u8], chain: &[&[u8]]) -> (u16, Value) {
-    let url = format!("{}/v1/credentials", running.urls().control);
+    let url = format!("{}/v1/credentials", running.urls()[Endpoint::Control]);
     let certificate = json!({
         "der": STANDARD.encode(der),
         "chain": chain.iter().map(|one| STANDARD.encode(one)).collect::<Vec<_>>(),
@@ -82,7 +82,7 @@ async fn is_taken(deployment: &Deployment, running: &Running, chain: &[&[u8]], k
         .with_root_certificates(trust)
         .with_client_auth_cert(chain, PrivateKeyDer::try_from(key.serialize_der()).unwrap())
         .unwrap();
-    let url = format!("{}/v1/keys/orders%2Fmain/public-key", running.urls().data);
+    let url = format!("{}/v1/keys/orders%2Fmain/public-key", running.urls()[Endpoint::Data]);
     // The principal may nothing: known and refused is not the same as unknown.
     Http::new(tls).get(url).send().await.is_ok_and(|answer| answer.status() != 401)
 }

@@ -17,6 +17,8 @@ mod http;
 #[cfg(test)]
 mod intake;
 #[cfg(test)]
+mod lines;
+#[cfg(test)]
 mod listener;
 #[cfg(test)]
 mod production;

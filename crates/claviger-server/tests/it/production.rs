@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use claviger_server::Endpoint;
 use claviger_server::config::{Config, Limits, PinSource, Root};
 
 use crate::support::Deployment;
@@ -59,7 +60,7 @@ async fn numbers_that_the_guide_alerts_on_are_there() {
     let deployment = Deployment::new();
     let running = deployment.start().await;
     deployment.create_ring(&running, "orders").await;
-    let url = format!("{}/metrics", running.urls().metrics);
+    let url = format!("{}/metrics", running.urls()[Endpoint::Metrics]);
     let numbers = deployment.http(None).get(url).send().await.unwrap().text().await.unwrap();
     for file in [
         "docs/production.md",

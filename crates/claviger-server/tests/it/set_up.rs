@@ -5,7 +5,7 @@ use claviger_server::config::{Config, Root, SoftwareSeal};
 use claviger_server::init::{InitOptions, init, renew};
 use claviger_server::pki;
 use claviger_server::recover::{RecoverOptions, recover};
-use claviger_server::{Server, ServerError};
+use claviger_server::{Endpoint, Server, ServerError};
 
 use crate::support::Deployment;
 
@@ -29,13 +29,8 @@ fn by_passphrase(deployment: &Deployment) -> InitOptions {
 
 fn free_ports(deployment: &Deployment) -> Config {
     let mut config = deployment.config();
-    for address in [
-        &mut config.listen.control,
-        &mut config.listen.data,
-        &mut config.listen.aws,
-        &mut config.listen.metrics,
-    ] {
-        address.set_port(0);
+    for endpoint in Endpoint::ALL {
+        config.listen[endpoint].set_port(0);
     }
     config
 }
@@ -52,8 +47,9 @@ async fn deployment_that_was_set_up_serves_its_first_principals() {
 
     let running = Server::start(free_ports(&deployment), None).await.unwrap();
     assert_eq!(deployment.create_ring(&running, "orders").await.0, 201);
-    let (status, system) =
-        deployment.call("operator", "GET", format!("{}/v1/system", running.urls().control), None).await;
+    let (status, system) = deployment
+        .call("operator", "GET", format!("{}/v1/system", running.urls()[Endpoint::Control]), None)
+        .await;
     assert_eq!((status, system["deployment"].as_str()), (200, Some("orders-prod")), "{system}");
     running.shutdown().await;
 }
@@ -172,7 +168,7 @@ async fn officer_is_recovered_by_the_passphrase_of_the_root_and_by_no_other() {
     write(b"correct horse battery staple\n");
     let names = async || {
         let running = Server::start(free_ports(&deployment), None).await.unwrap();
-        let url = format!("{}/v1/principals", running.urls().control);
+        let url = format!("{}/v1/principals", running.urls()[Endpoint::Control]);
         let (status, listed) = deployment.call("auditor", "GET", url, None).await;
         running.shutdown().await;
         assert_eq!(status, 200, "{listed}");

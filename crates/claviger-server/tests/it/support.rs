@@ -12,14 +12,16 @@ use claviger_audit::op::Op;
 use claviger_aws::Unread;
 use claviger_core::port::Clock as _;
 use claviger_core::{Action, PrincipalId, Timestamp};
-use claviger_server::Running;
 use claviger_server::clock::SystemClock;
 use claviger_server::config::{Config, Limits, Tls};
-use claviger_server::listener::{Answering, Asking, Listener, Payload, Peer, Protocol, Staged, bind, tls};
+use claviger_server::listener::{
+    Answering, Asking, ConnectionProtocol, Http, Listener, Payload, Peer, Protocol, Staged, bind, tls,
+};
 use claviger_server::pki::{Authority, Issued, LEAF_LIFETIME, server_names};
 use claviger_server::quickstart::{QuickstartOptions, quickstart};
 use claviger_server::stop::{self, Stop};
 use claviger_server::telemetry::{ListenerMetrics, Registry};
+use claviger_server::{Endpoint, Running};
 use claviger_service::Presented;
 use http::request::Parts;
 use rustls::{ClientConfig, RootCertStore};
@@ -33,7 +35,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower::ServiceExt as _;
 
-use crate::http::Http;
+use crate::http::Http as Client;
 
 pub(crate) fn now() -> Timestamp {
     SystemClock.now()
@@ -93,8 +95,8 @@ impl Pki {
         client_tls(self.trust(), identity)
     }
 
-    pub(crate) fn http(&self, identity: Option<&Issued>) -> Http {
-        Http::new(self.tls(identity))
+    pub(crate) fn http(&self, identity: Option<&Issued>) -> Client {
+        Client::new(self.tls(identity))
     }
 }
 
@@ -220,21 +222,19 @@ pub(crate) struct Open {
 
 impl Open {
     pub(crate) async fn new(pki: &Pki, router: Router, limits: Limits) -> Self {
+        Self::speaking(pki, Arc::new(Http::new(Arc::new(Behind(router)))), limits).await
+    }
+
+    /// A listener on whose connections `protocol` is spoken.
+    pub(crate) async fn speaking(pki: &Pki, protocol: Arc<dyn ConnectionProtocol>, limits: Limits) -> Self {
         let socket = bind("127.0.0.1:0".parse().unwrap(), limits.backlog).unwrap();
         let address = socket.local_addr().unwrap();
         let registry = Arc::new(Registry::new());
         let tls = Arc::new(ArcSwap::from_pointee(tls::load(&pki.files()).unwrap()));
         let (stop, stopping) = stop::pair();
         let metrics = ListenerMetrics::new(&registry, "test");
-        let listener = Listener::new(
-            socket,
-            Arc::clone(&tls),
-            Arc::new(Behind(router)),
-            limits,
-            metrics,
-            Arc::default(),
-            stopping,
-        );
+        let listener =
+            Listener::new(socket, Arc::clone(&tls), protocol, limits, metrics, Arc::default(), stopping);
         Self { address, registry, tls, stop, ended: tokio::spawn(listener.run()) }
     }
 
@@ -304,14 +304,14 @@ impl Deployment {
     }
 
     /// A client with the credential of a profile, or with none.
-    pub(crate) fn http(&self, profile: Option<&str>) -> Http {
+    pub(crate) fn http(&self, profile: Option<&str>) -> Client {
         let mut trust = RootCertStore::empty();
         trust.add(CertificateDer::from_pem_file(self.path("pki/ca.crt")).unwrap()).unwrap();
         let builder = ClientConfig::builder_with_provider(tls::provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_root_certificates(trust);
-        Http::new(match profile {
+        Client::new(match profile {
             None => builder.with_no_client_auth(),
             Some(name) => {
                 let file = |extension: &str| self.path(&format!("profiles/{name}.{extension}"));
@@ -342,12 +342,12 @@ impl Deployment {
     }
 
     pub(crate) async fn create_ring(&self, running: &Running, name: &str) -> (u16, Value) {
-        let url = format!("{}/v1/rings", running.urls().control);
+        let url = format!("{}/v1/rings", running.urls()[Endpoint::Control]);
         self.call("administrator", "POST", url, Some(serde_json::json!({ "name": name }))).await
     }
 
     pub(crate) async fn ring_names(&self, running: &Running) -> Vec<String> {
-        let url = format!("{}/v1/rings", running.urls().control);
+        let url = format!("{}/v1/rings", running.urls()[Endpoint::Control]);
         let (status, page) = self.call("administrator", "GET", url, None).await;
         assert_eq!(status, 200, "{page}");
         let items = page["items"].as_array().unwrap();
@@ -356,7 +356,11 @@ impl Deployment {
 
     /// How many entries with that operation code the log has.
     pub(crate) async fn count_entries(&self, running: &Running, op: Op) -> usize {
-        let url = format!("{}/v1/audit/entries?operation={}&limit=1000", running.urls().control, op.code());
+        let url = format!(
+            "{}/v1/audit/entries?operation={}&limit=1000",
+            running.urls()[Endpoint::Control],
+            op.code()
+        );
         let (status, page) = self.call("auditor", "GET", url, None).await;
         assert_eq!(status, 200, "{page}");
         page["items"].as_array().unwrap().len()
