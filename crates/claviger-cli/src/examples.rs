@@ -84,6 +84,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("audit checkpoint", "claviger audit checkpoint --out checkpoint"),
     ("audit verify", "claviger audit verify"),
     ("audit export", "claviger audit export --out evidence"),
+    ("compliance frameworks", "claviger compliance frameworks"),
+    ("compliance explain", "claviger compliance explain STOR-01"),
     ("demo data", "claviger demo data --out records --megabytes 50"),
     ("completions", "claviger completions bash > /etc/bash_completion.d/claviger"),
     ("man", "claviger man --out /usr/local/share/man/man1"),

@@ -4,6 +4,7 @@ pub(crate) mod alias;
 mod asset;
 mod audit;
 mod clock;
+mod compliance;
 mod credential;
 mod demo;
 mod grant;
@@ -95,6 +96,9 @@ pub enum Command {
     /// The audit log, and proofs of what it says
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// What regulations ask of keys: controls, and the clauses that ask for them
+    #[command(subcommand)]
+    Compliance(ComplianceCommand),
     /// The main job on real files, start to finish, every step checked
     Demo(DemoArgs),
     /// Print a completion script for a shell
@@ -106,6 +110,7 @@ pub enum Command {
 pub(crate) use asset::AssetCommand;
 pub(crate) use audit::AuditCommand;
 pub(crate) use clock::ClockCommand;
+pub(crate) use compliance::ComplianceCommand;
 pub(crate) use credential::CredentialCommand;
 pub(crate) use demo::DemoArgs;
 pub(crate) use grant::GrantCommand;
@@ -157,6 +162,7 @@ impl Command {
             | Self::Audit(_)
             | Self::Clock(_)
             | Self::Completions(_)
+            | Self::Compliance(_)
             | Self::Credential(_)
             | Self::Grant(_)
             | Self::Key(_)
@@ -199,6 +205,7 @@ impl Command {
             Self::Credential(command) => command.run(session).await,
             Self::Reason(command) => command.run(session).await,
             Self::Audit(command) => command.run(session).await,
+            Self::Compliance(command) => command.run(session),
             Self::Demo(args) => args.run(session).await,
             Self::Completions(args) => crate::docs::completions(crate::part(), args.shell),
             Self::Man(args) => crate::docs::man(crate::part(), &args.out),

@@ -29,6 +29,7 @@ macro_rules! documents {
 documents! {
     tour_of_the_readme_holds_line_by_line: "README.md" by readme;
     guide_to_aws_holds_line_by_line: "docs/aws.md" by aws;
+    guide_to_compliance_holds_line_by_line: "docs/compliance.md" by compliance;
     guide_to_keys_holds_line_by_line: "docs/keys.md" by keys;
     guide_to_people_holds_line_by_line: "docs/people.md" by people;
     guide_to_rest_holds_line_by_line: "docs/rest.md" by rest;
@@ -99,6 +100,29 @@ fn json(instance: &Instance, who: &str, arguments: &[&str]) -> Value {
 
 fn profiles(instance: &Instance) -> PathBuf {
     instance.dir.join("claviger-data/profiles")
+}
+
+fn compliance(instance: &Instance, script: &str) {
+    let said = pasted(instance, script);
+    for words in ["pci-dss", "82", "3.6.1.2", "V:PCI-3.6.1.2", "GOV-11", "No secret key rests in plaintext"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    // Who asks for a table that is not there, or a control that is none, learns what there is.
+    let refusal = |arguments: &[&str]| {
+        let refused = instance.run("auditor", arguments, b"");
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        String::from_utf8(refused.stderr).unwrap()
+    };
+    assert!(
+        refusal(&["compliance", "controls", "--framework", "gdpr", "--crosswalk"])
+            .contains("leave `--crosswalk`")
+    );
+    assert!(refusal(&["compliance", "controls", "--framework", "sox"]).contains("nydfs"));
+    assert!(refusal(&["compliance", "explain", "STOR-99"]).contains("`claviger compliance controls`"));
+    assert!(refusal(&["compliance", "explain", "storage"]).contains("like `STOR-01`"));
+    let explained = json(instance, "auditor", &["compliance", "explain", "GEN-01"]);
+    assert_eq!(explained["defaults"][0]["name"], "allowed_generators");
+    assert_eq!(explained["clauses"]["pci-dss"][0]["mark"], "V:PCI-4.0");
 }
 
 fn keys(instance: &Instance, script: &str) {

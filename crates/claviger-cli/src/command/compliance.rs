@@ -1,0 +1,268 @@
+//! `claviger compliance …`: what regulations ask of keys. Nothing of it needs a deployment.
+
+use std::collections::BTreeMap;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use claviger_compliance::control::{Control, ControlId, Parameter};
+use claviger_compliance::mark::{self, Mark};
+use claviger_compliance::{Catalogue, Clause, Coverage, Framework};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::output::{Table, record};
+use crate::session::Session;
+
+/// Commands about what regulations ask.
+#[derive(Debug, Subcommand)]
+pub enum ComplianceCommand {
+    /// List regulations and standards, and how far their clauses are answered
+    Frameworks,
+    /// List controls, or the clauses of one framework with the controls that answer each
+    Controls(ControlsArgs),
+    /// Show what a control asks, by what it is decided, and which clauses ask for it
+    Explain(ExplainArgs),
+}
+
+/// Which controls.
+#[derive(Debug, Args)]
+#[command(after_help = "Coverage of a clause:
+  F  machine checks decide it, for keys and logs of the system
+  M  a machine check and a signed attestation decide it
+  A  signed statements decide it
+  S  the system gives evidence; the larger part is the entity's to add
+  O  outside the system: all of it is the entity's to add
+
+Marks: V names the source in which a text was read, K says that it is from knowledge and not yet held against one.
+
+Example: claviger compliance controls --framework pci-dss")]
+pub struct ControlsArgs {
+    /// The clauses of this framework
+    #[arg(long, value_name = "FRAMEWORK", value_parser = PossibleValuesParser::new(claviger_compliance::FRAMEWORKS))]
+    framework: Option<String>,
+    /// With `--framework`: from the numbers of the older edition instead, where there is such a table
+    #[arg(long, requires = "framework")]
+    crosswalk: bool,
+}
+
+/// Which control.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The control, as `STOR-01`
+    control: ControlId,
+}
+
+/// The frameworks, counted.
+#[derive(Serialize)]
+struct Frameworks<'a> {
+    catalogue: &'a str,
+    facts_as_of: &'a str,
+    items: Vec<Counted<'a>>,
+}
+
+#[derive(Serialize)]
+struct Counted<'a> {
+    id: &'a str,
+    title: &'a str,
+    version: &'a str,
+    status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<&'a str>,
+    clauses: usize,
+    controls: usize,
+    /// Clauses by how far they are answered.
+    coverage: BTreeMap<Coverage, usize>,
+    /// Clauses that were not read in a source.
+    unverified: usize,
+}
+
+/// A control with all that its words name.
+#[derive(Serialize)]
+struct Explained<'a> {
+    catalogue: &'a str,
+    #[serde(flatten)]
+    control: &'a Control,
+    defaults: Vec<&'a Parameter>,
+    clauses: BTreeMap<&'a str, Vec<&'a Clause>>,
+    sources: BTreeMap<String, &'a str>,
+}
+
+impl ComplianceCommand {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let catalogue = Catalogue::load().map_err(|error| Failure::failed(format!("catalogue: {error}")))?;
+        match self {
+            Self::Frameworks => frameworks(&catalogue, session),
+            Self::Controls(args) => args.run(&catalogue, session),
+            Self::Explain(args) => args.run(&catalogue, session),
+        }
+    }
+}
+
+fn frameworks(catalogue: &Catalogue, session: &Session) -> Result<(), Failure> {
+    let found = Frameworks {
+        catalogue: &catalogue.version,
+        facts_as_of: &catalogue.facts_as_of,
+        items: catalogue.frameworks().map(|framework| counted(catalogue, framework)).collect(),
+    };
+    session.format.print(&found, |found| {
+        let mut table =
+            Table::new("frameworks", &["framework", "title", "version", "clauses", "controls", "coverage"]);
+        for one in &found.items {
+            let coverage = one.coverage.iter().map(|(coverage, number)| format!("{coverage} {number}"));
+            table.row([
+                one.id.to_owned(),
+                one.title.to_owned(),
+                one.version.to_owned(),
+                one.clauses.to_string(),
+                one.controls.to_string(),
+                coverage.collect::<Vec<_>>().join(", "),
+            ]);
+        }
+        format!("{}\ncatalogue {}, facts as of {}\n", table.text(), found.catalogue, found.facts_as_of)
+    })
+}
+
+fn counted<'a>(catalogue: &Catalogue, framework: &'a Framework) -> Counted<'a> {
+    let mut coverage = BTreeMap::new();
+    for clause in &framework.clauses {
+        *coverage.entry(clause.coverage).or_default() += 1;
+    }
+    Counted {
+        id: &framework.id,
+        title: &framework.title,
+        version: &framework.version,
+        status: &framework.status,
+        pending: framework.pending.as_deref(),
+        clauses: framework.clauses.len(),
+        controls: catalogue.profile(framework).len(),
+        coverage,
+        unverified: framework.clauses.iter().filter(|clause| !clause.mark.is_verified()).count(),
+    }
+}
+
+impl ControlsArgs {
+    fn run(self, catalogue: &Catalogue, session: &Session) -> Result<(), Failure> {
+        let Some(id) = self.framework else { return controls(catalogue, session) };
+        let framework = catalogue.find_framework(&id);
+        let framework = framework.ok_or_else(|| Failure::usage(format!("there is no framework `{id}`")))?;
+        if self.crosswalk { crosswalk(framework, session) } else { clauses(framework, session) }
+    }
+}
+
+fn controls(catalogue: &Catalogue, session: &Session) -> Result<(), Failure> {
+    let all: Vec<_> = catalogue.controls().collect();
+    session.format.print(&all, |all| {
+        let mut table = Table::new("controls", &["control", "severity", "grade", "modes", "title"]);
+        for control in all {
+            table.row([
+                control.id.to_string(),
+                control.severity.to_string(),
+                control.grade.to_string(),
+                joined(&control.modes),
+                control.title.clone(),
+            ]);
+        }
+        table.text()
+    })
+}
+
+fn clauses(framework: &Framework, session: &Session) -> Result<(), Failure> {
+    session.format.print(framework, |framework| {
+        let mut table = Table::new("clauses", &["clause", "asks", "controls", "coverage", "mark"]);
+        for clause in &framework.clauses {
+            let controls = match &clause.see {
+                Some(see) => format!("see {see}"),
+                None => joined(&clause.controls),
+            };
+            table.row([
+                clause.id.clone(),
+                clause.paraphrase.clone(),
+                controls,
+                clause.coverage.to_string(),
+                clause.mark.to_string(),
+            ]);
+        }
+        let pending = framework.pending.iter().map(|pending| format!("pending: {pending}\n"));
+        format!("{}\n{}\n{}", table.text(), framework.status, pending.collect::<String>())
+    })
+}
+
+fn crosswalk(framework: &Framework, session: &Session) -> Result<(), Failure> {
+    if framework.crosswalk.is_empty() {
+        let message = format!("`{}` has no table of older numbers", framework.id);
+        return Err(Failure::usage(message).advise("leave `--crosswalk` out"));
+    }
+    session.format.print(&framework.crosswalk, |rows| {
+        let mut table = Table::new("older numbers", &["before", "subject", "now", "texts compared"]);
+        for row in rows {
+            let compared = if row.compared { "the same" } else { "no" };
+            table.row([row.before.clone(), row.subject.clone(), row.now.clone(), compared.to_owned()]);
+        }
+        table.text()
+    })
+}
+
+impl ExplainArgs {
+    fn run(self, catalogue: &Catalogue, session: &Session) -> Result<(), Failure> {
+        let unknown = || {
+            Failure::usage(format!("there is no control {}", self.control))
+                .advise("`claviger compliance controls` lists them")
+        };
+        let control = catalogue.find_control(self.control).ok_or_else(unknown)?;
+        let asking = |framework: &Framework| framework.asking(control.id).next().is_some();
+        let explained = Explained {
+            catalogue: &catalogue.version,
+            control,
+            defaults: control.parameters.iter().filter_map(|name| catalogue.find_parameter(name)).collect(),
+            clauses: catalogue
+                .frameworks()
+                .filter(|framework| asking(framework))
+                .map(|framework| (framework.id.as_str(), framework.asking(control.id).collect()))
+                .collect(),
+            sources: mark::within(&control.why)
+                .chain(mark::within(&control.check))
+                .filter_map(|mark| match mark {
+                    Mark::Verified(code) => Some((catalogue.find_source(&code)?.read.as_str(), code)),
+                    Mark::Unverified => None,
+                })
+                .map(|(read, code)| (code, read))
+                .collect(),
+        };
+        session.format.print(&explained, Explained::text)
+    }
+}
+
+impl Explained<'_> {
+    fn text(&self) -> String {
+        let control = self.control;
+        let clauses = self.clauses.iter().map(|(framework, clauses)| {
+            let ids: Vec<_> =
+                clauses.iter().map(|clause| format!("{} ({})", clause.id, clause.coverage)).collect();
+            format!("{framework}: {}", ids.join(", "))
+        });
+        let defaults = self.defaults.iter().map(|one| format!("{} = {}", one.name, one.default));
+        let sources = self.sources.iter().map(|(code, read)| format!("{code}: {read}"));
+        record(&[
+            ("control", format!("{}  {}", control.id, control.title)),
+            ("severity", control.severity.to_string()),
+            ("decided", format!("{}; of {}", control.grade, joined(&control.modes))),
+            ("asks", control.statement.clone()),
+            ("why", control.why.clone()),
+            ("reads", control.reads.clone()),
+            ("check", control.check.clone()),
+            ("parameters", lines(defaults)),
+            ("evidence", control.evidence.clone()),
+            ("attestation", control.attestation.clone()),
+            ("asked by", lines(clauses)),
+            ("sources", lines(sources)),
+        ])
+    }
+}
+
+fn joined<T: ToString>(all: &[T]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn lines(all: impl Iterator<Item = String>) -> String {
+    all.collect::<Vec<_>>().join("\n")
+}
