@@ -252,7 +252,7 @@ impl RequestScheme {
 
 /// What a restricting change is about: a call that rests on it, and was decided before, must be decided again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub enum Subject {
+pub enum Restriction {
     /// A credential.
     Credential(CredentialId),
     /// A grant, with its holder. Every call of the holder counts as resting on it, and every call by a right that was passed on
@@ -337,19 +337,19 @@ pub struct Dependencies {
 impl Dependencies {
     /// Does the call depend on what a change about `subject` takes away?
     #[must_use]
-    pub fn include(&self, subject: Subject) -> bool {
-        match subject {
-            Subject::Credential(id) => self.credential == Some(id),
-            Subject::Grant(id, holder) => {
+    pub fn include(&self, restriction: Restriction) -> bool {
+        match restriction {
+            Restriction::Credential(id) => self.credential == Some(id),
+            Restriction::Grant(id, holder) => {
                 self.principal == Some(holder)
                     || self.chain.as_ref().is_some_and(|chain| chain.grants.contains(&id))
             }
-            Subject::Principal(id) => {
+            Restriction::Principal(id) => {
                 self.principal == Some(id)
                     || self.chain.as_ref().is_some_and(|chain| chain.principals.contains(&id))
             }
-            Subject::Key(id) => self.key == Some(id) || self.other_key == Some(id),
-            Subject::Ring(id) => self.ring == Some(id) || self.other_ring == Some(id),
+            Restriction::Key(id) => self.key == Some(id) || self.other_key == Some(id),
+            Restriction::Ring(id) => self.ring == Some(id) || self.other_ring == Some(id),
         }
     }
 }
@@ -371,16 +371,16 @@ mod tests {
         let chain = Some(Arc::new(Chain::new([grant(2), grant(1), grant(2)], [principal(7)])));
         let call = Dependencies { principal: Some(principal(9)), chain, ..Dependencies::default() };
         for taken in [
-            Subject::Grant(grant(1), principal(7)),
-            Subject::Grant(grant(2), principal(3)),
-            Subject::Grant(grant(5), principal(9)),
-            Subject::Principal(principal(7)),
-            Subject::Principal(principal(9)),
+            Restriction::Grant(grant(1), principal(7)),
+            Restriction::Grant(grant(2), principal(3)),
+            Restriction::Grant(grant(5), principal(9)),
+            Restriction::Principal(principal(7)),
+            Restriction::Principal(principal(9)),
         ] {
             assert!(call.include(taken), "{taken:?}");
         }
         // Another grant of one who passed the right on takes nothing away.
-        for other in [Subject::Grant(grant(5), principal(7)), Subject::Principal(principal(3))] {
+        for other in [Restriction::Grant(grant(5), principal(7)), Restriction::Principal(principal(3))] {
             assert!(!call.include(other), "{other:?}");
         }
     }

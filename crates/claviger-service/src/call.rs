@@ -4,7 +4,7 @@ use std::future::Future;
 
 use claviger_access::Presented;
 use claviger_core::action::Plane;
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::reason::Reason;
 use claviger_core::receipt::Receipt;
 use claviger_core::{Action, KeyId, KeyRingId, KeyVersionId, ListenerName, Source};
@@ -45,7 +45,7 @@ pub struct Staged<T> {
     /// What was asked for, where it changes state.
     asked: Option<Governed>,
     changes: Vec<Change>,
-    pub(crate) restricts: Vec<Subject>,
+    pub(crate) restricts: Vec<Restriction>,
     pub(crate) details: EntryDetails,
     /// Another key that it rests on, with its ring.
     pub(crate) other: Option<(KeyId, KeyRingId)>,
@@ -76,10 +76,10 @@ impl<T> Staged<T> {
         asked: Governed,
         output: T,
         changes: Vec<Change>,
-        subjects: Vec<Subject>,
+        restrictions: Vec<Restriction>,
         detail: EntryDetail,
     ) -> Self {
-        Self { restricts: subjects, ..Self::changing(asked, output, changes, detail) }
+        Self { restricts: restrictions, ..Self::changing(asked, output, changes, detail) }
     }
 
     /// The same, counting uses of a version: the one thing that is written without being asked for.
@@ -121,7 +121,7 @@ impl<T> Staged<T> {
     }
 
     /// Takes apart what is to be written from what is to be released.
-    pub(crate) fn split(self) -> (Vec<Change>, Vec<Subject>, EntryDetails, Shut<T>) {
+    pub(crate) fn split(self) -> (Vec<Change>, Vec<Restriction>, EntryDetails, Shut<T>) {
         (self.changes, self.restricts, self.details, Shut(self.output))
     }
 }

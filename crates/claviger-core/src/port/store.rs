@@ -14,7 +14,7 @@ use claviger_crypto::kdf::HmacSha256;
 
 use crate::alias::{Alias, AliasName};
 use crate::asset::Asset;
-use crate::change::{Change, IdempotencyRecord, RingLife, Subject, VeilName, VeilRecord};
+use crate::change::{Change, IdempotencyRecord, Restriction, RingLife, VeilName, VeilRecord};
 use crate::grant::Grant;
 use crate::key::{Destruction, Key, KeyRecord, KeyRing, KeyVersion, PolicyDocument, Separation, State};
 use crate::lineage::{Lineage, Wanted};
@@ -276,7 +276,7 @@ pub struct FenceDelta {
     /// The epoch that it began.
     pub epoch: u64,
     /// What it was about.
-    pub subjects: Vec<Subject>,
+    pub restrictions: Vec<Restriction>,
     /// Shard of the entry that tells it.
     pub shard: u32,
     /// Index of that entry.
@@ -360,7 +360,7 @@ pub struct Batch<'a> {
     /// Epoch that it was decided under.
     pub epoch: u64,
     /// What it restricts. Not empty: the commit begins epoch `epoch + 1`, in which the batch's entries lie.
-    pub restricts: &'a [Subject],
+    pub restricts: &'a [Restriction],
     /// The entries.
     pub body: &'a [u8],
     /// Tiles that the batch completes.

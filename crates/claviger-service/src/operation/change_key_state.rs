@@ -1,6 +1,6 @@
 //! Moves a key, or one version of it, along the lifecycle.
 
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, State};
 use claviger_core::reason::Reason;
 use claviger_core::{Action, KeyId};
@@ -101,7 +101,7 @@ impl Operation for ChangeKeyState {
                 asked,
                 changed,
                 changes,
-                vec![Subject::Key(record.key.id)],
+                vec![Restriction::Key(record.key.id)],
                 detail,
             ));
         }

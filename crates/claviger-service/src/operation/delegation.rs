@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use claviger_access::separation::check_delegation;
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::grant::{Basis, Conditions, EndedBy, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::key::{Key, KeyRecord, Separation};
 use claviger_core::lineage::{Delegation, Judge, Lineage, Wanted};
@@ -375,6 +375,6 @@ fn end(
     };
     let ended = grant.ended(by, view.now, view.why);
     let output = Grant { revision: ended.revision + 1, ..ended.clone() };
-    let subjects = vec![Subject::Grant(ended.id, ended.principal)];
-    Ok(Staged::restricting(asked, output, vec![Change::PutGrant(ended)], subjects, detail))
+    let restrictions = vec![Restriction::Grant(ended.id, ended.principal)];
+    Ok(Staged::restricting(asked, output, vec![Change::PutGrant(ended)], restrictions, detail))
 }

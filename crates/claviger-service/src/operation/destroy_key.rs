@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::key::{Destruction, DestructionBlocked, Key, KeyRecord, KeyRing, KeyVersion};
 use claviger_core::port::store::{AliasFilter, Page};
 use claviger_core::{Action, Alias, KeyId};
@@ -62,9 +62,9 @@ impl Operation for ScheduleDestroy {
         let key = record.key.to_be_destroyed(Destruction { scheduled_at: view.now, at })?;
         let key = Key { reason: view.why, ..key };
         let detail = EntryDetail { reference: reference(&[&at.as_micros().to_be_bytes()]), ..view.detail() };
-        let subjects = vec![Subject::Key(key.id)];
+        let restrictions = vec![Restriction::Key(key.id)];
         let asked = Governed::ScheduleDestroy { key: key.id, waiting, reason: view.reason() };
-        Ok(Staged::restricting(asked, written(record, &key), vec![Change::PutKey(key)], subjects, detail))
+        Ok(Staged::restricting(asked, written(record, &key), vec![Change::PutKey(key)], restrictions, detail))
     }
 }
 
@@ -134,7 +134,7 @@ impl Operation for DestroyKey {
             *version = KeyVersion { revision: gone.revision + 1, ..gone };
         }
         let asked = Governed::DestroyKey { key: self.key };
-        Ok(Staged::restricting(asked, destroyed, changes, vec![Subject::Key(self.key)], view.detail()))
+        Ok(Staged::restricting(asked, destroyed, changes, vec![Restriction::Key(self.key)], view.detail()))
     }
 }
 

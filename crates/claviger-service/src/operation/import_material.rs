@@ -1,7 +1,7 @@
 //! Imports material: the first of a key, the same again after it was taken away, or new material that waits for rotation.
 
 use bytes::Bytes;
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::key::{Event, ImportedMaterial, Key, KeyRecord, KeyVersion, State, Transport};
 use claviger_core::port::provider::MaterialRequest;
 use claviger_core::port::store::Page;
@@ -228,7 +228,7 @@ fn stage(
         return Ok(Staged::changing(asked, output, changes, detail));
     }
     // What was usable may now be so for a shorter time: calls on their way are decided again.
-    Ok(Staged::restricting(asked, output, changes, vec![Subject::Key(key)], detail))
+    Ok(Staged::restricting(asked, output, changes, vec![Restriction::Key(key)], detail))
 }
 
 fn wrong(message: &'static str) -> ServiceError {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use claviger_access::separation::check_delegation;
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::grant::{Conditions, EndedBy, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::key::{Key, KeyRecord, PolicyDocument};
 use claviger_core::permit::Permit;
@@ -60,7 +60,7 @@ const MOST: usize = 500;
 pub(super) struct Replacing {
     pub(super) changes: Vec<Change>,
     /// What was given before and is not any more.
-    pub(super) ended: Vec<Subject>,
+    pub(super) ended: Vec<Restriction>,
     /// One for each grant that is given or ended.
     pub(super) acts: Vec<EntryDetail>,
     /// To whom each of the set is given.
@@ -176,7 +176,7 @@ impl GrantSet {
         }
         for grant in old {
             replacing.acts.push(act(Action::WithdrawDelegatedGrant, &grant));
-            replacing.ended.push(Subject::Grant(grant.id, grant.principal));
+            replacing.ended.push(Restriction::Grant(grant.id, grant.principal));
             replacing.changes.push(Change::PutGrant(grant.ended(EndedBy::Replacement, view.now, view.why)));
         }
         replacing.document = self.document(record.key.id, given);

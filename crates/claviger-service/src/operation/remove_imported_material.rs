@@ -1,7 +1,7 @@
 //! Takes imported material away. The same material can be imported again; no other can come in its place.
 
 use claviger_core::Action;
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::key::{KeyRecord, KeyVersion};
 
 use super::read_import_parameters::is_imported;
@@ -58,6 +58,6 @@ impl Operation for RemoveImportedMaterial {
             version: number,
             only_if_expired: self.only_if_expired,
         };
-        Ok(Staged::restricting(asked, changed, changes, vec![Subject::Key(record.key.id)], detail))
+        Ok(Staged::restricting(asked, changed, changes, vec![Restriction::Key(record.key.id)], detail))
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use claviger_access::Token;
 use claviger_access::authn::access_key::instant;
 use claviger_access::authn::certificate::fingerprint;
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::port::EnteredCertificate;
 use claviger_core::principal::{Credential, CredentialKind, Standing};
 use claviger_core::{Action, CredentialId, Timestamp};
@@ -127,7 +127,7 @@ impl Operation for RenewCredential {
             .filter(|one| one.standing == Standing::Active)
             .map(|one| Credential { standing: Standing::Revoked, reason: view.why, ..one.clone() })
             .collect();
-        let subjects: Vec<_> = replaced.iter().map(|one| Subject::Credential(one.id)).collect();
+        let restrictions: Vec<_> = replaced.iter().map(|one| Restriction::Credential(one.id)).collect();
         let output = Renewed {
             credential: Credential { revision: 1, ..credential.clone() },
             token: proof.token,
@@ -142,7 +142,7 @@ impl Operation for RenewCredential {
         let mut changes = vec![Change::PutCredential(ending), Change::PutCredential(credential)];
         changes.extend(replaced.into_iter().map(Change::PutCredential));
         let acts = output.replaced.iter().map(|id| revocation(*id, permit, view)).collect();
-        Ok(Staged::restricting(asked, output, changes, subjects, detail).with_acts(acts))
+        Ok(Staged::restricting(asked, output, changes, restrictions, detail).with_acts(acts))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Revokes a credential, with all that renewed it or that it renewed.
 
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::permit::Permit;
 use claviger_core::principal::{Credential, Standing};
 use claviger_core::{Action, CredentialId};
@@ -40,7 +40,7 @@ impl Operation for RevokeCredential {
             // Once more changes nothing, and says so by the revision.
             return Ok(Staged::reading(credential, detail));
         }
-        let subjects = line.iter().map(|one| Subject::Credential(one.id)).collect();
+        let restrictions = line.iter().map(|one| Restriction::Credential(one.id)).collect();
         let others = line.iter().map(|one| one.id).filter(|id| *id != credential.id);
         let acts = others.map(|id| revocation(id, permit, view)).collect();
         let revoke = |one: Credential| Credential { standing: Standing::Revoked, reason: view.why, ..one };
@@ -51,7 +51,7 @@ impl Operation for RevokeCredential {
         };
         let asked = Governed::RevokeCredential { credential: output.id, reason: view.reason() };
         let changes = revoked.into_iter().map(Change::PutCredential).collect();
-        Ok(Staged::restricting(asked, output, changes, subjects, detail).with_acts(acts))
+        Ok(Staged::restricting(asked, output, changes, restrictions, detail).with_acts(acts))
     }
 }
 

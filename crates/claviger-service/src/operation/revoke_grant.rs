@@ -1,6 +1,6 @@
 //! Revokes a grant.
 
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::grant::{EndedBy, Grant};
 use claviger_core::principal::Standing;
 use claviger_core::{Action, GrantId};
@@ -41,8 +41,8 @@ impl Operation for RevokeGrant {
         }
         let revoked = grant.ended(EndedBy::Revocation, view.now, view.why);
         let output = Grant { revision: revoked.revision + 1, ..revoked.clone() };
-        let subjects = vec![Subject::Grant(revoked.id, revoked.principal)];
+        let restrictions = vec![Restriction::Grant(revoked.id, revoked.principal)];
         let asked = Governed::RevokeGrant { grant: output.id, reason: view.reason() };
-        Ok(Staged::restricting(asked, output, vec![Change::PutGrant(revoked)], subjects, detail))
+        Ok(Staged::restricting(asked, output, vec![Change::PutGrant(revoked)], restrictions, detail))
     }
 }

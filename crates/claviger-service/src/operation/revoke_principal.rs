@@ -1,7 +1,7 @@
 //! Revokes a principal for ever, with all its credentials and grants.
 
 use claviger_core::Action;
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::principal::{Principal, Standing};
 
 use super::governance::check_leaving;
@@ -46,9 +46,9 @@ impl Operation for RevokePrincipal {
         let expected = check_leaving(view, &principal, &principal.roles).await?;
         let revoked = Principal { standing: Standing::Revoked, reason: view.why, ..principal };
         let output = Principal { revision: revoked.revision + 1, ..revoked.clone() };
-        let subjects = vec![Subject::Principal(revoked.id)];
+        let restrictions = vec![Restriction::Principal(revoked.id)];
         let changes = [vec![Change::PutPrincipal(revoked)], expected].concat();
         let asked = Governed::RevokePrincipal { principal: output.id, reason: view.reason() };
-        Ok(Staged::restricting(asked, output, changes, subjects, detail))
+        Ok(Staged::restricting(asked, output, changes, restrictions, detail))
     }
 }

@@ -2,7 +2,7 @@
 
 use claviger_access::separation::{Uses, check_role_assignment, check_role_withdrawal};
 use claviger_core::Action;
-use claviger_core::change::{Change, Expectation, Subject};
+use claviger_core::change::{Change, Expectation, Restriction};
 use claviger_core::principal::{Principal, Role};
 
 use super::governance::check_leaving;
@@ -89,7 +89,7 @@ impl Operation for WithdrawRole {
 /// A change of roles is told to the fence either way: what a role gives and what it forbids both change.
 fn put(asked: Governed, changed: Principal, expected: Vec<Change>, detail: EntryDetail) -> Staged<Principal> {
     let output = Principal { revision: changed.revision + 1, ..changed.clone() };
-    let subjects = vec![Subject::Principal(changed.id)];
+    let restrictions = vec![Restriction::Principal(changed.id)];
     let changes = [vec![Change::PutPrincipal(changed)], expected].concat();
-    Staged::restricting(asked, output, changes, subjects, detail)
+    Staged::restricting(asked, output, changes, restrictions, detail)
 }

@@ -1,6 +1,6 @@
 //! Rotates a key: a new version protects from now on; the old one processes what it protected.
 
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::key::{Event, Key, KeyRecord, KeyVersion, Origin, Rotation, State};
 use claviger_core::{Action, KeyId};
 
@@ -102,7 +102,7 @@ async fn rotate(
     let rotated =
         KeyRecord { ring: record.ring.clone(), key: Key { revision: key.revision + 1, ..key }, versions };
     // The old version protects no more: that is a restriction, and calls on their way under it are decided again.
-    Ok(Staged::restricting(asked, rotated, changes, vec![Subject::Key(record.key.id)], detail))
+    Ok(Staged::restricting(asked, rotated, changes, vec![Restriction::Key(record.key.id)], detail))
 }
 
 /// The version that takes over: one with material made now, or, where material is imported, one that waits with its own.

@@ -2,7 +2,7 @@
 
 use claviger_access::separation::{Holder, check_ring_separation};
 use claviger_core::Action;
-use claviger_core::change::{Change, Expectation, RingLife, Subject};
+use claviger_core::change::{Change, Expectation, Restriction, RingLife};
 use claviger_core::key::{KeyRing, RingPolicy, Separation};
 
 use crate::call::{Operation, Staged};
@@ -48,11 +48,11 @@ impl Operation for SetRingSeparation {
         let changed = KeyRing { policy, reason: view.why, ..KeyRing::clone(ring) };
         let detail = EntryDetail { reference: reference(&[ring.id.as_bytes()]), ..view.detail() };
         let output = KeyRing { revision: changed.revision + 1, ..changed.clone() };
-        let subjects = vec![Subject::Ring(ring.id)];
+        let restrictions = vec![Restriction::Ring(ring.id)];
         changes.push(Change::PutRing(changed));
         let (separation, reason) = (self.separation, view.reason());
         let asked = Governed::SetRingSeparation { ring: ring.id, separation, reason };
-        Ok(Staged::restricting(asked, output, changes, subjects, detail))
+        Ok(Staged::restricting(asked, output, changes, restrictions, detail))
     }
 }
 

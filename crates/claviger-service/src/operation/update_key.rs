@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::key::{DataClass, Key, KeyRecord, Labels, RequiredContext};
 use claviger_core::principal::{PrincipalKind, Standing};
 use claviger_core::{Action, Name};
@@ -163,8 +163,8 @@ impl Operation for UpdateKey {
         let binds = updated.key.environment != record.key.environment;
         if binds || updated.key.context_required.exceeds(&record.key.context_required) {
             // No use that was decided before goes on against the new rule.
-            let subjects = vec![Subject::Key(updated.key.id)];
-            return Ok(Staged::restricting(asked, updated, changes, subjects, view.detail()));
+            let restrictions = vec![Restriction::Key(updated.key.id)];
+            return Ok(Staged::restricting(asked, updated, changes, restrictions, view.detail()));
         }
         Ok(Staged::changing(asked, updated, changes, view.detail()))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger_core::change::{Change, RingLife, Subject};
+use claviger_core::change::{Change, Restriction, RingLife};
 use claviger_core::key::{
     AssetRule, DataClass, KeyRing, PlaintextDataKeys, Protection, RequiredContext, RingPolicy, RotatedKeys,
 };
@@ -136,7 +136,7 @@ impl Operation for UpdateRing {
             || output.policy.assets > old.assets
         {
             // No use that was decided before goes on against the new rule.
-            return Ok(Staged::restricting(asked, output, changes, vec![Subject::Ring(ring.id)], detail));
+            return Ok(Staged::restricting(asked, output, changes, vec![Restriction::Ring(ring.id)], detail));
         }
         Ok(Staged::changing(asked, output, changes, detail))
     }

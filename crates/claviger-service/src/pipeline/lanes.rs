@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use claviger_core::change::Subject;
+use claviger_core::change::Restriction;
 
 use super::queue::Command;
 use super::submission::Submission;
@@ -43,9 +43,12 @@ impl Lanes {
     }
 
     /// The next restricting call, if none of these subjects is among its own, nor anything that it rests on.
-    pub(super) fn next_restriction_beside(&mut self, subjects: &[Subject]) -> Option<Box<Submission>> {
+    pub(super) fn next_restriction_beside(
+        &mut self,
+        restrictions: &[Restriction],
+    ) -> Option<Box<Submission>> {
         let is_beside = |command: &mut Command| match command {
-            Command::Submit(submission) => submission.is_beside(subjects),
+            Command::Submit(submission) => submission.is_beside(restrictions),
             _ => false,
         };
         match self.restrictions.pop_front_if(is_beside) {
@@ -72,13 +75,13 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use claviger_audit::op::Op;
-    use claviger_core::change::{Change, Subject};
+    use claviger_core::change::{Change, Restriction};
     use claviger_core::{KeyId, KeyVersionId, Timestamp};
 
     use super::*;
     use crate::record::{EntryDetail, EntryDetails, EntryHeader};
 
-    fn submission(changes: Vec<Change>, restricts: Vec<Subject>) -> Command {
+    fn submission(changes: Vec<Change>, restricts: Vec<Restriction>) -> Command {
         Command::Submit(Box::new(Submission {
             header: EntryHeader::of_system(Op::Heartbeat, Timestamp::default()),
             details: EntryDetail::default().into(),
@@ -110,7 +113,7 @@ mod tests {
     }
 
     fn restriction() -> Command {
-        submission(vec![Change::ExpectNoAlias(key())], vec![Subject::Key(key())])
+        submission(vec![Change::ExpectNoAlias(key())], vec![Restriction::Key(key())])
     }
 
     fn is_restriction(command: &Command) -> bool {

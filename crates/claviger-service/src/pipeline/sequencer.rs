@@ -22,7 +22,7 @@ use claviger_audit::op::{Op, Outcome};
 use claviger_audit::receipt;
 use claviger_audit::tree::{Hash, leaf_hash};
 use claviger_core::KeyVersionId;
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::port::store::{Applied, Batch, CommitError, UsageRows};
 use claviger_core::port::{Clock, Journal, StoreError};
 use claviger_core::receipt::{BatchSeal, Receipt};
@@ -273,12 +273,12 @@ impl Sequencer {
         let until = self.parts.clock.since_boot() + SHARE;
         let (mut next, mut restricted) = (Some(first), Vec::new());
         while let Some(mut submission) = next {
-            let (subjects, before) = (std::mem::take(&mut submission.restricts), filling.waiting.len());
+            let (restrictions, before) = (std::mem::take(&mut submission.restricts), filling.waiting.len());
             self.admit(filling, *submission, self.epoch + 1)?;
             match filling.waiting.len() {
                 // Nothing of the batch is left.
                 0 => restricted.clear(),
-                after if after > before => restricted.extend(subjects),
+                after if after > before => restricted.extend(restrictions),
                 _ => {}
             }
             let is_over = filling.is_full() || self.is_turn_over(lanes, until);
@@ -361,7 +361,7 @@ impl Sequencer {
     }
 
     /// Commits the batch. A batch that restricts begins a new epoch, in which its entries lie.
-    fn flush(&mut self, filling: &mut Filling, restricts: &[Subject]) -> Result<(), End> {
+    fn flush(&mut self, filling: &mut Filling, restricts: &[Restriction]) -> Result<(), End> {
         if filling.waiting.is_empty() {
             self.parts.journal.roll_back();
             return Ok(());
@@ -385,7 +385,7 @@ impl Sequencer {
     fn release(
         &mut self,
         filling: &mut Filling,
-        restricts: &[Subject],
+        restricts: &[Restriction],
         size: u64,
         root: Hash,
     ) -> Result<(), End> {

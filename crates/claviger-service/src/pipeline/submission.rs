@@ -1,6 +1,6 @@
 //! What a call hands to the sequencer: what to record, what to change, and what it rests on.
 
-use claviger_core::change::{Change, Dependencies, Subject};
+use claviger_core::change::{Change, Dependencies, Restriction};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Room;
 use claviger_core::receipt::Receipt;
@@ -19,7 +19,7 @@ pub(crate) struct Submission {
     pub(crate) changes: Vec<Change>,
     /// What the changes make true; with its first entry.
     pub(crate) facts: Option<FactBytes>,
-    pub(crate) restricts: Vec<Subject>,
+    pub(crate) restricts: Vec<Restriction>,
     /// Epoch as of which everything it rests on is good.
     pub(crate) epoch: u64,
     pub(crate) dependencies: Dependencies,
@@ -37,10 +37,10 @@ impl Submission {
     }
 
     /// Does it neither restrict any of these, nor rest on one?
-    pub(super) fn is_beside(&self, subjects: &[Subject]) -> bool {
-        subjects
-            .iter()
-            .all(|subject| !self.restricts.contains(subject) && !self.dependencies.include(*subject))
+    pub(super) fn is_beside(&self, restrictions: &[Restriction]) -> bool {
+        restrictions.iter().all(|restriction| {
+            !self.restricts.contains(restriction) && !self.dependencies.include(*restriction)
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use claviger_audit::cut::{Cut, ShardHead, ShardState};
 use claviger_audit::op::Op;
-use claviger_core::change::{Change, Subject};
+use claviger_core::change::{Change, Restriction};
 use claviger_core::port::{Clock, Store as _};
 use claviger_core::principal::Principal;
 use claviger_core::{Action, KeyId, KeyRingId, PrincipalId, Timestamp};
@@ -125,13 +125,13 @@ impl Site {
     }
 
     /// A restriction, or an ordinary call.
-    async fn record_entry(&self, restricts: Vec<Subject>) -> Result<Receipt, NotCommitted> {
+    async fn record_entry(&self, restricts: Vec<Restriction>) -> Result<Receipt, NotCommitted> {
         self.road.commit(|reply| self.submission(restricts, reply)).await
     }
 
     fn submission(
         &self,
-        restricts: Vec<Subject>,
+        restricts: Vec<Restriction>,
         reply: oneshot::Sender<Result<Receipt, NotCommitted>>,
     ) -> Submission {
         Submission {
@@ -149,7 +149,7 @@ impl Site {
 
     async fn restrict(&self) -> Result<Receipt, NotCommitted> {
         let key = KeyId::random().unwrap();
-        self.record_entry(vec![Subject::Key(key)]).await
+        self.record_entry(vec![Restriction::Key(key)]).await
     }
 }
 
@@ -231,21 +231,21 @@ async fn a_restriction_shares_no_epoch_with_one_of_the_same_or_of_what_it_rests_
     });
     let before = site.road.epoch();
     let mut answers = Vec::new();
-    for (subject, dependencies) in [
-        (Subject::Key(key), &by_responder),
-        (Subject::Principal(app), &free),
-        (Subject::Key(other), &free),
+    for (restriction, dependencies) in [
+        (Restriction::Key(key), &by_responder),
+        (Restriction::Principal(app), &free),
+        (Restriction::Key(other), &free),
         // Another time: by itself, in the next.
-        (Subject::Key(key), &free),
+        (Restriction::Key(key), &free),
         // Takes the responder's right, who then takes nothing away.
-        (Subject::Principal(responder), &free),
-        (Subject::Principal(app), &by_responder),
+        (Restriction::Principal(responder), &free),
+        (Restriction::Principal(app), &by_responder),
     ] {
         let (reply, answer) = oneshot::channel();
         let submission = Submission {
             dependencies: dependencies.clone(),
             epoch: before,
-            ..site.submission(vec![subject], reply)
+            ..site.submission(vec![restriction], reply)
         };
         site.road.queue.submit(submission).unwrap();
         answers.push(answer);
@@ -269,7 +269,7 @@ async fn a_small_call_waits_for_no_crowd_of_restrictions() {
     let site = Arc::new(Site::open().await);
     let before = site.road.figures().size.load(Ordering::Relaxed);
     let key = KeyId::from_bytes([7; 16]);
-    let restriction = |reply| site.submission(vec![Subject::Key(key)], reply);
+    let restriction = |reply| site.submission(vec![Restriction::Key(key)], reply);
     let mut answers = Vec::new();
     for _ in 0..CROWD {
         let (reply, answer) = oneshot::channel();

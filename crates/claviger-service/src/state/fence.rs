@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use claviger_core::change::{Dependencies, Subject};
+use claviger_core::change::{Dependencies, Restriction};
 use claviger_core::port::store::FenceDelta;
 
 /// How many epochs back can be asked about; what is older counts as affected.
@@ -19,12 +19,12 @@ pub(crate) struct Fence {
     epoch: AtomicU64,
     /// Counts every committed set of changes: what a cache fill checks that it did not overlap.
     sequence: AtomicU64,
-    deltas: RwLock<VecDeque<(u64, Box<[Subject]>)>>,
+    deltas: RwLock<VecDeque<(u64, Box<[Restriction]>)>>,
 }
 
 impl Fence {
     pub(crate) fn new(epoch: u64, deltas: Vec<FenceDelta>) -> Self {
-        let deltas = deltas.into_iter().map(|delta| (delta.epoch, delta.subjects.into())).collect();
+        let deltas = deltas.into_iter().map(|delta| (delta.epoch, delta.restrictions.into())).collect();
         Self { epoch: AtomicU64::new(epoch), sequence: AtomicU64::new(0), deltas: RwLock::new(deltas) }
     }
 
@@ -48,20 +48,18 @@ impl Fence {
         if oldest > since + 1 {
             return true;
         }
-        deltas
-            .iter()
-            .rev()
-            .take_while(|(epoch, _)| *epoch > since)
-            .any(|(_, subjects)| subjects.iter().any(|subject| dependencies.include(*subject)))
+        deltas.iter().rev().take_while(|(epoch, _)| *epoch > since).any(|(_, restrictions)| {
+            restrictions.iter().any(|restriction| dependencies.include(*restriction))
+        })
     }
 
     /// Begins `epoch`. Called by the sequencer alone, after the commit that began it.
-    pub(crate) fn advance(&self, epoch: u64, subjects: &[Subject]) {
+    pub(crate) fn advance(&self, epoch: u64, restrictions: &[Restriction]) {
         let mut deltas = self.deltas.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if deltas.len() == REMEMBERED {
             deltas.pop_front();
         }
-        deltas.push_back((epoch, subjects.into()));
+        deltas.push_back((epoch, restrictions.into()));
         // The deltas go first: whoever sees the epoch finds them.
         self.epoch.store(epoch, Ordering::Release);
     }
@@ -84,11 +82,11 @@ mod tests {
         let fence = Fence::new(7, Vec::new());
         let on = |key| Dependencies { key: Some(key), ..Dependencies::default() };
         assert!(!fence.affects(7, &on(key)));
-        fence.advance(8, &[Subject::Key(key)]);
+        fence.advance(8, &[Restriction::Key(key)]);
         assert!(fence.affects(7, &on(key)));
         assert!(!fence.affects(7, &on(other)));
         assert!(!fence.affects(8, &on(key)));
-        fence.advance(9, &[Subject::Principal(PrincipalId::random().unwrap())]);
+        fence.advance(9, &[Restriction::Principal(PrincipalId::random().unwrap())]);
         assert!(fence.affects(7, &on(key)));
         assert!(!fence.affects(8, &on(key)));
     }

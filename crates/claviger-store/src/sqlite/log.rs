@@ -1,6 +1,6 @@
 //! The tables of the log: heads, batches, deltas and the root log.
 
-use claviger_core::change::Subject;
+use claviger_core::change::Restriction;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{BatchOutline, FenceDelta, LogId, Packed, RootHead, ShardHead, StoredBatch};
 use claviger_core::{CredentialId, GrantId, KeyId, KeyRingId, PrincipalId};
@@ -161,7 +161,7 @@ pub(super) fn list_deltas(
         let mut columns = Columns::new(FENCE_DELTA.table, row).behind(1);
         Ok(FenceDelta {
             epoch: columns.count()?,
-            subjects: decode(columns.bytes()?).ok_or_else(|| columns.damaged("these are no subjects"))?,
+            restrictions: decode(columns.bytes()?).ok_or_else(|| columns.damaged("these are no subjects"))?,
             shard: columns.small()?,
             index: columns.count()?,
         })
@@ -221,22 +221,22 @@ pub(super) fn epoch(connection: Guarded<'_>) -> Result<u64, StoreError> {
 }
 
 /// Subjects in a column: one byte for the kind, 16 for the identifier, for a grant 16 more for its principal.
-pub(super) fn encode(subjects: &[Subject]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(subjects.len() * 17);
+pub(super) fn encode(restrictions: &[Restriction]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(restrictions.len() * 17);
     let mut push = |kind: u8, id: &[u8; 16]| {
         bytes.push(kind);
         bytes.extend_from_slice(id);
     };
-    for subject in subjects {
-        match subject {
-            Subject::Credential(id) => push(CREDENTIAL, id.as_bytes()),
-            Subject::Grant(id, principal) => {
+    for restriction in restrictions {
+        match restriction {
+            Restriction::Credential(id) => push(CREDENTIAL, id.as_bytes()),
+            Restriction::Grant(id, principal) => {
                 push(GRANT, id.as_bytes());
                 push(PRINCIPAL, principal.as_bytes());
             }
-            Subject::Key(id) => push(KEY, id.as_bytes()),
-            Subject::Principal(id) => push(PRINCIPAL, id.as_bytes()),
-            Subject::Ring(id) => push(RING, id.as_bytes()),
+            Restriction::Key(id) => push(KEY, id.as_bytes()),
+            Restriction::Principal(id) => push(PRINCIPAL, id.as_bytes()),
+            Restriction::Ring(id) => push(RING, id.as_bytes()),
         }
     }
     bytes
@@ -248,24 +248,24 @@ const KEY: u8 = 3;
 const PRINCIPAL: u8 = 4;
 const RING: u8 = 5;
 
-fn decode(bytes: &[u8]) -> Option<Vec<Subject>> {
+fn decode(bytes: &[u8]) -> Option<Vec<Restriction>> {
     let (records, []) = bytes.as_chunks::<17>() else { return None };
     let mut records = records.iter().map(|[kind, id @ ..]| (*kind, *id));
-    let mut subjects = Vec::new();
+    let mut restrictions = Vec::new();
     while let Some((kind, id)) = records.next() {
-        subjects.push(match kind {
-            CREDENTIAL => Subject::Credential(CredentialId::from_bytes(id)),
+        restrictions.push(match kind {
+            CREDENTIAL => Restriction::Credential(CredentialId::from_bytes(id)),
             GRANT => match records.next()? {
-                (PRINCIPAL, to) => Subject::Grant(GrantId::from_bytes(id), PrincipalId::from_bytes(to)),
+                (PRINCIPAL, to) => Restriction::Grant(GrantId::from_bytes(id), PrincipalId::from_bytes(to)),
                 _ => return None,
             },
-            KEY => Subject::Key(KeyId::from_bytes(id)),
-            PRINCIPAL => Subject::Principal(PrincipalId::from_bytes(id)),
-            RING => Subject::Ring(KeyRingId::from_bytes(id)),
+            KEY => Restriction::Key(KeyId::from_bytes(id)),
+            PRINCIPAL => Restriction::Principal(PrincipalId::from_bytes(id)),
+            RING => Restriction::Ring(KeyRingId::from_bytes(id)),
             _ => return None,
         });
     }
-    (!subjects.is_empty()).then_some(subjects)
+    (!restrictions.is_empty()).then_some(restrictions)
 }
 
 #[cfg(test)]
@@ -273,19 +273,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subjects_come_back_and_nothing_else_is_taken_for_them() {
-        let subjects = [
-            Subject::Credential(CredentialId::from_bytes([1; 16])),
-            Subject::Grant(GrantId::from_bytes([2; 16]), PrincipalId::from_bytes([3; 16])),
-            Subject::Principal(PrincipalId::from_bytes([4; 16])),
-            Subject::Key(KeyId::from_bytes([5; 16])),
-            Subject::Ring(KeyRingId::from_bytes([6; 16])),
+    fn restrictions_come_back_and_nothing_else_is_taken_for_them() {
+        let restrictions = [
+            Restriction::Credential(CredentialId::from_bytes([1; 16])),
+            Restriction::Grant(GrantId::from_bytes([2; 16]), PrincipalId::from_bytes([3; 16])),
+            Restriction::Principal(PrincipalId::from_bytes([4; 16])),
+            Restriction::Key(KeyId::from_bytes([5; 16])),
+            Restriction::Ring(KeyRingId::from_bytes([6; 16])),
         ];
-        let bytes = encode(&subjects);
-        assert_eq!(decode(&bytes).unwrap(), subjects);
+        let bytes = encode(&restrictions);
+        assert_eq!(decode(&bytes).unwrap(), restrictions);
         assert_eq!(decode(&[]), None);
         assert_eq!(decode(&bytes[1..]), None);
-        assert_eq!(decode(&encode(&subjects[1..2])[..17]), None);
+        assert_eq!(decode(&encode(&restrictions[1..2])[..17]), None);
         assert_eq!(decode(&[9; 17]), None);
     }
 
