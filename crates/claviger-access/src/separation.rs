@@ -8,7 +8,7 @@
 use claviger_core::Action;
 use claviger_core::PrincipalId;
 use claviger_core::key::Separation;
-use claviger_core::principal::{Credential, Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Credential, Principal, PrincipalKind, Role, Status};
 use claviger_core::time::Timestamp;
 
 /// What uses a principal was granted, as far as roles depend on it.
@@ -191,7 +191,7 @@ pub fn check_delegation(
     if principal.kind == PrincipalKind::System {
         return Err(SeparationError::System);
     }
-    if principal.standing == Standing::Revoked {
+    if principal.status == Status::Revoked {
         return Err(SeparationError::Revoked(principal.id));
     }
     check_operations(principal, separation, operations)?;
@@ -226,7 +226,7 @@ pub fn check_credential(
     if principal.kind == PrincipalKind::System {
         return Err(SeparationError::System);
     }
-    if principal.standing == Standing::Revoked {
+    if principal.status == Status::Revoked {
         return Err(SeparationError::Revoked(principal.id));
     }
     if principal.id == by.id {
@@ -301,7 +301,7 @@ pub fn check_ring_separation<'a>(
     if separation == Separation::Relaxed {
         return Ok(());
     }
-    let mut holders = holders.into_iter().filter(|holder| holder.principal.standing == Standing::Active);
+    let mut holders = holders.into_iter().filter(|holder| holder.principal.status == Status::Active);
     match holders.find(|holder| holder.administers || check_user(holder.principal, separation).is_err()) {
         Some(holder) => Err(SeparationError::StillMixed(holder.principal.id)),
         None => Ok(()),
@@ -353,7 +353,7 @@ fn check_recipient(principal: &Principal, makers: &Makers, by: PrincipalId) -> R
     if makers.include(by) {
         return Err(SeparationError::Maker);
     }
-    if principal.standing == Standing::Revoked {
+    if principal.status == Status::Revoked {
         return Err(SeparationError::Revoked(principal.id));
     }
     Ok(())

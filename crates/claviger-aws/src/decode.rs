@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use claviger_core::grant::{Basis, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::lineage::Lineage;
-use claviger_core::principal::Standing;
+use claviger_core::principal::Status;
 use claviger_core::{GrantId, KeyId, PrincipalId, Timestamp};
 use claviger_service::PrincipalRef;
 use claviger_service::operation::{NamedGrant, NewGrant};
@@ -62,7 +62,7 @@ fn given(right: NewGrant) -> Option<NamedGrant> {
         basis: Basis::Role,
         origin: GrantOrigin::KeyPolicy,
         spelling: Spelling { principal: right.spelled, retiring: None },
-        standing: Standing::Active,
+        status: Status::Active,
         ending: None,
         revision: 1,
     };

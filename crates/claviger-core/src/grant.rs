@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::action::Action;
-use crate::principal::Standing;
+use crate::principal::Status;
 use crate::reason::Why;
 use crate::time::Timestamp;
 use crate::{GrantId, KeyId, KeyRingId, PrincipalId};
@@ -225,7 +225,7 @@ pub struct Grant {
     pub spelling: Spelling,
     /// Whether it was ended by an act of its own. An active grant may have ended all the same, with its time or with what it
     /// depends on.
-    pub standing: Standing,
+    pub status: Status,
     /// How and when it was ended; absent from grants that were ended before this was recorded.
     pub ending: Option<Ending>,
     /// Counts the writes of this row.
@@ -236,7 +236,7 @@ impl Grant {
     /// The grant, ended.
     #[must_use]
     pub fn ended(self, by: EndedBy, at: Timestamp, reason: Option<Why>) -> Self {
-        Self { standing: Standing::Revoked, ending: Some(Ending { by, at, reason }), ..self }
+        Self { status: Status::Revoked, ending: Some(Ending { by, at, reason }), ..self }
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::action::Action;
 use crate::change::Chain;
 use crate::grant::{Basis, Conditions, EndedBy, Ending, Grant, GrantOrigin, Selector};
-use crate::principal::Standing;
+use crate::principal::Status;
 use crate::time::Timestamp;
 use crate::{GrantId, KeyId, KeyRingId, PrincipalId};
 
@@ -423,7 +423,7 @@ impl<'a> Judge<'a> {
 
     fn weigh(&mut self, grant: &Grant) -> Verdict {
         let (id, until) = (grant.id, grant.conditions.until);
-        if grant.standing == Standing::Revoked {
+        if grant.status == Status::Revoked {
             return Verdict::Ended(Cause::Ended { grant: id, ending: grant.ending });
         }
         if let Some(at) = until.filter(|until| !self.timeless && *until <= self.now) {

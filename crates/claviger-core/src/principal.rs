@@ -30,7 +30,7 @@ crate::named! {
 
 /// Whether a principal or credential is still valid.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub enum Standing {
+pub enum Status {
     /// Counts.
     Active,
     /// Revoked, for ever.
@@ -38,8 +38,8 @@ pub enum Standing {
 }
 
 crate::named! {
-    /// Text that is not a standing.
-    Standing, "a standing" {
+    /// Text that is not a status.
+    Status, "a status" {
         Active = "active",
         Revoked = "revoked",
     }
@@ -84,7 +84,7 @@ pub struct Principal {
     /// What it is.
     pub kind: PrincipalKind,
     /// Whether it is still valid.
-    pub standing: Standing,
+    pub status: Status,
     /// Its roles, ascending, each once.
     pub roles: Vec<Role>,
     /// Who gave which of those roles, ascending. A role without an entry came with the set-up, or from an older release.
@@ -101,7 +101,7 @@ pub struct Principal {
     pub created_at: Timestamp,
     /// How it came about outside the policy, if it did.
     pub recovery: Option<Recovery>,
-    /// Why its roles or its standing last changed, or why it was erased.
+    /// Why its roles or its status last changed, or why it was erased.
     pub reason: Option<Why>,
     /// That who it was is erased.
     pub erasure: Option<Erasure>,
@@ -126,7 +126,7 @@ impl Principal {
             id,
             name,
             kind,
-            standing: Standing::Active,
+            status: Status::Active,
             roles: Vec::new(),
             role_givers: Vec::new(),
             home: None,
@@ -247,7 +247,7 @@ pub struct Credential {
     /// A word that distinguishes it from others.
     pub label: Name,
     /// Whether it is still valid.
-    pub standing: Standing,
+    pub status: Status,
     /// Who made it, and so may have kept its secret; as in [`Principal::created_by`]. Of one that its holder renewed, who made the
     /// first: whoever kept the secret of that one could renew it as well.
     pub created_by: Option<PrincipalId>,
@@ -267,7 +267,7 @@ impl Credential {
     /// Does it prove its principal at `now`, as far as the credential itself says?
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.standing == Standing::Active && now < self.expires_at
+        self.status == Status::Active && now < self.expires_at
     }
 
     /// From when on its holder can renew it: the last third of its life.
@@ -310,7 +310,7 @@ mod tests {
             digest: [number; 32],
             access_key: None,
             label: "laptop".parse().unwrap(),
-            standing: Standing::Active,
+            status: Status::Active,
             created_by: None,
             renews: renews.map(id),
             created_at: Timestamp::from_micros(300),

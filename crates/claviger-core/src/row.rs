@@ -8,7 +8,7 @@ use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion, Origin, State};
 use crate::log_time::{TimeRecord, WINDOW_HOURS};
 use crate::node::Node;
-use crate::principal::{Credential, Principal, Standing};
+use crate::principal::{Credential, Principal, Status};
 use crate::reason::{ReasonRecord, TextAtRest};
 use crate::rights_review::{Confirmation, RightsReview};
 
@@ -158,7 +158,7 @@ impl Row for Grant {
         if operations.is_empty() || !operations.is_sorted_by(|a, b| a < b) || !grantable {
             return Err("operations are such as can be granted, ascending, each once, at least one");
         }
-        if self.ending.is_some() && self.standing == Standing::Active {
+        if self.ending.is_some() && self.status == Status::Active {
             return Err("an active grant was not ended");
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Status};
 use claviger_core::{CredentialId, PrincipalId, Source, Timestamp};
 use claviger_crypto::secret::ct_eq;
 
@@ -96,7 +96,7 @@ impl Caller {
         if principal.kind != PrincipalKind::System {
             return Err(AuthnError::Mismatch);
         }
-        in_standing(&principal)?;
+        check_active(&principal)?;
         Ok(Self { principal, credential: None, source: None })
     }
 
@@ -239,14 +239,14 @@ pub fn in_force<'a>(
     if credential.kind != named.kind || !ct_eq(&credential.digest, named.digest) {
         return Err(AuthnError::Mismatch);
     }
-    if credential.standing != Standing::Active {
+    if credential.status != Status::Active {
         return Err(AuthnError::Revoked(credential.id));
     }
     let principal = principal.ok_or(AuthnError::Unknown)?;
     if credential.principal != principal.id {
         return Err(AuthnError::Mismatch);
     }
-    in_standing(principal)?;
+    check_active(principal)?;
     if credential.expires_at <= now {
         return Err(expired(named, credential));
     }
@@ -275,10 +275,10 @@ fn expired(named: Named<'_>, credential: &Credential) -> AuthnError {
     }
 }
 
-fn in_standing(principal: &Principal) -> Result<(), AuthnError> {
-    match principal.standing {
-        Standing::Active => Ok(()),
-        Standing::Revoked => Err(AuthnError::PrincipalRevoked(principal.id)),
+fn check_active(principal: &Principal) -> Result<(), AuthnError> {
+    match principal.status {
+        Status::Active => Ok(()),
+        Status::Revoked => Err(AuthnError::PrincipalRevoked(principal.id)),
     }
 }
 
@@ -308,7 +308,7 @@ mod tests {
             digest: [7; 32],
             access_key: None,
             label: "laptop".parse().unwrap(),
-            standing: Standing::Active,
+            status: Status::Active,
             created_by: None,
             renews: None,
             created_at: Timestamp::from_micros(0),
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn credential_in_standing_proves_its_principal() {
+    fn active_credential_proves_its_principal() {
         let caller =
             ask(Presented::Token { digest: [7; 32] }, Some(credential()), Some(principal())).unwrap();
         assert_eq!(caller.principal().id, principal().id);
@@ -347,7 +347,7 @@ mod tests {
     fn each_defect_refuses_and_all_look_alike_from_outside() {
         let token = || Presented::Token { digest: [7; 32] };
         let (id, who) = (credential().id, principal().id);
-        let revoked = Standing::Revoked;
+        let revoked = Status::Revoked;
         let cases = [
             (Presented::None, Some(credential()), Some(principal()), AuthnError::Missing),
             (token(), None, Some(principal()), AuthnError::Unknown),
@@ -366,7 +366,7 @@ mod tests {
             ),
             (
                 token(),
-                Some(Credential { standing: revoked, ..credential() }),
+                Some(Credential { status: revoked, ..credential() }),
                 Some(principal()),
                 AuthnError::Revoked(id),
             ),
@@ -379,7 +379,7 @@ mod tests {
             (
                 token(),
                 Some(credential()),
-                Some(Principal { standing: revoked, ..principal() }),
+                Some(Principal { status: revoked, ..principal() }),
                 AuthnError::PrincipalRevoked(who),
             ),
             (
@@ -404,7 +404,7 @@ mod tests {
             Caller::system(Arc::new(job.clone())).unwrap().credential_id(),
             CredentialId::from_bytes([0; 16])
         );
-        let revoked = Principal { standing: Standing::Revoked, ..job };
+        let revoked = Principal { status: Status::Revoked, ..job };
         assert_eq!(
             Caller::system(Arc::new(revoked)).unwrap_err(),
             AuthnError::PrincipalRevoked(principal().id)

@@ -76,7 +76,7 @@ impl Prepared {
 #[cfg(test)]
 mod tests {
     use claviger_core::grant::{Basis, Conditions, GrantOrigin, Selector, Spelling};
-    use claviger_core::principal::Standing;
+    use claviger_core::principal::Status;
     use claviger_core::{Action, GrantId, KeyId, PrincipalId};
 
     use super::*;
@@ -101,7 +101,7 @@ mod tests {
             basis: Basis::Role,
             origin: GrantOrigin::Direct,
             spelling: Spelling::default(),
-            standing: Standing::Active,
+            status: Status::Active,
             ending: None,
             revision: 1,
         }

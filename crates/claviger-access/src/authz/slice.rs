@@ -9,7 +9,7 @@ use cedar_policy::{
 };
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::permit::Rule;
-use claviger_core::principal::{Principal, PrincipalKind, Standing};
+use claviger_core::principal::{Principal, PrincipalKind, Status};
 use claviger_core::target::TargetKind;
 use claviger_core::{Action, GrantId, PrincipalId, Target, Timestamp};
 
@@ -285,7 +285,7 @@ fn bears_on(grant: &Grant, principal: &Principal, target: &Target) -> bool {
         PrincipalKind::System => false,
         PrincipalKind::Workload => true,
     };
-    may_hold && grant.principal == principal.id && selected && grant.standing == Standing::Active
+    may_hold && grant.principal == principal.id && selected && grant.status == Status::Active
 }
 
 fn given(grant: &Grant) -> Given {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
 use claviger_core::key::{KeyRing, Separation};
-use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Principal, PrincipalKind, Role, Status};
 use claviger_core::target::TargetKind;
 use claviger_core::{Action, Target};
 
@@ -87,7 +87,7 @@ impl Vocabulary {
         what: &Node,
         target: &Target,
     ) -> Result<Entities, PolicyError> {
-        let mut said = HashMap::from([("active".to_owned(), truth(principal.standing == Standing::Active))]);
+        let mut said = HashMap::from([("active".to_owned(), truth(principal.status == Status::Active))]);
         if principal.kind == PrincipalKind::Human {
             said.insert("has_role".to_owned(), truth(!principal.roles.is_empty()));
             said.insert("roles_compatible".to_owned(), truth(separation::compatible(&principal.roles)));

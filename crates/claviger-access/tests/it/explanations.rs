@@ -7,7 +7,7 @@ use claviger_access::{Explanation, RequestContext};
 use claviger_core::grant::{Conditions, Grant};
 use claviger_core::key::Separation;
 use claviger_core::permit::Rule;
-use claviger_core::principal::{Principal, Role, Standing};
+use claviger_core::principal::{Principal, Role, Status};
 use claviger_core::target::TargetKind;
 use claviger_core::{Action, Target};
 use proptest::prelude::*;
@@ -119,7 +119,7 @@ prop_compose! {
         exactly in prop::option::of(some_pairs()),
         places in prop::sample::subsequence(PLACES.to_vec(), 0..3),
         until in prop::sample::select(vec![None, Some(PAST), Some(NOW), Some(FUTURE)]),
-        standing in prop::sample::select(vec![Standing::Active, Standing::Active, Standing::Active, Standing::Revoked]),
+        status in prop::sample::select(vec![Status::Active, Status::Active, Status::Active, Status::Revoked]),
     ) -> Grant {
         let holder = candidates()[usize::from(holder)].clone();
         let selector = if on { on_key(which) } else { on_ring(which) };
@@ -129,7 +129,7 @@ prop_compose! {
             source_networks: places.iter().map(|(network, _)| network.parse().unwrap()).collect(),
             until,
         };
-        Grant { standing, ..with(grant(number, &holder, selector, &operations), conditions) }
+        Grant { status, ..with(grant(number, &holder, selector, &operations), conditions) }
     }
 }
 

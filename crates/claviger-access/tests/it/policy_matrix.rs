@@ -8,7 +8,7 @@ use claviger_core::action::{Effect, Surface};
 use claviger_core::grant::{Conditions, Grant};
 use claviger_core::key::Separation;
 use claviger_core::permit::Rule;
-use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Principal, PrincipalKind, Role, Status};
 use claviger_core::target::TargetKind;
 use claviger_core::{Action, Target};
 use std::sync::Arc;
@@ -144,7 +144,7 @@ fn cases(action: Action) -> Vec<(&'static str, Case)> {
         ("other_key", Case::new(&app, vec![grant(1, &app, on_key(2), &[action])])),
         ("other_ring", Case::new(&app, vec![grant(1, &app, on_ring(2), &[action])])),
         ("stranger", Case::new(&stranger, vec![this.clone()])),
-        ("revoked", Case::new(&app, vec![Grant { standing: Standing::Revoked, ..this.clone() }])),
+        ("revoked", Case::new(&app, vec![Grant { status: Status::Revoked, ..this.clone() }])),
         ("ended", conditional(ended())),
         ("context", Case { context: pairs(&[("a", "b"), ("tenant", "7")]), ..conditional(tenant()) }),
         ("no_context", conditional(tenant())),
@@ -192,7 +192,7 @@ fn by_role_and_grant() -> String {
 }
 
 /// Callers whose proof or standing is gone. What authentication refuses never becomes a caller.
-fn without_standing() -> String {
+fn without_valid_proof() -> String {
     let app = application(10);
     let presented = Presented::Token { digest: [9; 32] };
     let refuse = |principal: &Principal, expires_at| {
@@ -216,7 +216,7 @@ fn policy_matrix_is_the_golden_one() {
         by_role(),
         by_grant(),
         by_role_and_grant(),
-        without_standing(),
+        without_valid_proof(),
     );
     assert!(!printed.contains("UNSOUND") && !printed.contains("WRONG TARGET"), "{printed}");
     golden::check("policy.txt", &printed);

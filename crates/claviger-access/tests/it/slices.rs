@@ -15,7 +15,7 @@ use claviger_access::{Decision, RequestContext};
 use claviger_core::grant::{Conditions, Grant, Selector};
 use claviger_core::key::Separation;
 use claviger_core::permit::Rule;
-use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Principal, PrincipalKind, Role, Status};
 use claviger_core::target::TargetKind;
 use claviger_core::{Action, GrantId, PrincipalId, Target, Timestamp};
 
@@ -96,8 +96,8 @@ impl World {
                 .collect(),
             until: *dice.pick(&[None, None, Some(NOW), Some(Timestamp::from_micros(NOW.as_micros() + 1))]),
         };
-        let standing = *dice.pick(&[Standing::Active, Standing::Active, Standing::Active, Standing::Revoked]);
-        Grant { standing, ..with(grant(number, holder, selector, &operations), conditions) }
+        let status = *dice.pick(&[Status::Active, Status::Active, Status::Active, Status::Revoked]);
+        Grant { status, ..with(grant(number, holder, selector, &operations), conditions) }
     }
 
     /// Who asks what of what. Half of the time it is near a grant, or few would be permitted.
@@ -171,7 +171,7 @@ impl Whole {
         for policy in PolicySet::from_str(RULES).unwrap().policies() {
             policies.add(policy.new_id(PolicyId::new(policy.annotation("id").unwrap()))).unwrap();
         }
-        for grant in world.grants.iter().filter(|grant| grant.standing == Standing::Active) {
+        for grant in world.grants.iter().filter(|grant| grant.status == Status::Active) {
             let written = authorizer().validate_grant(grant, world.holder(grant.principal)).unwrap();
             let policy = Policy::parse(Some(PolicyId::new(grant.id.to_string())), written.text()).unwrap();
             policies.add(policy).unwrap();

@@ -8,7 +8,7 @@ use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spel
 use claviger_core::key::{
     DataClass, Key, KeyRecord, KeyRing, Labels, Protection, RequiredContext, RingPolicy, Separation, State,
 };
-use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Status};
 use claviger_core::target::TargetKind;
 use claviger_core::{
     Action, CredentialId, GrantId, KeyId, KeyRingId, PrincipalId, Purpose, Spec, Target, Timestamp,
@@ -99,7 +99,7 @@ pub(crate) fn application(number: u8) -> Principal {
 }
 
 pub(crate) fn revoked(principal: Principal) -> Principal {
-    Principal { standing: Standing::Revoked, ..principal }
+    Principal { status: Status::Revoked, ..principal }
 }
 
 /// A credential of the principal that proves it until `expires_at`.
@@ -111,7 +111,7 @@ pub(crate) fn credential(principal: &Principal, expires_at: Timestamp) -> Arc<Cr
         digest: [9; 32],
         access_key: None,
         label: "test".parse().unwrap(),
-        standing: Standing::Active,
+        status: Status::Active,
         created_by: None,
         renews: None,
         created_at: PAST,
@@ -149,7 +149,7 @@ pub(crate) fn grant(number: u8, to: &Principal, selector: Selector, operations: 
         basis: Basis::Role,
         origin: GrantOrigin::Direct,
         spelling: Spelling::default(),
-        standing: Standing::Active,
+        status: Status::Active,
         ending: None,
         revision: 1,
     }

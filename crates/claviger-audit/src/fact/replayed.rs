@@ -8,7 +8,7 @@ use claviger_core::grant::{Basis, Conditions, Ending, Grant, Selector, Spelling}
 use claviger_core::key::{
     AssetRule, Destruction, PlaintextDataKeys, RequiredContext, RingPolicy, RotatedKeys, State,
 };
-use claviger_core::principal::{PrincipalKind, Role, Standing};
+use claviger_core::principal::{PrincipalKind, Role, Status};
 use claviger_core::reason::Why;
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 
@@ -75,7 +75,7 @@ impl Replayed {
     ///
     /// # Errors
     /// [`ReplayError::Field`] when it is no grant.
-    pub fn standing(&self) -> Result<Standing, ReplayError> {
+    pub fn status(&self) -> Result<Status, ReplayError> {
         let said = self.open();
         said.need(16, said.word(16)?)
     }
@@ -122,7 +122,7 @@ impl Replayed {
             created_at: said.need(13, said.instant(13)?)?,
             basis: said.need(14, said.basis(14)?)?,
             origin: said.need(15, said.word(15)?)?,
-            standing: said.need(16, said.word(16)?)?,
+            status: said.need(16, said.word(16)?)?,
             ending,
             spelling: Spelling { principal: said.text(20)?, retiring: said.text(21)? },
             revision: self.revision,
@@ -214,7 +214,7 @@ pub struct ReplayedPrincipal {
     /// What it is.
     pub kind: PrincipalKind,
     /// Whether it was valid.
-    pub standing: Standing,
+    pub status: Status,
     /// Its roles, ascending.
     pub roles: Vec<Role>,
 }
@@ -227,7 +227,7 @@ impl ReplayedPrincipal {
     pub fn after(known: Option<&Self>, fact: &Fact) -> Result<Self, ReplayError> {
         let said = Said::open(fact.object, &fact.fields);
         let kind = said.word(2)?.or(known.map(|known| known.kind));
-        Ok(Self { kind: said.need(2, kind)?, standing: said.need(3, said.word(3)?)?, roles: said.words(4)? })
+        Ok(Self { kind: said.need(2, kind)?, status: said.need(3, said.word(3)?)?, roles: said.words(4)? })
     }
 }
 

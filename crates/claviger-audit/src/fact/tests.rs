@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
-use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Principal, PrincipalKind, Role, Status};
 use claviger_core::reason::{Erasure, ReasonCode, ReasonRecord, TextAtRest, Unasked, Why};
 use claviger_core::{Action, AliasId, GrantId, KeyId, PrincipalId, ReasonId, Timestamp};
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ fn grant() -> Grant {
         basis: Basis::Role,
         origin: GrantOrigin::Direct,
         spelling: Spelling::default(),
-        standing: Standing::Active,
+        status: Status::Active,
         ending: None,
         revision: 0,
     }
@@ -110,7 +110,7 @@ fn withheld_field_leaves_the_digest_as_it_is() {
 #[test]
 fn fixed_fields_stand_in_the_first_fact_alone() {
     let first = facts_of(&Change::PutGrant(grant()));
-    let ended = Grant { standing: Standing::Revoked, revision: 1, ..grant() };
+    let ended = Grant { status: Status::Revoked, revision: 1, ..grant() };
     let second = facts_of(&Change::PutGrant(ended));
     assert_eq!((first.facts[0].revision, second.facts[0].revision), (1, 2));
     assert_eq!(second.facts[0].fields.keys().copied().collect::<Vec<_>>(), [16]);
@@ -224,16 +224,16 @@ fn policies_of_rings_and_rights_of_people_are_read_back() {
         Principal::new(PrincipalId::from_bytes([2; 16]), "ada".parse().unwrap(), PrincipalKind::Human, AT);
     let first = facts_of(&Change::PutPrincipal(person.clone())).facts.remove(0);
     let known = ReplayedPrincipal::after(None, &first).unwrap();
-    let made = ReplayedPrincipal { kind: PrincipalKind::Human, standing: Standing::Active, roles: vec![] };
+    let made = ReplayedPrincipal { kind: PrincipalKind::Human, status: Status::Active, roles: vec![] };
     assert_eq!(known, made);
     let later = Principal {
-        standing: Standing::Revoked,
+        status: Status::Revoked,
         revision: 1,
         ..person.with_role(Role::Responder, PrincipalId::from_bytes([3; 16]))
     };
     let later = facts_of(&Change::PutPrincipal(later)).facts.remove(0);
     assert!(ReplayedPrincipal::after(None, &later).is_err(), "its kind is in its first fact");
-    let now = ReplayedPrincipal { standing: Standing::Revoked, roles: vec![Role::Responder], ..made };
+    let now = ReplayedPrincipal { status: Status::Revoked, roles: vec![Role::Responder], ..made };
     assert_eq!(ReplayedPrincipal::after(Some(&known), &later), Ok(now));
 }
 

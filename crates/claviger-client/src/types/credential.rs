@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::text::{
-    AccessKeyIdText, CredentialIdText, CredentialKindWord, HowWord, NameText, PrincipalIdText, StandingWord,
+    AccessKeyIdText, CredentialIdText, CredentialKindWord, HowWord, NameText, PrincipalIdText, StatusWord,
 };
 use super::{Base64Bytes, Instant, Pairs, Reason, SecretText};
 
@@ -30,7 +30,7 @@ pub struct Credential {
     /// A word that distinguishes it from others.
     pub label: NameText,
     /// Whether it is still valid.
-    pub standing: StandingWord,
+    pub standing: StatusWord,
     /// Who made it: the nil UUID for the set-up and for a recovery; absent where an older release did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<PrincipalIdText>,

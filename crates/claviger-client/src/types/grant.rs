@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::text::{
     ActionWord, Covered, GrantIdText, GrantOriginWord, HowWord, NetworkText, PrincipalIdText, ReasonCodeWord,
-    StandingWord,
+    StatusWord,
 };
 use super::{Instant, Pairs, Reason};
 
@@ -42,7 +42,7 @@ pub struct Grant {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rests_on: Vec<GrantIdText>,
     /// `revoked` when it was ended by an act of its own. An active grant may have ended all the same: see `ended`.
-    pub standing: StandingWord,
+    pub standing: StatusWord,
     /// When it will end as things stand, by itself or with what it rests on; absent when it has no end, or has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<Instant>,

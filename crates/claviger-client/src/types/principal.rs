@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::text::{KeyRingIdText, NameText, PrincipalIdText, PrincipalKindWord, RoleWord, StandingWord};
+use super::text::{KeyRingIdText, NameText, PrincipalIdText, PrincipalKindWord, RoleWord, StatusWord};
 use super::{Instant, Pairs, Reason};
 
 /// Someone or something that acts.
@@ -16,7 +16,7 @@ pub struct Principal {
     /// What it is.
     pub kind: PrincipalKindWord,
     /// Whether it is still valid.
-    pub standing: StandingWord,
+    pub standing: StatusWord,
     /// Its roles.
     pub roles: Vec<RoleWord>,
     /// The ring that keys land in which it creates without naming one, if it has such a ring.

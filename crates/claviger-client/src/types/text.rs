@@ -11,7 +11,7 @@ use claviger_core::key::{
     Rotation, Separation, State, WrappingKey,
 };
 use claviger_core::lineage::How;
-use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Standing};
+use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Status};
 use claviger_core::reason::{ReasonCode, Unasked};
 use claviger_core::{
     AccessKeyId, Action, AliasName, AliasScope, AssetId, CredentialId, GrantId, KeyId, KeyName, KeyRingId,
@@ -166,8 +166,8 @@ words! {
     SignatureAlgorithmWord = SignatureAlgorithm,
     /// A key spec.
     SpecWord = Spec,
-    /// A standing.
-    StandingWord = Standing,
+    /// Whether a principal, credential or grant is active or revoked.
+    StatusWord = Status,
     /// A lifecycle state.
     StateWord = State,
     /// Why there is no reason.

@@ -47,7 +47,7 @@ fn given(number: u16, to: u8, selector: Selector, operations: &[Action]) -> Gran
         basis: Basis::Role,
         origin: GrantOrigin::Direct,
         spelling: Spelling::default(),
-        standing: Standing::Active,
+        status: Status::Active,
         ending: None,
         revision: 1,
     }

@@ -16,7 +16,7 @@ use claviger_core::port::store::Page as ServicePage;
 use claviger_service::operation::{
     CancelDestroy, Captioned, Captions, ChangeKeyState, ExplainKey, ImportMaterial, KeyFilterRef, ListKeys,
     ListVersions, ReadImportParameters, ReadKey, Released, RemoveImportedMaterial, RotateKey,
-    ScheduleDestroy, UpdateKey, WithPolicyStanding,
+    ScheduleDestroy, UpdateKey, WithPolicyStatus,
 };
 use http::{StatusCode, Uri};
 
@@ -58,11 +58,11 @@ pub(crate) async fn list(arrival: Arrival, uri: Uri) -> Answered {
 }
 
 pub(crate) async fn read(arrival: Arrival, In(key): In<String>) -> Answered {
-    let read = WithPolicyStanding(ReadKey { key: parse(&key)? });
+    let read = WithPolicyStatus(ReadKey { key: parse(&key)? });
     let done = arrival.perform(Captioned(read)).await?;
     let ((record, policy), captions) = &done.output;
     let wire = WireKey {
-        key_policy: policy.map(|standing| standing.name().to_owned()),
+        key_policy: policy.map(|status| status.name().to_owned()),
         ..record_to_wire(record, captions)
     };
     Ok(Answer::json(&wire)?.revision(record.key.revision).recorded(&done.receipt))

@@ -9,7 +9,7 @@ use claviger_client::types::grant as wire_grant;
 use claviger_client::types::principal as wire_principal;
 use claviger_core::grant::{Conditions, Grant};
 use claviger_core::lineage::{How, Lineage};
-use claviger_core::principal::{Credential, Principal, Standing};
+use claviger_core::principal::{Credential, Principal, Status};
 use claviger_core::reason::Why;
 use claviger_core::{PrincipalId, Timestamp};
 use claviger_service::operation::{
@@ -28,7 +28,7 @@ pub fn principal_to_wire(principal: &Principal, captions: &Captions) -> wire_pri
         id: principal.id.into(),
         name: principal.name.clone().into(),
         kind: principal.kind.into(),
-        standing: principal.standing.into(),
+        standing: principal.status.into(),
         roles: principal.roles.iter().copied().map(Text).collect(),
         home: principal.home.map(Into::into),
         environment: principal.environment.clone().map(Into::into),
@@ -88,7 +88,7 @@ pub fn judged_grant_to_wire(judged: &JudgedGrant, captions: &Captions) -> wire_g
         created_at: grant.created_at.into(),
         origin: grant.origin.into(),
         rests_on: grant.basis.grants().iter().copied().map(Into::into).collect(),
-        standing: grant.standing.into(),
+        standing: grant.status.into(),
         ends: verdict
             .honoured()
             .filter(|_| ended.is_none())
@@ -108,10 +108,10 @@ fn given(why: Option<Why>, captions: &Captions) -> Option<(Timestamp, PrincipalI
 
 /// What ended a credential, if something did.
 fn ended_to_wire(credential: &Credential, captions: &Captions) -> Option<wire_credential::CredentialEnded> {
-    let (how, why) = match (credential.standing, captions.revoked(credential.principal)) {
-        (Standing::Revoked, _) => (How::Revoked, credential.reason),
-        (Standing::Active, Some(why)) => (How::PrincipalRevoked, why),
-        (Standing::Active, None) if credential.expires_at <= captions.now() => {
+    let (how, why) = match (credential.status, captions.revoked(credential.principal)) {
+        (Status::Revoked, _) => (How::Revoked, credential.reason),
+        (Status::Active, Some(why)) => (How::PrincipalRevoked, why),
+        (Status::Active, None) if credential.expires_at <= captions.now() => {
             return Some(wire_credential::CredentialEnded {
                 how: How::Expired.into(),
                 at: Some(credential.expires_at.into()),
@@ -119,7 +119,7 @@ fn ended_to_wire(credential: &Credential, captions: &Captions) -> Option<wire_cr
                 reason: None,
             });
         }
-        (Standing::Active, None) => return None,
+        (Status::Active, None) => return None,
     };
     let (at, by) = given(why, captions).unzip();
     Some(wire_credential::CredentialEnded {
@@ -175,7 +175,7 @@ pub fn credential_to_wire(credential: &Credential, captions: &Captions) -> wire_
         digest: hexadecimal(&credential.digest),
         access_key_id: credential.access_key.as_ref().map(|kept| kept.id.into()),
         label: credential.label.clone().into(),
-        standing: credential.standing.into(),
+        standing: credential.status.into(),
         created_by: credential.created_by.map(Into::into),
         renews: credential.renews.map(Into::into),
         created_at: credential.created_at.into(),

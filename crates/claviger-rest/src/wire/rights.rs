@@ -3,7 +3,7 @@
 use claviger_client::types::rights as wire;
 use claviger_core::Name;
 use claviger_core::rights_review::Confirmation;
-use claviger_service::operation::{Right, RightsStanding};
+use claviger_service::operation::{Right, RightsReviewStatus};
 
 /// A right as callers see it.
 #[must_use]
@@ -14,14 +14,14 @@ pub fn right_to_wire(right: Right) -> wire::Right {
 
 /// A review of rights as callers see it.
 #[must_use]
-pub fn review_to_wire(standing: &RightsStanding) -> wire::RightsReview {
-    let review = &standing.review;
+pub fn review_to_wire(status: &RightsReviewStatus) -> wire::RightsReview {
+    let review = &status.review;
     wire::RightsReview {
         confirmed: review.is_confirmed(),
         opened_at: review.opened_at.into(),
         digest: review.digest.map(hex::encode),
-        security_officer: confirmation(review.officer, standing.officer.as_ref()),
-        auditor: confirmation(review.auditor, standing.auditor.as_ref()),
+        security_officer: confirmation(review.officer, status.officer.as_ref()),
+        auditor: confirmation(review.auditor, status.auditor.as_ref()),
     }
 }
 

@@ -19,7 +19,7 @@ const BURST_SECONDS: u32 = 10;
 
 /// A budget, in thousandths of failures.
 #[derive(Debug, Clone, Copy)]
-struct Standing {
+struct Reputation {
     left: i64,
     seen_at: Duration,
     proved_at: Option<Duration>,
@@ -29,7 +29,7 @@ struct Standing {
 #[derive(Debug)]
 pub(super) struct Repute {
     per_second: i64,
-    sources: Mutex<HashMap<Network, Standing>>,
+    sources: Mutex<HashMap<Network, Reputation>>,
 }
 
 /// What one more failure makes of a connection.
@@ -48,7 +48,7 @@ impl Repute {
         Self { per_second: i64::from(failures_per_second) * 1000, sources: Mutex::default() }
     }
 
-    fn sources(&self) -> MutexGuard<'_, HashMap<Network, Standing>> {
+    fn sources(&self) -> MutexGuard<'_, HashMap<Network, Reputation>> {
         // Each change is whole before anything could panic.
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -57,23 +57,27 @@ impl Repute {
         self.per_second * i64::from(BURST_SECONDS)
     }
 
-    fn grown(&self, standing: Standing, now: Duration) -> Standing {
-        let since = i64::try_from(now.saturating_sub(standing.seen_at).as_millis()).unwrap_or(i64::MAX);
+    fn grown(&self, reputation: Reputation, now: Duration) -> Reputation {
+        let since = i64::try_from(now.saturating_sub(reputation.seen_at).as_millis()).unwrap_or(i64::MAX);
         let grown = since.saturating_mul(self.per_second) / 1000;
-        Standing { left: standing.left.saturating_add(grown).min(self.most()), seen_at: now, ..standing }
+        Reputation {
+            left: reputation.left.saturating_add(grown).min(self.most()),
+            seen_at: now,
+            ..reputation
+        }
     }
 
     /// May a connection from there come, and was somebody proved there lately?
     pub(super) fn ask(&self, network: Network, now: Duration) -> (bool, bool) {
-        let Some(standing) = self.sources().get(&network).copied() else { return (true, false) };
-        let lately = standing.proved_at.is_some_and(|at| now.saturating_sub(at) < LATELY);
-        (lately || self.grown(standing, now).left > 0, lately)
+        let Some(reputation) = self.sources().get(&network).copied() else { return (true, false) };
+        let lately = reputation.proved_at.is_some_and(|at| now.saturating_sub(at) < LATELY);
+        (lately || self.grown(reputation, now).left > 0, lately)
     }
 
     /// Nobody was proved there, once more.
     pub(super) fn failed(&self, network: Network, now: Duration) -> Verdict {
-        let Some(left) = self.change(network, now, |standing| {
-            standing.left = standing.left.saturating_sub(1000).max(-self.most());
+        let Some(left) = self.change(network, now, |reputation| {
+            reputation.left = reputation.left.saturating_sub(1000).max(-self.most());
         }) else {
             return Verdict::Bear;
         };
@@ -87,28 +91,28 @@ impl Repute {
 
     /// Somebody was proved there.
     pub(super) fn proved(&self, network: Network, now: Duration) {
-        self.change(network, now, |standing| standing.proved_at = Some(now));
+        self.change(network, now, |reputation| reputation.proved_at = Some(now));
     }
 
-    fn change(&self, network: Network, now: Duration, change: impl FnOnce(&mut Standing)) -> Option<i64> {
+    fn change(&self, network: Network, now: Duration, change: impl FnOnce(&mut Reputation)) -> Option<i64> {
         let mut sources = self.sources();
         let known = sources.get(&network).copied();
         if known.is_none() && sources.len() >= REMEMBERED {
             let most = self.most();
             // Whoever has the whole budget, and proved nothing lately, is as good as new.
-            sources.retain(|_, standing| {
-                let lately = standing.proved_at.is_some_and(|at| now.saturating_sub(at) < LATELY);
-                lately || self.grown(*standing, now).left < most
+            sources.retain(|_, reputation| {
+                let lately = reputation.proved_at.is_some_and(|at| now.saturating_sub(at) < LATELY);
+                lately || self.grown(*reputation, now).left < most
             });
             if sources.len() >= REMEMBERED {
                 return None;
             }
         }
-        let fresh = Standing { left: self.most(), seen_at: now, proved_at: None };
-        let mut standing = known.map_or(fresh, |standing| self.grown(standing, now));
-        change(&mut standing);
-        sources.insert(network, standing);
-        Some(standing.left)
+        let fresh = Reputation { left: self.most(), seen_at: now, proved_at: None };
+        let mut reputation = known.map_or(fresh, |reputation| self.grown(reputation, now));
+        change(&mut reputation);
+        sources.insert(network, reputation);
+        Some(reputation.left)
     }
 }
 

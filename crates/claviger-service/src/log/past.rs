@@ -17,7 +17,7 @@ use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::{Destruction, RingPolicy, State};
 use claviger_core::lineage::Lineage;
 use claviger_core::port::StoreError;
-use claviger_core::principal::Standing;
+use claviger_core::principal::Status;
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 
 use super::reader::{LogReader, damaged};
@@ -58,7 +58,7 @@ pub(crate) struct Past {
 impl Past {
     /// What the grants rested on.
     pub(crate) fn lineage(&self, asked: &Asked) -> Lineage {
-        let active = self.principals.iter().filter(|(_, one)| one.standing == Standing::Active);
+        let active = self.principals.iter().filter(|(_, one)| one.status == Status::Active);
         let active = active.map(|(id, _)| *id);
         Lineage::new(self.grants.iter().cloned(), active, [(asked.key, asked.ring)])
     }
@@ -220,7 +220,7 @@ impl Walk {
                     }
                     None => Replayed::new(fact),
                 };
-                if grant.standing()? == Standing::Active {
+                if grant.status()? == Status::Active {
                     self.grants.insert(id, grant);
                 }
             }

@@ -4,7 +4,7 @@ use claviger_core::asset::Asset;
 use claviger_core::change::Change;
 use claviger_core::key::DataClass;
 use claviger_core::port::store::Page;
-use claviger_core::principal::{PrincipalKind, Standing};
+use claviger_core::principal::{PrincipalKind, Status};
 use claviger_core::{Action, AssetId, Name, PrincipalId};
 
 use crate::call::{Operation, Staged};
@@ -30,7 +30,7 @@ impl CreateAsset {
     async fn owner(&self, view: &View<'_>) -> Result<PrincipalId, ServiceError> {
         let Some(owner) = &self.owner else { return Ok(view.caller.principal().id) };
         let owner = view.state.principal(owner).await?;
-        if owner.kind != PrincipalKind::Human || owner.standing != Standing::Active {
+        if owner.kind != PrincipalKind::Human || owner.status != Status::Active {
             return Err(ServiceError::invalid("the owner of a data asset is an active person"));
         }
         Ok(owner.id)

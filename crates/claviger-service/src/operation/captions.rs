@@ -6,13 +6,13 @@ use std::sync::Arc;
 use claviger_core::asset::Asset;
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::{Key, KeyRecord, KeyRing};
-use claviger_core::principal::{Credential, Principal, Standing};
+use claviger_core::principal::{Credential, Principal, Status};
 use claviger_core::reason::Why;
 use claviger_core::{Action, Alias, KeyId, KeyRingId, PrincipalId, ReasonId, Timestamp};
 use claviger_crypto::envelope::Context;
 
 use super::reason::ShownReason;
-use super::{JudgedGrant, KeyVersions, MaterialImported, NewlyMade, Operation, PolicyStanding, Staged};
+use super::{JudgedGrant, KeyVersions, MaterialImported, NewlyMade, Operation, PolicyStatus, Staged};
 use crate::error::{ErrorKind, ServiceError};
 use crate::log::{EntryPage, FoundEntry};
 use crate::reference::{PrincipalRef, RingRef, TargetRef};
@@ -254,7 +254,7 @@ impl<T: HasCaptions> HasCaptions for Vec<T> {
     }
 }
 
-impl<T: HasCaptions> HasCaptions for (T, Option<PolicyStanding>) {
+impl<T: HasCaptions> HasCaptions for (T, Option<PolicyStatus>) {
     fn whys(&self) -> impl Iterator<Item = Option<Why>> {
         self.0.whys()
     }
@@ -318,7 +318,7 @@ impl View<'_> {
                 Identified::Principal(id) => {
                     let principal = self.state.principal(&PrincipalRef::Id(id)).await;
                     principal.map(|principal| {
-                        if principal.standing == Standing::Revoked {
+                        if principal.status == Status::Revoked {
                             known.revoked.insert(id, principal.reason);
                         }
                         principal.name.to_string()

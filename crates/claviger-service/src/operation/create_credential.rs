@@ -9,7 +9,7 @@ use claviger_access::{NewAccessKey, Token};
 use claviger_core::access_key::AccessKey;
 use claviger_core::change::{Change, Expectation};
 use claviger_core::port::EnteredCertificate;
-use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Status};
 use claviger_core::{Action, CredentialId, Name, Timestamp};
 
 use crate::call::{Operation, Staged};
@@ -100,7 +100,7 @@ impl Operation for CreateCredential {
             let message = "this call made a credential before, and its secret is shown once; make another";
             return Err(ServiceError::new(ErrorKind::AlreadyExists, message));
         }
-        if principal.standing != Standing::Active {
+        if principal.status != Status::Active {
             return Err(ServiceError::new(ErrorKind::WrongState, "the principal was revoked"));
         }
         let ordered = check(view, &principal).await?;
@@ -125,7 +125,7 @@ impl Operation for CreateCredential {
             digest: proof.digest,
             access_key: proof.kept,
             label: self.label.clone(),
-            standing: Standing::Active,
+            status: Status::Active,
             created_by: Some(view.caller.principal().id),
             renews: None,
             created_at: view.now,

@@ -4,7 +4,7 @@ use claviger_access::separation::check_grant;
 use claviger_core::change::Change;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::key::KeyRing;
-use claviger_core::principal::{Principal, Standing};
+use claviger_core::principal::{Principal, Status};
 use claviger_core::{Action, GrantId, PrincipalId};
 
 use crate::call::{Operation, Staged};
@@ -167,7 +167,7 @@ impl Terms<'_> {
             basis: self.basis.clone(),
             origin: self.origin,
             spelling: self.spelling.clone(),
-            standing: Standing::Active,
+            status: Status::Active,
             ending: None,
             revision: 0,
         };

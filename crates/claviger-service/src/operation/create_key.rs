@@ -9,7 +9,7 @@ use claviger_core::key::{
     Protection, Provenance, RequiredContext, Rotation, State,
 };
 use claviger_core::port::provider::MaterialRequest;
-use claviger_core::principal::{PrincipalKind, Standing};
+use claviger_core::principal::{PrincipalKind, Status};
 use claviger_core::{Action, KeyId, KeyName, KeyRingId, KeyVersionId, Name, PrincipalId, Purpose, Spec};
 
 use super::put_key_policy::{GrantSet, Replacing};
@@ -95,7 +95,7 @@ impl CreateKey {
     async fn owner(&self, view: &View<'_>) -> Result<PrincipalId, ServiceError> {
         let Some(owner) = &self.owner else { return Ok(view.caller.principal().id) };
         let owner = view.state.principal(owner).await?;
-        if owner.kind != PrincipalKind::Human || owner.standing != Standing::Active {
+        if owner.kind != PrincipalKind::Human || owner.status != Status::Active {
             return Err(ServiceError::invalid("a key's owner is an active person"));
         }
         Ok(owner.id)

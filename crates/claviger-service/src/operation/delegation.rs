@@ -10,7 +10,7 @@ use claviger_core::key::{Key, KeyRecord, Separation};
 use claviger_core::lineage::{Delegation, Judge, Lineage, Wanted};
 use claviger_core::permit::{Permit, Rule};
 use claviger_core::port::store::{GrantFilter, GrantQuery, Page};
-use claviger_core::principal::{Principal, Standing};
+use claviger_core::principal::{Principal, Status};
 use claviger_core::{Action, GrantId, KeyId, Purpose};
 
 use super::create_grant::{Terms, give};
@@ -367,8 +367,7 @@ fn end(
     grant: Option<Grant>,
     by: EndedBy,
 ) -> Result<Staged<Grant>, ServiceError> {
-    let grant =
-        grant.filter(|grant| grant.standing == Standing::Active).ok_or_else(ServiceError::not_found)?;
+    let grant = grant.filter(|grant| grant.status == Status::Active).ok_or_else(ServiceError::not_found)?;
     let detail = EntryDetail {
         reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]),
         ..view.detail()

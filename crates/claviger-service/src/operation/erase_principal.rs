@@ -4,7 +4,7 @@
 use claviger_audit::fact::Object;
 use claviger_core::Action;
 use claviger_core::change::Change;
-use claviger_core::principal::{Principal, Standing};
+use claviger_core::principal::{Principal, Status};
 use claviger_core::reason::Erasure;
 
 use crate::call::{Operation, Staged};
@@ -39,7 +39,7 @@ impl Operation for ErasePrincipal {
             // Once more changes nothing, and says so by the revision.
             return Ok(Staged::reading(principal, detail));
         }
-        if principal.standing != Standing::Revoked {
+        if principal.status != Status::Revoked {
             // Whoever still acts leaves entries that must lead to somebody.
             return Err(ServiceError::new(
                 ErrorKind::WrongState,

@@ -9,7 +9,7 @@ use claviger_core::grant::Grant;
 use claviger_core::key::{Key, KeyRecord, KeyRing, State};
 use claviger_core::lineage::Verdict;
 use claviger_core::port::store::{GrantFilter, Page};
-use claviger_core::principal::{Principal, Standing};
+use claviger_core::principal::{Principal, Status};
 use claviger_core::target::Target;
 use claviger_core::{Action, GrantId, PrincipalId, Timestamp};
 
@@ -89,9 +89,9 @@ impl Honoured {
     }
 
     /// The grants of a principal whom the policy may permit something.
-    fn of(&mut self, principal: PrincipalId, standing: Standing, has_role: bool) -> Option<Vec<Grant>> {
+    fn of(&mut self, principal: PrincipalId, status: Status, has_role: bool) -> Option<Vec<Grant>> {
         let granted: Vec<_> = self.grants.remove(&principal).unwrap_or_default().into_values().collect();
-        (standing == Standing::Active && (has_role || !granted.is_empty())).then_some(granted)
+        (status == Status::Active && (has_role || !granted.is_empty())).then_some(granted)
     }
 }
 
@@ -148,7 +148,7 @@ async fn as_it_stands(view: &View<'_>) -> Result<Question, ServiceError> {
         let Some(last) = found.last().map(|principal| principal.name.clone()) else { break };
         page.after = Some(last);
         for principal in found {
-            let granted = honoured.of(principal.id, principal.standing, !principal.roles.is_empty());
+            let granted = honoured.of(principal.id, principal.status, !principal.roles.is_empty());
             candidates.extend(granted.map(|granted| (principal, granted)));
         }
     }
@@ -172,11 +172,11 @@ async fn as_it_stood(view: &View<'_>, at: Timestamp) -> Result<(Question, KeyThe
     let (past, mut honoured) = found.await?;
     let mut candidates = Vec::new();
     for (id, known) in &past.principals {
-        let Some(granted) = honoured.of(*id, known.standing, !known.roles.is_empty()) else { continue };
+        let Some(granted) = honoured.of(*id, known.status, !known.roles.is_empty()) else { continue };
         // What it is called never changes, and is in its row; the log has it sealed.
         let row = view.store().find_principal(*id).await?.ok_or_else(ServiceError::not_found)?;
         let roles = known.roles.clone();
-        candidates.push((Principal { kind: known.kind, standing: known.standing, roles, ..row }, granted));
+        candidates.push((Principal { kind: known.kind, status: known.status, roles, ..row }, granted));
     }
     candidates.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
     let destroy_at = past.destruction.map(|destruction| destruction.due_at(&past.policy));

@@ -4,7 +4,7 @@ use claviger_access::authn::certificate::fingerprint;
 use claviger_core::change::Change;
 use claviger_core::port::EnteredCertificate;
 use claviger_core::port::store::Page;
-use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Role, Status};
 use claviger_core::{Action, CredentialId, Name, Timestamp};
 
 use super::create_principal::make_principal;
@@ -94,7 +94,7 @@ pub(super) fn certificate_of(
         digest,
         access_key: None,
         label: principal.name.clone(),
-        standing: Standing::Active,
+        status: Status::Active,
         created_by: Some(view.caller.principal().id),
         renews: None,
         created_at: view.now,

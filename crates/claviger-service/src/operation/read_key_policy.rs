@@ -19,7 +19,7 @@ use crate::work::Class;
 
 /// What has become of a policy's document.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub enum PolicyStanding {
+pub enum PolicyStatus {
     /// All that it gave stands, but for what ended by the time that the document says.
     AsPut,
     /// Some of what it gave was ended by another act than a later policy, or ended with what it rested on.
@@ -28,7 +28,7 @@ pub enum PolicyStanding {
 
 claviger_core::named! {
     /// Text that does not say what has become of a policy.
-    PolicyStanding, "what has become of a policy" {
+    PolicyStatus, "what has become of a policy" {
         AsPut = "as_put",
         InPart = "in_part",
     }
@@ -70,8 +70,7 @@ impl Operation for ReadKeyPolicy {
             None => None,
         };
         let found = grants.iter().map(|named| (named.grant.id, &named.verdict));
-        let stands =
-            document.as_ref().is_some_and(|document| standing(document, found) == PolicyStanding::AsPut);
+        let stands = document.as_ref().is_some_and(|document| status(document, found) == PolicyStatus::AsPut);
         let text = document.filter(|_| stands).map(|document| document.text);
         Ok(Staged::reading(KeyPolicy { text, grants }, view.detail()))
     }
@@ -82,27 +81,26 @@ fn of_policy(record: &KeyRecord) -> GrantFilter {
 }
 
 /// What has become of a document, of whose key the policies gave these grants that no act of their own ended.
-fn standing<'a>(
+fn status<'a>(
     document: &PolicyDocument,
     found: impl Iterator<Item = (GrantId, &'a Verdict)>,
-) -> PolicyStanding {
+) -> PolicyStatus {
     // A grant whose own time is over is as the document says.
     let stands = |id: GrantId, verdict: &Verdict| match verdict.ended() {
         None => true,
         Some(Cause::Expired { grant, .. }) => grant == id,
         Some(_) => false,
     };
-    let standing: BTreeSet<_> =
-        found.filter(|(id, verdict)| stands(*id, verdict)).map(|(id, _)| id).collect();
-    if standing.iter().eq(&document.grants) { PolicyStanding::AsPut } else { PolicyStanding::InPart }
+    let status: BTreeSet<_> = found.filter(|(id, verdict)| stands(*id, verdict)).map(|(id, _)| id).collect();
+    if status.iter().eq(&document.grants) { PolicyStatus::AsPut } else { PolicyStatus::InPart }
 }
 
 /// An operation whose result is a key, with what has become of its policy.
 #[derive(Debug)]
-pub struct WithPolicyStanding<O>(pub O);
+pub struct WithPolicyStatus<O>(pub O);
 
-impl<O: Operation<Output = Arc<KeyRecord>>> Operation for WithPolicyStanding<O> {
-    type Output = (Arc<KeyRecord>, Option<PolicyStanding>);
+impl<O: Operation<Output = Arc<KeyRecord>>> Operation for WithPolicyStatus<O> {
+    type Output = (Arc<KeyRecord>, Option<PolicyStatus>);
 
     fn action(&self) -> Action {
         self.0.action()
@@ -128,7 +126,7 @@ impl<O: Operation<Output = Arc<KeyRecord>>> Operation for WithPolicyStanding<O> 
             Some(document) => {
                 let grants = view.all_grants(of_policy(&record)).await?;
                 let verdicts = view.verdicts(&grants).await?;
-                Some(standing(&document, grants.iter().map(|grant| grant.id).zip(&verdicts)))
+                Some(status(&document, grants.iter().map(|grant| grant.id).zip(&verdicts)))
             }
         };
         Ok(staged.map(|record| (record, found)))

@@ -11,7 +11,7 @@ use claviger_core::port::store::{EndingPrincipal, Page, SpaceState};
 use claviger_core::principal::Principal;
 use claviger_core::{Action, Name, NodeId};
 
-use super::rights::{self, RightsStanding};
+use super::rights::{self, RightsReviewStatus};
 use super::{ClockStatus, Operation, Staged};
 use crate::error::ServiceError;
 use crate::job::check_rows::RowFigures;
@@ -53,7 +53,7 @@ pub struct SystemStatus {
     /// Principals whose last credential ends within 30 days, those that end first before others; at most 100.
     pub ending: Vec<EndingPrincipal>,
     /// The rights that an older release kept, as long as not both a security officer and an auditor have confirmed them.
-    pub unconfirmed_rights: Option<RightsStanding>,
+    pub unconfirmed_rights: Option<RightsReviewStatus>,
     /// What the node says of itself, once it has.
     pub node: Option<Node>,
     /// Room on the store's device.

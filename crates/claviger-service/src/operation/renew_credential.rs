@@ -12,7 +12,7 @@ use claviger_access::authn::access_key::instant;
 use claviger_access::authn::certificate::fingerprint;
 use claviger_core::change::{Change, Restriction};
 use claviger_core::port::EnteredCertificate;
-use claviger_core::principal::{Credential, CredentialKind, Standing};
+use claviger_core::principal::{Credential, CredentialKind, Status};
 use claviger_core::{Action, CredentialId, Timestamp};
 use claviger_crypto::digest;
 
@@ -124,8 +124,8 @@ impl Operation for RenewCredential {
             Credential { expires_at: before.expires_at.min(view.now.after(GRACE)), ..before.clone() };
         let replaced: Vec<Credential> = renewed_from(&all, before.id)
             .into_iter()
-            .filter(|one| one.standing == Standing::Active)
-            .map(|one| Credential { standing: Standing::Revoked, reason: view.why, ..one.clone() })
+            .filter(|one| one.status == Status::Active)
+            .map(|one| Credential { status: Status::Revoked, reason: view.why, ..one.clone() })
             .collect();
         let restrictions: Vec<_> = replaced.iter().map(|one| Restriction::Credential(one.id)).collect();
         let output = Renewed {
@@ -177,7 +177,7 @@ impl RenewCredential {
         let Renewal::Certificate { der, .. } = &self.what else { return None };
         let digest = fingerprint(der);
         let is_made = |one: &&Credential| {
-            one.digest == digest && one.renews == Some(before.id) && one.standing == Standing::Active
+            one.digest == digest && one.renews == Some(before.id) && one.status == Status::Active
         };
         all.iter().find(is_made)
     }

@@ -2,7 +2,7 @@
 
 use claviger_core::change::{Change, Restriction};
 use claviger_core::permit::Permit;
-use claviger_core::principal::{Credential, Standing};
+use claviger_core::principal::{Credential, Status};
 use claviger_core::{Action, CredentialId};
 
 use crate::call::{Operation, Staged};
@@ -43,7 +43,7 @@ impl Operation for RevokeCredential {
         let restrictions = line.iter().map(|one| Restriction::Credential(one.id)).collect();
         let others = line.iter().map(|one| one.id).filter(|id| *id != credential.id);
         let acts = others.map(|id| revocation(id, permit, view)).collect();
-        let revoke = |one: Credential| Credential { standing: Standing::Revoked, reason: view.why, ..one };
+        let revoke = |one: Credential| Credential { status: Status::Revoked, reason: view.why, ..one };
         let revoked: Vec<_> = line.into_iter().map(revoke).collect();
         let output = match revoked.iter().find(|one| one.id == credential.id) {
             Some(one) => Credential { revision: one.revision + 1, ..one.clone() },
@@ -72,6 +72,6 @@ async fn line_of(view: &View<'_>, credential: &Credential) -> Result<Vec<Credent
         Err(error) if error.kind() == ErrorKind::RowAltered => vec![credential.clone()],
         Err(error) => return Err(error),
     };
-    line.retain(|one| one.standing == Standing::Active);
+    line.retain(|one| one.status == Status::Active);
     Ok(line)
 }

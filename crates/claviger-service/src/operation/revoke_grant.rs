@@ -2,7 +2,7 @@
 
 use claviger_core::change::{Change, Restriction};
 use claviger_core::grant::{EndedBy, Grant};
-use claviger_core::principal::Standing;
+use claviger_core::principal::Status;
 use claviger_core::{Action, GrantId};
 
 use crate::call::{Operation, Staged};
@@ -36,7 +36,7 @@ impl Operation for RevokeGrant {
             reference: reference(&[grant.id.as_bytes(), grant.principal.as_bytes()]),
             ..view.detail()
         };
-        if grant.standing == Standing::Revoked {
+        if grant.status == Status::Revoked {
             return Ok(Staged::reading(grant, detail));
         }
         let revoked = grant.ended(EndedBy::Revocation, view.now, view.why);

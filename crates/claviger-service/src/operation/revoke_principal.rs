@@ -2,7 +2,7 @@
 
 use claviger_core::Action;
 use claviger_core::change::{Change, Restriction};
-use claviger_core::principal::{Principal, Standing};
+use claviger_core::principal::{Principal, Status};
 
 use super::governance::check_leaving;
 use crate::call::{Operation, Staged};
@@ -33,7 +33,7 @@ impl Operation for RevokePrincipal {
     async fn run(&self, view: &View<'_>) -> Result<Staged<Principal>, ServiceError> {
         let principal = view.state.principal(&self.principal).await?;
         let detail = EntryDetail { reference: reference(&[principal.id.as_bytes()]), ..view.detail() };
-        if principal.standing == Standing::Revoked {
+        if principal.status == Status::Revoked {
             // Once more changes nothing, and says so by the revision.
             return Ok(Staged::reading(principal, detail));
         }
@@ -44,7 +44,7 @@ impl Operation for RevokePrincipal {
             ));
         }
         let expected = check_leaving(view, &principal, &principal.roles).await?;
-        let revoked = Principal { standing: Standing::Revoked, reason: view.why, ..principal };
+        let revoked = Principal { status: Status::Revoked, reason: view.why, ..principal };
         let output = Principal { revision: revoked.revision + 1, ..revoked.clone() };
         let restrictions = vec![Restriction::Principal(revoked.id)];
         let changes = [vec![Change::PutPrincipal(revoked)], expected].concat();

@@ -13,7 +13,7 @@ use claviger_core::grant::{Basis, Conditions, Grant, Selector};
 use claviger_core::key::{AssetRule, KeyRing};
 use claviger_core::object::{Kind, Object, RowCursor, StateRow};
 use claviger_core::port::{Store, StoreError};
-use claviger_core::principal::{Credential, Principal, Standing};
+use claviger_core::principal::{Credential, Principal, Status};
 use claviger_core::rights_review::{Capacity, Confirmation, RightsReview};
 use claviger_core::{Action, Alias, KeyId, KeyRingId, Name, PrincipalId, RightsReviewId, Timestamp};
 use claviger_crypto::digest::Sha256;
@@ -80,7 +80,7 @@ impl Operation for ReadRights {
 
 /// A review of rights, with the names of those who confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RightsStanding {
+pub struct RightsReviewStatus {
     /// The review.
     pub review: RightsReview,
     /// The security officer.
@@ -89,7 +89,7 @@ pub struct RightsStanding {
     pub auditor: Option<Name>,
 }
 
-impl RightsStanding {
+impl RightsReviewStatus {
     async fn of(store: &dyn Store, review: RightsReview) -> Result<Self, ServiceError> {
         let by = |one: Option<Confirmation>| one.map(|one| one.by);
         let (officer, auditor) = (by(review.officer), by(review.auditor));
@@ -112,9 +112,11 @@ pub(crate) async fn unconfirmed(store: &dyn Store) -> Result<Option<RightsReview
 }
 
 /// The same with names.
-pub(crate) async fn unconfirmed_by_name(store: &dyn Store) -> Result<Option<RightsStanding>, ServiceError> {
+pub(crate) async fn unconfirmed_by_name(
+    store: &dyn Store,
+) -> Result<Option<RightsReviewStatus>, ServiceError> {
     match unconfirmed(store).await? {
-        Some(review) => RightsStanding::of(store, review).await.map(Some),
+        Some(review) => RightsReviewStatus::of(store, review).await.map(Some),
         None => Ok(None),
     }
 }
@@ -127,7 +129,7 @@ pub struct ConfirmRights {
 }
 
 impl Operation for ConfirmRights {
-    type Output = RightsStanding;
+    type Output = RightsReviewStatus;
 
     fn action(&self) -> Action {
         Action::ConfirmRights
@@ -137,7 +139,7 @@ impl Operation for ConfirmRights {
         TargetRef::System
     }
 
-    async fn run(&self, view: &View<'_>) -> Result<Staged<RightsStanding>, ServiceError> {
+    async fn run(&self, view: &View<'_>) -> Result<Staged<RightsReviewStatus>, ServiceError> {
         view.enter(Class::Scan).await?;
         let detail = EntryDetail { reference: reference(&[&self.digest]), ..view.detail() };
         let by = view.caller.principal();
@@ -153,7 +155,7 @@ impl Operation for ConfirmRights {
             return Err(ServiceError::new(ErrorKind::SeparationOfDuties, message));
         }
         if review.has(by.id, &self.digest) {
-            return Ok(Staged::reading(RightsStanding::of(view.store(), review).await?, detail));
+            return Ok(Staged::reading(RightsReviewStatus::of(view.store(), review).await?, detail));
         }
         if Lister::new(view.store()).digest().await? != self.digest {
             let message = "the rights are not those of this digest, or have changed since they were listed; list them again, \
@@ -167,7 +169,7 @@ impl Operation for ConfirmRights {
             return Err(ServiceError::new(ErrorKind::SeparationOfDuties, message));
         };
         let written = RightsReview { revision: confirmed.revision + 1, ..confirmed.clone() };
-        let output = RightsStanding::of(view.store(), written).await?;
+        let output = RightsReviewStatus::of(view.store(), written).await?;
         let asked = Governed::ConfirmRights { digest: self.digest };
         Ok(Staged::changing(asked, output, vec![Change::PutRightsReview(confirmed)], detail))
     }
@@ -229,12 +231,10 @@ impl<'a> Lister<'a> {
             StateRow::Principal(principal) if is_role_holder(&principal) => {
                 Some(self.of_principal(&principal).await?)
             }
-            StateRow::Credential(credential) if credential.standing == Standing::Active => {
+            StateRow::Credential(credential) if credential.status == Status::Active => {
                 Some(self.of_credential(&credential).await?)
             }
-            StateRow::Grant(grant) if grant.standing == Standing::Active => {
-                Some(self.of_grant(&grant).await?)
-            }
+            StateRow::Grant(grant) if grant.status == Status::Active => Some(self.of_grant(&grant).await?),
             StateRow::Alias(alias) => Some(self.of_alias(&alias).await?),
             StateRow::Asset(_)
             | StateRow::Credential(_)
@@ -356,7 +356,7 @@ fn following(mut next: Option<RowCursor>) -> Option<RowCursor> {
 }
 
 fn is_role_holder(principal: &Principal) -> bool {
-    principal.standing == Standing::Active && !principal.roles.is_empty()
+    principal.status == Status::Active && !principal.roles.is_empty()
 }
 
 fn of_ring(ring: &KeyRing) -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger_core::change::{Change, Restriction};
 use claviger_core::key::{DataClass, Key, KeyRecord, Labels, RequiredContext};
-use claviger_core::principal::{PrincipalKind, Standing};
+use claviger_core::principal::{PrincipalKind, Status};
 use claviger_core::{Action, Name};
 
 use super::create_key::{check_context, check_description};
@@ -116,7 +116,7 @@ impl Operation for UpdateKey {
             None => record.key.owner,
             Some(owner) => {
                 let owner = view.state.principal(owner).await?;
-                if owner.kind != PrincipalKind::Human || owner.standing != Standing::Active {
+                if owner.kind != PrincipalKind::Human || owner.status != Status::Active {
                     return Err(ServiceError::invalid("a key's owner is an active person"));
                 }
                 owner.id

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use claviger_audit::identity::SubjectKey;
 use claviger_core::PrincipalId;
-use claviger_core::principal::{Principal, Standing};
+use claviger_core::principal::{Principal, Status};
 
 /// The keys that are open, and whose are still to be opened.
 #[derive(Default)]
@@ -63,7 +63,7 @@ impl Subjects {
 }
 
 fn keeps(principal: &Principal) -> bool {
-    principal.standing == Standing::Active && !principal.roles.is_empty()
+    principal.status == Status::Active && !principal.roles.is_empty()
 }
 
 #[cfg(test)]
@@ -72,13 +72,13 @@ mod tests {
 
     use super::*;
 
-    fn person(roles: &[Role], standing: Standing) -> Principal {
+    fn person(roles: &[Role], status: Status) -> Principal {
         let principal = crate::job::system().unwrap();
         Principal {
             id: PrincipalId::from_bytes([7; 16]),
             kind: PrincipalKind::Human,
             roles: roles.into(),
-            standing,
+            status,
             ..principal
         }
     }
@@ -86,12 +86,12 @@ mod tests {
     #[test]
     fn key_is_kept_while_a_role_is_held_and_no_longer() {
         let subjects = Subjects::default();
-        let holder = person(&[Role::Responder], Standing::Active);
+        let holder = person(&[Role::Responder], Status::Active);
         subjects.written(&holder);
         assert_eq!(subjects.wanted(), [holder.id]);
         subjects.keep(holder.id, SubjectKey::new([1; 32]));
         assert!(subjects.find(holder.id).is_some() && subjects.wanted().is_empty());
-        for gone in [person(&[], Standing::Active), person(&[Role::Responder], Standing::Revoked)] {
+        for gone in [person(&[], Status::Active), person(&[Role::Responder], Status::Revoked)] {
             subjects.written(&holder);
             subjects.keep(holder.id, SubjectKey::new([1; 32]));
             subjects.written(&gone);
@@ -102,9 +102,9 @@ mod tests {
     #[test]
     fn key_that_was_opened_too_late_is_not_kept() {
         let subjects = Subjects::default();
-        let holder = person(&[Role::Responder], Standing::Active);
+        let holder = person(&[Role::Responder], Status::Active);
         subjects.written(&holder);
-        subjects.written(&person(&[], Standing::Active));
+        subjects.written(&person(&[], Status::Active));
         subjects.keep(holder.id, SubjectKey::new([1; 32]));
         assert!(subjects.find(holder.id).is_none());
     }

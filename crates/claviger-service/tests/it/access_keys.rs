@@ -10,7 +10,7 @@ use claviger_access::authn::access_key::{
 use claviger_audit::entry::Entry;
 use claviger_audit::op::{Op, Outcome};
 use claviger_core::action::Plane;
-use claviger_core::principal::{CredentialKind, Standing};
+use claviger_core::principal::{CredentialKind, Status};
 use claviger_core::{AccessKeyId, Action, ListenerName, Purpose, Source, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
@@ -181,7 +181,7 @@ async fn revoked_access_key_is_dead_when_the_call_returns() {
     call(&deployment, key.clone(), second.now(&deployment)).await.unwrap();
     let revoked =
         deployment.ask("otto", RevokeCredential { credential: made.credential.id }).await.unwrap().output;
-    assert_eq!((revoked.standing, revoked.access_key), (Standing::Revoked, made.credential.access_key));
+    assert_eq!((revoked.status, revoked.access_key), (Status::Revoked, made.credential.access_key));
     assert_eq!(refusal(&deployment, &key, first.now(&deployment)).await, AuthnReason::Unknown);
     call(&deployment, key.clone(), second.now(&deployment)).await.unwrap();
     let app = PrincipalRef::Name("app".parse().unwrap());

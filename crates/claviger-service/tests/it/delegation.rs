@@ -11,7 +11,7 @@ use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Spelling};
 use claviger_core::key::KeyRecord;
 use claviger_core::lineage::How;
 use claviger_core::port::{Clock as _, Store as _};
-use claviger_core::principal::{PrincipalKind, Standing};
+use claviger_core::principal::{PrincipalKind, Status};
 use claviger_core::{Action, GrantId, Purpose, Spec, Timestamp};
 use claviger_crypto::envelope::Context;
 use claviger_service::log::EntryFilter;
@@ -198,7 +198,7 @@ async fn a_right_ends_with_what_it_rests_on_whichever_way_that_ends() {
         }
         for grant in [first, second] {
             let read = place.read(grant.id).await;
-            assert_eq!(read.grant.standing, Standing::Active, "nothing is written into what ended with it");
+            assert_eq!(read.grant.status, Status::Active, "nothing is written into what ended with it");
             let cause = read.verdict.ended().unwrap();
             assert_eq!(cause.how(), how);
             match how {
@@ -436,7 +436,7 @@ async fn ending_a_grant_is_one_change_however_many_rest_on_it() {
     for who in &some {
         assert!(!place.may_encrypt(who).await, "{who}");
         for held in place.of(who).await {
-            assert_eq!((held.grant.revision, held.grant.standing), (1, Standing::Active));
+            assert_eq!((held.grant.revision, held.grant.status), (1, Status::Active));
             assert_eq!(held.verdict.ended().unwrap().grant(), Some(root.id));
         }
     }

@@ -6,7 +6,7 @@ use claviger_core::action::Plane;
 use claviger_core::key::{Event, KeyRecord};
 use claviger_core::object::Object;
 use claviger_core::port::Store as _;
-use claviger_core::principal::{PrincipalKind, Role, Standing};
+use claviger_core::principal::{PrincipalKind, Role, Status};
 use claviger_core::reason::{Reason, ReasonCode, ReasonText, TextAtRest, Unasked, Why};
 use claviger_core::{Action, Purpose, ReasonId, Spec};
 use claviger_service::log::EntryFilter;
@@ -284,7 +284,7 @@ async fn erasing_a_person_leaves_names_of_keys_reasons_and_pseudonyms() {
     assert_eq!(by, person.id, "who, by pseudonym");
     let read = Captioned(ReadPrincipal { principal: PrincipalRef::Id(person.id) });
     let (carla, reasons) = deployment.ask("otto", read).await.unwrap().output;
-    assert_eq!((carla.standing, carla.roles), (Standing::Revoked, vec![Role::Responder]));
+    assert_eq!((carla.status, carla.roles), (Status::Revoked, vec![Role::Responder]));
     let why = carla.reason.and_then(Why::given).unwrap();
     assert_eq!(reasons.find(why).unwrap().text.as_deref(), Some("request 4711"));
 }

@@ -6,7 +6,7 @@ use claviger_core::action::Plane;
 use claviger_core::object::Object;
 use claviger_core::port::Store as _;
 use claviger_core::port::store::Page;
-use claviger_core::principal::{Credential, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Credential, PrincipalKind, Role, Status};
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::{
     AssignRole, CreateCredential, CreatePrincipal, ListCredentials, NewCredential, NewlyMade, ReadEntries,
@@ -126,14 +126,14 @@ async fn whoever_revokes_one_of_a_line_revokes_all_of_it() {
         assert!(is_known_by(&deployment, "vera-2").await && is_known_by(&deployment, "vera-3").await);
         let revoke = || RevokeCredential { credential: line[which] };
         let revoked = deployment.ask("otto", revoke()).await.unwrap().output;
-        assert_eq!((revoked.id, revoked.standing), (line[which], Standing::Revoked));
+        assert_eq!((revoked.id, revoked.status), (line[which], Status::Revoked));
         for certificate in ["vera-1", "vera-2", "vera-3"] {
             assert!(!is_known_by(&deployment, certificate).await, "{certificate}, by {which}");
         }
         // What is not of the line stays.
         assert!(is_known_by(&deployment, "vera").await);
         let ended: Vec<_> = credentials(&deployment, "vera").await;
-        let ended = ended.iter().filter(|one| one.standing == Standing::Revoked && one.reason.is_some());
+        let ended = ended.iter().filter(|one| one.status == Status::Revoked && one.reason.is_some());
         assert_eq!(ended.count(), 3);
         let filter = EntryFilter { operation: Some(Op::RevokeCredential.code()), ..EntryFilter::default() };
         let read = ReadEntries { from: 0, limit: 100, filter };
@@ -281,7 +281,7 @@ async fn nothing_of_a_line_outlives_its_revocation() {
         assert!(!is_known_by(&deployment, "vera-1").await && !is_known_by(&deployment, "vera-2").await);
         let of_line = |one: &Credential| one.id == before.id || one.renews == Some(before.id);
         let all = deployment.store.list_credentials(None, Page { after: None, limit: 1000 }).await.unwrap();
-        assert!(all.iter().filter(|one| of_line(one)).all(|one| one.standing == Standing::Revoked));
+        assert!(all.iter().filter(|one| of_line(one)).all(|one| one.status == Status::Revoked));
         hold(&deployment).await;
     }
 }

@@ -11,7 +11,7 @@ use claviger_crypto::digest::sha256;
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::{
     AcknowledgeRecovery, AssignRole, ConfirmRights, ReadEntries, ReadRights, ReadSystem, Recover,
-    RightsStanding,
+    RightsReviewStatus,
 };
 use claviger_service::{ErrorKind, PrincipalRef, ServiceError};
 use rusqlite::Connection;
@@ -52,11 +52,11 @@ async fn confirm(
     deployment: &Deployment,
     who: &str,
     digest: [u8; 32],
-) -> Result<RightsStanding, ServiceError> {
+) -> Result<RightsReviewStatus, ServiceError> {
     Ok(deployment.ask(who, ConfirmRights { digest }).await?.output)
 }
 
-async fn unconfirmed(deployment: &Deployment) -> Option<RightsStanding> {
+async fn unconfirmed(deployment: &Deployment) -> Option<RightsReviewStatus> {
     let status = deployment.ask("vera", ReadSystem {}).await.unwrap().output.unconfirmed_rights;
     assert_eq!(deployment.road.unconfirmed_rights().await.unwrap().is_some(), status.is_some());
     status

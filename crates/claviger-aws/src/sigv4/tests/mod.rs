@@ -9,7 +9,7 @@ use std::sync::Arc;
 use claviger_access::authn::access_key::{Audience, digest_of};
 use claviger_access::{AuthnError, Presented, SignatureRefused, SignedRequest, SigningSecret, authenticate};
 use claviger_core::access_key::AccessKey;
-use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Status};
 use claviger_core::{AccessKeyId, CredentialId, PrincipalId, Timestamp};
 use claviger_crypto::SecretBytes;
 use http::Request;
@@ -67,7 +67,7 @@ fn proves(
         digest: signed.access_key,
         access_key: Some(access_key),
         label: "test".parse().unwrap(),
-        standing: Standing::Active,
+        status: Status::Active,
         created_by: None,
         renews: None,
         created_at: ANY_TIME,

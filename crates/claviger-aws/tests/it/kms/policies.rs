@@ -4,7 +4,7 @@ use claviger_core::Action;
 use claviger_core::port::store::Page;
 use claviger_core::principal::PrincipalKind;
 use claviger_service::operation::{
-    CreatePrincipal, ListGrants, PolicyStanding, ReadKey, RevokeGrant, WithPolicyStanding,
+    CreatePrincipal, ListGrants, PolicyStatus, ReadKey, RevokeGrant, WithPolicyStatus,
 };
 use claviger_service::{KeyRef, PrincipalRef};
 use serde_json::{Value, json};
@@ -42,9 +42,9 @@ async fn put(deployment: &Deployment, key: &str, policy: &str) {
     deployment.ask("PutKeyPolicy", json!({ "KeyId": key, "Policy": policy })).await.ok();
 }
 
-async fn standing(deployment: &Deployment, key: &str) -> Option<PolicyStanding> {
+async fn status(deployment: &Deployment, key: &str) -> Option<PolicyStatus> {
     let read = ReadKey { key: KeyRef::Id(key.parse().unwrap()) };
-    deployment.does("ada", WithPolicyStanding(read)).await.1
+    deployment.does("ada", WithPolicyStatus(read)).await.1
 }
 
 /// Makes an application without rights.
@@ -86,7 +86,7 @@ async fn a_policy_is_given_back_byte_for_byte() {
     let one = document(&[account(), use_of_key.clone()]);
     let key = deployment.create_key(json!({ "Policy": one })).await;
     assert_eq!(policy_of(&deployment, &key).await, one);
-    assert_eq!(standing(&deployment, &key).await, Some(PolicyStanding::AsPut));
+    assert_eq!(status(&deployment, &key).await, Some(PolicyStatus::AsPut));
     // The same rights in other words: nothing is given anew, and the new words are kept.
     let from = deployment.log_size().await;
     let two = one.replace("    ", "\t");
@@ -106,7 +106,7 @@ async fn a_policy_is_given_back_byte_for_byte() {
     assert_eq!(policy_of(&deployment, &made_with_it).await, bare);
     let without = deployment.create_key(json!({})).await;
     assert!(policy_of(&deployment, &without).await.contains(ROOT));
-    assert_eq!(standing(&deployment, &without).await, None);
+    assert_eq!(status(&deployment, &without).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +121,7 @@ async fn what_another_act_ended_is_not_in_what_is_given_back() {
     ]);
     let key = deployment.create_key(json!({ "Policy": text })).await;
     revoke(&deployment, &key, "app").await;
-    assert_eq!(standing(&deployment, &key).await, Some(PolicyStanding::InPart));
+    assert_eq!(status(&deployment, &key).await, Some(PolicyStatus::InPart));
     let left: Value = serde_json::from_str(&policy_of(&deployment, &key).await).unwrap();
     let [root, two] = &left["Statement"].as_array().unwrap()[..] else { panic!("{left}") };
     assert_eq!(root["Principal"], json!({ "AWS": ROOT }));
@@ -132,7 +132,7 @@ async fn what_another_act_ended_is_not_in_what_is_given_back() {
     // Put once more, it is the policy again.
     put(&deployment, &key, &text).await;
     assert_eq!(policy_of(&deployment, &key).await, text);
-    assert_eq!(standing(&deployment, &key).await, Some(PolicyStanding::AsPut));
+    assert_eq!(status(&deployment, &key).await, Some(PolicyStatus::AsPut));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use claviger_core::key::{
 use claviger_core::lineage::Delegation;
 use claviger_core::port::Journal;
 use claviger_core::port::store::{Applied, Batch, GrantFilter, Page};
-use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Status};
 use claviger_core::{CredentialId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
@@ -100,7 +100,7 @@ fn given(id: [u8; 16], to: &Principal, on: Selector, operations: Vec<Action>, at
         basis: Basis::Role,
         origin: GrantOrigin::Direct,
         spelling: Spelling::default(),
-        standing: Standing::Active,
+        status: Status::Active,
         ending: None,
         revision: 0,
     }
@@ -218,7 +218,7 @@ impl World {
 
     fn end(&mut self, at: usize, now: u64) {
         let grant = self.grants[at].clone();
-        if grant.standing == Standing::Active {
+        if grant.status == Status::Active {
             let ended = grant.ended(EndedBy::Revocation, Timestamp::from_micros(now), None);
             self.apply(&[Change::PutGrant(ended.clone())]);
             self.grants[at] = Grant { revision: 2, ..ended };
@@ -233,7 +233,7 @@ impl World {
             digest: [9; 32],
             access_key: None,
             label: "test".parse().unwrap(),
-            standing: Standing::Active,
+            status: Status::Active,
             created_at: Timestamp::from_micros(1),
             created_by: None,
             renews: None,
@@ -396,7 +396,7 @@ async fn a_decision_on_the_grants_that_are_found_is_that_on_all_of_them() {
         }
         compare(&world, &mut dice, by_the_rules, &mut seen, &format!("seed {seed}")).await;
         // One of those who passed rights on is revoked.
-        let gone = Principal { standing: Standing::Revoked, ..world.people[1].clone() };
+        let gone = Principal { status: Status::Revoked, ..world.people[1].clone() };
         world.apply(&[Change::PutPrincipal(gone)]);
         compare(&world, &mut dice, by_the_rules, &mut seen, &format!("seed {seed}, one gone")).await;
     }

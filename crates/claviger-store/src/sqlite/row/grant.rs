@@ -8,7 +8,7 @@ use claviger_core::lineage::{Bearing, Lineage, MAX_DEPTH, Wanted};
 use claviger_core::object::Kind;
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{Applied, GrantFilter, MixedUse};
-use claviger_core::principal::Standing;
+use claviger_core::principal::Status;
 use claviger_core::reason::Why;
 use claviger_core::row::Row as _;
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
@@ -79,12 +79,12 @@ pub(in crate::sqlite) fn list_after(
     after: Option<GrantId>,
     limit: u32,
 ) -> Result<Vec<Grant>, StoreError> {
-    let page = |only: &Only, standing: Standing| list_one(connection, only, standing, after, limit);
+    let page = |only: &Only, status: Status| list_one(connection, only, status, after, limit);
     let mut grants = Vec::new();
     for only in narrow(connection, filter)? {
-        grants.extend(page(&only, Standing::Active)?);
+        grants.extend(page(&only, Status::Active)?);
         if filter.with_revoked {
-            grants.extend(page(&only, Standing::Revoked)?);
+            grants.extend(page(&only, Status::Revoked)?);
         }
     }
     // Each part came in order, and none gives more than a page: the first of all are among them.
@@ -137,7 +137,7 @@ fn narrow(connection: Guarded<'_>, filter: &GrantFilter) -> Result<Vec<Only>, St
 fn list_one(
     connection: Guarded<'_>,
     only: &Only,
-    standing: Standing,
+    status: Status,
     after: Option<GrantId>,
     limit: u32,
 ) -> Result<Vec<Grant>, StoreError> {
@@ -147,25 +147,20 @@ fn list_one(
         };
     }
     let after = after.as_ref().map_or(&[][..], |after| after.as_bytes());
-    let standing = standing.name();
+    let status = status.name();
     let of = |of: &Option<PrincipalId>| of.map(|of| *of.as_bytes());
     match only {
         Only::Key(key, Some(principal)) => {
             let sql = of!("principal = ?4 AND key = ?5 AND standing = ?3");
-            list(
-                connection,
-                sql,
-                params![after, limit, standing, principal.as_bytes(), key.as_bytes()],
-                parse,
-            )
+            list(connection, sql, params![after, limit, status, principal.as_bytes(), key.as_bytes()], parse)
         }
         Only::Key(key, None) => {
             let sql = of!("key = ?4 AND standing = ?3");
-            list(connection, sql, params![after, limit, standing, key.as_bytes()], parse)
+            list(connection, sql, params![after, limit, status, key.as_bytes()], parse)
         }
         Only::Nothing => {
             let sql = of!("+standing = ?3");
-            list(connection, sql, params![after, limit, standing], parse)
+            list(connection, sql, params![after, limit, status], parse)
         }
         Only::Policy(key) => {
             // Of its index, which has active ones alone.
@@ -175,28 +170,23 @@ fn list_one(
                 " FROM grants INDEXED BY grants_of_policy WHERE key = ?4 AND origin = 'key_policy' \
                  AND standing = 'active' AND standing = ?3 AND id > ?1 ORDER BY id LIMIT ?2"
             );
-            list(connection, sql, params![after, limit, standing, key.as_bytes()], parse)
+            list(connection, sql, params![after, limit, status, key.as_bytes()], parse)
         }
         Only::Principal(principal) => {
             let sql = of!("principal = ?4 AND standing = ?3");
-            list(connection, sql, params![after, limit, standing, principal.as_bytes()], parse)
+            list(connection, sql, params![after, limit, status, principal.as_bytes()], parse)
         }
         Only::Retiring(retiring, holder) => {
             let sql = of!("retiring = ?4 AND standing = ?3 AND (?5 IS NULL OR +principal = ?5)");
-            list(connection, sql, params![after, limit, standing, retiring.as_bytes(), of(holder)], parse)
+            list(connection, sql, params![after, limit, status, retiring.as_bytes(), of(holder)], parse)
         }
         Only::Ring(ring, Some(principal)) => {
             let sql = of!("principal = ?4 AND ring = ?5 AND standing = ?3");
-            list(
-                connection,
-                sql,
-                params![after, limit, standing, principal.as_bytes(), ring.as_bytes()],
-                parse,
-            )
+            list(connection, sql, params![after, limit, status, principal.as_bytes(), ring.as_bytes()], parse)
         }
         Only::Ring(ring, None) => {
             let sql = of!("ring = ?4 AND standing = ?3");
-            list(connection, sql, params![after, limit, standing, ring.as_bytes()], parse)
+            list(connection, sql, params![after, limit, status, ring.as_bytes()], parse)
         }
     }
 }
@@ -278,9 +268,9 @@ pub(in crate::sqlite) fn complete(connection: Guarded<'_>) -> Result<(), StoreEr
     for (_, id) in ids {
         let grant = find_by_id(connection, id)?.ok_or_else(|| damaged(TABLE, "a row is gone"))?;
         let ends_by = grant_index::ends_by(connection, &grant)?;
-        let place = match grant.standing {
-            Standing::Active => Some(grant_index::adopt(connection, &grant, ends_by)?),
-            Standing::Revoked => None,
+        let place = match grant.status {
+            Status::Active => Some(grant_index::adopt(connection, &grant, ends_by)?),
+            Status::Revoked => None,
         };
         let place = place.as_ref().map(Place::bytes);
         let terms = grant_index::terms(&grant, &encode(&grant.conditions));
@@ -339,7 +329,7 @@ fn read(columns: &mut Columns<'_>) -> Result<Grant, StoreError> {
             }
         },
         origin: columns.word()?,
-        standing: columns.word()?,
+        status: columns.word()?,
         ending: match (columns.maybe(Columns::word)?, columns.maybe(Columns::instant)?, why(columns)?) {
             (Some(by), Some(at), reason) => Some(Ending { by, at, reason }),
             (None, None, None) => None,
@@ -370,7 +360,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, grant: &Grant) -> Result<A
         return Ok(Applied::Conflict);
     }
     if let Some(stored) = &stored
-        && stored.standing == Standing::Active
+        && stored.status == Status::Active
     {
         grant_index::remove(connection, stored, place_of(connection, stored.id)?)?;
     }
@@ -381,14 +371,14 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, grant: &Grant) -> Result<A
     let Some(of_ring) = ring_of(connection, grant.selector)? else { return Ok(Applied::Conflict) };
     let conditions = encode(&grant.conditions);
     let ends_by = grant_index::ends_by(connection, grant)?;
-    let place = match grant.standing {
-        Standing::Active => {
+    let place = match grant.status {
+        Status::Active => {
             let place = grant_index::add(connection, grant, ends_by)?;
             // Room was asked for before, with the reason; others may have come since.
             let Some(place) = place else { return Ok(Applied::Conflict) };
             Some(place)
         }
-        Standing::Revoked => None,
+        Status::Revoked => None,
     };
     write_tagged(
         connection,
@@ -417,7 +407,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, grant: &Grant) -> Result<A
             micros(TABLE, grant.created_at)?,
             rests_on(&grant.basis),
             grant.origin.name(),
-            grant.standing.name(),
+            grant.status.name(),
             grant.ending.map(|ending| ending.by.name()),
             grant.ending.map(|ending| micros(TABLE, ending.at)).transpose()?,
             grant.ending.and_then(|ending| ending.reason).map(Why::to_bytes),
@@ -499,7 +489,7 @@ pub(in crate::sqlite) fn lineage(connection: Guarded<'_>, mut wanted: Wanted) ->
     let mut active = Vec::new();
     for id in wanted.principals {
         let stored = super::principal::find_by_id(connection, id)?;
-        active.extend(stored.filter(|stored| stored.standing == Standing::Active).map(|stored| stored.id));
+        active.extend(stored.filter(|stored| stored.status == Status::Active).map(|stored| stored.id));
     }
     let mut rings = Vec::new();
     for key in wanted.keys {

@@ -26,7 +26,7 @@ use claviger_core::grant::{Basis, Grant, MAX_ACTIVE, MAX_ALIKE, MAX_NAME_SETS, S
 use claviger_core::lineage::{self, Wanted};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::{GrantQuery, GrantRoom};
-use claviger_core::principal::Standing;
+use claviger_core::principal::Status;
 use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 use claviger_crypto::digest::sha256;
 use rusqlite::params;
@@ -229,7 +229,7 @@ impl<'c> Shelf<'c> {
         let grant = found.ok_or_else(|| damaged(TABLE, "its grant is missing"))?;
         // The index has no tags: it says where to look, and the grant whether it is what was looked for.
         let is_of_shelf = grant.principal == self.principal && target(grant.selector) == self.target;
-        if is_of_shelf && grant.standing == Standing::Active {
+        if is_of_shelf && grant.status == Status::Active {
             Ok(grant)
         } else {
             Err(damaged(TABLE, "a grant lies among others than its own"))

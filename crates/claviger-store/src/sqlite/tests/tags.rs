@@ -13,7 +13,7 @@ use claviger_core::node::{Node, NodeReport};
 use claviger_core::object::{Kind, Object, RowCursor};
 use claviger_core::port::StoreError;
 use claviger_core::port::store::Applied;
-use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Standing};
+use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalKind, Status};
 use claviger_core::reason::{ReasonCode, ReasonRecord, TextAtRest};
 use claviger_core::rights_review::{Capacity, Confirmation, RightsReview};
 use claviger_core::{
@@ -63,7 +63,7 @@ fn furnished() -> Shelf {
             session_digest: Some([number; 32]),
         }),
         label: "sdk".parse().unwrap(),
-        standing: Standing::Active,
+        status: Status::Active,
         created_at: at(0),
         expires_at: at(9),
         reason: None,
@@ -87,7 +87,7 @@ fn furnished() -> Shelf {
         basis: Basis::Role,
         origin: GrantOrigin::Direct,
         spelling: Spelling::default(),
-        standing: Standing::Active,
+        status: Status::Active,
         ending: None,
         revision: 0,
     };

@@ -6,7 +6,7 @@ use claviger_core::key::{KeyRing, RingPolicy, Separation};
 use claviger_core::lineage::{How, Wanted};
 use claviger_core::port::Store;
 use claviger_core::port::store::{Applied, GrantFilter, GrantQuery, GrantRoom, MixedUse, Page};
-use claviger_core::principal::{Principal, PrincipalKind, Role, Standing};
+use claviger_core::principal::{Principal, PrincipalKind, Role, Status};
 use claviger_core::{Action, CredentialId, GrantId};
 
 use super::shelf::{Shelf, at, grant, numbered, revoked};
@@ -95,7 +95,7 @@ pub async fn a_mixed_use_is_found_by_role_or_by_what_a_grant_gives_of_active_pri
     let found = MixedUse { principal: ada.id, administers: false };
     assert_eq!(shelf.store.find_mixed_use(ring.id).await.unwrap(), Some(found));
     assert_eq!(shelf.expect(none), Applied::Conflict);
-    let gone = Principal { standing: Standing::Revoked, revision: 2, ..with_role };
+    let gone = Principal { status: Status::Revoked, revision: 2, ..with_role };
     assert_eq!(shelf.apply(&[Change::PutPrincipal(gone)]), Applied::Yes);
     assert_eq!(shelf.expect(none), Applied::Yes);
 
@@ -136,7 +136,7 @@ pub async fn what_a_grant_rests_on_comes_back_with_its_chain_and_is_fixed<S: Sto
     let listed = shelf.store.list_grants(of_policy.clone(), Page { after: None, limit: 10 }).await.unwrap();
     assert_eq!(listed.iter().map(|grant| grant.id).collect::<Vec<_>>(), [first.id, second.id]);
     // Who passed it on is revoked: the chain knows.
-    let gone = Principal { standing: Standing::Revoked, ..deploy.clone() };
+    let gone = Principal { status: Status::Revoked, ..deploy.clone() };
     assert_eq!(shelf.apply(&[Change::PutPrincipal(gone)]), Applied::Yes);
     assert_eq!(verdict(&shelf).await.ended().unwrap().principal(), Some(deploy.id));
     let ended = Grant { revision: 1, ..first.clone() }.ended(EndedBy::Retirement, at(2), None);

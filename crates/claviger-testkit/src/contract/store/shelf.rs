@@ -11,7 +11,7 @@ use claviger_core::key::{
 };
 use claviger_core::port::store::{Applied, Batch, GrantQuery, UsageRows, VersionUsage};
 use claviger_core::port::{Journal, Store};
-use claviger_core::principal::{Principal, PrincipalKind, Standing};
+use claviger_core::principal::{Principal, PrincipalKind, Status};
 use claviger_core::{
     Action, AliasId, GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp,
 };
@@ -213,14 +213,14 @@ pub fn grant(number: u8, principal: &Principal, selector: Selector, operations: 
         basis: Basis::Role,
         origin: GrantOrigin::Direct,
         spelling: Spelling::default(),
-        standing: Standing::Active,
+        status: Status::Active,
         ending: None,
         revision: 0,
     }
 }
 
 pub fn revoked(grant: &Grant) -> Change {
-    Change::PutGrant(Grant { standing: Standing::Revoked, revision: 1, ..grant.clone() })
+    Change::PutGrant(Grant { status: Status::Revoked, revision: 1, ..grant.clone() })
 }
 
 pub fn numbered(number: u32, principal: &Principal, key: &Key, equals: &[(&str, &str)]) -> Grant {
