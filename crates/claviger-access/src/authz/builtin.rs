@@ -20,7 +20,7 @@ pub const RULES: &str = include_str!("roles.cedar");
 
 /// On what a decision rests: one policy, and what is to be known of it once it has decided.
 #[derive(Clone, Debug)]
-pub(super) struct Ground {
+pub(super) struct DecisionBasis {
     pub(super) rule: Rule,
     /// First eight bytes of SHA-256 of the policy's text.
     pub(super) digest: [u8; 8],
@@ -34,7 +34,7 @@ pub(super) struct Ground {
 
 pub(super) struct BuiltinRule {
     pub(super) policy: Policy,
-    pub(super) ground: Ground,
+    pub(super) basis: DecisionBasis,
     caller: Scope,
     target: Scope,
 }
@@ -92,14 +92,14 @@ impl BuiltinRule {
                 Rule::Builtin(name_of(policy)?)
             }
         };
-        let ground = Ground {
+        let basis = DecisionBasis {
             rule,
             digest: digest_prefix(&policy.to_string()),
             until: None,
             unconditional: true,
             conditions: String::new(),
         };
-        Ok(Self { policy: policy.new_id(PolicyId::new(name_of(policy)?)), ground, caller, target })
+        Ok(Self { policy: policy.new_id(PolicyId::new(name_of(policy)?)), basis, caller, target })
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(names.len(), count);
         assert_eq!(count, RULES.matches("@id(").count());
         for role in Role::ALL {
-            assert!(builtin.rules.iter().any(|rule| rule.ground.rule == Rule::Role(role)), "{role}");
+            assert!(builtin.rules.iter().any(|rule| rule.basis.rule == Rule::Role(role)), "{role}");
         }
     }
 
@@ -209,9 +209,9 @@ mod tests {
     #[test]
     fn digest_is_of_the_text_as_written() {
         let builtin = Builtin::open().unwrap();
-        let random = builtin.rules.iter().find(|rule| rule.ground.rule == Rule::Builtin("random")).unwrap();
+        let random = builtin.rules.iter().find(|rule| rule.basis.rule == Rule::Builtin("random")).unwrap();
         let written = random.policy.to_string();
         assert!(RULES.contains(&written), "{written}");
-        assert_eq!(random.ground.digest, sha256(written.as_bytes())[..8]);
+        assert_eq!(random.basis.digest, sha256(written.as_bytes())[..8]);
     }
 }

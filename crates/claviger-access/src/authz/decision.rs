@@ -5,7 +5,7 @@ use claviger_core::permit::{Permit, Rule};
 use claviger_core::principal::{Principal, PrincipalKind};
 use claviger_core::{Action, GrantId, KeyId, KeyRingId, PrincipalId, Target, Timestamp};
 
-use super::builtin::Ground;
+use super::builtin::DecisionBasis;
 use crate::authn::Caller;
 
 /// What of a call conditions can look at, the caller's address apart, which the [`Caller`] carries.
@@ -69,7 +69,7 @@ impl Decision {
     #[must_use]
     pub fn cacheable_until(&self) -> Option<Timestamp> {
         match self {
-            Self::Permit { cacheable: Some(cacheable), .. } => cacheable.ground.until,
+            Self::Permit { cacheable: Some(cacheable), .. } => cacheable.basis.until,
             Self::Deny(_) | Self::Permit { cacheable: None, .. } => None,
         }
     }
@@ -142,7 +142,7 @@ pub struct Cacheable {
     revision: u64,
     action: Action,
     target: Mark,
-    ground: Ground,
+    basis: DecisionBasis,
 }
 
 /// Which target a decision is about.
@@ -171,20 +171,25 @@ impl From<&Target> for Mark {
 
 impl Cacheable {
     /// `None` when the ground depends on what the call says of itself.
-    pub(super) fn of(principal: &Principal, action: Action, target: Mark, ground: &Ground) -> Option<Self> {
-        ground.unconditional.then(|| Self {
+    pub(super) fn of(
+        principal: &Principal,
+        action: Action,
+        target: Mark,
+        basis: &DecisionBasis,
+    ) -> Option<Self> {
+        basis.unconditional.then(|| Self {
             principal: principal.id,
             revision: principal.revision,
             action,
             target,
-            ground: ground.clone(),
+            basis: basis.clone(),
         })
     }
 
     /// The same, to be kept until then at most.
     #[must_use]
     pub fn ending_by(mut self, until: Option<Timestamp>) -> Self {
-        self.ground.until = match (self.ground.until, until) {
+        self.basis.until = match (self.basis.until, until) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
@@ -194,13 +199,13 @@ impl Cacheable {
     /// The instant from which it is no longer valid, if there is one.
     #[must_use]
     pub const fn until(&self) -> Option<Timestamp> {
-        self.ground.until
+        self.basis.until
     }
 
     /// By which rule.
     #[must_use]
     pub const fn rule(&self) -> Rule {
-        self.ground.rule
+        self.basis.rule
     }
 
     /// The permit for a call at `now`. `None` when this is a decision for another caller, action or target, or its time,
@@ -212,13 +217,13 @@ impl Cacheable {
             && principal.revision == self.revision
             && action == self.action
             && Mark::from(target) == self.target;
-        let in_time = self.ground.until.is_none_or(|until| now < until) && !caller.has_expired(now);
-        (same && in_time).then(|| permit(caller, action, &self.ground, now))
+        let in_time = self.basis.until.is_none_or(|until| now < until) && !caller.has_expired(now);
+        (same && in_time).then(|| permit(caller, action, &self.basis, now))
     }
 }
 
 /// The one place where a permit is made.
 #[expect(clippy::disallowed_methods, reason = "this is the authorizer: a policy has just permitted the call")]
-pub(super) fn permit(caller: &Caller, action: Action, ground: &Ground, now: Timestamp) -> Permit {
-    Permit::assertion(caller.principal().id, caller.credential_id(), action, ground.rule, ground.digest, now)
+pub(super) fn permit(caller: &Caller, action: Action, basis: &DecisionBasis, now: Timestamp) -> Permit {
+    Permit::assertion(caller.principal().id, caller.credential_id(), action, basis.rule, basis.digest, now)
 }

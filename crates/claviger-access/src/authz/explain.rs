@@ -78,13 +78,13 @@ fn probe(
     source: Option<IpAddr>,
     found: &mut BTreeMap<(Action, (u8, String)), Explanation>,
 ) {
-    let Verdict::Permitted(grounds) = slice.ask(action, request, source) else { return };
-    for ground in grounds {
-        found.entry((action, rank(ground.rule))).or_insert_with(|| Explanation {
+    let Verdict::Permitted(bases) = slice.ask(action, request, source) else { return };
+    for basis in bases {
+        found.entry((action, rank(basis.rule))).or_insert_with(|| Explanation {
             principal,
             action,
-            rule: ground.rule,
-            conditions: ground.conditions.clone(),
+            rule: basis.rule,
+            conditions: basis.conditions.clone(),
         });
     }
 }

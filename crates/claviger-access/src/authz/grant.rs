@@ -11,7 +11,7 @@ use claviger_core::{Action, Timestamp};
 use ipnet::IpNet;
 
 use super::PolicyError;
-use super::builtin::{Builtin, Ground, digest_prefix};
+use super::builtin::{Builtin, DecisionBasis, digest_prefix};
 use super::schema::principal_type;
 
 /// Most pairs in a condition on the encryption context.
@@ -51,7 +51,7 @@ pub enum GrantError {
 pub struct GrantPolicy {
     text: String,
     pub(super) policy: Policy,
-    pub(super) ground: Ground,
+    pub(super) basis: DecisionBasis,
 }
 
 impl GrantPolicy {
@@ -64,7 +64,7 @@ impl GrantPolicy {
     /// First eight bytes of SHA-256 of the text, as the log names it.
     #[must_use]
     pub const fn digest(&self) -> [u8; 8] {
-        self.ground.digest
+        self.basis.digest
     }
 
     /// The grant to a holder of this kind, as stored: no limit is checked here.
@@ -76,14 +76,14 @@ impl GrantPolicy {
     pub(super) fn parse(text: String, grant: &Grant) -> Result<Self, PolicyError> {
         let id = PolicyId::new(format!("grant:{}", grant.id));
         let policy = Policy::parse(Some(id), &text).map_err(|error| PolicyError::new("a grant", error))?;
-        let ground = Ground {
+        let basis = DecisionBasis {
             rule: Rule::Grant(grant.id),
             digest: digest_prefix(&text),
             until: grant.conditions.until,
             unconditional: grant.conditions.is_unconditional(),
             conditions: in_words(&grant.conditions),
         };
-        Ok(Self { text, policy, ground })
+        Ok(Self { text, policy, basis })
     }
 }
 

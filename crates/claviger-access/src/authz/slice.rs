@@ -14,7 +14,7 @@ use claviger_core::target::TargetKind;
 use claviger_core::{Action, GrantId, PrincipalId, Target, Timestamp};
 
 use super::PolicyError;
-use super::builtin::{Builtin, Ground};
+use super::builtin::{Builtin, DecisionBasis};
 use super::choose::choose;
 use super::decision::{Cacheable, Decision, Denial, DenyReason, Mark, RequestContext, admits, permit};
 use super::grant::{address_text, long};
@@ -31,7 +31,7 @@ pub struct Slice {
     what: EntityUid,
     entities: Entities,
     policies: PolicySet,
-    grounds: HashMap<PolicyId, Ground>,
+    bases: HashMap<PolicyId, DecisionBasis>,
     grants: Vec<Given>,
     looks_at: LooksAt,
 }
@@ -60,7 +60,7 @@ struct LooksAt {
 pub(super) enum Verdict<'a> {
     Denied(DenyReason),
     /// All that permit, at least one.
-    Permitted(Vec<&'a Ground>),
+    Permitted(Vec<&'a DecisionBasis>),
 }
 
 impl Slice {
@@ -100,14 +100,14 @@ impl Slice {
         let (who, what) = (builtin.vocabulary.caller(principal)?, builtin.vocabulary.target(target)?);
         let entities = builtin.vocabulary.entities(&who, principal, &what, target)?;
         let mut policies = PolicySet::new();
-        let mut grounds = HashMap::new();
+        let mut bases = HashMap::new();
         for rule in builtin.rules_for(&who, &what) {
-            add(&mut policies, &mut grounds, rule.policy.clone(), rule.ground.clone())?;
+            add(&mut policies, &mut bases, rule.policy.clone(), rule.basis.clone())?;
         }
         if matches!(target.kind(), TargetKind::Key | TargetKind::Ring) {
             for grant in asked {
                 let prepared = builtin.prepared.of(grant, principal.kind)?;
-                add(&mut policies, &mut grounds, prepared.policy.clone(), prepared.ground.clone())?;
+                add(&mut policies, &mut bases, prepared.policy.clone(), prepared.basis.clone())?;
             }
         }
         Ok(Self {
@@ -119,7 +119,7 @@ impl Slice {
             what: what.uid,
             entities,
             policies,
-            grounds,
+            bases,
             looks_at: LooksAt {
                 encryption: asked.iter().any(|grant| grant.conditions.look_at_context()),
                 source: asked.iter().any(|grant| !grant.conditions.source_networks.is_empty()),
@@ -146,10 +146,10 @@ impl Slice {
         }
         match self.ask(action, request, caller.source()) {
             Verdict::Denied(reason) => Decision::Deny(Denial { reason, hidden: self.hides(request.now) }),
-            Verdict::Permitted(grounds) => match best(&grounds) {
-                Some(ground) => Decision::Permit {
-                    permit: permit(caller, action, ground, request.now),
-                    cacheable: Cacheable::of(&self.principal, action, self.target, ground),
+            Verdict::Permitted(bases) => match best(&bases) {
+                Some(basis) => Decision::Permit {
+                    permit: permit(caller, action, basis, request.now),
+                    cacheable: Cacheable::of(&self.principal, action, self.target, basis),
                 },
                 None => Decision::Deny(Denial { reason: DenyReason::Unsound, hidden: true }),
             },
@@ -177,10 +177,10 @@ impl Slice {
         if answer.diagnostics().errors().next().is_some() {
             return Verdict::Denied(DenyReason::Unsound);
         }
-        let grounds: Vec<_> = answer.diagnostics().reason().filter_map(|id| self.grounds.get(id)).collect();
+        let bases: Vec<_> = answer.diagnostics().reason().filter_map(|id| self.bases.get(id)).collect();
         match answer.decision() {
-            Answer::Allow => Verdict::Permitted(grounds),
-            Answer::Deny => Verdict::Denied(self.why_not(action, request.now, &grounds)),
+            Answer::Allow => Verdict::Permitted(bases),
+            Answer::Deny => Verdict::Denied(self.why_not(action, request.now, &bases)),
         }
     }
 
@@ -211,8 +211,8 @@ impl Slice {
             .map_err(|error| PolicyError::new("a call", error))
     }
 
-    fn why_not(&self, action: Action, now: Timestamp, forbidding: &[&Ground]) -> DenyReason {
-        let forbidden = forbidding.iter().filter_map(|ground| match ground.rule {
+    fn why_not(&self, action: Action, now: Timestamp, forbidding: &[&DecisionBasis]) -> DenyReason {
+        let forbidden = forbidding.iter().filter_map(|basis| match basis.rule {
             Rule::Builtin(name) => Some(name),
             Rule::Grant(_) | Rule::Role(_) => None,
         });
@@ -266,11 +266,11 @@ impl std::fmt::Debug for Slice {
 
 fn add(
     policies: &mut PolicySet,
-    grounds: &mut HashMap<PolicyId, Ground>,
+    bases: &mut HashMap<PolicyId, DecisionBasis>,
     policy: cedar_policy::Policy,
-    ground: Ground,
+    basis: DecisionBasis,
 ) -> Result<(), PolicyError> {
-    grounds.insert(policy.id().clone(), ground);
+    bases.insert(policy.id().clone(), basis);
     policies.add(policy).map_err(|error| PolicyError::new("a set of policies", error))
 }
 
@@ -299,16 +299,16 @@ fn pair(name: &str, value: &str) -> Result<RestrictedExpression, PolicyError> {
 }
 
 /// The ground to name when several permit: one that can be kept, for as long as can be; the lowest identifier at last.
-fn best<'a>(grounds: &[&'a Ground]) -> Option<&'a Ground> {
-    let rank = |ground: &Ground| {
-        let until = ground.until.map_or(u64::MAX, Timestamp::as_micros);
-        let id = match ground.rule {
+fn best<'a>(bases: &[&'a DecisionBasis]) -> Option<&'a DecisionBasis> {
+    let rank = |basis: &DecisionBasis| {
+        let until = basis.until.map_or(u64::MAX, Timestamp::as_micros);
+        let id = match basis.rule {
             Rule::Grant(id) => *id.as_bytes(),
             Rule::Role(_) | Rule::Builtin(_) => [0; 16],
         };
-        (!ground.unconditional, u64::MAX - until, id, ground.digest)
+        (!basis.unconditional, u64::MAX - until, id, basis.digest)
     };
-    grounds.iter().copied().min_by_key(|ground| rank(ground))
+    bases.iter().copied().min_by_key(|basis| rank(basis))
 }
 
 #[cfg(test)]
@@ -345,11 +345,11 @@ mod tests {
 
     /// A slice that does not know which rule permitted has no permit to give.
     #[test]
-    fn policy_of_unknown_ground_gives_no_permit() {
+    fn policy_of_unknown_basis_gives_no_permit() {
         let mut slice = slice();
-        slice.grounds.clear();
+        slice.bases.clear();
         let now = RequestContext::at(Timestamp::default());
-        let Verdict::Permitted(grounds) = slice.ask(Action::Random, &now, None) else { panic!("permitted") };
-        assert!(best(&grounds).is_none());
+        let Verdict::Permitted(bases) = slice.ask(Action::Random, &now, None) else { panic!("permitted") };
+        assert!(best(&bases).is_none());
     }
 }
