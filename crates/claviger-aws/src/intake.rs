@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use claviger_access::authn::access_key::Audience;
 use claviger_core::principal::CredentialKind;
 use claviger_core::{ListenerName, PrincipalId, Source};
-use claviger_service::{Named, Presented, Road, ServiceError};
+use claviger_service::{NamedCredential, Presented, Road, ServiceError};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
@@ -59,7 +59,7 @@ impl From<ServiceError> for Unsigned {
 /// The access key that a head names, if it is remembered and in force; gives the digest of its identifier.
 pub(crate) fn recall(road: &Road, parts: &Parts) -> Option<[u8; 32]> {
     let access_key = sigv4::glimpse(parts)?;
-    let named = Named { kind: CredentialKind::AccessKey, digest: &access_key, session: None };
+    let named = NamedCredential { kind: CredentialKind::AccessKey, digest: &access_key, session: None };
     road.recall(named).map(|_| access_key)
 }
 

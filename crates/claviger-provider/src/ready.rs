@@ -4,7 +4,7 @@ use std::fmt;
 
 use claviger_core::KeyVersionId;
 use claviger_core::key::{KeyVersion, Processing, Protecting};
-use claviger_core::port::provider::{Process, Product, Protect, UseFuture};
+use claviger_core::port::provider::{Process, Protect, UseFuture, UseOutput};
 use claviger_core::port::{Handle, ProviderError};
 use claviger_crypto::{CryptoError, ReadyKey};
 
@@ -19,32 +19,32 @@ impl ReadyHandle {
         Self { version, key }
     }
 
-    fn protect_now(&self, version: &KeyVersion, how: Protect<'_>) -> Result<Product, ProviderError> {
+    fn protect_now(&self, version: &KeyVersion, how: Protect<'_>) -> Result<UseOutput, ProviderError> {
         check_version(self.version, version)?;
         match how {
             Protect::Encapsulate => self
                 .key
                 .encapsulate()
-                .map(|made| Product::Capsule { ciphertext: made.ciphertext, secret: made.shared }),
-            Protect::Mac { data } => self.key.mac(data).map(Product::Bytes),
+                .map(|made| UseOutput::Capsule { ciphertext: made.ciphertext, secret: made.shared }),
+            Protect::Mac { data } => self.key.mac(data).map(UseOutput::Bytes),
             Protect::Seal { algorithm, plaintext, aad, mut out } => {
-                self.key.seal_with(algorithm, plaintext, aad, &mut out).map(|()| Product::Bytes(out))
+                self.key.seal_with(algorithm, plaintext, aad, &mut out).map(|()| UseOutput::Bytes(out))
             }
-            Protect::Sign { algorithm, message } => self.key.sign(algorithm, message).map(Product::Bytes),
-            Protect::Wrap { key } => self.key.wrap(key).map(Product::Bytes),
+            Protect::Sign { algorithm, message } => self.key.sign(algorithm, message).map(UseOutput::Bytes),
+            Protect::Wrap { key } => self.key.wrap(key).map(UseOutput::Bytes),
         }
         .map_err(refusal)
     }
 
-    fn process_now(&self, version: &KeyVersion, how: Process<'_>) -> Result<Product, ProviderError> {
+    fn process_now(&self, version: &KeyVersion, how: Process<'_>) -> Result<UseOutput, ProviderError> {
         check_version(self.version, version)?;
         match how {
-            Process::Agree { peer } => self.key.agree(peer).map(Product::Secret),
-            Process::Decapsulate { ciphertext } => self.key.decapsulate(ciphertext).map(Product::Secret),
+            Process::Agree { peer } => self.key.agree(peer).map(UseOutput::Secret),
+            Process::Decapsulate { ciphertext } => self.key.decapsulate(ciphertext).map(UseOutput::Secret),
             Process::Open { algorithm, body, aad } => {
-                self.key.open_with(algorithm, body, aad).map(Product::Secret)
+                self.key.open_with(algorithm, body, aad).map(UseOutput::Secret)
             }
-            Process::Unwrap { wrapped } => self.key.unwrap(wrapped).map(Product::Secret),
+            Process::Unwrap { wrapped } => self.key.unwrap(wrapped).map(UseOutput::Secret),
             Process::Verify { algorithm, message, signature } => {
                 verdict(self.key.verify(algorithm, message, signature))
             }
@@ -80,10 +80,10 @@ pub(crate) fn check_version(own: KeyVersionId, asked: &KeyVersion) -> Result<(),
 }
 
 /// A signature or code that does not hold is an answer, not an error.
-pub(crate) fn verdict(checked: Result<(), CryptoError>) -> Result<Product, CryptoError> {
+pub(crate) fn verdict(checked: Result<(), CryptoError>) -> Result<UseOutput, CryptoError> {
     match checked {
-        Ok(()) => Ok(Product::Verified(true)),
-        Err(CryptoError::Failed) => Ok(Product::Verified(false)),
+        Ok(()) => Ok(UseOutput::Verified(true)),
+        Err(CryptoError::Failed) => Ok(UseOutput::Verified(false)),
         Err(other) => Err(other),
     }
 }

@@ -34,7 +34,7 @@ mod work;
 
 pub use call::{Call, Operation, Released, Staged};
 pub use claviger_access::{
-    AuthnReason, DenyReason, Explanation, Named, NewAccessKey, Presented, RULES, SignatureRefused,
+    AuthnReason, DenyReason, Explanation, NamedCredential, NewAccessKey, Presented, RULES, SignatureRefused,
 };
 pub use error::{Algorithm, ErrorKind, Obstacle, ServiceError};
 pub use governed::Governed;

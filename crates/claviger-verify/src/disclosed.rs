@@ -11,7 +11,7 @@ pub(crate) struct Disclosed {
     from: u64,
     to: u64,
     sessions: Vec<Session>,
-    names: Vec<Named>,
+    names: Vec<ObjectName>,
 }
 
 /// A session that it opens, or says to be closed for ever.
@@ -45,7 +45,7 @@ struct Session {
 
 /// The name of an object.
 #[derive(Debug, Serialize)]
-struct Named {
+struct ObjectName {
     object: String,
     name: String,
 }
@@ -53,7 +53,7 @@ struct Named {
 impl Disclosed {
     pub(crate) fn new(disclosure: &Disclosure) -> Self {
         let named = disclosure.names.iter().filter_map(|name| {
-            Some(Named { object: name.object.to_string(), name: name.text()?.to_owned() })
+            Some(ObjectName { object: name.object.to_string(), name: name.text()?.to_owned() })
         });
         Self {
             level: disclosure.level.name(),

@@ -52,12 +52,12 @@ impl Presented {
 
     /// The credential that it names, if anything was presented.
     #[must_use]
-    pub fn named(&self) -> Option<Named<'_>> {
-        let of = |kind, digest| Some(Named { kind, digest, session: None });
+    pub fn named(&self) -> Option<NamedCredential<'_>> {
+        let of = |kind, digest| Some(NamedCredential { kind, digest, session: None });
         match self {
             Self::Certificate { digest } => of(CredentialKind::Certificate, digest),
             Self::None => None,
-            Self::Signed(claim) => Some(Named {
+            Self::Signed(claim) => Some(NamedCredential {
                 kind: CredentialKind::AccessKey,
                 digest: &claim.request().access_key,
                 session: claim.request().session.as_ref(),
@@ -70,7 +70,7 @@ impl Presented {
 /// A credential as the head of a request names it. Whoever shows a token or a certificate has proved it by that; an access
 /// key is only named, and proved by the signature over the whole request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Named<'a> {
+pub struct NamedCredential<'a> {
     /// Of what kind it is.
     pub kind: CredentialKind,
     /// What it is looked up by.
@@ -230,7 +230,7 @@ pub fn authenticate(
 /// # Errors
 /// [`AuthnError`] unless the credential is the one that was named, active, not expired, and of an active principal.
 pub fn in_force<'a>(
-    named: Named<'_>,
+    named: NamedCredential<'_>,
     credential: Option<&'a Arc<Credential>>,
     principal: Option<&'a Arc<Principal>>,
     now: Timestamp,
@@ -267,7 +267,7 @@ fn has_signed(
 }
 
 /// Who has the session token learns that its time is over; to everyone else the key is unknown.
-fn expired(named: Named<'_>, credential: &Credential) -> AuthnError {
+fn expired(named: NamedCredential<'_>, credential: &Credential) -> AuthnError {
     let kept = credential.access_key.as_ref().and_then(|kept| kept.session_digest.as_ref());
     match (named.session, kept) {
         (Some(shown), Some(kept)) if ct_eq(shown, kept) => AuthnError::SessionExpired(credential.id),

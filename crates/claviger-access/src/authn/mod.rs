@@ -8,5 +8,5 @@ mod caller;
 pub mod certificate;
 mod token;
 
-pub use caller::{AuthnError, AuthnReason, Caller, Named, Presented, authenticate, in_force};
+pub use caller::{AuthnError, AuthnReason, Caller, NamedCredential, Presented, authenticate, in_force};
 pub use token::{Token, TokenError, digest_of};

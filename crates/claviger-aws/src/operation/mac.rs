@@ -1,6 +1,6 @@
 //! Message authentication codes.
 
-use claviger_service::operation::usage::{Mac, Use, VerifyMac};
+use claviger_service::operation::usage::{Mac, UseKey, VerifyMac};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -31,7 +31,7 @@ pub(crate) async fn generate(session: &Session<'_>, input: GenerateInput) -> Ans
     tokens?;
     let wanted = session.realm().wanted(&key)?;
     let what = Mac { data: message.into_bytes(), spec: names::mac_spec(&algorithm) };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run).await?;
+    let done = session.perform_or_try(&wanted, UseKey::new(wanted.clone(), what), input.dry_run).await?;
     let answer = json!({
         "Mac": base64(&done.output.tag),
         "MacAlgorithm": algorithm,
@@ -68,7 +68,7 @@ pub(crate) async fn verify(session: &Session<'_>, input: VerifyInput) -> Answere
         version: None,
         spec: names::mac_spec(&algorithm),
     };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run).await?;
+    let done = session.perform_or_try(&wanted, UseKey::new(wanted.clone(), what), input.dry_run).await?;
     if !done.output.valid {
         return Err(AwsError::new(code::INVALID_MAC, "").recorded(done.receipt.index()));
     }

@@ -3,7 +3,7 @@
 use claviger_crypto::SecretBytes;
 use claviger_service::KeyRef;
 use claviger_service::operation::usage::{
-    GenerateDataKeyPair, GenerateDataKeyPairWithoutPlaintext, PairSpec, SealedKeyPair, Use,
+    GenerateDataKeyPair, GenerateDataKeyPairWithoutPlaintext, PairSpec, SealedKeyPair, UseKey,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ fn answer(realm: &Realm, name: &str, pair: &SealedKeyPair) -> Value {
 
 pub(crate) async fn generate(session: &Session<'_>, input: Input) -> Answered {
     let Asked { wanted, spec, name, context } = input.read(session.realm())?;
-    let what = Use::new(wanted.clone(), GenerateDataKeyPair { spec, context });
+    let what = UseKey::new(wanted.clone(), GenerateDataKeyPair { spec, context });
     let done = session.perform_or_try(&wanted, what, input.dry_run).await?;
     let private: &SecretBytes = &done.output.private;
     let answer = answer(session.realm(), &name, &done.output.pair);
@@ -92,7 +92,7 @@ pub(crate) async fn generate(session: &Session<'_>, input: Input) -> Answered {
 
 pub(crate) async fn generate_without_plaintext(session: &Session<'_>, input: Input) -> Answered {
     let Asked { wanted, spec, name, context } = input.read(session.realm())?;
-    let what = Use::new(wanted.clone(), GenerateDataKeyPairWithoutPlaintext { spec, context });
+    let what = UseKey::new(wanted.clone(), GenerateDataKeyPairWithoutPlaintext { spec, context });
     let done = session.perform_or_try(&wanted, what, input.dry_run).await?;
     Ok(Answer::json(&answer(session.realm(), &name, &done.output))?.recorded(done.receipt))
 }

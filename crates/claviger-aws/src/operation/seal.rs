@@ -6,7 +6,7 @@ use claviger_crypto::EncryptionAlgorithm;
 use claviger_crypto::envelope::Header;
 use claviger_service::operation::usage::{
     Agree, Decapsulate, Decrypt, Encapsulate, Encrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext,
-    InTransit, Random, ReencryptFrom, ReencryptInto, Use,
+    InTransit, Random, ReencryptFrom, ReencryptInto, UseKey,
 };
 use claviger_service::{ErrorKind, KeyRef};
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ pub(crate) async fn encrypt(session: &Session<'_>, input: EncryptInput) -> Answe
     let wanted = session.realm().wanted(&key)?;
     let context = context(input.encryption_context.as_ref())?;
     let what = Encrypt { plaintext: plaintext.into_bytes(), context, algorithm: Some(algorithm) };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run).await?;
+    let done = session.perform_or_try(&wanted, UseKey::new(wanted.clone(), what), input.dry_run).await?;
     let answer = Used {
         key_id: session.realm().key_arn(done.output.key),
         encryption_algorithm: Some(name),
@@ -162,7 +162,7 @@ pub(crate) async fn decrypt(session: &Session<'_>, input: DecryptInput) -> Answe
     let names_a_key = names_a_key(&ciphertext, algorithm);
     let what = Decrypt { ciphertext: ciphertext.into_bytes(), context, algorithm: Some(algorithm) };
     let done = session
-        .perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run)
+        .perform_or_try(&wanted, UseKey::new(wanted.clone(), what), input.dry_run)
         .await
         .map_err(|error| unopened(error, input.key_id.is_some(), names_a_key))?;
     let symmetric = algorithm == EncryptionAlgorithm::SymmetricDefault;
@@ -229,13 +229,13 @@ pub(crate) async fn re_encrypt(session: &Session<'_>, input: ReEncryptInput) -> 
         algorithm: Some(from),
     };
     let context = context(input.destination_encryption_context.as_ref())?;
-    let opened = session.try_perform(Use::new(source.clone(), what), input.dry_run == Some(true)).await;
+    let opened = session.try_perform(UseKey::new(source.clone(), what), input.dry_run == Some(true)).await;
     let opened = match opened {
         Ok(opened) => opened,
         // Of two uses that would both be done only the second can be asked for by itself: nothing was opened for it.
         Err(error) if error.kind() == ErrorKind::DryRun => {
             let what = ReencryptInto { transit: InTransit::nothing(), context, algorithm: Some(into) };
-            let asked = Use::new(destination.clone(), what);
+            let asked = UseKey::new(destination.clone(), what);
             return session
                 .perform_or_try(&destination, asked, Some(true))
                 .await
@@ -249,7 +249,7 @@ pub(crate) async fn re_encrypt(session: &Session<'_>, input: ReEncryptInput) -> 
     let (source_key, source_version) = (opened.output.key(), opened.output.version());
     let what = ReencryptInto { transit: opened.output, context, algorithm: Some(into) };
     let done =
-        session.perform_or_try(&destination, Use::new(destination.clone(), what), input.dry_run).await?;
+        session.perform_or_try(&destination, UseKey::new(destination.clone(), what), input.dry_run).await?;
     let mut answer = json!({
         "CiphertextBlob": base64(&done.output.ciphertext),
         "SourceKeyId": realm.key_arn(source_key),
@@ -310,7 +310,7 @@ impl DataKeyInput {
 pub(crate) async fn generate_data_key(session: &Session<'_>, input: DataKeyInput) -> Answered {
     let (wanted, bytes, context) = input.read(session.realm())?;
     let what = GenerateDataKey { bytes, context, algorithm: Some(EncryptionAlgorithm::SymmetricDefault) };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run).await?;
+    let done = session.perform_or_try(&wanted, UseKey::new(wanted.clone(), what), input.dry_run).await?;
     let answer = json!({
         "KeyId": session.realm().key_arn(done.output.key),
         "CiphertextBlob": base64(&done.output.ciphertext),
@@ -329,7 +329,7 @@ pub(crate) async fn generate_data_key_without_plaintext(
         context,
         algorithm: Some(EncryptionAlgorithm::SymmetricDefault),
     };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run).await?;
+    let done = session.perform_or_try(&wanted, UseKey::new(wanted.clone(), what), input.dry_run).await?;
     let answer = json!({
         "KeyId": session.realm().key_arn(done.output.key),
         "CiphertextBlob": base64(&done.output.ciphertext),
@@ -386,7 +386,7 @@ pub(crate) async fn derive_shared_secret(session: &Session<'_>, input: DeriveInp
     let wanted = session.realm().wanted(&key)?;
     let what = Agree { peer: peer.into_bytes(), version: None };
     let done = session
-        .perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run)
+        .perform_or_try(&wanted, UseKey::new(wanted.clone(), what), input.dry_run)
         .await
         // A peer's key that does not fit is no ciphertext to this protocol.
         .map_err(|error| match error.code() {
@@ -418,7 +418,7 @@ pub(crate) async fn encapsulate(session: &Session<'_>, input: EncapsulateInput) 
     violations.done()?;
     tokens?;
     let wanted = session.realm().wanted(&key)?;
-    let what = Use::new(wanted.clone(), Encapsulate {});
+    let what = UseKey::new(wanted.clone(), Encapsulate {});
     let done = session.perform_or_try(&wanted, what, input.dry_run).await?;
     let answer = json!({
         "KeyId": session.realm().key_arn(done.output.key),
@@ -450,7 +450,7 @@ pub(crate) async fn decapsulate(session: &Session<'_>, input: DecapsulateInput) 
     let wanted = session.realm().wanted(&key)?;
     let what = Decapsulate { ciphertext: ciphertext.into_bytes(), version: None };
     let done = session
-        .perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run)
+        .perform_or_try(&wanted, UseKey::new(wanted.clone(), what), input.dry_run)
         .await
         // A capsule of another length is one of another key.
         .map_err(|error| match error.code() {

@@ -1,7 +1,7 @@
 //! Signatures and public keys.
 
 use claviger_crypto::SignatureAlgorithm;
-use claviger_service::operation::usage::{ReadPublicKey, Sign, Use, Verify};
+use claviger_service::operation::usage::{ReadPublicKey, Sign, UseKey, Verify};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ pub(crate) async fn sign(session: &Session<'_>, input: SignInput) -> Answered {
     tokens?;
     let wanted = session.realm().wanted(&key)?;
     let what = Sign { algorithm: Some(algorithm), message: message.into_bytes(), prehashed };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run).await?;
+    let done = session.perform_or_try(&wanted, UseKey::new(wanted.clone(), what), input.dry_run).await?;
     let answer = json!({
         "KeyId": session.realm().key_arn(done.output.key),
         "Signature": base64(&done.output.signature),
@@ -106,7 +106,7 @@ pub(crate) async fn verify(session: &Session<'_>, input: VerifyInput) -> Answere
         signature: signature.into_bytes(),
         version: None,
     };
-    let done = session.perform_or_try(&wanted, Use::new(wanted.clone(), what), input.dry_run).await?;
+    let done = session.perform_or_try(&wanted, UseKey::new(wanted.clone(), what), input.dry_run).await?;
     if !done.output.valid {
         return Err(AwsError::new(code::INVALID_SIGNATURE, "").recorded(done.receipt.index()));
     }

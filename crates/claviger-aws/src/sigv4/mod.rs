@@ -24,7 +24,7 @@ mod received;
 #[cfg(test)]
 mod tests;
 
-use claviger_access::Named;
+use claviger_access::NamedCredential;
 use claviger_access::authn::access_key::{self, Audience, SignedRequest};
 use claviger_core::principal::CredentialKind;
 use claviger_crypto::digest::sha256;
@@ -47,8 +47,12 @@ pub struct NamedKey {
 impl NamedKey {
     /// As what is looked up.
     #[must_use]
-    pub const fn named(&self) -> Named<'_> {
-        Named { kind: CredentialKind::AccessKey, digest: &self.access_key, session: self.session.as_ref() }
+    pub const fn named(&self) -> NamedCredential<'_> {
+        NamedCredential {
+            kind: CredentialKind::AccessKey,
+            digest: &self.access_key,
+            session: self.session.as_ref(),
+        }
     }
 }
 

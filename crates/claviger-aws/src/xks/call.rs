@@ -6,7 +6,7 @@ use claviger_core::action::Plane;
 use claviger_core::alias::AliasName;
 use claviger_core::port::provider::ProviderHealth;
 use claviger_core::{Action, KeyId, Purpose, Source, Spec};
-use claviger_service::operation::usage::{Use, XksDecrypt, XksEncrypt};
+use claviger_service::operation::usage::{UseKey, XksDecrypt, XksEncrypt};
 use claviger_service::operation::{Call, CheckHealth, DescribeUses, Operation, Released};
 use claviger_service::{KeyRef, Presented, Road};
 use serde_json::{Value, json};
@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
     async fn encrypt(&self, id: &str, body: &[u8]) -> Answered {
         let body::EncryptBody { request, plaintext, aad, prove } = body::encrypt(body)?;
         let what = XksEncrypt { plaintext, aad, request: request.context, prove };
-        let done = self.perform(&request.request_id, Use::new(key(id)?, what)).await?;
+        let done = self.perform(&request.request_id, UseKey::new(key(id)?, what)).await?;
         let parts = &done.output.parts;
         let mut answer = json!({
             "ciphertext": base64(&parts.ciphertext),
@@ -139,7 +139,7 @@ impl<'a> Session<'a> {
     async fn decrypt(&self, id: &str, body: &[u8]) -> Answered {
         let body::DecryptBody { request, parts, aad } = body::decrypt(body)?;
         let what = XksDecrypt { parts, aad, request: request.context };
-        let done = self.perform(&request.request_id, Use::new(key(id)?, what)).await?;
+        let done = self.perform(&request.request_id, UseKey::new(key(id)?, what)).await?;
         Ok(Answer::with_secret(&json!({}), "plaintext", &done.output.plaintext)?.recorded(done.receipt))
     }
 }

@@ -206,7 +206,7 @@ pub enum Process<'a> {
 
 /// What a use gives.
 #[derive(Debug)]
-pub enum Product {
+pub enum UseOutput {
     /// Bytes that are no secret: ciphertext, signature, code.
     Bytes(Vec<u8>),
     /// A capsule and its secret.
@@ -225,9 +225,9 @@ pub enum Product {
 /// A use that is done, or will be. Software answers at once and allocates nothing for it; a token takes its time.
 pub enum UseFuture<'a> {
     /// Done.
-    Done(Result<Product, ProviderError>),
+    Done(Result<UseOutput, ProviderError>),
     /// On its way.
-    Pending(Pin<Box<dyn Future<Output = Result<Product, ProviderError>> + Send + 'a>>),
+    Pending(Pin<Box<dyn Future<Output = Result<UseOutput, ProviderError>> + Send + 'a>>),
 }
 
 impl UseFuture<'_> {
@@ -235,7 +235,7 @@ impl UseFuture<'_> {
     ///
     /// # Errors
     /// What the use failed with.
-    pub async fn finish(self) -> Result<Product, ProviderError> {
+    pub async fn finish(self) -> Result<UseOutput, ProviderError> {
         match self {
             Self::Done(result) => result,
             Self::Pending(future) => future.await,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_core::key::{KeyVersion, Processing, Protecting};
-use claviger_core::port::provider::{Process, Product, Protect, UseFuture};
+use claviger_core::port::provider::{Process, Protect, UseFuture, UseOutput};
 use claviger_core::port::{Handle, ProviderError};
 use claviger_core::{KeyVersionId, Purpose, Spec};
 use claviger_crypto::{EncryptionAlgorithm, PublicKey, SecretBytes};
@@ -71,7 +71,7 @@ impl Wrapped {
 
 impl TokenKey {
     /// Does one use. A key that the token lost meanwhile is unwrapped again, once.
-    pub(super) fn perform(&self, token: &TokenSession<'_>, usage: &Usage) -> Result<Product, Fault> {
+    pub(super) fn perform(&self, token: &TokenSession<'_>, usage: &Usage) -> Result<UseOutput, Fault> {
         match self.attempt(token, usage) {
             Err(fault) if fault.is_stale_object() && token.root_answers() => {
                 token.core.objects.forget(self.name);
@@ -81,7 +81,7 @@ impl TokenKey {
         }
     }
 
-    fn attempt(&self, token: &TokenSession<'_>, usage: &Usage) -> Result<Product, Fault> {
+    fn attempt(&self, token: &TokenSession<'_>, usage: &Usage) -> Result<UseOutput, Fault> {
         let object = token.core.objects.find_or_make(token, self.name, || self.unwrap(token))?;
         usage::perform(token.session, object.handle(), self.spec, usage)
     }

@@ -73,7 +73,7 @@ struct Job {
 /// What work did to the session it was done with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    Good,
+    Healthy,
     /// A call failed: an operation may still be active in the session, so it is replaced.
     Replace,
     /// The link is gone.
@@ -159,11 +159,11 @@ impl Pool {
         let work: Work = Box::new(move |token| {
             // Nobody waits any more: the deadline passed while this was in the queue.
             if reply.is_closed() {
-                return Outcome::Good;
+                return Outcome::Healthy;
             }
             let (result, outcome) = match token {
                 Ok(token) => token.judge(work(token)),
-                Err(error) => (Err(error), Outcome::Good),
+                Err(error) => (Err(error), Outcome::Healthy),
             };
             // The caller may have left meanwhile; then nobody is told.
             let _ = reply.send(result);
@@ -182,7 +182,7 @@ impl Pool {
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             return;
         };
-        let work: Work = Box::new(|_| Outcome::Good);
+        let work: Work = Box::new(|_| Outcome::Healthy);
         // If the queue is full, the next job sweeps.
         let _ = self.jobs.try_send(Job { work, _place: place });
     }
@@ -240,8 +240,8 @@ impl TokenSession<'_> {
 
     fn judge<T>(&self, result: Result<T, Fault>) -> (Result<T, ProviderError>, Outcome) {
         let fault = match result {
-            Ok(value) => return (Ok(value), Outcome::Good),
-            Err(Fault::Answer(error)) => return (Err(error), Outcome::Good),
+            Ok(value) => return (Ok(value), Outcome::Healthy),
+            Err(Fault::Answer(error)) => return (Err(error), Outcome::Healthy),
             Err(fault) => fault,
         };
         let lost = match fault.verdict() {
@@ -306,7 +306,7 @@ impl Worker {
             (Err(error), _) => work(Err(error.clone())),
         };
         match outcome {
-            Outcome::Good => {}
+            Outcome::Healthy => {}
             Outcome::Replace => self.detach(),
             Outcome::Lost => self.report(),
         }

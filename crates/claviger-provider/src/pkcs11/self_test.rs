@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use claviger_core::port::provider::{Process, Product, Protect};
+use claviger_core::port::provider::{Process, Protect, UseOutput};
 use claviger_core::{Purpose, Spec};
 use claviger_crypto::random::ModuleRandom;
 use claviger_crypto::{EncryptionAlgorithm, Message, PublicKey, ReadyKey, SecretBytes, generate};
@@ -141,15 +141,15 @@ impl Trial<'_> {
         }
     }
 
-    fn protect(&self, how: Protect<'_>) -> Result<Product, Fault> {
+    fn protect(&self, how: Protect<'_>) -> Result<UseOutput, Fault> {
         self.take(usage::of_protect(self.spec, self.purpose, self.public, &EncryptionAlgorithm::ALL, how))
     }
 
-    fn process(&self, how: Process<'_>) -> Result<Product, Fault> {
+    fn process(&self, how: Process<'_>) -> Result<UseOutput, Fault> {
         self.take(usage::of_process(self.spec, self.purpose, self.public, &EncryptionAlgorithm::ALL, how))
     }
 
-    fn take(&self, route: Route) -> Result<Product, Fault> {
+    fn take(&self, route: Route) -> Result<UseOutput, Fault> {
         match route {
             Route::Done(result) => result.map_err(Fault::Answer),
             Route::Token(usage) => usage::perform(self.session, self.key, self.spec, &usage),
@@ -163,7 +163,7 @@ impl Trial<'_> {
             .and_then(|key| key.agree(public.spki()))
             .map_err(crate::ready::refusal)?;
         let theirs = self.process(Process::Agree { peer: peer.public.as_deref().unwrap_or_default() })?;
-        Ok(matches!(theirs, Product::Secret(theirs) if theirs.ct_eq(&ours)))
+        Ok(matches!(theirs, UseOutput::Secret(theirs) if theirs.ct_eq(&ours)))
     }
 
     /// Each form of OAEP on its own: a token that knows one of them serves with that one.
@@ -185,28 +185,28 @@ impl Trial<'_> {
         let aad: &[u8] = if self.public.is_some() { b"" } else { b"aad" };
         let out = b"head".to_vec();
         let sealed = self.protect(Protect::Seal { algorithm, plaintext: b"plaintext", aad, out })?;
-        let Product::Bytes(sealed) = sealed else { return Ok(false) };
+        let UseOutput::Bytes(sealed) = sealed else { return Ok(false) };
         let Some(body) = sealed.strip_prefix(b"head") else { return Ok(false) };
         let opened = self.process(Process::Open { algorithm, body, aad })?;
         let refused = self.process(Process::Open { algorithm, body: &flipped(body), aad }).is_err();
-        Ok(refused && matches!(opened, Product::Secret(opened) if opened.ct_eq_bytes(b"plaintext")))
+        Ok(refused && matches!(opened, UseOutput::Secret(opened) if opened.ct_eq_bytes(b"plaintext")))
     }
 
     fn macs(&self) -> Result<bool, Fault> {
-        let Product::Bytes(tag) = self.protect(Protect::Mac { data: b"data" })? else { return Ok(false) };
-        let Product::Bytes(other) = self.protect(Protect::Mac { data: b"date" })? else { return Ok(false) };
+        let UseOutput::Bytes(tag) = self.protect(Protect::Mac { data: b"data" })? else { return Ok(false) };
+        let UseOutput::Bytes(other) = self.protect(Protect::Mac { data: b"date" })? else { return Ok(false) };
         let verified = self.process(Process::VerifyMac { data: b"data", tag: &tag })?;
         let sized = self.spec.symmetric_len() == Some(tag.len());
-        Ok(sized && tag != other && matches!(verified, Product::Verified(true)))
+        Ok(sized && tag != other && matches!(verified, UseOutput::Verified(true)))
     }
 
     fn signs(&self) -> Result<bool, Fault> {
         let message = Message::Raw(b"message");
         for algorithm in self.spec.signature_algorithms() {
             let signed = self.protect(Protect::Sign { algorithm: *algorithm, message })?;
-            let Product::Bytes(signature) = signed else { return Ok(false) };
+            let UseOutput::Bytes(signature) = signed else { return Ok(false) };
             let how = Process::Verify { algorithm: *algorithm, message, signature: &signature };
-            if !matches!(self.process(how)?, Product::Verified(true)) {
+            if !matches!(self.process(how)?, UseOutput::Verified(true)) {
                 return Ok(false);
             }
         }
@@ -217,11 +217,11 @@ impl Trial<'_> {
         // 13 bytes need padding, and the padding must come off again.
         for len in [13, 32] {
             let key = SecretBytes::new(vec![0xa5; len]);
-            let Product::Bytes(wrapped) = self.protect(Protect::Wrap { key: &key })? else {
+            let UseOutput::Bytes(wrapped) = self.protect(Protect::Wrap { key: &key })? else {
                 return Ok(false);
             };
             let unwrapped = self.process(Process::Unwrap { wrapped: &wrapped })?;
-            if !matches!(unwrapped, Product::Secret(found) if found.ct_eq(&key)) {
+            if !matches!(unwrapped, UseOutput::Secret(found) if found.ct_eq(&key)) {
                 return Ok(false);
             }
         }

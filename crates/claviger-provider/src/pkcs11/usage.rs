@@ -1,7 +1,7 @@
 //! One use of a key of the token: what is asked, held by value because it crosses to another thread, and how it is done.
 
 use claviger_core::port::ProviderError;
-use claviger_core::port::provider::{Process, Product, Protect};
+use claviger_core::port::provider::{Process, Protect, UseOutput};
 use claviger_core::{Purpose, Spec};
 use claviger_crypto::{EncryptionAlgorithm, Message, PublicKey, SecretBytes, SignatureAlgorithm, secret};
 use cryptoki::mechanism::elliptic_curve::{EcKdf, Ecdh1DeriveParams};
@@ -44,7 +44,7 @@ pub(super) enum OwnedMessage {
 
 /// A use is either done at once with what is public, or goes to the token.
 pub(super) enum Route {
-    Done(Result<Product, ProviderError>),
+    Done(Result<UseOutput, ProviderError>),
     Token(Usage),
 }
 
@@ -67,7 +67,9 @@ pub(super) fn of_protect(
                 // Encrypting to a public key takes no secret.
                 Some(public) => {
                     let sealed = public.seal(algorithm, plaintext, aad, &mut out);
-                    return Route::Done(sealed.map(|()| Product::Bytes(out)).map_err(crate::ready::refusal));
+                    return Route::Done(
+                        sealed.map(|()| UseOutput::Bytes(out)).map_err(crate::ready::refusal),
+                    );
                 }
                 None => Usage::Seal {
                     plaintext: SecretBytes::copied_from(plaintext),
@@ -189,34 +191,34 @@ pub(super) fn perform(
     key: ObjectHandle,
     spec: Spec,
     usage: &Usage,
-) -> Result<Product, Fault> {
+) -> Result<UseOutput, Fault> {
     match usage {
-        Usage::Agree { point } => agree(session, key, spec, point).map(Product::Secret),
-        Usage::Mac { data } => mac(session, key, spec, data.expose()).map(Product::Bytes),
+        Usage::Agree { point } => agree(session, key, spec, point).map(UseOutput::Secret),
+        Usage::Mac { data } => mac(session, key, spec, data.expose()).map(UseOutput::Bytes),
         Usage::Open { algorithm, body, .. } if mechanism::rsa_bits(spec).is_some() => {
             decrypt_oaep(session, key, spec, *algorithm, body)
         }
         Usage::Open { body, aad, .. } => {
-            sealing::open(session, key, aad, body).map(Product::Secret).map_err(Fault::OnInput)
+            sealing::open(session, key, aad, body).map(UseOutput::Secret).map_err(Fault::OnInput)
         }
         Usage::Seal { plaintext, aad, header } => {
             let mut out = header.clone();
             sealing::seal_into(session, key, aad, plaintext.expose(), &mut out)?;
-            Ok(Product::Bytes(out))
+            Ok(UseOutput::Bytes(out))
         }
         Usage::Sign { algorithm, message } => {
             let message = match message {
                 OwnedMessage::Digest(bytes) => Message::Digest(bytes),
                 OwnedMessage::Raw(bytes) => Message::Raw(bytes.expose()),
             };
-            signing::sign(session, key, *algorithm, message).map(Product::Bytes)
+            signing::sign(session, key, *algorithm, message).map(UseOutput::Bytes)
         }
-        Usage::Unwrap { wrapped } => unwrap(session, key, wrapped).map(Product::Secret),
+        Usage::Unwrap { wrapped } => unwrap(session, key, wrapped).map(UseOutput::Secret),
         Usage::VerifyMac { data, tag } => {
             let expected = mac(session, key, spec, data.expose())?;
-            Ok(Product::Verified(secret::ct_eq(&expected, tag)))
+            Ok(UseOutput::Verified(secret::ct_eq(&expected, tag)))
         }
-        Usage::Wrap { key: carried } => wrap(session, key, carried.expose()).map(Product::Bytes),
+        Usage::Wrap { key: carried } => wrap(session, key, carried.expose()).map(UseOutput::Bytes),
     }
 }
 
@@ -232,7 +234,7 @@ fn decrypt_oaep(
     spec: Spec,
     algorithm: EncryptionAlgorithm,
     body: &[u8],
-) -> Result<Product, Fault> {
+) -> Result<UseOutput, Fault> {
     // A ciphertext of another length cannot be one; some tokens would fail for good instead of refusing it.
     if mechanism::rsa_bits(spec) != u64::try_from(body.len()).ok().and_then(|len| len.checked_mul(8)) {
         return Err(ProviderError::BadInput.into());
@@ -244,7 +246,7 @@ fn decrypt_oaep(
     };
     let oaep = PkcsOaepParams::new(hash, mask, PkcsOaepSource::empty());
     let plaintext = session.decrypt(&Mechanism::RsaPkcsOaep(oaep), key, body).map_err(Fault::OnInput)?;
-    Ok(Product::Secret(SecretBytes::new(plaintext)))
+    Ok(UseOutput::Secret(SecretBytes::new(plaintext)))
 }
 
 /// The x-coordinate of the shared point, as long as a field element (SP 800-56A rev. 3, 5.7.1.2).

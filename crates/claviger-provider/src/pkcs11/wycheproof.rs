@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use claviger_core::port::ProviderError;
-use claviger_core::port::provider::{Process, Product};
+use claviger_core::port::provider::{Process, UseOutput};
 use claviger_core::{Purpose, Spec};
 use claviger_crypto::{EncryptionAlgorithm, Message, PublicKey, SecretBytes, SignatureAlgorithm};
 use claviger_testkit::{here, package, softhsm};
@@ -81,9 +81,9 @@ fn import(
     session.create_object(&template)
 }
 
-fn secret(product: Product) -> SecretBytes {
-    match product {
-        Product::Secret(secret) => secret,
+fn secret(output: UseOutput) -> SecretBytes {
+    match output {
+        UseOutput::Secret(secret) => secret,
         other => panic!("{other:?}"),
     }
 }
@@ -117,9 +117,9 @@ fn aes_gcm_opens_what_it_should() {
                 let opened = usage::perform(session, key, spec, &usage);
                 session.destroy_object(key).unwrap();
                 match opened {
-                    Ok(product) => {
+                    Ok(output) => {
                         assert!(is(case, "valid"), "{case}");
-                        assert!(secret(product).ct_eq_bytes(&bytes(&case["msg"])), "{case}");
+                        assert!(secret(output).ct_eq_bytes(&bytes(&case["msg"])), "{case}");
                         count(&mut tally, "opened");
                     }
                     Err(fault) => {
@@ -159,7 +159,7 @@ fn hmac_checks_what_it_should() {
                     let full =
                         Some(size(&group["tagSize"]) / 8) == spec.symmetric_len().map(|len| len as u64);
                     match checked {
-                        Ok(Product::Verified(holds)) => {
+                        Ok(UseOutput::Verified(holds)) => {
                             // Shortened tags, which the file calls valid, are refused here: only whole ones count.
                             assert_eq!(holds, is(case, "valid") && full, "{case}");
                             count(&mut tally, if holds { "holds" } else { "does not hold" });
@@ -220,9 +220,9 @@ fn ecdh_agrees_with_valid_peers_only() {
                 let agreed = usage::perform(session, key, spec, &usage);
                 session.destroy_object(key).unwrap();
                 match agreed {
-                    Ok(product) => {
+                    Ok(output) => {
                         assert!(!is(case, "invalid"), "{case}");
-                        assert!(secret(product).ct_eq_bytes(&bytes(&case["shared"])), "{case}");
+                        assert!(secret(output).ct_eq_bytes(&bytes(&case["shared"])), "{case}");
                         count(&mut tally, "agreed");
                     }
                     Err(fault) => panic!("{case}: {fault:?}"),
@@ -247,8 +247,8 @@ fn kwp_unwraps_what_it_should() {
             if is(case, "valid") && !carried.is_empty() {
                 let usage = Usage::Wrap { key: SecretBytes::copied_from(&carried) };
                 match usage::perform(session, key, Spec::Aes256Kwp, &usage) {
-                    Ok(Product::Bytes(made)) if made == wrapped => count(&mut tally, "wrapped"),
-                    Ok(Product::Bytes(_)) => {
+                    Ok(UseOutput::Bytes(made)) if made == wrapped => count(&mut tally, "wrapped"),
+                    Ok(UseOutput::Bytes(_)) => {
                         // SoftHSM pads first and wraps the padding with the key, as part of it: why the self-test does
                         // not let it offer KWP to callers. What it wraps for the root unwraps all the same: AES and
                         // HMAC keys need no padding, and zeros after the DER of a private key do no harm.
@@ -309,9 +309,9 @@ fn oaep(session: &Session, file: &str, spec: Spec, algorithm: EncryptionAlgorith
             }
             let usage = Usage::Open { algorithm, body: bytes(&case["ct"]), aad: Vec::new() };
             match usage::perform(session, key, spec, &usage) {
-                Ok(product) => {
+                Ok(output) => {
                     assert!(!is(case, "invalid"), "{case}");
-                    assert!(secret(product).ct_eq_bytes(&bytes(&case["msg"])), "{case}");
+                    assert!(secret(output).ct_eq_bytes(&bytes(&case["msg"])), "{case}");
                     count(&mut tally, "opened");
                 }
                 // SoftHSM knows OAEP with SHA-1 only; the self-test therefore does not let it offer any other.
@@ -358,7 +358,7 @@ fn signatures_verify_as_published() {
                 let (message, signature) = (bytes(&case["msg"]), bytes(&case["sig"]));
                 let how =
                     Process::Verify { algorithm, message: Message::Raw(&message), signature: &signature };
-                let Route::Done(Ok(Product::Verified(holds))) =
+                let Route::Done(Ok(UseOutput::Verified(holds))) =
                     usage::of_process(spec, Purpose::Sign, Some(&public), &[], how)
                 else {
                     panic!("{file}: {case}");

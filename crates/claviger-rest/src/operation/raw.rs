@@ -9,7 +9,7 @@ use bytes::Bytes;
 use claviger_client::types::{Pairs, header};
 use claviger_crypto::SignatureAlgorithm;
 use claviger_crypto::envelope::Context;
-use claviger_service::operation::usage::{Decrypt, Encrypt, Mac, Opened, Sign, Use, Verify, VerifyMac};
+use claviger_service::operation::usage::{Decrypt, Encrypt, Mac, Opened, Sign, UseKey, Verify, VerifyMac};
 use claviger_service::{KeyRef, Released};
 use http::request::Parts;
 use http::{HeaderMap, Method};
@@ -76,23 +76,23 @@ impl<'a> RawUse<'a> {
         let body = body::collect(headers, body, api.limits().body).await?;
         let Some(key) = key else {
             let what = Decrypt { ciphertext: body, context: context(headers)?, algorithm: None };
-            return Ok(in_clear(arrival.perform(Use::by_header(what)?).await?));
+            return Ok(in_clear(arrival.perform(UseKey::by_header(what)?).await?));
         };
         match self.verb {
             Verb::Encrypt => {
                 let what = Encrypt { plaintext: body, context: context(headers)?, algorithm: None };
-                let done = arrival.perform(Use::new(key, what)).await?;
+                let done = arrival.perform(UseKey::new(key, what)).await?;
                 let answer = Answer::octets(done.output.ciphertext);
                 Ok(answer.used(done.output.key, done.output.version).recorded(&done.receipt))
             }
             Verb::Decrypt => {
                 let what = Decrypt { ciphertext: body, context: context(headers)?, algorithm: None };
-                Ok(in_clear(arrival.perform(Use::new(key, what)).await?))
+                Ok(in_clear(arrival.perform(UseKey::new(key, what)).await?))
             }
             Verb::Sign => {
                 let (algorithm, prehashed) = (algorithm(headers)?, prehashed(headers)?);
                 let what = Sign { algorithm, message: body, prehashed };
-                let done = arrival.perform(Use::new(key, what)).await?;
+                let done = arrival.perform(UseKey::new(key, what)).await?;
                 let answer = Answer::octets(done.output.signature).algorithm(done.output.algorithm.name());
                 Ok(answer.used(done.output.key, done.output.version).recorded(&done.receipt))
             }
@@ -104,18 +104,18 @@ impl<'a> RawUse<'a> {
                     signature: octets(headers, header::SIGNATURE)?,
                     version: version(headers)?,
                 };
-                let done = arrival.perform(Use::new(key, what)).await?;
+                let done = arrival.perform(UseKey::new(key, what)).await?;
                 Ok(Answer::json(&verified(&done.output))?.recorded(&done.receipt))
             }
             Verb::Mac => {
-                let done = arrival.perform(Use::new(key, Mac { data: body, spec: None })).await?;
+                let done = arrival.perform(UseKey::new(key, Mac { data: body, spec: None })).await?;
                 let answer = Answer::octets(done.output.tag);
                 Ok(answer.used(done.output.key, done.output.version).recorded(&done.receipt))
             }
             Verb::VerifyMac => {
                 let (tag, version) = (octets(headers, header::TAG)?, version(headers)?);
                 let what = VerifyMac { data: body, tag, version, spec: None };
-                let done = arrival.perform(Use::new(key, what)).await?;
+                let done = arrival.perform(UseKey::new(key, what)).await?;
                 Ok(Answer::json(&verified(&done.output))?.recorded(&done.receipt))
             }
         }

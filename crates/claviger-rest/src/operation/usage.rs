@@ -5,7 +5,7 @@ use claviger_client::types::page::{Batch, BatchAnswer, BatchItem};
 use claviger_client::types::usage as wire;
 use claviger_core::Action;
 use claviger_service::operation::usage::{
-    KeyUse, Random, ReadPublicKey, ReencryptFrom, ReencryptInto, Use, UseBatch,
+    KeyUse, Random, ReadPublicKey, ReencryptFrom, ReencryptInto, UseBatch, UseKey,
 };
 use claviger_service::{BatchTurn, ErrorKind, KeyRef, Released, ServiceError};
 use http::Uri;
@@ -37,20 +37,20 @@ pub(crate) async fn reencrypt(arrival: Arrival, In(key): In<String>, request: Re
     let context = context_from_wire(&asked.context)?;
     let into = asked.to_context.as_ref().map_or_else(|| Ok(context.clone()), context_from_wire)?;
     let from = ReencryptFrom { ciphertext: asked.ciphertext.0, context, algorithm: None };
-    let transit = arrival.clone().perform(Use::new(key, from)).await?.output;
+    let transit = arrival.clone().perform(UseKey::new(key, from)).await?.output;
     let into = ReencryptInto { transit, context: into, algorithm: None };
-    answer_one::<wire::Reencrypt>(arrival.perform(Use::new(to, into)).await?)
+    answer_one::<wire::Reencrypt>(arrival.perform(UseKey::new(to, into)).await?)
 }
 
 /// Decryption under the key that the ciphertext names.
 pub(crate) async fn decrypt_by_header(arrival: Arrival, request: Request) -> Answered {
     let (_, asked) = body::json::<wire::Decrypt>(request, arrival.api().limits().body).await?;
-    answer_one::<wire::Decrypt>(arrival.perform(Use::by_header(asked.into_use()?)?).await?)
+    answer_one::<wire::Decrypt>(arrival.perform(UseKey::by_header(asked.into_use()?)?).await?)
 }
 
 /// One use, read already.
 async fn perform<Q: WireUse>(arrival: Arrival, key: KeyRef, asked: Q) -> Answered {
-    let done = arrival.perform(Use::new(key, asked.into_use()?)).await?;
+    let done = arrival.perform(UseKey::new(key, asked.into_use()?)).await?;
     answer_one::<Q>(done)
 }
 
@@ -139,7 +139,7 @@ pub(crate) async fn data_key(arrival: Arrival, In(key): In<String>, request: Req
     if asked.plaintext {
         return perform(arrival, key, ShownDataKey(asked)).await;
     }
-    let done = arrival.perform(Use::new(key, SealedDataKey(asked).into_use()?)).await?;
+    let done = arrival.perform(UseKey::new(key, SealedDataKey(asked).into_use()?)).await?;
     let answer = Answer::json(&SealedDataKey::answer(done.output))?;
     Ok(answer.results(Action::GenerateDataKeyWithoutPlaintext, 1).recorded(&done.receipt))
 }

@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::row::{Named, Row};
+use super::row::{NamedSchema, Row};
 
 /// The schemas of a document, by their names.
 pub(super) struct Examples(Map<String, Value>);
 
 impl Examples {
-    pub(super) fn of_rows<'r>(rows: impl Iterator<Item = &'r Named>) -> Self {
+    pub(super) fn of_rows<'r>(rows: impl Iterator<Item = &'r NamedSchema>) -> Self {
         let mut schemas = Map::new();
-        for Named { name, schema, others } in rows {
+        for NamedSchema { name, schema, others } in rows {
             for (name, schema) in [(name, schema)].into_iter().chain(others.iter().map(|(n, s)| (n, s))) {
                 if let Ok(schema) = serde_json::to_value(schema) {
                     schemas.insert(name.clone(), schema);
@@ -74,6 +74,6 @@ impl Examples {
 }
 
 /// All that rows take and give.
-pub(super) fn named(rows: &[Row]) -> impl Iterator<Item = &Named> {
+pub(super) fn named(rows: &[Row]) -> impl Iterator<Item = &NamedSchema> {
     rows.iter().flat_map(|row| [&row.takes.json, &row.gives.json].into_iter().flatten())
 }

@@ -15,7 +15,7 @@ use utoipa::openapi::{
 };
 
 use super::example::{Examples, named};
-use super::row::{Content, Named, Row};
+use super::row::{Content, NamedSchema, Row};
 
 const JSON: &str = "application/json";
 const OCTETS: &str = "application/octet-stream";
@@ -62,7 +62,7 @@ const IF_MATCH: &str = "if-match";
 /// The document, as JSON with line breaks.
 pub(super) fn document(title: &str, rows: &[Row]) -> String {
     let (mut paths, examples) =
-        (Paths::new(), Examples::of_rows(named(rows).chain([&Named::of::<Problem>()])));
+        (Paths::new(), Examples::of_rows(named(rows).chain([&NamedSchema::of::<Problem>()])));
     for row in rows {
         paths.add_path_operation(template(row.path), vec![http_method(row)], operation(row, &examples));
     }
@@ -108,7 +108,7 @@ fn http_method(row: &Row) -> HttpMethod {
 
 fn components(rows: &[Row]) -> Components {
     let mut builder = ComponentsBuilder::new();
-    for Named { name, schema, others } in named(rows).cloned().chain([Named::of::<Problem>()]) {
+    for NamedSchema { name, schema, others } in named(rows).cloned().chain([NamedSchema::of::<Problem>()]) {
         builder = builder.schema(name, schema).schemas_from_iter(others);
     }
     let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
@@ -199,7 +199,9 @@ fn path_parameters(row: &Row) -> impl Iterator<Item = Parameter> {
 }
 
 fn query_parameters(row: &Row) -> Vec<Parameter> {
-    let Some(Named { schema: RefOr::T(Schema::Object(object)), .. }) = &row.query else { return Vec::new() };
+    let Some(NamedSchema { schema: RefOr::T(Schema::Object(object)), .. }) = &row.query else {
+        return Vec::new();
+    };
     let of = |(name, schema): (&String, &RefOr<Schema>)| {
         let required = if object.required.contains(name) { Required::True } else { Required::False };
         let builder = parameter(name, ParameterIn::Query, &described_by(schema));

@@ -12,13 +12,13 @@ use crate::Api;
 
 /// A schema by its name, with those that it refers to.
 #[derive(Clone)]
-pub(super) struct Named {
+pub(super) struct NamedSchema {
     pub(super) name: String,
     pub(super) schema: RefOr<Schema>,
     pub(super) others: Vec<(String, RefOr<Schema>)>,
 }
 
-impl Named {
+impl NamedSchema {
     pub(super) fn of<T: ToSchema>() -> Self {
         let mut others = Vec::new();
         T::schemas(&mut others);
@@ -29,7 +29,7 @@ impl Named {
 /// What the body of a request or answer is.
 #[derive(Clone, Default)]
 pub(super) struct Content {
-    pub(super) json: Option<Named>,
+    pub(super) json: Option<NamedSchema>,
     pub(super) octets: bool,
     pub(super) text: bool,
 }
@@ -45,7 +45,7 @@ pub(super) struct Row {
     pub(super) creates: bool,
     pub(super) conditional: bool,
     pub(super) optional_body: bool,
-    pub(super) query: Option<Named>,
+    pub(super) query: Option<NamedSchema>,
     pub(super) takes: Content,
     pub(super) gives: Content,
     pub(super) headers: &'static [&'static str],
@@ -97,7 +97,7 @@ impl Row {
 
     /// Takes JSON.
     pub(super) fn takes<T: ToSchema>(self) -> Self {
-        Self { takes: Content { json: Some(Named::of::<T>()), ..self.takes }, ..self }
+        Self { takes: Content { json: Some(NamedSchema::of::<T>()), ..self.takes }, ..self }
     }
 
     /// Takes JSON, or no body.
@@ -112,7 +112,7 @@ impl Row {
 
     /// Gives JSON.
     pub(super) fn gives<T: ToSchema>(self) -> Self {
-        Self { gives: Content { json: Some(Named::of::<T>()), ..self.gives }, ..self }
+        Self { gives: Content { json: Some(NamedSchema::of::<T>()), ..self.gives }, ..self }
     }
 
     /// Gives raw bytes where it took some.
@@ -127,7 +127,7 @@ impl Row {
 
     /// Reads its query.
     pub(super) fn asks<T: ToSchema>(self) -> Self {
-        Self { query: Some(Named::of::<T>()), ..self }
+        Self { query: Some(NamedSchema::of::<T>()), ..self }
     }
 
     /// Creates: answers 201, heeds `Idempotency-Key`.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use claviger_access::{AuthnError, Caller, Named, Presented, authenticate, in_force};
+use claviger_access::{AuthnError, Caller, NamedCredential, Presented, authenticate, in_force};
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::{ListenerName, PrincipalId, Source, Timestamp};
 
@@ -17,7 +17,7 @@ impl Road {
     /// Whose credential is named, if it is remembered and in force. Asks neither store nor root: `None` says that
     /// [`Road::look_up`] must be asked.
     #[must_use]
-    pub fn recall(&self, named: Named<'_>) -> Option<PrincipalId> {
+    pub fn recall(&self, named: NamedCredential<'_>) -> Option<PrincipalId> {
         let known = self.state.known_in_memory(named.digest, self.state.fence.epoch())?;
         let known = &known.thing;
         let now = self.state.time.now();
@@ -34,7 +34,7 @@ impl Road {
     /// do not answer.
     pub async fn look_up(
         &self,
-        named: Option<Named<'_>>,
+        named: Option<NamedCredential<'_>>,
         listener: ListenerName,
     ) -> Result<PrincipalId, ServiceError> {
         let now = self.state.time.now();

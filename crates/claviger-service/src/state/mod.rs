@@ -105,7 +105,7 @@ pub(crate) type PermitKey = (CredentialId, Action, KeyId);
 
 /// What an alias names, and to whom.
 #[derive(Clone, Copy, Debug)]
-struct Named {
+struct AliasTarget {
     key: KeyId,
     to: Audience,
 }
@@ -139,7 +139,7 @@ pub(crate) struct State {
     keys: Cache<KeyId, Arc<Cached<LoadedKey>>>,
     names: Cache<KeyName, KeyId>,
     /// What aliases name to whom, and as of which count of moves.
-    aliases: Cache<AliasName, (Named, u64)>,
+    aliases: Cache<AliasName, (AliasTarget, u64)>,
     /// Counts the moves of aliases: what was remembered under an earlier count is read again. A mover hears of success after
     /// its move is counted, so nobody who comes later takes the old key out of memory.
     alias_moves: AtomicU64,
@@ -324,7 +324,7 @@ impl State {
     }
 
     /// What an alias names now, and to whom.
-    async fn named(&self, alias: &AliasName) -> Result<Named, ServiceError> {
+    async fn named(&self, alias: &AliasName) -> Result<AliasTarget, ServiceError> {
         // Read before the store is: a move in between outdates what is remembered here.
         let moves = self.alias_moves.load(Ordering::Acquire);
         if let Some((named, known)) = self.aliases.get(alias)
@@ -342,7 +342,7 @@ impl State {
             (None, Some(ring)) => Audience::AtHomeIn(ring),
             (None, None) => Audience::All,
         };
-        let named = Named { key: found.key, to };
+        let named = AliasTarget { key: found.key, to };
         self.aliases.insert(alias.clone(), (named, moves));
         Ok(named)
     }

@@ -15,7 +15,7 @@ use claviger_core::{AccessKeyId, Action, ListenerName, Purpose, Source, Spec, Ti
 use claviger_crypto::SecretBytes;
 use claviger_crypto::kdf::HmacSha256;
 use claviger_service::log::EntryFilter;
-use claviger_service::operation::usage::{Encrypt, Use};
+use claviger_service::operation::usage::{Encrypt, UseKey};
 use claviger_service::operation::{
     CreateCredential, NewCredential, NewlyMade, ReadEntries, RevokeCredential, RevokePrincipal,
 };
@@ -98,7 +98,7 @@ async fn call_as(deployment: &Deployment, key: KeyRef, presented: Presented) -> 
         request_id: None,
         idempotency_key: None,
         reason: None,
-        operation: Use::new(key, what),
+        operation: UseKey::new(key, what),
     };
     Ok(deployment.road.perform(call).await?.receipt.index())
 }

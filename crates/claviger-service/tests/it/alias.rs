@@ -6,7 +6,7 @@ use claviger_core::port::store::Page;
 use claviger_core::principal::PrincipalKind;
 use claviger_core::{Action, AliasName, AliasScope, Purpose, Spec};
 use claviger_crypto::envelope::{Context, Header};
-use claviger_service::operation::usage::{Encrypt, Use};
+use claviger_service::operation::usage::{Encrypt, UseKey};
 use claviger_service::operation::{
     AliasFilterRef, CreateAlias, CreateCredential, CreateGrant, CreatePrincipal, CreateRing, GrantOn,
     ListAliases, ListGrantedAliases, MoveAlias, NewCredential, ReadAlias, RemoveAlias,
@@ -22,7 +22,7 @@ fn name(text: &str) -> AliasName {
 /// Encrypts by alias; gives the key that did it.
 async fn encrypt_by(deployment: &Deployment, alias: &str) -> Result<[u8; 16], ServiceError> {
     let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY, algorithm: None };
-    let sealed = deployment.ask("app", Use::new(KeyRef::Alias(name(alias)), what)).await?.output;
+    let sealed = deployment.ask("app", UseKey::new(KeyRef::Alias(name(alias)), what)).await?.output;
     Ok(Header::parse(&sealed.ciphertext).unwrap().0.key_id)
 }
 
@@ -213,7 +213,7 @@ fn everything(to: &str, ring: &str) -> CreateGrant {
 
 async fn encrypt_as(deployment: &Deployment, who: &str, alias: &str) -> Result<[u8; 16], ErrorKind> {
     let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY, algorithm: None };
-    let done = deployment.ask_at(who, Plane::Mixed, Use::new(KeyRef::Alias(name(alias)), what)).await;
+    let done = deployment.ask_at(who, Plane::Mixed, UseKey::new(KeyRef::Alias(name(alias)), what)).await;
     let sealed = done.map_err(|error| error.kind())?.output;
     Ok(Header::parse(&sealed.ciphertext).unwrap().0.key_id)
 }

@@ -11,7 +11,7 @@ use claviger_core::port::{Store as _, StoreError};
 use claviger_core::{Action, Purpose, Spec};
 use claviger_crypto::envelope::Context;
 use claviger_service::log::EntryFilter;
-use claviger_service::operation::usage::{Encrypt, ReadPublicKey, Use};
+use claviger_service::operation::usage::{Encrypt, ReadPublicKey, UseKey};
 use claviger_service::operation::{
     ChangeKeyState, CheckIndexes, CreateAlias, ReadEntries, ReadKey, ReadSystem, RemoveAlias, RevokeGrant,
     ScheduleDestroy,
@@ -47,7 +47,7 @@ fn edit(database: &Path, sql: &str) {
 async fn encrypt_by_alias(deployment: &Deployment) -> Result<Vec<u8>, ServiceError> {
     let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY, algorithm: None };
     let alias = KeyRef::Alias("shop/cards".parse().unwrap());
-    Ok(deployment.ask("app", Use::new(alias, what)).await?.output.ciphertext)
+    Ok(deployment.ask("app", UseKey::new(alias, what)).await?.output.ciphertext)
 }
 
 /// What the log says of altered rows, once it says so much: kind and identifier of each object.
@@ -123,7 +123,7 @@ async fn an_alias_that_was_turned_and_names_that_were_exchanged_lead_nowhere() {
     let deployment = deployment.restart_after(|database| edit(database, exchange)).await;
     let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY, algorithm: None };
     let named = KeyRef::Name("orders/cards".parse().unwrap());
-    let refused = deployment.ask("app", Use::new(named, what)).await.map(|_| ()).unwrap_err();
+    let refused = deployment.ask("app", UseKey::new(named, what)).await.map(|_| ()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::RowAltered);
 }
 

@@ -11,7 +11,7 @@ use claviger_core::{Action, AssetId, Purpose, Spec};
 use claviger_crypto::envelope::Context;
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::usage::{
-    Decrypt, Encrypt, GenerateDataKey, KeyUse, Mac, Use, UseBatch, XksEncrypt,
+    Decrypt, Encrypt, GenerateDataKey, KeyUse, Mac, UseBatch, UseKey, XksEncrypt,
 };
 use claviger_service::operation::{CreateAsset, ListAssets, ReadAsset, ReadEntries, RingPatch, UpdateRing};
 use claviger_service::{AssetRef, ErrorKind, KeyRef, ServiceError};
@@ -45,7 +45,7 @@ async fn used<U: KeyUse>(
     key: &KeyRecord,
     what: U,
 ) -> Result<U::Output, ServiceError> {
-    Ok(deployment.ask("app", Use::new(KeyRef::Id(key.key.id), what)).await?.output)
+    Ok(deployment.ask("app", UseKey::new(KeyRef::Id(key.key.id), what)).await?.output)
 }
 
 /// What entries of uses say of assets, the oldest first; and all bytes of the log's entries.

@@ -18,7 +18,7 @@ use claviger_core::key::KeyRecord;
 use claviger_core::principal::PrincipalKind;
 use claviger_core::{Action, GrantId, Purpose, Spec, Timestamp};
 use claviger_crypto::envelope::Context;
-use claviger_service::operation::usage::{Encrypt, Use};
+use claviger_service::operation::usage::{Encrypt, UseKey};
 use claviger_service::operation::*;
 use claviger_service::{ErrorKind, KeyRef, ServiceError};
 use proptest::prelude::*;
@@ -237,7 +237,7 @@ impl Script {
             let context = ["a", "b"].into_iter().take(pairs).map(|pair| (pair, "v"));
             let context = Context::from_pairs(context).unwrap();
             let what = Encrypt { plaintext: vec![7].into(), context, algorithm: None };
-            let asked = Use::new(KeyRef::Id(self.key.key.id), what);
+            let asked = UseKey::new(KeyRef::Id(self.key.key.id), what);
             let done = deployment.ask(&self.name_of(who), asked).await;
             let permitted = self.has(who, Action::Encrypt, pairs, now, now);
             let reported =

@@ -9,7 +9,8 @@ use claviger_core::{Action, Purpose, Spec};
 use claviger_crypto::envelope::Context;
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::usage::{
-    Decrypt, Encrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext, KeyUse, Mac, Reencrypt, Use, UseBatch,
+    Decrypt, Encrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext, KeyUse, Mac, Reencrypt, UseBatch,
+    UseKey,
 };
 use claviger_service::operation::{
     CreateKey, KeyPatch, ReadEntries, ReadKey, RingPatch, UpdateKey, UpdateRing,
@@ -60,7 +61,7 @@ async fn used<U: KeyUse>(
     key: &KeyRecord,
     what: U,
 ) -> Result<U::Output, ServiceError> {
-    Ok(deployment.ask("app", Use::new(id(key), what)).await?.output)
+    Ok(deployment.ask("app", UseKey::new(id(key), what)).await?.output)
 }
 
 #[track_caller]
@@ -175,7 +176,7 @@ async fn uses_that_are_under_way_end_before_the_rule_or_with_the_field() {
             tokio::spawn(async move {
                 let mut last = 0;
                 loop {
-                    match deployment.ask("app", Use::new(id(&key), seal(&[]))).await {
+                    match deployment.ask("app", UseKey::new(id(&key), seal(&[]))).await {
                         Ok(done) => last = done.receipt.index(),
                         Err(error) if error.kind() == ErrorKind::ContextRequired => return last,
                         // Recorded before the rule, and not let out behind it.

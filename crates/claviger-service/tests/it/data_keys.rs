@@ -8,7 +8,7 @@ use claviger_crypto::envelope::Context;
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::usage::{
     GenerateDataKey, GenerateDataKeyPair, GenerateDataKeyPairWithoutPlaintext,
-    GenerateDataKeyWithoutPlaintext, KeyUse, PairSpec, Use,
+    GenerateDataKeyWithoutPlaintext, KeyUse, PairSpec, UseKey,
 };
 use claviger_service::operation::{CreateKey, CreateRing, ReadEntries, RingPatch, UpdateRing};
 use claviger_service::{ErrorKind, KeyRef, ServiceError};
@@ -41,7 +41,7 @@ async fn rule(deployment: &Deployment, ring: &str, rule: PlaintextDataKeys) {
 }
 
 async fn used<U: KeyUse>(deployment: &Deployment, key: &KeyRef, what: U) -> Result<(), ErrorKind> {
-    deployment.ask("app", Use::new(key.clone(), what)).await.map(drop).map_err(|error| error.kind())
+    deployment.ask("app", UseKey::new(key.clone(), what)).await.map(drop).map_err(|error| error.kind())
 }
 
 #[tokio::test(flavor = "multi_thread")]

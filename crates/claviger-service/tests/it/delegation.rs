@@ -15,7 +15,7 @@ use claviger_core::principal::{PrincipalKind, Status};
 use claviger_core::{Action, GrantId, Purpose, Spec, Timestamp};
 use claviger_crypto::envelope::Context;
 use claviger_service::log::EntryFilter;
-use claviger_service::operation::usage::{Encrypt, Use};
+use claviger_service::operation::usage::{Encrypt, UseKey};
 use claviger_service::operation::*;
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef, ServiceError};
 
@@ -103,7 +103,7 @@ impl Place {
 
     async fn may_encrypt(&self, who: &str) -> bool {
         let what = Encrypt { plaintext: vec![7].into(), context: Context::EMPTY, algorithm: None };
-        match self.ask(who, Use::new(self.key(), what)).await {
+        match self.ask(who, UseKey::new(self.key(), what)).await {
             Ok(_) => true,
             Err(error) => {
                 assert!(matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound), "{error:?}");
@@ -455,7 +455,7 @@ async fn violations(fence_off: bool, rounds: usize) -> usize {
                 while !stop.load(Ordering::Relaxed) {
                     let what =
                         Encrypt { plaintext: vec![0; 64].into(), context: Context::EMPTY, algorithm: None };
-                    let asked = place.deployment.ask_at("cart", Plane::Mixed, Use::new(place.key(), what));
+                    let asked = place.deployment.ask_at("cart", Plane::Mixed, UseKey::new(place.key(), what));
                     if let Ok(released) = asked.await {
                         done.push(released.receipt.index());
                     }

@@ -15,7 +15,7 @@ use claviger_core::{Action, ListenerName, PrincipalId, Purpose, Spec, Timestamp}
 use claviger_crypto::SecretBytes;
 use claviger_crypto::envelope::Context;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
-use claviger_service::operation::usage::{Decrypt, Encrypt, Use};
+use claviger_service::operation::usage::{Decrypt, Encrypt, UseKey};
 use claviger_service::operation::*;
 use claviger_service::{Call, KeyRef, Memory, Options, PrincipalRef, Released, RingRef, Road, ServiceError};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
@@ -372,14 +372,14 @@ impl Deployment {
         data: &[u8],
     ) -> Result<Vec<u8>, ServiceError> {
         let what = Encrypt { plaintext: data.to_vec().into(), context: Context::EMPTY, algorithm: None };
-        Ok(self.ask(who, Use::new(KeyRef::Id(key.key.id), what)).await?.output.ciphertext)
+        Ok(self.ask(who, UseKey::new(KeyRef::Id(key.key.id), what)).await?.output.ciphertext)
     }
 
     #[expect(clippy::disallowed_methods, reason = "the tests compare plaintext")]
     pub(crate) async fn decrypt(&self, who: &str, ciphertext: &[u8]) -> Result<Vec<u8>, ServiceError> {
         let what =
             Decrypt { ciphertext: ciphertext.to_vec().into(), context: Context::EMPTY, algorithm: None };
-        let opened = self.ask(who, Use::by_header(what)?).await?.output;
+        let opened = self.ask(who, UseKey::by_header(what)?).await?.output;
         Ok(opened.plaintext.expose().to_vec())
     }
 }

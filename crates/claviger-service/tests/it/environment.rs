@@ -7,7 +7,7 @@ use claviger_core::principal::PrincipalKind;
 use claviger_core::{Action, Name, Purpose, Spec};
 use claviger_crypto::envelope::Context;
 use claviger_service::log::EntryFilter;
-use claviger_service::operation::usage::{Decrypt, Encrypt, Use};
+use claviger_service::operation::usage::{Decrypt, Encrypt, UseKey};
 use claviger_service::operation::{
     CreateCredential, CreateGrant, CreateKey, CreatePrincipal, GrantOn, KeyPatch, NewCredential, ReadEntries,
     ReadPrincipal, RingPatch, UpdateKey, UpdateRing,
@@ -90,7 +90,7 @@ async fn nobody_uses_a_key_of_another_environment() {
     encrypt(&deployment, "trial", &test).await.unwrap();
     assert_eq!(encrypt(&deployment, "shop", &test).await, Err(ErrorKind::Denied));
     let open = Decrypt { ciphertext: sealed.into(), context: Context::EMPTY, algorithm: None };
-    let refused = deployment.ask("trial", Use::by_header(open).unwrap()).await.map(drop).unwrap_err();
+    let refused = deployment.ask("trial", UseKey::by_header(open).unwrap()).await.map(drop).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Denied);
     assert!(refused.public_message().contains("`production`"), "{refused}");
 
@@ -122,6 +122,6 @@ async fn what_has_an_environment_keeps_it() {
     assert_eq!(refused.kind(), ErrorKind::WrongState);
     // The rule of the ring is not that of a key with one of its own.
     let what = Encrypt { plaintext: b"x".to_vec().into(), context: Context::EMPTY, algorithm: None };
-    deployment.ask("app", Use::new(KeyRef::Id(key.key.id), what)).await.unwrap();
+    deployment.ask("app", UseKey::new(KeyRef::Id(key.key.id), what)).await.unwrap();
     hold(&deployment).await;
 }

@@ -9,7 +9,7 @@ use claviger_core::port::{Clock as _, Store as _};
 use claviger_core::{Action, KeyVersionId, Purpose, Spec, Timestamp};
 use claviger_crypto::random::ModuleRandom;
 use claviger_crypto::{Message, PublicKey, SecretBytes, SignatureAlgorithm, WrappingAlgorithm, generate};
-use claviger_service::operation::usage::{Sign, Use};
+use claviger_service::operation::usage::{Sign, UseKey};
 use claviger_service::operation::{
     ChangeKeyState, CreateKey, CreateRing, ImportMaterial, ImportParameters, KeyPatch, MaterialImported,
     ReadImportParameters, RemoveImportedMaterial, RotateKey, ScheduleDestroy, UpdateKey,
@@ -266,7 +266,7 @@ async fn private_keys_and_mac_keys_come_in() {
             import(&deployment, &key, RsaAesKeyWrapSha256, made.secret.expose(), |_| {}).await.unwrap();
         assert_eq!(imported.record.versions[0].public_key, made.public, "{spec}");
         let sign = Sign { message: b"m".as_slice().into(), algorithm: Some(algorithm), prehashed: false };
-        let signed = deployment.ask("app", Use::new(KeyRef::Id(key.key.id), sign)).await.unwrap().output;
+        let signed = deployment.ask("app", UseKey::new(KeyRef::Id(key.key.id), sign)).await.unwrap().output;
         let public = PublicKey::from_spki(spec, &made.public.unwrap()).unwrap();
         public.verify(algorithm, Message::Raw(b"m"), &signed.signature).unwrap();
         let another = generate(spec, &mut ModuleRandom).unwrap();

@@ -12,7 +12,7 @@ use claviger_audit::tree::{leaf_hash, verify_inclusion};
 use claviger_core::port::Store as _;
 use claviger_core::{Action, Purpose, Spec};
 use claviger_service::log::EntryFilter;
-use claviger_service::operation::usage::{Encrypt, Use};
+use claviger_service::operation::usage::{Encrypt, UseKey};
 use claviger_service::operation::{Prove, ReadCheckpoint, ReadEntries, ReadLastUse};
 use claviger_service::{ErrorKind, KeyRef};
 
@@ -69,7 +69,7 @@ async fn receipts_verify_and_upgrade_to_proofs() {
     // More than one tile, so that the proof needs tiles above the leaves.
     for _ in 0..600 {
         let what = Encrypt { plaintext: vec![1; 10].into(), context: Default::default(), algorithm: None };
-        let done = deployment.ask("app", Use::new(KeyRef::Id(key.key.id), what)).await.unwrap();
+        let done = deployment.ask("app", UseKey::new(KeyRef::Id(key.key.id), what)).await.unwrap();
         receipts.push(done.receipt.to_wire());
     }
     deployment.road.cut().await.unwrap();

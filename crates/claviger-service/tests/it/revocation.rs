@@ -19,11 +19,11 @@ async fn encrypt_until(
     key: Arc<claviger_core::key::KeyRecord>,
     stop: Arc<AtomicBool>,
 ) -> Vec<Done> {
-    use claviger_service::operation::usage::{Encrypt, Use};
+    use claviger_service::operation::usage::{Encrypt, UseKey};
     let mut done = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let what = Encrypt { plaintext: vec![0; 64].into(), context: Default::default(), algorithm: None };
-        if let Ok(released) = deployment.ask("app", Use::new(KeyRef::Id(key.key.id), what)).await {
+        if let Ok(released) = deployment.ask("app", UseKey::new(KeyRef::Id(key.key.id), what)).await {
             done.push(released.receipt.index());
         }
         tokio::task::yield_now().await;

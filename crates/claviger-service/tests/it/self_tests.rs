@@ -7,7 +7,8 @@ use claviger_crypto::envelope::Context;
 use claviger_crypto::provenance::{self, SelfTestFailure};
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::usage::{
-    Encapsulate, GenerateDataKey, GenerateDataKeyPair, GenerateDataKeyWithoutPlaintext, PairSpec, Random, Use,
+    Encapsulate, GenerateDataKey, GenerateDataKeyPair, GenerateDataKeyWithoutPlaintext, PairSpec, Random,
+    UseKey,
 };
 use claviger_service::operation::{
     ChangeKeyState, CreateCredential, CreatePrincipal, CreateRing, NewCredential, Operation, ReadEntries,
@@ -87,10 +88,10 @@ async fn nothing_is_generated_after_a_failed_test_until_a_start_has_passed_them(
         ("ring", refused(&deployment, "ada", ring).await),
         ("principal", refused(&deployment, "ada", person).await),
         ("token", refused(&deployment, "ada", token).await),
-        ("data key", refused(&deployment, "app", Use::new(id(), data_key)).await),
-        ("sealed data key", refused(&deployment, "app", Use::new(id(), sealed_only)).await),
-        ("pair", refused(&deployment, "app", Use::new(id(), pair)).await),
-        ("secret", refused(&deployment, "app", Use::new(KeyRef::Id(kem.key.id), Encapsulate {})).await),
+        ("data key", refused(&deployment, "app", UseKey::new(id(), data_key)).await),
+        ("sealed data key", refused(&deployment, "app", UseKey::new(id(), sealed_only)).await),
+        ("pair", refused(&deployment, "app", UseKey::new(id(), pair)).await),
+        ("secret", refused(&deployment, "app", UseKey::new(KeyRef::Id(kem.key.id), Encapsulate {})).await),
         ("bytes", refused(&deployment, "app", Random { bytes: 32 }).await),
     ] {
         assert!(

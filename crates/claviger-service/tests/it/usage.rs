@@ -9,7 +9,7 @@ use claviger_crypto::{
 use claviger_service::operation::RotateKey;
 use claviger_service::operation::usage::{
     Decrypt, Encrypt, GenerateDataKeyPair, GenerateDataKeyPairWithoutPlaintext, PairSpec, ReadPublicKey,
-    ReencryptFrom, ReencryptInto, Use,
+    ReencryptFrom, ReencryptInto, UseKey,
 };
 use claviger_service::{ErrorKind, KeyRef};
 
@@ -35,22 +35,22 @@ async fn oaep_goes_by_the_name_that_was_asked() {
         public.seal(algorithm, b"from outside", b"", &mut body).unwrap();
         let open =
             |algorithm| Decrypt { ciphertext: body.clone().into(), context: Context::EMPTY, algorithm };
-        let opened = deployment.ask("app", Use::new(named(), open(Some(algorithm)))).await.unwrap().output;
+        let opened = deployment.ask("app", UseKey::new(named(), open(Some(algorithm)))).await.unwrap().output;
         assert_eq!(opened.plaintext.expose(), b"from outside");
-        let by_default = deployment.ask("app", Use::new(named(), open(None))).await;
+        let by_default = deployment.ask("app", UseKey::new(named(), open(None))).await;
         assert_eq!(by_default.is_ok(), algorithm == RsaOaepSha256);
     }
     let plaintext = || bytes::Bytes::from_static(b"x");
     let what = Encrypt { plaintext: plaintext(), context: Context::EMPTY, algorithm: Some(SymmetricDefault) };
     assert_eq!(
-        deployment.ask("app", Use::new(named(), what)).await.unwrap_err().kind(),
+        deployment.ask("app", UseKey::new(named(), what)).await.unwrap_err().kind(),
         ErrorKind::WrongPurpose
     );
     let aes = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     deployment.grant(&aes, &[Action::Encrypt]).await;
     for (algorithm, fits) in [(SymmetricDefault, true), (RsaOaepSha256, false)] {
         let what = Encrypt { plaintext: plaintext(), context: Context::EMPTY, algorithm: Some(algorithm) };
-        let done = deployment.ask("app", Use::new(KeyRef::Id(aes.key.id), what)).await;
+        let done = deployment.ask("app", UseKey::new(KeyRef::Id(aes.key.id), what)).await;
         assert_eq!(done.map_err(|error| error.kind()).err(), (!fits).then_some(ErrorKind::WrongPurpose));
     }
 }
@@ -66,13 +66,13 @@ async fn data_goes_from_an_old_version_of_one_key_to_another_key() {
     let from = || {
         let what =
             ReencryptFrom { ciphertext: sealed.clone().into(), context: Context::EMPTY, algorithm: None };
-        Use::by_header(what).unwrap()
+        UseKey::by_header(what).unwrap()
     };
     let transit = deployment.ask("app", from()).await.unwrap().output;
     assert_eq!((transit.key(), transit.version()), (source.key.id, 1));
     let into = |transit| {
         let what = ReencryptInto { transit, context: context("a"), algorithm: None };
-        Use::new(KeyRef::Id(destination.key.id), what)
+        UseKey::new(KeyRef::Id(destination.key.id), what)
     };
     assert_eq!(deployment.ask("app", into(transit)).await.unwrap_err().kind(), ErrorKind::NotFound);
     deployment.grant(&destination, &[Action::ReencryptInto, Action::Decrypt]).await;
@@ -82,7 +82,7 @@ async fn data_goes_from_an_old_version_of_one_key_to_another_key() {
     for (value, opens) in [("a", true), ("b", false)] {
         let what =
             Decrypt { ciphertext: moved.ciphertext.clone().into(), context: context(value), algorithm: None };
-        let opened = deployment.ask("app", Use::by_header(what).unwrap()).await;
+        let opened = deployment.ask("app", UseKey::by_header(what).unwrap()).await;
         assert_eq!(opened.is_ok_and(|opened| opened.output.plaintext.expose() == b"travels"), opens);
     }
     evidence::hold(&deployment).await;
@@ -103,18 +103,19 @@ async fn private_half_of_a_pair_opens_under_the_key_and_fits_the_public_half() {
     ] {
         let spec = PairSpec::new(spec).unwrap();
         let what = GenerateDataKeyPair { spec, context: context("a") };
-        let shown = deployment.ask("app", Use::new(named(), what)).await.unwrap().output;
+        let shown = deployment.ask("app", UseKey::new(named(), what)).await.unwrap().output;
         let open = |sealed: &[u8]| Decrypt {
             ciphertext: sealed.to_vec().into(),
             context: context("a"),
             algorithm: None,
         };
-        let opened = deployment.ask("app", Use::new(named(), open(&shown.pair.sealed))).await.unwrap().output;
+        let opened =
+            deployment.ask("app", UseKey::new(named(), open(&shown.pair.sealed))).await.unwrap().output;
         assert!(opened.plaintext.ct_eq(&shown.private));
         fits(spec.spec(), algorithm, &opened.plaintext, &shown.pair.public);
         let what = GenerateDataKeyPairWithoutPlaintext { spec, context: context("a") };
-        let sealed = deployment.ask("app", Use::new(named(), what)).await.unwrap().output;
-        let opened = deployment.ask("app", Use::new(named(), open(&sealed.sealed))).await.unwrap().output;
+        let sealed = deployment.ask("app", UseKey::new(named(), what)).await.unwrap().output;
+        let opened = deployment.ask("app", UseKey::new(named(), open(&sealed.sealed))).await.unwrap().output;
         fits(spec.spec(), algorithm, &opened.plaintext, &sealed.public);
     }
     assert_eq!(PairSpec::new(Spec::Aes256Gcm).unwrap_err().kind(), ErrorKind::InvalidArgument);

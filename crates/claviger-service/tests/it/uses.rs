@@ -14,7 +14,7 @@ use claviger_core::port::store::{Page, UseCounts};
 use claviger_core::{Action, Purpose, Spec};
 use claviger_crypto::envelope::Context;
 use claviger_service::KeyRef;
-use claviger_service::operation::usage::{Encrypt, GenerateDataKey, Use, UseBatch};
+use claviger_service::operation::usage::{Encrypt, GenerateDataKey, UseBatch, UseKey};
 use claviger_service::operation::{ListVersions, RotateKey};
 
 use crate::deployment::Deployment;
@@ -67,7 +67,7 @@ async fn use_it(deployment: &Deployment, key: &KeyRecord, version: u32, model: &
     sealed[0][at] ^= 1;
     deployment.decrypt("app", &sealed[0]).await.unwrap_err();
     let what = GenerateDataKey { bytes: 32, context: Context::EMPTY, algorithm: None };
-    drop(deployment.ask("app", Use::new(KeyRef::Id(key.key.id), what)).await.unwrap());
+    drop(deployment.ask("app", UseKey::new(KeyRef::Id(key.key.id), what)).await.unwrap());
     model.add(version, 1, 0, 0, 1);
     let item = || Encrypt { plaintext: vec![7; 100].into(), context: Context::EMPTY, algorithm: None };
     let batch = UseBatch { key: KeyRef::Id(key.key.id), items: vec![item(), item(), item()] };

@@ -7,7 +7,7 @@ use claviger_core::port::Store as _;
 use claviger_core::port::store::Page;
 use claviger_core::{Action, KeyVersionId, Purpose, Spec};
 use claviger_crypto::envelope::Header;
-use claviger_service::operation::usage::{Mac, ReadPublicKey, Use, VerifyMac};
+use claviger_service::operation::usage::{Mac, ReadPublicKey, UseKey, VerifyMac};
 use claviger_service::operation::{
     ChangeKeyState, DescribeVersions, ListVersions, ReadKey, RotateKey, ScheduleDestroy,
 };
@@ -70,12 +70,12 @@ async fn versions_are_listed_in_pages_and_tried_from_the_newest_to_the_oldest() 
     let key = deployment.key("codes", Purpose::Mac, Spec::HmacSha256).await;
     deployment.grant(&key, &[Action::Mac, Action::VerifyMac, Action::DescribeKey]).await;
     let id = || KeyRef::Id(key.key.id);
-    let mac = Use::new(id(), Mac { data: b"x".to_vec().into(), spec: None });
+    let mac = UseKey::new(id(), Mac { data: b"x".to_vec().into(), spec: None });
     let old = deployment.ask("app", mac).await.unwrap().output.tag;
     of_many_versions(&deployment, &key).await;
     let verify = |tag: &[u8], version| {
         let tag = tag.to_vec().into();
-        Use::new(id(), VerifyMac { data: b"x".to_vec().into(), tag, version, spec: None })
+        UseKey::new(id(), VerifyMac { data: b"x".to_vec().into(), tag, version, spec: None })
     };
     let found = deployment.ask("app", verify(&old, None)).await.unwrap().output;
     assert_eq!((found.valid, found.version), (true, Some(1)));

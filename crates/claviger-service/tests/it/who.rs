@@ -22,7 +22,7 @@ use claviger_core::{
 };
 use claviger_crypto::envelope::Context;
 use claviger_service::log::{EntryFilter, SearchPage, SearchedEntry, SessionOf};
-use claviger_service::operation::usage::{Encrypt, Use};
+use claviger_service::operation::usage::{Encrypt, UseKey};
 use claviger_service::operation::{
     ChangeKeyState, CreateCredential, DiscloseAudit, ErasePrincipal, ListCredentials, NewCredential,
     Operation, ReadEntries, ReadKey, RevokePrincipal, SearchAudit,
@@ -197,7 +197,7 @@ impl History {
         let key = KeyRef::Id(self.keys[key].key.id);
         if self.callers[who].name == "app" || self.callers[who].name == "stranger" {
             let what = Encrypt { plaintext: vec![1; 20].into(), context: Context::EMPTY, algorithm: None };
-            let _ = self.act(who, Use::new(key, what)).await;
+            let _ = self.act(who, UseKey::new(key, what)).await;
         } else if self.pick(4) == 0 {
             let event = if self.pick(2) == 0 { Event::Suspend } else { Event::Resume };
             let _ = self.act(who, ChangeKeyState::new(key, None, event).unwrap()).await;
@@ -479,7 +479,7 @@ async fn refused_attempts_with_a_credential_are_found_by_it() {
     let revoke = claviger_service::operation::RevokeCredential { credential };
     history.act(1, revoke).await.unwrap();
     let what = Encrypt { plaintext: vec![1; 20].into(), context: Context::EMPTY, algorithm: None };
-    let refused = history.act(app, Use::new(KeyRef::Id(history.keys[0].key.id), what)).await.unwrap_err();
+    let refused = history.act(app, UseKey::new(KeyRef::Id(history.keys[0].key.id), what)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unauthenticated);
     let found =
         search(&history.deployment, 1000, || SearchAudit { credential: Some(credential), ..anything() });

@@ -1,7 +1,7 @@
 //! Key encapsulation (FIPS 203).
 
 use bytes::Bytes;
-use claviger_core::port::provider::{Process, Product, Protect};
+use claviger_core::port::provider::{Process, Protect, UseOutput};
 use claviger_core::{Action, KeyId, Purpose};
 use claviger_crypto::SecretBytes;
 
@@ -38,7 +38,7 @@ impl KeyUse for Encapsulate {
         at.view.state.self_tests.may_generate()?;
         let protecting = at.protecting()?;
         let id = protecting.version().id;
-        let Product::Capsule { ciphertext, secret } = at.protect(protecting, Protect::Encapsulate).await?
+        let UseOutput::Capsule { ciphertext, secret } = at.protect(protecting, Protect::Encapsulate).await?
         else {
             return Err(unexpected());
         };

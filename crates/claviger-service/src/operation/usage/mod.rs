@@ -18,7 +18,7 @@ use claviger_audit::NamedAsset;
 use claviger_core::action::Effect;
 use claviger_core::asset::Asset;
 use claviger_core::key::{KeyVersion, PlaintextDataKeys, Processing, Protecting};
-use claviger_core::port::provider::{Process, Product, Protect};
+use claviger_core::port::provider::{Process, Protect, UseOutput};
 use claviger_core::{Action, AssetId, KeyId, KeyVersionId, Purpose, Spec};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::envelope::{Context, Header};
@@ -120,20 +120,20 @@ pub trait KeyUse: Send + Sync {
 
 /// A use on its own.
 #[derive(Debug)]
-pub struct Use<U> {
-    key: Named,
+pub struct UseKey<U> {
+    key: KeySelector,
     what: U,
 }
 
 #[derive(Debug)]
-enum Named {
+enum KeySelector {
     /// By the caller.
     ByCaller(KeyRef),
     /// By the ciphertext's header.
     ByHeader(KeyId),
 }
 
-impl Named {
+impl KeySelector {
     fn target(&self) -> TargetRef<'_> {
         match self {
             Self::ByCaller(key) => TargetRef::Key(key),
@@ -142,11 +142,11 @@ impl Named {
     }
 }
 
-impl<U> Use<U> {
+impl<U> UseKey<U> {
     /// A use of that key.
     #[must_use]
     pub const fn new(key: KeyRef, what: U) -> Self {
-        Self { key: Named::ByCaller(key), what }
+        Self { key: KeySelector::ByCaller(key), what }
     }
 }
 
@@ -156,18 +156,18 @@ pub trait NamesItsKey: KeyUse {
     fn ciphertext(&self) -> &[u8];
 }
 
-impl<U: NamesItsKey> Use<U> {
+impl<U: NamesItsKey> UseKey<U> {
     /// A use of the key that the ciphertext names.
     ///
     /// # Errors
     /// Bad ciphertext when it has no header.
     pub fn by_header(what: U) -> Result<Self, ServiceError> {
         let (header, _) = Header::parse(what.ciphertext()).map_err(|_| no_header())?;
-        Ok(Self { key: Named::ByHeader(KeyId::from_bytes(header.key_id)), what })
+        Ok(Self { key: KeySelector::ByHeader(KeyId::from_bytes(header.key_id)), what })
     }
 }
 
-impl<U: KeyUse> Operation for Use<U> {
+impl<U: KeyUse> Operation for UseKey<U> {
     type Output = U::Output;
 
     fn action(&self) -> Action {
@@ -402,12 +402,12 @@ impl<'a> KeyContext<'a> {
         Ok(Candidates { at: self, next: Some(next), is_wanted: wanted.is_some(), is_any: false })
     }
 
-    async fn protect(&self, version: Protecting<'_>, how: Protect<'_>) -> Result<Product, ServiceError> {
+    async fn protect(&self, version: Protecting<'_>, how: Protect<'_>) -> Result<UseOutput, ServiceError> {
         let handle = self.view.handle(version.version()).await?;
         Ok(handle.protect(version, how).finish().await?)
     }
 
-    async fn process(&self, chosen: &Chosen, how: Process<'_>) -> Result<Product, ServiceError> {
+    async fn process(&self, chosen: &Chosen, how: Process<'_>) -> Result<UseOutput, ServiceError> {
         if let Some(older) = &chosen.older {
             return Box::pin(self.process_older(older, chosen.number, how)).await;
         }
@@ -423,7 +423,7 @@ impl<'a> KeyContext<'a> {
         older: &Older,
         number: u32,
         how: Process<'_>,
-    ) -> Result<Product, ServiceError> {
+    ) -> Result<UseOutput, ServiceError> {
         let version = older.record().processing(number, self.view.now)?;
         let version = version.ok_or_else(ServiceError::not_found)?;
         let handle = older.handle(version.version(), self.view.provider()).await?;
@@ -505,23 +505,23 @@ fn unexpected() -> ServiceError {
     ServiceError::new(ErrorKind::Internal, "the cryptographic module gave a result of another kind")
 }
 
-fn bytes(product: Product) -> Result<Vec<u8>, ServiceError> {
-    match product {
-        Product::Bytes(bytes) => Ok(bytes),
-        Product::Capsule { .. } | Product::Secret(_) | Product::Verified(_) => Err(unexpected()),
+fn bytes(output: UseOutput) -> Result<Vec<u8>, ServiceError> {
+    match output {
+        UseOutput::Bytes(bytes) => Ok(bytes),
+        UseOutput::Capsule { .. } | UseOutput::Secret(_) | UseOutput::Verified(_) => Err(unexpected()),
     }
 }
 
-fn secret(product: Product) -> Result<SecretBytes, ServiceError> {
-    match product {
-        Product::Secret(secret) => Ok(secret),
-        Product::Bytes(_) | Product::Capsule { .. } | Product::Verified(_) => Err(unexpected()),
+fn secret(output: UseOutput) -> Result<SecretBytes, ServiceError> {
+    match output {
+        UseOutput::Secret(secret) => Ok(secret),
+        UseOutput::Bytes(_) | UseOutput::Capsule { .. } | UseOutput::Verified(_) => Err(unexpected()),
     }
 }
 
-fn verified(product: Product) -> Result<bool, ServiceError> {
-    match product {
-        Product::Verified(holds) => Ok(holds),
-        Product::Bytes(_) | Product::Capsule { .. } | Product::Secret(_) => Err(unexpected()),
+fn verified(output: UseOutput) -> Result<bool, ServiceError> {
+    match output {
+        UseOutput::Verified(holds) => Ok(holds),
+        UseOutput::Bytes(_) | UseOutput::Capsule { .. } | UseOutput::Secret(_) => Err(unexpected()),
     }
 }

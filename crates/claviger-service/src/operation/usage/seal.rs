@@ -64,8 +64,8 @@ impl KeyContext<'_> {
             _ => error,
         })?;
         let aad = direct::with_aad(&header, context, <[u8]>::to_vec);
-        let product = self.process(&chosen, Process::Open { algorithm, body, aad: &aad }).await?;
-        Ok(Opened { plaintext: secret(product)?, key, version: header.version })
+        let output = self.process(&chosen, Process::Open { algorithm, body, aad: &aad }).await?;
+        Ok(Opened { plaintext: secret(output)?, key, version: header.version })
     }
 
     /// Opens a ciphertext without header: every version that processes is tried, newest first.
@@ -78,8 +78,8 @@ impl KeyContext<'_> {
         let mut candidates = self.candidates(None)?;
         while let Some(chosen) = candidates.next().await? {
             match self.process(&chosen, Process::Open { algorithm, body, aad: &[] }).await {
-                Ok(product) => {
-                    return Ok(Opened { plaintext: secret(product)?, key, version: chosen.number });
+                Ok(output) => {
+                    return Ok(Opened { plaintext: secret(output)?, key, version: chosen.number });
                 }
                 Err(error) if error.kind() == ErrorKind::BadCiphertext => {}
                 Err(error) => return Err(error),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use claviger_core::key::{
     DataClass, Key, KeyRecord, KeyRing, KeyVersion, Labels, Protection, RequiredContext, RingPolicy, State,
 };
-use claviger_core::port::provider::{Generated, MaterialRequest, Process, Product, Protect};
+use claviger_core::port::provider::{Generated, MaterialRequest, Process, Protect, UseOutput};
 use claviger_core::port::{Handle, Provider, ProviderError};
 use claviger_core::{KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
@@ -180,7 +180,7 @@ impl Fixture {
     ///
     /// # Panics
     /// When the fixture's state was changed to one that does not protect.
-    pub async fn protect(&self, handle: &dyn Handle, how: Protect<'_>) -> Result<Product, ProviderError> {
+    pub async fn protect(&self, handle: &dyn Handle, how: Protect<'_>) -> Result<UseOutput, ProviderError> {
         handle.protect(self.record.protecting(NOW).unwrap(), how).finish().await
     }
 
@@ -191,7 +191,7 @@ impl Fixture {
     ///
     /// # Panics
     /// When the fixture's state was changed to one that does not process.
-    pub async fn process(&self, handle: &dyn Handle, how: Process<'_>) -> Result<Product, ProviderError> {
+    pub async fn process(&self, handle: &dyn Handle, how: Process<'_>) -> Result<UseOutput, ProviderError> {
         handle.process(self.record.processing(1, NOW).unwrap().unwrap(), how).finish().await
     }
 

@@ -2,7 +2,7 @@
 
 use claviger_core::Purpose;
 use claviger_core::key::Protection;
-use claviger_core::port::provider::{Process, Product, Protect};
+use claviger_core::port::provider::{Process, Protect, UseOutput};
 use claviger_core::port::{Handle, Provider, ProviderError};
 use claviger_crypto::random::ModuleRandom;
 use claviger_crypto::{
@@ -39,7 +39,7 @@ pub async fn key_works(provider: &dyn Provider, case: Case, fixture: &Fixture) {
 }
 
 async fn other_uses_are_refused(handle: &dyn Handle, case: Case, fixture: &Fixture) {
-    let refused = |answer: Result<Product, ProviderError>, what: &str| {
+    let refused = |answer: Result<UseOutput, ProviderError>, what: &str| {
         assert!(
             matches!(answer, Err(ProviderError::InvalidParameter(_))),
             "{case:?} must not {what}, but: {answer:?}"
@@ -109,7 +109,7 @@ async fn agrees(handle: &dyn Handle, case: Case, fixture: &Fixture) {
 
 async fn encapsulates(handle: &dyn Handle, case: Case, fixture: &Fixture) {
     let made = fixture.protect(handle, Protect::Encapsulate).await.unwrap();
-    let Product::Capsule { ciphertext, secret: ours } = made else { panic!("{case:?}: no capsule") };
+    let UseOutput::Capsule { ciphertext, secret: ours } = made else { panic!("{case:?}: no capsule") };
     let opened =
         secret(fixture.process(handle, Process::Decapsulate { ciphertext: &ciphertext }).await.unwrap());
     assert!(opened.ct_eq(&ours), "{case:?}");
@@ -261,23 +261,23 @@ async fn wraps(handle: &dyn Handle, case: Case, fixture: &Fixture) {
     assert!(matches!(refused, Err(ProviderError::InvalidParameter(_))), "{case:?}");
 }
 
-pub(super) fn bytes(product: Product) -> Vec<u8> {
-    match product {
-        Product::Bytes(bytes) => bytes,
+pub(super) fn bytes(output: UseOutput) -> Vec<u8> {
+    match output {
+        UseOutput::Bytes(bytes) => bytes,
         other => panic!("bytes were expected: {other:?}"),
     }
 }
 
-pub(super) fn secret(product: Product) -> SecretBytes {
-    match product {
-        Product::Secret(secret) => secret,
+pub(super) fn secret(output: UseOutput) -> SecretBytes {
+    match output {
+        UseOutput::Secret(secret) => secret,
         other => panic!("a secret was expected: {other:?}"),
     }
 }
 
-fn verified(product: Product) -> bool {
-    match product {
-        Product::Verified(holds) => holds,
+fn verified(output: UseOutput) -> bool {
+    match output {
+        UseOutput::Verified(holds) => holds,
         other => panic!("a verdict was expected: {other:?}"),
     }
 }
