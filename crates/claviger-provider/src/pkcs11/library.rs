@@ -1,7 +1,7 @@
 //! The PKCS#11 library, loaded and initialized once per process (PKCS#11 v3.1, 5.4), however many providers use it.
 //!
 //! Some libraries find a token again only after `C_Finalize` and `C_Initialize`. That ends every session of the process,
-//! and numbers of ended sessions are given out again. So each initialization is an *epoch*, every call is made inside an
+//! and numbers of ended sessions are given out again. So each initialization is a *library epoch*, every call is made inside an
 //! [`LibraryGuard`] that names the epoch, and a session of an earlier epoch is forgotten, never closed: its number may by now be
 //! somebody else's session.
 
@@ -24,7 +24,7 @@ pub(super) struct Library {
 }
 
 struct Loaded {
-    epoch: u64,
+    library_epoch: u64,
     initialized: bool,
     pkcs11: Pkcs11,
 }
@@ -44,7 +44,7 @@ impl Library {
         }
         let pkcs11 = Pkcs11::new(&path)?;
         initialize(&pkcs11)?;
-        let loaded = RwLock::new(Loaded { epoch: 1, initialized: true, pkcs11 });
+        let loaded = RwLock::new(Loaded { library_epoch: 1, initialized: true, pkcs11 });
         let library = Arc::new(Self { loaded, links: Mutex::default() });
         registry.insert(path, library.clone());
         Ok(library)
@@ -65,8 +65,11 @@ impl Library {
     /// Does a connection of another provider still work?
     fn serves_others(&self) -> bool {
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let epoch = self.enter().epoch();
-        links.iter().filter_map(Weak::upgrade).any(|link| link.epoch == epoch && link.answers())
+        let library_epoch = self.enter().library_epoch();
+        links
+            .iter()
+            .filter_map(Weak::upgrade)
+            .any(|link| link.library_epoch == library_epoch && link.answers())
     }
 
     /// Finalizes and initializes anew; not if somebody did so since `seen`, or a call is still on its way (then a later
@@ -79,14 +82,14 @@ impl Library {
         let Ok(mut loaded) = self.loaded.try_write() else {
             return Ok(());
         };
-        if loaded.epoch != seen {
+        if loaded.library_epoch != seen {
             return Ok(());
         }
         if loaded.initialized {
             // A library that will not finalize is asked to initialize all the same: that answer counts.
             let _ = loaded.pkcs11.clone().finalize();
             loaded.initialized = false;
-            loaded.epoch = loaded.epoch.wrapping_add(1);
+            loaded.library_epoch = loaded.library_epoch.wrapping_add(1);
         }
         initialize(&loaded.pkcs11)?;
         loaded.initialized = true;
@@ -102,8 +105,8 @@ fn initialize(pkcs11: &Pkcs11) -> Result<(), Error> {
 }
 
 impl LibraryGuard<'_> {
-    pub(super) fn epoch(&self) -> u64 {
-        self.0.epoch
+    pub(super) fn library_epoch(&self) -> u64 {
+        self.0.library_epoch
     }
 
     pub(super) fn pkcs11(&self) -> &Pkcs11 {
@@ -111,8 +114,8 @@ impl LibraryGuard<'_> {
     }
 
     /// Closes a session if it is of this epoch, else forgets it.
-    pub(super) fn retire(&self, session: Session, epoch: u64) {
-        if epoch == self.0.epoch && self.0.initialized {
+    pub(super) fn retire(&self, session: Session, library_epoch: u64) {
+        if library_epoch == self.0.library_epoch && self.0.initialized {
             drop(session);
         } else {
             std::mem::forget(session);

@@ -25,7 +25,7 @@ pub(super) struct Link {
     /// Counts the connections of one provider: handles of objects are valid in one of them.
     pub(super) generation: u64,
     /// The library's epoch in which its sessions were opened.
-    pub(super) epoch: u64,
+    pub(super) library_epoch: u64,
     pub(super) slot: Slot,
     pub(super) token: TokenName,
     pub(super) roots: Roots,
@@ -83,7 +83,7 @@ impl Link {
         let roots = root::find(&session, options.prefix)?;
         Ok(Self {
             generation,
-            epoch: entry.epoch(),
+            library_epoch: entry.library_epoch(),
             slot,
             token,
             roots,
@@ -118,7 +118,7 @@ impl Drop for Link {
     fn drop(&mut self) {
         let session = self.holder.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(session) = session {
-            self.library.enter().retire(session, self.epoch);
+            self.library.enter().retire(session, self.library_epoch);
         }
     }
 }

@@ -25,7 +25,7 @@ type Retired = Mutex<Vec<(u64, ObjectHandle)>>;
 
 /// One object. Dropped by its last user, it is put where the next free thread destroys it.
 pub(super) struct TokenObject {
-    generation: u64,
+    link_generation: u64,
     handle: ObjectHandle,
     retired: Arc<Retired>,
 }
@@ -39,7 +39,7 @@ impl TokenObject {
 impl Drop for TokenObject {
     fn drop(&mut self) {
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        retired.push((self.generation, self.handle));
+        retired.push((self.link_generation, self.handle));
     }
 }
 
@@ -60,11 +60,11 @@ impl Objects {
         name: u64,
         make: impl FnOnce() -> Result<ObjectHandle, Fault>,
     ) -> Result<Arc<TokenObject>, Fault> {
-        let generation = token.link.generation;
-        if let Some(found) = self.ready.find(&name).filter(|found| found.generation == generation) {
+        let link_generation = token.link.generation;
+        if let Some(found) = self.ready.find(&name).filter(|found| found.link_generation == link_generation) {
             return Ok(found);
         }
-        let made = Arc::new(TokenObject { generation, handle: make()?, retired: self.retired.clone() });
+        let made = Arc::new(TokenObject { link_generation, handle: make()?, retired: self.retired.clone() });
         self.ready.insert(name, made.clone());
         Ok(made)
     }
@@ -82,9 +82,9 @@ impl Objects {
     /// Destroys what waits for it.
     pub(super) fn sweep(&self, token: &TokenSession<'_>) {
         let waiting = std::mem::take(&mut *self.retired.lock().unwrap_or_else(PoisonError::into_inner));
-        for (generation, handle) in waiting {
+        for (link_generation, handle) in waiting {
             // Objects of an earlier connection went with it, and their numbers may by now be those of others.
-            if generation == token.link.generation
+            if link_generation == token.link.generation
                 && let Err(error) = token.session.destroy_object(handle)
             {
                 tracing::debug!(%error, "a session object was gone before it was destroyed");

@@ -321,11 +321,9 @@ impl Worker {
                 return Err(error);
             }
         };
-        if self
-            .held
-            .as_ref()
-            .is_some_and(|held| held.link.generation == link.generation && link.epoch == entry.epoch())
-        {
+        if self.held.as_ref().is_some_and(|held| {
+            held.link.generation == link.generation && link.library_epoch == entry.library_epoch()
+        }) {
             return Ok(());
         }
         self.detach();
@@ -334,7 +332,7 @@ impl Worker {
             self.lose(link.generation);
             AWAY
         };
-        if link.epoch != entry.epoch() {
+        if link.library_epoch != entry.library_epoch() {
             return Err(lost(None));
         }
         let session = link.open_session(entry).map_err(|error| lost(Some(error)))?;
@@ -346,7 +344,7 @@ impl Worker {
     fn detach(&mut self) {
         if let Some(held) = self.held.take() {
             self.core.sessions.fetch_sub(1, Ordering::Relaxed);
-            self.core.library.enter().retire(held.session, held.link.epoch);
+            self.core.library.enter().retire(held.session, held.link.library_epoch);
         }
     }
 
@@ -430,7 +428,7 @@ impl Supervisor {
     /// Some libraries see a token again only when they are initialized anew. Where that interrupts another provider of
     /// the process, it is done ever more rarely: a token that is gone for good must not disturb one that is there.
     fn restart(&self, attempts: u64) {
-        let seen = self.core.library.enter().epoch();
+        let seen = self.core.library.enter().library_epoch();
         let at_any_price = attempts >= 4 && attempts.is_power_of_two();
         if let Err(error) = self.core.library.restart(seen, at_any_price) {
             tracing::warn!(%error, "the PKCS#11 library does not start again");

@@ -8,12 +8,11 @@
 //! | [`kept`], [`tail`] | what is kept beside the database; what a crash left of it |
 //! | [`pool`], [`read`], [`integrity`] | the readers; whether indexes say what rows say |
 //! | [`facts`] | the digests of the newest facts of all rows, at once |
-//! | [`checkpoint`] | keeps SQLite's write-ahead log short |
+//! | [`wal_checkpoint`] | keeps SQLite's write-ahead log short |
 //! | [`space`] | room on the device, and the reserve |
 //! | [`tag`], [`inventory`], [`plain`] | whether a row is as it was written, and none is missing or older |
 //! | [`row`], [`log`], [`usage`] | the tables of state, the tables of the log, what is kept of uses |
 
-mod checkpoint;
 mod columns;
 mod connection;
 mod directory;
@@ -41,6 +40,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod wal_checkpoint;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,7 +50,6 @@ use claviger_core::port::StoreError;
 use claviger_core::port::store::{Kept, LeftBehind};
 use rusqlite::Connection;
 
-use checkpoint::Checkpointer;
 use directory::Directory;
 use error::translate;
 use journal::SqliteJournal;
@@ -58,6 +57,7 @@ use kept::{Found, KeptFile};
 use pool::Pool;
 use space::Space;
 use tag::{Guard, Guarded};
+use wal_checkpoint::WalCheckpointer;
 
 use crate::failpoint;
 
@@ -113,7 +113,7 @@ impl SqliteStore {
         schema::migrate(&first)?;
         schema::check(&first)?;
         drop(first);
-        let checkpointer = Checkpointer::start(directory.database(), &options)?;
+        let checkpointer = WalCheckpointer::start(directory.database(), &options)?;
         checkpointer.pressure().closed(left.kept.as_ref().is_none_or(|kept| kept.closed));
         let guard = Arc::new(Guard::locked());
         let pool = Pool::start(directory.database(), &options, Arc::clone(&guard))?;
@@ -143,12 +143,12 @@ fn look_behind(directory: &Directory, accept_lost_tail: bool) -> Result<(KeptFil
     }
 }
 
-/// What store and journals share. The fields are dropped in this order: readers, checkpoints, and last the lock.
+/// What store and journals share. The fields are dropped in this order: readers, the WAL checkpointer, and last the lock.
 #[derive(Debug)]
 struct Inner {
     pool: Pool,
     guard: Arc<Guard>,
-    checkpointer: Checkpointer,
+    checkpointer: WalCheckpointer,
     has_journal: AtomicBool,
     /// Are the indexes being checked?
     checking: AtomicBool,

@@ -1,4 +1,4 @@
-//! Checkpoints: how what is committed moves from SQLite's write-ahead log into the database file, and the log stays small.
+//! WAL checkpoints: how what is committed moves from SQLite's write-ahead log into the database file, and the log stays small.
 //!
 //! A thread with a connection of its own makes them, so that no commit waits for one. Under steady load it never catches
 //! up, since SQLite begins the log anew only when all of it has been moved: beyond a limit the writer moves the rest, which
@@ -55,7 +55,7 @@ impl Pressure {
     /// Moves the rest of an overlong log, between two commits of the caller's.
     pub(super) fn help(&self, connection: &Connection) {
         if self.help.swap(false, Ordering::Relaxed) && self.broken().is_none() {
-            let _later = self.checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)");
+            let _later = self.wal_checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)");
         }
     }
 
@@ -75,7 +75,7 @@ impl Pressure {
     }
 
     /// Gives (pages in the log, pages of them moved).
-    fn checkpoint(&self, connection: &Connection, sql: &str) -> Option<(u64, u64)> {
+    fn wal_checkpoint(&self, connection: &Connection, sql: &str) -> Option<(u64, u64)> {
         let count = |row: &rusqlite::Row<'_>, at| {
             row.get::<_, i64>(at).map(|pages| u64::try_from(pages).unwrap_or(0))
         };
@@ -97,12 +97,12 @@ impl Pressure {
 /// The thread. Dropping it behind an orderly end moves all that is left and empties the log. Behind any other the log stays: an
 /// empty one is what the next start would call lost.
 #[derive(Debug)]
-pub(super) struct Checkpointer {
+pub(super) struct WalCheckpointer {
     pressure: Arc<Pressure>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Checkpointer {
+impl WalCheckpointer {
     pub(super) fn start(database: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
         let connection = connection::writing(database, options)?;
         let (wake, woken) = sync_channel(1);
@@ -124,7 +124,7 @@ impl Checkpointer {
     }
 }
 
-impl Drop for Checkpointer {
+impl Drop for WalCheckpointer {
     fn drop(&mut self) {
         // Fails only when the thread has ended already.
         drop(self.pressure.wake.send(Wake::Stop));
@@ -141,14 +141,14 @@ fn run(connection: &Connection, pressure: &Pressure, woken: &Receiver<Wake>) {
         }
         match wake {
             Wake::Checkpoint => {
-                let moved = pressure.checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)");
+                let moved = pressure.wal_checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)");
                 if moved.is_some_and(|(logged, _)| logged > HELP_BEYOND) {
                     pressure.help.store(true, Ordering::Relaxed);
                 }
             }
             Wake::Stop => {
                 if pressure.closed.load(Ordering::Acquire) {
-                    pressure.checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+                    pressure.wal_checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
                 }
                 return;
             }
