@@ -377,7 +377,7 @@ mod tests {
             (format!("WrongState, {from}"), wire(&NoTransition { from, event: Event::Activate }.into()))
         });
         let others = [
-            ("WrongState, no material", refused(RefusedFor::MaterialAway)),
+            ("WrongState, no material", refused(RefusedFor::PendingImport)),
             ("WrongState, expired material", refused(RefusedFor::MaterialExpired)),
             ("WrongState, pending destruction", refused(RefusedFor::Destruction(State::Suspended))),
         ];

@@ -80,10 +80,10 @@ impl Row for KeyVersion {
         // What waits with its material learns by the rotation how it came to follow.
         let took_over = stored.rotated.is_none() && stored.state == State::PreActive;
         let digest = |version: &Self| version.imported.as_ref().map(|imported| imported.digest);
-        let awaits_material = stored.provenance.origin == Origin::Imported
+        let pending_import = stored.provenance.origin == Origin::Imported
             && stored.imported.is_none()
             && stored.wrap.is_none();
-        let keeps_material = if awaits_material {
+        let keeps_material = if pending_import {
             self.imported.is_some() || self.wrap.is_none()
         } else {
             (&self.public_key, &self.provenance, digest(self))

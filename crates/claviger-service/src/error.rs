@@ -347,7 +347,7 @@ impl From<UseRefused> for ServiceError {
     fn from(error: UseRefused) -> Self {
         let obstacle = match error.reason {
             RefusedFor::Destruction(_) => Obstacle::Waiting,
-            RefusedFor::MaterialAway | RefusedFor::MaterialExpired => Obstacle::Material,
+            RefusedFor::PendingImport | RefusedFor::MaterialExpired => Obstacle::Material,
             RefusedFor::State(state) => Obstacle::State(state),
         };
         Self::new(ErrorKind::WrongState, error.to_string()).because_of(obstacle)

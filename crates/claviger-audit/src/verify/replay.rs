@@ -29,7 +29,7 @@ struct Version {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Material {
     /// To be imported. `suspended` tells that its being taken away suspended the version.
-    Away {
+    PendingImport {
         suspended: bool,
     },
     Here,
@@ -154,13 +154,13 @@ impl Key {
         };
         let was = std::mem::replace(&mut version.material, Material::Here);
         match (version.state, was) {
-            (State::PreActive, Material::Away { .. }) if number == self.primary => {
+            (State::PreActive, Material::PendingImport { .. }) if number == self.primary => {
                 if self.state == State::PreActive {
                     self.state = self.state.after(Event::Activate).ok()?;
                 }
                 self.move_version(number, Event::Activate)
             }
-            (State::Suspended, Material::Away { suspended: true }) => {
+            (State::Suspended, Material::PendingImport { suspended: true }) => {
                 self.move_version(number, Event::Resume)
             }
             (State::Compromised | State::Destroyed | State::DestroyedCompromised, _) => None,
@@ -178,7 +178,7 @@ impl Key {
         if suspended {
             version.state = version.state.after(Event::Suspend).ok()?;
         }
-        version.material = Material::Away { suspended };
+        version.material = Material::PendingImport { suspended };
         Some(())
     }
 
@@ -231,7 +231,9 @@ fn created(reported: u8) -> Option<Version> {
     match reported {
         0 => Some(Version::made(State::PreActive)),
         1 => Some(Version::made(State::Active)),
-        2 => Some(Version { state: State::PreActive, material: Material::Away { suspended: false } }),
+        2 => {
+            Some(Version { state: State::PreActive, material: Material::PendingImport { suspended: false } })
+        }
         _ => None,
     }
 }

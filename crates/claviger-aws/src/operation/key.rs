@@ -190,7 +190,7 @@ pub(crate) fn state(record: &KeyRecord, now: Timestamp) -> &'static str {
         return "PendingDeletion";
     }
     let primary = record.find_version(record.key.primary);
-    if primary.is_some_and(|version| is_away(version, now)) {
+    if primary.is_some_and(|version| lacks_material(version, now)) {
         return "PendingImport";
     }
     match record.key.state {
@@ -205,8 +205,8 @@ pub(crate) fn state(record: &KeyRecord, now: Timestamp) -> &'static str {
 }
 
 /// Is there no material to use? What has expired counts as away from that instant on.
-pub(crate) fn is_away(version: &KeyVersion, now: Timestamp) -> bool {
-    version.awaits_material() || version.has_expired(now)
+pub(crate) fn lacks_material(version: &KeyVersion, now: Timestamp) -> bool {
+    version.is_pending_import() || version.has_expired(now)
 }
 
 pub(crate) fn is_imported(record: &KeyRecord) -> bool {
@@ -250,7 +250,7 @@ pub(crate) fn metadata(realm: &Realm, record: &KeyRecord, now: Timestamp) -> Res
     }
     let primary = record.find_version(key.primary);
     if is_imported(record)
-        && let Some(version) = primary.filter(|version| !is_away(version, now))
+        && let Some(version) = primary.filter(|version| !lacks_material(version, now))
     {
         put("ExpirationModel", json!(expiration_model(expires_at(version))));
         if let Some(at) = expires_at(version) {
@@ -261,7 +261,7 @@ pub(crate) fn metadata(realm: &Realm, record: &KeyRecord, now: Timestamp) -> Res
         put(member, json!(algorithms));
     }
     // What was there before has its name still, so that it can be imported again.
-    let named = |version: &&KeyVersion| !version.awaits_material() || version.imported.is_some();
+    let named = |version: &&KeyVersion| !version.is_pending_import() || version.imported.is_some();
     if let Some(version) = primary.filter(named).filter(|_| spec == "SYMMETRIC_DEFAULT") {
         put("CurrentKeyMaterialId", json!(material_id(version.id)));
     }

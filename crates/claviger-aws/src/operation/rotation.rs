@@ -191,7 +191,7 @@ fn entry(record: &KeyRecord, version: &KeyVersion, with_material: bool, now: Tim
     if with_material {
         put("KeyMaterialState", json!(material_state(record, version)));
         if is_imported(record) {
-            let away = key::is_away(version, now);
+            let away = key::lacks_material(version, now);
             put("ImportState", json!(if away { "PENDING_IMPORT" } else { "IMPORTED" }));
             put("ExpirationModel", json!(key::expiration_model(key::expires_at(version))));
             if let Some(at) = key::expires_at(version) {

@@ -261,7 +261,7 @@ impl KeyVersion {
 
     /// Whether its material is to be imported: it never was, or was taken away again.
     #[must_use]
-    pub fn awaits_material(&self) -> bool {
+    pub fn is_pending_import(&self) -> bool {
         self.wrap.is_none() && !self.state.is_destroyed()
     }
 
@@ -327,8 +327,8 @@ impl KeyVersion {
 
     fn usable(&self, allowed: bool, state: State, now: Timestamp) -> Result<(), UseRefused> {
         let refused = |reason| Err(UseRefused { version: self.id, reason });
-        if self.awaits_material() {
-            return refused(RefusedFor::MaterialAway);
+        if self.is_pending_import() {
+            return refused(RefusedFor::PendingImport);
         }
         if !allowed {
             return refused(RefusedFor::State(state));
@@ -378,7 +378,7 @@ pub enum RefusedFor {
     /// The key waits for its destruction; this is what key and version would allow together.
     Destruction(State),
     /// Its material is to be imported.
-    MaterialAway,
+    PendingImport,
     /// Its material was imported for a time that is over.
     MaterialExpired,
     /// What key and version allow together.
@@ -389,7 +389,7 @@ impl std::fmt::Display for RefusedFor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Destruction(state) => write!(f, "is {state}, and the key waits for its destruction"),
-            Self::MaterialAway => f.write_str("awaits its material"),
+            Self::PendingImport => f.write_str("is pending import"),
             Self::MaterialExpired => f.write_str("has material that expired"),
             Self::State(state) => write!(f, "is {state}"),
         }
@@ -455,7 +455,7 @@ mod tests {
     #[test]
     fn material_that_comes_puts_the_primary_version_into_use_and_no_other() {
         let version = awaiting();
-        assert!(version.awaits_material());
+        assert!(version.is_pending_import());
         assert!(version.after(Event::Activate, at(2)).is_err(), "there is nothing to use");
         let primary = version.with_material(material(None), true, at(2)).unwrap();
         assert_eq!((primary.state, primary.activated_at), (State::Active, Some(at(2))));
@@ -467,10 +467,10 @@ mod tests {
     fn removal_suspends_and_return_resumes() {
         let active = awaiting().with_material(material(None), true, at(2)).unwrap();
         let away = active.without_material(at(3)).unwrap();
-        assert_eq!((away.state, away.awaits_material()), (State::Suspended, true));
+        assert_eq!((away.state, away.is_pending_import()), (State::Suspended, true));
         assert!(away.after(Event::Resume, at(4)).is_err(), "there is nothing to use");
         let back = away.with_material(material(None), true, at(5)).unwrap();
-        assert_eq!((back.state, back.awaits_material()), (State::Active, false));
+        assert_eq!((back.state, back.is_pending_import()), (State::Active, false));
     }
 
     #[test]
@@ -498,8 +498,8 @@ mod tests {
         }
         let away = version.without_material(at(3)).unwrap();
         let refused = away.processing(away.state, at(4)).map(drop).unwrap_err();
-        assert_eq!(refused.reason, RefusedFor::MaterialAway);
-        assert_eq!(refused.to_string(), "version 1 of the key awaits its material");
+        assert_eq!(refused.reason, RefusedFor::PendingImport);
+        assert_eq!(refused.to_string(), "version 1 of the key is pending import");
     }
 
     #[test]

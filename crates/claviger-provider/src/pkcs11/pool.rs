@@ -28,7 +28,7 @@ use super::object::Objects;
 use super::sealing;
 use super::{CreateRoot, TokenSelector};
 
-const AWAY: ProviderError = ProviderError::Unavailable("the token is unavailable");
+const UNAVAILABLE: ProviderError = ProviderError::Unavailable("the token is unavailable");
 const BUSY: ProviderError = ProviderError::Unavailable("the token is busy");
 const LATE: ProviderError = ProviderError::Unavailable("the token did not answer in time");
 
@@ -172,7 +172,7 @@ impl Pool {
         self.jobs.try_send(Job { work, _place: place }).map_err(|_| BUSY)?;
         match timeout(patience, answer).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(AWAY),
+            Ok(Err(_)) => Err(UNAVAILABLE),
             Err(_) => Err(LATE),
         }
     }
@@ -200,11 +200,9 @@ impl Core {
     /// The link, or why there is none.
     pub(super) fn link(&self) -> Result<Arc<Link>, ProviderError> {
         let link = self.link.read().unwrap_or_else(PoisonError::into_inner).clone();
-        link.ok_or_else(
-            || {
-                if self.refused.load(Ordering::Relaxed) { ProviderError::LoginRefused } else { AWAY }
-            },
-        )
+        link.ok_or_else(|| {
+            if self.refused.load(Ordering::Relaxed) { ProviderError::LoginRefused } else { UNAVAILABLE }
+        })
     }
 
     /// Sessions open now: those of the threads and the holder's.
@@ -251,7 +249,7 @@ impl TokenSession<'_> {
         };
         if lost {
             tracing::warn!(?fault, "the token is gone");
-            (Err(AWAY), Outcome::Lost)
+            (Err(UNAVAILABLE), Outcome::Lost)
         } else {
             tracing::debug!(?fault, "the token refused");
             (Err(fault.answer()), Outcome::Replace)
@@ -302,7 +300,7 @@ impl Worker {
                 self.core.objects.sweep(&token);
                 outcome
             }
-            (Ok(()), None) => work(Err(AWAY)),
+            (Ok(()), None) => work(Err(UNAVAILABLE)),
             (Err(error), _) => work(Err(error.clone())),
         };
         match outcome {
@@ -330,7 +328,7 @@ impl Worker {
         let lost = |error| {
             tracing::warn!(?error, "the token gives no session");
             self.lose(link.generation);
-            AWAY
+            UNAVAILABLE
         };
         if link.library_epoch != entry.library_epoch() {
             return Err(lost(None));
@@ -380,7 +378,7 @@ impl Supervisor {
                 recv(self.ended) -> _ => return,
             }
             // Without a link it says why there is none: a refused PIN stays refused.
-            if matches!(self.core.link(), Err(error) if error == AWAY) {
+            if matches!(self.core.link(), Err(error) if error == UNAVAILABLE) {
                 generation = generation.wrapping_add(1);
                 if !self.rebuild(generation) {
                     return;

@@ -530,7 +530,7 @@ impl Made {
             }
             Step::Import { key, new } => {
                 let imported =
-                    self.keys.iter().filter(|key| key.versions.iter().any(|one| one.awaits_material()));
+                    self.keys.iter().filter(|key| key.versions.iter().any(|one| one.is_pending_import()));
                 let imported: Vec<_> = imported.collect();
                 let Some(key) = pick(&imported, *key) else { return };
                 let material = [if *new { 0xa5 } else { 0x5a }; 32];

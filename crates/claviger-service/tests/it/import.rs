@@ -157,7 +157,7 @@ async fn material_comes_goes_and_comes_back() {
     let deployment = Deployment::build().await;
     let key = awaiting(&deployment, "cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     assert_eq!((key.key.state, key.versions[0].state), (State::PreActive, State::PreActive));
-    assert!(key.versions[0].awaits_material());
+    assert!(key.versions[0].is_pending_import());
     deployment.grant(&key, &ENCRYPTING).await;
     assert_eq!(kind(deployment.encrypt("app", &key, b"x").await), ErrorKind::WrongState);
     let activate = ChangeKeyState::new(KeyRef::Id(key.key.id), None, Event::Activate).unwrap();
@@ -305,7 +305,7 @@ async fn expired_material_is_not_used_and_the_system_takes_it_away() {
     deployment.road.do_what_is_due().await;
     assert!(deployment.store.list_expired_material(deployment.clock.now(), 10).await.unwrap().is_empty());
     let stored = deployment.store.find_key(key.key.id).await.unwrap().unwrap();
-    assert!(stored.versions[0].wrap.is_none() && stored.versions[0].awaits_material());
+    assert!(stored.versions[0].wrap.is_none() && stored.versions[0].is_pending_import());
 
     import(&deployment, &key, RsaesOaepSha256, &MATERIAL, |_| {}).await.unwrap();
     assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"x");
