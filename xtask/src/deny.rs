@@ -2,7 +2,7 @@
 //!
 //! `deny.toml` is written in the language of `cargo-deny`, which the nightly run asks the same questions. They are
 //! asked here as well because building that tool takes longer than all the other checks of a commit together, and
-//! because the rules need nothing but what cargo tells. A rule of `deny.toml` that this file does not know
+//! because the rules need nothing but what cargo reports. A rule of `deny.toml` that this file does not know
 //! is an error: nobody shall believe that it is held.
 
 use std::collections::{BTreeMap, BTreeSet};

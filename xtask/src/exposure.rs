@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<()> {
     }
     let said = analyze(&["security", "--offline=true", "--no-pager", UNIT], &root)
         .with_context(|| format!("`systemd-analyze security` refuses {UNIT}"))?;
-    let reported = telling(&said);
+    let reported = findings(&said);
     if reported != quoted {
         bail!(
             "{GUIDE} quotes what systemd {release} does not say of {UNIT}; it says:\n{}",
@@ -45,13 +45,13 @@ fn release(guide: &str) -> Result<&str> {
 }
 
 fn quoted(guide: &str) -> Result<Vec<String>> {
-    let lines = telling(guide);
+    let lines = findings(guide);
     ensure!(lines.iter().any(|line| line.starts_with('→')), "{GUIDE} quotes no level of exposure");
     Ok(lines)
 }
 
 /// What counts: what is left open, and the level. Columns are as wide as the table, so spaces are one.
-fn telling(text: &str) -> Vec<String> {
+fn findings(text: &str) -> Vec<String> {
     let counts = |line: &&str| line.starts_with(['✗', '→']);
     text.lines().filter(counts).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
@@ -67,8 +67,8 @@ mod tests {
     fn quote_is_what_is_open_and_the_level_whatever_the_columns() {
         assert_eq!(release(GUIDE_TEXT).unwrap(), "252");
         let said = "  NAME\n✓ B= shut\n✗ A=          open 0.1\n→ level: 1.1 OK\n";
-        assert_eq!(quoted(GUIDE_TEXT).unwrap(), telling(said));
-        assert_ne!(quoted(GUIDE_TEXT).unwrap(), telling(&said.replace("1.1", "4.2")));
+        assert_eq!(quoted(GUIDE_TEXT).unwrap(), findings(said));
+        assert_ne!(quoted(GUIDE_TEXT).unwrap(), findings(&said.replace("1.1", "4.2")));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What Claviger is built from, as cargo tells it: packages, licences, sources, checksums, and who uses whom.
+//! What Claviger is built from, as cargo reports it: packages, licences, sources, checksums, and who uses whom.
 //!
 //! `cargo metadata` knows licences and edges, `cargo tree` knows what is built, the lock file knows checksums; here
 //! they become one picture. All are asked with `--locked`: a chore that judges dependencies must not change them.

@@ -283,7 +283,7 @@ fn check_operations(
 /// Someone with active grants on a ring or a key of it.
 #[derive(Debug)]
 pub struct Holder<'a> {
-    /// Who.
+    /// The principal that holds the grants.
     pub principal: &'a Principal,
     /// Was anything granted to it that is no use of a key?
     pub administers: bool,

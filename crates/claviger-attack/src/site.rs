@@ -209,7 +209,7 @@ impl Site {
         Ok(())
     }
 
-    /// Serves it, or tells how the process ended instead.
+    /// Serves it, or gives how the process ended instead.
     ///
     /// # Errors
     /// When it does neither.
@@ -493,7 +493,7 @@ impl Site {
         Ok(self.ready.get("ca").and_then(Value::as_str).context("no authority")?.into())
     }
 
-    /// Somebody without a certificate.
+    /// A caller without a certificate.
     ///
     /// # Errors
     /// When the authority's certificate cannot be read.

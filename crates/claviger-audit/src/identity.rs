@@ -19,7 +19,7 @@ const TAG: usize = 16;
 /// Why an identity cannot be sealed or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// Another subject's key, another entry, or altered bytes: which of them is not told.
+    /// Another subject's key, another entry, or altered bytes: which of them is not disclosed.
     #[error("sealed identity does not open")]
     Unopened,
     /// What was sealed is not an identity.

@@ -57,7 +57,7 @@ impl KeptCheckpoint {
         Ok(format!("{verifier}\n\n{note}").into_bytes())
     }
 
-    /// What was kept, with the key that lies with it and verifies it. Whose key that is, only the log tells.
+    /// What was kept, with the key that lies with it and verifies it. Whose key that is, only the log says.
     ///
     /// # Errors
     /// [`NoteError`], by what is wrong.

@@ -1,4 +1,4 @@
-//! The closed sets of what an entry tells: the operation and how it ended.
+//! The closed sets of what an entry records: the operation and how it ended.
 //!
 //! Codes are for ever: a code once used keeps its meaning, because entries are never rewritten. Those of actions come from
 //! the table of actions in `claviger-core`; only what nobody asks for has its row here.
@@ -77,7 +77,7 @@ macro_rules! operations {
         }
 
         impl Op {
-            /// The action that somebody asked for; `None` for what the log tells of itself.
+            /// The action that somebody asked for; `None` for what the log records of itself.
             #[must_use]
             pub const fn action(self) -> Option<Action> {
                 match self {

@@ -36,7 +36,7 @@ pub fn body(realm: &Realm, operation: &str, bytes: &[u8]) -> Result<(), AwsError
     }
 }
 
-/// Reads a key policy, and writes it as it is told again.
+/// Reads a key policy, and writes it as it is answered again.
 ///
 /// # Errors
 /// The exception that such a policy is answered with.

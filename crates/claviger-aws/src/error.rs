@@ -168,7 +168,7 @@ pub(crate) fn to_wire(error: &ServiceError, context: ErrorContext<'_>) -> AwsErr
         | E::InvalidArgument
         | E::ReasonRequired
         | E::TooLarge => AwsError::validation(invalid(error)),
-        // What was done and withheld is told as a fault: whether it was done, the log says.
+        // What was done and withheld is reported as a fault: whether it was done, the log says.
         E::Internal | E::LogDamaged | E::RowAltered | E::Withheld => {
             AwsError::fault("KMSInternalException", message())
         }

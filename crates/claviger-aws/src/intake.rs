@@ -1,7 +1,7 @@
 //! How a request comes in: the access key that its head names, its body in bounds, and who signed it.
 //!
-//! What it keeps true: no body is read for an access key that nobody has, and none is larger than any call needs, because
-//! until all of it is there nobody has proved anything.
+//! What it keeps true: no body is read for an access key that does not exist, and none is larger than any call needs, because
+//! until all of it is there the caller is unauthenticated.
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -35,12 +35,12 @@ pub enum Unread {
     TooLarge(usize),
 }
 
-/// Why nobody signed a request.
+/// Why the signer of a request is not known.
 #[derive(Debug)]
 pub(crate) enum Unsigned {
     /// It is not signed as requests are.
     Malformed(SigV4Error),
-    /// Nobody is known by the signature, or whether somebody is cannot be found out.
+    /// The signature identifies no principal, or whether it does cannot be found out.
     Refused(ServiceError),
 }
 

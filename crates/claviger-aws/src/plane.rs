@@ -87,7 +87,7 @@ impl Kms {
     /// The access key that a head names, looked up: the digest of its identifier.
     ///
     /// # Errors
-    /// The answer, when nobody has such a key or the head names none.
+    /// The answer, when no such key exists or the head names none.
     pub async fn look_up(&self, head: &Parts) -> Result<[u8; 32], Response> {
         let found = intake::look_up(self.road(), head).await;
         found.map_err(|error| self.refusal(head, &self.failure(error, head)))
@@ -96,7 +96,7 @@ impl Kms {
     /// Who signed a request that is here as a whole.
     ///
     /// # Errors
-    /// The answer, when nobody did.
+    /// The answer, when the signer is not known.
     pub async fn prove(
         &self,
         source: Source,
@@ -220,7 +220,7 @@ impl Kms {
     }
 }
 
-/// The use of a key that a request asks for, as far as its head tells. Whatever is no use counts as none, so that no word of
+/// The use of a key that a request asks for, as far as its head shows. Whatever is no use counts as none, so that no word of
 /// a caller becomes a label.
 #[must_use]
 pub fn use_of(head: &Parts) -> Option<Action> {

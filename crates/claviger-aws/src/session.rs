@@ -56,7 +56,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A call of nobody that ends where the road begins, with a fault.
+    /// An unauthenticated call that ends where the road begins, with a fault.
     pub(crate) const fn nowhere(realm: &'a Realm, operation: &'static str) -> Self {
         let (presented, source) =
             (Presented::None, Source { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: None });
@@ -92,7 +92,7 @@ impl<'a> Session<'a> {
         self.try_perform(operation, false).await.map_err(|error| self.failure_of(&error, wanted))
     }
 
-    /// The same, only to be told whether it would be done if `dry`.
+    /// The same; if `dry`, it is only asked whether it would be done.
     pub(crate) async fn perform_or_try<O>(
         &self,
         wanted: &KeyRef,
@@ -158,7 +158,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Who asks.
+    /// Reads the principal that asks.
     pub(crate) async fn read_self(&self) -> Result<Released<std::sync::Arc<Principal>>, AwsError> {
         self.perform_at_large(ReadSelf {}, "").await
     }

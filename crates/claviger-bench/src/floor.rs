@@ -135,7 +135,7 @@ pub async fn serve(socket: TcpListener, tls: Arc<ServerConfig>, floor: Floor) ->
         let (stream, _) = socket.accept().await?;
         let (tls, floor) = (TlsAcceptor::from(Arc::clone(&tls)), floor.clone());
         tokio::spawn(async move {
-            // A connection that breaks is seen, and told, by the other side.
+            // A connection that breaks is seen, and reported, by the other side.
             let _ = converse(stream, tls, floor).await;
         });
     }

@@ -25,7 +25,7 @@ use crate::wire;
 pub struct Target {
     /// Where it is.
     pub address: SocketAddr,
-    /// Who asks.
+    /// The TLS configuration of the callers.
     pub client: Arc<ClientConfig>,
 }
 

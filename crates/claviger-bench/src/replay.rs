@@ -22,7 +22,7 @@ const SHARD: u32 = 1;
 /// Bytes of a commitment, and of what a key's name and description take sealed.
 const SEALED: usize = 96;
 
-/// How much.
+/// How large a log to make and verify.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
     /// Uses of keys in the log

@@ -32,7 +32,7 @@ pub struct Report {
 /// One thing that was asked for over and over.
 #[derive(Debug, Clone, Serialize)]
 pub struct Series {
-    /// What.
+    /// What was asked for.
     pub name: &'static str,
     /// How often in a second: the median of the rounds.
     pub per_second: f64,

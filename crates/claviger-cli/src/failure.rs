@@ -150,7 +150,7 @@ impl Failure {
     }
 }
 
-/// The text for people: message, findings, where it is told, what to do.
+/// The text for people: message, findings, log entry, what to do.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.report.title, self.report.detail)?;

@@ -47,7 +47,7 @@ impl From<Surface> for Plane {
 }
 
 impl Plane {
-    /// Does this plane serve such a caller with this action at all? The answer depends on nothing else, so it tells nothing
+    /// Does this plane serve such a caller with this action at all? The answer depends on nothing else, so it discloses nothing
     /// of what exists.
     #[must_use]
     pub const fn serves(self, kind: PrincipalKind, action: Action) -> bool {
@@ -233,7 +233,7 @@ actions! { $
     ReadImportParameters = 244 "read_import_parameters" Control Key Manage,
     /// Import material.
     ImportMaterial = 245 "import_material" Control Key Manage,
-    /// Take imported material away again.
+    /// Remove imported material again.
     RemoveImportedMaterial = 246 "remove_imported_material" Control Key Restrict,
     /// Enter a data asset, which keys protect.
     CreateAsset = 260 "create_asset" Control System Manage,
@@ -318,7 +318,7 @@ impl Action {
         self.is_grantable() || of_key || matches!(self, Self::CreateKey | Self::ReadRing | Self::RetireGrant)
     }
 
-    /// Does it leave a key wrapped under the key that is used: one that is made, or one that the caller brings?
+    /// Does it leave a key wrapped under the key that is used: one that is made, or one that the caller supplies?
     #[must_use]
     pub const fn wraps_a_key(self) -> bool {
         matches!(

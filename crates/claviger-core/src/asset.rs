@@ -17,7 +17,7 @@ pub struct Asset {
     pub class: DataClass,
     /// Who entered it.
     pub created_by: PrincipalId,
-    /// When.
+    /// When it was entered.
     pub created_at: Timestamp,
     /// Counts the writes of this row.
     pub revision: u64,

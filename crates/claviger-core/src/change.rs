@@ -206,7 +206,7 @@ impl VeilName {
 /// A creating call that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRecord {
-    /// Who called.
+    /// The principal that called.
     pub principal: PrincipalId,
     /// SHA-256 of the caller's idempotency key.
     pub key_digest: [u8; 32],
@@ -216,7 +216,7 @@ pub struct IdempotencyRecord {
     pub scheme: RequestScheme,
     /// What it made.
     pub created: [u8; 16],
-    /// When.
+    /// When it was answered.
     pub created_at: Timestamp,
 }
 
@@ -250,7 +250,7 @@ impl RequestScheme {
     }
 }
 
-/// What a restricting change is about: a call that rests on it, and was decided before, must be decided again.
+/// One thing that a change restricts: a call that rests on it, and was decided before, must be decided again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Restriction {
     /// A credential.
@@ -335,7 +335,7 @@ pub struct Dependencies {
 }
 
 impl Dependencies {
-    /// Does the call depend on what a change about `subject` takes away?
+    /// Does the call depend on what `restriction` is about?
     #[must_use]
     pub fn include(&self, restriction: Restriction) -> bool {
         match restriction {

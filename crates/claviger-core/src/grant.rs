@@ -163,11 +163,11 @@ crate::named! {
 /// That a grant was ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ending {
-    /// How.
+    /// The act that ended it.
     pub by: EndedBy,
-    /// When.
+    /// When it was ended.
     pub at: Timestamp,
-    /// Why.
+    /// Why it was ended.
     pub reason: Option<Why>,
 }
 
@@ -199,9 +199,9 @@ impl Spelling {
 pub struct Grant {
     /// Its identifier.
     pub id: GrantId,
-    /// To whom.
+    /// The principal that it was given to.
     pub principal: PrincipalId,
-    /// On what.
+    /// The key or ring that it covers.
     pub selector: Selector,
     /// Which actions, ascending, each once, at least one: uses, and on a relaxed ring what administers too.
     pub operations: Vec<Action>,
@@ -215,7 +215,7 @@ pub struct Grant {
     pub retiring: Option<PrincipalId>,
     /// Who gave it.
     pub created_by: PrincipalId,
-    /// When.
+    /// When it was given.
     pub created_at: Timestamp,
     /// What it depends on.
     pub basis: Basis,

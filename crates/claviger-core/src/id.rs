@@ -119,7 +119,7 @@ pub struct KeyVersionId {
 const MATERIAL_ID: &[u8] = b"claviger/v1/material-id\0";
 
 impl KeyVersionId {
-    /// Its name for those who speak of material apart from keys: derived from key and number, and telling neither.
+    /// Its name for those who speak of material apart from keys: derived from key and number, and disclosing neither.
     #[must_use]
     pub fn material_id(self) -> [u8; 32] {
         digest::sha256_parts(&[MATERIAL_ID, self.key.as_bytes(), &self.number.to_be_bytes()])

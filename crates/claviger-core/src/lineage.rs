@@ -152,31 +152,31 @@ pub struct Honoured {
 pub enum Cause {
     /// This grant was ended by an act.
     Ended {
-        /// Which.
+        /// The grant.
         grant: GrantId,
         /// How and when, where that was recorded.
         ending: Option<Ending>,
     },
     /// The time of this grant was over.
     Expired {
-        /// Which.
+        /// The grant.
         grant: GrantId,
         /// Since when.
         at: Timestamp,
     },
     /// This principal, who passed the right on, was revoked.
     PrincipalRevoked {
-        /// Who.
+        /// The principal.
         principal: PrincipalId,
     },
     /// What this grant rests on does not cover it, or names no grant that is there.
     NotCovered {
-        /// Which.
+        /// The grant.
         grant: GrantId,
     },
     /// This grant was passed on more often than [`MAX_DEPTH`].
     TooDeep {
-        /// Which.
+        /// The grant.
         grant: GrantId,
     },
 }
@@ -267,9 +267,9 @@ impl Cause {
 /// A right that somebody wants to pass on.
 #[derive(Clone, Copy, Debug)]
 pub struct Delegation<'a> {
-    /// On what.
+    /// The key or ring that it is to cover.
     pub selector: Selector,
-    /// Which actions.
+    /// The actions that it is to allow.
     pub operations: &'a [Action],
     /// Under which conditions.
     pub conditions: &'a Conditions,

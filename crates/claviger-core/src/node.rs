@@ -12,7 +12,7 @@ pub struct Node {
     pub id: NodeId,
     /// Which start of the process said so.
     pub incarnation: u64,
-    /// When.
+    /// When it said so.
     pub reported_at: Timestamp,
     /// What it said.
     pub report: NodeReport,

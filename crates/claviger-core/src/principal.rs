@@ -31,7 +31,7 @@ crate::named! {
 /// Whether a principal or credential is still valid.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Status {
-    /// Counts.
+    /// Valid: its proofs and rights count.
     Active,
     /// Revoked, for ever.
     Revoked,
@@ -112,7 +112,7 @@ pub struct Principal {
 /// A security officer that `claviger recover` made on the machine, with the root's own secret and nobody's consent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Recovery {
-    /// When.
+    /// When it was made.
     pub at: Timestamp,
     /// Who has acknowledged it since.
     pub acknowledged_by: Option<PrincipalId>,

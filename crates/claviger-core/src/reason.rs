@@ -241,7 +241,7 @@ pub struct ReasonRecord {
     pub text: TextAtRest,
     /// Who gave it.
     pub given_by: PrincipalId,
-    /// When.
+    /// When it was given.
     pub given_at: Timestamp,
     /// That its text was erased.
     pub erasure: Option<Erasure>,
@@ -263,9 +263,9 @@ pub struct KeptReason {
 /// That something was erased: the text of a reason, or who a principal was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Erasure {
-    /// By whom.
+    /// The principal that ordered it.
     pub by: PrincipalId,
-    /// When.
+    /// When it was erased.
     pub at: Timestamp,
 }
 

@@ -28,9 +28,9 @@ pub struct RightsReview {
 /// Who confirmed, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Confirmation {
-    /// Who.
+    /// The principal that confirmed.
     pub by: PrincipalId,
-    /// When.
+    /// When it confirmed.
     pub at: Timestamp,
 }
 

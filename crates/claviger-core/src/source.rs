@@ -22,7 +22,7 @@ pub struct TlsParameters {
     pub group: Option<u16>,
 }
 
-/// Of what kind an address is: as much of it as tells nobody who it was.
+/// Of what kind an address is: as much of it as does not identify who it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OriginClass {
     /// This machine.

@@ -8,7 +8,7 @@ use aws_lc_rs::error::{KeyRejected, Unspecified};
 /// [`CryptoError::Failed`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CryptoError {
-    /// The check did not hold: wrong key, tag, signature, MAC or context. Which of them is not told.
+    /// The check did not hold: wrong key, tag, signature, MAC or context. Which of them is not disclosed.
     #[error("the cryptographic check failed")]
     Failed,
     /// The input is longer than the algorithm or format allows.

@@ -28,12 +28,12 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// Most headers of an answer, those of the HTTP layer included.
 const HEADERS: usize = 12;
 
-/// What an answer releases where the head of its request does not tell: put into its extensions for who counts it.
+/// What an answer releases where the head of its request does not say it: put into its extensions for who counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Results {
     /// Of which use.
     pub action: Action,
-    /// How many.
+    /// How many results it has.
     pub number: u64,
 }
 

@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_token_is_nobody_even_with_a_certificate() {
+    fn what_is_not_a_token_is_unauthenticated_even_with_a_certificate() {
         for bad in ["Bearer", "Bearer ", "Basic dTpw", "Bearer nonsense", "Bearer  x", ""] {
             assert_eq!(presented(&headers(&[bad]), &peer(Some([7; 32]))), Presented::None, "{bad}");
         }

@@ -12,7 +12,7 @@
 //!
 //! What it keeps true:
 //! * a route needs a credential unless the table says that it is open, and it says so of two;
-//! * nobody's request has its body read, its route judged or its words checked before the caller is known;
+//! * no request has its body read, its route judged or its words checked before its caller is known;
 //! * no input panics, and none grows memory beyond [`RestLimits`];
 //! * plaintext leaves in memory that is wiped.
 

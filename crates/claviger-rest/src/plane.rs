@@ -61,7 +61,7 @@ impl Plane {
         Self { api, router, open }
     }
 
-    /// Who asks, as far as the head and this node's memory tell.
+    /// Who asks, as far as the head and this node's memory show.
     #[must_use]
     pub fn recall(&self, peer: &PeerIdentity, head: &Parts) -> Asking {
         if self.is_open(head) {
@@ -74,7 +74,7 @@ impl Plane {
         }
     }
 
-    /// The use of a key that a request asks for, as far as its path tells; for the numbers of a listener.
+    /// The use of a key that a request asks for, as far as its path shows it; for the numbers of a listener.
     #[must_use]
     pub fn use_of(&self, head: &Parts) -> Option<Action> {
         let is_data = self.api.surface() == Surface::Data;
@@ -84,7 +84,7 @@ impl Plane {
     /// Who is known by what was presented; asks the store.
     ///
     /// # Errors
-    /// The answer, when it is nobody.
+    /// The answer, when no principal is known by it.
     pub async fn look_up(&self, head: &Parts, presented: &Presented) -> Result<PrincipalId, Response> {
         let found = self.api.road().look_up(presented.named(), self.listener()).await;
         found.map_err(|error| {

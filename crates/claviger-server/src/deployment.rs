@@ -64,7 +64,7 @@ const JOBS: Duration = Duration::from_secs(60);
 pub(crate) enum Jobs {
     /// No: it was started for one act.
     Off,
-    /// Yes.
+    /// Yes: it serves.
     On,
 }
 /// How long to wait for those who still have the store.
@@ -169,7 +169,7 @@ impl Deployment {
         let newest_note = NewestNote::beside(&self.data_dir);
         let known_note = newest_note.read()?;
         let trust = Arc::new(ClientTrust::load(&config.tls)?);
-        let (tell_fatal, fatal) = watch::channel(None);
+        let (report_fatal, fatal) = watch::channel(None);
         let options = Options {
             deployment: self.name.clone(),
             cut_every: config.audit.cut,
@@ -186,7 +186,7 @@ impl Deployment {
             renewable_for: config.renewable_for,
             on_signed: newest_note.listener(),
             on_fatal: Box::new(move |reason| {
-                tell_fatal.send_replace(Some(reason));
+                report_fatal.send_replace(Some(reason));
             }),
             insecure_fence_off: false,
         };
@@ -219,7 +219,7 @@ impl Deployment {
         &self.provider
     }
 
-    /// A failure of the store is told with its place, and not in the words that a caller may read.
+    /// A failure of the store is reported with its place, and not in the words that a caller may read.
     fn not_opened(&self, error: ServiceError) -> ServerError {
         match error.source().and_then(|cause| cause.downcast_ref::<StoreError>()) {
             Some(source) => self.store_failed(source.clone()),

@@ -13,7 +13,7 @@ use crate::files::FileError;
 use crate::listener::TlsError;
 use crate::pki::PkiError;
 
-/// Why not.
+/// Why a command of the server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// There is a deployment already.
@@ -22,7 +22,7 @@ pub enum ServerError {
         data_dir.display()
     )]
     AlreadySetUp {
-        /// Where.
+        /// The data directory.
         data_dir: PathBuf,
     },
     /// The authority's key is absent.
@@ -43,7 +43,7 @@ pub enum ServerError {
         name: &'static str,
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The server's certificate ended.
@@ -80,7 +80,7 @@ pub enum ServerError {
     Os {
         /// What was tried.
         what: &'static str,
-        /// Why not.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The variable with the PIN is not set.
@@ -106,7 +106,7 @@ pub enum ServerError {
     Store {
         /// Where it is.
         data_dir: PathBuf,
-        /// Why not.
+        /// The error of the store.
         source: StoreError,
     },
     /// TLS cannot be set up.

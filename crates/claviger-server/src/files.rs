@@ -30,9 +30,9 @@ pub enum FileError {
     Io {
         /// What was tried.
         verb: &'static str,
-        /// With what.
+        /// The file that it was tried with.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The secret has no valid size.

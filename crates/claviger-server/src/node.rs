@@ -32,7 +32,7 @@ pub(crate) struct Described {
     pub(crate) hardening: Option<Hardening>,
 }
 
-/// Records what the node is. Where somebody edited what it said before, that stays as it is, and is told.
+/// Records what the node is. Where somebody edited what it said before, that stays as it is, and is reported.
 ///
 /// # Errors
 /// When the log takes no entry.

@@ -1,18 +1,18 @@
-//! Tells the service manager how far the process is (sd_notify(3)).
+//! Reports to the service manager how far the process is (sd_notify(3)).
 
 use std::ffi::OsString;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// What to tell.
+/// What to report to the service manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Ready,
     Stopping,
 }
 
-/// Tells it, if there is someone to tell. Nothing depends on it.
+/// Reports it, if there is a service manager. Nothing depends on it.
 pub(crate) fn report(state: State) {
     if let Some(socket) = std::env::var_os("NOTIFY_SOCKET")
         && let Err(error) = send(&socket, state)

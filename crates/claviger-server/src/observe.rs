@@ -1,4 +1,4 @@
-//! What watchers are told of a server at work.
+//! What is reported to watchers of a server at work.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -59,7 +59,7 @@ pub(crate) async fn open(
     }
 }
 
-/// A failure of the store is told with its place, which the caller knows.
+/// A failure of the store is reported with its place, which the caller knows.
 #[derive(Debug)]
 pub(crate) enum RootError {
     Server(ServerError),

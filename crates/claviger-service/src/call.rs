@@ -157,7 +157,7 @@ pub struct Call<O> {
     pub listener: ListenerName,
     /// The plane it came in by.
     pub plane: Plane,
-    /// Only to be told whether it would be done?
+    /// Does the caller only ask whether it would be done?
     pub dry_run: bool,
     /// The caller's own name for it.
     pub request_id: Option<Box<str>>,

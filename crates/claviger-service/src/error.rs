@@ -236,8 +236,8 @@ impl ServiceError {
         self.key
     }
 
-    /// The key that is there, and that the caller was told is not, because it has no right to know of it. For protocols whose
-    /// clients take what is not found for destroyed, and name keys by what nobody can guess.
+    /// The key that exists, though the answer to the caller says that it does not, because the caller may not know
+    /// of it. For protocols whose clients take what is not found for destroyed, and name keys by what nobody can guess.
     #[must_use]
     pub const fn hidden(&self) -> Option<KeyId> {
         self.hidden
@@ -255,7 +255,7 @@ impl ServiceError {
         Self { key: key.or(self.key), ..self }
     }
 
-    /// Why the caller is not known, for protocols in which a signer is told.
+    /// Why the caller is not known, for protocols that say so to a signer.
     #[must_use]
     pub fn authn_reason(&self) -> Option<AuthnReason> {
         self.source.as_ref()?.downcast_ref::<AuthnError>().map(AuthnError::reason)

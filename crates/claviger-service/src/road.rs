@@ -125,14 +125,14 @@ impl Road {
     }
 }
 
-/// Instants that come until the road is told to stop.
+/// Instants that come until the road stops.
 pub(crate) struct Ticks<'r> {
     road: &'r Road,
     interval: tokio::time::Interval,
 }
 
 impl Ticks<'_> {
-    /// Waits for the next one. There is none once the road is told to stop.
+    /// Waits for the next one. There is none once the road stops.
     pub(crate) async fn next(&mut self) -> Option<()> {
         tokio::select! {
             _ = self.interval.tick() => Some(()),

@@ -41,7 +41,7 @@ const MOST_RECORDED: usize = 10_000;
 /// `known_note` is the newest signed note that was kept beside the store.
 ///
 /// # Errors
-/// [`ServiceError`], after which no row of an object is read: the key is gone; or an older store's log does not hold, or tells of
+/// [`ServiceError`], after which no row of an object is read: the key is gone; or an older store's log does not hold, or records
 /// other states of keys than its rows.
 pub async fn open_rows(
     store: &Arc<dyn Store>,
@@ -145,7 +145,7 @@ pub(crate) async fn hold_rows(store: &Arc<dyn Store>, size: u64, root: Hash) -> 
 }
 
 /// The same, where the store keeps a record; writes nothing. It is as of the last commit that changed state: each cut has its root,
-/// and behind the last one the log tells of no commit that it does not know. Gives whether there is one.
+/// and behind the last one the log records no commit that it does not know. Gives whether there is one.
 async fn load_blocks(store: &Arc<dyn Store>, size: u64) -> Result<bool, ServiceError> {
     let cut = open::newest_cut(store.as_ref()).await?;
     let cut_root = cut.as_ref().and_then(|cut| cut.rows);
@@ -184,7 +184,7 @@ pub(crate) async fn hold_blocks(store: &dyn Store, kind: Kind) -> Result<u64, Se
     Ok(wrong)
 }
 
-/// Does the log tell of changes of state in these entries?
+/// Does the log record changes of state in these entries?
 async fn records_changes(store: &Arc<dyn Store>, from: u64, to: u64) -> Result<bool, ServiceError> {
     opening::blocking(store, move |store, runtime| {
         let at = At::staying(runtime);
@@ -222,7 +222,7 @@ async fn hold_states(store: &Arc<dyn Store>, size: u64) -> Result<(), ServiceErr
             {
                 let entry = Entry::decode(&bytes)
                     .map_err(|error| StoreError::Corrupt(format!("entry {index} of the log: {error}")))?;
-                // What cannot be is for `audit verify` to tell.
+                // What cannot be is for `audit verify` to report.
                 replay.take(SHARD, index, &entry, &mut Vec::new());
             }
         }

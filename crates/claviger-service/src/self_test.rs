@@ -61,7 +61,7 @@ impl Road {
     }
 }
 
-/// Runs the tests every day, until the road is told to stop. Those of the start ran before the root of trust was opened.
+/// Runs the tests every day, until the road stops. Those of the start ran before the root of trust was opened.
 pub(crate) async fn keep_testing(road: Road) {
     let mut ticks = road.ticks(EVERY, EVERY);
     while ticks.next().await.is_some() {

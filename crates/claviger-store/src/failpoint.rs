@@ -6,7 +6,7 @@
 //! | name | where | crash point |
 //! |---|---|---|
 //! | `commit-before` | before the fence commit is sent | C1 |
-//! | `commit-after` | the commit is durable, nobody was told | C2, C3 |
+//! | `commit-after` | the commit is durable, not yet acknowledged | C2, C3 |
 //! | `restrict-inside` | the epoch is raised in the open transaction | C5 |
 //! | `cut-after-cas` | the cut is durable, not signed | C7 |
 //! | `pack-inside` | batches are one in the open transaction | |
@@ -16,7 +16,7 @@
 //! | `keep-before` | the commit is durable, its checkpoint is not kept beside the store | C6 |
 //! | `keep-torn` | half of that checkpoint is written | C6 |
 //! | `keep-written` | it is written, and may not be on the disk | C6 |
-//! | `keep-after` | it is kept, nobody was told of the commit | C6 |
+//! | `keep-after` | it is kept, the commit is not yet acknowledged | C6 |
 
 /// The environment variable that chooses, in a build that has such points.
 pub const FAILPOINT_VARIABLE: Option<&str> =

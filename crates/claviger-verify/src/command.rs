@@ -62,7 +62,7 @@ struct Evidence {
     /// Receipts, one on a line: the log must hold what they promise. May be given several times
     #[arg(long, value_name = "FILE")]
     receipt: Vec<PathBuf>,
-    /// The key of a node (vkey) that you kept from before (`claviger audit checkpoint` prints it): tells whether a receipt whose
+    /// The key of a node (vkey) that you kept from before (`claviger audit checkpoint` prints it): shows whether a receipt whose
     /// node the log does not know is genuine. May be given several times
     #[arg(long, value_name = "FILE")]
     node_key: Vec<PathBuf>,

@@ -1,4 +1,4 @@
-//! What is told of a verification, to people and to programs.
+//! What is reported of a verification, to people and to programs.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -173,7 +173,7 @@ impl AuthnError {
         "no valid credential was presented"
     }
 
-    /// As much of it as protocols with signed requests tell the signer.
+    /// As much of it as protocols with signed requests disclose to the signer.
     #[must_use]
     pub const fn reason(&self) -> AuthnReason {
         match self {

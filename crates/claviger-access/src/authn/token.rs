@@ -1,7 +1,7 @@
 //! API tokens: `cvg_<credential, 32 hex>_<secret, 64 hex>_<checksum, 8 hex>`, lower case, 110 characters, one spelling each.
 //!
 //! The prefix and the checksum let secret scanners recognize a leaked token without asking anyone; the credential's
-//! identifier tells its owner which one to revoke. The secret has 256 bits, so one SHA-256 of the whole text is kept
+//! identifier shows its owner which one to revoke. The secret has 256 bits, so one SHA-256 of the whole text is kept
 //! and looked up: a slow password hash would protect nothing more (NIST SP 800-63B, 5.1.2.2, look-up secrets).
 
 use claviger_core::CredentialId;

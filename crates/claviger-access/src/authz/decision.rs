@@ -1,4 +1,4 @@
-//! What a decision says: a permit and for how long it may be kept, or a denial and how much of it may be told.
+//! What a decision says: a permit and for how long it may be kept, or a denial and how much of it may be disclosed.
 
 use claviger_core::action::Surface;
 use claviger_core::permit::{Permit, Rule};
@@ -65,7 +65,7 @@ impl Decision {
     }
 
     /// Until when it may be kept: the end of the grant it rests on. `None` when it may not be kept, or has no end;
-    /// [`Decision::is_unconditional`] tells the two apart.
+    /// [`Decision::is_unconditional`] distinguishes the two.
     #[must_use]
     pub fn cacheable_until(&self) -> Option<Timestamp> {
         match self {
@@ -85,7 +85,7 @@ pub struct Denial {
     pub hidden: bool,
 }
 
-/// Why not.
+/// Why a call is denied.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, thiserror::Error)]
 pub enum DenyReason {
     /// A grant is for this, but not for a call like this one: another context or another network.
@@ -118,7 +118,7 @@ pub enum DenyReason {
 }
 
 /// Does a caller of this kind come by the plane of this action at all? To be asked before a target is even looked
-/// up: the answer depends on nothing else, so it tells nothing of what exists.
+/// up: the answer depends on nothing else, so it discloses nothing of what exists.
 ///
 /// # Errors
 /// [`DenyReason::WrongSurface`] for an application on the control surface, or a part of the system on the data surface.
@@ -170,7 +170,7 @@ impl From<&Target> for Mark {
 }
 
 impl Cacheable {
-    /// `None` when the ground depends on what the call says of itself.
+    /// `None` when the basis depends on what the call says of itself.
     pub(super) fn of(
         principal: &Principal,
         action: Action,

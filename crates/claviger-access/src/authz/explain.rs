@@ -14,9 +14,9 @@ use super::{Authorizer, PolicyError, RequestContext};
 /// One thing that someone can do, and by which rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// Who.
+    /// The principal that may do it.
     pub principal: PrincipalId,
-    /// What.
+    /// The action that it may do.
     pub action: Action,
     /// By which rule.
     pub rule: Rule,

@@ -36,7 +36,7 @@ pub struct Slice {
     looks_at: LooksAt,
 }
 
-/// What is to be remembered of a grant: for telling why not, and whether the target may be known.
+/// What is to be remembered of a grant: to say why not, and whether the target may be known.
 struct Given {
     id: GrantId,
     operations: Vec<Action>,
@@ -89,7 +89,7 @@ impl Slice {
         Self::of(builtin, principal, target, &bearing, &asked)
     }
 
-    /// The slice with the policies of the grants that are `asked`; those that are `bearing` tell why not.
+    /// The slice with the policies of the grants that are `asked`; those that are `bearing` say why not.
     fn of(
         builtin: &Arc<Builtin>,
         principal: &Principal,
@@ -298,7 +298,7 @@ fn pair(name: &str, value: &str) -> Result<RestrictedExpression, PolicyError> {
         .map_err(|error| PolicyError::new("a pair of the encryption context", error))
 }
 
-/// The ground to name when several permit: one that can be kept, for as long as can be; the lowest identifier at last.
+/// The basis to name when several permit: one that can be kept, for as long as can be; the lowest identifier at last.
 fn best<'a>(bases: &[&'a DecisionBasis]) -> Option<&'a DecisionBasis> {
     let rank = |basis: &DecisionBasis| {
         let until = basis.until.map_or(u64::MAX, Timestamp::as_micros);

@@ -151,7 +151,7 @@ impl Stored {
         Ok(())
     }
 
-    /// By what callers are told.
+    /// By what decisions say to callers.
     fn decisions_are_valid(&self) -> Result<(), TestCaseError> {
         let administers = [Action::RotateKey, Action::ActivateKey, Action::UpdateKey];
         let uses = [Action::Encrypt, Action::Decrypt, Action::Sign];

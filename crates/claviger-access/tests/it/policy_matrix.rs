@@ -133,7 +133,7 @@ fn ended() -> Conditions {
 }
 
 fn cases(action: Action) -> Vec<(&'static str, Case)> {
-    let (app, stranger) = (application(10), application(11));
+    let (app, outsider) = (application(10), application(11));
     let this = grant(1, &app, on_key(1), &[action]);
     let from = |address: &str| caller(&app, Some(address.parse::<IpAddr>().unwrap()));
     let conditional = |conditions: Conditions| Case::new(&app, vec![with(this.clone(), conditions)]);
@@ -143,7 +143,7 @@ fn cases(action: Action) -> Vec<(&'static str, Case)> {
         ("by_ring", Case::new(&app, vec![grant(1, &app, on_ring(1), &[action])])),
         ("other_key", Case::new(&app, vec![grant(1, &app, on_key(2), &[action])])),
         ("other_ring", Case::new(&app, vec![grant(1, &app, on_ring(2), &[action])])),
-        ("stranger", Case::new(&stranger, vec![this.clone()])),
+        ("outsider", Case::new(&outsider, vec![this.clone()])),
         ("revoked", Case::new(&app, vec![Grant { status: Status::Revoked, ..this.clone() }])),
         ("ended", conditional(ended())),
         ("context", Case { context: pairs(&[("a", "b"), ("tenant", "7")]), ..conditional(tenant()) }),
@@ -191,7 +191,8 @@ fn by_role_and_grant() -> String {
     print(&["roles", "separation", "any granted use of a key"], rows)
 }
 
-/// Callers whose proof or standing is gone. What authentication refuses never becomes a caller.
+/// Callers whose credential has expired or was revoked, or who were revoked themselves. What authentication refuses never
+/// becomes a caller.
 fn without_valid_proof() -> String {
     let app = application(10);
     let presented = Presented::Token { digest: [9; 32] };
@@ -212,7 +213,7 @@ fn without_valid_proof() -> String {
 fn policy_matrix_is_the_golden_one() {
     let printed = format!(
         "{LEGEND}\n# Roles and kinds, nothing granted, rings strict\n{}\n# Granted uses of a key of a strict ring\n{}\n\
-         # Granted uses by holders of roles\n{}\n# Without standing\n{}",
+         # Granted uses by holders of roles\n{}\n# Without valid proof\n{}",
         by_role(),
         by_grant(),
         by_role_and_grant(),
@@ -246,13 +247,13 @@ fn every_action_and_every_kind_of_target_has_a_row() {
 /// A use is permitted to one who was granted exactly it; no other use, and no number of them, gives it.
 #[test]
 fn a_granted_use_gives_that_use_and_no_other() {
-    let (app, stranger, key) =
+    let (app, outsider, key) =
         (application(10), application(11), target(TargetKind::Key, Separation::Strict));
     for asked in uses() {
         for given in uses() {
             let grants = [grant(1, &app, on_key(1), &[given])];
             assert_eq!(may(&app, asked, &key, &grants), asked == given, "{asked}, granted {given}");
-            assert!(!may(&stranger, asked, &key, &grants), "{asked} by a stranger");
+            assert!(!may(&outsider, asked, &key, &grants), "{asked} by an outsider");
         }
         assert!(
             !may(&app, asked, &key, &[grant(1, &app, on_key(1), &others(asked))]),

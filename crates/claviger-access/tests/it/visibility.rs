@@ -46,7 +46,7 @@ fn roles_that_read_a_kind_of_thing_know_what_there_is_of_it() {
 }
 
 #[test]
-fn everyone_knows_himself() {
+fn everyone_knows_themselves() {
     let who = person(10, &[]);
     let denial = |target| ask(&caller(&who, None), Action::RevokeCredential, &target, &[]).denial().unwrap();
     assert!(!denial(Target::Principal(who.id, PrincipalKind::Human)).hidden);

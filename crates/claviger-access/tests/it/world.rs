@@ -171,7 +171,7 @@ pub(crate) fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// What `caller` is told when it asks at [`NOW`], without an encryption context.
+/// What is decided when `caller` asks at [`NOW`], without an encryption context.
 pub(crate) fn ask(caller: &Caller, action: Action, target: &Target, grants: &[Grant]) -> Decision {
     authorizer().decide(caller, action, target, grants, &RequestContext::at(NOW))
 }

@@ -232,7 +232,7 @@ pub const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "unknown-callers",
-        about: "somebody without a credential learns which routes exist, and a refusal gives back a secret",
+        about: "an unauthenticated caller learns which routes exist, and a refusal gives back a secret",
         pace: Pace::Quick,
         run: unknown_callers::run,
     },

@@ -5,7 +5,8 @@
 //! the database from before the suspension back, within the second in which no checkpoint of the root was kept yet. Or they take
 //! the write-ahead log of a killed server away. Or they delete one batch from the middle.
 //!
-//! **Breaks.** The server starts and honours the suspended right, or `doctor` is content; verification does not tell the deleted batch.
+//! **Breaks.** The server starts and honours the suspended right, or `doctor` is content; verification does not report the
+//! deleted batch.
 //!
 //! **Holds.** The start is refused and `doctor` says why; verification names the missing entries and ends with 4.
 

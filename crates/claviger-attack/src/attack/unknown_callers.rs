@@ -1,7 +1,7 @@
-//! What a caller without a credential is told.
+//! What a caller without a credential learns.
 //!
-//! **Attack.** Somebody with a made-up token, or an access key that nobody has, asks for routes and operations that exist and
-//! that do not, with bodies that are right and that are not. Somebody with a credential sends a body with a secret in the place
+//! **Attack.** A caller with a made-up token, or an access key that nobody has, asks for routes and operations that exist and
+//! that do not, with bodies that are right and that are not. A caller with a credential sends a body with a secret in the place
 //! of a member's name.
 //!
 //! **Breaks.** An answer differs by whether the route exists or the body is right, or gives a part of the body back.

@@ -20,7 +20,7 @@ pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 pub struct Identity(Arc<ClientConfig>);
 
 impl Identity {
-    /// Somebody without a certificate, who trusts the authorities in a file.
+    /// A caller without a certificate, who trusts the authorities in a file.
     ///
     /// # Errors
     /// When the file cannot be read.

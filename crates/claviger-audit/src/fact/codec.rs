@@ -341,7 +341,7 @@ fn put_fields<'a>(out: &mut Vec<u8>, count: u64, fields: impl Iterator<Item = (u
 pub struct RawFact<'a> {
     /// What it is about.
     pub object: Object,
-    /// The revision of the row; 0 tells that the object is there no more.
+    /// The revision of the row; 0 says that the object is there no more.
     pub revision: u64,
     /// In the order of their numbers.
     fields: Vec<(u16, RawField<'a>)>,

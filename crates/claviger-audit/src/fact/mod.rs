@@ -1,4 +1,4 @@
-//! Facts: what a commit made true, as the log keeps it beside the entry that tells it.
+//! Facts: what a commit made true, as the log keeps it beside the entry that records it.
 //!
 //! A fact is the public projection of one row that the commit wrote: what kind of object, which one, its revision, its fields.
 //! Never material, wraps, sealed secrets or digests of credentials; of a wrap its digest. The entry carries the digest of its
@@ -21,7 +21,7 @@
 //! fact     = H(0x03 || kind (1 byte) || length of id (1 byte) || id || revision (8 bytes) || number || field || number || field ..
 //!              || sealed, if there is something sealed)
 //! why      = H(0x05 || identifier of the reason, or 0x01: done by the system, or 0x02: the protocol has no place for one)
-//! fct      = H(0x04 || why, if it is told || fact || fact ..)
+//! fct      = H(0x04 || why, if it is said || fact || fact ..)
 //! ```
 //!
 //! Salts of open fields come from a seed that lies with the facts, those of sealed fields from the key that seals them.
@@ -77,7 +77,7 @@ pub enum Field {
 pub struct Fact {
     /// What it is about.
     pub object: Object,
-    /// The revision of the row, from 1 on; 0 tells that the object is there no more.
+    /// The revision of the row, from 1 on; 0 says that the object is there no more.
     pub revision: u64,
     /// Its fields by their numbers ([`field_name`]).
     pub fields: BTreeMap<u16, Field>,

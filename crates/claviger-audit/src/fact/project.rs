@@ -26,7 +26,7 @@ use crate::session::DisclosedName;
 pub struct Projection {
     /// The object.
     pub object: Object,
-    /// The revision of the row; 0 tells that it is taken away.
+    /// The revision of the row; 0 says that it is deleted.
     pub revision: u64,
     /// Open fields in CBOR.
     pub open: Values,
@@ -127,7 +127,7 @@ impl Projection {
         Ok(Some(DisclosedName { object: self.object, number: *number, salt, value: value.clone() }))
     }
 
-    /// Does it take a key to tell it?
+    /// Does it take a key to compute it?
     #[must_use]
     pub fn is_veiled(&self) -> bool {
         !self.sealed.is_empty() || self.kept.is_some()

@@ -23,7 +23,7 @@ const TAG: usize = 16;
 /// Why fields cannot be sealed or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VeilError {
-    /// Another key, another object or revision, or altered bytes: which of them is not told.
+    /// Another key, another object or revision, or altered bytes: which of them is not disclosed.
     #[error("sealed fields do not open")]
     Unopened,
     /// The library gave no randomness.

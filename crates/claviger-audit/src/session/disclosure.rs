@@ -28,7 +28,7 @@ const ALL: u16 = 0;
 /// How much is disclosed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
-    /// How callers proved who they are, over what, and from what kind of place; nobody can be told from anybody else.
+    /// How callers proved who they are, over what, and from what kind of place; nobody can be distinguished from anybody else.
     Minimal,
     /// The same, with identifiers of principals and credentials, and names of keys and rings: one is known again, and not by name.
     Pseudonym,

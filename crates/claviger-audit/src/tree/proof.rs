@@ -130,7 +130,7 @@ pub fn consistency(older: u64, newer: u64, reader: &impl HashReader) -> Result<V
             whole = false;
         }
     }
-    // The older tree's root need not be told when it is the whole of what was reached; the verifier has it.
+    // The older tree's root need not be in the proof when it is the whole of what was reached; the verifier has it.
     if !whole {
         path.push(range.root(reader)?);
     }

@@ -71,7 +71,7 @@ pub enum WalkError {
 pub struct Newer {
     /// What of the log: a cut, or an entry of a shard.
     pub what: String,
-    /// Which.
+    /// Its index.
     pub index: u64,
     /// What is not known of it.
     pub why: String,

@@ -148,7 +148,7 @@ pub enum Finding {
         shard: u32,
         /// The entry.
         entry: u64,
-        /// What it tells.
+        /// The operation that it records.
         op: Op,
         /// The key.
         key: Option<KeyId>,
@@ -426,7 +426,7 @@ impl fmt::Display for Finding {
             ),
             Self::ReceiptOfUnknownNode { receipt, entry } => write!(
                 f,
-                "receipt {receipt} promises entry {entry} and is signed by a node whose start is not in the log: the log was rolled back to before that start, or the receipt is made up; give the node's key from before to tell"
+                "receipt {receipt} promises entry {entry} and is signed by a node whose start is not in the log: the log was rolled back to before that start, or the receipt is made up; give the node's key from before to decide which"
             ),
             Self::ReceiptForged { receipt, why } => {
                 write!(f, "receipt {receipt} was not given by this log: {why}")

@@ -148,7 +148,7 @@ pub fn verify(files: &dyn Files, request: &Request<'_>) -> Result<Verified, NotV
     }
 }
 
-/// Goes on as long as there is ground to stand on: entries mean nothing where the checkpoint or the root log does not hold.
+/// Goes on as long as what follows can be judged: entries mean nothing where the checkpoint or the root log does not hold.
 fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Result<(), WalkError> {
     hold_key(files, request.key)?;
     let head = open(&read(files, CHECKPOINT)?, request.key, "")?;
@@ -187,7 +187,7 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
             of_shard.judge(files, (*number, size), &wanted, &walked.nodes, request.node_keys, verified)
         }) {
             Ok(()) => {}
-            // The other shards can still be told about.
+            // The other shards can still be verified.
             Err(WalkError::Finding(finding)) => verified.findings.push(finding),
             Err(other) => return Err(other),
         }

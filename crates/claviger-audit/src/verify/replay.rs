@@ -8,7 +8,7 @@ use claviger_core::{KeyId, KeyVersionId};
 use super::finding::Finding;
 use crate::{Entry, Op, Outcome};
 
-/// A key as the log tells it.
+/// A key as the log records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
     state: State,
@@ -18,7 +18,7 @@ struct Key {
     destroy_at: Option<u64>,
 }
 
-/// A version as the log tells it.
+/// A version as the log records it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     state: State,
@@ -28,7 +28,7 @@ struct Version {
 /// Where a version's material is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Material {
-    /// To be imported. `suspended` tells that its being taken away suspended the version.
+    /// To be imported. `suspended` says that its removal suspended the version.
     PendingImport {
         suspended: bool,
     },
@@ -70,7 +70,7 @@ impl Replay {
         }
     }
 
-    /// The state that forbids what the entry tells as done; `None` if nothing does. A key that the log
+    /// The state that forbids what the entry records as done; `None` if nothing does. A key that the log
     /// does not know is in no state that allows anything.
     fn forbids(&self, id: KeyId, entry: &Entry<'_>) -> Option<Option<State>> {
         let Some(key) = self.keys.get(&id) else { return Some(None) };
@@ -112,7 +112,7 @@ impl Replay {
         }
     }
 
-    /// What follows.
+    /// The states that follow from the entries.
     #[must_use]
     pub fn finish(self) -> States {
         let versions = |(id, key): (KeyId, Key)| {
@@ -168,7 +168,7 @@ impl Key {
         }
     }
 
-    /// Material is taken away: what was in use is suspended.
+    /// Material is removed: what was in use is suspended.
     fn remove_material(&mut self, number: u32) -> Option<()> {
         let version = self.versions.get_mut(&number)?;
         if version.material != Material::Here {
@@ -226,7 +226,7 @@ impl Key {
     }
 }
 
-/// The first version as the creation of its key tells it.
+/// The first version as the creation of its key records it.
 fn created(reported: u8) -> Option<Version> {
     match reported {
         0 => Some(Version::made(State::PreActive)),
@@ -238,7 +238,7 @@ fn created(reported: u8) -> Option<Version> {
     }
 }
 
-/// Is it a use on new data? Re-encryption tells with a 1 that it opened only, for another key to seal.
+/// Is it a use on new data? Re-encryption says with a 1 that it opened only, for another key to seal.
 fn protects(entry: &Entry<'_>) -> bool {
     let opened_only = entry.op == Op::Reencrypt && entry.reference.as_deref() == Some(&[1]);
     entry.op.protects() && !opened_only
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_used_whose_material_is_away() {
+    fn nothing_is_used_whose_material_is_pending_import() {
         use Op::{
             ActivateKey, Decrypt, Encrypt, ImportMaterial, RemoveImportedMaterial, ResumeVersion, RotateKey,
         };

@@ -332,7 +332,7 @@ pub(crate) async fn revoke(session: &Session<'_>, input: RevokeInput) -> Answere
     let grant = grant_id(&grant)?;
     let what = WithdrawDelegatedGrant { key: wanted.clone(), grant };
     let done = session.try_perform(what, input.dry_run == Some(true)).await.map_err(|error| {
-        // A key that was found tells that it is the grant which was not.
+        // Where the key was found, it is the grant that was not.
         let missing = error.key().map_or_else(|| session.realm().missing(&wanted), |_| grant_missing(grant));
         session.failure(&error, &missing)
     })?;

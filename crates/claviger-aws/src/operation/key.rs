@@ -204,7 +204,7 @@ pub(crate) fn state(record: &KeyRecord, now: Timestamp) -> &'static str {
     }
 }
 
-/// Is there no material to use? What has expired counts as away from that instant on.
+/// Is there no material to use? What has expired counts as removed from that instant on.
 pub(crate) fn lacks_material(version: &KeyVersion, now: Timestamp) -> bool {
     version.is_pending_import() || version.has_expired(now)
 }

@@ -29,7 +29,7 @@ type Running<'a> = Pin<Box<dyn Future<Output = Answered> + Send + 'a>>;
 pub(crate) struct Operation {
     /// Its name.
     pub(crate) name: &'static str,
-    /// Does it.
+    /// Carries it out.
     pub(crate) run: for<'a> fn(&'a Session<'a>, &'a [u8]) -> Running<'a>,
 }
 

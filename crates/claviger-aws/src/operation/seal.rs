@@ -118,7 +118,7 @@ fn opener(
     let does_not_open = || AwsError::new(code::INVALID_CIPHERTEXT, "");
     let (header, _) = Header::parse(ciphertext.as_slice()).map_err(|_| does_not_open())?;
     let key = KeyRef::Id(KeyId::from_bytes(header.key_id));
-    // A key that is not there, or that nobody may know of, is told like bytes that are nobody's.
+    // A key that is not there, or that nobody may know of, is answered like bytes of no key.
     Ok(key)
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn value<'a>(labels: &'a Labels, name: &str) -> Option<&'a str> {
     labels.pairs().iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-/// Tags that say where, how and for what a key is created. They stay as they were then: changed, they would tell of another
+/// Tags that say where, how and for what a key is created. They stay as they were then: changed, they would describe another
 /// key than it is.
 fn is_fixed(key: &str) -> bool {
     [names::TAG_DATA_CLASS, names::TAG_PROTECTION, names::TAG_RING].contains(&key)

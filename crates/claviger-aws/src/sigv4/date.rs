@@ -11,7 +11,7 @@ pub(super) fn of_http(text: &[u8]) -> Option<Timestamp> {
     instant::parse(text).or_else(|| fixdate(text))
 }
 
-/// `Sun, 30 Aug 2015 12:36:00 GMT`. The day of the week is not looked at: it tells nothing.
+/// `Sun, 30 Aug 2015 12:36:00 GMT`. The day of the week is not looked at: it adds nothing.
 fn fixdate(text: &[u8]) -> Option<Timestamp> {
     let [_, _, _, b',', b' ', day @ ..] = text else { return None };
     let [d1, d2, b' ', m1, m2, m3, b' ', y1, y2, y3, y4, b' ', time @ ..] = day else { return None };

@@ -61,7 +61,7 @@ impl XksProxy {
     /// The access key that a head names, looked up: the digest of its identifier.
     ///
     /// # Errors
-    /// The answer, when the client may not come, nobody has such a key, or the head names none.
+    /// The answer, when the client may not come, no such key exists, or the head names none.
     pub async fn look_up(&self, peer: XksPeer, head: &Parts) -> Result<[u8; 32], Response> {
         let road = &self.0.road;
         if !peer.is_admitted {
@@ -75,7 +75,7 @@ impl XksProxy {
     /// Who signed a request that is here as a whole.
     ///
     /// # Errors
-    /// The answer, when nobody did.
+    /// The answer, when the signer is not known.
     pub async fn prove(
         &self,
         peer: XksPeer,

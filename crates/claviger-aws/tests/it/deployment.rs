@@ -64,7 +64,7 @@ fn hmac(key: &[u8], data: &str) -> [u8; 32] {
 }
 
 impl Signer {
-    /// A request that is signed at that instant for a service, step by step as the documentation tells it.
+    /// A request that is signed at that instant for a service, step by step as the documentation describes it.
     pub(crate) fn sign(
         &self,
         (method, path): (Method, &str),
@@ -150,7 +150,7 @@ impl Deployment {
             ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer)),
             ("olga", PrincipalKind::Human, Some(Role::SecurityOfficer)),
             ("kms", PrincipalKind::Workload, None),
-            ("stranger", PrincipalKind::Workload, None),
+            ("outsider", PrincipalKind::Workload, None),
         ];
         let principals = everyone.map(|(name, kind, role)| FirstPrincipal {
             name: name.parse().unwrap(),

@@ -113,8 +113,8 @@ async fn health_tells_of_the_module_after_it_worked() {
     );
     assert!(!fleet[0]["model"].as_str().unwrap().is_empty());
     // Whoever is known may ask, whatever they were granted.
-    let stranger = store.deployment.signer("stranger").await;
-    store.deployment.call(&stranger, "health", &health()).await.ok();
+    let outsider = store.deployment.signer("outsider").await;
+    store.deployment.call(&outsider, "health", &health()).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]

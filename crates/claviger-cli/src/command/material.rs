@@ -34,7 +34,7 @@ const MAX_TOKEN: u64 = 8 * 1024;
 /// How material is wrapped.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct WrappingArgs {
-    /// How
+    /// The wrapping algorithm
     #[arg(
         long,
         value_name = "ALGORITHM",

@@ -58,7 +58,7 @@ fn codes() -> impl TypedValueParser<Value = ReasonCode> {
     PossibleValuesParser::new(ReasonCode::ALL.map(ReasonCode::name)).try_map(|word| word.parse())
 }
 
-/// A reason in one line; empty where there is none to tell.
+/// A reason in one line; empty where there is none.
 pub(super) fn reported(reason: Option<&Reason>) -> String {
     let Some(reason) = reason else { return String::new() };
     match reason.unasked.as_deref() {

@@ -147,7 +147,7 @@ impl Sealed {
             opener.update(piece, &mut opened.0).map_err(|error| unauthentic(&error))?;
             tick(u64::try_from(read).unwrap_or(0));
         }
-        // The end is verified here: a file that was cut off fails now, before anybody is told that it is done.
+        // The end is verified here: a file that was cut off fails now, before it is reported as done.
         opener.finish(&mut opened.0).map_err(|error| unauthentic(&error))?;
         Ok(total + opened.drain(out)?)
     }

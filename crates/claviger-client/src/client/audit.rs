@@ -1,4 +1,4 @@
-//! Calls about the audit log, and the reasons that it tells.
+//! Calls about the audit log, and the reasons that it records.
 
 use bytes::Bytes;
 use claviger_core::ReasonId;

@@ -20,7 +20,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// The problem, when the server told one.
+    /// The problem, when the server named one.
     #[must_use]
     pub fn problem(&self) -> Option<&Problem> {
         match self {

@@ -76,7 +76,7 @@ impl Client {
         self.get(Plane::Control, path(key, "/versions")).query(query).answer().await
     }
 
-    /// Tells who can do what with a key, and by which rule; or who could at an instant that is past.
+    /// Explains who can do what with a key, and by which rule; or who could at an instant that is past.
     pub async fn explain_key(&self, key: &str, query: &ExplainKey) -> Reply<Explanations> {
         self.get(Plane::Control, path(key, "/explain")).query(query).answer().await
     }

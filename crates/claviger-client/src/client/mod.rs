@@ -28,7 +28,7 @@ pub use transport::Plane;
 use crate::profile::{Profile, ProfileCredential};
 use transport::Transport;
 
-/// What a call answered, and where the log tells it.
+/// What a call answered, and where the log records it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer<T> {
     /// The answer.

@@ -150,7 +150,7 @@ impl de::Visitor<'_> for Decoded {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<u8>, E> {
-        // The decoder's own message would tell a byte of what may be a secret.
+        // The decoder's own message would disclose a byte of what may be a secret.
         STANDARD.decode(text).map_err(|_| E::custom("not base64 (RFC 4648, section 4, with padding)"))
     }
 

@@ -14,11 +14,11 @@ use super::{Instant, Pairs, Reason};
 pub struct Grant {
     /// Its identifier.
     pub id: GrantIdText,
-    /// To whom.
+    /// The principal that it was given to.
     pub principal: PrincipalIdText,
-    /// On what.
+    /// The key or ring that it covers.
     pub on: Covered,
-    /// Which uses.
+    /// The uses that it allows.
     pub operations: Vec<ActionWord>,
     /// Under which conditions.
     pub conditions: Conditions,
@@ -34,7 +34,7 @@ pub struct Grant {
     pub retiring: Option<PrincipalIdText>,
     /// Who gave it.
     pub created_by: PrincipalIdText,
-    /// When.
+    /// When it was given.
     pub created_at: Instant,
     /// By which way it was given.
     pub origin: GrantOriginWord,
@@ -112,7 +112,7 @@ pub struct CreateGrant {
     /// To whom, by identifier or name.
     #[schema(example = "app")]
     pub principal: String,
-    /// On what.
+    /// The key or ring that it covers.
     pub on: GrantOn,
     /// Which uses, at least one.
     #[schema(min_items = 1)]

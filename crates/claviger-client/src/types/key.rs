@@ -143,12 +143,12 @@ pub struct VersionUses {
     pub processed: u64,
     /// Bytes of the inputs, each rounded up to a power of two: the log records sizes no finer.
     pub bytes: u64,
-    /// Keys that were wrapped under it: data keys and private keys that were made, and keys that callers brought.
+    /// Keys that were wrapped under it: data keys and private keys that were made, and keys that callers supplied.
     pub children: u64,
     /// When it was last used; absent if never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Instant>,
-    /// What for.
+    /// The operation of that last use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_operation: Option<ActionWord>,
     /// Whether older entries of the log are still being counted, as after a crash: there may be more uses than are said.
@@ -171,7 +171,7 @@ pub struct Wrapping {
 /// How imported material was wrapped on its way here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Transport {
-    /// How.
+    /// The wrapping algorithm.
     pub algorithm: WrappingWord,
     /// The kind of key that it was wrapped for.
     pub spec: SpecWord,
@@ -461,7 +461,7 @@ pub struct KeyAsOf {
 /// One principal may do one thing with a key, by one rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
-    /// Who.
+    /// Identifier of the principal.
     pub principal: PrincipalIdText,
     /// The principal's name.
     pub principal_name: NameText,

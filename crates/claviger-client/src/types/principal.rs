@@ -49,7 +49,7 @@ pub struct Principal {
 /// A security officer was made on the machine, with the root's own secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Recovery {
-    /// When.
+    /// When it was made.
     pub at: Instant,
     /// Who has acknowledged it since; absent until somebody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -69,6 +69,6 @@ pub struct Confirmation {
     /// Its name.
     #[schema(example = "sophie")]
     pub name: String,
-    /// When.
+    /// When it was confirmed.
     pub at: Instant,
 }

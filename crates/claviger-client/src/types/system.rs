@@ -95,7 +95,7 @@ pub struct CredentialEnding {
     pub principal: String,
     /// Whether it holds a role.
     pub holds_role: bool,
-    /// When.
+    /// When that credential ends.
     pub ends_at: Instant,
 }
 

@@ -290,7 +290,7 @@ pub struct PublicKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Random {
-    /// How many.
+    /// How many bytes to draw.
     pub bytes: u32,
 }
 

@@ -152,7 +152,7 @@ pub struct Imported {
     pub digest: [u8; 32],
     /// From then on it is used no more; `None` for never.
     pub expires_at: Option<Timestamp>,
-    /// When it was taken away again; `None` while it is here.
+    /// When it was removed again; `None` while it is here.
     pub removed_at: Option<Timestamp>,
     /// How it came here last; `None` for what an older release took in.
     pub transport: Option<Transport>,
@@ -161,7 +161,7 @@ pub struct Imported {
 /// How material was wrapped on its way here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transport {
-    /// How.
+    /// The wrapping algorithm.
     pub algorithm: WrappingAlgorithm,
     /// What kind of key it was wrapped for.
     pub spec: Spec,
@@ -253,13 +253,13 @@ impl KeyVersion {
         Ok(Self { state, wrap: None, state_changed_at: now, ..self.clone() })
     }
 
-    /// Its name for those who speak of material apart from keys: derived from key and number, and telling neither.
+    /// Its name for those who speak of material apart from keys: derived from key and number, and disclosing neither.
     #[must_use]
     pub fn material_id(&self) -> [u8; 32] {
         self.id.material_id()
     }
 
-    /// Whether its material is to be imported: it never was, or was taken away again.
+    /// Whether its material is to be imported: it never was, or was removed again.
     #[must_use]
     pub fn is_pending_import(&self) -> bool {
         self.wrap.is_none() && !self.state.is_destroyed()
@@ -301,7 +301,7 @@ impl KeyVersion {
         }
     }
 
-    /// This version after its material was taken away at `now`: what was in use is suspended.
+    /// This version after its material was removed at `now`: what was in use is suspended.
     ///
     /// # Errors
     /// [`NoTransition`], which the lifecycle never gives here.
@@ -311,7 +311,7 @@ impl KeyVersion {
         if self.state == State::Active { emptied.after(Event::Suspend, now) } else { Ok(emptied) }
     }
 
-    /// Was it in use when its material was taken away?
+    /// Was it in use when its material was removed?
     fn suspended_by_removal(&self) -> bool {
         let removed_at = self.imported.as_ref().and_then(|imported| imported.removed_at);
         removed_at == Some(self.state_changed_at)
@@ -368,7 +368,7 @@ impl<'a> Processing<'a> {
 pub struct UseRefused {
     /// The version.
     pub version: KeyVersionId,
-    /// Why not.
+    /// What stands in the way.
     pub reason: RefusedFor,
 }
 

@@ -512,7 +512,7 @@ fn play(steps: &[Step]) -> Result<(), TestCaseError> {
             let in_time = bearings[&rows[at].id].ends_by.is_none_or(|end| now < end);
             prop_assert!(!honoured || (in_time && !for_good[at]), "grant {} after {:?}", at + 1, step);
             prop_assert_eq!(honoured, model.honours(at, model.now), "grant {} after {:?}", at + 1, step);
-            // What is told of the end is when the model sees it end, were nothing else to happen.
+            // What is said of the end is when the model sees it end, were nothing else to happen.
             if let Some(until) = verdict.honoured().and_then(|honoured| honoured.until) {
                 let tick = until.as_micros() / 1_000_000;
                 prop_assert!(

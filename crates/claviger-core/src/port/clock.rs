@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// Tells the time. Two clocks, because the response gate compares them.
+/// Gives the time. Two clocks, because the response gate compares them.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// Wall-clock time, UTC (`CLOCK_REALTIME`).
     fn now(&self) -> Timestamp;

@@ -37,9 +37,9 @@ pub enum ProviderError {
     Unsupported {
         /// What was asked for.
         spec: Spec,
-        /// Where.
+        /// The protection level that was asked for.
         protection: Protection,
-        /// By whom.
+        /// The module that refused.
         module: &'static str,
     },
     /// This module does not encrypt that way.
@@ -47,7 +47,7 @@ pub enum ProviderError {
     UnsupportedAlgorithm {
         /// What was asked for.
         algorithm: EncryptionAlgorithm,
-        /// By whom.
+        /// The module that refused.
         module: &'static str,
     },
     /// The token is unavailable or busy; later it may be back.
@@ -136,7 +136,7 @@ pub enum Protect<'a> {
     },
     /// Seal: the sealed body is appended to `out`.
     Seal {
-        /// How.
+        /// The encryption algorithm.
         algorithm: EncryptionAlgorithm,
         /// The data.
         plaintext: &'a [u8],
@@ -147,9 +147,9 @@ pub enum Protect<'a> {
     },
     /// Sign.
     Sign {
-        /// How.
+        /// The signature algorithm.
         algorithm: SignatureAlgorithm,
-        /// What.
+        /// The message to sign.
         message: Message<'a>,
     },
     /// Wrap a key of the caller's (SP 800-38F, KWP).
@@ -174,7 +174,7 @@ pub enum Process<'a> {
     },
     /// Open what was sealed.
     Open {
-        /// How.
+        /// The encryption algorithm.
         algorithm: EncryptionAlgorithm,
         /// The body, without the header.
         body: &'a [u8],
@@ -188,7 +188,7 @@ pub enum Process<'a> {
     },
     /// Verify a signature.
     Verify {
-        /// How.
+        /// The signature algorithm.
         algorithm: SignatureAlgorithm,
         /// What was signed.
         message: Message<'a>,

@@ -159,7 +159,7 @@ pub struct ScheduledDestruction {
 /// What a decision asks for: the grants of a principal that can bear on its calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantQuery {
-    /// Whose.
+    /// The principal that holds the grants.
     pub principal: PrincipalId,
     /// On this key by itself, if the calls are about one.
     pub key: Option<KeyId>,
@@ -191,7 +191,7 @@ pub enum GrantRoom {
 /// uses of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MixedUse {
-    /// Who.
+    /// The principal.
     pub principal: PrincipalId,
     /// Does the grant give more than uses of keys?
     pub administers: bool,
@@ -200,13 +200,13 @@ pub struct MixedUse {
 /// A principal whose last credential ends soon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndingPrincipal {
-    /// Who.
+    /// Its identifier.
     pub id: PrincipalId,
     /// Its name.
     pub name: Name,
     /// Does it hold a role?
     pub holds_role: bool,
-    /// When.
+    /// When its last credential ends.
     pub ends_at: Timestamp,
 }
 
@@ -275,9 +275,9 @@ pub struct StoredBatch {
 pub struct FenceDelta {
     /// The epoch that it began.
     pub epoch: u64,
-    /// What it was about.
+    /// What it restricted.
     pub restrictions: Vec<Restriction>,
-    /// Shard of the entry that tells it.
+    /// Shard of the entry that records it.
     pub shard: u32,
     /// Index of that entry.
     pub index: u64,
@@ -296,7 +296,7 @@ pub struct RootHead {
     pub signed_note: String,
 }
 
-/// Which log.
+/// One of the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LogId {
     /// The log of cuts.
@@ -317,7 +317,7 @@ pub struct Tile {
     pub hashes: Vec<u8>,
 }
 
-/// What is kept beside the store: bytes that the store knows nothing of, and whether they tell of an orderly end.
+/// What is kept beside the store: bytes that the store knows nothing of, and whether they say that the end was orderly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// Nothing is written behind them, in good order.
@@ -687,7 +687,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// reason, who may retire them (and who gave them, if under a role), and end at about the same time, only the one that
     /// ends last. How many are read depends neither on how many grants the principal has nor on how many have ended.
     async fn list_candidates(&self, query: GrantQuery) -> Result<Vec<Vec<Grant>>, StoreError>;
-    /// Active grants that tell a principal why not, and whether the key or ring may be known to it: of those that rest on and
+    /// Active grants that show a principal why not, and whether the key or ring may be known to it: of those that rest on and
     /// give the same, the one that ends last, at most 64 on each of both.
     async fn list_witnesses(
         &self,

@@ -67,7 +67,7 @@ impl PublicKey {
         Ok(Self { spec, spki: spki.to_vec(), inner })
     }
 
-    /// Parses the bare key, in the form that [`PublicKey::raw`] gives: what a token tells of a key pair.
+    /// Parses the bare key, in the form that [`PublicKey::raw`] gives: what a token gives of a key pair.
     ///
     /// # Errors
     /// [`CryptoError::Malformed`] if it is not a valid key of `spec`; [`CryptoError::UnsupportedSpec`] if such keys

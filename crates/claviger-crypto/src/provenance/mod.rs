@@ -23,7 +23,7 @@ pub struct ModuleDescription {
 /// The construction of the library's generator.
 pub const DRBG: &str = "CTR_DRBG with AES-256 (SP 800-90A)";
 /// What seeds it, as this release of the library is built: each thread's generator from a tree whose root is seeded by the jitter of
-/// the CPU, with bytes of the operating system beside it. Where the kernel tells of snapshots of a virtual machine, the operating
+/// the CPU, with bytes of the operating system beside it. Where the kernel reports snapshots of a virtual machine, the operating
 /// system seeds it, with bytes of the CPU's own generator beside them.
 pub const ENTROPY: &str = "seeded by jitter of the CPU and by the operating system";
 

@@ -55,7 +55,7 @@ impl Library {
         LibraryGuard(self.loaded.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Tells of a new connection, which a restart would end.
+    /// Records a new connection, which a restart would end.
     pub(super) fn note(&self, link: &Arc<Link>) {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|other| other.strong_count() > 0);

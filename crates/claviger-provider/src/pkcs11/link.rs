@@ -135,7 +135,7 @@ impl fmt::Debug for Link {
 fn find_slot(pkcs11: &Pkcs11, selector: &TokenSelector) -> Result<Slot, Pkcs11OpenError> {
     let (mut found, mut labels) = (Vec::new(), Vec::new());
     for slot in pkcs11.get_slots_with_token()? {
-        // A slot whose token cannot tell its name is not the one that is looked for.
+        // A slot whose token does not give its name is not the one that is looked for.
         let Ok(info) = pkcs11.get_token_info(slot) else { continue };
         let matches = match selector {
             TokenSelector::Label(label) => info.label() == label,

@@ -1,7 +1,7 @@
 //! Threads that work for the token: each owns one session, fed by one bounded queue; a supervisor rebuilds the link.
 //!
 //! Calls to a token block, so none is made on a thread of the runtime. Callers wait with a deadline, for a place in the
-//! queue and for the answer; while the token is unavailable they are told so at once. Nothing in flight is repeated: after a
+//! queue and for the answer; while the token is unavailable they get that answer at once. Nothing in flight is repeated: after a
 //! failure nobody knows whether the token did it.
 
 use std::fmt;
@@ -165,7 +165,7 @@ impl Pool {
                 Ok(token) => token.judge(work(token)),
                 Err(error) => (Err(error), Outcome::Healthy),
             };
-            // The caller may have left meanwhile; then nobody is told.
+            // The caller may have left meanwhile; then nobody takes the result.
             let _ = reply.send(result);
             outcome
         });

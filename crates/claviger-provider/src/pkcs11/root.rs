@@ -178,7 +178,7 @@ fn check(session: &Session, key: ObjectHandle, label: &str, uses: &Uses) -> Resu
             return Err(unsafe_for(reason(expected)));
         }
     }
-    // A token that calls a key sensitive and yet tells its value is no place for a root.
+    // A token that calls a key sensitive and yet discloses its value is no place for a root.
     for value in [AttributeType::Value, AttributeType::PrivateExponent] {
         if matches!(session.get_attributes(key, &[value]), Ok(found) if !found.is_empty()) {
             return Err(unsafe_for("its value can be read"));

@@ -68,7 +68,7 @@ impl<'a> RawUse<'a> {
         (!key.is_empty()).then_some(Self { verb, key: Some(key) })
     }
 
-    /// Does it.
+    /// Carries the request out and answers it.
     pub(crate) async fn answer(self, api: &Api, caller: Caller, parts: &Parts, body: Body) -> Answered {
         let arrival = Arrival::new(api, caller, &parts.headers)?;
         let headers = &parts.headers;

@@ -39,8 +39,8 @@ pub(crate) async fn version() -> Result<Response, Failure> {
     Ok(Answer::json(&version)?.unrecorded())
 }
 
-/// The OpenAPI document. It tells nothing that the sources do not; still it is for those whom the deployment knows. Who may read
-/// how the system is may read it on the control plane; who may draw random bytes, on the data plane.
+/// The OpenAPI document. It discloses nothing that the sources do not; still it is for those whom the deployment knows. Who may
+/// read how the system is may read it on the control plane; who may draw random bytes, on the data plane.
 pub(crate) async fn openapi(State(api): State<Api>, arrival: Arrival) -> Answered {
     let receipt = match api.surface() {
         Surface::Control => arrival.perform(ReadSystem {}).await?.receipt,

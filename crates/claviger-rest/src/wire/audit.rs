@@ -69,12 +69,12 @@ pub fn searched_to_wire(page: SearchPage, captions: &Captions) -> wire::SearchPa
 }
 
 fn who_to_wire(session: &SessionOf) -> wire::Who {
-    let nobody = |state: &str| wire::Who { state: state.to_owned(), ..wire::Who::default() };
+    let only = |state: &str| wire::Who { state: state.to_owned(), ..wire::Who::default() };
     let caller = match session {
         SessionOf::Known(caller) => caller,
-        SessionOf::Erased => return nobody("erased"),
-        SessionOf::Before => return nobody("not_recorded"),
-        SessionOf::Damaged => return nobody("damaged"),
+        SessionOf::Erased => return only("erased"),
+        SessionOf::Before => return only("not_recorded"),
+        SessionOf::Damaged => return only("damaged"),
     };
     let seen = &caller.seen;
     let number = |number: u16, name: Option<&'static str>| {
@@ -92,7 +92,7 @@ fn who_to_wire(session: &SessionOf) -> wire::Who {
         group: seen.group.map(|group| number(group, TlsParameters::group_name(group))),
         origin: seen.origin.map(|origin| origin.to_string()),
         address: seen.address.map(|address| address.to_string()),
-        ..nobody("known")
+        ..only("known")
     }
 }
 

@@ -51,7 +51,7 @@ async fn secrets_turn_up_in_no_trace_and_no_problem() {
     let mut problems = Vec::new();
     let sealed = deployment.octets("app", encrypt, &[], CANARY.into()).await.ok().body;
     assert_eq!(deployment.octets("app", decrypt, &[], sealed.clone()).await.ok().body, CANARY);
-    problems.push(deployment.octets("stranger", encrypt, &[], CANARY.into()).await);
+    problems.push(deployment.octets("outsider", encrypt, &[], CANARY.into()).await);
     problems.push(deployment.data("app", encrypt, json!({"plaintext": format!("{CANARY}!")})).await);
     problems
         .push(deployment.data("app", encrypt, json!({"plaintext": encoded, "context": {"": CANARY}})).await);

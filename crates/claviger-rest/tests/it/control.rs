@@ -559,7 +559,7 @@ async fn what_belongs_to_somebody_revoked_is_listed_as_ended() {
             assert_eq!(one["names"][by], "otto", "{one}");
         }
     }
-    // Who is revoked once more by itself is told so.
+    // What is revoked once more by itself is answered as that.
     let id = listed(credentials).await[0]["id"].as_str().unwrap().to_owned();
     let path = format!("/v1/credentials/{id}/revoke");
     let revoked = deployment.control("otto", Method::POST, &path, json!({"reason": "lost"})).await.ok();

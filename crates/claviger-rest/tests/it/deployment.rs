@@ -114,7 +114,7 @@ impl Deployment {
             ("vera", PrincipalKind::Human, Some(Role::Auditor)),
             ("odile", PrincipalKind::Human, Some(Role::Operator)),
             ("app", PrincipalKind::Workload, None),
-            ("stranger", PrincipalKind::Workload, None),
+            ("outsider", PrincipalKind::Workload, None),
         ];
         let expires_at = WallClock.now().after(Duration::from_secs(86_400));
         let principals = everyone.map(|(name, kind, role)| FirstPrincipal {

@@ -230,8 +230,8 @@ async fn refusals_name_their_entry() {
     let deployment = Deployment::with_ring().await;
     deployment.key("main", "encrypt", "aes-256-gcm", &[]).await;
     let answer =
-        deployment.data("stranger", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": ""})).await;
-    // To a stranger the key might as well not exist; either way the refusal is in the log.
+        deployment.data("outsider", "/v1/keys/orders%2Fmain/encrypt", json!({"plaintext": ""})).await;
+    // To an application without rights the key might as well not exist; either way the refusal is in the log.
     assert!(matches!(answer.status.as_u16(), 403 | 404), "{answer:?}");
     let entry: u64 = answer.header("claviger-entry").unwrap().parse().unwrap();
     assert_eq!(answer.json()["entry"], entry);

@@ -30,7 +30,7 @@ pub enum ConfigError {
         origin: String,
         /// The key, dotted.
         key: String,
-        /// The key that was meant, as far as one can tell.
+        /// The key that was probably meant.
         nearest: Option<String>,
     },
     /// The file cannot be read.
@@ -38,7 +38,7 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Why it cannot be read.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What a listener bears. Every bound that keeps a stranger from growing memory or holding a connection is here.
+//! What a listener bears. Every bound that keeps an unauthenticated caller from growing memory or holding a connection is here.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub struct Limits {
     pub handshakes: usize,
     /// Most of these from one address. Here and below, IPv6 addresses with the same first 64 bits are one.
     pub handshakes_per_address: usize,
-    /// Most connections after their handshake on which nobody proved an identity yet, for each listener.
+    /// Most connections after their handshake whose caller is unauthenticated so far, for each listener.
     pub unproved_connections: usize,
     /// Most of these from one address.
     pub unproved_connections_per_address: usize,
@@ -37,7 +37,7 @@ pub struct Limits {
     pub unproved_body_bytes_per_address: usize,
     /// Time for such a body.
     pub unproved_body: Duration,
-    /// How often in a second nobody may be proved from one address, in the long run; ten times as often at once. Beyond that
+    /// How often in a second authentication may fail from one address, in the long run; ten times as often at once. Beyond that
     /// its connections are closed.
     pub failures_per_address: u32,
     /// Connections that may wait to be accepted.

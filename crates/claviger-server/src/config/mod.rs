@@ -145,7 +145,7 @@ impl Config {
     /// that the configuration at `path` takes the PIN from, nor one of `known`: those that the command line reads.
     ///
     /// # Errors
-    /// [`ConfigError::UnknownKey`], with the one that was meant as far as one can tell.
+    /// [`ConfigError::UnknownKey`], with the one that was probably meant.
     pub fn check_variables(path: &Path, mut known: Vec<String>) -> Result<(), ConfigError> {
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         // What is wrong with the file is said when it is read to be used.

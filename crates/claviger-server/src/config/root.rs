@@ -17,7 +17,7 @@ pub enum Root {
     Pkcs11 {
         /// The module's shared library.
         library: PathBuf,
-        /// Which token.
+        /// What selects the token.
         token: TokenSelector,
         /// Where its PIN is.
         pin: PinSource,

@@ -180,7 +180,7 @@ fn unproved_lines() -> String {
 # unproved_body_bytes = {unproved_body_bytes}
 # unproved_body_bytes_per_address = {unproved_body_bytes_per_address}
 # unproved_body_seconds = {unproved_body_seconds}
-# How often in a second nobody may be proved from one address, in the long run. Its connections are closed beyond that.
+# How often in a second authentication may fail from one address, in the long run. Its connections are closed beyond that.
 # failures_per_address = {failures_per_address}
 "
     )

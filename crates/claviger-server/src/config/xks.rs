@@ -26,7 +26,7 @@ pub enum XksClients {
 }
 
 impl XksClients {
-    /// Is a client with such a certificate one of them? It is told by the digest of its common name.
+    /// Is a client with such a certificate one of them? It is recognized by the digest of its common name.
     #[must_use]
     pub fn admit(&self, certificate: Option<Option<[u8; 32]>>) -> bool {
         match self {

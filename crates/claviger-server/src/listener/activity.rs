@@ -54,7 +54,7 @@ pub(super) struct Activity {
     in_work: AtomicUsize,
     served: AtomicU64,
     head_begun: AtomicBool,
-    /// Somebody proved an identity on it.
+    /// A caller proved an identity on it.
     proved: AtomicBool,
     /// An answer went out before all of the request was read.
     cut_short: AtomicBool,
@@ -78,7 +78,7 @@ impl Activity {
         InWork(Arc::clone(self))
     }
 
-    /// Somebody proved an identity on it.
+    /// A caller proved an identity on it.
     pub(super) fn prove(&self) {
         self.proved.store(true, Ordering::Relaxed);
     }
@@ -250,7 +250,7 @@ impl IdleMonitors {
     }
 }
 
-/// A stream that tells when the other side ends it while nothing is read.
+/// A stream that notices when the other side ends it while nothing is read.
 pub(super) trait HangUp {
     /// Has the other side ended it? If not, the task is woken when it does.
     fn poll_hang_up(&self, cx: &mut Context<'_>) -> Poll<()>;
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_on_which_nobody_proved_himself_has_the_header_time_and_no_more() {
+    fn connection_without_a_proof_has_the_header_time_and_no_more() {
         let activity = Arc::new(Activity::default());
         activity.converse(false);
         assert_eq!(looks(&activity, 100), (5, Finding::Idle));

@@ -32,7 +32,7 @@ pub(super) struct Accepted {
     pub(super) listener: Arc<ListenerState>,
     pub(super) turns: Turns<Network>,
     pub(super) activity: Arc<Activity>,
-    /// Somebody was proved at that address lately.
+    /// A caller was authenticated at that address lately.
     pub(super) preferred: bool,
     /// Held while it is in its handshake.
     pub(super) handshaking: Held<Network>,

@@ -7,7 +7,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `network` | what counts as one address |
-//! | `repute` | how often nobody was proved at an address, and when somebody was |
+//! | `repute` | how often callers at an address failed to authenticate, and when one last did |
 //! | `room`, `turns` | what the unproved share: room, and turns at what costs time |
 //! | `places` | what proved callers share: requests under way |
 //! | `connection`, `activity` | one connection, and when it has to end |

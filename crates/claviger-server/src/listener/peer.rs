@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection, as far as the handshake told. Found out once, and put into every request.
+//! Who is at the other end of a connection, as far as the handshake showed. Found out once, and put into every request.
 
 use std::net::SocketAddr;
 

@@ -64,17 +64,17 @@ pub enum Asking {
 
 /// A protocol over HTTP, as a listener sees it.
 pub trait Protocol: Debug + Send + Sync + 'static {
-    /// Which action is asked for, as far as a head tells; for the numbers only. An answer that has results of another use, or another
-    /// number of them than one, says so by [`claviger_rest::Results`].
+    /// Which action is asked for, as far as a head shows; for the numbers only. An answer that has results of another use, or
+    /// another number of them than one, says so by [`claviger_rest::Results`].
     fn action_of(&self, head: &Parts) -> Option<Action>;
 
     /// Write header names as `Content-Length` in HTTP/1? Some clients know them by no other spelling.
     fn title_case(&self) -> bool;
 
-    /// Who asks, as far as head and memory tell. Waits for nothing.
+    /// Who asks, as far as head and memory show. Waits for nothing.
     fn recall(&self, peer: &Peer, head: &Parts) -> Asking;
 
-    /// Who asks, where memory did not tell: [`Asking::Known`], [`Asking::Signed`], or the refusal.
+    /// Who asks, where memory did not show it: [`Asking::Known`], [`Asking::Signed`], or the refusal.
     fn look_up<'a>(&'a self, peer: Peer, head: &'a Parts) -> Staged<'a, Asking>;
 
     /// Who signed a request that is all there, or the refusal.

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::stop::Stopping;
 
-/// How often the log is told.
+/// How often the counts are recorded in the log.
 const PERIOD: Duration = Duration::from_secs(3600);
 /// Codes of uses are from this one on, and fewer than there are counters.
 const FIRST: u16 = 100;
@@ -30,7 +30,8 @@ pub struct Released {
 }
 
 impl Released {
-    /// An answer with what was asked for left: results of that use, as far as the head of its request told, or those that it says itself.
+    /// An answer with what was asked for left: results of that use, as far as the head of its request shows, or those
+    /// that it says itself.
     pub(super) fn count(&self, asked: Option<Action>, said: Option<Results>) {
         let said = said.or_else(|| asked.map(|action| Results { action, number: 1 }));
         let Some(Results { action, number }) = said else { return };

@@ -1,8 +1,8 @@
-//! What is remembered of where connections come from: how often nobody was proved, and when somebody last was.
+//! What is remembered of where connections come from: how often callers failed to authenticate, and when one last did.
 //!
 //! What it keeps true: memory is bounded. A source that fails more often than its budget allows gets no further connections
-//! until the budget has grown again; one from which somebody proved an identity lately is never turned away for that, because they
-//! may be the one who comes.
+//! until the budget has grown again; one from which a caller was authenticated lately is never turned away for that, because it
+//! may be that caller who comes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -67,14 +67,14 @@ impl Repute {
         }
     }
 
-    /// May a connection from there come, and was somebody proved there lately?
+    /// May a connection from there come, and was a caller authenticated there lately?
     pub(super) fn ask(&self, network: Network, now: Duration) -> (bool, bool) {
         let Some(reputation) = self.sources().get(&network).copied() else { return (true, false) };
         let lately = reputation.proved_at.is_some_and(|at| now.saturating_sub(at) < LATELY);
         (lately || self.grown(reputation, now).left > 0, lately)
     }
 
-    /// Nobody was proved there, once more.
+    /// A caller there failed to authenticate, once more.
     pub(super) fn failed(&self, network: Network, now: Duration) -> Verdict {
         let Some(left) = self.change(network, now, |reputation| {
             reputation.left = reputation.left.saturating_sub(1000).max(-self.most());
@@ -89,7 +89,7 @@ impl Repute {
         }
     }
 
-    /// Somebody was proved there.
+    /// A caller was authenticated there.
     pub(super) fn proved(&self, network: Network, now: Duration) {
         self.change(network, now, |reputation| reputation.proved_at = Some(now));
     }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn source_where_somebody_proved_himself_lately_is_not_turned_away() {
+    fn source_of_a_caller_authenticated_lately_is_not_turned_away() {
         let (repute, one) = (Repute::new(1), network(1));
         repute.proved(one, at(0));
         for _ in 0..100 {

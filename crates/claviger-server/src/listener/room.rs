@@ -1,4 +1,4 @@
-//! Room that many want and nobody has earned yet: divided by owner, and within an owner by key.
+//! Room that many want: divided by owner, and within an owner by key.
 //!
 //! What it keeps true: no more is given than there is; when all is taken, the owner who has the most gives way to one who has
 //! less, so that taking a whole room takes as many owners as it has units. What nobody else wants, one owner may have up to
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Somebody who may have to leave.
+/// One who may have to leave.
 pub(super) trait Occupant: Send + Sync {
     /// Would nothing be lost?
     fn is_idle(&self) -> bool;
@@ -95,7 +95,7 @@ impl<O: Copy + Eq + Hash, K: Copy + Eq + Hash> Room<O, K> {
         self.inner().taken
     }
 
-    /// Takes a part, or `None`. Those who had to give way were told so.
+    /// Takes a part, or `None`. Those who had to give way got the signal.
     pub(super) fn take(
         &self,
         owner: O,

@@ -200,7 +200,7 @@ impl Served {
             Asking::Anyone => {
                 let request = Request::from_parts(head, Payload::Whole(Bytes::new()));
                 let response = protocol.answer(peer, Presented::None, request).await;
-                Ok(self.nobody_proved(response))
+                Ok(self.answer_to_unauthenticated(response))
             }
             Asking::Unknown => Err(Refusal::Overloaded.into()),
         }
@@ -240,7 +240,7 @@ impl Served {
         Ok(response)
     }
 
-    /// Reads a body of somebody who may be anybody: within its room, in its time.
+    /// Reads a body of a caller who is unauthenticated so far: within its room, in its time.
     async fn collect_unproved(&self, body: &mut Incoming, access_key: [u8; 32]) -> Result<Bytes, Unread> {
         let listener = &self.listener;
         let most = AwsLimits::MOST_BODY;
@@ -283,8 +283,8 @@ impl Served {
         Stopped::Unproved(Box::new(last_if(is_last, refused)))
     }
 
-    /// An answer to nobody. After too many of them the connection ends, unless somebody proved an identity on it.
-    fn nobody_proved(&self, response: Response<Body>) -> Response<Body> {
+    /// An answer to an unauthenticated caller. After too many of them the connection ends, unless an identity was proved on it.
+    fn answer_to_unauthenticated(&self, response: Response<Body>) -> Response<Body> {
         last_if(self.failed(), response)
     }
 

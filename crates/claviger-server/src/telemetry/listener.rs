@@ -45,7 +45,7 @@ impl Ending {
 pub(crate) enum Unproved {
     /// No room for a body whose sender is not known.
     Body,
-    /// No room for a connection on which nobody proved an identity.
+    /// No room for a connection whose caller is unauthenticated.
     Connection,
     /// The address failed too often.
     Failures,
@@ -73,7 +73,7 @@ impl Unproved {
     }
 }
 
-/// How a request ended, as far as its status tells.
+/// How a request ended, as far as its status shows.
 const OUTCOMES: [&str; 11] = [
     "ok",
     "invalid",
@@ -190,7 +190,7 @@ impl ListenerMetrics {
         self.0.surplus.increment(1);
     }
 
-    /// Something was refused to somebody who has not proved an identity.
+    /// Something was refused to an unauthenticated caller.
     pub(crate) fn unproved(&self, why: Unproved) {
         let at = Unproved::ALL.iter().position(|one| *one == why);
         if let Some(counter) = at.and_then(|at| self.0.unproved.get(at)) {

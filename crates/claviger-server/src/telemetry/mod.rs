@@ -1,4 +1,4 @@
-//! What the process tells about itself: traces for people, numbers and health for machines.
+//! What the process reports about itself: traces for people, numbers and health for machines.
 //!
 //! What it keeps true: no secret, and no name that a caller chose, is in a trace or a number.
 

@@ -27,7 +27,7 @@ const LIFETIME: Duration = Duration::from_secs(60);
 /// Time for the head of a request.
 const HEADER: Duration = Duration::from_secs(5);
 
-/// What watchers are told.
+/// What is reported to watchers.
 #[async_trait]
 pub trait Watchable: Send + Sync + 'static {
     /// Every number there is, as Prometheus reads it.

@@ -25,7 +25,8 @@ enum Edit {
 
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
     // What lengths, counts and terminators are made of.
-    let telling = prop_oneof![Just(0), Just(1), Just(0x7f), Just(0x80), Just(0xff), Just(b'\n'), any::<u8>()];
+    let boundary =
+        prop_oneof![Just(0), Just(1), Just(0x7f), Just(0x80), Just(0xff), Just(b'\n'), any::<u8>()];
     let place = any::<Index>;
     let edit = prop_oneof![
         1 => place().prop_map(Edit::Cut),
@@ -34,7 +35,7 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
         2 => (place(), prop::collection::vec(any::<u8>(), 1..16)).prop_map(|(at, bytes)| Edit::Insert(at, bytes)),
         1 => (place(), 1..64_u8).prop_map(|(at, length)| Edit::Repeat(at, length)),
         1 => (place(), place(), place()).prop_map(|(other, head, tail)| Edit::Splice(other, head, tail)),
-        4 => (place(), telling).prop_map(|(at, byte)| Edit::Write(at, byte)),
+        4 => (place(), boundary).prop_map(|(at, byte)| Edit::Write(at, byte)),
     ];
     prop::collection::vec(edit, 0..5)
 }

@@ -1,4 +1,4 @@
-//! A deployment at work: what it keeps, whom it lets in, what it tells watchers, how it ends.
+//! A deployment at work: what it keeps, whom it lets in, what it reports to watchers, how it ends.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -128,23 +128,23 @@ async fn profiles_work_with_the_client_as_they_are() {
 async fn who_shows_nothing_is_unauthenticated_on_both_planes() {
     let deployment = Deployment::new();
     let running = deployment.start().await;
-    let (nobody, urls) = (deployment.http(None), running.urls());
+    let (unauthenticated, urls) = (deployment.http(None), running.urls());
     for url in [
         format!("{}/v1/rings", urls[Endpoint::Control]),
         format!("{}/v1/keys/orders%2Fmain/public-key", urls[Endpoint::Data]),
     ] {
-        let response = nobody.get(url).send().await.unwrap();
+         nobody$=let response = unauthenticated= unauthenticated.get(url).send().await.unwrap();
         assert_eq!(response.status(), 401);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
     }
-    let response = nobody
+     nobody$=let response = unauthenticated= nobody
         .get(format!("{}/v1/rings", urls[Endpoint::Control]))
         .header("authorization", "Bearer nonsense")
         .send()
         .await
         .unwrap();
     assert_eq!(response.status(), 401);
-    assert_eq!(nobody.get(format!("{}/v1/health", urls[Endpoint::Data])).send().await.unwrap().status(), 200);
+    assert_eq!(unauthenticated.get(format!("{}/v1/health", urls[Endpoint::Data])).send().await.unwrap().status(), 200);
     running.shutdown().await;
 }
 
@@ -275,7 +275,7 @@ async fn end_under_load_loses_nothing_that_was_answered() {
                 assert_eq!(response.status(), 201);
                 made.fetch_add(1, Ordering::SeqCst);
             }
-            assert!(over.load(Ordering::SeqCst), "the server went away before it was told to");
+            assert!(over.load(Ordering::SeqCst), "the server went away before it was to");
         }));
     }
     while made.load(Ordering::SeqCst) < 20 {
@@ -361,7 +361,7 @@ fn digest(bytes: &[u8]) -> Value {
 }
 
 /// What the node says of itself, and how often the log says so.
-async fn told_of_node(deployment: &Deployment, running: &Running) -> (Value, usize) {
+async fn node_as_reported(deployment: &Deployment, running: &Running) -> (Value, usize) {
     let control = &running.urls()[Endpoint::Control];
     let (_, status) = deployment.call("auditor", "GET", format!("{control}/v1/system"), None).await;
     let path = format!("{control}/v1/audit/entries?operation=413&limit=1000");
@@ -373,7 +373,7 @@ async fn told_of_node(deployment: &Deployment, running: &Running) -> (Value, usi
 async fn a_node_says_which_program_and_configuration_it_is_at_its_start_and_when_it_reads_its_files_again() {
     let deployment = Deployment::new();
     let running = deployment.start().await;
-    let (node, entries) = told_of_node(&deployment, &running).await;
+    let (node, entries) = node_as_reported(&deployment, &running).await;
     assert_eq!(entries, 1);
     assert_eq!((&node["mode"], &node["release"]), (&json!("insecure"), &json!(env!("CARGO_PKG_VERSION"))));
     let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
@@ -397,7 +397,7 @@ async fn a_node_says_which_program_and_configuration_it_is_at_its_start_and_when
     more.extend_from_slice(b"\n");
     std::fs::write(deployment.path("pki/server.crt"), &more).unwrap();
     running.reload_certificates().await.unwrap();
-    let (again, entries) = told_of_node(&deployment, &running).await;
+    let (again, entries) = node_as_reported(&deployment, &running).await;
     assert_eq!((entries, &again["certificate"]), (2, &digest(&more)));
     assert_eq!(again["configuration"], node["configuration"]);
     running.shutdown().await;
@@ -406,7 +406,7 @@ async fn a_node_says_which_program_and_configuration_it_is_at_its_start_and_when
     let text = text.replace("# environment = \"production\"", "environment = \"trial\"");
     std::fs::write(deployment.path("claviger.toml"), &text).unwrap();
     let running = Server::start(deployment.config(), None).await.unwrap();
-    let (changed, entries) = told_of_node(&deployment, &running).await;
+    let (changed, entries) = node_as_reported(&deployment, &running).await;
     assert_eq!((entries, &changed["configuration"]), (3, &digest(text.as_bytes())));
     let control = &running.urls()[Endpoint::Control];
     let (_, status) = deployment.call("auditor", "GET", format!("{control}/v1/system"), None).await;

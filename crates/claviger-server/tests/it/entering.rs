@@ -105,8 +105,8 @@ async fn certificates_that_no_listener_takes_are_refused_with_what_to_do() {
 
     let (params, key) = client(|_| {});
     assert_refused(enter(params.self_signed(&key).unwrap().der()).await, "signed with its own key");
-    let stranger = Authority::create(now()).unwrap().0.issue_client(&name, now()).unwrap();
-    assert_refused(enter(&stranger.der).await, "no authority of `tls.client_ca` issued");
+    let foreign = Authority::create(now()).unwrap().0.issue_client(&name, now()).unwrap();
+    assert_refused(enter(&foreign.der).await, "no authority of `tls.client_ca` issued");
 
     let old = authority.issue_client(&name, ago(LEAF_LIFETIME + Duration::from_secs(60))).unwrap();
     assert_refused(enter(&old.der).await, "has expired; have a new one issued");

@@ -58,7 +58,7 @@ fn http2_tls(pki: &Pki) -> ClientConfig {
     tls
 }
 
-/// Sends so many requests of nobody over one HTTP/2 connection, each with a body that does not end; gives their statuses.
+/// Sends so many unauthenticated requests over one HTTP/2 connection, each with a body that does not end; gives their statuses.
 async fn unfinished(open: &Open, pki: &Pki, from: u8, count: usize) -> Vec<Option<StatusCode>> {
     let stream = open.connect_from(http2_tls(pki), from).await.unwrap();
     let (client, connection) =
@@ -68,7 +68,7 @@ async fn unfinished(open: &Open, pki: &Pki, from: u8, count: usize) -> Vec<Optio
         .map(|_| {
             let mut client = client.clone();
             let begun = endless(Bytes::from_static(&[b'x'; 100]));
-            let request = Request::post("https://x/echo").header("as", "nobody").body(begun).unwrap();
+            let request = Request::post("https://x/echo").header("as", "unknown").body(begun).unwrap();
             tokio::spawn(async move { client.send_request(request).await.ok().map(|answer| answer.status()) })
         })
         .collect();
@@ -103,13 +103,13 @@ fn endless(begin: Bytes) -> Body {
 }
 
 #[tokio::test]
-async fn nobody_is_refused_without_his_body_and_takes_no_place() {
+async fn unauthenticated_caller_is_refused_before_its_body_is_read_and_takes_no_place() {
     let pki = Pki::new();
     let limits = Limits { concurrency: 1, ..Limits::default() };
     let open = Open::new(&pki, router(), limits).await;
     let mut refused = Vec::new();
     for _ in 0..4 {
-        let mut stream = say(&open, &pki, 1, &(head("nobody", "/echo", 1 << 20) + "begun")).await;
+        let mut stream = say(&open, &pki, 1, &(head("unknown", "/echo", 1 << 20) + "begun")).await;
         assert_eq!(status(&mut stream).await, 401);
         refused.push(stream);
     }
@@ -123,7 +123,7 @@ async fn nobody_is_refused_without_his_body_and_takes_no_place() {
 }
 
 #[tokio::test]
-async fn thousand_unfinished_requests_of_nobody_stop_no_known_caller() {
+async fn thousand_unfinished_unauthenticated_requests_stop_no_known_caller() {
     let pki = Pki::new();
     let limits = Limits { concurrency: 2, ..Limits::default() };
     let open = Open::new(&pki, router(), limits).await;
@@ -144,7 +144,7 @@ async fn thousand_unfinished_requests_of_nobody_stop_no_known_caller() {
 }
 
 #[tokio::test]
-async fn idle_connections_of_nobody_make_way_for_new_ones() {
+async fn idle_unauthenticated_connections_make_way_for_new_ones() {
     let pki = Pki::new();
     let limits = Limits { unproved_connections: 6, unproved_connections_per_address: 4, ..Limits::default() };
     let open = Open::new(&pki, router(), limits).await;
@@ -240,12 +240,12 @@ async fn bodies_before_the_proof_are_small_and_quick() {
 }
 
 #[tokio::test]
-async fn address_that_only_fails_is_closed_out_and_one_that_proved_somebody_is_not() {
+async fn address_that_only_fails_is_closed_out_and_one_of_an_authenticated_caller_is_not() {
     let pki = Pki::new();
     let limits = Limits { failures_per_address: 1, ..Limits::default() };
     let open = Open::new(&pki, router(), limits).await;
     let hello = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
-    let wrong = "GET /hello HTTP/1.1\r\nHost: x\r\nAs: nobody\r\n\r\n";
+    let wrong = "GET /hello HTTP/1.1\r\nHost: x\r\nAs: unknown\r\n\r\n";
     let mut known = say(&open, &pki, 3, hello).await;
     assert_eq!(status(&mut known).await, 200);
     for from in [2, 3] {

@@ -33,7 +33,7 @@ async fn who(request: Request) -> String {
     let peer = request.extensions().get::<Peer>().unwrap();
     match peer.certificate {
         Some(certificate) => certificate.digest.map(|byte| format!("{byte:02x}")).concat(),
-        None => format!("nobody at {}", peer.address.ip()),
+        None => format!("unauthenticated at {}", peer.address.ip()),
     }
 }
 
@@ -110,8 +110,8 @@ async fn certificate_of_a_client_is_known_by_its_digest() {
     let expected = claviger_crypto::digest::sha256(&app.der).map(|byte| format!("{byte:02x}")).concat();
     let client = pki.http(Some(&app));
     assert_eq!(client.get(open.url("/who")).send().await.unwrap().text().await.unwrap(), expected);
-    let nobody = pki.http(None).get(open.url("/who")).send().await.unwrap().text().await.unwrap();
-    assert_eq!(nobody, "nobody at 127.0.0.1");
+    let unauthenticated = pki.http(None).get(open.url("/who")).send().await.unwrap().text().await.unwrap();
+    assert_eq!(unauthenticated, "unauthenticated at 127.0.0.1");
     // A resumed session proves the same client without showing the certificate again.
     let tls = pki.tls(Some(&app));
     for resumed in [false, true] {
@@ -129,8 +129,8 @@ async fn certificate_of_a_client_is_known_by_its_digest() {
 async fn client_of_another_authority_is_refused() {
     let pki = Pki::new();
     let open = Open::new(&pki, router(), Limits::default()).await;
-    let stranger = Pki::new().client("app");
-    let tls = client_tls(pki.trust(), Some(&stranger));
+    let foreign = Pki::new().client("app");
+    let tls = client_tls(pki.trust(), Some(&foreign));
     assert!(Http::new(tls).get(open.url("/hello")).send().await.is_err());
 }
 
@@ -219,7 +219,7 @@ async fn head_or_body_that_is_too_large_is_refused() {
     let count = stream.read(&mut answer).await.unwrap();
     assert!(answer[..count].starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer[..count]));
 
-    // No length is told: the bytes are counted while they come.
+    // No length is given: the bytes are counted while they come.
     let mut stream = open.connect(pki.tls(None)).await.unwrap();
     stream.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
     for _ in 0..3 {
@@ -264,7 +264,7 @@ async fn client_that_takes_no_answer_is_cut_off() {
     assert!(gone(), "{}", open.registry.render());
 }
 
-/// Tells when it is dropped.
+/// Signals when it is dropped.
 struct Waiting(Option<tokio::sync::oneshot::Sender<()>>);
 
 impl Drop for Waiting {
@@ -322,7 +322,7 @@ async fn connections_of_proved_callers_beyond_the_limit_are_told_so_and_closed()
         held.push(stream);
     }
     tokio::time::sleep(Duration::from_millis(200)).await;
-    // Both are at work: a third caller has to come again, and is told so.
+    // Both are at work: a third caller has to come again, and the answer says so.
     let mut surplus = open.connect(pki.tls(None)).await.unwrap();
     surplus.write_all(b"GET /hello HTTP/1.1\r\nHost: x\r\nAs: 3\r\n\r\n").await.unwrap();
     let mut answer = String::new();

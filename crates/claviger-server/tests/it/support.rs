@@ -115,7 +115,7 @@ pub(crate) fn client_tls(trust: RootCertStore, identity: Option<&Issued>) -> Cli
     }
 }
 
-/// A router behind a listener. Whoever asks is the principal whose number header `as` has, or number 0; `as: nobody` is
+/// A router behind a listener. Whoever asks is the principal whose number header `as` has, or number 0; `as: unknown` is
 /// unknown, and `as: key 7` names the access key of principal 7, which signs whatever body begins with `signed`.
 #[derive(Debug)]
 struct Behind(Router);
@@ -173,7 +173,7 @@ impl Protocol for Behind {
         };
         match said {
             None => known("0"),
-            Some("nobody") => Asking::Unknown,
+            Some("unknown") => Asking::Unknown,
             Some("anyone") => Asking::Anyone,
             Some(key) if key.starts_with("key ") => {
                 Asking::Signed { access_key: [key[4..].parse().unwrap(); 32] }

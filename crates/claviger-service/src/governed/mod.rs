@@ -110,30 +110,30 @@ governed! {
     ActivateKey(ActivateKey) = "activate_key" {
         /// The key.
         1 key: KeyId,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// Give a role.
     AssignRole(AssignRole) = "assign_role" {
-        /// To whom.
+        /// The principal that gets it.
         1 principal: PrincipalId,
-        /// Which.
+        /// The role.
         2 role: Role,
-        /// Why.
+        /// The reason given for it.
         3 reason: Option<Reason>,
     }
     /// End the waiting period of a key without destroying.
     CancelDestroy(CancelDestroy) = "cancel_destroy" {
         /// The key.
         1 key: KeyId,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// Declare a key compromised.
     CompromiseKey(CompromiseKey) = "compromise_key" {
         /// The key.
         1 key: KeyId,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// Declare one version compromised.
@@ -142,14 +142,14 @@ governed! {
         1 key: KeyId,
         /// Number of the version.
         2 version: u32,
-        /// Why.
+        /// The reason given for it.
         3 reason: Option<Reason>,
     }
     /// Confirm that the server's clock is right.
     ConfirmClock(ConfirmClock) = "confirm_clock" {
         /// What time it is by the caller's clock.
         1 time: Timestamp,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// Confirm the rights that an older release kept.
@@ -175,24 +175,24 @@ governed! {
     }
     /// Give a credential.
     CreateCredential(CreateCredential) = "create_credential" {
-        /// To whom.
+        /// The principal that gets it.
         1 principal: PrincipalId,
         /// A word that distinguishes it from others.
         2 label: Name,
-        /// What kind.
+        /// The kind of credential, with what that kind needs.
         3 what: CredentialAsked,
     }
     /// Give a grant.
     CreateGrant(CreateGrant) = "create_grant" {
-        /// To whom.
+        /// The principal that gets it.
         1 principal: PrincipalId,
-        /// On what.
+        /// The key or ring that it covers.
         2 on: Selector,
-        /// Which uses.
+        /// The uses that it allows.
         3 operations: Sorted<Action>,
         /// Under which conditions.
         4 conditions: GrantConditions,
-        /// Why.
+        /// The reason given for it.
         5 reason: Option<Reason>,
         /// A name to find it again by.
         6 name: Option<String>,
@@ -217,7 +217,7 @@ governed! {
         7 description: String,
         /// Who answers for it.
         8 owner: PrincipalId,
-        /// Free words.
+        /// Labels: names and values of the caller's choice.
         9 labels: Labels,
         /// How often it rotates; the ring's rule where there is none.
         10 rotation_period: Option<Duration>,
@@ -249,14 +249,14 @@ governed! {
         1 name: Name,
         /// What its keys inherit.
         2 policy: RingPolicy,
-        /// Why.
+        /// The reason given for it.
         3 reason: Option<Reason>,
     }
     /// End a key's protecting.
     DeactivateKey(DeactivateKey) = "deactivate_key" {
         /// The key.
         1 key: KeyId,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// End one version's protecting.
@@ -265,20 +265,20 @@ governed! {
         1 key: KeyId,
         /// Number of the version.
         2 version: u32,
-        /// Why.
+        /// The reason given for it.
         3 reason: Option<Reason>,
     }
     /// Pass rights on a key on.
     DelegateGrant(DelegateGrant) = "delegate_grant" {
         /// The key.
         1 key: KeyId,
-        /// To whom.
+        /// The principal that gets it.
         2 principal: PrincipalId,
-        /// Which actions.
+        /// The actions that it allows.
         3 operations: Sorted<Action>,
         /// Under which conditions.
         4 conditions: GrantConditions,
-        /// Why.
+        /// The reason given for it.
         5 reason: Option<Reason>,
         /// A name to find it again by.
         6 name: Option<String>,
@@ -298,14 +298,14 @@ governed! {
     ErasePrincipal(ErasePrincipal) = "erase_principal" {
         /// The principal.
         1 principal: PrincipalId,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// Erase the text of a reason.
     EraseReason(EraseReason) = "erase_reason" {
         /// The reason.
         1 id: ReasonId,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// Import material.
@@ -343,7 +343,7 @@ governed! {
         1 key: KeyId,
         /// What it gives.
         2 grants: SetOfGrants,
-        /// Why.
+        /// The reason given for it.
         3 reason: Option<Reason>,
     }
     /// Make a security officer on the machine.
@@ -362,7 +362,7 @@ governed! {
         /// The key that it names now.
         2 key: KeyId,
     }
-    /// Take imported material away.
+    /// Remove imported material.
     RemoveImportedMaterial(RemoveImportedMaterial) = "remove_imported_material" {
         /// The key.
         1 key: KeyId,
@@ -388,7 +388,7 @@ governed! {
     ResumeKey(ResumeKey) = "resume_key" {
         /// The key.
         1 key: KeyId,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// Bring one version back from suspension.
@@ -397,35 +397,35 @@ governed! {
         1 key: KeyId,
         /// Number of the version.
         2 version: u32,
-        /// Why.
+        /// The reason given for it.
         3 reason: Option<Reason>,
     }
     /// Give a grant up.
     RetireGrant(RetireGrant) = "retire_grant" {
         /// The grant.
         1 grant: GrantId,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// Revoke a credential.
     RevokeCredential(RevokeCredential) = "revoke_credential" {
         /// The credential.
         1 credential: CredentialId,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// Revoke a grant.
     RevokeGrant(RevokeGrant) = "revoke_grant" {
         /// The grant.
         1 grant: GrantId,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// Revoke a principal for ever.
     RevokePrincipal(RevokePrincipal) = "revoke_principal" {
         /// The principal.
         1 principal: PrincipalId,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// Rotate a key if that is due by policy.
@@ -444,7 +444,7 @@ governed! {
         1 key: KeyId,
         /// How long to wait.
         2 waiting: Duration,
-        /// Why.
+        /// The reason given for it.
         3 reason: Option<Reason>,
     }
     /// Set a ring's separation of duties.
@@ -453,14 +453,14 @@ governed! {
         1 ring: KeyRingId,
         /// What it shall be.
         2 separation: Separation,
-        /// Why.
+        /// The reason given for it.
         3 reason: Option<Reason>,
     }
     /// Take a key out of use for a while.
     SuspendKey(SuspendKey) = "suspend_key" {
         /// The key.
         1 key: KeyId,
-        /// Why.
+        /// The reason given for it.
         2 reason: Option<Reason>,
     }
     /// Take one version out of use for a while.
@@ -469,7 +469,7 @@ governed! {
         1 key: KeyId,
         /// Number of the version.
         2 version: u32,
-        /// Why.
+        /// The reason given for it.
         3 reason: Option<Reason>,
     }
     /// Change what is said about a key. What is absent stays as it is.
@@ -482,7 +482,7 @@ governed! {
         3 description: Option<String>,
         /// Who answers for it.
         4 owner: Option<PrincipalId>,
-        /// Free words.
+        /// Labels: names and values of the caller's choice.
         5 labels: Option<Labelling>,
         /// How often it rotates.
         6 rotation_period: Option<Period>,
@@ -511,7 +511,7 @@ governed! {
         7 quorum: Option<u8>,
         /// Only if the ring is at this revision.
         8 if_revision: Option<u64>,
-        /// Why.
+        /// The reason given for it.
         9 reason: Option<Reason>,
         /// Which keys the rotation period rotates.
         10 rotates: Option<RotatedKeys>,
@@ -532,16 +532,16 @@ governed! {
         1 key: KeyId,
         /// The grant.
         2 grant: GrantId,
-        /// Why.
+        /// The reason given for it.
         3 reason: Option<Reason>,
     }
     /// Revoke a role.
     WithdrawRole(WithdrawRole) = "withdraw_role" {
-        /// From whom.
+        /// The principal that loses the role.
         1 principal: PrincipalId,
-        /// Which.
+        /// The role.
         2 role: Role,
-        /// Why.
+        /// The reason given for it.
         3 reason: Option<Reason>,
     }
 }

@@ -86,9 +86,9 @@ record!(GrantConditions { 1 context_equals, 2 context_exactly, 3 source_networks
 /// One grant of a set that is given together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetGrant {
-    /// To whom.
+    /// The principal that gets the grant.
     pub principal: PrincipalId,
-    /// Which actions.
+    /// The actions that it allows.
     pub operations: Sorted<Action>,
     /// Under which conditions.
     pub conditions: GrantConditions,

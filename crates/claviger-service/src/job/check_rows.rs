@@ -56,7 +56,7 @@ impl State {
     }
 }
 
-/// Looks at every row, at half the pace that the store allows, until the road is told to stop.
+/// Looks at every row, at half the pace that the store allows, until the road stops.
 pub(crate) async fn check_rows(road: Road) {
     let mut from = RowCursor::default();
     loop {

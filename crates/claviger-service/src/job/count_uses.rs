@@ -11,7 +11,7 @@ use crate::work::Class;
 /// How long to wait before a piece that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Counts until nothing is left, or the road is told to stop.
+/// Counts until nothing is left, or the road stops.
 pub(crate) async fn count_uses(road: Road) {
     while let Some((from, to)) = road.usage.gap() {
         let counted = tokio::select! {

@@ -1,5 +1,5 @@
 //! Forgets creating calls that were answered long ago: nobody repeats them any more. No state hangs on them, so the log has
-//! nothing to tell.
+//! nothing to record.
 
 use std::time::Duration;
 

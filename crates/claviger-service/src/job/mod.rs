@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `rotate_due_keys` | rotates keys whose rotation period is over |
 //! | `destroy_due_keys` | destroys keys whose waiting period is over, unless their ring blocks it |
-//! | `remove_expired_material` | takes imported material away whose time is over |
+//! | `remove_expired_material` | removes imported material that has expired |
 //! | `forget_idempotency` | forgets creating calls that nobody repeats any more |
 //! | `take_snapshot` | commits the log to the whole state, once a day |
 //!
@@ -49,7 +49,7 @@ const MOST_KEYS: u32 = 1024;
 /// Most keys that are remembered as troubled.
 const MOST_TROUBLED: usize = 8192;
 
-/// Does what is due at once, and then again and again, until the road is told to stop.
+/// Does what is due at once, and then again and again, until the road stops.
 pub(crate) async fn keep_doing(road: Road, every: Duration) {
     let mut ticks = road.ticks(Duration::ZERO, every);
     while ticks.next().await.is_some() {

@@ -1,4 +1,4 @@
-//! Takes away imported material that has expired: it is used no more as it is, and need not lie here.
+//! Removes imported material that has expired: it is used no more as it is, and need not lie here.
 
 use std::collections::BTreeMap;
 

@@ -19,7 +19,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How often a failure that lasts is traced.
 const TRACE_EVERY: Duration = Duration::from_secs(60);
 
-/// Cuts and signs until the road is dropped or told to stop. Failures are traced and tried again.
+/// Cuts and signs until the road is dropped or stops. Failures are traced and tried again.
 pub(crate) async fn keep_cutting(road: Road, every: Duration) {
     let mut last: Option<(Vec<ShardHead>, Duration)> = None;
     let mut lasting = Lasting::default();

@@ -1,4 +1,4 @@
-//! The log of this deployment: its trees, its cuts, how it is read, and what is kept of the uses that it tells of.
+//! The log of this deployment: its trees, its cuts, how it is read, and what is kept of the uses that it records.
 
 mod batches;
 pub(crate) mod body;

@@ -110,7 +110,7 @@ fn refused(why: impl std::fmt::Display) -> StoreError {
     StoreError::Refused(format!("the newest checkpoint is not kept: {why}"))
 }
 
-/// Keeps the newest head once a second, if it moved, until the road is told to stop.
+/// Keeps the newest head once a second, if it moved, until the road stops.
 pub(crate) async fn keep_on(road: Road) {
     let mut ticks = road.ticks(Duration::ZERO, EVERY);
     while ticks.next().await.is_some() {

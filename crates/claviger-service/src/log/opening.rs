@@ -64,7 +64,7 @@ pub(crate) struct Lost {
 enum Fault {
     /// The store does not reach what was signed.
     Behind(Lost),
-    /// Anything else.
+    /// Any other failure.
     Wrong(ServiceError),
 }
 

@@ -66,7 +66,7 @@ impl PackedRun {
     }
 }
 
-/// Packs what can be packed, again and again, until the road is told to stop.
+/// Packs what can be packed, again and again, until the road stops.
 pub(crate) async fn keep_packing(road: Road) {
     let (mut next, mut ticks) = (0, road.ticks(EVERY, EVERY));
     while ticks.next().await.is_some() {

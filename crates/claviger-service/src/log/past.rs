@@ -1,5 +1,5 @@
 //! How things stood for one key at an instant that is past, by the facts of the log: its ring, the grants on both, and everybody's
-//! standing and roles.
+//! status and roles.
 //!
 //! It takes one walk over the entries up to that instant. Of their facts only those are decoded that bear on the key, and these are
 //! held against the digest that their entry carries; of principals, of which there may be many, what decides is kept, and no more.

@@ -179,7 +179,7 @@ impl LogReader {
         Ok(page)
     }
 
-    /// The uses of key versions that the entries `from..to` tell of and the table does not have.
+    /// The uses of key versions that the entries `from..to` record and the table does not have.
     ///
     /// # Errors
     /// [`ServiceError`].

@@ -54,7 +54,7 @@ pub(crate) struct Search {
 pub struct SearchedEntry {
     /// The entry.
     pub found: FoundEntry,
-    /// Whose session it is of; `None` for what the system did of itself, and for callers that nobody knew.
+    /// Whose session it is of; `None` for what the system did of itself, and for unauthenticated callers.
     pub session: Option<SessionOf>,
 }
 
@@ -80,7 +80,7 @@ pub struct KnownCaller {
     pub name: Option<Name>,
     /// What kind of being it is, for those who may read it.
     pub kind: Option<PrincipalKind>,
-    /// The rest.
+    /// What the session record says: how the caller proved its identity, and from where.
     pub seen: Seen,
 }
 

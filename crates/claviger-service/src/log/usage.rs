@@ -29,7 +29,7 @@ const MOST_TRIES: usize = 8;
 pub struct Used {
     /// What was done.
     pub op: Op,
-    /// When.
+    /// When it came to its end.
     pub at: Timestamp,
     /// Index of its entry.
     pub index: u64,
@@ -81,7 +81,7 @@ impl Uses {
 #[derive(Clone, Debug, Default)]
 pub struct KeyUses {
     of: HashMap<u32, Uses>,
-    /// Older entries are still being counted, and may tell of more uses.
+    /// Older entries are still being counted, and may record more uses.
     pub is_counting: bool,
 }
 
@@ -207,7 +207,7 @@ impl Usage {
         (from < self.opened_at).then(|| (from, from.saturating_add(PIECE).min(self.opened_at)))
     }
 
-    /// The entries before `upto` were counted, which tell of these uses that no row has.
+    /// The entries before `upto` were counted: they record these uses, which no row has.
     pub(crate) fn counted(&self, found: Recounted, upto: u64) {
         let mut kept = self.lock();
         for (version, (uses, since)) in found {

@@ -17,7 +17,7 @@ use crate::work::At;
 /// Keys of principals that are read at once.
 const AT_ONCE: u32 = 1000;
 
-/// A session, as far as the log alone tells.
+/// A session, as far as the log alone shows it.
 #[derive(Clone, Debug)]
 pub(crate) enum Head {
     /// Committed to; whose it is, is known by its locator.

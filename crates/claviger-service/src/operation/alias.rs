@@ -183,9 +183,9 @@ pub struct AliasFilterRef {
 /// Lists aliases in the order of their names.
 #[derive(Debug)]
 pub struct ListAliases {
-    /// Which.
+    /// Which aliases are wanted.
     pub filter: AliasFilterRef,
-    /// Which page.
+    /// The page of the list.
     pub page: Page<AliasName>,
 }
 
@@ -260,7 +260,7 @@ async fn check_room(view: &View<'_>, key: &Key) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// What the log tells of an alias: half the digest of its name, and the key that it moved from.
+/// What the log records of an alias: half the digest of its name, and the key that it moved from.
 fn detail(view: &View<'_>, name: &AliasName, from: &[u8]) -> EntryDetail {
     let digest = half(digest::sha256(name.as_str().as_bytes()));
     EntryDetail { reference: reference(&[&digest, from]), ..view.detail() }

@@ -77,7 +77,7 @@ impl Operation for CreateAsset {
 /// Reads a data asset.
 #[derive(Debug)]
 pub struct ReadAsset {
-    /// Which.
+    /// The asset to read.
     pub asset: AssetRef,
 }
 
@@ -102,7 +102,7 @@ impl Operation for ReadAsset {
 /// Lists data assets in the order of their names.
 #[derive(Debug)]
 pub struct ListAssets {
-    /// Which page.
+    /// The page of the list.
     pub page: Page<Name>,
 }
 

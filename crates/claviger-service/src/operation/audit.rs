@@ -45,7 +45,7 @@ pub struct ReadEntries {
     pub from: u64,
     /// At most so many: up to 1,000.
     pub limit: u32,
-    /// Which.
+    /// Which entries are wanted.
     pub filter: EntryFilter,
 }
 

@@ -25,7 +25,7 @@ pub struct Health {
 }
 
 /// Tries whether the service can work: the root draws, seals and opens a probe that is no key of anybody's, and the entry of
-/// this call shows that the log takes what is told.
+/// this call shows that the log takes entries.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckHealth {}
 

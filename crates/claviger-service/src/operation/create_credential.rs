@@ -70,11 +70,11 @@ pub struct NewlyMade {
 /// Gives a credential.
 #[derive(Debug)]
 pub struct CreateCredential {
-    /// To whom.
+    /// The principal that the credential is for.
     pub principal: PrincipalRef,
     /// A word that distinguishes it from others.
     pub label: Name,
-    /// What kind.
+    /// The kind of credential, with what that kind needs.
     pub what: NewCredential,
 }
 

@@ -27,11 +27,11 @@ pub enum GrantOn {
 /// Gives a grant.
 #[derive(Debug)]
 pub struct CreateGrant {
-    /// To whom.
+    /// The principal that gets the grant.
     pub principal: PrincipalRef,
-    /// On what.
+    /// The key or ring that it covers.
     pub on: GrantOn,
-    /// Which uses.
+    /// The uses that it allows.
     pub operations: Vec<Action>,
     /// Under which conditions.
     pub conditions: Conditions,

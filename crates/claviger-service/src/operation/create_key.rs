@@ -39,7 +39,7 @@ pub struct CreateKey {
     pub description: String,
     /// Who answers for it; the caller by default.
     pub owner: Option<PrincipalRef>,
-    /// Free words.
+    /// Labels: names and values of the caller's choice.
     pub labels: Labels,
     /// How often it rotates.
     pub rotation_period: Option<Duration>,

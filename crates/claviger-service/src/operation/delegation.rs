@@ -29,9 +29,9 @@ use crate::work::Class;
 pub struct DelegateGrant {
     /// The key.
     pub key: KeyRef,
-    /// To whom.
+    /// The principal that gets the grant.
     pub principal: PrincipalRef,
-    /// Which actions.
+    /// The actions that it allows.
     pub operations: Vec<Action>,
     /// Under which conditions.
     pub conditions: Conditions,
@@ -256,7 +256,7 @@ pub struct ReadKeyGrants {
     pub key: KeyRef,
     /// Only to this principal.
     pub principal: Option<PrincipalRef>,
-    /// Which page.
+    /// The page of the list.
     pub page: Page<GrantId>,
 }
 

@@ -17,7 +17,7 @@ use crate::view::View;
 /// Erases who a principal was that was revoked.
 #[derive(Debug)]
 pub struct ErasePrincipal {
-    /// Whom.
+    /// The principal whose identity is erased.
     pub principal: PrincipalRef,
 }
 

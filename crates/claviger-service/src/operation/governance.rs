@@ -1,8 +1,8 @@
 //! Governance cannot be lost by one call: the last security officer and the last administrator who can act stay.
 //!
 //! Who can act is a person that is not revoked and has a credential that is live. The check names the rows of one other
-//! person on which it rests, so that two of these calls at the same moment cannot each rest on the other's subject. A
-//! credential can always be revoked, and expires: what is lost in that way, `claviger recover` gives back.
+//! person on which it rests, so that two of these calls at the same moment cannot each rest on the person whom the other one
+//! takes away. A credential can always be revoked, and expires: what is lost in that way, `claviger recover` gives back.
 
 use claviger_core::change::Change;
 use claviger_core::principal::{Principal, Role};

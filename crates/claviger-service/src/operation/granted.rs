@@ -65,7 +65,7 @@ impl Operation for ReadSelf {
 /// Lists the keys on which, or on whose ring, one holds a grant, in the order of their names.
 #[derive(Debug)]
 pub struct ListGrantedKeys {
-    /// Which page.
+    /// The page of the list.
     pub page: Page<KeyName>,
 }
 
@@ -92,7 +92,7 @@ impl Operation for ListGrantedKeys {
 pub struct ListGrantedAliases {
     /// Only of this key.
     pub key: Option<KeyRef>,
-    /// Which page.
+    /// The page of the list.
     pub page: Page<AliasName>,
 }
 
@@ -137,7 +137,7 @@ impl Operation for ListGrantedAliases {
 /// Lists the grants that one was named to retire, in the order of their identifiers.
 #[derive(Debug)]
 pub struct ListRetirableGrants {
-    /// Which page.
+    /// The page of the list.
     pub page: Page<GrantId>,
 }
 
@@ -165,7 +165,7 @@ impl Operation for ListRetirableGrants {
 pub struct NamedGrant {
     /// The grant.
     pub grant: Grant,
-    /// To whom.
+    /// Name of the principal that it was given to.
     pub principal: Name,
     /// Who else may end it.
     pub retiring: Option<Name>,

@@ -1,4 +1,4 @@
-//! Imports material: the first of a key, the same again after it was taken away, or new material that waits for rotation.
+//! Imports material: the first of a key, the same again after it was removed, or new material that waits for rotation.
 
 use bytes::Bytes;
 use claviger_core::change::{Change, Restriction};

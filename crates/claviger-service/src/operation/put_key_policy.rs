@@ -26,9 +26,9 @@ use crate::view::View;
 /// What one of many grants gives.
 #[derive(Clone, Debug)]
 pub struct NewGrant {
-    /// To whom.
+    /// The principal that gets the grant.
     pub principal: PrincipalRef,
-    /// Which actions.
+    /// The actions that it allows.
     pub operations: Vec<Action>,
     /// Under which conditions.
     pub conditions: Conditions,

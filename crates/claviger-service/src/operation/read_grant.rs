@@ -24,7 +24,7 @@ pub struct JudgedGrant {
 /// Reads a grant.
 #[derive(Debug)]
 pub struct ReadGrant {
-    /// Which.
+    /// The grant to read.
     pub grant: GrantId,
 }
 
@@ -67,7 +67,7 @@ pub struct ListGrants {
     pub ring: Option<RingRef>,
     /// Revoked ones too?
     pub with_revoked: bool,
-    /// Which page.
+    /// The page of the list.
     pub page: Page<GrantId>,
 }
 

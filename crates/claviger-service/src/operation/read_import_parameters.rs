@@ -83,7 +83,7 @@ pub(super) fn takes_material(record: &KeyRecord) -> Result<(), ServiceError> {
     }
 }
 
-/// Where duties are kept apart, nobody alone brings material into a key for restricted data, or into one that is in use.
+/// Where duties are kept apart, nobody alone imports material into a key for restricted data, or into one that is in use.
 fn check_approval(record: &KeyRecord) -> Result<(), ServiceError> {
     let what = match record.key.state {
         _ if record.ring.policy.separation == Separation::Relaxed => return Ok(()),

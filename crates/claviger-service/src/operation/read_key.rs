@@ -67,7 +67,7 @@ impl KeyVersions {
 pub struct ListVersions {
     /// The key.
     pub key: KeyRef,
-    /// Which page.
+    /// The page of the list.
     pub page: Page<u32>,
 }
 
@@ -97,7 +97,7 @@ impl Operation for ListVersions {
 pub struct DescribeVersions {
     /// The key.
     pub key: KeyRef,
-    /// Which page.
+    /// The page of the list.
     pub page: Page<u32>,
 }
 
@@ -129,9 +129,9 @@ pub struct KeyFilterRef {
 /// Lists keys in the order of their names.
 #[derive(Debug)]
 pub struct ListKeys {
-    /// Which.
+    /// Which keys are wanted.
     pub filter: KeyFilterRef,
-    /// Which page.
+    /// The page of the list.
     pub page: Page<KeyName>,
 }
 

@@ -70,7 +70,8 @@ impl Operation for ReadKeyPolicy {
             None => None,
         };
         let found = grants.iter().map(|named| (named.grant.id, &named.verdict));
-        let stands = document.as_ref().is_some_and(|document| status(document, found) == PolicyStatus::AsPut);
+        let stands =
+            document.as_ref().is_some_and(|document| status_of(document, found) == PolicyStatus::AsPut);
         let text = document.filter(|_| stands).map(|document| document.text);
         Ok(Staged::reading(KeyPolicy { text, grants }, view.detail()))
     }
@@ -81,7 +82,7 @@ fn of_policy(record: &KeyRecord) -> GrantFilter {
 }
 
 /// What has become of a document, of whose key the policies gave these grants that no act of their own ended.
-fn status<'a>(
+fn status_of<'a>(
     document: &PolicyDocument,
     found: impl Iterator<Item = (GrantId, &'a Verdict)>,
 ) -> PolicyStatus {
@@ -91,8 +92,8 @@ fn status<'a>(
         Some(Cause::Expired { grant, .. }) => grant == id,
         Some(_) => false,
     };
-    let status: BTreeSet<_> = found.filter(|(id, verdict)| stands(*id, verdict)).map(|(id, _)| id).collect();
-    if status.iter().eq(&document.grants) { PolicyStatus::AsPut } else { PolicyStatus::InPart }
+    let active: BTreeSet<_> = found.filter(|(id, verdict)| stands(*id, verdict)).map(|(id, _)| id).collect();
+    if active.iter().eq(&document.grants) { PolicyStatus::AsPut } else { PolicyStatus::InPart }
 }
 
 /// An operation whose result is a key, with what has become of its policy.
@@ -126,7 +127,7 @@ impl<O: Operation<Output = Arc<KeyRecord>>> Operation for WithPolicyStatus<O> {
             Some(document) => {
                 let grants = view.all_grants(of_policy(&record)).await?;
                 let verdicts = view.verdicts(&grants).await?;
-                Some(status(&document, grants.iter().map(|grant| grant.id).zip(&verdicts)))
+                Some(status_of(&document, grants.iter().map(|grant| grant.id).zip(&verdicts)))
             }
         };
         Ok(staged.map(|record| (record, found)))

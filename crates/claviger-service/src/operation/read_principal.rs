@@ -14,7 +14,7 @@ use crate::work::Class;
 /// Reads a principal.
 #[derive(Debug)]
 pub struct ReadPrincipal {
-    /// Whom.
+    /// The principal to read.
     pub principal: PrincipalRef,
 }
 
@@ -39,7 +39,7 @@ impl Operation for ReadPrincipal {
 /// Lists principals in the order of their names.
 #[derive(Debug)]
 pub struct ListPrincipals {
-    /// Which page.
+    /// The page of the list.
     pub page: Page<Name>,
 }
 
@@ -65,7 +65,7 @@ impl Operation for ListPrincipals {
 pub struct ListCredentials {
     /// Only of this principal.
     pub principal: Option<PrincipalRef>,
-    /// Which page.
+    /// The page of the list.
     pub page: Page<CredentialId>,
 }
 

@@ -39,7 +39,7 @@ impl Operation for ReadRing {
 /// Lists rings in the order of their names.
 #[derive(Debug)]
 pub struct ListRings {
-    /// Which page.
+    /// The page of the list.
     pub page: Page<Name>,
 }
 

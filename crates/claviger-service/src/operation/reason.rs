@@ -28,7 +28,7 @@ pub struct ShownReason {
     pub erased_at: Option<Timestamp>,
     /// Who gave it.
     pub given_by: PrincipalId,
-    /// When.
+    /// When it was given.
     pub given_at: Timestamp,
 }
 
@@ -59,7 +59,7 @@ impl View<'_> {
         for KeptReason { record, key, holds } in
             self.store().list_reasons(wanted.into_iter().collect()).await?
         {
-            // What somebody put into its row is told by nobody; that it does not read, is.
+            // What was put into its row from outside is not shown; that the row cannot be read, is.
             if !holds {
                 continue;
             }
@@ -87,7 +87,7 @@ impl View<'_> {
 /// gave it, when and for what, stay; so does every digest.
 #[derive(Debug)]
 pub struct EraseReason {
-    /// Which.
+    /// The reason to erase.
     pub id: ReasonId,
 }
 

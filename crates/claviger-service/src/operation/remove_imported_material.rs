@@ -1,4 +1,4 @@
-//! Takes imported material away. The same material can be imported again; no other can come in its place.
+//! Removes imported material. The same material can be imported again; no other can come in its place.
 
 use claviger_core::Action;
 use claviger_core::change::{Change, Restriction};
@@ -12,7 +12,7 @@ use crate::record::EntryDetail;
 use crate::reference::{KeyRef, TargetRef};
 use crate::view::View;
 
-/// Takes imported material away.
+/// Removes imported material.
 #[derive(Debug)]
 pub struct RemoveImportedMaterial {
     /// The key.

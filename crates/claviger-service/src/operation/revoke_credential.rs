@@ -15,7 +15,7 @@ use crate::view::View;
 /// Revokes a credential, and the rest of its line: whoever had one of them could have renewed it.
 #[derive(Debug)]
 pub struct RevokeCredential {
-    /// Which.
+    /// The credential to revoke.
     pub credential: CredentialId,
 }
 

@@ -15,7 +15,7 @@ use crate::view::View;
 /// Revokes a grant.
 #[derive(Debug)]
 pub struct RevokeGrant {
-    /// Which.
+    /// The grant to revoke.
     pub grant: GrantId,
 }
 

@@ -15,7 +15,7 @@ use crate::view::View;
 /// Revokes a principal.
 #[derive(Debug)]
 pub struct RevokePrincipal {
-    /// Whom.
+    /// The principal to revoke.
     pub principal: PrincipalRef,
 }
 

@@ -16,9 +16,9 @@ use crate::view::View;
 /// Gives a role.
 #[derive(Debug)]
 pub struct AssignRole {
-    /// To whom.
+    /// The principal that gets the role.
     pub principal: PrincipalRef,
-    /// Which.
+    /// The role.
     pub role: Role,
 }
 
@@ -54,9 +54,9 @@ impl Operation for AssignRole {
 /// Withdraws a role.
 #[derive(Debug)]
 pub struct WithdrawRole {
-    /// From whom.
+    /// The principal that loses the role.
     pub principal: PrincipalRef,
-    /// Which.
+    /// The role.
     pub role: Role,
 }
 
@@ -86,7 +86,7 @@ impl Operation for WithdrawRole {
     }
 }
 
-/// A change of roles is told to the fence either way: what a role gives and what it forbids both change.
+/// A change of roles goes to the fence either way: what a role gives and what it forbids both change.
 fn put(asked: Governed, changed: Principal, expected: Vec<Change>, detail: EntryDetail) -> Staged<Principal> {
     let output = Principal { revision: changed.revision + 1, ..changed.clone() };
     let restrictions = vec![Restriction::Principal(changed.id)];

@@ -33,7 +33,7 @@ pub struct SearchAudit {
     pub size: Option<u64>,
     /// At most so many: up to 1,000.
     pub limit: u32,
-    /// Which.
+    /// Which entries are wanted.
     pub filter: EntryFilter,
     /// Only of this principal.
     pub principal: Option<PrincipalRef>,
@@ -164,7 +164,7 @@ pub struct DiscloseAudit {
     pub from: u64,
     /// The first behind the range.
     pub to: u64,
-    /// How much.
+    /// How much of each session is disclosed.
     pub level: Level,
 }
 

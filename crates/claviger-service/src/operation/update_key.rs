@@ -25,7 +25,7 @@ pub struct KeyPatch {
     pub description: Option<String>,
     /// Who answers for it.
     pub owner: Option<PrincipalRef>,
-    /// Free words.
+    /// Labels: names and values of the caller's choice.
     pub labels: Option<LabelPatch>,
     /// How often it rotates; `Some(None)` is the ring's rule.
     pub rotation_period: Option<Option<Duration>>,

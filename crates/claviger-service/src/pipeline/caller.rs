@@ -1,5 +1,5 @@
 //! Who calls. Every operation is authenticated here, and nowhere else; listeners ask here earlier, from the head of a request
-//! alone, so that nobody without a credential takes a place or has a body read.
+//! alone, so that no unauthenticated caller takes a place or has a body read.
 //!
 //! What it keeps true: the early answer gives no right. It decides how much of a listener a request may use, and the operation
 //! is authenticated again under the epoch that it rests on.
@@ -30,7 +30,7 @@ impl Road {
     /// to be verified, by [`Road::prove`]. A refusal is counted or recorded as that of a call.
     ///
     /// # Errors
-    /// [`ErrorKind::Unauthenticated`] when nobody is known by it, or it is not in force; others when the store or the root
+    /// [`ErrorKind::Unauthenticated`] when it identifies no principal, or is not in force; others when the store or the root
     /// do not answer.
     pub async fn look_up(
         &self,

@@ -42,7 +42,7 @@ impl Lanes {
         }
     }
 
-    /// The next restricting call, if none of these subjects is among its own, nor anything that it rests on.
+    /// The next restricting call, if none of these restrictions is among its own, nor about anything that it rests on.
     pub(super) fn next_restriction_beside(
         &mut self,
         restrictions: &[Restriction],

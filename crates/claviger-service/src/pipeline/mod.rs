@@ -90,10 +90,10 @@ struct Admitted<'q> {
 #[derive(Clone, Debug)]
 pub struct BatchTurn(Held);
 
-/// Who asks: somebody with a credential, or the system itself.
+/// Who asks: a caller with a credential, or the system itself.
 enum Who {
     System(Arc<Principal>),
-    Somebody,
+    Caller,
 }
 
 impl Road {
@@ -102,7 +102,7 @@ impl Road {
     /// # Errors
     /// [`ServiceError`]; its kind says what to do, its entry where the refusal is recorded.
     pub async fn perform<O: Operation>(&self, call: Call<O>) -> Result<Released<O::Output>, ServiceError> {
-        self.perform_as(&Who::Somebody, &call, None).await
+        self.perform_as(&Who::Caller, &call, None).await
     }
 
     /// Waits for the turn of a caller that brings a batch of so many bytes, before anything is made of them.
@@ -130,7 +130,7 @@ impl Road {
         call: Call<O>,
         turn: &BatchTurn,
     ) -> Result<Released<O::Output>, ServiceError> {
-        self.perform_as(&Who::Somebody, &call, Some(&turn.0)).await
+        self.perform_as(&Who::Caller, &call, Some(&turn.0)).await
     }
 
     /// Takes a call of the system itself down the same road.
@@ -208,7 +208,7 @@ impl Road {
         let now = self.state.time.now();
         let caller = match who {
             Who::System(principal) => self.system_caller(principal)?,
-            Who::Somebody => {
+            Who::Caller => {
                 self.authenticate(&call.presented, call.source, call.listener, epoch, now).await?
             }
         };
@@ -401,7 +401,7 @@ impl Road {
         places: &Places<'_>,
     ) -> Result<Decided, Refused> {
         let action = call.operation.action();
-        // The plane, before anything is looked up: the answer tells nothing of what exists.
+        // The plane, before anything is looked up: the answer discloses nothing of what exists.
         let kind = caller.principal().kind;
         if !call.plane.serves(kind, action) || admits(kind, action).is_err() {
             let error = ServiceError::new(ErrorKind::Denied, "you may not do this");

@@ -7,7 +7,7 @@
 //!
 //! A channel keeps what it holds for as long as somebody may send, even when nobody receives any more. Whoever waits for an
 //! answer would then wait for good. So what lies in the queue of a sequencer that has ended is dropped, by the sequencer as
-//! it ends and by whoever was late to send: a dropped reply tells that the log has stopped.
+//! it ends and by whoever was late to send: a dropped reply means that the log has stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -153,7 +153,7 @@ impl Queue {
         UnderWay { shared: &self.shared, asides: AtomicUsize::new(0) }
     }
 
-    /// Hands a submission over; its `reply` tells the rest.
+    /// Hands a submission over; the rest comes by its `reply`.
     pub(crate) fn submit(&self, submission: Submission) -> Result<(), NotCommitted> {
         self.sender.try_send(Command::Submit(Box::new(submission))).map_err(|error| match error {
             TrySendError::Full(_) => NotCommitted::Overloaded,
@@ -260,7 +260,7 @@ impl Intake {
         self.shared.taken.store(lanes.len(), Ordering::Relaxed);
     }
 
-    /// A batch was served; those that came meanwhile tell how many can.
+    /// A batch was served; those that came meanwhile show how many can.
     pub(super) fn served(&self, lanes: &Lanes) {
         self.shared.taken.store(lanes.len(), Ordering::Relaxed);
         let under_way = self.shared.under_way.load(Ordering::Relaxed);

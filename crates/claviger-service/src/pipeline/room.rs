@@ -1,7 +1,7 @@
 //! What is done while the store's device is nearly full.
 //!
 //! Ordinary calls are refused before they write anything, their refusal included: it is counted. What remains is for calls that
-//! restrict, so that nobody who fills the disk can keep a key, a credential or a grant alive. What was set aside for that
+//! restrict, so that no caller who fills the disk can keep a key, a credential or a grant alive. What was set aside for that
 //! is for people and for the system itself: an application has many keys and grants of its own to end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// How often the device is looked at, beside the looks that writing takes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Looks at the device until the road is told to stop.
+/// Looks at the device until the road stops.
 pub(crate) async fn keep_looking(road: Road) {
     let mut ticks = road.ticks(Duration::ZERO, LOOK_EVERY);
     let mut traced = Room::Plenty;

@@ -188,7 +188,7 @@ impl Sequencer {
                     End::Asked => self.close(),
                     End::Fatal(why) => (self.parts.on_fatal)(why),
                 }
-                // The intake and the lanes go, and tell everyone who still waits that the log has stopped.
+                // The intake and the lanes go, and everyone who still waits learns by it that the log has stopped.
                 return;
             }
             self.intake.served(&lanes);
@@ -462,7 +462,7 @@ impl Sequencer {
         Head { size: self.parts.tree.size(), root: self.parts.tree.root(), epoch: self.epoch }
     }
 
-    /// Tells everyone in the batch that nothing happened. What is not known ends the sequencer.
+    /// Answers everyone in the batch that nothing happened. What is not known ends the sequencer.
     fn fail(&mut self, filling: &mut Filling, error: CommitError) -> Result<(), End> {
         self.parts.journal.roll_back();
         self.figures.stuck.store(true, Ordering::Relaxed);

@@ -96,7 +96,7 @@ impl Sessions {
         }
     }
 
-    /// Takes the counts of calls from nobody since the last time: those of the listeners that had any.
+    /// Takes the counts of unauthenticated calls since the last time: those of the listeners that had any.
     fn take_unauthenticated(&self) -> Vec<RefusedCalls> {
         let taken = self.unauthenticated.iter().map(|count| count.swap(0, Ordering::Relaxed));
         let counts = ListenerName::ALL.into_iter().zip(taken);
@@ -113,7 +113,7 @@ pub(crate) fn subject_label(principal: PrincipalId) -> Vec<u8> {
 }
 
 impl Road {
-    /// The caller's session; tells it first if it is new. The system has none.
+    /// The caller's session; records it first if it is new. The system has none.
     pub(crate) async fn session(
         &self,
         caller: &Caller,
@@ -238,7 +238,7 @@ impl Road {
         self.record_entry(EntryHeader::of_system(Op::AuthenticationFailure, now), detail).await.ok()
     }
 
-    /// Counts a call of somebody who shows nothing that could be held against a credential. The log has the count of each
+    /// Counts a call without anything that could be held against a credential. The log has the count of each
     /// listener once a second.
     pub fn count_unauthenticated(&self, listener: ListenerName) {
         self.sessions.count_unauthenticated(listener, 1);
@@ -250,11 +250,11 @@ impl Road {
         None
     }
 
-    /// Counts a request that never became an operation: of no known form, path or name. The log tells it as that, under the
+    /// Counts a request that never became an operation: of no known form, path or name. The log records it as that, under the
     /// caller's session and no more than once a second of each credential; gives the index of the entry, where there is one.
     ///
     /// # Errors
-    /// [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) when nobody is known by what is presented: that is
+    /// [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) when what is presented identifies no principal: that is
     /// what the caller is answered then, and what is counted or recorded. Others when the log takes no entry.
     pub async fn record_malformed(
         &self,
@@ -294,7 +294,7 @@ impl Road {
     /// Records that a recorded result was withheld. Nobody waits for it: the caller has its answer.
     pub(super) fn record_suppressed(&self, index: u64) {
         let detail = EntryDetail { reference: reference(&[&index.to_be_bytes()]), ..EntryDetail::default() };
-        let (reply, _nobody) = oneshot::channel();
+        let (reply, _unread) = oneshot::channel();
         let header = EntryHeader::of_system(Op::ReleaseSuppressed, self.state.time.now());
         if self.queue.submit(entry(header, detail.into(), self.state.fence.epoch(), reply)).is_err() {
             tracing::error!(index, "a result was withheld, and the log takes no record of it");

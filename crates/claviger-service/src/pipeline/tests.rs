@@ -83,7 +83,7 @@ impl Site {
         let store = Arc::new(store);
         let unlock = RootUnlock::KeyFile(SecretBytes::new(vec![7; 32]));
         let (provider, _) = SoftwareProvider::create(&unlock).unwrap();
-        let (tell_fatal, fatal) = std::sync::mpsc::channel();
+        let (report_fatal, fatal) = std::sync::mpsc::channel();
         let options = Options {
             deployment: "test".parse().unwrap(),
             cut_every: Duration::from_secs(3600),
@@ -96,7 +96,7 @@ impl Site {
             environment: None,
             renewable_for: Duration::from_secs(3 * 366 * 86_400),
             on_signed: Box::new(|_| {}),
-            on_fatal: Box::new(move |why| tell_fatal.send(why).unwrap()),
+            on_fatal: Box::new(move |why| report_fatal.send(why).unwrap()),
             insecure_fence_off: false,
         };
         let road = Road::open(store.clone(), Arc::new(provider), Arc::new(TestClock), options).await.unwrap();

@@ -241,7 +241,7 @@ impl State {
         self.known.get(digest).filter(|known| known.revalidate(epoch, &self.fence))
     }
 
-    /// Whose credential has that digest, as of `epoch` or later; `None` when nobody is known by it.
+    /// Whose credential has that digest, as of `epoch` or later; `None` when it identifies no principal.
     pub(crate) async fn known(
         &self,
         digest: &[u8; 32],
@@ -506,7 +506,7 @@ impl Publish for Forget {
                     state.assets_made.fetch_add(1, Ordering::AcqRel);
                 }
                 Change::PutLogTime(record) => state.time.adopt(record),
-                // A permit says what is allowed and is only ever outdated by a restriction, which the fence tells.
+                // A permit says what is allowed and is only ever outdated by a restriction, which the fence shows.
                 Change::CountUses { .. }
                 | Change::Expect(_)
                 | Change::ExpectNoAlias(_)

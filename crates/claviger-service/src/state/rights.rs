@@ -72,7 +72,7 @@ impl Question<'_> {
         }
     }
 
-    /// A denial, with the reason and whether the target may be known, which other grants of the principal may tell.
+    /// A denial, with the reason and whether the target may be known, which other grants of the principal may decide.
     async fn explain(
         &self,
         store: &dyn Store,
@@ -232,7 +232,7 @@ impl Rights {
         }
     }
 
-    /// A right that ended with what it rested on is told of where nothing else stands in the way.
+    /// That a right ended with what it rested on is said where nothing else stands in the way.
     fn explained(&self, denial: Denial, action: Action) -> Denial {
         let ended =
             || self.ended.iter().filter(|grant| grant.operations.contains(&action)).map(|grant| grant.id);

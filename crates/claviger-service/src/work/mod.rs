@@ -194,7 +194,7 @@ async fn hold(turns: &Arc<Turns>, who: PrincipalId, weight: usize) -> Result<Hel
 /// How a class of work stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkFigures {
-    /// Which class.
+    /// Name of the class.
     pub class: &'static str,
     /// Jobs under way.
     pub running: usize,

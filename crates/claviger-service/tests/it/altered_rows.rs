@@ -279,7 +279,7 @@ async fn a_record_of_rows_that_was_put_back_with_them_does_not_open() {
     for (tables, gone, why) in [
         (EVERYTHING, "UPDATE fence SET state_seq = state_seq - 1", "is not that of the last cut"),
         (EVERYTHING, "SELECT 1", "another one than when state was last changed"),
-        // Before the cut that followed: the log tells of it.
+        // Before the cut that followed: the log records it.
         (&EVERYTHING[..3], "UPDATE row_root SET log_size = log_size - 1", "as a server wrote it"),
         (&EVERYTHING[3..4], "SELECT 1", "does not hold"),
         (&[], "DELETE FROM row_root", "is gone"),

@@ -120,18 +120,18 @@ async fn where_the_ring_requires_assets_no_use_goes_without_one_that_is_there() 
     let old = used(&deployment, &key, seal(Context::EMPTY)).await.unwrap().ciphertext;
     rule(&deployment, AssetRule::Required).await;
 
-    let stranger = AssetId::random().unwrap().to_string();
-    for refused in [Context::EMPTY, named("patients"), named(&stranger), named("")] {
+    let missing = AssetId::random().unwrap().to_string();
+    for refused in [Context::EMPTY, named("patients"), named(&missing), named("")] {
         let error = used(&deployment, &key, seal(refused)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ContextRequired);
         assert!(error.public_message().contains("`claviger:asset`"), "{error}");
-        assert!(!error.public_message().contains(&stranger), "{error}");
+        assert!(!error.public_message().contains(&missing), "{error}");
     }
     used(&deployment, &key, seal(named(&id))).await.unwrap();
     let open = || Decrypt { ciphertext: old.clone().into(), context: Context::EMPTY, algorithm: None };
     assert_eq!(used(&deployment, &key, open()).await.unwrap_err().kind(), ErrorKind::ContextRequired);
     let batch =
-        UseBatch { key: KeyRef::Id(key.key.id), items: vec![seal(named(&id)), seal(named(&stranger))] };
+        UseBatch { key: KeyRef::Id(key.key.id), items: vec![seal(named(&id)), seal(named(&missing))] };
     let done = deployment.ask("app", batch).await.unwrap().output;
     assert!(done[0].is_ok());
     assert_eq!(done[1].as_ref().unwrap_err().kind(), ErrorKind::ContextRequired);
@@ -144,7 +144,7 @@ async fn where_the_ring_requires_assets_no_use_goes_without_one_that_is_there() 
     // It survives a restart, in which nothing is remembered.
     let deployment = deployment.restart().await;
     assert_eq!(
-        used(&deployment, &key, seal(named(&stranger))).await.unwrap_err().kind(),
+        used(&deployment, &key, seal(named(&missing))).await.unwrap_err().kind(),
         ErrorKind::ContextRequired
     );
     used(&deployment, &key, seal(named(&id))).await.unwrap();
@@ -179,15 +179,15 @@ async fn the_store_is_asked_once() {
     let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     deployment.grant(&key, &USES).await;
     let asset = enter(&deployment, "patients").await;
-    let stranger = AssetId::random().unwrap();
-    for id in [asset.id, stranger] {
+    let missing = AssetId::random().unwrap();
+    for id in [asset.id, missing] {
         used(&deployment, &key, seal(named(&id.to_string()))).await.unwrap();
     }
     let database = rusqlite::Connection::open(deployment.directory.path().join("data/store.db")).unwrap();
     database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
     database.execute("UPDATE asset SET class = 'internal'", []).unwrap();
     assert!(deployment.store.find_asset(asset.id).await.is_err(), "an edited row is refused");
-    for id in [asset.id, stranger] {
+    for id in [asset.id, missing] {
         used(&deployment, &key, seal(named(&id.to_string()))).await.unwrap();
     }
     let (said, _) = logged(&deployment).await;

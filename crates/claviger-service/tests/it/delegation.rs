@@ -310,18 +310,18 @@ async fn setting_a_policy_ends_what_policies_gave_and_nothing_else_and_names_eac
         ..place.passing("cart", &[Action::Encrypt], Conditions::default())
     };
     let single = place.ask("deploy", single).await.unwrap();
-    place.set_policy("deploy", &["stranger", "app"]).await.unwrap();
-    assert!(place.may_encrypt("app").await && place.may_encrypt("stranger").await);
+    place.set_policy("deploy", &["outsider", "app"]).await.unwrap();
+    assert!(place.may_encrypt("app").await && place.may_encrypt("outsider").await);
     let of_app = place.of("app").await.remove(0).grant;
     assert_eq!((of_app.origin, &of_app.basis), (GrantOrigin::KeyPolicy, &Basis::Grants(vec![place.root.id])));
     // The same policy again changes nothing.
     let before = place.deployment.store.list_heads().await.unwrap()[0].size;
-    place.set_policy("deploy", &["stranger", "app"]).await.unwrap();
+    place.set_policy("deploy", &["outsider", "app"]).await.unwrap();
     assert_eq!(place.deployment.store.list_heads().await.unwrap()[0].size, before + 1);
     let set = GrantSet { grants: Vec::new(), text: None };
     let put = PutKeyPolicy { key: place.key(), set };
     let receipt = place.deployment.ask_at("deploy", Plane::Mixed, put).await.unwrap().receipt;
-    for (who, may) in [("app", false), ("stranger", false), ("shop", true), ("cart", true)] {
+    for (who, may) in [("app", false), ("outsider", false), ("shop", true), ("cart", true)] {
         assert_eq!(place.may_encrypt(who).await, may, "{who}");
     }
     for kept in [by_officer, single] {

@@ -145,7 +145,7 @@ impl Deployment {
             ("olga", PrincipalKind::Human, Some(Role::SecurityOfficer)),
             ("vera", PrincipalKind::Human, Some(Role::Auditor)),
             ("app", PrincipalKind::Workload, None),
-            ("stranger", PrincipalKind::Workload, None),
+            ("outsider", PrincipalKind::Workload, None),
         ];
         let expires_at = deployment.clock.now().after(DAY * 3650);
         let everyone = everyone.map(|(name, kind, role)| (name.to_owned(), kind, role));

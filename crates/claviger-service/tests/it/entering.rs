@@ -10,7 +10,7 @@ use claviger_testkit::trust::BRIEF;
 use crate::deployment::{DAY, Deployment, system};
 
 fn principal() -> PrincipalRef {
-    PrincipalRef::Name("stranger".parse().unwrap())
+    PrincipalRef::Name("outsider".parse().unwrap())
 }
 
 async fn enter(deployment: &Deployment, der: &[u8], chain: usize) -> Result<NewlyMade, ServiceError> {

@@ -21,7 +21,7 @@ use rusqlite::Connection;
 use crate::delegation::{DEPLOY, given, name};
 use crate::deployment::{DAY, Deployment};
 
-const APPLICATIONS: [&str; 4] = ["app", "stranger", "shop", "cart"];
+const APPLICATIONS: [&str; 4] = ["app", "outsider", "shop", "cart"];
 const PEOPLE: [&str; 2] = ["pia", "paul"];
 /// Histories by day; `PROPTEST_CASES` says how many by night.
 const FEW: u32 = 6;

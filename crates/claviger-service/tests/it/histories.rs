@@ -37,7 +37,7 @@ const MOST: u32 = 10_000;
 const FEW: u32 = 6;
 const HOUR: Duration = Duration::from_secs(3600);
 const RINGS: [&str; 2] = ["orders", "vaults"];
-const APPLICATIONS: [&str; 2] = ["app", "stranger"];
+const APPLICATIONS: [&str; 2] = ["app", "outsider"];
 /// Actions that a grant can give, on a relaxed ring too.
 const GIVEN: [Action; 5] =
     [Action::Encrypt, Action::Decrypt, Action::DelegateGrant, Action::PutKeyPolicy, Action::RetireGrant];
@@ -429,7 +429,7 @@ impl Made {
                     operations,
                     conditions,
                     name: (to % 4 == 3).then(|| "named".to_owned()),
-                    retiring: (to % 5 == 1).then(|| name("stranger")),
+                    retiring: (to % 5 == 1).then(|| name("outsider")),
                 };
                 bear(deployment.ask("otto", create).await, step);
             }

@@ -95,7 +95,7 @@ pub(crate) async fn import_once(
     import(deployment, key, wrapping, material, |import| import.new_material = new_material).await
 }
 
-/// Takes imported material away, or not: whichever the key allows.
+/// Removes imported material, or not: whichever the key allows.
 pub(crate) async fn remove_once(deployment: &Deployment, key: &KeyRecord) -> Result<KeyRecord, ServiceError> {
     let remove =
         RemoveImportedMaterial { key: KeyRef::Id(key.key.id), version: None, only_if_expired: false };

@@ -15,7 +15,7 @@ async fn granted_application_protects_and_nobody_else_does() {
     deployment.grant(&key, &[Action::Encrypt, Action::Decrypt]).await;
     let sealed = deployment.encrypt("app", &key, b"4111 1111 1111 1111").await.unwrap();
     assert_eq!(deployment.decrypt("app", &sealed).await.unwrap(), b"4111 1111 1111 1111");
-    assert_eq!(deployment.decrypt("stranger", &sealed).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(deployment.decrypt("outsider", &sealed).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(deployment.decrypt("ada", &sealed).await.unwrap_err().kind(), ErrorKind::Denied);
     assert_eq!(deployment.encrypt("otto", &key, b"x").await.unwrap_err().kind(), ErrorKind::Denied);
     assert_eq!(

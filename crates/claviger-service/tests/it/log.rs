@@ -24,7 +24,7 @@ async fn every_call_has_its_entry_and_refusals_too() {
     let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     deployment.grant(&key, &[Action::Encrypt]).await;
     deployment.encrypt("app", &key, b"x").await.unwrap();
-    let refused = deployment.encrypt("stranger", &key, b"x").await.unwrap_err();
+    let refused = deployment.encrypt("outsider", &key, b"x").await.unwrap_err();
     let read = ReadEntries { from: 0, limit: 1000, filter: EntryFilter::default() };
     let page = deployment.ask("vera", read).await.unwrap().output;
     let entries: Vec<_> = page.entries.iter().map(|found| Entry::decode(&found.bytes).unwrap()).collect();
@@ -45,9 +45,9 @@ async fn every_refusal_is_found_whatever_its_outcome_is() {
     *broken.last_mut().unwrap() ^= 1;
     let absent = ReadLastUse { key: KeyRef::Name("orders/absent".parse().unwrap()) };
     let refused = [
-        deployment.encrypt("stranger", &key, b"x").await.map(drop).unwrap_err(),
+        deployment.encrypt("outsider", &key, b"x").await.map(drop).unwrap_err(),
         deployment.decrypt("app", &broken).await.map(drop).unwrap_err(),
-        deployment.decrypt("stranger", &sealed).await.map(drop).unwrap_err(),
+        deployment.decrypt("outsider", &sealed).await.map(drop).unwrap_err(),
         deployment.ask("app", absent).await.map(drop).unwrap_err(),
     ];
     let read = |filter| ReadEntries { from: 0, limit: 1000, filter };
@@ -134,7 +134,7 @@ async fn the_last_use_of_a_key_is_found_in_the_log() {
     let sealed = deployment.encrypt("app", &key, b"x").await.unwrap();
     deployment.decrypt("app", &sealed).await.unwrap();
     // Neither refusals nor uses of other keys nor what is no use count.
-    deployment.decrypt("stranger", &sealed).await.unwrap_err();
+    deployment.decrypt("outsider", &sealed).await.unwrap_err();
     for _ in 0..1100 {
         deployment.encrypt("app", &other, b"x").await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! Requests that came to no operation: told as what they are, and no oftener than the log can bear.
+//! Requests that came to no operation: recorded as what they are, and no oftener than the log can bear.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -59,7 +59,7 @@ async fn whom_nobody_knows_is_refused_and_counted_as_ever() {
         let refused = deployment.road.record_malformed(&presented, SOURCE, BY, None).await.unwrap_err();
         assert_eq!((refused.kind(), refused.entry()), (ErrorKind::Unauthenticated, None));
     }
-    // Who was known and is not any more is told by the credential.
+    // A caller who was known and is not any more is identified by the credential.
     let app = Presented::certificate(&certificate_of("app"));
     deployment
         .ask("otto", RevokePrincipal { principal: "app".parse::<PrincipalRef>().unwrap() })

@@ -1,4 +1,4 @@
-//! The log is packed, and nobody can tell by what it says.
+//! The log is packed, and what it says is the same as before.
 
 use claviger_core::key::Labels;
 use claviger_core::port::Store as _;

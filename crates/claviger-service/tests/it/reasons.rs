@@ -85,7 +85,7 @@ async fn nobody_takes_a_key_out_of_use_without_saying_why() {
         let found = deployment.ask("vera", entry).await.unwrap().output.entries;
         assert_eq!(Entry::decode(&found[0].bytes).unwrap().out, Outcome::BadInput);
     }
-    // Who may not do it is told that, whatever is said.
+    // Who may not do it is denied, whatever reason is given.
     let denied = deployment.ask_because("vera", None, step(&key, Event::Suspend)).await.unwrap_err();
     assert_eq!(denied.kind(), ErrorKind::Denied);
     // Where there is nothing to say, nothing is taken and then dropped.
@@ -106,7 +106,7 @@ async fn a_reason_stands_with_what_was_done_for_it_and_with_its_entry() {
         deployment.ask_because("ada", text(TEXT), Captioned(step(&key, Event::Suspend))).await.unwrap();
     let (record, reasons) = &suspended.output;
     let Some(Why::Given(id)) = record.key.reason else { panic!("no reason") };
-    assert_eq!(reasons.find(id).unwrap().text.as_deref(), Some(TEXT), "told at once");
+    assert_eq!(reasons.find(id).unwrap().text.as_deref(), Some(TEXT), "shown at once");
     assert_eq!(given(&deployment, &key).await, (id, None, Some(TEXT.to_owned())));
     let entries = ReadEntries { from: suspended.receipt.index(), limit: 1, filter: EntryFilter::default() };
     let (page, reasons) = deployment.ask("vera", Captioned(entries)).await.unwrap().output;
@@ -119,7 +119,7 @@ async fn a_reason_stands_with_what_was_done_for_it_and_with_its_entry() {
     deployment.ask_because("ada", text("found again"), step(&key, Event::Suspend)).await.unwrap();
     deployment.ask_because("ada", text("all is well"), step(&key, Event::Resume)).await.unwrap();
     assert_eq!(given(&deployment, &key).await.2.as_deref(), Some("all is well"));
-    // Of a grant both are told: why it was given, and why it was taken.
+    // Of a grant both are shown: why it was given, and why it was revoked.
     let grant = deployment.grant(&key, &[Action::Encrypt]).await;
     deployment.ask_because("otto", text("over"), RevokeGrant { grant: grant.id }).await.unwrap();
     let (read, reasons) =
@@ -294,7 +294,7 @@ async fn texts_that_an_older_release_kept_in_clear_are_sealed_at_the_first_start
     let (deployment, key) = with_responder().await;
     let grant = deployment.grant(&key, &[Action::Encrypt]).await;
     let id = grant.reason.and_then(Why::given).unwrap();
-    // As a store of schema 1 is once its tables were brought here.
+    // As a store of schema 1 is once its tables were migrated.
     let deployment = deployment
         .restart_after(|database| {
             let database = Connection::open(database).unwrap();

@@ -62,7 +62,7 @@ async fn is_known(deployment: &Deployment, presented: Presented) -> bool {
     match deployment.ask_with(presented, ReadSystem {}).await {
         Ok(_) => true,
         Err(error) if error.kind() == ErrorKind::Unauthenticated => false,
-        // An application that is known may not, and is told so.
+        // An application that is known may not, and the answer says so.
         Err(error) if error.kind() == ErrorKind::Denied => true,
         Err(error) => panic!("{error:?}"),
     }

@@ -117,7 +117,7 @@ async fn a_call_of_an_older_build_has_expired_and_conflicts_with_nothing() {
     let other = || CreateRing { name: "others".parse().unwrap(), policy: RingPolicy::default() };
     deployment.ask_once("ada", "1", ring()).await.unwrap();
     let deployment = deployment.restart_after(age).await;
-    // Neither the same request nor another can be told from it.
+    // It cannot be used to recognize the same request, nor another one.
     for refused in
         [deployment.ask_once("ada", "1", ring()).await, deployment.ask_once("ada", "1", other()).await]
     {

@@ -148,8 +148,8 @@ async fn what_was_edited_before_the_upgrade_is_listed_or_refused() {
     for (edit, line) in [
         ("UPDATE principal SET roles = 'responder' WHERE name = 'olga'", "roles of olga (human): responder"),
         (
-            "UPDATE principal SET roles = 'administrator' WHERE name = 'stranger'",
-            "roles of stranger (workload): administrator",
+            "UPDATE principal SET roles = 'administrator' WHERE name = 'outsider'",
+            "roles of outsider (workload): administrator",
         ),
         ("UPDATE grants SET operations = 'decrypt'", "grant to app on key orders/cards: decrypt"),
         ("UPDATE grants SET conditions = NULL", "grant to app on key orders/cards: encrypt, without an end"),
@@ -158,8 +158,8 @@ async fn what_was_edited_before_the_upgrade_is_listed_or_refused() {
             "rules of ring orders: separation relaxed, quorum 0",
         ),
         (
-            "UPDATE credential SET principal = (SELECT id FROM principal WHERE name = 'stranger') WHERE kind = 'access_key'",
-            "credential of stranger: access_key sdk",
+            "UPDATE credential SET principal = (SELECT id FROM principal WHERE name = 'outsider') WHERE kind = 'access_key'",
+            "credential of outsider: access_key sdk",
         ),
         (
             "UPDATE alias SET key = (SELECT id FROM key WHERE name = 'signing')",

@@ -37,7 +37,7 @@ async fn with_little_room_only_what_restricts_is_done_and_nothing_else_is_writte
     assert!(refused.public_message().contains("nearly full"), "{refused}");
     assert_eq!(refused.entry(), None);
     // Neither refusals by policy nor wrong credentials nor a restriction that somebody may not make leave anything.
-    deployment.encrypt("stranger", &key, b"x").await.unwrap_err();
+    deployment.encrypt("outsider", &key, b"x").await.unwrap_err();
     deployment.encrypt("nobody", &key, b"x").await.unwrap_err();
     deployment.ask("vera", RevokeGrant { grant: grant.id }).await.unwrap_err();
     deployment
@@ -55,7 +55,7 @@ async fn with_little_room_only_what_restricts_is_done_and_nothing_else_is_writte
     deployment.ask("otto", RevokeGrant { grant: grant.id }).await.unwrap();
     assert_eq!(size(), before + 4);
 
-    // How the system is, is told, though not without end.
+    // The state of the system is still answered, though not without end.
     let status = deployment.ask("vera", ReadSystem {}).await.unwrap().output;
     assert_eq!((status.space.room, status.refused_for_space), (Room::Low, 4));
     deployment.ask("vera", ReadSystem {}).await.unwrap_err();

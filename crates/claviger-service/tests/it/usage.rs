@@ -1,4 +1,4 @@
-//! Uses that other protocols bring: algorithms by name, from key to key, and key pairs.
+//! Uses that other protocols need: algorithms by name, from key to key, and key pairs.
 #![expect(clippy::disallowed_methods, reason = "the tests compare plaintext")]
 
 use claviger_core::{Action, Purpose, Spec};

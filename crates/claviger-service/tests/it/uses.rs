@@ -62,7 +62,7 @@ async fn use_it(deployment: &Deployment, key: &KeyRecord, version: u32, model: &
         model.add(version, 0, 1, sealed.len(), 0);
     }
     // Neither a refusal nor what does not open.
-    deployment.decrypt("stranger", &sealed[0]).await.unwrap_err();
+    deployment.decrypt("outsider", &sealed[0]).await.unwrap_err();
     let at = sealed[0].len() - 1;
     sealed[0][at] ^= 1;
     deployment.decrypt("app", &sealed[0]).await.unwrap_err();

@@ -38,7 +38,7 @@ const VERA: usize = 2;
 const RITA: usize = 3;
 const OLD_GROUP: TlsParameters = TlsParameters { group: Some(0x001d), ..TLS };
 
-/// Somebody at an address.
+/// A caller at an address.
 #[derive(Clone, Debug)]
 struct Caller {
     name: &'static str,
@@ -72,7 +72,7 @@ impl History {
             ("rita", at("192.0.2.9", Some(TLS))),
             ("ada", at("2001:db8::1", Some(OLD_GROUP))),
             ("app", at("10.1.0.1", Some(TLS))),
-            ("stranger", at("198.51.100.7", Some(TLS))),
+            ("outsider", at("198.51.100.7", Some(TLS))),
         ] {
             history.join(name, None, source).await;
         }
@@ -115,7 +115,7 @@ impl History {
         self.callers.push(Caller { name, principal, credential, presented, source });
     }
 
-    /// What the deployment's own helpers did since: by whom, their sessions tell.
+    /// What the deployment's own helpers did since: by whom, their sessions say.
     async fn own_setup(&mut self, before: u64) {
         let names =
             ["ada", "otto"].map(|name| self.callers.iter().position(|caller| caller.name == name).unwrap());
@@ -195,7 +195,7 @@ impl History {
     async fn act_of(&mut self, who: usize) {
         let key = self.pick(2);
         let key = KeyRef::Id(self.keys[key].key.id);
-        if self.callers[who].name == "app" || self.callers[who].name == "stranger" {
+        if self.callers[who].name == "app" || self.callers[who].name == "outsider" {
             let what = Encrypt { plaintext: vec![1; 20].into(), context: Context::EMPTY, algorithm: None };
             let _ = self.act(who, UseKey::new(key, what)).await;
         } else if self.pick(4) == 0 {

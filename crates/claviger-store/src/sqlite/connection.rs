@@ -1,4 +1,4 @@
-//! Connections: what each kind is told before its first statement.
+//! Connections: what each kind is set to before its first statement.
 
 use std::path::Path;
 use std::time::Duration;

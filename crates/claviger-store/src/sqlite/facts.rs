@@ -31,7 +31,7 @@ pub(super) async fn read(
         .spawn(move || {
             let read = connection::reading(inner.database(), &inner.options)
                 .and_then(|connection| read_all(&connection, shard, sink, || reply.is_closed()));
-            // Whoever is told may close the store.
+            // Whoever gets the result may close the store.
             drop(inner);
             drop(reply.send(read));
         })

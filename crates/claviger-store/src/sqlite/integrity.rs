@@ -45,7 +45,7 @@ pub(super) async fn check(inner: Arc<Inner>) -> Result<Vec<String>, StoreError> 
         .spawn(move || {
             let found = connection::reading(inner.database(), &inner.options)
                 .and_then(|connection| examine(&connection, &inner.guard));
-            // Whoever is told may close the store.
+            // Whoever gets the result may close the store.
             drop((turn, inner));
             // The caller may have gone; nobody then wants to know.
             drop(reply.send(found));

@@ -161,7 +161,8 @@ pub(super) fn list_deltas(
         let mut columns = Columns::new(FENCE_DELTA.table, row).behind(1);
         Ok(FenceDelta {
             epoch: columns.count()?,
-            restrictions: decode(columns.bytes()?).ok_or_else(|| columns.damaged("these are no subjects"))?,
+            restrictions: decode(columns.bytes()?)
+                .ok_or_else(|| columns.damaged("these are no restrictions"))?,
             shard: columns.small()?,
             index: columns.count()?,
         })
@@ -220,7 +221,7 @@ pub(super) fn epoch(connection: Guarded<'_>) -> Result<u64, StoreError> {
     epoch.ok_or_else(|| damaged("fence", "its row is missing"))
 }
 
-/// Subjects in a column: one byte for the kind, 16 for the identifier, for a grant 16 more for its principal.
+/// Restrictions in a column: one byte for the kind, 16 for the identifier, for a grant 16 more for its principal.
 pub(super) fn encode(restrictions: &[Restriction]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(restrictions.len() * 17);
     let mut push = |kind: u8, id: &[u8; 16]| {

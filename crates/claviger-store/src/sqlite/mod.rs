@@ -204,7 +204,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Tells the checkpointer of a commit with a body of that many bytes, and lends it a hand.
+    /// Reports to the checkpointer a commit with a body of that many bytes, and lends it a hand.
     fn committed(&self, connection: &Connection, body: usize) {
         // Beside the body: the leaf that takes its head, the shard's head, and the first page.
         const PAGES: u64 = 3 * 4096;

@@ -10,7 +10,7 @@ use super::log;
 use super::row::grant;
 use super::tag::Guarded;
 
-/// `Clav`: tells a store from every other SQLite file.
+/// `Clav`: distinguishes a store from every other SQLite file.
 const APPLICATION_ID: u32 = 0x436c_6176;
 
 /// One after the other, each brings a store from its index to the next version. What is released is never edited.

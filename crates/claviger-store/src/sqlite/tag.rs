@@ -25,7 +25,7 @@ use super::sums::Summing;
 
 /// Bytes of a tag: half of an HMAC-SHA-256 (SP 800-107, 5.3.3). Whoever tries tags does so at the server, row by row.
 const LEN: usize = 16;
-/// Altered rows that are remembered to be told of; more are only counted.
+/// Altered rows that are remembered to be reported; more are only counted.
 const MOST_REMEMBERED: usize = 1_024;
 /// How often rows are read again that change meanwhile.
 const MOST_TRIES: usize = 64;
@@ -150,7 +150,7 @@ pub(super) struct Guard {
     pub(super) inventory: Inventory,
 }
 
-/// For rows that no decision is taken on: as migrations bring them along, before there are tags, and tables without objects.
+/// For rows that no decision is taken on: as migrations take them over, before there are tags, and tables without objects.
 static OFF: Guard = Guard::new(true);
 
 impl Guard {
@@ -270,7 +270,7 @@ impl<'c> Guarded<'c> {
         Ok((found, noted.into_inner()))
     }
 
-    /// Says of an object that what was kept of it is not what was written, and remembers it to be told of.
+    /// Says of an object that what was kept of it is not what was written, and remembers it to be reported.
     pub(super) fn altered(&self, object: Object) -> StoreError {
         self.guard.found_altered(object);
         StoreError::RowAltered(object)

@@ -25,7 +25,7 @@ const WAKE_AFTER: u64 = 4 << 20;
 /// Pages in the log beyond which the writer helps: 64 MiB.
 const HELP_BEYOND: u64 = 16 << 10;
 
-/// What journals and the checkpointer tell each other.
+/// What journals and the checkpointer signal to each other.
 #[derive(Debug)]
 pub(super) struct Pressure {
     written: AtomicU64,
@@ -79,7 +79,7 @@ impl Pressure {
         let count = |row: &rusqlite::Row<'_>, at| {
             row.get::<_, i64>(at).map(|pages| u64::try_from(pages).unwrap_or(0))
         };
-        // A busy checkpoint tells of no pages (-1), which counts as none.
+        // A busy checkpoint reports no pages (-1), which counts as none.
         match connection.query_row(sql, [], |row| Ok((count(row, 1)?, count(row, 2)?))) {
             Ok(pages) => Some(pages),
             Err(error) => {

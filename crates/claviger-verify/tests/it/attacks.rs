@@ -197,8 +197,8 @@ fn shard_taken_back() {
 #[test]
 fn receipt_forged() {
     let log = Log::honest();
-    let stranger = SigningKey::from_seed("d/audit/0", &[0xAA; 32]).unwrap();
-    assert_eq!(found(&log, &Held::receipt(log.receipt_by(&stranger, 0, 7))), ["receipt-of-unknown-node"]);
+    let foreign = SigningKey::from_seed("d/audit/0", &[0xAA; 32]).unwrap();
+    assert_eq!(found(&log, &Held::receipt(log.receipt_by(&foreign, 0, 7))), ["receipt-of-unknown-node"]);
     assert_eq!(found(&log, &Held::receipt("v1;no;receipt".into())), ["receipt-forged"]);
     let elsewhere = log.receipt(0, 7).replace("d/audit/0", "e/audit/0");
     assert_eq!(found(&log, &Held::receipt(elsewhere)), ["receipt-forged"]);
@@ -217,7 +217,7 @@ fn receipt_of_a_node_whose_start_was_rolled_back() {
     let gone = SigningKey::from_seed("d/audit/0", &[0xAB; 32]).unwrap();
     let receipt = log.receipt_by(&gone, 0, 7);
     assert_eq!(found(&log, &Held::receipt(receipt.clone())), ["receipt-of-unknown-node"]);
-    // Whoever kept the node's key can tell that it is genuine.
+    // Whoever kept the node's key can verify that it is genuine.
     let known = Held { node_key: Some(gone.verifier_key().to_string()), ..Held::receipt(receipt) };
     assert_eq!(found(&log, &known), ["receipt-of-another-history"]);
     // Its name alone makes no receipt genuine.
@@ -288,12 +288,12 @@ fn entry_out_of_its_epoch_or_without_its_session() {
         log.cut_anew();
     });
     assert_eq!(back, ["entry-out-of-order"]);
-    let stranger = forged(|log| {
+    let unknown = forged(|log| {
         let entry = &mut log.shards.get_mut(&0).unwrap()[120];
         *entry = edited(entry, |entry| entry.ses = Some(2));
         log.cut_anew();
     });
-    assert_eq!(stranger, ["session-unknown"]);
+    assert_eq!(unknown, ["session-unknown"]);
 }
 
 #[test]

@@ -184,7 +184,7 @@ impl Deployment {
         assert_eq!(opened["plaintext"], STANDARD.encode(plaintext));
     }
 
-    /// Somebody whom nobody knows, with a marked token and a marked body.
+    /// An unauthenticated caller, with a marked token and a marked body.
     fn by_nobody(&self, plaintext: &str) {
         let headers =
             [("authorization", format!("Bearer {NOBODYS}")), ("content-type", "application/json".into())];

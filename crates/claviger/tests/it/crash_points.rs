@@ -104,7 +104,7 @@ fn crash_before_the_commit_leaves_nothing() {
 fn crash_behind_the_commit_leaves_the_change_and_its_entry() {
     let mut bench = Bench::new();
     let (answered, _serving) = bench.crash_at("commit-after:9", rotating);
-    // C2 and C3: nobody was told of the last rotation, and it is done: recorded, not delivered.
+    // C2 and C3: nobody got an answer to the last rotation, and it is done: recorded, not delivered.
     assert_eq!(bench.primary(), 2 + done(&answered));
     let verified = bench.evidence.hold(&bench.site, &answered);
     let main = answered.first().unwrap().key.unwrap();

@@ -111,7 +111,7 @@ fn full_disk_is_told_and_service_resumes_by_itself() {
     assert!(said.contains("no space is left") && said.contains("goes on by itself"), "{said}");
     assert_eq!(serving.readiness(), "not ready: nothing can be recorded");
     disk.volume.empty();
-    // Nobody has to call before watchers are told that it goes on.
+    // Nobody has to call before readiness says that it goes on.
     assert_eq!(serving.readiness(), "ready");
     assert_eq!(disk.encrypt(), Ok(()));
     answered.extend(load(&disk.site, 3));

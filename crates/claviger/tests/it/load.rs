@@ -256,7 +256,7 @@ impl Worker {
     }
 }
 
-/// What the log tells where the caller was told this.
+/// What the log records where the caller got this problem.
 fn outcome_of(op: Op, problem: &Problem) -> Outcome {
     match problem.code.as_str() {
         "wrong-state" => Outcome::WrongState,

@@ -84,7 +84,7 @@ fn encrypt(site: &Site, times: u32) {
     });
 }
 
-/// How many entries tell that a lost tail was accepted.
+/// How many entries record that a lost tail was accepted.
 fn acceptances(site: &Site) -> usize {
     let found = site.done("auditor", &["-o", "json", "audit", "search", "--op", "accept_lost_tail"], b"");
     String::from_utf8_lossy(&found).matches("accept_lost_tail").count()
@@ -108,7 +108,7 @@ fn an_older_store_beside_a_newer_checkpoint_is_served_by_choice_alone() {
     let serving = site.serve();
     assert!(!may_encrypt(&site));
     serving.kill();
-    // It is not: the choice is made once, and told.
+    // It is not: the choice is made once, and recorded.
     put_store_back(&site, "before");
     let serving = site.serve_without_the_newest_part().unwrap();
     assert!(may_encrypt(&site), "the suspension is lost, and who chose to serve knows");

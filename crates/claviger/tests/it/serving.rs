@@ -79,7 +79,7 @@ impl Site {
         self.try_serve(&[]).unwrap_or_else(|ended| panic!("it does not serve: {ended:?}"))
     }
 
-    /// Serves it with these variables set, or tells how that ended.
+    /// Serves it with these variables set, or gives how that ended.
     pub(crate) fn try_serve(&self, environment: &[(&str, &str)]) -> Result<Serving, Ended> {
         self.try_serve_by(claviger(), environment)
     }

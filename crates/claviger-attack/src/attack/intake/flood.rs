@@ -141,7 +141,7 @@ impl Flood {
         }
     }
 
-    /// So many threads, each of which is told its number.
+    /// So many threads, each of which gets its number.
     fn spawn(&mut self, core: usize, count: usize, attack: fn(&Targets, usize)) {
         for number in 0..count {
             let targets = Arc::clone(&self.targets);

@@ -40,8 +40,8 @@ const DIFFERENCE: u64 = 64 << 20;
 const ONE_OF: u64 = 1000;
 /// How often it is said how far it is.
 const LOOK: Duration = Duration::from_secs(60);
-/// Failures that are told in full.
-const TOLD: usize = 3;
+/// Failures that are shown in full.
+const SHOWN: usize = 3;
 
 /// Makes the attack, and comes back to all cores.
 pub(super) fn run(lab: &Lab) -> Result<Verdict> {
@@ -169,7 +169,7 @@ impl Tally {
         };
         self.failed.fetch_add(1, Ordering::Relaxed);
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        if reported.len() < TOLD {
+        if reported.len() < SHOWN {
             reported.push(format!("{who}, after {} ms: {failure}", took.as_millis()));
         }
         None

@@ -28,7 +28,7 @@ pub(super) struct Stage<'a> {
     administrator: Identity,
     responder: Identity,
     application: Identity,
-    teller: AccessKey,
+    aws_app: AccessKey,
     /// A key that all use.
     live: String,
     pub(super) greedy: Greedy<'a>,
@@ -55,8 +55,8 @@ pub(super) const IN_EARNEST: [Work; 8] = [
 impl<'a> Stage<'a> {
     /// Makes keys and rights, many of them from a core of their own.
     pub(super) fn prepare(site: &'a Site, core: usize) -> Result<Self> {
-        let teller = site.create_aws_workload("teller", None)?;
-        for who in ["app", "teller"] {
+        let aws_app = site.create_aws_workload("aws-app", None)?;
+        for who in ["app", "aws-app"] {
             site.grant(&[who, "--ring", RING, "--operations", "encrypt"])?;
         }
         Ok(Self {
@@ -64,7 +64,7 @@ impl<'a> Stage<'a> {
             administrator: site.identity("administrator")?,
             responder: site.identity("responder")?,
             application: site.identity("app")?,
-            teller,
+            aws_app,
             live: site.evaluation_key()?.create_key()?,
             greedy: Greedy::prepare(site)?.with_crowds(core)?,
         })
@@ -95,19 +95,19 @@ impl<'a> Stage<'a> {
     }
 
     fn by_aws(&self, kept: &mut Option<Connection>, key: &str) -> Result<Answer> {
-        let open = || self.teller.connect(&honest(self.site, Plane::Aws)?);
-        ask(kept, open, &self.teller.request("Encrypt", &encrypt_input(key))?)
+        let open = || self.aws_app.connect(&honest(self.site, Plane::Aws)?);
+        ask(kept, open, &self.aws_app.request("Encrypt", &encrypt_input(key))?)
     }
 
     fn by_proxy(&self, kept: &mut Option<Connection>, key: &str) -> Result<Answer> {
-        let open = || self.teller.connect(&honest(self.site, Plane::Aws)?);
+        let open = || self.aws_app.connect(&honest(self.site, Plane::Aws)?);
         let said = json!({ "awsPrincipalArn": "arn:aws:iam::123456789012:user/alice",
             "kmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
             "kmsOperation": "Encrypt", "kmsRequestId": "4112f4d6-db54-4af4-ae30-c55a22a8dfae" });
         let plaintext = STANDARD.encode([0x5a; 64]);
         let body =
             json!({ "requestMetadata": said, "plaintext": plaintext, "encryptionAlgorithm": "AES_GCM" });
-        ask(kept, open, &self.teller.proxy_request(&format!("keys/{key}/encrypt"), &body)?)
+        ask(kept, open, &self.aws_app.proxy_request(&format!("keys/{key}/encrypt"), &body)?)
     }
 
     fn look(&self, tally: &Tally, ended: &AtomicBool) {
@@ -161,7 +161,7 @@ impl<'a> Stage<'a> {
         core: usize,
         ended: &'scope AtomicBool,
     ) -> Result<Flood> {
-        let targets = Targets::of(self.site, self.teller.guessed(), From::Many.addresses())?;
+        let targets = Targets::of(self.site, self.aws_app.guessed(), From::Many.addresses())?;
         for number in 0..greed::EACH {
             for greed in Greed::ALL {
                 scope.spawn(move || {

@@ -231,7 +231,7 @@ impl Reader<'_> {
                 account |= whole && words.iter().any(|word| action::is_all(word));
                 continue;
             };
-            // Under that name the rights of the built-in policy are told, which are no statement's.
+            // Under that name the rights of the built-in policy are shown, which are no statement's.
             if sid == BUILT_IN {
                 return Err(malformed(format!("the Sid `{BUILT_IN}` is for the account itself alone")));
             }

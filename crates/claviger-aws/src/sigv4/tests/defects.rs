@@ -20,7 +20,7 @@ fn hmac(key: &[u8], data: &str) -> [u8; 32] {
     HmacSha256::new(&SecretBytes::copied_from(key)).tag(&[data.as_bytes()])
 }
 
-/// The signature of a canonical request, derived step by step as the documentation of the protocol tells it.
+/// The signature of a canonical request, derived step by step as the documentation of the protocol describes it.
 fn signature(canonical: &str) -> String {
     let mut key = format!("AWS4{SECRET}").into_bytes();
     for step in SCOPE.split('/') {

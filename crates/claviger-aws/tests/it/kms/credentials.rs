@@ -220,7 +220,7 @@ async fn whoever_is_unknown_learns_so_before_his_body_or_his_operation_is_looked
         let unsigned = call(operation, b"{}").map(|_| untouchable());
         deployment.send_body([127, 0, 0, 1], unsigned).await.refused("MissingAuthenticationTokenException");
     }
-    // One that is known is told of its operation, once it has signed.
+    // One that is known gets an answer about its operation, once it has signed.
     let request = known.sign(now, call("Explode", b"{}"));
     assert_eq!(deployment.send(request).await.json()["__type"], "UnknownOperationException");
 }

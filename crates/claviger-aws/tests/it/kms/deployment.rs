@@ -197,7 +197,7 @@ impl Answer {
     }
 }
 
-/// What an entry tells, as far as the tests ask.
+/// What an entry says, as far as the tests ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recorded {
     pub(crate) index: u64,

@@ -1,4 +1,4 @@
-//! What fails on our side: told as a fault that clients try again, and of which they learn nothing.
+//! What fails on our side: reported as a fault that clients try again, and of which they learn nothing.
 
 use claviger_core::port::ProviderError;
 use claviger_store::sqlite::SqliteOptions;

@@ -152,7 +152,7 @@ async fn what_is_refused_is_told_too() {
         assert_eq!(ended(&recorded), [(op, outcome)], "{operation}");
         names_the_last(&answer, &recorded);
     }
-    // What cannot be read asks for nothing: told is that, once a second of each access key.
+    // What cannot be read asks for nothing: that is what is recorded, once a second of each access key.
     for (operation, body, code) in [
         ("Encrypt", json!({ "KeyId": key }), "ValidationException"),
         ("Encrypt", json!({ "KeyId": 7 }), "SerializationException"),
@@ -172,7 +172,7 @@ async fn who_did_not_sign_is_told_by_his_key_and_learns_nothing_of_his_body() {
     let deployment = Deployment::build().await;
     let forged = Signer { secret: "x".into(), ..deployment.tool.clone() };
     for body in [json!({ "NumberOfBytes": 8 }), json!({ "NumberOfBytes": "many" })] {
-        // Of one key, no more than one in a second is told.
+        // Of one key, no more than one in a second is recorded.
         deployment.clock.advance(Duration::from_secs(2));
         let (answer, recorded) = leaves(&deployment, &forged, "GenerateRandom", body).await;
         answer.refused("InvalidSignatureException");

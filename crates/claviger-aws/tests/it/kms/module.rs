@@ -115,7 +115,7 @@ impl Provider for FaultyModule {
         self.inner.root_public_key()
     }
 
-    /// The log goes on without the module's other parts, so that what they fail with is told.
+    /// The log goes on without the module's other parts, so that what they fail with is recorded.
     async fn sign_root(&self, message: &[u8]) -> Result<Vec<u8>, ProviderError> {
         self.inner.sign_root(message).await
     }

@@ -67,7 +67,7 @@ impl ExportArgs {
         Ok(Some((dir, self.key(&key_in(dir)?.to_string())?)))
     }
 
-    /// The key to verify by, where this one is told.
+    /// The key to verify by, where this one is given.
     ///
     /// # Errors
     /// As of [`root_key`].
@@ -105,7 +105,7 @@ pub(crate) struct Verified {
     pub(crate) entries: u64,
     /// Sizes of the shards.
     pub(crate) shards: std::collections::BTreeMap<u32, u64>,
-    /// Key versions of which the log tells the state.
+    /// Key versions of which the log shows the state.
     pub(crate) key_versions: usize,
     /// The objects that the facts of the log yield.
     #[serde(serialize_with = "count")]

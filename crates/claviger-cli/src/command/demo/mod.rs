@@ -125,7 +125,7 @@ impl RunArgs {
     }
 }
 
-/// The directory, made if it is not there. Names are bound for ever, so that the demonstration needs ground of its own.
+/// The directory, made if it is not there. Names are bound for ever, so that the demonstration needs a directory of its own.
 fn empty(dir: &Path) -> Result<PathBuf, Failure> {
     fs::create_dir_all(dir).map_err(|error| Failure::file(dir, &error))?;
     let mut entries = fs::read_dir(dir).map_err(|error| Failure::file(dir, &error))?;

@@ -20,7 +20,7 @@ use crate::session::client_of;
 /// The application that is granted the key.
 pub(super) const GRANTED: &str = "records-app";
 /// The application that is granted nothing.
-pub(super) const STRANGER: &str = "other-app";
+pub(super) const OTHER_APP: &str = "other-app";
 /// What every context must contain for the grant to count.
 pub(super) const CONDITION: (&str, &str) = ("dataset", "demo");
 
@@ -34,7 +34,7 @@ pub(super) struct People {
     pub(super) responder: Client,
     pub(super) auditor: Client,
     pub(super) granted: Client,
-    pub(super) stranger: Client,
+    pub(super) other_app: Client,
 }
 
 impl People {
@@ -50,7 +50,7 @@ impl People {
             responder: of("responder")?,
             auditor: of("auditor")?,
             granted: application(&administrator, GRANTED, &instance.ready, dir).await?,
-            stranger: application(&administrator, STRANGER, &instance.ready, dir).await?,
+            other_app: application(&administrator, OTHER_APP, &instance.ready, dir).await?,
             administrator,
         })
     }

@@ -232,7 +232,7 @@ async fn refuse_others(play: &mut Play<'_>) -> Result<((), Shown), Failure> {
     refused(
         "the other application",
         &[403, 404],
-        decrypt(people.stranger.clone(), bound.pairs.clone()).await,
+        decrypt(people.other_app.clone(), bound.pairs.clone()).await,
     )?;
     let other = Bound::of(&[("dataset".to_owned(), "another".to_owned())])?;
     refused(

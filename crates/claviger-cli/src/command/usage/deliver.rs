@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::file::placed::Privacy;
 use crate::output::{Format, Released, note, release, stdout_is_terminal, warn};
 
-/// Key, version and log entry of a use, with what else there is to tell of it.
+/// Key, version and log entry of a use, with what else there is to say of it.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     members: Map<String, Value>,
@@ -20,7 +20,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// What the answer of a use tells beside its bytes.
+    /// What the answer of a use says beside its bytes.
     pub(super) fn of<T>(answer: &Answer<T>, key: impl ToString, version: Option<u32>) -> Self {
         let summary = Self::default().with("key", key.to_string()).maybe("version", version);
         summary.maybe("entry", answer.entry).maybe("receipt", answer.receipt.clone())

@@ -227,7 +227,7 @@ fn key_of(ciphertext: &[u8], named: Option<&str>) -> Result<String, Failure> {
     }
 }
 
-/// Enough of the input to tell what it is.
+/// Enough of the input to recognize what it is.
 fn beginning(input: &mut Opened) -> Result<Vec<u8>, Failure> {
     let mut start = Vec::with_capacity(64);
     let read = input.take(28).read_to_end(&mut start);

@@ -11,7 +11,7 @@ pub struct UseCounts {
     pub processed: u64,
     /// Bytes of the inputs, each rounded up to a power of two, as the log records them.
     pub bytes: u64,
-    /// Keys that were wrapped under it: data keys and private keys that were made, and keys that callers brought.
+    /// Keys that were wrapped under it: data keys and private keys that were made, and keys that callers supplied.
     pub children: u64,
 }
 

@@ -42,7 +42,7 @@ impl Kwp {
         if wrapped.len() > MAX_WRAPPED_KEY + SEMIBLOCK {
             return Err(CryptoError::InputTooLarge);
         }
-        // The module wants room for the padded key, then tells how much of it the key is.
+        // The module wants room for the padded key, then says how much of it the key is.
         let mut out = zeroize::Zeroizing::new(vec![0; wrapped.len()]);
         let len = self.kek()?.unwrap_with_padding(wrapped, &mut out).map_err(CryptoError::failed)?.len();
         out.truncate(len);

@@ -500,7 +500,7 @@ fn no_header() -> ServiceError {
     ServiceError::new(ErrorKind::BadCiphertext, "the input is no ciphertext of this service")
 }
 
-/// A product of another kind than the use gives: a fault of the provider.
+/// An output of another kind than the use gives: a fault of the provider.
 fn unexpected() -> ServiceError {
     ServiceError::new(ErrorKind::Internal, "the cryptographic module gave a result of another kind")
 }

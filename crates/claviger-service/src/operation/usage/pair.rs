@@ -42,7 +42,7 @@ impl PairSpec {
 pub struct ShownKeyPair {
     /// The private half in clear: `PrivateKeyInfo` in DER (RFC 5208).
     pub private: SecretBytes,
-    /// The rest.
+    /// The public half, and the private half sealed.
     pub pair: SealedKeyPair,
 }
 

@@ -52,7 +52,7 @@ impl KeyContext<'_> {
         }
         let (header, body) = Header::parse(ciphertext).map_err(|_| no_header())?;
         if header.key_id != *key.as_bytes() {
-            // The header is in clear: nothing is told that the caller does not hold already.
+            // The header is in clear: the answer discloses nothing that the caller does not hold already.
             return Err(ServiceError::new(
                 ErrorKind::WrongKey,
                 "the ciphertext is of another key than the one named",

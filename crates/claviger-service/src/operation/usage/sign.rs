@@ -24,7 +24,7 @@ pub struct Signed {
 /// Whether a signature or code holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
-    /// Does it?
+    /// Whether it holds.
     pub valid: bool,
     /// The key.
     pub key: KeyId,

@@ -314,7 +314,7 @@ impl World {
     }
 }
 
-/// What anyone can tell of a permit.
+/// What anyone can see of a permit.
 fn reported(ruling: &Ruling) -> Option<String> {
     let permit = ruling.decision.permit()?;
     let (until, unconditional) = (ruling.decision.cacheable_until(), ruling.decision.is_unconditional());
@@ -349,7 +349,8 @@ async fn compare(world: &World, dice: &mut Dice, by_the_rules: bool, seen: &mut 
         let plain = world.plainly(&authorizer, &asked, &context).await;
         let of = || format!("{what}: {} {context:?} {source} {now:?}\n{:#?}", asked.action, world.grants);
         assert_eq!(reported(&found), reported(&plain), "{}", of());
-        // What is hidden from one who reads all is hidden; the other way round too, where one tells for its like.
+        // What is hidden from one who reads all is hidden; the other way round too, where one grant stands for
+        // others that give the same.
         assert!(hides(&found) || !hides(&plain), "{}", of());
         if by_the_rules && world.is_plain() {
             assert_eq!(hides(&found), hides(&plain), "{}", of());

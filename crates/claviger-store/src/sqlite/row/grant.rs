@@ -133,7 +133,7 @@ fn narrow(connection: Guarded<'_>, filter: &GrantFilter) -> Result<Vec<Only>, St
     })
 }
 
-/// One page of one kind, of one standing: a page costs the same however many grants there are of the other.
+/// One page of one kind, of one status: a page costs the same however many grants there are of the other.
 fn list_one(
     connection: Guarded<'_>,
     only: &Only,
@@ -254,7 +254,7 @@ pub(in crate::sqlite) fn find_strictest_use(
     Ok(strictest)
 }
 
-/// Fills the columns that follow from others, in the rows that a migration brought along. What grants rest on comes before them.
+/// Fills the columns that follow from others, in the rows that a migration took over. What grants rest on comes before them.
 pub(in crate::sqlite) fn complete(connection: Guarded<'_>) -> Result<(), StoreError> {
     let all = GrantFilter { with_revoked: true, ..GrantFilter::default() };
     let (mut ids, mut after) = (Vec::new(), None);

@@ -50,7 +50,7 @@ const CROWD: usize = MAX_ALIKE + 64;
 const SET_ASIDE: usize = 1_024;
 /// Grants whose chains are read at once.
 const JUDGED_AT_ONCE: usize = 16;
-/// Grants on one target that are looked at to tell why not, and whether the target may be known.
+/// Grants on one target that are looked at to say why not, and whether the target may be known.
 const WITNESSES: usize = 64;
 
 /// The part of a place that says nothing.
@@ -462,7 +462,7 @@ pub(in crate::sqlite) fn list_candidates(
     query.contexts.iter().map(candidates).collect()
 }
 
-/// Some that tell why not.
+/// Some that show why not.
 pub(in crate::sqlite) fn list_witnesses(
     connection: Guarded<'_>,
     principal: PrincipalId,

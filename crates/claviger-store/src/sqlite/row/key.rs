@@ -83,7 +83,7 @@ pub(in crate::sqlite) fn find_record(
     let mut record = None;
     list(connection, sql, params![id.as_bytes(), KeyRecord::AT_HAND], |row| {
         let mut columns = Columns::new(TABLE, row);
-        // Key and ring are the same in every row: the first one tells them.
+        // Key and ring are the same in every row: they are read from the first one.
         let KeyRecord { key, versions, .. } = match &mut record {
             Some(record) => {
                 columns = columns.behind(TAGGED.width() + ring::TAGGED.width() + 2);

@@ -59,7 +59,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
 };
 
 /// A tag of its own, so that counting a use reads and writes nothing else. An older count with its tag is good in its place: what
-/// the log tells of uses is what it is held against.
+/// the log records of uses is what it is held against.
 pub(in crate::sqlite) const COUNTED: Tagged = Tagged {
     kind: Kind::Version,
     what: "key_version.protect_uses",

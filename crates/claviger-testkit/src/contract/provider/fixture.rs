@@ -25,9 +25,9 @@ pub struct Fixture {
 pub struct Case {
     /// Algorithm and size.
     pub spec: Spec,
-    /// What for.
+    /// What the key is for.
     pub purpose: Purpose,
-    /// Where.
+    /// The protection level: where the material lives.
     pub protection: Protection,
 }
 

@@ -30,10 +30,10 @@ pub async fn key_works(provider: &dyn Provider, case: Case, fixture: &Fixture) {
     }
     other_uses_are_refused(handle, case, fixture).await;
     // A handle serves the version it was opened for, and no other.
-    let stranger = fixture.with_version(|version| version.id.number += 1);
-    let mut stranger = stranger;
-    stranger.record.key.primary = 2;
-    let leave = stranger.record.protecting(NOW).unwrap();
+    let foreign = fixture.with_version(|version| version.id.number += 1);
+    let mut foreign = foreign;
+    foreign.record.key.primary = 2;
+    let leave = foreign.record.protecting(NOW).unwrap();
     let answer = handle.protect(leave, Protect::Mac { data: b"" }).finish().await;
     assert!(matches!(answer, Err(ProviderError::InvalidParameter(_))), "{case:?}: leave for another version");
 }

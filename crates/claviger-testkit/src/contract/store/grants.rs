@@ -176,7 +176,7 @@ pub async fn of_many_grants_a_decision_reads_those_that_its_context_can_meet<S: 
     }
     let found = shelf.candidates(&app, &key, &[("application", "shop")]).await;
     assert_eq!(found, []);
-    // That the key may be known, one of them tells.
+    // That the key may be known, one of them shows.
     let witnesses = shelf.store.list_witnesses(app.id, Some(key.id), ring).await.unwrap();
     assert!(witnesses.iter().all(|witness| witness.id == witnesses[0].id), "{}", witnesses.len());
     // What was taken back is not found, and what was given to others never was.
