@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_tells_nothing() {
+    fn debug_discloses_nothing() {
         assert_eq!(
             format!("{:?}{:?}", SubjectKey::new([9; 32]), identity(None)),
             "SubjectKey(..)Identity(..)"

@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn skew_is_told_so_that_clients_set_their_clocks() {
+    fn skew_is_reported_so_that_clients_set_their_clocks() {
         let answered = |refused| not_signed(refused);
         let (early, late) = (before(NOW, SKEW * 2), NOW.after(SKEW * 2));
         let expired = SignatureRefused::Expired { ended_at: early.after(SKEW), now: NOW, signed_at: early };

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn uses_are_told_from_other_operations() {
+    fn uses_are_distinguished_from_other_operations() {
         assert_eq!(used("Encrypt"), Some(Action::Encrypt));
         assert_eq!(used("ReEncrypt"), Some(Action::Reencrypt));
         for other in ["CreateGrant", "RetireGrant", "CreateKey", "nonsense", ""] {

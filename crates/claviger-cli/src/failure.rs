@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_says_what_happened_where_it_is_told_and_what_to_do() {
+    fn text_says_what_happened_where_it_is_recorded_and_what_to_do() {
         let failure = Failure::refused("denied", 403, "no grant allows this")
             .at_entry(Some(7))
             .advise("ask for a grant");

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_identifier_has_one_spelling_and_tells_how_long_it_lives() {
+    fn an_identifier_has_one_spelling_and_shows_how_long_it_lives() {
         for short_lived in [false, true] {
             let id = AccessKeyId::random(short_lived).unwrap();
             assert_eq!(id.to_string().parse(), Ok(id));

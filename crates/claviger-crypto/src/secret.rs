@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_tells_nothing() {
+    fn debug_discloses_nothing() {
         let secret = SecretBytes::new(b"hunter2".to_vec());
         assert_eq!(format!("{secret:?}"), "SecretBytes(..)");
         assert_eq!(format!("{:?}", secret.into_body()), "SecretBody(..)");

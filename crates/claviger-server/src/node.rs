@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn generators_domains_and_root_keys_are_told_as_far_as_they_are_known() {
+    fn generators_domains_and_root_keys_are_named_as_far_as_they_are_known() {
         let root_wrap = |key: &str, algorithm: &str| {
             let (key, algorithm) = (key.to_owned(), algorithm.to_owned());
             RootWrap { key, version: 1, algorithm, strength_bits: 256 }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_is_told_in_one_line_without_commas() {
+    fn the_clock_is_described_in_one_line_without_commas() {
         let reported = clock_source();
         assert!(reported.contains("; kept by ") && !reported.contains([',', '\n']), "{reported}");
     }

@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn expiry_that_is_told_is_the_one_in_the_certificate() {
+    fn expiry_that_is_reported_is_the_one_in_the_certificate() {
         let (authority, ca) = Authority::create(NOW).unwrap();
         let client = authority.issue_client(&"app".parse().unwrap(), NOW).unwrap();
         for (issued, lifetime) in [(&ca, AUTHORITY_LIFETIME), (&client, LEAF_LIFETIME)] {

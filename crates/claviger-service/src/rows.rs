@@ -333,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_entry_an_hour_tells_of_a_row() {
+    fn one_entry_an_hour_records_a_row() {
         let recorded = AlteredRecorded::default();
         let object = |number| Object::Principal(PrincipalId::from_bytes([number; 16]));
         let at = Duration::from_secs;

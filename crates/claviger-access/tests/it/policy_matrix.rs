@@ -368,7 +368,7 @@ fn administrators_make_applications_and_security_officers_people() {
 }
 
 #[test]
-fn revoked_principal_may_nothing_however_he_became_a_caller() {
+fn revoked_principal_may_nothing_however_it_became_a_caller() {
     let key = target(TargetKind::Key, Separation::Strict);
     for who in [application(10), person(10, &[Role::Administrator]), person(10, &[])] {
         let gone = revoked(who.clone());

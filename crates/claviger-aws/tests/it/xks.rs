@@ -97,7 +97,7 @@ fn health() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_tells_of_the_module_after_it_worked() {
+async fn health_shows_the_module_after_it_worked() {
     let store = Store::open().await;
     let recorded = store.deployment.call(&store.signer, "health", &health()).await.ok();
     assert_eq!(recorded["xksProxyFleetSize"], 1);
@@ -135,7 +135,7 @@ async fn a_call_that_comes_to_no_operation_is_recorded_as_that() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metadata_tells_what_was_granted_and_whether_the_key_serves() {
+async fn metadata_shows_what_was_granted_and_whether_the_key_serves() {
     let store = Store::open().await;
     let body = json!({ "requestMetadata": said(ALICE, "CreateKey") });
     let recorded = store.deployment.call(&store.signer, &store.path("metadata"), &body).await.ok();
@@ -402,7 +402,7 @@ async fn other_paths_and_methods_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_unknown_learns_so_before_his_body_or_his_path_is_looked_at() {
+async fn whoever_is_unknown_learns_so_before_body_or_path_is_looked_at() {
     let store = Store::open().await;
     let untouchable =
         || Body::new(Full::new(Bytes::from_static(b"{}")).map_frame(|_| panic!("the body was read")));
@@ -441,7 +441,7 @@ async fn a_field_that_is_required_stands_in_the_additional_data_or_the_call_is_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_make_no_sense_are_told_so() {
+async fn requests_that_make_no_sense_are_answered_so() {
     let store = Store::open().await;
     for call in ["health".to_owned(), store.path("metadata"), store.path("encrypt"), store.path("decrypt")] {
         for body in [json!({}), json!({ "requestMetadata": {} }), json!([]), Value::Null] {

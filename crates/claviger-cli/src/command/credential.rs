@@ -362,7 +362,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ended_is_told_with_when_who_and_why() {
+    fn what_ended_is_shown_with_when_who_and_why() {
         let id = "01010101-0101-0101-0101-010101010101";
         let credential = |ended: serde_json::Value| {
             let json = serde_json::json!({

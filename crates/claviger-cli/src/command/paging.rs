@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn limit_counts_over_pages_and_tells_where_to_go_on() {
+    async fn limit_counts_over_pages_and_shows_where_to_go_on() {
         let page = numbers(5000, &paging(2500, false)).await;
         assert_eq!((page.items.len(), page.next.as_deref()), (2500, Some("2500")));
         let from = Paging { cursor: page.next, ..paging(10, false) };

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_told_in_one_line() {
+    fn a_reason_is_shown_in_one_line() {
         let given = Reason {
             code: Some(ReasonCode::Misuse.into()),
             text: Some("seen twice".to_owned()),

@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_profile_has_is_told_apart() {
+    fn what_the_profile_has_is_distinguished() {
         let of = |credential: &CredentialFile| Held::of(credential);
         let certificate = CredentialFile { certificate: Some("a.crt".into()), ..CredentialFile::default() };
         assert_eq!(of(&certificate).unwrap(), Held::Certificate("a.crt".into()));

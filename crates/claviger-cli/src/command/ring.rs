@@ -300,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policy_tells_never_from_not_given() {
+    fn policy_distinguishes_never_from_not_given() {
         let args =
             PolicyArgs { rotation_period: Some(parse_period("never").unwrap()), ..PolicyArgs::default() };
         let patch = args.to_patch();

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn ciphertexts_are_told_apart_by_their_first_bytes() {
+    fn ciphertexts_are_distinguished_by_their_first_bytes() {
         let header = Header { spec: claviger_crypto::Spec::Aes256Gcm, key_id: [1; 16], version: 1 };
         assert_eq!(kind_of(&sealed(b"x")[..28]), Kind::Envelope);
         assert_eq!(kind_of(&header.encode()), Kind::Direct);

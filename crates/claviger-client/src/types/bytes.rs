@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_print_nothing_and_their_errors_tell_nothing() {
+    fn secrets_print_nothing_and_their_errors_disclose_nothing() {
         let secret: SecretBase64 = serde_json::from_str("\"aHVudGVyMg==\"").unwrap();
         assert_eq!(format!("{secret:?}"), "SecretBase64(..)");
         assert_eq!(format!("{:?}", SecretText::new("hunter2".into())), "SecretText(..)");

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_patch_tells_absent_from_null() {
+    fn a_patch_distinguishes_absent_from_null() {
         let patch: RingPolicyPatch = serde_json::from_str(r#"{"rotation_period_seconds":null}"#).unwrap();
         assert_eq!(patch.rotation_period_seconds, Some(None));
         assert_eq!(patch.protect_period_seconds, None);

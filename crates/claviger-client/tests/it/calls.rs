@@ -60,7 +60,7 @@ async fn json_goes_out_typed() {
 }
 
 #[tokio::test]
-async fn a_problem_is_told_as_it_is() {
+async fn a_problem_is_given_as_it_is() {
     let authority = Authority::new();
     let server = Server::start(&authority, vec![problem(403, "denied", "")]).await;
     let refused = server.client(&authority).read_key("orders/main").await.unwrap_err();

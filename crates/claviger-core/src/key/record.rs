@@ -349,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_of_a_policy_tells_text_grants_and_key_apart() {
+    fn the_digest_of_a_policy_distinguishes_text_grants_and_key() {
         let id = |number| GrantId::from_bytes([number; 16]);
         let key = KeyId::from_bytes([9; 16]);
         let document = PolicyDocument { key, text: "{}".to_owned(), grants: vec![id(1)] };

@@ -352,7 +352,7 @@ fn ready_keys_are_shared_by_threads() {
 }
 
 #[test]
-fn module_tells_the_truth() {
+fn module_describes_itself_as_it_is() {
     let module = claviger_crypto::provenance::module();
     assert_eq!(module.fips, cfg!(feature = "fips"));
     assert!(module.version.starts_with(|c: char| c.is_ascii_digit()));

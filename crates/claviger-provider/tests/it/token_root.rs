@@ -161,7 +161,7 @@ fn wrong_pin_is_refused_after_one_attempt() {
 }
 
 #[test]
-fn token_that_reports_a_low_count_is_shown_the_pin_only_if_told_so() {
+fn token_that_reports_a_low_count_is_shown_the_pin_only_if_the_caller_says_so() {
     softhsm::isolated(here!(), |hsm| {
         hsm.mistype();
         let kept = token::open(token::config(hsm), CreateRoot::IfMissing).unwrap_err();

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn no_route_is_told_twice() {
+    fn no_route_is_described_twice() {
         for routes in [control_routes(), data_routes()] {
             let distinct: BTreeSet<_> =
                 routes.iter().map(|route| (route.method.as_str(), route.path)).collect();

@@ -209,7 +209,7 @@ async fn sizes_are_bounded_whether_announced_or_not() {
 }
 
 #[tokio::test]
-async fn a_callers_word_for_his_call_comes_back() {
+async fn a_callers_word_for_its_call_comes_back() {
     let deployment = Deployment::build().await;
     let with = |id: &str| Request::get("/v1/rings").header("x-request-id", id).body(Body::empty()).unwrap();
     let answer = deployment.send(Surface::Control, As::Name("ada"), with("trace-1")).await.ok();

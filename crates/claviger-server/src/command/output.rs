@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_are_told_once_each() {
+    fn causes_are_named_once_each() {
         let data_dir = PathBuf::from("/srv/data");
         let error = ServerError::Store { data_dir, source: StoreError::Locked };
         let reported = chain(&error);

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::output::{Output, note};
 use super::root::RootArgs;
-use super::serve::{Signals, on_runtime, until_told};
+use super::serve::{Signals, on_runtime, until_signalled};
 use crate::config::{Config, Log, LogFormat};
 use crate::error::ServerError;
 use crate::hardening::Hardening;
@@ -67,7 +67,7 @@ pub(super) fn run(args: QuickstartArgs, output: Output) -> Result<ExitCode, Serv
             note(SOFTWARE_ROOT);
         }
         output.print(&ready, &next_steps(&ready))?;
-        until_told(running, signals).await
+        until_signalled(running, signals).await
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -50,7 +50,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, ServerError> {
         let [control, data, aws, metrics] = running.public_urls().into_array();
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(%control, %data, %aws, %metrics, version, "serving");
-        until_told(running, signals).await
+        until_signalled(running, signals).await
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -86,7 +86,7 @@ impl Signals {
 }
 
 /// Serves until a signal ends it, or it fails by itself.
-pub(super) async fn until_told(running: Running, mut signals: Signals) -> Result<(), ServerError> {
+pub(super) async fn until_signalled(running: Running, mut signals: Signals) -> Result<(), ServerError> {
     notify::report(State::Ready);
     let mut pin_refused = claviger_provider::pin_refused();
     let failed = loop {

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_are_told_by_the_certificate_they_showed() {
+    fn clients_are_recognized_by_the_certificate_they_showed() {
         let (kms, other) =
             (Some(Some(sha256(b"cks.kms.eu-west-1.amazonaws.com"))), Some(Some(sha256(b"app"))));
         let named = XksClients::Named("cks.kms.eu-west-1.amazonaws.com".to_owned());

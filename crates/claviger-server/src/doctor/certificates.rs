@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn expiry_is_told_before_and_after_it_happens() {
+    fn expiry_is_reported_before_and_after_it_happens() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("server.crt");
         let made = SystemClock.now();

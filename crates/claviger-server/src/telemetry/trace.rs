@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn panic_tells_its_place_and_not_its_payload() {
+    fn panic_names_its_place_and_not_its_payload() {
         let reported = Arc::new(Mutex::new(String::new()));
         let seen = Arc::clone(&reported);
         let before = std::panic::take_hook();

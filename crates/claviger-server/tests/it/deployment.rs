@@ -232,7 +232,7 @@ async fn second_process_on_the_same_data_is_refused() {
 }
 
 #[tokio::test]
-async fn watchers_are_told_numbers_health_and_readiness_in_plain_http() {
+async fn watchers_get_numbers_health_and_readiness_in_plain_http() {
     let deployment = Deployment::new();
     let running = deployment.start().await;
     let metrics = running.urls()[Endpoint::Metrics].clone();

@@ -310,7 +310,7 @@ async fn request_of_a_client_that_has_gone_is_given_up() {
 }
 
 #[tokio::test]
-async fn connections_of_proved_callers_beyond_the_limit_are_told_so_and_closed() {
+async fn connections_of_proved_callers_beyond_the_limit_are_answered_so_and_closed() {
     let pki = Pki::new();
     let limits = Limits { connections: 2, ..Limits::default() };
     let open = Open::new(&pki, router(), limits).await;

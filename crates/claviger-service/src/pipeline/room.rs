@@ -67,7 +67,7 @@ pub(super) fn is_full(error: &ServiceError) -> bool {
 impl Road {
     /// Is a call that is taken down to `least` taken with the room that there is?
     pub(super) fn has_room(&self, least: Room, action: Action) -> bool {
-        self.room() <= least && (action != Action::ReadSystem || self.may_tell_status())
+        self.room() <= least && (action != Action::ReadSystem || self.may_answer_status())
     }
 
     /// Was it only noticed now that the disk is full, so that what was set aside is there for such a call?
@@ -75,7 +75,7 @@ impl Road {
         before < Room::Reserve && self.room() == Room::Reserve && least == Room::Reserve
     }
 
-    fn may_tell_status(&self) -> bool {
+    fn may_answer_status(&self) -> bool {
         if self.room() == Room::Plenty {
             return true;
         }

@@ -69,7 +69,7 @@ async fn due_keys_rotate_by_their_own_rule_or_their_rings_and_others_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_that_somebody_asked_for_is_told_apart_and_does_not_move_the_schedule() {
+async fn a_rotation_that_was_asked_for_is_distinguished_and_does_not_move_the_schedule() {
     let deployment = Deployment::build().await;
     let key = key(&deployment, "cards").await;
     rotate_every(&deployment, &key, Some(10)).await;

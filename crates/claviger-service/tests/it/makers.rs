@@ -132,7 +132,7 @@ async fn nobody_else_becomes_a_custodian() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_maker_grants_once_what_he_made_is_dead() {
+async fn a_maker_grants_once_what_they_made_is_dead() {
     let deployment = Deployment::build().await;
     let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
     create(&deployment, "otto", "carla", PrincipalKind::Human).await.unwrap();

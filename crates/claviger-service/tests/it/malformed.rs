@@ -24,7 +24,7 @@ async fn reported(deployment: &Deployment, index: u64) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_one_credential_one_entry_a_second_tells_it_and_all_are_counted() {
+async fn of_one_credential_one_entry_a_second_records_it_and_all_are_counted() {
     let deployment = Deployment::build().await;
     let app = Presented::certificate(&certificate_of("app"));
     let from = deployment.log_size().await;

@@ -154,7 +154,7 @@ mod tests {
     use crate::{SqliteOptions, SqliteStore};
 
     #[tokio::test]
-    async fn a_store_of_schema_1_is_brought_to_this_one_and_keeps_what_it_has() {
+    async fn a_store_of_schema_1_is_migrated_to_this_one_and_keeps_what_it_has() {
         let directory = tempfile::tempdir().unwrap();
         {
             let old = Connection::open(directory.path().join("store.db")).unwrap();

@@ -25,7 +25,7 @@ fn the_export_s_own_word_is_called_that() {
 }
 
 #[test]
-fn finding_is_told_with_its_code_and_exit_4() {
+fn finding_is_reported_with_its_code_and_exit_4() {
     let dir = tempfile::tempdir().unwrap();
     Log::honest().write(dir.path());
     let key = dir.path().join("key");

@@ -96,7 +96,7 @@ fn encrypt_to_the_end(site: &Site, round: u32) -> Vec<Answered> {
 }
 
 #[test]
-fn full_disk_is_told_and_service_resumes_by_itself() {
+fn full_disk_is_reported_and_service_resumes_by_itself() {
     let Some(disk) = Disk::new() else { return };
     let serving = disk.try_serve().unwrap();
     let mut evidence = Evidence::begin(&disk.site);
@@ -185,7 +185,7 @@ fn who_fills_the_disk_keeps_no_key_and_no_right_alive() {
 }
 
 #[test]
-fn read_only_disk_is_told() {
+fn read_only_disk_is_reported() {
     let Some(disk) = Disk::new() else { return };
     let serving = disk.try_serve().unwrap();
     let mut evidence = Evidence::begin(&disk.site);
@@ -201,7 +201,7 @@ fn read_only_disk_is_told() {
 }
 
 #[test]
-fn files_that_are_moved_away_are_told_and_nothing_is_answered_that_is_not_in_them() {
+fn files_that_are_moved_away_are_reported_and_nothing_is_answered_that_is_not_in_them() {
     let site = Site::set_up();
     let mut serving = site.serve();
     let mut evidence = Evidence::begin(&site);
@@ -256,7 +256,7 @@ const PAGE: usize = 4096;
 const DAMAGED: usize = 8;
 
 #[test]
-fn damaged_pages_are_told_and_nothing_panics() {
+fn damaged_pages_are_reported_and_nothing_panics() {
     let site = Site::set_up();
     let serving = site.serve();
     let mut evidence = Evidence::begin(&site);
@@ -267,7 +267,7 @@ fn damaged_pages_are_told_and_nothing_panics() {
     let reported = (0..pages).step_by(pages / DAMAGED).filter(|page| {
         let mut damaged = whole.clone();
         damaged[page * PAGE..(page + 1) * PAGE].fill(0xa5);
-        is_told(&site, &damaged)
+        is_reported(&site, &damaged)
     });
     // Some pages hold nothing that a call needs; the first, without which nothing is a database, is not among them.
     assert!(reported.count() > 1);
@@ -276,7 +276,7 @@ fn damaged_pages_are_told_and_nothing_panics() {
 }
 
 /// Serves a copy of the data with this database. Whatever cannot be done with it says what to do; gives whether anything was.
-fn is_told(site: &Site, database: &[u8]) -> bool {
+fn is_reported(site: &Site, database: &[u8]) -> bool {
     let copy = site.path("damaged");
     let _ = std::fs::remove_dir_all(&copy);
     std::fs::create_dir(&copy).unwrap();

@@ -300,7 +300,7 @@ fn a_write_ahead_log_that_is_lost_after_a_crash_is_named() {
 }
 
 #[test]
-fn a_deleted_batch_is_told_as_missing_entries() {
+fn a_deleted_batch_is_reported_as_missing_entries() {
     let site = Site::set_up();
     let serving = site.serve();
     encrypt(&site, 600);
@@ -378,7 +378,7 @@ fn an_edited_row_is_named_by_doctor_and_a_server_at_work_says_that_there_is_one(
 }
 
 #[test]
-fn the_option_is_told_by_help() {
+fn help_names_the_option() {
     let output = Command::new(crate::instance::CLAVIGER).args(["serve", "--help"]).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("--accept-lost-tail"));
 }

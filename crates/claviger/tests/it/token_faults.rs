@@ -96,7 +96,7 @@ impl Rooted {
 }
 
 #[test]
-fn wrong_pin_and_absent_token_are_told_at_the_start_and_cost_nothing() {
+fn wrong_pin_and_absent_token_are_reported_at_the_start_and_cost_nothing() {
     let rooted = Rooted::set_up();
     let variables = rooted.variables();
     let (serving, sealed) = rooted.at_work();
@@ -166,7 +166,7 @@ fn unit_does_not_start_again_what_ended_over_its_pin() {
 }
 
 #[test]
-fn token_that_vanishes_at_work_is_told_and_serves_again_when_it_is_back() {
+fn token_that_vanishes_at_work_is_reported_and_serves_again_when_it_is_back() {
     let rooted = Rooted::set_up();
     let (_serving, sealed) = rooted.at_work();
     rooted.token.go_away();

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_late_or_unanswered_is_a_failure_and_is_told() {
+    fn what_is_refused_late_or_unanswered_is_a_failure_and_is_reported() {
         let tally = Tally::default();
         let answer = |status| Ok(Answer { status, body: Vec::new() });
         assert!(tally.add("a", || answer(200)).is_some());

@@ -114,7 +114,7 @@ async fn what_names_two_operations_is_ambiguous() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_content_type_tells_json_from_forms_and_nothing_else() {
+async fn the_content_type_distinguishes_json_from_forms_and_nothing_else() {
     let deployment = Deployment::build().await;
     let now = deployment.clock.in_seconds(0);
     let of_type = |value: &str| {

@@ -100,7 +100,7 @@ async fn what_is_not_signed_or_not_wholly_signed_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clocks_may_differ_by_five_minutes_and_are_told_when_they_do_not_agree() {
+async fn clocks_may_differ_by_five_minutes_and_clients_learn_when_they_do_not_agree() {
     let deployment = Deployment::build().await;
     for seconds in [-290, 290] {
         signed_at(&deployment, &deployment.tool, seconds).await.ok();
@@ -202,7 +202,7 @@ fn untouchable() -> Body {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_unknown_learns_so_before_his_body_or_his_operation_is_looked_at() {
+async fn whoever_is_unknown_learns_so_before_body_or_operation_is_looked_at() {
     let deployment = Deployment::build().await;
     let now = deployment.clock.in_seconds(0);
     let known = deployment.tool.clone();

@@ -66,7 +66,7 @@ async fn a_token_is_for_one_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn naming_a_material_tells_no_more_of_a_key_than_its_name() {
+async fn naming_a_material_discloses_no_more_of_a_key_than_its_name() {
     let deployment = Deployment::build().await;
     let key = deployment.create_key(json!({ "Origin": "EXTERNAL" })).await;
     let mut import = import(&key, &parameters(&deployment, &key).await);
@@ -81,7 +81,7 @@ async fn naming_a_material_tells_no_more_of_a_key_than_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_material_beside_some_that_waits_is_told_of_both() {
+async fn new_material_beside_some_that_waits_is_described_with_both() {
     let deployment = Deployment::build().await;
     let key = deployment.create_key(json!({ "Origin": "EXTERNAL" })).await;
     let mut ids = Vec::new();

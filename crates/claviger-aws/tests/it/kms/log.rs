@@ -85,7 +85,7 @@ async fn calls_have_request_ids_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_is_told_as_one() {
+async fn a_dry_run_is_recorded_as_one() {
     let deployment = Deployment::build().await;
     let key = deployment.create_key(json!({})).await;
     let sealed =
@@ -118,7 +118,7 @@ async fn a_dry_run_is_told_as_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_is_told_too() {
+async fn what_is_refused_is_recorded_too() {
     let deployment = Deployment::build().await;
     let key = deployment.create_key(json!({})).await;
     let mac =
@@ -168,7 +168,7 @@ async fn what_is_refused_is_told_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_did_not_sign_is_told_by_his_key_and_learns_nothing_of_his_body() {
+async fn who_did_not_sign_is_identified_by_the_key_and_learns_nothing_of_the_body() {
     let deployment = Deployment::build().await;
     let forged = Signer { secret: "x".into(), ..deployment.tool.clone() };
     for body in [json!({ "NumberOfBytes": 8 }), json!({ "NumberOfBytes": "many" })] {

@@ -188,7 +188,7 @@ async fn lists_and_policies_show_only_what_is_honoured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_are_told_only_to_who_could_give_the_right_and_only_of_those_who_could_have_it() {
+async fn names_are_disclosed_only_to_who_could_give_the_right_and_only_of_those_who_could_have_it() {
     let deployment = Deployment::build().await;
     let key = deployment.create_key(json!({})).await;
     let name = |name: &str| PrincipalRef::Name(name.parse().unwrap());
