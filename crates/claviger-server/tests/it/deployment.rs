@@ -133,18 +133,21 @@ async fn who_shows_nothing_is_unauthenticated_on_both_planes() {
         format!("{}/v1/rings", urls[Endpoint::Control]),
         format!("{}/v1/keys/orders%2Fmain/public-key", urls[Endpoint::Data]),
     ] {
-         nobody$=let response = unauthenticated= unauthenticated.get(url).send().await.unwrap();
+        let response = unauthenticated.get(url).send().await.unwrap();
         assert_eq!(response.status(), 401);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
     }
-     nobody$=let response = unauthenticated= nobody
+    let response = unauthenticated
         .get(format!("{}/v1/rings", urls[Endpoint::Control]))
         .header("authorization", "Bearer nonsense")
         .send()
         .await
         .unwrap();
     assert_eq!(response.status(), 401);
-    assert_eq!(unauthenticated.get(format!("{}/v1/health", urls[Endpoint::Data])).send().await.unwrap().status(), 200);
+    assert_eq!(
+        unauthenticated.get(format!("{}/v1/health", urls[Endpoint::Data])).send().await.unwrap().status(),
+        200
+    );
     running.shutdown().await;
 }
 

@@ -208,9 +208,7 @@ impl Road {
         let now = self.state.time.now();
         let caller = match who {
             Who::System(principal) => self.system_caller(principal)?,
-            Who::Caller => {
-                self.authenticate(&call.presented, call.source, call.listener, epoch, now).await?
-            }
+            Who::Caller => self.authenticate(&call.presented, call.source, call.listener, epoch, now).await?,
         };
         let action = call.operation.action();
         // Given back when this attempt has ended: what waits for the log is then bounded as well.
