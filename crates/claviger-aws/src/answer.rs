@@ -24,6 +24,9 @@ const RECEIPT: HeaderName = HeaderName::from_static("audit-receipt");
 /// The same by its earlier name, for one release more.
 const EARLIER_RECEIPT: HeaderName = HeaderName::from_static("claviger-receipt");
 
+/// The answer to a call, or the exception.
+pub(crate) type Answered = Result<Answer, AwsError>;
+
 /// What an operation answers.
 #[derive(Debug)]
 pub(crate) struct Answer {

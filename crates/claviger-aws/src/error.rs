@@ -12,6 +12,7 @@ use claviger_service::{Algorithm, AuthnReason, ErrorKind, Obstacle, ServiceError
 
 use crate::names;
 use crate::realm::Realm;
+use crate::sigv4::SigV4Error;
 
 /// An exception on the wire. Every one is status 400 but for faults, which are 500 and may be tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,6 +199,21 @@ pub(crate) fn to_wire(error: &ServiceError, context: ErrorContext<'_>) -> AwsErr
     AwsError { entry: error.entry(), ..answered }
 }
 
+/// What a request says that is not signed as requests are.
+pub(crate) fn unsigned(error: SigV4Error) -> AwsError {
+    match error {
+        SigV4Error::Missing => {
+            AwsError::new("MissingAuthenticationTokenException", "Missing Authentication Token")
+        }
+        SigV4Error::BodyDigest => AwsError::new("InvalidSignatureException", error.to_string()),
+        SigV4Error::Ambiguous(_)
+        | SigV4Error::Incomplete(_)
+        | SigV4Error::Malformed(_)
+        | SigV4Error::Unsigned(_)
+        | SigV4Error::UnsignedPayload => AwsError::new("IncompleteSignatureException", error.to_string()),
+    }
+}
+
 fn unauthenticated(reason: Option<AuthnReason>) -> AwsError {
     match reason {
         Some(AuthnReason::SessionExpired) => {
@@ -344,8 +360,7 @@ mod tests {
     use claviger_core::key::{Event, NoTransition, RefusedFor, UseRefused};
 
     use super::*;
-    use crate::plane::unsigned;
-    use crate::sigv4::{Part, SigV4Error};
+    use crate::sigv4::Part;
 
     const HEADER: &str = "\
 # What each kind of failure is to clients of AWS KMS. Printed by claviger-aws (UPDATE_GOLDEN=1 rewrites).

@@ -14,7 +14,7 @@ use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http_body_util::BodyExt as _;
 
-use crate::plane::AwsLimits;
+use crate::limits::AwsLimits;
 use crate::sigv4::{self, SigV4Error};
 
 /// The listener of both protocols.

@@ -5,10 +5,12 @@
 //! |---|---|
 //! | [`plane`] | the endpoint: from a request to the operation, from its answer to a response |
 //! | [`realm`] | partition, region and account, and the ARNs made of them |
+//! | `wanted` | the key that a request means |
 //! | [`sigv4`] | what a signed request says of who signed it: parsing, canonicalization |
 //! | `session` | one call and its way down the road |
 //! | `operation` | what each operation does |
-//! | `intake` | a request on its way in: its body in bounds, who signed it |
+//! | `intake`, `limits` | a request on its way in: its body in bounds, who signed it |
+//! | `request` | its content type, and the name it gets |
 //! | `wire`, `names` | JSON 1.1; this protocol's words for what the service has |
 //! | `answer`, [`error`] | what is written to a response |
 //! | [`decode`] | everything that reads foreign bytes, for fuzzing |
@@ -24,17 +26,21 @@ mod answer;
 pub mod decode;
 pub mod error;
 mod intake;
+mod limits;
 mod names;
 mod operation;
 pub mod plane;
 pub mod realm;
+mod request;
 mod session;
 pub mod sigv4;
 mod sts;
+mod wanted;
 mod wire;
 pub mod xks;
 
 pub use intake::Unread;
-pub use plane::{AwsLimits, Kms, use_of};
+pub use limits::AwsLimits;
+pub use plane::{Kms, use_of};
 pub use realm::{NotARealm, Realm};
 pub use xks::XksProxy;

@@ -6,42 +6,20 @@ use axum::extract::Request;
 use axum::response::Response;
 use claviger_access::authn::access_key::Audience;
 use claviger_core::{Action, PrincipalId, Source};
-use claviger_crypto::random;
 use claviger_service::{Presented, Road};
-use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderName, Method};
 
 use crate::answer;
-use crate::error::{AwsError, ErrorContext, code, to_wire};
+use crate::error::{AwsError, ErrorContext, code, to_wire, unsigned};
 use crate::intake::{self, LISTENER, Unread, Unsigned};
+use crate::limits::AwsLimits;
 use crate::names;
 use crate::operation::{self, Operation};
 use crate::realm::Realm;
+use crate::request::request_id;
 use crate::session::Session;
-use crate::sigv4::SigV4Error;
 use crate::{sts, xks};
-
-/// How much one call may bring, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AwsLimits {
-    /// Its body.
-    pub body: usize,
-    /// All header names and values together.
-    pub headers: usize,
-}
-
-impl AwsLimits {
-    /// The largest body that is read. A signature covers the body, so that a body is read before its sender is known; the
-    /// largest call that AWS KMS has is a key policy of 32 KiB with every character escaped.
-    pub const MOST_BODY: usize = 128 << 10;
-}
-
-impl Default for AwsLimits {
-    fn default() -> Self {
-        Self { body: Self::MOST_BODY, headers: 32 << 10 }
-    }
-}
 
 /// AWS KMS over the road, with the one operation of STS that tools ask first. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -70,11 +48,11 @@ impl Kms {
         Self(Arc::new(Shared { road, realm, limits, kms, sts }))
     }
 
-    pub(crate) fn road(&self) -> &Road {
+    fn road(&self) -> &Road {
         &self.0.road
     }
 
-    pub(crate) fn realm(&self) -> &Realm {
+    fn realm(&self) -> &Realm {
         &self.0.realm
     }
 
@@ -174,7 +152,7 @@ impl Kms {
     ) -> Result<answer::Answer, AwsError> {
         let operation = named(parts);
         let name = operation.as_ref().map_or("", |operation| operation.name);
-        let session = Session::new(self, presented, source, request_id, name);
+        let session = Session::new(self.road(), self.realm(), presented, source, request_id, name);
         let answer = match operation {
             Ok(operation) => (operation.run)(&session, body).await,
             Err(error) => Err(error),
@@ -193,7 +171,7 @@ impl Kms {
         request_id: &str,
     ) -> Result<answer::Answer, AwsError> {
         let operation = sts::named(body);
-        let session = Session::new(self, presented, source, request_id, sts::NAME);
+        let session = Session::new(self.road(), self.realm(), presented, source, request_id, sts::NAME);
         match operation {
             Ok(()) => sts::get_caller_identity(&session).await,
             Err(error) => Err(session.refused(error).await),
@@ -244,12 +222,6 @@ fn named(parts: &Parts) -> Result<Operation, AwsError> {
     name.and_then(operation::find).ok_or_else(unknown)
 }
 
-/// The content type of a request, without its parameters.
-pub(crate) fn content_type(headers: &HeaderMap) -> &str {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim()
-}
-
 fn unread(why: Unread) -> AwsError {
     match why {
         Unread::BrokeOff => AwsError::new(code::SERIALIZATION, "the body broke off"),
@@ -260,23 +232,4 @@ fn unread(why: Unread) -> AwsError {
         Unread::Slow => AwsError::new(code::SERIALIZATION, "the body came too slowly"),
         Unread::TooLarge(most) => AwsError::validation(format!("at most {most} bytes are taken")),
     }
-}
-
-pub(crate) fn unsigned(error: SigV4Error) -> AwsError {
-    match error {
-        SigV4Error::Missing => {
-            AwsError::new("MissingAuthenticationTokenException", "Missing Authentication Token")
-        }
-        SigV4Error::BodyDigest => AwsError::new("InvalidSignatureException", error.to_string()),
-        SigV4Error::Ambiguous(_)
-        | SigV4Error::Incomplete(_)
-        | SigV4Error::Malformed(_)
-        | SigV4Error::Unsigned(_)
-        | SigV4Error::UnsignedPayload => AwsError::new("IncompleteSignatureException", error.to_string()),
-    }
-}
-
-/// The name of this call in answers, traces and, as a tag, in the log.
-fn request_id() -> Result<String, claviger_crypto::CryptoError> {
-    Ok(uuid::Builder::from_random_bytes(random::array::<16>()?).into_uuid().to_string())
 }

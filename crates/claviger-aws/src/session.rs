@@ -11,7 +11,6 @@ use claviger_service::{ErrorKind, KeyRef, Presented, Road, ServiceError};
 
 use crate::error::{AwsError, ErrorContext, to_wire};
 use crate::intake::LISTENER;
-use crate::plane::Kms;
 use crate::realm::Realm;
 
 /// Where a call goes.
@@ -38,22 +37,15 @@ pub(crate) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(crate) fn new(
-        kms: &'a Kms,
+        road: &'a Road,
+        realm: &'a Realm,
         presented: Presented,
         source: Source,
         request_id: &'a str,
         operation: &'static str,
     ) -> Self {
         let performed = AtomicBool::new(false);
-        Self {
-            way: Way::Road(kms.road()),
-            realm: kms.realm(),
-            presented,
-            source,
-            request_id,
-            operation,
-            performed,
-        }
+        Self { way: Way::Road(road), realm, presented, source, request_id, operation, performed }
     }
 
     /// An unauthenticated call that ends where the road begins, with a fault.

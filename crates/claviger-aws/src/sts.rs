@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::answer::{Answer, escaped};
 use crate::error::{AwsError, code};
-use crate::plane::content_type;
+use crate::request::content_type;
 use crate::session::Session;
 
 /// Is the request one for STS? Its body is a form, which those of AWS KMS never are.

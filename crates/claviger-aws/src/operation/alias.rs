@@ -11,13 +11,11 @@ use claviger_service::operation::{CreateAlias, DescribeKey, ListGrantedAliases, 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Answered;
-use super::key::{next_marker, page};
-use crate::answer::Answer;
+use crate::answer::{Answer, Answered};
 use crate::error::{AwsError, code};
 use crate::realm::Realm;
 use crate::session::Session;
-use crate::wire::{Violations, marker, seconds};
+use crate::wire::{Violations, marker, next_marker, page, seconds};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

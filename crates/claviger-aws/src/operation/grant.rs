@@ -10,24 +10,12 @@ use claviger_service::{KeyRef, Obstacle, PrincipalRef};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Answered;
-use super::key::{next_marker, page};
-use crate::answer::Answer;
+use crate::answer::{Answer, Answered};
 use crate::error::{AwsError, code};
 use crate::names;
 use crate::realm::Realm;
 use crate::session::Session;
-use crate::wire::{Pairs, Violations, grant_tokens, marker, seconds};
-
-/// `GrantToken` of a grant: its identifier, which is no secret.
-fn token(grant: GrantId) -> String {
-    marker::write(&grant)
-}
-
-/// The grant of a `GrantToken`.
-pub(crate) fn of_token(token: &str) -> Option<GrantId> {
-    marker::read(Some(token)).ok().flatten()
-}
+use crate::wire::{Pairs, Violations, grant_token, grant_tokens, marker, next_marker, page, seconds};
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -141,7 +129,7 @@ pub(crate) async fn create(session: &Session<'_>, input: CreateInput) -> Answere
         }
     })?;
     let grant = done.output.id;
-    let answer = json!({ "GrantToken": token(grant), "GrantId": grant.to_string() });
+    let answer = json!({ "GrantToken": grant_token::write(grant), "GrantId": grant.to_string() });
     Ok(Answer::json(&answer)?.recorded(done.receipt))
 }
 
@@ -366,7 +354,7 @@ pub(crate) async fn retire(session: &Session<'_>, input: RetireInput) -> Answere
     violations.done()?;
     let mut on = None;
     let grant = match (input.grant_token.as_deref(), input.key_id.as_deref(), input.grant_id.as_deref()) {
-        (Some(token), None, None) => of_token(token).ok_or_else(|| {
+        (Some(token), None, None) => grant_token::read(token).ok_or_else(|| {
             AwsError::new(code::INVALID_GRANT_TOKEN, "the grant token is not one that a grant gave")
         })?,
         (None, Some(key), Some(grant)) => {

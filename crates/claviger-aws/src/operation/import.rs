@@ -12,9 +12,8 @@ use claviger_service::{ErrorKind, KeyRef, Obstacle, ServiceError};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Answered;
-use super::key::{is_imported, material_id};
-use crate::answer::Answer;
+use super::metadata::{is_imported, material_id};
+use crate::answer::{Answer, Answered};
 use crate::error::{AwsError, code};
 use crate::names;
 use crate::session::Session;

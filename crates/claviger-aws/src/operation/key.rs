@@ -2,27 +2,23 @@
 
 use std::time::Duration;
 
-use claviger_core::Timestamp;
-use claviger_core::key::{
-    DataClass, Event, KeyRecord, KeyVersion, Labels, Origin, Protection, RequiredContext, State,
-};
+use claviger_core::key::{DataClass, Event, Labels, Origin, Protection, RequiredContext, State};
 use claviger_core::port::store::Page;
-use claviger_core::{Action, KeyName, KeyVersionId, Purpose, Spec};
+use claviger_core::{Action, KeyName, Purpose, Spec};
 use claviger_service::operation::{
-    CancelDestroy, ChangeKeyState, CreateKey, DescribeKey, KeyPatch, ListGrantedKeys, ReadLastUse,
-    ScheduleDestroy, UpdateKey,
+    CancelDestroy, ChangeKeyState, CreateKey, DescribeKey, ListGrantedKeys, ReadLastUse, ScheduleDestroy,
 };
 use claviger_service::{ErrorKind, KeyRef, RingRef};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::{Answered, policy, tag};
-use crate::answer::Answer;
+use super::metadata::{metadata, state};
+use super::{policy, tag};
+use crate::answer::{Answer, Answered};
 use crate::error::{AwsError, code};
 use crate::names;
-use crate::realm::Realm;
 use crate::session::Session;
-use crate::wire::{Violations, grant_tokens, marker, seconds};
+use crate::wire::{Violations, grant_tokens, marker, next_marker, page, seconds};
 
 const DAY: u64 = 86_400;
 
@@ -184,123 +180,6 @@ fn data_class(labels: &Labels) -> Result<Option<DataClass>, AwsError> {
     tag::value(labels, names::TAG_DATA_CLASS).map(of).transpose()
 }
 
-/// The word for how a key is.
-pub(crate) fn state(record: &KeyRecord, now: Timestamp) -> &'static str {
-    if record.key.destruction.is_some() {
-        return "PendingDeletion";
-    }
-    let primary = record.find_version(record.key.primary);
-    if primary.is_some_and(|version| lacks_material(version, now)) {
-        return "PendingImport";
-    }
-    match record.key.state {
-        State::Active => "Enabled",
-        State::Compromised
-        | State::Deactivated
-        | State::Destroyed
-        | State::DestroyedCompromised
-        | State::PreActive
-        | State::Suspended => "Disabled",
-    }
-}
-
-/// Is there no material to use? What has expired counts as removed from that instant on.
-pub(crate) fn lacks_material(version: &KeyVersion, now: Timestamp) -> bool {
-    version.is_pending_import() || version.has_expired(now)
-}
-
-pub(crate) fn is_imported(record: &KeyRecord) -> bool {
-    record.origin() == Origin::Imported
-}
-
-/// `KeyMetadata`.
-///
-/// # Errors
-/// `NotFoundException` once the key is destroyed; `UnsupportedOperationException` for a kind of key that AWS KMS does not have.
-pub(crate) fn metadata(realm: &Realm, record: &KeyRecord, now: Timestamp) -> Result<Value, AwsError> {
-    let key = &record.key;
-    let arn = realm.key_arn(key.id);
-    if matches!(key.state, State::Destroyed | State::DestroyedCompromised) {
-        return Err(AwsError::not_found(format!("Key '{arn}' does not exist")));
-    }
-    let (Some(spec), Some(usage)) = (names::spec(key.spec), names::usage(key.purpose)) else {
-        return Err(AwsError::unsupported(format!(
-            "{arn} is a key of {} for {}, a kind that AWS KMS does not have",
-            key.spec, key.purpose
-        )));
-    };
-    let state = state(record, now);
-    let mut of = Map::new();
-    let mut put = |member: &str, value: Value| drop(of.insert(member.to_owned(), value));
-    put("AWSAccountId", json!(realm.account));
-    put("KeyId", json!(key.id.to_string()));
-    put("Arn", json!(arn));
-    put("CreationDate", json!(seconds(key.created_at)));
-    put("Enabled", json!(state == "Enabled"));
-    put("Description", json!(key.description));
-    put("KeyUsage", json!(usage));
-    put("KeyState", json!(state));
-    put("Origin", json!(names::origin(is_imported(record))));
-    put("KeyManager", json!("CUSTOMER"));
-    put("CustomerMasterKeySpec", json!(spec));
-    put("KeySpec", json!(spec));
-    put("MultiRegion", json!(false));
-    if let Some(at) = record.destroy_at() {
-        put("DeletionDate", json!(seconds(at)));
-    }
-    let primary = record.find_version(key.primary);
-    if is_imported(record)
-        && let Some(version) = primary.filter(|version| !lacks_material(version, now))
-    {
-        put("ExpirationModel", json!(expiration_model(expires_at(version))));
-        if let Some(at) = expires_at(version) {
-            put("ValidTo", json!(seconds(at)));
-        }
-    }
-    for (member, algorithms) in algorithms(key.spec, key.purpose) {
-        put(member, json!(algorithms));
-    }
-    // What was there before has its name still, so that it can be imported again.
-    let named = |version: &&KeyVersion| !version.is_pending_import() || version.imported.is_some();
-    if let Some(version) = primary.filter(named).filter(|_| spec == "SYMMETRIC_DEFAULT") {
-        put("CurrentKeyMaterialId", json!(material_id(version.id)));
-    }
-    Ok(Value::Object(of))
-}
-
-/// Until when imported material counts.
-pub(crate) fn expires_at(version: &KeyVersion) -> Option<Timestamp> {
-    version.imported.as_ref().and_then(|imported| imported.expires_at)
-}
-
-/// `KeyMaterialId` of a version.
-pub(crate) fn material_id(version: KeyVersionId) -> String {
-    hex::encode(version.material_id())
-}
-
-pub(crate) const fn expiration_model(until: Option<Timestamp>) -> &'static str {
-    match until {
-        Some(_) => "KEY_MATERIAL_EXPIRES",
-        None => "KEY_MATERIAL_DOES_NOT_EXPIRE",
-    }
-}
-
-/// The algorithms of a key under the member that lists them.
-pub(crate) fn algorithms(spec: Spec, purpose: Purpose) -> Vec<(&'static str, Vec<&'static str>)> {
-    match names::usage(purpose) {
-        Some("ENCRYPT_DECRYPT") => {
-            vec![("EncryptionAlgorithms", names::encryption_algorithms(spec).to_vec())]
-        }
-        Some("SIGN_VERIFY") => vec![("SigningAlgorithms", names::signing_algorithms(spec))],
-        Some("GENERATE_VERIFY_MAC") => {
-            vec![("MacAlgorithms", names::mac_algorithm(spec).into_iter().collect())]
-        }
-        Some("KEY_AGREEMENT") => vec![("KeyAgreementAlgorithms", vec!["ECDH"])],
-        Some("ENCAPSULATE_DECAPSULATE") => vec![("EncapsulationAlgorithms", vec!["ML_KEM"])],
-        _ => Vec::new(),
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Describe {
@@ -347,29 +226,6 @@ pub(crate) async fn list(session: &Session<'_>, input: List) -> Answered {
         .map(|(_, id)| json!({ "KeyId": id.to_string(), "KeyArn": session.realm().key_arn(id) }))
         .collect();
     Ok(Answer::json(&page("Keys", json!(keys), next))?.recorded(done.receipt))
-}
-
-/// Cuts a list that was asked for one longer than its limit; gives the marker of the next page, if there is one.
-pub(crate) fn next_marker<T, C: ToString>(
-    items: &mut Vec<T>,
-    limit: u32,
-    cursor: impl Fn(&T) -> &C,
-) -> Option<String> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    if items.len() <= limit {
-        return None;
-    }
-    items.truncate(limit);
-    items.last().map(|last| marker::write(cursor(last)))
-}
-
-/// A page of a list.
-pub(crate) fn page(member: &str, items: Value, next: Option<String>) -> Value {
-    let mut page = json!({ member: items, "Truncated": next.is_some() });
-    if let (Some(next), Some(object)) = (next, page.as_object_mut()) {
-        object.insert("NextMarker".to_owned(), json!(next));
-    }
-    page
 }
 
 #[derive(Deserialize)]
@@ -468,31 +324,6 @@ pub(crate) async fn cancel_deletion(session: &Session<'_>, input: OfKey) -> Answ
     })?;
     let arn = session.realm().key_arn(done.output.key.id);
     Ok(Answer::json(&json!({ "KeyId": arn }))?.recorded(done.receipt))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct UpdateDescription {
-    key_id: Option<String>,
-    description: Option<String>,
-}
-
-pub(crate) async fn update_description(session: &Session<'_>, input: UpdateDescription) -> Answered {
-    let mut violations = Violations::default();
-    let key = violations.key_id(input.key_id);
-    let description = violations.required("description", input.description);
-    violations.text("description", &description, 0..=8192);
-    violations.done()?;
-    let wanted = session.realm().wanted_by_id(&key)?;
-    let patch = KeyPatch { description: Some(description), ..KeyPatch::default() };
-    update(session, &wanted, patch).await
-}
-
-/// Changes what is said about a key.
-pub(crate) async fn update(session: &Session<'_>, wanted: &KeyRef, patch: KeyPatch) -> Answered {
-    let update = UpdateKey { key: wanted.clone(), patch, if_revision: None };
-    let done = session.perform(wanted, update).await?;
-    Ok(Answer::empty().recorded(done.receipt))
 }
 
 pub(crate) async fn last_usage(session: &Session<'_>, input: OfKey) -> Answered {

@@ -4,8 +4,7 @@ use claviger_service::operation::usage::{Mac, UseKey, VerifyMac};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Answered;
-use crate::answer::Answer;
+use crate::answer::{Answer, Answered};
 use crate::error::{AwsError, code};
 use crate::names;
 use crate::session::Session;

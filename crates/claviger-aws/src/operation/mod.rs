@@ -1,26 +1,27 @@
 //! What each operation of AWS KMS does: check the input, go down the road, answer. One table names them all.
 
+mod agree;
 mod alias;
-pub(crate) mod grant;
+mod encapsulate;
+mod grant;
 mod import;
 mod key;
 mod mac;
+mod metadata;
 mod pair;
 pub(crate) mod policy;
+mod random;
 mod rotation;
 mod seal;
 mod sign;
 mod tag;
 mod unsupported;
+mod update;
 
 use std::pin::Pin;
 
-use crate::answer::Answer;
-use crate::error::AwsError;
+use crate::answer::Answered;
 use crate::session::Session;
-
-/// The answer to a call, or the exception.
-pub(crate) type Answered = Result<Answer, AwsError>;
 
 type Running<'a> = Pin<Box<dyn Future<Output = Answered> + Send + 'a>>;
 
@@ -50,12 +51,12 @@ operations! {
     CreateCustomKeyStore => unsupported::custom_key_store,
     CreateGrant => grant::create,
     CreateKey => key::create,
-    Decapsulate => seal::decapsulate,
+    Decapsulate => encapsulate::decapsulate,
     Decrypt => seal::decrypt,
     DeleteAlias => alias::delete,
     DeleteCustomKeyStore => unsupported::custom_key_store,
     DeleteImportedKeyMaterial => import::delete_material,
-    DeriveSharedSecret => seal::derive_shared_secret,
+    DeriveSharedSecret => agree::derive_shared_secret,
     DescribeCustomKeyStores => unsupported::describe_custom_key_stores,
     DescribeKey => key::describe,
     DisableKey => key::disable,
@@ -63,14 +64,14 @@ operations! {
     DisconnectCustomKeyStore => unsupported::custom_key_store,
     EnableKey => key::enable,
     EnableKeyRotation => rotation::enable,
-    Encapsulate => seal::encapsulate,
+    Encapsulate => encapsulate::encapsulate,
     Encrypt => seal::encrypt,
     GenerateDataKey => seal::generate_data_key,
     GenerateDataKeyPair => pair::generate,
     GenerateDataKeyPairWithoutPlaintext => pair::generate_without_plaintext,
     GenerateDataKeyWithoutPlaintext => seal::generate_data_key_without_plaintext,
     GenerateMac => mac::generate,
-    GenerateRandom => seal::generate_random,
+    GenerateRandom => random::generate,
     GetKeyLastUsage => key::last_usage,
     GetKeyPolicy => policy::get,
     GetKeyRotationStatus => rotation::status,
@@ -96,7 +97,7 @@ operations! {
     UntagResource => tag::untag,
     UpdateAlias => alias::update,
     UpdateCustomKeyStore => unsupported::custom_key_store,
-    UpdateKeyDescription => key::update_description,
+    UpdateKeyDescription => update::update_description,
     UpdatePrimaryRegion => unsupported::multi_region,
     Verify => sign::verify,
     VerifyMac => mac::verify,

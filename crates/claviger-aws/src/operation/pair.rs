@@ -8,8 +8,7 @@ use claviger_service::operation::usage::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Answered;
-use crate::answer::Answer;
+use crate::answer::{Answer, Answered};
 use crate::error::AwsError;
 use crate::names;
 use crate::realm::Realm;
@@ -77,7 +76,7 @@ fn answer(realm: &Realm, name: &str, pair: &SealedKeyPair) -> Value {
         "PublicKey": base64(&pair.public),
         "KeyId": realm.key_arn(pair.key),
         "KeyPairSpec": name,
-        "KeyMaterialId": super::key::material_id(version),
+        "KeyMaterialId": super::metadata::material_id(version),
     })
 }
 

@@ -11,14 +11,15 @@ use claviger_service::operation::{DescribeKey, DescribeVersions, KeyPatch, KeyVe
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Answered;
-use super::key::{self, OfKey, is_imported, next_marker, page, update};
-use crate::answer::Answer;
+use super::key::OfKey;
+use super::metadata::{self, is_imported};
+use super::update::update;
+use crate::answer::{Answer, Answered};
 use crate::error::{AwsError, code};
 use crate::names;
 use crate::realm::Realm;
 use crate::session::Session;
-use crate::wire::{Violations, marker, seconds};
+use crate::wire::{Violations, marker, next_marker, page, seconds};
 
 const DAY: u64 = 86_400;
 
@@ -45,7 +46,7 @@ fn symmetric(realm: &Realm, record: &KeyRecord) -> Result<(), AwsError> {
 /// Refuses unless the key is in use.
 fn in_use(realm: &Realm, record: &KeyRecord, now: Timestamp) -> Result<(), AwsError> {
     let arn = realm.key_arn(record.key.id);
-    match key::state(record, now) {
+    match metadata::state(record, now) {
         "Enabled" => Ok(()),
         "PendingDeletion" => Err(AwsError::new(code::INVALID_STATE, format!("{arn} is pending deletion."))),
         "PendingImport" => Err(AwsError::new(code::INVALID_STATE, format!("{arn} is pending import."))),
@@ -176,7 +177,7 @@ pub(crate) async fn list(session: &Session<'_>, input: ListInput) -> Answered {
 fn entry(record: &KeyRecord, version: &KeyVersion, with_material: bool, now: Timestamp) -> Value {
     let mut entry = json!({
         "KeyId": record.key.id.to_string(),
-        "KeyMaterialId": key::material_id(version.id),
+        "KeyMaterialId": metadata::material_id(version.id),
     });
     let Some(object) = entry.as_object_mut() else { return entry };
     let mut put = |member: &str, value: Value| drop(object.insert(member.to_owned(), value));
@@ -191,10 +192,10 @@ fn entry(record: &KeyRecord, version: &KeyVersion, with_material: bool, now: Tim
     if with_material {
         put("KeyMaterialState", json!(material_state(record, version)));
         if is_imported(record) {
-            let away = key::lacks_material(version, now);
+            let away = metadata::lacks_material(version, now);
             put("ImportState", json!(if away { "PENDING_IMPORT" } else { "IMPORTED" }));
-            put("ExpirationModel", json!(key::expiration_model(key::expires_at(version))));
-            if let Some(at) = key::expires_at(version) {
+            put("ExpirationModel", json!(metadata::expiration_model(metadata::expires_at(version))));
+            if let Some(at) = metadata::expires_at(version) {
                 put("ValidTo", json!(seconds(at)));
             }
         }

@@ -1,19 +1,17 @@
-//! Encryption, data keys, random bytes, and agreed secrets.
+//! Encryption and data keys.
 
-use claviger_core::key::Origin;
 use claviger_core::{KeyId, KeyVersionId};
 use claviger_crypto::EncryptionAlgorithm;
 use claviger_crypto::envelope::Header;
 use claviger_service::operation::usage::{
-    Agree, Decapsulate, Decrypt, Encapsulate, Encrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext,
-    InTransit, Random, ReencryptFrom, ReencryptInto, UseKey,
+    Decrypt, Encrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext, InTransit, ReencryptFrom,
+    ReencryptInto, UseKey,
 };
 use claviger_service::{ErrorKind, KeyRef};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Answered;
-use crate::answer::Answer;
+use crate::answer::{Answer, Answered};
 use crate::error::{AwsError, code};
 use crate::names;
 use crate::realm::Realm;
@@ -24,7 +22,7 @@ use crate::wire::{Blob, Pairs, Violations, base64, context, grant_tokens, no_rec
 const MOST_PLAINTEXT: usize = 4096;
 /// Longest ciphertext, in bytes.
 const MOST_CIPHERTEXT: usize = 6144;
-/// Longest data key, and most random bytes.
+/// Longest data key, in bytes.
 const MOST_BYTES: u32 = 1024;
 
 /// An `EncryptionAlgorithm`, the symmetric one unless another is said.
@@ -43,7 +41,7 @@ fn algorithm(
 
 /// `KeyMaterialId`, as answers about symmetric keys give it.
 fn material_id(key: KeyId, version: u32) -> String {
-    super::key::material_id(KeyVersionId { key, number: version })
+    super::metadata::material_id(KeyVersionId { key, number: version })
 }
 
 #[derive(Deserialize)]
@@ -336,130 +334,4 @@ pub(crate) async fn generate_data_key_without_plaintext(
         "KeyMaterialId": material_id(done.output.key, done.output.version),
     });
     Ok(Answer::json(&answer)?.recorded(done.receipt))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct RandomInput {
-    number_of_bytes: Option<i64>,
-    custom_key_store_id: Option<String>,
-    recipient: Option<Value>,
-}
-
-pub(crate) async fn generate_random(session: &Session<'_>, input: RandomInput) -> Answered {
-    let mut violations = Violations::default();
-    let number =
-        input.number_of_bytes.map(|number| violations.number("numberOfBytes", number, 1..=MOST_BYTES));
-    if let Some(store) = &input.custom_key_store_id {
-        violations.text("customKeyStoreId", store, 1..=64);
-    }
-    violations.done()?;
-    let bytes = number.ok_or_else(|| AwsError::validation("NumberOfBytes is required."))?;
-    no_recipient(input.recipient.as_ref())?;
-    if input.custom_key_store_id.is_some() {
-        return Err(AwsError::unsupported("there are no custom key stores"));
-    }
-    let done = session.perform_at_large(Random { bytes }, "").await?;
-    Ok(Answer::with_secret(&json!({}), "Plaintext", &done.output)?.recorded(done.receipt))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct DeriveInput {
-    key_id: Option<String>,
-    key_agreement_algorithm: Option<String>,
-    public_key: Option<Blob>,
-    grant_tokens: Option<Vec<String>>,
-    dry_run: Option<bool>,
-    recipient: Option<Value>,
-}
-
-pub(crate) async fn derive_shared_secret(session: &Session<'_>, input: DeriveInput) -> Answered {
-    let mut violations = Violations::default();
-    let key = violations.key_id(input.key_id);
-    violations.required_word("keyAgreementAlgorithm", input.key_agreement_algorithm, ["ECDH"]);
-    let peer = violations.required_blob("publicKey", input.public_key, 1..=8192);
-    let tokens = grant_tokens(input.grant_tokens.as_ref(), &mut violations);
-    violations.done()?;
-    tokens?;
-    no_recipient(input.recipient.as_ref())?;
-    let wanted = session.realm().wanted(&key)?;
-    let what = Agree { peer: peer.into_bytes(), version: None };
-    let done = session
-        .perform_or_try(&wanted, UseKey::new(wanted.clone(), what), input.dry_run)
-        .await
-        // A peer's key that does not fit is no ciphertext to this protocol.
-        .map_err(|error| match error.code() {
-            code::INVALID_CIPHERTEXT => error.saying(code::VALIDATION, "PublicKey is no key of this curve."),
-            _ => error,
-        })?;
-    let answer = json!({
-        "KeyId": session.realm().key_arn(done.output.key),
-        "KeyAgreementAlgorithm": "ECDH",
-        "KeyOrigin": names::origin(done.output.origin == Origin::Imported),
-    });
-    Ok(Answer::with_secret(&answer, "SharedSecret", &done.output.secret)?.recorded(done.receipt))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct EncapsulateInput {
-    key_id: Option<String>,
-    encapsulation_algorithm: Option<String>,
-    grant_tokens: Option<Vec<String>>,
-    dry_run: Option<bool>,
-}
-
-pub(crate) async fn encapsulate(session: &Session<'_>, input: EncapsulateInput) -> Answered {
-    let mut violations = Violations::default();
-    let key = violations.key_id(input.key_id);
-    violations.required_word("encapsulationAlgorithm", input.encapsulation_algorithm, ["ML_KEM"]);
-    let tokens = grant_tokens(input.grant_tokens.as_ref(), &mut violations);
-    violations.done()?;
-    tokens?;
-    let wanted = session.realm().wanted(&key)?;
-    let what = UseKey::new(wanted.clone(), Encapsulate {});
-    let done = session.perform_or_try(&wanted, what, input.dry_run).await?;
-    let answer = json!({
-        "KeyId": session.realm().key_arn(done.output.key),
-        "SharedSecretCiphertextBlob": base64(&done.output.ciphertext),
-        "EncapsulationAlgorithm": "ML_KEM",
-    });
-    Ok(Answer::with_secret(&answer, "SharedSecret", &done.output.secret)?.recorded(done.receipt))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct DecapsulateInput {
-    key_id: Option<String>,
-    shared_secret_ciphertext_blob: Option<Blob>,
-    encapsulation_algorithm: Option<String>,
-    grant_tokens: Option<Vec<String>>,
-    dry_run: Option<bool>,
-}
-
-pub(crate) async fn decapsulate(session: &Session<'_>, input: DecapsulateInput) -> Answered {
-    let mut violations = Violations::default();
-    let key = violations.key_id(input.key_id);
-    let blob = input.shared_secret_ciphertext_blob;
-    let ciphertext = violations.required_blob("sharedSecretCiphertextBlob", blob, 1..=MOST_CIPHERTEXT);
-    violations.required_word("encapsulationAlgorithm", input.encapsulation_algorithm, ["ML_KEM"]);
-    let tokens = grant_tokens(input.grant_tokens.as_ref(), &mut violations);
-    violations.done()?;
-    tokens?;
-    let wanted = session.realm().wanted(&key)?;
-    let what = Decapsulate { ciphertext: ciphertext.into_bytes(), version: None };
-    let done = session
-        .perform_or_try(&wanted, UseKey::new(wanted.clone(), what), input.dry_run)
-        .await
-        // A capsule of another length is one of another key.
-        .map_err(|error| match error.code() {
-            code::VALIDATION => error.instead(code::INVALID_CIPHERTEXT),
-            _ => error,
-        })?;
-    let answer = json!({
-        "KeyId": session.realm().key_arn(done.output.key),
-        "EncapsulationAlgorithm": "ML_KEM",
-    });
-    Ok(Answer::with_secret(&answer, "SharedSecret", &done.output.plaintext)?.recorded(done.receipt))
 }

@@ -5,8 +5,8 @@ use claviger_service::operation::usage::{ReadPublicKey, Sign, UseKey, Verify};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answered, key};
-use crate::answer::Answer;
+use super::metadata;
+use crate::answer::{Answer, Answered};
 use crate::error::{AwsError, code};
 use crate::names;
 use crate::session::Session;
@@ -146,7 +146,7 @@ pub(crate) async fn public_key(session: &Session<'_>, input: PublicKeyInput) -> 
         "KeyUsage": usage,
     });
     if let Some(object) = answer.as_object_mut() {
-        for (member, algorithms) in key::algorithms(found.spec, found.purpose) {
+        for (member, algorithms) in metadata::algorithms(found.spec, found.purpose) {
             object.insert(member.to_owned(), Value::from(algorithms));
         }
     }

@@ -6,13 +6,12 @@ use claviger_service::operation::{DescribeKey, KeyPatch, LabelPatch};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Answered;
-use super::key::{next_marker, page, update};
-use crate::answer::Answer;
+use super::update::update;
+use crate::answer::{Answer, Answered};
 use crate::error::{AwsError, code};
 use crate::names;
 use crate::session::Session;
-use crate::wire::{Violations, marker};
+use crate::wire::{Violations, marker, next_marker, page};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]

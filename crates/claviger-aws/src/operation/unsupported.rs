@@ -2,8 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Answered;
-use crate::answer::Answer;
+use crate::answer::{Answer, Answered};
 use crate::error::AwsError;
 use crate::session::Session;
 use crate::wire::{Never, Violations, marker};

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde::de::DeserializeOwned;
 
-use super::{Blob, Pairs};
+use super::{Blob, Pairs, grant_token};
 use crate::error::{AwsError, code};
 
 /// The input of an operation.
@@ -210,46 +210,6 @@ impl Violations {
     }
 }
 
-/// Where a list goes on.
-pub(crate) mod marker {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use std::str::FromStr;
-
-    use crate::error::{AwsError, code};
-
-    /// A `Marker` that says `cursor` to us and nothing to others.
-    pub(crate) fn write(cursor: &impl ToString) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{MARK}{}", cursor.to_string()))
-    }
-
-    /// What every cursor begins with, so that other text in base64 is none.
-    const MARK: &str = "claviger:";
-
-    /// The cursor of a `Marker`.
-    ///
-    /// # Errors
-    /// `InvalidMarkerException` when it is none of ours.
-    pub(crate) fn read<C: FromStr>(marker: Option<&str>) -> Result<Option<C>, AwsError> {
-        let Some(marker) = marker else { return Ok(None) };
-        let cursor = URL_SAFE_NO_PAD.decode(marker).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        cursor.and_then(|text| text.strip_prefix(MARK)?.parse().ok()).map(Some).ok_or_else(|| {
-            AwsError::new(code::INVALID_MARKER, "the marker is not one that a list gave; begin again without")
-        })
-    }
-}
-
-/// A cursor that no list ever gives.
-pub(crate) enum Never {}
-
-impl std::str::FromStr for Never {
-    type Err = ();
-
-    fn from_str(_: &str) -> Result<Self, ()> {
-        Err(())
-    }
-}
-
 /// Refuses what only an enclave of AWS can take.
 ///
 /// # Errors
@@ -278,7 +238,7 @@ pub(crate) fn grant_tokens(
                 .to_owned(),
         );
     }
-    match tokens.iter().find(|token| crate::operation::grant::of_token(token).is_none()) {
+    match tokens.iter().find(|token| grant_token::read(token).is_none()) {
         None => Ok(()),
         Some(_) => {
             Err(AwsError::new(code::INVALID_GRANT_TOKEN, "a grant token is not one that a grant gave"))
@@ -325,14 +285,5 @@ mod tests {
         assert!(!message.contains("secret") && !message.contains("c2VjcmV0"), "{message}");
         let error = parse::<Blob>(b"\"c2VjcmV0!\"").unwrap_err();
         assert!(!error.message().contains("c2V"), "{}", error.message());
-    }
-
-    #[test]
-    fn markers_come_back_and_others_are_refused() {
-        assert_eq!(marker::read::<u32>(Some(&marker::write(&17))).unwrap(), Some(17));
-        assert_eq!(marker::read::<u32>(None).unwrap(), None);
-        for bad in ["", "17", "!", "MTd4"] {
-            assert_eq!(marker::read::<u32>(Some(bad)).unwrap_err().code(), code::INVALID_MARKER, "{bad}");
-        }
     }
 }

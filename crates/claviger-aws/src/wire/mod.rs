@@ -1,11 +1,16 @@
 //! JSON 1.1 as AWS clients speak it: members are checked as the service model says, unknown ones passed over.
 
 mod blob;
+pub(crate) mod grant_token;
 mod input;
+pub(crate) mod marker;
+mod page;
 mod pairs;
 
 pub(crate) use blob::Blob;
-pub(crate) use input::{Never, Violations, context, grant_tokens, marker, no_recipient, parse};
+pub(crate) use input::{Violations, context, grant_tokens, no_recipient, parse};
+pub(crate) use marker::Never;
+pub(crate) use page::{next_marker, page};
 pub(crate) use pairs::Pairs;
 
 use base64::Engine as _;

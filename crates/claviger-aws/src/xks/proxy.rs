@@ -15,7 +15,7 @@ use super::error::{XksError, to_wire};
 use super::path::{Route, UriPrefix};
 use crate::answer::Answer;
 use crate::intake::{self, LISTENER, Unread, Unsigned};
-use crate::plane::AwsLimits;
+use crate::limits::AwsLimits;
 
 /// Longest body: the largest call there is, twice.
 const MOST_BODY: usize = 64 << 10;

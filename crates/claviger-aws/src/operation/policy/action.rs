@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use claviger_core::action::Action;
 
-use super::malformed;
+use super::words::malformed;
 use crate::error::AwsError;
 use crate::names;
 

@@ -15,7 +15,8 @@ use claviger_service::operation::{GrantSet, NewGrant};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
 
-use super::{BUILT_IN, CONTEXT, PREFIX, action, malformed};
+use super::action;
+use super::words::{BUILT_IN, CONTEXT, PREFIX, malformed};
 use crate::error::AwsError;
 use crate::realm::Realm;
 

@@ -6,6 +6,7 @@
 
 mod action;
 mod language;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -17,33 +18,22 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 pub(crate) use language::read;
+use words::{BUILT_IN, CONTEXT, PREFIX, malformed};
 
-use super::Answered;
-use super::key::page;
-use crate::answer::Answer;
-use crate::error::{AwsError, code};
+use crate::answer::{Answer, Answered};
+use crate::error::AwsError;
 use crate::realm::Realm;
 use crate::session::Session;
-use crate::wire::{Never, Violations, marker};
+use crate::wire::{Never, Violations, marker, page};
 
-/// What the names of grants begin with that a key policy gives; the `Sid` follows.
-const PREFIX: &str = "key-policy/";
 /// The one policy that a key has.
 const NAME: &str = "default";
-/// The name of the statement about the account itself.
-const BUILT_IN: &str = "Rights of the built-in policy";
-/// What the condition keys begin with that name a pair of the encryption context.
-const CONTEXT: &str = "kms:EncryptionContext:";
 /// Longest document, in characters.
 const LONGEST: usize = 131_072;
 
 /// Holds a document against the service model.
 pub(crate) fn check(text: &str, violations: &mut Violations) {
     violations.text("policy", text, 1..=LONGEST);
-}
-
-fn malformed(message: impl Into<String>) -> AwsError {
-    AwsError::new(code::MALFORMED_POLICY, message.into())
 }
 
 /// The document that says what grants say.
