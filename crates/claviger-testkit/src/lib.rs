@@ -2,6 +2,8 @@
 //! shipped.
 
 pub mod contract;
+#[cfg(feature = "deployment")]
+pub mod deployment;
 pub mod older;
 pub mod package;
 pub mod softhsm;

@@ -73,23 +73,7 @@ async fn everything_is_there_after_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_once_used_is_bound_for_ever() {
     let deployment = Deployment::build().await;
-    let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
-    let create = claviger_service::operation::CreateKey {
-        ring: "orders".parse().unwrap(),
-        name: Some(key.key.name.clone()),
-        purpose: Purpose::Mac,
-        spec: Spec::HmacSha256,
-        protection: None,
-        data_class: Some(claviger_core::key::DataClass::Internal),
-        description: String::new(),
-        owner: None,
-        labels: Default::default(),
-        rotation_period: None,
-        context_required: Default::default(),
-        environment: None,
-        activate: true,
-        origin: claviger_core::key::Origin::Generated,
-        rights: None,
-    };
+    deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+    let create = deployment.new_key("orders", "cards", Purpose::Mac, Spec::HmacSha256);
     assert_eq!(deployment.ask("ada", create).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
 }

@@ -12,7 +12,6 @@ mod contention;
 mod context;
 mod data_keys;
 mod delegation;
-mod deployment;
 mod destruction;
 mod edited_rows;
 mod entering;
@@ -44,3 +43,5 @@ mod uses;
 mod versions;
 mod who;
 mod work;
+
+use claviger_testkit::deployment;

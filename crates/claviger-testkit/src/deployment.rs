@@ -1,11 +1,13 @@
-//! A small deployment: everyone who has a role, and one application.
+//! A small deployment in one process: the road over a store in a temporary folder and a software root, with people who
+//! have a role.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fixture fails by panicking")]
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use claviger_access::Presented;
 use claviger_core::action::{Plane, Reasoning, Surface};
 use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RequiredContext, RingPolicy, Separation};
 use claviger_core::port::{Clock, Provider, Store as _};
@@ -17,30 +19,46 @@ use claviger_crypto::envelope::Context;
 use claviger_provider::software::{RootUnlock, SoftwareProvider};
 use claviger_service::operation::usage::{Decrypt, Encrypt, UseKey};
 use claviger_service::operation::*;
-use claviger_service::{Call, KeyRef, Memory, Options, PrincipalRef, Released, RingRef, Road, ServiceError};
+use claviger_service::{
+    Call, KeyRef, Memory, Options, Presented, PrincipalRef, Released, RingRef, Road, ServiceError,
+};
 use claviger_store::sqlite::{SqliteOptions, SqliteStore};
-use claviger_testkit::trust::Lenient;
 
-pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+use crate::trust::Lenient;
+
+/// A day.
+pub const DAY: Duration = Duration::from_secs(86_400);
+
+/// Where in its folder a deployment has its store.
+const DATABASE: &str = "data/store.db";
 
 /// Two clocks, ahead of the true time by as much as a test has them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TestClock {
+pub struct TestClock {
     ahead_micros: Arc<AtomicU64>,
     wall_off_micros: Arc<AtomicI64>,
 }
 
 impl TestClock {
-    pub(crate) fn advance(&self, span: Duration) {
+    /// Has both clocks be ahead by so much more.
+    pub fn advance(&self, span: Duration) {
         self.ahead_micros.fetch_add(u64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
     }
 
     /// Has the wall clock be off by so many seconds, which pass nowhere else.
-    pub(crate) fn set_wall_off(&self, seconds: i64) {
+    pub fn set_wall_off(&self, seconds: i64) {
         self.wall_off_micros.store(seconds * 1_000_000, Ordering::SeqCst);
     }
 
-    pub(crate) fn wall(&self) -> Timestamp {
+    /// The instant so many seconds from now, or ago.
+    #[must_use]
+    pub fn in_seconds(&self, seconds: i64) -> Timestamp {
+        Timestamp::from_micros(self.now().as_micros().checked_add_signed(seconds * 1_000_000).unwrap())
+    }
+
+    /// What the wall clock shows.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
         self.now()
     }
 }
@@ -59,28 +77,56 @@ impl Clock for TestClock {
     }
 }
 
-pub(crate) struct Deployment {
-    pub(crate) road: Road,
-    pub(crate) clock: TestClock,
-    pub(crate) store: Arc<SqliteStore>,
-    pub(crate) directory: tempfile::TempDir,
+/// Somebody who is there from the start: a name, a kind, a role.
+pub type Person<'a> = (&'a str, PrincipalKind, Option<Role>);
+
+/// An administrator.
+pub const ADA: Person<'static> = ("ada", PrincipalKind::Human, Some(Role::Administrator));
+/// A security officer.
+pub const OTTO: Person<'static> = ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer));
+/// Another security officer.
+pub const OLGA: Person<'static> = ("olga", PrincipalKind::Human, Some(Role::SecurityOfficer));
+/// An auditor.
+pub const VERA: Person<'static> = ("vera", PrincipalKind::Human, Some(Role::Auditor));
+/// An application.
+pub const APP: Person<'static> = ("app", PrincipalKind::Workload, None);
+/// Another one, which is granted nothing.
+pub const STRANGER: Person<'static> = ("outsider", PrincipalKind::Workload, None);
+/// Who is there unless a test says otherwise.
+pub const EVERYONE: [Person<'static>; 6] = [ADA, OTTO, OLGA, VERA, APP, STRANGER];
+
+/// A deployment at work.
+#[derive(Debug)]
+pub struct Deployment {
+    /// The way into the service.
+    pub road: Road,
+    /// Its clocks.
+    pub clock: TestClock,
+    /// What it keeps.
+    pub store: Arc<SqliteStore>,
+    /// The folder that the store is in.
+    pub directory: tempfile::TempDir,
     sealed_root: Vec<u8>,
 }
 
 /// A deployment at rest.
-pub(crate) struct Stopped {
+#[derive(Debug)]
+pub struct Stopped {
     clock: TestClock,
     directory: tempfile::TempDir,
     sealed_root: Vec<u8>,
 }
 
 impl Stopped {
-    pub(crate) fn database(&self) -> std::path::PathBuf {
-        self.directory.path().join("data/store.db")
+    /// The file that its store is.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.directory.path().join(DATABASE)
     }
 
     /// Another one like it.
-    pub(crate) fn copy(&self) -> Self {
+    #[must_use]
+    pub fn copy(&self) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("data")).unwrap();
         for file in std::fs::read_dir(self.directory.path().join("data")).unwrap() {
@@ -90,7 +136,11 @@ impl Stopped {
         Self { clock: self.clock.clone(), directory, sealed_root: self.sealed_root.clone() }
     }
 
-    pub(crate) async fn open(self) -> Result<Deployment, ServiceError> {
+    /// Starts it again.
+    ///
+    /// # Errors
+    /// As [`Road::open`].
+    pub async fn open(self) -> Result<Deployment, ServiceError> {
         let Self { clock, directory, sealed_root } = self;
         let provider = Arc::new(SoftwareProvider::open(&sealed_root, &unlock()).unwrap());
         let (road, store) = try_open(&directory, provider, &clock, false, SqliteOptions::default()).await?;
@@ -102,58 +152,58 @@ fn unlock() -> RootUnlock {
     RootUnlock::KeyFile(SecretBytes::new(vec![7; 32]))
 }
 
-pub(crate) fn certificate_of(name: &str) -> Vec<u8> {
+/// What somebody of that name shows.
+#[must_use]
+pub fn certificate_of(name: &str) -> Vec<u8> {
     format!("certificate of {name}").into_bytes()
 }
 
 impl Deployment {
-    pub(crate) async fn build() -> Self {
+    /// A deployment with [`EVERYONE`].
+    pub async fn build() -> Self {
         Self::build_with(false).await
     }
 
-    pub(crate) async fn build_with(fence_off: bool) -> Self {
-        Self::build_in_full(fence_off, Vec::new(), |module| Arc::new(module)).await
+    /// The same, whose fence may be switched off.
+    pub async fn build_with(fence_off: bool) -> Self {
+        Self::build_among(fence_off, Vec::new()).await
     }
 
     /// The same with more people and applications.
-    pub(crate) async fn build_among(
-        fence_off: bool,
-        more: Vec<(String, PrincipalKind, Option<Role>)>,
-    ) -> Self {
-        Self::build_in_full(fence_off, more, |module| Arc::new(module)).await
+    pub async fn build_among(fence_off: bool, more: Vec<(String, PrincipalKind, Option<Role>)>) -> Self {
+        let more = more.iter().map(|(name, kind, role)| (name.as_str(), *kind, *role));
+        let people: Vec<_> = EVERYONE.into_iter().chain(more).collect();
+        Self::build_in_full(&people, SqliteOptions::default(), fence_off, |module| Arc::new(module)).await
     }
 
     /// A deployment on another module than the plain software one.
-    pub(crate) async fn build_on(module: impl FnOnce(SoftwareProvider) -> Arc<dyn Provider>) -> Self {
-        Self::build_in_full(false, Vec::new(), module).await
+    pub async fn build_on(module: impl FnOnce(SoftwareProvider) -> Arc<dyn Provider>) -> Self {
+        Self::build_in_full(&EVERYONE, SqliteOptions::default(), false, module).await
     }
 
-    async fn build_in_full(
+    /// A deployment with these people only.
+    pub async fn build_for(people: &[Person<'_>]) -> Self {
+        Self::build_in_full(people, SqliteOptions::default(), false, |module| Arc::new(module)).await
+    }
+
+    /// A deployment of which all is said.
+    pub async fn build_in_full(
+        people: &[Person<'_>],
+        options: SqliteOptions,
         fence_off: bool,
-        more: Vec<(String, PrincipalKind, Option<Role>)>,
         module: impl FnOnce(SoftwareProvider) -> Arc<dyn Provider>,
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (provider, sealed_root) = SoftwareProvider::create(&unlock()).unwrap();
         let clock = TestClock::default();
-        let (road, store) =
-            open(&directory, module(provider), &clock, fence_off, SqliteOptions::default()).await;
+        let (road, store) = open(&directory, module(provider), &clock, fence_off, options).await;
         let deployment = Self { road, clock, store, directory, sealed_root };
-        let everyone = [
-            ("ada", PrincipalKind::Human, Some(Role::Administrator)),
-            ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer)),
-            ("olga", PrincipalKind::Human, Some(Role::SecurityOfficer)),
-            ("vera", PrincipalKind::Human, Some(Role::Auditor)),
-            ("app", PrincipalKind::Workload, None),
-            ("outsider", PrincipalKind::Workload, None),
-        ];
         let expires_at = deployment.clock.now().after(DAY * 3650);
-        let everyone = everyone.map(|(name, kind, role)| (name.to_owned(), kind, role));
-        let principals = everyone.into_iter().chain(more).map(|(name, kind, role)| FirstPrincipal {
+        let principals = people.iter().map(|(name, kind, role)| FirstPrincipal {
             name: name.parse().unwrap(),
-            kind,
-            role,
-            certificate: certificate_of(&name),
+            kind: *kind,
+            role: *role,
+            certificate: certificate_of(name),
             expires_at,
         });
         let principals = principals.collect();
@@ -161,37 +211,43 @@ impl Deployment {
         deployment
     }
 
+    /// The file that its store is.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.directory.path().join(DATABASE)
+    }
+
     /// Stops, and opens the same directory again.
-    pub(crate) async fn restart(self) -> Self {
+    pub async fn restart(self) -> Self {
         self.restart_with(SqliteOptions::default()).await
     }
 
     /// The same, opening the store in another way.
-    pub(crate) async fn restart_with(self, options: SqliteOptions) -> Self {
+    pub async fn restart_with(self, options: SqliteOptions) -> Self {
         self.restart_in_two(options, |_| {}).await
     }
 
     /// The same, with something done to the database in between.
-    pub(crate) async fn restart_after(self, between: impl FnOnce(&std::path::Path)) -> Self {
+    pub async fn restart_after(self, between: impl FnOnce(&Path)) -> Self {
         self.restart_in_two(SqliteOptions::default(), between).await
     }
 
     /// Stops it, and starts it again `between` the two; gives why it does not.
-    pub(crate) async fn try_restart_after(
-        self,
-        between: impl FnOnce(&std::path::Path),
-    ) -> Result<(), ServiceError> {
+    ///
+    /// # Errors
+    /// As [`Road::open`].
+    pub async fn try_restart_after(self, between: impl FnOnce(&Path)) -> Result<(), ServiceError> {
         let Self { road, clock, store, directory, sealed_root } = self;
         road.stop().await;
         drop((road, store));
         tokio::time::sleep(Duration::from_millis(100)).await;
-        between(&directory.path().join("data/store.db"));
+        between(&directory.path().join(DATABASE));
         let provider = SoftwareProvider::open(&sealed_root, &unlock()).unwrap();
         try_open(&directory, Arc::new(provider), &clock, false, SqliteOptions::default()).await.map(|_| ())
     }
 
     /// Stops it in good order.
-    pub(crate) async fn stop(self) -> Stopped {
+    pub async fn stop(self) -> Stopped {
         let Self { road, clock, store, directory, sealed_root } = self;
         road.stop().await;
         drop((road, store));
@@ -201,7 +257,7 @@ impl Deployment {
     }
 
     /// Ends as a process does that is killed: another one opens what lies on the disk.
-    pub(crate) async fn crash(self) -> Self {
+    pub async fn crash(self) -> Self {
         let Self { road, clock, store, directory, sealed_root } = self;
         let left = tempfile::tempdir().unwrap();
         let data = left.path().join("data");
@@ -222,19 +278,23 @@ impl Deployment {
         Self { road, clock, store, directory: left, sealed_root }
     }
 
-    async fn restart_in_two(self, options: SqliteOptions, between: impl FnOnce(&std::path::Path)) -> Self {
+    async fn restart_in_two(self, options: SqliteOptions, between: impl FnOnce(&Path)) -> Self {
         let Self { road, clock, store, directory, sealed_root } = self;
         road.stop().await;
         drop((road, store));
         // The last reader lets go of the directory a moment after the road does.
         tokio::time::sleep(Duration::from_millis(100)).await;
-        between(&directory.path().join("data/store.db"));
+        between(&directory.path().join(DATABASE));
         let provider = SoftwareProvider::open(&sealed_root, &unlock()).unwrap();
         let (road, store) = open(&directory, Arc::new(provider), &clock, false, options).await;
         Self { road, clock, store, directory, sealed_root }
     }
 
-    pub(crate) async fn ask<O: Operation>(
+    /// Asks as somebody, on the plane that the operation belongs to.
+    ///
+    /// # Errors
+    /// As [`Road::perform`].
+    pub async fn ask<O: Operation>(
         &self,
         who: &str,
         operation: O,
@@ -244,7 +304,10 @@ impl Deployment {
     }
 
     /// A creating call that may be repeated under that key.
-    pub(crate) async fn ask_once<O: Operation>(
+    ///
+    /// # Errors
+    /// As [`Road::perform`].
+    pub async fn ask_once<O: Operation>(
         &self,
         who: &str,
         idempotency_key: &str,
@@ -256,7 +319,11 @@ impl Deployment {
         self.road.perform(call).await
     }
 
-    pub(crate) async fn ask_by<O: Operation>(
+    /// Asks as somebody, on the plane of that surface.
+    ///
+    /// # Errors
+    /// As [`Road::perform`].
+    pub async fn ask_by<O: Operation>(
         &self,
         who: &str,
         surface: Surface,
@@ -265,7 +332,11 @@ impl Deployment {
         self.ask_at(who, surface.into(), operation).await
     }
 
-    pub(crate) async fn ask_at<O: Operation>(
+    /// Asks as somebody, on that plane.
+    ///
+    /// # Errors
+    /// As [`Road::perform`].
+    pub async fn ask_at<O: Operation>(
         &self,
         who: &str,
         plane: Plane,
@@ -275,7 +346,10 @@ impl Deployment {
     }
 
     /// The same by whoever is known by what is shown.
-    pub(crate) async fn ask_with<O: Operation>(
+    ///
+    /// # Errors
+    /// As [`Road::perform`].
+    pub async fn ask_with<O: Operation>(
         &self,
         presented: Presented,
         operation: O,
@@ -285,7 +359,10 @@ impl Deployment {
     }
 
     /// The same for that reason, or for none.
-    pub(crate) async fn ask_because<O: Operation>(
+    ///
+    /// # Errors
+    /// As [`Road::perform`].
+    pub async fn ask_because<O: Operation>(
         &self,
         who: &str,
         reason: Option<Reason>,
@@ -295,11 +372,13 @@ impl Deployment {
         self.road.perform(Call { reason, ..call(who, surface.into(), operation) }).await
     }
 
-    pub(crate) async fn key(&self, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
+    /// A new key in ring `orders`.
+    pub async fn key(&self, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
         self.key_in("orders", name, purpose, spec).await
     }
 
-    pub(crate) async fn key_in(&self, ring: &str, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
+    /// A new key in that ring, which is made unless it is there.
+    pub async fn key_in(&self, ring: &str, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
         let ring_name = ring.parse().unwrap();
         match self.ask("ada", CreateRing { name: ring_name, policy: RingPolicy::default() }).await {
             Ok(_) => {}
@@ -308,7 +387,9 @@ impl Deployment {
         self.ask("ada", self.new_key(ring, name, purpose, spec)).await.unwrap().output
     }
 
-    pub(crate) fn new_key(&self, ring: &str, name: &str, purpose: Purpose, spec: Spec) -> CreateKey {
+    /// What makes a key.
+    #[must_use]
+    pub fn new_key(&self, ring: &str, name: &str, purpose: Purpose, spec: Spec) -> CreateKey {
         CreateKey {
             ring: ring.parse::<RingRef>().unwrap(),
             name: Some(name.parse().unwrap()),
@@ -329,7 +410,7 @@ impl Deployment {
     }
 
     /// Makes a ring where one person is enough for everything, unless it is there.
-    pub(crate) async fn relaxed_ring(&self, ring: &str) {
+    pub async fn relaxed_ring(&self, ring: &str) {
         let create = CreateRing { name: ring.parse().unwrap(), policy: RingPolicy::default() };
         if let Err(error) = self.ask("ada", create).await {
             assert_eq!(error.kind().code(), "already-exists", "{error:?}");
@@ -342,7 +423,8 @@ impl Deployment {
         self.ask("ada", UpdateRing { ring: ring(), patch, if_revision: None }).await.unwrap();
     }
 
-    pub(crate) async fn grant(&self, key: &KeyRecord, operations: &[Action]) -> claviger_core::grant::Grant {
+    /// Grants `app` uses of a key.
+    pub async fn grant(&self, key: &KeyRecord, operations: &[Action]) -> claviger_core::grant::Grant {
         let create = CreateGrant {
             principal: PrincipalRef::Name("app".parse().unwrap()),
             on: GrantOn::Key(KeyRef::Id(key.key.id)),
@@ -354,29 +436,33 @@ impl Deployment {
         self.ask("otto", create).await.unwrap().output
     }
 
-    pub(crate) async fn log_size(&self) -> u64 {
+    /// How many entries the log has.
+    pub async fn log_size(&self) -> u64 {
         self.store.list_heads().await.unwrap().first().unwrap().size
     }
 
     /// May it use keys of a strict ring?
-    pub(crate) async fn has_strict_uses(&self, who: &str) -> bool {
+    pub async fn has_strict_uses(&self, who: &str) -> bool {
         let principal = self.store.find_principal_by_name(&who.parse().unwrap()).await.unwrap().unwrap();
         let granters = self.store.list_granters(principal.id).await.unwrap();
         granters.iter().any(|(_, separation)| *separation == Separation::Strict)
     }
 
-    pub(crate) async fn encrypt(
-        &self,
-        who: &str,
-        key: &KeyRecord,
-        data: &[u8],
-    ) -> Result<Vec<u8>, ServiceError> {
+    /// Encrypts, without a context.
+    ///
+    /// # Errors
+    /// As [`Road::perform`].
+    pub async fn encrypt(&self, who: &str, key: &KeyRecord, data: &[u8]) -> Result<Vec<u8>, ServiceError> {
         let what = Encrypt { plaintext: data.to_vec().into(), context: Context::EMPTY, algorithm: None };
         Ok(self.ask(who, UseKey::new(KeyRef::Id(key.key.id), what)).await?.output.ciphertext)
     }
 
+    /// Decrypts what [`Self::encrypt`] gave.
+    ///
+    /// # Errors
+    /// As [`Road::perform`].
     #[expect(clippy::disallowed_methods, reason = "the tests compare plaintext")]
-    pub(crate) async fn decrypt(&self, who: &str, ciphertext: &[u8]) -> Result<Vec<u8>, ServiceError> {
+    pub async fn decrypt(&self, who: &str, ciphertext: &[u8]) -> Result<Vec<u8>, ServiceError> {
         let what =
             Decrypt { ciphertext: ciphertext.to_vec().into(), context: Context::EMPTY, algorithm: None };
         let opened = self.ask(who, UseKey::by_header(what)?).await?.output;
@@ -403,12 +489,15 @@ fn call<O: Operation>(who: &str, plane: Plane, operation: O) -> Call<O> {
 }
 
 /// A reason, where one is asked for.
-pub(crate) fn reason_of(plane: Plane, action: Action) -> Option<Reason> {
+#[must_use]
+pub fn reason_of(plane: Plane, action: Action) -> Option<Reason> {
     let asked = plane != Plane::Mixed && action.reasoning() == Reasoning::Must;
     asked.then(|| "a test".parse::<ReasonText>().unwrap().into())
 }
 
-pub(crate) fn system() -> Arc<Principal> {
+/// Who the system itself is.
+#[must_use]
+pub fn system() -> Arc<Principal> {
     Arc::new(Principal::new(
         PrincipalId::SYSTEM,
         "claviger".parse().unwrap(),
