@@ -91,9 +91,9 @@ pub const VERA: Person<'static> = ("vera", PrincipalKind::Human, Some(Role::Audi
 /// An application.
 pub const APP: Person<'static> = ("app", PrincipalKind::Workload, None);
 /// Another one, which is granted nothing.
-pub const STRANGER: Person<'static> = ("outsider", PrincipalKind::Workload, None);
+pub const OUTSIDER: Person<'static> = ("outsider", PrincipalKind::Workload, None);
 /// Who is there unless a test says otherwise.
-pub const EVERYONE: [Person<'static>; 6] = [ADA, OTTO, OLGA, VERA, APP, STRANGER];
+pub const EVERYONE: [Person<'static>; 6] = [ADA, OTTO, OLGA, VERA, APP, OUTSIDER];
 
 /// A deployment at work.
 #[derive(Debug)]

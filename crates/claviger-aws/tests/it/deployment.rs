@@ -1,54 +1,36 @@
 //! A small deployment behind the external key store proxy: two who have a role, and AWS KMS as an application.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use claviger_access::authn::access_key::instant;
 use claviger_aws::xks::XksPeer;
 use claviger_aws::{AwsLimits, XksProxy};
-use claviger_core::action::{Plane, Reasoning};
+use claviger_core::action::Plane;
 use claviger_core::grant::Conditions;
-use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RequiredContext, RingPolicy};
-use claviger_core::port::Clock;
+use claviger_core::key::{DataClass, KeyRecord, RingPolicy};
+use claviger_core::port::Clock as _;
 use claviger_core::port::store::Page;
-use claviger_core::principal::{Principal, PrincipalKind, Role};
-use claviger_core::reason::{Reason, ReasonText};
-use claviger_core::{Action, CredentialId, ListenerName, PrincipalId, Purpose, Spec, Timestamp};
+use claviger_core::principal::PrincipalKind;
+use claviger_core::{Action, CredentialId, Purpose, Spec, Timestamp};
 use claviger_crypto::SecretBytes;
 use claviger_crypto::digest::sha256;
 use claviger_crypto::kdf::HmacSha256;
-use claviger_provider::software::{RootUnlock, SoftwareProvider};
 use claviger_service::operation::{
-    Call, CreateCredential, CreateGrant, CreateKey, CreateRing, FirstPrincipal, GrantOn, Initialize,
-    ListGrants, NewCredential, Operation, Released,
+    CreateCredential, CreateGrant, CreateKey, CreateRing, GrantOn, ListGrants, NewCredential, Operation,
+    Released,
 };
-use claviger_service::{ErrorKind, KeyRef, Memory, Options, Presented, PrincipalRef, Road, ServiceError};
-use claviger_store::sqlite::{SqliteOptions, SqliteStore};
-use claviger_testkit::trust::Lenient;
+use claviger_service::{ErrorKind, KeyRef, PrincipalRef, Road, ServiceError};
+use claviger_testkit::deployment::{ADA, Deployment as Base, OLGA, OTTO, OUTSIDER, TestClock};
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
 
 const HOST: &str = "xks.example:7402";
 pub(crate) const PREFIX: &str = "/example/path";
 
-#[derive(Debug)]
-struct WallClock;
-
-#[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::default().after(self.since_boot())
-    }
-
-    fn since_boot(&self) -> Duration {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
-    }
-}
-
 pub(crate) fn now() -> Timestamp {
-    WallClock.now()
+    TestClock::default().now()
 }
 
 /// An access key in the hands of AWS KMS.
@@ -129,11 +111,7 @@ impl Answer {
 pub(crate) struct Deployment {
     pub(crate) road: Road,
     pub(crate) proxy: XksProxy,
-    _directory: tempfile::TempDir,
-}
-
-fn certificate_of(name: &str) -> Vec<u8> {
-    format!("certificate of {name}").into_bytes()
+    base: Base,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests sign with what was shown")]
@@ -143,25 +121,11 @@ fn shown(secret: &SecretBytes) -> String {
 
 impl Deployment {
     pub(crate) async fn build() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let road = open(&directory).await;
-        let everyone = [
-            ("ada", PrincipalKind::Human, Some(Role::Administrator)),
-            ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer)),
-            ("olga", PrincipalKind::Human, Some(Role::SecurityOfficer)),
-            ("kms", PrincipalKind::Workload, None),
-            ("outsider", PrincipalKind::Workload, None),
-        ];
-        let principals = everyone.map(|(name, kind, role)| FirstPrincipal {
-            name: name.parse().unwrap(),
-            kind,
-            role,
-            certificate: certificate_of(name),
-            expires_at: now().after(Duration::from_secs(86_400)),
-        });
-        road.perform_for_system(system(), Initialize { principals: principals.into() }).await.unwrap();
+        let kms = ("kms", PrincipalKind::Workload, None);
+        let base = Base::build_for(&[ADA, OTTO, OLGA, kms, OUTSIDER]).await;
+        let road = base.road.clone();
         let proxy = XksProxy::new(road.clone(), Some(PREFIX.parse().unwrap()), AwsLimits::default());
-        let deployment = Self { road, proxy, _directory: directory };
+        let deployment = Self { road, proxy, base };
         let create = CreateRing { name: "store".parse().unwrap(), policy: RingPolicy::default() };
         deployment.ask("ada", create).await.unwrap();
         deployment
@@ -172,37 +136,13 @@ impl Deployment {
         who: &str,
         operation: O,
     ) -> Result<Released<O::Output>, ServiceError> {
-        let call = Call {
-            presented: Presented::certificate(&certificate_of(who)),
-            source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
-            listener: ListenerName::Control,
-            plane: Plane::Control,
-            dry_run: false,
-            request_id: None,
-            idempotency_key: None,
-            reason: reason_of(operation.action()),
-            operation,
-        };
-        self.road.perform(call).await
+        self.base.ask_at(who, Plane::Control, operation).await
     }
 
     pub(crate) async fn key(&self, name: &str, purpose: Purpose, spec: Spec) -> KeyRecord {
         let create = CreateKey {
-            ring: "store".parse().unwrap(),
-            name: Some(name.parse().unwrap()),
-            purpose,
-            spec,
-            protection: None,
             data_class: Some(DataClass::Confidential),
-            description: String::new(),
-            owner: None,
-            labels: Labels::default(),
-            rotation_period: None,
-            context_required: RequiredContext::default(),
-            environment: None,
-            activate: true,
-            origin: Origin::Generated,
-            rights: None,
+            ..self.base.new_key("store", name, purpose, spec)
         };
         self.ask("ada", create).await.unwrap().output
     }
@@ -281,35 +221,4 @@ impl Deployment {
 #[track_caller]
 pub(crate) fn is_kind<T>(result: Result<T, ServiceError>, kind: ErrorKind) {
     assert_eq!(result.map(drop).unwrap_err().kind(), kind);
-}
-
-fn system() -> Arc<Principal> {
-    Arc::new(Principal::new(PrincipalId::SYSTEM, "claviger".parse().unwrap(), PrincipalKind::System, now()))
-}
-
-async fn open(directory: &tempfile::TempDir) -> Road {
-    let unlock = RootUnlock::KeyFile(SecretBytes::new(vec![7; 32]));
-    let (provider, _) = SoftwareProvider::create(&unlock).unwrap();
-    let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
-    let options = Options {
-        deployment: "test".parse().unwrap(),
-        cut_every: Duration::from_millis(50),
-        jobs_every: Duration::from_secs(3600),
-        clock_step: Duration::from_secs(600),
-        memory: Memory::default(),
-        known_note: None,
-        accept_lost_tail: false,
-        trust: Arc::new(Lenient),
-        environment: None,
-        renewable_for: Duration::from_secs(3 * 366 * 86_400),
-        on_signed: Box::new(|_| {}),
-        on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
-        insecure_fence_off: false,
-    };
-    Road::open(Arc::new(store), Arc::new(provider), Arc::new(WallClock), options).await.unwrap()
-}
-
-/// A reason, where one is asked for.
-fn reason_of(action: Action) -> Option<Reason> {
-    (action.reasoning() == Reasoning::Must).then(|| "a test".parse::<ReasonText>().unwrap().into())
 }

@@ -1,48 +1,26 @@
 //! A small deployment behind its two planes: everyone who has a role, and one application.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use claviger_core::action::Surface;
-use claviger_core::port::Clock;
-use claviger_core::principal::{Principal, PrincipalKind, Role};
-use claviger_core::{PrincipalId, Timestamp};
-use claviger_crypto::SecretBytes;
+use claviger_core::principal::{PrincipalKind, Role};
 use claviger_crypto::digest::sha256;
-use claviger_provider::software::{RootUnlock, SoftwareProvider};
 use claviger_rest::{PeerIdentity, Plane, RestLimits, control_plane, data_plane};
-use claviger_service::operation::{FirstPrincipal, Initialize};
-use claviger_service::{Memory, Options, Road};
-use claviger_store::sqlite::{SqliteOptions, SqliteStore};
-use claviger_testkit::trust::Lenient;
+use claviger_service::Road;
+use claviger_testkit::deployment::{
+    ADA, APP, Deployment as Base, OLGA, OTTO, OUTSIDER, VERA, certificate_of,
+};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 
 use crate::openapi;
 
-#[derive(Debug)]
-struct WallClock;
-
-#[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        Timestamp::from_micros(u64::try_from(since.as_micros()).unwrap())
-    }
-
-    fn since_boot(&self) -> Duration {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
-    }
-}
-
 pub(crate) struct Deployment {
     control: Plane,
     data: Plane,
     pub(crate) road: Road,
-    _directory: tempfile::TempDir,
+    _base: Base,
 }
 
 /// Small enough to be exceeded in a test.
@@ -99,35 +77,15 @@ impl Answer {
     }
 }
 
-fn certificate_of(name: &str) -> Vec<u8> {
-    format!("certificate of {name}").into_bytes()
-}
-
 impl Deployment {
     pub(crate) async fn build() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let road = open(&directory).await;
-        let everyone = [
-            ("ada", PrincipalKind::Human, Some(Role::Administrator)),
-            ("otto", PrincipalKind::Human, Some(Role::SecurityOfficer)),
-            ("olga", PrincipalKind::Human, Some(Role::SecurityOfficer)),
-            ("vera", PrincipalKind::Human, Some(Role::Auditor)),
-            ("odile", PrincipalKind::Human, Some(Role::Operator)),
-            ("app", PrincipalKind::Workload, None),
-            ("outsider", PrincipalKind::Workload, None),
-        ];
-        let expires_at = WallClock.now().after(Duration::from_secs(86_400));
-        let principals = everyone.map(|(name, kind, role)| FirstPrincipal {
-            name: name.parse().unwrap(),
-            kind,
-            role,
-            certificate: certificate_of(name),
-            expires_at,
-        });
-        road.perform_for_system(system(), Initialize { principals: principals.into() }).await.unwrap();
+        let people =
+            [ADA, OTTO, OLGA, VERA, ("odile", PrincipalKind::Human, Some(Role::Operator)), APP, OUTSIDER];
+        let base = Base::build_for(&people).await;
+        let road = base.road.clone();
         let control = control_plane(road.clone(), LIMITS);
         let data = data_plane(road.clone(), LIMITS);
-        Self { control, data, road, _directory: directory }
+        Self { control, data, road, _base: base }
     }
 
     /// A deployment with ring `orders`.
@@ -224,35 +182,4 @@ pub(crate) fn request(method: Method, path: &str, body: &Value) -> Request<Body>
         return builder.body(Body::empty()).unwrap();
     }
     builder.header(CONTENT_TYPE, "application/json").body(body.to_string().into()).unwrap()
-}
-
-fn system() -> Arc<Principal> {
-    Arc::new(Principal::new(
-        PrincipalId::SYSTEM,
-        "claviger".parse().unwrap(),
-        PrincipalKind::System,
-        WallClock.now(),
-    ))
-}
-
-async fn open(directory: &tempfile::TempDir) -> Road {
-    let unlock = RootUnlock::KeyFile(SecretBytes::new(vec![7; 32]));
-    let (provider, _) = SoftwareProvider::create(&unlock).unwrap();
-    let store = SqliteStore::open(&directory.path().join("data"), SqliteOptions::default()).unwrap();
-    let options = Options {
-        deployment: "test".parse().unwrap(),
-        cut_every: Duration::from_millis(50),
-        jobs_every: Duration::from_secs(3600),
-        clock_step: Duration::from_secs(600),
-        memory: Memory::default(),
-        known_note: None,
-        accept_lost_tail: false,
-        trust: Arc::new(Lenient),
-        environment: None,
-        renewable_for: Duration::from_secs(3 * 366 * 86_400),
-        on_signed: Box::new(|_| {}),
-        on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
-        insecure_fence_off: false,
-    };
-    Road::open(Arc::new(store), Arc::new(provider), Arc::new(WallClock), options).await.unwrap()
 }

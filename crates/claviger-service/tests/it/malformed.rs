@@ -45,8 +45,8 @@ async fn of_one_credential_one_entry_a_second_records_it_and_all_are_counted() {
     assert_eq!((entry.key, entry.pol, entry.reference), (None, None, None));
 
     // Another credential has an entry of its own, and the same one has another a second later.
-    let stranger = Presented::certificate(&certificate_of("stranger"));
-    assert!(deployment.road.record_malformed(&stranger, SOURCE, BY, None).await.unwrap().is_some());
+    let outsider = Presented::certificate(&certificate_of("outsider"));
+    assert!(deployment.road.record_malformed(&outsider, SOURCE, BY, None).await.unwrap().is_some());
     deployment.clock.advance(Duration::from_secs(1));
     let again = deployment.road.record_malformed(&app, SOURCE, BY, None).await.unwrap().unwrap();
     assert!(again > index);

@@ -1,67 +1,35 @@
 //! A small deployment behind its endpoint: everyone who has a role; the ring `evaluation`, in which application `tool`
 //! may do everything; the ring `orders`, of which application `app` may use the keys.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use claviger_audit::entry::Entry;
 use claviger_audit::op::{Op, Outcome};
 use claviger_aws::{AwsLimits, Kms, Realm};
-use claviger_core::action::{Plane, Reasoning};
-use claviger_core::key::{DataClass, KeyRecord, Labels, Origin, RequiredContext, RingPolicy, Separation};
-use claviger_core::port::Clock;
-use claviger_core::principal::{Principal, PrincipalKind, Role};
-use claviger_core::reason::{Reason, ReasonText};
-use claviger_core::{Action, ListenerName, PrincipalId, Purpose, Spec, Timestamp};
-use claviger_crypto::SecretBytes;
-use claviger_provider::software::{RootUnlock, SoftwareProvider};
+use claviger_core::action::Plane;
+use claviger_core::key::{DataClass, KeyRecord, RingPolicy, Separation};
+use claviger_core::port::{Clock as _, Provider};
+use claviger_core::principal::PrincipalKind;
+use claviger_core::{Action, Purpose, Spec};
 use claviger_service::log::EntryFilter;
 use claviger_service::operation::*;
-use claviger_service::{Call, Memory, Options, Presented, PrincipalRef, RingRef, Road, ServiceError};
-use claviger_store::sqlite::{SqliteOptions, SqliteStore};
-use claviger_testkit::trust::Lenient;
+use claviger_service::{PrincipalRef, RingRef, Road};
+use claviger_store::sqlite::SqliteOptions;
+use claviger_testkit::deployment::{ADA, Deployment as Base, OTTO, TestClock, VERA};
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 
 use super::module::{Fault, FaultyModule};
 use super::signer::{Signer, call};
 
-pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) use claviger_testkit::deployment::DAY;
+
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
-
-/// The wall clock, ahead of the true time by as much as a test has it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TestClock {
-    ahead_micros: Arc<AtomicU64>,
-}
-
-impl TestClock {
-    pub(crate) fn advance(&self, span: Duration) {
-        self.ahead_micros.fetch_add(u64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
-    }
-
-    /// The instant so many seconds from now, or ago.
-    pub(crate) fn in_seconds(&self, seconds: i64) -> Timestamp {
-        Timestamp::from_micros(self.now().as_micros().checked_add_signed(seconds * 1_000_000).unwrap())
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::default().after(self.since_boot())
-    }
-
-    fn since_boot(&self) -> Duration {
-        let ahead = Duration::from_micros(self.ahead_micros.load(Ordering::SeqCst));
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + ahead
-    }
-}
 
 pub(crate) struct Deployment {
     pub(crate) kms: Kms,
@@ -72,7 +40,7 @@ pub(crate) struct Deployment {
     pub(crate) tool: Signer,
     /// The access key of `app`, which may use the keys of ring `orders`, and no more.
     pub(crate) app: Signer,
-    directory: tempfile::TempDir,
+    base: Base,
 }
 
 /// Small enough to be exceeded in a test.
@@ -207,35 +175,30 @@ pub(crate) struct Recorded {
     pub(crate) key: Option<[u8; 16]>,
 }
 
-fn certificate_of(name: &str) -> Vec<u8> {
-    format!("certificate of {name}").into_bytes()
-}
-
 impl Deployment {
     pub(crate) async fn build() -> Self {
         Self::build_in(SqliteOptions::default()).await
     }
 
     pub(crate) async fn build_in(options: SqliteOptions) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let (clock, fault) = (TestClock::default(), Fault::default());
-        let store = SqliteStore::open(&directory.path().join("data"), options).unwrap();
-        let road = open(store, fault.clone(), &clock).await;
-        initialize(&road, &clock).await;
-        let made = furnish(&road).await;
+        let fault = Fault::default();
+        let module = |inner| -> Arc<dyn Provider> { Arc::new(FaultyModule { inner, fault: fault.clone() }) };
+        let base = Base::build_in_full(&[ADA, OTTO, VERA], options, false, module).await;
+        let made = furnish(&base).await;
+        let (road, clock) = (base.road.clone(), base.clock.clone());
         let kms = Kms::new(road.clone(), Realm::default(), LIMITS);
         let [tool, app] = made.map(|made| Signer::new(&made));
-        Self { kms, road, clock, fault, tool, app, directory }
+        Self { kms, road, clock, fault, tool, app, base }
     }
 
     /// The database, for what somebody who has the file does to it.
     pub(crate) fn database(&self) -> PathBuf {
-        self.directory.path().join("data/store.db")
+        self.base.database()
     }
 
     /// Does something in the name of one of the first people.
     pub(crate) async fn does<O: Operation>(&self, who: &str, operation: O) -> O::Output {
-        does(&self.road, who, operation).await.unwrap()
+        does(&self.base, who, operation).await
     }
 
     /// Sends a request as it is.
@@ -284,21 +247,8 @@ impl Deployment {
     /// Creates a key for encryption in ring `orders`, by its administrator.
     pub(crate) async fn orders_key(&self, name: &str) -> KeyRecord {
         let create = CreateKey {
-            ring: RingRef::Name("orders".parse().unwrap()),
-            name: Some(name.parse().unwrap()),
-            purpose: Purpose::Encrypt,
-            spec: Spec::Aes256Gcm,
-            protection: None,
             data_class: Some(DataClass::Internal),
-            description: String::new(),
-            owner: None,
-            labels: Labels::default(),
-            rotation_period: None,
-            context_required: RequiredContext::default(),
-            environment: None,
-            activate: true,
-            origin: Origin::Generated,
-            rights: None,
+            ..self.base.new_key("orders", name, Purpose::Encrypt, Spec::Aes256Gcm)
         };
         self.does("ada", create).await
     }
@@ -331,63 +281,35 @@ impl Deployment {
     }
 }
 
-async fn does<O: Operation>(road: &Road, who: &str, operation: O) -> Result<O::Output, ServiceError> {
-    let call = Call {
-        presented: Presented::certificate(&certificate_of(who)),
-        source: IpAddr::V4(Ipv4Addr::LOCALHOST).into(),
-        listener: ListenerName::Control,
-        plane: Plane::Control,
-        dry_run: false,
-        request_id: None,
-        idempotency_key: None,
-        reason: reason_of(operation.action()),
-        operation,
-    };
-    Ok(road.perform(call).await?.output)
-}
-
-async fn initialize(road: &Road, clock: &TestClock) {
-    let everyone = [
-        ("ada", PrincipalKind::Human, Role::Administrator),
-        ("otto", PrincipalKind::Human, Role::SecurityOfficer),
-        ("vera", PrincipalKind::Human, Role::Auditor),
-    ];
-    let expires_at = clock.now().after(DAY * 3650);
-    let principals = everyone.map(|(name, kind, role)| FirstPrincipal {
-        name: name.parse().unwrap(),
-        kind,
-        role: Some(role),
-        certificate: certificate_of(name),
-        expires_at,
-    });
-    road.perform_for_system(system(), Initialize { principals: principals.into() }).await.unwrap();
+async fn does<O: Operation>(base: &Base, who: &str, operation: O) -> O::Output {
+    base.ask_at(who, Plane::Control, operation).await.unwrap().output
 }
 
 /// Makes two rings, and an application with an access key in each.
-async fn furnish(road: &Road) -> [NewlyMade; 2] {
+async fn furnish(base: &Base) -> [NewlyMade; 2] {
     let relax = SetRingSeparation { ring: ring("evaluation"), separation: Separation::Relaxed };
     let nobody = RingPatch { quorum: Some(0), ..RingPatch::default() };
     let without_quorum = UpdateRing { ring: ring("evaluation"), patch: nobody, if_revision: None };
     for name in ["evaluation", "orders"] {
         let create = CreateRing { name: name.parse().unwrap(), policy: RingPolicy::default() };
-        does(road, "ada", create).await.unwrap();
+        does(base, "ada", create).await;
     }
-    does(road, "otto", relax).await.unwrap();
-    does(road, "ada", without_quorum).await.unwrap();
+    does(base, "otto", relax).await;
+    does(base, "ada", without_quorum).await;
     let all = |fits: fn(&Action) -> bool| Action::ALL.into_iter().filter(fits).collect();
     [
-        application(road, "tool", "evaluation", all(|action| action.is_grantable_when_relaxed())).await,
-        application(road, "app", "orders", all(|action| action.is_grantable())).await,
+        application(base, "tool", "evaluation", all(|action| action.is_grantable_when_relaxed())).await,
+        application(base, "app", "orders", all(|action| action.is_grantable())).await,
     ]
 }
 
-async fn application(road: &Road, name: &str, home: &str, operations: Vec<Action>) -> NewlyMade {
+async fn application(base: &Base, name: &str, home: &str, operations: Vec<Action>) -> NewlyMade {
     let kind = PrincipalKind::Workload;
     let create =
         CreatePrincipal { name: name.parse().unwrap(), kind, home: Some(ring(home)), environment: None };
-    does(road, "ada", create).await.unwrap();
+    does(base, "ada", create).await;
     let made = access_key(name, NewCredential::AccessKey { lifetime: DAY * 366 });
-    let made = does(road, "ada", made).await.unwrap();
+    let made = does(base, "ada", made).await;
     let grant = CreateGrant {
         principal: PrincipalRef::Name(name.parse().unwrap()),
         on: GrantOn::Ring(ring(home)),
@@ -396,7 +318,7 @@ async fn application(road: &Road, name: &str, home: &str, operations: Vec<Action
         name: None,
         retiring: None,
     };
-    does(road, "otto", grant).await.unwrap();
+    does(base, "otto", grant).await;
     made
 }
 
@@ -408,39 +330,4 @@ pub(crate) fn access_key(name: &str, what: NewCredential) -> CreateCredential {
 
 pub(crate) fn ring(name: &str) -> RingRef {
     RingRef::Name(name.parse().unwrap())
-}
-
-fn system() -> Arc<Principal> {
-    Arc::new(Principal::new(
-        PrincipalId::SYSTEM,
-        "claviger".parse().unwrap(),
-        PrincipalKind::System,
-        Timestamp::default(),
-    ))
-}
-
-async fn open(store: SqliteStore, fault: Fault, clock: &TestClock) -> Road {
-    let (inner, _) = SoftwareProvider::create(&RootUnlock::KeyFile(SecretBytes::new(vec![7; 32]))).unwrap();
-    let options = Options {
-        deployment: "test".parse().unwrap(),
-        cut_every: Duration::from_millis(50),
-        jobs_every: HOUR,
-        clock_step: Duration::from_secs(600),
-        memory: Memory::default(),
-        known_note: None,
-        accept_lost_tail: false,
-        trust: Arc::new(Lenient),
-        environment: None,
-        renewable_for: Duration::from_secs(3 * 366 * 86_400),
-        on_signed: Box::new(|_| {}),
-        on_fatal: Box::new(|why| panic!("the log stopped: {why}")),
-        insecure_fence_off: false,
-    };
-    let module = FaultyModule { inner, fault };
-    Road::open(Arc::new(store), Arc::new(module), Arc::new(clock.clone()), options).await.unwrap()
-}
-
-/// A reason, where one is asked for.
-fn reason_of(action: Action) -> Option<Reason> {
-    (action.reasoning() == Reasoning::Must).then(|| "a test".parse::<ReasonText>().unwrap().into())
 }
