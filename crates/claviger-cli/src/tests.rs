@@ -91,6 +91,7 @@ fn documented_forms_parse() {
         "demo --input d",
         "demo data --out d --megabytes 1",
         "audit export --out d",
+        "audit export --out d --without-state",
         "audit verify --dir d --offline --root-vkey k",
         "audit snapshot",
         "audit root-vkey --out root.vkey",

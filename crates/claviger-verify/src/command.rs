@@ -20,14 +20,15 @@ use crate::pack::Pack;
 use crate::report::{Format, Report};
 use crate::state;
 
-/// Verify an exported audit log, offline: its signature, its trees, its order, the life of its keys, its facts, and receipts.
+/// Verify an exported audit log, offline: its signature, its trees, its order, the life of its keys, its facts, the live state, and receipts.
 #[derive(Debug, Parser)]
 #[command(name = "claviger-verify", version, arg_required_else_help = true)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
 What to bring: the export (`claviger audit export --out PACK`), and the key of the root log, which must reach you on another way
 than the export; without it the verification only shows that the export agrees with itself. A checkpoint that you kept shows that
-nothing was rewritten since; receipts (header `audit-receipt` of each answer) show that what was promised is there.
+nothing was rewritten since; receipts (header `audit-receipt` of each answer) show that what was promised is there. The live rows of
+the export are held against the log; where it holds none, as those of older releases, nothing is said of the live state.
 
 Example: claviger-verify evidence --root-vkey root.vkey
 

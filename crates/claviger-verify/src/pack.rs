@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use claviger_audit::verify::{Files, NoFile};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// The longest file of an export is a bundle of 256 entries, each with its length of two bytes before it.
+/// The longest file of an export is a bundle of 256 entries, each with its length of two bytes before it; pages of rows are shorter.
 const MAX_FILE: u64 = 256 * (2 + 0xFFFF);
 
 /// The files of a directory. Shows on a terminal which one is read.

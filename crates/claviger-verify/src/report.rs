@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use claviger_audit::VerifierKey;
 use claviger_audit::session::Disclosure;
-use claviger_audit::verify::Verified;
+use claviger_audit::verify::{LiveState, Verified};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -52,6 +52,8 @@ pub(crate) struct Report {
     objects: usize,
     /// Snapshots that were held against the state.
     snapshots: u64,
+    /// Whether live rows were held against the log, and how many.
+    live_state: LiveState,
     receipts: usize,
     receipts_kept: usize,
     /// The verifier key of the root log.
@@ -101,6 +103,7 @@ impl Report {
             key_versions: verified.states.len(),
             objects: verified.objects.len(),
             snapshots: verified.snapshots,
+            live_state: verified.live_state,
             receipts,
             receipts_kept: verified.receipts_kept,
             root_vkey: key.to_string(),
@@ -153,6 +156,7 @@ impl Report {
             ("key versions", self.key_versions.to_string()),
             ("objects", self.objects.to_string()),
             ("snapshots", self.snapshots.to_string()),
+            ("live state", self.live_state.to_string()),
             ("receipts kept", format!("{} of {}", self.receipts_kept, self.receipts)),
             ("root vkey", self.root_vkey.clone()),
             ("", self.word_on_key().to_owned()),
@@ -170,14 +174,22 @@ impl Report {
         for finding in &self.findings {
             let _ = writeln!(text, "  {}: {}", finding.code, finding.detail);
         }
-        text.push_str(match (self.verified, self.key_known_beforehand) {
-            (true, true) => "\nEverything holds.\n",
-            (true, false) => {
+        text.push_str(self.verdict());
+        text
+    }
+
+    const fn verdict(&self) -> &'static str {
+        match (self.verified, self.key_known_beforehand, self.live_state.is_compared()) {
+            (true, true, true) => "\nEverything holds.\n",
+            (true, true, false) => "\nThe log holds. Of the live state nothing was shown.\n",
+            (true, false, true) => {
                 "\nThe export agrees with itself. Whose it is, only a key from elsewhere shows.\n"
             }
-            (false, _) => "\nSomething does not hold. Keep the export as it is: it is evidence.\n",
-        });
-        text
+            (true, false, false) => {
+                "\nThe log agrees with itself. Whose it is, only a key from elsewhere shows; of the live state nothing was shown.\n"
+            }
+            (false, ..) => "\nSomething does not hold. Keep the export as it is: it is evidence.\n",
+        }
     }
 
     const fn word_on_key(&self) -> &'static str {

@@ -1,7 +1,9 @@
-//! The log: entries with their facts and sessions, disclosures, cuts, notes, receipts, tiles, proofs. Each has one encoding, so reading and writing cancel out.
+//! The log: entries with their facts and sessions, live rows, disclosures, cuts, notes, receipts, tiles, proofs. Each has one encoding, so reading and
+//! writing cancel out.
 
 use claviger_audit::fact::{Facts, Replayed, ReplayedPrincipal, Sealed};
 use claviger_audit::note::signature_line;
+use claviger_audit::rows::{self, RowsHead};
 use claviger_audit::session::{DisclosedName, DisclosedSession, Disclosure, Level, SessionRecord};
 use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{
@@ -52,6 +54,17 @@ pub fn facts(bytes: &[u8]) -> bool {
         let replayed = Replayed::new(fact);
         let _ = (replayed.grant(None), replayed.key_life(), replayed.ring_policy());
     }
+    true
+}
+
+/// The head of live rows, and a page of them, are written as they were read.
+pub fn rows(bytes: &[u8]) -> bool {
+    if let Ok(head) = RowsHead::decode(bytes) {
+        assert_eq!(head.encode().expect("what was read can be written"), bytes);
+        return true;
+    }
+    let Ok(page) = rows::decode_page(bytes) else { return false };
+    assert_eq!(rows::encode_page(&page).expect("what was read can be written"), bytes);
     true
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use claviger_access::Token;
 use claviger_audit::fact::{Fact, Facts, Field, Object, Sealed, VeilKey};
+use claviger_audit::rows::{LiveRow, RowsHead, digest_of_page, encode_page};
 use claviger_audit::session::{DisclosedName, DisclosedSession, Disclosure, Level, SessionRecord, Who};
 use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{consistency, inclusion, leaf_hash};
@@ -63,6 +64,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
         "proof" => vec![proof()],
         "receipt" => vec![receipt().into_bytes()],
         "request" => wire::requests(),
+        "rows" => live_rows(),
         "session" => vec![session().encode().expect("short")],
         "sigv4" => aws::signed(),
         "snapshot" => snapshots(),
@@ -223,6 +225,18 @@ fn facts() -> Vec<u8> {
     let reason = Fact { object: Object::Reason(id), revision: 1, fields, sealed };
     let why = Some(Why::Given(id));
     Facts { seed: ID, why, facts: vec![made, gone, reason] }.encode().expect("valid facts")
+}
+
+/// A page, and the head that names it.
+fn live_rows() -> Vec<Vec<u8>> {
+    let ring = Object::Ring(KeyRingId::from_bytes(ID));
+    let fields = [(1, Field::Hidden([4; 32])), (7, Field::Open(vec![2]))].into();
+    let holds = LiveRow { object: ring, revision: 3, fields, holds: true };
+    let principal = Object::Principal(PrincipalId::from_bytes(ID));
+    let edited = LiveRow { object: principal, revision: 1, fields: BTreeMap::new(), holds: false };
+    let page = encode_page(&[holds, edited]).expect("two rows");
+    let head = RowsHead { shard: 1, before: 300, after: 302, pages: vec![digest_of_page(&page)] };
+    vec![page, head.encode().expect("one page")]
 }
 
 fn session() -> SessionRecord {

@@ -293,7 +293,7 @@ fn read_why(reader: &mut Reader<'_>) -> Result<Option<Why>, FactError> {
     }
 }
 
-fn put_fact(out: &mut Vec<u8>, fact: &Fact) {
+pub(crate) fn put_fact(out: &mut Vec<u8>, fact: &Fact) {
     let open = || {
         fact.fields.iter().filter_map(|(number, field)| match field {
             Field::Open(value) => Some((*number, value.as_slice())),
@@ -371,7 +371,7 @@ impl<'a> RawFact<'a> {
         }
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FactError> {
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, FactError> {
         let (mut kind, mut id, mut revision, mut sealed) = (None, None, None, None);
         let mut fields = Vec::new();
         let members = reader.map()?;

@@ -50,7 +50,7 @@ use std::collections::BTreeMap;
 
 pub use claviger_core::object::{Kind, Object};
 pub use codec::{FactError, Facts, MAX_FACTS, RawFact};
-pub(crate) use codec::{commit, salt_of};
+pub(crate) use codec::{commit, put_fact, salt_of};
 pub use fields::field_name;
 pub(crate) use fields::{is_erased, is_fixed, number_of, principal_of};
 pub use project::{Projection, projection, projections, writes_a_fact};

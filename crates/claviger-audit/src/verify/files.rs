@@ -7,6 +7,8 @@
 //! <shard>/tile/entries/…             the entries of a shard's log
 //! <shard>/tile/facts/…               the facts of those entries, beside each bundle
 //! <shard>/node/<hex>.vkey            keys of its nodes, by their SHA-256: what receipts are checked with
+//! rows/head                          which live rows were read beside the log, and when; not in every export
+//! rows/<hex>                         a page of them, by its SHA-256
 //! ```
 
 use super::finding::Finding;

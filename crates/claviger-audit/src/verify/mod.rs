@@ -6,8 +6,9 @@
 //! in its epoch, and each names a session that is there; the states of keys follow from the entries, and no key was used in a
 //! state that forbids it; no more results left a node, as it counted them where they leave, than entries record; the facts of
 //! each entry are those that it records, and each follows from the one before about the same object; each snapshot is of the
-//! state that the facts before it yield; what sessions commit to is there; what is disclosed of them is what they commit to,
-//! and all of it; and the log holds what receipts promised.
+//! state that the facts before it yield; live rows that lie beside the log are what the facts say of the time in which they were
+//! read; what sessions commit to is there; what is disclosed of them is what they commit to, and all of it; and the log holds what
+//! receipts promised.
 //!
 //! What the facts yield are all objects as they stand after the last entry, or as they stood at a moment before: in one walk, in
 //! memory that grows with the objects and not with the entries.
@@ -16,6 +17,7 @@ mod beside;
 mod disclosed;
 mod files;
 mod finding;
+mod live;
 mod moment;
 mod objects;
 mod receipts;
@@ -25,6 +27,7 @@ mod root;
 mod shard;
 mod shown;
 mod snapshots;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -33,8 +36,9 @@ pub use files::{
     read_vkey,
 };
 pub use finding::Finding;
+pub use live::{Comparison, LiveState};
 pub use moment::{Moment, Reached};
-pub use objects::{Comparison, Current, LiveRow, Objects};
+pub use objects::{Current, Objects};
 use receipts::Receipts;
 pub use replay::{Replay, States};
 pub use shown::ShownObject;
@@ -101,6 +105,8 @@ pub struct Verified {
     pub snapshots: u64,
     /// Receipts that the log keeps.
     pub receipts_kept: usize,
+    /// Whether live rows were held against the log.
+    pub live_state: LiveState,
     /// What does not hold; empty if all does.
     pub findings: Vec<Finding>,
 }
@@ -167,6 +173,9 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
     let mut receipts = Receipts::parse(request.receipts, &head.origin, &mut verified.findings);
     let mut replay = Replay::default();
     let mut disclosed = request.disclosure.map(|disclosure| Disclosed::new(disclosure, &head.origin));
+    let rows = live::find(files);
+    let window = live::window(&rows, &cuts.shards);
+    let mut is_whole = true;
     for (number, roots) in &cuts.shards {
         let size = roots.last_key_value().map_or(0, |(size, _)| *size);
         verified.shards.insert(*number, size);
@@ -175,6 +184,7 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
         let moment = request.moment.filter(|_| cuts.shards.len() == 1);
         let walked = shard::Shard::new(*number, roots, &mut wanted, replayed, &mut verified.findings)
             .marking(moment)
+            .within(window)
             .holding(disclosed.as_mut())
             .verify(files, size);
         let of_shard = receipts.of(*number);
@@ -188,7 +198,10 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
         }) {
             Ok(()) => {}
             // The other shards can still be verified.
-            Err(WalkError::Finding(finding)) => verified.findings.push(finding),
+            Err(WalkError::Finding(finding)) => {
+                verified.findings.push(finding);
+                is_whole = false;
+            }
             Err(other) => return Err(other),
         }
     }
@@ -197,6 +210,14 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
         disclosed.judge(&verified.objects, &mut verified.findings);
     }
     verified.states = replay.finish();
+    verified.live_state = match rows? {
+        None => LiveState::NotHeld,
+        Some(_) if !is_whole => LiveState::NotCompared,
+        Some(head) => {
+            let Verified { shards, objects, findings, .. } = verified;
+            live::compare(files, &head, shards, objects, findings)?
+        }
+    };
     Ok(())
 }
 

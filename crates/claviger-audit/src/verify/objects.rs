@@ -1,13 +1,15 @@
 //! The objects that follow from the facts of a log: every ring, key, version, principal, credential, grant, alias and reason as it
-//! stands after the last entry, as it stood at a moment before, and how that differs from what is live.
+//! stands after the last entry, as it stood at a moment before, and as it stood while live rows were read.
 //!
-//! Memory grows with the objects: of the moment before, only those are kept apart that changed since.
+//! Memory grows with the objects: of the moment before, only those are kept apart that changed since; of the time in which rows were
+//! read, those that changed in it or since.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::finding::Finding;
+use super::window::Window;
 use crate::Hash;
-use crate::fact::{Fact, Field, Object, field_name, is_erased, is_fixed, principal_of};
+use crate::fact::{Fact, Field, Object, is_fixed};
 
 /// An object as its facts yield it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,25 +41,14 @@ impl Current {
     }
 }
 
-/// A row as it is live, field by field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LiveRow {
-    /// The object.
-    pub object: Object,
-    /// Its revision.
-    pub revision: u64,
-    /// Its fields; those that are sealed in the log as what commits to them.
-    pub fields: BTreeMap<u16, Field>,
-    /// Is it as a server wrote it, columns included of which facts do not speak?
-    pub holds: bool,
-}
-
 /// All objects of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Objects {
     current: BTreeMap<Object, Current>,
     /// Those that changed since the mark, as they stood at it: `None` for one that was not there.
     before: Option<BTreeMap<Object, Option<Current>>>,
+    /// What changed since rows began to be read.
+    window: Option<Window>,
     /// How many facts were taken.
     taken: u64,
 }
@@ -78,6 +69,9 @@ impl Objects {
             let known = self.current.get(&object);
             if let Some(before) = &mut self.before {
                 before.entry(object).or_insert_with(|| known.cloned());
+            }
+            if let Some(window) = &mut self.window {
+                window.passes(object, known);
             }
             let expected = known.map_or(1, |known| known.revision + 1);
             let follows = match known {
@@ -126,16 +120,38 @@ impl Objects {
         self
     }
 
-    /// Is it erased, by what the log says, who the principal was that an object with these fields is, or is a credential of? What was said of it
-    /// under its key is disclosed by nobody then, and no live row says it.
-    fn is_erased(&self, object: &Object, fields: &BTreeMap<u16, Field>) -> bool {
-        match object {
-            Object::Principal(_) => is_erased(fields),
-            Object::Credential(_) => principal_of(fields)
-                .and_then(|id| self.find(&Object::Principal(id)))
-                .is_some_and(|principal| is_erased(&principal.fields())),
-            _ => false,
+    /// Live rows were read from here on.
+    pub(super) fn open_window(&mut self) {
+        self.window.get_or_insert_default();
+    }
+
+    /// Live rows had been read here.
+    pub(super) fn close_window(&mut self) {
+        if let Some(window) = &mut self.window {
+            window.close();
         }
+    }
+
+    /// How an object stood while live rows were read, one state after the other; `None` where it was not there. If no such time was
+    /// marked, as it is now.
+    pub(super) fn in_window(&self, object: &Object) -> Vec<Option<&Current>> {
+        let current = || self.find(object);
+        match self.window.as_ref().and_then(|window| window.find(object)) {
+            Some(passed) => {
+                let until_now = (!passed.is_complete()).then(current);
+                passed.states().chain(until_now).collect()
+            }
+            None => vec![current()],
+        }
+    }
+
+    /// The objects that were there all the time while live rows were read.
+    pub(super) fn throughout_window(&self) -> impl Iterator<Item = &Object> {
+        let changed = self.window.iter().flat_map(Window::objects);
+        let changed = changed.filter(move |object| self.in_window(object).iter().all(Option::is_some));
+        let is_unchanged =
+            move |object: &&Object| self.window.as_ref().is_none_or(|window| window.find(object).is_none());
+        changed.chain(self.current.keys().filter(is_unchanged))
     }
 
     /// An object, if it is there.
@@ -159,59 +175,6 @@ impl Objects {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.current.is_empty()
-    }
-}
-
-/// How live rows differ from what the log yields, shown one by one.
-#[derive(Debug)]
-pub struct Comparison<'a> {
-    logged: &'a Objects,
-    seen: BTreeSet<Object>,
-    findings: Vec<Finding>,
-}
-
-impl<'a> Comparison<'a> {
-    /// Against these.
-    #[must_use]
-    pub const fn new(logged: &'a Objects) -> Self {
-        Self { logged, seen: BTreeSet::new(), findings: Vec::new() }
-    }
-
-    /// Holds a live row against the log.
-    pub fn see(&mut self, row: &LiveRow) {
-        let object = row.object;
-        self.seen.insert(object);
-        let mut differs = |field| self.findings.push(Finding::StateDiffers { object, field });
-        let Some(logged) = self.logged.find(&object) else {
-            return differs("(the log knows no such object)");
-        };
-        if !row.holds {
-            differs("tag");
-        }
-        if logged.revision != row.revision {
-            differs("revision");
-        }
-        let mut fields = logged.fields();
-        if self.logged.is_erased(&object, &fields) {
-            fields.retain(|_, field| matches!(field, Field::Open(_)));
-        }
-        let numbers: BTreeSet<_> = fields.keys().chain(row.fields.keys()).collect();
-        for number in numbers {
-            if fields.get(number) != row.fields.get(number) {
-                differs(
-                    field_name(object.kind(), *number).unwrap_or("(a field that this release does not know)"),
-                );
-            }
-        }
-    }
-
-    /// What differs, once all rows were shown.
-    #[must_use]
-    pub fn finish(mut self) -> Vec<Finding> {
-        let gone = self.logged.current.keys().filter(|object| !self.seen.contains(object));
-        let gone = gone.map(|object| Finding::StateDiffers { object: *object, field: "(it is not there)" });
-        self.findings.extend(gone);
-        self.findings
     }
 }
 
@@ -239,10 +202,6 @@ mod tests {
             objects.take((1, entry), as_found, [(fact, [7; 32])].into_iter(), &mut findings);
         }
         (objects, findings)
-    }
-
-    fn row(fact: &Fact) -> LiveRow {
-        LiveRow { object: fact.object, revision: fact.revision, fields: fact.fields.clone(), holds: true }
     }
 
     #[test]
@@ -302,63 +261,5 @@ mod tests {
             assert_eq!(findings, []);
             assert_eq!(objects.rewound().current, replayed(&history[..at]).0.current, "{at}");
         }
-    }
-
-    #[test]
-    fn what_was_sealed_of_an_erased_principal_is_in_no_live_row() {
-        let hidden = |mut fact: Fact, number| {
-            fact.fields.insert(number, Field::Hidden([9; 32]));
-            fact
-        };
-        let id = [&[0x50], [2; 16].as_slice()].concat();
-        let credential = Object::Credential(claviger_core::CredentialId::from_bytes([3; 16]));
-        let made =
-            [hidden(fact(PERSON, 1, &[(4, b"auditor")]), 1), hidden(fact(credential, 1, &[(1, &id)]), 7)];
-        let erased = fact(PERSON, 2, &[(13, b"by"), (14, b"at")]);
-        let compared = |facts: &[Fact], rows: &[LiveRow]| {
-            let objects = replayed(facts).0;
-            let mut comparison = Comparison::new(&objects);
-            rows.iter().for_each(|row| comparison.see(row));
-            comparison.finish().iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
-        let bare = row(&fact(credential, 1, &[(1, &id)]));
-        // Before the log says so, what is missing is missed.
-        let found = compared(&made, &[row(&fact(PERSON, 1, &[(4, b"auditor")])), bare.clone()]);
-        assert!(found.len() == 2 && found[0].contains("name") && found[1].contains("label"), "{found:?}");
-        let all = [made.as_slice(), std::slice::from_ref(&erased)].concat();
-        assert_eq!(compared(&all, &[row(&erased), bare.clone()]), Vec::<String>::new());
-        // And what is put there again is one finding more.
-        let found = compared(&all, &[row(&hidden(erased, 1)), bare]);
-        assert!(found.len() == 1 && found[0].contains("name"), "{found:?}");
-    }
-
-    #[test]
-    fn each_difference_is_named() {
-        let (ring, person) =
-            (fact(RING, 1, &[(7, b"2"), (8, b"strict")]), fact(PERSON, 1, &[(4, b"auditor")]));
-        let (objects, _) = replayed(&[ring.clone(), person.clone()]);
-        let compared = |rows: &[LiveRow]| {
-            let mut comparison = Comparison::new(&objects);
-            rows.iter().for_each(|row| comparison.see(row));
-            comparison.finish().iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
-        assert_eq!(compared(&[row(&ring), row(&person)]), Vec::<String>::new());
-        let edited = fact(RING, 1, &[(7, b"0"), (8, b"strict")]);
-        let found = compared(&[row(&edited), row(&person)]);
-        assert!(
-            found.len() == 1 && found[0].contains("ring 01010101-") && found[0].contains("quorum"),
-            "{found:?}"
-        );
-        let found = compared(&[LiveRow { holds: false, ..row(&ring) }, row(&person)]);
-        assert!(found.len() == 1 && found[0].contains("tag"), "{found:?}");
-        let older = fact(RING, 3, &[(7, b"2")]);
-        let found = compared(&[row(&older), row(&person)]);
-        assert!(found.len() == 2 && found[0].contains("revision") && found[1].contains("separation"));
-        let found = compared(&[row(&ring)]);
-        assert!(
-            found.len() == 1 && found[0].contains("principal 02020202-") && found[0].contains("not there")
-        );
-        let new = fact(Object::Ring(KeyRingId::from_bytes([9; 16])), 1, &[]);
-        assert!(compared(&[row(&ring), row(&person), row(&new)])[0].contains("knows no such object"));
     }
 }

@@ -48,6 +48,7 @@ pub(super) struct Shard<'a, 'd> {
     recorded: Recorded,
     snapshots: Snapshots,
     moment: Option<Moment>,
+    window: Option<(u64, u64)>,
     walked: Walked,
     /// The last size that a cut names at which the log was as it was cut.
     whole_until: u64,
@@ -76,6 +77,7 @@ impl<'a, 'd> Shard<'a, 'd> {
             recorded: Recorded::default(),
             snapshots: Snapshots::default(),
             moment: None,
+            window: None,
             walked: Walked::default(),
             whole_until: 0,
             altered: false,
@@ -90,6 +92,11 @@ impl<'a, 'd> Shard<'a, 'd> {
     /// Has the objects remember this moment.
     pub(super) fn marking(self, moment: Option<Moment>) -> Self {
         Self { moment, ..self }
+    }
+
+    /// Has the objects remember how they stood while the log grew from the one size to the other.
+    pub(super) fn within(self, window: Option<(u64, u64)>) -> Self {
+        Self { window, ..self }
     }
 
     /// Walks over the first `size` entries.
@@ -134,9 +141,18 @@ impl<'a, 'd> Shard<'a, 'd> {
         }
     }
 
-    /// The state behind the entries before this one: is it of a snapshot, or of the moment that is asked for?
+    /// The state behind the entries before this one: is it of a snapshot, of the moment that is asked for, or of the time in which rows were
+    /// read?
     fn look_at_state(&mut self, index: u64, entry: &Entry<'_>) {
         self.snapshots.hold(self.number, index, self.objects, self.findings);
+        if let Some((before, after)) = self.window {
+            if index >= before {
+                self.objects.open_window();
+            }
+            if index >= after {
+                self.objects.close_window();
+            }
+        }
         let before = self.walked.end;
         if self.walked.moment.is_none() && self.moment.is_some_and(|moment| moment.is_before(index, entry)) {
             self.objects.mark();

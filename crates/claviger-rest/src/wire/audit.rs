@@ -2,7 +2,7 @@
 
 use claviger_audit::Snapshot;
 use claviger_audit::fact::{Field, field_name};
-use claviger_audit::verify::LiveRow;
+use claviger_audit::rows::LiveRow;
 use claviger_client::types::Base64Bytes;
 use claviger_client::types::audit as wire;
 use claviger_client::types::system::{

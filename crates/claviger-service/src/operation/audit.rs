@@ -1,8 +1,8 @@
 //! Reads the log: entries, proofs, checkpoints, tiles, and the live state to hold against it.
 
 use claviger_audit::fact::{Projection, VeilError};
+use claviger_audit::rows::LiveRow;
 use claviger_audit::tile::{Resource, TileError, push_entry, push_facts};
-use claviger_audit::verify::LiveRow;
 use claviger_core::Action;
 use claviger_core::object::RowCursor;
 

@@ -1,9 +1,10 @@
 //! The log of a deployment as an outsider verifies and replays it, held against the live rows.
 
+use std::collections::BTreeMap;
+
+use claviger_audit::rows::{HEAD, LiveRow, RowsHead, digest_of_page, encode_page, page_name};
 use claviger_audit::session::Disclosure;
-use claviger_audit::verify::{
-    Comparison, Files, LiveRow, Moment, NoFile, ROOT_VKEY, Request, Verified, verify,
-};
+use claviger_audit::verify::{Comparison, Files, Moment, NoFile, ROOT_VKEY, Request, Verified, verify};
 use claviger_core::KeyId;
 use claviger_core::key::State;
 use claviger_core::object::{Kind, RowCursor, StateRow};
@@ -62,6 +63,54 @@ pub(crate) async fn try_live_rows(deployment: &Deployment) -> Result<Vec<LiveRow
             Some(next) => from = next,
             None => return Ok(rows),
         }
+    }
+}
+
+/// Live rows that are read a few at a time while changes go on.
+pub(crate) struct Reading {
+    before: u64,
+    next: Option<RowCursor>,
+    pages: Vec<Vec<u8>>,
+}
+
+struct Beside<'a>(Exported<'a>, BTreeMap<String, Vec<u8>>);
+
+impl Files for Beside<'_> {
+    fn read(&self, name: &str) -> Result<Vec<u8>, NoFile> {
+        self.1.get(name).cloned().map_or_else(|| self.0.read(name), Ok)
+    }
+}
+
+impl Reading {
+    pub(crate) async fn begin(deployment: &Deployment) -> Self {
+        let before = deployment.log_size().await;
+        Self { before, next: Some(RowCursor::default()), pages: Vec::new() }
+    }
+
+    /// Reads some more, if there are more.
+    pub(crate) async fn go_on(&mut self, deployment: &Deployment) {
+        if let Some(from) = self.next {
+            let page = deployment.ask("vera", ReadRows { from, limit: 3 }).await.unwrap().output;
+            self.pages.push(encode_page(&page.rows).unwrap());
+            self.next = page.next;
+        }
+    }
+
+    /// Reads the rest, and gives what is found when all of it lies beside the log.
+    pub(crate) async fn findings(mut self, deployment: &Deployment) -> Vec<String> {
+        while self.next.is_some() {
+            self.go_on(deployment).await;
+        }
+        let pages = self.pages.iter().map(|page| digest_of_page(page)).collect();
+        let (shard, after) = (deployment.road.facts().shard, deployment.log_size().await);
+        let head = RowsHead { shard, before: self.before, after, pages };
+        let named = head.pages.iter().map(page_name).zip(self.pages);
+        let files = named.chain([(HEAD.to_owned(), head.encode().unwrap())]).collect();
+        deployment.road.cut().await.unwrap();
+        let request = Request::new(&deployment.road.facts().root_key);
+        let verified = verify(&Beside(Exported(deployment), files), &request).unwrap();
+        assert!(verified.live_state.is_compared(), "{}", verified.live_state);
+        verified.findings.iter().map(ToString::to_string).collect()
     }
 }
 

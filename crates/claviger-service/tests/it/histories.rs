@@ -28,7 +28,7 @@ use claviger_service::{ErrorKind, KeyRef, PrincipalRef, RingRef, ServiceError};
 use proptest::prelude::*;
 
 use crate::deployment::{DAY, Deployment, certificate_of, system};
-use crate::evidence::{hold, live_rows, replay, replay_at};
+use crate::evidence::{Reading, hold, live_rows, replay, replay_at};
 use crate::import::{import_once, remove_once};
 use crate::rights::rights;
 
@@ -589,8 +589,10 @@ async fn live_through(steps: &[Step]) {
     deployment.relaxed_ring("easy").await;
     let mut made = Made::default();
     let (mut moments, mut explained) = (Vec::new(), Vec::new());
+    let mut reading = Reading::begin(&deployment).await;
     for (at, step) in steps.iter().enumerate() {
         deployment = Box::pin(made.take(deployment, step)).await;
+        reading.go_on(&deployment).await;
         if at == steps.len() / 3 || at == 2 * steps.len() / 3 {
             let size = deployment.log_size().await;
             moments.push((size - 1, live_rows(&deployment).await));
@@ -601,6 +603,11 @@ async fn live_through(steps: &[Step]) {
         }
     }
     hold(&deployment).await;
+    assert_eq!(
+        reading.findings(&deployment).await,
+        Vec::<String>::new(),
+        "of rows that changed while they were read"
+    );
     for (key, at, then) in explained {
         assert_eq!(explain(&deployment, key, Some(at)).await, then, "{key} at {at:?}");
     }

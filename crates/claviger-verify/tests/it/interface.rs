@@ -21,7 +21,7 @@ fn the_export_s_own_word_is_called_that() {
     fs::write(&key, format!("{}\n", root_key().verifier_key())).unwrap();
     let output = run(&[dir.path().to_str().unwrap(), "--checkpoint-key", key.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(said(&output).contains("Everything holds."), "{}", said(&output));
+    assert!(said(&output).contains("The log holds."), "{}", said(&output));
 }
 
 #[test]

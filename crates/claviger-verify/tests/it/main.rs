@@ -9,4 +9,6 @@ mod log;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod state;

@@ -10,26 +10,26 @@ use serde_json::Value;
 use crate::log::{Log, node_key};
 use crate::program::{Held, found, run};
 
-fn ring() -> Object {
+pub(crate) fn ring() -> Object {
     Object::from_id(claviger_audit::fact::Kind::Ring, &[1; 16]).unwrap()
 }
 
-fn person() -> Object {
+pub(crate) fn person() -> Object {
     Object::from_id(claviger_audit::fact::Kind::Principal, &[2; 16]).unwrap()
 }
 
-fn fact(object: Object, revision: u64, fields: Vec<(u16, Field)>) -> Facts {
+pub(crate) fn fact(object: Object, revision: u64, fields: Vec<(u16, Field)>) -> Facts {
     let fact = Fact { object, revision, fields: BTreeMap::from_iter(fields), sealed: None };
     Facts { seed: [3; 16], why: None, facts: vec![fact] }
 }
 
-fn number(number: u64) -> Field {
+pub(crate) fn number(number: u64) -> Field {
     let mut value = Vec::new();
     cbor::put_uint(&mut value, number);
     Field::Open(value)
 }
 
-fn words(words: &[&str]) -> Field {
+pub(crate) fn words(words: &[&str]) -> Field {
     let mut value = Vec::new();
     cbor::put_array(&mut value, words.len() as u64);
     words.iter().for_each(|word| cbor::put_text(&mut value, word));
@@ -37,7 +37,7 @@ fn words(words: &[&str]) -> Field {
 }
 
 /// One shard: the start of its node, a ring, a person, and then the ring with another quorum. Entries are a millisecond apart.
-fn log() -> Log {
+pub(crate) fn log() -> Log {
     let mut log = Log::empty();
     let digest = node_key(0).verifier_key().digest();
     log.push(0, Op::NodeStart, |entry| entry.reference = Some(Cow::Owned(digest.to_vec())));

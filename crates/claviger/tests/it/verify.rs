@@ -2,8 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::Connection;
 
 use crate::instance::{CLAVIGER, Instance};
+use crate::serving::Site;
 
 /// The program beside the binary under test, as it is now. With the features of the workspace, so that little is built again.
 pub(crate) fn claviger_verify() -> Command {
@@ -44,6 +48,101 @@ fn export_of_a_real_deployment_holds_until_somebody_changes_it() {
     let (exit, report) = verify();
     assert_eq!(exit, Some(4));
     assert_eq!(report["findings"][0]["code"], "entries-altered", "{report}");
+}
+
+/// Exports what a deployment holds, and gives what the program says of it.
+fn exported(site: &Site, name: &str, further: &[&str]) -> (Option<i32>, serde_json::Value) {
+    let export = ["audit", "export", "--out", site.path(name).to_str().unwrap()].map(str::to_owned);
+    let export: Vec<_> = export.iter().map(String::as_str).chain(further.iter().copied()).collect();
+    site.done("auditor", &export, b"");
+    verified(site, name)
+}
+
+/// What the program says of an export.
+fn verified(site: &Site, name: &str) -> (Option<i32>, serde_json::Value) {
+    let key = site.path("root.vkey");
+    let arguments = [site.path(name).to_str().unwrap(), "--root-vkey", key.to_str().unwrap(), "-o", "json"]
+        .map(str::to_owned);
+    let output = claviger_verify().args(arguments).output().unwrap();
+    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
+}
+
+#[test]
+fn a_row_that_was_edited_in_the_database_is_named_from_the_export_alone() {
+    let site = Site::set_up();
+    let serving = site.serve();
+    let key = site.path("root.vkey");
+    site.done("auditor", &["audit", "root-vkey", "--out", key.to_str().unwrap()], b"");
+    let (exit, report) = exported(&site, "honest", &[]);
+    assert_eq!((exit, &report["live_state"]["state"]), (Some(0), &"compared".into()), "{report}");
+    assert_eq!(report["live_state"]["rows"], report["objects"], "{report}");
+    let (exit, report) = exported(&site, "alone", &["--without-state"]);
+    assert_eq!((exit, &report["live_state"]["state"]), (Some(0), &"not_held".into()), "{report}");
+    assert!(serving.stop().status.success());
+
+    let database = Connection::open(site.deployed("data/store.db")).unwrap();
+    let edit = "UPDATE key SET data_class = 'internal' WHERE name = 'main'";
+    assert_eq!(database.execute(edit, []).unwrap(), 1);
+    database.close().unwrap();
+    let serving = site.serve();
+    // The log goes on in both; the rows of the honest export stay those that it was made with.
+    site.done(
+        "auditor",
+        &["audit", "export", "--without-state", "--out", site.path("honest").to_str().unwrap()],
+        b"",
+    );
+    let (exit, report) = verified(&site, "honest");
+    assert_eq!(exit, Some(0), "{report}");
+    let (exit, report) = exported(&site, "edited", &[]);
+    assert!(serving.stop().status.success());
+    assert_eq!(exit, Some(4), "{report}");
+    let findings = report["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|finding| finding["code"] == "state-differs"), "{report}");
+    let details: Vec<_> = findings.iter().map(|finding| finding["detail"].as_str().unwrap()).collect();
+    for field in ["tag", "data_class"] {
+        let named = format!("live is another {field} than");
+        assert!(
+            details.iter().any(|detail| detail.starts_with("key ") && detail.contains(&named)),
+            "{details:?}"
+        );
+    }
+
+    for file in std::fs::read_dir(site.path("honest").join("rows")).unwrap() {
+        let path = file.unwrap().path();
+        let whole = std::fs::read(&path).unwrap();
+        let mut changed = whole.clone();
+        changed[whole.len() / 2] ^= 1;
+        std::fs::write(&path, changed).unwrap();
+        let (exit, report) = verified(&site, "honest");
+        assert_eq!((exit, &report["findings"][0]["code"]), (Some(4), &"file-malformed".into()), "{report}");
+        std::fs::write(&path, whole).unwrap();
+    }
+}
+
+#[test]
+fn rows_that_change_all_the_time_are_no_finding() {
+    let site = Site::set_up();
+    let _serving = site.serve();
+    let key = site.path("root.vkey");
+    site.done("auditor", &["audit", "root-vkey", "--out", key.to_str().unwrap()], b"");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                site.done("administrator", &["key", "suspend", "orders/toggled", "--reason", "test"], b"");
+                site.done("administrator", &["key", "resume", "orders/toggled"], b"");
+            }
+        });
+        let checked = std::panic::catch_unwind(|| {
+            for _ in 0..3 {
+                site.done("auditor", &["audit", "verify"], b"");
+                let (exit, report) = exported(&site, "export", &[]);
+                assert_eq!((exit, &report["live_state"]["state"]), (Some(0), &"compared".into()), "{report}");
+            }
+        });
+        is_over.store(true, Ordering::Relaxed);
+        checked.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked));
+    });
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! `audit export`: the whole log as files, to be verified anywhere.
+//! `audit export`: the whole log as files, with the live rows beside it, to be verified anywhere.
 //!
-//! Invariant: the checkpoint is written last, so that whatever interrupts an export, what is in the directory is either the old
-//! export or the new one, with bundles more that do no harm. Run again, it goes on where it was.
+//! Invariant: the checkpoint is written behind all that it covers, and the head of the rows behind that, so that whatever interrupts an
+//! export, what is in the directory is the old export, the new one, or the new log beside the rows of before, which it covers as well;
+//! with bundles and pages more that do no harm. Run again, it goes on where it was.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 use super::checkpoint::root_key;
 use super::offline::{Export, failure};
+use super::rows::{self, Fetched};
 use crate::failure::Failure;
 use crate::file::placed::{Existing, Placed, Privacy};
 use crate::input::bytes::Source;
@@ -35,7 +37,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug, Args)]
 #[command(
     after_help = "The directory holds the cuts and entries as bundles (C2SP tlog-tiles), the signed checkpoint and the keys. Run \
-again with the same directory, it fetches only what is new, and checks that the log it finds is the one it knew, grown."
+again with the same directory, it fetches only what is new, and checks that the log it finds is the one it knew, grown.
+
+Beside the log lie the live rows of everything that decides, as the deployment gave them: `claviger-verify` and `audit verify --offline` \
+hold each against what the log says, without asking anybody. They are read anew each time."
 )]
 pub struct ExportArgs {
     /// Directory for the log; it is made, or updated
@@ -44,6 +49,9 @@ pub struct ExportArgs {
     /// The verifier key of the root log, as you know it from elsewhere (`audit root-vkey` writes it); without it the deployment's own word is taken
     #[arg(long, value_name = "FILE")]
     root_vkey: Option<Source>,
+    /// Take the log out alone: as where a live row does not read. Rows of an earlier export into the same directory stay there
+    #[arg(long)]
+    without_state: bool,
 }
 
 /// What was exported.
@@ -54,6 +62,8 @@ pub(crate) struct Exported {
     cuts: u64,
     entries: u64,
     fetched: u64,
+    /// Live rows beside the log; none where they were not asked for.
+    live_rows: Option<u64>,
 }
 
 impl ExportArgs {
@@ -61,8 +71,12 @@ impl ExportArgs {
         let client = session.client()?;
         let reported = client.read_checkpoint().await?;
         let key = root_key(self.root_vkey.as_ref(), &reported.value.root_vkey)?;
-        // Everything that was answered before this command is in the log before the entry of its own first question.
-        let exported = export(&client, &key, &self.out, reported.entry).await?;
+        let exported = if self.without_state {
+            // Everything that was answered before this command is in the log before the entry of its own first question.
+            export(&client, &key, &self.out, reported.entry).await?
+        } else {
+            export_with_rows(&client, &key, &self.out).await?
+        };
         session.format.print(&exported, |exported| {
             record(&[
                 ("directory", exported.directory.clone()),
@@ -70,6 +84,10 @@ impl ExportArgs {
                 ("cuts", exported.cuts.to_string()),
                 ("entries", exported.entries.to_string()),
                 ("bundles fetched", exported.fetched.to_string()),
+                (
+                    "live rows",
+                    exported.live_rows.map_or_else(|| "not taken".to_owned(), |rows| rows.to_string()),
+                ),
                 ("next", format!("claviger audit verify --offline --dir {}", exported.directory)),
             ])
         })
@@ -86,9 +104,40 @@ pub(crate) async fn export(
     dir: &Path,
     cover: Option<u64>,
 ) -> Result<Exported, Failure> {
+    take_out(client, key, dir, What::Log(cover)).await
+}
+
+/// The same with the live rows, up to a checkpoint that covers the reading of them.
+///
+/// # Errors
+/// As of [`export`].
+pub(crate) async fn export_with_rows(
+    client: &Client,
+    key: &VerifierKey,
+    dir: &Path,
+) -> Result<Exported, Failure> {
+    take_out(client, key, dir, What::LogAndRows).await
+}
+
+/// What is taken out.
+enum What {
+    /// The log, up to a checkpoint that covers this entry.
+    Log(Option<u64>),
+    LogAndRows,
+}
+
+async fn take_out(client: &Client, key: &VerifierKey, dir: &Path, what: What) -> Result<Exported, Failure> {
     let bar = progress::count("exporting", 0);
     let mut work = Work { client, key, dir, fetched: 0, missing: Vec::new(), bar };
     let known = work.known()?;
+    let (rows, cover) = match what {
+        What::Log(cover) => (None, cover),
+        What::LogAndRows => {
+            let rows = rows::fetch(client, dir).await?;
+            let cover = rows.last_entry();
+            (Some(rows), cover)
+        }
+    };
     let (note, head, cut) = work.newest(cover).await?;
     if let Some(known) = &known {
         work.check_growth(known, &head)?;
@@ -101,6 +150,9 @@ pub(crate) async fn export(
     }
     Placed::write(&dir.join(ROOT_VKEY), Privacy::Others, Existing::Replace, format!("{key}\n").as_bytes())?;
     Placed::write(&dir.join(CHECKPOINT), Privacy::Others, Existing::Replace, note.as_bytes())?;
+    if let Some(rows) = &rows {
+        rows.keep(dir)?;
+    }
     work.bar.finish_and_clear();
     if !work.missing.is_empty() {
         return Err(Failure::unverified(format!("{}: entries are missing from the store", head.origin))
@@ -108,7 +160,15 @@ pub(crate) async fn export(
             .advise("keep store, export and checkpoints as they are: they are evidence"));
     }
     let directory = dir.display().to_string();
-    Ok(Exported { directory, origin: head.origin, cuts: head.size, entries, fetched: work.fetched })
+    let live_rows = rows.as_ref().map(Fetched::count);
+    Ok(Exported {
+        directory,
+        origin: head.origin,
+        cuts: head.size,
+        entries,
+        fetched: work.fetched,
+        live_rows,
+    })
 }
 
 struct Work<'a> {

@@ -8,6 +8,7 @@ mod follow;
 pub(crate) mod offline;
 mod place;
 pub(crate) mod prove;
+mod rows;
 mod search;
 mod snapshot;
 mod state;
@@ -37,7 +38,7 @@ pub enum AuditCommand {
     Snapshot(snapshot::SnapshotArgs),
     /// Show every object as it stood at a moment, rebuilt here from the log
     State(state::StateArgs),
-    /// Take the whole log out as files that can be verified anywhere
+    /// Take log and live state out as files that can be verified anywhere
     Export(export::ExportArgs),
     /// Make a file that discloses who stands behind entries, to be checked against an export
     Disclose(disclose::DiscloseArgs),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use claviger_audit::VerifierKey;
 use claviger_audit::verify::{
-    self as audit, Files, Finding, Moment, NoFile, Objects, ROOT_VKEY, Reached, Request, WalkError,
+    self as audit, Files, Finding, LiveState, Moment, NoFile, Objects, ROOT_VKEY, Reached, Request, WalkError,
 };
 use serde::{Serialize, Serializer};
 
@@ -112,6 +112,8 @@ pub(crate) struct Verified {
     pub(super) objects: Objects,
     /// Snapshots that were held against the state.
     pub(super) snapshots: u64,
+    /// Whether live rows were held against the log.
+    pub(crate) live_state: LiveState,
     /// The moment that was asked for, if the log reaches it.
     #[serde(skip)]
     pub(super) moment: Option<Reached>,
@@ -162,13 +164,14 @@ pub(super) fn verify_at(dir: &Path, key: &VerifierKey, moment: Option<Moment>) -
         shards: verified.shards,
         objects: verified.objects,
         snapshots: verified.snapshots,
+        live_state: verified.live_state,
         moment: verified.moment,
         unknown_before: verified.unknown_before,
     })
 }
 
 /// A finding as it is shown: its code, and what it says.
-pub(super) fn reported(finding: &Finding) -> String {
+fn reported(finding: &Finding) -> String {
     format!("{}: {finding}", finding.code())
 }
 

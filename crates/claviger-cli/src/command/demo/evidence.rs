@@ -7,7 +7,7 @@ use claviger_audit::VerifierKey;
 use claviger_client::Client;
 
 use super::steps::check;
-use crate::command::audit::export::export;
+use crate::command::audit::export::export_with_rows;
 use crate::command::audit::offline::verify;
 use crate::command::audit::prove;
 use crate::command::audit::verify::compare;
@@ -34,17 +34,16 @@ pub(super) async fn prove(auditor: &Client, entry: u64, out: &Path) -> Result<St
     Ok(format!("entry {entry} is under the signed checkpoint of {} cuts", head.size))
 }
 
-/// Exports the log to `log`, copies it to `copy`, and verifies the copy with nothing but its files and the key.
+/// Exports the log and the live rows to `log`, copies both to `copy`, and verifies the copy with nothing but its files and the key.
 pub(super) async fn export_and_verify(auditor: &Client, log: &Path, copy: &Path) -> Result<String, Failure> {
     let (key, _) = root_key(auditor).await?;
-    let newest = auditor.read_system().await?.entry;
-    export(auditor, &key, log, newest).await?;
+    export_with_rows(auditor, &key, log).await?;
     copy_tree(log, copy)?;
     let verified = verify(copy, &key)?;
     check(verified.findings.is_empty(), || verified.findings.join("; "))?;
     Ok(format!(
-        "{} entries under {} cuts hold; {} key versions follow from them",
-        verified.entries, verified.cuts, verified.key_versions
+        "{} entries under {} cuts hold; {} key versions follow from them; live state: {}",
+        verified.entries, verified.cuts, verified.key_versions, verified.live_state
     ))
 }
 
@@ -99,9 +98,10 @@ fn edit(bytes: &mut [u8], record: &[u8], (from, to): (&[u8], &[u8])) -> usize {
 /// What `audit verify` finds of a deployment whose log is exported to `log`.
 pub(super) async fn find_edit(auditor: &Client, log: &Path) -> Result<Vec<String>, Failure> {
     let (key, _) = root_key(auditor).await?;
-    let (verified, _, found) = compare(auditor, &key, log).await?;
-    check(verified.findings.is_empty(), || verified.findings.join("; "))?;
-    Ok(found)
+    let findings = compare(auditor, &key, log).await?.findings;
+    let is_of_rows = |finding: &String| finding.starts_with("state-differs: ");
+    check(findings.iter().all(is_of_rows), || findings.join("; "))?;
+    Ok(findings)
 }
 
 /// Copies files and folders, with who may read them.
@@ -121,7 +121,7 @@ pub(super) fn copy_tree(from: &Path, to: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The largest file under `dir`: a bundle of entries.
+/// The largest file under `dir`: a bundle of entries, or of what lies beside them.
 fn largest_file(dir: &Path) -> Result<std::path::PathBuf, Failure> {
     let mut folders = vec![dir.to_owned()];
     let mut largest = None;
