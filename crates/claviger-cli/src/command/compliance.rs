@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use claviger_compliance::control::{Control, ControlId, Parameter};
 use claviger_compliance::mark::{self, Mark};
@@ -48,8 +48,16 @@ pub struct ControlsArgs {
 /// Which control.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The control, as `STOR-01`
+    /// The control
+    #[arg(value_parser = control())]
     control: ControlId,
+}
+
+/// One of the controls that there are.
+fn control() -> impl TypedValueParser<Value = ControlId> {
+    let catalogue = Catalogue::load();
+    let ids = catalogue.iter().flat_map(Catalogue::controls).map(|control| control.id.to_string());
+    PossibleValuesParser::new(ids.collect::<Vec<_>>()).try_map(|word| word.parse::<ControlId>())
 }
 
 /// The frameworks, counted.
@@ -204,11 +212,9 @@ fn crosswalk(framework: &Framework, session: &Session) -> Result<(), Failure> {
 
 impl ExplainArgs {
     fn run(self, catalogue: &Catalogue, session: &Session) -> Result<(), Failure> {
-        let unknown = || {
-            Failure::usage(format!("there is no control {}", self.control))
-                .advise("`claviger compliance controls` lists them")
-        };
-        let control = catalogue.find_control(self.control).ok_or_else(unknown)?;
+        let control = catalogue.find_control(self.control);
+        let control =
+            control.ok_or_else(|| Failure::usage(format!("there is no control {}", self.control)))?;
         let asking = |framework: &Framework| framework.asking(control.id).next().is_some();
         let explained = Explained {
             catalogue: &catalogue.version,

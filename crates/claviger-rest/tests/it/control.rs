@@ -571,10 +571,10 @@ async fn a_credential_is_renewed_on_both_planes_by_whoever_calls_by_it() {
     let deployment = Deployment::build().await;
     let path = "/v1/credentials/renew";
     let certificate = json!({"credential": {"certificate": {"der": "MAA="}}});
-    // Theirs are for a day, which is short by decision.
+    // Theirs have just begun.
     let by_person = deployment.control("vera", Method::POST, path, certificate.clone()).await;
     by_person.problem(409, "wrong-state");
-    assert!(by_person.json()["detail"].as_str().unwrap().contains("less than 7 days"));
+    assert!(by_person.json()["detail"].as_str().unwrap().contains("last third"));
     deployment.data("vera", path, certificate.clone()).await.problem(409, "wrong-state");
     deployment.data("app", path, certificate.clone()).await.problem(409, "wrong-state");
     deployment.control("app", Method::POST, path, certificate).await.problem(403, "denied");
