@@ -95,7 +95,7 @@ claviger_core::with_actions! { operations! {
         Session = 401 "session",
         /// A credential that did not prove what it claimed.
         AuthenticationFailure = 402 "authentication_failure",
-        /// How many calls of nobody came by a listener in the last second; carries the number and the listener.
+        /// How many unauthenticated calls came by a listener in the last second; carries the number and the listener.
         UnauthenticatedCount = 403 "unauthenticated_count",
         /// A node begins to append; carries the digest of its verifier key.
         NodeStart = 410 "node_start",

@@ -1,4 +1,4 @@
-//! Calls of nobody: they have no entries of their own, and are counted by listener. Once a second, an entry
+//! Unauthenticated calls: they have no entries of their own, and are counted by listener. Once a second, an entry
 //! `unauthenticated_count` of each listener that had any says how many there were.
 
 use claviger_core::ListenerName;

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_is_in_the_cast_once() {
+    fn each_first_principal_is_there_once() {
         let names: std::collections::BTreeSet<_> = INITIAL.iter().map(|principal| principal.name).collect();
         assert_eq!(names.len(), ROLE_HOLDERS.len() + 1);
         assert!(names.contains("app"));

@@ -56,7 +56,7 @@ pub struct ShownEntry {
     /// How many bytes of sealed data it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sealed_bytes: Option<usize>,
-    /// How many calls of nobody it counts.
+    /// How many unauthenticated calls it counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<u64>,
     /// The listener by which these came.
@@ -124,7 +124,7 @@ impl ShownEntry {
         self.actor.as_deref().and_then(|tag| tag.get(..8)).unwrap_or_default()
     }
 
-    /// How many calls of nobody it counts, and the listener by which they came, in words.
+    /// How many unauthenticated calls it counts, and the listener by which they came, in words.
     #[must_use]
     pub fn counted(&self) -> String {
         match (self.calls, self.listener) {

@@ -56,7 +56,7 @@ pub(crate) struct Sessions {
     /// Held while one of the two is asked and set.
     recording: std::sync::Mutex<()>,
     opening: Mutex<()>,
-    /// Calls of nobody, by listener in the order of [`ListenerName::ALL`].
+    /// Unauthenticated calls, by listener in the order of [`ListenerName::ALL`].
     unauthenticated: [AtomicU64; ListenerName::ALL.len()],
     /// Requests of known callers that could not be read, since the start.
     unreadable: AtomicU64,

@@ -73,7 +73,7 @@ async fn whom_nobody_knows_is_refused_and_counted_as_ever() {
     assert_eq!(deployment.road.malformed_requests(), 0);
 }
 
-/// What the log counts of calls of nobody from that entry on, in its order, once it counts so many.
+/// What the log counts of unauthenticated calls from that entry on, in its order, once it counts so many.
 async fn counted(deployment: &Deployment, from: u64, calls: u64) -> Vec<RefusedCalls> {
     loop {
         // Cuts are made every 50 ms here, and record what was counted since the last one.

@@ -82,7 +82,7 @@ impl Shown {
         [name, from]
     }
 
-    /// The beginning of the actor's tag; of an entry that counts calls of nobody, what it counts.
+    /// The beginning of the actor's tag; of an entry that counts unauthenticated calls, what it counts.
     fn actor_or_count(&self) -> String {
         format!("{}{}", self.entry.short_actor(), self.entry.counted())
     }
