@@ -31,20 +31,6 @@ claviger_core::named! {
     Coverage, "a coverage" { Full = "F", Mixed = "M", Attested = "A", Supports = "S", Outside = "O" }
 }
 
-impl Coverage {
-    /// What the code means, and what is left to the entity.
-    #[must_use]
-    pub const fn meaning(self) -> &'static str {
-        match self {
-            Self::Full => "machine checks decide it, for keys and logs of the system",
-            Self::Mixed => "a machine check and a signed attestation decide it",
-            Self::Attested => "signed statements decide it; the system collects, binds and expires them",
-            Self::Supports => "the system gives evidence; the larger part is the entity's to add",
-            Self::Outside => "outside the system: all of it is the entity's to add",
-        }
-    }
-}
-
 /// A clause, or several that ask the same.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
