@@ -197,7 +197,7 @@ impl Inner {
 
     /// How expensive work stands, by class.
     #[must_use]
-    pub fn work_figures(&self) -> [WorkFigures; 6] {
+    pub fn work_figures(&self) -> [WorkFigures; 7] {
         self.work.figures()
     }
 

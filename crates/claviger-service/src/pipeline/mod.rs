@@ -214,6 +214,9 @@ impl Road {
         // Given back when this attempt has ended: what waits for the log is then bounded as well.
         let under_way = Op::from(action).uses_material().then(|| self.queue.begin());
         let places = Places::of_call(under_way, batch);
+        if action.effect() == Effect::Restrict {
+            places.enter(&self.work, Class::Restriction, caller.principal().id).await?;
+        }
         let mut why = None;
         let decided = match self.decide(&caller, call, epoch, now, &places).await {
             Ok(decided) => match reason::why_of(call, &caller) {

@@ -204,10 +204,10 @@ impl Sequencer {
                 self.flush(&mut filling, &[])?;
             }
         }
-        let mut until = None;
+        let mut end = None;
         while let Some(command) = lanes.next() {
-            self.serve_one(&mut filling, command, lanes)?;
-            let until = *until.get_or_insert_with(|| self.parts.clock.since_boot() + SHARE);
+            let until = *end.get_or_insert_with(|| self.parts.clock.since_boot() + SHARE);
+            self.serve_one(&mut filling, command, lanes, until)?;
             if self.is_turn_over(lanes, until) {
                 break;
             }
@@ -224,7 +224,13 @@ impl Sequencer {
         !lanes.small.is_empty()
     }
 
-    fn serve_one(&mut self, filling: &mut Filling, command: Command, lanes: &mut Lanes) -> Result<(), End> {
+    fn serve_one(
+        &mut self,
+        filling: &mut Filling,
+        command: Command,
+        lanes: &mut Lanes,
+        until: Duration,
+    ) -> Result<(), End> {
         match command {
             Command::Submit(submission) if submission.restricts.is_empty() => {
                 self.admit(filling, *submission, self.epoch)?;
@@ -232,7 +238,7 @@ impl Sequencer {
             }
             Command::Submit(submission) => {
                 self.flush(filling, &[])?;
-                self.serve_restrictions(filling, submission, lanes)
+                self.serve_restrictions(filling, submission, lanes, until)
             }
             Command::Cut { entry, reply } => {
                 self.flush(filling, &[])?;
@@ -263,14 +269,14 @@ impl Sequencer {
         }
     }
 
-    /// Commits a restricting call, and those that wait and can be beside it, in one new epoch.
+    /// Commits a restricting call, and those that wait, can be beside it and are taken before the turn is over, in one new epoch.
     fn serve_restrictions(
         &mut self,
         filling: &mut Filling,
         first: Box<Submission>,
         lanes: &mut Lanes,
+        until: Duration,
     ) -> Result<(), End> {
-        let until = self.parts.clock.since_boot() + SHARE;
         let (mut next, mut restricted) = (Some(first), Vec::new());
         while let Some(mut submission) = next {
             let (restrictions, before) = (std::mem::take(&mut submission.restricts), filling.waiting.len());

@@ -38,8 +38,8 @@ const MOST_WAITING: usize = 128;
 const MOST_BATCH_BYTES_WAITING: usize = 128 << 20;
 const LEAST_BATCH: usize = 1 << 20;
 
-/// The same of decisions: each waits with a small body, and as many as may be under way at all usually do.
-const MOST_DECISIONS_WAITING: usize = 1024;
+/// The same of decisions and of restricting calls: each waits with a small body, and as many as may be under way at all usually do.
+const MOST_SMALL_WAITING: usize = 1024;
 
 /// A class of work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +54,9 @@ pub(crate) enum Class {
     Generation,
     /// A page of rows.
     Listing,
+    /// Taking something out of use, from the decision until it is durable. Nothing else has places here, so that it waits for
+    /// nothing but its like.
+    Restriction,
     /// Reading the log.
     Scan,
 }
@@ -76,6 +79,7 @@ pub(crate) struct Work {
     decision: Arc<Turns>,
     generation: Arc<Turns>,
     listing: Arc<Turns>,
+    restriction: Arc<Turns>,
     scan: Arc<Turns>,
     creating: Threads,
     generating: Threads,
@@ -97,9 +101,11 @@ impl Work {
             // Each of these waits for a commit, which many share.
             creation: turns(sharing.saturating_mul(8)),
             // One is read for while another is evaluated.
-            decision: Turns::new(sharing.saturating_mul(2), MOST_DECISIONS_WAITING),
+            decision: Turns::new(sharing.saturating_mul(2), MOST_SMALL_WAITING),
             generation: turns(computing),
             listing: turns(sharing),
+            // As many as share a commit before it costs more than it saves.
+            restriction: Turns::new(sharing.saturating_mul(4), MOST_SMALL_WAITING),
             scan: turns(computing),
             creating: Threads::start("create", computing)?,
             generating: Threads::start("make-key", computing)?,
@@ -114,6 +120,7 @@ impl Work {
             Class::Decision => &self.decision,
             Class::Generation => &self.generation,
             Class::Listing => &self.listing,
+            Class::Restriction => &self.restriction,
             Class::Scan => &self.scan,
         }
     }
@@ -149,7 +156,9 @@ impl Work {
         let threads = match class {
             Class::Creation => &self.creating,
             Class::Generation => &self.generating,
-            Class::Batch | Class::Decision | Class::Listing | Class::Scan => &self.scanning,
+            Class::Batch | Class::Decision | Class::Listing | Class::Restriction | Class::Scan => {
+                &self.scanning
+            }
         };
         let (gone, place, runtime) = (Gone::default(), held.clone(), Handle::current());
         let _leaving = Leaving(gone.clone());
@@ -170,13 +179,14 @@ impl Work {
     }
 
     /// How much is under way, how much waits and how much was refused, by class.
-    pub(crate) fn figures(&self) -> [WorkFigures; 6] {
+    pub(crate) fn figures(&self) -> [WorkFigures; 7] {
         [
             ("batch", &self.batch),
             ("creation", &self.creation),
             ("decision", &self.decision),
             ("generation", &self.generation),
             ("listing", &self.listing),
+            ("restriction", &self.restriction),
             ("scan", &self.scan),
         ]
         .map(|(class, turns)| turns.figures(class))

@@ -58,6 +58,8 @@ fn open(database: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
     for (setting, on) in [
         // After a failed fsync a checkpoint could drop the only good copy: closing never makes one.
         (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
+        // A plan depends on no value that is bound: a statement is then prepared once, and not again for each key that it is asked of.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
         // The file may come from elsewhere: nothing in its schema is obeyed.
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
