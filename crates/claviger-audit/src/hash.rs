@@ -10,7 +10,8 @@ pub type Hash = [u8; 32];
 const SHORT: usize = 256;
 
 /// SHA-256 of `bytes`.
-pub(crate) fn sha256(bytes: &[u8]) -> Hash {
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Hash {
     take(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
@@ -88,7 +89,8 @@ fn take(bytes: &[u8]) -> Hash {
 }
 
 /// Lower-case hexadecimal.
-pub(crate) fn to_hex(bytes: &[u8]) -> String {
+#[must_use]
+pub fn to_hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         for nibble in [byte >> 4, byte & 15] {

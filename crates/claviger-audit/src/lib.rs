@@ -28,7 +28,7 @@ pub use cbor::CborError;
 pub use checkpoint::Checkpoint;
 pub use cut::{Cut, ShardHead, ShardState};
 pub use entry::{Entry, EntryError, NamedAsset, ShownEntry};
-pub use hash::Hash;
+pub use hash::{Hash, sha256, to_hex};
 pub use identity::{Identity, SubjectKey};
 pub use kept::KeptCheckpoint;
 pub use key::{SigningKey, VerifierKey};

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::algorithm::{self, Algorithms};
 use crate::control::{Control, ControlId, Grade, Parameter};
 use crate::framework::{Clauses, Coverage, Crosswalk, Framework, Rows};
 use crate::mark::{self, Mark, Source};
@@ -14,6 +15,7 @@ mod embedded {
     include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
     pub(crate) const CATALOGUE: &str = include_str!("../catalogue/catalogue.toml");
+    pub(crate) const ALGORITHMS: &str = include_str!("../catalogue/algorithms.toml");
     pub(crate) const PARAMETERS: &str = include_str!("../catalogue/parameters.toml");
     pub(crate) const SOURCES: &str = include_str!("../catalogue/sources.toml");
 }
@@ -29,6 +31,7 @@ pub struct Catalogue {
     pub facts_as_of: String,
     /// Controls on which every other result rests: they are in the control set of each framework.
     pub core: BTreeSet<ControlId>,
+    algorithms: Algorithms,
     controls: BTreeMap<ControlId, Control>,
     parameters: BTreeMap<String, Parameter>,
     sources: BTreeMap<String, Source>,
@@ -60,6 +63,7 @@ pub enum CatalogueError {
 #[derive(Clone, Copy)]
 struct Texts<'a> {
     catalogue: &'a str,
+    algorithms: &'a str,
     parameters: &'a str,
     sources: &'a str,
     controls: &'a [(&'a str, &'a str)],
@@ -68,6 +72,7 @@ struct Texts<'a> {
 
 const EMBEDDED: Texts<'static> = Texts {
     catalogue: embedded::CATALOGUE,
+    algorithms: embedded::ALGORITHMS,
     parameters: embedded::PARAMETERS,
     sources: embedded::SOURCES,
     controls: embedded::CONTROLS,
@@ -120,6 +125,12 @@ impl Catalogue {
         self.controls.get(&id)
     }
 
+    /// The standing of algorithms by date.
+    #[must_use]
+    pub const fn algorithms(&self) -> &Algorithms {
+        &self.algorithms
+    }
+
     /// That parameter.
     #[must_use]
     pub fn find_parameter(&self, name: &str) -> Option<&Parameter> {
@@ -153,6 +164,8 @@ impl Catalogue {
         let head: Head = read("catalogue.toml", texts.catalogue)?;
         let parameters = read::<Parameters>("parameters.toml", texts.parameters)?.parameter;
         let sources = read::<Sources>("sources.toml", texts.sources)?.source;
+        let algorithms = read::<algorithm::Rows>("algorithms.toml", texts.algorithms)?;
+        let algorithms = Algorithms::of(algorithms).map_err(|(spec, problem)| wrong(&spec, problem))?;
         let mut controls = Vec::new();
         for (file, text) in texts.controls {
             controls.extend(read::<Controls>(file, text)?.control);
@@ -161,6 +174,7 @@ impl Catalogue {
             version: head.version,
             facts_as_of: head.facts_as_of,
             core: head.core.into_iter().collect(),
+            algorithms,
             controls: by_name(controls, |control| control.id)?,
             parameters: by_name(parameters, |parameter| parameter.name.clone())?,
             sources: by_name(sources, |source| source.code.clone())?,
@@ -177,6 +191,12 @@ impl Catalogue {
         }
         for control in self.controls.values() {
             self.check_control(control)?;
+        }
+        for (spec, _, algorithm) in self.algorithms.iter() {
+            self.check_marks(mark::within(algorithm.basis()), &spec)?;
+            if let Some(id) = algorithm.not_in().find(|id| !self.frameworks.contains_key(*id)) {
+                return Err(wrong(&spec, format!("there is no framework `{id}`")));
+            }
         }
         for parameter in self.parameters.values() {
             self.check_marks(mark::within(&parameter.basis), &parameter.name)?;

@@ -176,6 +176,22 @@ pub struct Control {
     pub attestations: Vec<String>,
     /// Who states what, and what no statement can show.
     pub attestation: String,
+    /// Which facts a release must keep before it can be decided; of a control that no check decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    /// Who does what so that it holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mend: Vec<Task>,
+}
+
+/// What somebody does for a control to hold.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// Who.
+    pub who: String,
+    /// What: a command where there is one.
+    pub what: String,
 }
 
 impl Control {

@@ -3,19 +3,28 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`algorithm`] | which algorithms may protect and process, by date |
 //! | [`control`] | a control: what must hold, by what it is decided, which statements of people it needs |
 //! | [`framework`] | a regulation: its clauses, the controls that answer each, and how far they do |
 //! | [`mark`] | what was read in a source, and what was not |
 //! | [`catalogue`] | all of it, held together |
+//! | [`check`] | how each control is decided |
+//! | [`cryptoperiod`] | how long keys protect and process |
+//! | [`evaluation`] | what the controls come to, for an instant and a period |
 //!
 //! What it keeps true: no text that came from memory reads as one that was compared with its source ([`mark::Mark`]), and no clause is
 //! said to be decided by machine where a statement of a person is needed ([`framework::Coverage::Full`]).
 
+pub mod algorithm;
 pub mod catalogue;
+pub mod check;
 pub mod control;
+pub mod cryptoperiod;
+pub mod evaluation;
 pub mod framework;
 pub mod mark;
 
 pub use catalogue::{Catalogue, CatalogueError, FRAMEWORKS};
-pub use control::{Control, ControlId};
+pub use control::{Control, ControlId, Task};
+pub use evaluation::{Evaluation, Period, Scan, Verdict};
 pub use framework::{Clause, Coverage, Framework};

@@ -30,6 +30,7 @@
 //! |---|---|
 //! | `codec` | facts as bytes, and their digest |
 //! | `fields` | the fields of each kind of object |
+//! | `open` | objects as their open fields say them |
 //! | `project` | from rows to facts |
 //! | `reason` | the same of reasons, with the seal on their texts |
 //! | `replayed` | from facts back to what decides |
@@ -38,6 +39,7 @@
 
 mod codec;
 mod fields;
+mod open;
 mod project;
 mod reason;
 mod replayed;
@@ -53,6 +55,10 @@ pub use codec::{FactError, Facts, MAX_FACTS, RawFact};
 pub(crate) use codec::{commit, put_fact, salt_of};
 pub use fields::field_name;
 pub(crate) use fields::{is_erased, is_fixed, number_of, principal_of};
+pub use open::{
+    OpenAsset, OpenCredential, OpenGrant, OpenKey, OpenNode, OpenPrincipal, OpenRing, OpenRootWrap, OpenRow,
+    OpenVersion,
+};
 pub use project::{Projection, projection, projections, writes_a_fact};
 pub use replayed::{ReplayError, Replayed, ReplayedPrincipal};
 pub use value::{FieldValue, show_field};

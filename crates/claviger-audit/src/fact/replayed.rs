@@ -148,22 +148,7 @@ impl Replayed {
     /// # Errors
     /// [`ReplayError::Field`].
     pub fn ring_policy(&self) -> Result<RingPolicy, ReplayError> {
-        let said = self.open();
-        Ok(RingPolicy {
-            protection: said.need(2, said.word(2)?)?,
-            rotation_period: said.span(3)?,
-            rotates: said.word(12)?.unwrap_or(RotatedKeys::Symmetric),
-            protect_period: said.span(4)?,
-            process_period: said.span(5)?,
-            destroy_waiting_period: said.need(6, said.span(6)?)?,
-            quorum: said.need(7, said.number(7)?)?,
-            separation: said.need(8, said.word(8)?)?,
-            context_required: RequiredContext::new(said.words(13)?).map_err(|_| said.wrong(13))?,
-            data_class: said.word(14)?,
-            plaintext_data_keys: said.word(15)?.unwrap_or(PlaintextDataKeys::Allowed),
-            environment: said.word(16)?,
-            assets: said.word(17)?.unwrap_or(AssetRule::Optional),
-        })
+        ring_policy(&self.open())
     }
 
     fn open(&self) -> Said {
@@ -231,14 +216,33 @@ impl ReplayedPrincipal {
     }
 }
 
+/// The policy of a ring.
+pub(super) fn ring_policy(said: &Said) -> Result<RingPolicy, ReplayError> {
+    Ok(RingPolicy {
+        protection: said.need(2, said.word(2)?)?,
+        rotation_period: said.span(3)?,
+        rotates: said.word(12)?.unwrap_or(RotatedKeys::Symmetric),
+        protect_period: said.span(4)?,
+        process_period: said.span(5)?,
+        destroy_waiting_period: said.need(6, said.span(6)?)?,
+        quorum: said.need(7, said.number(7)?)?,
+        separation: said.need(8, said.word(8)?)?,
+        context_required: RequiredContext::new(said.words(13)?).map_err(|_| said.wrong(13))?,
+        data_class: said.word(14)?,
+        plaintext_data_keys: said.word(15)?.unwrap_or(PlaintextDataKeys::Allowed),
+        environment: said.word(16)?,
+        assets: said.word(17)?.unwrap_or(AssetRule::Optional),
+    })
+}
+
 /// Values of fields, to be read.
-struct Said {
+pub(super) struct Said {
     object: Object,
     values: Values,
 }
 
 impl Said {
-    fn open(object: Object, fields: &BTreeMap<u16, Field>) -> Self {
+    pub(super) fn open(object: Object, fields: &BTreeMap<u16, Field>) -> Self {
         let open = |(number, field): (&u16, &Field)| match field {
             Field::Open(value) => Some((*number, value.clone())),
             Field::Hidden(_) => None,
@@ -246,11 +250,11 @@ impl Said {
         Self { object, values: fields.iter().filter_map(open).collect() }
     }
 
-    const fn wrong(&self, number: u16) -> ReplayError {
+    pub(super) const fn wrong(&self, number: u16) -> ReplayError {
         ReplayError::Field(self.object, number)
     }
 
-    fn need<T>(&self, number: u16, value: Option<T>) -> Result<T, ReplayError> {
+    pub(super) fn need<T>(&self, number: u16, value: Option<T>) -> Result<T, ReplayError> {
         value.ok_or(self.wrong(number))
     }
 
@@ -265,7 +269,7 @@ impl Said {
         read.map(Some).map_err(|_| self.wrong(number))
     }
 
-    fn basis(&self, number: u16) -> Result<Option<Basis>, ReplayError> {
+    pub(super) fn basis(&self, number: u16) -> Result<Option<Basis>, ReplayError> {
         self.read(number, |reader| match reader.array() {
             Ok(count) => {
                 list(count, reader, |reader| reader.fixed().map(GrantId::from_bytes)).map(Basis::Grants)
@@ -280,15 +284,19 @@ impl Said {
         })
     }
 
-    fn id(&self, number: u16) -> Result<Option<[u8; 16]>, ReplayError> {
+    pub(super) fn bytes(&self, number: u16) -> Result<Option<Vec<u8>>, ReplayError> {
+        self.read(number, |reader| reader.bytes().map(<[u8]>::to_vec))
+    }
+
+    pub(super) fn id(&self, number: u16) -> Result<Option<[u8; 16]>, ReplayError> {
         self.read(number, |reader| reader.fixed())
     }
 
-    fn instant(&self, number: u16) -> Result<Option<Timestamp>, ReplayError> {
+    pub(super) fn instant(&self, number: u16) -> Result<Option<Timestamp>, ReplayError> {
         self.read(number, |reader| reader.uint().map(Timestamp::from_micros))
     }
 
-    fn number<T: TryFrom<u64>>(&self, number: u16) -> Result<Option<T>, ReplayError> {
+    pub(super) fn number<T: TryFrom<u64>>(&self, number: u16) -> Result<Option<T>, ReplayError> {
         self.read(number, |reader| reader.small())
     }
 
@@ -299,11 +307,11 @@ impl Said {
         })
     }
 
-    fn span(&self, number: u16) -> Result<Option<Duration>, ReplayError> {
+    pub(super) fn span(&self, number: u16) -> Result<Option<Duration>, ReplayError> {
         self.read(number, |reader| reader.uint().map(Duration::from_micros))
     }
 
-    fn text(&self, number: u16) -> Result<Option<String>, ReplayError> {
+    pub(super) fn text(&self, number: u16) -> Result<Option<String>, ReplayError> {
         self.read(number, |reader| reader.text().map(str::to_owned))
     }
 
@@ -311,11 +319,11 @@ impl Said {
         self.read(number, |reader| Why::from_bytes(reader.bytes()?).ok_or(CborError::Range))
     }
 
-    fn word<T: FromStr>(&self, number: u16) -> Result<Option<T>, ReplayError> {
+    pub(super) fn word<T: FromStr>(&self, number: u16) -> Result<Option<T>, ReplayError> {
         self.read(number, parsed)
     }
 
-    fn words<T: FromStr>(&self, number: u16) -> Result<Vec<T>, ReplayError> {
+    pub(super) fn words<T: FromStr>(&self, number: u16) -> Result<Vec<T>, ReplayError> {
         let words = self.read(number, |reader| {
             let count = reader.array()?;
             list(count, reader, parsed)

@@ -27,6 +27,7 @@ mod root;
 mod shard;
 mod shown;
 mod snapshots;
+mod watch;
 mod window;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ pub use objects::{Current, Objects};
 use receipts::Receipts;
 pub use replay::{Replay, States};
 pub use shown::ShownObject;
+use watch::Watching;
+pub use watch::{SeenEntry, Watcher};
 
 use crate::session::Disclosure;
 use crate::{Checkpoint, VerifierKey};
@@ -140,8 +143,28 @@ pub enum NotVerified {
 /// # Errors
 /// [`NotVerified`].
 pub fn verify(files: &dyn Files, request: &Request<'_>) -> Result<Verified, NotVerified> {
+    verify_watching(files, request, None)
+}
+
+/// The same, in sight of somebody who looks on.
+///
+/// # Errors
+/// [`NotVerified`].
+pub fn verify_watched(
+    files: &dyn Files,
+    request: &Request<'_>,
+    watcher: &mut dyn Watcher,
+) -> Result<Verified, NotVerified> {
+    verify_watching(files, request, Some(watcher))
+}
+
+fn verify_watching(
+    files: &dyn Files,
+    request: &Request<'_>,
+    watcher: Watching<'_>,
+) -> Result<Verified, NotVerified> {
     let mut verified = Verified::default();
-    match walk(files, request, &mut verified) {
+    match walk(files, request, &mut verified, watcher) {
         Ok(()) => Ok(verified),
         Err(WalkError::Finding(finding)) => {
             verified.findings.push(finding);
@@ -155,14 +178,22 @@ pub fn verify(files: &dyn Files, request: &Request<'_>) -> Result<Verified, NotV
 }
 
 /// Goes on as long as what follows can be judged: entries mean nothing where the checkpoint or the root log does not hold.
-fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Result<(), WalkError> {
+fn walk(
+    files: &dyn Files,
+    request: &Request<'_>,
+    verified: &mut Verified,
+    mut watcher: Watching<'_>,
+) -> Result<(), WalkError> {
     hold_key(files, request.key)?;
     let head = open(&read(files, CHECKPOINT)?, request.key, "")?;
     verified.origin.clone_from(&head.origin);
     verified.cuts = head.size;
     let known = request.known.map(|note| open(note, request.key, "the one that was held before: "));
     let known = known.transpose()?;
-    let cuts = root::verify(files, &head, known.as_ref(), &mut verified.findings)?;
+    let cuts = root::verify(files, &head, known.as_ref(), &mut verified.findings, &mut watcher)?;
+    if let Some(watcher) = &mut watcher {
+        watcher.root(head.size, &head.root);
+    }
     verified.cut_at = cuts.newest_at;
     if let Some((now, limit)) = request.freshness {
         let age_seconds = now.saturating_sub(cuts.newest_at) / 1_000_000;
@@ -185,6 +216,7 @@ fn walk(files: &dyn Files, request: &Request<'_>, verified: &mut Verified) -> Re
         let walked = shard::Shard::new(*number, roots, &mut wanted, replayed, &mut verified.findings)
             .marking(moment)
             .within(window)
+            .watched(watch::for_a_while(&mut watcher))
             .holding(disclosed.as_mut())
             .verify(files, size);
         let of_shard = receipts.of(*number);

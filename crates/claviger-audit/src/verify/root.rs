@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::files::{Files, Newer, ROOT, WalkError, for_each_entry};
 use super::finding::Finding;
+use super::watch::Watching;
 use crate::cut::{Cut, CutError, ShardHead, ShardState};
 use crate::tree::{Frontier, leaf_hash};
 use crate::{Checkpoint, Hash};
@@ -24,6 +25,7 @@ pub(super) fn verify(
     head: &Checkpoint,
     known: Option<&Checkpoint>,
     findings: &mut Vec<Finding>,
+    watcher: &mut Watching<'_>,
 ) -> Result<Cuts, WalkError> {
     let (mut tree, mut cuts) = (Frontier::new(), Cuts::default());
     let (mut before, mut newer): (Option<Cut>, _) = (None, None);
@@ -37,6 +39,9 @@ pub(super) fn verify(
         match Cut::decode(bytes) {
             Ok(cut) => {
                 cuts.take(index, before.as_ref(), &cut, findings);
+                if let Some(watcher) = watcher {
+                    watcher.cut(index, &cut);
+                }
                 before = Some(cut);
             }
             Err(error @ CutError::UnknownVersion(_)) => {

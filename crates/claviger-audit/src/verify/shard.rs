@@ -13,6 +13,8 @@ use super::released::Recorded;
 use super::replay::Replay;
 use super::root::Roots;
 use super::snapshots::Snapshots;
+use super::watch::{SeenEntry, Watching};
+use crate::fact::Fact;
 use crate::tree::{Frontier, leaf_hash};
 use crate::{Entry, EntryError, Op};
 
@@ -42,6 +44,7 @@ pub(super) struct Shard<'a, 'd> {
     objects: &'a mut Objects,
     findings: &'a mut Vec<Finding>,
     disclosed: Option<&'a mut Disclosed<'d>>,
+    watcher: Watching<'a>,
     tree: Frontier,
     epoch: u64,
     sessions: BTreeSet<u64>,
@@ -71,6 +74,7 @@ impl<'a, 'd> Shard<'a, 'd> {
             objects,
             findings,
             disclosed: None,
+            watcher: None,
             tree: Frontier::new(),
             epoch: 0,
             sessions: BTreeSet::new(),
@@ -87,6 +91,11 @@ impl<'a, 'd> Shard<'a, 'd> {
     /// The same, with a disclosure to hold against what is seen.
     pub(super) fn holding(self, disclosed: Option<&'a mut Disclosed<'d>>) -> Self {
         Self { disclosed, ..self }
+    }
+
+    /// The same, in sight of somebody who looks on.
+    pub(super) fn watched(self, watcher: Watching<'a>) -> Self {
+        Self { watcher, ..self }
     }
 
     /// Has the objects remember this moment.
@@ -114,11 +123,17 @@ impl<'a, 'd> Shard<'a, 'd> {
                 Ok(entry) => {
                     self.look_at_state(index, &entry);
                     self.take(index, &entry);
-                    if entry.has_beside() {
-                        match bundles.find(index) {
-                            Ok(beside) => self.take_beside(index, &entry, beside),
-                            Err(error) => unreadable = unreadable.take().or(Some(error)),
+                    let beside = if entry.has_beside() { bundles.find(index) } else { Ok(None) };
+                    let facts = match beside {
+                        Ok(beside) => self.take_beside(index, &entry, beside),
+                        Err(error) => {
+                            unreadable = unreadable.take().or(Some(error));
+                            &[]
                         }
+                    };
+                    if let Some(watcher) = &mut self.watcher {
+                        let (shard, entry, objects) = (self.number, &entry, &*self.objects);
+                        watcher.entry(&SeenEntry { shard, index, entry, facts, objects });
                     }
                 }
                 Err(error @ (EntryError::UnknownVersion(_) | EntryError::UnknownOp(_))) => {
@@ -179,11 +194,12 @@ impl<'a, 'd> Shard<'a, 'd> {
         }
     }
 
-    /// What lies beside an entry: its facts, or the record of a session.
-    fn take_beside(&mut self, index: u64, entry: &Entry<'_>, beside: Option<&Beside>) {
+    /// What lies beside an entry: its facts, which are given back if they hold, or the record of a session.
+    fn take_beside<'b>(&mut self, index: u64, entry: &Entry<'_>, beside: Option<&'b Beside>) -> &'b [Fact] {
         if let Some(digest) = entry.fct {
-            self.take_facts(index, entry.op, digest, beside);
-        } else if let Some(committed) = entry.session_commitment() {
+            return self.take_facts(index, entry.op, digest, beside);
+        }
+        if let Some(committed) = entry.session_commitment() {
             self.findings.extend(judge_record(
                 self.number,
                 index,
@@ -191,27 +207,38 @@ impl<'a, 'd> Shard<'a, 'd> {
                 beside.map(|beside| beside.bytes.as_slice()),
             ));
         }
+        &[]
     }
 
-    fn take_facts(&mut self, index: u64, op: Op, digest: [u8; 32], beside: Option<&Beside>) {
+    fn take_facts<'b>(
+        &mut self,
+        index: u64,
+        op: Op,
+        digest: [u8; 32],
+        beside: Option<&'b Beside>,
+    ) -> &'b [Fact] {
         let shard = self.number;
         let Some(beside) = beside else {
-            return self.findings.push(Finding::FactMissing { shard, entry: index });
+            self.findings.push(Finding::FactMissing { shard, entry: index });
+            return &[];
         };
         match beside.facts() {
             Ok(Hashed { facts, digests }) => {
                 if facts.digest_over(digests) != digest {
                     let why = "they have another digest".to_owned();
-                    return self.findings.push(Finding::FactAltered { shard, entry: index, why });
+                    self.findings.push(Finding::FactAltered { shard, entry: index, why });
+                    return &[];
                 }
                 if op == Op::ReleasedResults {
                     self.recorded.hold((shard, index), facts, self.findings);
                 }
-                let facts = facts.facts.iter().zip(digests.iter().copied());
-                self.objects.take((shard, index), op == Op::RecordState, facts, self.findings);
+                let digested = facts.facts.iter().zip(digests.iter().copied());
+                self.objects.take((shard, index), op == Op::RecordState, digested, self.findings);
+                &facts.facts
             }
             Err(error) => {
                 self.findings.push(Finding::FactAltered { shard, entry: index, why: error.to_string() });
+                &[]
             }
         }
     }

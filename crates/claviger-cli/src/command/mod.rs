@@ -96,7 +96,7 @@ pub enum Command {
     /// The audit log, and proofs of what it says
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// What regulations ask of keys: controls, and the clauses that ask for them
+    /// What regulations ask of keys: controls, the clauses that ask for them, and what holds by the log
     #[command(subcommand)]
     Compliance(ComplianceCommand),
     /// The main job on real files, start to finish, every step checked
@@ -205,7 +205,7 @@ impl Command {
             Self::Credential(command) => command.run(session).await,
             Self::Reason(command) => command.run(session).await,
             Self::Audit(command) => command.run(session).await,
-            Self::Compliance(command) => command.run(session),
+            Self::Compliance(command) => command.run(session).await,
             Self::Demo(args) => args.run(session).await,
             Self::Completions(args) => crate::docs::completions(crate::part(), args.shell),
             Self::Man(args) => crate::docs::man(crate::part(), &args.out),

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod compliance;
+#[cfg(test)]
 mod core_image;
 #[cfg(test)]
 mod crash;

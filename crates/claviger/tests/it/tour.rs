@@ -103,7 +103,9 @@ fn profiles(instance: &Instance) -> PathBuf {
 }
 
 fn compliance(instance: &Instance, script: &str) {
-    let said = pasted(instance, script);
+    let said = pasted_by_profiles(instance, script);
+    assert!(said.contains("RESULTS OF SEVERITY"), "{said}");
+    assert!(profiles(instance).join("evaluation.json").exists());
     for words in ["pci-dss", "82", "3.6.1.2", "V:PCI-3.6.1.2", "GOV-11", "No secret key rests in plaintext"] {
         assert!(said.contains(words), "{words}: {said}");
     }

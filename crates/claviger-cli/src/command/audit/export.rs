@@ -20,7 +20,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::checkpoint::root_key;
-use super::offline::{Export, failure};
+use super::offline::{Export, failure, last_cut};
 use super::rows::{self, Fetched};
 use crate::failure::Failure;
 use crate::file::placed::{Existing, Placed, Privacy};
@@ -218,15 +218,7 @@ impl Work<'_> {
         let head = Checkpoint::open(reported.root_note.as_bytes(), self.key)
             .map_err(|error| Failure::unverified(format!("the checkpoint does not hold: {error}")))?;
         self.fetch_log(ROOT, head.size).await?;
-        let mut last = None;
-        for_each_entry(&Export(self.dir), ROOT, head.size, |index, bytes| {
-            if index + 1 == head.size {
-                last = Some(Cut::decode(bytes));
-            }
-        })
-        .map_err(failure)?;
-        let cut = last.transpose().map_err(|error| Failure::unverified(format!("the last cut: {error}")))?;
-        Ok(cut.map(|cut| (head, cut)))
+        Ok(last_cut(self.dir, head.size)?.map(|cut| (head, cut)))
     }
 
     /// Holds the root log against the checkpoint that was known before.

@@ -5,10 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use claviger_audit::VerifierKey;
+use claviger_audit::cut::{Cut, CutError};
+use claviger_audit::tile::{Resource, WIDTH, parse_bundle};
 use claviger_audit::verify::{
-    self as audit, Files, Finding, LiveState, Moment, NoFile, Objects, ROOT_VKEY, Reached, Request, WalkError,
+    self as audit, CHECKPOINT, Files, Finding, LiveState, Moment, Newer, NoFile, Objects, ROOT, ROOT_VKEY,
+    Reached, Request, WalkError, Watcher,
 };
+use claviger_audit::{Checkpoint, VerifierKey};
 use serde::{Serialize, Serializer};
 
 use super::checkpoint::root_key;
@@ -42,14 +45,14 @@ pub(crate) struct ExportArgs {
 }
 
 /// Where an export lies.
-pub(super) enum Place<'a> {
+pub(crate) enum Place<'a> {
     Given(&'a Path),
     /// Gone with this value.
     Temporary(tempfile::TempDir),
 }
 
 impl Place<'_> {
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Given(path) => path,
             Self::Temporary(directory) => directory.path(),
@@ -62,7 +65,7 @@ impl ExportArgs {
     ///
     /// # Errors
     /// When it has no key, or another one than is known.
-    pub(super) fn offline(&self) -> Result<Option<(&Path, VerifierKey)>, Failure> {
+    pub(crate) fn offline(&self) -> Result<Option<(&Path, VerifierKey)>, Failure> {
         let Some(dir) = self.dir.as_deref().filter(|_| self.offline) else { return Ok(None) };
         Ok(Some((dir, self.key(&key_in(dir)?.to_string())?)))
     }
@@ -71,7 +74,7 @@ impl ExportArgs {
     ///
     /// # Errors
     /// As of [`root_key`].
-    pub(super) fn key(&self, reported: &str) -> Result<VerifierKey, Failure> {
+    pub(crate) fn key(&self, reported: &str) -> Result<VerifierKey, Failure> {
         root_key(self.root_vkey.as_ref(), reported)
     }
 
@@ -84,7 +87,7 @@ impl ExportArgs {
     ///
     /// # Errors
     /// When there is no temporary directory.
-    pub(super) fn place(&self) -> Result<Place<'_>, Failure> {
+    pub(crate) fn place(&self) -> Result<Place<'_>, Failure> {
         match &self.dir {
             Some(dir) => Ok(Place::Given(dir)),
             None => tempfile::tempdir()
@@ -131,13 +134,15 @@ impl Verified {
     /// With what does not hold.
     pub(super) fn whole(mut self) -> Result<Self, Failure> {
         let findings = std::mem::take(&mut self.findings);
-        if findings.is_empty() {
-            return Ok(self);
-        }
-        let message = format!("{} of {} entries: {} findings", self.origin, self.entries, findings.len());
-        let failure = Failure::unverified(message).with_findings(findings);
-        Err(failure.advise("keep log, export and checkpoints as they are: they are evidence"))
+        if findings.is_empty() { Ok(self) } else { Err(not_whole(&self.origin, self.entries, findings)) }
     }
+}
+
+/// What does not hold of a log with so many entries, as a failure of the command.
+pub(crate) fn not_whole(origin: &str, entries: u64, findings: Vec<String>) -> Failure {
+    let message = format!("{origin} of {entries} entries: {} findings", findings.len());
+    let failure = Failure::unverified(message).with_findings(findings);
+    failure.advise("keep log, export and checkpoints as they are: they are evidence")
 }
 
 /// Verifies the export in `dir` with the root log's key, which must come from elsewhere to mean anything.
@@ -167,6 +172,50 @@ pub(super) fn verify_at(dir: &Path, key: &VerifierKey, moment: Option<Moment>) -
         live_state: verified.live_state,
         moment: verified.moment,
         unknown_before: verified.unknown_before,
+    })
+}
+
+/// Verifies the export in `dir` in sight of somebody who looks on. Findings and errors are those of [`verify`].
+///
+/// # Errors
+/// As of [`verify`].
+pub(crate) fn verify_watched(
+    dir: &Path,
+    key: &VerifierKey,
+    watcher: &mut dyn Watcher,
+) -> Result<audit::Verified, Failure> {
+    audit::verify_watched(&Export(dir), &Request::new(key), watcher)
+        .map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// The newest cut of the export in `dir`, if there is one. That the log is the one that its checkpoint commits to is for a
+/// verification to say.
+///
+/// # Errors
+/// When checkpoint or cut do not read.
+pub(crate) fn newest_cut(dir: &Path, key: &VerifierKey) -> Result<Option<Cut>, Failure> {
+    let note = audit::read(&Export(dir), CHECKPOINT).map_err(failure)?;
+    let head = Checkpoint::open(&note, key)
+        .map_err(|error| Failure::unverified(format!("the checkpoint does not hold: {error}")))?;
+    last_cut(dir, head.size)
+}
+
+/// The last of the first `size` cuts of the export in `dir`.
+///
+/// # Errors
+/// When it does not read.
+pub(super) fn last_cut(dir: &Path, size: u64) -> Result<Option<Cut>, Failure> {
+    let Some(last) = size.checked_sub(1) else { return Ok(None) };
+    let Some(bundle) = Resource::bundle(last / WIDTH, size) else { return Ok(None) };
+    let name = format!("{ROOT}/{bundle}");
+    let bytes = audit::read(&Export(dir), &name).map_err(failure)?;
+    let cuts = parse_bundle(&bytes).map_err(|error| Failure::unverified(format!("`{name}`: {error}")))?;
+    let cut = cuts.last().map(|bytes| Cut::decode(bytes)).transpose();
+    cut.map_err(|error| match error {
+        CutError::UnknownVersion(_) => {
+            failure(WalkError::Newer(Newer { what: "cut".to_owned(), index: last, why: error.to_string() }))
+        }
+        _ => Failure::unverified(format!("the last cut: {error}")),
     })
 }
 
@@ -275,6 +324,17 @@ mod tests {
         assert!(verified.findings.is_empty(), "{:?}", verified.findings);
         assert_eq!((verified.cuts, verified.entries, verified.key_versions), (7, 700, 1));
         assert_eq!(key_in(dir.path()).unwrap().to_string(), key.to_string());
+    }
+
+    #[test]
+    fn newest_cut_is_the_last_of_those_that_the_checkpoint_covers() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = fixture::export(dir.path(), 260);
+        let cut = newest_cut(dir.path(), &key).unwrap().unwrap();
+        assert_eq!((cut.cut_no, cut.t, cut.shards[0].size), (2, 259, 260));
+        fs::remove_dir_all(dir.path().join("root/tile")).unwrap();
+        let missing = newest_cut(dir.path(), &key).unwrap_err();
+        assert_eq!(missing.exit(), crate::failure::Exit::Unverified, "{missing}");
     }
 
     #[test]

@@ -1,27 +1,32 @@
-//! `claviger compliance …`: what regulations ask of keys. Nothing of it needs a deployment.
+//! `claviger compliance …`: what regulations ask of keys, and what the controls come to by a log. Nothing but the evaluation of a log
+//! that is not exported yet needs a deployment.
+
+mod evaluate;
+mod explain;
+mod report;
 
 use std::collections::BTreeMap;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use claviger_compliance::control::{Control, ControlId, Parameter};
-use claviger_compliance::mark::{self, Mark};
-use claviger_compliance::{Catalogue, Clause, Coverage, Framework};
+use claviger_compliance::{Catalogue, ControlId, Coverage, Framework};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::output::{Table, record};
+use crate::output::Table;
 use crate::session::Session;
 
-/// Commands about what regulations ask.
+/// Commands about what regulations ask, and about what holds.
 #[derive(Debug, Subcommand)]
 pub enum ComplianceCommand {
     /// List regulations and standards, and how far their clauses are answered
     Frameworks,
     /// List controls, or the clauses of one framework with the controls that answer each
     Controls(ControlsArgs),
-    /// Show what a control asks, by what it is decided, and which clauses ask for it
-    Explain(ExplainArgs),
+    /// Show what a control asks, by what it is decided, who mends it how, and which clauses ask for it
+    Explain(explain::ExplainArgs),
+    /// Say of each control what it comes to by the log, for an instant and a period; exit code 1 with what is not satisfied
+    Evaluate(evaluate::EvaluateArgs),
 }
 
 /// Which controls.
@@ -43,14 +48,6 @@ pub struct ControlsArgs {
     /// With `--framework`: from the numbers of the older edition instead, where there is such a table
     #[arg(long, requires = "framework")]
     crosswalk: bool,
-}
-
-/// Which control.
-#[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// The control
-    #[arg(value_parser = control())]
-    control: ControlId,
 }
 
 /// One of the controls that there are.
@@ -84,24 +81,14 @@ struct Counted<'a> {
     unverified: usize,
 }
 
-/// A control with all that its words name.
-#[derive(Serialize)]
-struct Explained<'a> {
-    catalogue: &'a str,
-    #[serde(flatten)]
-    control: &'a Control,
-    defaults: Vec<&'a Parameter>,
-    clauses: BTreeMap<&'a str, Vec<&'a Clause>>,
-    sources: BTreeMap<String, &'a str>,
-}
-
 impl ComplianceCommand {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let catalogue = Catalogue::load().map_err(|error| Failure::failed(format!("catalogue: {error}")))?;
         match self {
             Self::Frameworks => frameworks(&catalogue, session),
             Self::Controls(args) => args.run(&catalogue, session),
             Self::Explain(args) => args.run(&catalogue, session),
+            Self::Evaluate(args) => args.run(&catalogue, session).await,
         }
     }
 }
@@ -151,10 +138,13 @@ fn counted<'a>(catalogue: &Catalogue, framework: &'a Framework) -> Counted<'a> {
 impl ControlsArgs {
     fn run(self, catalogue: &Catalogue, session: &Session) -> Result<(), Failure> {
         let Some(id) = self.framework else { return controls(catalogue, session) };
-        let framework = catalogue.find_framework(&id);
-        let framework = framework.ok_or_else(|| Failure::usage(format!("there is no framework `{id}`")))?;
+        let framework = find_framework(catalogue, &id)?;
         if self.crosswalk { crosswalk(framework, session) } else { clauses(framework, session) }
     }
+}
+
+fn find_framework<'a>(catalogue: &'a Catalogue, id: &str) -> Result<&'a Framework, Failure> {
+    catalogue.find_framework(id).ok_or_else(|| Failure::usage(format!("there is no framework `{id}`")))
 }
 
 fn controls(catalogue: &Catalogue, session: &Session) -> Result<(), Failure> {
@@ -208,61 +198,6 @@ fn crosswalk(framework: &Framework, session: &Session) -> Result<(), Failure> {
         }
         table.text()
     })
-}
-
-impl ExplainArgs {
-    fn run(self, catalogue: &Catalogue, session: &Session) -> Result<(), Failure> {
-        let control = catalogue.find_control(self.control);
-        let control =
-            control.ok_or_else(|| Failure::usage(format!("there is no control {}", self.control)))?;
-        let asking = |framework: &Framework| framework.asking(control.id).next().is_some();
-        let explained = Explained {
-            catalogue: &catalogue.version,
-            control,
-            defaults: control.parameters.iter().filter_map(|name| catalogue.find_parameter(name)).collect(),
-            clauses: catalogue
-                .frameworks()
-                .filter(|framework| asking(framework))
-                .map(|framework| (framework.id.as_str(), framework.asking(control.id).collect()))
-                .collect(),
-            sources: mark::within(&control.why)
-                .chain(mark::within(&control.check))
-                .filter_map(|mark| match mark {
-                    Mark::Verified(code) => Some((catalogue.find_source(&code)?.read.as_str(), code)),
-                    Mark::Unverified => None,
-                })
-                .map(|(read, code)| (code, read))
-                .collect(),
-        };
-        session.format.print(&explained, Explained::text)
-    }
-}
-
-impl Explained<'_> {
-    fn text(&self) -> String {
-        let control = self.control;
-        let clauses = self.clauses.iter().map(|(framework, clauses)| {
-            let ids: Vec<_> =
-                clauses.iter().map(|clause| format!("{} ({})", clause.id, clause.coverage)).collect();
-            format!("{framework}: {}", ids.join(", "))
-        });
-        let defaults = self.defaults.iter().map(|one| format!("{} = {}", one.name, one.default));
-        let sources = self.sources.iter().map(|(code, read)| format!("{code}: {read}"));
-        record(&[
-            ("control", format!("{}  {}", control.id, control.title)),
-            ("severity", control.severity.to_string()),
-            ("decided", format!("{}; of {}", control.grade, joined(&control.modes))),
-            ("asks", control.statement.clone()),
-            ("why", control.why.clone()),
-            ("reads", control.reads.clone()),
-            ("check", control.check.clone()),
-            ("parameters", lines(defaults)),
-            ("evidence", control.evidence.clone()),
-            ("attestation", control.attestation.clone()),
-            ("asked by", lines(clauses)),
-            ("sources", lines(sources)),
-        ])
-    }
 }
 
 fn joined<T: ToString>(all: &[T]) -> String {

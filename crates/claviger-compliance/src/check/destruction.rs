@@ -1,0 +1,396 @@
+//! Checks of destruction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use claviger_audit::fact::{Object, OpenKey, OpenVersion};
+use claviger_audit::{Op, Outcome as Ended};
+use claviger_core::key::Origin;
+use claviger_core::{KeyId, KeyVersionId, Purpose, Timestamp};
+
+use super::revocation::forbidden;
+use super::rotation::{FixedEnds, count, is_unreadable, protects, version_used, versions_about};
+use super::{Check, End, Event};
+use crate::evaluation::{Estate, Judgement, Ledger, Outcome, Period, Setting};
+
+pub(super) const CHECKS: super::Checks = &[
+    ("DEST-01", |setting| Box::new(Delayed::new(setting))),
+    ("DEST-02", |setting| Box::new(Complete::new(setting))),
+    ("DEST-03", |setting| Box::new(NoCopies::new(setting))),
+    ("DEST-04", |setting| Box::new(Certified::new(setting))),
+    ("DEST-05", |setting| Box::new(StillNeeded::new(setting))),
+    ("DEST-06", |setting| Box::new(InTime::new(setting))),
+];
+
+/// The key that an entry says was destroyed.
+fn destroyed_by(event: &Event<'_>) -> Option<KeyId> {
+    let is_done = event.entry.op == Op::DestroyKey && event.entry.out == Ended::Ok;
+    event.entry.key.filter(|_| is_done).map(KeyId::from_bytes)
+}
+
+/// The least number of a parameter that reads as `30, at least 7`.
+fn least(text: &str) -> Option<u64> {
+    text.split_once("at least ")?.1.parse().ok()
+}
+
+/// DEST-01.
+struct Delayed {
+    ledger: Ledger,
+    least_days: u64,
+    period: Period,
+    /// Versions that are destroyed, as far as they were seen.
+    destroyed: BTreeSet<KeyVersionId>,
+    scheduled: u64,
+    cancelled: u64,
+    executed: u64,
+    attempts: u64,
+}
+
+impl Delayed {
+    fn new(setting: &Setting<'_>) -> Self {
+        let wait = setting.catalogue.find_parameter("destroy_wait_days");
+        // Where there is none, no wait is long enough.
+        let least_days = wait.and_then(|wait| least(&wait.default)).unwrap_or(u64::MAX);
+        Self {
+            ledger: setting.ledger(),
+            least_days,
+            period: setting.period,
+            destroyed: BTreeSet::new(),
+            scheduled: 0,
+            cancelled: 0,
+            executed: 0,
+            attempts: 0,
+        }
+    }
+
+    fn why_wrong(&self, key: &OpenKey, at: Timestamp) -> String {
+        let Some(destruction) = key.destruction else {
+            return "it was destroyed, and no destruction was scheduled".to_owned();
+        };
+        let waited = at.since(destruction.scheduled_at);
+        if at < destruction.at {
+            "it was destroyed before the end of its wait".to_owned()
+        } else if waited < Duration::from_secs(self.least_days.saturating_mul(86_400)) {
+            let hours = waited.as_secs() / 3600;
+            format!(
+                "it was destroyed {hours} hours after that was asked for: the least wait is {} days",
+                self.least_days
+            )
+        } else {
+            "it was destroyed, and nobody approved that: this release collects no approvals".to_owned()
+        }
+    }
+}
+
+impl Check for Delayed {
+    fn entry(&mut self, event: &Event<'_>, estate: &Estate) {
+        if !self.period.holds(event.at) {
+            return;
+        }
+        let entry = event.entry;
+        let Some(key) = entry.key.map(KeyId::from_bytes) else { return };
+        if let Some(key) = destroyed_by(event) {
+            self.executed += 1;
+            let because = estate.keys.get(&key).map_or_else(
+                || "it was destroyed, and is not there".to_owned(),
+                |row| self.why_wrong(row, event.at),
+            );
+            self.ledger.happened(Object::Key(key), event.at, event.index, Some(because));
+            return;
+        }
+        let waits = estate.keys.get(&key).is_some_and(|row| row.destruction.is_some());
+        match entry.op {
+            Op::ScheduleDestroy if entry.out == Ended::Ok => self.scheduled += 1,
+            Op::CancelDestroy if entry.out == Ended::Ok => self.cancelled += 1,
+            op if waits && op.uses_material() => {
+                self.attempts += 1;
+                let because = format!(
+                    "`{op}` was tried while it waited for its destruction, and this release raises no alert"
+                );
+                self.ledger.happened(Object::Key(key), event.at, event.index, Some(because));
+            }
+            _ => {}
+        }
+    }
+
+    fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
+        let Object::Version(id) = object else { return };
+        let is_destroyed = estate.versions.get(&id).is_some_and(|version| version.state.is_destroyed());
+        // Tombstones from before facts were kept come with the record of the state.
+        let is_told = matches!(event.entry.op, Op::DestroyKey | Op::RecordState);
+        if is_destroyed && self.destroyed.insert(id) && !is_told {
+            let because =
+                format!("it is destroyed by an entry of `{}`, which destroys nothing", event.entry.op);
+            self.ledger.happened(object, event.at, event.index, Some(because));
+        }
+    }
+
+    fn end(self: Box<Self>, end: &End<'_>) -> Outcome {
+        let waiting = end.estate.keys.values().filter(|key| key.destruction.is_some()).count();
+        Outcome::of(self.ledger, "each destruction was approved, and waited for")
+            .figure("destructions_scheduled", self.scheduled)
+            .figure("destructions_cancelled", self.cancelled)
+            .figure("destructions_executed", self.executed)
+            .figure("destructions_waiting", count(waiting))
+            .figure("uses_tried_in_the_wait", self.attempts)
+    }
+}
+
+/// DEST-02.
+struct Complete {
+    ledger: Ledger,
+}
+
+impl Complete {
+    fn new(setting: &Setting<'_>) -> Self {
+        Self { ledger: setting.ledger() }
+    }
+}
+
+impl Check for Complete {
+    fn entry(&mut self, event: &Event<'_>, estate: &Estate) {
+        if let Some((id, state)) = forbidden(event.entry, estate).filter(|(_, state)| state.is_destroyed()) {
+            let because = format!("`{}` succeeded with it, and it was {state}", event.entry.op);
+            self.ledger.happened(Object::Version(id), event.at, event.index, Some(because));
+        }
+    }
+
+    fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
+        let Object::Version(id) = object else { return };
+        if is_unreadable(&mut self.ledger, object, event.at, estate) {
+            return;
+        }
+        let judgement = match estate.versions.get(&id).filter(|version| version.state.is_destroyed()) {
+            None => Judgement::OutOfScope,
+            Some(version) if version.wrap_format.is_some() || version.wrap_digest.is_some() => {
+                Judgement::violated("it is destroyed, and its wrap is still there")
+            }
+            Some(_) => Judgement::violated(
+                "its wrap went from the store, and no place that held it confirms the erasure: this release keeps no confirmations",
+            ),
+        };
+        self.ledger.judge_by(object.into(), event.at, judgement, Some(event.index));
+    }
+
+    fn end(self: Box<Self>, _end: &End<'_>) -> Outcome {
+        Outcome::of(self.ledger, "each destroyed version is erased everywhere")
+            .note("what the store does on its media is a logical erasure, and never a physical one")
+    }
+}
+
+/// DEST-03.
+struct NoCopies {
+    ledger: Ledger,
+}
+
+impl NoCopies {
+    fn new(setting: &Setting<'_>) -> Self {
+        Self { ledger: setting.ledger() }
+    }
+}
+
+impl Check for NoCopies {
+    fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
+        let Object::Version(id) = object else { return };
+        if is_unreadable(&mut self.ledger, object, event.at, estate) {
+            return;
+        }
+        let is_destroyed = estate.versions.get(&id).is_some_and(|version| version.state.is_destroyed());
+        let why = "which backups had it, and whether they can still be opened, is not kept";
+        let judgement = if is_destroyed { Judgement::unknown(why) } else { Judgement::OutOfScope };
+        self.ledger.judge(object, event.at, judgement);
+    }
+
+    fn end(self: Box<Self>, _end: &End<'_>) -> Outcome {
+        Outcome::of(self.ledger, "no destroyed version is left in a backup")
+            .needs("ATT-EXPORT-DESTROYED")
+            .needs("ATT-MEDIA-DESTROYED")
+            .note(
+                "no key leaves this release in clear or wrapped for others: there are no exports to have it",
+            )
+    }
+}
+
+/// DEST-04.
+struct Certified {
+    ledger: Ledger,
+}
+
+impl Certified {
+    fn new(setting: &Setting<'_>) -> Self {
+        Self { ledger: setting.ledger() }
+    }
+}
+
+impl Check for Certified {
+    fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
+        let Object::Version(id) = object else { return };
+        let is_known = matches!(self.ledger.find(&object.into()), Some(Judgement::Violated(_)));
+        if is_unreadable(&mut self.ledger, object, event.at, estate) {
+            return;
+        }
+        let judgement = match estate.versions.get(&id) {
+            Some(version) if version.state.is_destroyed() => {
+                Judgement::violated("its tombstone has no certificate: this release makes none")
+            }
+            None if is_known => Judgement::violated("it was destroyed, and its tombstone is gone"),
+            _ => Judgement::OutOfScope,
+        };
+        self.ledger.judge_by(object.into(), event.at, judgement, Some(event.index));
+    }
+
+    fn end(self: Box<Self>, _end: &End<'_>) -> Outcome {
+        Outcome::of(self.ledger, "each destroyed version has its tombstone and its certificate")
+    }
+}
+
+/// DEST-05.
+struct StillNeeded {
+    ledger: Ledger,
+    period: Period,
+}
+
+impl StillNeeded {
+    fn new(setting: &Setting<'_>) -> Self {
+        Self { ledger: setting.ledger(), period: setting.period }
+    }
+}
+
+impl Check for StillNeeded {
+    fn entry(&mut self, event: &Event<'_>, _estate: &Estate) {
+        let Some(key) = destroyed_by(event).filter(|_| self.period.holds(event.at)) else { return };
+        let why = "whether data under it was on hold, or still to be kept, is not known: assets keep neither, and destructions no purpose";
+        self.ledger.judge_by(Object::Key(key).into(), event.at, Judgement::unknown(why), Some(event.index));
+    }
+
+    fn end(self: Box<Self>, _end: &End<'_>) -> Outcome {
+        Outcome::of(self.ledger, "no key was destroyed that was still needed").needs("ATT-ERASURE-DECISION")
+    }
+}
+
+/// DEST-06.
+struct InTime {
+    ledger: Ledger,
+    ends: FixedEnds,
+    grace: Duration,
+    /// Versions that protected something by the log.
+    protected: BTreeSet<KeyVersionId>,
+    /// From when on it must be known of a version that data needs it.
+    due: BTreeMap<KeyVersionId, Timestamp>,
+}
+
+impl InTime {
+    fn new(setting: &Setting<'_>) -> Self {
+        Self {
+            ledger: setting.ledger(),
+            ends: FixedEnds::default(),
+            grace: setting.days("retired_max_days"),
+            protected: BTreeSet::new(),
+            due: BTreeMap::new(),
+        }
+    }
+
+    /// Is it known that no data needs the version any more, once it has ended?
+    fn holds_nothing(&self, id: KeyVersionId, version: &OpenVersion, key: &OpenKey) -> bool {
+        let is_signature = key.purpose == Purpose::Sign;
+        let is_all_known = !key.spec.is_asymmetric() && version.origin == Origin::Generated;
+        is_signature || is_all_known && !self.protected.contains(&id)
+    }
+
+    /// Says that it is not known whether data needs a version, if that was due by now.
+    fn come_due(&mut self, id: KeyVersionId, now: Timestamp) {
+        if let Some(due) = self.due.get(&id).copied().filter(|due| *due <= now) {
+            let why =
+                "its end is long past, and whether data still needs it is neither measured nor declared";
+            self.ledger.judge(Object::Version(id), due, Judgement::unknown(why));
+        }
+    }
+
+    fn judge(&mut self, id: KeyVersionId, at: Timestamp, estate: &Estate) {
+        self.come_due(id, at);
+        let object = Object::Version(id);
+        if is_unreadable(&mut self.ledger, object, at, estate) {
+            return;
+        }
+        let Some(version) = estate.versions.get(&id) else { return };
+        let judgement = match self.ends.take(id, version, estate) {
+            _ if version.state.is_destroyed() => Judgement::OutOfScope,
+            Err(why) => Judgement::unknown(why),
+            // It was never put into use.
+            Ok(None) => Judgement::OutOfScope,
+            Ok(Some(ends)) => {
+                let due = ends.last().after(self.grace);
+                let holds_nothing =
+                    estate.keys.get(&id.key).is_some_and(|key| self.holds_nothing(id, version, key));
+                if holds_nothing {
+                    self.due.remove(&id);
+                    let because = "its end is long past, no data needs it, and it is not destroyed";
+                    Judgement::HoldsUntil(due, because.into())
+                } else {
+                    self.due.insert(id, due);
+                    if due <= at {
+                        return self.come_due(id, at);
+                    }
+                    Judgement::Holds
+                }
+            }
+        };
+        if judgement == Judgement::OutOfScope {
+            self.due.remove(&id);
+        }
+        self.ledger.judge(object, at, judgement);
+    }
+}
+
+impl Check for InTime {
+    fn entry(&mut self, event: &Event<'_>, estate: &Estate) {
+        let Some(id) = version_used(event.entry, estate).filter(|_| protects(event.entry)) else { return };
+        if self.protected.insert(id) {
+            self.judge(id, event.at, estate);
+        }
+    }
+
+    fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
+        if let Object::Asset(id) = object {
+            let judgement = if estate.assets.contains_key(&id) {
+                Judgement::unknown(
+                    "whether its data has ended, and the keys of it with it, is not known: assets do not keep that yet",
+                )
+            } else {
+                Judgement::OutOfScope
+            };
+            self.ledger.judge(object, event.at, judgement);
+        }
+        for id in versions_about(object, estate) {
+            self.judge(id, event.at, estate);
+        }
+    }
+
+    fn end(mut self: Box<Self>, end: &End<'_>) -> Outcome {
+        let to = end.setting.as_of();
+        let overdue: Vec<_> = self.due.iter().filter(|(_, due)| **due <= to).map(|(id, _)| *id).collect();
+        for id in &overdue {
+            self.come_due(*id, to);
+        }
+        Outcome::of(self.ledger, "no version is kept that has long ended")
+            .figure("versions_long_ended", count(overdue.len()))
+            .note("a version made here under which the log records no protecting holds no data, and a private key that signs holds none")
+            .note("this release destroys whole keys, and no single version")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Catalogue;
+
+    #[test]
+    fn the_least_wait_is_read_from_the_parameter() {
+        assert_eq!((least("30, at least 7"), least("30"), least("at least x")), (Some(7), None, None));
+        let catalogue = Catalogue::load().unwrap();
+        let (from, to) = (Timestamp::from_micros(0), Timestamp::from_micros(1));
+        let setting = Setting { catalogue: &catalogue, framework: None, period: Period { from, to } };
+        assert_eq!(Delayed::new(&setting).least_days, 7);
+        assert_eq!(InTime::new(&setting).grace, Duration::from_secs(90 * 86_400));
+    }
+}

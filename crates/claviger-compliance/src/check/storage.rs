@@ -1,0 +1,516 @@
+//! Checks of storage.
+
+use std::collections::BTreeMap;
+
+use claviger_audit::Op;
+use claviger_audit::fact::{Kind, Object, OpenKey, OpenNode, OpenRing, OpenVersion};
+use claviger_core::key::Wrap;
+use claviger_core::{KeyRingId, KeyVersionId, NodeId, Timestamp};
+
+use super::rotation::{count, is_unreadable};
+use super::{Check, End, Event};
+use crate::evaluation::{Emptiness, Estate, Judgement, Ledger, Outcome, Setting, Subject};
+
+pub(super) const CHECKS: super::Checks = &[
+    ("STOR-01", |setting| Box::new(NoPlaintext::new(setting))),
+    ("STOR-02", |setting| Box::new(WrappingKeys::new(setting))),
+    ("STOR-03", |setting| Box::new(RootCustody::new(setting))),
+    ("STOR-05", |setting| Box::new(ApartFromData::new(setting))),
+    ("STOR-07", |setting| Box::new(NoSubstitution::new(setting))),
+];
+
+/// What nodes say of a root that software keeps, whatever holds it.
+const SOFTWARE_ROOTS: [&str; 2] = ["insecure_software_root", "insecure_software_token"];
+/// Strength in bits of the KEK of a ring: 32 random bytes for AES-256.
+const RING_KEK_STRENGTH: u16 = 256;
+
+/// The value that a node gives to a word, as in `root_storage=token`.
+fn said<'n>(words: &'n [String], name: &str) -> Option<&'n str> {
+    words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn keeps_root_in_software(node: &OpenNode) -> bool {
+    node.insecure.iter().any(|weakening| SOFTWARE_ROOTS.contains(&weakening.as_str()))
+}
+
+/// Strength of the key of the root that has this task, in bits.
+fn strength_of_root(node: &OpenNode, task: &str) -> Option<u16> {
+    let line = said(&node.root_keys, task)?;
+    // It is the last word; a label may have words of its own.
+    line.rsplit(' ').find_map(|word| word.strip_prefix("strength="))?.parse().ok()
+}
+
+/// The domain of a word: that of what it refers to.
+fn domain<'n>(node: &'n OpenNode, name: &str) -> Option<&'n str> {
+    let value = said(&node.domains, name)?;
+    let root = if name.ends_with("_custody") { "root_custody" } else { "root_storage" };
+    let rests_with_root = value == "root" || name == root || name == "hsm_material_custody";
+    match value {
+        // What software keeps lies on the node and is opened there, whatever a configuration says of it.
+        _ if rests_with_root && keeps_root_in_software(node) => Some("node"),
+        "store" => said(&node.domains, "store_storage"),
+        "root" => said(&node.domains, root),
+        own => Some(own),
+    }
+}
+
+/// Where a key lies, and who opens it.
+type Place<'n> = (Option<&'n str>, Option<&'n str>);
+
+fn place<'n>(node: &'n OpenNode, what: &str) -> Place<'n> {
+    (domain(node, &format!("{what}_storage")), domain(node, &format!("{what}_custody")))
+}
+
+fn is_there(version: &OpenVersion) -> bool {
+    version.wrap_format.is_some() || version.wrap_digest.is_some()
+}
+
+/// STOR-01.
+struct NoPlaintext {
+    ledger: Ledger,
+    has_versions: bool,
+}
+
+impl NoPlaintext {
+    fn new(setting: &Setting<'_>) -> Self {
+        Self { ledger: setting.ledger(), has_versions: false }
+    }
+
+    fn judge(&mut self, id: KeyVersionId, at: Timestamp, estate: &Estate) {
+        let Some(version) = estate.versions.get(&id) else { return };
+        self.has_versions = true;
+        let judgement = match (version.wrap_format, &version.wrap_digest) {
+            (None, None) => Judgement::OutOfScope,
+            (_, None) => Judgement::violated("its material rests without a wrap that the log knows"),
+            (Some(Wrap::UNDER_TOKEN_ROOT), _) => Judgement::Holds,
+            (Some(Wrap::UNDER_RING_KEK), _) => match estate.ring_of(id.key) {
+                None if !estate.unreadable.is_empty() => {
+                    Judgement::unknown("the facts of its key or ring do not read")
+                }
+                None => Judgement::violated("it is wrapped by the key of a ring that the log does not know"),
+                Some((_, ring)) if ring.kek_wrap.is_none() => Judgement::unknown(
+                    "what wraps the key of its ring is not known: an older release wrapped it, and it was not opened since",
+                ),
+                Some(_) => Judgement::Holds,
+            },
+            (format, _) => {
+                let format = format.map_or_else(|| "none".to_owned(), |format| format.to_string());
+                Judgement::violated(format!("its material rests in format {format}, which is no wrap"))
+            }
+        };
+        self.ledger.judge(Object::Version(id), at, judgement);
+    }
+}
+
+impl Check for NoPlaintext {
+    fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
+        match object {
+            Object::Version(_) | Object::Node(_)
+                if is_unreadable(&mut self.ledger, object, event.at, estate) =>
+            {
+                self.has_versions |= matches!(object, Object::Version(_));
+            }
+            Object::Version(id) => self.judge(id, event.at, estate),
+            Object::Ring(id) => {
+                for (key, _) in estate.keys_of(id) {
+                    for (version, _) in estate.versions_of(key) {
+                        self.judge(version, event.at, estate);
+                    }
+                }
+            }
+            Object::Node(id) => {
+                let Some(node) = estate.nodes.get(&id) else { return };
+                let because = keeps_root_in_software(node).then(|| {
+                    "its root is kept by software, and opened by a secret on the host: no hardware module, no components"
+                        .to_owned()
+                });
+                self.ledger.judge(object, event.at, Judgement::of(because));
+            }
+            _ => {}
+        }
+    }
+
+    fn end(mut self: Box<Self>, end: &End<'_>) -> Outcome {
+        let to = end.setting.as_of();
+        if end.estate.nodes.is_empty() && self.has_versions {
+            let why = "no node has said what its root is";
+            self.ledger.judge(Subject::named("root"), to, Judgement::unknown(why));
+        }
+        if self.has_versions {
+            let why = "no scan of the store is recorded: that each wrap is what it should be is found out when it is opened alone";
+            self.ledger.judge(Subject::named("store scan"), to, Judgement::unknown(why));
+        }
+        Outcome::of(self.ledger, "all material is wrapped, up to a root in hardware")
+            .note("wraps are of material, then of the key of its ring, then of the root: there is no place for a cycle")
+    }
+}
+
+/// STOR-02.
+struct WrappingKeys {
+    ledger: Ledger,
+    /// What nodes say of what edges rest on: weakenings, domains, keys of the root.
+    nodes: BTreeMap<NodeId, [Vec<String>; 3]>,
+}
+
+impl WrappingKeys {
+    fn new(setting: &Setting<'_>) -> Self {
+        Self { ledger: setting.ledger(), nodes: BTreeMap::new() }
+    }
+
+    /// Does a node say something else than before? Most of its reports do not.
+    fn says_anew(&mut self, id: NodeId, estate: &Estate) -> bool {
+        let now = estate.nodes.get(&id);
+        let now = now.map(|node| [node.insecure.clone(), node.domains.clone(), node.root_keys.clone()]);
+        let is_new = self.nodes.get(&id) != now.as_ref();
+        match now {
+            Some(now) => drop(self.nodes.insert(id, now)),
+            None => drop(self.nodes.remove(&id)),
+        }
+        is_new
+    }
+
+    fn judge_ring(&mut self, id: KeyRingId, at: Timestamp, estate: &Estate) {
+        let Some(ring) = estate.rings.get(&id) else { return };
+        // Where keys lie, nodes say at their start.
+        if !estate.nodes.is_empty() {
+            self.ledger.judge(Object::Ring(id), at, of_ring(ring, estate));
+        }
+        for (key, row) in estate.keys_of(id) {
+            for (version, _) in estate.versions_of(key) {
+                self.judge_version(version, row, at, estate);
+            }
+        }
+    }
+
+    fn judge_version(&mut self, id: KeyVersionId, key: &OpenKey, at: Timestamp, estate: &Estate) {
+        let Some(version) = estate.versions.get(&id) else { return };
+        if !estate.nodes.is_empty() {
+            self.ledger.judge(Object::Version(id), at, of_version(version, key, estate));
+        }
+    }
+}
+
+/// The edge from the root to the KEK of a ring.
+fn of_ring(ring: &OpenRing, estate: &Estate) -> Judgement {
+    let Some(wrap) = &ring.kek_wrap else {
+        return Judgement::unknown("what wraps its key is not known: an older release wrapped it");
+    };
+    if wrap.strength_bits < RING_KEK_STRENGTH {
+        return Judgement::violated(format!(
+            "its key of {RING_KEK_STRENGTH} bits is wrapped by {} of {} bits",
+            wrap.key, wrap.strength_bits
+        ));
+    }
+    apart(estate, "root", "ring_kek")
+}
+
+/// The edge from what wraps material to the material.
+fn of_version(version: &OpenVersion, key: &OpenKey, estate: &Estate) -> Judgement {
+    let strength = key.spec.strength_bits();
+    match version.wrap_format {
+        None if !is_there(version) => Judgement::OutOfScope,
+        Some(Wrap::UNDER_RING_KEK) if strength > RING_KEK_STRENGTH => {
+            Judgement::violated(format!("{strength} bits are wrapped by {RING_KEK_STRENGTH} bits"))
+        }
+        Some(Wrap::UNDER_RING_KEK) => apart(estate, "ring_kek", "material"),
+        Some(Wrap::UNDER_TOKEN_ROOT) => {
+            let least = estate.nodes.values().map(|node| strength_of_root(node, "wrap")).min().flatten();
+            match least {
+                None => Judgement::unknown("a node does not say how strong the key is that wraps it"),
+                Some(bits) if bits < strength => {
+                    Judgement::violated(format!("{strength} bits are wrapped by {bits} bits"))
+                }
+                Some(_) => apart(estate, "root", "hsm_material"),
+            }
+        }
+        _ => Judgement::unknown("what wraps it is not known"),
+    }
+}
+
+/// Do they rest in different storage or custody domains, on each node?
+fn apart(estate: &Estate, wrapping: &str, wrapped: &str) -> Judgement {
+    for node in estate.nodes.values() {
+        match (place(node, wrapping), place(node, wrapped)) {
+            ((Some(lies), Some(opens)), (Some(lies_too), Some(opens_too))) => {
+                if (lies, opens) == (lies_too, opens_too) {
+                    return Judgement::violated(format!(
+                        "what wraps it shares storage domain {lies} and custody domain {opens} with it"
+                    ));
+                }
+            }
+            _ => return Judgement::unknown("a node does not say where what wraps it lies, and who opens it"),
+        }
+    }
+    Judgement::Holds
+}
+
+impl Check for WrappingKeys {
+    fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
+        match object {
+            Object::Ring(_) | Object::Version(_)
+                if is_unreadable(&mut self.ledger, object, event.at, estate) => {}
+            Object::Ring(id) => self.judge_ring(id, event.at, estate),
+            Object::Version(id) => {
+                if let Some(key) = estate.keys.get(&id.key) {
+                    self.judge_version(id, key, event.at, estate);
+                }
+            }
+            Object::Node(id) => {
+                // What it said before does not count any more.
+                if is_unreadable(&mut self.ledger, object, event.at, estate) {
+                    self.nodes.remove(&id);
+                } else if self.says_anew(id, estate) {
+                    self.ledger.judge(object, event.at, Judgement::OutOfScope);
+                    for id in estate.rings.keys() {
+                        self.judge_ring(*id, event.at, estate);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn end(mut self: Box<Self>, end: &End<'_>) -> Outcome {
+        let estate = end.estate;
+        if estate.nodes.is_empty() && !estate.rings.is_empty() {
+            let why = "no node has said where keys lie, and who opens them";
+            self.ledger.judge(Subject::named("domains"), end.setting.as_of(), Judgement::unknown(why));
+        }
+        let declared = estate.nodes.values().flat_map(|node| &node.domains);
+        let declared = declared.filter(|word| word.contains("=declared:")).count();
+        Outcome::of(self.ledger, "each wrapping key is as strong as what it wraps, and rests apart from it")
+            .figure("declared_domains", count(declared))
+            .note("all keys that wrap keys here are symmetric, so that no quantum computer opens them by Shor's algorithm")
+            .note("domains that a configuration declares are its word: nothing here can check them")
+    }
+}
+
+/// STOR-03.
+struct RootCustody {
+    ledger: Ledger,
+}
+
+impl RootCustody {
+    fn new(setting: &Setting<'_>) -> Self {
+        Self { ledger: setting.ledger() }
+    }
+}
+
+impl Check for RootCustody {
+    fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
+        let Object::Node(id) = object else { return };
+        if is_unreadable(&mut self.ledger, object, event.at, estate) {
+            return;
+        }
+        let Some(node) = estate.nodes.get(&id) else { return };
+        let because = keeps_root_in_software(node).then(|| {
+            "its root is neither in a hardware module nor in components, and what opens it is on the node"
+                .to_owned()
+        });
+        self.ledger.judge(object, event.at, Judgement::of(because));
+    }
+
+    fn end(self: Box<Self>, _end: &End<'_>) -> Outcome {
+        Outcome::of(self.ledger, "each root is in a hardware module")
+            .when_empty(Emptiness::Unknown("no node has said what its root is"))
+            .needs("ATT-COMPONENT-CUSTODY")
+            .note("no root is split into components yet: there are no holders, and none of them to prove possession")
+            .note("pin-on-node: a file on the node may hold the PIN of a token; it lets the node start, and is not told in the log")
+    }
+}
+
+/// STOR-05.
+struct ApartFromData {
+    ledger: Ledger,
+}
+
+impl ApartFromData {
+    fn new(setting: &Setting<'_>) -> Self {
+        Self { ledger: setting.ledger() }
+    }
+}
+
+impl Check for ApartFromData {
+    fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
+        let judgement = match object {
+            Object::Asset(_) | Object::Node(_)
+                if is_unreadable(&mut self.ledger, object, event.at, estate) =>
+            {
+                return;
+            }
+            Object::Node(id) => {
+                let Some(node) = estate.nodes.get(&id) else { return };
+                match keeps_root_in_software(node) {
+                    true => Judgement::violated("its root is protected by a secret on the same host alone"),
+                    false => Judgement::OutOfScope,
+                }
+            }
+            Object::Asset(id) if estate.assets.contains_key(&id) => Judgement::unknown(
+                "the domain in which its data lies is not declared: assets do not keep one yet",
+            ),
+            Object::Asset(_) => Judgement::OutOfScope,
+            _ => return,
+        };
+        self.ledger.judge(object, event.at, judgement);
+    }
+
+    fn end(self: Box<Self>, _end: &End<'_>) -> Outcome {
+        Outcome::of(self.ledger, "keys rest apart from the data that they protect").needs("ATT-DATA-LOCATION")
+    }
+}
+
+/// STOR-07.
+struct NoSubstitution {
+    ledger: Ledger,
+    /// By what the material of each version is known again.
+    fingerprints: BTreeMap<KeyVersionId, Vec<u8>>,
+    refused: u64,
+}
+
+impl NoSubstitution {
+    fn new(setting: &Setting<'_>) -> Self {
+        Self { ledger: setting.ledger(), fingerprints: BTreeMap::new(), refused: 0 }
+    }
+
+    fn see(&mut self, id: KeyVersionId, event: &Event<'_>, version: &OpenVersion) {
+        let object = Object::Version(id);
+        // What was substituted stays so.
+        if matches!(self.ledger.find(&object.into()), Some(Judgement::Violated(_))) {
+            return;
+        }
+        let is_first = self.ledger.find(&object.into()).is_none();
+        let known = self.fingerprints.get(&id);
+        let op = event.entry.op;
+        let judgement = if is_first && !makes_versions(op) {
+            Judgement::violated(format!("it came with an entry of `{op}`, which makes no version"))
+        } else {
+            match (known, &version.fingerprint) {
+                (Some(known), Some(now)) if known != now => {
+                    Judgement::violated("its material is another one than before")
+                }
+                (Some(_), None) => Judgement::unknown("the fingerprint of its material is not told any more"),
+                (None, None) if is_there(version) => Judgement::unknown(
+                    "no fingerprint of it is kept: it never leaves its token and has no public half, or an older release made it",
+                ),
+                _ => Judgement::Holds,
+            }
+        };
+        if let Some(fingerprint) = &version.fingerprint {
+            self.fingerprints.entry(id).or_insert_with(|| fingerprint.clone());
+        }
+        self.ledger.judge_by(object.into(), event.at, judgement, Some(event.index));
+    }
+}
+
+/// Does an entry of that operation bring versions?
+const fn makes_versions(op: Op) -> bool {
+    matches!(op, Op::CreateKey | Op::RotateKey | Op::ImportMaterial | Op::RecordState)
+}
+
+impl Check for NoSubstitution {
+    fn entry(&mut self, event: &Event<'_>, _estate: &Estate) {
+        if event.entry.op != Op::RowAltered {
+            return;
+        }
+        self.refused += 1;
+        let kind = event.entry.reference.as_deref().and_then(|bytes| bytes.first().copied());
+        let kind = kind.and_then(Kind::from_code).map_or("another kind", Kind::name);
+        let because = "a row was not as it was written, and was refused when it was read: the entry names it";
+        let rows = Subject::named(format!("altered rows of kind {kind}"));
+        self.ledger.happened(rows, event.at, event.index, Some(because.to_owned()));
+    }
+
+    fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
+        let Object::Version(id) = object else { return };
+        if is_unreadable(&mut self.ledger, object, event.at, estate) {
+            return;
+        }
+        if let Some(version) = estate.versions.get(&id) {
+            self.see(id, event, version);
+        }
+    }
+
+    fn end(mut self: Box<Self>, end: &End<'_>) -> Outcome {
+        let to = end.setting.as_of();
+        let differing: Vec<_> =
+            end.verified.findings.iter().filter(|one| one.code() == "state-differs").collect();
+        let judgement = match (differing.first(), end.verified.live_state.is_compared()) {
+            (Some(first), _) => {
+                Judgement::violated(format!("{} live fields differ from the log: {first}", differing.len()))
+            }
+            (None, true) => Judgement::Holds,
+            (None, false) => Judgement::unknown(format!("live rows were {}", end.verified.live_state)),
+        };
+        self.ledger.judge(Subject::named("live rows"), to, judgement);
+        let destroyed = end.estate.versions.values().filter(|version| version.state.is_destroyed()).count();
+        Outcome::of(self.ledger, "rows are as they were recorded, and no version changed its material")
+            .figure("versions_with_fingerprint", count(self.fingerprints.len()))
+            .figure("versions_destroyed", count(destroyed))
+            .figure("altered_rows_refused", self.refused)
+            .note("a row that is not as it was written is refused when it is read, and entry `row_altered` tells so")
+            .note("live rows are those that the export holds, whichever instant is asked about")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(domains: &[&str], insecure: &[&str]) -> OpenNode {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        OpenNode {
+            incarnation: 1,
+            reported_at: Timestamp::from_micros(1),
+            environment: None,
+            mode: String::new(),
+            insecure: words(insecure),
+            release: String::new(),
+            build: Vec::new(),
+            configuration: Vec::new(),
+            policy: Vec::new(),
+            hardening: Vec::new(),
+            listeners: Vec::new(),
+            clock_source: String::new(),
+            generators: Vec::new(),
+            domains: words(domains),
+            released: Vec::new(),
+            root_keys: words(&["seal=root version=1 algorithm=aes-256-gcm strength=256"]),
+        }
+    }
+
+    const DOMAINS: [&str; 9] = [
+        "store_storage=declared:rack-7",
+        "ring_kek_storage=store",
+        "ring_kek_custody=root",
+        "material_storage=store",
+        "material_custody=node",
+        "hsm_material_storage=store",
+        "hsm_material_custody=root",
+        "root_storage=token",
+        "root_custody=token",
+    ];
+
+    #[test]
+    fn words_refer_to_each_other() {
+        let hardware = node(&DOMAINS, &[]);
+        assert_eq!(place(&hardware, "root"), (Some("token"), Some("token")));
+        assert_eq!(place(&hardware, "ring_kek"), (Some("declared:rack-7"), Some("token")));
+        assert_eq!(place(&hardware, "material"), (Some("declared:rack-7"), Some("node")));
+        assert_eq!(place(&hardware, "nothing"), (None, None));
+        let software = node(&DOMAINS, &["insecure_software_token"]);
+        assert_eq!(place(&software, "root"), (Some("node"), Some("node")));
+        assert_eq!(place(&software, "ring_kek"), place(&software, "material"));
+        let declared = ["root_storage=declared:hsm-2", "root_custody=declared:custodians"];
+        let declared = node(&declared, &["insecure_software_root"]);
+        assert_eq!(place(&declared, "root"), (Some("node"), Some("node")), "whatever is declared");
+    }
+
+    #[test]
+    fn strength_of_a_key_of_the_root_is_read() {
+        assert_eq!(strength_of_root(&node(&[], &[]), "seal"), Some(256));
+        assert_eq!(strength_of_root(&node(&[], &[]), "wrap"), None);
+        let mut named = node(&[], &[]);
+        named.root_keys = vec!["seal=a strength=512 version=1 algorithm=aes-128-gcm strength=128".to_owned()];
+        assert_eq!(strength_of_root(&named, "seal"), Some(128), "a label is no strength");
+    }
+}

@@ -1,0 +1,151 @@
+//! All objects as they stand at a place in the log, to be asked by checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use claviger_audit::fact::{
+    Object, OpenAsset, OpenCredential, OpenGrant, OpenKey, OpenNode, OpenPrincipal, OpenRing, OpenRow,
+    OpenVersion,
+};
+use claviger_core::key::DataClass;
+use claviger_core::{AssetId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId};
+
+/// How closely data is held. What binds a key is decided by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// Account data, health records, special categories of personal data, what people prove who they are with.
+    Restricted,
+    /// Other personal data, and what the owner holds confidential.
+    Confidential,
+    /// For use inside the organization.
+    Internal,
+    /// Nobody's data.
+    Test,
+}
+
+claviger_core::named! {
+    Class, "a class" { Restricted = "R", Confidential = "C", Internal = "I", Test = "T" }
+}
+
+impl From<DataClass> for Class {
+    fn from(class: DataClass) -> Self {
+        match class {
+            DataClass::Authentication
+            | DataClass::Cardholder
+            | DataClass::Ephi
+            | DataClass::PersonalSpecial => Self::Restricted,
+            DataClass::Confidential | DataClass::Personal => Self::Confidential,
+            DataClass::Internal => Self::Internal,
+            DataClass::Test => Self::Test,
+        }
+    }
+}
+
+/// All objects at a place in the log.
+#[derive(Clone, Debug, Default)]
+pub struct Estate {
+    /// Data assets.
+    pub assets: BTreeMap<AssetId, OpenAsset>,
+    /// Credentials.
+    pub credentials: BTreeMap<CredentialId, OpenCredential>,
+    /// Grants.
+    pub grants: BTreeMap<GrantId, OpenGrant>,
+    /// Keys.
+    pub keys: BTreeMap<KeyId, OpenKey>,
+    /// Nodes.
+    pub nodes: BTreeMap<NodeId, OpenNode>,
+    /// Principals.
+    pub principals: BTreeMap<PrincipalId, OpenPrincipal>,
+    /// Rings.
+    pub rings: BTreeMap<KeyRingId, OpenRing>,
+    /// Versions.
+    pub versions: BTreeMap<KeyVersionId, OpenVersion>,
+    /// The keys of each ring.
+    of_ring: BTreeMap<KeyRingId, BTreeSet<KeyId>>,
+    /// Objects whose facts do not read.
+    pub unreadable: BTreeSet<Object>,
+}
+
+impl Estate {
+    /// Takes an object as it stands now; `None` for one that is there no more.
+    pub(super) fn put(&mut self, object: Object, row: Option<OpenRow>) {
+        self.remove(object);
+        match (object, row) {
+            (Object::Asset(id), Some(OpenRow::Asset(row))) => drop(self.assets.insert(id, row)),
+            (Object::Credential(id), Some(OpenRow::Credential(row))) => {
+                drop(self.credentials.insert(id, row))
+            }
+            (Object::Grant(id), Some(OpenRow::Grant(row))) => drop(self.grants.insert(id, row)),
+            (Object::Key(id), Some(OpenRow::Key(row))) => {
+                self.of_ring.entry(row.ring).or_default().insert(id);
+                self.keys.insert(id, row);
+            }
+            (Object::Node(id), Some(OpenRow::Node(row))) => drop(self.nodes.insert(id, *row)),
+            (Object::Principal(id), Some(OpenRow::Principal(row))) => drop(self.principals.insert(id, row)),
+            (Object::Ring(id), Some(OpenRow::Ring(row))) => drop(self.rings.insert(id, *row)),
+            (Object::Version(id), Some(OpenRow::Version(row))) => drop(self.versions.insert(id, row)),
+            _ => {}
+        }
+    }
+
+    pub(super) fn cannot_read(&mut self, object: Object) {
+        self.remove(object);
+        self.unreadable.insert(object);
+    }
+
+    fn remove(&mut self, object: Object) {
+        self.unreadable.remove(&object);
+        match object {
+            Object::Asset(id) => drop(self.assets.remove(&id)),
+            Object::Credential(id) => drop(self.credentials.remove(&id)),
+            Object::Grant(id) => drop(self.grants.remove(&id)),
+            // A key stays in its ring for ever.
+            Object::Key(id) => drop(self.keys.remove(&id)),
+            Object::Node(id) => drop(self.nodes.remove(&id)),
+            Object::Principal(id) => drop(self.principals.remove(&id)),
+            Object::Ring(id) => drop(self.rings.remove(&id)),
+            Object::Version(id) => drop(self.versions.remove(&id)),
+            Object::Alias(_) | Object::Reason(_) | Object::RightsReview(_) => {}
+        }
+    }
+
+    /// The versions of a key, by number.
+    pub fn versions_of(&self, key: KeyId) -> impl Iterator<Item = (KeyVersionId, &OpenVersion)> {
+        let all = KeyVersionId { key, number: 0 }..=KeyVersionId { key, number: u32::MAX };
+        self.versions.range(all).map(|(id, version)| (*id, version))
+    }
+
+    /// The keys of a ring.
+    pub fn keys_of(&self, ring: KeyRingId) -> impl Iterator<Item = (KeyId, &OpenKey)> {
+        let ids = self.of_ring.get(&ring).into_iter().flatten();
+        ids.filter_map(|id| Some((*id, self.keys.get(id)?)))
+    }
+
+    /// The class of a key's data.
+    #[must_use]
+    pub fn class_of(&self, key: KeyId) -> Option<Class> {
+        self.keys.get(&key).map(|key| key.data_class.into())
+    }
+
+    /// The ring of a key.
+    #[must_use]
+    pub fn ring_of(&self, key: KeyId) -> Option<(KeyRingId, &OpenRing)> {
+        let ring = self.keys.get(&key)?.ring;
+        Some((ring, self.rings.get(&ring)?))
+    }
+
+    /// The environment of a key: its own, or that of its ring, or that of the deployment.
+    #[must_use]
+    pub fn environment_of(&self, key: KeyId) -> Option<&str> {
+        let own = self.keys.get(&key)?.environment.as_deref();
+        let of_ring = || self.ring_of(key)?.1.policy.environment.as_ref().map(|name| name.as_str());
+        own.or_else(of_ring).or_else(|| self.environment())
+    }
+
+    /// The environment of the deployment, as its nodes say it; none where they differ or are silent.
+    #[must_use]
+    pub fn environment(&self) -> Option<&str> {
+        let mut said = self.nodes.values().map(|node| node.environment.as_deref());
+        let first = said.next()??;
+        said.all(|other| other == Some(first)).then_some(first)
+    }
+}
