@@ -70,19 +70,31 @@ impl Estate {
     pub(super) fn put(&mut self, object: Object, row: Option<OpenRow>) {
         self.remove(object);
         match (object, row) {
-            (Object::Asset(id), Some(OpenRow::Asset(row))) => drop(self.assets.insert(id, row)),
-            (Object::Credential(id), Some(OpenRow::Credential(row))) => {
-                drop(self.credentials.insert(id, row))
+            (Object::Asset(id), Some(OpenRow::Asset(row))) => {
+                self.assets.insert(id, row);
             }
-            (Object::Grant(id), Some(OpenRow::Grant(row))) => drop(self.grants.insert(id, row)),
+            (Object::Credential(id), Some(OpenRow::Credential(row))) => {
+                self.credentials.insert(id, row);
+            }
+            (Object::Grant(id), Some(OpenRow::Grant(row))) => {
+                self.grants.insert(id, row);
+            }
             (Object::Key(id), Some(OpenRow::Key(row))) => {
                 self.of_ring.entry(row.ring).or_default().insert(id);
                 self.keys.insert(id, row);
             }
-            (Object::Node(id), Some(OpenRow::Node(row))) => drop(self.nodes.insert(id, *row)),
-            (Object::Principal(id), Some(OpenRow::Principal(row))) => drop(self.principals.insert(id, row)),
-            (Object::Ring(id), Some(OpenRow::Ring(row))) => drop(self.rings.insert(id, *row)),
-            (Object::Version(id), Some(OpenRow::Version(row))) => drop(self.versions.insert(id, row)),
+            (Object::Node(id), Some(OpenRow::Node(row))) => {
+                self.nodes.insert(id, *row);
+            }
+            (Object::Principal(id), Some(OpenRow::Principal(row))) => {
+                self.principals.insert(id, row);
+            }
+            (Object::Ring(id), Some(OpenRow::Ring(row))) => {
+                self.rings.insert(id, *row);
+            }
+            (Object::Version(id), Some(OpenRow::Version(row))) => {
+                self.versions.insert(id, row);
+            }
             _ => {}
         }
     }
@@ -95,15 +107,31 @@ impl Estate {
     fn remove(&mut self, object: Object) {
         self.unreadable.remove(&object);
         match object {
-            Object::Asset(id) => drop(self.assets.remove(&id)),
-            Object::Credential(id) => drop(self.credentials.remove(&id)),
-            Object::Grant(id) => drop(self.grants.remove(&id)),
+            Object::Asset(id) => {
+                self.assets.remove(&id);
+            }
+            Object::Credential(id) => {
+                self.credentials.remove(&id);
+            }
+            Object::Grant(id) => {
+                self.grants.remove(&id);
+            }
             // A key stays in its ring for ever.
-            Object::Key(id) => drop(self.keys.remove(&id)),
-            Object::Node(id) => drop(self.nodes.remove(&id)),
-            Object::Principal(id) => drop(self.principals.remove(&id)),
-            Object::Ring(id) => drop(self.rings.remove(&id)),
-            Object::Version(id) => drop(self.versions.remove(&id)),
+            Object::Key(id) => {
+                self.keys.remove(&id);
+            }
+            Object::Node(id) => {
+                self.nodes.remove(&id);
+            }
+            Object::Principal(id) => {
+                self.principals.remove(&id);
+            }
+            Object::Ring(id) => {
+                self.rings.remove(&id);
+            }
+            Object::Version(id) => {
+                self.versions.remove(&id);
+            }
             Object::Alias(_) | Object::Reason(_) | Object::RightsReview(_) => {}
         }
     }
