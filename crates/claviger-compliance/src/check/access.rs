@@ -12,7 +12,7 @@ mod usage;
 use claviger_audit::fact::Object;
 use claviger_core::Timestamp;
 
-use super::rotation;
+use super::common;
 use crate::evaluation::{Estate, Judgement, Ledger};
 
 pub(super) const CHECKS: super::Checks = &[
@@ -30,7 +30,7 @@ pub(super) const CHECKS: super::Checks = &[
 
 /// Judges an object on which judgements rest, and whose facts do not read. Are those of this one so?
 fn is_unreadable(ledger: &mut Ledger, object: Object, at: Timestamp, estate: &Estate) -> bool {
-    let is_so = rotation::is_unreadable(ledger, object, at, estate);
+    let is_so = common::is_unreadable(ledger, object, at, estate);
     if !is_so && matches!(ledger.find(&object.into()), Some(Judgement::Unknown(_))) {
         // They read again. What is judged itself is so again in a moment.
         ledger.judge(object, at, Judgement::OutOfScope);

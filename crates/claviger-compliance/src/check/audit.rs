@@ -13,7 +13,7 @@ use claviger_core::principal::{Role, Status};
 use claviger_core::target::TargetKind;
 use claviger_core::{Action, GrantId, PrincipalId, Timestamp};
 
-use super::rotation::is_unreadable;
+use super::common::is_unreadable;
 use super::{Check, CutSeen, End, Event, is_of_state};
 use crate::evaluation::{Emptiness, Estate, Judgement, Ledger, Outcome, Period, Setting, Subject};
 

@@ -8,8 +8,9 @@ use claviger_audit::{Op, Outcome as Ended};
 use claviger_core::key::Origin;
 use claviger_core::{KeyId, KeyVersionId, Purpose, Timestamp};
 
+use super::common::{count, is_unreadable, protects, version_used, versions_about};
 use super::revocation::forbidden;
-use super::rotation::{FixedEnds, count, is_unreadable, protects, version_used, versions_about};
+use super::rotation::FixedEnds;
 use super::{Check, End, Event};
 use crate::evaluation::{Estate, Judgement, Ledger, Outcome, Period, Setting};
 

@@ -10,8 +10,8 @@ use claviger_core::key::PlaintextDataKeys;
 use claviger_core::principal::{CredentialKind, Status};
 use claviger_core::{CredentialId, KeyId, NodeId, PrincipalId, Timestamp};
 
+use super::common::{count, is_unreadable};
 use super::generation::FEDERAL;
-use super::rotation::{count, is_unreadable};
 use super::{Check, End, Event};
 use crate::algorithm::end_of_day;
 use crate::evaluation::{Emptiness, Estate, Judgement, Ledger, Outcome, Period, Setting, Subject};

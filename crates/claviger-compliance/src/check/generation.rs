@@ -9,7 +9,7 @@ use claviger_core::key::{Generator, Origin, State, Wrap};
 use claviger_core::principal::{PrincipalKind, Status};
 use claviger_core::{GrantId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Timestamp};
 
-use super::rotation::{count, is_unreadable, keys_about, protects, versions_about};
+use super::common::{count, is_unreadable, keys_about, protects, versions_about};
 use super::{Check, End, Event};
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::cryptoperiod;

@@ -9,7 +9,7 @@ use claviger_core::principal::{Role, Status};
 use claviger_core::target::TargetKind;
 use claviger_core::{Action, GrantId, NodeId, PrincipalId, Timestamp};
 
-use super::rotation::is_unreadable;
+use super::common::is_unreadable;
 use super::{Check, End, Event};
 use crate::evaluation::{Emptiness, Estate, Judgement, Ledger, Outcome, Period, Setting, Subject};
 

@@ -6,6 +6,7 @@
 
 mod access;
 mod audit;
+mod common;
 mod destruction;
 mod distribution;
 mod generation;

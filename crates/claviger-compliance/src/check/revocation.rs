@@ -11,7 +11,7 @@ use claviger_core::principal::Status;
 use claviger_core::reason::ReasonCode;
 use claviger_core::{KeyId, KeyVersionId, PrincipalId, Timestamp};
 
-use super::rotation::{count, is_unreadable, keys_about, protects, version_used};
+use super::common::{count, is_unreadable, keys_about, protects, version_used};
 use super::{Check, End, Event};
 use crate::evaluation::{Class, Estate, Judgement, Ledger, Outcome, Period, Setting, Subject};
 

@@ -9,6 +9,7 @@ use claviger_core::action::Effect;
 use claviger_core::key::{Origin, Protection, RingPolicy, RotatedKeys, State};
 use claviger_core::{Action, KeyId, KeyVersionId, Purpose, Spec, Timestamp};
 
+use super::common::{count, is_unreadable, keys_about, protects, version_used, versions_about};
 use super::{Check, End, Event};
 use crate::cryptoperiod::{self, Ends, Process};
 use crate::evaluation::{Class, Estate, Judgement, Ledger, Outcome, Period, Setting, Subject};
@@ -30,64 +31,12 @@ const NO_KEY: &str = "its key is not there, or its facts do not read";
 const NO_RING: &str = "its ring is not there, or its facts do not read";
 const NO_TABLE: &str = "the table of cryptoperiods does not read";
 
-pub(super) fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
-}
-
 const fn in_days(span: Duration) -> u64 {
     span.as_secs() / DAY.as_secs()
 }
 
-/// The version that an entry says was used; `None` where nothing was.
-pub(super) fn version_used(entry: &Entry<'_>, estate: &Estate) -> Option<KeyVersionId> {
-    if entry.out != Ended::Ok || !entry.op.uses_material() {
-        return None;
-    }
-    let key = KeyId::from_bytes(entry.key?);
-    let number = entry.kv.or_else(|| Some(estate.keys.get(&key)?.primary))?;
-    Some(KeyVersionId { key, number })
-}
-
-/// Is it a use on new data? Re-encryption says with a 1 that it opened only, for another key to seal.
-pub(super) fn protects(entry: &Entry<'_>) -> bool {
-    let opened_only = entry.op == Op::Reencrypt && entry.reference.as_deref() == Some(&[1]);
-    entry.op.protects() && !opened_only
-}
-
 fn processes(entry: &Entry<'_>) -> bool {
     entry.op.action().is_some_and(|action| action.effect() == Effect::Process)
-}
-
-/// The versions whose judgement rests on an object.
-pub(super) fn versions_about(object: Object, estate: &Estate) -> Vec<KeyVersionId> {
-    match object {
-        Object::Version(id) => vec![id],
-        Object::Key(key) => estate.versions_of(key).map(|(id, _)| id).collect(),
-        Object::Ring(ring) => {
-            let keys = estate.keys_of(ring);
-            keys.flat_map(|(key, _)| estate.versions_of(key)).map(|(id, _)| id).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The keys whose judgement rests on an object.
-pub(super) fn keys_about(object: Object, estate: &Estate) -> Vec<KeyId> {
-    match object {
-        Object::Version(id) => vec![id.key],
-        Object::Key(key) => vec![key],
-        Object::Ring(ring) => estate.keys_of(ring).map(|(key, _)| key).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Judges an object whose facts do not read. Are those of this one so?
-pub(super) fn is_unreadable(ledger: &mut Ledger, object: Object, at: Timestamp, estate: &Estate) -> bool {
-    let is_so = estate.unreadable.contains(&object);
-    if is_so {
-        ledger.judge(object, at, Judgement::unknown("its facts do not read"));
-    }
-    is_so
 }
 
 /// The ends of versions, as they were fixed when these were put into use: what is said later moves them to an earlier instant alone.

@@ -7,7 +7,7 @@ use claviger_audit::fact::{Kind, Object, OpenKey, OpenNode, OpenRing, OpenVersio
 use claviger_core::key::Wrap;
 use claviger_core::{KeyRingId, KeyVersionId, NodeId, Timestamp};
 
-use super::rotation::{count, is_unreadable};
+use super::common::{count, is_unreadable};
 use super::{Check, End, Event};
 use crate::evaluation::{Emptiness, Estate, Judgement, Ledger, Outcome, Setting, Subject};
 

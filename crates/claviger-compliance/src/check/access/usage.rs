@@ -9,7 +9,7 @@ use claviger_core::{Action, AssetId, KeyId, Purpose, Timestamp};
 
 use super::is_unreadable;
 use super::rules::uses;
-use crate::check::rotation::count;
+use crate::check::common::count;
 use crate::check::{Check, End, Event};
 use crate::evaluation::{Class, Estate, Judgement, Ledger, Outcome, Period, Setting};
 
