@@ -6,7 +6,6 @@ mod grants;
 mod identity;
 mod privilege;
 mod replay;
-mod rules;
 mod usage;
 
 use claviger_audit::fact::Object;

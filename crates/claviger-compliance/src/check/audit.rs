@@ -7,13 +7,13 @@ use std::time::Duration;
 use claviger_audit::cut::ShardState;
 use claviger_audit::fact::{Object, OpenPrincipal};
 use claviger_audit::verify::{Finding, Verified};
-use claviger_audit::{Entry, Hash, Op, Outcome as Ended, sha256};
-use claviger_core::action::Effect;
+use claviger_audit::{Entry, Op, Outcome as Ended};
 use claviger_core::principal::{Role, Status};
 use claviger_core::target::TargetKind;
-use claviger_core::{Action, GrantId, PrincipalId, Timestamp};
+use claviger_core::{GrantId, PrincipalId, Timestamp};
 
 use super::common::is_unreadable;
+use super::rules::{Rules, administers};
 use super::{Check, CutSeen, End, Event, is_of_state};
 use crate::evaluation::{Emptiness, Estate, Judgement, Ledger, Outcome, Period, Setting, Subject};
 
@@ -28,8 +28,6 @@ pub(super) const CHECKS: super::Checks = &[
     ("AUD-10", |setting| Box::new(LiveState::new(setting))),
 ];
 
-/// The policy that this release decides by, as it is written.
-const POLICY: &str = include_str!("../../../claviger-access/src/authz/roles.cedar");
 /// What is done to read the log.
 const READS: [Op; 4] = [Op::ReadAudit, Op::ExportAudit, Op::SearchAudit, Op::DiscloseAudit];
 /// What the house does of itself, without a session: at set-up and recovery, and when something is due.
@@ -636,7 +634,7 @@ struct LogReaders {
     allowed: BTreeSet<Role>,
     /// The roles to which the policy of this release gives the log to read.
     reading: BTreeSet<Role>,
-    policy: Hash,
+    rules: Rules,
     /// Grants to administer keys, by who holds them.
     administering: BTreeMap<PrincipalId, BTreeSet<GrantId>>,
     reads: BTreeMap<Op, u64>,
@@ -647,12 +645,13 @@ impl LogReaders {
     fn new(setting: &Setting<'_>) -> Self {
         let allowed = setting.catalogue.find_parameter("audit_reader_roles");
         let allowed = allowed.map_or("", |parameter| parameter.default.as_str());
+        let rules = Rules::read();
         Self {
             ledger: setting.ledger(),
             period: setting.period,
             allowed: allowed.split(", ").filter_map(|role| role.parse().ok()).collect(),
-            reading: readers(POLICY),
-            policy: sha256(POLICY.as_bytes()),
+            reading: rules.roles_that(|action| READS.contains(&action.into())),
+            rules,
             administering: BTreeMap::new(),
             reads: BTreeMap::new(),
             refused: 0,
@@ -691,19 +690,6 @@ impl LogReaders {
     }
 }
 
-/// The roles to which a policy gives the log to read.
-fn readers(policy: &str) -> BTreeSet<Role> {
-    let rules = policy.split("@id(").filter(|rule| rule.contains("\npermit ("));
-    let reads = |rule: &&str| READS.iter().any(|op| rule.contains(&format!("Action::\"{op}\"")));
-    let roles = rules.filter(reads).filter_map(|rule| rule.split_once("Role::\"")?.1.split('"').next());
-    roles.filter_map(|role| role.parse().ok()).collect()
-}
-
-/// Does it administer a key?
-fn administers(action: Action) -> bool {
-    action.target_kind() == TargetKind::Key && action.effect() == Effect::Manage
-}
-
 impl Check for LogReaders {
     fn entry(&mut self, event: &Event<'_>, _estate: &Estate) {
         let op = event.entry.op;
@@ -730,7 +716,7 @@ impl Check for LogReaders {
             }
             Object::Node(id) => {
                 let Some(node) = estate.nodes.get(&id) else { return };
-                let judgement = if node.policy == self.policy.as_slice() {
+                let judgement = if self.rules.are_those_of(&node.policy) {
                     Judgement::Holds
                 } else {
                     Judgement::unknown(
@@ -983,9 +969,8 @@ mod tests {
 
     #[test]
     fn log_is_read_by_the_roles_that_the_policy_names() {
-        assert_eq!(readers(POLICY), BTreeSet::from([Role::Auditor, Role::Responder, Role::SecurityOfficer]));
-        let in_policy = POLICY.matches("Action::\"read_audit\"").count();
-        assert_eq!(in_policy, 3, "each of them in a rule for a role");
+        let readers = Rules::read().roles_that(|action| READS.contains(&action.into()));
+        assert_eq!(readers, BTreeSet::from([Role::Auditor, Role::Responder, Role::SecurityOfficer]));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod generation;
 mod governance;
 mod revocation;
 mod rotation;
+mod rules;
 mod storage;
 
 use claviger_audit::Entry;

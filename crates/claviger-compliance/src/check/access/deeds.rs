@@ -13,7 +13,7 @@ use claviger_core::{KeyId, KeyRingId};
 
 use super::grants::{Index, in_force};
 use super::is_unreadable;
-use super::rules::uses;
+use crate::check::rules::uses;
 use crate::check::{Check, End, Event};
 use crate::evaluation::{Class, Estate, Judgement, Ledger, Outcome, Setting, Subject};
 

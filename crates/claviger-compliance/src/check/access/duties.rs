@@ -9,7 +9,7 @@ use claviger_core::{Action, GrantId, PrincipalId, Timestamp};
 
 use super::grants::{Force, Index, covers, in_force, is_active};
 use super::is_unreadable;
-use super::rules::{Rules, administers, uses};
+use crate::check::rules::{Rules, administers, uses};
 use crate::check::{Check, End, Event};
 use crate::evaluation::{Class, Estate, Judgement, Ledger, Outcome, Setting, Subject};
 

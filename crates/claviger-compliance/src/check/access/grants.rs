@@ -10,7 +10,7 @@ use claviger_core::grant::GrantOrigin;
 use claviger_core::principal::{PrincipalKind, Status};
 use claviger_core::{Action, GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 
-use super::rules;
+use crate::check::rules;
 use crate::evaluation::Estate;
 
 /// Rows that were written otherwise than by the service may rest on each other without end: nothing goes deeper than this.

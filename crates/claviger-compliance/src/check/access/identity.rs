@@ -9,7 +9,7 @@ use claviger_core::{CredentialId, GrantId, KeyId, PrincipalId, Timestamp};
 
 use super::grants::{Force, Index, in_force};
 use super::is_unreadable;
-use super::rules::{administers, uses};
+use crate::check::rules::{administers, uses};
 use crate::check::{Check, End, Event};
 use crate::evaluation::{Class, Estate, Judgement, Ledger, Outcome, Setting};
 

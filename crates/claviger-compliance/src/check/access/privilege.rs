@@ -12,7 +12,7 @@ use claviger_core::{GrantId, KeyId, KeyRingId, PrincipalId, Timestamp};
 
 use super::grants::{Force, Index, in_force};
 use super::is_unreadable;
-use super::rules::{Rules, administers};
+use crate::check::rules::{Rules, administers};
 use crate::check::{Check, End, Event};
 use crate::evaluation::{Class, Estate, Judgement, Ledger, Outcome, Setting};
 

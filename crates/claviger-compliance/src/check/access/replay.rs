@@ -9,7 +9,7 @@ use claviger_core::{Action, KeyId, PrincipalId};
 
 use super::grants::{Found, Index};
 use super::is_unreadable;
-use super::rules::{Rules, uses};
+use crate::check::rules::{Rules, uses};
 use crate::check::{Check, End, Event};
 use crate::evaluation::{Estate, Judgement, Ledger, Outcome, Period, Setting, Subject};
 

@@ -8,8 +8,8 @@ use claviger_core::key::{DataClass, State};
 use claviger_core::{Action, AssetId, KeyId, Purpose, Timestamp};
 
 use super::is_unreadable;
-use super::rules::uses;
 use crate::check::common::count;
+use crate::check::rules::uses;
 use crate::check::{Check, End, Event};
 use crate::evaluation::{Class, Estate, Judgement, Ledger, Outcome, Period, Setting};
 

@@ -9,7 +9,7 @@ use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::target::TargetKind;
 
 /// The policy that this release decides by, as it is written.
-const RULES: &str = include_str!("../../../../claviger-access/src/authz/roles.cedar");
+const RULES: &str = include_str!("../../../claviger-access/src/authz/roles.cedar");
 
 /// A rule that permits.
 #[derive(Debug)]
