@@ -1,8 +1,9 @@
 //! The run of `cargo xtask bench compare COMMIT`: is this build as fast as that one?
 //!
 //! Both serve at the same time, on the same core; one generator asks them in turns, round by round, and a ratio is made of two
-//! rounds that were next to each other. Who is asked first changes from round to round. The interval is that of the median by
-//! order statistics: no distribution is assumed.
+//! rounds that were next to each other. Who is asked first changes from round to round. Where a process happens to lie in memory makes
+//! it a tenth faster or slower for as long as it lives, so that every few rounds both are started anew, each first in turn, and such a
+//! sitting counts once. The interval is that of the median of sittings by order statistics: no distribution is assumed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +25,8 @@ use crate::wire;
 const USE: usize = 1024;
 /// The connections of a measure with many.
 const MANY: usize = 64;
+/// Rounds before both servers are started anew.
+const ROUNDS_OF_A_SITTING: u32 = 2;
 
 /// Which builds, and how long.
 #[derive(Debug, Clone, Args)]
@@ -34,8 +37,8 @@ pub struct CompareArgs {
     /// The server that it is compared with
     #[arg(long, value_name = "FILE")]
     old: PathBuf,
-    /// Rounds of each measure
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(6..))]
+    /// Rounds of each measure; both servers are started anew after every second one
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(12..))]
     rounds: u32,
     /// Seconds of a round
     #[arg(long, default_value_t = 1)]
@@ -80,12 +83,23 @@ pub fn run(args: &CompareArgs, form: Form) -> Result<()> {
     let cores = Cores::first_two()?;
     cores::stay_on(&[cores.generator])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (old_dir, new_dir) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let old = serve(&args.old, old_dir.path(), cores)?;
-    let new = serve(&args.new, new_dir.path(), cores)?;
-    let measures = runtime.block_on(Box::pin(measure(args, &old, &new)))?;
-    old.stop()?;
-    new.stop()?;
+    let mut measured = Vec::new();
+    for sitting in 0..args.rounds.div_ceil(ROUNDS_OF_A_SITTING) {
+        let (old_dir, new_dir) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let (serve_old, serve_new) =
+            (|| serve(&args.old, old_dir.path(), cores), || serve(&args.new, new_dir.path(), cores));
+        let (old, new) = if sitting.is_multiple_of(2) {
+            let old = serve_old()?;
+            (old, serve_new()?)
+        } else {
+            let new = serve_new()?;
+            (serve_old()?, new)
+        };
+        measured.push(runtime.block_on(Box::pin(sit(args, sitting, &old, &new)))?);
+        old.stop()?;
+        new.stop()?;
+    }
+    let measures = MEASURES.iter().filter_map(|(name, _)| Measure::of(name, &measured, args.floor)).collect();
     let CompareArgs { rounds, seconds, floor, .. } = *args;
     let found = Found { machine: report::machine(), rounds, seconds, floor, measures };
     found.print(form)?;
@@ -108,12 +122,17 @@ fn serve(program: &Path, dir: &Path, cores: Cores) -> Result<Instance> {
     Ok(server)
 }
 
-/// Both of a measure, and what each did in each round.
-struct Pair {
+/// What each of both did in each round of a measure, while they lived.
+struct Sitting {
     name: &'static str,
+    rates: Vec<[f64; 2]>,
+}
+
+/// Both of a measure.
+struct Pair {
+    sitting: Sitting,
     old: Load,
     new: Load,
-    rates: Vec<[f64; 2]>,
 }
 
 impl Pair {
@@ -142,12 +161,13 @@ const MEASURES: [(&str, Asked); 3] = [
     ("encrypt 1 KiB as AWS KMS, 64 connections", Asked::Aws),
 ];
 
-async fn measure(args: &CompareArgs, old: &Instance, new: &Instance) -> Result<Vec<Measure>> {
+/// Measures all that is asked for, as long as these processes live.
+async fn sit(args: &CompareArgs, number: u32, old: &Instance, new: &Instance) -> Result<Vec<Sitting>> {
     let only = args.only.as_deref().unwrap_or_default();
     let mut pairs = Vec::new();
     for (name, asked) in MEASURES.into_iter().filter(|(name, _)| name.contains(only)) {
         let (old, new) = (asked.load(old).await?, asked.load(new).await?);
-        pairs.push((asked, Pair { name, old, new, rates: Vec::new() }));
+        pairs.push((asked, Pair { sitting: Sitting { name, rates: Vec::new() }, old, new }));
     }
     ensure!(!pairs.is_empty(), "no measure has `{only}` in its name");
     let span = Duration::from_secs(args.seconds);
@@ -155,11 +175,12 @@ async fn measure(args: &CompareArgs, old: &Instance, new: &Instance) -> Result<V
         // What is remembered after the first use is remembered now.
         pair.round(0, span).await?;
     }
-    for turn in 0..args.rounds {
+    for turn in 0..ROUNDS_OF_A_SITTING {
         for (asked, pair) in &mut pairs {
             let [was, is] = pair.round(turn, span).await?;
-            eprintln!("  {turn:>3}  {:<42} {was:>8.0}/s {is:>8.0}/s  {:.3}", pair.name, is / was);
-            pair.rates.push([was, is]);
+            let (round, name) = (number * ROUNDS_OF_A_SITTING + turn, pair.sitting.name);
+            eprintln!("  {round:>3}  {name:<42} {was:>8.0}/s {is:>8.0}/s  {:.3}", is / was);
+            pair.sitting.rates.push([was, is]);
             // An access key's request is good for five minutes only: it is signed anew for each round.
             if *asked == Asked::Aws {
                 pair.old.ask_for(aws_request(old)?);
@@ -167,7 +188,7 @@ async fn measure(args: &CompareArgs, old: &Instance, new: &Instance) -> Result<V
             }
         }
     }
-    Ok(pairs.iter().map(|(_, pair)| Measure::of(pair.name, &pair.rates, args.floor)).collect())
+    Ok(pairs.into_iter().map(|(_, pair)| pair.sitting).collect())
 }
 
 impl Asked {
@@ -199,20 +220,34 @@ fn aws_request(server: &Instance) -> Result<Bytes> {
     access_key.call("Encrypt", &body)
 }
 
+impl Sitting {
+    /// New over old: the geometric mean of its rounds.
+    fn ratio(&self) -> f64 {
+        let logarithms = self.rates.iter().map(|[old, new]| (new / old).ln());
+        (logarithms.sum::<f64>() / self.rates.len() as f64).exp()
+    }
+}
+
 impl Measure {
-    fn of(name: &'static str, rates: &[[f64; 2]], floor: f64) -> Self {
-        let mut ratios: Vec<_> = rates.iter().map(|[old, new]| new / old).collect();
+    /// That of this name, if it was asked for.
+    fn of(name: &'static str, sittings: &[Vec<Sitting>], floor: f64) -> Option<Self> {
+        let of_it: Vec<_> = sittings.iter().flatten().filter(|sitting| sitting.name == name).collect();
+        if of_it.is_empty() {
+            return None;
+        }
+        let mut ratios: Vec<_> = of_it.iter().map(|sitting| sitting.ratio()).collect();
         ratios.sort_by(f64::total_cmp);
         let (low, high) = interval(&ratios);
-        Self {
+        let rates = || of_it.iter().flat_map(|sitting| &sitting.rates);
+        Some(Self {
             name,
-            old_per_second: median(rates.iter().map(|[old, _]| *old)),
-            new_per_second: median(rates.iter().map(|[_, new]| *new)),
+            old_per_second: median(rates().map(|[old, _]| *old)),
+            new_per_second: median(rates().map(|[_, new]| *new)),
             ratio: median(ratios.iter().copied()),
             low,
             high,
             holds: low >= floor,
-        }
+        })
     }
 }
 
@@ -244,7 +279,7 @@ impl Found {
 
     fn to_table(&self) -> String {
         let mut text = format!(
-            "{}\n{} rounds of {} s, in turns; the lower end of the interval must reach {}\n\n{:<42} {:>10} {:>10} {:>7} {:>15}\n",
+            "{}\n{} rounds of {} s, in turns, the servers anew after every second one; the lower end of the interval must reach {}\n\n{:<42} {:>10} {:>10} {:>7} {:>15}\n",
             self.machine, self.rounds, self.seconds, self.floor, "", "old /s", "new /s", "ratio", "95 %"
         );
         for one in &self.measures {
@@ -273,10 +308,19 @@ mod tests {
 
     #[test]
     fn a_build_that_is_a_tenth_slower_is_below_the_floor() {
-        let rates: Vec<_> = (0..20).map(|turn| [100.0, 90.0 + f64::from(turn % 3)]).collect();
-        let slower = Measure::of("x", &rates, 0.97);
+        let sat = |new: &dyn Fn(u32) -> f64| -> Vec<_> {
+            let rates = |number: u32| vec![[100.0, new(2 * number)], [100.0, new(2 * number + 1)]];
+            (0..10).map(|number| vec![Sitting { name: "x", rates: rates(number) }]).collect()
+        };
+        let slower = Measure::of("x", &sat(&|round| 90.0 + f64::from(round % 3)), 0.97).unwrap();
         assert!(!slower.holds && slower.ratio < 0.93, "{slower:?}");
-        let rates: Vec<_> = (0..20).map(|turn| [100.0, 98.0 + f64::from(turn % 5)]).collect();
-        assert!(Measure::of("x", &rates, 0.97).holds);
+        assert!(Measure::of("x", &sat(&|round| 98.0 + f64::from(round % 5)), 0.97).unwrap().holds);
+        assert!(Measure::of("y", &sat(&|_| 98.0), 0.97).is_none());
+    }
+
+    #[test]
+    fn a_sitting_counts_once_however_far_apart_its_rounds_are() {
+        let sitting = Sitting { name: "x", rates: vec![[100.0, 50.0], [100.0, 200.0]] };
+        assert!((sitting.ratio() - 1.0).abs() < 1e-9);
     }
 }
