@@ -115,6 +115,9 @@ claviger_core::with_actions! { operations! {
         Heartbeat = 421 "heartbeat",
         /// A known caller sent a request that cannot be read; at most one entry a second and credential.
         MalformedRequest = 425 "malformed_request",
+        /// The controls were evaluated by the log itself; carries the digest of the results, the size of the root log that they are of, and how
+        /// many there are of each kind ([`crate::EvaluationRun`]).
+        RecordEvaluation = 437 "record_evaluation",
         /// How rows stood when facts began to be kept; it has the facts of some of them.
         RecordState = 445 "record_state",
         /// A row of the store is not as it was written, and was refused; carries the kind and identifier of its object. One entry

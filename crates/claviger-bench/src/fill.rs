@@ -10,14 +10,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use claviger_core::action::{Plane, Reasoning};
 use claviger_core::grant::Conditions;
-use claviger_core::key::{DataClass, Labels, Origin, RequiredContext};
+use claviger_core::key::{DataClass, Event, Labels, Origin, RequiredContext};
 use claviger_core::principal::PrincipalKind;
 use claviger_core::reason::{Reason, ReasonText};
 use claviger_core::{Action, ListenerName, Purpose, Spec};
 use claviger_server::Running;
 use claviger_server::quickstart::{QuickstartOptions, Ready, quickstart};
-use claviger_service::operation::{Call, CreateGrant, CreateKey, CreatePrincipal, GrantOn, Operation};
-use claviger_service::{ErrorKind, Presented, RingRef, Road};
+use claviger_service::operation::{
+    Call, ChangeKeyState, CreateGrant, CreateKey, CreatePrincipal, GrantOn, KeyPatch, Operation, RotateKey,
+    UpdateKey,
+};
+use claviger_service::{ErrorKind, KeyRef, Presented, RingRef, Road};
 use tokio::task::JoinSet;
 
 use crate::instance::Instance;
@@ -102,6 +105,67 @@ pub fn peopled(dir: &Path, principals: u32) -> Result<()> {
     Ok(())
 }
 
+/// What happens to every key in one round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Describe,
+    Resume,
+    Rotate,
+    Suspend,
+}
+
+impl Round {
+    /// A rotation, and then by turns. No key stays suspended behind the last one.
+    const fn of(round: u32, rounds: u32) -> Self {
+        match round % 3 {
+            0 if round == 0 => Self::Rotate,
+            1 if round + 1 < rounds => Self::Suspend,
+            2 => Self::Resume,
+            _ => Self::Describe,
+        }
+    }
+}
+
+/// Changes each key of the instance in `dir` so many times, unless that was done before.
+///
+/// # Errors
+/// When it was done another number of times, or a change is refused.
+pub fn changed(dir: &Path, keys: u32, rounds: u32) -> Result<()> {
+    let mark = dir.join("rounds");
+    match fs::read_to_string(&mark) {
+        Ok(found) => {
+            let count = rounds.to_string();
+            ensure!(found == count, "{} has keys changed {found} times; name another folder", dir.display());
+        }
+        Err(_) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(Box::pin(change_open(dir, keys, rounds)))?;
+            fs::write(&mark, rounds.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+async fn change_open(dir: &Path, keys: u32, rounds: u32) -> Result<()> {
+    let open = Open::new(dir).await?;
+    for round in 0..rounds {
+        eprintln!("changing {keys} keys, {} of {rounds}", round + 1);
+        match Round::of(round, rounds) {
+            Round::Describe => {
+                let describe = move |number| description(number, round);
+                open.each(keys, "administrator", describe).await?;
+            }
+            Round::Resume => open.each(keys, "administrator", |number| event(number, Event::Resume)).await?,
+            Round::Rotate => open.each(keys, "administrator", rotation).await?,
+            Round::Suspend => {
+                open.each(keys, "administrator", |number| event(number, Event::Suspend)).await?
+            }
+        }
+    }
+    open.running.shutdown().await;
+    Ok(())
+}
+
 async fn fill_open(dir: &Path, keys: u32) -> Result<()> {
     let open = Open::new(dir).await?;
     open.each(keys, "administrator", key).await?;
@@ -129,9 +193,10 @@ impl Open {
     }
 
     /// Has `who` carry out so many operations, many at once.
-    async fn each<O>(&self, count: u32, who: &str, operation: fn(u32) -> Result<O>) -> Result<()>
+    async fn each<O, F>(&self, count: u32, who: &str, operation: F) -> Result<()>
     where
         O: Operation + 'static,
+        F: Fn(u32) -> Result<O> + Copy + Send + 'static,
     {
         let profile = self.ready.profiles.get(who).with_context(|| format!("no {who}"))?;
         let certificate = peer::certificates(&profile.with_extension("crt"))?;
@@ -149,7 +214,8 @@ impl Open {
                     if number > 0 && number.is_multiple_of(SAY) {
                         eprintln!("  {number}");
                     }
-                    perform(&road, presented.clone(), operation(number)?).await?;
+                    let operation = operation(number)?;
+                    perform(&road, presented.clone(), operation).await?;
                 }
             });
         }
@@ -180,6 +246,23 @@ fn key(number: u32) -> Result<CreateKey> {
     })
 }
 
+fn reference(number: u32) -> Result<KeyRef> {
+    Ok(format!("{RING}/{}", name(number)).parse()?)
+}
+
+fn rotation(number: u32) -> Result<RotateKey> {
+    Ok(RotateKey { key: reference(number)? })
+}
+
+fn event(number: u32, event: Event) -> Result<ChangeKeyState> {
+    Ok(ChangeKeyState::new(reference(number)?, None, event)?)
+}
+
+fn description(number: u32, round: u32) -> Result<UpdateKey> {
+    let patch = KeyPatch { description: Some(format!("round {round}")), ..KeyPatch::default() };
+    Ok(UpdateKey { key: reference(number)?, patch, if_revision: None })
+}
+
 fn principal(number: u32) -> Result<CreatePrincipal> {
     let name = principal_name(number).parse()?;
     Ok(CreatePrincipal { name, kind: PrincipalKind::Workload, home: None, environment: None })
@@ -188,7 +271,7 @@ fn principal(number: u32) -> Result<CreatePrincipal> {
 fn grant(number: u32) -> Result<CreateGrant> {
     Ok(CreateGrant {
         principal: principal_name(number).parse()?,
-        on: GrantOn::Key(format!("{RING}/{}", name(number)).parse()?),
+        on: GrantOn::Key(reference(number)?),
         operations: vec![Action::Encrypt],
         conditions: Conditions::default(),
         name: None,
@@ -223,4 +306,24 @@ async fn perform(road: &Road, presented: Presented, operation: impl Operation) -
 fn reason_for(action: Action) -> Result<Option<Reason>> {
     let asked = action.reasoning() == Reasoning::Must;
     Ok(if asked { Some("bench".parse::<ReasonText>()?.into()) } else { None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_rotated_first_and_never_left_suspended() {
+        let rounds = |count| (0..count).map(|round| Round::of(round, count)).collect::<Vec<_>>();
+        assert_eq!(rounds(1), [Round::Rotate]);
+        assert_eq!(rounds(2), [Round::Rotate, Round::Describe]);
+        for count in 1..20 {
+            let rounds = rounds(count);
+            for (at, _) in rounds.iter().enumerate().filter(|(_, round)| **round == Round::Suspend) {
+                assert_eq!(rounds.get(at + 1), Some(&Round::Resume), "{rounds:?}");
+            }
+            let mut resumed = rounds.windows(2).filter(|pair| pair[1] == Round::Resume);
+            assert!(resumed.all(|pair| pair[0] == Round::Suspend), "{rounds:?}");
+        }
+    }
 }

@@ -10,12 +10,13 @@
 //! | [`cores`] | who runs where, and how much of it is used |
 //! | [`library`] | what the cryptographic module does by itself |
 //! | [`fill`] | a store full of keys |
-//! | [`speed`], [`scale`], [`fair`], [`compare`], [`replay`], [`search`], [`report`] | the runs, and what they print |
+//! | [`speed`], [`scale`], [`fair`], [`compare`], [`replay`], [`search`], [`compliance`], [`report`] | the runs, and what they print |
 //!
 //! What it keeps true: floors and server take turns within one run, under one generator; a ratio is never made of figures
 //! of two runs. Nothing depends on this crate.
 
 pub mod compare;
+pub mod compliance;
 pub mod cores;
 pub mod fair;
 pub mod fill;

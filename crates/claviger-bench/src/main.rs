@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use claviger_bench::compare::CompareArgs;
+use claviger_bench::compliance::{ComplianceArgs, EvaluatedArgs};
 use claviger_bench::fair::FairArgs;
 use claviger_bench::floor::FloorArgs;
 use claviger_bench::library::LibraryArgs;
@@ -13,7 +14,7 @@ use claviger_bench::report::Form;
 use claviger_bench::scale::ScaleArgs;
 use claviger_bench::search::SearchArgs;
 use claviger_bench::speed::SpeedArgs;
-use claviger_bench::{compare, fair, floor, library, replay, scale, search, speed};
+use claviger_bench::{compare, compliance, fair, floor, library, replay, scale, search, speed};
 
 // The server's own: a floor with another allocator would be another stack.
 #[global_allocator]
@@ -36,6 +37,11 @@ struct CommandLine {
 enum Command {
     /// Measures two builds against each other; `cargo xtask bench compare` makes the other
     Compare(CompareArgs),
+    /// Measures an evaluation for PCI DSS over a long log, and its report
+    Compliance(ComplianceArgs),
+    /// Evaluates an export; the run starts it itself
+    #[command(hide = true)]
+    Evaluated(EvaluatedArgs),
     /// Measures what one application's calls suffer from the calls of others
     Fair(FairArgs),
     /// Serves one of the floors; the runs start it themselves
@@ -57,6 +63,8 @@ fn main() -> ExitCode {
     let done: Result<()> = match command {
         None => speed::run(&speed, output),
         Some(Command::Compare(args)) => compare::run(&args, output),
+        Some(Command::Compliance(args)) => compliance::run(&args, output),
+        Some(Command::Evaluated(args)) => compliance::evaluate(&args),
         Some(Command::Fair(args)) => fair::run(&args, output),
         Some(Command::Floor(args)) => floor::run(&args),
         Some(Command::Library(args)) => library::run(&args),

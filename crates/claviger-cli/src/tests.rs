@@ -17,6 +17,7 @@ fn command_line_is_consistent() {
 #[test]
 fn documented_forms_parse() {
     for line in [
+        "compliance report --framework pci-dss --out pack --from 90d",
         "status",
         "-o json status",
         "status -o yaml",
@@ -94,6 +95,7 @@ fn documented_forms_parse() {
         "audit export --out d --without-state",
         "audit verify --dir d --offline --root-vkey k",
         "audit snapshot",
+        "audit scan",
         "audit root-vkey --out root.vkey",
         "audit state --at 2h --kind grant",
         "audit state --entry 7 --id 00000000-0000-4000-8000-000000000000/1 --dir d --offline",

@@ -20,7 +20,7 @@ mod embedded {
     pub(crate) const SOURCES: &str = include_str!("../catalogue/sources.toml");
 }
 
-pub use embedded::FRAMEWORKS;
+pub use embedded::{EVALUATOR, FRAMEWORKS};
 
 /// All that is asked, and by what it is decided.
 #[derive(Clone, Debug, PartialEq, Eq)]

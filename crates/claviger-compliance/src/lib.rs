@@ -10,6 +10,7 @@
 //! | [`catalogue`] | all of it, held together |
 //! | [`check`] | how each control is decided |
 //! | [`cryptoperiod`] | how long keys protect and process |
+//! | [`detector`] | what must not be in a log, looked for |
 //! | [`evaluation`] | what the controls come to, for an instant and a period |
 //!
 //! What it keeps true: no text that came from memory reads as one that was compared with its source ([`mark::Mark`]), and no clause is
@@ -20,11 +21,12 @@ pub mod catalogue;
 pub mod check;
 pub mod control;
 pub mod cryptoperiod;
+pub mod detector;
 pub mod evaluation;
 pub mod framework;
 pub mod mark;
 
-pub use catalogue::{Catalogue, CatalogueError, FRAMEWORKS};
+pub use catalogue::{Catalogue, CatalogueError, EVALUATOR, FRAMEWORKS};
 pub use control::{Control, ControlId, Task};
 pub use evaluation::{Evaluation, Period, Scan, Verdict};
 pub use framework::{Clause, Coverage, Framework};

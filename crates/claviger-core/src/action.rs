@@ -287,12 +287,16 @@ actions! { $
     DiscloseAudit = 434 "disclose_audit" Control System Read,
     /// Read the list of all rights.
     ReadRights = 435 "read_rights" Control System Read,
+    /// Have the deployment sign the manifest of an evidence pack.
+    SignEvidence = 436 "sign_evidence" Control System Read,
     /// Read how the system is.
     ReadSystem = 432 "read_system" Control System Read,
     /// Commit the log to the whole state as it stands.
     Snapshot = 440 "snapshot" Control System Read,
     /// Erase the text of a reason.
     EraseReason = 444 "erase_reason" Control System Govern,
+    /// Open every stored secret in its place, and say which do not open.
+    ScanStore = 447 "scan_store" Control System Read,
     /// Make a security officer on the machine, with the root's own secret.
     Recover = 455 "recover" Control System Govern,
     /// Acknowledge such a security officer, as another person.

@@ -30,6 +30,10 @@ pub struct TimeRecord {
     pub steps: Vec<Step>,
     /// When the system last took a snapshot of the whole state, in log time.
     pub snapshot_at: Option<Timestamp>,
+    /// When the system last opened every stored secret, in log time.
+    pub scanned_at: Option<Timestamp>,
+    /// When the system last evaluated the controls, in log time.
+    pub evaluated_at: Option<Timestamp>,
     /// Counts the writes of this row.
     pub revision: u64,
 }
@@ -75,8 +79,16 @@ impl TimeRecord {
     /// Once an administrator has confirmed that it is `now`: nothing is held, and no step is remembered.
     #[must_use]
     pub const fn confirmed(&self, now: Timestamp) -> Self {
-        let Self { snapshot_at, revision, .. } = *self;
-        Self { confirmed_at: Some(now), held_at: None, steps: Vec::new(), snapshot_at, revision }
+        let Self { snapshot_at, scanned_at, evaluated_at, revision, .. } = *self;
+        Self {
+            confirmed_at: Some(now),
+            held_at: None,
+            steps: Vec::new(),
+            snapshot_at,
+            scanned_at,
+            evaluated_at,
+            revision,
+        }
     }
 }
 

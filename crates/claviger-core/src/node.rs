@@ -35,6 +35,7 @@ impl Node {
             &report.generators,
             &report.domains,
             &report.root_keys,
+            &report.certificates,
             &self.released,
         ];
         words.into_iter().flatten().all(|word| !word.is_empty() && !word.contains([',', '\n']))
@@ -73,6 +74,9 @@ pub struct NodeReport {
     pub domains: Vec<String>,
     /// The keys of the root that wrap: for each its task, label, version, algorithm and strength in bits.
     pub root_keys: Vec<String>,
+    /// The certificates that it shows, and the authorities whose certificates it takes: for each its fingerprint, purpose, owner, key,
+    /// ends, issuer, and whether its authority publishes revocations.
+    pub certificates: Vec<String>,
 }
 
 impl NodeReport {

@@ -1,7 +1,7 @@
 //! Every decoder of foreign bytes in this crate, in one place, for fuzzing: each takes any bytes and never panics.
 
 use claviger_client::types::page::Batch;
-use claviger_client::types::{alias, asset, credential, grant, key, principal, reason, ring, usage};
+use claviger_client::types::{alias, asset, audit, credential, grant, key, principal, reason, ring, usage};
 use claviger_core::{AliasName, CredentialId, GrantId, KeyName, Name};
 use http::header::{CONTENT_TYPE, IF_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -99,6 +99,8 @@ requests! {
     SetSeparation: |bytes| body::parse::<ring::SetSeparation>(bytes);
     /// To sign.
     Sign: |bytes| one::<usage::Sign>(bytes);
+    /// To sign an evidence pack.
+    SignEvidence: |bytes| body::parse(bytes).and_then(|wire: audit::SignEvidence| wire::audit::evidence_from_wire(&wire));
     /// To unwrap.
     Unwrap: |bytes| one::<usage::Unwrap>(bytes);
     /// To change a key.

@@ -24,6 +24,7 @@ use crate::node::{self, Described};
 use crate::observe::Observed;
 use crate::pki::{self, EXPIRY_WARNING};
 use crate::root::Making;
+use crate::self_evaluation::Evaluator;
 use crate::stop::{self, Stop, Stopping};
 use crate::telemetry::{ListenerMetrics, Registry, run_probe};
 
@@ -138,8 +139,15 @@ pub(crate) async fn serve(
         at_work.stop().await;
         return Err(error);
     }
-    let (stop, stopping) = stop::pair();
     let registry = Arc::new(Registry::new());
+    let evaluator = match Evaluator::begin(&at_work.road, Arc::clone(&registry)).await {
+        Ok(evaluator) => Arc::new(evaluator),
+        Err(error) => {
+            at_work.stop().await;
+            return Err(error);
+        }
+    };
+    let (stop, stopping) = stop::pair();
     let (tls, released) = (Arc::new(ArcSwap::from_pointee(tls)), Arc::new(Released::default()));
     let road = &at_work.road;
     let observed = Arc::new(Observed::new(
@@ -174,8 +182,20 @@ pub(crate) async fn serve(
     }
     tokio::spawn(tidy(registry, stopping.clone()));
     tokio::spawn(Arc::clone(&released).keep_recording(road.clone(), stopping.clone()));
+    tokio::spawn(Arc::clone(&evaluator).keep_on(road.clone(), stopping.clone()));
     tokio::spawn(at_work.newest_note.clone().keep_on(stopping));
-    Ok(Running { urls: sockets.urls, tls, node, stop, listeners, released, stop_probes, probes, at_work })
+    Ok(Running {
+        urls: sockets.urls,
+        tls,
+        node,
+        stop,
+        listeners,
+        released,
+        evaluator,
+        stop_probes,
+        probes,
+        at_work,
+    })
 }
 
 async fn tidy(registry: Arc<Registry>, mut stopping: Stopping) {
@@ -196,6 +216,7 @@ pub struct Running {
     stop: Stop,
     listeners: Vec<JoinHandle<usize>>,
     released: Arc<Released>,
+    evaluator: Arc<Evaluator>,
     stop_probes: Stop,
     probes: Vec<JoinHandle<()>>,
     at_work: AtWork,
@@ -234,6 +255,14 @@ impl Running {
             tracing::error!(%error, "the log does not say yet which certificates were read");
         }
         Ok(())
+    }
+
+    /// Evaluates the controls over the log if that is due, which the server does of itself once a day; gives the entry.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub async fn evaluate_when_due(&self) -> Result<Option<u64>, ServerError> {
+        self.evaluator.run_when_due(self.road()).await
     }
 
     /// Waits until the log stops by itself, and says why. Does not come back otherwise.

@@ -115,6 +115,9 @@ pub enum ServerError {
     /// The token does not open.
     #[error(transparent)]
     Token(#[from] Pkcs11OpenError),
+    /// The controls could not be evaluated.
+    #[error("the log could not be evaluated: {0}")]
+    Unevaluated(String),
 }
 
 impl ServerError {

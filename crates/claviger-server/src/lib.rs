@@ -9,6 +9,7 @@
 //! | [`telemetry`] | traces, numbers, health |
 //! | [`hardening`], `memory`, [`clock`] | the process, what it gives back, and its time |
 //! | [`Server`] | store, root, road, protocols and sockets, put together |
+//! | `self_evaluation` | the controls, evaluated each day over the server's own log |
 //! | [`init`], [`quickstart`], [`recover`], [`doctor`], [`command`] | what the commands of an operator do |
 //!
 //! It is the one crate that names a store and a provider; everyone else sees the ports.
@@ -16,6 +17,7 @@
 mod assemble;
 mod authority;
 mod bootstrap;
+mod certificates;
 pub mod clock;
 pub mod command;
 pub mod config;
@@ -37,6 +39,7 @@ mod planes;
 pub mod quickstart;
 pub mod recover;
 mod root;
+mod self_evaluation;
 pub mod stop;
 pub mod telemetry;
 

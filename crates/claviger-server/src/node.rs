@@ -17,6 +17,7 @@ use claviger_crypto::provenance;
 use claviger_service::{ErrorKind, RULES, Road, ServiceError};
 use rustls::ServerConfig;
 
+use crate::certificates;
 use crate::config::{Config, Domains};
 use crate::endpoints::{Listen, Serves};
 use crate::error::ServerError;
@@ -61,6 +62,8 @@ fn report(node: &Described) -> NodeReport {
     let of = |path: &Path| std::fs::read(path).map(|bytes| sha256(&bytes)).unwrap_or_default();
     let word = |(name, holds): (&str, bool)| format!("{name}={}", if holds { "yes" } else { "no" });
     let hardening = node.hardening.map_or_else(Vec::new, |hardening| hardening.measures().map(word).into());
+    let with_tls = node.bound.iter().filter(|(endpoint, _)| endpoint.is_tls());
+    let with_tls: Vec<_> = with_tls.map(|(endpoint, _)| endpoint.name()).collect();
     NodeReport {
         environment: node.config.environment.clone(),
         release: env!("CARGO_PKG_VERSION").to_owned(),
@@ -70,6 +73,7 @@ fn report(node: &Described) -> NodeReport {
         hardening,
         certificate: of(&tls.certificate),
         client_authorities: of(&tls.client_ca),
+        certificates: certificates::lines(&node.config, &with_tls.join("+")),
         clock_source: clock_source(),
         ..NodeReport::default()
     }

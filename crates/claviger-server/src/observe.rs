@@ -47,6 +47,12 @@ const ENDING_COUNTED: Duration = Duration::from_secs(300);
 /// The number that says how often a row was refused because somebody altered it.
 pub(crate) const ALTERED: &str = "claviger_rows_altered_total";
 
+/// The number that says how many stored secrets did not open in their place when they were last looked at.
+pub(crate) const UNOPENED: &str = "claviger_store_secrets_unopened";
+
+/// The number that says whether an evaluation of the controls was missed.
+pub(crate) const MISSED: &str = "claviger_evaluation_missed";
+
 /// A server at work, to watch.
 pub(crate) struct Observed {
     pub(crate) road: Road,
@@ -69,6 +75,11 @@ struct Numbers {
     fenced: Counter,
     malformed: Counter,
     altered: Counter,
+    secrets: Gauge,
+    unopened: Gauge,
+    evaluated_at: Gauge,
+    evaluation_missed: Gauge,
+    evaluations_failed: Counter,
     rows: Gauge,
     rows_checked: Gauge,
     rows_done: Gauge,
@@ -132,6 +143,23 @@ impl Numbers {
             altered: counter(
                 ALTERED,
                 "reads of rows that were refused because somebody altered them in the database",
+            ),
+            secrets: gauge(
+                "claviger_store_secrets",
+                "stored secrets that the newest scan since the start has opened, or should have",
+            ),
+            unopened: gauge(UNOPENED, "those of them that did not open in their place"),
+            evaluated_at: gauge(
+                "claviger_evaluation_at",
+                "when the newest evaluation of the controls was recorded, in seconds of Unix time; 0 before the first",
+            ),
+            evaluation_missed: gauge(
+                MISSED,
+                "1 while that is longer ago than twice the time between two, or there is none an hour after the start",
+            ),
+            evaluations_failed: counter(
+                "claviger_evaluation_failures_total",
+                "evaluations of the controls that failed, and are tried again",
             ),
             rows: gauge("claviger_rows", "rows of the store when the pass over all of them began"),
             rows_checked: gauge("claviger_rows_checked", "rows that it has held against their tags"),
@@ -285,6 +313,15 @@ impl Observed {
         numbers.malformed.absolute(self.road.malformed_requests());
         let rows = self.road.row_figures();
         numbers.altered.absolute(rows.altered);
+        if let Some(scan) = self.road.last_scan() {
+            numbers.secrets.set(to_f64(scan.scanned()));
+            numbers.unopened.set(to_f64(scan.failed()));
+        }
+        let evaluation = self.road.evaluation_figures();
+        let evaluated_at = evaluation.recorded_at.unwrap_or_default();
+        numbers.evaluated_at.set(to_f64(evaluated_at.as_micros() / 1_000_000));
+        numbers.evaluation_missed.set(if evaluation.is_missed { 1.0 } else { 0.0 });
+        numbers.evaluations_failed.absolute(evaluation.failed);
         numbers.rows.set(to_f64(rows.rows));
         numbers.rows_checked.set(to_f64(rows.checked));
         numbers.rows_done.set(if rows.is_done { 1.0 } else { 0.0 });

@@ -17,7 +17,14 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use time::OffsetDateTime;
 use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::oid_registry::{
+    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521,
+    OID_PKIX_ACCESS_DESCRIPTOR_OCSP, OID_PKIX_AUTHORITY_INFO_ACCESS, OID_SIG_ED25519,
+    OID_X509_EXT_CRL_DISTRIBUTION_POINTS,
+};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+use x509_parser::public_key::PublicKey;
 use zeroize::Zeroizing;
 
 use crate::files::{self, FileError};
@@ -256,7 +263,7 @@ fn serial_number() -> Result<SerialNumber, CryptoError> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-fn date(at: Timestamp) -> OffsetDateTime {
+pub(crate) fn date(at: Timestamp) -> OffsetDateTime {
     let seconds = i64::try_from(at.as_micros() / 1_000_000).unwrap_or(i64::MAX);
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
@@ -307,6 +314,10 @@ pub struct CertificateFacts {
     pub names_itself: bool,
     /// DNS names and IP addresses that it is for, in its order (RFC 5280, 4.2.1.6).
     pub names: Vec<String>,
+    /// The kind of its key, as `ec-p256`, or the identifier of its algorithm.
+    pub key: String,
+    /// Whether it names a place where its authority says what it revoked.
+    pub names_revocations: bool,
 }
 
 /// Reads the certificates of a PEM file.
@@ -351,7 +362,42 @@ pub fn certificate_facts(der: &[u8]) -> Option<CertificateFacts> {
         version: certificate.version().0.saturating_add(1),
         names_itself: certificate.issuer().as_raw() == certificate.subject().as_raw(),
         names: names_of(&certificate),
+        key: key_of(&certificate),
+        names_revocations: names_revocations(&certificate),
     })
+}
+
+/// Does it name a list of revocations (RFC 5280, 4.2.1.13), or a service that is asked for one certificate (RFC 6960, 3.1)?
+fn names_revocations(certificate: &X509Certificate<'_>) -> bool {
+    certificate.extensions().iter().any(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityInfoAccess(access) => {
+            access.iter().any(|place| place.access_method == OID_PKIX_ACCESS_DESCRIPTOR_OCSP)
+        }
+        // One that does not read may name one.
+        _ => [OID_X509_EXT_CRL_DISTRIBUTION_POINTS, OID_PKIX_AUTHORITY_INFO_ACCESS].contains(&extension.oid),
+    })
+}
+
+fn key_of(certificate: &X509Certificate<'_>) -> String {
+    let key = certificate.public_key();
+    let algorithm = &key.algorithm.algorithm;
+    if *algorithm == OID_SIG_ED25519 {
+        return "ed25519".to_owned();
+    }
+    if *algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY {
+        let curve = key.algorithm.parameters.as_ref().and_then(|curve| curve.as_oid().ok());
+        for (known, name) in
+            [(OID_EC_P256, "ec-p256"), (OID_NIST_EC_P384, "ec-p384"), (OID_NIST_EC_P521, "ec-p521")]
+        {
+            if curve.as_ref() == Some(&known) {
+                return name.to_owned();
+            }
+        }
+    }
+    match key.parsed() {
+        Ok(PublicKey::RSA(key)) => format!("rsa-{}", key.key_size()),
+        _ => algorithm.to_id_string(),
+    }
 }
 
 /// Did the holder of `authority` sign `certificate` (both DER)?
@@ -389,7 +435,6 @@ fn read_text(path: &Path) -> Result<String, PkiError> {
 #[cfg(test)]
 mod tests {
     use rcgen::PublicKeyData as _;
-    use x509_parser::extensions::ParsedExtension;
 
     use super::*;
 
@@ -454,9 +499,36 @@ mod tests {
         let client = authority.issue_client(&"app".parse().unwrap(), NOW).unwrap();
         for (issued, lifetime) in [(&ca, AUTHORITY_LIFETIME), (&client, LEAF_LIFETIME)] {
             let facts = certificate_facts(&issued.der).unwrap();
+            assert_eq!((facts.key.as_str(), facts.names_revocations), ("ec-p256", false));
             assert_eq!(facts.expires_at, NOW.after(lifetime));
             assert_eq!(facts.expires_at, issued.expires_at);
             assert!(facts.valid_from < NOW);
+        }
+    }
+
+    #[test]
+    fn place_of_revocations_is_found() {
+        use rcgen::{CrlDistributionPoint, CustomExtension};
+        let key = new_key().unwrap();
+        let found = |params: CertificateParams| {
+            certificate_facts(params.self_signed(&key).unwrap().der()).unwrap().names_revocations
+        };
+        let params = || CertificateParams::new(vec!["kms.example".to_owned()]).unwrap();
+        assert!(!found(params()));
+        let mut listed = params();
+        let uris = vec!["http://ca.example/list.crl".to_owned()];
+        listed.crl_distribution_points = vec![CrlDistributionPoint { uris }];
+        assert!(found(listed));
+        // One access description each: id-ad-ocsp, and id-ad-caIssuers, which tells no revocation. The last does not read.
+        let (named, cut_off) = (b"\x86\x04ca:/", b"\x86\x7fca:/");
+        for (method, place, is_found) in [(1, named, true), (2, named, false), (2, cut_off, true)] {
+            let mut access = b"\x30\x12\x30\x10\x06\x08\x2b\x06\x01\x05\x05\x07\x30".to_vec();
+            access.push(method);
+            access.extend(place);
+            let id = [1, 3, 6, 1, 5, 5, 7, 1, 1];
+            let mut asked = params();
+            asked.custom_extensions = vec![CustomExtension::from_oid_content(&id, access)];
+            assert_eq!(found(asked), is_found, "{method} {place:?}");
         }
     }
 

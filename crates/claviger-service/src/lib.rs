@@ -10,12 +10,15 @@
 //! | [`governed`] | what changes state, as a value with one encoding |
 //! | `job` | what the system does of itself because it is due |
 //! | [`log`] | the trees over the log, cuts, reading and proving |
+//! | `evaluations` | which runs of the evaluation of the controls the log has, and whether one was missed |
 //! | `rows` | whether rows are as they were written |
+//! | `scan` | whether stored secrets open in their place |
 //! | `state` | the fence; what is remembered of the store, and as of which epoch it is good |
 //! | `work` | expensive work in bounded classes, and whose turn it is |
 
 mod call;
 pub mod error;
+mod evaluations;
 pub mod governed;
 mod job;
 pub mod log;
@@ -26,6 +29,7 @@ mod record;
 pub mod reference;
 pub mod road;
 mod rows;
+mod scan;
 mod self_test;
 mod state;
 mod system;
@@ -37,6 +41,7 @@ pub use claviger_access::{
     AuthnReason, DenyReason, Explanation, NamedCredential, NewAccessKey, Presented, RULES, SignatureRefused,
 };
 pub use error::{Algorithm, ErrorKind, Obstacle, ServiceError};
+pub use evaluations::{EvaluationFigures, RecordedEvaluation};
 pub use governed::Governed;
 pub use job::check_rows::RowFigures;
 pub use open::{Options, examine_log};
@@ -45,6 +50,7 @@ pub use pipeline::sequencer::Figures;
 pub use reference::{AssetRef, KeyRef, NotAReference, PrincipalRef, RingRef, TargetRef};
 pub use road::Road;
 pub use rows::{AlteredRows, examine_rows, look_at_rows, open_rows};
+pub use scan::{ScanReport, SecretCount, SecretFinding, SecretKind, WrappedBy};
 pub use state::Memory;
 pub use system::SystemFacts;
 pub use view::View;

@@ -40,10 +40,10 @@ use crate::work::Work;
 
 const DEPLOYMENT: &str = "deployment";
 const ROOT_KEY: &str = "root-key";
-const TAGS: &str = "tags";
-const TAGS_LABEL: &[u8] = b"claviger/log-tags/v1";
-const VEILS: &str = "veils";
-const VEILS_LABEL: &[u8] = b"claviger/veils/v1";
+pub(crate) const TAGS: &str = "tags";
+pub(crate) const TAGS_LABEL: &[u8] = b"claviger/log-tags/v1";
+pub(crate) const VEILS: &str = "veils";
+pub(crate) const VEILS_LABEL: &[u8] = b"claviger/veils/v1";
 
 /// How a deployment is opened.
 pub struct Options {
@@ -224,6 +224,7 @@ impl Road {
         tokio::spawn(newest::keep_on(road.clone()));
         if !options.jobs_every.is_zero() {
             tokio::spawn(self_test::keep_testing(road.clone()));
+            tokio::spawn(job::keep_scanning(road.clone(), options.jobs_every));
             tokio::spawn(job::keep_doing(road.clone(), options.jobs_every));
         }
         for officer in road.unacknowledged().await? {

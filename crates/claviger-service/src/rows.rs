@@ -28,8 +28,8 @@ use crate::system::SHARD;
 use crate::work::At;
 
 /// The document with the key of the tags, sealed under the root.
-const ROW_TAGS: &str = "row-tags";
-const ROW_TAGS_LABEL: &[u8] = b"claviger/row-tags/v1";
+pub(crate) const ROW_TAGS: &str = "row-tags";
+pub(crate) const ROW_TAGS_LABEL: &[u8] = b"claviger/row-tags/v1";
 /// Rows, and entries, that are read at once.
 const AT_ONCE: u32 = 1_024;
 /// How often one row gets an entry for having been altered.

@@ -30,6 +30,12 @@ pub struct SystemFacts {
     pub node_key: VerifierKey,
 }
 
+/// Under which name a node's verifier key is kept, by its digest in hexadecimal.
+pub(crate) fn named_node_document(digest: &str) -> Option<String> {
+    let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest.then(|| format!("node/{}", digest.to_ascii_lowercase()))
+}
+
 /// Under which name a node's verifier key is kept.
 pub(crate) fn node_document(digest: &[u8; 32]) -> String {
     let mut name = String::from("node/");

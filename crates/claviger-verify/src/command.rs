@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,11 +17,13 @@ use claviger_audit::verify::{
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::entries::{self, Part};
+use crate::export::Export;
 use crate::pack::Pack;
 use crate::report::{Format, Report};
 use crate::state;
 
-/// Verify an exported audit log, offline: its signature, its trees, its order, the life of its keys, its facts, the live state, and receipts.
+/// Verify an exported audit log, offline: its signature, its trees, its order, the life of its keys, its facts, the live state, and receipts;
+/// and an evidence pack, whose every file is made again from its log.
 #[derive(Debug, Parser)]
 #[command(name = "claviger-verify", version, arg_required_else_help = true)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -29,6 +32,10 @@ What to bring: the export (`claviger audit export --out PACK`), and the key of t
 than the export; without it the verification only shows that the export agrees with itself. A checkpoint that you kept shows that
 nothing was rewritten since; receipts (header `audit-receipt` of each answer) show that what was promised is there. The live rows of
 the export are held against the log; where it holds none, as those of older releases, nothing is said of the live state.
+
+Of an evidence pack (`claviger compliance report --out PACK`) the log is verified just so; then each file is held against the manifest,
+the manifest against its signature, and all that follows from the log is made again here and compared byte for byte. Results are made
+again by the release that made them alone.
 
 Example: claviger-verify evidence --root-vkey root.vkey
 
@@ -46,12 +53,15 @@ enum Subcommand {
     State(StateArgs),
     /// Show the entries themselves, once all of the export holds
     Entries(EntriesArgs),
+    /// Print the page that verifies a pack in a browser, so that it comes from elsewhere than the pack
+    #[command(after_help = "Example: claviger-verify page > verify.html")]
+    Page,
 }
 
 /// What to verify, and with what.
 #[derive(Debug, Args)]
 struct Evidence {
-    /// Directory of the export
+    /// Directory of the export, or of an evidence pack
     #[arg(value_name = "PACK")]
     pack: PathBuf,
     /// The verifier key of the root log, as you know it from elsewhere (`claviger audit root-vkey` writes it)
@@ -145,9 +155,10 @@ impl MomentArgs {
 impl Command {
     /// How what comes of it is to be written.
     pub(crate) fn output(&self) -> Format {
-        let below = self.subcommand.as_ref().map(|subcommand| match subcommand {
-            Subcommand::State(args) => &args.evidence,
-            Subcommand::Entries(args) => &args.evidence,
+        let below = self.subcommand.as_ref().and_then(|subcommand| match subcommand {
+            Subcommand::State(args) => Some(&args.evidence),
+            Subcommand::Entries(args) => Some(&args.evidence),
+            Subcommand::Page => None,
         });
         below.or(self.evidence.as_ref()).map_or(Format::Table, |evidence| evidence.output)
     }
@@ -160,10 +171,12 @@ impl Command {
         match (&self.subcommand, &self.evidence) {
             (Some(Subcommand::State(args)), _) => args.run(),
             (Some(Subcommand::Entries(args)), _) => args.run(),
-            (None, Some(evidence)) => {
-                let (report, _) = evidence.verify(None)?;
-                Ok(report.print())
+            (Some(Subcommand::Page), _) => {
+                let page = claviger_evidence::page::standalone();
+                io::stdout().lock().write_all(page.as_bytes())?;
+                Ok(ExitCode::SUCCESS)
             }
+            (None, Some(evidence)) => Ok(evidence.verify_all()?.print()),
             (None, None) => bail!("nothing to verify; give the directory of an export"),
         }
     }
@@ -219,14 +232,42 @@ impl EntriesArgs {
             Part { shard: *shard, size: *size, entries }
         });
         let parts: Vec<_> = parts.collect();
-        entries::print(self.evidence.output, &report, &Pack::open(&self.evidence.pack)?, &parts)
+        entries::print(self.evidence.output, &report, &Export::open(&self.evidence.log())?, &parts)
     }
 }
 
 impl Evidence {
+    /// Where the log lies.
+    fn log(&self) -> PathBuf {
+        Pack::find(&self.pack).map_or_else(|| self.pack.clone(), |pack| pack.log())
+    }
+
+    /// The log, and the pack in which it lies.
+    fn verify_all(&self) -> Result<Report> {
+        let Some(pack) = Pack::find(&self.pack) else { return Ok(self.verify(None)?.0) };
+        let export = Export::open(&pack.log())?;
+        let key = self.key(&export)?;
+        let (held, verified) = pack.hold(&export, &key)?;
+        let report = match verified.filter(|_| !self.asks_more()) {
+            Some(verified) => Report::new(self.output, &verified, &key, self.root_vkey.is_some(), 0),
+            None => self.verify(None)?.0,
+        };
+        Ok(report.with_pack(held))
+    }
+
+    /// Is the log held against more than its key?
+    const fn asks_more(&self) -> bool {
+        self.known_checkpoint.is_some()
+            || self.disclosure.is_some()
+            || self.max_age.is_some()
+            || !self.receipt.is_empty()
+            || !self.node_key.is_empty()
+    }
+
+    /// The log alone.
     fn verify(&self, moment: Option<Moment>) -> Result<(Report, Verified)> {
-        let pack = Pack::open(&self.pack)?;
-        let key = self.key(&pack)?;
+        let export = Export::open(&self.log())?;
+        let key = self.key(&export)?;
         let known = self.known_checkpoint.as_deref().map(read).transpose()?;
         let receipts = self.receipts()?;
         let node_keys = self.node_key.iter().map(|path| read_key(path)).collect::<Result<Vec<_>>>()?;
@@ -240,24 +281,26 @@ impl Evidence {
             disclosure: disclosure.as_ref(),
             freshness: self.max_age.map(|age| (now, age)),
             moment,
+            upto: None,
         };
-        let verified = verify(&pack, &request)?;
+        let verified = verify(&export, &request)?;
         let known_beforehand = self.root_vkey.is_some();
         let report = Report::new(self.output, &verified, &key, known_beforehand, receipts.len());
+        let report = if Pack::find(&self.pack).is_some() { report.of_log_in_pack() } else { report };
         Ok((report.with_disclosure(disclosure.as_ref()), verified))
     }
 
-    fn key(&self, pack: &Pack) -> Result<VerifierKey> {
+    fn key(&self, export: &Export) -> Result<VerifierKey> {
         if let Some(path) = &self.root_vkey {
             return read_key(path);
         }
-        if pack.read(ROOT_VKEY) == Err(NoFile::Missing) {
+        if export.read(ROOT_VKEY) == Err(NoFile::Missing) {
             bail!(
                 "`{}` is no export: it has no `{ROOT_VKEY}`; make one with `claviger audit export --out PACK`",
                 self.pack.display()
             );
         }
-        read_vkey(pack, ROOT_VKEY).map_err(|error| anyhow!("{error}; give the key with --root-vkey"))
+        read_vkey(export, ROOT_VKEY).map_err(|error| anyhow!("{error}; give the key with --root-vkey"))
     }
 
     fn receipts(&self) -> Result<Vec<String>> {

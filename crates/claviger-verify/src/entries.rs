@@ -10,7 +10,7 @@ use claviger_audit::{Entry, ShownEntry};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::pack::Pack;
+use crate::export::Export;
 use crate::report::{Format, Report, instant};
 
 /// Which entries of a shard.
@@ -33,7 +33,7 @@ struct OfShard {
 ///
 /// # Errors
 /// When a file of the export cannot be read, or standard output cannot be written.
-pub(crate) fn print(format: Format, report: &Report, pack: &Pack, parts: &[Part]) -> Result<ExitCode> {
+pub(crate) fn print(format: Format, report: &Report, export: &Export, parts: &[Part]) -> Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     match format {
         Format::Table => {
@@ -45,14 +45,16 @@ pub(crate) fn print(format: Format, report: &Report, pack: &Pack, parts: &[Part]
                 } else {
                     writeln!(out, "\nNo such entries in shard {}.", part.shard)?;
                 }
-                each(pack, part, |entry| Ok(writeln!(out, "{}", entry.line(None, &[entry.short_actor()]))?))?;
+                each(export, part, |entry| {
+                    Ok(writeln!(out, "{}", entry.line(None, &[entry.short_actor()]))?)
+                })?;
             }
         }
         Format::Json => {
             write!(out, "{{\"origin\":{},\"entries\":[", json!(report.origin()))?;
             let mut comma = "";
             for part in parts {
-                each(pack, part, |entry| {
+                each(export, part, |entry| {
                     let entry = serde_json::to_string(&OfShard { shard: part.shard, entry })?;
                     write!(out, "{comma}\n{entry}")?;
                     comma = ",";
@@ -67,9 +69,9 @@ pub(crate) fn print(format: Format, report: &Report, pack: &Pack, parts: &[Part]
 }
 
 /// Hands over each entry of a part, until that fails.
-fn each(pack: &Pack, part: &Part, mut take: impl FnMut(ShownEntry) -> Result<()>) -> Result<()> {
+fn each(export: &Export, part: &Part, mut take: impl FnMut(ShownEntry) -> Result<()>) -> Result<()> {
     let mut done = Ok(());
-    let walked = for_each_entry(pack, &part.shard.to_string(), part.size, |index, bytes| {
+    let walked = for_each_entry(export, &part.shard.to_string(), part.size, |index, bytes| {
         if done.is_ok() && part.entries.contains(&index) {
             done = shown(index, bytes).and_then(&mut take);
         }

@@ -1,4 +1,5 @@
-//! The auditor's program: verifies an exported log on a machine that knows nothing but its files and one public key.
+//! The auditor's program: verifies an exported log, or an evidence pack with it, on a machine that knows nothing but its files and one
+//! public key.
 //!
 //! What it keeps true: it writes nothing and asks nobody; exit code 0 means that everything holds, 4 that something does
 //! not, and each thing that does not is named; when the key is the export's own word, it says so.
@@ -6,6 +7,7 @@
 mod command;
 mod disclosed;
 mod entries;
+mod export;
 mod pack;
 mod report;
 mod state;

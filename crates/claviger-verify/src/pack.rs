@@ -1,63 +1,393 @@
-//! The export as it lies in a directory.
+//! An evidence pack: its files are held against their manifest, and made again from its log.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-use claviger_audit::verify::{Files, NoFile};
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::{Context as _, Result, anyhow};
+use claviger_audit::verify::Verified;
+use claviger_audit::{VerifierKey, evidence, sha256, to_hex};
+use claviger_compliance::{Catalogue, Period};
+use claviger_evidence::pack::{
+    self, INPUTS, Inputs, LOG, Listed, MANIFEST, Manifest, RESULTS, ReadLog, SIGNATURE, first_difference,
+};
+use claviger_evidence::{Asked, Dossier, Unmade};
+use serde::Serialize;
 
-/// The longest file of an export is a bundle of 256 entries, each with its length of two bytes before it; pages of rows are shorter.
-const MAX_FILE: u64 = 256 * (2 + 0xFFFF);
+use crate::export::{self, Export, MAX_FILE};
+use crate::report::FindingReport;
 
-/// The files of a directory. Shows on a terminal which one is read.
+/// Longer is no file of a pack. That of all objects is the longest: some 2 KiB for each key.
+const MAX_PACK_FILE: u64 = 1 << 30;
+
+/// What an export does not have. A directory with any of it is held as a pack, so that nothing is gained by taking the others away.
+const OF_A_PACK: [&str; 6] = [INPUTS, LOG, MANIFEST, RESULTS, SIGNATURE, "report/report.html"];
+
+/// What no verification of a pack shows.
+const NOT_SHOWN: [&str; 4] = [
+    "that nothing happened which never came into the log",
+    "that what people and nodes declared is true (LIMITS.md has a list)",
+    "that the program was honest when it recorded: compare the builds that nodes report with the release",
+    "that an organization meets a regulation: results say what the log shows",
+];
+
+/// A pack in a directory.
 pub(crate) struct Pack {
     dir: PathBuf,
-    progress: ProgressBar,
+}
+
+/// What was held, and what does not hold.
+#[derive(Debug, Serialize)]
+pub(crate) struct Held {
+    /// Identifier of the pack, as its manifest has it.
+    id: Option<String>,
+    framework: Option<String>,
+    as_of: Option<String>,
+    period: Option<Period>,
+    /// Files of the pack, with those of the log.
+    files: usize,
+    /// How many of them were made again from the log and compared.
+    made_again: usize,
+    /// How many results that were.
+    results: usize,
+    signature: Signature,
+    /// SHA-256 of the text of the key.
+    root_vkey_sha256: String,
+    not_shown: [&'static str; 4],
+    #[serde(skip)]
+    pub(crate) findings: BTreeSet<FindingReport>,
+}
+
+/// Who signed the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Signature {
+    /// The key of the root log.
+    Root,
+    /// Nobody: the deployment was not asked.
+    None,
+    /// Not the key that it is to be.
+    Wrong,
 }
 
 impl Pack {
-    /// The export in `dir`.
+    /// The pack in `dir`, unless that is the directory of an export, or of nothing.
+    pub(crate) fn find(dir: &Path) -> Option<Self> {
+        OF_A_PACK.iter().any(|name| dir.join(name).exists()).then(|| Self { dir: dir.to_owned() })
+    }
+
+    /// Where its log lies.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.dir.join(LOG)
+    }
+
+    /// Holds its files against the manifest, the manifest against its signature, and all that follows from the log against what is made
+    /// of it here. Gives what was verified of the log, where it could be gone through.
     ///
     /// # Errors
-    /// When that is no directory that can be read.
-    pub(crate) fn open(dir: &Path) -> Result<Self> {
-        let metadata = fs::metadata(dir).with_context(|| format!("`{}` cannot be read", dir.display()))?;
-        if !metadata.is_dir() {
-            bail!("`{}` is no directory; unpack the export first", dir.display());
+    /// When a file cannot be read, or a newer release wrote the log. What does not hold is in the findings.
+    pub(crate) fn hold(&self, log: &Export, key: &VerifierKey) -> Result<(Held, Option<Verified>)> {
+        let mut held = Held {
+            id: None,
+            framework: None,
+            as_of: None,
+            period: None,
+            files: 0,
+            made_again: 0,
+            results: 0,
+            signature: Signature::None,
+            root_vkey_sha256: to_hex(&key.digest()),
+            not_shown: NOT_SHOWN,
+            findings: BTreeSet::new(),
+        };
+        let there = self.listing(&mut held)?;
+        held.files = there.len();
+        let bytes = self.read(MANIFEST)?;
+        let manifest = held.open_manifest(bytes.as_deref());
+        if let Some(manifest) = &manifest {
+            self.hold_files(manifest, &there, &mut held)?;
         }
-        let style = ProgressStyle::with_template("{spinner} {pos} files read, {elapsed}: {msg}")?;
-        Ok(Self { dir: dir.to_owned(), progress: ProgressBar::no_length().with_style(style) })
+        if let Some(note) = self.read(SIGNATURE)? {
+            held.hold_signature(&note, bytes.as_deref().unwrap_or_default(), key);
+        }
+        let verified = self.make_again(log, key, &there, manifest.as_ref(), &mut held)?;
+        Ok((held, verified))
+    }
+
+    /// The regular files of the pack with their sizes, but the manifest and its signature.
+    fn listing(&self, held: &mut Held) -> Result<BTreeMap<String, u64>> {
+        let (mut files, mut folders) = (BTreeMap::new(), vec![String::new()]);
+        while let Some(folder) = folders.pop() {
+            let path = self.dir.join(&folder);
+            let failed = || format!("`{}` cannot be read", path.display());
+            for entry in fs::read_dir(&path).with_context(failed)? {
+                let entry = entry.with_context(failed)?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+                // Of the entry itself: no link leads out of the pack.
+                let about = entry.metadata().with_context(failed)?;
+                if about.is_dir() {
+                    folders.push(name);
+                } else if !about.is_file() {
+                    held.find("file-extra", format!("`{name}` is no regular file"));
+                } else if ![MANIFEST, SIGNATURE].contains(&name.as_str()) {
+                    files.insert(name, about.len());
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// A file; `None` for one that is not there.
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.dir.join(name);
+        let most = if name.starts_with(LOG) { MAX_FILE } else { MAX_PACK_FILE };
+        match export::read(&path, most, "a pack") {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(anyhow!("`{}` cannot be read: {error}", path.display())),
+        }
+    }
+
+    /// Each file is the one that the manifest has, and there is no other.
+    fn hold_files(&self, manifest: &Manifest, there: &BTreeMap<String, u64>, held: &mut Held) -> Result<()> {
+        for Listed { path, size, sha256: digest } in &manifest.files {
+            let altered = match there.get(path) {
+                None => {
+                    held.find_missing(path);
+                    continue;
+                }
+                Some(length) if length != size => true,
+                Some(_) => self.read(path)?.is_none_or(|bytes| to_hex(&sha256(&bytes)) != *digest),
+            };
+            if altered {
+                held.find("file-altered", format!("`{path}` is not the file that the manifest has"));
+            }
+        }
+        let listed: BTreeSet<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+        for path in there.keys().filter(|path| !listed.contains(path.as_str())) {
+            held.find_extra(path);
+        }
+        Ok(())
+    }
+
+    /// Makes all files that follow from the log, and compares.
+    fn make_again(
+        &self,
+        log: &Export,
+        key: &VerifierKey,
+        there: &BTreeMap<String, u64>,
+        manifest: Option<&Manifest>,
+        held: &mut Held,
+    ) -> Result<Option<Verified>> {
+        let Some(bytes) = self.read(INPUTS)? else {
+            held.find_missing(INPUTS);
+            return Ok(None);
+        };
+        let catalogue = Catalogue::load().map_err(|error| anyhow!("catalogue: {error}"))?;
+        let asked = match asked(&bytes, &catalogue) {
+            Ok(asked) => asked,
+            Err((code, why)) => {
+                held.find(code, why);
+                return Ok(None);
+            }
+        };
+        let log = ReadLog::new(log);
+        let dossier = Dossier::gather(&log, key, asked, &mut |_| {})?;
+        if dossier.verified.findings.is_empty() && dossier.verified.cut_at < asked.period.to.as_micros() {
+            held.find("period-beyond-log", "the period ends behind the newest cut of the log".to_owned());
+        }
+        let made = match pack::files(&dossier) {
+            Ok(made) => made,
+            Err(error @ Unmade::Detected { .. }) => {
+                held.find("must-not-be-there", error.to_string());
+                return Ok(Some(dossier.verified));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for file in &made {
+            match self.read(&file.path)? {
+                None => held.find_missing(&file.path),
+                Some(bytes) => {
+                    if let Some(place) = first_difference(&file.path, &bytes, &file.bytes) {
+                        let path = &file.path;
+                        let detail = format!("`{path}` is not what the log yields: it differs {place}");
+                        held.find("pack-file-differs", detail);
+                    }
+                }
+            }
+        }
+        let names: BTreeSet<&str> = made.iter().map(|file| file.path.as_str()).collect();
+        for path in there.keys() {
+            let belongs = match path.strip_prefix(LOG) {
+                Some(of_log) => log.has(of_log, &dossier.verified),
+                None => names.contains(path.as_str()),
+            };
+            if !belongs {
+                held.find_extra(path);
+            }
+        }
+        if let Some(manifest) = manifest {
+            let of_log = manifest.files.iter().filter(|file| file.path.starts_with(LOG)).cloned();
+            let own = made.iter().map(|file| Listed::new(file.path.as_str(), &file.bytes));
+            let anew = pack::manifest(&dossier, own.chain(of_log).collect())?;
+            if let Some(place) = first_difference(MANIFEST, &manifest.bytes()?, &anew) {
+                let detail = format!("`{MANIFEST}` is not what the log yields: it differs {place}");
+                held.find("manifest-differs", detail);
+            }
+        }
+        (held.made_again, held.results) = (made.len(), dossier.evaluation.results.len());
+        (held.framework, held.period) = (dossier.evaluation.framework, Some(asked.period));
+        Ok(Some(dossier.verified))
     }
 }
 
-impl Files for Pack {
-    fn read(&self, name: &str) -> Result<Vec<u8>, NoFile> {
-        self.progress.set_message(name.to_owned());
-        self.progress.inc(1);
-        read(&self.dir.join(name)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => NoFile::Missing,
-            _ => NoFile::Unreadable(error.to_string()),
-        })
+/// What the pack says that was asked of its log; else the code and the words of what is wrong with that.
+fn asked<'c>(inputs: &[u8], catalogue: &'c Catalogue) -> Result<Asked<'c>, (&'static str, String)> {
+    let malformed = |why: String| ("file-malformed", format!("`{INPUTS}`: {why}"));
+    let inputs = Inputs::read(inputs).map_err(|error| malformed(error.to_string()))?;
+    match inputs.needs_another(catalogue) {
+        Ok(None) => {}
+        Ok(Some(other)) => {
+            let own = env!("CARGO_PKG_VERSION");
+            let why = format!(
+                "the results need release {other}; this is release {own}, which makes nothing of them again"
+            );
+            return Err(("release-differs", why));
+        }
+        Err(error) => return Err(malformed(error.to_string())),
+    }
+    let framework = match &inputs.framework {
+        None => None,
+        Some(id) => {
+            let known = catalogue.find_framework(id);
+            Some(known.ok_or_else(|| malformed(format!("there is no framework `{id}`")))?)
+        }
+    };
+    let period = inputs.period;
+    if period.from > period.to {
+        return Err(malformed("the period ends before it begins".to_owned()));
+    }
+    Ok(Asked { catalogue, framework, period })
+}
+
+impl Held {
+    /// Something that does not hold; once.
+    fn find(&mut self, code: &'static str, detail: String) {
+        self.findings.insert(FindingReport { code, detail: plain(&detail) });
+    }
+
+    fn find_missing(&mut self, path: &str) {
+        self.find("file-missing", format!("`{path}` is missing"));
+    }
+
+    fn find_extra(&mut self, path: &str) {
+        self.find("file-extra", format!("`{path}` is no file of the pack"));
+    }
+
+    fn open_manifest(&mut self, bytes: Option<&[u8]>) -> Option<Manifest> {
+        let Some(bytes) = bytes else {
+            self.find_missing(MANIFEST);
+            return None;
+        };
+        match Manifest::read(bytes) {
+            Ok(manifest) => {
+                (self.id, self.as_of) = (Some(plain(&manifest.pack)), Some(plain(&manifest.as_of)));
+                Some(manifest)
+            }
+            Err(error) => {
+                self.find("manifest-malformed", format!("`{MANIFEST}`: {error}"));
+                None
+            }
+        }
+    }
+
+    fn hold_signature(&mut self, note: &[u8], manifest: &[u8], key: &VerifierKey) {
+        let why = match evidence::open(note, key) {
+            Ok(signed) if signed == sha256(manifest) => {
+                self.signature = Signature::Root;
+                return;
+            }
+            Ok(_) => format!("it is not of this `{MANIFEST}`"),
+            Err(error) => error.to_string(),
+        };
+        self.signature = Signature::Wrong;
+        self.find("signature-wrong", format!("`{SIGNATURE}`: {why}"));
+    }
+
+    /// For people: names with values.
+    pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
+        let signature = match self.signature {
+            Signature::Root => "of the key of the root log",
+            Signature::None => {
+                "none: nobody signed the list of files; the log's own signature holds for what follows from it"
+            }
+            Signature::Wrong => "not of the key of the root log",
+        };
+        let period = self.period.and_then(|period| {
+            let at = crate::report::instant;
+            Some(format!("{} to {}", at(period.from.as_micros())?, at(period.to.as_micros())?))
+        });
+        let remade = format!("{} files made again from the log, {} results", self.made_again, self.results);
+        let controls = self.framework.clone();
+        let controls = controls.or_else(|| self.period.map(|_| "all controls".to_owned()));
+        let mut rows = vec![
+            ("pack", self.id.clone().unwrap_or_default()),
+            ("framework", controls.unwrap_or_default()),
+            ("period", period.unwrap_or_default()),
+            ("files", self.files.to_string()),
+            ("made again", if self.made_again == 0 { "nothing".to_owned() } else { remade }),
+            ("signature", signature.to_owned()),
+        ];
+        for (at, words) in self.not_shown.iter().enumerate() {
+            rows.push((if at == 0 { "not shown" } else { "" }, (*words).to_owned()));
+        }
+        rows
+    }
+
+    /// What to compare the key by.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.root_vkey_sha256
     }
 }
 
-impl Drop for Pack {
-    fn drop(&mut self) {
-        self.progress.finish_and_clear();
-    }
+/// A text of a foreign pack as a terminal may show it.
+fn plain(text: &str) -> String {
+    text.chars().map(|sign| if sign.is_control() { char::REPLACEMENT_CHARACTER } else { sign }).collect()
 }
 
-/// A regular file of bounded length: a pipe or a device in a foreign directory would hold or flood the reader.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_comes_from_the_pack_and_must_make_sense() {
+        let catalogue = Catalogue::load().unwrap();
+        let own = pack::CatalogueUsed::of(&catalogue).unwrap();
+        let inputs = |version: &str, framework: &str, from: &str| {
+            serde_json::json!({
+                "format": "claviger-evidence-inputs/1",
+                "program": "claviger",
+                "version": version,
+                "checks": claviger_audit::to_hex(&claviger_compliance::EVALUATOR),
+                "catalogue": {"version": own.version, "sha256": own.sha256},
+                "framework": framework,
+                "as_of": "2026-03-01T00:00:00Z",
+                "period": {"from": from, "to": "2026-03-01T00:00:00Z"},
+                "log": {"origin": "d/audit/root", "size": 1, "root": "00", "entries": 1},
+                "root_vkey_sha256": "00",
+            })
+            .to_string()
+        };
+        let code = |text: &str| asked(text.as_bytes(), &catalogue).err().map(|(code, _)| code);
+        let (this, begin) = (env!("CARGO_PKG_VERSION"), "2026-01-01T00:00:00Z");
+        assert_eq!(code(&inputs(this, "pci-dss", begin)), None);
+        let read = inputs(this, "pci-dss", begin);
+        assert_eq!(asked(read.as_bytes(), &catalogue).unwrap().framework.unwrap().id, "pci-dss");
+        assert_eq!(code(&inputs("99.0.0", "pci-dss", begin)), Some("release-differs"));
+        assert_eq!(code(&inputs(this, "sox", begin)), Some("file-malformed"));
+        assert_eq!(code(&inputs(this, "pci-dss", "2027-01-01T00:00:00Z")), Some("file-malformed"));
+        assert_eq!(code("{}"), Some("file-malformed"));
     }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(io::Error::other("it is longer than any file of an export"));
-    }
-    Ok(bytes)
 }

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::disclosed::Disclosed;
+use crate::pack::Held;
 
 /// Exit code when a file cannot be read, or a newer release wrote the log.
 const FAILED: u8 = 1;
@@ -65,6 +66,12 @@ pub(crate) struct Report {
     findings: Vec<FindingReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     disclosed: Option<Disclosed>,
+    /// Of an evidence pack: what was held of it beside its log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pack: Option<Held>,
+    /// Lies the log in a pack of which nothing else was held?
+    #[serde(skip)]
+    alone: bool,
 }
 
 /// The indexes of the first and the last entry that were read.
@@ -75,10 +82,10 @@ struct FirstAndLast {
 }
 
 /// One finding.
-#[derive(Debug, Serialize)]
-struct FindingReport {
-    code: &'static str,
-    detail: String,
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct FindingReport {
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
 }
 
 impl Report {
@@ -114,12 +121,26 @@ impl Report {
             read: verified.shards.iter().filter_map(first_and_last).collect(),
             shards: verified.shards.clone(),
             disclosed: None,
+            pack: None,
+            alone: false,
         }
     }
 
     /// The same, with what is disclosed. What does not hold of it is among the findings.
     pub(crate) fn with_disclosure(self, disclosure: Option<&Disclosure>) -> Self {
         Self { disclosed: disclosure.map(Disclosed::new), ..self }
+    }
+
+    /// The same, of the log in a pack of which nothing else was held.
+    pub(crate) fn of_log_in_pack(self) -> Self {
+        Self { alone: true, ..self }
+    }
+
+    /// The same, with what was held of the pack in which the log lies. What does not hold of it comes before the rest.
+    pub(crate) fn with_pack(mut self, mut held: Held) -> Self {
+        let mut findings: Vec<_> = std::mem::take(&mut held.findings).into_iter().collect();
+        findings.append(&mut self.findings);
+        Self { verified: findings.is_empty(), findings, pack: Some(held), alone: false, ..self }
     }
 
     /// Writes it, and says how the process is to end.
@@ -163,8 +184,16 @@ impl Report {
             ("findings", if self.verified { "none".to_owned() } else { self.findings.len().to_string() }),
         ];
         let mut text = String::new();
+        if let Some(pack) = self.pack.as_ref().filter(|_| !self.key_known_beforehand) {
+            let _ = writeln!(
+                text,
+                "The key is the pack's own word: compare the SHA-256 of its text on another way, or give the key with --root-vkey.\n{}\n",
+                pack.fingerprint()
+            );
+        }
         let named = |(name, value): (&str, String)| (name.to_owned(), value);
-        let rows = rows.map(named).into_iter().chain(read).chain(behind.map(named));
+        let of_pack = self.pack.iter().flat_map(Held::rows).map(named);
+        let rows = of_pack.chain(rows.map(named)).chain(read).chain(behind.map(named));
         for (name, value) in rows.filter(|(_, value)| !value.is_empty()) {
             let _ = writeln!(text, "{name:<16}{value}");
         }
@@ -180,6 +209,19 @@ impl Report {
 
     const fn verdict(&self) -> &'static str {
         match (self.verified, self.key_known_beforehand, self.live_state.is_compared()) {
+            (true, true, _) if self.pack.is_some() => {
+                "\nThe pack holds: its log, its results and every other file follow from each other, under the key that you gave.\n"
+            }
+            (true, false, _) if self.pack.is_some() => {
+                "\nThe pack agrees with itself. Whose it is, only a key from elsewhere shows.\n"
+            }
+            (false, ..) if self.pack.is_some() => {
+                "\nSomething does not hold. Keep the pack as it is: it is evidence.\n"
+            }
+            (true, true, _) if self.alone => "\nThe log holds. Nothing else of the pack was looked at.\n",
+            (true, false, _) if self.alone => {
+                "\nThe log agrees with itself. Whose it is, only a key from elsewhere shows; nothing else of the pack was looked at.\n"
+            }
             (true, true, true) => "\nEverything holds.\n",
             (true, true, false) => "\nThe log holds. Of the live state nothing was shown.\n",
             (true, false, true) => {
@@ -193,7 +235,11 @@ impl Report {
     }
 
     const fn word_on_key(&self) -> &'static str {
-        if self.key_known_beforehand { "the one that you gave" } else { "the export's own word" }
+        match (self.key_known_beforehand, &self.pack) {
+            (true, _) => "the one that you gave",
+            (false, None) => "the export's own word",
+            (false, Some(_)) => "the pack's own word",
+        }
     }
 }
 

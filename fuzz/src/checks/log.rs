@@ -10,7 +10,8 @@ use claviger_audit::tree::{
     TreeError, consistency, inclusion, leaf_hash, node_hash, root_of, verify_consistency, verify_inclusion,
 };
 use claviger_audit::{
-    Checkpoint, Cut, Entry, Hash, KeptCheckpoint, Note, Op, Receipt, RefusedCalls, Snapshot, VerifierKey,
+    Checkpoint, Cut, Entry, EvaluationRun, Hash, KeptCheckpoint, Note, Op, Receipt, RefusedCalls, Snapshot,
+    StoreScan, VerifierKey,
 };
 
 /// An entry is written as it was read, and so is what it counts of calls of nobody.
@@ -75,8 +76,14 @@ pub fn session(bytes: &[u8]) -> bool {
     true
 }
 
-/// The reference of a snapshot, alone or in its entry, is written as it was read.
+/// The reference of a snapshot, alone or in its entry, and those of a scan and of an evaluation are written as they were read.
 pub fn snapshot(bytes: &[u8]) -> bool {
+    if let Some(scan) = StoreScan::from_bytes(bytes) {
+        assert_eq!(scan.to_bytes(), bytes);
+    }
+    if let Some(run) = EvaluationRun::from_bytes(bytes) {
+        assert_eq!(run.to_bytes(), bytes);
+    }
     let alone = Snapshot::from_bytes(bytes);
     if let Some(snapshot) = &alone {
         assert_eq!(snapshot.to_bytes(), bytes);

@@ -53,6 +53,9 @@ fn body(request: Request) -> &'static str {
         Request::ScheduleDestroy => r#"{"waiting_seconds":604800,"reason":"over"}"#,
         Request::SetSeparation => r#"{"separation":"relaxed","reason":"evaluation"}"#,
         Request::Sign => r#"{"message":"aGk=","prehashed":false,"algorithm":"ed25519"}"#,
+        Request::SignEvidence => {
+            r#"{"manifest":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#
+        }
         Request::Unwrap => r#"{"wrapped":"aGk="}"#,
         Request::UpdateKey => r#"{"labels":{},"data_class":"personal","rotation_period_seconds":null}"#,
         Request::UpdateRing => {

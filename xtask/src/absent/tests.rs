@@ -43,20 +43,27 @@ fn tests_of(path: &str) -> BTreeSet<String> {
 #[test]
 fn the_list_names_every_test_that_reads_data_of_no_package_and_no_other() {
     let reading = run("git", &["grep", "-l", VARIABLE, "--", "*.rs"], &root());
-    let files: Vec<_> = reading.lines().filter(|path| !path.starts_with("xtask/")).collect();
-    let file = "crates/claviger-crypto/tests/it/acvp.rs";
-    assert_eq!(files, ["crates/claviger-crypto/tests/it/acvp.rs", "crates/claviger-crypto/tests/it/main.rs"]);
-    let expected: Vec<_> = tests_of(file).into_iter().map(|name| format!("acvp::{name}")).collect();
+    let files: BTreeSet<_> =
+        reading.lines().filter(|path| !path.starts_with("xtask/")).map(str::to_owned).collect();
+    let path = |package: &str, module: &str| format!("crates/{package}/tests/it/{module}.rs");
+    let of = [("claviger-crypto", "acvp"), ("claviger-evidence", "oscal")];
+    let expected = of.iter().flat_map(|(package, module)| [path(package, module), path(package, "main")]);
+    assert_eq!(files, expected.collect::<BTreeSet<_>>());
+    let mut expected = Vec::new();
+    for (package, module) in of {
+        let tests = tests_of(&path(package, module)).into_iter();
+        expected.extend(tests.map(|name| (package.to_owned(), format!("{module}::{name}"))));
+    }
     let listed = listed().unwrap();
-    assert!(listed.iter().all(|one| one.package == "claviger-crypto" && one.data.starts_with("acvp/")));
-    assert_eq!(listed.into_iter().map(|one| one.test).collect::<Vec<_>>(), expected);
+    assert!(listed.iter().all(|one| one.data.starts_with("acvp/") || one.data.starts_with("oscal/")));
+    assert_eq!(listed.into_iter().map(|one| (one.package, one.test)).collect::<Vec<_>>(), expected);
 }
 
 #[test]
-fn a_sixth_test_and_a_line_that_is_no_line_are_refused() {
-    let five = "a b c\n".repeat(5);
-    assert_eq!(parse(&format!("# why\n\n{five}")).unwrap().len(), 5);
-    assert!(parse(&format!("{five}a b c\n")).is_err());
+fn a_seventh_test_and_a_line_that_is_no_line_are_refused() {
+    let six = "a b c\n".repeat(6);
+    assert_eq!(parse(&format!("# why\n\n{six}")).unwrap().len(), 6);
+    assert!(parse(&format!("{six}a b c\n")).is_err());
     assert!(parse("a b\n").is_err() && parse("a b c d\n").is_err());
 }
 

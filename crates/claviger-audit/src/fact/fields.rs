@@ -205,6 +205,7 @@ const NODE: &[Row] = &[
     (16, "domains", Form::Words, Open, MOVES),
     (17, "released", Form::Words, Open, MOVES),
     (18, "root_keys", Form::Words, Open, MOVES),
+    (19, "certificates", Form::Words, Open, MOVES),
 ];
 
 const ASSET: &[Row] = &[
@@ -252,7 +253,8 @@ pub fn field_name(kind: Kind, number: u16) -> Option<&'static str> {
 }
 
 /// Is the value sealed?
-pub(super) fn is_sealed(kind: Kind, number: u16) -> bool {
+#[must_use]
+pub fn is_sealed(kind: Kind, number: u16) -> bool {
     row_of(kind, number).is_some_and(|row| row.3 == Sealed)
 }
 

@@ -53,7 +53,7 @@ use std::collections::BTreeMap;
 pub use claviger_core::object::{Kind, Object};
 pub use codec::{FactError, Facts, MAX_FACTS, RawFact};
 pub(crate) use codec::{commit, put_fact, salt_of};
-pub use fields::field_name;
+pub use fields::{field_name, is_sealed};
 pub(crate) use fields::{is_erased, is_fixed, number_of, principal_of};
 pub use open::{
     OpenAsset, OpenCredential, OpenGrant, OpenKey, OpenNode, OpenPrincipal, OpenRing, OpenRootWrap, OpenRow,

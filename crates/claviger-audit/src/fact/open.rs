@@ -236,6 +236,9 @@ pub struct OpenNode {
     pub released: Vec<String>,
     /// Keys of the root that wrap, as in `seal=LABEL version=1 algorithm=aes-256-gcm strength=256`.
     pub root_keys: Vec<String>,
+    /// Certificates that it shows and authorities whose certificates it takes, as in `server
+    /// purpose=server-authentication listeners=control sha256=…`.
+    pub certificates: Vec<String>,
 }
 
 /// A data asset.
@@ -389,6 +392,7 @@ fn node(said: &Said) -> Result<OpenNode, ReplayError> {
         domains: said.words(16)?,
         released: said.words(17)?,
         root_keys: said.words(18)?,
+        certificates: said.words(19)?,
     })
 }
 

@@ -480,6 +480,7 @@ impl From<&Node> for Projection {
             .put(16, words(report.domains.iter()))
             .put(17, words(node.released.iter()))
             .put(18, words(report.root_keys.iter()))
+            .put(19, words(report.certificates.iter()))
             .0
     }
 }

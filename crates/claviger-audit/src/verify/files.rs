@@ -117,10 +117,35 @@ pub fn for_each_entry(
     files: &dyn Files,
     log: &str,
     size: u64,
+    each: impl FnMut(u64, &[u8]),
+) -> Result<(), WalkError> {
+    for_each_of_first(files, log, Part { size, whole: size }, each)
+}
+
+/// The first entries of a log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    /// How many.
+    pub(super) size: u64,
+    /// How many the log has: bundles are as wide as it makes them.
+    pub(super) whole: u64,
+}
+
+/// The entries of a part of a log, in order.
+///
+/// # Errors
+/// As of [`for_each_entry`].
+pub(super) fn for_each_of_first(
+    files: &dyn Files,
+    log: &str,
+    Part { size, whole }: Part,
     mut each: impl FnMut(u64, &[u8]),
 ) -> Result<(), WalkError> {
     let mut index = 0;
-    for bundle in bundles(size) {
+    for bundle in bundles(whole) {
+        if index >= size {
+            break;
+        }
         let name = format!("{log}/{bundle}");
         let bytes = read(files, &name).map_err(|error| match (error, log.parse()) {
             (WalkError::Finding(Finding::FileMissing { name }), Ok(shard)) => {
@@ -131,10 +156,13 @@ pub fn for_each_entry(
         })?;
         let malformed = |why: String| WalkError::Finding(Finding::FileMalformed { name: name.clone(), why });
         let entries = parse_bundle(&bytes).map_err(|error| malformed(error.to_string()))?;
-        if u64::try_from(entries.len()).unwrap_or(u64::MAX) != (size - index).min(WIDTH) {
+        if u64::try_from(entries.len()).unwrap_or(u64::MAX) != (whole - index).min(WIDTH) {
             return Err(malformed(format!("it holds {} entries", entries.len())));
         }
         for entry in entries {
+            if index == size {
+                break;
+            }
             each(index, entry);
             index += 1;
         }

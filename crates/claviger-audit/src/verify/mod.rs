@@ -42,6 +42,7 @@ pub use moment::{Moment, Reached};
 pub use objects::{Current, Objects};
 use receipts::Receipts;
 pub use replay::{Replay, States};
+pub use root::find_cut;
 pub use shown::ShownObject;
 use watch::Watching;
 pub use watch::{SeenEntry, Watcher};
@@ -67,6 +68,9 @@ pub struct Request<'a> {
     pub freshness: Option<(u64, u64)>,
     /// A moment of which the objects are wanted as well: [`Objects::rewound`] gives them.
     pub moment: Option<Moment>,
+    /// The log as it was when it had so many cuts: later ones, and the entries behind them, are not looked at, nor are live rows, which
+    /// were read later. The whole root log is still held against its checkpoint.
+    pub upto: Option<u64>,
 }
 
 impl<'a> Request<'a> {
@@ -81,6 +85,7 @@ impl<'a> Request<'a> {
             disclosure: None,
             freshness: None,
             moment: None,
+            upto: None,
         }
     }
 }
@@ -118,7 +123,7 @@ impl Verified {
     /// Entries of all shards.
     #[must_use]
     pub fn entries(&self) -> u64 {
-        self.shards.values().sum()
+        self.shards.values().fold(0, |sum: u64, size| sum.saturating_add(*size))
     }
 }
 
@@ -187,12 +192,14 @@ fn walk(
     hold_key(files, request.key)?;
     let head = open(&read(files, CHECKPOINT)?, request.key, "")?;
     verified.origin.clone_from(&head.origin);
-    verified.cuts = head.size;
     let known = request.known.map(|note| open(note, request.key, "the one that was held before: "));
     let known = known.transpose()?;
-    let cuts = root::verify(files, &head, known.as_ref(), &mut verified.findings, &mut watcher)?;
+    verified.cuts = head.size;
+    let cuts =
+        root::verify(files, &head, known.as_ref(), request.upto, &mut verified.findings, &mut watcher)?;
+    verified.cuts = cuts.size;
     if let Some(watcher) = &mut watcher {
-        watcher.root(head.size, &head.root);
+        watcher.root(cuts.size, &cuts.root);
     }
     verified.cut_at = cuts.newest_at;
     if let Some((now, limit)) = request.freshness {
@@ -204,11 +211,12 @@ fn walk(
     let mut receipts = Receipts::parse(request.receipts, &head.origin, &mut verified.findings);
     let mut replay = Replay::default();
     let mut disclosed = request.disclosure.map(|disclosure| Disclosed::new(disclosure, &head.origin));
-    let rows = live::find(files);
+    let rows = if request.upto.is_none() { live::find(files) } else { Ok(None) };
     let window = live::window(&rows, &cuts.shards);
     let mut is_whole = true;
     for (number, roots) in &cuts.shards {
-        let size = roots.last_key_value().map_or(0, |(size, _)| *size);
+        let part = cuts.part_of(*number);
+        let size = part.size;
         verified.shards.insert(*number, size);
         let mut wanted = receipts.wanted(*number);
         let replayed = (&mut replay, &mut verified.objects);
@@ -218,7 +226,7 @@ fn walk(
             .within(window)
             .watched(watch::for_a_while(&mut watcher))
             .holding(disclosed.as_mut())
-            .verify(files, size);
+            .verify(files, part);
         let of_shard = receipts.of(*number);
         match walked.and_then(|walked| {
             verified.snapshots += walked.snapshots;

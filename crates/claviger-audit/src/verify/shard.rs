@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::beside::{Beside, Bundles, Hashed};
 use super::disclosed::{Disclosed, judge_record};
-use super::files::{Files, Newer, WalkError, for_each_entry};
+use super::files::{Files, Newer, Part, WalkError, for_each_of_first};
 use super::finding::Finding;
 use super::moment::{Moment, Reached};
 use super::objects::Objects;
@@ -108,13 +108,13 @@ impl<'a, 'd> Shard<'a, 'd> {
         Self { window, ..self }
     }
 
-    /// Walks over the first `size` entries.
-    pub(super) fn verify(mut self, files: &dyn Files, size: u64) -> Result<Walked, WalkError> {
-        self.snapshots = Snapshots::find(files, self.number, size, self.findings);
+    /// Walks over the entries of that part.
+    pub(super) fn verify(mut self, files: &dyn Files, part: Part) -> Result<Walked, WalkError> {
+        self.snapshots = Snapshots::find(files, self.number, part, self.findings);
         self.hold_against_cut();
-        let mut bundles = Bundles::new(files, self.number, size);
+        let mut bundles = Bundles::new(files, self.number, part.whole);
         let (mut unreadable, mut newer) = (None, None);
-        for_each_entry(files, &self.number.to_string(), size, |index, bytes| {
+        for_each_of_first(files, &self.number.to_string(), part, |index, bytes| {
             let leaf = leaf_hash(bytes);
             self.tree.push(leaf);
             self.wanted.saw(index, leaf, &self.tree);

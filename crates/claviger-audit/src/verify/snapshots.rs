@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::files::{Files, for_each_entry};
+use super::files::{Files, Part, for_each_of_first};
 use super::finding::Finding;
 use super::objects::Objects;
 use crate::snapshot::Snapshot;
@@ -27,10 +27,10 @@ struct Said {
 }
 
 impl Snapshots {
-    /// Looks through the first `size` entries of a shard. Files that are not what they should be are for the walk to find.
-    pub(super) fn find(files: &dyn Files, shard: u32, size: u64, findings: &mut Vec<Finding>) -> Self {
+    /// Looks through that part of a shard. Files that are not what they should be are for the walk to find.
+    pub(super) fn find(files: &dyn Files, shard: u32, part: Part, findings: &mut Vec<Finding>) -> Self {
         let mut found = Self::default();
-        let _ = for_each_entry(files, &shard.to_string(), size, |entry, bytes| {
+        let _ = for_each_of_first(files, &shard.to_string(), part, |entry, bytes| {
             if Entry::operation_of(bytes) != Some(Op::Snapshot) {
                 return;
             }

@@ -1,6 +1,6 @@
 //! `claviger status`.
 
-use claviger_client::types::system::{CredentialEnding, SystemStatus};
+use claviger_client::types::system::{CredentialEnding, EvaluationState, NewestScan, SystemStatus};
 
 use super::rights;
 use crate::failure::Failure;
@@ -50,6 +50,8 @@ fn table(status: &SystemStatus) -> String {
             ),
         ),
         ("rows", rows_of(status)),
+        ("stored secrets", secrets_of(status)),
+        ("evaluation", evaluation_of(status)),
         ("node", node_of(status)),
     ]);
     if status.rows.altered > 0 {
@@ -58,8 +60,20 @@ fn table(status: &SystemStatus) -> String {
             "ALTERED: {altered} times a row was read that somebody changed in the database; such rows are refused, `audit verify` says which\n"
         ));
     }
+    if let Some(scan) = status.scan.as_ref().filter(|scan| scan.failed > 0) {
+        let NewestScan { at, failed, .. } = scan;
+        text.push_str(&format!(
+            "SECRETS DO NOT OPEN: {failed} of those that are stored, at {at}; `audit scan` names them\n"
+        ));
+    }
     for insecure in &status.insecure {
         text.push_str(&format!("INSECURE: {insecure}\n"));
+    }
+    if status.evaluation.missed {
+        let failed = status.evaluation.failed;
+        text.push_str(&format!(
+            "NOT EVALUATED: the controls were not evaluated when that was due, {failed} attempts failed since the start; the traces of the server say why\n"
+        ));
     }
     if let Some(at) = status.clock.held_at {
         let ahead = status.clock.ahead_seconds;
@@ -119,6 +133,24 @@ fn node_of(status: &SystemStatus) -> String {
         "release {}, {}; SHA-256 of program {}, of configuration {}",
         node.release, node.mode, node.build, node.configuration
     )
+}
+
+fn secrets_of(status: &SystemStatus) -> String {
+    match &status.scan {
+        Some(NewestScan { at, scanned, failed }) => {
+            format!("{} of {scanned} open in their place, at {at}", scanned.saturating_sub(*failed))
+        }
+        None => "not opened since the start".to_owned(),
+    }
+}
+
+fn evaluation_of(status: &SystemStatus) -> String {
+    let EvaluationState { recorded_at, entry, .. } = &status.evaluation;
+    match (recorded_at, entry) {
+        (Some(at), Some(entry)) => format!("at {at}, entry {entry}"),
+        (Some(at), None) => format!("at {at}"),
+        (None, _) => "none recorded yet".to_owned(),
+    }
 }
 
 fn rows_of(status: &SystemStatus) -> String {
@@ -184,6 +216,8 @@ mod tests {
                 refused: 7,
             },
             rows: Rows { total: 9, checked: 5, done: false, altered: 2 },
+            scan: Some(NewestScan { at, scanned: 8, failed: 3 }),
+            evaluation: EvaluationState { recorded_at: Some(at), entry: Some(7), missed: true, failed: 4 },
             module,
             insecure: vec!["insecure_software_root".into()],
             provider: None,
@@ -194,6 +228,11 @@ mod tests {
                 && text.contains("RELAXED: ")
                 && text.contains("ALTERED: 2 times")
                 && text.contains("5 of 9 held against")
+                && text.contains("5 of 8 open in their place")
+                && text.contains("SECRETS DO NOT OPEN: 3 of ")
+                && text.contains("at 2026-11-23T10:00:00Z, entry 7")
+                && text.contains("NOT EVALUATED: ")
+                && text.contains("4 attempts failed")
                 && text.contains("CLOCK: nothing is destroyed")
                 && text.contains("BLOCKED: 1 ")
                 && text.contains("RECOVERED: security officer `officer-3`")

@@ -7,8 +7,8 @@ use http::Method;
 use super::transport::Plane;
 use super::{Client, ClientError, Reply};
 use crate::types::audit::{
-    Checkpoints, DiscloseAudit, DisclosurePage, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries,
-    SearchAudit, SearchPage, Snapshot,
+    Checkpoints, DiscloseAudit, DisclosurePage, EntryPage, EvidenceSignature, Indexes, ListRows, LiveRow,
+    Proof, ReadEntries, SearchAudit, SearchPage, SignEvidence, Snapshot, StoreScan,
 };
 use crate::types::{GiveReason, Page, Reason};
 
@@ -60,6 +60,17 @@ impl Client {
     /// Takes a snapshot of the whole state; the answer's entry commits to it.
     pub async fn take_snapshot(&self) -> Reply<Snapshot> {
         self.change(Method::POST, "/v1/audit/snapshots".into()).answer().await
+    }
+
+    /// Opens every stored secret in its place; the answer's entry has how many there are, and how many did not open.
+    pub async fn scan_store(&self) -> Reply<StoreScan> {
+        self.change(Method::POST, "/v1/audit/scans".into()).answer().await
+    }
+
+    /// Signs an evidence pack, by the SHA-256 of its manifest in hexadecimal; the answer's entry has that digest.
+    pub async fn sign_evidence(&self, manifest: &str) -> Reply<EvidenceSignature> {
+        let body = SignEvidence { manifest: manifest.to_owned() };
+        self.change(Method::POST, "/v1/evidence/signatures".into()).json(&body).answer().await
     }
 
     /// A file of a log (C2SP tlog-tiles) by its path under `/audit/`, as in `root/checkpoint` or `1/tile/0/000`.

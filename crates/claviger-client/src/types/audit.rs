@@ -339,6 +339,70 @@ pub struct Snapshot {
     pub size: u64,
 }
 
+/// A scan of the store: every stored secret was opened in its place, and none kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StoreScan {
+    /// When it began.
+    pub at: Instant,
+    /// How many secrets were to be opened.
+    pub scanned: u64,
+    /// How many of them are not wrapped, do not authenticate in their place, or do not reach the root.
+    pub failed: u64,
+    /// The same by kind of secret, and by what wraps them.
+    pub counts: Vec<SecretCount>,
+    /// Secrets that did not open, at most 100.
+    pub findings: Vec<SecretFinding>,
+    /// SHA-256 of the result in its canonical form, which the entry has: in hexadecimal.
+    #[schema(example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
+    pub digest: String,
+}
+
+/// Stored secrets of one kind, under one kind of key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SecretCount {
+    /// `access_key_secret`, `deployment`, `material`, `ring_kek`, `subject_key` or `veil_key`.
+    #[schema(example = "material")]
+    pub kind: String,
+    /// What wraps them: `ring_kek`, `root` or `veil_key`.
+    #[schema(example = "ring_kek")]
+    pub wrapped_by: String,
+    /// How many were to be opened.
+    pub scanned: u64,
+    /// How many of them did not open.
+    pub failed: u64,
+}
+
+/// A stored secret that did not open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SecretFinding {
+    /// Its kind.
+    #[schema(example = "material")]
+    pub kind: String,
+    /// Where it lies.
+    #[schema(example = "version 01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e/1")]
+    pub place: String,
+    /// What is wrong.
+    #[schema(example = "it does not open in its place")]
+    pub because: String,
+}
+
+/// Which evidence pack to sign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignEvidence {
+    /// SHA-256 of its `MANIFEST.json`, in hexadecimal.
+    #[schema(example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
+    pub manifest: String,
+}
+
+/// The signature of an evidence pack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EvidenceSignature {
+    /// Signed note (C2SP signed-note) by the key of the root log's checkpoints: `MANIFEST.sig`.
+    #[schema(example = "shop/audit/root evidence pack\n...\n\n— shop/audit/root ...")]
+    pub note: String,
+}
+
 /// What to list of the live rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -77,6 +77,14 @@ pub struct SystemStatus {
     pub space: Space,
     /// Whether rows of the store are as they were written.
     pub rows: Rows,
+    /// The newest scan of stored secrets since the start; `null` before the first.
+    #[serde(default)]
+    #[schema(required)]
+    pub scan: Option<NewestScan>,
+    /// The evaluation of the controls, each day.
+    #[serde(default)]
+    #[schema(required)]
+    pub evaluation: EvaluationState,
     /// The cryptographic module.
     pub module: Module,
     /// Names of weakenings in force, each beginning with `insecure_`.
@@ -147,6 +155,11 @@ pub struct Node {
     #[serde(default)]
     #[schema(example = json!(["seal=claviger-root-seal-1 version=1 algorithm=aes-256-gcm strength=256"]), required)]
     pub root_keys: Vec<String>,
+    /// The certificates that it shows (`server`, `intermediate`) and the authorities whose certificates it takes (`authority`): each
+    /// with SHA-256 of the certificate, purpose, owner, key, ends, issuer, and whether its authority publishes revocations.
+    #[serde(default)]
+    #[schema(example = json!(["server purpose=server-authentication listeners=control sha256=E3:B0:C4:42 owner=ops key=ec-p256"]), required)]
+    pub certificates: Vec<String>,
     /// How many results left the listeners since the start, as of the last hour: for each use its name and the number, as in
     /// `encrypt=12`.
     #[serde(default)]
@@ -213,6 +226,32 @@ pub struct Rows {
     pub done: bool,
     /// How often a row was read since the start that somebody altered in the database. Such rows are refused.
     pub altered: u64,
+}
+
+/// The newest scan of stored secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NewestScan {
+    /// When it began.
+    pub at: Instant,
+    /// How many secrets were to be opened.
+    pub scanned: u64,
+    /// How many of them did not open.
+    pub failed: u64,
+}
+
+/// The evaluation of the controls over the log, which the server makes each day and records.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EvaluationState {
+    /// When the newest was recorded, in the log's time; `null` before the first.
+    #[schema(required)]
+    pub recorded_at: Option<Instant>,
+    /// Its entry; `null` where it was recorded before the start.
+    #[schema(required)]
+    pub entry: Option<u64>,
+    /// Whether one was missed: the newest is older than twice the time between two.
+    pub missed: bool,
+    /// How many failed since the start.
+    pub failed: u64,
 }
 
 /// The cryptographic module, as it says of itself.

@@ -10,6 +10,7 @@ use claviger_core::key::PlaintextDataKeys;
 use claviger_core::principal::{CredentialKind, Status};
 use claviger_core::{CredentialId, KeyId, NodeId, PrincipalId, Timestamp};
 
+use super::certificate::{Listed, Role, shown};
 use super::common::{count, is_unreadable};
 use super::generation::FEDERAL;
 use super::{Check, End, Event};
@@ -47,6 +48,33 @@ const WRAPPED: [Op; 2] = [Op::GenerateDataKeyWithoutPlaintext, Op::GenerateDataK
 /// Those that the rule of a ring can refuse.
 const RULED: [Op; 2] = [Op::GenerateDataKey, Op::GenerateDataKeyPair];
 
+/// Of a node that an older release ran.
+const DIGEST_ALONE: &str =
+    "which certificates it has is not listed: an older release tells the digest of their file alone";
+
+/// What was judged of each node.
+#[derive(Default)]
+struct OfNodes(BTreeMap<NodeId, BTreeSet<Subject>>);
+
+impl OfNodes {
+    /// Judges what a node says now, in the place of what it said before.
+    fn judge(
+        &mut self,
+        ledger: &mut Ledger,
+        id: NodeId,
+        at: Timestamp,
+        judged: BTreeMap<Subject, Judgement>,
+    ) {
+        let before = self.0.insert(id, judged.keys().cloned().collect()).unwrap_or_default();
+        for gone in before.into_iter().filter(|subject| !judged.contains_key(subject)) {
+            ledger.judge(gone, at, Judgement::OutOfScope);
+        }
+        for (subject, judgement) in judged {
+            ledger.judge(subject, at, judgement);
+        }
+    }
+}
+
 /// Something that was not known for one instant: it says nothing of what is before or after.
 fn doubted(ledger: &mut Ledger, subject: &Subject, at: Timestamp, why: &str) {
     ledger.judge(subject.clone(), at, Judgement::unknown(why));
@@ -62,8 +90,7 @@ struct Channels {
     classical_until: Option<Timestamp>,
     /// Shards whose node has said, since its start, how it is reached.
     reported: BTreeSet<u32>,
-    /// What was judged of each node.
-    subjects: BTreeMap<NodeId, BTreeSet<Subject>>,
+    of_nodes: OfNodes,
     sessions: u64,
 }
 
@@ -76,7 +103,7 @@ impl Channels {
             is_federal: setting.framework == Some(FEDERAL),
             classical_until: deadline.and_then(|deadline| end_of_day(&deadline.default)),
             reported: BTreeSet::new(),
-            subjects: BTreeMap::new(),
+            of_nodes: OfNodes::default(),
             sessions: 0,
         }
     }
@@ -95,17 +122,10 @@ impl Channels {
             let why = Judgement::unknown("it has not said how it is reached");
             judged.insert(Subject::named(format!("listeners of node {id}")), why);
         } else {
-            let why = "until when the server's certificate is valid, and that it is not revoked, is not kept: its digest alone";
             let subject = Subject::named(format!("certificate of node {id}"));
-            judged.insert(subject, Judgement::unknown(why));
+            judged.insert(subject, of_server_certificate(node, at));
         }
-        let before = self.subjects.insert(id, judged.keys().cloned().collect()).unwrap_or_default();
-        for gone in before.into_iter().filter(|subject| !judged.contains_key(subject)) {
-            self.ledger.judge(gone, at, Judgement::OutOfScope);
-        }
-        for (subject, judgement) in judged {
-            self.ledger.judge(subject, at, judgement);
-        }
+        self.of_nodes.judge(&mut self.ledger, id, at, judged);
     }
 
     fn of_listener(&self, listener: &Listener<'_>) -> Judgement {
@@ -142,6 +162,23 @@ impl Channels {
                 Judgement::HoldsUntil(until, why.into())
             }
         }
+    }
+}
+
+/// Was the certificate that a node shows in force, as long as it shows it?
+fn of_server_certificate(node: &OpenNode, at: Timestamp) -> Judgement {
+    let (listed, _) = Listed::all(node);
+    match listed.iter().find(|one| one.role == Role::Server) {
+        None if node.certificates.is_empty() => Judgement::unknown(DIGEST_ALONE),
+        None => Judgement::unknown("what the node says of its certificate does not read"),
+        Some(server) if at < server.from => Judgement::violated("it is shown, and its time has not come"),
+        Some(server) => match server.doubt(&listed) {
+            Some(doubt) if at < server.until => Judgement::unknown(doubt),
+            _ => {
+                let why = "its time is over, and the node has not said that it shows another one";
+                Judgement::HoldsUntil(server.until, why.into())
+            }
+        },
     }
 }
 
@@ -395,6 +432,9 @@ struct Certificates {
     ledger: Ledger,
     renew_before: Duration,
     of_principal: BTreeMap<PrincipalId, BTreeSet<CredentialId>>,
+    of_nodes: OfNodes,
+    /// When a session began last: then the certificate of a node was in use.
+    last_session: Option<Timestamp>,
 }
 
 impl Certificates {
@@ -403,6 +443,8 @@ impl Certificates {
             ledger: setting.ledger(),
             renew_before: setting.days("cert_renew_before_days"),
             of_principal: BTreeMap::new(),
+            of_nodes: OfNodes::default(),
+            last_session: None,
         }
     }
 
@@ -427,10 +469,45 @@ impl Certificates {
     }
 
     fn of_newest(&self, row: &OpenCredential) -> Judgement {
+        self.renewed_until(row.expires_at, "its holder has no certificate that ends later")
+    }
+
+    fn renewed_until(&self, ends: Timestamp, why: &str) -> Judgement {
         let days = self.renew_before.as_secs() / 86_400;
-        let why =
-            format!("it ends in less than {days} days, and its holder has no certificate that ends later");
-        Judgement::HoldsUntil(earlier(row.expires_at, self.renew_before), why.into())
+        let why = format!("it ends in less than {days} days, and {why}");
+        Judgement::HoldsUntil(earlier(ends, self.renew_before), why.into())
+    }
+
+    fn judge_node(&mut self, id: NodeId, at: Timestamp, node: &OpenNode) {
+        let (listed, is_whole) = Listed::all(node);
+        let mut judged = BTreeMap::new();
+        for one in &listed {
+            let subject = Subject::named(format!("{} {} of node {id}", one.role, one.short_print()));
+            judged.insert(subject, self.of_listed(one, &listed, at));
+        }
+        if !is_whole || listed.iter().all(|one| one.role != Role::Server) {
+            let why = if node.certificates.is_empty() {
+                DIGEST_ALONE
+            } else {
+                "there are more of them than the node lists, or what it says of one does not read"
+            };
+            let subject = Subject::named(format!("certificates of node {id}"));
+            judged.insert(subject, Judgement::unknown(why));
+        }
+        self.of_nodes.judge(&mut self.ledger, id, at, judged);
+    }
+
+    fn of_listed(&self, one: &Listed<'_>, listed: &[Listed<'_>], at: Timestamp) -> Judgement {
+        if one.owner.is_none() {
+            return Judgement::violated("nobody is named who answers for it");
+        }
+        if at < one.from {
+            return Judgement::violated("it is in use, and its time has not come");
+        }
+        match one.doubt(listed) {
+            Some(doubt) if at < earlier(one.until, self.renew_before) => Judgement::unknown(doubt),
+            _ => self.renewed_until(one.until, "the node uses it still"),
+        }
     }
 }
 
@@ -444,6 +521,12 @@ fn earlier(at: Timestamp, span: Duration) -> Timestamp {
 }
 
 impl Check for Certificates {
+    fn entry(&mut self, event: &Event<'_>, _estate: &Estate) {
+        if event.entry.op == Op::Session {
+            self.last_session = Some(event.at);
+        }
+    }
+
     fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
         match object {
             Object::Credential(id) => {
@@ -461,25 +544,12 @@ impl Check for Certificates {
             }
             Object::Principal(id) => self.judge(id, event.at, estate),
             Object::Node(id) => {
-                if is_unreadable(&mut self.ledger, object, event.at, estate)
-                    || !estate.nodes.contains_key(&id)
-                {
+                if is_unreadable(&mut self.ledger, object, event.at, estate) {
                     return;
                 }
+                let Some(node) = estate.nodes.get(&id) else { return };
                 self.ledger.judge(object, event.at, Judgement::OutOfScope);
-                for (what, why) in [
-                    (
-                        "certificate",
-                        "its owner, its end, and that it is not revoked are not kept: the node tells its digest alone",
-                    ),
-                    (
-                        "authorities of clients",
-                        "their owners, their ends, and that none is revoked are not kept: the node tells the digest of their file alone",
-                    ),
-                ] {
-                    let subject = Subject::named(format!("{what} of node {id}"));
-                    self.ledger.judge(subject, event.at, Judgement::unknown(why));
-                }
+                self.judge_node(id, event.at, node);
             }
             _ => {}
         }
@@ -500,14 +570,25 @@ impl Check for Certificates {
                 live += 1;
             }
         }
-        Outcome::of(self.ledger, "each certificate is listed with its owner, and renewed early")
+        let listed: usize = end.estate.nodes.values().map(|node| Listed::all(node).0.len()).sum();
+        let outcome = Outcome::of(self.ledger, "each certificate is listed with its owner, and renewed early")
             .when_empty(Emptiness::Unknown("no certificate is listed, and no node has said which it shows"))
             .figure("live_certificates_of_principals", live)
+            .figure("certificates_and_authorities_of_nodes", count(listed))
             .figure("nodes", count(end.estate.nodes.len()))
             .needs("ATT-CERT-COMPLETE")
             .note("a certificate of a principal is a credential: its owner is the principal, its purpose is to prove it, and it is revoked here; the service takes none that is revoked or has ended")
             .note("which certificate opened a session is sealed")
             .note("a principal's certificate is renewed once another one of it ends later")
+            .note("what nodes list of their certificates is their own word; who answers for them is what their configuration says")
+            .note("a certificate of a node that names no place which says what is revoked, and whose issuer is listed, is judged by its end alone: nobody could say of it that it is revoked")
+            .note("an authority of clients is trusted because it is listed, and revoked by being taken out");
+        match self.last_session.and_then(shown) {
+            Some(at) => outcome.note(format!(
+                "a session began last at {at}: then the certificate of its node was last in use"
+            )),
+            None => outcome,
+        }
     }
 }
 
@@ -620,6 +701,99 @@ mod tests {
         for op in RULED {
             assert!(IN_CLEAR.contains(&op));
         }
+    }
+
+    fn node(certificates: &[String]) -> OpenNode {
+        OpenNode {
+            incarnation: 1,
+            reported_at: Timestamp::from_micros(1),
+            environment: None,
+            mode: String::new(),
+            insecure: Vec::new(),
+            release: String::new(),
+            build: Vec::new(),
+            configuration: Vec::new(),
+            policy: Vec::new(),
+            hardening: Vec::new(),
+            listeners: vec![DATA.to_owned()],
+            clock_source: String::new(),
+            generators: Vec::new(),
+            domains: Vec::new(),
+            released: Vec::new(),
+            root_keys: Vec::new(),
+            certificates: certificates.to_vec(),
+        }
+    }
+
+    fn lines() -> [String; 2] {
+        let rest = "owner=ops from=1970-01-02T00:00:00Z until=1970-04-11T00:00:00Z revocation=unpublished";
+        ["server listeners=data sha256=AA issuer=BB", "authority sha256=BB issuer=self"]
+            .map(|line| format!("{line} {rest}"))
+    }
+
+    fn day(number: u64) -> Timestamp {
+        Timestamp::from_micros(number * 86_400_000_000)
+    }
+
+    #[test]
+    fn a_server_certificate_is_held_to_its_time() {
+        let judged = |lines: &[String], at| of_server_certificate(&node(lines), at);
+        let both = lines();
+        assert!(matches!(judged(&both, day(2)), Judgement::HoldsUntil(at, _) if at == day(100)));
+        assert!(matches!(judged(&both, day(0)), Judgement::Violated(_)));
+        for unknown in [&both[..0], &both[1..], &["further count=2".to_owned()]] {
+            assert!(matches!(judged(unknown, day(2)), Judgement::Unknown(_)), "{unknown:?}");
+        }
+        // Of a foreign authority nobody knows whether it revoked; that the time is over is known all the same.
+        assert!(matches!(judged(&both[..1], day(2)), Judgement::Unknown(_)));
+        assert!(matches!(judged(&both[..1], day(101)), Judgement::HoldsUntil(at, _) if at == day(100)));
+    }
+
+    #[test]
+    fn certificates_of_nodes_are_listed_owned_and_renewed_early() {
+        let catalogue = Catalogue::load().unwrap();
+        let period = Period { from: day(0), to: day(500) };
+        let setting = Setting { catalogue: &catalogue, framework: None, period };
+        let certificates = Certificates::new(&setting);
+        let judged = |lines: &[String], at| {
+            let node = node(lines);
+            let (listed, _) = Listed::all(&node);
+            listed.iter().map(|one| certificates.of_listed(one, &listed, at)).collect::<Vec<_>>()
+        };
+        let both = lines();
+        let due = day(100 - 30);
+        let is_due = |it: &Judgement| matches!(it, Judgement::HoldsUntil(at, _) if *at == due);
+        assert!(judged(&both, day(2)).iter().all(is_due));
+        let unowned = both.clone().map(|line| line.replace(" owner=ops", ""));
+        for (lines, at) in [(&unowned, day(2)), (&both, day(0))] {
+            assert!(judged(lines, at).iter().all(|it| matches!(it, Judgement::Violated(_))));
+        }
+        let unchecked = both.clone().map(|line| line.replace("unpublished", "unchecked"));
+        let of_both = judged(&unchecked, day(2));
+        assert!(matches!(of_both[..], [Judgement::Unknown(_), Judgement::HoldsUntil(..)]));
+        // In the last days the doubt does not hide that it was not renewed.
+        assert!(matches!(judged(&unchecked, due)[0], Judgement::HoldsUntil(..)));
+    }
+
+    #[test]
+    fn what_a_node_lists_no_more_is_out_of_scope_and_what_it_does_not_list_is_not_known() {
+        let catalogue = Catalogue::load().unwrap();
+        let period = Period { from: day(0), to: day(500) };
+        let setting = Setting { catalogue: &catalogue, framework: None, period };
+        let mut certificates = Certificates::new(&setting);
+        let id = NodeId::of_shard(1);
+        let found = |certificates: &Certificates, name: &str| {
+            certificates.ledger.find(&Subject::named(format!("{name} of node {id}"))).cloned()
+        };
+        certificates.judge_node(id, day(2), &node(&[]));
+        assert!(matches!(found(&certificates, "certificates"), Some(Judgement::Unknown(_))));
+        certificates.judge_node(id, day(3), &node(&lines()));
+        assert_eq!(found(&certificates, "certificates"), Some(Judgement::OutOfScope));
+        assert!(matches!(found(&certificates, "server certificate AA"), Some(Judgement::HoldsUntil(..))));
+        let [server, _] = lines();
+        certificates.judge_node(id, day(4), &node(&[server, "further count=1".to_owned()]));
+        assert_eq!(found(&certificates, "authority of clients BB"), Some(Judgement::OutOfScope));
+        assert!(matches!(found(&certificates, "certificates"), Some(Judgement::Unknown(_))));
     }
 
     #[test]

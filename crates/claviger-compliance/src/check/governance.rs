@@ -10,12 +10,14 @@ use claviger_core::target::TargetKind;
 use claviger_core::{Action, GrantId, NodeId, PrincipalId, Timestamp};
 
 use super::common::is_unreadable;
+use super::runs::Runs;
 use super::{Check, End, Event};
 use crate::evaluation::{Emptiness, Estate, Judgement, Ledger, Outcome, Period, Setting, Subject};
 
 pub(super) const CHECKS: super::Checks = &[
     ("GOV-02", |setting| Box::new(Custodians::new(setting))),
     ("GOV-05", |setting| Box::new(Changes::new(setting))),
+    ("GOV-08", |setting| Box::new(Runs::new(setting))),
     ("GOV-09", |setting| Box::new(Exceptions::new(setting))),
     ("GOV-11", |setting| Box::new(SecureNodes::new(setting))),
 ];
@@ -327,6 +329,7 @@ mod tests {
             domains: Vec::new(),
             released: Vec::new(),
             root_keys: Vec::new(),
+            certificates: Vec::new(),
         }
     }
 

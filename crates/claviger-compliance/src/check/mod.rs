@@ -6,6 +6,7 @@
 
 mod access;
 mod audit;
+mod certificate;
 mod common;
 mod destruction;
 mod distribution;
@@ -14,6 +15,7 @@ mod governance;
 mod revocation;
 mod rotation;
 mod rules;
+mod runs;
 mod storage;
 
 use claviger_audit::Entry;
@@ -23,7 +25,7 @@ use claviger_audit::verify::Verified;
 use claviger_core::Timestamp;
 
 use crate::control::ControlId;
-use crate::evaluation::{Estate, Outcome, Setting};
+use crate::evaluation::{Estate, Outcome, Remade, Setting};
 
 /// An entry, as checks are shown it.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +64,8 @@ pub struct End<'a> {
     pub verified: &'a Verified,
     /// When the first entry was made.
     pub first: Option<Timestamp>,
+    /// What the newest run of the period, by its entry, came to when it was made again.
+    pub remade: Option<(u64, Remade)>,
 }
 
 /// A check.
@@ -116,6 +120,11 @@ pub(crate) fn is_of_state(code: &str) -> bool {
             | "disclosed-name"
             | "disclosed-session"
     )
+}
+
+/// Does this control ask that the newest recorded run is made again?
+pub(crate) fn asks_for_runs(control: ControlId) -> bool {
+    control.to_string() == "GOV-08"
 }
 
 /// Does this control ask whether the log holds? It is decided even where nothing else is.

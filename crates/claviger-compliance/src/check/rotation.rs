@@ -987,6 +987,7 @@ mod tests {
             domains: Vec::new(),
             released: Vec::new(),
             root_keys: Vec::new(),
+            certificates: Vec::new(),
         };
         for (line, is_so) in [
             ("rest 127.0.0.1:8443 TLS 1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 certificate", false),

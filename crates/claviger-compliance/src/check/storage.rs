@@ -1,9 +1,10 @@
 //! Checks of storage.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use claviger_audit::Op;
 use claviger_audit::fact::{Kind, Object, OpenKey, OpenNode, OpenRing, OpenVersion};
+use claviger_audit::{Op, Outcome as Ended, StoreScan};
 use claviger_core::key::Wrap;
 use claviger_core::{KeyRingId, KeyVersionId, NodeId, Timestamp};
 
@@ -68,17 +69,78 @@ fn is_there(version: &OpenVersion) -> bool {
 /// STOR-01.
 struct NoPlaintext {
     ledger: Ledger,
-    has_versions: bool,
+    /// When material lay in the store first.
+    first_version: Option<Timestamp>,
+    scans: u64,
+    last_scan: Option<Scanned>,
+    /// How old the newest scan may be.
+    scan_age: Duration,
+}
+
+/// A scan of the store, and when it was.
+#[derive(Clone, Copy)]
+struct Scanned {
+    at: Timestamp,
+    scan: StoreScan,
+}
+
+/// What scans are judged as.
+fn scans() -> Subject {
+    Subject::named("store scan")
 }
 
 impl NoPlaintext {
     fn new(setting: &Setting<'_>) -> Self {
-        Self { ledger: setting.ledger(), has_versions: false }
+        Self {
+            ledger: setting.ledger(),
+            first_version: None,
+            scans: 0,
+            last_scan: None,
+            scan_age: setting.hours("snapshot_max_age_h"),
+        }
+    }
+
+    /// From when on no scan is new enough any more; each is, as long as there is nothing to scan.
+    fn scanned_until(&self) -> Option<Timestamp> {
+        let last = self.last_scan.map(|last| last.at);
+        Some(last.or(self.first_version)?.after(self.scan_age))
+    }
+
+    /// Says of the time until `at` that nothing was known, where the newest scan was too old.
+    fn look_back(&mut self, at: Timestamp) {
+        let Some(until) = self.scanned_until().filter(|until| *until < at) else { return };
+        let hours = self.scan_age.as_secs() / 3600;
+        // That a secret did not open is not mended by not looking again.
+        if self.last_scan.is_none_or(|last| last.scan.failed == 0) {
+            let why = format!("the stored secrets were not opened within {hours} hours");
+            self.ledger.judge(scans(), until, Judgement::unknown(why));
+        }
+    }
+
+    /// Takes a scan, where the log knows of at least so many secrets that lie in the store.
+    fn scanned(&mut self, event: &Event<'_>, known: u64) {
+        let scan = event.entry.reference.as_deref().and_then(StoreScan::from_bytes);
+        let Some(scan) = scan.filter(|_| event.entry.out == Ended::Ok) else { return };
+        self.look_back(event.at);
+        self.scans += 1;
+        self.last_scan = Some(Scanned { at: event.at, scan });
+        let judgement = match scan.failed {
+            0 if scan.scanned < known => Judgement::unknown(format!(
+                "{} stored secrets were opened, and the log knows of {known} at least",
+                scan.scanned
+            )),
+            0 => Judgement::Holds,
+            failed => Judgement::violated(format!(
+                "{failed} of {} stored secrets did not open in their place, under what reaches the root",
+                scan.scanned
+            )),
+        };
+        self.ledger.judge_by(scans(), event.at, judgement, Some(event.index));
     }
 
     fn judge(&mut self, id: KeyVersionId, at: Timestamp, estate: &Estate) {
         let Some(version) = estate.versions.get(&id) else { return };
-        self.has_versions = true;
+        self.first_version.get_or_insert(at);
         let judgement = match (version.wrap_format, &version.wrap_digest) {
             (None, None) => Judgement::OutOfScope,
             (_, None) => Judgement::violated("its material rests without a wrap that the log knows"),
@@ -103,12 +165,22 @@ impl NoPlaintext {
 }
 
 impl Check for NoPlaintext {
+    fn entry(&mut self, event: &Event<'_>, estate: &Estate) {
+        if event.entry.op == Op::ScanStore {
+            // More lie there: the keys that seal facts outnumber the material that can have come while it was under way.
+            let material = estate.versions.values().filter(|version| is_there(version)).count();
+            self.scanned(event, count(estate.rings.len().saturating_add(material)));
+        }
+    }
+
     fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
         match object {
             Object::Version(_) | Object::Node(_)
                 if is_unreadable(&mut self.ledger, object, event.at, estate) =>
             {
-                self.has_versions |= matches!(object, Object::Version(_));
+                if matches!(object, Object::Version(_)) {
+                    self.first_version.get_or_insert(event.at);
+                }
             }
             Object::Version(id) => self.judge(id, event.at, estate),
             Object::Ring(id) => {
@@ -132,15 +204,22 @@ impl Check for NoPlaintext {
 
     fn end(mut self: Box<Self>, end: &End<'_>) -> Outcome {
         let to = end.setting.as_of();
-        if end.estate.nodes.is_empty() && self.has_versions {
+        let has_versions = self.first_version.is_some();
+        if end.estate.nodes.is_empty() && has_versions {
             let why = "no node has said what its root is";
             self.ledger.judge(Subject::named("root"), to, Judgement::unknown(why));
         }
-        if self.has_versions {
+        self.look_back(to);
+        if has_versions && self.last_scan.is_none() {
             let why = "no scan of the store is recorded: that each wrap is what it should be is found out when it is opened alone";
-            self.ledger.judge(Subject::named("store scan"), to, Judgement::unknown(why));
+            self.ledger.judge(scans(), to, Judgement::unknown(why));
         }
+        let newest = self.last_scan.map(|last| last.scan);
         Outcome::of(self.ledger, "all material is wrapped, up to a root in hardware")
+            .figure("scans", self.scans)
+            .figure("secrets_in_newest_scan", newest.map_or(0, |scan| scan.scanned))
+            .figure("secrets_unopened_in_newest_scan", newest.map_or(0, |scan| scan.failed))
+            .note("what a scan opened is counted by the node that did it; which secrets did not open, its answer and the node's own messages name")
             .note("wraps are of material, then of the key of its ring, then of the root: there is no place for a cycle")
     }
 }
@@ -454,7 +533,11 @@ impl Check for NoSubstitution {
 
 #[cfg(test)]
 mod tests {
+    use claviger_audit::Entry;
+
     use super::*;
+    use crate::Catalogue;
+    use crate::evaluation::Period;
 
     fn node(domains: &[&str], insecure: &[&str]) -> OpenNode {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
@@ -475,6 +558,7 @@ mod tests {
             domains: words(domains),
             released: Vec::new(),
             root_keys: words(&["seal=root version=1 algorithm=aes-256-gcm strength=256"]),
+            certificates: Vec::new(),
         }
     }
 
@@ -489,6 +573,61 @@ mod tests {
         "root_storage=token",
         "root_custody=token",
     ];
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn hour(number: u32) -> Timestamp {
+        Timestamp::from_micros(0).after(HOUR * number)
+    }
+
+    /// What is found of scans of 9 secrets at these hours, each with how many did not open, once material has lain there since hour 1.
+    fn scanned(scans_at: &[(u32, u64)], asked: u32) -> Option<Judgement> {
+        scanned_of(9, scans_at, asked)
+    }
+
+    fn scanned_of(known: u64, scans_at: &[(u32, u64)], asked: u32) -> Option<Judgement> {
+        let catalogue = Catalogue::load().unwrap();
+        let period = Period { from: hour(0), to: hour(asked) };
+        let mut check = NoPlaintext::new(&Setting { catalogue: &catalogue, framework: None, period });
+        check.first_version = Some(hour(1));
+        for (at, failed) in scans_at {
+            let scan = StoreScan { digest: [1; 32], scanned: 9, failed: *failed };
+            let mut entry = Entry::new(hour(*at).as_micros(), 1, Op::ScanStore, Ended::Ok);
+            entry.reference = Some(scan.to_bytes().to_vec().into());
+            check.scanned(&Event { shard: 1, index: 1, at: hour(*at), entry: &entry, facts: &[] }, known);
+        }
+        check.look_back(hour(asked));
+        check.ledger.find(&scans()).cloned()
+    }
+
+    #[test]
+    fn the_newest_scan_decides_while_it_is_new() {
+        assert_eq!(scanned(&[], 20), None);
+        assert!(matches!(scanned(&[], 26), Some(Judgement::Unknown(_))));
+        assert_eq!(scanned(&[(10, 0)], 30), Some(Judgement::Holds));
+        assert!(matches!(scanned(&[(10, 0)], 35), Some(Judgement::Unknown(_))));
+        assert!(matches!(scanned(&[(10, 0), (20, 2)], 30), Some(Judgement::Violated(_))));
+        let long_ago = scanned(&[(20, 2)], 300);
+        assert!(matches!(long_ago, Some(Judgement::Violated(_))), "not looking mends nothing");
+        assert_eq!(scanned(&[(10, 2), (20, 0)], 30), Some(Judgement::Holds));
+    }
+
+    #[test]
+    fn a_scan_of_fewer_secrets_than_the_log_knows_of_shows_nothing() {
+        assert!(matches!(scanned_of(10, &[(10, 0)], 20), Some(Judgement::Unknown(_))));
+        assert!(matches!(scanned_of(10, &[(10, 1)], 20), Some(Judgement::Violated(_))));
+    }
+
+    #[test]
+    fn a_reference_that_is_none_is_no_scan() {
+        let catalogue = Catalogue::load().unwrap();
+        let period = Period { from: hour(0), to: hour(9) };
+        let mut check = NoPlaintext::new(&Setting { catalogue: &catalogue, framework: None, period });
+        let mut entry = Entry::new(1, 1, Op::ScanStore, Ended::Ok);
+        entry.reference = Some(vec![1; 47].into());
+        check.scanned(&Event { shard: 1, index: 1, at: hour(2), entry: &entry, facts: &[] }, 0);
+        assert_eq!((check.scans, check.ledger.find(&scans())), (0, None));
+    }
 
     #[test]
     fn words_refer_to_each_other() {

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use claviger_audit::cut::Cut;
 use claviger_audit::fact::OpenRow;
-use claviger_audit::verify::{SeenEntry, Verified, Watcher};
-use claviger_audit::{Hash, Op};
+use claviger_audit::verify::{Files, NotVerified, SeenEntry, Verified, Watcher};
+use claviger_audit::{Hash, Op, Outcome as Ended, VerifierKey};
 use claviger_core::Timestamp;
 
 use super::estate::Estate;
 use super::ledger::Said;
 use super::outcome::{Emptiness, Outcome};
 use super::result::{ControlResult, Evaluation, LogHead, Period, Verdict};
+use super::run::{RecordedRun, Remade, remake};
 use super::setting::Setting;
 use crate::check::{self, Check, CutSeen, End, Event};
 use crate::control::{Control, ControlId, Mode, Task};
@@ -31,6 +32,9 @@ pub struct Scan<'c> {
     /// The instant of the first entry, and of that behind which the whole state is known, where it was not from the first on.
     first: Option<Timestamp>,
     recorded: Option<Timestamp>,
+    /// The newest run of the period, and what it came to when it was made again.
+    newest_run: Option<RecordedRun>,
+    remade: Option<(u64, Remade)>,
 }
 
 impl std::fmt::Debug for Scan<'_> {
@@ -61,16 +65,53 @@ impl<'c> Scan<'c> {
             sizes: BTreeMap::new(),
             first: None,
             recorded: None,
+            newest_run: None,
+            remade: None,
         }
+    }
+
+    /// Makes the newest run of the period again that the log records, in a second walk over the same files; without it the control that asks
+    /// for it is not known. `seen` is called for each entry. To be asked once the log was walked over.
+    ///
+    /// # Errors
+    /// [`NotVerified`].
+    pub fn remaking(
+        mut self,
+        files: &dyn Files,
+        key: &VerifierKey,
+        seen: &mut dyn FnMut(),
+    ) -> Result<Self, NotVerified> {
+        let is_asked = self.checks.iter().any(|(id, _)| check::asks_for_runs(*id));
+        if let Some(RecordedRun { index, run: Some(run), .. }) = self.newest_run.filter(|_| is_asked) {
+            self.was_remade(Some((index, remake(files, key, self.setting.catalogue, &run, seen)?)));
+        }
+        Ok(self)
+    }
+
+    /// The newest run of the period, as far as the log was walked over.
+    #[must_use]
+    pub const fn newest_run(&self) -> Option<RecordedRun> {
+        self.newest_run
+    }
+
+    /// What the run of an entry came to when it was made again.
+    pub(crate) const fn was_remade(&mut self, remade: Option<(u64, Remade)>) {
+        self.remade = remade;
     }
 
     /// The results, once the log was walked over.
     #[must_use]
     pub fn finish(self, verified: &Verified) -> Evaluation {
-        let Self { setting, framework, controls, checks, estate, root, sizes: _, first, recorded } = self;
+        self.finish_with_estate(verified).0
+    }
+
+    /// The results, and all objects at the instant.
+    #[must_use]
+    pub fn finish_with_estate(self, verified: &Verified) -> (Evaluation, Estate) {
+        let Self { setting, framework, controls, checks, estate, root, first, recorded, remade, .. } = self;
         let (catalogue, period) = (setting.catalogue, setting.period);
         let known_from = recorded.or(first);
-        let end = End { estate: &estate, setting: &setting, verified, first };
+        let end = End { estate: &estate, setting: &setting, verified, first, remade };
         let mut outcomes: BTreeMap<_, _> =
             checks.into_iter().map(|(id, check)| (id, check.end(&end))).collect();
         let doubt = Doubt::of(verified, known_from, period);
@@ -84,7 +125,7 @@ impl<'c> Scan<'c> {
                 });
             }
         }
-        Evaluation {
+        let evaluation = Evaluation {
             catalogue: catalogue.version.clone(),
             framework: framework.map(|framework| framework.id.clone()),
             log: LogHead {
@@ -102,7 +143,8 @@ impl<'c> Scan<'c> {
                 .map(|finding| format!("{}: {finding}", finding.code()))
                 .collect(),
             results,
-        }
+        };
+        (evaluation, estate)
     }
 }
 
@@ -137,6 +179,12 @@ impl Watcher for Scan<'_> {
         // What is behind the instant is not looked at: it was not there.
         if at > self.setting.period.to {
             return;
+        }
+        if seen.entry.op == Op::RecordEvaluation
+            && seen.entry.out == Ended::Ok
+            && self.setting.period.holds(at)
+        {
+            self.newest_run = Some(RecordedRun::of(seen.index, at, seen.entry));
         }
         let event = Event { shard: seen.shard, index: seen.index, at, entry: seen.entry, facts: seen.facts };
         for (_, check) in &mut self.checks {
@@ -292,9 +340,9 @@ fn tasks(control: &Control, result: Verdict) -> Vec<Task> {
 
 #[cfg(test)]
 mod tests {
+    use claviger_audit::Entry;
     use claviger_audit::cut::{ShardHead, ShardState};
     use claviger_audit::verify::{Finding, Objects};
-    use claviger_audit::{Entry, Outcome as Ended};
 
     use super::*;
     use crate::evaluation::{Judgement, Ledger, Subject};

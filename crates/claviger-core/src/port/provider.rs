@@ -294,6 +294,11 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// Makes a version's material ready for use.
     async fn open(&self, ring: &KeyRing, version: &KeyVersion) -> Result<Arc<dyn Handle>, ProviderError>;
 
+    /// Shows that a version's material opens in its place, under what reaches the root. Keeps none of it.
+    async fn check_material(&self, ring: &KeyRing, version: &KeyVersion) -> Result<(), ProviderError> {
+        self.open(ring, version).await.map(drop)
+    }
+
     /// Seals a small secret under the root, bound to `label`.
     async fn seal(&self, label: &[u8], secret: &SecretBytes) -> Result<Vec<u8>, ProviderError>;
 

@@ -191,9 +191,14 @@ impl Pkcs11Provider {
     }
 
     async fn ring_kek(&self, ring: &KeyRing) -> Result<Arc<RecordKey>, ProviderError> {
-        if let Some(ready) = self.keks.find(ring) {
-            return Ok(ready);
+        match self.keks.find(ring) {
+            Some(ready) => Ok(ready),
+            None => self.open_ring_kek(ring).await,
         }
+    }
+
+    /// The same, by the root itself.
+    async fn open_ring_kek(&self, ring: &KeyRing) -> Result<Arc<RecordKey>, ProviderError> {
         let (binding, sealed) = (binding::of_ring_kek(ring.id), ring.kek.clone());
         let kek = self
             .pool
@@ -253,21 +258,31 @@ impl Pkcs11Provider {
         Provenance { origin: Origin::Generated, module, generator, health_ok: true, fingerprint }
     }
 
+    /// Opens the seal of a key of the token in its place; the key inside stays wrapped.
+    async fn open_wrap(
+        &self,
+        ring: &KeyRing,
+        version: &KeyVersion,
+    ) -> Result<(Place, Wrapped), ProviderError> {
+        let stored = ring_kek::stored(ring, version, UNDER_TOKEN_ROOT)?;
+        let (place, body) = (stored.place, stored.body.to_vec());
+        let wrapped = self.pool.run(self.patience, move |token| Wrapped::open(token, &place, &body)).await?;
+        // The public key in the row is what others verify with: it must be the one that was made with this key.
+        if wrapped.public != version.public_key {
+            return Err(ProviderError::BadWrap);
+        }
+        Ok((place, wrapped))
+    }
+
     async fn open_in_token(
         &self,
         ring: &KeyRing,
         version: &KeyVersion,
     ) -> Result<Arc<dyn Handle>, ProviderError> {
-        let stored = ring_kek::stored(ring, version, UNDER_TOKEN_ROOT)?;
-        let (place, body) = (stored.place, stored.body.to_vec());
-        let wrapped = self.pool.run(self.patience, move |token| Wrapped::open(token, &place, &body)).await?;
+        let (place, wrapped) = self.open_wrap(ring, version).await?;
         // Only now is the purpose authentic. A token that was exchanged for another model may have lost it.
         if !self.supports(place.spec, place.purpose, Protection::Hsm) {
             return Err(unsupported(place.spec, Protection::Hsm));
-        }
-        // The public key in the row is what others verify with: it must be the one that was made with this key.
-        if wrapped.public != version.public_key {
-            return Err(ProviderError::BadWrap);
         }
         let public = wrapped
             .public
@@ -385,7 +400,7 @@ impl Provider for Pkcs11Provider {
     }
 
     async fn check_ring_kek(&self, ring: &KeyRing) -> Result<(), ProviderError> {
-        self.ring_kek(ring).await.map(drop)
+        self.open_ring_kek(ring).await.map(drop)
     }
 
     async fn generate(&self, request: MaterialRequest<'_>) -> Result<Generated, ProviderError> {
@@ -425,6 +440,14 @@ impl Provider for Pkcs11Provider {
         let stored = ring_kek::stored(ring, version, UNDER_RING_KEK)?;
         let key = ring_kek::unwrap(&*self.ring_kek(ring).await?, &stored, version)?;
         Ok(Arc::new(ReadyHandle::new(version.id, key)))
+    }
+
+    /// A key of the token is not unwrapped for it: the token would have to let go of keys that are in use.
+    async fn check_material(&self, ring: &KeyRing, version: &KeyVersion) -> Result<(), ProviderError> {
+        match version.protection {
+            Protection::Hsm => self.open_wrap(ring, version).await.map(drop),
+            Protection::Software => self.open(ring, version).await.map(drop),
+        }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the provider seals secrets in the token")]

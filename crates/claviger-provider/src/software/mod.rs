@@ -120,9 +120,11 @@ impl SoftwareProvider {
     }
 
     fn ring_kek(&self, ring: &KeyRing) -> Result<Arc<RecordKey>, ProviderError> {
-        if let Some(ready) = self.keks.find(ring) {
-            return Ok(ready);
-        }
+        self.keks.find(ring).map_or_else(|| self.open_ring_kek(ring), Ok)
+    }
+
+    /// The same, by the root itself.
+    fn open_ring_kek(&self, ring: &KeyRing) -> Result<Arc<RecordKey>, ProviderError> {
         let kek =
             self.root.open(&binding::of_ring_kek(ring.id), &ring.kek).map_err(|_| ProviderError::BadWrap)?;
         self.keks.keep(ring, &kek)
@@ -172,7 +174,7 @@ impl Provider for SoftwareProvider {
     }
 
     async fn check_ring_kek(&self, ring: &KeyRing) -> Result<(), ProviderError> {
-        self.ring_kek(ring).map(drop)
+        self.open_ring_kek(ring).map(drop)
     }
 
     async fn generate(&self, request: MaterialRequest<'_>) -> Result<Generated, ProviderError> {

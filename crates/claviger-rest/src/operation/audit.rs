@@ -3,15 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
+use axum::extract::Request;
 use claviger_client::types::Page;
 use claviger_client::types::audit::{
-    DiscloseAudit as WireDisclose, Indexes, ListRows, ReadEntries as WireEntries, SearchAudit as WireSearch,
+    DiscloseAudit as WireDisclose, EvidenceSignature, Indexes, ListRows, ReadEntries as WireEntries,
+    SearchAudit as WireSearch, SignEvidence as WireSign,
 };
 use claviger_core::object::{Object, RowCursor};
 use claviger_service::ServiceError;
 use claviger_service::operation::{
     Captioned, CheckIndexes, DiscloseAudit, Prove, ReadCheckpoint, ReadEntries, ReadLogResource, ReadRows,
-    SearchAudit, TakeSnapshot,
+    ScanStore, SearchAudit, TakeSnapshot,
 };
 use http::Uri;
 
@@ -22,8 +24,8 @@ use crate::body;
 use crate::cursor::{self, List};
 use crate::names::{parse, parse_if_any};
 use crate::wire::audit::{
-    checkpoints_to_wire, disclosure_to_wire, filter_from_wire, page_to_wire, proof_to_wire, row_to_wire,
-    searched_to_wire, snapshot_to_wire,
+    checkpoints_to_wire, disclosure_to_wire, evidence_from_wire, filter_from_wire, page_to_wire,
+    proof_to_wire, row_to_wire, scan_to_wire, searched_to_wire, snapshot_to_wire,
 };
 
 pub(crate) async fn read_entries(arrival: Arrival, uri: Uri) -> Answered {
@@ -88,6 +90,17 @@ pub(crate) async fn check_indexes(arrival: Arrival) -> Answered {
 pub(crate) async fn take_snapshot(arrival: Arrival) -> Answered {
     let done = arrival.perform(TakeSnapshot {}).await?;
     Ok(Answer::json(&snapshot_to_wire(&done.output))?.recorded(&done.receipt))
+}
+
+pub(crate) async fn scan_store(arrival: Arrival) -> Answered {
+    let done = arrival.perform(ScanStore {}).await?;
+    Ok(Answer::json(&scan_to_wire(&done.output))?.recorded(&done.receipt))
+}
+
+pub(crate) async fn sign_evidence(arrival: Arrival, request: Request) -> Answered {
+    let (_, wire) = body::json::<WireSign>(request, arrival.api().limits().body).await?;
+    let done = arrival.perform(evidence_from_wire(&wire)?).await?;
+    Ok(Answer::json(&EvidenceSignature { note: done.output })?.recorded(&done.receipt))
 }
 
 /// A file of a log (C2SP tlog-tiles).

@@ -4,8 +4,8 @@ use axum::routing::MethodFilter;
 use claviger_client::types::alias::{Alias, CreateAlias, ListAliases, MoveAlias};
 use claviger_client::types::asset::{Asset, CreateAsset, ListAssets};
 use claviger_client::types::audit::{
-    Checkpoints, DiscloseAudit, DisclosurePage, EntryPage, Indexes, ListRows, LiveRow, Proof, ReadEntries,
-    SearchAudit, SearchPage, Snapshot,
+    Checkpoints, DiscloseAudit, DisclosurePage, EntryPage, EvidenceSignature, Indexes, ListRows, LiveRow,
+    Proof, ReadEntries, SearchAudit, SearchPage, SignEvidence, Snapshot, StoreScan,
 };
 use claviger_client::types::credential::{
     CreateCredential, CreatedCredential, Credential, ListCredentials, RenewCredential, RenewedCredential,
@@ -432,6 +432,23 @@ fn audit_rows() -> Vec<Row> {
             audit::take_snapshot,
         )
         .gives::<Snapshot>(),
+        row(
+            POST,
+            "/v1/audit/scans",
+            "scan_store",
+            "Opens every stored secret in its place: an entry that says how many do not open. Long, on a large store.",
+            audit::scan_store,
+        )
+        .gives::<StoreScan>(),
+        row(
+            POST,
+            "/v1/evidence/signatures",
+            "sign_evidence",
+            "Signs the manifest of an evidence pack by the key that signs the root log's checkpoints.",
+            audit::sign_evidence,
+        )
+        .takes::<SignEvidence>()
+        .gives::<EvidenceSignature>(),
         row(
             GET,
             "/audit/{*path}",

@@ -6,8 +6,8 @@ use claviger_audit::rows::LiveRow;
 use claviger_client::types::Base64Bytes;
 use claviger_client::types::audit as wire;
 use claviger_client::types::system::{
-    CredentialEnding, LogClock, Module, Node as WireNode, ProviderHealth, Rows, Space,
-    SystemStatus as WireStatus,
+    CredentialEnding, EvaluationState, LogClock, Module, NewestScan, Node as WireNode, ProviderHealth, Rows,
+    Space, SystemStatus as WireStatus,
 };
 use claviger_core::TlsParameters;
 use claviger_core::node::Node;
@@ -16,11 +16,15 @@ use claviger_crypto::provenance;
 use claviger_service::log::{
     EntryFilter, EntryPage, EntryProof, FoundEntry, SearchPage, SearchedEntry, SessionOf,
 };
-use claviger_service::operation::{Captions, Checkpoints, ClockStatus, DisclosurePage, SystemStatus};
+use claviger_service::operation::{
+    Captions, Checkpoints, ClockStatus, DisclosurePage, SignEvidence, SystemStatus,
+};
+use claviger_service::{ScanReport, SecretCount, SecretFinding};
 
 use super::names_to_wire;
 use super::reason::reason_to_wire;
 use super::rights::review_to_wire;
+use crate::error::Failure;
 
 /// A page of entries as callers see it.
 #[must_use]
@@ -171,6 +175,42 @@ pub fn snapshot_to_wire(snapshot: &Snapshot) -> wire::Snapshot {
     wire::Snapshot { root: root.to_vec().into(), objects, size }
 }
 
+/// A scan of the store as callers see it.
+#[must_use]
+pub fn scan_to_wire(report: &ScanReport) -> wire::StoreScan {
+    let summary = report.summary();
+    let count = |count: &SecretCount| wire::SecretCount {
+        kind: count.kind.to_string(),
+        wrapped_by: count.wrapped_by.to_string(),
+        scanned: count.scanned,
+        failed: count.failed,
+    };
+    let finding = |finding: &SecretFinding| wire::SecretFinding {
+        kind: finding.kind.to_string(),
+        place: finding.place.clone(),
+        because: finding.because.to_owned(),
+    };
+    wire::StoreScan {
+        at: report.at.into(),
+        scanned: summary.scanned,
+        failed: summary.failed,
+        counts: report.counts.iter().map(count).collect(),
+        findings: report.findings.iter().map(finding).collect(),
+        digest: hex::encode(summary.digest),
+    }
+}
+
+/// Which evidence pack is to be signed.
+///
+/// # Errors
+/// A [`Failure`] when its digest is none.
+pub fn evidence_from_wire(wire: &wire::SignEvidence) -> Result<SignEvidence, Failure> {
+    let mut manifest = [0; 32];
+    hex::decode_to_slice(&wire.manifest, &mut manifest)
+        .map_err(|_| Failure::malformed("`manifest` must be a SHA-256 digest: 64 hexadecimal digits"))?;
+    Ok(SignEvidence { manifest })
+}
+
 /// The log's time, as callers see it.
 #[must_use]
 pub fn clock_to_wire(clock: &ClockStatus) -> LogClock {
@@ -215,6 +255,7 @@ fn node_to_wire(node: &Node) -> WireNode {
         generators: report.generators.clone(),
         domains: report.domains.clone(),
         root_keys: report.root_keys.clone(),
+        certificates: report.certificates.clone(),
         released: node.released.clone(),
     }
 }
@@ -256,6 +297,17 @@ pub fn status_to_wire(status: SystemStatus) -> WireStatus {
             checked: status.rows.checked,
             done: status.rows.is_done,
             altered: status.rows.altered,
+        },
+        scan: status.scan.as_ref().map(|report| NewestScan {
+            at: report.at.into(),
+            scanned: report.scanned(),
+            failed: report.failed(),
+        }),
+        evaluation: EvaluationState {
+            recorded_at: status.evaluation.recorded_at.map(Into::into),
+            entry: status.evaluation.newest.map(|newest| newest.entry),
+            missed: status.evaluation.is_missed,
+            failed: status.evaluation.failed,
         },
         insecure: status.module.insecure.iter().map(|name| (*name).to_owned()).collect(),
         module: Module {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use claviger_audit::{Entry, StoreScan, evidence, to_hex};
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::deployment::Deployment;
@@ -154,4 +156,61 @@ async fn who_did_what_is_searched_and_disclosed_by_those_who_may() {
         .get("vera", "/v1/audit/disclosure?from=0&to=9999999&level=full")
         .await
         .problem(400, "invalid-argument");
+}
+
+#[tokio::test]
+async fn an_evidence_pack_is_signed_for_an_auditor_by_the_digest_of_its_manifest() {
+    let deployment = Deployment::build().await;
+    let manifest = claviger_crypto::digest::sha256(b"{}");
+    let digest = manifest.map(|byte| format!("{byte:02x}")).concat();
+    let path = "/v1/evidence/signatures";
+    for bad in [
+        json!({}),
+        json!({"manifest": ""}),
+        json!({"manifest": digest[1..]}),
+        json!({"manifest": format!("{digest}00")}),
+        json!({"manifest": format!("g{}", &digest[1..])}),
+        json!({"manifest": digest, "pack": 1}),
+    ] {
+        deployment.control("vera", Method::POST, path, bad).await.problem(400, "malformed-request");
+    }
+    for who in ["ada", "otto", "odile"] {
+        deployment.control(who, Method::POST, path, json!({"manifest": digest})).await.problem(403, "denied");
+    }
+    let signed = deployment.control("vera", Method::POST, path, json!({"manifest": digest})).await.ok();
+    let note = signed.json()["note"].as_str().unwrap().to_owned();
+    assert_eq!(evidence::open(note.as_bytes(), &deployment.road.facts().root_key), Ok(manifest));
+    let index = signed.header("claviger-entry").unwrap();
+    assert_eq!(signed.header("audit-receipt").unwrap().split(';').nth(2), Some(index));
+    // Of all these calls one was carried out.
+    let done = "/v1/audit/entries?operation=436&outcome=0";
+    let page = deployment.get("vera", done).await.ok().json();
+    assert_eq!(page["items"].as_array().unwrap().len(), 1, "{page}");
+    assert_eq!(page["items"][0]["index"].to_string(), index);
+    let canonical = STANDARD.decode(page["items"][0]["canonical"].as_str().unwrap()).unwrap();
+    assert_eq!(Entry::decode(&canonical).unwrap().reference.as_deref(), Some(manifest.as_slice()));
+}
+
+#[tokio::test]
+async fn stored_secrets_are_scanned_for_who_may_and_the_entry_has_what_was_answered() {
+    let deployment = Deployment::with_ring().await;
+    let path = "/v1/audit/scans";
+    for who in ["ada", "odile"] {
+        deployment.control(who, Method::POST, path, Value::Null).await.problem(403, "denied");
+    }
+    assert_eq!(deployment.get("vera", "/v1/system").await.ok().json()["scan"], Value::Null);
+    let scanned = deployment.control("vera", Method::POST, path, Value::Null).await.ok();
+    let scan = scanned.json();
+    assert_eq!((&scan["failed"], &scan["findings"]), (&json!(0), &json!([])));
+    let keks = json!({"kind": "ring_kek", "wrapped_by": "root", "scanned": 1, "failed": 0});
+    assert!(scan["counts"].as_array().unwrap().contains(&keks), "{scan}");
+    let entry = scanned.header("claviger-entry").unwrap();
+    let page = deployment.get("vera", &format!("/v1/audit/entries?from={entry}&limit=1")).await.ok().json();
+    let canonical = STANDARD.decode(page["items"][0]["canonical"].as_str().unwrap()).unwrap();
+    let entry = Entry::decode(&canonical).unwrap();
+    let summary = StoreScan::from_bytes(entry.reference.as_deref().unwrap()).unwrap();
+    assert_eq!((Some(summary.scanned), summary.failed), (scan["scanned"].as_u64(), 0));
+    assert_eq!(scan["digest"], to_hex(&summary.digest));
+    let newest = json!({"at": scan["at"], "scanned": scan["scanned"], "failed": 0});
+    assert_eq!(deployment.get("vera", "/v1/system").await.ok().json()["scan"], newest);
 }

@@ -52,6 +52,7 @@ pub(super) struct File {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Deployment {
     pub(super) environment: Option<String>,
+    pub(super) certificate_owner: Option<String>,
     pub(super) storage_domain: Option<String>,
     pub(super) root_storage_domain: Option<String>,
     pub(super) root_custody_domain: Option<String>,

@@ -42,6 +42,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The environment that the deployment is, such as `production`, if it is said.
     pub environment: Option<Name>,
+    /// Who answers for the certificates of the server and the authorities that it trusts, if it is said.
+    pub certificate_owner: Option<Name>,
     /// Where store and root lie, and who can open the root, as far as it is said.
     pub domains: Domains,
     /// How long after the first of them certificates end that their holders renewed.
@@ -168,6 +170,11 @@ impl Config {
             digest: [0; 32],
             data_dir: required("data_dir", &file.data_dir)?,
             environment: name("environment", file.deployment.environment.as_deref(), &origin)?,
+            certificate_owner: name(
+                "certificate_owner",
+                file.deployment.certificate_owner.as_deref(),
+                &origin,
+            )?,
             domains: Domains::from_file(&file.deployment, &origin)?,
             renewable_for: renewable_for(&file.deployment, &origin)?,
             public_host: public_host(&file.public, &origin)?,

@@ -45,6 +45,8 @@ data_dir = "data"
 [deployment]
 # The environment that it is: keys and principals that name none are of it, and principals of one use no keys of another.
 # environment = "production"
+# Who answers for the server's certificate and for the authorities of `client_ca`, as a name of your own: the log lists them with it.
+# certificate_owner = "platform-team"
 # Where the store and the root lie, and who can open the root, as names of your own: whoever has one thing of a domain can take the
 # others. What is not said is `node`, this machine, or `token` for a root in a token. Material that lives in the token is opened by
 # the root; `hsm_material_custody_domain` says otherwise.

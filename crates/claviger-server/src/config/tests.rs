@@ -117,6 +117,9 @@ fn host_for_clients_is_a_name_without_a_port() {
         assert!(environment(bad).unwrap_err().to_string().contains("`deployment.environment`"), "{bad}");
     }
     assert_eq!(load(GOOD).unwrap().environment, None);
+    let owner = |text: &str| load(&format!("{GOOD}[deployment]\ncertificate_owner = \"{text}\"\n"));
+    assert_eq!(owner("platform-team").unwrap().certificate_owner.unwrap().as_str(), "platform-team");
+    assert!(owner("a b").unwrap_err().to_string().contains("`deployment.certificate_owner`"));
     let said = "storage_domain = \"rack-7\"\nroot_storage_domain = \"hsm\"\nroot_custody_domain = \"custodians\"\n\
                 hsm_material_custody_domain = \"officers\"\n";
     let Domains { store_storage, root_storage, root_custody, hsm_material_custody } =

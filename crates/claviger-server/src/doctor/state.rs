@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::deployment::Deployment;
 use crate::endpoints::Endpoint;
 use crate::error::ServerError;
-use crate::observe::{ALTERED, ENDING_OF_OTHERS, ENDING_OF_ROLES, RECOVERIES, RIGHTS};
+use crate::observe::{ALTERED, ENDING_OF_OTHERS, ENDING_OF_ROLES, MISSED, RECOVERIES, RIGHTS, UNOPENED};
 use crate::pki::EXPIRY_WARNING;
 use crate::root::blocking;
 
@@ -35,6 +35,8 @@ pub(super) async fn all(config: &Config) -> Vec<Finding> {
             findings.extend(rights_at_work(config.listen[Endpoint::Metrics]).await);
             findings.extend(ending_at_work(config.listen[Endpoint::Metrics]).await);
             findings.extend(altered_at_work(config.listen[Endpoint::Metrics]).await);
+            findings.extend(unopened_at_work(config.listen[Endpoint::Metrics]).await);
+            findings.extend(unevaluated_at_work(config.listen[Endpoint::Metrics]).await);
             findings
         }
         opened => {
@@ -130,6 +132,22 @@ async fn altered_at_work(metrics: SocketAddr) -> Option<Finding> {
     let count = number_at_work(metrics, ALTERED).await?;
     let message = format!("{count} times a row was read that is not as it was written");
     Some(Finding::wrong("rows", message, ALTERED_ADVICE))
+}
+
+/// What a server at work says of stored secrets that it opened.
+async fn unopened_at_work(metrics: SocketAddr) -> Option<Finding> {
+    let count = number_at_work(metrics, UNOPENED).await?;
+    let message = format!("{count} stored secrets do not open in their place");
+    let advice = "`claviger audit scan` names them; keep the data directory, it is evidence, and restore the newest state";
+    Some(Finding::wrong("secrets", message, advice))
+}
+
+/// What a server at work says of the evaluation of the controls.
+async fn unevaluated_at_work(metrics: SocketAddr) -> Option<Finding> {
+    number_at_work(metrics, MISSED).await?;
+    let message = "the controls were not evaluated when that was due: the log has a gap there";
+    let advice = "look at the traces of the server: `journalctl -u claviger` says why it failed";
+    Some(Finding::warning("evaluation", message, advice))
 }
 
 /// What a server at work says of a number that is not zero.

@@ -394,6 +394,18 @@ async fn a_node_says_which_program_and_configuration_it_is_at_its_start_and_when
     );
     assert!(listeners[0].contains("X25519MLKEM768") && listeners[0].contains("client-certificate=optional"));
     assert!(listeners[3].starts_with("metrics ") && listeners[3].ends_with(" plain"), "{listeners:?}");
+    let listed = |node: &Value| -> Vec<String> {
+        let lines = node["certificates"].as_array().unwrap().iter();
+        lines.map(|line| line.as_str().unwrap().to_owned()).collect()
+    };
+    let certificates = listed(&node);
+    assert_eq!(certificates.len(), 2, "{certificates:?}");
+    let server = "server purpose=server-authentication listeners=control+data+aws sha256=";
+    assert!(certificates[0].starts_with(server), "{certificates:?}");
+    let authority = certificates[1].strip_prefix("authority purpose=client-authentication sha256=").unwrap();
+    let (print, rest) = authority.split_once(' ').unwrap();
+    assert!(rest.ends_with("issuer=self revocation=unpublished"), "{rest}");
+    assert!(certificates[0].ends_with(&format!("issuer={print} revocation=unpublished")), "{certificates:?}");
 
     // Another file of the same certificate is another one to the log.
     let mut more = certificate;
@@ -402,6 +414,7 @@ async fn a_node_says_which_program_and_configuration_it_is_at_its_start_and_when
     running.reload_certificates().await.unwrap();
     let (again, entries) = node_as_reported(&deployment, &running).await;
     assert_eq!((entries, &again["certificate"]), (2, &digest(&more)));
+    assert_eq!(listed(&again), certificates, "its certificate is the same");
     assert_eq!(again["configuration"], node["configuration"]);
     running.shutdown().await;
 

@@ -27,6 +27,8 @@ mod production;
 #[path = "../../../../fuzz/src/seeds/mod.rs"]
 mod seeds;
 #[cfg(test)]
+mod self_evaluation;
+#[cfg(test)]
 mod set_up;
 #[cfg(test)]
 mod support;

@@ -9,6 +9,7 @@
 //! | `remove_expired_material` | removes imported material that has expired |
 //! | `forget_idempotency` | forgets creating calls that nobody repeats any more |
 //! | `take_snapshot` | commits the log to the whole state, once a day |
+//! | `scan_store` | opens every stored secret, twice a day; beside the others |
 //!
 //! A new job is a file here and a line in [`Road::do_what_is_due`].
 //!
@@ -24,7 +25,8 @@ mod forget_idempotency;
 mod forget_unused;
 mod remove_expired_material;
 mod rotate_due_keys;
-mod take_snapshot;
+mod scan_store;
+pub(crate) mod take_snapshot;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -36,6 +38,7 @@ use claviger_core::{KeyId, PrincipalId, Timestamp};
 pub(crate) use check_rows::check_rows;
 pub(crate) use count_uses::count_uses;
 pub(crate) use forget_unused::forget_unused;
+pub(crate) use scan_store::keep_scanning;
 
 use crate::call::Operation;
 use crate::error::{ErrorKind, ServiceError};

@@ -33,16 +33,24 @@ pub(super) async fn run(road: &Road) -> Result<Done, ServiceError> {
     if now.since(last) < EVERY || road.room() != Room::Plenty || store.fact_head().await?.is_some() {
         return Ok(Done::default());
     }
-    let snapshot = read_state(store.as_ref(), SHARD).await?;
-    let record = TimeRecord { snapshot_at: Some(now), ..record };
-    let header = EntryHeader::of_system(Op::Snapshot, road.now());
-    let entry = road.record(header, detail(&snapshot), vec![Change::PutLogTime(record)], None).await?;
-    tracing::info!(entry, objects = snapshot.objects, "a snapshot of the state is in the log");
+    take(road).await?;
     Ok(Done::default())
 }
 
+/// Takes one now.
+pub(crate) async fn take(road: &Road) -> Result<(), ServiceError> {
+    let store = &road.state.store;
+    let snapshot = read_state(store.as_ref(), SHARD).await?;
+    let snapshot_at = Some(road.state.time.log_time());
+    let record = TimeRecord { snapshot_at, ..store.load_log_time().await? };
+    let header = EntryHeader::of_system(Op::Snapshot, road.now());
+    let entry = road.record(header, detail(&snapshot), vec![Change::PutLogTime(record)], None).await?;
+    tracing::info!(entry, objects = snapshot.objects, "a snapshot of the state is in the log");
+    Ok(())
+}
+
 /// When the log began: a deployment has its first snapshot a day later, and one that is older at once. Read once: it never changes.
-async fn begun(road: &Road) -> Result<Timestamp, ServiceError> {
+pub(super) async fn begun(road: &Road) -> Result<Timestamp, ServiceError> {
     if let Some(begun) = road.log_begun.get() {
         return Ok(*begun);
     }

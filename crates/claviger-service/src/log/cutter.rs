@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use claviger_audit::checkpoint::Checkpoint;
 use claviger_audit::cut::{Cut, ROW_TAGS, ShardHead as CutHead, ShardState};
+use claviger_audit::key::VerifierKey;
 use claviger_audit::note::assemble_note;
+use claviger_core::port::Provider;
 use claviger_core::port::store::ShardHead;
 
 use crate::error::{ErrorKind, ServiceError};
@@ -121,16 +123,24 @@ impl Road {
     pub(crate) async fn sign_root_head(&self, size: u64, root: [u8; 32]) -> Result<(), ServiceError> {
         let key = &self.facts.root_key;
         let text = Checkpoint { origin: key.name().to_owned(), size, root }.text();
-        let signature = self.state.provider.sign_root(text.as_bytes()).await?;
-        let internal = |error| {
-            ServiceError::new(ErrorKind::Internal, "a checkpoint could not be signed").caused_by(error)
-        };
-        key.verify(&text, &signature).map_err(internal)?;
-        let note = assemble_note(&text, key.name(), key.key_id(), &signature).map_err(internal)?;
+        let note = sign_by_root(self.state.provider.as_ref(), key, &text).await?;
         self.queue.put_note(size, note.clone()).await?;
         (self.on_signed)(&note);
         Ok(())
     }
+}
+
+/// A note with that text, signed by the key in the root. A signature that `key` does not verify leaves nobody.
+pub(crate) async fn sign_by_root(
+    provider: &dyn Provider,
+    key: &VerifierKey,
+    text: &str,
+) -> Result<String, ServiceError> {
+    let signature = provider.sign_root(text.as_bytes()).await?;
+    let internal =
+        |error| ServiceError::new(ErrorKind::Internal, "the root could not sign a note").caused_by(error);
+    key.verify(text, &signature).map_err(internal)?;
+    assemble_note(text, key.name(), key.key_id(), &signature).map_err(internal)
 }
 
 fn cut_head(head: &ShardHead) -> CutHead {

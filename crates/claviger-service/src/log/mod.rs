@@ -2,6 +2,7 @@
 
 mod batches;
 pub(crate) mod body;
+mod committed;
 pub(crate) mod cutter;
 pub(crate) mod hashes;
 pub(crate) mod newest;
@@ -15,6 +16,7 @@ pub(crate) mod tree;
 pub(crate) mod usage;
 pub(crate) mod who;
 
+pub use committed::CommittedLog;
 pub(crate) use reader::name_damage;
 pub use reader::{EntryFilter, EntryPage, EntryProof, FoundEntry, LogReader};
 pub use search::{KnownCaller, SearchPage, SearchedEntry, SessionOf};

@@ -18,6 +18,7 @@ mod delegation;
 mod describe_uses;
 mod destroy_key;
 mod erase_principal;
+mod evidence;
 mod explain_key;
 mod governance;
 mod granted;
@@ -43,6 +44,7 @@ mod revoke_principal;
 pub(crate) mod rights;
 mod role;
 mod rotate_key;
+pub(crate) mod scan_store;
 mod search;
 mod set_ring_separation;
 pub(crate) mod snapshot;
@@ -67,6 +69,7 @@ pub use delegation::{DelegateGrant, ReadKeyGrants, RetireGrant, WithdrawDelegate
 pub use describe_uses::{DescribeUses, Described};
 pub use destroy_key::{CancelDestroy, DestroyKey, ScheduleDestroy};
 pub use erase_principal::ErasePrincipal;
+pub use evidence::SignEvidence;
 pub use explain_key::{ExplainKey, KeyRights, KeyThen};
 pub use granted::{
     DescribeKey, ListGrantedAliases, ListGrantedKeys, ListRetirableGrants, NamedGrant, ReadSelf,
@@ -92,6 +95,7 @@ pub use revoke_principal::RevokePrincipal;
 pub use rights::{ConfirmRights, ReadRights, Right, RightsPage, RightsReviewStatus};
 pub use role::{AssignRole, WithdrawRole};
 pub use rotate_key::{RotateDueKey, RotateKey};
+pub use scan_store::ScanStore;
 pub use search::{DiscloseAudit, DisclosurePage, SearchAudit};
 pub use set_ring_separation::SetRingSeparation;
 pub use snapshot::TakeSnapshot;

@@ -14,8 +14,10 @@ use claviger_core::{Action, Name, NodeId};
 use super::rights::{self, RightsReviewStatus};
 use super::{ClockStatus, Operation, Staged};
 use crate::error::ServiceError;
+use crate::evaluations::EvaluationFigures;
 use crate::job::check_rows::RowFigures;
 use crate::reference::TargetRef;
+use crate::scan::ScanReport;
 use crate::view::View;
 
 /// How long before its end a credential is shown.
@@ -62,6 +64,10 @@ pub struct SystemStatus {
     pub refused_for_space: u64,
     /// Whether rows are as they were written, as far as they were looked at.
     pub rows: RowFigures,
+    /// The newest scan of stored secrets since the start.
+    pub scan: Option<Arc<ScanReport>>,
+    /// How the evaluation of the controls stands.
+    pub evaluation: EvaluationFigures,
     /// The module, as it says of itself.
     pub module: ModuleInfo,
     /// How it is; `None` when it does not answer.
@@ -104,6 +110,8 @@ impl Operation for ReadSystem {
             space: view.store().space().await?,
             refused_for_space: view.no_room.refused(),
             rows: view.state.row_figures(),
+            scan: view.state.scans.last(),
+            evaluation: view.state.evaluations.figures(view.state.time.log_time()),
             module: view.provider().module(),
             provider: view.state.provider_health().await.ok(),
         };

@@ -35,12 +35,14 @@ pub(crate) use rights::{Pairs, Question, Ruling, honoured};
 use subjects::Subjects;
 
 use crate::error::{ErrorKind, ServiceError};
+use crate::evaluations::Evaluations;
 use crate::job::check_rows::RowCheck;
 use crate::job::destroy_due_keys::Blocked;
 use crate::log::time::LogTime;
 use crate::pipeline::sequencer::Publish;
 use crate::pipeline::subject_label;
 use crate::reference::{AssetRef, KeyRef, PrincipalRef, RingRef, TargetRef};
+use crate::scan::Scans;
 use crate::self_test::SelfTests;
 
 /// How much is remembered.
@@ -136,6 +138,10 @@ pub(crate) struct State {
     pub(crate) row_check: RowCheck,
     /// Whether self-tests have held.
     pub(crate) self_tests: SelfTests,
+    /// The scans of stored secrets.
+    pub(crate) scans: Scans,
+    /// Runs of the evaluation of the controls.
+    pub(crate) evaluations: Evaluations,
     keys: Cache<KeyId, Arc<Cached<LoadedKey>>>,
     names: Cache<KeyName, KeyId>,
     /// What aliases name to whom, and as of which count of moves.
@@ -178,6 +184,8 @@ impl State {
             blocked: Blocked::default(),
             row_check: RowCheck::default(),
             self_tests: SelfTests::default(),
+            scans: Scans::default(),
+            evaluations: Evaluations::default(),
             keys: Cache::new(memory.keys),
             names: Cache::new(memory.keys),
             aliases: Cache::new(memory.keys),

@@ -57,7 +57,7 @@ pub(crate) enum Class {
     /// Taking something out of use, from the decision until it is durable. Nothing else has places here, so that it waits for
     /// nothing but its like.
     Restriction,
-    /// Reading the log.
+    /// Reading the log or all stored secrets, and having a token sign what was made of it.
     Scan,
 }
 

@@ -67,13 +67,15 @@ ALTER TABLE ring ADD COLUMN assets TEXT NOT NULL DEFAULT 'optional';
 --
 -- What is remembered of it from one start to the next; no row before the first start that takes a step. `steps` are pairs of
 -- (hour since the Unix epoch, microseconds), 8 bytes each, big-endian. `snapshot_at` is when the system last took a snapshot of the
--- whole state.
+-- whole state, `scanned_at` when it last opened every stored secret, `evaluated_at` when it last evaluated the controls.
 CREATE TABLE log_time (
     id           INTEGER PRIMARY KEY CHECK (id = 1),
     confirmed_at INTEGER,
     held_at      INTEGER,
     steps        BLOB    NOT NULL,
     snapshot_at  INTEGER,
+    scanned_at   INTEGER,
+    evaluated_at INTEGER,
     revision     INTEGER NOT NULL
 ) STRICT;
 
@@ -305,6 +307,7 @@ CREATE TABLE node (
     generators         TEXT    NOT NULL,
     domains            TEXT    NOT NULL,
     root_keys          TEXT    NOT NULL,
+    certificates       TEXT    NOT NULL,
     released           TEXT    NOT NULL,
     revision           INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

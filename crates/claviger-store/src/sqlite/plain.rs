@@ -63,8 +63,8 @@ plain!(
     /// What is remembered of the log's time.
     LOG_TIME,
     "log_time",
-    "id, confirmed_at, held_at, steps, snapshot_at, revision",
-    6,
+    "id, confirmed_at, held_at, steps, snapshot_at, scanned_at, evaluated_at, revision",
+    8,
     "id = ?1",
     "id = ?2"
 );

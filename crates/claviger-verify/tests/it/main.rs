@@ -7,6 +7,8 @@ mod interface;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod pack;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod rows;

@@ -21,14 +21,15 @@ const HEAD: &str = "\
 # What each control comes to on two deployments, a line for each of its modes. UPDATE_GOLDEN=1 rewrites this file.
 # quickstart: a quick start as it comes, with a root in software; keys that were used, rotated and suspended, and a grant.
 # reference: the root in a token (SoftHSM2); environment, domains, a ring for cardholder data with a rotation period, required context and
-# assets and no data keys in clear, an asset, owners, labels, a grant with conditions; used, rotated and suspended the same way.
+# assets and no data keys in clear, an asset, owners of keys and certificates, labels, a grant with conditions; used, rotated and suspended the same way.
 ";
 /// Where an export of a test lies.
 const EXPORT: &str = "evidence";
 /// Controls that ask whether log and state hold, and are decided where nothing else is.
 const OF_THE_LOG: [&str; 2] = ["AUD-03", "AUD-10"];
 /// What a deployment says of itself.
-const CONFIGURED: [(&str, &str); 5] = [
+const CONFIGURED: [(&str, &str); 6] = [
+    ("CLAVIGER_DEPLOYMENT__CERTIFICATE_OWNER", "platform-team"),
     ("CLAVIGER_DEPLOYMENT__ENVIRONMENT", "production"),
     ("CLAVIGER_DEPLOYMENT__HSM_MATERIAL_CUSTODY_DOMAIN", "hsm-officers"),
     ("CLAVIGER_DEPLOYMENT__ROOT_CUSTODY_DOMAIN", "custodians"),
@@ -96,6 +97,8 @@ fn reference() -> Value {
     let context = format!("claviger:asset={}", asset["id"].as_str().unwrap());
     use_and_rotate(&instance, "cards/pan", &["--context", "tenant=clinic", "--context", &context]);
     done(&instance, "auditor", "audit snapshot");
+    let scan: Value = serde_json::from_str(&done(&instance, "auditor", "-o json audit scan")).unwrap();
+    assert!(scan["failed"] == 0 && scan["scanned"].as_u64() > Some(10), "{scan}");
     done(&instance, "auditor", &format!("audit export --out {EXPORT}"));
     instance.stop();
     evaluated(dir.path(), EXPORT, &[]).1

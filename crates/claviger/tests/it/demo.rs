@@ -5,6 +5,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::instance::claviger;
+use crate::verify::claviger_verify;
 
 #[test]
 fn every_step_of_the_demonstration_holds_and_its_evidence_stays() {
@@ -19,10 +20,19 @@ fn every_step_of_the_demonstration_holds_and_its_evidence_stays() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let reported: Value = serde_json::from_slice(&output.stdout).unwrap();
     let steps = reported["steps"].as_array().unwrap();
-    assert!(steps.len() >= 19 && steps.iter().all(|step| step["held"] == true), "{reported:#}");
+    assert!(steps.len() >= 22 && steps.iter().all(|step| step["held"] == true), "{reported:#}");
 
     let verify = ["audit", "verify", "--offline", "--dir"];
     assert!(claviger().args(verify).arg(kept.join("log")).stdout(Stdio::null()).status().unwrap().success());
+
+    let output = claviger_verify()
+        .arg(kept.join("evidence-pack"))
+        .arg("--root-vkey")
+        .arg(kept.join("log/root.vkey"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("The pack holds"), "{said}");
 }
 
 #[test]

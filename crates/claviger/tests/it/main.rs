@@ -23,6 +23,8 @@ mod entering;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod evidence_pack;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod hygiene;

@@ -28,6 +28,7 @@ macro_rules! documents {
 
 documents! {
     tour_of_the_readme_holds_line_by_line: "README.md" by readme;
+    guide_for_auditors_holds_line_by_line: "docs/auditor.md" by auditor;
     guide_to_aws_holds_line_by_line: "docs/aws.md" by aws;
     guide_to_compliance_holds_line_by_line: "docs/compliance.md" by compliance;
     guide_to_keys_holds_line_by_line: "docs/keys.md" by keys;
@@ -102,7 +103,18 @@ fn profiles(instance: &Instance) -> PathBuf {
     instance.dir.join("claviger-data/profiles")
 }
 
+fn auditor(instance: &Instance, script: &str) {
+    claviger_verify();
+    instance.done("administrator", &["ring", "create", "shop"], b"");
+    instance.done("administrator", &["key", "create", "shop/cards"], b"");
+    let said = pasted_by_profiles(instance, script);
+    assert!(said.matches("Everything holds.").count() >= 2, "{said}");
+    let digest = |name: &str| said.lines().find(|line| line.ends_with(name)).unwrap()[..64].to_owned();
+    assert_eq!(digest("  verify.html"), digest("  pack/verify.html"), "{said}");
+}
+
 fn compliance(instance: &Instance, script: &str) {
+    claviger_verify();
     let said = pasted_by_profiles(instance, script);
     assert!(said.contains("RESULTS OF SEVERITY"), "{said}");
     assert!(profiles(instance).join("evaluation.json").exists());

@@ -9,6 +9,7 @@ pub(crate) mod offline;
 mod place;
 pub(crate) mod prove;
 mod rows;
+mod scan;
 mod search;
 mod snapshot;
 mod state;
@@ -36,6 +37,8 @@ pub enum AuditCommand {
     Verify(verify::VerifyArgs),
     /// Commit the log to all objects as they stand, so that nobody can say later that they were others
     Snapshot(snapshot::SnapshotArgs),
+    /// Open every stored secret in its place, and name those that do not open; exit code 4 with one
+    Scan(scan::ScanArgs),
     /// Show every object as it stood at a moment, rebuilt here from the log
     State(state::StateArgs),
     /// Take log and live state out as files that can be verified anywhere
@@ -54,6 +57,7 @@ impl AuditCommand {
             Self::RootVkey(args) => args.run(session).await,
             Self::Verify(args) => args.run(session).await,
             Self::Snapshot(args) => args.run(session).await,
+            Self::Scan(args) => args.run(session).await,
             Self::State(args) => args.run(session).await,
             Self::Export(args) => args.run(session).await,
             Self::Disclose(args) => args.run(session).await,

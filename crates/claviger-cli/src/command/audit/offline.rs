@@ -78,6 +78,11 @@ impl ExportArgs {
         root_key(self.root_vkey.as_ref(), reported)
     }
 
+    /// The directory that is named.
+    pub(crate) fn dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+
     /// Is the key known from elsewhere?
     pub(super) const fn knows_key(&self) -> bool {
         self.root_vkey.is_some()

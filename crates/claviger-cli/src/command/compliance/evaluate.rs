@@ -10,16 +10,16 @@ use clap::builder::PossibleValuesParser;
 use claviger_audit::cut::Cut;
 use claviger_audit::verify::{SeenEntry, Watcher};
 use claviger_audit::{Hash, VerifierKey};
-use claviger_client::types::Instant;
 use claviger_compliance::control::Severity;
-use claviger_compliance::evaluation::{ControlResult, Setting};
+use claviger_compliance::evaluation::ControlResult;
 use claviger_compliance::{Catalogue, ControlId, Evaluation, Framework, Period, Scan};
-use claviger_core::Timestamp;
 use indicatif::ProgressBar;
 
-use super::{control, find_framework, report};
+use super::asked::{Asked, STEP, WhenArgs};
+use super::changed::{self, Changes};
+use super::{control, find_framework, shown};
 use crate::command::audit::export::export_with_rows;
-use crate::command::audit::offline::{ExportArgs, newest_cut, not_whole, verify_watched};
+use crate::command::audit::offline::{Export, ExportArgs, not_whole, verify_watched};
 use crate::failure::Failure;
 use crate::file::placed::{ForceArgs, Placed, Privacy};
 use crate::input::when::{self, When};
@@ -27,15 +27,13 @@ use crate::input::word::one_of;
 use crate::progress;
 use crate::session::Session;
 
-/// After how many entries progress is shown.
-const STEP: u64 = 1000;
-
 /// What to evaluate.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   claviger compliance evaluate --framework pci-dss
   claviger compliance evaluate --offline --dir evidence --root-vkey root.vkey --from 90d --out evaluation.json
   claviger compliance evaluate --control ROT-01 --control STOR-01
+  claviger compliance evaluate --changed-since 30d --fail-on high
 
 Results: FAIL, something violated it; INDETERMINATE, a fact that decides is missing; NEEDS_ATTESTATION, the machine's part holds and a \
 person's statement is missing; PASS; NOT_APPLICABLE, nothing is in scope. The first three are not satisfied. `state` is of one \
@@ -47,18 +45,18 @@ pub struct EvaluateArgs {
     /// Only the controls that this framework asks for, and those on which every result rests
     #[arg(long, value_name = "FRAMEWORK", value_parser = PossibleValuesParser::new(claviger_compliance::FRAMEWORKS))]
     framework: Option<String>,
-    /// Instant of the results of state and end of the period: RFC 3339, or so long before the newest cut of the log (30d); without it that cut's
-    #[arg(long, value_name = "WHEN", value_parser = when::parse)]
-    as_of: Option<When>,
-    /// Begin of the period: RFC 3339, or so long before its end (90d); 365 days before it unless said otherwise
-    #[arg(long, value_name = "WHEN", value_parser = when::parse)]
-    from: Option<When>,
+    #[command(flatten)]
+    when: WhenArgs,
     /// End with exit code 1 if a control of this severity or a worse one is not satisfied
     #[arg(long, value_name = "SEVERITY", default_value = "critical", value_parser = one_of::<Severity>(Severity::ALL.map(Severity::name)))]
     fail_on: Severity,
     /// Show this control alone, in detail, and end by it alone; may be given many times. `--out` has all of them still
     #[arg(long = "control", value_name = "CONTROL", value_parser = control())]
     controls: Vec<ControlId>,
+    /// Show only the controls that came to something else at this instant, by the same log, and end by them alone: RFC 3339, or so long before the
+    /// instant of the results (30d)
+    #[arg(long, value_name = "WHEN", value_parser = when::parse)]
+    changed_since: Option<When>,
     /// File for all results in canonical JSON (RFC 8785): the same results are the same bytes
     #[arg(short = 'O', long = "out", value_name = "FILE")]
     out: Option<PathBuf>,
@@ -73,25 +71,46 @@ impl EvaluateArgs {
         self.force.check(&self.out)?;
         let framework = self.framework.as_deref().map(|id| find_framework(catalogue, id)).transpose()?;
         self.check_controls(catalogue, framework)?;
-        let asked = Asked { catalogue, framework, as_of: self.as_of, from: self.from };
-        let evaluation = match self.export.offline()? {
-            Some((dir, key)) => asked.evaluate(dir, &key)?,
+        let asked = Asked { catalogue, framework, when: self.when };
+        let (evaluation, before) = match self.export.offline()? {
+            Some((dir, key)) => self.evaluate(&asked, dir, &key)?,
             None => {
                 let client = session.client()?;
                 let key = self.export.key(&client.read_checkpoint().await?.value.root_vkey)?;
                 let place = self.export.place()?;
                 export_with_rows(&client, &key, place.path()).await?;
-                asked.evaluate(place.path(), &key)?
+                self.evaluate(&asked, place.path(), &key)?
             }
         };
         if let Some(out) = &self.out {
             Placed::write(out, Privacy::Others, self.force.existing(), &canonical(&evaluation)?)?;
         }
-        let shown = self.narrow(evaluation);
-        session.format.print(&shown, |shown| {
-            if self.controls.is_empty() { report::overview(shown) } else { report::details(shown) }
-        })?;
+        let mut shown = self.narrow(evaluation);
+        match before {
+            Some(before) => {
+                let changes = Changes::between(&before, &shown);
+                session.format.print(&changes, Changes::text)?;
+                shown.results.retain(|result| changes.has(result));
+            }
+            None => session.format.print(&shown, |shown| {
+                if self.controls.is_empty() { shown::overview(shown) } else { shown::details(shown) }
+            })?,
+        }
         self.end(&shown)
+    }
+
+    /// The results, and those as of the instant since when changes are asked for.
+    fn evaluate(
+        &self,
+        asked: &Asked<'_>,
+        dir: &Path,
+        key: &VerifierKey,
+    ) -> Result<(Evaluation, Option<Evaluation>), Failure> {
+        let now = evaluate(asked, dir, key)?;
+        let Some(since) = self.changed_since else { return Ok((now, None)) };
+        let then = changed::period_then(now.period, since)?;
+        let before = evaluate_period(asked, (then, now.log.entries), dir, key)?;
+        Ok((now, Some(before)))
     }
 
     /// Are the controls that are to be shown among those that are evaluated?
@@ -142,81 +161,36 @@ fn in_short(result: &ControlResult) -> String {
     format!("{}, {}: {}", result.control, result.mode, result.result)
 }
 
-/// What is asked of a log.
-#[derive(Clone, Copy)]
-struct Asked<'c> {
-    catalogue: &'c Catalogue,
-    framework: Option<&'c Framework>,
-    as_of: Option<When>,
-    from: Option<When>,
+/// Verifies the export in `dir` and has all checks look on.
+///
+/// # Errors
+/// When the period is none of this log's, a file cannot be read, or a newer release wrote the log. What does not hold of the log is
+/// in the findings.
+fn evaluate(asked: &Asked<'_>, dir: &Path, key: &VerifierKey) -> Result<Evaluation, Failure> {
+    evaluate_period(asked, asked.of_log(dir, key)?, dir, key)
 }
 
-impl Asked<'_> {
-    /// Verifies the export in `dir` and has all checks look on.
-    ///
-    /// # Errors
-    /// When the period is none of this log's, a file cannot be read, or a newer release wrote the log. What does not hold of the log is
-    /// in the findings.
-    fn evaluate(&self, dir: &Path, key: &VerifierKey) -> Result<Evaluation, Failure> {
-        let newest = newest_cut(dir, key);
-        let entries = newest.as_ref().ok().and_then(Option::as_ref).map_or(0, size);
-        let period = self.period(newest.map(|cut| cut.map(|cut| Timestamp::from_micros(cut.t))))?;
-        let scan = Scan::new(self.catalogue, self.framework, period);
-        let mut walk = Walk { scan, bar: progress::count("evaluating", entries), seen: 0 };
-        let verified = verify_watched(dir, key, &mut walk)?;
-        walk.bar.finish_and_clear();
-        Ok(walk.scan.finish(&verified))
-    }
-
-    fn period(&self, newest: Result<Option<Timestamp>, Failure>) -> Result<Period, Failure> {
-        let to = self.instant(newest)?;
-        let from = match self.from {
-            Some(from) => from.before(to),
-            None => When::Span(self.days_of_a_period(to)).before(to),
-        };
-        if from <= to {
-            return Ok(Period { from, to });
+/// The same, of a period of a log with so many entries.
+fn evaluate_period(
+    asked: &Asked<'_>,
+    (period, entries): (Period, u64),
+    dir: &Path,
+    key: &VerifierKey,
+) -> Result<Evaluation, Failure> {
+    let scan = Scan::new(asked.catalogue, asked.framework, period);
+    let mut walk = Walk { scan, bar: progress::count("evaluating", entries), seen: 0 };
+    let verified = verify_watched(dir, key, &mut walk)?;
+    let Walk { scan, bar, mut seen } = walk;
+    // The newest run that the log records is made again.
+    bar.reset();
+    let scan = scan.remaking(&Export(dir), key, &mut || {
+        seen += 1;
+        if seen.is_multiple_of(STEP) {
+            bar.inc(STEP);
         }
-        let message = format!("the period begins at {}, behind its end at {}", Instant(from), Instant(to));
-        let advice = "give `--from` an earlier instant, or a span before the end, as in `90d`";
-        Err(Failure::usage(message).advise(advice))
-    }
-
-    fn days_of_a_period(&self, to: Timestamp) -> std::time::Duration {
-        let setting = Setting { catalogue: self.catalogue, framework: None, period: Period { from: to, to } };
-        setting.days("period_days")
-    }
-
-    /// The instant of results of state. Behind the newest cut the log says nothing, so that none there can be evaluated.
-    fn instant(&self, newest: Result<Option<Timestamp>, Failure>) -> Result<Timestamp, Failure> {
-        match (self.as_of, newest) {
-            (None, Ok(Some(newest))) => Ok(newest),
-            (Some(as_of), Ok(Some(newest))) => {
-                let at = as_of.before(newest);
-                if at <= newest {
-                    return Ok(at);
-                }
-                let (at, newest) = (Instant(at), Instant(newest));
-                let message = format!("{at} is behind the newest cut of the log, at {newest}");
-                Err(Failure::usage(message).advise("leave `--as-of` out: then it is the instant of that cut"))
-            }
-            // What is the matter with the newest cut is for the verification to say.
-            (Some(When::At(at)), Ok(None) | Err(_)) => Ok(at),
-            (None | Some(When::Span(_)), Ok(None)) => {
-                let message = "the log has no cut yet, and so no instant that could be evaluated";
-                Err(Failure::failed(message).advise("try again in a second"))
-            }
-            (None | Some(When::Span(_)), Err(failure)) => {
-                let advice = "name an instant to see all results, as in `--as-of 2027-01-31T12:00:00Z`";
-                Err(failure.advise_if_none(advice))
-            }
-        }
-    }
-}
-
-/// Entries of all shards at a cut.
-fn size(cut: &Cut) -> u64 {
-    cut.shards.iter().map(|shard| shard.size).sum()
+    });
+    bar.finish_and_clear();
+    Ok(scan.map_err(|error| Failure::failed(error.to_string()))?.finish(&verified))
 }
 
 /// The scan, with its progress.
@@ -244,12 +218,8 @@ impl Watcher for Walk<'_> {
     }
 }
 
-/// The evaluation in canonical JSON. Its numbers are integers, and its names ASCII: sorted, they are in the order of RFC 8785.
 fn canonical(evaluation: &Evaluation) -> Result<Vec<u8>, Failure> {
-    let broken = |error: serde_json::Error| Failure::failed(format!("results cannot be written: {error}"));
-    let mut value = serde_json::to_value(evaluation).map_err(broken)?;
-    value.sort_all_objects();
-    serde_json::to_vec(&value).map_err(broken)
+    evaluation.canonical().map_err(|error| Failure::failed(format!("results cannot be written: {error}")))
 }
 
 #[cfg(test)]
@@ -272,62 +242,14 @@ mod tests {
     }
 
     fn asked<'c>(catalogue: &'c Catalogue, words: &[&str]) -> Asked<'c> {
-        let args = parse(words).unwrap();
-        Asked { catalogue, framework: None, as_of: args.as_of, from: args.from }
-    }
-
-    const NEWEST: &str = "2027-01-31T12:00:00Z";
-
-    fn newest() -> Timestamp {
-        match when::parse(NEWEST).unwrap() {
-            When::At(at) => at,
-            When::Span(_) => panic!("an instant"),
-        }
-    }
-
-    #[test]
-    fn spans_count_back_from_the_log_and_what_it_does_not_reach_is_refused() {
-        let catalogue = Catalogue::load().unwrap();
-        let period = |words: &[&str]| asked(&catalogue, words).period(Ok(Some(newest())));
-        let shown = |words: &[&str]| {
-            let Period { from, to } = period(words).unwrap();
-            (Instant(from).to_string(), Instant(to).to_string())
-        };
-        let days_before = |at: Timestamp| newest().since(at).as_secs() / 86_400;
-        let days = |words: &[&str]| {
-            let Period { from, to } = period(words).unwrap();
-            (days_before(from), days_before(to))
-        };
-        assert_eq!(shown(&[]).1, Instant(newest()).to_string());
-        assert_eq!(days(&[]), (365, 0));
-        assert_eq!(days(&["--as-of", "1d"]), (366, 1));
-        assert_eq!(days(&["--as-of", "1d", "--from", "2d"]), (3, 1));
-        assert_eq!(shown(&["--as-of", "2026-01-31T12:00:00Z"]), shown(&["--as-of", "365d"]));
-        for words in
-            [&["--as-of", "2027-01-31T12:00:01Z"][..], &["--as-of", "10d", "--from", "2027-01-30T12:00:00Z"]]
-        {
-            let refused = period(words).unwrap_err();
-            assert_eq!(refused.exit(), Exit::Usage, "{refused}");
-            assert!(refused.to_string().contains("next:"), "{refused}");
-        }
-    }
-
-    #[test]
-    fn where_the_newest_cut_does_not_read_an_instant_must_be_named() {
-        let catalogue = Catalogue::load().unwrap();
-        let broken = || Err(Failure::unverified("the checkpoint does not hold"));
-        let refused = asked(&catalogue, &["--as-of", "1d"]).period(broken()).unwrap_err();
-        assert_eq!(refused.exit(), Exit::Unverified);
-        assert!(refused.to_string().contains("--as-of"), "{refused}");
-        assert_eq!(asked(&catalogue, &["--as-of", NEWEST]).period(broken()).unwrap().to, newest());
-        assert_eq!(asked(&catalogue, &[]).period(Ok(None)).unwrap_err().exit(), Exit::Failed);
+        Asked { catalogue, framework: None, when: parse(words).unwrap().when }
     }
 
     #[test]
     fn same_export_comes_to_the_same_bytes_and_one_that_does_not_hold_to_no_pass() {
         let (dir, catalogue) = (tempfile::tempdir().unwrap(), Catalogue::load().unwrap());
         let key = fixture::export(dir.path(), 300);
-        let evaluate = || asked(&catalogue, &[]).evaluate(dir.path(), &key).unwrap();
+        let evaluate = || evaluate(&asked(&catalogue, &[]), dir.path(), &key).unwrap();
         let evaluation = evaluate();
         assert_eq!(canonical(&evaluation).unwrap(), canonical(&evaluate()).unwrap());
         assert_eq!((evaluation.as_of.as_micros(), evaluation.log.entries), (299, 300));
@@ -346,7 +268,7 @@ mod tests {
     fn end_is_by_severity_and_by_what_is_shown() {
         let (dir, catalogue) = (tempfile::tempdir().unwrap(), Catalogue::load().unwrap());
         let key = fixture::export(dir.path(), 10);
-        let evaluation = asked(&catalogue, &[]).evaluate(dir.path(), &key).unwrap();
+        let evaluation = evaluate(&asked(&catalogue, &[]), dir.path(), &key).unwrap();
         let end = |words: &[&str]| {
             let args = parse(words).unwrap();
             args.end(&args.narrow(evaluation.clone()))

@@ -1,9 +1,13 @@
-//! `claviger compliance …`: what regulations ask of keys, and what the controls come to by a log. Nothing but the evaluation of a log
-//! that is not exported yet needs a deployment.
+//! `claviger compliance …`: what regulations ask of keys, and what the controls come to by a log. Nothing needs a deployment but what
+//! asks for a log that is not exported yet, and for the signature of a pack.
 
+mod asked;
+mod changed;
 mod evaluate;
 mod explain;
+mod folder;
 mod report;
+mod shown;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +31,8 @@ pub enum ComplianceCommand {
     Explain(explain::ExplainArgs),
     /// Say of each control what it comes to by the log, for an instant and a period; exit code 1 with what is not satisfied
     Evaluate(evaluate::EvaluateArgs),
+    /// Make an evidence pack: a folder with report, results and log, of which whoever doubts it makes every file again
+    Report(report::ReportArgs),
 }
 
 /// Which controls.
@@ -89,6 +95,7 @@ impl ComplianceCommand {
             Self::Controls(args) => args.run(&catalogue, session),
             Self::Explain(args) => args.run(&catalogue, session),
             Self::Evaluate(args) => args.run(&catalogue, session).await,
+            Self::Report(args) => args.run(&catalogue, session).await,
         }
     }
 }

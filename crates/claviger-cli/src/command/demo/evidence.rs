@@ -1,7 +1,7 @@
 //! What the log proves afterwards: a single refusal, the whole log, and that no byte of it can be changed unseen.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use claviger_audit::VerifierKey;
 use claviger_client::Client;
@@ -52,12 +52,7 @@ pub(super) fn change_and_detect(log: &Path, changed: &Path) -> Result<String, Fa
     copy_tree(log, changed)?;
     let key = crate::command::audit::offline::key_in(log)?;
     let bundle = largest_file(changed)?;
-    let mut bytes = fs::read(&bundle).map_err(|error| Failure::file(&bundle, &error))?;
-    let middle = bytes.len() / 2;
-    if let Some(byte) = bytes.get_mut(middle) {
-        *byte ^= 1;
-    }
-    fs::write(&bundle, &bytes).map_err(|error| Failure::file(&bundle, &error))?;
+    let middle = change_byte(&bundle)?;
     let found = match verify(changed, &key) {
         Ok(verified) => verified.findings,
         Err(failure) => vec![failure.to_string()],
@@ -121,21 +116,37 @@ pub(super) fn copy_tree(from: &Path, to: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The largest file under `dir`: a bundle of entries, or of what lies beside them.
-fn largest_file(dir: &Path) -> Result<std::path::PathBuf, Failure> {
-    let mut folders = vec![dir.to_owned()];
-    let mut largest = None;
+/// The files under `dir`, in no order.
+pub(super) fn files_in(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let (mut files, mut folders) = (Vec::new(), vec![dir.to_owned()]);
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).map_err(|error| Failure::file(&folder, &error))?.flatten() {
-            let about = entry.metadata().map_err(|error| Failure::file(&entry.path(), &error))?;
-            if about.is_dir() {
-                folders.push(entry.path());
-            } else {
-                largest = largest.max(Some((about.len(), entry.path())));
-            }
+        for entry in fs::read_dir(&folder).map_err(|error| Failure::file(&folder, &error))? {
+            let path = entry.map_err(|error| Failure::file(&folder, &error))?.path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
+    Ok(files)
+}
+
+/// The largest file under `dir`: a bundle of entries, or of what lies beside them.
+fn largest_file(dir: &Path) -> Result<PathBuf, Failure> {
+    let mut largest = None;
+    for path in files_in(dir)? {
+        let about = fs::metadata(&path).map_err(|error| Failure::file(&path, &error))?;
+        largest = largest.max(Some((about.len(), path)));
+    }
     largest.map(|(_, path)| path).ok_or_else(|| Failure::failed(format!("`{}` is empty", dir.display())))
+}
+
+/// Changes one byte in the middle of a file; gives which.
+pub(super) fn change_byte(path: &Path) -> Result<usize, Failure> {
+    let mut bytes = fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    let middle = bytes.len() / 2;
+    if let Some(byte) = bytes.get_mut(middle) {
+        *byte ^= 1;
+    }
+    fs::write(path, &bytes).map_err(|error| Failure::file(path, &error))?;
+    Ok(middle)
 }
 
 #[cfg(test)]

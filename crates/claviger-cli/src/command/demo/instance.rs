@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -32,6 +33,15 @@ pub(super) struct Ready {
 pub(super) struct Urls {
     pub(super) control: String,
     pub(super) data: String,
+}
+
+/// A command of this same program. Settings of another deployment in the environment are not for it.
+pub(super) fn this_program() -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CLAVIGER_")) {
+        command.env_remove(name);
+    }
+    Ok(command)
 }
 
 /// A running instance. Dropped, it is stopped.
@@ -75,17 +85,11 @@ impl Instance {
         Ok(Self { child, ready })
     }
 
-    fn command(dir: &Path, ready_file: &Path, log: File) -> std::io::Result<Command> {
-        let mut command = Command::new(std::env::current_exe()?);
+    fn command(dir: &Path, ready_file: &Path, log: File) -> io::Result<Command> {
+        let mut command = this_program()?;
         command.arg("quickstart").arg("--dir").arg(dir.join("deployment"));
         command.arg("--ready-file").arg(ready_file).args(["--listen", "127.0.0.1:0"]);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        // Settings of another deployment in the environment are not this one's.
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CLAVIGER_"))
-        {
-            command.env_remove(name);
-        }
         Ok(command)
     }
 
@@ -109,7 +113,7 @@ impl Drop for Instance {
 struct Starting(Option<Child>);
 
 impl Starting {
-    fn ended(&mut self) -> std::io::Result<Option<std::process::ExitStatus>> {
+    fn ended(&mut self) -> io::Result<Option<std::process::ExitStatus>> {
         self.0.as_mut().map_or(Ok(None), Child::try_wait)
     }
 }

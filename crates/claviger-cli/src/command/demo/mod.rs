@@ -3,6 +3,7 @@
 mod data;
 mod evidence;
 mod instance;
+mod pack;
 mod people;
 mod play;
 mod steps;
@@ -117,6 +118,8 @@ impl RunArgs {
             format!("{shown}/protected             what an application stores"),
             format!("{shown}/refusal.proof         proof that a refusal is in the log"),
             format!("claviger audit verify --dir {shown}/log --offline"),
+            format!("{shown}/evidence-pack/report/report.html    the report, for people"),
+            format!("claviger-verify {shown}/evidence-pack --root-vkey {shown}/log/root.vkey"),
             format!("claviger quickstart --dir {shown}/deployment    serves the same deployment again"),
             format!(
                 "claviger --profile {shown}/deployment/profiles/auditor.toml audit search --outcome denied"

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use claviger_audit::{Op, Outcome};
+use claviger_audit::{Op, Outcome, VerifierKey};
 use claviger_client::types::audit::SearchAudit;
 use claviger_client::types::key::{ChangeState, CreateKey, ExplainKey};
 use claviger_client::types::ring::{CreateRing, RingPolicyPatch};
@@ -18,11 +18,13 @@ use claviger_core::{Action, Purpose, Spec};
 
 use super::evidence;
 use super::instance::Instance;
+use super::pack;
 use super::people::{GRANTED, People, application_at, token_file};
 use super::steps::{Shown, Steps, check};
 use super::tree::{self, MadeAs, Original};
 use super::{RunArgs, data};
 use crate::clock;
+use crate::command::audit::offline::key_in;
 use crate::failure::Failure;
 use crate::input::pair::Bound;
 use crate::output::units;
@@ -58,6 +60,15 @@ impl Play<'_> {
     /// What is made on the way and not worth keeping.
     fn scratch(&self) -> PathBuf {
         self.dir.join("scratch")
+    }
+
+    fn pack(&self) -> PathBuf {
+        self.dir.join("evidence-pack")
+    }
+
+    /// The key of the root log as it was held against the instance's word when the log was exported: not the one that lies in the pack.
+    fn root_key(&self) -> Result<VerifierKey, Failure> {
+        key_in(&self.dir.join("log"))
     }
 
     /// A protected file of the kind, to try things with.
@@ -96,7 +107,10 @@ pub(super) async fn play(args: &RunArgs, dir: &Path, steps: &mut Steps) -> Resul
     steps.take("prove by the log that the refusal is in it", prove(play)).await?;
     steps.take("export the log and verify it offline, on a copy", verify_log(play)).await?;
     steps.take("change one byte of another copy: detected", detect_change(play)).await?;
+    steps.take("make an evidence pack, signed by the instance", make_pack(play, &instance)).await?;
     steps.take("edit a row in a copy of the database: named, refused", detect_edit(play, instance)).await?;
+    steps.take("make every file of the pack again from its log, offline", hold_pack(play)).await?;
+    steps.take("change one byte of a copy of the pack: detected", detect_change_of_pack(play)).await?;
     let scratch = play.scratch();
     fs::remove_dir_all(&scratch).map_err(|error| Failure::file(&scratch, &error))
 }
@@ -430,6 +444,22 @@ async fn verify_log(play: &Play<'_>) -> Result<((), Shown), Failure> {
 
 async fn detect_change(play: &Play<'_>) -> Result<((), Shown), Failure> {
     let text = evidence::change_and_detect(&play.dir.join("log"), &play.dir.join("log-changed"))?;
+    Ok(((), Shown::words(text)))
+}
+
+async fn make_pack(play: &Play<'_>, instance: &Instance) -> Result<((), Shown), Failure> {
+    let text = pack::make(instance.profile("auditor")?, &play.pack())?;
+    Ok(((), Shown::words(text)))
+}
+
+async fn hold_pack(play: &Play<'_>) -> Result<((), Shown), Failure> {
+    let text = pack::hold_all(&play.pack(), &play.root_key()?)?;
+    Ok(((), Shown::words(text)))
+}
+
+async fn detect_change_of_pack(play: &Play<'_>) -> Result<((), Shown), Failure> {
+    let changed = play.scratch().join("pack-changed");
+    let text = pack::change_and_detect(&play.pack(), &changed, &play.root_key()?)?;
     Ok(((), Shown::words(text)))
 }
 

@@ -34,6 +34,8 @@ fn parse(row: &Line<'_>) -> Result<TimeRecord, StoreError> {
             .bytes()
             .and_then(|bytes| decode(bytes).ok_or_else(|| columns.damaged("these are no steps")))?,
         snapshot_at: columns.maybe(Columns::instant)?,
+        scanned_at: columns.maybe(Columns::instant)?,
+        evaluated_at: columns.maybe(Columns::instant)?,
         revision: columns.count()?,
     };
     record.check().map_err(|reason| columns.damaged(reason))?;
@@ -59,14 +61,18 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, record: &TimeRecord) -> Re
     }
     let applied = write(
         connection,
-        "INSERT INTO log_time (id, confirmed_at, held_at, steps, snapshot_at, revision) VALUES (1, ?1, ?2, ?3, ?4, ?5) \
+        "INSERT INTO log_time (id, confirmed_at, held_at, steps, snapshot_at, scanned_at, evaluated_at, revision) \
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7) \
          ON CONFLICT (id) DO UPDATE SET confirmed_at = excluded.confirmed_at, held_at = excluded.held_at, \
-         steps = excluded.steps, snapshot_at = excluded.snapshot_at, revision = excluded.revision",
+         steps = excluded.steps, snapshot_at = excluded.snapshot_at, scanned_at = excluded.scanned_at, \
+         evaluated_at = excluded.evaluated_at, revision = excluded.revision",
         params![
             record.confirmed_at.map(|at| micros(TABLE, at)).transpose()?,
             record.held_at.map(|at| micros(TABLE, at)).transpose()?,
             encode(&record.steps),
             record.snapshot_at.map(|at| micros(TABLE, at)).transpose()?,
+            record.scanned_at.map(|at| micros(TABLE, at)).transpose()?,
+            record.evaluated_at.map(|at| micros(TABLE, at)).transpose()?,
             next_revision(TABLE, record.revision)?,
         ],
     )?;

@@ -17,7 +17,7 @@ const TABLE: &str = "node";
 macro_rules! covered {
     () => {
         "fact, id, incarnation, reported_at, environment, insecure, release, build, configuration, policy, hardening, listeners, \
-         certificate, client_authorities, clock_source, generators, domains, root_keys, released, revision"
+         certificate, client_authorities, clock_source, generators, domains, root_keys, certificates, released, revision"
     };
 }
 macro_rules! columns {
@@ -31,7 +31,7 @@ pub(in crate::sqlite) const TAGGED: Tagged = Tagged {
     what: TABLE,
     columns: covered!(),
     id: 1,
-    revision: Some(19),
+    revision: Some(20),
     has_fact: true,
     select: concat!("SELECT ", covered!(), " FROM node WHERE id = ?1"),
     update: "UPDATE node SET tag = ?1, fact = ?2 WHERE id = ?3",
@@ -73,6 +73,7 @@ fn parse(row: &Line<'_>) -> Result<Node, StoreError> {
             generators: columns.words()?,
             domains: columns.words()?,
             root_keys: columns.words()?,
+            certificates: columns.words()?,
         },
         released: columns.words()?,
         revision: columns.count()?,
@@ -92,15 +93,16 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, node: &Node) -> Result<App
         &TAGGED,
         &[node.id.as_bytes()],
         "INSERT INTO node (id, incarnation, reported_at, environment, insecure, release, build, configuration, policy, hardening, \
-         listeners, certificate, client_authorities, clock_source, generators, domains, root_keys, released, revision) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+         listeners, certificate, client_authorities, clock_source, generators, domains, root_keys, certificates, released, \
+         revision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
          ON CONFLICT (id) DO UPDATE SET incarnation = excluded.incarnation, reported_at = excluded.reported_at, \
          environment = excluded.environment, insecure = excluded.insecure, release = excluded.release, build = excluded.build, \
          configuration = excluded.configuration, policy = excluded.policy, hardening = excluded.hardening, \
          listeners = excluded.listeners, certificate = excluded.certificate, \
          client_authorities = excluded.client_authorities, clock_source = excluded.clock_source, \
          generators = excluded.generators, domains = excluded.domains, root_keys = excluded.root_keys, \
-         released = excluded.released, revision = excluded.revision",
+         certificates = excluded.certificates, released = excluded.released, revision = excluded.revision",
         params![
             node.id.as_bytes(),
             integer(TABLE, node.incarnation)?,
@@ -119,6 +121,7 @@ pub(in crate::sqlite) fn put(connection: Guarded<'_>, node: &Node) -> Result<App
             join(&report.generators),
             join(&report.domains),
             join(&report.root_keys),
+            join(&report.certificates),
             join(&node.released),
             next_revision(TABLE, node.revision)?,
         ],

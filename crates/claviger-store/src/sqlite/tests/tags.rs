@@ -142,6 +142,7 @@ fn furnished() -> Shelf {
         generators: vec!["module_drbg=CTR_DRBG".into()],
         domains: vec!["store_storage=node".into()],
         root_keys: vec!["seal=root-seal-1".into()],
+        certificates: vec!["server sha256=00".into()],
         ..NodeReport::default()
     };
     let released = vec!["encrypt=1".into()];

@@ -231,7 +231,10 @@ async fn wrap_opens_in_its_place_only(provider: &dyn Provider, case: Case, fixtu
     let refused = async |changed: Fixture, what: &str| {
         let error = changed.open(provider).await.err();
         assert_eq!(error, Some(ProviderError::BadWrap), "{case:?}: {what}");
+        let checked = provider.check_material(&changed.record.ring, changed.version()).await;
+        assert_eq!(checked, Err(ProviderError::BadWrap), "{case:?}: {what}, when it is looked at");
     };
+    assert_eq!(provider.check_material(&fixture.record.ring, fixture.version()).await, Ok(()), "{case:?}");
     let wrap = fixture.version().wrap.clone().unwrap();
     for at in [0, 1, wrap.bytes.len() / 2, wrap.bytes.len() - 1] {
         let bytes = flipped(&wrap.bytes, at);

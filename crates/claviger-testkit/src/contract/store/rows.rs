@@ -126,6 +126,8 @@ pub async fn time_that_is_remembered_comes_back_and_is_written_from_the_row_as_i
     assert_eq!(shelf.store.load_log_time().await.unwrap(), TimeRecord::default());
     let record = TimeRecord {
         snapshot_at: Some(at(3)),
+        scanned_at: Some(at(4)),
+        evaluated_at: Some(at(5)),
         confirmed_at: Some(at(2)),
         held_at: Some(at(3)),
         steps: vec![Step { hour: 7, micros: 8 }, Step { hour: 9, micros: 10 }],

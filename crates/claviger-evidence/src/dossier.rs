@@ -1,0 +1,250 @@
+//! What a pack is made from: one walk over a verified log gathers all of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use claviger_audit::cut::Cut;
+use claviger_audit::fact::Object;
+use claviger_audit::verify::{
+    Current, Files, NotVerified, Request, SeenEntry, Verified, WalkError, Watcher, verify_watched,
+};
+use claviger_audit::{Hash, Op, Outcome, Snapshot, VerifierKey};
+use claviger_compliance::evaluation::Estate;
+use claviger_compliance::{Catalogue, Evaluation, Framework, Period, Scan};
+use claviger_core::Timestamp;
+
+use crate::detector::{Detection, Detector};
+use crate::inventory::Inventory;
+use crate::pack::PackFile;
+use crate::page;
+
+/// What is asked of a log.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'c> {
+    /// The catalogue that decides.
+    pub catalogue: &'c Catalogue,
+    /// The framework whose controls are evaluated; none for all of the catalogue's.
+    pub framework: Option<&'c Framework>,
+    /// The period; results of state are of its end.
+    pub period: Period,
+}
+
+/// What a pack is made from.
+#[derive(Debug)]
+pub struct Dossier<'c> {
+    /// What was asked.
+    pub asked: Asked<'c>,
+    /// The key by which the log was verified.
+    pub key: VerifierKey,
+    /// What the controls come to.
+    pub evaluation: Evaluation,
+    /// All objects at the end of the period, as far as checks read them.
+    pub estate: Estate,
+    /// The same objects with all that their facts say.
+    pub objects: BTreeMap<Object, Current>,
+    /// The newest snapshot of the period.
+    pub snapshot: Option<SnapshotSeen>,
+    /// Sessions of callers that the log has until the end of the period. Who they are is sealed.
+    pub sessions: u64,
+    /// What there is of keys and what makes and guards them.
+    pub inventory: Inventory,
+    /// What was looked for in entries and facts, and must not be there.
+    pub detection: Detection,
+    /// What was verified of the log, and what does not hold.
+    pub verified: Verified,
+    /// What the page needs to check a sample of a long log.
+    pub tiles: Vec<PackFile>,
+}
+
+/// A snapshot of the log, which the verification held against the state of its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotSeen {
+    /// The shard of its entry.
+    pub shard: u32,
+    /// Its entry.
+    pub entry: u64,
+    /// What it says.
+    pub snapshot: Snapshot,
+}
+
+impl<'c> Dossier<'c> {
+    /// Verifies the log behind `files` and gathers what a pack is made from. `seen` is told now and then how many entries were walked over.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or a newer release wrote the log. What does not hold of the log is in [`Self::verified`].
+    pub fn gather(
+        files: &dyn Files,
+        key: &VerifierKey,
+        asked: Asked<'c>,
+        seen: &mut dyn FnMut(u64),
+    ) -> Result<Self, NotVerified> {
+        let mut walk = Walk {
+            scan: Scan::new(asked.catalogue, asked.framework, asked.period),
+            detector: Detector::new(),
+            standing: Standing::until(asked.period.to),
+            entries: 0,
+            seen,
+        };
+        let verified = verify_watched(files, &Request::new(key), &mut walk)?;
+        let scan = walk.scan.remaking(files, key, &mut || ())?;
+        let (evaluation, estate) = scan.finish_with_estate(&verified);
+        let Standing { objects, snapshot, sessions, .. } = walk.standing;
+        let tiles = if verified.findings.is_empty() { tiles(files, &verified)? } else { Vec::new() };
+        Ok(Self {
+            asked,
+            key: key.clone(),
+            evaluation,
+            inventory: Inventory::of(&estate, asked.catalogue.algorithms(), asked.period.to),
+            estate,
+            objects,
+            snapshot,
+            sessions,
+            detection: walk.detector.finish(),
+            verified,
+            tiles,
+        })
+    }
+
+    /// How long the period is.
+    #[must_use]
+    pub fn span(&self) -> Duration {
+        self.asked.period.to.since(self.asked.period.from)
+    }
+}
+
+fn tiles(files: &dyn Files, verified: &Verified) -> Result<Vec<PackFile>, NotVerified> {
+    match page::tiles(files, &verified.shards) {
+        Ok(tiles) => Ok(tiles),
+        // Of what was verified a moment ago.
+        Err(WalkError::Finding(_)) => Ok(Vec::new()),
+        Err(WalkError::Unreadable { name, why }) => Err(NotVerified::Unreadable { name, why }),
+        Err(WalkError::Newer(newer)) => Err(newer.into()),
+    }
+}
+
+/// After how many entries it is said how far the walk is.
+const STEP: u64 = 1000;
+
+/// All that looks on.
+struct Walk<'c, 's> {
+    scan: Scan<'c>,
+    detector: Detector,
+    standing: Standing,
+    entries: u64,
+    seen: &'s mut dyn FnMut(u64),
+}
+
+impl Watcher for Walk<'_, '_> {
+    fn cut(&mut self, number: u64, cut: &Cut) {
+        self.scan.cut(number, cut);
+        self.standing.cut(cut);
+    }
+
+    fn entry(&mut self, seen: &SeenEntry<'_>) {
+        self.scan.entry(seen);
+        self.detector.entry(seen);
+        self.standing.entry(seen);
+        self.entries += 1;
+        if self.entries.is_multiple_of(STEP) {
+            (self.seen)(self.entries);
+        }
+    }
+
+    fn root(&mut self, size: u64, root: &Hash) {
+        self.scan.root(size, root);
+    }
+}
+
+/// What stands at the end of the period.
+struct Standing {
+    until: Timestamp,
+    /// How many entries each shard had at the newest cut that is not behind the end.
+    sizes: BTreeMap<u32, u64>,
+    objects: BTreeMap<Object, Current>,
+    snapshot: Option<SnapshotSeen>,
+    sessions: u64,
+}
+
+impl Standing {
+    const fn until(until: Timestamp) -> Self {
+        Self { until, sizes: BTreeMap::new(), objects: BTreeMap::new(), snapshot: None, sessions: 0 }
+    }
+
+    fn cut(&mut self, cut: &Cut) {
+        if Timestamp::from_micros(cut.t) <= self.until {
+            self.sizes.extend(cut.shards.iter().map(|head| (head.shard, head.size)));
+        }
+    }
+
+    /// The same entries count as for the evaluation ([`Scan`]): what was cut until the end, and what is no later by its own clock.
+    fn entry(&mut self, seen: &SeenEntry<'_>) {
+        let was_cut = self.sizes.get(&seen.shard).is_some_and(|size| seen.index < *size);
+        if !was_cut && Timestamp::from_micros(seen.entry.t) > self.until {
+            return;
+        }
+        for fact in seen.facts {
+            match seen.objects.find(&fact.object) {
+                Some(current) => self.objects.insert(fact.object, current.clone()),
+                None => self.objects.remove(&fact.object),
+            };
+        }
+        match seen.entry.op {
+            Op::Session => self.sessions += 1,
+            Op::Snapshot if seen.entry.out == Outcome::Ok => {
+                let said = Snapshot::from_bytes(seen.entry.reference.as_deref().unwrap_or_default());
+                let newest =
+                    said.map(|snapshot| SnapshotSeen { shard: seen.shard, entry: seen.index, snapshot });
+                self.snapshot = newest.or(self.snapshot);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_audit::verify::Objects;
+    use claviger_audit::{Entry, ShardHead, ShardState};
+
+    use super::*;
+
+    #[test]
+    fn what_was_cut_or_is_no_later_counts_and_the_newest_snapshot_stays() {
+        let mut standing = Standing::until(Timestamp::from_micros(20));
+        let cut = |t, size| {
+            let head = ShardHead {
+                shard: 1,
+                state: ShardState::Active,
+                incarnation: 1,
+                size,
+                root: [0; 32],
+                epoch: 1,
+            };
+            Cut {
+                t,
+                cut_no: 0,
+                epoch: 1,
+                shards: vec![head],
+                erase_generation: None,
+                capsule_hash: None,
+                row_tags: None,
+                rows: None,
+            }
+        };
+        standing.cut(&cut(20, 2));
+        standing.cut(&cut(21, 9));
+        let objects = Objects::default();
+        // The second one was cut by then, though its clock is ahead; the last one was neither.
+        for (index, t) in [(0, 5), (1, 900), (2, 20), (3, 21)] {
+            let mut entry = Entry::new(t, 1, Op::Snapshot, Outcome::Ok);
+            let snapshot = Snapshot { root: [7; 32], size: index, objects: 0 };
+            entry.reference = Some(snapshot.to_bytes().to_vec().into());
+            standing.entry(&SeenEntry { shard: 1, index, entry: &entry, facts: &[], objects: &objects });
+            let entry = Entry::new(t, 1, Op::Session, Outcome::Ok);
+            standing.entry(&SeenEntry { shard: 1, index, entry: &entry, facts: &[], objects: &objects });
+        }
+        assert_eq!(standing.sessions, 3);
+        let newest = standing.snapshot.unwrap();
+        assert_eq!((newest.entry, newest.snapshot.size), (2, 2));
+    }
+}

@@ -1,0 +1,1064 @@
+//! What there is of keys, and of what makes, guards and opens them, at the end of the period: as lines that a report shows, and as tables.
+//!
+//! Everything is from the open fields of facts. Names of keys, rings and people are sealed: identifiers stand in their place.
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use claviger_audit::fact::{OpenCredential, OpenKey, OpenNode, OpenRing, OpenVersion};
+use claviger_audit::to_hex;
+use claviger_compliance::algorithm::Algorithms;
+use claviger_compliance::evaluation::{Class, Estate};
+use claviger_compliance::{FRAMEWORKS, cryptoperiod};
+use claviger_core::key::{Generator, Origin, RingPolicy, RotatedKeys, Wrap};
+use claviger_core::principal::Status;
+use claviger_core::{CredentialId, KeyId, KeyRingId, KeyVersionId, NodeId, Purpose, Spec, Timestamp};
+use serde::Serialize;
+
+use crate::csv::Table;
+use crate::dossier::Dossier;
+use crate::pack::{PackFile, Unmade, instant};
+
+/// What there is, each kind by its identifiers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Inventory {
+    /// Keys.
+    pub keys: Vec<KeyLine>,
+    /// Versions of keys.
+    pub versions: Vec<VersionLine>,
+    /// Algorithms that keys are of, by purpose.
+    pub algorithms: Vec<AlgorithmLine>,
+    /// What versions were drawn from, by the class of their data.
+    pub generators: Vec<GeneratorLine>,
+    /// Rings.
+    pub rings: Vec<RingLine>,
+    /// Credentials.
+    pub credentials: Vec<CredentialLine>,
+    /// Nodes.
+    pub nodes: Vec<NodeLine>,
+    /// Data assets.
+    pub assets: Vec<AssetLine>,
+}
+
+/// A key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyLine {
+    /// Its identifier.
+    pub id: String,
+    /// Its ring.
+    pub ring: String,
+    /// What it is, as in `aes-256-gcm`.
+    pub spec: String,
+    /// What it is for.
+    pub purpose: String,
+    /// What its data is.
+    pub data_class: String,
+    /// How closely that is held: `R`, `C`, `I` or `T`.
+    pub class: String,
+    /// The environment it belongs to: its own, that of its ring, or that of the deployment.
+    pub environment: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Where its material is used.
+    pub protection: String,
+    /// Its state.
+    pub state: String,
+    /// Where its primary version came from; none where that is not known.
+    pub origin: Option<String>,
+    /// The version that protects.
+    pub primary: u32,
+    /// The state of that version; none where it is not known.
+    pub primary_state: Option<String>,
+    /// How many versions it has had.
+    pub versions: u32,
+    /// When it was created.
+    pub created_at: Option<String>,
+    /// How often it rotates by policy; none where it does not.
+    pub rotates_every: Option<String>,
+    /// When it may be destroyed: the end of the wait that was asked for and of the least one of its ring; none where nobody asked.
+    pub destroy_at: Option<String>,
+}
+
+/// A version of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VersionLine {
+    /// Its key.
+    pub key: String,
+    /// Its number, from 1 on.
+    pub number: u32,
+    /// Its state.
+    pub state: String,
+    /// Where its material came from.
+    pub origin: String,
+    /// Its strength in bits; none where that is not known. What was imported is no stronger than what it was imported under.
+    pub strength_bits: Option<u32>,
+    /// The generator it was drawn from.
+    pub generator: String,
+    /// The module that made it, in the module's own words.
+    pub module: Option<String>,
+    /// The construction of that generator, as nodes say it now; none where none says it.
+    pub drbg: Option<String>,
+    /// Where the generator has its entropy from, as nodes say it now; none where none says it.
+    pub entropy: Option<String>,
+    /// What its material is wrapped by; none where there is none.
+    pub wrapped_by: Option<String>,
+    /// How it is wrapped.
+    pub wrapping_algorithm: Option<String>,
+    /// What it was imported under; none for what was made here.
+    pub transport: Option<String>,
+    /// When it was made.
+    pub created_at: Option<String>,
+    /// When it was put into use.
+    pub activated_at: Option<String>,
+    /// From then on it protects nothing, by the cryptoperiod as it is now.
+    pub protects_until: Option<String>,
+    /// From then on it processes nothing; none as well where its public half goes on.
+    pub processes_until: Option<String>,
+    /// From then on imported material is not used any more.
+    pub material_expires_at: Option<String>,
+}
+
+/// An algorithm, for a purpose that keys have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AlgorithmLine {
+    /// Its name, as in `rsa-2048`.
+    pub spec: String,
+    /// The purpose.
+    pub purpose: String,
+    /// How many keys are of it that are not destroyed.
+    pub keys: u64,
+    /// How many of their versions are not destroyed.
+    pub versions: u64,
+    /// Strength in bits against classical attacks.
+    pub strength_bits: u32,
+    /// The security category of NIST against quantum computers; none where they break it.
+    pub category: Option<u32>,
+    /// Its standing for new data.
+    pub status: String,
+    /// The first instant at which it may not protect new data; none where no end is set.
+    pub until: Option<String>,
+    /// Its standing for old data.
+    pub processes: String,
+    /// The frameworks in which it is disallowed, whatever its standing elsewhere.
+    pub disallowed_in: Vec<String>,
+    /// How it stands against quantum computers.
+    pub quantum: String,
+    /// Where its standing comes from.
+    pub basis: Option<String>,
+}
+
+/// Versions that were drawn alike, for data of one class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GeneratorLine {
+    /// The class of their data: `R`, `C`, `I` or `T`; none where their key does not read.
+    pub class: Option<String>,
+    /// The generator.
+    pub generator: String,
+    /// The module, in its own words: they say whether it claims a validation.
+    pub module: Option<String>,
+    /// The construction of the generator, as nodes say it now.
+    pub drbg: Option<String>,
+    /// Where it has its entropy from, as nodes say it now.
+    pub entropy: Option<String>,
+    /// How many versions that are not destroyed.
+    pub versions: u64,
+}
+
+/// A ring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RingLine {
+    /// Its identifier.
+    pub id: String,
+    /// How many of its keys are not destroyed.
+    pub keys: u64,
+    /// Protection of keys that do not ask for one.
+    pub protection: String,
+    /// What the data of its keys is, unless a key says otherwise.
+    pub data_class: Option<String>,
+    /// The environment of keys that name none.
+    pub environment: Option<String>,
+    /// How often keys rotate.
+    pub rotates_every: Option<String>,
+    /// Which keys do.
+    pub rotates: String,
+    /// How long a version may protect.
+    pub protect_period: Option<String>,
+    /// How long it may process after that.
+    pub process_period: Option<String>,
+    /// The least wait before a destruction.
+    pub destroy_waiting_period: String,
+    /// How many custodians must approve a sensitive act.
+    pub quorum: u32,
+    /// Whether who administers may use.
+    pub separation: String,
+    /// What the encryption context must have of each use.
+    pub context_required: Vec<String>,
+    /// Whether data keys are handed out in clear.
+    pub plaintext_data_keys: String,
+    /// Whether uses must name a data asset.
+    pub assets: String,
+    /// The key of the root that wraps its KEK; none where that is not known.
+    pub kek_wrapped_by: Option<String>,
+    /// The version of that key.
+    pub kek_wrapping_version: Option<u32>,
+    /// How it wraps.
+    pub kek_wrapping_algorithm: Option<String>,
+    /// Its strength in bits.
+    pub kek_wrapping_strength_bits: Option<u32>,
+    /// When the ring was created.
+    pub created_at: String,
+}
+
+/// A credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CredentialLine {
+    /// Its identifier.
+    pub id: String,
+    /// Whom it proves.
+    pub principal: String,
+    /// What that is: human, system or workload; none where it does not read.
+    pub principal_kind: Option<String>,
+    /// What the credential is.
+    pub kind: String,
+    /// `active`, `revoked` or `expired`.
+    pub state: String,
+    /// Who made it.
+    pub created_by: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+    /// When it ends by itself.
+    pub expires_at: String,
+}
+
+/// A node, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NodeLine {
+    /// Its identifier.
+    pub id: String,
+    /// The release.
+    pub release: String,
+    /// SHA-256 of the program.
+    pub build: String,
+    /// SHA-256 of the configuration.
+    pub configuration: String,
+    /// SHA-256 of the built-in policy.
+    pub policy: String,
+    /// `secure` or `insecure`.
+    pub mode: String,
+    /// The environment of the deployment.
+    pub environment: Option<String>,
+    /// When it said all this.
+    pub reported_at: String,
+    /// What its clock counts by.
+    pub clock_source: String,
+    /// Weakenings in force.
+    pub insecure: Vec<String>,
+    /// Measures of hardening.
+    pub hardening: Vec<String>,
+    /// Listeners.
+    pub listeners: Vec<String>,
+    /// Generators.
+    pub generators: Vec<String>,
+    /// Storage and custody domains; what a configuration declares says so.
+    pub domains: Vec<String>,
+    /// Keys of the root that wrap.
+    pub root_keys: Vec<String>,
+    /// How many certificates it shows: its own, and those between that one and its authority.
+    pub certificates: u32,
+    /// When the first of them ends.
+    pub certificates_until: Option<String>,
+}
+
+/// A data asset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AssetLine {
+    /// Its identifier.
+    pub id: String,
+    /// What its data is.
+    pub data_class: String,
+    /// How closely that is held: `R`, `C`, `I` or `T`.
+    pub class: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Who entered it.
+    pub created_by: String,
+    /// When it was entered.
+    pub created_at: String,
+}
+
+impl Inventory {
+    /// What there is at an instant.
+    #[must_use]
+    pub fn of(estate: &Estate, algorithms: &Algorithms, as_of: Timestamp) -> Self {
+        let said = SaidOfGenerators::by(estate);
+        let keys = estate.keys.iter().map(|(id, key)| key_line(*id, key, estate));
+        let versions = estate.versions.iter().map(|(id, version)| version_line(*id, version, estate, &said));
+        let credentials = estate.credentials.iter();
+        let mut sizes: BTreeMap<KeyRingId, u64> = BTreeMap::new();
+        for key in estate.keys.values().filter(|key| !key.state.is_destroyed()) {
+            *sizes.entry(key.ring).or_default() += 1;
+        }
+        let keys_of = |ring: KeyRingId| sizes.get(&ring).copied().unwrap_or_default();
+        Self {
+            keys: keys.collect(),
+            versions: versions.collect(),
+            algorithms: algorithm_lines(estate, algorithms, as_of),
+            generators: generator_lines(estate, &said),
+            rings: estate.rings.iter().map(|(id, ring)| ring_line(*id, ring, keys_of(*id))).collect(),
+            credentials: credentials.map(|(id, row)| credential_line(*id, row, estate, as_of)).collect(),
+            nodes: estate.nodes.iter().map(|(id, node)| node_line(*id, node)).collect(),
+            assets: estate
+                .assets
+                .iter()
+                .map(|(id, asset)| AssetLine {
+                    id: id.to_string(),
+                    data_class: asset.class.to_string(),
+                    class: Class::from(asset.class).to_string(),
+                    owner: asset.owner.to_string(),
+                    created_by: asset.created_by.to_string(),
+                    created_at: instant(asset.created_at),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// What nodes say of generators, by the module or the serial number of the token that they are in.
+struct SaidOfGenerators {
+    /// Construction and entropy, by module.
+    modules: BTreeMap<String, (String, String)>,
+    /// What a token says of its entropy, by serial number.
+    tokens: BTreeMap<String, String>,
+}
+
+impl SaidOfGenerators {
+    fn by(estate: &Estate) -> Self {
+        let mut said = Self { modules: BTreeMap::new(), tokens: BTreeMap::new() };
+        for line in estate.nodes.values().flat_map(|node| &node.generators) {
+            // `module_drbg=CONSTRUCTION of MODULE; ENTROPY`
+            let drbg = line.strip_prefix("module_drbg=").and_then(|rest| rest.split_once(" of "));
+            if let Some((construction, (module, entropy))) =
+                drbg.and_then(|(construction, rest)| Some((construction, rest.split_once("; ")?)))
+            {
+                said.modules.insert(module.to_owned(), (construction.to_owned(), entropy.to_owned()));
+                continue;
+            }
+            // `token=that of NAME (LABEL (SERIAL)); ENTROPY`
+            let token = line.strip_prefix("token=that of ").and_then(|rest| rest.rsplit_once(")); "));
+            if let Some((serial, entropy)) =
+                token.and_then(|(name, entropy)| Some((name.rsplit_once(" (")?.1, entropy)))
+            {
+                said.tokens.insert(serial.to_owned(), entropy.to_owned());
+            }
+        }
+        said
+    }
+
+    /// Construction and entropy of what a version was drawn from.
+    fn of(&self, version: &OpenVersion) -> (Option<String>, Option<String>) {
+        // Nodes join their words by commas, so that they write none within one.
+        let module = version.module.replace(',', ";");
+        match version.generator {
+            Generator::Elsewhere => (None, None),
+            Generator::ModuleDrbg => self.modules.get(&module).cloned().unzip(),
+            Generator::Token | Generator::TokenSeed => {
+                let serial = module.rsplit_once("; serial ").map(|(_, serial)| serial);
+                (None, serial.and_then(|serial| self.tokens.get(serial)).cloned())
+            }
+        }
+    }
+}
+
+fn module_of(version: &OpenVersion) -> Option<String> {
+    (!version.module.is_empty()).then(|| version.module.clone())
+}
+
+/// How often a key rotates by policy: by its own, or by its ring's.
+fn schedule(key: &OpenKey, policy: Option<&RingPolicy>) -> Option<Duration> {
+    let of_ring = policy.filter(|policy| match policy.rotates {
+        RotatedKeys::All => true,
+        RotatedKeys::Symmetric => !key.spec.is_asymmetric(),
+    });
+    key.rotation_period.or_else(|| of_ring?.rotation_period)
+}
+
+fn key_line(id: KeyId, key: &OpenKey, estate: &Estate) -> KeyLine {
+    let primary = estate.versions.get(&KeyVersionId { key: id, number: key.primary });
+    let policy = estate.ring_of(id).map(|(_, ring)| &ring.policy);
+    KeyLine {
+        id: id.to_string(),
+        ring: key.ring.to_string(),
+        spec: key.spec.to_string(),
+        purpose: key.purpose.to_string(),
+        data_class: key.data_class.to_string(),
+        class: Class::from(key.data_class).to_string(),
+        environment: estate.environment_of(id).map(str::to_owned),
+        owner: Some(key.owner.to_string()),
+        protection: key.protection.to_string(),
+        state: key.state.to_string(),
+        origin: primary.map(|version| version.origin.to_string()),
+        primary: key.primary,
+        primary_state: primary.map(|version| version.state.to_string()),
+        versions: u32::try_from(estate.versions_of(id).count()).unwrap_or(u32::MAX),
+        created_at: Some(instant(key.created_at)),
+        rotates_every: schedule(key, policy).map(span),
+        destroy_at: key
+            .destruction
+            .map(|destruction| instant(policy.map_or(destruction.at, |policy| destruction.due_at(policy)))),
+    }
+}
+
+fn version_line(
+    id: KeyVersionId,
+    version: &OpenVersion,
+    estate: &Estate,
+    said: &SaidOfGenerators,
+) -> VersionLine {
+    let key = estate.keys.get(&id.key);
+    let of_spec = key.map(|key| key.spec.strength_bits());
+    let strength = match version.origin {
+        Origin::Generated => of_spec,
+        Origin::Imported => of_spec.zip(version.transport_strength).map(|(own, under)| own.min(under)),
+    };
+    let wrap = version.wrap_format.and_then(|format| Wrap { format, bytes: Vec::new() }.wrapping());
+    let policy = estate.ring_of(id.key).map(|(_, ring)| &ring.policy);
+    let period = key.and_then(cryptoperiod::find);
+    let ends = period.zip(policy).zip(version.activated_at);
+    let ends = ends.map(|((period, policy), activated_at)| period.ends(policy, activated_at));
+    let (drbg, entropy) = said.of(version);
+    VersionLine {
+        key: id.key.to_string(),
+        number: id.number,
+        state: version.state.to_string(),
+        origin: version.origin.to_string(),
+        strength_bits: strength.map(u32::from),
+        generator: version.generator.to_string(),
+        module: module_of(version),
+        drbg,
+        entropy,
+        wrapped_by: wrap.map(|(by, _)| by.to_string()),
+        wrapping_algorithm: wrap.map(|(_, algorithm)| algorithm.to_owned()),
+        transport: version.transport_spec.clone(),
+        created_at: Some(instant(version.created_at)),
+        activated_at: version.activated_at.map(instant),
+        protects_until: ends.map(|ends| instant(ends.protect)),
+        processes_until: ends.and_then(|ends| ends.process).map(instant),
+        material_expires_at: version.material_expires_at.map(instant),
+    }
+}
+
+fn algorithm_lines(estate: &Estate, algorithms: &Algorithms, as_of: Timestamp) -> Vec<AlgorithmLine> {
+    let mut counts: BTreeMap<(Spec, Purpose), (u64, u64)> = BTreeMap::new();
+    for (id, key) in &estate.keys {
+        let (keys, versions) = counts.entry((key.spec, key.purpose)).or_default();
+        if !key.state.is_destroyed() {
+            *keys += 1;
+            let live = estate.versions_of(*id).filter(|(_, version)| !version.state.is_destroyed());
+            *versions += u64::try_from(live.count()).unwrap_or(u64::MAX);
+        }
+    }
+    let lines = counts.into_iter().map(|((spec, purpose), (keys, versions))| {
+        let row = algorithms.find(spec, purpose);
+        let disallowed_in =
+            FRAMEWORKS.into_iter().filter(|id| row.is_some_and(|row| row.is_disallowed_in(id)));
+        let quantum = match (spec.nist_category(), row.and_then(|row| row.quantum())) {
+            (Some(category), _) => format!("holds, category {category}"),
+            (None, Some(until)) => {
+                format!("broken by a quantum computer: planned out until {}", instant(until))
+            }
+            (None, None) => "broken by a quantum computer: no end is planned".to_owned(),
+        };
+        AlgorithmLine {
+            spec: spec.to_string(),
+            purpose: purpose.to_string(),
+            keys,
+            versions,
+            strength_bits: u32::from(spec.strength_bits()),
+            category: spec.nist_category().map(u32::from),
+            status: algorithms.status(spec, purpose, true, as_of).to_string(),
+            until: row.and_then(|row| row.permitted_until(true)).map(instant),
+            processes: algorithms.status(spec, purpose, false, as_of).to_string(),
+            disallowed_in: disallowed_in.map(str::to_owned).collect(),
+            quantum,
+            basis: row.map(|row| row.basis().to_owned()),
+        }
+    });
+    lines.collect()
+}
+
+fn generator_lines(estate: &Estate, said: &SaidOfGenerators) -> Vec<GeneratorLine> {
+    let mut lines: BTreeMap<_, GeneratorLine> = BTreeMap::new();
+    for (id, version) in estate.versions.iter().filter(|(_, version)| !version.state.is_destroyed()) {
+        let class = estate.class_of(id.key);
+        let line = lines.entry((class, version.generator, &version.module)).or_insert_with(|| {
+            let (drbg, entropy) = said.of(version);
+            GeneratorLine {
+                class: class.map(|class| class.to_string()),
+                generator: version.generator.to_string(),
+                module: module_of(version),
+                drbg,
+                entropy,
+                versions: 0,
+            }
+        });
+        line.versions += 1;
+    }
+    lines.into_values().collect()
+}
+
+fn ring_line(id: KeyRingId, ring: &OpenRing, keys: u64) -> RingLine {
+    let policy = &ring.policy;
+    let wrap = ring.kek_wrap.as_ref();
+    RingLine {
+        id: id.to_string(),
+        keys,
+        protection: policy.protection.to_string(),
+        data_class: policy.data_class.map(|class| class.to_string()),
+        environment: policy.environment.as_ref().map(|name| name.as_str().to_owned()),
+        rotates_every: policy.rotation_period.map(span),
+        rotates: policy.rotates.to_string(),
+        protect_period: policy.protect_period.map(span),
+        process_period: policy.process_period.map(span),
+        destroy_waiting_period: span(policy.destroy_waiting_period),
+        quorum: u32::from(policy.quorum),
+        separation: policy.separation.to_string(),
+        context_required: policy
+            .context_required
+            .fields()
+            .iter()
+            .map(|field| field.as_str().to_owned())
+            .collect(),
+        plaintext_data_keys: policy.plaintext_data_keys.to_string(),
+        assets: policy.assets.to_string(),
+        kek_wrapped_by: wrap.map(|wrap| wrap.key.clone()),
+        kek_wrapping_version: wrap.map(|wrap| wrap.version),
+        kek_wrapping_algorithm: wrap.map(|wrap| wrap.algorithm.clone()),
+        kek_wrapping_strength_bits: wrap.map(|wrap| u32::from(wrap.strength_bits)),
+        created_at: instant(ring.created_at),
+    }
+}
+
+fn credential_line(
+    id: CredentialId,
+    row: &OpenCredential,
+    estate: &Estate,
+    as_of: Timestamp,
+) -> CredentialLine {
+    let has_ended = row.status == Status::Active && row.expires_at <= as_of;
+    CredentialLine {
+        id: id.to_string(),
+        principal: row.principal.to_string(),
+        principal_kind: estate.principals.get(&row.principal).map(|principal| principal.kind.to_string()),
+        kind: row.kind.to_string(),
+        state: if has_ended { "expired".to_owned() } else { row.status.to_string() },
+        created_by: row.created_by.map(|principal| principal.to_string()),
+        created_at: instant(row.created_at),
+        expires_at: instant(row.expires_at),
+    }
+}
+
+fn node_line(id: NodeId, node: &OpenNode) -> NodeLine {
+    let is_shown = |line: &&String| ["server ", "intermediate "].iter().any(|role| line.starts_with(role));
+    let shown: Vec<_> = node.certificates.iter().filter(is_shown).collect();
+    NodeLine {
+        id: id.to_string(),
+        release: node.release.clone(),
+        build: to_hex(&node.build),
+        configuration: to_hex(&node.configuration),
+        policy: to_hex(&node.policy),
+        mode: node.mode.clone(),
+        environment: node.environment.clone(),
+        reported_at: instant(node.reported_at),
+        clock_source: node.clock_source.clone(),
+        insecure: node.insecure.clone(),
+        hardening: node.hardening.clone(),
+        listeners: node.listeners.clone(),
+        generators: node.generators.clone(),
+        domains: node.domains.clone(),
+        root_keys: node.root_keys.clone(),
+        certificates: u32::try_from(shown.len()).unwrap_or(u32::MAX),
+        certificates_until: shown.iter().filter_map(|line| end_of_certificate(line)).min().map(instant),
+    }
+}
+
+/// When a certificate ends, by its line: `ROLE NAME=VALUE …`. One without an end (RFC 5280, 4.1.2.5) has one that does not read.
+fn end_of_certificate(line: &str) -> Option<Timestamp> {
+    let until: jiff::Timestamp =
+        line.split(' ').find_map(|word| word.strip_prefix("until="))?.parse().ok()?;
+    u64::try_from(until.as_microsecond()).ok().map(Timestamp::from_micros)
+}
+
+/// A span of time: in days where they are whole, in seconds else.
+fn span(span: Duration) -> String {
+    const DAY: u64 = 86_400;
+    match span.as_secs() {
+        DAY => "1 day".to_owned(),
+        seconds if seconds.is_multiple_of(DAY) => format!("{} days", seconds / DAY),
+        seconds => format!("{seconds} s"),
+    }
+}
+
+/// The inventory as tables.
+///
+/// # Errors
+/// None; other renderers have some.
+pub fn files(dossier: &Dossier<'_>) -> Result<Vec<PackFile>, Unmade> {
+    Ok(dossier.inventory.tables())
+}
+
+/// The text of a cell that may be empty.
+fn cell(value: &Option<String>) -> &str {
+    value.as_deref().unwrap_or_default()
+}
+
+/// A number in a cell that may be empty.
+fn digits(value: Option<u32>) -> String {
+    value.map_or_else(String::new, |number| number.to_string())
+}
+
+/// Several words in one cell.
+fn words(words: &[String]) -> String {
+    words.join("; ")
+}
+
+impl Inventory {
+    fn tables(&self) -> Vec<PackFile> {
+        vec![
+            self.keys_table().file("report/keys.csv"),
+            self.versions_table().file("report/versions.csv"),
+            self.algorithms_table().file("report/algorithms.csv"),
+            self.generators_table().file("report/generators.csv"),
+            self.rings_table().file("report/rings.csv"),
+            self.credentials_table().file("report/credentials.csv"),
+            self.nodes_table().file("report/nodes.csv"),
+            self.assets_table().file("report/assets.csv"),
+        ]
+    }
+
+    fn keys_table(&self) -> Table {
+        let mut table = Table::new(&[
+            "id",
+            "ring",
+            "spec",
+            "purpose",
+            "data_class",
+            "class",
+            "environment",
+            "owner",
+            "protection",
+            "state",
+            "origin",
+            "primary",
+            "primary_state",
+            "versions",
+            "created_at",
+            "rotates_every",
+            "destroy_at",
+        ]);
+        for line in &self.keys {
+            table.row(&[
+                &line.id,
+                &line.ring,
+                &line.spec,
+                &line.purpose,
+                &line.data_class,
+                &line.class,
+                cell(&line.environment),
+                cell(&line.owner),
+                &line.protection,
+                &line.state,
+                cell(&line.origin),
+                &line.primary.to_string(),
+                cell(&line.primary_state),
+                &line.versions.to_string(),
+                cell(&line.created_at),
+                cell(&line.rotates_every),
+                cell(&line.destroy_at),
+            ]);
+        }
+        table
+    }
+
+    fn versions_table(&self) -> Table {
+        let mut table = Table::new(&[
+            "key",
+            "number",
+            "state",
+            "origin",
+            "strength_bits",
+            "generator",
+            "module",
+            "drbg",
+            "entropy",
+            "wrapped_by",
+            "wrapping_algorithm",
+            "transport",
+            "created_at",
+            "activated_at",
+            "protects_until",
+            "processes_until",
+            "material_expires_at",
+        ]);
+        for line in &self.versions {
+            table.row(&[
+                &line.key,
+                &line.number.to_string(),
+                &line.state,
+                &line.origin,
+                &digits(line.strength_bits),
+                &line.generator,
+                cell(&line.module),
+                cell(&line.drbg),
+                cell(&line.entropy),
+                cell(&line.wrapped_by),
+                cell(&line.wrapping_algorithm),
+                cell(&line.transport),
+                cell(&line.created_at),
+                cell(&line.activated_at),
+                cell(&line.protects_until),
+                cell(&line.processes_until),
+                cell(&line.material_expires_at),
+            ]);
+        }
+        table
+    }
+
+    fn algorithms_table(&self) -> Table {
+        let mut table = Table::new(&[
+            "spec",
+            "purpose",
+            "keys",
+            "versions",
+            "strength_bits",
+            "category",
+            "status",
+            "until",
+            "processes",
+            "disallowed_in",
+            "quantum",
+            "basis",
+        ]);
+        for line in &self.algorithms {
+            table.row(&[
+                &line.spec,
+                &line.purpose,
+                &line.keys.to_string(),
+                &line.versions.to_string(),
+                &line.strength_bits.to_string(),
+                &digits(line.category),
+                &line.status,
+                cell(&line.until),
+                &line.processes,
+                &words(&line.disallowed_in),
+                &line.quantum,
+                cell(&line.basis),
+            ]);
+        }
+        table
+    }
+
+    fn generators_table(&self) -> Table {
+        let mut table = Table::new(&["class", "generator", "module", "drbg", "entropy", "versions"]);
+        for line in &self.generators {
+            table.row(&[
+                cell(&line.class),
+                &line.generator,
+                cell(&line.module),
+                cell(&line.drbg),
+                cell(&line.entropy),
+                &line.versions.to_string(),
+            ]);
+        }
+        table
+    }
+
+    fn rings_table(&self) -> Table {
+        let mut table = Table::new(&[
+            "id",
+            "keys",
+            "protection",
+            "data_class",
+            "environment",
+            "rotates_every",
+            "rotates",
+            "protect_period",
+            "process_period",
+            "destroy_waiting_period",
+            "quorum",
+            "separation",
+            "context_required",
+            "plaintext_data_keys",
+            "assets",
+            "kek_wrapped_by",
+            "kek_wrapping_version",
+            "kek_wrapping_algorithm",
+            "kek_wrapping_strength_bits",
+            "created_at",
+        ]);
+        for line in &self.rings {
+            table.row(&[
+                &line.id,
+                &line.keys.to_string(),
+                &line.protection,
+                cell(&line.data_class),
+                cell(&line.environment),
+                cell(&line.rotates_every),
+                &line.rotates,
+                cell(&line.protect_period),
+                cell(&line.process_period),
+                &line.destroy_waiting_period,
+                &line.quorum.to_string(),
+                &line.separation,
+                &words(&line.context_required),
+                &line.plaintext_data_keys,
+                &line.assets,
+                cell(&line.kek_wrapped_by),
+                &digits(line.kek_wrapping_version),
+                cell(&line.kek_wrapping_algorithm),
+                &digits(line.kek_wrapping_strength_bits),
+                &line.created_at,
+            ]);
+        }
+        table
+    }
+
+    fn credentials_table(&self) -> Table {
+        let mut table = Table::new(&[
+            "id",
+            "principal",
+            "principal_kind",
+            "kind",
+            "state",
+            "created_by",
+            "created_at",
+            "expires_at",
+        ]);
+        for line in &self.credentials {
+            table.row(&[
+                &line.id,
+                &line.principal,
+                cell(&line.principal_kind),
+                &line.kind,
+                &line.state,
+                cell(&line.created_by),
+                &line.created_at,
+                &line.expires_at,
+            ]);
+        }
+        table
+    }
+
+    fn nodes_table(&self) -> Table {
+        let mut table = Table::new(&[
+            "id",
+            "release",
+            "build",
+            "configuration",
+            "policy",
+            "mode",
+            "environment",
+            "reported_at",
+            "clock_source",
+            "insecure",
+            "hardening",
+            "listeners",
+            "generators",
+            "domains",
+            "root_keys",
+            "certificates",
+            "certificates_until",
+        ]);
+        for line in &self.nodes {
+            table.row(&[
+                &line.id,
+                &line.release,
+                &line.build,
+                &line.configuration,
+                &line.policy,
+                &line.mode,
+                cell(&line.environment),
+                &line.reported_at,
+                &line.clock_source,
+                &words(&line.insecure),
+                &words(&line.hardening),
+                &words(&line.listeners),
+                &words(&line.generators),
+                &words(&line.domains),
+                &words(&line.root_keys),
+                &line.certificates.to_string(),
+                cell(&line.certificates_until),
+            ]);
+        }
+        table
+    }
+
+    fn assets_table(&self) -> Table {
+        let mut table = Table::new(&["id", "data_class", "class", "owner", "created_by", "created_at"]);
+        for line in &self.assets {
+            table.row(&[
+                &line.id,
+                &line.data_class,
+                &line.class,
+                &line.owner,
+                &line.created_by,
+                &line.created_at,
+            ]);
+        }
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use claviger_compliance::Catalogue;
+    use claviger_core::key::Destruction;
+
+    use super::*;
+
+    fn inventory() -> Inventory {
+        let catalogue = Catalogue::load().unwrap();
+        Inventory::of(&fixture::estate(), catalogue.algorithms(), fixture::at("2026-06-01T00:00:00Z"))
+    }
+
+    #[test]
+    fn keys_are_told_with_what_they_have_of_their_ring() {
+        let inventory = inventory();
+        let [data, signing, gone] = inventory.keys.as_slice() else { panic!("{:?}", inventory.keys) };
+        assert_eq!(
+            (data.spec.as_str(), data.purpose.as_str(), data.class.as_str()),
+            ("aes-256-gcm", "encrypt", "R")
+        );
+        assert_eq!(
+            (data.environment.as_deref(), data.rotates_every.as_deref()),
+            (Some("production"), Some("365 days"))
+        );
+        assert_eq!((data.versions, data.primary, data.primary_state.as_deref()), (2, 2, Some("active")));
+        // Its ring rotates keys alone that have no public half.
+        assert_eq!((signing.rotates_every.as_deref(), signing.origin.as_deref()), (None, Some("imported")));
+        assert_eq!((gone.state.as_str(), gone.versions), ("destroyed", 0));
+        assert_eq!((inventory.rings.len(), inventory.rings.first().unwrap().keys), (1, 2));
+    }
+
+    #[test]
+    fn versions_say_what_made_them_and_what_only_the_node_says() {
+        let inventory = inventory();
+        let [old, new, imported] = inventory.versions.as_slice() else { panic!("{:?}", inventory.versions) };
+        assert_eq!((old.number, old.state.as_str(), new.number), (1, "deactivated", 2));
+        assert_eq!((new.strength_bits, new.generator.as_str()), (Some(256), "module_drbg"));
+        assert_eq!(new.drbg.as_deref(), Some("CTR_DRBG (SP 800-90A)"));
+        assert_eq!(new.entropy.as_deref(), Some("seeded by the operating system"));
+        assert_eq!(
+            (new.wrapped_by.as_deref(), new.wrapping_algorithm.as_deref()),
+            (Some("ring_kek"), Some("aes-256-gcm"))
+        );
+        // A year of use for cardholder data, and the table's span behind it.
+        assert_eq!(new.activated_at.as_deref(), Some("2026-01-01T00:00:00.000Z"));
+        assert_eq!(new.protects_until.as_deref(), Some("2027-01-01T00:00:00.000Z"));
+        assert!(new.processes_until.is_some());
+        // RSA-3072 that came under a key of 112 bits.
+        assert_eq!((imported.strength_bits, imported.drbg.as_deref()), (Some(112), None));
+        assert_eq!(
+            (imported.wrapped_by.as_deref(), imported.processes_until.as_deref()),
+            (Some("token_root"), None)
+        );
+    }
+
+    #[test]
+    fn algorithms_stand_as_the_catalogue_has_them_on_the_day() {
+        let inventory = inventory();
+        let [aes, rsa] = inventory.algorithms.as_slice() else { panic!("{:?}", inventory.algorithms) };
+        // One of the two keys is destroyed.
+        assert_eq!(
+            (aes.keys, aes.versions, aes.status.as_str(), aes.until.as_deref()),
+            (1, 2, "allowed", None)
+        );
+        assert_eq!(aes.quantum, "holds, category 5");
+        assert_eq!((rsa.spec.as_str(), rsa.category, rsa.keys), ("rsa-3072", None, 1));
+        assert!(rsa.quantum.starts_with("broken by a quantum computer"), "{}", rsa.quantum);
+    }
+
+    #[test]
+    fn an_algorithm_that_a_framework_disallows_says_so() {
+        let (catalogue, mut estate) = (Catalogue::load().unwrap(), fixture::estate());
+        for key in estate.keys.values_mut() {
+            (key.spec, key.purpose) = (Spec::X25519, Purpose::Agree);
+        }
+        let inventory = Inventory::of(&estate, catalogue.algorithms(), fixture::at("2026-06-01T00:00:00Z"));
+        let [line] = inventory.algorithms.as_slice() else { panic!("{:?}", inventory.algorithms) };
+        assert_eq!(
+            (line.status.as_str(), line.disallowed_in.as_slice()),
+            ("allowed", &["nist-800-53".to_owned()][..])
+        );
+    }
+
+    #[test]
+    fn a_destruction_waits_as_long_as_its_ring_asks() {
+        let (catalogue, mut estate) = (Catalogue::load().unwrap(), fixture::estate());
+        let scheduled_at = fixture::at("2026-05-01T00:00:00Z");
+        for key in estate.keys.values_mut() {
+            key.destruction = Some(Destruction { scheduled_at, at: scheduled_at });
+        }
+        let inventory = Inventory::of(&estate, catalogue.algorithms(), fixture::at("2026-06-01T00:00:00Z"));
+        // Thirty days, of a ring that says nothing else.
+        assert!(
+            inventory.keys.iter().all(|key| key.destroy_at.as_deref() == Some("2026-05-31T00:00:00.000Z"))
+        );
+    }
+
+    #[test]
+    fn generators_are_counted_by_class_and_credentials_end() {
+        let inventory = inventory();
+        let lines: Vec<_> =
+            inventory.generators.iter().map(|line| (line.class.as_deref(), line.versions)).collect();
+        assert_eq!(lines, [(Some("R"), 2), (Some("I"), 1)]);
+        let states: Vec<_> =
+            inventory.credentials.iter().map(|line| (line.kind.as_str(), line.state.as_str())).collect();
+        assert_eq!(states, [("certificate", "active"), ("token", "expired"), ("access_key", "revoked")]);
+        assert_eq!(inventory.assets.first().unwrap().class, "R");
+        let node = inventory.nodes.first().unwrap();
+        assert_eq!(node.build, "07".repeat(32));
+        // Of the authority, which ends before both, it shows none.
+        assert_eq!(
+            (node.certificates, node.certificates_until.as_deref()),
+            (2, Some("2027-10-23T14:13:20.000Z"))
+        );
+    }
+
+    #[test]
+    fn tables_have_a_line_for_each_and_as_many_cells_as_their_head() {
+        let inventory = inventory();
+        let tables = inventory.tables();
+        let lines = [
+            inventory.keys.len(),
+            inventory.versions.len(),
+            inventory.algorithms.len(),
+            inventory.generators.len(),
+            inventory.rings.len(),
+            inventory.credentials.len(),
+            inventory.nodes.len(),
+            inventory.assets.len(),
+        ];
+        assert_eq!(tables.len(), lines.len());
+        for (table, lines) in tables.iter().zip(lines) {
+            let text = std::str::from_utf8(&table.bytes).unwrap();
+            assert_eq!(text.matches("\r\n").count(), lines + 1, "{}", table.path);
+            let width = text.lines().next().unwrap().split(',').count();
+            for line in text.lines() {
+                // Commas within quotes are of a cell.
+                let outside = line.split('"').step_by(2).map(|part| part.matches(',').count());
+                assert_eq!(outside.sum::<usize>() + 1, width, "{}: {line}", table.path);
+            }
+        }
+        let rings = tables.iter().find(|table| table.path == "report/rings.csv").unwrap();
+        assert!(std::str::from_utf8(&rings.bytes).unwrap().contains("\"root,seal\""));
+    }
+
+    #[test]
+    fn spans_read_in_days_where_they_are_whole() {
+        let said = [86_400, 7_776_000, 90, 86_401].map(|seconds| span(Duration::from_secs(seconds)));
+        assert_eq!(said, ["1 day", "90 days", "90 s", "86401 s"]);
+    }
+}

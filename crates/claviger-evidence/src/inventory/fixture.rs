@@ -1,0 +1,154 @@
+//! A small estate: a ring with a key that encrypts, one that signs and one that is destroyed, a node, credentials and an asset.
+
+use std::time::Duration;
+
+use claviger_audit::fact::{
+    OpenAsset, OpenCredential, OpenKey, OpenNode, OpenRing, OpenRootWrap, OpenVersion,
+};
+use claviger_compliance::evaluation::Estate;
+use claviger_core::key::{DataClass, Generator, Origin, Protection, RingPolicy, State, Wrap};
+use claviger_core::principal::{CredentialKind, Status};
+use claviger_core::{
+    AssetId, CredentialId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, Purpose, Spec, Timestamp,
+};
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    let at: jiff::Timestamp = text.parse().unwrap();
+    Timestamp::from_micros(u64::try_from(at.as_microsecond()).unwrap())
+}
+
+fn owner() -> PrincipalId {
+    PrincipalId::from_bytes([9; 16])
+}
+
+fn key(spec: Spec, purpose: Purpose, protection: Protection, data_class: DataClass) -> OpenKey {
+    OpenKey {
+        ring: KeyRingId::from_bytes([1; 16]),
+        purpose,
+        spec,
+        protection,
+        data_class,
+        owner: owner(),
+        rotation_period: None,
+        state: State::Active,
+        primary: 1,
+        rotates_from: at("2026-01-01T00:00:00Z"),
+        destruction: None,
+        created_at: at("2025-01-01T00:00:00Z"),
+        context_required: Vec::new(),
+        environment: None,
+    }
+}
+
+fn version(state: State, activated_at: &str) -> OpenVersion {
+    OpenVersion {
+        state,
+        wrap_format: Some(Wrap::UNDER_RING_KEK),
+        wrap_digest: Some(vec![5; 32]),
+        origin: Origin::Generated,
+        module: "aws-lc 1.60.0 (not FIPS)".to_owned(),
+        generator: Generator::ModuleDrbg,
+        health_ok: true,
+        rotated: None,
+        created_at: at("2025-01-01T00:00:00Z"),
+        activated_at: Some(at(activated_at)),
+        state_changed_at: at(activated_at),
+        fingerprint: None,
+        transport_strength: None,
+        transport_spec: None,
+        material_expires_at: None,
+    }
+}
+
+fn node() -> OpenNode {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    OpenNode {
+        incarnation: 1,
+        reported_at: at("2026-05-01T00:00:00Z"),
+        environment: Some("staging".to_owned()),
+        mode: "secure".to_owned(),
+        insecure: Vec::new(),
+        release: "0.1.0".to_owned(),
+        build: vec![7; 32],
+        configuration: vec![8; 32],
+        policy: vec![9; 32],
+        hardening: words(&["memory_locked=yes"]),
+        listeners: words(&[
+            "data 127.0.0.1:8201 TLS 1.3 TLS_AES_256_GCM_SHA384+TLS_AES_128_GCM_SHA256 X25519MLKEM768+x25519 certificate or token",
+            "metrics 127.0.0.1:9100 plain",
+        ]),
+        clock_source: "tsc; kept by chronyd".to_owned(),
+        generators: words(&[
+            "module_drbg=CTR_DRBG (SP 800-90A) of aws-lc 1.60.0 (not FIPS); seeded by the operating system",
+            "token=that of SoftHSM 2.6; model (claviger (1)); it does not say where its entropy is from",
+        ]),
+        domains: words(&["root_storage=token"]),
+        released: Vec::new(),
+        root_keys: words(&["seal=root;seal version=1 algorithm=aes-256-gcm strength=256"]),
+        certificates: words(&[
+            "server purpose=server-authentication sha256=AA from=2026-09-21T14:08:20Z until=2027-10-23T14:13:20Z issuer=BB",
+            "intermediate purpose=server-authentication sha256=BB until=9999-12-31T23:59:59Z issuer=elsewhere",
+            "authority purpose=client-authentication sha256=CC until=2027-01-01T00:00:00Z issuer=self",
+        ]),
+    }
+}
+
+pub(crate) fn estate() -> Estate {
+    let mut estate = Estate::default();
+    let policy = RingPolicy {
+        environment: Some("production".parse().unwrap()),
+        rotation_period: Some(Duration::from_secs(365 * 86_400)),
+        ..RingPolicy::default()
+    };
+    let kek_wrap = OpenRootWrap {
+        key: "root,seal".to_owned(),
+        version: 1,
+        algorithm: "aes-256-gcm".to_owned(),
+        strength_bits: 256,
+    };
+    let created_at = at("2025-01-01T00:00:00Z");
+    estate
+        .rings
+        .insert(KeyRingId::from_bytes([1; 16]), OpenRing { policy, kek_wrap: Some(kek_wrap), created_at });
+
+    let [data, signing, gone] = [[2; 16], [3; 16], [4; 16]].map(KeyId::from_bytes);
+    let of_data = key(Spec::Aes256Gcm, Purpose::Encrypt, Protection::Software, DataClass::Cardholder);
+    estate.keys.insert(gone, OpenKey { state: State::Destroyed, ..of_data.clone() });
+    estate.keys.insert(data, OpenKey { primary: 2, ..of_data });
+    let of_signing = key(Spec::Rsa3072, Purpose::Sign, Protection::Hsm, DataClass::Internal);
+    estate.keys.insert(signing, OpenKey { state: State::Suspended, ..of_signing });
+    let old = version(State::Deactivated, "2025-01-01T00:00:00Z");
+    let new = version(State::Active, "2026-01-01T00:00:00Z");
+    let imported = OpenVersion {
+        wrap_format: Some(Wrap::UNDER_TOKEN_ROOT),
+        origin: Origin::Imported,
+        generator: Generator::Elsewhere,
+        transport_strength: Some(112),
+        transport_spec: Some("rsa-2048".to_owned()),
+        ..new.clone()
+    };
+    for (key, number, version) in [(data, 1, old), (data, 2, new), (signing, 1, imported)] {
+        estate.versions.insert(KeyVersionId { key, number }, version);
+    }
+
+    estate.nodes.insert(NodeId::of_shard(1), node());
+    for (number, kind, status, expires_at) in [
+        (1, CredentialKind::Certificate, Status::Active, "2027-01-01T00:00:00Z"),
+        (2, CredentialKind::Token, Status::Active, "2026-02-01T00:00:00Z"),
+        (3, CredentialKind::AccessKey, Status::Revoked, "2027-01-01T00:00:00Z"),
+    ] {
+        let credential = OpenCredential {
+            principal: owner(),
+            kind,
+            status,
+            created_by: None,
+            created_at,
+            expires_at: at(expires_at),
+        };
+        estate.credentials.insert(CredentialId::from_bytes([number; 16]), credential);
+    }
+    let class = DataClass::Cardholder;
+    let asset = OpenAsset { owner: owner(), class, created_by: owner(), created_at };
+    estate.assets.insert(AssetId::from_bytes([6; 16]), asset);
+    estate
+}

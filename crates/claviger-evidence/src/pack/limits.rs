@@ -1,0 +1,151 @@
+//! `LIMITS.md`: what the pack does not show.
+
+use std::fmt::Write as _;
+
+use claviger_compliance::Verdict;
+use claviger_compliance::control::Control;
+use claviger_compliance::evaluation::ControlResult;
+
+use super::PackFile;
+use crate::dossier::Dossier;
+
+/// What no release can show.
+pub(crate) const LIMITS: [&str; 10] = [
+    "Events that never entered the log. AUD-01 counts results where they leave a node and holds the counts against entries, which makes \
+     that harder and does not rule it out.",
+    "That what people and modules declare is true: which data a key protects, how many records and persons are concerned, how an imported \
+     key was made.",
+    "That a cryptographic module is validated: that is declared, and to be held against the official list.",
+    "Copies of keys or of plaintext outside the managed systems, and other keys and data there, but where somebody declares them.",
+    "What whoever has the host of a node in his hands does with keys as long as he has it. Only what was recorded before, or elsewhere, \
+     is to be trusted then (AUD-04).",
+    "That two accounts are two persons: that is what the identity provider says.",
+    "Custody of devices and the destruction of media: they are attested, not measured.",
+    "Whether a measure is appropriate. That is a judgement of law: results say what the log shows, and not that an organization meets a \
+     regulation.",
+    "That the program was honest when it recorded. The digest of each program that ran is in the log, to be held against one's own build.",
+    "Anything, if whoever holds the root key and all who keep older checkpoints agree to deceive.",
+];
+
+const HEAD: &str = "\
+# What this pack does not show
+
+Read this before anything is concluded from the results.
+
+## What no release can show
+
+";
+
+const PROVED: &str = "
+## What a verification proves
+
+That this log existed in this order by the time of its signatures, that everything in this pack follows from it, and that nothing in it was changed since.
+Nothing of what is above.
+";
+
+pub(super) fn file(dossier: &Dossier<'_>) -> PackFile {
+    let mut text = HEAD.to_owned();
+    for limit in LIMITS {
+        let _ = writeln!(text, "* {limit}");
+    }
+    text.push_str(PROVED);
+    log(&mut text, dossier);
+    section(&mut text, dossier, Verdict::Indeterminate, "Not decided", "a fact that decides is missing");
+    section(
+        &mut text,
+        dossier,
+        Verdict::NeedsAttestation,
+        "Statements of people that are missing",
+        "the machine's part holds, and no person has signed for the rest; this release collects no statements",
+    );
+    waiting(&mut text, dossier);
+    declared(&mut text, dossier);
+    PackFile::new("LIMITS.md", text)
+}
+
+/// What is the matter with the log itself.
+fn log(text: &mut String, dossier: &Dossier<'_>) {
+    let evaluation = &dossier.evaluation;
+    let found = &dossier.detection.found;
+    let begins = evaluation.known_from.filter(|from| *from > evaluation.period.from);
+    if evaluation.findings.is_empty() && found.is_empty() && begins.is_none() {
+        return;
+    }
+    let _ = writeln!(text, "\n## The log\n");
+    if let Some(from) = begins {
+        let from = super::instant(from);
+        let _ =
+            writeln!(text, "* The log tells from {from} on. What lies before it in the period is not known.");
+    }
+    for finding in &evaluation.findings {
+        let _ = writeln!(text, "* It does not hold: {}", line(finding));
+    }
+    for found in found {
+        let (kind, place) = (line(&found.kind), line(&found.place));
+        let _ = writeln!(text, "* It has what must not be in a log: {kind}, at {place}");
+    }
+    if dossier.detection.more > 0 {
+        let _ = writeln!(text, "* And {} more of these.", dossier.detection.more);
+    }
+}
+
+/// The results of one kind.
+fn section(text: &mut String, dossier: &Dossier<'_>, verdict: Verdict, title: &str, meaning: &str) {
+    let results: Vec<_> =
+        dossier.evaluation.results.iter().filter(|result| result.result == verdict).collect();
+    let _ = writeln!(text, "\n## {title}\n\n{verdict}: {meaning}. {} results.\n", results.len());
+    for result in results {
+        let ControlResult { control, mode, because, missing_attestations, .. } = result;
+        let missing: Vec<_> = missing_attestations.iter().map(String::as_str).collect();
+        let missing = if missing.is_empty() { String::new() } else { format!(" ({})", missing.join(", ")) };
+        let _ = writeln!(text, "* {control}, {mode}: {}{missing}", line(because));
+    }
+}
+
+/// The controls that no check of this release decides.
+fn waiting(text: &mut String, dossier: &Dossier<'_>) {
+    let asked =
+        |control: &&Control| dossier.evaluation.results.iter().any(|result| result.control == control.id);
+    let waiting: Vec<_> = dossier
+        .asked
+        .catalogue
+        .controls()
+        .filter(asked)
+        .filter_map(|control| Some((control, control.waits_for.as_deref()?)))
+        .collect();
+    let _ = writeln!(text, "\n## Facts that this release does not keep\n");
+    let _ = writeln!(text, "{} controls wait for them.\n", waiting.len());
+    for (control, facts) in waiting {
+        let _ = writeln!(text, "* {}, {}: {}", control.id, line(&control.title), line(facts));
+    }
+}
+
+/// What people and files said, and nothing measured.
+fn declared(text: &mut String, dossier: &Dossier<'_>) {
+    let estate = &dossier.estate;
+    let _ = writeln!(text, "\n## Declared, and not measured\n");
+    let (keys, assets, nodes) = (estate.keys.len(), estate.assets.len(), estate.nodes.len());
+    for (count, what) in [
+        (
+            keys,
+            "keys: what data they protect (data class), who owns them, and where they belong (environment)",
+        ),
+        (assets, "data assets: that they are there, what they hold, and who owns them"),
+        (
+            nodes,
+            "nodes: their configuration, hardening, storage and custody domains, and the validation of their cryptographic modules, as each \
+             node says them of itself",
+        ),
+    ] {
+        let _ = writeln!(text, "* {count} {what}.");
+    }
+    if !estate.unreadable.is_empty() {
+        let _ =
+            writeln!(text, "* {} objects whose facts do not read are in no table.", estate.unreadable.len());
+    }
+}
+
+/// A text in one line.
+fn line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

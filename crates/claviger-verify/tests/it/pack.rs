@@ -1,0 +1,307 @@
+//! Packs: each thing that one can do to one is done, and must be found and named.
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use claviger_audit::verify::{Files, NoFile};
+use claviger_audit::{SigningKey, assemble_note, evidence, sha256};
+use claviger_compliance::{Catalogue, Period};
+use claviger_evidence::pack::{self, INPUTS, Inputs, LOG, Listed, MANIFEST, Manifest, RESULTS, SIGNATURE};
+use claviger_evidence::{Asked, Dossier};
+use serde_json::{Value, json};
+
+use crate::log::{Log, ORIGIN, node_key, put, root_key};
+use crate::program::{Held, run, verify};
+
+struct Dir<'a>(&'a Path);
+
+impl Files for Dir<'_> {
+    fn read(&self, name: &str) -> Result<Vec<u8>, NoFile> {
+        fs::read(self.0.join(name)).map_err(|_| NoFile::Missing)
+    }
+}
+
+fn instant(micros: u64) -> String {
+    jiff::Timestamp::from_microsecond(i64::try_from(micros).unwrap()).unwrap().to_string()
+}
+
+/// Makes all files of a pack from the log that lies in it, for a period that ends at the newest cut or `behind` microseconds later.
+fn make(dir: &Path, log: &Log, behind: u64) {
+    let (key, catalogue) = (root_key().verifier_key().clone(), Catalogue::load().unwrap());
+    let to = log.clock + behind;
+    let period: Period =
+        serde_json::from_value(json!({"from": instant(to - 1_000_000), "to": instant(to)})).unwrap();
+    let asked = Asked { catalogue: &catalogue, framework: catalogue.find_framework("pci-dss"), period };
+    let dossier = Dossier::gather(&Dir(&dir.join(LOG)), &key, asked, &mut |_| {}).unwrap();
+    let mut listed = Vec::new();
+    for file in pack::files(&dossier).unwrap() {
+        put(dir, &file.path, &file.bytes);
+        listed.push(Listed::new(file.path, &file.bytes));
+    }
+    for path in paths(&dir.join(LOG)) {
+        let bytes = fs::read(dir.join(LOG).join(&path)).unwrap();
+        listed.push(Listed::new(format!("{LOG}{path}"), &bytes));
+    }
+    put(dir, MANIFEST, &pack::manifest(&dossier, listed).unwrap());
+    sign(dir, &root_key());
+}
+
+fn sign(dir: &Path, key: &SigningKey) {
+    let text = evidence::text(ORIGIN, &sha256(&fs::read(dir.join(MANIFEST)).unwrap()));
+    let name = key.verifier_key().name();
+    let note = assemble_note(&text, name, key.verifier_key().key_id(), &key.sign(&text)).unwrap();
+    put(dir, SIGNATURE, note.as_bytes());
+}
+
+/// The files below a directory.
+fn paths(dir: &Path) -> Vec<String> {
+    let (mut files, mut folders) = (Vec::new(), vec![String::new()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(dir.join(&folder)).unwrap().map(Result::unwrap) {
+            let name = format!("{folder}{}", entry.file_name().into_string().unwrap());
+            if entry.path().is_dir() { folders.push(format!("{name}/")) } else { files.push(name) }
+        }
+    }
+    files
+}
+
+/// The files of an honest pack: made once, for all tests.
+static HONEST: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
+    let (dir, log) = (tempfile::tempdir().unwrap(), Log::honest());
+    log.write(&dir.path().join(LOG));
+    make(dir.path(), &log, 0);
+    let read = |path: String| (path.clone(), fs::read(dir.path().join(path)).unwrap());
+    paths(dir.path()).into_iter().map(read).collect()
+});
+
+/// An honest pack.
+fn honest(dir: &Path) {
+    HONEST.iter().for_each(|(path, bytes)| put(dir, path, bytes));
+}
+
+/// What is found of a pack after something was done to it: codes with details.
+fn after(attack: impl FnOnce(&Path)) -> Vec<(String, String)> {
+    let dir = tempfile::tempdir().unwrap();
+    honest(dir.path());
+    attack(dir.path());
+    let (exit, report) = verify(dir.path(), &Held::default());
+    let found: Vec<_> = report["findings"].as_array().unwrap().iter().map(named).collect();
+    assert_eq!(exit, if found.is_empty() { 0 } else { 4 }, "{report}");
+    found
+}
+
+fn named(finding: &Value) -> (String, String) {
+    let text = |name: &str| finding[name].as_str().unwrap().to_owned();
+    (text("code"), text("detail"))
+}
+
+fn codes(found: &[(String, String)]) -> Vec<&str> {
+    let mut codes: Vec<_> = found.iter().map(|(code, _)| code.as_str()).collect();
+    codes.dedup();
+    codes
+}
+
+/// The manifest with other files in it, signed by nobody.
+fn list_anew(dir: &Path, change: impl FnOnce(&mut Vec<Listed>)) {
+    let mut manifest = Manifest::read(&fs::read(dir.join(MANIFEST)).unwrap()).unwrap();
+    change(&mut manifest.files);
+    manifest.files.sort();
+    put(dir, MANIFEST, &manifest.bytes().unwrap());
+    fs::remove_file(dir.join(SIGNATURE)).unwrap();
+}
+
+#[test]
+fn honest_pack_holds_and_says_what_was_made_again_and_what_is_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    honest(dir.path());
+    let (exit, report) = verify(dir.path(), &Held::default());
+    assert_eq!((exit, &report["findings"]), (0, &json!([])), "{report}");
+    let pack = &report["pack"];
+    assert_eq!((&pack["framework"], &pack["signature"]), (&"pci-dss".into(), &"root".into()));
+    assert!(pack["made_again"].as_u64().unwrap() > 10 && pack["results"].as_u64().unwrap() > 10, "{pack}");
+    assert_eq!(pack["id"].as_str().unwrap().len(), 32);
+    let path = dir.path().to_str().unwrap();
+    let (exit, text) = run_on(dir.path());
+    assert_eq!(exit, Some(0), "{text}");
+    let key = claviger_audit::to_hex(&root_key().verifier_key().digest());
+    assert!(text.starts_with("The key is the pack's own word") && text.contains(&key), "{text}");
+    for words in ["made again", "not shown", "agrees with itself", "of the key of the root log"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // What is asked of an export is asked of the log in a pack.
+    for line in [&["state", path][..], &["entries", path, "--to", "3"]] {
+        assert_eq!(run(line).status.code(), Some(0), "{line:?}");
+    }
+    let known = Held::checkpoint(Log::honest().checkpoint());
+    assert_eq!(verify(dir.path(), &known).0, 0);
+    let stale = Held { max_age: Some("1s"), ..Held::default() };
+    let (exit, report) = verify(dir.path(), &stale);
+    let findings: Vec<_> = report["findings"].as_array().unwrap().iter().map(named).collect();
+    assert_eq!((exit, codes(&findings)), (4, vec!["checkpoint-stale"]));
+}
+
+#[test]
+fn each_file_that_is_altered_missing_or_too_many_is_named() {
+    let made = HONEST.iter().map(|(path, _)| path.as_str());
+    let made = made.filter(|path| !path.starts_with(LOG) && ![MANIFEST, SIGNATURE].contains(path));
+    let made: Vec<_> = made.collect();
+    let is_named = |found: &[(String, String)], code: &str, path: &str| {
+        found.iter().any(|(of, detail)| of == code && detail.contains(&format!("`{path}`")))
+    };
+    let altered = after(|dir| {
+        for path in &made {
+            let bytes = [fs::read(dir.join(path)).unwrap().as_slice(), b" "].concat();
+            put(dir, path, &bytes);
+        }
+    });
+    assert_eq!(altered.len(), 2 * made.len(), "{altered:?}");
+    let without_inputs = after(|dir| fs::remove_file(dir.join(INPUTS)).unwrap());
+    assert_eq!(without_inputs, [("file-missing".to_owned(), format!("`{INPUTS}` is missing"))]);
+    let others: Vec<_> = made.iter().copied().filter(|path| *path != INPUTS).collect();
+    let missing = after(|dir| others.iter().for_each(|path| fs::remove_file(dir.join(path)).unwrap()));
+    assert_eq!(missing.len(), others.len(), "{missing:?}");
+    for path in &made {
+        let is_altered =
+            ["file-altered", "pack-file-differs"].iter().all(|code| is_named(&altered, code, path));
+        assert!(is_altered, "{path}: {altered:?}");
+        assert!(*path == INPUTS || is_named(&missing, "file-missing", path), "{path}: {missing:?}");
+    }
+    // The last two have places of files of a log, but this log does not have them.
+    for path in ["report/more.html", "log/notes.txt", "log/9/tile/entries/000", "log/0/tile/facts/000"] {
+        let extra = after(|dir| put(dir, path, b"more"));
+        assert_eq!(extra, [("file-extra".to_owned(), format!("`{path}` is no file of the pack"))]);
+        // Nor does it help to list it.
+        let listed = after(|dir| {
+            put(dir, path, b"more");
+            list_anew(dir, |files| files.push(Listed::new(path, b"more")));
+        });
+        assert!(codes(&listed).contains(&"file-extra"), "{listed:?}");
+    }
+    let linked = after(|dir| std::os::unix::fs::symlink("/etc/passwd", dir.join("report/passwd")).unwrap());
+    assert_eq!(codes(&linked), ["file-extra"]);
+    let without_manifest = after(|dir| fs::remove_file(dir.join(MANIFEST)).unwrap());
+    assert!(is_named(&without_manifest, "file-missing", MANIFEST), "{without_manifest:?}");
+}
+
+#[test]
+fn pack_is_held_as_one_whatever_is_taken_away_and_whatever_lies_beside() {
+    for kept in [INPUTS, RESULTS, SIGNATURE, "report/report.html"] {
+        let dir = tempfile::tempdir().unwrap();
+        Log::honest().write(dir.path());
+        assert_eq!(verify(dir.path(), &Held::default()).0, 0, "an export");
+        put(dir.path(), kept, b"better");
+        let (exit, _) = run_on(dir.path());
+        assert_ne!(exit, Some(0), "{kept}");
+    }
+    // Of the log alone it is not said that everything holds.
+    let dir = tempfile::tempdir().unwrap();
+    honest(dir.path());
+    put(dir.path(), RESULTS, b"better");
+    let output = run(&["entries", dir.path().to_str().unwrap(), "--to", "1"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("nothing else of the pack was looked at"), "{said}");
+}
+
+#[test]
+fn names_in_a_pack_command_no_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    honest(dir.path());
+    put(dir.path(), "report/\u{1b}[2J", b"");
+    let (exit, said) = run_on(dir.path());
+    assert_eq!(exit, Some(4), "{said}");
+    assert!(said.contains("file-extra: `report/\u{fffd}[2J`") && !said.contains('\u{1b}'), "{said:?}");
+}
+
+/// How the program ends for people, and what it says.
+fn run_on(dir: &Path) -> (Option<i32>, String) {
+    let output = run(&[dir.to_str().unwrap()]);
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn result_that_the_log_does_not_yield_is_found_though_the_manifest_has_it() {
+    let found = after(|dir| {
+        let results = fs::read_to_string(dir.join(RESULTS)).unwrap();
+        let better = results.replacen("INDETERMINATE", "PASS", 1);
+        assert_ne!(better, results);
+        fs::write(dir.join(RESULTS), &better).unwrap();
+        list_anew(dir, |files| {
+            files.retain(|file| file.path != RESULTS);
+            files.push(Listed::new(RESULTS, better.as_bytes()));
+        });
+    });
+    assert_eq!(codes(&found), ["manifest-differs", "pack-file-differs"]);
+    let (_, detail) = found.last().unwrap();
+    assert!(detail.contains(RESULTS) && detail.contains("at /results/"), "{detail}");
+}
+
+#[test]
+fn signature_is_of_this_manifest_and_by_the_key_of_the_root() {
+    let by_node = after(|dir| sign(dir, &node_key(0)));
+    assert_eq!(codes(&by_node), ["signature-wrong"]);
+    let of_another = after(|dir| {
+        let text = evidence::text(ORIGIN, &[7; 32]);
+        let key = root_key();
+        let id = key.verifier_key().key_id();
+        put(dir, SIGNATURE, assemble_note(&text, ORIGIN, id, &key.sign(&text)).unwrap().as_bytes());
+    });
+    assert_eq!(codes(&of_another), ["signature-wrong"]);
+    assert!(of_another[0].1.contains("not of this `MANIFEST.json`"), "{of_another:?}");
+    // A pack of an export alone has none, and says so.
+    let dir = tempfile::tempdir().unwrap();
+    honest(dir.path());
+    fs::remove_file(dir.path().join(SIGNATURE)).unwrap();
+    let (exit, report) = verify(dir.path(), &Held::default());
+    assert_eq!((exit, &report["pack"]["signature"]), (0, &"none".into()), "{report}");
+}
+
+#[test]
+fn manifest_whose_paths_lead_out_of_the_pack_is_refused() {
+    for path in ["../root.vkey", "/etc/passwd", "log/../../x"] {
+        let found = after(|dir| list_anew(dir, |files| files.push(Listed::new(path, b""))));
+        assert_eq!(codes(&found), ["manifest-malformed"], "{path}");
+        assert!(found[0].1.contains(path), "{found:?}");
+    }
+}
+
+#[test]
+fn altered_log_is_found_and_so_is_all_that_does_not_follow_from_it() {
+    let found = after(|dir| {
+        let bundle = dir.join("log/0/tile/entries/000");
+        let mut bytes = fs::read(&bundle).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        fs::write(bundle, bytes).unwrap();
+    });
+    let codes = codes(&found);
+    for code in ["file-altered", "pack-file-differs", "entries-altered"] {
+        assert!(codes.contains(&code), "{code}: {found:?}");
+    }
+}
+
+#[test]
+fn what_the_log_does_not_reach_is_no_period_and_another_release_makes_its_own_results_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::honest();
+    log.write(&dir.path().join(LOG));
+    make(dir.path(), &log, 1_000_000);
+    let (exit, report) = verify(dir.path(), &Held::default());
+    assert_eq!((exit, &report["findings"][0]["code"]), (4, &"period-beyond-log".into()), "{report}");
+    let newer = after(|dir| {
+        let mut inputs = Inputs::read(&fs::read(dir.join(INPUTS)).unwrap()).unwrap();
+        inputs.version = "99.0.0".to_owned();
+        put(dir, INPUTS, &pack::canonical(&inputs).unwrap());
+    });
+    assert_eq!(codes(&newer), ["file-altered", "release-differs"]);
+    assert!(newer[1].1.contains("need release 99.0.0"), "{newer:?}");
+}
+
+#[test]
+fn page_comes_from_the_program_too() {
+    let dir = tempfile::tempdir().unwrap();
+    honest(dir.path());
+    let output = run(&["page"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stdout, fs::read(dir.path().join("verify.html")).unwrap());
+}
