@@ -6,6 +6,7 @@
 pub mod cbor;
 pub mod checkpoint;
 pub mod cut;
+pub mod declaration;
 pub mod entry;
 pub mod evidence;
 pub mod fact;

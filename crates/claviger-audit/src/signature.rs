@@ -1,6 +1,7 @@
-//! The two signature algorithms of notes, and nothing else of the library behind them.
+//! The signature algorithms of notes and of attestations, and nothing else of the library behind them.
 
-use aws_lc_rs::signature::{self, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use aws_lc_rs::signature::{self, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey, VerificationAlgorithm};
+use claviger_core::declaration::SigningMethod;
 
 /// Length of an uncompressed P-256 point (SEC 1, 2.3.3).
 pub(crate) const P256_POINT: usize = 65;
@@ -13,6 +14,17 @@ pub(crate) fn ed25519_verifies(public: &[u8; 32], message: &[u8], signature: &[u
 /// ECDSA on P-256 with SHA-256 (FIPS 186-5, 6.4.2), signature in DER.
 pub(crate) fn p256_verifies(point: &[u8; P256_POINT], message: &[u8], signature: &[u8]) -> bool {
     UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, point).verify(message, signature).is_ok()
+}
+
+/// By a key in the form of a `SubjectPublicKeyInfo` in DER, as certificates have it.
+pub(crate) fn attests(method: SigningMethod, spki: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let algorithm: &'static dyn VerificationAlgorithm = match method {
+        SigningMethod::EcdsaP256Sha256 => &signature::ECDSA_P256_SHA256_ASN1,
+        SigningMethod::EcdsaP384Sha384 => &signature::ECDSA_P384_SHA384_ASN1,
+        SigningMethod::Ed25519 => &signature::ED25519,
+        SigningMethod::RsaPssSha256 => &signature::RSA_PSS_2048_8192_SHA256,
+    };
+    UnparsedPublicKey::new(algorithm, spki).verify(message, signature).is_ok()
 }
 
 /// An Ed25519 key in memory. The library clears it when it is dropped.

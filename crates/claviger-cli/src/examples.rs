@@ -41,6 +41,32 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("asset add", "claviger asset add patients --class ephi --owner ada"),
     ("asset list", "claviger asset list"),
     ("asset show", "claviger asset show patients"),
+    (
+        "declaration add parameter",
+        "claviger declaration add parameter access_review_days 90 --basis 'PCI DSS 7.2.4, as the auditor asked'",
+    ),
+    (
+        "declaration add document",
+        "claviger declaration add document policy.pdf --sort policy --title 'Key management policy' --covers GOV-01",
+    ),
+    (
+        "declaration add supplier",
+        "claviger declaration add supplier 'Example Hosting' --sort hosting --support-ends 2028-12-31T00:00:00Z",
+    ),
+    (
+        "declaration add device",
+        "claviger declaration add device 'HSM in rack 7' --sort hsm --standard 'FIPS 140-3' --certificate 4711 --level 3",
+    ),
+    (
+        "declaration add module",
+        "claviger declaration add module 'Example Module 2.1' --sort library --standard 'FIPS 140-3' --certificate 4712",
+    ),
+    ("declaration list", "claviger declaration list --kind parameter"),
+    ("declaration show", "claviger declaration show 0196f0a4-0000-7000-8000-000000000000"),
+    (
+        "declaration withdraw",
+        "claviger declaration withdraw 0196f0a4-0000-7000-8000-000000000000 --reason 'another value was decided'",
+    ),
     ("encrypt", "claviger encrypt order.txt --key orders/pan --context order=17 --out order.sealed"),
     ("decrypt", "claviger decrypt order.sealed --context order=17 --out order.txt"),
     ("datakey", "claviger datakey --key orders/pan --bytes 32 --out data.key"),

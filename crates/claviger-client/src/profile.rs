@@ -16,6 +16,9 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use claviger_core::declaration::SigningMethod;
+use rustls::SignatureScheme;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
@@ -53,6 +56,35 @@ pub enum ProfileCredential {
     /// The bearer of a token.
     Token(SecretText),
 }
+
+impl ProfileCredential {
+    /// The certificate (DER), where it is one.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&[u8]> {
+        match self {
+            Self::Certificate { chain, .. } => chain.first().map(|certificate| certificate.as_ref()),
+            Self::None | Self::Token(_) => None,
+        }
+    }
+
+    /// Signs a message by the key of the certificate. `None` where there is none, or its key cannot sign so.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> Option<(SigningMethod, Vec<u8>)> {
+        let Self::Certificate { key, .. } = self else { return None };
+        let key = any_supported_type(key).ok()?;
+        let signer = key.choose_scheme(&METHODS.map(|(scheme, _)| scheme))?;
+        let (_, method) = METHODS.into_iter().find(|(scheme, _)| *scheme == signer.scheme())?;
+        Some((method, signer.sign(message).ok()?))
+    }
+}
+
+/// How certificates' keys sign messages.
+const METHODS: [(SignatureScheme, SigningMethod); 4] = [
+    (SignatureScheme::ED25519, SigningMethod::Ed25519),
+    (SignatureScheme::ECDSA_NISTP256_SHA256, SigningMethod::EcdsaP256Sha256),
+    (SignatureScheme::ECDSA_NISTP384_SHA384, SigningMethod::EcdsaP384Sha384),
+    (SignatureScheme::RSA_PSS_SHA256, SigningMethod::RsaPssSha256),
+];
 
 /// A profile as its file says it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -328,6 +360,17 @@ mod tests {
         let profile = folder.load("token_file = \"token\"").unwrap();
         assert!(matches!(profile.credential, ProfileCredential::Token(token) if token.reveal() == "clv_abc"));
         assert!(matches!(folder.load("").unwrap().credential, ProfileCredential::None));
+    }
+
+    #[test]
+    fn the_key_of_a_certificate_signs_and_a_token_does_not() {
+        let folder = Folder::new();
+        let holder = folder.load("certificate = \"alice.pem\"\nkey = \"alice.key\"").unwrap().credential;
+        assert!(holder.certificate().is_some_and(|der| der.first() == Some(&0x30)));
+        let (method, signature) = holder.sign(b"a statement").unwrap();
+        assert_eq!((method, signature.first()), (SigningMethod::EcdsaP256Sha256, Some(&0x30)));
+        let bearer = folder.load("token_file = \"token\"").unwrap().credential;
+        assert!(bearer.certificate().is_none() && bearer.sign(b"a statement").is_none());
     }
 
     #[test]

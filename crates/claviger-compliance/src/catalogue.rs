@@ -10,6 +10,7 @@ use crate::algorithm::{self, Algorithms};
 use crate::control::{Control, ControlId, Grade, Parameter};
 use crate::framework::{Clauses, Coverage, Crosswalk, Framework, Rows};
 use crate::mark::{self, Mark, Source};
+use crate::statement::Statement;
 
 mod embedded {
     include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
@@ -18,6 +19,7 @@ mod embedded {
     pub(crate) const ALGORITHMS: &str = include_str!("../catalogue/algorithms.toml");
     pub(crate) const PARAMETERS: &str = include_str!("../catalogue/parameters.toml");
     pub(crate) const SOURCES: &str = include_str!("../catalogue/sources.toml");
+    pub(crate) const STATEMENTS: &str = include_str!("../catalogue/statements.toml");
 }
 
 pub use embedded::{EVALUATOR, FRAMEWORKS};
@@ -35,6 +37,7 @@ pub struct Catalogue {
     controls: BTreeMap<ControlId, Control>,
     parameters: BTreeMap<String, Parameter>,
     sources: BTreeMap<String, Source>,
+    statements: BTreeMap<String, Statement>,
     frameworks: BTreeMap<String, Framework>,
 }
 
@@ -66,6 +69,7 @@ struct Texts<'a> {
     algorithms: &'a str,
     parameters: &'a str,
     sources: &'a str,
+    statements: &'a str,
     controls: &'a [(&'a str, &'a str)],
     frameworks: &'a [(&'a str, &'a str)],
 }
@@ -75,6 +79,7 @@ const EMBEDDED: Texts<'static> = Texts {
     algorithms: embedded::ALGORITHMS,
     parameters: embedded::PARAMETERS,
     sources: embedded::SOURCES,
+    statements: embedded::STATEMENTS,
     controls: embedded::CONTROLS,
     frameworks: embedded::FILES,
 };
@@ -103,6 +108,12 @@ struct Parameters {
 #[serde(deny_unknown_fields)]
 struct Sources {
     source: Vec<Source>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Statements {
+    statement: Vec<Statement>,
 }
 
 impl Catalogue {
@@ -137,6 +148,22 @@ impl Catalogue {
         self.parameters.get(name)
     }
 
+    /// The parameters, by name.
+    pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.values()
+    }
+
+    /// The statements that people sign, by name.
+    pub fn statements(&self) -> impl Iterator<Item = &Statement> {
+        self.statements.values()
+    }
+
+    /// The statement with that name.
+    #[must_use]
+    pub fn find_statement(&self, id: &str) -> Option<&Statement> {
+        self.statements.get(id)
+    }
+
     /// The source with that code.
     #[must_use]
     pub fn find_source(&self, code: &str) -> Option<&Source> {
@@ -164,6 +191,7 @@ impl Catalogue {
         let head: Head = read("catalogue.toml", texts.catalogue)?;
         let parameters = read::<Parameters>("parameters.toml", texts.parameters)?.parameter;
         let sources = read::<Sources>("sources.toml", texts.sources)?.source;
+        let statements = read::<Statements>("statements.toml", texts.statements)?.statement;
         let algorithms = read::<algorithm::Rows>("algorithms.toml", texts.algorithms)?;
         let algorithms = Algorithms::of(algorithms).map_err(|(spec, problem)| wrong(&spec, problem))?;
         let mut controls = Vec::new();
@@ -178,6 +206,7 @@ impl Catalogue {
             controls: by_name(controls, |control| control.id)?,
             parameters: by_name(parameters, |parameter| parameter.name.clone())?,
             sources: by_name(sources, |source| source.code.clone())?,
+            statements: by_name(statements, |statement| statement.id.clone())?,
             frameworks: frameworks(texts.frameworks)?,
         };
         catalogue.check()?;
@@ -216,6 +245,9 @@ impl Catalogue {
         }
         if let Some(name) = control.parameters.iter().find(|name| !self.parameters.contains_key(*name)) {
             return Err(wrong(&control.id, format!("there is no parameter `{name}`")));
+        }
+        if let Some(name) = control.attestations.iter().find(|name| !self.statements.contains_key(*name)) {
+            return Err(wrong(&control.id, format!("there is no statement `{name}`")));
         }
         self.check_marks(control.texts().into_iter().flat_map(mark::within), &control.id)
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use claviger_core::principal::Role;
 use serde::{Deserialize, Serialize};
 
 /// What a control is about: a stage of a key's life, or what lies around all of them.
@@ -213,6 +214,51 @@ pub struct Parameter {
     pub basis: String,
 }
 
+impl Parameter {
+    /// Can that be its value? One is a date where the default is one; `true` or `false`; roles; the words of the default with other numbers, or a
+    /// number alone. What reads otherwise would turn a limit off, or show another one than checks go by. What the default calls a table is
+    /// that of the catalogue alone.
+    #[must_use]
+    pub fn takes(&self, value: &str) -> bool {
+        let default = self.default.as_str();
+        if is_date(default) {
+            is_date(value)
+        } else if default.starts_with("false") || default.starts_with("true") {
+            matches!(value, "false" | "true")
+        } else if default.starts_with(|c: char| c.is_ascii_digit()) {
+            let is_power = default.contains('^');
+            shape(value).is_some_and(|said| (said == "#" && !is_power) || Some(said) == shape(default))
+        } else {
+            are_roles(default) && are_roles(value)
+        }
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    text.parse::<jiff::civil::Date>().is_ok_and(|date| date.to_string() == text)
+}
+
+fn are_roles(text: &str) -> bool {
+    text.split(", ").all(|role| role.parse::<Role>().is_ok())
+}
+
+/// A text with `#` for each number; `None` where one is too large to count with.
+fn shape(text: &str) -> Option<String> {
+    let (mut shape, mut number) = (String::new(), None);
+    for c in text.chars() {
+        let Some(digit) = c.to_digit(10) else {
+            number = None;
+            shape.push(c);
+            continue;
+        };
+        if number.is_none() {
+            shape.push('#');
+        }
+        number = Some(number.unwrap_or(0_u32).checked_mul(10)?.checked_add(digit)?);
+    }
+    Some(shape)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,5 +273,46 @@ mod tests {
         }
         let last: ControlId = "GEN-07".parse().unwrap();
         assert!(last < id, "in the order of a key's life");
+    }
+
+    #[test]
+    fn no_value_turns_a_limit_off_or_shows_another_one() {
+        let takes = |default: &str, value: &str| {
+            let (name, basis) = (String::new(), String::new());
+            Parameter { name, default: default.to_owned(), basis }.takes(value)
+        };
+        for (default, value) in [
+            ("90", "60"),
+            ("2^32", "2^30"),
+            ("30, at least 7", "60, at least 14"),
+            ("30, at least 7", "14"),
+            ("0 (class R)", "1"),
+            ("2030-12-31", "2028-12-31"),
+            ("false; true for `nist`", "true"),
+            ("auditor, security_officer, responder", "auditor"),
+        ] {
+            assert!(takes(default, value), "{default}, {value}");
+        }
+        for (default, value) in [
+            ("90", "never"),
+            ("90", "9 0"),
+            ("90", ""),
+            ("128", "2^8"),
+            ("128", "99999999999"),
+            ("2^32", "5"),
+            ("2^32", "2^"),
+            ("30, at least 7", "30, at most 7"),
+            ("2030-12-31", "2028"),
+            ("2030-12-31", "20281231"),
+            ("2030-12-31", "2028-13-31"),
+            ("false; true for `nist`", "never"),
+            ("auditor, security_officer, responder", "auditor, everybody"),
+            ("the table of algorithms", "the table of algorithms"),
+        ] {
+            assert!(!takes(default, value), "{default}, {value}");
+        }
+        let catalogue = crate::Catalogue::load().unwrap();
+        let declarable = catalogue.parameters().filter(|parameter| parameter.takes(&parameter.default));
+        assert!(declarable.count() > 50);
     }
 }

@@ -7,6 +7,7 @@
 //! | [`control`] | a control: what must hold, by what it is decided, which statements of people it needs |
 //! | [`framework`] | a regulation: its clauses, the controls that answer each, and how far they do |
 //! | [`mark`] | what was read in a source, and what was not |
+//! | [`statement`] | what people sign, and its digest |
 //! | [`catalogue`] | all of it, held together |
 //! | [`check`] | how each control is decided |
 //! | [`cryptoperiod`] | how long keys protect and process |
@@ -25,8 +26,10 @@ pub mod detector;
 pub mod evaluation;
 pub mod framework;
 pub mod mark;
+pub mod statement;
 
 pub use catalogue::{Catalogue, CatalogueError, EVALUATOR, FRAMEWORKS};
 pub use control::{Control, ControlId, Task};
 pub use evaluation::{Evaluation, Period, Scan, Verdict};
 pub use framework::{Clause, Coverage, Framework};
+pub use statement::Statement;

@@ -239,6 +239,14 @@ actions! { $
     CreateAsset = 260 "create_asset" Control System Manage,
     /// Read or list data assets.
     ReadAsset = 261 "read_asset" Control System Read,
+    /// Declare what no machine can know: a parameter, a document, a supplier, a device, a module.
+    Declare = 262 "declare" Control System Manage,
+    /// Sign a statement, as oneself.
+    Attest = 263 "attest" Control System Manage,
+    /// Withdraw a declaration.
+    WithdrawDeclaration = 264 "withdraw_declaration" Control System Manage,
+    /// Read or list declarations.
+    ReadDeclaration = 265 "read_declaration" Control System Read,
 
     /// Create a principal.
     CreatePrincipal = 301 "create_principal" Control Principal Govern,
@@ -360,6 +368,7 @@ impl Action {
             | Self::SuspendKey
             | Self::SuspendVersion
             | Self::UpdateRing
+            | Self::WithdrawDeclaration
             | Self::WithdrawDelegatedGrant
             | Self::WithdrawRole => Reasoning::Must,
             Self::ActivateKey

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::alias::Alias;
 use crate::asset::Asset;
+use crate::declaration::Declaration;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion, PolicyDocument, Separation};
 use crate::log_time::TimeRecord;
@@ -45,6 +46,8 @@ pub enum Change {
     PutAsset(Asset),
     /// Writes a credential.
     PutCredential(Credential),
+    /// Writes a declaration.
+    PutDeclaration(Declaration),
     /// Says how far the rows that stood before there were facts are recorded.
     PutFactHead(Option<RowCursor>),
     /// Writes a grant.

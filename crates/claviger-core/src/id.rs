@@ -72,6 +72,8 @@ identifiers! {
     AssetId,
     /// Names a credential.
     CredentialId,
+    /// Names a declaration.
+    DeclarationId,
     /// Names a grant.
     GrantId,
     /// Names a key, for ever.

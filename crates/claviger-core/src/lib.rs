@@ -18,6 +18,7 @@ pub mod action;
 pub mod alias;
 pub mod asset;
 pub mod change;
+pub mod declaration;
 pub mod grant;
 pub mod id;
 pub mod key;
@@ -45,9 +46,10 @@ pub use action::Action;
 pub use alias::{Alias, AliasName, AliasScope};
 pub use asset::Asset;
 pub use claviger_crypto::{Purpose, Spec};
+pub use declaration::Declaration;
 pub use id::{
-    AliasId, AssetId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId,
-    RightsReviewId,
+    AliasId, AssetId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId,
+    PrincipalId, ReasonId, RightsReviewId,
 };
 pub use listener::ListenerName;
 pub use name::{KeyName, Name};

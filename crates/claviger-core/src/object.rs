@@ -1,10 +1,12 @@
 //! Objects of a deployment: what has a row of its own, an identifier and revisions.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::alias::Alias;
 use crate::asset::Asset;
 use crate::change::VeilName;
+use crate::declaration::Declaration;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion};
 use crate::node::Node;
@@ -12,8 +14,8 @@ use crate::principal::{Credential, Principal};
 use crate::reason::ReasonRecord;
 use crate::rights_review::RightsReview;
 use crate::{
-    AliasId, AssetId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, ReasonId,
-    RightsReviewId,
+    AliasId, AssetId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId,
+    PrincipalId, ReasonId, RightsReviewId,
 };
 
 /// A kind of object. The numbers are for ever: facts have them.
@@ -42,6 +44,8 @@ pub enum Kind {
     Node = 10,
     /// A data asset.
     Asset = 11,
+    /// A declaration.
+    Declaration = 12,
 }
 
 crate::named! {
@@ -58,6 +62,7 @@ crate::named! {
         RightsReview = "rights_review",
         Node = "node",
         Asset = "asset",
+        Declaration = "declaration",
     }
 }
 
@@ -106,6 +111,8 @@ pub enum Object {
     Node(NodeId),
     /// A data asset.
     Asset(AssetId),
+    /// A declaration.
+    Declaration(DeclarationId),
 }
 
 impl Object {
@@ -124,6 +131,7 @@ impl Object {
             Self::RightsReview(_) => Kind::RightsReview,
             Self::Node(_) => Kind::Node,
             Self::Asset(_) => Kind::Asset,
+            Self::Declaration(_) => Kind::Declaration,
         }
     }
 
@@ -142,6 +150,7 @@ impl Object {
             Self::RightsReview(id) => id.as_bytes().to_vec(),
             Self::Node(id) => id.as_bytes().to_vec(),
             Self::Asset(id) => id.as_bytes().to_vec(),
+            Self::Declaration(id) => id.as_bytes().to_vec(),
         }
     }
 
@@ -156,6 +165,7 @@ impl Object {
             Self::Alias(id) => *id.as_bytes(),
             Self::Reason(id) => *id.as_bytes(),
             Self::Asset(id) => *id.as_bytes(),
+            Self::Declaration(id) => *id.as_bytes(),
             Self::Version(_) | Self::Credential(_) | Self::RightsReview(_) | Self::Node(_) => return None,
         };
         Some(VeilName { kind: self.kind().code(), id })
@@ -181,6 +191,7 @@ impl Object {
             Kind::RightsReview => Self::RightsReview(RightsReviewId::from_bytes(id)),
             Kind::Node => Self::Node(NodeId::from_bytes(id)),
             Kind::Asset => Self::Asset(AssetId::from_bytes(id)),
+            Kind::Declaration => Self::Declaration(DeclarationId::from_bytes(id)),
             Kind::Version => return None,
         })
     }
@@ -202,7 +213,36 @@ impl Object {
             Self::RightsReview(id) => id.to_string(),
             Self::Node(id) => id.to_string(),
             Self::Asset(id) => id.to_string(),
+            Self::Declaration(id) => id.to_string(),
         }
+    }
+}
+
+/// Text that is no object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not an object: its kind, a space and its identifier are expected, as in `asset 01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e`"
+)]
+pub struct NotAnObject;
+
+/// As it is shown.
+impl FromStr for Object {
+    type Err = NotAnObject;
+
+    fn from_str(text: &str) -> Result<Self, NotAnObject> {
+        let (kind, shown) = text.split_once(' ').ok_or(NotAnObject)?;
+        let kind: Kind = kind.parse().map_err(|_| NotAnObject)?;
+        let (shown, number) = match shown.split_once('/') {
+            Some((shown, number)) => {
+                (shown, number.parse::<u32>().map_err(|_| NotAnObject)?.to_be_bytes().to_vec())
+            }
+            None => (shown, Vec::new()),
+        };
+        // Identifiers of every kind read alike.
+        let id: KeyId = shown.parse().map_err(|_| NotAnObject)?;
+        let object = Self::from_id(kind, &[id.as_bytes().as_slice(), &number].concat());
+        // One object, one spelling.
+        object.filter(|object| object.to_string() == text).ok_or(NotAnObject)
     }
 }
 
@@ -248,6 +288,8 @@ pub enum StateRow {
     Asset(Asset),
     /// Of a credential.
     Credential(Credential),
+    /// Of a declaration.
+    Declaration(Declaration),
     /// Of a grant.
     Grant(Grant),
     /// Of a key.
@@ -274,6 +316,7 @@ impl StateRow {
             Self::Alias(alias) => Object::Alias(alias.id),
             Self::Asset(asset) => Object::Asset(asset.id),
             Self::Credential(credential) => Object::Credential(credential.id),
+            Self::Declaration(declaration) => Object::Declaration(declaration.id),
             Self::Grant(grant) => Object::Grant(grant.id),
             Self::Key(key) => Object::Key(key.id),
             Self::Node(node) => Object::Node(node.id),
@@ -322,6 +365,10 @@ mod tests {
             let object = Object::from_id(kind, &id).unwrap();
             assert_eq!((object.kind(), object.id()), (kind, id.clone()));
             assert_eq!(Object::from_id(kind, &id[1..]), None);
+            assert_eq!(object.to_string().parse(), Ok(object));
+            for wrong in [format!("{object}/7"), object.shown_id(), object.to_string().to_uppercase()] {
+                assert_eq!(wrong.parse::<Object>(), Err(NotAnObject), "{wrong}");
+            }
         }
         assert_eq!(Kind::from_code(0), None);
     }

@@ -4,6 +4,7 @@
 use crate::alias::Alias;
 use crate::asset::Asset;
 use crate::change::Change;
+use crate::declaration::Declaration;
 use crate::grant::Grant;
 use crate::key::{Key, KeyRing, KeyVersion, Origin, State};
 use crate::log_time::{TimeRecord, WINDOW_HOURS};
@@ -196,6 +197,34 @@ impl Row for Asset {
     }
 }
 
+impl Row for Declaration {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.body.len() > Self::MAX_BODY {
+            return Err("what is declared is too long");
+        }
+        if !Self::is_text(&self.text) {
+            return Err("the text is too long, or has control characters");
+        }
+        if self.reason.is_some() && self.withdrawal.is_none() {
+            return Err("a reason for a withdrawal that never was");
+        }
+        Ok(())
+    }
+
+    /// What was declared is fixed; it can be withdrawn, once.
+    fn follows(&self, stored: &Self) -> bool {
+        let said = |one: &Self| (one.kind, one.subject.clone(), one.body.clone(), one.text.clone());
+        let made = |one: &Self| (one.declared_by, one.declared_at);
+        let is_withdrawn_alike = self.withdrawal == stored.withdrawal && self.reason == stored.reason;
+        let is_withdrawn_now = stored.withdrawal.is_none() && self.withdrawal.is_some();
+        said(self) == said(stored) && made(self) == made(stored) && (is_withdrawn_alike || is_withdrawn_now)
+    }
+}
+
 impl Row for ReasonRecord {
     fn revision(&self) -> u64 {
         self.revision
@@ -286,6 +315,7 @@ impl Change {
             Self::PutAlias(_) => 8,
             Self::NoteFacts(_)
             | Self::PutAsset(_)
+            | Self::PutDeclaration(_)
             | Self::PutFactHead(_)
             | Self::PutIdempotency(_)
             | Self::PutNode(_)

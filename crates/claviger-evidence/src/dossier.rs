@@ -9,7 +9,7 @@ use claviger_audit::verify::{
     Current, Files, NotVerified, Request, SeenEntry, Verified, WalkError, Watcher, verify_watched,
 };
 use claviger_audit::{Hash, Op, Outcome, Snapshot, VerifierKey};
-use claviger_compliance::evaluation::Estate;
+use claviger_compliance::evaluation::{Declared, Estate};
 use claviger_compliance::{Catalogue, Evaluation, Framework, Period, Scan};
 use claviger_core::Timestamp;
 
@@ -50,6 +50,8 @@ pub struct Dossier<'c> {
     pub inventory: Inventory,
     /// What was looked for in entries and facts, and must not be there.
     pub detection: Detection,
+    /// Parameters that are declared otherwise than the catalogue has them.
+    pub declared: Declared,
     /// What was verified of the log, and what does not hold.
     pub verified: Verified,
     /// What the page needs to check a sample of a long log.
@@ -78,14 +80,15 @@ impl<'c> Dossier<'c> {
         asked: Asked<'c>,
         seen: &mut dyn FnMut(u64),
     ) -> Result<Self, NotVerified> {
-        let mut walk = Walk {
-            scan: Scan::new(asked.catalogue, asked.framework, asked.period),
-            detector: Detector::new(),
-            standing: Standing::until(asked.period.to),
-            entries: 0,
-            seen,
-        };
-        let verified = verify_watched(files, &Request::new(key), &mut walk)?;
+        let scan = || Scan::new(asked.catalogue, asked.framework, asked.period);
+        let mut walk = Walk::new(scan(), asked.period.to, seen);
+        let mut verified = verify_watched(files, &Request::new(key), &mut walk)?;
+        // Checks are made by parameters, which the log has said only now.
+        let declared = walk.scan.declared();
+        if !declared.is_empty() {
+            walk = Walk::new(scan().with(&declared), asked.period.to, walk.seen);
+            verified = verify_watched(files, &Request::new(key), &mut walk)?;
+        }
         let scan = walk.scan.remaking(files, key, &mut || ())?;
         let (evaluation, estate) = scan.finish_with_estate(&verified);
         let Standing { objects, snapshot, sessions, .. } = walk.standing;
@@ -100,6 +103,7 @@ impl<'c> Dossier<'c> {
             snapshot,
             sessions,
             detection: walk.detector.finish(),
+            declared,
             verified,
             tiles,
         })
@@ -132,6 +136,12 @@ struct Walk<'c, 's> {
     standing: Standing,
     entries: u64,
     seen: &'s mut dyn FnMut(u64),
+}
+
+impl<'c, 's> Walk<'c, 's> {
+    fn new(scan: Scan<'c>, until: Timestamp, seen: &'s mut dyn FnMut(u64)) -> Self {
+        Self { scan, detector: Detector::new(), standing: Standing::until(until), entries: 0, seen }
+    }
 }
 
 impl Watcher for Walk<'_, '_> {

@@ -8,14 +8,17 @@ pub(crate) mod fixture;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use claviger_audit::fact::{OpenCredential, OpenKey, OpenNode, OpenRing, OpenVersion};
+use claviger_audit::fact::{OpenCredential, OpenDeclaration, OpenKey, OpenNode, OpenRing, OpenVersion};
 use claviger_audit::to_hex;
 use claviger_compliance::algorithm::Algorithms;
 use claviger_compliance::evaluation::{Class, Estate};
 use claviger_compliance::{FRAMEWORKS, cryptoperiod};
+use claviger_core::declaration::Declared;
 use claviger_core::key::{Generator, Origin, RingPolicy, RotatedKeys, Wrap};
 use claviger_core::principal::Status;
-use claviger_core::{CredentialId, KeyId, KeyRingId, KeyVersionId, NodeId, Purpose, Spec, Timestamp};
+use claviger_core::{
+    CredentialId, DeclarationId, KeyId, KeyRingId, KeyVersionId, NodeId, Purpose, Spec, Timestamp,
+};
 use serde::Serialize;
 
 use crate::csv::Table;
@@ -41,6 +44,8 @@ pub struct Inventory {
     pub nodes: Vec<NodeLine>,
     /// Data assets.
     pub assets: Vec<AssetLine>,
+    /// What people declared and signed.
+    pub declarations: Vec<DeclarationLine>,
 }
 
 /// A key.
@@ -289,6 +294,29 @@ pub struct AssetLine {
     pub created_at: String,
 }
 
+/// A declaration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeclarationLine {
+    /// Its identifier.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// The parameter, the statement, or the sort of document or thing.
+    pub subject: String,
+    /// What is said of it.
+    pub says: String,
+    /// Who declared it.
+    pub declared_by: String,
+    /// When.
+    pub declared_at: String,
+    /// From when on it counts; for what was checked or reviewed, when.
+    pub from: Option<String>,
+    /// Until when it counts, or when it is to be looked at again.
+    pub until: Option<String>,
+    /// When it was withdrawn.
+    pub withdrawn_at: Option<String>,
+}
+
 impl Inventory {
     /// What there is at an instant.
     #[must_use]
@@ -322,7 +350,51 @@ impl Inventory {
                     created_at: instant(asset.created_at),
                 })
                 .collect(),
+            declarations: estate.declarations.iter().map(|(id, row)| declaration_line(*id, row)).collect(),
         }
+    }
+}
+
+fn declaration_line(id: DeclarationId, row: &OpenDeclaration) -> DeclarationLine {
+    let (says, from, until) = match &row.declared {
+        Declared::Attestation(attestation) => {
+            let claim = &attestation.claim;
+            let scope: Vec<_> = claim.scope.iter().map(ToString::to_string).collect();
+            let scope = if scope.is_empty() { "all of the deployment".to_owned() } else { scope.join("; ") };
+            let says = format!(
+                "text {}, about {scope}, signed by {}",
+                to_hex(&claim.statement_digest),
+                attestation.method
+            );
+            (says, Some(claim.signed_at), Some(claim.valid_until))
+        }
+        Declared::Device(supply) | Declared::Module(supply) | Declared::Supplier(supply) => {
+            let said = [
+                ("standard", &supply.standard),
+                ("certificate", &supply.certificate),
+                ("level", &supply.level),
+                ("status", &supply.status),
+            ];
+            let said =
+                said.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
+            (said.collect::<Vec<_>>().join("; "), supply.status_checked_at, supply.support_ends_at)
+        }
+        Declared::Document(document) => {
+            let says = format!("SHA-256 {}", to_hex(&document.digest));
+            (says, Some(document.reviewed_at), Some(document.next_review_at))
+        }
+        Declared::Parameter(parameter) => (parameter.value.to_string(), Some(parameter.effective_from), None),
+    };
+    DeclarationLine {
+        id: id.to_string(),
+        kind: row.declared.kind().to_string(),
+        subject: row.declared.subject().to_owned(),
+        says,
+        declared_by: row.declared_by.to_string(),
+        declared_at: instant(row.declared_at),
+        from: from.map(instant),
+        until: until.map(instant),
+        withdrawn_at: row.withdrawn_at.map(instant),
     }
 }
 
@@ -635,6 +707,7 @@ impl Inventory {
             self.credentials_table().file("report/credentials.csv"),
             self.nodes_table().file("report/nodes.csv"),
             self.assets_table().file("report/assets.csv"),
+            self.declarations_table().file("report/declarations.csv"),
         ]
     }
 
@@ -909,6 +982,34 @@ impl Inventory {
         }
         table
     }
+
+    fn declarations_table(&self) -> Table {
+        let mut table = Table::new(&[
+            "id",
+            "kind",
+            "subject",
+            "says",
+            "declared_by",
+            "declared_at",
+            "from",
+            "until",
+            "withdrawn_at",
+        ]);
+        for line in &self.declarations {
+            table.row(&[
+                &line.id,
+                &line.kind,
+                &line.subject,
+                &line.says,
+                &line.declared_by,
+                &line.declared_at,
+                cell(&line.from),
+                cell(&line.until),
+                cell(&line.withdrawn_at),
+            ]);
+        }
+        table
+    }
 }
 
 #[cfg(test)]
@@ -1018,6 +1119,8 @@ mod tests {
             inventory.credentials.iter().map(|line| (line.kind.as_str(), line.state.as_str())).collect();
         assert_eq!(states, [("certificate", "active"), ("token", "expired"), ("access_key", "revoked")]);
         assert_eq!(inventory.assets.first().unwrap().class, "R");
+        let said: Vec<_> = inventory.declarations.iter().map(|line| line.says.as_str()).collect();
+        assert!(said[0] == "90" && said[1].starts_with("SHA-256 0808"), "{said:?}");
         let node = inventory.nodes.first().unwrap();
         assert_eq!(node.build, "07".repeat(32));
         // Of the authority, which ends before both, it shows none.
@@ -1040,6 +1143,7 @@ mod tests {
             inventory.credentials.len(),
             inventory.nodes.len(),
             inventory.assets.len(),
+            inventory.declarations.len(),
         ];
         assert_eq!(tables.len(), lines.len());
         for (table, lines) in tables.iter().zip(lines) {

@@ -25,6 +25,8 @@ pub enum List {
     Assets,
     /// Of credentials.
     Credentials,
+    /// Of declarations.
+    Declarations,
     /// Of grants.
     Grants,
     /// Of keys.
@@ -47,6 +49,7 @@ impl List {
             Self::Aliases => "a1:",
             Self::Assets => "d1:",
             Self::Credentials => "c1:",
+            Self::Declarations => "l1:",
             Self::Grants => "g1:",
             Self::Keys => "k1:",
             Self::Principals => "p1:",

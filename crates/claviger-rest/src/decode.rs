@@ -1,8 +1,10 @@
 //! Every decoder of foreign bytes in this crate, in one place, for fuzzing: each takes any bytes and never panics.
 
 use claviger_client::types::page::Batch;
-use claviger_client::types::{alias, asset, audit, credential, grant, key, principal, reason, ring, usage};
-use claviger_core::{AliasName, CredentialId, GrantId, KeyName, Name};
+use claviger_client::types::{
+    alias, asset, audit, credential, declaration, grant, key, principal, reason, ring, usage,
+};
+use claviger_core::{AliasName, CredentialId, DeclarationId, GrantId, KeyName, Name};
 use http::header::{CONTENT_TYPE, IF_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -49,6 +51,8 @@ fn many<Q: WireUse>(bytes: &[u8]) -> Result<Vec<Q::Use>, Failure> {
 requests! {
     /// To agree.
     Agree: |bytes| one::<usage::Agree>(bytes);
+    /// To sign a statement.
+    Attest: |bytes| body::parse(bytes).map(|wire: declaration::Attest| wire::declaration::attest_from_wire(wire));
     /// To change a state.
     ChangeState: |bytes| body::parse::<key::ChangeState>(bytes);
     /// To create an alias.
@@ -73,6 +77,8 @@ requests! {
     Decrypt: |bytes| one::<usage::Decrypt>(bytes);
     /// To decrypt many.
     DecryptBatch: |bytes| many::<usage::Decrypt>(bytes);
+    /// To declare something.
+    Declare: |bytes| body::parse(bytes).and_then(|wire: declaration::Declare| wire::declaration::declare_from_wire(wire));
     /// To encapsulate.
     Encapsulate: |bytes| one::<usage::Encapsulate>(bytes);
     /// To encrypt.
@@ -130,6 +136,7 @@ pub fn cursors(text: &str) -> usize {
         cursor::decode::<AliasName>(List::Aliases, text).is_ok(),
         cursor::decode::<Name>(List::Assets, text).is_ok(),
         cursor::decode::<CredentialId>(List::Credentials, text).is_ok(),
+        cursor::decode::<DeclarationId>(List::Declarations, text).is_ok(),
         cursor::decode::<GrantId>(List::Grants, text).is_ok(),
         cursor::decode::<KeyName>(List::Keys, text).is_ok(),
         cursor::decode::<Name>(List::Principals, text).is_ok(),

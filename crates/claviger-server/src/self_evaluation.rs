@@ -112,7 +112,7 @@ impl Evaluator {
 /// How much time passes between two runs.
 fn interval(catalogue: &Catalogue) -> Duration {
     let none = Period { from: Timestamp::default(), to: Timestamp::default() };
-    Setting { catalogue, framework: None, period: none }.hours("eval_interval_h")
+    Setting::new(catalogue, None, none).hours("eval_interval_h")
 }
 
 fn failed(why: impl Into<String>) -> ServerError {

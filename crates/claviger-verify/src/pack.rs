@@ -370,7 +370,7 @@ mod tests {
                 "format": "claviger-evidence-inputs/1",
                 "program": "claviger",
                 "version": version,
-                "checks": claviger_audit::to_hex(&claviger_compliance::EVALUATOR),
+                "checks": to_hex(&claviger_compliance::EVALUATOR),
                 "catalogue": {"version": own.version, "sha256": own.sha256},
                 "framework": framework,
                 "as_of": "2026-03-01T00:00:00Z",

@@ -111,7 +111,7 @@ mod tests {
     }
 
     /// What options take that is no word of a closed list, as their help calls it.
-    const OPEN: [&str; 29] = [
+    const OPEN: [&str; 31] = [
         "ADDR",
         "ALIAS",
         "ASSET",
@@ -134,6 +134,7 @@ mod tests {
         "N",
         "NAME",
         "NAME=VALUE",
+        "OBJECT",
         "PRINCIPAL",
         "REQUEST",
         "RING",
@@ -141,6 +142,7 @@ mod tests {
         "TEXT",
         "TIME",
         "WHEN",
+        "WORDS",
     ];
 
     #[test]

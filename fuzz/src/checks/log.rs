@@ -11,8 +11,21 @@ use claviger_audit::tree::{
 };
 use claviger_audit::{
     Checkpoint, Cut, Entry, EvaluationRun, Hash, KeptCheckpoint, Note, Op, Receipt, RefusedCalls, Snapshot,
-    StoreScan, VerifierKey,
+    StoreScan, VerifierKey, declaration,
 };
+use claviger_core::declaration::{Declared, Plain};
+
+/// What is declared is written as it was read; a statement is signed over what it says, or it is not; a certificate gives a key or none.
+pub fn declaration(bytes: &[u8]) -> bool {
+    let certificate = declaration::public_key_of(bytes).is_some();
+    let Ok(declared) = declaration::decode(bytes) else { return certificate };
+    assert_eq!(declaration::encode(&declared), bytes);
+    assert!(declared.is_sound() && declared.subject().parse::<Plain>().is_ok());
+    if let Declared::Attestation(attestation) = &declared {
+        let _ = declaration::is_signed(attestation);
+    }
+    true
+}
 
 /// An entry is written as it was read, and so is what it counts of calls of nobody.
 pub fn entry(bytes: &[u8]) -> bool {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`aws`] | what clients of AWS, and AWS KMS itself, send: signed requests, calls of both protocols, key policies |
 //! | [`sealed`] | what ciphertexts look like: headers, contexts, the file envelope; material that is imported |
-//! | [`log`] | the log: entries with their facts, sessions and snapshots, live rows, disclosures, cuts, notes, receipts, tiles, proofs |
+//! | [`log`] | the log: entries with their facts, declarations, sessions and snapshots, live rows, disclosures, cuts, notes, receipts, tiles, proofs |
 //! | [`input`] | what people and programs send or write: tokens, certificates, bodies, cursors, names, files, governed operations |
 
 pub mod aws;
@@ -16,7 +16,7 @@ pub mod sealed;
 pub type Check = fn(&[u8]) -> bool;
 
 /// All of them, by the name of their fuzz target.
-pub const ALL: [(&str, Check); 28] = [
+pub const ALL: [(&str, Check); 29] = [
     ("answer", input::answer),
     ("aws_json", aws::aws_json),
     ("certificate", input::certificate),
@@ -25,6 +25,7 @@ pub const ALL: [(&str, Check); 28] = [
     ("config", input::config),
     ("context", sealed::context),
     ("cut", log::cut),
+    ("declaration", log::declaration),
     ("disclosure", log::disclosure),
     ("entry", log::entry),
     ("facts", log::facts),

@@ -15,6 +15,10 @@ use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{consistency, inclusion, leaf_hash};
 use claviger_audit::{
     Checkpoint, Cut, Entry, NamedAsset, Op, Outcome, Receipt, ShardHead, ShardState, SigningKey, Snapshot,
+    declaration,
+};
+use claviger_core::declaration::{
+    Attestation, Claim, Declared, Document, DocumentSort, Parameter, Plain, SigningMethod, Supply,
 };
 use claviger_core::grant::Conditions;
 use claviger_core::key::{DataClass, Labels, Origin, RequiredContext};
@@ -53,6 +57,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
         "config" => texts(&[CONFIG, PROFILE]),
         "context" => vec![context().to_aad().to_vec()],
         "cut" => vec![cut()],
+        "declaration" => declarations(),
         "disclosure" => disclosures(),
         "entry" => vec![entry(false), entry(true)],
         "facts" => vec![facts(), fact_bundle()],
@@ -89,6 +94,54 @@ fn material() -> Vec<Vec<u8>> {
     [Spec::Aes256Gcm, Spec::EcP256, Spec::EcSecp256k1, Spec::Ed25519, Spec::Rsa2048, Spec::X25519]
         .map(|spec| generate(spec, &mut ModuleRandom).expect("randomness").secret.expose().to_vec())
         .into()
+}
+
+fn declarations() -> Vec<Vec<u8>> {
+    let words = |text: &str| text.parse::<Plain>().expect("words");
+    let (earlier, later) = (Timestamp::from_micros(7), Timestamp::from_micros(9));
+    let parameter = Parameter { name: words("period_days"), value: words("180"), effective_from: earlier };
+    let document = Document {
+        sort: DocumentSort::Policy,
+        digest: [7; 32],
+        reviewed_at: earlier,
+        next_review_at: later,
+        covers: vec![words("GOV-01")],
+    };
+    let supply = Supply {
+        sort: words("hsm"),
+        standard: Some(words("FIPS 140-3")),
+        certificate: Some(words("4711")),
+        level: Some(words("3")),
+        status: Some(words("active")),
+        status_checked_at: Some(earlier),
+        support_ends_at: Some(later),
+        responsible: Some(PrincipalId::from_bytes(ID)),
+    };
+    let claim = Claim {
+        deployment: "example".parse().expect("a name"),
+        statement: words("ATT-POLICY"),
+        statement_digest: [7; 32],
+        scope: vec![Object::Key(KeyId::from_bytes(ID))],
+        signed_at: earlier,
+        valid_until: later,
+        evidence: vec![[8; 32]],
+        public_key: vec![9; 44],
+    };
+    let attestation = Attestation {
+        claim,
+        credential: CredentialId::from_bytes(ID),
+        method: SigningMethod::Ed25519,
+        signature: vec![5; 64],
+    };
+    let declared = [
+        Declared::Attestation(Box::new(attestation)),
+        Declared::Device(supply.clone()),
+        Declared::Document(document),
+        Declared::Module(supply.clone()),
+        Declared::Parameter(parameter),
+        Declared::Supplier(supply),
+    ];
+    declared.iter().map(declaration::encode).chain([certificate()]).collect()
 }
 
 fn governed() -> Vec<Vec<u8>> {

@@ -22,6 +22,9 @@ const CONTEXT: &str = "eyJ0ZW5hbnQiOiJibHVlIn0=";
 fn body(request: Request) -> &'static str {
     match request {
         Request::Agree => r#"{"peer":"aGk=","version":1}"#,
+        Request::Attest => {
+            r#"{"statement":"ATT-POLICY","statement_sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","scope":["asset 30313233-3435-4637-b839-616263646566"],"signed_at":"2026-01-02T03:04:05Z","valid_until":"2027-01-02T03:04:05Z","evidence":[],"certificate":"MAA=","method":"ed25519","signature":"aGk="}"#
+        }
         Request::ChangeState => r#"{"version":2,"reason":"lost"}"#,
         Request::CreateAlias => r#"{"name":"app/Orders","key":"orders/main"}"#,
         Request::CreateAsset => r#"{"name":"patients","class":"ephi","owner":"ada"}"#,
@@ -41,6 +44,9 @@ fn body(request: Request) -> &'static str {
         Request::Decapsulate => r#"{"ciphertext":"aGk=","version":3}"#,
         Request::Decrypt | Request::Reencrypt => r#"{"ciphertext":"aGk=","context":{"tenant":"blue"}}"#,
         Request::DecryptBatch => r#"{"items":[{"ciphertext":"aGk="},{"ciphertext":"","context":{"a":"b"}}]}"#,
+        Request::Declare => {
+            r#"{"declared":{"parameter":{"name":"period_days","value":"180","effective_from":"2026-01-02T03:04:05Z"}},"text":"as decided"}"#
+        }
         Request::Encapsulate => "{}",
         Request::Encrypt => r#"{"plaintext":"aGVsbG8=","context":{"tenant":"blue"}}"#,
         Request::EncryptBatch => r#"{"items":[{"plaintext":"aGk="},{"plaintext":"","context":{"a":"b"}}]}"#,

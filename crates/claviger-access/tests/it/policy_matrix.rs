@@ -305,10 +305,14 @@ fn roles_keep_to_what_they_are_for() {
     };
     for action in Action::ALL {
         let of = |role| permitted(role, action);
-        // They give nothing: people say that another's recovery is known, that rights are as they should be, and renew what they
-        // call by.
-        let of_all =
-            matches!(action, Action::AcknowledgeRecovery | Action::ConfirmRights | Action::RenewCredential);
+        // They give nothing: people say that another's recovery is known, that rights are as they should be, sign statements, and
+        // renew what they call by.
+        let of_all = matches!(
+            action,
+            Action::AcknowledgeRecovery | Action::Attest | Action::ConfirmRights | Action::RenewCredential
+        );
+        // What is declared changes no key, and is read by evaluations alone.
+        let declares = matches!(action, Action::Declare | Action::WithdrawDeclaration);
         let (reads, effect) = (action.effect() == Effect::Read, action.effect());
         assert!(
             !Role::ALL.into_iter().any(of) || action.surface() == Surface::Control || of_all,
@@ -323,7 +327,10 @@ fn roles_keep_to_what_they_are_for() {
             "{action} is not of the system"
         );
         assert!(!of(Role::Administrator) || effect != Effect::Govern || of_all, "{action} gives rights");
-        assert!(!of(Role::SecurityOfficer) || effect != Effect::Manage, "{action} manages keys");
+        assert!(
+            !of(Role::SecurityOfficer) || effect != Effect::Manage || declares || of_all,
+            "{action} manages keys"
+        );
         assert!(
             !of(Role::Responder) || reads || effect == Effect::Restrict || of_all,
             "{action} stops nothing"

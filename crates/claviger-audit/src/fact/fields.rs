@@ -216,6 +216,18 @@ const ASSET: &[Row] = &[
     (5, "created_at", Form::Instant, Open, FIXED),
 ];
 
+const DECLARATION: &[Row] = &[
+    (1, "kind", Form::Text, Open, FIXED),
+    (2, "subject", Form::Text, Open, FIXED),
+    (3, "body", Form::Bytes, Open, FIXED),
+    (4, "text", Form::Text, Sealed, FIXED),
+    (5, "declared_by", Form::Id, Open, FIXED),
+    (6, "declared_at", Form::Instant, Open, FIXED),
+    (7, "withdrawn_by", Form::Id, Open, MOVES),
+    (8, "withdrawn_at", Form::Instant, Open, MOVES),
+    (9, "reason", Form::Reason, Open, MOVES),
+];
+
 const fn rows_of(kind: Kind) -> &'static [Row] {
     match kind {
         Kind::Ring => RING,
@@ -229,6 +241,7 @@ const fn rows_of(kind: Kind) -> &'static [Row] {
         Kind::RightsReview => RIGHTS_REVIEW,
         Kind::Node => NODE,
         Kind::Asset => ASSET,
+        Kind::Declaration => DECLARATION,
     }
 }
 

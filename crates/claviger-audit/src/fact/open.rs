@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use claviger_core::declaration::Declared;
 use claviger_core::grant::{Basis, EndedBy, GrantOrigin};
 use claviger_core::key::{
     DataClass, Destruction, Generator, Origin, Protection, RingPolicy, Rotation, State,
@@ -14,6 +15,7 @@ use claviger_core::{Action, GrantId, KeyId, KeyRingId, PrincipalId, Purpose, Spe
 
 use super::replayed::{Said, ring_policy};
 use super::{Field, Kind, Object, ReplayError};
+use crate::declaration::decode;
 
 /// An object, as far as it is open. Kinds of which nobody asks are [`OpenRow::Other`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub enum OpenRow {
     Asset(OpenAsset),
     /// A credential.
     Credential(OpenCredential),
+    /// A declaration.
+    Declaration(Box<OpenDeclaration>),
     /// A grant.
     Grant(OpenGrant),
     /// A key.
@@ -254,6 +258,19 @@ pub struct OpenAsset {
     pub created_at: Timestamp,
 }
 
+/// A declaration, but for its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenDeclaration {
+    /// What is declared.
+    pub declared: Declared,
+    /// Who declared it.
+    pub declared_by: PrincipalId,
+    /// When.
+    pub declared_at: Timestamp,
+    /// When it was withdrawn.
+    pub withdrawn_at: Option<Timestamp>,
+}
+
 impl OpenRow {
     /// Reads an object.
     ///
@@ -264,6 +281,7 @@ impl OpenRow {
         Ok(match object.kind() {
             Kind::Asset => Self::Asset(asset(&said)?),
             Kind::Credential => Self::Credential(credential(&said)?),
+            Kind::Declaration => Self::Declaration(Box::new(declaration(&said)?)),
             Kind::Grant => Self::Grant(grant(&said, fields)?),
             Kind::Key => Self::Key(key(&said)?),
             Kind::Node => Self::Node(Box::new(node(&said)?)),
@@ -402,6 +420,23 @@ fn asset(said: &Said) -> Result<OpenAsset, ReplayError> {
         class: said.need(3, said.word(3)?)?,
         created_by: PrincipalId::from_bytes(said.need(4, said.id(4)?)?),
         created_at: said.need(5, said.instant(5)?)?,
+    })
+}
+
+fn declaration(said: &Said) -> Result<OpenDeclaration, ReplayError> {
+    let body = said.need(3, said.bytes(3)?)?;
+    let declared = decode(&body).map_err(|_| said.wrong(3))?;
+    if said.text(1)?.as_deref() != Some(declared.kind().name()) {
+        return Err(said.wrong(1));
+    }
+    if said.text(2)?.as_deref() != Some(declared.subject()) {
+        return Err(said.wrong(2));
+    }
+    Ok(OpenDeclaration {
+        declared,
+        declared_by: PrincipalId::from_bytes(said.need(5, said.id(5)?)?),
+        declared_at: said.need(6, said.instant(6)?)?,
+        withdrawn_at: said.instant(8)?,
     })
 }
 

@@ -7,6 +7,7 @@ use claviger_core::Timestamp;
 use claviger_core::alias::Alias;
 use claviger_core::asset::Asset;
 use claviger_core::change::Change;
+use claviger_core::declaration::Declaration;
 use claviger_core::grant::{Basis, Conditions, Grant, Selector};
 use claviger_core::key::{Key, KeyRing, KeyVersion};
 use claviger_core::node::Node;
@@ -46,6 +47,7 @@ pub fn projection(change: &Change) -> Option<Projection> {
         Change::PutAlias(alias) => written(alias.into()),
         Change::PutAsset(asset) => written(asset.into()),
         Change::PutCredential(credential) => written(credential.into()),
+        Change::PutDeclaration(declaration) => written(declaration.into()),
         Change::PutGrant(grant) => written(grant.into()),
         Change::PutKey(key) => written(key.into()),
         Change::PutNode(node) => written(node.into()),
@@ -84,6 +86,7 @@ pub const fn writes_a_fact(change: &Change) -> bool {
         Change::PutAlias(_)
             | Change::PutAsset(_)
             | Change::PutCredential(_)
+            | Change::PutDeclaration(_)
             | Change::PutGrant(_)
             | Change::PutKey(_)
             | Change::PutNode(_)
@@ -253,6 +256,7 @@ impl From<&StateRow> for Projection {
             StateRow::Alias(alias) => alias.into(),
             StateRow::Asset(asset) => asset.into(),
             StateRow::Credential(credential) => credential.into(),
+            StateRow::Declaration(declaration) => declaration.into(),
             StateRow::Grant(grant) => grant.into(),
             StateRow::Key(key) => key.into(),
             StateRow::Node(node) => node.into(),
@@ -494,6 +498,23 @@ impl From<&Asset> for Projection {
             .put(3, text(asset.class.name()))
             .put(4, bytes(asset.created_by.as_bytes()))
             .put(5, instant(asset.created_at))
+            .0
+    }
+}
+
+impl From<&Declaration> for Projection {
+    fn from(declaration: &Declaration) -> Self {
+        let (object, withdrawal) = (Object::Declaration(declaration.id), declaration.withdrawal);
+        Builder::new(object, declaration.revision, object)
+            .put(1, text(declaration.kind.name()))
+            .put(2, text(declaration.subject.as_str()))
+            .put(3, bytes(&declaration.body))
+            .put(4, text(&declaration.text))
+            .put(5, bytes(declaration.declared_by.as_bytes()))
+            .put(6, instant(declaration.declared_at))
+            .put(7, withdrawal.and_then(|withdrawal| bytes(withdrawal.by.as_bytes())))
+            .put(8, withdrawal.and_then(|withdrawal| instant(withdrawal.at)))
+            .put(9, why(declaration.reason))
             .0
     }
 }

@@ -67,6 +67,7 @@ impl Level {
             Kind::Alias
             | Kind::Asset
             | Kind::Credential
+            | Kind::Declaration
             | Kind::Grant
             | Kind::Node
             | Kind::Reason

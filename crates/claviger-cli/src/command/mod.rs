@@ -2,10 +2,12 @@
 
 pub(crate) mod alias;
 mod asset;
+mod attest;
 mod audit;
 mod clock;
 mod compliance;
 mod credential;
+mod declaration;
 mod demo;
 mod grant;
 mod key;
@@ -45,6 +47,11 @@ pub enum Command {
     /// Data assets: what keys protect
     #[command(subcommand)]
     Asset(AssetCommand),
+    /// Declarations: parameters, documents, suppliers, devices, modules, signed statements
+    #[command(subcommand)]
+    Declaration(DeclarationCommand),
+    /// Sign a statement of the catalogue, with the certificate of the profile
+    Attest(AttestArgs),
     /// Encrypt a file or standard input
     Encrypt(EncryptArgs),
     /// Decrypt what `encrypt` made
@@ -108,10 +115,12 @@ pub enum Command {
 }
 
 pub(crate) use asset::AssetCommand;
+pub(crate) use attest::AttestArgs;
 pub(crate) use audit::AuditCommand;
 pub(crate) use clock::ClockCommand;
 pub(crate) use compliance::ComplianceCommand;
 pub(crate) use credential::CredentialCommand;
+pub(crate) use declaration::DeclarationCommand;
 pub(crate) use demo::DemoArgs;
 pub(crate) use grant::GrantCommand;
 pub(crate) use key::KeyCommand;
@@ -159,11 +168,13 @@ impl Command {
             | Self::Reencrypt(_)
             | Self::Unwrap(_) => Call::Use,
             Self::Asset(_)
+            | Self::Attest(_)
             | Self::Audit(_)
             | Self::Clock(_)
             | Self::Completions(_)
             | Self::Compliance(_)
             | Self::Credential(_)
+            | Self::Declaration(_)
             | Self::Grant(_)
             | Self::Key(_)
             | Self::Man(_)
@@ -183,6 +194,8 @@ impl Command {
             Self::Ring(command) => command.run(session).await,
             Self::Key(command) => command.run(session).await,
             Self::Asset(command) => command.run(session).await,
+            Self::Declaration(command) => command.run(session).await,
+            Self::Attest(args) => args.run(session).await,
             Self::Encrypt(args) => args.run(session).await,
             Self::Decrypt(args) => args.run(session).await,
             Self::Reencrypt(args) => args.run(session).await,

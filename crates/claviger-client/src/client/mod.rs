@@ -9,6 +9,7 @@ mod alias;
 mod asset;
 mod audit;
 mod connect;
+mod declaration;
 mod error;
 mod identity;
 mod key;

@@ -9,6 +9,7 @@ pub mod asset;
 pub mod audit;
 pub mod bytes;
 pub mod credential;
+pub mod declaration;
 pub mod grant;
 pub mod header;
 pub mod key;

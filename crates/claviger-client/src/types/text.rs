@@ -5,17 +5,19 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
+use claviger_core::declaration::{DeclarationKind, DocumentSort, Plain, SigningMethod};
 use claviger_core::grant::{GrantOrigin, Selector};
 use claviger_core::key::{
     AssetRule, ContextField, DataClass, Generator, Origin, PlaintextDataKeys, Protection, RotatedKeys,
     Rotation, Separation, State, WrappingKey,
 };
 use claviger_core::lineage::How;
+use claviger_core::object::Object;
 use claviger_core::principal::{CredentialKind, PrincipalKind, Role, Status};
 use claviger_core::reason::{ReasonCode, Unasked};
 use claviger_core::{
-    AccessKeyId, Action, AliasName, AliasScope, AssetId, CredentialId, GrantId, KeyId, KeyName, KeyRingId,
-    Name, PrincipalId, Purpose, ReasonId, Spec,
+    AccessKeyId, Action, AliasName, AliasScope, AssetId, CredentialId, DeclarationId, GrantId, KeyId,
+    KeyName, KeyRingId, Name, PrincipalId, Purpose, ReasonId, Spec,
 };
 use claviger_crypto::{SignatureAlgorithm, WrappingAlgorithm};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -136,6 +138,10 @@ words! {
     CredentialKindWord = CredentialKind,
     /// A data class.
     DataClassWord = DataClass,
+    /// A kind of declaration.
+    DeclarationKindWord = DeclarationKind,
+    /// A sort of document.
+    DocumentSortWord = DocumentSort,
     /// A generator of material.
     GeneratorWord = Generator,
     /// By which way a grant was given.
@@ -164,6 +170,8 @@ words! {
     SeparationWord = Separation,
     /// A signature algorithm.
     SignatureAlgorithmWord = SignatureAlgorithm,
+    /// How a statement is signed.
+    SigningMethodWord = SigningMethod,
     /// A key spec.
     SpecWord = Spec,
     /// Whether a principal, credential or grant is active or revoked.
@@ -201,6 +209,8 @@ ids! {
     AssetIdText = AssetId,
     /// Identifier of a credential.
     CredentialIdText = CredentialId,
+    /// Identifier of a declaration.
+    DeclarationIdText = DeclarationId,
     /// Identifier of a grant.
     GrantIdText = GrantId,
     /// Identifier of a key.
@@ -239,6 +249,47 @@ pub type NameText = Text<Name>;
 /// A key's full name, `ring/key`.
 pub type KeyNameText = Text<KeyName>;
 
+/// An object, by kind and identifier.
+pub type ObjectText = Text<Object>;
+
+/// Words of a declaration.
+pub type PlainText = Text<Plain>;
+
+/// A SHA-256 digest.
+pub type Sha256Text = Text<Sha256>;
+
+/// A SHA-256 digest, in lower-case hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sha256(pub [u8; 32]);
+
+/// Text that is not a SHA-256 digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a SHA-256 digest: 64 lower-case hexadecimal digits are expected")]
+pub struct NotADigest;
+
+impl FromStr for Sha256 {
+    type Err = NotADigest;
+
+    fn from_str(text: &str) -> Result<Self, NotADigest> {
+        let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if text.len() != 64 || !text.bytes().all(is_digit) {
+            return Err(NotADigest);
+        }
+        let mut bytes = [0; 32];
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).map_err(|_| NotADigest)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| NotADigest)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// An IP network, as in `10.0.0.0/8`.
 pub type NetworkText = Text<ipnet::IpNet>;
 
@@ -261,6 +312,38 @@ impl Textual for ContextField {
             .description(Some("Name of a field that encryption contexts must have."))
             .pattern(Some("^[a-zA-Z0-9._:/@+-]{1,128}$"))
             .examples(["tenant"])
+    }
+}
+
+impl Textual for Object {
+    const SCHEMA: &'static str = "Object";
+
+    fn describe(object: ObjectBuilder) -> ObjectBuilder {
+        object
+            .description(Some("An object: its kind, a space, its identifier."))
+            .examples(["asset 01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e"])
+    }
+}
+
+impl Textual for Plain {
+    const SCHEMA: &'static str = "Plain";
+
+    fn describe(object: ObjectBuilder) -> ObjectBuilder {
+        object
+            .description(Some("Words of a declaration."))
+            .pattern(Some("^[a-zA-Z0-9._:/+,()=^-]([a-zA-Z0-9 ._:/+,()=^-]{0,126}[a-zA-Z0-9._:/+,()=^-])?$"))
+            .examples(["FIPS 140-3"])
+    }
+}
+
+impl Textual for Sha256 {
+    const SCHEMA: &'static str = "Sha256";
+
+    fn describe(object: ObjectBuilder) -> ObjectBuilder {
+        object
+            .description(Some("A SHA-256 digest, in lower-case hexadecimal."))
+            .pattern(Some("^[0-9a-f]{64}$"))
+            .examples(["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"])
     }
 }
 
@@ -322,6 +405,15 @@ mod tests {
         let refused = serde_json::from_str::<StateWord>("\"enabled\"").unwrap_err().to_string();
         assert!(refused.contains("`active`"), "{refused}");
         assert_eq!(serde_json::to_string(&Text(Spec::Aes256Gcm)).unwrap(), "\"aes-256-gcm\"");
+    }
+
+    #[test]
+    fn digests_have_one_spelling() {
+        let text = "0123456789abcdef".repeat(4);
+        assert_eq!(text.parse::<Sha256>().unwrap().to_string(), text);
+        for bad in [&text[1..], &text.to_uppercase(), &format!("{text}0"), &"g".repeat(64)] {
+            assert_eq!(bad.parse::<Sha256>(), Err(NotADigest), "{bad}");
+        }
     }
 
     #[test]

@@ -8,9 +8,8 @@ use claviger_audit::{Op, Outcome as Ended};
 use claviger_core::key::Origin;
 use claviger_core::{KeyId, KeyVersionId, Purpose, Timestamp};
 
-use super::common::{count, is_unreadable, protects, version_used, versions_about};
+use super::common::{FixedEnds, count, is_unreadable, protects, version_used, versions_about};
 use super::revocation::forbidden;
-use super::rotation::FixedEnds;
 use super::{Check, End, Event};
 use crate::evaluation::{Estate, Judgement, Ledger, Outcome, Period, Setting};
 
@@ -29,9 +28,9 @@ fn destroyed_by(event: &Event<'_>) -> Option<KeyId> {
     event.entry.key.filter(|_| is_done).map(KeyId::from_bytes)
 }
 
-/// The least number of a parameter that reads as `30, at least 7`.
+/// The least number of a parameter that reads as `30, at least 7`, or is one number.
 fn least(text: &str) -> Option<u64> {
-    text.split_once("at least ")?.1.parse().ok()
+    text.rsplit("at least ").next()?.parse().ok()
 }
 
 /// DEST-01.
@@ -49,9 +48,8 @@ struct Delayed {
 
 impl Delayed {
     fn new(setting: &Setting<'_>) -> Self {
-        let wait = setting.catalogue.find_parameter("destroy_wait_days");
         // Where there is none, no wait is long enough.
-        let least_days = wait.and_then(|wait| least(&wait.default)).unwrap_or(u64::MAX);
+        let least_days = least(setting.text("destroy_wait_days")).unwrap_or(u64::MAX);
         Self {
             ledger: setting.ledger(),
             least_days,
@@ -315,11 +313,8 @@ impl InTime {
         }
         let Some(version) = estate.versions.get(&id) else { return };
         let judgement = match self.ends.take(id, version, estate) {
-            _ if version.state.is_destroyed() => Judgement::OutOfScope,
-            Err(why) => Judgement::unknown(why),
-            // It was never put into use.
-            Ok(None) => Judgement::OutOfScope,
-            Ok(Some(ends)) => {
+            Err(without) => without,
+            Ok(ends) => {
                 let due = ends.last().after(self.grace);
                 let holds_nothing =
                     estate.keys.get(&id.key).is_some_and(|key| self.holds_nothing(id, version, key));
@@ -387,10 +382,10 @@ mod tests {
 
     #[test]
     fn the_least_wait_is_read_from_the_parameter() {
-        assert_eq!((least("30, at least 7"), least("30"), least("at least x")), (Some(7), None, None));
+        assert_eq!((least("30, at least 7"), least("30"), least("at least x")), (Some(7), Some(30), None));
         let catalogue = Catalogue::load().unwrap();
         let (from, to) = (Timestamp::from_micros(0), Timestamp::from_micros(1));
-        let setting = Setting { catalogue: &catalogue, framework: None, period: Period { from, to } };
+        let setting = Setting::new(&catalogue, None, Period { from, to });
         assert_eq!(Delayed::new(&setting).least_days, 7);
         assert_eq!(InTime::new(&setting).grace, Duration::from_secs(90 * 86_400));
     }

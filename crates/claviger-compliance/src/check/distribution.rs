@@ -96,12 +96,11 @@ struct Channels {
 
 impl Channels {
     fn new(setting: &Setting<'_>) -> Self {
-        let deadline = setting.catalogue.find_parameter("pqc_kem_deadline");
         Self {
             ledger: setting.ledger(),
             period: setting.period,
             is_federal: setting.framework == Some(FEDERAL),
-            classical_until: deadline.and_then(|deadline| end_of_day(&deadline.default)),
+            classical_until: end_of_day(setting.text("pqc_kem_deadline")),
             reported: BTreeSet::new(),
             of_nodes: OfNodes::default(),
             sessions: 0,
@@ -636,7 +635,7 @@ mod tests {
     fn channels(is_federal: bool) -> Channels {
         let catalogue = Catalogue::load().unwrap();
         let period = Period { from: Timestamp::from_micros(0), to: Timestamp::from_micros(1) };
-        let setting = Setting { catalogue: &catalogue, framework: is_federal.then_some(FEDERAL), period };
+        let setting = Setting::new(&catalogue, is_federal.then_some(FEDERAL), period);
         Channels::new(&setting)
     }
 
@@ -753,7 +752,7 @@ mod tests {
     fn certificates_of_nodes_are_listed_owned_and_renewed_early() {
         let catalogue = Catalogue::load().unwrap();
         let period = Period { from: day(0), to: day(500) };
-        let setting = Setting { catalogue: &catalogue, framework: None, period };
+        let setting = Setting::new(&catalogue, None, period);
         let certificates = Certificates::new(&setting);
         let judged = |lines: &[String], at| {
             let node = node(lines);
@@ -779,7 +778,7 @@ mod tests {
     fn what_a_node_lists_no_more_is_out_of_scope_and_what_it_does_not_list_is_not_known() {
         let catalogue = Catalogue::load().unwrap();
         let period = Period { from: day(0), to: day(500) };
-        let setting = Setting { catalogue: &catalogue, framework: None, period };
+        let setting = Setting::new(&catalogue, None, period);
         let mut certificates = Certificates::new(&setting);
         let id = NodeId::of_shard(1);
         let found = |certificates: &Certificates, name: &str| {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use claviger_audit::fact::{Object, OpenNode};
 use claviger_audit::{Op, Outcome as Ended, to_hex};
 use claviger_core::action::Effect;
+use claviger_core::declaration::Declared;
 use claviger_core::principal::{Role, Status};
 use claviger_core::target::TargetKind;
 use claviger_core::{Action, GrantId, NodeId, PrincipalId, Timestamp};
@@ -159,7 +160,8 @@ impl Changes {
 impl Check for Changes {
     fn changed(&mut self, object: Object, event: &Event<'_>, estate: &Estate) {
         match object {
-            Object::Node(_) if is_unreadable(&mut self.ledger, object, event.at, estate) => {}
+            Object::Declaration(_) | Object::Node(_)
+                if is_unreadable(&mut self.ledger, object, event.at, estate) => {}
             Object::Node(id) => {
                 let Some(node) = estate.nodes.get(&id) else { return };
                 let now = Digests::of(node);
@@ -178,6 +180,13 @@ impl Check for Changes {
                     self.happened(object, event, &format!("its policy was changed by `{op}`"));
                 }
             }
+            Object::Declaration(id) if event.entry.out == Ended::Ok => {
+                let declared = estate.declarations.get(&id).map(|declaration| &declaration.declared);
+                if let Some(Declared::Parameter(parameter)) = declared {
+                    let (name, op) = (&parameter.name, event.entry.op);
+                    self.happened(object, event, &format!("parameter {name} was changed by `{op}`"));
+                }
+            }
             _ => {}
         }
     }
@@ -188,7 +197,7 @@ impl Check for Changes {
             .figure("changes", self.changes)
             .note("program, configuration and built-in policy are known by what the running process says of itself at its start, and when it reads its files again")
             .note("whoever changes the policy of a ring says why, and that is kept beside the log; approvals are not collected yet")
-            .note("parameters of controls are part of the program: they change with it alone")
+            .note("parameters of controls change with the program, or by a declaration")
     }
 }
 

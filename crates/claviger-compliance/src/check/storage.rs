@@ -588,7 +588,7 @@ mod tests {
     fn scanned_of(known: u64, scans_at: &[(u32, u64)], asked: u32) -> Option<Judgement> {
         let catalogue = Catalogue::load().unwrap();
         let period = Period { from: hour(0), to: hour(asked) };
-        let mut check = NoPlaintext::new(&Setting { catalogue: &catalogue, framework: None, period });
+        let mut check = NoPlaintext::new(&Setting::new(&catalogue, None, period));
         check.first_version = Some(hour(1));
         for (at, failed) in scans_at {
             let scan = StoreScan { digest: [1; 32], scanned: 9, failed: *failed };
@@ -622,7 +622,7 @@ mod tests {
     fn a_reference_that_is_none_is_no_scan() {
         let catalogue = Catalogue::load().unwrap();
         let period = Period { from: hour(0), to: hour(9) };
-        let mut check = NoPlaintext::new(&Setting { catalogue: &catalogue, framework: None, period });
+        let mut check = NoPlaintext::new(&Setting::new(&catalogue, None, period));
         let mut entry = Entry::new(1, 1, Op::ScanStore, Ended::Ok);
         entry.reference = Some(vec![1; 47].into());
         check.scanned(&Event { shard: 1, index: 1, at: hour(2), entry: &entry, facts: &[] }, 0);

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use claviger_audit::fact::{
-    Object, OpenAsset, OpenCredential, OpenGrant, OpenKey, OpenNode, OpenPrincipal, OpenRing, OpenRow,
-    OpenVersion,
+    Object, OpenAsset, OpenCredential, OpenDeclaration, OpenGrant, OpenKey, OpenNode, OpenPrincipal,
+    OpenRing, OpenRow, OpenVersion,
 };
 use claviger_core::key::DataClass;
-use claviger_core::{AssetId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId};
+use claviger_core::principal::Role;
+use claviger_core::{
+    AssetId, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId,
+};
 
 /// How closely data is held. What binds a key is decided by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +50,10 @@ pub struct Estate {
     pub assets: BTreeMap<AssetId, OpenAsset>,
     /// Credentials.
     pub credentials: BTreeMap<CredentialId, OpenCredential>,
+    /// Declarations.
+    pub declarations: BTreeMap<DeclarationId, OpenDeclaration>,
+    /// The roles that those who declared held when they did.
+    held: BTreeMap<DeclarationId, Vec<Role>>,
     /// Grants.
     pub grants: BTreeMap<GrantId, OpenGrant>,
     /// Keys.
@@ -75,6 +82,12 @@ impl Estate {
             }
             (Object::Credential(id), Some(OpenRow::Credential(row))) => {
                 self.credentials.insert(id, row);
+            }
+            (Object::Declaration(id), Some(OpenRow::Declaration(row))) => {
+                let signer = self.principals.get(&row.declared_by);
+                let held = signer.map(|signer| signer.roles.clone()).unwrap_or_default();
+                self.held.entry(id).or_insert(held);
+                self.declarations.insert(id, *row);
             }
             (Object::Grant(id), Some(OpenRow::Grant(row))) => {
                 self.grants.insert(id, row);
@@ -113,6 +126,9 @@ impl Estate {
             Object::Credential(id) => {
                 self.credentials.remove(&id);
             }
+            Object::Declaration(id) => {
+                self.declarations.remove(&id);
+            }
             Object::Grant(id) => {
                 self.grants.remove(&id);
             }
@@ -134,6 +150,11 @@ impl Estate {
             }
             Object::Alias(_) | Object::Reason(_) | Object::RightsReview(_) => {}
         }
+    }
+
+    /// The roles that who declared it held then.
+    pub(super) fn roles_of_signer(&self, id: DeclarationId) -> &[Role] {
+        self.held.get(&id).map_or(&[], Vec::as_slice)
     }
 
     /// The versions of a key, by number.

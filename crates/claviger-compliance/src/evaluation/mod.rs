@@ -10,6 +10,7 @@
 //!   `NOT_APPLICABLE` only where the population is empty;
 //! * where the log itself is not to be trusted, or the state at the begin of the period is not known, no control passes;
 //! * what was cut until the instant counts, whatever the clock of its node said: cuts have the log's time, which no clock pushes forward;
+//! * a declared parameter that checks did not go by, or that was another one within the period, passes nothing that depends on it;
 //! * what the log records of its own evaluation is held against the log as any other entry: the newest run of a period is made again;
 //! * a control without a check of its own is `INDETERMINATE`, and says which facts it waits for.
 
@@ -18,6 +19,7 @@ mod ledger;
 mod outcome;
 mod result;
 mod run;
+mod said;
 mod scan;
 mod setting;
 
@@ -28,4 +30,4 @@ pub use result::{ControlResult, MOST_NAMED};
 pub use result::{Counts, Evaluation, LogHead, Period, Population, Undecided, Verdict, Violation};
 pub use run::{RecordedRun, Remade, evaluate_at};
 pub use scan::Scan;
-pub use setting::Setting;
+pub use setting::{Declared, Setting};

@@ -97,10 +97,17 @@ pub fn evaluate_at(
         Err(WalkError::Unreadable { name, why }) => return Err(NotVerified::Unreadable { name, why }),
     };
     let period = period_before(catalogue, Timestamp::from_micros(cut.t));
-    let mut walk = Walk { scan: Scan::new(catalogue, None, period), seen };
     let request = Request { upto: Some(cuts), ..Request::new(key) };
-    let verified = verify_watched(files, &request, &mut walk)?;
-    Ok(Some(walk.scan.finish(&verified)))
+    let mut first = Walk { scan: Scan::new(catalogue, None, period), seen };
+    let verified = verify_watched(files, &request, &mut first)?;
+    let declared = first.scan.declared();
+    if declared.is_empty() {
+        return Ok(Some(first.scan.finish(&verified)));
+    }
+    // Checks are made by parameters, which the log has said only now.
+    let mut again = Walk { scan: Scan::new(catalogue, None, period).with(&declared), seen: first.seen };
+    let verified = verify_watched(files, &request, &mut again)?;
+    Ok(Some(again.scan.finish(&verified)))
 }
 
 /// Makes a run again.
@@ -127,7 +134,7 @@ pub(super) fn remake(
 
 /// The period of a run at that instant.
 fn period_before(catalogue: &Catalogue, to: Timestamp) -> Period {
-    let setting = Setting { catalogue, framework: None, period: Period { from: to, to } };
+    let setting = Setting::new(catalogue, None, Period { from: to, to });
     let micros = u64::try_from(setting.days("period_days").as_micros()).unwrap_or(u64::MAX);
     Period { from: Timestamp::from_micros(to.as_micros().saturating_sub(micros)), to }
 }

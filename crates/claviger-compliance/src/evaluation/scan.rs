@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use claviger_audit::cut::Cut;
-use claviger_audit::fact::OpenRow;
+use claviger_audit::declaration::deployment_of;
+use claviger_audit::fact::{Object, OpenRow};
 use claviger_audit::verify::{Files, NotVerified, SeenEntry, Verified, Watcher};
 use claviger_audit::{Hash, Op, Outcome as Ended, VerifierKey};
 use claviger_core::Timestamp;
@@ -13,7 +14,8 @@ use super::ledger::Said;
 use super::outcome::{Emptiness, Outcome};
 use super::result::{ControlResult, Evaluation, LogHead, Period, Verdict};
 use super::run::{RecordedRun, Remade, remake};
-use super::setting::Setting;
+use super::said::{self, Parameters, Signed};
+use super::setting::{Declared, Setting};
 use crate::check::{self, Check, CutSeen, End, Event};
 use crate::control::{Control, ControlId, Mode, Task};
 use crate::{Catalogue, Framework};
@@ -44,15 +46,25 @@ impl std::fmt::Debug for Scan<'_> {
 }
 
 impl<'c> Scan<'c> {
-    /// Of all controls of the catalogue, or of those of a framework.
+    /// Of all controls of the catalogue, or of those of a framework, by the parameters of the catalogue.
     #[must_use]
     pub fn new(catalogue: &'c Catalogue, framework: Option<&'c Framework>, period: Period) -> Self {
+        let of = framework.map(|framework| framework.id.as_str());
+        Self::by(Setting::new(catalogue, of, period), framework)
+    }
+
+    /// The same by parameters that are declared otherwise: those of [`Self::declared`], of a scan of the same log before this one.
+    #[must_use]
+    pub fn with(self, declared: &'c Declared) -> Self {
+        Self::by(Setting { declared, ..self.setting }, self.framework)
+    }
+
+    fn by(setting: Setting<'c>, framework: Option<&'c Framework>) -> Self {
+        let catalogue = setting.catalogue;
         let controls = match framework {
             Some(framework) => catalogue.profile(framework),
             None => catalogue.controls().map(|control| control.id).collect(),
         };
-        let of = framework.map(|framework| framework.id.as_str());
-        let setting = Setting { catalogue, framework: of, period };
         let made = |id: &ControlId| Some((*id, check::find(*id)?(&setting)));
         let checks = controls.iter().filter_map(made).collect();
         Self {
@@ -68,6 +80,13 @@ impl<'c> Scan<'c> {
             newest_run: None,
             remade: None,
         }
+    }
+
+    /// The parameters that are declared and in force at the instant, once the log was walked over. Checks are made before they are known:
+    /// where there are some, the log is walked over again, by a scan that has them. What is not taken so passes nothing that depends on it.
+    #[must_use]
+    pub fn declared(&self) -> Declared {
+        said::parameters(self.setting.catalogue, &self.estate, self.setting.period).declared
     }
 
     /// Makes the newest run of the period again that the log records, in a second walk over the same files; without it the control that asks
@@ -115,12 +134,19 @@ impl<'c> Scan<'c> {
         let mut outcomes: BTreeMap<_, _> =
             checks.into_iter().map(|(id, check)| (id, check.end(&end))).collect();
         let doubt = Doubt::of(verified, known_from, period);
+        let deployment = deployment_of(&verified.origin).unwrap_or_default();
+        let beside = Beside {
+            setting,
+            parameters: said::parameters(catalogue, &estate, period),
+            unread: estate.unreadable.iter().find(|one| matches!(one, Object::Declaration(_))).copied(),
+            signed: said::statements(catalogue, &estate, deployment, period.to),
+        };
         let mut results = Vec::new();
         for control in controls.iter().filter_map(|id| catalogue.find_control(*id)) {
             let outcome = outcomes.remove(&control.id);
             for mode in &control.modes {
                 results.push(match &outcome {
-                    Some(outcome) => decided(control, *mode, outcome, &doubt),
+                    Some(outcome) => decided(control, *mode, outcome, &doubt, &beside),
                     None => undecided(control, *mode, period),
                 });
             }
@@ -246,18 +272,74 @@ impl Doubt {
     }
 }
 
-fn decided(control: &Control, mode: Mode, outcome: &Outcome, doubt: &Doubt) -> ControlResult {
+/// What stands beside a check: what people declared and signed.
+struct Beside<'a> {
+    setting: Setting<'a>,
+    parameters: Parameters,
+    /// A declaration that does not read.
+    unread: Option<Object>,
+    /// Statements that were signed.
+    signed: Signed,
+}
+
+impl Beside<'_> {
+    /// What a reader should know of a result of this control.
+    fn notes(&self, control: &Control, outcome: &Outcome) -> BTreeSet<String> {
+        let default = |name: &str| self.setting.catalogue.find_parameter(name).map(|known| &known.default);
+        let declared = control.parameters.iter().filter_map(|name| {
+            let (value, default) = (self.setting.declared.get(name)?, default(name)?);
+            Some(format!("parameter {name} is declared as {value}; its default is {default}"))
+        });
+        let refused = control.parameters.iter().filter_map(|name| {
+            let (value, default) = (self.parameters.refused.get(name)?, default(name)?);
+            Some(format!("parameter {name} does not take {value}, and goes by its default, {default}"))
+        });
+        let Signed { good, open } = &self.signed;
+        let signed =
+            outcome.attestations.iter().filter_map(|name| good.get(name).or(open.get(name)).cloned());
+        outcome.notes.iter().cloned().chain(declared).chain(refused).chain(signed).collect()
+    }
+
+    /// Why the parameters do not decide this control.
+    fn doubt(&self, control: &Control, mode: Mode) -> Option<String> {
+        let names = &control.parameters;
+        if let Some(object) = self.unread.filter(|_| !names.is_empty()) {
+            return Some(format!("{object} does not read, and may be a parameter"));
+        }
+        let Parameters { declared, changed, .. } = &self.parameters;
+        names.iter().find_map(|name| {
+            if declared.get(name) != self.setting.declared.get(name) {
+                return Some(format!("what is declared of parameter {name} is not what checks went by"));
+            }
+            let since = changed.get(name).filter(|_| mode == Mode::Period)?;
+            Some(format!(
+                "parameter {name} was another one until {}: ask for a period that begins then",
+                said::shown(*since)
+            ))
+        })
+    }
+}
+
+fn decided(
+    control: &Control,
+    mode: Mode,
+    outcome: &Outcome,
+    doubt: &Doubt,
+    beside: &Beside<'_>,
+) -> ControlResult {
     let said = match mode {
         Mode::State => outcome.ledger.of_state(),
         Mode::Period => outcome.ledger.of_period(),
     };
-    let doubt = doubt.of_mode(mode).filter(|_| !check::decides_on_the_log(control.id));
+    let of_log = doubt.of_mode(mode).filter(|_| !check::decides_on_the_log(control.id));
+    let doubt = of_log.map(str::to_owned).or_else(|| beside.doubt(control, mode));
     let missing = if outcome.attestations.is_empty() || said.population.subjects == 0 {
         BTreeSet::new()
     } else {
-        outcome.attestations.clone()
+        let is_missing = |name: &&String| !beside.signed.good.contains_key(*name);
+        outcome.attestations.iter().filter(is_missing).cloned().collect()
     };
-    let (result, because) = verdict(&said, outcome, doubt, &missing);
+    let (result, because) = verdict(&said, outcome, doubt.as_deref(), &missing);
     let Said { population, violators, violations, undecided, undecided_subjects } = said;
     ControlResult {
         control: control.id,
@@ -271,7 +353,7 @@ fn decided(control: &Control, mode: Mode, outcome: &Outcome, doubt: &Doubt) -> C
         undecided,
         undecided_subjects,
         figures: outcome.figures.clone(),
-        notes: outcome.notes.clone(),
+        notes: beside.notes(control, outcome),
         missing_attestations: if result == Verdict::NeedsAttestation { missing } else { BTreeSet::new() },
         tasks: tasks(control, result),
     }
@@ -342,7 +424,10 @@ fn tasks(control: &Control, result: Verdict) -> Vec<Task> {
 mod tests {
     use claviger_audit::Entry;
     use claviger_audit::cut::{ShardHead, ShardState};
+    use claviger_audit::fact::OpenDeclaration;
     use claviger_audit::verify::{Finding, Objects};
+    use claviger_core::declaration::{self, Parameter};
+    use claviger_core::{DeclarationId, PrincipalId};
 
     use super::*;
     use crate::evaluation::{Judgement, Ledger, Subject};
@@ -446,6 +531,43 @@ mod tests {
         assert!(result(2, 20, Mode::State) && !result(2, 20, Mode::Period));
         // The state was half recorded.
         assert!(!result(2, 12, Mode::State) && !result(12, 12, Mode::Period));
+    }
+
+    #[test]
+    fn a_parameter_that_was_not_taken_changed_or_does_not_read_passes_nothing_that_goes_by_it() {
+        let catalogue = Catalogue::load().unwrap();
+        let object = Object::Declaration(DeclarationId::from_bytes([7; 16]));
+        let declared = |second: u64| {
+            let (name, value) = ("exception_max_days".parse().unwrap(), "30".parse().unwrap());
+            let row = OpenDeclaration {
+                declared: declaration::Declared::Parameter(Parameter { name, value, effective_from: at(0) }),
+                declared_by: PrincipalId::from_bytes([1; 16]),
+                declared_at: at(second),
+                withdrawn_at: None,
+            };
+            Some(OpenRow::Declaration(Box::new(row)))
+        };
+        let results = |row: Option<OpenRow>, taken: &Declared| {
+            let period = Period { from: at(2), to: at(20) };
+            let mut scan = Scan::new(&catalogue, None, period).with(taken);
+            let (objects, entry) = (Objects::default(), Entry::new(1_000_000, 1, Op::NodeStart, Ended::Ok));
+            scan.entry(&SeenEntry { shard: 1, index: 0, entry: &entry, facts: &[], objects: &objects });
+            match row {
+                Some(row) => scan.estate.put(object, Some(row)),
+                None => scan.estate.cannot_read(object),
+            }
+            let evaluation = scan.finish(&Verified::default());
+            let of_it = evaluation.results.iter().filter(|one| one.control.to_string() == "GOV-09");
+            of_it.map(|one| (one.mode, one.result)).collect::<BTreeMap<_, _>>()
+        };
+        let both = |state, period| BTreeMap::from([(Mode::State, state), (Mode::Period, period)]);
+        let (holds, unknown) = (Verdict::NotApplicable, Verdict::Indeterminate);
+        let (none, taken) = (Declared::new(), Declared::from([("exception_max_days".into(), "30".into())]));
+        assert_eq!(results(declared(1), &taken), both(holds, holds));
+        assert_eq!(results(declared(1), &none), both(unknown, unknown));
+        assert_eq!(results(declared(10), &taken), both(holds, unknown));
+        assert_eq!(results(declared(30), &none), both(holds, holds), "it is of a later time");
+        assert_eq!(results(None, &none), both(unknown, unknown));
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! What checks are asked by: the period, and the parameters.
+//! What checks are asked by: the period, and the parameters, as an organization declares them or as the catalogue has them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use claviger_core::Timestamp;
@@ -10,6 +11,12 @@ use crate::Catalogue;
 
 const DAY: u64 = 86_400;
 
+/// Values of parameters that are declared and in force, by name.
+pub type Declared = BTreeMap<String, String>;
+
+/// None.
+static NOTHING: Declared = Declared::new();
+
 /// What checks are asked by.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
@@ -19,6 +26,16 @@ pub struct Setting<'a> {
     pub framework: Option<&'a str>,
     /// The period; results of state are of its end.
     pub period: Period,
+    /// Parameters that are declared otherwise than the catalogue has them.
+    pub declared: &'a Declared,
+}
+
+impl<'a> Setting<'a> {
+    /// By the parameters of the catalogue alone.
+    #[must_use]
+    pub fn new(catalogue: &'a Catalogue, framework: Option<&'a str>, period: Period) -> Self {
+        Self { catalogue, framework, period, declared: &NOTHING }
+    }
 }
 
 impl Setting<'_> {
@@ -34,12 +51,18 @@ impl Setting<'_> {
         Ledger::new(self.period)
     }
 
-    /// A parameter that is a number: what stands at the begin of its default. Zero for a name that the catalogue does not have, which a
-    /// test rules out for all names that checks use.
+    /// A parameter as it is declared, or by default. Empty for a name that the catalogue does not have, which a test rules out for all names
+    /// that checks use.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        let default = || self.catalogue.find_parameter(name).map_or("", |one| one.default.as_str());
+        self.declared.get(name).map_or_else(default, String::as_str)
+    }
+
+    /// A parameter that is a number: what stands at its begin.
     #[must_use]
     pub fn number(&self, name: &str) -> u64 {
-        let text = self.catalogue.find_parameter(name).map_or("", |parameter| parameter.default.as_str());
-        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+        let digits: String = self.text(name).chars().take_while(char::is_ascii_digit).collect();
         digits.parse().unwrap_or_default()
     }
 

@@ -15,6 +15,7 @@ use claviger_crypto::kdf::HmacSha256;
 use crate::alias::{Alias, AliasName};
 use crate::asset::Asset;
 use crate::change::{Change, IdempotencyRecord, Restriction, RingLife, VeilName, VeilRecord};
+use crate::declaration::{Declaration, DeclarationKind, Plain};
 use crate::grant::Grant;
 use crate::key::{Destruction, Key, KeyRecord, KeyRing, KeyVersion, PolicyDocument, Separation, State};
 use crate::lineage::{Lineage, Wanted};
@@ -26,8 +27,8 @@ use crate::reason::KeptReason;
 use crate::rights_review::RightsReview;
 use crate::time::Timestamp;
 use crate::{
-    Action, AssetId, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, NodeId,
-    PrincipalId, ReasonId,
+    Action, AssetId, CredentialId, DeclarationId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name,
+    NodeId, PrincipalId, ReasonId,
 };
 
 pub use usage::{UsageRows, UseCounts, VersionUsage};
@@ -113,6 +114,15 @@ pub struct AliasFilter {
     pub ring: Option<KeyRingId>,
     /// Only those that name their key to an application whose home is this.
     pub seen_from: Option<Home>,
+}
+
+/// Which declarations to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeclarationFilter {
+    /// Only of this kind.
+    pub kind: Option<DeclarationKind>,
+    /// Only about this: a parameter, a statement, a sort of document or thing.
+    pub subject: Option<Plain>,
 }
 
 /// The home of an application, if it has one.
@@ -575,6 +585,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Data assets in the order of their names.
     async fn list_assets(&self, page: Page<Name>) -> Result<Vec<Asset>, StoreError>;
+
+    /// A declaration.
+    async fn find_declaration(&self, id: DeclarationId) -> Result<Option<Declaration>, StoreError>;
+
+    /// Declarations that a filter takes, in the order of their identifiers.
+    async fn list_declarations(
+        &self,
+        filter: DeclarationFilter,
+        page: Page<DeclarationId>,
+    ) -> Result<Vec<Declaration>, StoreError>;
 
     /// A node, as it said last that it is.
     async fn find_node(&self, id: NodeId) -> Result<Option<Node>, StoreError>;

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use claviger_audit::fact::{
-    OpenAsset, OpenCredential, OpenKey, OpenNode, OpenRing, OpenRootWrap, OpenVersion,
+    OpenAsset, OpenCredential, OpenDeclaration, OpenKey, OpenNode, OpenRing, OpenRootWrap, OpenVersion,
 };
 use claviger_compliance::evaluation::Estate;
+use claviger_core::declaration::{Declared, Document, DocumentSort, Parameter};
 use claviger_core::key::{DataClass, Generator, Origin, Protection, RingPolicy, State, Wrap};
 use claviger_core::principal::{CredentialKind, Status};
 use claviger_core::{
-    AssetId, CredentialId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, Purpose, Spec, Timestamp,
+    AssetId, CredentialId, DeclarationId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId, Purpose, Spec,
+    Timestamp,
 };
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -150,5 +152,19 @@ pub(crate) fn estate() -> Estate {
     let class = DataClass::Cardholder;
     let asset = OpenAsset { owner: owner(), class, created_by: owner(), created_at };
     estate.assets.insert(AssetId::from_bytes([6; 16]), asset);
+    let (name, value) = ("access_review_days".parse().unwrap(), "90".parse().unwrap());
+    let parameter = Declared::Parameter(Parameter { name, value, effective_from: created_at });
+    let document = Declared::Document(Document {
+        sort: DocumentSort::Policy,
+        digest: [8; 32],
+        reviewed_at: created_at,
+        next_review_at: at("2026-01-01T00:00:00Z"),
+        covers: Vec::new(),
+    });
+    for (number, declared) in [(1, parameter), (2, document)] {
+        let (declared_by, declared_at) = (owner(), created_at);
+        let row = OpenDeclaration { declared, declared_by, declared_at, withdrawn_at: None };
+        estate.declarations.insert(DeclarationId::from_bytes([number; 16]), row);
+    }
     estate
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use claviger_audit::{sha256, to_hex};
 use claviger_compliance::control::{Control, Parameter};
 use claviger_compliance::evaluation::LogHead;
+use claviger_compliance::statement::Statement;
 use claviger_compliance::{Catalogue, ControlId, EVALUATOR, Framework, Period};
 use claviger_core::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,7 @@ struct Canonical<'a> {
     /// Those that controls name.
     parameters: Vec<&'a Parameter>,
     frameworks: Vec<&'a Framework>,
+    statements: Vec<&'a Statement>,
     algorithms: Vec<Standing<'a>>,
 }
 
@@ -143,6 +145,7 @@ impl CatalogueUsed {
             controls: catalogue.controls().collect(),
             parameters: named.into_iter().filter_map(|name| catalogue.find_parameter(name)).collect(),
             frameworks: catalogue.frameworks().collect(),
+            statements: catalogue.statements().collect(),
             algorithms: catalogue
                 .algorithms()
                 .iter()

@@ -29,7 +29,7 @@ const NO_JUDGEMENT: &str = "This report says what was evaluated and what each co
      meets a regulation: that is for people to judge, and no number here stands for it.";
 
 /// The files of a pack, and what each is.
-const FILES: [(&str, &str); 29] = [
+const FILES: [(&str, &str); 30] = [
     ("MANIFEST.json", "every file with its size and SHA-256, the pack id, the log and the period"),
     ("MANIFEST.sig", "signature of the manifest by the key of the root log; absent where nobody was asked"),
     ("READ-ME-FIRST.md", "how to verify the pack in five minutes"),
@@ -48,6 +48,7 @@ const FILES: [(&str, &str); 29] = [
     ("report/credentials.csv", "every credential"),
     ("report/nodes.csv", "every node, in its own words"),
     ("report/assets.csv", "data assets"),
+    ("report/declarations.csv", "what people declared and signed"),
     ("results/results.json", "every result, as it was evaluated"),
     ("results/inputs.json", "what the evaluation was given"),
     ("state/objects.jsonl", "all objects at the end of the period"),
@@ -128,6 +129,7 @@ struct Report {
     open: Vec<Open>,
     needs: Vec<Open>,
     parameters: Vec<ParameterPart>,
+    declarations: Rows,
     files: Vec<Meaning>,
     version: &'static str,
 }
@@ -263,6 +265,7 @@ impl Report {
             open: parts::of_kind(evaluation, Verdict::Indeterminate),
             needs: parts::of_kind(evaluation, Verdict::NeedsAttestation),
             parameters: parts::parameters(dossier, results),
+            declarations: parts::declarations(dossier),
             files: FILES.map(|(word, meaning)| Meaning { word, meaning }).into(),
             version: env!("CARGO_PKG_VERSION"),
         }
@@ -280,6 +283,7 @@ fn sizes(dossier: &Dossier<'_>) -> Vec<Figure> {
         ("nodes", inventory.nodes.len()),
         ("credentials", inventory.credentials.len()),
         ("data assets", inventory.assets.len()),
+        ("declarations", inventory.declarations.len()),
     ];
     let figures = all.map(|(name, number)| Figure {
         id: format!("f-scope-{}", words::anchor(name)),

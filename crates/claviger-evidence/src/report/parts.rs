@@ -216,6 +216,21 @@ pub(super) fn assets(dossier: &Dossier<'_>) -> Rows {
     })
 }
 
+/// What people declared and signed.
+pub(super) fn declarations(dossier: &Dossier<'_>) -> Rows {
+    rows(&dossier.inventory.declarations, MOST_ROWS, |line| {
+        vec![
+            format!("{} {}", line.kind, line.subject),
+            line.says.clone(),
+            line.declared_by.clone(),
+            line.declared_at.clone(),
+            said(line.from.as_ref()),
+            said(line.until.as_ref()),
+            said(line.withdrawn_at.as_ref()),
+        ]
+    })
+}
+
 /// Keys.
 pub(super) fn keys(dossier: &Dossier<'_>) -> Rows {
     rows(&dossier.inventory.keys, MOST_KEYS, |key| {
@@ -699,6 +714,7 @@ pub(super) fn of_kind(evaluation: &Evaluation, verdict: Verdict) -> Vec<Open> {
 #[derive(Debug)]
 pub(super) struct ParameterPart {
     pub(super) name: String,
+    pub(super) value: String,
     pub(super) default: String,
     pub(super) basis: String,
 }
@@ -712,6 +728,7 @@ pub(super) fn parameters(dossier: &Dossier<'_>, results: &Results<'_>) -> Vec<Pa
     let parameters = names.into_iter().filter_map(|name| catalogue.find_parameter(name));
     let parts = parameters.map(|parameter| ParameterPart {
         name: parameter.name.clone(),
+        value: dossier.declared.get(&parameter.name).unwrap_or(&parameter.default).clone(),
         default: parameter.default.clone(),
         basis: parameter.basis.clone(),
     });

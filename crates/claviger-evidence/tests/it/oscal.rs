@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use claviger_audit::VerifierKey;
 use claviger_audit::verify::Verified;
-use claviger_compliance::evaluation::{Estate, Undecided, Violation};
+use claviger_compliance::evaluation::{Declared, Estate, Undecided, Violation};
 use claviger_compliance::{Catalogue, Evaluation, Framework, Period, Scan, Verdict};
 use claviger_core::Timestamp;
 use claviger_evidence::detector::Detector;
@@ -69,6 +69,7 @@ fn documents(framework: Option<&str>) -> Vec<PackFile> {
         snapshot: None,
         sessions: 0,
         detection: Detector::new().finish(),
+        declared: Declared::new(),
         verified: Verified::default(),
         tiles: Vec::new(),
     };

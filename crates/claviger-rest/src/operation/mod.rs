@@ -3,6 +3,7 @@
 pub(crate) mod alias;
 pub(crate) mod asset;
 pub(crate) mod audit;
+pub(crate) mod declaration;
 pub(crate) mod identity;
 pub(crate) mod key;
 pub(crate) mod raw;

@@ -10,6 +10,7 @@ use claviger_client::types::audit::{
 use claviger_client::types::credential::{
     CreateCredential, CreatedCredential, Credential, ListCredentials, RenewCredential, RenewedCredential,
 };
+use claviger_client::types::declaration::{Attest, Declaration, Declare, ListDeclarations};
 use claviger_client::types::grant::{CreateGrant, Grant, ListGrants};
 use claviger_client::types::key::{
     AskImport, ChangeState, CreateKey, ExplainKey, Explanations, ImportMaterial, ImportParameters,
@@ -22,7 +23,7 @@ use claviger_client::types::system::{ConfirmClock, Health, LogClock, SystemStatu
 use claviger_client::types::{GiveReason, Page, Reason};
 
 use super::row::{Row, row};
-use crate::operation::{alias, asset, audit, identity, key, reason, rights, ring, system};
+use crate::operation::{alias, asset, audit, declaration, identity, key, reason, rights, ring, system};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -37,6 +38,7 @@ pub(super) fn rows() -> Vec<Row> {
         key_rows(),
         alias_rows(),
         asset_rows(),
+        declaration_rows(),
         principal_rows(),
         grant_rows(),
         credential_rows(),
@@ -471,6 +473,57 @@ fn asset_rows() -> Vec<Row> {
             .asks::<ListAssets>()
             .gives::<Page<Asset>>(),
         row(GET, "/v1/assets/{asset}", "read_asset", "Reads a data asset.", asset::read).gives::<Asset>(),
+    ]
+}
+
+fn declaration_rows() -> Vec<Row> {
+    vec![
+        row(
+            POST,
+            "/v1/declarations",
+            "declare",
+            "Declares what no machine can know: a parameter, a document, a supplier, a device, a module.",
+            declaration::declare,
+        )
+        .takes::<Declare>()
+        .gives::<Declaration>()
+        .creates(),
+        row(
+            GET,
+            "/v1/declarations",
+            "list_declarations",
+            "Lists declarations in the order of their identifiers.",
+            declaration::list,
+        )
+        .asks::<ListDeclarations>()
+        .gives::<Page<Declaration>>(),
+        row(
+            GET,
+            "/v1/declarations/{declaration}",
+            "read_declaration",
+            "Reads a declaration.",
+            declaration::read,
+        )
+        .gives::<Declaration>(),
+        row(
+            POST,
+            "/v1/declarations/{declaration}/withdraw",
+            "withdraw_declaration",
+            "Withdraws a declaration: it stays, and is in force no more.",
+            declaration::withdraw,
+        )
+        .takes::<GiveReason>()
+        .gives::<Declaration>(),
+        row(
+            POST,
+            "/v1/attestations",
+            "attest",
+            "Signs a statement, by the certificate that the call is made with.",
+            declaration::attest,
+        )
+        .takes::<Attest>()
+        .gives::<Declaration>()
+        .creates(),
     ]
 }
 

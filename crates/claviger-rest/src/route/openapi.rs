@@ -24,10 +24,11 @@ const TEXT: &str = "text/plain";
 const UUID: &str = "01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e";
 
 /// What paths have in braces: what it is, and an example.
-const IN_PATHS: [(&str, &str, &str); 12] = [
+const IN_PATHS: [(&str, &str, &str); 13] = [
     ("alias", "Name of an alias, its slashes as `%2F`.", "orders-current"),
     ("asset", "A data asset, by identifier or name.", "card-numbers"),
     ("credential", "Identifier of a credential.", UUID),
+    ("declaration", "Identifier of a declaration.", UUID),
     ("grant", "Identifier of a grant.", UUID),
     ("index", "Index of an entry in the log of the shard, from 0 on.", "1204"),
     ("key", "A key, by identifier or full name, its slash as `%2F`.", "orders%2Fmain"),

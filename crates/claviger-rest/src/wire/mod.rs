@@ -3,6 +3,7 @@
 pub mod alias;
 pub mod asset;
 pub mod audit;
+pub mod declaration;
 pub mod identity;
 pub mod key;
 pub mod reason;

@@ -186,6 +186,70 @@ async fn data_assets_are_entered_read_and_required() {
 }
 
 #[tokio::test]
+async fn parameters_and_documents_are_declared_read_listed_and_withdrawn() {
+    let deployment = Deployment::build().await;
+    let declare = |declared: Value| {
+        let body = json!({"declared": declared, "text": "as the auditor asked"});
+        deployment.control("ada", Method::POST, "/v1/declarations", body)
+    };
+    let parameter =
+        json!({"name": "access_review_days", "value": "90", "effective_from": "2026-01-01T00:00:00Z"});
+    let created = declare(json!({"parameter": parameter})).await.ok();
+    assert_eq!(created.status.as_u16(), 201);
+    let made = created.json();
+    assert_eq!((&made["kind"], &made["subject"]), (&json!("parameter"), &json!("access_review_days")));
+    assert_eq!(made["declared"]["parameter"], parameter);
+    assert_eq!(made["names"][made["declared_by"].as_str().unwrap()], "ada");
+    let document = json!({
+        "sort": "policy", "sha256": "ab".repeat(32), "covers": ["GOV-01"],
+        "reviewed_at": "2026-01-01T00:00:00Z", "next_review_at": "2027-01-01T00:00:00Z",
+    });
+    let policy = declare(json!({"document": document})).await.ok().json();
+    assert_eq!(policy["declared"]["document"], document);
+    for bad in [
+        json!({"parameter": {"name": "a", "value": "b@c", "effective_from": "2026-01-01T00:00:00Z"}}),
+        json!({"exception": {}}),
+        json!({"parameter": parameter, "document": document}),
+    ] {
+        declare(bad).await.problem(400, "malformed-request");
+    }
+    let id = made["id"].as_str().unwrap();
+    let path = format!("/v1/declarations/{id}");
+    assert_eq!(deployment.get("vera", &path).await.ok().json(), made);
+    let list = deployment.get("vera", "/v1/declarations?kind=document").await.ok().json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    let list = deployment.get("vera", "/v1/declarations?subject=access_review_days").await.ok().json();
+    assert_eq!(list["items"][0]["id"], id);
+    let first = deployment.get("vera", "/v1/declarations?limit=1").await.ok().json();
+    let next = format!("/v1/declarations?limit=1&cursor={}", first["next"].as_str().unwrap());
+    assert_ne!(deployment.get("vera", &next).await.ok().json()["items"], first["items"]);
+
+    let withdraw = format!("{path}/withdraw");
+    deployment.control("ada", Method::POST, &withdraw, json!({})).await.problem(400, "reason-required");
+    let why = json!({"reason": "another value was decided"});
+    let withdrawn = deployment.control("ada", Method::POST, &withdraw, why).await.ok().json();
+    assert_eq!((&withdrawn["revision"], &withdrawn["withdrawn_by"]), (&json!(2), &made["declared_by"]));
+    assert_eq!(withdrawn["reason"]["text"], "another value was decided");
+}
+
+#[tokio::test]
+async fn a_statement_without_a_certificate_that_reads_is_refused() {
+    let deployment = Deployment::build().await;
+    let attest = json!({
+        "statement": "ATT-POLICY", "statement_sha256": "ab".repeat(32), "signed_at": "2026-01-01T00:00:00Z",
+        "scope": ["asset 01940f3e-7b1c-7d20-8c3e-5a6f1b2c3d4e"], "valid_until": "2027-01-01T00:00:00Z",
+        "certificate": STANDARD.encode("not mine"), "method": "ed25519", "signature": "AAAA",
+    });
+    deployment.control("ada", Method::POST, "/v1/attestations", attest.clone()).await.problem(403, "denied");
+    let mut elsewhere = attest;
+    elsewhere["scope"] = json!(["asset"]);
+    deployment
+        .control("ada", Method::POST, "/v1/attestations", elsewhere)
+        .await
+        .problem(400, "malformed-request");
+}
+
+#[tokio::test]
 async fn a_ring_says_what_its_data_is_and_whether_data_keys_leave_in_clear() {
     let deployment = Deployment::build().await;
     let make = async |name: &str, more: Value| {

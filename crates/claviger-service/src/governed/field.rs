@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use claviger_audit::cbor::{self, CborError, Reader};
+use claviger_audit::declaration;
+use claviger_core::declaration::Declared;
 use claviger_core::key::{
     AssetRule, ContextField, DataClass, Labels, Origin, PlaintextDataKeys, Protection, RequiredContext,
     RingPolicy, RotatedKeys, Separation,
@@ -10,8 +12,8 @@ use claviger_core::key::{
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::ReasonCode;
 use claviger_core::{
-    Action, AliasName, CredentialId, GrantId, KeyId, KeyRingId, Name, PrincipalId, Purpose, ReasonId, Spec,
-    Timestamp,
+    Action, AliasName, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, Name, PrincipalId, Purpose,
+    ReasonId, Spec, Timestamp,
 };
 use ipnet::IpNet;
 
@@ -215,7 +217,7 @@ macro_rules! identifiers {
         }
     )+};
 }
-identifiers!(CredentialId, GrantId, KeyId, KeyRingId, PrincipalId, ReasonId);
+identifiers!(CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, PrincipalId, ReasonId);
 
 /// What has one text form, by a method of this name.
 macro_rules! words {
@@ -313,6 +315,17 @@ impl Field for Duration {
         }
         let (seconds, nanos): (u64, u32) = (reader.uint()?, reader.small()?);
         if nanos < 1_000_000_000 { Ok(Self::new(seconds, nanos)) } else { Err(GovernedError::Value) }
+    }
+}
+
+/// In its own encoding, as bytes.
+impl Field for Declared {
+    fn put(&self, out: &mut Vec<u8>) {
+        cbor::put_bytes(out, &declaration::encode(self));
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, GovernedError> {
+        declaration::decode(reader.bytes()?).map_err(|_| GovernedError::Value)
     }
 }
 

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use claviger_audit::cbor::{self, Reader};
 use claviger_core::action::Effect;
+use claviger_core::declaration::Declared;
 use claviger_core::grant::Selector;
 use claviger_core::key::{
     AssetRule, DataClass, Labels, Origin, PlaintextDataKeys, Protection, RequiredContext, RingPolicy,
@@ -32,8 +33,8 @@ use claviger_core::key::{
 use claviger_core::principal::{PrincipalKind, Role};
 use claviger_core::reason::Reason;
 use claviger_core::{
-    Action, AliasName, CredentialId, GrantId, KeyId, KeyRingId, Name, PrincipalId, Purpose, ReasonId, Spec,
-    Timestamp,
+    Action, AliasName, CredentialId, DeclarationId, GrantId, KeyId, KeyRingId, Name, PrincipalId, Purpose,
+    ReasonId, Spec, Timestamp,
 };
 use claviger_crypto::digest;
 
@@ -121,6 +122,11 @@ governed! {
         2 role: Role,
         /// The reason given for it.
         3 reason: Option<Reason>,
+    }
+    /// Sign a statement.
+    Attest(Attest) = "attest" {
+        /// What is stated, with its signature.
+        1 attestation: Declared,
     }
     /// End the waiting period of a key without destroying.
     CancelDestroy(CancelDestroy) = "cancel_destroy" {
@@ -251,6 +257,13 @@ governed! {
         2 policy: RingPolicy,
         /// The reason given for it.
         3 reason: Option<Reason>,
+    }
+    /// Declare what no machine can know.
+    Declare(Declare) = "declare" {
+        /// What is declared.
+        1 declared: Declared,
+        /// What is said of it.
+        2 text: String,
     }
     /// End a key's protecting.
     DeactivateKey(DeactivateKey) = "deactivate_key" {
@@ -525,6 +538,13 @@ governed! {
         14 environment: Option<Name>,
         /// Whether uses of its keys name a data asset.
         15 assets: Option<AssetRule>,
+    }
+    /// Withdraw a declaration.
+    WithdrawDeclaration(WithdrawDeclaration) = "withdraw_declaration" {
+        /// The declaration.
+        1 declaration: DeclarationId,
+        /// The reason given for it.
+        2 reason: Option<Reason>,
     }
     /// Revoke a grant on one key.
     WithdrawDelegatedGrant(WithdrawDelegatedGrant) = "withdraw_delegated_grant" {

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use claviger_audit::cbor::CborError;
+use claviger_core::declaration::{Attestation, Claim, Parameter, Plain, SigningMethod};
 use claviger_core::grant::Conditions;
+use claviger_core::object::Object;
 use claviger_core::reason::ReasonCode;
 use ipnet::IpNet;
 use proptest::collection::vec;
@@ -332,7 +334,40 @@ fn about_rings() -> impl Strategy<Value = Governed> {
         });
     let asset = (names(), principals(), select(&DataClass::ALL[..]))
         .prop_map(|(name, owner, class)| Governed::CreateAsset { name, owner, class });
-    prop_oneof![create, separation, update, asset]
+    prop_oneof![create, separation, update, asset, declarations()]
+}
+
+fn declarations() -> impl Strategy<Value = Governed> {
+    let words = || "[a-zA-Z0-9][a-zA-Z0-9 ._-]{0,30}[a-z0-9]".prop_map(|text| text.parse::<Plain>().unwrap());
+    let parameter = (words(), words(), instants()).prop_map(|(name, value, effective_from)| Parameter {
+        name,
+        value,
+        effective_from,
+    });
+    let claim = (words(), vec(keys().prop_map(Object::Key), 0..3), vec(any::<[u8; 32]>(), 0..3)).prop_map(
+        |(statement, scope, evidence)| Claim {
+            deployment: "shop".parse().unwrap(),
+            statement,
+            statement_digest: [1; 32],
+            scope,
+            signed_at: Timestamp::from_micros(1),
+            valid_until: Timestamp::from_micros(2),
+            evidence,
+            public_key: vec![2; 44],
+        },
+    );
+    let signed = (claim, ids(CredentialId::from_bytes), vec(any::<u8>(), 0..80));
+    (parameter, signed, texts(), reasons(), ids(DeclarationId::from_bytes), 0..3_usize).prop_map(
+        |(parameter, (claim, credential, signature), text, reason, declaration, which)| match which {
+            0 => Governed::Declare { declared: Declared::Parameter(parameter), text },
+            1 => {
+                let method = SigningMethod::Ed25519;
+                let attestation = Attestation { claim, credential, method, signature };
+                Governed::Attest { attestation: Declared::Attestation(Box::new(attestation)) }
+            }
+            _ => Governed::WithdrawDeclaration { declaration, reason },
+        },
+    )
 }
 
 fn about_people() -> impl Strategy<Value = Governed> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use claviger_core::asset::Asset;
+use claviger_core::declaration::Declared;
 use claviger_core::grant::{Grant, Selector};
 use claviger_core::key::{Key, KeyRecord, KeyRing};
 use claviger_core::principal::{Credential, Principal, Status};
@@ -12,7 +13,10 @@ use claviger_core::{Action, Alias, KeyId, KeyRingId, PrincipalId, ReasonId, Time
 use claviger_crypto::envelope::Context;
 
 use super::reason::ShownReason;
-use super::{JudgedGrant, KeyVersions, MaterialImported, NewlyMade, Operation, PolicyStatus, Staged};
+use super::{
+    JudgedGrant, KeyVersions, MaterialImported, NewlyMade, Operation, PolicyStatus, ReadableDeclaration,
+    Staged,
+};
 use crate::error::{ErrorKind, ServiceError};
 use crate::log::{EntryPage, FoundEntry};
 use crate::reference::{PrincipalRef, RingRef, TargetRef};
@@ -176,6 +180,24 @@ impl HasCaptions for Asset {
 
     fn identified(&self) -> Vec<Identified> {
         vec![Identified::Principal(self.owner), Identified::Principal(self.created_by)]
+    }
+}
+
+impl HasCaptions for ReadableDeclaration {
+    fn whys(&self) -> impl Iterator<Item = Option<Why>> {
+        [self.row.reason].into_iter()
+    }
+
+    fn identified(&self) -> Vec<Identified> {
+        let responsible = match &self.declared {
+            Declared::Device(supply) | Declared::Module(supply) | Declared::Supplier(supply) => {
+                supply.responsible
+            }
+            Declared::Attestation(_) | Declared::Document(_) | Declared::Parameter(_) => None,
+        };
+        let withdrawn_by = self.row.withdrawal.map(|withdrawal| withdrawal.by);
+        let people = [self.row.declared_by].into_iter().chain(withdrawn_by).chain(responsible);
+        people.map(Identified::Principal).collect()
     }
 }
 

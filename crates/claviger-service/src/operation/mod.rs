@@ -14,6 +14,7 @@ mod create_grant;
 mod create_key;
 mod create_principal;
 mod create_ring;
+mod declaration;
 mod delegation;
 mod describe_uses;
 mod destroy_key;
@@ -65,6 +66,9 @@ pub use create_grant::{CreateGrant, GrantOn};
 pub use create_key::CreateKey;
 pub use create_principal::CreatePrincipal;
 pub use create_ring::CreateRing;
+pub use declaration::{
+    Attest, Declare, ListDeclarations, ReadDeclaration, ReadableDeclaration, WithdrawDeclaration,
+};
 pub use delegation::{DelegateGrant, ReadKeyGrants, RetireGrant, WithdrawDelegatedGrant};
 pub use describe_uses::{DescribeUses, Described};
 pub use destroy_key::{CancelDestroy, DestroyKey, ScheduleDestroy};

@@ -238,6 +238,7 @@ impl<'a> Lister<'a> {
             StateRow::Alias(alias) => Some(self.of_alias(&alias).await?),
             StateRow::Asset(_)
             | StateRow::Credential(_)
+            | StateRow::Declaration(_)
             | StateRow::Grant(_)
             | StateRow::Key(_)
             | StateRow::Node(_)

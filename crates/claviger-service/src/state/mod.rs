@@ -521,6 +521,7 @@ impl Publish for Forget {
                 | Change::ExpectNone { .. }
                 | Change::NoteFacts(_)
                 | Change::PutAsset(_)
+                | Change::PutDeclaration(_)
                 | Change::PutFactHead(_)
                 | Change::PutGrant(_)
                 | Change::PutIdempotency(_)

@@ -12,21 +12,23 @@ use claviger_core::port::Store as _;
 use claviger_core::{Action, KeyRingId, Purpose, Spec};
 use claviger_service::operation::{
     CreateAlias, CreateAsset, CreateCredential, CreateGrant, GrantOn, KeyPatch, LabelPatch, NewCredential,
-    ReadRows, RingPatch, UpdateKey, UpdateRing,
+    ReadRows, RingPatch, UpdateKey, UpdateRing, WithdrawDeclaration,
 };
 use claviger_service::{KeyRef, PrincipalRef, RingRef};
 use claviger_testkit::older::{OLDER, WITHOUT_FACTS};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use crate::declarations::parameter;
 use crate::deployment::Deployment;
 use crate::evidence::{differences, replay};
 
 /// Tables of objects, with what names a row of each.
-const TABLES: [(&str, &[&str]); 9] = [
+const TABLES: [(&str, &[&str]); 10] = [
     ("alias", &["name"]),
     ("asset", &["id"]),
     ("credential", &["id"]),
+    ("declaration", &["id"]),
     ("grants", &["id"]),
     ("key", &["id"]),
     ("key_version", &["key", "number"]),
@@ -63,6 +65,9 @@ pub(crate) async fn furnish(deployment: &Deployment) {
         let create = CreateAsset { name: name.parse().unwrap(), owner: None, class };
         deployment.ask("ada", create).await.unwrap();
     }
+    deployment.ask("ada", parameter("period_days", "180")).await.unwrap();
+    let withdrawn = deployment.ask("ada", parameter("period_days", "90")).await.unwrap().output.row.id;
+    deployment.ask("otto", WithdrawDeclaration { declaration: withdrawn }).await.unwrap();
     let app = || PrincipalRef::Name("app".parse().unwrap());
     let lifetime = Duration::from_secs(3600);
     let what = NewCredential::ShortLived { lifetime };
@@ -144,7 +149,11 @@ fn columns_of(database: &Connection, table: &str) -> Vec<(String, String)> {
 
 /// The values of the newest row.
 fn row_of(database: &Connection, table: &str, columns: &[String]) -> Vec<Value> {
-    let made = if table == "reason" { "given_at" } else { "created_at" };
+    let made = match table {
+        "declaration" => "declared_at",
+        "reason" => "given_at",
+        _ => "created_at",
+    };
     let sql = format!("SELECT {} FROM {table} ORDER BY {made} DESC, 1 LIMIT 1", columns.join(", "));
     database.query_row(&sql, [], |row| (0..columns.len()).map(|at| row.get(at)).collect()).unwrap()
 }

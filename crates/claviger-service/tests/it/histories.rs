@@ -21,12 +21,15 @@ use claviger_core::key::{
 use claviger_core::object::{Kind, Object, RowCursor, StateRow};
 use claviger_core::port::Store as _;
 use claviger_core::principal::{PrincipalKind, Role};
-use claviger_core::{Action, CredentialId, GrantId, KeyId, Purpose, ReasonId, Spec, Timestamp};
+use claviger_core::{
+    Action, CredentialId, DeclarationId, GrantId, KeyId, Purpose, ReasonId, Spec, Timestamp,
+};
 use claviger_crypto::WrappingAlgorithm;
 use claviger_service::operation::*;
 use claviger_service::{ErrorKind, KeyRef, PrincipalRef, RingRef, ServiceError};
 use proptest::prelude::*;
 
+use crate::declarations::{Signer, parameter};
 use crate::deployment::{DAY, Deployment, certificate_of, system};
 use crate::evidence::{Reading, hold, live_rows, replay, replay_at};
 use crate::import::{import_once, remove_once};
@@ -48,6 +51,7 @@ enum Step {
     AcknowledgeRecovery { which: usize },
     Alias { name: usize, key: usize, how: AliasStep },
     AssignRole { to: usize, role: usize, withdraw: bool },
+    Attest,
     CancelDestroy { key: usize },
     ConfirmClock,
     ConfirmRights,
@@ -58,6 +62,7 @@ enum Step {
     CreateKey { ring: usize, kind: usize, labels: bool, activate: bool },
     CreatePrincipal { person: bool },
     CreateRing,
+    Declare { name: usize },
     Delegate { by: usize, to: usize, key: usize },
     ErasePrincipal { which: usize },
     EraseReason { which: usize },
@@ -79,6 +84,7 @@ enum Step {
     Snapshot,
     UpdateKey { key: usize, what: usize },
     UpdateRing { ring: usize, what: usize },
+    WithdrawDeclaration { which: usize },
     WithdrawDelegated { by: usize, key: usize, which: usize },
 }
 
@@ -108,6 +114,11 @@ fn step() -> impl Strategy<Value = Step> {
     let rings = prop_oneof![
         1 => Just(Step::CreateRing),
         1 => (one(), one()).prop_map(|(owner, class)| Step::CreateAsset { owner, class }),
+        1 => prop_oneof![
+            one().prop_map(|name| Step::Declare { name }),
+            Just(Step::Attest),
+            one().prop_map(|which| Step::WithdrawDeclaration { which }),
+        ],
         2 => (one(), one()).prop_map(|(ring, what)| Step::UpdateRing { ring, what }),
         2 => (one(), any::<bool>()).prop_map(|(ring, relaxed)| Step::Separate { ring, relaxed }),
     ];
@@ -227,6 +238,9 @@ impl Made {
                 let digest = rights(&deployment, "vera").await.1;
                 bear(deployment.ask("vera", ConfirmRights { digest }).await, step);
             }
+            Step::Attest | Step::Declare { .. } | Step::WithdrawDeclaration { .. } => {
+                Box::pin(self.take_declaration(&deployment, step)).await;
+            }
             Step::CreateAsset { .. } | Step::CreateRing | Step::UpdateRing { .. } | Step::Separate { .. } => {
                 Box::pin(self.take_ring(&deployment, step)).await;
             }
@@ -297,6 +311,27 @@ impl Made {
                 };
                 let update = UpdateRing { ring: self.ring(*ring), patch, if_revision: None };
                 bear(deployment.ask("ada", update).await, step);
+            }
+            _ => {}
+        }
+    }
+
+    async fn take_declaration(&self, deployment: &Deployment, step: &Step) {
+        match step {
+            Step::Attest => {
+                let Some(signer) = bear(Signer::of(deployment, "vera").await, step) else { return };
+                let attest = signer.signed(deployment.clock.wall());
+                bear(deployment.ask_with(signer.presented(), attest).await, step);
+            }
+            Step::Declare { name } => {
+                let declare = parameter(&format!("parameter_{name}"), &name.to_string());
+                bear(deployment.ask("ada", declare).await, step);
+            }
+            Step::WithdrawDeclaration { which } => {
+                let declarations = ids(deployment, Kind::Declaration).await;
+                let Some((Object::Declaration(id), _)) = pick(&declarations, *which) else { return };
+                let declaration: DeclarationId = *id;
+                bear(deployment.ask("otto", WithdrawDeclaration { declaration }).await, step);
             }
             _ => {}
         }
@@ -650,6 +685,7 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::Alias { .. } => vec![PutAlias],
         Step::AssignRole { withdraw: false, .. } => vec![AssignRole],
         Step::AssignRole { .. } => vec![WithdrawRole],
+        Step::Attest => vec![CreateCredential, Attest],
         Step::CancelDestroy { .. } => vec![CancelDestroy],
         Step::ConfirmClock => vec![ConfirmClock],
         Step::ConfirmRights => vec![ReadRights, ConfirmRights],
@@ -659,6 +695,7 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::CreateKey { .. } => vec![CreateKey],
         Step::CreatePrincipal { .. } => vec![CreatePrincipal],
         Step::CreateRing => vec![CreateRing],
+        Step::Declare { .. } => vec![Declare],
         Step::Delegate { .. } => vec![DelegateGrant],
         Step::ErasePrincipal { .. } => vec![ErasePrincipal],
         Step::EraseReason { .. } => vec![EraseReason],
@@ -683,6 +720,7 @@ fn actions_of(step: &Step) -> Vec<Action> {
         Step::Snapshot => vec![Snapshot],
         Step::UpdateKey { .. } => vec![UpdateKey],
         Step::UpdateRing { .. } => vec![UpdateRing],
+        Step::WithdrawDeclaration { .. } => vec![WithdrawDeclaration],
         Step::WithdrawDelegated { .. } => vec![WithdrawDelegatedGrant],
     }
 }

@@ -11,6 +11,7 @@ mod clock;
 mod contention;
 mod context;
 mod data_keys;
+mod declarations;
 mod delegation;
 mod destruction;
 mod edited_rows;

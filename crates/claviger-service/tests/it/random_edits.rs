@@ -355,6 +355,7 @@ async fn refused_at_use(deployment: &Deployment, kind: Kind) -> BTreeSet<String>
             Object::Credential(id) => store.find_credential(id).await.map(|found| found.is_some()),
             Object::Grant(id) => store.find_grant(id).await.map(|found| found.is_some()),
             Object::Asset(id) => store.find_asset(id).await.map(|found| found.is_some()),
+            Object::Declaration(id) => store.find_declaration(id).await.map(|found| found.is_some()),
             Object::Alias(_) | Object::Node(_) | Object::Reason(_) | Object::RightsReview(_) => Ok(row.holds),
         };
         if !matches!(outcome, Ok(true)) {
@@ -397,6 +398,7 @@ fn kind_of(table: &str) -> Option<Kind> {
         "grants" => Kind::Grant,
         "alias" => Kind::Alias,
         "asset" => Kind::Asset,
+        "declaration" => Kind::Declaration,
         _ => return None,
     })
 }

@@ -63,6 +63,27 @@ CREATE TABLE asset (
 -- Whether uses of a ring's keys must name one.
 ALTER TABLE ring ADD COLUMN assets TEXT NOT NULL DEFAULT 'optional';
 
+-- ---- Declarations ----
+--
+-- What people declare and no machine can know: parameters, documents, suppliers, devices, modules, statements that were signed. `body` is
+-- what is declared, in the one encoding of the log. Rows are never changed but for being withdrawn, once, and never deleted.
+CREATE TABLE declaration (
+    id           BLOB    PRIMARY KEY CHECK (length(id) = 16),
+    kind         TEXT    NOT NULL,
+    subject      TEXT    NOT NULL,
+    body         BLOB    NOT NULL CHECK (length(body) BETWEEN 1 AND 16384),
+    text         TEXT    NOT NULL,
+    declared_by  BLOB    NOT NULL CHECK (length(declared_by) = 16),
+    declared_at  INTEGER NOT NULL,
+    withdrawn_by BLOB    CHECK (length(withdrawn_by) = 16),
+    withdrawn_at INTEGER CHECK ((withdrawn_at IS NULL) = (withdrawn_by IS NULL)),
+    reason       BLOB    CHECK (reason IS NULL OR withdrawn_by IS NOT NULL),
+    revision     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX declaration_kind ON declaration (kind, id);
+CREATE INDEX declaration_subject ON declaration (subject, id);
+
 -- ---- The log's time ----
 --
 -- What is remembered of it from one start to the next; no row before the first start that takes a step. `steps` are pairs of
@@ -367,6 +388,7 @@ ALTER TABLE alias ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE reason ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE node ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE asset ADD COLUMN fact BLOB CHECK (length(fact) = 32);
+ALTER TABLE declaration ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 ALTER TABLE rights_review ADD COLUMN fact BLOB CHECK (length(fact) = 32);
 
 -- ---- The uses of keys ----
@@ -414,6 +436,7 @@ ALTER TABLE alias ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE reason ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE node ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE asset ADD COLUMN tag BLOB CHECK (length(tag) = 16);
+ALTER TABLE declaration ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 ALTER TABLE rights_review ADD COLUMN tag BLOB CHECK (length(tag) = 16);
 -- The same of rows of no object on which decisions are taken.
 ALTER TABLE alias_name ADD COLUMN tag BLOB CHECK (length(tag) = 16);
@@ -465,4 +488,5 @@ CREATE INDEX alias_revision ON alias (id, revision, fact);
 CREATE INDEX reason_revision ON reason (id, revision, fact);
 CREATE INDEX node_revision ON node (id, revision, fact);
 CREATE INDEX asset_revision ON asset (id, revision, fact);
+CREATE INDEX declaration_revision ON declaration (id, revision, fact);
 CREATE INDEX rights_review_revision ON rights_review (id, revision, fact);

@@ -77,6 +77,9 @@ const fn listing(kind: Kind) -> &'static str {
         Kind::Credential => {
             "SELECT fact FROM credential INDEXED BY credential_revision WHERE id >= x'' ORDER BY id"
         }
+        Kind::Declaration => {
+            "SELECT fact FROM declaration INDEXED BY declaration_revision WHERE id >= x'' ORDER BY id"
+        }
         Kind::Grant => "SELECT fact FROM grants INDEXED BY grants_revision WHERE id >= x'' ORDER BY id",
         Kind::Key => "SELECT fact FROM key INDEXED BY key_revision WHERE id >= x'' ORDER BY id",
         Kind::Node => "SELECT fact FROM node INDEXED BY node_revision WHERE id >= x'' ORDER BY id",

@@ -66,6 +66,7 @@ pub(super) fn block_of(object: &Object) -> Block {
         Object::RightsReview(id) => *id.as_bytes(),
         Object::Node(id) => *id.as_bytes(),
         Object::Asset(id) => *id.as_bytes(),
+        Object::Declaration(id) => *id.as_bytes(),
     };
     (object.kind(), number_of(&id))
 }
@@ -86,6 +87,7 @@ pub(super) fn written(change: &Change) -> Option<Object> {
         Change::PutAlias(alias) | Change::RemoveAlias(alias) => Object::Alias(alias.id),
         Change::PutAsset(asset) => Object::Asset(asset.id),
         Change::PutCredential(credential) => Object::Credential(credential.id),
+        Change::PutDeclaration(declaration) => Object::Declaration(declaration.id),
         Change::PutGrant(grant) => Object::Grant(grant.id),
         Change::PutKey(key) => Object::Key(key.id),
         Change::PutNode(node) => Object::Node(node.id),
@@ -340,6 +342,7 @@ const fn listing(kind: Kind) -> &'static str {
         Kind::Alias => of!("alias", "alias_revision"),
         Kind::Asset => of!("asset", "asset_revision"),
         Kind::Credential => of!("credential", "credential_revision"),
+        Kind::Declaration => of!("declaration", "declaration_revision"),
         Kind::Grant => of!("grants", "grants_revision"),
         Kind::Key => of!("key", "key_revision"),
         Kind::Node => of!("node", "node_revision"),

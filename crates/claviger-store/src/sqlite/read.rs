@@ -15,17 +15,17 @@ use claviger_core::log_time::TimeRecord;
 use claviger_core::node::Node;
 use claviger_core::object::{FoundRow, Kind, Object, RowCursor};
 use claviger_core::port::store::{
-    AliasFilter, BatchOutline, EndingPrincipal, FactSink, FenceDelta, GrantFilter, GrantQuery, GrantRoom,
-    Kept, KeyFilter, LeftBehind, LogId, MixedUse, Page, Room, RootHead, RowRoot, ScheduledDestruction,
-    ShardHead, SpaceState, StoredBatch, VersionUsage,
+    AliasFilter, BatchOutline, DeclarationFilter, EndingPrincipal, FactSink, FenceDelta, GrantFilter,
+    GrantQuery, GrantRoom, Kept, KeyFilter, LeftBehind, LogId, MixedUse, Page, Room, RootHead, RowRoot,
+    ScheduledDestruction, ShardHead, SpaceState, StoredBatch, VersionUsage,
 };
 use claviger_core::port::{Journal, Store, StoreError};
 use claviger_core::principal::{Credential, Principal};
 use claviger_core::reason::KeptReason;
 use claviger_core::rights_review::RightsReview;
 use claviger_core::{
-    AssetId, CredentialId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId, Name, NodeId, PrincipalId,
-    ReasonId, RightsReviewId, Timestamp,
+    AssetId, CredentialId, Declaration, DeclarationId, GrantId, KeyId, KeyName, KeyRingId, KeyVersionId,
+    Name, NodeId, PrincipalId, ReasonId, RightsReviewId, Timestamp,
 };
 use claviger_crypto::kdf::HmacSha256;
 use rusqlite::{Transaction, TransactionBehavior};
@@ -33,7 +33,7 @@ use rusqlite::{Transaction, TransactionBehavior};
 use super::columns::{Columns, find};
 use super::error::translate;
 use super::row::{
-    alias, asset, credential, fact_head, grant, grant_index, idempotency, key, log_time, node,
+    alias, asset, credential, declaration, fact_head, grant, grant_index, idempotency, key, log_time, node,
     policy_document, principal, reason, rights_review, ring, veil, version,
 };
 use super::sums::Summing;
@@ -110,6 +110,23 @@ impl Store for SqliteStore {
             .pool
             .read(move |connection| asset::list_after(connection, page.after.as_ref(), page.limit))
             .await
+    }
+
+    async fn find_declaration(&self, id: DeclarationId) -> Result<Option<Declaration>, StoreError> {
+        self.inner
+            .pool
+            .read_fresh(Some(Object::Declaration(id)), move |connection| {
+                declaration::find_by_id(connection, id)
+            })
+            .await
+    }
+
+    async fn list_declarations(
+        &self,
+        filter: DeclarationFilter,
+        page: Page<DeclarationId>,
+    ) -> Result<Vec<Declaration>, StoreError> {
+        self.inner.pool.read(move |connection| declaration::list_by(connection, &filter, &page)).await
     }
 
     async fn find_node(&self, id: NodeId) -> Result<Option<Node>, StoreError> {

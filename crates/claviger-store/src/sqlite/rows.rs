@@ -8,7 +8,7 @@ use rusqlite::ToSql;
 use super::error::{damaged, translate};
 use super::plain;
 use super::row::{
-    alias, asset, credential, grant, key, node, principal, reason, rights_review, ring, version,
+    alias, asset, credential, declaration, grant, key, node, principal, reason, rights_review, ring, version,
 };
 use super::tag::{Guarded, Tagged};
 
@@ -18,6 +18,7 @@ fn tags_of(kind: Kind) -> &'static [&'static Tagged] {
         Kind::Alias => &[&alias::TAGGED],
         Kind::Asset => &[&asset::TAGGED],
         Kind::Credential => &[&credential::TAGGED],
+        Kind::Declaration => &[&declaration::TAGGED],
         Kind::Grant => &[&grant::TAGGED],
         Kind::Key => &[&key::TAGGED],
         Kind::Node => &[&node::TAGGED],
@@ -43,10 +44,11 @@ pub(super) fn list(
 /// How many rows there are of all kinds.
 pub(super) fn count(connection: Guarded<'_>) -> Result<u64, StoreError> {
     let mut rows = 0;
-    const TABLES: [&str; 11] = [
+    const TABLES: [&str; 12] = [
         "alias",
         "asset",
         "credential",
+        "declaration",
         "grants",
         "key",
         "key_version",
@@ -113,6 +115,7 @@ fn list_rows(
         Kind::Alias => all(alias::list_from(connection, &id, limit)?, StateRow::Alias),
         Kind::Asset => all(asset::list_from(connection, &id, limit)?, StateRow::Asset),
         Kind::Credential => all(credential::list_from(connection, &id, limit)?, StateRow::Credential),
+        Kind::Declaration => all(declaration::list_from(connection, &id, limit)?, StateRow::Declaration),
         Kind::Grant => all(grant::list_from(connection, &id, limit)?, StateRow::Grant),
         Kind::Key => all(key::list_from(connection, &id, limit)?, StateRow::Key),
         Kind::Node => all(node::list_from(connection, &id, limit)?, StateRow::Node),

@@ -14,7 +14,7 @@ use crate::instance::{Instance, claviger, unset};
 use crate::verify::claviger_verify;
 
 /// Files that every pack for PCI DSS of a deployment as below has.
-const LAYOUT: [&str; 33] = [
+const LAYOUT: [&str; 34] = [
     "LIMITS.md",
     "MANIFEST.json",
     "MANIFEST.sig",
@@ -34,6 +34,7 @@ const LAYOUT: [&str; 33] = [
     "report/assets.csv",
     "report/clauses.csv",
     "report/credentials.csv",
+    "report/declarations.csv",
     "report/generators.csv",
     "report/keys.csv",
     "report/nodes.csv",

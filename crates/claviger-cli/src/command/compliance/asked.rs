@@ -63,7 +63,7 @@ impl Asked<'_> {
     }
 
     fn days_of_a_period(&self, to: Timestamp) -> std::time::Duration {
-        let setting = Setting { catalogue: self.catalogue, framework: None, period: Period { from: to, to } };
+        let setting = Setting::new(self.catalogue, None, Period { from: to, to });
         setting.days("period_days")
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use claviger_audit::cut::Cut;
-use claviger_audit::verify::{SeenEntry, Watcher};
+use claviger_audit::verify::{SeenEntry, Verified, Watcher};
 use claviger_audit::{Hash, VerifierKey};
 use claviger_compliance::control::Severity;
 use claviger_compliance::evaluation::ControlResult;
@@ -177,12 +177,18 @@ fn evaluate_period(
     dir: &Path,
     key: &VerifierKey,
 ) -> Result<Evaluation, Failure> {
-    let scan = Scan::new(asked.catalogue, asked.framework, period);
-    let mut walk = Walk { scan, bar: progress::count("evaluating", entries), seen: 0 };
-    let verified = verify_watched(dir, key, &mut walk)?;
-    let Walk { scan, bar, mut seen } = walk;
+    let scan = || Scan::new(asked.catalogue, asked.framework, period);
+    let (first, verified) = walk(dir, key, scan(), entries)?;
+    // Checks are made by parameters, which the log has said only now.
+    let declared = first.declared();
+    let (scan, verified) = if declared.is_empty() {
+        (first, verified)
+    } else {
+        walk(dir, key, scan().with(&declared), entries)?
+    };
     // The newest run that the log records is made again.
-    bar.reset();
+    let bar = progress::count("evaluating again", entries);
+    let mut seen: u64 = 0;
     let scan = scan.remaking(&Export(dir), key, &mut || {
         seen += 1;
         if seen.is_multiple_of(STEP) {
@@ -191,6 +197,19 @@ fn evaluate_period(
     });
     bar.finish_and_clear();
     Ok(scan.map_err(|error| Failure::failed(error.to_string()))?.finish(&verified))
+}
+
+/// Walks over the export, with the scan looking on.
+fn walk<'s>(
+    dir: &Path,
+    key: &VerifierKey,
+    scan: Scan<'s>,
+    entries: u64,
+) -> Result<(Scan<'s>, Verified), Failure> {
+    let mut walk = Walk { scan, bar: progress::count("evaluating", entries), seen: 0 };
+    let verified = verify_watched(dir, key, &mut walk)?;
+    walk.bar.finish_and_clear();
+    Ok((walk.scan, verified))
 }
 
 /// The scan, with its progress.

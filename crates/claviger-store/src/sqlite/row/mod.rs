@@ -6,6 +6,7 @@
 pub(super) mod alias;
 pub(super) mod asset;
 pub(super) mod credential;
+pub(super) mod declaration;
 pub(super) mod fact_head;
 pub(super) mod grant;
 pub(super) mod grant_index;

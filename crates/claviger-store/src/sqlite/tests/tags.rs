@@ -7,6 +7,7 @@ use claviger_core::access_key::AccessKey;
 use claviger_core::alias::{Alias, AliasScope};
 use claviger_core::asset::Asset;
 use claviger_core::change::Change;
+use claviger_core::declaration::DeclarationKind;
 use claviger_core::grant::{Basis, Conditions, Grant, GrantOrigin, Selector, Spelling};
 use claviger_core::key::{DataClass, Key, PolicyDocument};
 use claviger_core::node::{Node, NodeReport};
@@ -17,23 +18,24 @@ use claviger_core::principal::{Credential, CredentialKind, Principal, PrincipalK
 use claviger_core::reason::{ReasonCode, ReasonRecord, TextAtRest};
 use claviger_core::rights_review::{Capacity, Confirmation, RightsReview};
 use claviger_core::{
-    Action, AliasId, AssetId, CredentialId, GrantId, KeyId, KeyRingId, KeyVersionId, NodeId, PrincipalId,
-    ReasonId, RightsReviewId,
+    Action, AliasId, AssetId, CredentialId, Declaration, DeclarationId, GrantId, KeyId, KeyRingId,
+    KeyVersionId, NodeId, PrincipalId, ReasonId, RightsReviewId,
 };
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::super::row::{
-    alias, asset, credential, grant, key, node, principal, reason, rights_review, ring, version,
+    alias, asset, credential, declaration, grant, key, node, principal, reason, rights_review, ring, version,
 };
 use super::super::tag::Tagged;
 use super::*;
 
 /// What names a row of each table of objects.
-const TABLES: [(&str, &str, &[&Tagged]); 11] = [
+const TABLES: [(&str, &str, &[&Tagged]); 12] = [
     ("alias", "id = x'06060606060606060606060606060606'", &[&alias::TAGGED]),
     ("asset", "id = x'08080808080808080808080808080808'", &[&asset::TAGGED]),
     ("credential", "id = x'04040404040404040404040404040404'", &[&credential::TAGGED]),
+    ("declaration", "id = x'09090909090909090909090909090909'", &[&declaration::TAGGED]),
     ("grants", "id = x'05050505050505050505050505050505'", &[&grant::TAGGED]),
     ("key", "id = x'02020202020202020202020202020202'", &[&key::TAGGED]),
     ("key_version", "key = x'02020202020202020202020202020202'", &[&version::TAGGED, &version::COUNTED]),
@@ -128,6 +130,20 @@ fn furnished() -> Shelf {
     };
     let changes = [8, 18].map(|number| Change::PutAsset(asset(number)));
     assert_eq!(shelf.apply(&changes), Applied::Yes);
+    let declaration = |number: u8| Declaration {
+        id: DeclarationId::from_bytes([number; 16]),
+        kind: DeclarationKind::Parameter,
+        subject: format!("parameter_{number}").parse().unwrap(),
+        body: vec![number; 40],
+        text: "as the auditor asked".into(),
+        declared_by: PrincipalId::from_bytes([13; 16]),
+        declared_at: at(0),
+        withdrawal: None,
+        reason: None,
+        revision: 0,
+    };
+    let changes = [9, 19].map(|number| Change::PutDeclaration(declaration(number)));
+    assert_eq!(shelf.apply(&changes), Applied::Yes);
     let review = RightsReview::new(RightsReviewId::UPGRADE, at(0));
     let one = Confirmation { by: PrincipalId::from_bytes([13; 16]), at: at(1) };
     let review = review.confirmed([1; 32], Capacity::Officer, one).unwrap();
@@ -166,7 +182,7 @@ fn columns_of(database: &Connection, table: &str) -> Vec<String> {
 }
 
 /// How many rows of objects there are.
-const ROWS: usize = 19;
+const ROWS: usize = 21;
 
 /// The objects whose rows do not hold, or do not read. A row that is out of place, and so not there, counts as not reading.
 async fn altered(store: &SqliteStore) -> Result<BTreeSet<Object>, StoreError> {
@@ -189,6 +205,7 @@ async fn read_all(store: &SqliteStore) -> Vec<StoreError> {
     failed.extend(store.find_grant(GrantId::from_bytes([5; 16])).await.err());
     failed.extend(store.find_alias(&"name-6".parse().unwrap()).await.err());
     failed.extend(store.find_asset(AssetId::from_bytes([8; 16])).await.err());
+    failed.extend(store.find_declaration(DeclarationId::from_bytes([9; 16])).await.err());
     failed
 }
 
