@@ -12,7 +12,7 @@ import { chromium } from "playwright-core";
 import { changeByte, checkpoint, makeKey, numbers, sha256 } from "./made.mjs";
 
 const { CHROMIUM, PAGE_IMAGES, PAGE_KEY, PAGE_OF_PROGRAM, PAGE_OLDER, PAGE_PACK, UPDATE_SCREENSHOTS } = process.env;
-const CHANGES = 50;
+const CHANGES = Number(process.env.CLAVIGER_PAGE_CHANGES ?? 50);
 const REPORT = path.join(PAGE_PACK, "report", "report.html");
 // What an honest pack may leave open: a signature that no browser can check yet.
 const OPEN = new Set(["other-signature"]);
