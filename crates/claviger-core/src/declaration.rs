@@ -338,6 +338,8 @@ impl Declaration {
     pub const MAX_BODY: usize = 16 * 1024;
     /// The longest text, in bytes.
     pub const MAX_TEXT: usize = 1024;
+    /// How many one principal makes; those that are withdrawn count, since they stay.
+    pub const MOST_OF_ONE: u64 = 4096;
 
     /// Can that be the text of a declaration? It is bounded, and has no control characters.
     #[must_use]

@@ -170,6 +170,8 @@ struct Standing {
     until: Timestamp,
     /// How many entries each shard had at the newest cut that is not behind the end.
     sizes: BTreeMap<u32, u64>,
+    /// How many each had at the first cut that is.
+    ended: Option<BTreeMap<u32, u64>>,
     objects: BTreeMap<Object, Current>,
     snapshot: Option<SnapshotSeen>,
     sessions: u64,
@@ -177,19 +179,32 @@ struct Standing {
 
 impl Standing {
     const fn until(until: Timestamp) -> Self {
-        Self { until, sizes: BTreeMap::new(), objects: BTreeMap::new(), snapshot: None, sessions: 0 }
-    }
-
-    fn cut(&mut self, cut: &Cut) {
-        if Timestamp::from_micros(cut.t) <= self.until {
-            self.sizes.extend(cut.shards.iter().map(|head| (head.shard, head.size)));
+        Self {
+            until,
+            sizes: BTreeMap::new(),
+            ended: None,
+            objects: BTreeMap::new(),
+            snapshot: None,
+            sessions: 0,
         }
     }
 
-    /// The same entries count as for the evaluation ([`Scan`]): what was cut until the end, and what is no later by its own clock.
+    fn cut(&mut self, cut: &Cut) {
+        let sizes = cut.shards.iter().map(|head| (head.shard, head.size));
+        if Timestamp::from_micros(cut.t) <= self.until {
+            self.sizes.extend(sizes);
+        } else {
+            self.ended.get_or_insert_with(|| sizes.collect());
+        }
+    }
+
+    /// The same entries count as for the evaluation ([`Scan`]): what was cut until the end, and of what no cut shows that it came later what
+    /// is no later by its own clock.
     fn entry(&mut self, seen: &SeenEntry<'_>) {
-        let was_cut = self.sizes.get(&seen.shard).is_some_and(|size| seen.index < *size);
-        if !was_cut && Timestamp::from_micros(seen.entry.t) > self.until {
+        let size_in = |sizes: &BTreeMap<u32, u64>| sizes.get(&seen.shard).copied().unwrap_or_default();
+        let was_cut = seen.index < size_in(&self.sizes);
+        let came_later = self.ended.as_ref().is_some_and(|sizes| seen.index >= size_in(sizes));
+        if !was_cut && (came_later || Timestamp::from_micros(seen.entry.t) > self.until) {
             return;
         }
         for fact in seen.facts {
@@ -242,10 +257,10 @@ mod tests {
             }
         };
         standing.cut(&cut(20, 2));
-        standing.cut(&cut(21, 9));
+        standing.cut(&cut(21, 4));
         let objects = Objects::default();
-        // The second one was cut by then, though its clock is ahead; the last one was neither.
-        for (index, t) in [(0, 5), (1, 900), (2, 20), (3, 21)] {
+        // The second one was cut by then, though its clock is ahead. The two last ones were not, and one of them says that it is older.
+        for (index, t) in [(0, 5), (1, 900), (2, 20), (3, 21), (4, 6)] {
             let mut entry = Entry::new(t, 1, Op::Snapshot, Outcome::Ok);
             let snapshot = Snapshot { root: [7; 32], size: index, objects: 0 };
             entry.reference = Some(snapshot.to_bytes().to_vec().into());

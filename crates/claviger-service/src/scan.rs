@@ -12,10 +12,12 @@
 //! Nothing else that is secret lies in the store: import tokens are with who asked for them.
 //!
 //! What it keeps true: a scan takes a place among those who scan for a page of rows, and rests between two pages, so that it keeps
-//! nobody waiting; one scan is under way at a time; a secret is open for as long as it takes to see that it opens.
+//! nobody waiting; one scan is under way at a time, and whoever waits for its end has a part in the next, so that many who ask at once
+//! have two made and keep no later one waiting; a secret is open for as long as it takes to see that it opens.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -166,21 +168,30 @@ impl ScanReport {
 #[derive(Debug, Default)]
 pub(crate) struct Scans {
     under_way: tokio::sync::Mutex<()>,
-    last: Mutex<Option<Arc<ScanReport>>>,
+    /// How many were begun since the start.
+    begun: AtomicU64,
+    /// The newest that ended, with its number among those that were begun.
+    last: Mutex<Option<(u64, Arc<ScanReport>)>>,
 }
 
 impl Scans {
     /// The newest since the start.
     pub(crate) fn last(&self) -> Option<Arc<ScanReport>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.begun_after(0)
     }
 
-    fn keep(&self, report: &Arc<ScanReport>) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(report));
+    /// The newest, if it began when so many had been begun.
+    fn begun_after(&self, begun: u64) -> Option<Arc<ScanReport>> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|(number, _)| *number > begun).map(|(_, report)| Arc::clone(report))
+    }
+
+    fn keep(&self, number: u64, report: &Arc<ScanReport>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, Arc::clone(report)));
     }
 }
 
-/// Opens every stored secret, in turn with others that scan.
+/// Opens every stored secret, in turn with others that scan. Gives what another one came to that began since it was asked for.
 ///
 /// # Errors
 /// When the store cannot be read, or the root does not answer: then nothing is known.
@@ -190,7 +201,12 @@ pub(crate) async fn scan(
     who: PrincipalId,
     at: Timestamp,
 ) -> Result<Arc<ScanReport>, ServiceError> {
+    let begun = state.scans.begun.load(Ordering::SeqCst);
     let _one_at_a_time = state.scans.under_way.lock().await;
+    if let Some(report) = state.scans.begun_after(begun) {
+        return Ok(report);
+    }
+    let number = state.scans.begun.fetch_add(1, Ordering::SeqCst) + 1;
     let mut walk = Walk {
         state,
         work,
@@ -220,7 +236,7 @@ pub(crate) async fn scan(
             "stored secrets do not open in their place: `claviger audit scan` names them"
         );
     }
-    state.scans.keep(&report);
+    state.scans.keep(number, &report);
     Ok(report)
 }
 

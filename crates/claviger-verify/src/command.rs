@@ -14,10 +14,11 @@ use claviger_audit::session::Disclosure;
 use claviger_audit::verify::{
     Files as _, Moment, NoFile, ROOT_VKEY, Reached, Request, Verified, read_vkey, verify,
 };
+use claviger_evidence::pack::ReadLog;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::entries::{self, Part};
-use crate::export::Export;
+use crate::export::{self, Export};
 use crate::pack::Pack;
 use crate::report::{Format, Report};
 use crate::state;
@@ -283,10 +284,15 @@ impl Evidence {
             moment,
             upto: None,
         };
-        let verified = verify(&export, &request)?;
+        let read_log = ReadLog::new(&export);
+        let verified = verify(&read_log, &request)?;
         let known_beforehand = self.root_vkey.is_some();
         let report = Report::new(self.output, &verified, &key, known_beforehand, receipts.len());
-        let report = if Pack::find(&self.pack).is_some() { report.of_log_in_pack() } else { report };
+        let report = if Pack::find(&self.pack).is_some() {
+            report.of_log_in_pack()
+        } else {
+            report.with_others(export::others(&self.pack, |path| read_log.has(path, &verified)))
+        };
         Ok((report.with_disclosure(disclosure.as_ref()), verified))
     }
 

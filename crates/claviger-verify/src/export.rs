@@ -1,6 +1,6 @@
 //! The export as it lies in a directory.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -48,6 +48,29 @@ impl Drop for Export {
     fn drop(&mut self) {
         self.progress.finish_and_clear();
     }
+}
+
+/// How many files lie in a directory, and below it, that are none of the log that was verified. Links are not followed; a folder that
+/// cannot be read counts as one.
+pub(crate) fn others(dir: &Path, is_of_log: impl Fn(&str) -> bool) -> usize {
+    let (mut others, mut folders) = (0, vec![PathBuf::new()]);
+    while let Some(folder) = folders.pop() {
+        let Ok(within) = fs::read_dir(dir.join(&folder)) else {
+            others += 1;
+            continue;
+        };
+        for entry in within.filter_map(Result::ok) {
+            let (name, kind) = (folder.join(entry.file_name()), entry.file_type());
+            if kind.as_ref().is_ok_and(FileType::is_dir) {
+                folders.push(name);
+            } else if kind.is_ok_and(|kind| kind.is_file())
+                && name.to_str().is_none_or(|name| !is_of_log(name))
+            {
+                others += 1;
+            }
+        }
+    }
+    others
 }
 
 /// A regular file of bounded length: a pipe or a device in a foreign directory would hold or flood the reader.

@@ -6,9 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
+use claviger_audit::note::NoteSignature;
 use claviger_audit::verify::Verified;
-use claviger_audit::{VerifierKey, evidence, sha256, to_hex};
-use claviger_compliance::{Catalogue, Period};
+use claviger_audit::{Note, VerifierKey, evidence, sha256, to_hex};
+use claviger_compliance::{Catalogue, Period, Verdict};
 use claviger_evidence::pack::{
     self, INPUTS, Inputs, LOG, Listed, MANIFEST, Manifest, RESULTS, ReadLog, SIGNATURE, first_difference,
 };
@@ -25,8 +26,10 @@ const MAX_PACK_FILE: u64 = 1 << 30;
 const OF_A_PACK: [&str; 6] = [INPUTS, LOG, MANIFEST, RESULTS, SIGNATURE, "report/report.html"];
 
 /// What no verification of a pack shows.
-const NOT_SHOWN: [&str; 4] = [
-    "that nothing happened which never came into the log",
+const NOT_SHOWN: [&str; 6] = [
+    "that nothing happened which never came into the log, or after its newest cut (--max-age)",
+    "that others were shown the same log: whoever holds its key can write another (--known-checkpoint, and those that others kept)",
+    "that the period, the framework and the parameters are those that you would have asked for",
     "that what people and nodes declared is true (LIMITS.md has a list)",
     "that the program was honest when it recorded: compare the builds that nodes report with the release",
     "that an organization meets a regulation: results say what the log shows",
@@ -51,10 +54,18 @@ pub(crate) struct Held {
     made_again: usize,
     /// How many results that were.
     results: usize,
+    /// How many of them there are of each kind.
+    verdicts: BTreeMap<Verdict, usize>,
+    /// Parameters that are declared otherwise than the catalogue has them.
+    declared: BTreeMap<String, String>,
+    /// The newest cut of the log, where it is behind the period: what happened then is in no result.
+    log_goes_on_until: Option<String>,
     signature: Signature,
+    /// Lines of other keys under the manifest, which were not looked at.
+    other_signatures: usize,
     /// SHA-256 of the text of the key.
     root_vkey_sha256: String,
-    not_shown: [&'static str; 4],
+    not_shown: [&'static str; NOT_SHOWN.len()],
     #[serde(skip)]
     pub(crate) findings: BTreeSet<FindingReport>,
 }
@@ -96,7 +107,11 @@ impl Pack {
             files: 0,
             made_again: 0,
             results: 0,
+            verdicts: BTreeMap::new(),
+            declared: BTreeMap::new(),
+            log_goes_on_until: None,
             signature: Signature::None,
+            other_signatures: 0,
             root_vkey_sha256: to_hex(&key.digest()),
             not_shown: NOT_SHOWN,
             findings: BTreeSet::new(),
@@ -123,8 +138,17 @@ impl Pack {
             let failed = || format!("`{}` cannot be read", path.display());
             for entry in fs::read_dir(&path).with_context(failed)? {
                 let entry = entry.with_context(failed)?;
-                let name = entry.file_name().to_string_lossy().into_owned();
-                let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+                let within = |name: &str| {
+                    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+                };
+                let name = match entry.file_name().into_string() {
+                    Ok(name) => within(&name),
+                    // The name of no file of a pack. What lies below it is none of a pack either.
+                    Err(name) => {
+                        held.find_extra(&within(&name.to_string_lossy()));
+                        continue;
+                    }
+                };
                 // Of the entry itself: no link leads out of the pack.
                 let about = entry.metadata().with_context(failed)?;
                 if about.is_dir() {
@@ -238,6 +262,13 @@ impl Pack {
             }
         }
         (held.made_again, held.results) = (made.len(), dossier.evaluation.results.len());
+        for result in &dossier.evaluation.results {
+            *held.verdicts.entry(result.result).or_default() += 1;
+        }
+        let cut_at = dossier.verified.cut_at;
+        let is_behind = cut_at > asked.period.to.as_micros();
+        held.log_goes_on_until = crate::report::instant(cut_at).filter(|_| is_behind);
+        held.declared = dossier.declared;
         (held.framework, held.period) = (dossier.evaluation.framework, Some(asked.period));
         Ok(Some(dossier.verified))
     }
@@ -304,6 +335,10 @@ impl Held {
     }
 
     fn hold_signature(&mut self, note: &[u8], manifest: &[u8], key: &VerifierKey) {
+        if let Ok(note) = Note::parse(note) {
+            let others = |line: &&NoteSignature<'_>| line.name != key.name() || line.key_id != key.key_id();
+            self.other_signatures = note.signatures().iter().filter(others).count();
+        }
         let why = match evidence::open(note, key) {
             Ok(signed) if signed == sha256(manifest) => {
                 self.signature = Signature::Root;
@@ -329,6 +364,14 @@ impl Held {
             let at = crate::report::instant;
             Some(format!("{} to {}", at(period.from.as_micros())?, at(period.to.as_micros())?))
         });
+        let signature = match self.other_signatures {
+            0 => signature.to_owned(),
+            others => format!("{signature}; and {others} of other keys, which were not looked at"),
+        };
+        let verdicts = self.verdicts.iter().map(|(verdict, number)| format!("{number} {verdict}"));
+        let declared = self.declared.iter().map(|(name, value)| format!("{name}={value}"));
+        let goes_on = self.log_goes_on_until.iter();
+        let goes_on = goes_on.map(|at| format!("the log goes on until {at}: that time is in no result"));
         let remade = format!("{} files made again from the log, {} results", self.made_again, self.results);
         let controls = self.framework.clone();
         let controls = controls.or_else(|| self.period.map(|_| "all controls".to_owned()));
@@ -336,9 +379,12 @@ impl Held {
             ("pack", self.id.clone().unwrap_or_default()),
             ("framework", controls.unwrap_or_default()),
             ("period", period.unwrap_or_default()),
+            ("", goes_on.collect()),
+            ("declared", declared.collect::<Vec<_>>().join(", ")),
             ("files", self.files.to_string()),
             ("made again", if self.made_again == 0 { "nothing".to_owned() } else { remade }),
-            ("signature", signature.to_owned()),
+            ("results", verdicts.collect::<Vec<_>>().join(", ")),
+            ("signature", signature),
         ];
         for (at, words) in self.not_shown.iter().enumerate() {
             rows.push((if at == 0 { "not shown" } else { "" }, (*words).to_owned()));

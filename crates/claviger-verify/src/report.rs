@@ -69,6 +69,9 @@ pub(crate) struct Report {
     /// Of an evidence pack: what was held of it beside its log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pack: Option<Held>,
+    /// Files in the directory of an export that are none of its log: nothing was looked at of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_looked_at: Option<usize>,
     /// Lies the log in a pack of which nothing else was held?
     #[serde(skip)]
     alone: bool,
@@ -122,6 +125,7 @@ impl Report {
             shards: verified.shards.clone(),
             disclosed: None,
             pack: None,
+            not_looked_at: None,
             alone: false,
         }
     }
@@ -134,6 +138,11 @@ impl Report {
     /// The same, of the log in a pack of which nothing else was held.
     pub(crate) fn of_log_in_pack(self) -> Self {
         Self { alone: true, ..self }
+    }
+
+    /// The same, of an export beside which so many other files lie.
+    pub(crate) fn with_others(self, others: usize) -> Self {
+        Self { not_looked_at: Some(others), ..self }
     }
 
     /// The same, with what was held of the pack in which the log lies. What does not hold of it comes before the rest.
@@ -173,7 +182,10 @@ impl Report {
             ("newest cut", self.newest_cut.clone().unwrap_or_default()),
             ("entries", self.entries.to_string()),
         ];
+        let others = self.not_looked_at.filter(|others| *others > 0);
+        let others = others.map(|others| format!("{others} other files, which were not looked at"));
         let behind = [
+            ("beside", others.unwrap_or_default()),
             ("key versions", self.key_versions.to_string()),
             ("objects", self.objects.to_string()),
             ("snapshots", self.snapshots.to_string()),
@@ -209,8 +221,11 @@ impl Report {
 
     const fn verdict(&self) -> &'static str {
         match (self.verified, self.key_known_beforehand, self.live_state.is_compared()) {
-            (true, true, _) if self.pack.is_some() => {
+            (true, true, true) if self.pack.is_some() => {
                 "\nThe pack holds: its log, its results and every other file follow from each other, under the key that you gave.\n"
+            }
+            (true, true, false) if self.pack.is_some() => {
+                "\nThe pack holds: its log, its results and every other file follow from each other, under the key that you gave. Of the live state nothing was shown.\n"
             }
             (true, false, _) if self.pack.is_some() => {
                 "\nThe pack agrees with itself. Whose it is, only a key from elsewhere shows.\n"

@@ -1,6 +1,7 @@
 //! The walk that feeds all checks, and the results at its end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use claviger_audit::cut::Cut;
 use claviger_audit::declaration::deployment_of;
@@ -31,6 +32,9 @@ pub struct Scan<'c> {
     root: (u64, Hash),
     /// How many entries each shard had at the newest cut that is not behind the instant.
     sizes: BTreeMap<u32, u64>,
+    /// How many they had at the first cut that is not before the begin of the period, and at the first one behind its end.
+    begun: Option<BTreeMap<u32, u64>>,
+    ended: Option<BTreeMap<u32, u64>>,
     /// The instant of the first entry, and of that behind which the whole state is known, where it was not from the first on.
     first: Option<Timestamp>,
     recorded: Option<Timestamp>,
@@ -75,6 +79,8 @@ impl<'c> Scan<'c> {
             estate: Estate::default(),
             root: (0, Hash::default()),
             sizes: BTreeMap::new(),
+            begun: None,
+            ended: None,
             first: None,
             recorded: None,
             newest_run: None,
@@ -175,19 +181,35 @@ impl<'c> Scan<'c> {
 }
 
 impl Scan<'_> {
-    /// When an entry counts as made. Its clock may be ahead of the log's time, which cuts have; but what was cut until an instant was there
-    /// at that instant, and no clock takes it out.
+    /// When an entry counts as made. Its clock may be wrong; cuts have the log's time. What was cut until an instant was there at that
+    /// instant, and no clock takes it out; what came behind a cut was not there before that, and no clock puts it there.
     fn instant_of(&self, seen: &SeenEntry<'_>) -> Timestamp {
+        let Period { from, to } = self.setting.period;
+        let is_behind = |sizes: Option<&BTreeMap<u32, u64>>| {
+            sizes.is_some_and(|sizes| seen.index >= sizes.get(&seen.shard).copied().unwrap_or_default())
+        };
         let at = Timestamp::from_micros(seen.entry.t);
-        let was_cut = self.sizes.get(&seen.shard).is_some_and(|size| seen.index < *size);
-        if was_cut { at.min(self.setting.period.to) } else { at }
+        let at = if is_behind(self.begun.as_ref()) { at.max(from) } else { at };
+        if self.sizes.get(&seen.shard).is_some_and(|size| seen.index < *size) {
+            at.min(to)
+        } else if is_behind(self.ended.as_ref()) {
+            at.max(to.after(Duration::from_micros(1)))
+        } else {
+            at
+        }
     }
 }
 
 impl Watcher for Scan<'_> {
     fn cut(&mut self, number: u64, cut: &Cut) {
         let at = Timestamp::from_micros(cut.t);
-        if at > self.setting.period.to {
+        let Period { from, to } = self.setting.period;
+        let sizes = || cut.shards.iter().map(|head| (head.shard, head.size)).collect();
+        if at >= from {
+            self.begun.get_or_insert_with(sizes);
+        }
+        if at > to {
+            self.ended.get_or_insert_with(sizes);
             return;
         }
         self.sizes.extend(cut.shards.iter().map(|head| (head.shard, head.size)));
@@ -498,6 +520,23 @@ mod tests {
         );
         assert_eq!(seen(13, &[(1, 1), (20, 3)], &ahead), 0, "none was cut by then");
         assert_eq!(seen(13, &[(1, 1), (13, 2), (20, 3)], &ahead), 1);
+    }
+
+    #[test]
+    fn what_came_behind_a_cut_is_not_put_before_it_by_a_clock_that_is_behind() {
+        let seen = |to: u64, cuts: &[(u64, u64)], entries: &[(u64, Op)]| {
+            let evaluation = evaluated((10, to), cuts, entries, &Verified::default());
+            of(&evaluation, "AUD-02").figures.get("entries").copied().unwrap_or_default()
+        };
+        // The last one says that it is of the time before the period, in which it was not there yet.
+        let behind = [LOG[0], (12, Op::SelfTest), (5, Op::SelfTest)];
+        let cuts = [(1, 1), (11, 1), (13, 2), (20, 3)];
+        assert_eq!(seen(20, &cuts, &behind), 2);
+        assert_eq!(seen(20, &[(1, 1), (20, 3)], &behind), 1, "no cut shows that it came so late");
+        // And here that it is of the period, behind whose end it came.
+        let late = [LOG[0], (12, Op::SelfTest), (12, Op::SelfTest)];
+        assert_eq!(seen(13, &[(1, 1), (13, 2), (14, 2), (20, 3)], &late), 1);
+        assert_eq!(seen(13, &cuts, &late), 2, "no cut shows that it came so late");
     }
 
     #[test]

@@ -596,6 +596,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         page: Page<DeclarationId>,
     ) -> Result<Vec<Declaration>, StoreError>;
 
+    /// How many declarations somebody made, withdrawn ones among them.
+    async fn count_declarations(&self, by: PrincipalId) -> Result<u64, StoreError>;
+
     /// A node, as it said last that it is.
     async fn find_node(&self, id: NodeId) -> Result<Option<Node>, StoreError>;
 

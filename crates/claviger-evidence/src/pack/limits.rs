@@ -10,27 +10,32 @@ use super::PackFile;
 use crate::dossier::Dossier;
 
 /// What no release can show.
-pub(crate) const LIMITS: [&str; 10] = [
-    "Events that never entered the log. AUD-01 counts results where they leave a node and holds the counts against entries, which makes \
-     that harder and does not rule it out.",
+pub(crate) const LIMITS: [&str; 12] = [
+    "Events that never entered the log. AUD-01 counts results where they leave a node and compares the counts with the entries, which makes \
+     leaving one out harder and does not rule it out.",
+    "What happened after the newest cut of the log, or outside the period that was asked about. A log that was exported earlier is genuine, \
+     and ends there.",
     "That what people and modules declare is true: which data a key protects, how many records and persons are concerned, how an imported \
      key was made.",
-    "That a cryptographic module is validated: that is declared, and to be held against the official list.",
-    "Copies of keys or of plaintext outside the managed systems, and other keys and data there, but where somebody declares them.",
-    "What whoever has the host of a node in his hands does with keys as long as he has it. Only what was recorded before, or elsewhere, \
-     is to be trusted then (AUD-04).",
+    "That a cryptographic module is validated: that is declared. Check it in the official list.",
+    "Copies of keys or of plaintext outside the managed systems, and other keys and data there, unless somebody declares them.",
+    "What somebody who controls the host of a node does with keys for as long as that lasts. Only what was recorded before, or elsewhere, \
+     can be trusted then (AUD-04).",
     "That two accounts are two persons: that is what the identity provider says.",
     "Custody of devices and the destruction of media: they are attested, not measured.",
-    "Whether a measure is appropriate. That is a judgement of law: results say what the log shows, and not that an organization meets a \
+    "Whether a measure is appropriate. That is a legal judgement: results say what the log shows, and not that an organization meets a \
      regulation.",
-    "That the program was honest when it recorded. The digest of each program that ran is in the log, to be held against one's own build.",
-    "Anything, if whoever holds the root key and all who keep older checkpoints agree to deceive.",
+    "That the program was honest when it recorded. The digest of each program that ran is in the log: compare it with a build of your own.",
+    "That the key of a signed statement is that of its signer's certificate: the log has no certificates. The program compared them when the \
+     statement was declared.",
+    "Anything, if whoever holds the root key and all who keep older checkpoints agree to deceive. Where nobody brings an older checkpoint, \
+     whoever holds the root key is enough.",
 ];
 
 const HEAD: &str = "\
 # What this pack does not show
 
-Read this before anything is concluded from the results.
+Read this before you conclude anything from the results.
 
 ## What no release can show
 
@@ -39,8 +44,8 @@ Read this before anything is concluded from the results.
 const PROVED: &str = "
 ## What a verification proves
 
-That this log existed in this order by the time of its signatures, that everything in this pack follows from it, and that nothing in it was changed since.
-Nothing of what is above.
+That this log existed in this order when it was signed, that everything in this pack follows from it, and that nothing in it was changed since.
+It proves nothing of the list above.
 ";
 
 pub(super) fn file(dossier: &Dossier<'_>) -> PackFile {
@@ -56,7 +61,7 @@ pub(super) fn file(dossier: &Dossier<'_>) -> PackFile {
         dossier,
         Verdict::NeedsAttestation,
         "Statements of people that are missing",
-        "the machine's part holds, and no person has signed for the rest; this release collects no statements",
+        "the part that a machine decides holds, and a signed statement of a person is missing",
     );
     waiting(&mut text, dossier);
     declared(&mut text, dossier);
@@ -74,8 +79,7 @@ fn log(text: &mut String, dossier: &Dossier<'_>) {
     let _ = writeln!(text, "\n## The log\n");
     if let Some(from) = begins {
         let from = super::instant(from);
-        let _ =
-            writeln!(text, "* The log tells from {from} on. What lies before it in the period is not known.");
+        let _ = writeln!(text, "* The log covers the time from {from} on. What was before is not known.");
     }
     for finding in &evaluation.findings {
         let _ = writeln!(text, "* It does not hold: {}", line(finding));
@@ -125,6 +129,7 @@ fn declared(text: &mut String, dossier: &Dossier<'_>) {
     let estate = &dossier.estate;
     let _ = writeln!(text, "\n## Declared, and not measured\n");
     let (keys, assets, nodes) = (estate.keys.len(), estate.assets.len(), estate.nodes.len());
+    let declarations = estate.declarations.len();
     for (count, what) in [
         (
             keys,
@@ -136,8 +141,15 @@ fn declared(text: &mut String, dossier: &Dossier<'_>) {
             "nodes: their configuration, hardening, storage and custody domains, and the validation of their cryptographic modules, as each \
              node says them of itself",
         ),
+        (
+            declarations,
+            "declarations of people: parameters, devices, modules, suppliers, documents and signed statements",
+        ),
     ] {
         let _ = writeln!(text, "* {count} {what}.");
+    }
+    for (name, value) in &dossier.declared {
+        let _ = writeln!(text, "* The parameter {name} is {} by declaration, not by default.", line(value));
     }
     if !estate.unreadable.is_empty() {
         let _ =

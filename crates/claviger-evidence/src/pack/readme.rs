@@ -19,17 +19,17 @@ pub(super) fn file(dossier: &Dossier<'_>) -> Result<PackFile, serde_json::Error>
         "\
 # Evidence pack {id}
 
-Results of {controls}, state of {to}, period {from} to {to}, by the log `{origin}` with {entries} entries in {size} cuts
-(root {root}).
+What the log of a key management system shows of {controls}: for the period {from} to {to}, and for the instant of its end.
+The log is `{origin}`, with {entries} entries in {size} cuts (root {root}).
 
-Do not believe this folder: make it again. All files but `MANIFEST.sig` follow from the log in `log/`, and a program that you have from elsewhere
-makes each of them again and compares byte for byte.
+Do not believe this folder: verify it. All files but `MANIFEST.sig` follow from the log in `log/`. The program `claviger-verify`, which you get from elsewhere,
+rebuilds each of them from that log and compares byte for byte.
 
 ## Verify it in five minutes
 
-1. Get `claviger-verify` of release {version} (catalogue {catalogue}) from who publishes it, not from who gave you this folder.
-2. Get the key of the root log on another way than this folder: the deployment's security officer wrote it down at set-up (`claviger audit root-vkey --out
-   root.vkey`). Compare, by telephone or on paper, the SHA-256 of its text:
+1. Get `claviger-verify` of release {version} (catalogue {catalogue}) from its publisher, not from whoever gave you this folder.
+2. Get the key that verifies the log by another route than this folder, as a file `root.vkey`: the deployment's security officer keeps it since set-up (`claviger audit
+   root-vkey --out root.vkey`). Compare, by telephone or on paper, the SHA-256 of its text:
 
        {fingerprint}
 
@@ -41,25 +41,30 @@ makes each of them again and compares byte for byte.
 
        claviger-verify THIS-FOLDER --root-vkey root.vkey
 
-4. Read the exit code: 0 everything holds; 1 a file cannot be read, or a newer release wrote the log; 2 the command line is wrong; 4 something does not hold, and
-   each thing is named. Without `--root-vkey` the folder is held against its own word, which shows only that it agrees with itself.
-5. Bring a checkpoint that you kept from before (`--known-checkpoint FILE`): then it is shown as well that nothing was rewritten since.
+4. Read the last lines and the exit code: 0 everything holds; 1 a file cannot be read, or a newer release wrote the log; 2 the command line is wrong; 4 something does
+   not hold, and each finding is named (`release-differs` alone only says that this pack needs another release of the program). Without `--root-vkey` the program
+   takes the folder's own key, which shows only that the folder agrees with itself.
+5. If you kept a checkpoint from before, give it too (`--known-checkpoint FILE`): that shows that nothing was rewritten since. Without one, whoever holds the root
+   key may have shown others another log. Say how old the newest cut may be (`--max-age 24h`): an export that ends earlier is genuine, and shows nothing of later.
+   Compare the period and the controls above with those that you asked for.
 
-Without a program: `verify.html` in a browser holds the files and the signature against the manifest, with no network. It came with this folder; `claviger-verify page`
-prints the same page from elsewhere. It does not make results again.
+Then open `report/report.html`.
+
+Without the program: `verify.html` checks files, signatures and the log in a browser, with no network. It came with this folder; `claviger-verify page` prints the
+same page from elsewhere. It does not rebuild results.
 
 ## What is where
 
 | | |
 |---|---|
 | `report/report.html` | the report for people; its tables as CSV beside it |
-| `LIMITS.md` | what is not shown: read it before anything is concluded |
-| `results/` | each result with who violated what, and all that results depend on |
+| `LIMITS.md` | what is not shown: read it before you conclude anything |
+| `results/` | each result with what violated it, and all that the results depend on |
 | `state/` | every object at the end of the period |
 | `oscal/`, `cbom/` | the same for programs: OSCAL and CycloneDX |
 | `log/` | the log with its facts and live rows, byte for byte as `claviger audit export` writes it |
 | `tiles/` | of a long log: the hashes by which `verify.html` checks a sample |
-| `redaction.json` | what the log withholds |
+| `redaction.json` | what is withheld |
 | `MANIFEST.json`, `MANIFEST.sig` | each file with its SHA-256; the signature of the root's key over that list, where the deployment was asked for it |
 
 A result is one of FAIL, INDETERMINATE, NEEDS_ATTESTATION, PASS and NOT_APPLICABLE. The first three are not satisfied. There is no total figure, and none of them says

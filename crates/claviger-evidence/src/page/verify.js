@@ -694,7 +694,7 @@
   }
 
   const SAID = {
-    holds: "Everything that this page checks holds.",
+    holds: "Everything that this page checks holds. It does not check that results follow from the log: claviger-verify does.",
     "not all checked": "What was checked holds. Not all was checked.",
     "does not hold": "This pack does not hold.",
   };

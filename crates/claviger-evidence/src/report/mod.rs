@@ -14,6 +14,7 @@ use askama::Template;
 use claviger_audit::to_hex;
 use claviger_compliance::control::Area;
 use claviger_compliance::{Coverage, Evaluation, Verdict};
+use claviger_core::Timestamp;
 
 use self::chart::{Bars, Hierarchy, Timeline};
 use self::parts::{
@@ -25,20 +26,20 @@ use crate::pack::{self, PackFile, Unmade, instant};
 use crate::page;
 
 /// What no reader may take from a report.
-const NO_JUDGEMENT: &str = "This report says what was evaluated and what each control came to. It does not say that an organization \
+const NO_JUDGEMENT: &str = "This report says what was evaluated, and the result of each control. It does not say that an organization \
      meets a regulation: that is for people to judge, and no number here stands for it.";
 
 /// The files of a pack, and what each is.
 const FILES: [(&str, &str); 30] = [
     ("MANIFEST.json", "every file with its size and SHA-256, the pack id, the log and the period"),
-    ("MANIFEST.sig", "signature of the manifest by the key of the root log; absent where nobody was asked"),
+    ("MANIFEST.sig", "signature of the manifest by the key of the root log; absent if nobody was asked"),
     ("READ-ME-FIRST.md", "how to verify the pack in five minutes"),
     ("LIMITS.md", "what is not shown"),
     ("verify.html", "the page at the end of this report, alone"),
     ("report/report.html", "this report"),
     ("report/report.md", "the same in short"),
     ("report/results.csv", "every result"),
-    ("report/violations.csv", "every violator that a result names"),
+    ("report/violations.csv", "every violation that a result names"),
     ("report/clauses.csv", "every clause with its controls and results"),
     ("report/keys.csv", "every key"),
     ("report/versions.csv", "every version of a key"),
@@ -50,14 +51,14 @@ const FILES: [(&str, &str); 30] = [
     ("report/assets.csv", "data assets"),
     ("report/declarations.csv", "what people declared and signed"),
     ("results/results.json", "every result, as it was evaluated"),
-    ("results/inputs.json", "what the evaluation was given"),
+    ("results/inputs.json", "all that the results depend on"),
     ("state/objects.jsonl", "all objects at the end of the period"),
     ("state/proof.json", "what that state follows from"),
     ("oscal/", "OSCAL 1.2.1: catalogue, profile, component definition, plan, results, plan of action"),
     ("cbom/cbom.json", "cryptographic bill of materials (CycloneDX)"),
     ("redaction.json", "what is withheld"),
     ("log/root/checkpoint", "the newest checkpoint, signed"),
-    ("log/root.vkey", "the key of the root log: compare it by another way than this pack"),
+    ("log/root.vkey", "the key of the root log: compare it with one from elsewhere"),
     ("log/", "the log as it was exported, byte for byte"),
     ("tiles/", "hashes by which a browser checks a sample of a long log; absent beside a short one"),
 ];
@@ -80,6 +81,7 @@ struct Report {
     span_days: u64,
     as_of: String,
     told: String,
+    caution: String,
     framework: String,
     pack_id: String,
     cuts: u64,
@@ -92,6 +94,7 @@ struct Report {
     controls: u64,
     results: u64,
     findings: Capped,
+    found: Vec<Found>,
     verdicts: Vec<&'static str>,
     meanings: Vec<Meaning>,
     counts: Vec<CountRow>,
@@ -141,6 +144,15 @@ struct Meaning {
     meaning: &'static str,
 }
 
+/// How many results are of a kind.
+#[derive(Debug)]
+struct Found {
+    id: String,
+    badge: &'static str,
+    number: u64,
+    meaning: &'static str,
+}
+
 /// The controls of an area, in the index.
 #[derive(Debug)]
 struct Contents {
@@ -181,10 +193,37 @@ fn told(evaluation: &Evaluation) -> String {
         None => "nothing of this period".to_owned(),
         Some(from) if from > evaluation.period.to => "nothing of this period".to_owned(),
         Some(from) if from > evaluation.period.from => {
-            format!("the time from {} on: what lies before it in the period is not known", instant(from))
+            format!("only the time from {} on; what happened before is not known", instant(from))
         }
         Some(_) => String::new(),
     }
+}
+
+/// What whoever asked chose, and a reader should know before any result; empty where there is nothing.
+fn caution(dossier: &Dossier<'_>) -> String {
+    let (period, live) = (dossier.asked.period, dossier.verified.live_state);
+    let newest = Timestamp::from_micros(dossier.verified.cut_at);
+    let mut said = Vec::new();
+    if newest > period.to {
+        let newest = instant(newest);
+        said.push(format!("The log goes on until {newest}: what happened after the period is in no result."));
+    }
+    let usual = dossier.asked.catalogue.find_parameter("period_days");
+    let usual = usual.and_then(|known| known.default.parse::<u64>().ok()).unwrap_or_default();
+    let days = dossier.span().as_secs() / 86_400;
+    if days < usual {
+        said.push(format!(
+            "The period has {days} days, not {usual}: what was mended before it is in no result."
+        ));
+    }
+    if !dossier.declared.is_empty() {
+        let names: Vec<_> = dossier.declared.keys().map(String::as_str).collect();
+        said.push(format!("Declared otherwise than by default: {}.", names.join(", ")));
+    }
+    if !live.is_compared() {
+        said.push(format!("Live rows were {live}."));
+    }
+    said.join(" ")
 }
 
 impl Report {
@@ -209,6 +248,7 @@ impl Report {
             span_days: dossier.span().as_secs() / 86_400,
             as_of: instant(evaluation.as_of),
             told: told(evaluation),
+            caution: caution(dossier),
             framework: dossier.asked.framework.map_or_else(
                 || "all controls of the catalogue, shown by every framework".to_owned(),
                 |framework| format!("{} {}", framework.title, framework.version),
@@ -224,6 +264,7 @@ impl Report {
             controls: words::count(results.len()),
             results: words::count(evaluation.results.len()),
             findings: parts::findings(evaluation),
+            found: Verdict::ALL.map(|verdict| found(evaluation, verdict)).into(),
             verdicts: Verdict::ALL.map(words::badge).to_vec(),
             meanings: Verdict::ALL
                 .map(|verdict| Meaning { word: words::badge(verdict), meaning: words::meaning(verdict) })
@@ -269,6 +310,16 @@ impl Report {
             files: FILES.map(|(word, meaning)| Meaning { word, meaning }).into(),
             version: env!("CARGO_PKG_VERSION"),
         }
+    }
+}
+
+/// How many results are of a kind.
+fn found(evaluation: &Evaluation, verdict: Verdict) -> Found {
+    Found {
+        id: format!("f-cover-{}", words::style(verdict)),
+        badge: words::badge(verdict),
+        number: parts::number_of(evaluation, verdict),
+        meaning: words::short(verdict),
     }
 }
 

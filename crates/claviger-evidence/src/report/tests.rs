@@ -1,11 +1,10 @@
 use std::collections::BTreeSet;
 
-use claviger_audit::verify::{Files, NoFile};
+use claviger_audit::verify::{Files, LiveState, NoFile};
 use claviger_audit::{SigningKey, VerifierKey};
 use claviger_compliance::control::Mode;
 use claviger_compliance::evaluation::{Undecided, Violation};
 use claviger_compliance::{Catalogue, Framework, Period};
-use claviger_core::Timestamp;
 
 use super::*;
 use crate::dossier::Asked;
@@ -248,6 +247,29 @@ fn a_period_that_the_log_does_not_tell_of_is_said() {
     dossier.evaluation.known_from = Some(at(0));
     let page = page_of(&dossier);
     assert!(!page.contains("What the log tells") && !page.contains("class=\"untold\""));
+}
+
+#[test]
+fn what_was_chosen_is_said_on_the_cover() {
+    let catalogue = Catalogue::load().unwrap();
+    let mut dossier = dossier(&catalogue, None);
+    let said = |dossier: &Dossier<'_>, words: &str| {
+        let page = page_of(dossier);
+        let cover = page.split_once("<section id=\"summary\">").unwrap().0;
+        let is_said = cover.contains(words);
+        assert_eq!(file_of(dossier, "report/report.md").contains(words), is_said, "{words}");
+        is_said
+    };
+    assert!(said(&dossier, "Live rows were not compared"));
+    dossier.verified.live_state = LiveState::Compared { rows: 1, entries_before: 1, entries_after: 1 };
+    dossier.verified.cut_at = dossier.asked.period.to.as_micros();
+    assert!(!said(&dossier, "To know first") && !said(&dossier, "to know first"));
+    dossier.verified.cut_at += 1_000_000;
+    assert!(said(&dossier, "The log goes on until 1971-01-01T00:00:01.000Z"));
+    dossier.asked.period.from = dossier.asked.period.to;
+    assert!(said(&dossier, "The period has 0 days, not 365"));
+    dossier.declared.insert("access_review_days".to_owned(), "1000".to_owned());
+    assert!(said(&dossier, "otherwise than by default: access_review_days."));
 }
 
 #[test]

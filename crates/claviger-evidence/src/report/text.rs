@@ -31,6 +31,10 @@ fn write(text: &mut String, dossier: &Dossier<'_>, results: &Results<'_>) -> std
     if !told.is_empty() {
         writeln!(text, "- what the log tells: {told}")?;
     }
+    let caution = super::caution(dossier);
+    if !caution.is_empty() {
+        writeln!(text, "- to know first: {caution}")?;
+    }
     match framework {
         Some(framework) => writeln!(text, "- controls: those of {} {}", framework.title, framework.version)?,
         None => writeln!(text, "- controls: all of the catalogue")?,

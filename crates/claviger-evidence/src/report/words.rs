@@ -54,6 +54,17 @@ pub(super) const fn meaning(verdict: Verdict) -> &'static str {
     }
 }
 
+/// What a result means, in a few words.
+pub(super) const fn short(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Fail => "something violated it",
+        Verdict::Indeterminate => "a fact that decides is missing",
+        Verdict::NeedsAttestation => "a signed statement is missing",
+        Verdict::Pass => "it holds",
+        Verdict::NotApplicable => "nothing is in scope",
+    }
+}
+
 /// How far controls answer a clause.
 pub(super) const fn coverage(coverage: Coverage) -> &'static str {
     match coverage {

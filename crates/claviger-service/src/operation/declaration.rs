@@ -1,7 +1,8 @@
 //! Declarations: what people declare and no machine can know.
 //!
 //! What it keeps true: a statement is kept only with a signature of the very credential that the call is made with, over all that is
-//! stated and for this deployment; a declaration is never changed, and whoever withdraws one says why.
+//! stated and for this deployment; a declaration is never changed, and whoever withdraws one says why; nobody fills the store with them,
+//! nor the memory of those who evaluate.
 
 use claviger_access::authn::certificate::fingerprint;
 use claviger_audit::declaration::{decode, encode, is_signed, public_key_of};
@@ -205,6 +206,14 @@ async fn make(
         let declaration = find(DeclarationId::from_bytes(made), view).await?;
         return Ok(Staged::reading(declaration, view.detail()));
     }
+    let by = view.caller.principal().id;
+    if view.store().count_declarations(by).await? >= Declaration::MOST_OF_ONE {
+        let message = format!(
+            "one principal makes at most {} declarations, and those that are withdrawn count; somebody else declares more",
+            Declaration::MOST_OF_ONE
+        );
+        return Err(ServiceError::new(ErrorKind::LimitExceeded, message));
+    }
     let subject = declared.subject().parse().map_err(|error: NotPlain| {
         ServiceError::new(ErrorKind::Internal, "a declaration has no subject").caused_by(error)
     })?;
@@ -214,7 +223,7 @@ async fn make(
         subject,
         body: encode(&declared),
         text,
-        declared_by: view.caller.principal().id,
+        declared_by: by,
         declared_at: view.now,
         withdrawal: None,
         reason: None,

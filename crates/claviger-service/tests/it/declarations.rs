@@ -10,7 +10,7 @@ use claviger_core::object::Object;
 use claviger_core::port::Store as _;
 use claviger_core::port::store::{DeclarationFilter, Page};
 use claviger_core::reason::Why;
-use claviger_core::{AssetId, DeclarationId, Name, PrincipalId, Purpose, Spec, Timestamp};
+use claviger_core::{AssetId, Declaration, DeclarationId, Name, PrincipalId, Purpose, Spec, Timestamp};
 use claviger_crypto::random::ModuleRandom;
 use claviger_crypto::{Message, ReadyKey, SignatureAlgorithm, generate};
 use claviger_service::log::EntryFilter;
@@ -384,4 +384,34 @@ async fn a_token_signs_nothing_and_neither_does_a_certificate_that_was_revoked()
         deployment.ask_with(signer.presented(), signer.signed(deployment.clock.wall())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthenticated);
     hold(&deployment).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_person_declares_and_signs_is_bounded() {
+    let deployment = Deployment::build().await;
+    let signer = Signer::of(&deployment, "ada").await.unwrap();
+    let made = deployment.ask_once("ada", "once", parameter("period_days", "90")).await.unwrap().output;
+    let attest = signer.signed(deployment.clock.wall());
+    deployment.ask_with(signer.presented(), attest).await.unwrap();
+    // As if there were as many as there can be.
+    let ada = id_of(&deployment, "ada").await;
+    let database = rusqlite::Connection::open(deployment.database()).unwrap();
+    database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    let sql = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?2) \
+         INSERT INTO declaration (id, kind, subject, body, text, declared_by, declared_at, revision) \
+         SELECT CAST(printf('%016d', i) AS BLOB), 'device', 'hsm', x'00', 'x', ?1, 0, 1 FROM n";
+    let rest = i64::try_from(Declaration::MOST_OF_ONE).unwrap() - 2;
+    let rows = database.execute(sql, rusqlite::params![ada.as_bytes(), rest]).unwrap();
+    assert_eq!(i64::try_from(rows).unwrap(), rest);
+    assert_eq!(deployment.store.count_declarations(ada).await.unwrap(), Declaration::MOST_OF_ONE);
+
+    assert_eq!(refused(&deployment, "ada", parameter("period_days", "91")).await, ErrorKind::LimitExceeded);
+    let attest = signer.signed(deployment.clock.wall());
+    let error = deployment.ask_with(signer.presented(), attest).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error:?}");
+    // What was made is answered again, and others are not held up.
+    let again = deployment.ask_once("ada", "once", parameter("period_days", "90")).await.unwrap().output;
+    assert_eq!(again, made);
+    let otto = id_of(&deployment, "otto").await;
+    assert_eq!(deployment.store.count_declarations(otto).await.unwrap(), 0);
 }

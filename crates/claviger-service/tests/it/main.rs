@@ -17,6 +17,7 @@ mod destruction;
 mod edited_rows;
 mod entering;
 mod environment;
+mod evaluations;
 mod evidence;
 mod evidence_signatures;
 mod explained_past;

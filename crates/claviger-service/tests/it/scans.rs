@@ -1,5 +1,6 @@
 //! Scans: every stored secret opens in its place, and one that does not is found and named.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_audit::{Entry, Op, StoreScan};
@@ -55,6 +56,33 @@ async fn every_secret_of_a_healthy_store_opens_and_the_entry_counts_them() {
         assert!(matches!(refused.kind(), ErrorKind::Denied | ErrorKind::NotFound), "{who}: {refused:?}");
     }
     hold(&deployment).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_ask_at_once_have_a_few_scans_made_and_each_call_has_its_entry() {
+    let deployment = Arc::new(furnished().await);
+    let calls: Vec<_> = (0..40)
+        .map(|_| {
+            let deployment = Arc::clone(&deployment);
+            tokio::spawn(async move { deployment.ask("vera", ScanStore {}).await.unwrap().output })
+        })
+        .collect();
+    let mut made = Vec::<Arc<ScanReport>>::new();
+    for call in calls {
+        let report = call.await.unwrap();
+        if !made.iter().any(|one| Arc::ptr_eq(one, &report)) {
+            made.push(report);
+        }
+    }
+    // Two, if all had asked before the first ended.
+    assert!(made.len() < 20, "{} scans", made.len());
+    assert_eq!(scans(&deployment).await.len(), 40);
+    // What ended before it was asked for is no answer.
+    let [first, second] = [
+        deployment.ask("vera", ScanStore {}).await.unwrap().output,
+        deployment.ask("otto", ScanStore {}).await.unwrap().output,
+    ];
+    assert!(!Arc::ptr_eq(&first, &second) && !made.iter().any(|one| Arc::ptr_eq(one, &first)));
 }
 
 /// Flips a bit of what lies sealed in a row: of its authentication tag.

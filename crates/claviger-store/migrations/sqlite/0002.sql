@@ -83,6 +83,7 @@ CREATE TABLE declaration (
 
 CREATE INDEX declaration_kind ON declaration (kind, id);
 CREATE INDEX declaration_subject ON declaration (subject, id);
+CREATE INDEX declaration_of_one ON declaration (declared_by, id);
 
 -- ---- The log's time ----
 --

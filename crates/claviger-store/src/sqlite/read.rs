@@ -129,6 +129,10 @@ impl Store for SqliteStore {
         self.inner.pool.read(move |connection| declaration::list_by(connection, &filter, &page)).await
     }
 
+    async fn count_declarations(&self, by: PrincipalId) -> Result<u64, StoreError> {
+        self.inner.pool.read(move |connection| declaration::count_by(connection, by)).await
+    }
+
     async fn find_node(&self, id: NodeId) -> Result<Option<Node>, StoreError> {
         self.inner
             .pool

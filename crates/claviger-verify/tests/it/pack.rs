@@ -1,9 +1,12 @@
 //! Packs: each thing that one can do to one is done, and must be found and named.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use claviger_audit::note::signature_line;
 use claviger_audit::verify::{Files, NoFile};
 use claviger_audit::{SigningKey, assemble_note, evidence, sha256};
 use claviger_compliance::{Catalogue, Period};
@@ -27,9 +30,9 @@ fn instant(micros: u64) -> String {
 }
 
 /// Makes all files of a pack from the log that lies in it, for a period that ends at the newest cut or `behind` microseconds later.
-fn make(dir: &Path, log: &Log, behind: u64) {
+fn make(dir: &Path, log: &Log, behind: i64) {
     let (key, catalogue) = (root_key().verifier_key().clone(), Catalogue::load().unwrap());
-    let to = log.clock + behind;
+    let to = log.clock.checked_add_signed(behind).unwrap();
     let period: Period =
         serde_json::from_value(json!({"from": instant(to - 1_000_000), "to": instant(to)})).unwrap();
     let asked = Asked { catalogue: &catalogue, framework: catalogue.find_framework("pci-dss"), period };
@@ -182,6 +185,51 @@ fn each_file_that_is_altered_missing_or_too_many_is_named() {
     assert_eq!(codes(&linked), ["file-extra"]);
     let without_manifest = after(|dir| fs::remove_file(dir.join(MANIFEST)).unwrap());
     assert!(is_named(&without_manifest, "file-missing", MANIFEST), "{without_manifest:?}");
+}
+
+#[test]
+fn nothing_hides_under_a_name_that_is_no_utf_8() {
+    let found = after(|dir| {
+        let hidden = dir.join(OsStr::from_bytes(b"report/\xff"));
+        fs::create_dir(&hidden).unwrap();
+        fs::write(hidden.join("opinion.html"), "all is well").unwrap();
+        // A folder that has the name which the other one seems to have.
+        fs::create_dir(dir.join("report/\u{fffd}")).unwrap();
+    });
+    let extra = "`report/\u{fffd}` is no file of the pack".to_owned();
+    assert_eq!(found, [("file-extra".to_owned(), extra)]);
+}
+
+#[test]
+fn what_was_chosen_and_what_was_not_looked_at_is_said() {
+    let (dir, log) = (tempfile::tempdir().unwrap(), Log::honest());
+    log.write(&dir.path().join(LOG));
+    make(dir.path(), &log, -1);
+    let signer = node_key(0);
+    let key = signer.verifier_key();
+    let line = signature_line(key.name(), key.key_id(), &[7; 64]).unwrap();
+    let note = fs::read_to_string(dir.path().join(SIGNATURE)).unwrap() + &line;
+    put(dir.path(), SIGNATURE, note.as_bytes());
+    let (exit, report) = verify(dir.path(), &Held::default());
+    let pack = &report["pack"];
+    assert_eq!((exit, &pack["other_signatures"]), (0, &1.into()), "{report}");
+    assert_eq!(pack["log_goes_on_until"], instant(log.clock));
+    let verdicts = pack["verdicts"].as_object().unwrap();
+    let counted: u64 = verdicts.values().map(|number| number.as_u64().unwrap()).sum();
+    assert!(pack["results"] == counted && verdicts.contains_key("INDETERMINATE"), "{pack}");
+    let (_, said) = run_on(dir.path());
+    for words in ["that time is in no result", "1 of other keys", " INDETERMINATE", "--known-checkpoint"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let own = tempfile::tempdir().unwrap();
+    put(own.path(), "key", root_key().verifier_key().to_string().as_bytes());
+    let key = own.path().join("key");
+    let output = run(&[dir.path().to_str().unwrap(), "--root-vkey", key.to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.contains("The pack holds") && said.contains("Of the live state nothing was shown"),
+        "{said}"
+    );
 }
 
 #[test]

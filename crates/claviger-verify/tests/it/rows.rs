@@ -104,6 +104,13 @@ fn an_export_without_rows_is_not_called_good() {
     };
     let whole = said();
     assert!(whole.contains("2 rows compared") && whole.contains("Everything holds."), "{whole}");
+    // The key lies there too, and whatever else whoever gave the export put beside it.
+    let beside = |said: &str| said.lines().find(|line| line.starts_with("beside ")).map(str::to_owned);
+    let before = beside(&whole).unwrap();
+    assert!(before.ends_with(" other files, which were not looked at"), "{before}");
+    fs::create_dir(dir.path().join("opinion")).unwrap();
+    fs::write(dir.path().join("opinion/opinion.html"), "all is well").unwrap();
+    assert_ne!(beside(&said()).unwrap(), before);
     fs::remove_file(dir.path().join(HEAD)).unwrap();
     let without = said();
     assert!(without.contains("the export holds no rows") && !without.contains("Everything"), "{without}");

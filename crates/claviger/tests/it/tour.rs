@@ -75,10 +75,11 @@ fn readme(instance: &Instance, script: &str) {
         "opened before and after the rotation, never else: {said}"
     );
     assert_eq!(said.matches("refused, as it should be").count(), 3, "{said}");
-    // The verification of the live log, that of the copy, and that of the auditor's program.
+    // The verification of the live log and that of the copy; by the auditor's program of the copy; of the pack as it is made, and by that program.
     let findings: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("findings ")).collect();
-    assert_eq!(findings.iter().map(|found| found.trim()).collect::<Vec<_>>(), ["none"; 3], "{said}");
+    assert_eq!(findings.iter().map(|found| found.trim()).collect::<Vec<_>>(), ["none"; 5], "{said}");
     assert_eq!(said.matches("Everything holds.").count(), 1, "{said}");
+    assert!(said.contains("The pack holds"), "{said}");
 }
 
 fn rest(instance: &Instance, script: &str) {

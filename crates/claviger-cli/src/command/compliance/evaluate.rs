@@ -36,11 +36,11 @@ use crate::session::Session;
   claviger compliance evaluate --changed-since 30d --fail-on high
 
 Results: FAIL, something violated it; INDETERMINATE, a fact that decides is missing; NEEDS_ATTESTATION, the machine's part holds and a \
-person's statement is missing; PASS; NOT_APPLICABLE, nothing is in scope. The first three are not satisfied. `state` is of one \
-instant, `period` of every instant of the period.
+person's statement is missing; PASS; NOT_APPLICABLE, nothing is in scope. The first three are not satisfied. `state` is about one \
+instant, `period` about every instant of the period.
 
 Exit codes: 0 all that counts by `--fail-on` is satisfied, 1 some of it is not, 4 the log does not verify. All results are printed in each \
-case; `-o json` names who violated what, and so does `--control`. Whoever has the same export and asks the same comes to the same bytes.")]
+case; `-o json` names who violated what, and so does `--control`. Whoever has the same export and asks the same gets the same bytes.")]
 pub struct EvaluateArgs {
     /// Only the controls that this framework asks for, and those on which every result rests
     #[arg(long, value_name = "FRAMEWORK", value_parser = PossibleValuesParser::new(claviger_compliance::FRAMEWORKS))]
@@ -50,11 +50,11 @@ pub struct EvaluateArgs {
     /// End with exit code 1 if a control of this severity or a worse one is not satisfied
     #[arg(long, value_name = "SEVERITY", default_value = "critical", value_parser = one_of::<Severity>(Severity::ALL.map(Severity::name)))]
     fail_on: Severity,
-    /// Show this control alone, in detail, and end by it alone; may be given many times. `--out` has all of them still
+    /// Show this control alone, in detail, and let it alone decide the exit code; may be given many times. `--out` still has all of them
     #[arg(long = "control", value_name = "CONTROL", value_parser = control())]
     controls: Vec<ControlId>,
-    /// Show only the controls that came to something else at this instant, by the same log, and end by them alone: RFC 3339, or so long before the
-    /// instant of the results (30d)
+    /// Show only the controls whose result was another one at this instant, by the same log, and let them alone decide the exit code: RFC 3339, or
+    /// so long before the instant of the results (30d)
     #[arg(long, value_name = "WHEN", value_parser = when::parse)]
     changed_since: Option<When>,
     /// File for all results in canonical JSON (RFC 8785): the same results are the same bytes

@@ -29,9 +29,9 @@ pub enum ComplianceCommand {
     Controls(ControlsArgs),
     /// Show what a control asks, by what it is decided, who mends it how, and which clauses ask for it
     Explain(explain::ExplainArgs),
-    /// Say of each control what it comes to by the log, for an instant and a period; exit code 1 with what is not satisfied
+    /// Give the result of each control by the log, for an instant and a period; exit code 1 if not all of them are satisfied
     Evaluate(evaluate::EvaluateArgs),
-    /// Make an evidence pack: a folder with report, results and log, of which whoever doubts it makes every file again
+    /// Make an evidence pack: a folder with report, results and log, whose every file can be rebuilt from the log
     Report(report::ReportArgs),
 }
 

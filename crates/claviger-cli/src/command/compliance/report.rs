@@ -37,7 +37,7 @@ use crate::session::Session;
   claviger compliance report --offline --dir export --root-vkey root.vkey --out pack
 
 The folder has the report for people (`report/report.html`), tables, results, every object, OSCAL and CycloneDX documents, the log itself, \
-and what is not shown (`LIMITS.md`). Whoever has it makes each file again from the log, with no network: `claviger-verify FOLDER --root-vkey \
+and what is not shown (`LIMITS.md`). Anybody who has it can rebuild each file from the log, with no network: `claviger-verify FOLDER --root-vkey \
 root.vkey`. The deployment signs the list of all files; with `--offline` nobody does, and the pack says so.
 
 Exit codes: 0 the pack is made, whatever the results say; 4 it is made of a log in which something does not hold.")]

@@ -77,6 +77,13 @@ pub(in crate::sqlite) fn list_by(
     }
 }
 
+/// How many somebody made, withdrawn ones among them.
+pub(in crate::sqlite) fn count_by(connection: Guarded<'_>, by: PrincipalId) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM declaration INDEXED BY declaration_of_one WHERE declared_by = ?1";
+    let counted = find(connection, sql, [by.as_bytes()], |row| Columns::new(TABLE, row).count())?;
+    Ok(counted.unwrap_or_default())
+}
+
 /// Rows in the order of their identifiers, behind `after`.
 pub(in crate::sqlite) fn list_from(
     connection: Guarded<'_>,

@@ -29,7 +29,8 @@ macro_rules! store_contract {
             imported_material_comes_goes_and_stays_the_same,
             expired_material_is_found_as_long_as_it_is_here,
             uses_are_kept_with_cuts_and_a_later_one_is_never_replaced_by_an_earlier,
-            batches_become_one_where_they_are_what_they_are_said_to_be }
+            batches_become_one_where_they_are_what_they_are_said_to_be,
+            declarations_are_counted_by_who_made_them }
         $crate::store_contract! { $shelf; grants:
             a_set_whose_expectation_does_not_hold_is_a_conflict_and_leaves_nothing,
             the_strictest_use_of_a_principal_is_that_of_its_active_grants,

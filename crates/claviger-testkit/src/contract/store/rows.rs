@@ -2,6 +2,7 @@
 
 use claviger_core::alias::{Alias, AliasName, AliasScope};
 use claviger_core::change::{Change, RingLife};
+use claviger_core::declaration::{DeclarationKind, Withdrawal};
 use claviger_core::key::{
     Destruction, Key, KeyRecord, KeyRing, KeyVersion, RingPolicy, RotatedKeys, Rotation, State,
 };
@@ -10,7 +11,7 @@ use claviger_core::port::Store;
 use claviger_core::port::store::{
     AliasFilter, Applied, Home, Packed, Page, ScheduledDestruction, UsageRows, UseCounts, VersionUsage,
 };
-use claviger_core::{KeyId, KeyRingId, KeyVersionId, Purpose, Spec};
+use claviger_core::{Declaration, DeclarationId, KeyId, KeyRingId, KeyVersionId, PrincipalId, Purpose, Spec};
 
 use super::shelf::{DAY, Shelf, alias, at, awaiting, material};
 
@@ -358,4 +359,30 @@ pub async fn batches_become_one_where_they_are_what_they_are_said_to_be<S: Store
     assert!(shelf.journal.pack(packed(0, 4, 2)).is_err());
     shelf.journal.roll_back();
     assert!(shelf.journal.pack(packed(0, 4, 2)).unwrap());
+}
+
+pub async fn declarations_are_counted_by_who_made_them<S: Store>(mut shelf: Shelf<S>) {
+    let [one, other, nobody] = [1, 2, 3].map(|number| PrincipalId::from_bytes([number; 16]));
+    let declaration = |number: u8, declared_by: PrincipalId| Declaration {
+        id: DeclarationId::from_bytes([number; 16]),
+        kind: DeclarationKind::Device,
+        subject: "hsm".parse().unwrap(),
+        body: vec![number; 40],
+        text: "the one below the stairs".to_owned(),
+        declared_by,
+        declared_at: at(1),
+        withdrawal: None,
+        reason: None,
+        revision: 0,
+    };
+    for (number, by) in [(1, one), (2, other), (3, one)] {
+        assert_eq!(shelf.apply(&[Change::PutDeclaration(declaration(number, by))]), Applied::Yes);
+    }
+    let made = shelf.store.find_declaration(DeclarationId::from_bytes([1; 16])).await.unwrap().unwrap();
+    // Whoever withdraws it made no declaration, and it stays one of its maker's.
+    let withdrawn = Declaration { withdrawal: Some(Withdrawal { by: other, at: at(2) }), ..made };
+    assert_eq!(shelf.apply(&[Change::PutDeclaration(withdrawn)]), Applied::Yes);
+    for (by, count) in [(one, 2), (other, 1), (nobody, 0)] {
+        assert_eq!(shelf.store.count_declarations(by).await.unwrap(), count);
+    }
 }
