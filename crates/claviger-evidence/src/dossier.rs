@@ -11,7 +11,6 @@ use claviger_audit::verify::{
 use claviger_audit::{Hash, Op, Outcome, Snapshot, VerifierKey};
 use claviger_compliance::evaluation::{Declared, Estate};
 use claviger_compliance::{Catalogue, Evaluation, Framework, Period, Scan};
-use claviger_core::Timestamp;
 
 use crate::detector::{Detection, Detector};
 use crate::inventory::Inventory;
@@ -81,17 +80,17 @@ impl<'c> Dossier<'c> {
         seen: &mut dyn FnMut(u64),
     ) -> Result<Self, NotVerified> {
         let scan = || Scan::new(asked.catalogue, asked.framework, asked.period);
-        let mut walk = Walk::new(scan(), asked.period.to, seen);
+        let mut walk = Walk::new(scan(), seen);
         let mut verified = verify_watched(files, &Request::new(key), &mut walk)?;
         // Checks are made by parameters, which the log has said only now.
         let declared = walk.scan.declared();
         if !declared.is_empty() {
-            walk = Walk::new(scan().with(&declared), asked.period.to, walk.seen);
+            walk = Walk::new(scan().with(&declared), walk.seen);
             verified = verify_watched(files, &Request::new(key), &mut walk)?;
         }
         let scan = walk.scan.remaking(files, key, &mut || ())?;
         let (evaluation, estate) = scan.finish_with_estate(&verified);
-        let Standing { objects, snapshot, sessions, .. } = walk.standing;
+        let Standing { objects, snapshot, sessions } = walk.standing;
         let tiles = if verified.findings.is_empty() { tiles(files, &verified)? } else { Vec::new() };
         Ok(Self {
             asked,
@@ -139,21 +138,22 @@ struct Walk<'c, 's> {
 }
 
 impl<'c, 's> Walk<'c, 's> {
-    fn new(scan: Scan<'c>, until: Timestamp, seen: &'s mut dyn FnMut(u64)) -> Self {
-        Self { scan, detector: Detector::new(), standing: Standing::until(until), entries: 0, seen }
+    fn new(scan: Scan<'c>, seen: &'s mut dyn FnMut(u64)) -> Self {
+        Self { scan, detector: Detector::new(), standing: Standing::default(), entries: 0, seen }
     }
 }
 
 impl Watcher for Walk<'_, '_> {
     fn cut(&mut self, number: u64, cut: &Cut) {
         self.scan.cut(number, cut);
-        self.standing.cut(cut);
     }
 
     fn entry(&mut self, seen: &SeenEntry<'_>) {
         self.scan.entry(seen);
         self.detector.entry(seen);
-        self.standing.entry(seen);
+        if self.scan.counts(seen) {
+            self.standing.entry(seen);
+        }
         self.entries += 1;
         if self.entries.is_multiple_of(STEP) {
             (self.seen)(self.entries);
@@ -166,47 +166,15 @@ impl Watcher for Walk<'_, '_> {
 }
 
 /// What stands at the end of the period.
+#[derive(Default)]
 struct Standing {
-    until: Timestamp,
-    /// How many entries each shard had at the newest cut that is not behind the end.
-    sizes: BTreeMap<u32, u64>,
-    /// How many each had at the first cut that is.
-    ended: Option<BTreeMap<u32, u64>>,
     objects: BTreeMap<Object, Current>,
     snapshot: Option<SnapshotSeen>,
     sessions: u64,
 }
 
 impl Standing {
-    const fn until(until: Timestamp) -> Self {
-        Self {
-            until,
-            sizes: BTreeMap::new(),
-            ended: None,
-            objects: BTreeMap::new(),
-            snapshot: None,
-            sessions: 0,
-        }
-    }
-
-    fn cut(&mut self, cut: &Cut) {
-        let sizes = cut.shards.iter().map(|head| (head.shard, head.size));
-        if Timestamp::from_micros(cut.t) <= self.until {
-            self.sizes.extend(sizes);
-        } else {
-            self.ended.get_or_insert_with(|| sizes.collect());
-        }
-    }
-
-    /// The same entries count as for the evaluation ([`Scan`]): what was cut until the end, and of what no cut shows that it came later what
-    /// is no later by its own clock.
     fn entry(&mut self, seen: &SeenEntry<'_>) {
-        let size_in = |sizes: &BTreeMap<u32, u64>| sizes.get(&seen.shard).copied().unwrap_or_default();
-        let was_cut = seen.index < size_in(&self.sizes);
-        let came_later = self.ended.as_ref().is_some_and(|sizes| seen.index >= size_in(sizes));
-        if !was_cut && (came_later || Timestamp::from_micros(seen.entry.t) > self.until) {
-            return;
-        }
         for fact in seen.facts {
             match seen.objects.find(&fact.object) {
                 Some(current) => self.objects.insert(fact.object, current.clone()),
@@ -230,12 +198,16 @@ impl Standing {
 mod tests {
     use claviger_audit::verify::Objects;
     use claviger_audit::{Entry, ShardHead, ShardState};
+    use claviger_core::Timestamp;
 
     use super::*;
 
     #[test]
     fn what_was_cut_or_is_no_later_counts_and_the_newest_snapshot_stays() {
-        let mut standing = Standing::until(Timestamp::from_micros(20));
+        let catalogue = Catalogue::load().unwrap();
+        let period = Period { from: Timestamp::from_micros(0), to: Timestamp::from_micros(20) };
+        let mut seen = |_| ();
+        let mut walk = Walk::new(Scan::new(&catalogue, None, period), &mut seen);
         let cut = |t, size| {
             let head = ShardHead {
                 shard: 1,
@@ -256,20 +228,20 @@ mod tests {
                 rows: None,
             }
         };
-        standing.cut(&cut(20, 2));
-        standing.cut(&cut(21, 4));
+        walk.cut(0, &cut(20, 2));
+        walk.cut(1, &cut(21, 4));
         let objects = Objects::default();
         // The second one was cut by then, though its clock is ahead. The two last ones were not, and one of them says that it is older.
         for (index, t) in [(0, 5), (1, 900), (2, 20), (3, 21), (4, 6)] {
             let mut entry = Entry::new(t, 1, Op::Snapshot, Outcome::Ok);
             let snapshot = Snapshot { root: [7; 32], size: index, objects: 0 };
             entry.reference = Some(snapshot.to_bytes().to_vec().into());
-            standing.entry(&SeenEntry { shard: 1, index, entry: &entry, facts: &[], objects: &objects });
+            walk.entry(&SeenEntry { shard: 1, index, entry: &entry, facts: &[], objects: &objects });
             let entry = Entry::new(t, 1, Op::Session, Outcome::Ok);
-            standing.entry(&SeenEntry { shard: 1, index, entry: &entry, facts: &[], objects: &objects });
+            walk.entry(&SeenEntry { shard: 1, index, entry: &entry, facts: &[], objects: &objects });
         }
-        assert_eq!(standing.sessions, 3);
-        let newest = standing.snapshot.unwrap();
+        assert_eq!(walk.standing.sessions, 3);
+        let newest = walk.standing.snapshot.unwrap();
         assert_eq!((newest.entry, newest.snapshot.size), (2, 2));
     }
 }

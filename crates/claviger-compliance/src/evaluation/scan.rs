@@ -181,6 +181,12 @@ impl<'c> Scan<'c> {
 }
 
 impl Scan<'_> {
+    /// Was this entry there at the end of the period? To be asked once all cuts were shown.
+    #[must_use]
+    pub fn counts(&self, seen: &SeenEntry<'_>) -> bool {
+        self.instant_of(seen) <= self.setting.period.to
+    }
+
     /// When an entry counts as made. Its clock may be wrong; cuts have the log's time. What was cut until an instant was there at that
     /// instant, and no clock takes it out; what came behind a cut was not there before that, and no clock puts it there.
     fn instant_of(&self, seen: &SeenEntry<'_>) -> Timestamp {
