@@ -4,6 +4,8 @@
 //! rounds that were next to each other. Who is asked first changes from round to round. Where a process happens to lie in memory makes
 //! it a tenth faster or slower for as long as it lives, so that every few rounds both are started anew, each first in turn, and such a
 //! sitting counts once. The interval is that of the median of sittings by order statistics: no distribution is assumed.
+//!
+//! Beside the rates stand the answers for a second of the server's own processor time: what it costs, whoever else is on the machine.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,6 +48,9 @@ pub struct CompareArgs {
     /// What the lower end of the interval must reach
     #[arg(long, default_value_t = 0.97)]
     floor: f64,
+    /// Hold the answers for a second of the server's processor time against the floor instead of the rates, on a machine with neighbours
+    #[arg(long)]
+    by_cost: bool,
     /// Only the measures in whose names these words are, as `64 connections`
     #[arg(long, value_name = "WORDS")]
     only: Option<String>,
@@ -58,6 +63,7 @@ struct Found {
     rounds: u32,
     seconds: u64,
     floor: f64,
+    by_cost: bool,
     measures: Vec<Measure>,
 }
 
@@ -68,11 +74,19 @@ struct Measure {
     /// Answers in a second: medians of the rounds.
     old_per_second: f64,
     new_per_second: f64,
-    /// New over old: median, and the ends of its 95 % interval.
+    /// Of the rates.
+    rate: Ratio,
+    /// Of the answers for a second of the server's processor time.
+    cost: Ratio,
+    holds: bool,
+}
+
+/// New over old: median, and the ends of its 95 % interval.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Ratio {
     ratio: f64,
     low: f64,
     high: f64,
-    holds: bool,
 }
 
 /// Measures, and prints what it found.
@@ -99,9 +113,9 @@ pub fn run(args: &CompareArgs, form: Form) -> Result<()> {
         old.stop()?;
         new.stop()?;
     }
-    let measures = MEASURES.iter().filter_map(|(name, _)| Measure::of(name, &measured, args.floor)).collect();
-    let CompareArgs { rounds, seconds, floor, .. } = *args;
-    let found = Found { machine: report::machine(), rounds, seconds, floor, measures };
+    let measures = MEASURES.iter().filter_map(|(name, _)| Measure::of(name, &measured, args)).collect();
+    let CompareArgs { rounds, seconds, floor, by_cost, .. } = *args;
+    let found = Found { machine: report::machine(), rounds, seconds, floor, by_cost, measures };
     found.print(form)?;
     let below: Vec<_> = found.measures.iter().filter(|one| !one.holds).map(|one| one.name).collect();
     ensure!(below.is_empty(), "slower than {floor} of what it is compared with: {}", below.join(", "));
@@ -126,24 +140,42 @@ fn serve(program: &Path, dir: &Path, cores: Cores) -> Result<Instance> {
 struct Sitting {
     name: &'static str,
     rates: Vec<[f64; 2]>,
+    /// The same answers for a second of processor time.
+    costs: Vec<[f64; 2]>,
 }
 
 /// Both of a measure.
 struct Pair {
     sitting: Sitting,
-    old: Load,
-    new: Load,
+    old: Asking,
+    new: Asking,
+}
+
+/// A load, and the process that answers it.
+struct Asking {
+    load: Load,
+    process: u32,
+}
+
+impl Asking {
+    /// Answers in a second, and for a second of the server's processor time.
+    async fn round(&mut self, span: Duration) -> Result<[f64; 2]> {
+        let before = cores::used_by(self.process)?;
+        let rate = self.load.round(span).await?.per_second();
+        let used = cores::used_by(self.process)? - before;
+        Ok([rate, rate * span.as_secs_f64() / used.max(0.01)])
+    }
 }
 
 impl Pair {
-    /// One round of each, the old one first in every other.
-    async fn round(&mut self, turn: u32, span: Duration) -> Result<[f64; 2]> {
+    /// One round of each, the old one first in every other: rate and cost of both.
+    async fn round(&mut self, turn: u32, span: Duration) -> Result<[[f64; 2]; 2]> {
         Ok(if turn.is_multiple_of(2) {
-            let old = self.old.round(span).await?.per_second();
-            [old, self.new.round(span).await?.per_second()]
+            let old = self.old.round(span).await?;
+            [old, self.new.round(span).await?]
         } else {
-            let new = self.new.round(span).await?.per_second();
-            [self.old.round(span).await?.per_second(), new]
+            let new = self.new.round(span).await?;
+            [self.old.round(span).await?, new]
         })
     }
 }
@@ -166,8 +198,10 @@ async fn sit(args: &CompareArgs, number: u32, old: &Instance, new: &Instance) ->
     let only = args.only.as_deref().unwrap_or_default();
     let mut pairs = Vec::new();
     for (name, asked) in MEASURES.into_iter().filter(|(name, _)| name.contains(only)) {
-        let (old, new) = (asked.load(old).await?, asked.load(new).await?);
-        pairs.push((asked, Pair { sitting: Sitting { name, rates: Vec::new() }, old, new }));
+        let old = Asking { load: asked.load(old).await?, process: old.id() };
+        let new = Asking { load: asked.load(new).await?, process: new.id() };
+        let sitting = Sitting { name, rates: Vec::new(), costs: Vec::new() };
+        pairs.push((asked, Pair { sitting, old, new }));
     }
     ensure!(!pairs.is_empty(), "no measure has `{only}` in its name");
     let span = Duration::from_secs(args.seconds);
@@ -177,14 +211,16 @@ async fn sit(args: &CompareArgs, number: u32, old: &Instance, new: &Instance) ->
     }
     for turn in 0..ROUNDS_OF_A_SITTING {
         for (asked, pair) in &mut pairs {
-            let [was, is] = pair.round(turn, span).await?;
+            let [[was, cost_was], [is, cost_is]] = pair.round(turn, span).await?;
             let (round, name) = (number * ROUNDS_OF_A_SITTING + turn, pair.sitting.name);
-            eprintln!("  {round:>3}  {name:<42} {was:>8.0}/s {is:>8.0}/s  {:.3}", is / was);
+            let (rate, cost) = (is / was, cost_is / cost_was);
+            eprintln!("  {round:>3}  {name:<42} {was:>8.0}/s {is:>8.0}/s  {rate:.3}  {cost:.3}");
             pair.sitting.rates.push([was, is]);
+            pair.sitting.costs.push([cost_was, cost_is]);
             // An access key's request is good for five minutes only: it is signed anew for each round.
             if *asked == Asked::Aws {
-                pair.old.ask_for(aws_request(old)?);
-                pair.new.ask_for(aws_request(new)?);
+                pair.old.load.ask_for(aws_request(old)?);
+                pair.new.load.ask_for(aws_request(new)?);
             }
         }
     }
@@ -220,33 +256,40 @@ fn aws_request(server: &Instance) -> Result<Bytes> {
     access_key.call("Encrypt", &body)
 }
 
-impl Sitting {
-    /// New over old: the geometric mean of its rounds.
-    fn ratio(&self) -> f64 {
-        let logarithms = self.rates.iter().map(|[old, new]| (new / old).ln());
-        (logarithms.sum::<f64>() / self.rates.len() as f64).exp()
+impl Ratio {
+    /// Of sittings, each of which is so many rounds of both.
+    fn of<'s>(sittings: impl Iterator<Item = &'s Vec<[f64; 2]>>) -> Self {
+        let mut ratios: Vec<_> = sittings.map(|rounds| of_sitting(rounds)).collect();
+        ratios.sort_by(f64::total_cmp);
+        let (low, high) = interval(&ratios);
+        Self { ratio: median(ratios.iter().copied()), low, high }
     }
+}
+
+/// New over old: the geometric mean of the rounds of a sitting.
+fn of_sitting(rounds: &[[f64; 2]]) -> f64 {
+    let logarithms = rounds.iter().map(|[old, new]| (new / old).ln());
+    (logarithms.sum::<f64>() / rounds.len() as f64).exp()
 }
 
 impl Measure {
     /// That of this name, if it was asked for.
-    fn of(name: &'static str, sittings: &[Vec<Sitting>], floor: f64) -> Option<Self> {
+    fn of(name: &'static str, sittings: &[Vec<Sitting>], args: &CompareArgs) -> Option<Self> {
         let of_it: Vec<_> = sittings.iter().flatten().filter(|sitting| sitting.name == name).collect();
         if of_it.is_empty() {
             return None;
         }
-        let mut ratios: Vec<_> = of_it.iter().map(|sitting| sitting.ratio()).collect();
-        ratios.sort_by(f64::total_cmp);
-        let (low, high) = interval(&ratios);
+        let rate = Ratio::of(of_it.iter().map(|sitting| &sitting.rates));
+        let cost = Ratio::of(of_it.iter().map(|sitting| &sitting.costs));
+        let judged = if args.by_cost { cost } else { rate };
         let rates = || of_it.iter().flat_map(|sitting| &sitting.rates);
         Some(Self {
             name,
             old_per_second: median(rates().map(|[old, _]| *old)),
             new_per_second: median(rates().map(|[_, new]| *new)),
-            ratio: median(ratios.iter().copied()),
-            low,
-            high,
-            holds: low >= floor,
+            rate,
+            cost,
+            holds: judged.low >= args.floor,
         })
     }
 }
@@ -279,14 +322,33 @@ impl Found {
 
     fn to_table(&self) -> String {
         let mut text = format!(
-            "{}\n{} rounds of {} s, in turns, the servers anew after every second one; the lower end of the interval must reach {}\n\n{:<42} {:>10} {:>10} {:>7} {:>15}\n",
-            self.machine, self.rounds, self.seconds, self.floor, "", "old /s", "new /s", "ratio", "95 %"
+            "{}\n{} rounds of {} s, in turns, the servers anew after every second one; the lower end of the interval of the {} must reach {}\n\n{:<42} {:>8} {:>8} {:>7} {:>13} {:>9} {:>13}\n",
+            self.machine,
+            self.rounds,
+            self.seconds,
+            if self.by_cost { "processor time" } else { "rates" },
+            self.floor,
+            "",
+            "old /s",
+            "new /s",
+            "rates",
+            "95 %",
+            "processor",
+            "95 %"
         );
         for one in &self.measures {
             let verdict = if one.holds { "holds" } else { "MISSED" };
             text.push_str(&format!(
-                "{:<42} {:>10.0} {:>10.0} {:>7.3} {:>7.3}-{:.3}  {verdict}\n",
-                one.name, one.old_per_second, one.new_per_second, one.ratio, one.low, one.high
+                "{:<42} {:>8.0} {:>8.0} {:>7.3} {:>7.3}-{:.3} {:>9.3} {:>7.3}-{:.3}  {verdict}\n",
+                one.name,
+                one.old_per_second,
+                one.new_per_second,
+                one.rate.ratio,
+                one.rate.low,
+                one.rate.high,
+                one.cost.ratio,
+                one.cost.low,
+                one.cost.high
             ));
         }
         text
@@ -308,19 +370,35 @@ mod tests {
 
     #[test]
     fn a_build_that_is_a_tenth_slower_is_below_the_floor() {
-        let sat = |new: &dyn Fn(u32) -> f64| -> Vec<_> {
-            let rates = |number: u32| vec![[100.0, new(2 * number)], [100.0, new(2 * number + 1)]];
-            (0..10).map(|number| vec![Sitting { name: "x", rates: rates(number) }]).collect()
+        let rounds = |new: &dyn Fn(u32) -> f64, number: u32| {
+            vec![[100.0, new(2 * number)], [100.0, new(2 * number + 1)]]
         };
-        let slower = Measure::of("x", &sat(&|round| 90.0 + f64::from(round % 3)), 0.97).unwrap();
-        assert!(!slower.holds && slower.ratio < 0.93, "{slower:?}");
-        assert!(Measure::of("x", &sat(&|round| 98.0 + f64::from(round % 5)), 0.97).unwrap().holds);
-        assert!(Measure::of("y", &sat(&|_| 98.0), 0.97).is_none());
+        let sat = |new: &dyn Fn(u32) -> f64| -> Vec<_> {
+            let sitting = |number| {
+                // It costs as much as it did, however long it takes.
+                vec![Sitting { name: "x", rates: rounds(new, number), costs: rounds(&|_| 100.0, number) }]
+            };
+            (0..10).map(sitting).collect()
+        };
+        let by_rates = CompareArgs {
+            new: PathBuf::new(),
+            old: PathBuf::new(),
+            rounds: 20,
+            seconds: 1,
+            floor: 0.97,
+            by_cost: false,
+            only: None,
+        };
+        let slow = sat(&|round| 90.0 + f64::from(round % 3));
+        let slower = Measure::of("x", &slow, &by_rates).unwrap();
+        assert!(!slower.holds && slower.rate.ratio < 0.93, "{slower:?}");
+        assert!(Measure::of("x", &slow, &CompareArgs { by_cost: true, ..by_rates.clone() }).unwrap().holds);
+        assert!(Measure::of("x", &sat(&|round| 98.0 + f64::from(round % 5)), &by_rates).unwrap().holds);
+        assert!(Measure::of("y", &sat(&|_| 98.0), &by_rates).is_none());
     }
 
     #[test]
     fn a_sitting_counts_once_however_far_apart_its_rounds_are() {
-        let sitting = Sitting { name: "x", rates: vec![[100.0, 50.0], [100.0, 200.0]] };
-        assert!((sitting.ratio() - 1.0).abs() < 1e-9);
+        assert!((of_sitting(&[[100.0, 50.0], [100.0, 200.0]]) - 1.0).abs() < 1e-9);
     }
 }
