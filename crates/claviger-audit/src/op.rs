@@ -118,6 +118,8 @@ claviger_core::with_actions! { operations! {
         /// The controls were evaluated by the log itself; carries the digest of the results, the size of the root log that they are of, and how
         /// many there are of each kind ([`crate::EvaluationRun`]).
         RecordEvaluation = 437 "record_evaluation",
+        /// The key that signs evidence packs beside the root, of which the root says so in a note; carries the digest of its verifier key.
+        AnnounceEvidenceKey = 441 "announce_evidence_key",
         /// How rows stood when facts began to be kept; it has the facts of some of them.
         RecordState = 445 "record_state",
         /// A row of the store is not as it was written, and was refused; carries the kind and identifier of its object. One entry

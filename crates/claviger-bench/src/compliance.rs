@@ -205,7 +205,7 @@ pub fn evaluate(args: &EvaluatedArgs) -> Result<()> {
     let begun = Instant::now();
     let to = newest_cut(&export, &key)?;
     let from = Timestamp::from_micros(to.as_micros().saturating_sub(YEAR));
-    let asked = Asked { catalogue: &catalogue, framework, period: Period { from, to } };
+    let asked = Asked { catalogue: &catalogue, framework, period: Period { from, to }, disclosed: None };
     let dossier = Dossier::gather(&export, &key, asked, &mut |_| {})?;
     let evaluating_seconds = begun.elapsed().as_secs_f64();
     let evaluating_bytes = cores::most_resident(std::process::id())?;

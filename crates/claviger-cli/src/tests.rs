@@ -18,6 +18,8 @@ fn command_line_is_consistent() {
 fn documented_forms_parse() {
     for line in [
         "compliance report --framework pci-dss --out pack --from 90d",
+        "compliance report --redaction full --out pack",
+        "compliance report --offline --dir export --disclosure who.disclosure --out pack",
         "status",
         "-o json status",
         "status -o yaml",
@@ -180,6 +182,8 @@ fn what_must_not_parse_does_not() {
         "audit search --to 1h --until 1h",
         "audit disclose --level some --out f",
         "audit disclose --level full",
+        "compliance report --out pack --disclosure who.disclosure",
+        "compliance report --out pack --offline --dir export --redaction full",
         "audit verify --offline",
         "audit state --at 2h --entry 7",
         "audit state --kind tree",

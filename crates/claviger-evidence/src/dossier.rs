@@ -6,16 +6,19 @@ use std::time::Duration;
 use claviger_audit::cut::Cut;
 use claviger_audit::fact::Object;
 use claviger_audit::verify::{
-    Current, Files, NotVerified, Request, SeenEntry, Verified, WalkError, Watcher, verify_watched,
+    Current, Files, Finding, NotVerified, Request, SeenEntry, Verified, WalkError, Watcher, verify_watched,
 };
 use claviger_audit::{Hash, Op, Outcome, Snapshot, VerifierKey};
 use claviger_compliance::evaluation::{Declared, Estate};
 use claviger_compliance::{Catalogue, Evaluation, Framework, Period, Scan};
 
 use crate::detector::{Detection, Detector};
+use crate::disclosed::{self, Disclosed};
 use crate::inventory::Inventory;
 use crate::pack::PackFile;
 use crate::page;
+use crate::samples::{Drawing, Samples, Tally};
+use crate::tree::Tree;
 
 /// What is asked of a log.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,8 @@ pub struct Asked<'c> {
     pub framework: Option<&'c Framework>,
     /// The period; results of state are of its end.
     pub period: Period,
+    /// Who called, as far as the pack lets it out; nothing of it where there is none.
+    pub disclosed: Option<&'c Disclosed>,
 }
 
 /// What a pack is made from.
@@ -53,6 +58,10 @@ pub struct Dossier<'c> {
     pub declared: Declared,
     /// What was verified of the log, and what does not hold.
     pub verified: Verified,
+    /// What does not hold of what is disclosed: codes, and what they say.
+    pub misdisclosed: Vec<(&'static str, String)>,
+    /// Entries that nobody chose, with proofs.
+    pub samples: Samples,
     /// What the page needs to check a sample of a long log.
     pub tiles: Vec<PackFile>,
 }
@@ -80,18 +89,27 @@ impl<'c> Dossier<'c> {
         seen: &mut dyn FnMut(u64),
     ) -> Result<Self, NotVerified> {
         let scan = || Scan::new(asked.catalogue, asked.framework, asked.period);
-        let mut walk = Walk::new(scan(), seen);
-        let mut verified = verify_watched(files, &Request::new(key), &mut walk)?;
+        let disclosure = asked.disclosed.map(Disclosed::disclosure);
+        let request = Request { disclosure, ..Request::new(key) };
+        let mut walk = Walk::new(scan(), asked.period, seen);
+        let mut verified = verify_watched(files, &request, &mut walk)?;
         // Checks are made by parameters, which the log has said only now.
         let declared = walk.scan.declared();
         if !declared.is_empty() {
-            walk = Walk::new(scan().with(&declared), walk.seen);
-            verified = verify_watched(files, &Request::new(key), &mut walk)?;
+            walk = Walk::new(scan().with(&declared), asked.period, walk.seen);
+            verified = verify_watched(files, &request, &mut walk)?;
         }
-        let scan = walk.scan.remaking(files, key, &mut || ())?;
-        let (evaluation, estate) = scan.finish_with_estate(&verified);
+        // What is said of callers changes nothing of what the log says.
+        let (of_disclosure, of_log): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut verified.findings).into_iter().partition(Finding::is_of_disclosure);
+        verified.findings = of_log;
         let Standing { objects, snapshot, sessions } = walk.standing;
-        let tiles = if verified.findings.is_empty() { tiles(files, &verified)? } else { Vec::new() };
+        let (tally, root) = (walk.tally, walk.root);
+        let scan = walk.scan.remaking(files, key, &mut || ())?;
+        let mut drawing = Drawing::new(&tally, root);
+        let (evaluation, estate) = scan.finish_telling(&verified, &mut |told| drawing.take(told));
+        let (samples, trees) = drawn(files, drawing, root, &verified)?;
+        let misdisclosed = misdisclosed(&of_disclosure, &asked, &tally, &verified);
         Ok(Self {
             asked,
             key: key.clone(),
@@ -103,8 +121,10 @@ impl<'c> Dossier<'c> {
             sessions,
             detection: walk.detector.finish(),
             declared,
+            misdisclosed,
+            samples,
+            tiles: if verified.findings.is_empty() { page::tiles(&trees) } else { Vec::new() },
             verified,
-            tiles,
         })
     }
 
@@ -115,14 +135,39 @@ impl<'c> Dossier<'c> {
     }
 }
 
-fn tiles(files: &dyn Files, verified: &Verified) -> Result<Vec<PackFile>, NotVerified> {
-    match page::tiles(files, &verified.shards) {
-        Ok(tiles) => Ok(tiles),
+/// The samples, and the trees of the shards. Of a log that does not hold there are neither; live rows are no part of it.
+fn drawn(
+    files: &dyn Files,
+    drawing: Drawing<'_>,
+    root: Hash,
+    verified: &Verified,
+) -> Result<(Samples, BTreeMap<u32, Tree>), NotVerified> {
+    let none = |why: &str| (Samples::none(&root, verified, why), BTreeMap::new());
+    if verified.findings.iter().any(|finding| !matches!(finding, Finding::StateDiffers { .. })) {
+        return Ok(none("the log does not hold"));
+    }
+    match drawing.finish(files, verified) {
+        Ok(drawn) => Ok(drawn),
         // Of what was verified a moment ago.
-        Err(WalkError::Finding(_)) => Ok(Vec::new()),
+        Err(WalkError::Finding(_)) => Ok(none("the log changed while it was read")),
         Err(WalkError::Unreadable { name, why }) => Err(NotVerified::Unreadable { name, why }),
         Err(WalkError::Newer(newer)) => Err(newer.into()),
     }
+}
+
+/// What does not hold of what is disclosed.
+fn misdisclosed(
+    findings: &[Finding],
+    asked: &Asked<'_>,
+    tally: &Tally,
+    verified: &Verified,
+) -> Vec<(&'static str, String)> {
+    let other = asked.disclosed.filter(|disclosed| !disclosed.is_about(tally.window(), &verified.origin));
+    let other = other.map(|_| {
+        let why = "what is disclosed is not about the entries of the period, or not of this log";
+        ("disclosure-of-another-period", why.to_owned())
+    });
+    findings.iter().map(disclosed::reported).chain(other).collect()
 }
 
 /// After how many entries it is said how far the walk is.
@@ -133,24 +178,36 @@ struct Walk<'c, 's> {
     scan: Scan<'c>,
     detector: Detector,
     standing: Standing,
+    tally: Tally,
+    root: Hash,
     entries: u64,
     seen: &'s mut dyn FnMut(u64),
 }
 
 impl<'c, 's> Walk<'c, 's> {
-    fn new(scan: Scan<'c>, seen: &'s mut dyn FnMut(u64)) -> Self {
-        Self { scan, detector: Detector::new(), standing: Standing::default(), entries: 0, seen }
+    fn new(scan: Scan<'c>, period: Period, seen: &'s mut dyn FnMut(u64)) -> Self {
+        Self {
+            scan,
+            detector: Detector::new(),
+            standing: Standing::default(),
+            tally: Tally::new(period),
+            root: Hash::default(),
+            entries: 0,
+            seen,
+        }
     }
 }
 
 impl Watcher for Walk<'_, '_> {
     fn cut(&mut self, number: u64, cut: &Cut) {
         self.scan.cut(number, cut);
+        self.tally.cut(cut);
     }
 
     fn entry(&mut self, seen: &SeenEntry<'_>) {
         self.scan.entry(seen);
         self.detector.entry(seen);
+        self.tally.entry(seen);
         if self.scan.counts(seen) {
             self.standing.entry(seen);
         }
@@ -162,6 +219,7 @@ impl Watcher for Walk<'_, '_> {
 
     fn root(&mut self, size: u64, root: &Hash) {
         self.scan.root(size, root);
+        self.root = *root;
     }
 }
 
@@ -207,7 +265,7 @@ mod tests {
         let catalogue = Catalogue::load().unwrap();
         let period = Period { from: Timestamp::from_micros(0), to: Timestamp::from_micros(20) };
         let mut seen = |_| ();
-        let mut walk = Walk::new(Scan::new(&catalogue, None, period), &mut seen);
+        let mut walk = Walk::new(Scan::new(&catalogue, None, period), period, &mut seen);
         let cut = |t, size| {
             let head = ShardHead {
                 shard: 1,

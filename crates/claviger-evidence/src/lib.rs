@@ -6,6 +6,8 @@
 //! | [`inventory`] | keys, versions, algorithms, certificates and modules, as tables |
 //! | [`cbom`] | the same as a cryptographic bill of materials (CycloneDX 1.6) |
 //! | [`detector`] | what must never be in a log or a pack, looked for |
+//! | [`disclosed`] | who called, as far as a pack lets it out |
+//! | [`samples`], [`window`] | entries that nobody chose, with proofs; which entries lie in a period |
 //! | [`oscal`] | catalogue, profile, plan, results and open points in OSCAL |
 //! | [`report`] | the report that people read, and its tables |
 //! | [`page`] | the page that verifies a pack in a browser |
@@ -18,12 +20,17 @@
 pub mod cbom;
 mod csv;
 pub mod detector;
+pub mod disclosed;
 pub mod dossier;
 pub mod inventory;
 pub mod oscal;
 pub mod pack;
 pub mod page;
 pub mod report;
+pub mod samples;
+mod tree;
+pub mod window;
 
+pub use disclosed::Disclosed;
 pub use dossier::{Asked, Dossier};
 pub use pack::{PackFile, Unmade};

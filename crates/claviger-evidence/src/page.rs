@@ -12,11 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use claviger_audit::sha256;
 use claviger_audit::tile::Resource;
-use claviger_audit::tree::{Frontier, leaf_hash};
-use claviger_audit::verify::{Files, WalkError, for_each_entry};
 
 use crate::dossier::Dossier;
 use crate::pack::{PackFile, Unmade};
+use crate::tree::Tree;
 
 /// Where the page lies in a pack.
 pub const PAGE: &str = "verify.html";
@@ -27,9 +26,7 @@ const SECTION: &str = include_str!("page/verify.html");
 
 /// Up to so many entries the page hashes all of them, and needs no tiles.
 const ALL_UP_TO: u64 = 200_000;
-/// The height of a full bundle: what level 1 of the tiles is made of.
-const BUNDLE_HEIGHT: u8 = 8;
-/// The level of the tiles that are kept.
+/// The level of the tiles that are kept: it is made of the hashes of full bundles.
 const LEVEL: u8 = 1;
 /// A full tile: 256 hashes.
 const TILE_BYTES: usize = 256 * 32;
@@ -95,46 +92,31 @@ pub fn source_of(text: &str) -> String {
 
 /// What the page needs to check a sample of a long log: the hash of each full bundle, as tiles (C2SP tlog-tiles, level 1) under
 /// `tiles/<shard>/`. None for a log whose entries the page hashes all.
-///
-/// # Errors
-/// When a bundle cannot be read.
-pub fn tiles(files: &dyn Files, shards: &BTreeMap<u32, u64>) -> Result<Vec<PackFile>, WalkError> {
-    let entries = shards.values().fold(0, |sum: u64, size| sum.saturating_add(*size));
-    if entries <= ALL_UP_TO { Ok(Vec::new()) } else { tiles_of(files, shards) }
+pub(crate) fn tiles(trees: &BTreeMap<u32, Tree>) -> Vec<PackFile> {
+    let entries = trees.values().fold(0, |sum: u64, tree| sum.saturating_add(tree.size()));
+    if entries <= ALL_UP_TO { Vec::new() } else { tiles_of(trees) }
 }
 
-fn tiles_of(files: &dyn Files, shards: &BTreeMap<u32, u64>) -> Result<Vec<PackFile>, WalkError> {
+fn tiles_of(trees: &BTreeMap<u32, Tree>) -> Vec<PackFile> {
     let mut tiles = Vec::new();
-    for (shard, size) in shards {
-        let hashes = bundle_hashes(files, *shard, *size)?;
+    for (shard, tree) in trees {
+        let hashes: Vec<u8> = tree.bundles().flatten().copied().collect();
         for (index, tile) in (0..).zip(hashes.chunks(TILE_BYTES)) {
-            if let Some(place) = Resource::tile(LEVEL, index, *size) {
+            if let Some(place) = Resource::tile(LEVEL, index, tree.size()) {
                 tiles.push(PackFile::new(format!("tiles/{shard}/{place}"), tile));
             }
         }
     }
-    Ok(tiles)
-}
-
-/// The hashes of the full bundles of a shard, one behind the other.
-fn bundle_hashes(files: &dyn Files, shard: u32, size: u64) -> Result<Vec<u8>, WalkError> {
-    let (mut tree, mut hashes) = (Frontier::new(), Vec::new());
-    for_each_entry(files, &shard.to_string(), size, |_, bytes| {
-        tree.push_reporting(leaf_hash(bytes), |height, _, hash| {
-            if height == BUNDLE_HEIGHT {
-                hashes.extend_from_slice(hash);
-            }
-        });
-    })?;
-    Ok(hashes)
+    tiles
 }
 
 #[cfg(test)]
 mod tests {
-    use claviger_audit::tile::{full_tile_root, push_entry};
-    use claviger_audit::verify::{NoFile, bundles};
+    use claviger_audit::tile::full_tile_root;
+    use claviger_audit::tree::leaf_hash;
 
     use super::*;
+    use crate::tree::fixture;
 
     /// What lies between the only two tags of this name.
     fn inside<'a>(page: &'a str, tag: &str) -> &'a str {
@@ -200,46 +182,30 @@ mod tests {
         assert!(section().contains("A page inside a pack can lie."));
     }
 
-    struct Memory(BTreeMap<String, Vec<u8>>);
-
-    impl Files for Memory {
-        fn read(&self, name: &str) -> Result<Vec<u8>, NoFile> {
-            self.0.get(name).cloned().ok_or(NoFile::Missing)
-        }
-    }
-
-    /// A shard of so many entries, each its own index.
-    fn shard(number: u32, size: u64) -> Memory {
-        let mut entries = (0..size).map(|index| index.to_be_bytes());
-        let files = bundles(size).map(|bundle| {
-            let mut bytes = Vec::new();
-            for entry in entries.by_ref().take(256) {
-                push_entry(&mut bytes, &entry).unwrap();
-            }
-            (format!("{number}/{bundle}"), bytes)
-        });
-        Memory(files.collect())
+    /// The trees of shards of such sizes, in which each entry is its own index.
+    fn trees(sizes: &[(u32, u64)]) -> BTreeMap<u32, Tree> {
+        let tree = |(shard, size): &(u32, u64)| {
+            let log = shard.to_string();
+            (*shard, Tree::grow(&fixture::log(&log, *size), &log, *size, &mut |_, _| {}).unwrap())
+        };
+        sizes.iter().map(tree).collect()
     }
 
     #[test]
     fn tiles_hold_the_hashes_of_full_bundles() {
-        let files = shard(7, 600);
-        let tiles = tiles_of(&files, &BTreeMap::from([(7, 600)])).unwrap();
+        let tiles = tiles_of(&trees(&[(7, 600)]));
         let root = |first: u64| {
             let leaves: Vec<_> = (first..first + 256).map(|index| leaf_hash(&index.to_be_bytes())).collect();
             full_tile_root(&leaves).unwrap()
         };
         let expected = [root(0), root(256)].concat();
         assert_eq!(tiles, [PackFile::new("tiles/7/tile/1/000.p/2", expected)]);
-        let Memory(mut files) = files;
-        files.remove("7/tile/entries/001").unwrap();
-        assert!(tiles_of(&Memory(files), &BTreeMap::from([(7, 600)])).is_err());
     }
 
     #[test]
     fn a_log_that_is_hashed_as_a_whole_has_no_tiles() {
-        let none = Memory(BTreeMap::new());
-        assert!(tiles(&none, &BTreeMap::from([(0, 150_000), (1, 50_000)])).unwrap().is_empty());
-        assert!(tiles(&none, &BTreeMap::from([(0, 150_000), (1, 50_001)])).is_err());
+        assert!(tiles(&trees(&[(0, 150_000), (1, 50_000)])).is_empty());
+        assert_eq!(tiles(&trees(&[(0, 150_000), (1, 50_001)])).len(), 4);
+        assert!(tiles(&BTreeMap::new()).is_empty());
     }
 }

@@ -10,6 +10,7 @@
 //! | [`governed`] | what changes state, as a value with one encoding |
 //! | `job` | what the system does of itself because it is due |
 //! | [`log`] | the trees over the log, cuts, reading and proving |
+//! | `evidence_key` | the key that signs evidence packs beside the root |
 //! | `evaluations` | which runs of the evaluation of the controls the log has, and whether one was missed |
 //! | `rows` | whether rows are as they were written |
 //! | `scan` | whether stored secrets open in their place |
@@ -19,6 +20,7 @@
 mod call;
 pub mod error;
 mod evaluations;
+mod evidence_key;
 pub mod governed;
 mod job;
 pub mod log;

@@ -18,6 +18,7 @@ use claviger_crypto::kdf::HmacSha256;
 use tokio::sync::watch;
 
 use crate::error::{ErrorKind, ServiceError};
+use crate::evidence_key;
 use crate::job::{self, Troubled};
 use crate::log::newest::{self, Keeper};
 use crate::log::opening::{self, Against, Held, Lost};
@@ -118,6 +119,7 @@ impl Road {
         }
         let [tags, veils] = secrets.as_slice() else { return Err(gone(TAGS)) };
         let (tags, veils) = (HmacSha256::new(tags), veil_of(veils)?);
+        let evidence_key = evidence_key::open(store.as_ref(), provider.as_ref(), &root_key).await;
 
         let node_key = Arc::new(SigningKey::generate(&origin).map_err(internal)?);
         let vkey = node_key.verifier_key().clone();
@@ -207,6 +209,18 @@ impl Road {
         road.record_state().await?;
         if let Some(lost) = lost {
             road.record_lost(&lost).await?;
+        }
+        match evidence_key {
+            Ok(signer) => road.announce(signer).await?,
+            // Packs are for later; keys are used now.
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(
+                    %error,
+                    cause,
+                    "the evidence key does not open: no evidence pack is signed until a start opens it"
+                );
+            }
         }
         road.keeper.begin(start);
         road.keep_newest().await?;

@@ -7,7 +7,7 @@
 //! | subject key | the row of its principal | the root |
 //! | secret of an access key | the row of its credential | the root |
 //! | key that seals what facts say of an object | the table `veil` | the deployment's veil key |
-//! | secret of the deployment: veil key, keys of tags | a document | the root |
+//! | secret of the deployment: veil key, keys of tags, seed of the evidence key | a document | the root |
 //!
 //! Nothing else that is secret lies in the store: import tokens are with who asked for them.
 //!
@@ -28,6 +28,7 @@ use claviger_core::port::{ProviderError, StoreError};
 use claviger_core::{KeyId, KeyRingId, PrincipalId, Timestamp};
 
 use crate::error::ServiceError;
+use crate::evidence_key::{EVIDENCE_KEY, EVIDENCE_KEY_LABEL, is_expected};
 use crate::open::{TAGS, TAGS_LABEL, VEILS, VEILS_LABEL};
 use crate::pipeline::subject_label;
 use crate::rows::{ROW_TAGS, ROW_TAGS_LABEL};
@@ -256,7 +257,10 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     async fn documents(&mut self) -> Result<(), ServiceError> {
-        for (name, label) in [(ROW_TAGS, ROW_TAGS_LABEL), (TAGS, TAGS_LABEL), (VEILS, VEILS_LABEL)] {
+        let evidence_key = (EVIDENCE_KEY, EVIDENCE_KEY_LABEL);
+        let evidence_key = is_expected(self.state.store.as_ref()).await?.then_some(evidence_key);
+        let others = [(ROW_TAGS, ROW_TAGS_LABEL), (TAGS, TAGS_LABEL), (VEILS, VEILS_LABEL)];
+        for (name, label) in evidence_key.into_iter().chain(others) {
             let _turn = self.turn().await?;
             let place = || format!("document {name}");
             match self.state.store.find_document(name).await? {

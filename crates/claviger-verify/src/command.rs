@@ -248,11 +248,15 @@ impl Evidence {
         let Some(pack) = Pack::find(&self.pack) else { return Ok(self.verify(None)?.0) };
         let export = Export::open(&pack.log())?;
         let key = self.key(&export)?;
-        let (held, verified) = pack.hold(&export, &key)?;
-        let report = match verified.filter(|_| !self.asks_more()) {
-            Some(verified) => Report::new(self.output, &verified, &key, self.root_vkey.is_some(), 0),
-            None => self.verify(None)?.0,
+        let (mut held, verified) = pack.hold(&export, &key)?;
+        let (report, of_log) = match verified.filter(|_| !self.asks_more()) {
+            Some(verified) => {
+                let known = self.root_vkey.is_some();
+                (Report::new(self.output, &verified, &key, known, 0), verified)
+            }
+            None => self.verify(None)?,
         };
+        pack.hold_second(&of_log, &key, &mut held)?;
         Ok(report.with_pack(held))
     }
 

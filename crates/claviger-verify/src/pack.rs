@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use claviger_audit::note::NoteSignature;
-use claviger_audit::verify::Verified;
-use claviger_audit::{Note, VerifierKey, evidence, sha256, to_hex};
+use claviger_audit::verify::{CHECKPOINT, Files as _, Verified};
+use claviger_audit::{Checkpoint, EvidenceKey, Note, NoteError, VerifierKey, evidence, sha256, to_hex};
 use claviger_compliance::{Catalogue, Period, Verdict};
+use claviger_evidence::disclosed::DISCLOSURE;
 use claviger_evidence::pack::{
-    self, INPUTS, Inputs, LOG, Listed, MANIFEST, Manifest, RESULTS, ReadLog, SIGNATURE, first_difference,
+    self, DisclosureUsed, INPUTS, Inputs, LOG, Listed, MANIFEST, Manifest, RESULTS, ReadLog, SIGNATURE,
+    first_difference,
 };
-use claviger_evidence::{Asked, Dossier, Unmade};
+use claviger_evidence::samples::{HeldSamples, SAMPLES, Samples};
+use claviger_evidence::{Asked, Disclosed, Dossier, Unmade};
 use serde::Serialize;
 
 use crate::export::{self, Export, MAX_FILE};
@@ -34,6 +37,9 @@ const NOT_SHOWN: [&str; 6] = [
     "that the program was honest when it recorded: compare the builds that nodes report with the release",
     "that an organization meets a regulation: results say what the log shows",
 ];
+
+/// The second key under a manifest, in words.
+const OF_EVIDENCE: &str = "the evidence key (ML-DSA-65) that the log announces";
 
 /// A pack in a directory.
 pub(crate) struct Pack {
@@ -60,7 +66,15 @@ pub(crate) struct Held {
     declared: BTreeMap<String, String>,
     /// The newest cut of the log, where it is behind the period: what happened then is in no result.
     log_goes_on_until: Option<String>,
+    /// How much the pack says of who called, and of how many sessions.
+    redaction: Option<String>,
+    disclosed_sessions: Option<usize>,
+    /// Entries that nobody chose, each of which the log has at its place.
+    samples: Option<HeldSamples>,
     signature: Signature,
+    evidence_signature: Second,
+    /// SHA-256 of the text of the evidence key that the log announces.
+    evidence_key_sha256: Option<String>,
     /// Lines of other keys under the manifest, which were not looked at.
     other_signatures: usize,
     /// SHA-256 of the text of the key.
@@ -78,6 +92,22 @@ enum Signature {
     Root,
     /// Nobody: the deployment was not asked.
     None,
+    /// Not the key that it is to be.
+    Wrong,
+}
+
+/// Who signed it beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Second {
+    /// The evidence key that the log announces.
+    EvidenceKey,
+    /// Not that key, though others did.
+    Missing,
+    /// Nobody: the deployment was not asked.
+    None,
+    /// The log announces no such key: an older release wrote it.
+    NotAnnounced,
     /// Not the key that it is to be.
     Wrong,
 }
@@ -110,7 +140,12 @@ impl Pack {
             verdicts: BTreeMap::new(),
             declared: BTreeMap::new(),
             log_goes_on_until: None,
+            redaction: None,
+            disclosed_sessions: None,
+            samples: None,
             signature: Signature::None,
+            evidence_signature: Second::None,
+            evidence_key_sha256: None,
             other_signatures: 0,
             root_vkey_sha256: to_hex(&key.digest()),
             not_shown: NOT_SHOWN,
@@ -128,6 +163,17 @@ impl Pack {
         }
         let verified = self.make_again(log, key, &there, manifest.as_ref(), &mut held)?;
         Ok((held, verified))
+    }
+
+    /// Holds the signature beside that of the root against the key that the log announces.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn hold_second(&self, of_log: &Verified, key: &VerifierKey, held: &mut Held) -> Result<()> {
+        if let Some(note) = self.read(SIGNATURE)? {
+            held.hold_second(&note, of_log.evidence_key.as_ref(), key);
+        }
+        Ok(())
     }
 
     /// The regular files of the pack with their sizes, but the manifest and its signature.
@@ -210,18 +256,24 @@ impl Pack {
             return Ok(None);
         };
         let catalogue = Catalogue::load().map_err(|error| anyhow!("catalogue: {error}"))?;
-        let asked = match asked(&bytes, &catalogue) {
+        let (asked, inputs) = match asked(&bytes, &catalogue) {
             Ok(asked) => asked,
             Err((code, why)) => {
                 held.find(code, why);
                 return Ok(None);
             }
         };
+        let disclosed = self.disclosed(&inputs, held)?;
+        let asked = Asked { disclosed: disclosed.as_ref(), ..asked };
         let log = ReadLog::new(log);
         let dossier = Dossier::gather(&log, key, asked, &mut |_| {})?;
         if dossier.verified.findings.is_empty() && dossier.verified.cut_at < asked.period.to.as_micros() {
             held.find("period-beyond-log", "the period ends behind the newest cut of the log".to_owned());
         }
+        for (code, why) in &dossier.misdisclosed {
+            held.find(*code, format!("`{DISCLOSURE}`: {why}"));
+        }
+        self.hold_samples(&log, key, held)?;
         let made = match pack::files(&dossier) {
             Ok(made) => made,
             Err(error @ Unmade::Detected { .. }) => {
@@ -269,24 +321,60 @@ impl Pack {
         let is_behind = cut_at > asked.period.to.as_micros();
         held.log_goes_on_until = crate::report::instant(cut_at).filter(|_| is_behind);
         held.declared = dossier.declared;
+        held.redaction = Some(plain(&inputs.redaction));
+        held.disclosed_sessions = disclosed.as_ref().map(|disclosed| disclosed.disclosure().sessions.len());
         (held.framework, held.period) = (dossier.evaluation.framework, Some(asked.period));
         Ok(Some(dossier.verified))
+    }
+
+    /// What the pack discloses, where its inputs say that it does. Of one that is missing, or another one, nothing is made.
+    fn disclosed(&self, inputs: &Inputs, held: &mut Held) -> Result<Option<Disclosed>> {
+        let Some(used) = &inputs.disclosure else { return Ok(None) };
+        let Some(bytes) = self.read(DISCLOSURE)? else {
+            held.find_missing(DISCLOSURE);
+            return Ok(None);
+        };
+        let why = match Disclosed::read(bytes) {
+            Ok(disclosed) if DisclosureUsed::of(&disclosed) == *used => return Ok(Some(disclosed)),
+            Ok(_) => format!("it is another one than `{INPUTS}` says"),
+            Err(error) => error.to_string(),
+        };
+        held.find("disclosure-wrong", format!("`{DISCLOSURE}`: {why}"));
+        Ok(None)
+    }
+
+    /// Holds the samples against the checkpoint, with nothing but their own proofs.
+    fn hold_samples(&self, log: &ReadLog<'_>, key: &VerifierKey, held: &mut Held) -> Result<()> {
+        // What is missing, or does not hold of the checkpoint, is found elsewhere.
+        let Some(bytes) = self.read(SAMPLES)? else { return Ok(()) };
+        let head = log.read(CHECKPOINT).ok().and_then(|note| Checkpoint::open(&note, key).ok());
+        let Some(head) = head else { return Ok(()) };
+        let read = Samples::read(&bytes).map_err(|error| error.to_string());
+        match read.and_then(|samples| samples.hold(&head).map_err(|error| error.to_string())) {
+            Ok(samples) => held.samples = Some(samples),
+            Err(why) => held.find("sample-wrong", format!("`{SAMPLES}`: {why}")),
+        }
+        Ok(())
     }
 }
 
 /// What the pack says that was asked of its log; else the code and the words of what is wrong with that.
-fn asked<'c>(inputs: &[u8], catalogue: &'c Catalogue) -> Result<Asked<'c>, (&'static str, String)> {
+fn asked<'c>(bytes: &[u8], catalogue: &'c Catalogue) -> Result<(Asked<'c>, Inputs), (&'static str, String)> {
     let malformed = |why: String| ("file-malformed", format!("`{INPUTS}`: {why}"));
-    let inputs = Inputs::read(inputs).map_err(|error| malformed(error.to_string()))?;
+    let another = |other: String| {
+        let own = env!("CARGO_PKG_VERSION");
+        let why = format!(
+            "the results need release {other}; this is release {own}, which makes nothing of them again"
+        );
+        ("release-differs", why)
+    };
+    if let Some(other) = Inputs::of_another_form(bytes) {
+        return Err(another(other));
+    }
+    let inputs = Inputs::read(bytes).map_err(|error| malformed(error.to_string()))?;
     match inputs.needs_another(catalogue) {
         Ok(None) => {}
-        Ok(Some(other)) => {
-            let own = env!("CARGO_PKG_VERSION");
-            let why = format!(
-                "the results need release {other}; this is release {own}, which makes nothing of them again"
-            );
-            return Err(("release-differs", why));
-        }
+        Ok(Some(other)) => return Err(another(other)),
         Err(error) => return Err(malformed(error.to_string())),
     }
     let framework = match &inputs.framework {
@@ -300,7 +388,7 @@ fn asked<'c>(inputs: &[u8], catalogue: &'c Catalogue) -> Result<Asked<'c>, (&'st
     if period.from > period.to {
         return Err(malformed("the period ends before it begins".to_owned()));
     }
-    Ok(Asked { catalogue, framework, period })
+    Ok((Asked { catalogue, framework, period, disclosed: None }, inputs))
 }
 
 impl Held {
@@ -351,6 +439,44 @@ impl Held {
         self.find("signature-wrong", format!("`{SIGNATURE}`: {why}"));
     }
 
+    fn hold_second(&mut self, note: &[u8], announced: Option<&EvidenceKey>, root: &VerifierKey) {
+        let Some(key) = announced else {
+            self.evidence_signature = Second::NotAnnounced;
+            return;
+        };
+        self.evidence_key_sha256 = Some(to_hex(&key.digest()));
+        // What is no note is found with the signature of the root.
+        let Ok(note) = Note::parse(note) else {
+            self.evidence_signature = Second::Wrong;
+            return;
+        };
+        let is_of_root = |line: &&NoteSignature<'_>| line.name == root.name() && line.key_id == root.key_id();
+        let is_own = |line: &&NoteSignature<'_>| line.name == key.name() && line.key_id == key.key_id();
+        let others: Vec<_> =
+            note.signatures().iter().filter(|line| !is_of_root(line) && !is_own(line)).collect();
+        self.other_signatures = others.len();
+        let of_its_kind = others.iter().find(|line| line.signature.len() == EvidenceKey::SIGNATURE_LEN);
+        let (state, code, why) = match (key.verify(&note), of_its_kind) {
+            (Ok(()), _) => {
+                self.evidence_signature = Second::EvidenceKey;
+                return;
+            }
+            (Err(NoteError::NotSigned), None) => {
+                let why = "the evidence key that the log announces did not sign it".to_owned();
+                (Second::Missing, "signature-missing", why)
+            }
+            (Err(NoteError::NotSigned), Some(other)) => {
+                let (name, id) = (other.name, to_hex(&other.key_id));
+                let why = format!("`{name}` (key id {id}) signed it, and not the key that the log announces");
+                (Second::Wrong, "signature-wrong", why)
+            }
+            (Err(error), _) => (Second::Wrong, "signature-wrong", format!("by the evidence key: {error}")),
+        };
+        self.evidence_signature = state;
+        let (name, id) = (key.name(), to_hex(&key.key_id()));
+        self.find(code, format!("`{SIGNATURE}`: {why} (`{name}`, key id {id})"));
+    }
+
     /// For people: names with values.
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         let signature = match self.signature {
@@ -360,6 +486,21 @@ impl Held {
             }
             Signature::Wrong => "not of the key of the root log",
         };
+        let digest = self.evidence_key_sha256.as_deref().unwrap_or_default();
+        let second = match self.evidence_signature {
+            Second::EvidenceKey => format!("and of {OF_EVIDENCE}, {digest}"),
+            Second::Missing => format!("none of {OF_EVIDENCE}, {digest}"),
+            Second::None => String::new(),
+            Second::NotAnnounced => {
+                "and no other: the log announces no evidence key, as those of older releases".to_owned()
+            }
+            Second::Wrong => format!("not of {OF_EVIDENCE}, {digest}"),
+        };
+        let sessions = self.disclosed_sessions.map(|sessions| format!(", {sessions} sessions"));
+        let redaction = self.redaction.clone().unwrap_or_default() + &sessions.unwrap_or_default();
+        let samples = self.samples.map(|HeldSamples { samples, entries }| {
+            format!("{samples} samples, {entries} entries, each of which its own proof shows in the log")
+        });
         let period = self.period.and_then(|period| {
             let at = crate::report::instant;
             Some(format!("{} to {}", at(period.from.as_micros())?, at(period.to.as_micros())?))
@@ -384,7 +525,10 @@ impl Held {
             ("files", self.files.to_string()),
             ("made again", if self.made_again == 0 { "nothing".to_owned() } else { remade }),
             ("results", verdicts.collect::<Vec<_>>().join(", ")),
+            ("samples", samples.unwrap_or_default()),
+            ("who called", redaction),
             ("signature", signature),
+            ("", second),
         ];
         for (at, words) in self.not_shown.iter().enumerate() {
             rows.push((if at == 0 { "not shown" } else { "" }, (*words).to_owned()));
@@ -413,12 +557,13 @@ mod tests {
         let own = pack::CatalogueUsed::of(&catalogue).unwrap();
         let inputs = |version: &str, framework: &str, from: &str| {
             serde_json::json!({
-                "format": "claviger-evidence-inputs/1",
+                "format": "claviger-evidence-inputs/2",
                 "program": "claviger",
                 "version": version,
                 "checks": to_hex(&claviger_compliance::EVALUATOR),
                 "catalogue": {"version": own.version, "sha256": own.sha256},
                 "framework": framework,
+                "redaction": "none",
                 "as_of": "2026-03-01T00:00:00Z",
                 "period": {"from": from, "to": "2026-03-01T00:00:00Z"},
                 "log": {"origin": "d/audit/root", "size": 1, "root": "00", "entries": 1},
@@ -430,10 +575,13 @@ mod tests {
         let (this, begin) = (env!("CARGO_PKG_VERSION"), "2026-01-01T00:00:00Z");
         assert_eq!(code(&inputs(this, "pci-dss", begin)), None);
         let read = inputs(this, "pci-dss", begin);
-        assert_eq!(asked(read.as_bytes(), &catalogue).unwrap().framework.unwrap().id, "pci-dss");
+        assert_eq!(asked(read.as_bytes(), &catalogue).unwrap().0.framework.unwrap().id, "pci-dss");
         assert_eq!(code(&inputs("99.0.0", "pci-dss", begin)), Some("release-differs"));
         assert_eq!(code(&inputs(this, "sox", begin)), Some("file-malformed"));
         assert_eq!(code(&inputs(this, "pci-dss", "2027-01-01T00:00:00Z")), Some("file-malformed"));
         assert_eq!(code("{}"), Some("file-malformed"));
+        // One of an older release does not read, and is no finding against it.
+        let older = r#"{"format": "claviger-evidence-inputs/1", "program": "claviger", "version": "0.0.9"}"#;
+        assert_eq!(code(older), Some("release-differs"));
     }
 }

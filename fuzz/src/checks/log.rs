@@ -10,8 +10,8 @@ use claviger_audit::tree::{
     TreeError, consistency, inclusion, leaf_hash, node_hash, root_of, verify_consistency, verify_inclusion,
 };
 use claviger_audit::{
-    Checkpoint, Cut, Entry, EvaluationRun, Hash, KeptCheckpoint, Note, Op, Receipt, RefusedCalls, Snapshot,
-    StoreScan, VerifierKey, declaration,
+    Checkpoint, Cut, Entry, EvaluationRun, EvidenceKey, Hash, KeptCheckpoint, Note, NoteError, Op, Receipt,
+    RefusedCalls, Snapshot, StoreScan, VerifierKey, declaration,
 };
 use claviger_core::declaration::{Declared, Plain};
 
@@ -143,14 +143,14 @@ pub fn cut(bytes: &[u8]) -> bool {
     true
 }
 
-/// A note, its checkpoint and a verifier key are written as they were read; what a node keeps beside its store is such a note.
+/// A note, its checkpoint and keys that verify notes are written as they were read; what a node keeps beside its store is such a note.
 pub fn note(bytes: &[u8]) -> bool {
     if let Ok((kept, key)) = KeptCheckpoint::open(bytes) {
         assert_eq!(kept.head.origin, key.name());
         return true;
     }
     let signed = Note::parse(bytes).ok().inspect(|note| written(note, bytes)).is_some();
-    let bare = text(bytes).is_some_and(|text| checkpoint(text) || verifier_key(text));
+    let bare = text(bytes).is_some_and(|text| checkpoint(text) || verifier_key(text) || evidence_key(text));
     signed || bare
 }
 
@@ -162,6 +162,16 @@ fn written(note: &Note<'_>, bytes: &[u8]) {
         .collect();
     assert_eq!(format!("{}\n{lines}", note.unverified_text()).as_bytes(), bytes);
     checkpoint(note.unverified_text());
+    announced(note);
+}
+
+/// Of the key that a text names, the note has a line or not, and the verifier says the same.
+fn announced(note: &Note<'_>) {
+    let vkey = note.unverified_text().lines().nth(1);
+    let Some(key) = vkey.and_then(|vkey| EvidenceKey::parse(vkey).ok()) else { return };
+    let own = |name: &str, id: [u8; 4]| name == key.name() && id == key.key_id();
+    let has_line = note.signatures().iter().any(|line| own(line.name, line.key_id));
+    assert_eq!(key.verify(note) == Err(NoteError::NotSigned), !has_line);
 }
 
 fn checkpoint(text: &str) -> bool {
@@ -173,6 +183,13 @@ fn checkpoint(text: &str) -> bool {
 fn verifier_key(text: &str) -> bool {
     let Ok(key) = VerifierKey::parse(text) else { return false };
     assert_eq!(key.to_string(), text);
+    true
+}
+
+fn evidence_key(text: &str) -> bool {
+    let Ok(key) = EvidenceKey::parse(text) else { return false };
+    assert_eq!(key.to_string(), text);
+    assert!(VerifierKey::parse(text).is_err(), "a key of one type is none of another");
     true
 }
 

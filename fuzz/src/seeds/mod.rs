@@ -14,8 +14,8 @@ use claviger_audit::session::{DisclosedName, DisclosedSession, Disclosure, Level
 use claviger_audit::tile::{self, Resource};
 use claviger_audit::tree::{consistency, inclusion, leaf_hash};
 use claviger_audit::{
-    Checkpoint, Cut, Entry, NamedAsset, Op, Outcome, Receipt, ShardHead, ShardState, SigningKey, Snapshot,
-    declaration,
+    Checkpoint, Cut, Entry, EvidenceSigner, NamedAsset, Op, Outcome, Receipt, ShardHead, ShardState,
+    SigningKey, Snapshot, assemble_note, declaration, evidence,
 };
 use claviger_core::declaration::{
     Attestation, Claim, Declared, Document, DocumentSort, Parameter, Plain, SigningMethod, Supply,
@@ -65,7 +65,7 @@ pub fn of(check: &str) -> Vec<Vec<u8>> {
         "key_policy" => aws::policies(),
         "material" => material(),
         "name" => names(),
-        "note" => vec![note().into_bytes(), signing_key().verifier_key().to_string().into_bytes()],
+        "note" => notes(),
         "proof" => vec![proof()],
         "receipt" => vec![receipt().into_bytes()],
         "request" => wire::requests(),
@@ -381,6 +381,24 @@ fn signing_key() -> SigningKey {
 fn note() -> String {
     let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size: 300, root: [3; 32] };
     checkpoint.sign(&signing_key()).expect("valid")
+}
+
+/// A checkpoint, what signs a pack and what announces its second key, and both keys.
+fn notes() -> Vec<Vec<u8>> {
+    let (root, second) = (signing_key(), evidence_signer());
+    let signed = |text: &str| {
+        let key = root.verifier_key();
+        assemble_note(text, key.name(), key.key_id(), &root.sign(text)).expect("valid")
+    };
+    let by_both = |text: String| signed(&text) + &second.line(&text).expect("randomness");
+    let announced = evidence::announcement(ORIGIN, second.key());
+    let notes = [note(), by_both(evidence::text(ORIGIN, &[7; 32])), signed(&announced), by_both(announced)];
+    let keys = [root.verifier_key().to_string(), second.key().to_string()];
+    notes.into_iter().chain(keys).map(String::into_bytes).collect()
+}
+
+fn evidence_signer() -> EvidenceSigner {
+    EvidenceSigner::from_seed(&evidence::key_name(ORIGIN), &[1; 32]).expect("valid")
 }
 
 fn receipt() -> String {

@@ -7,6 +7,7 @@
 //! <shard>/tile/entries/…             the entries of a shard's log
 //! <shard>/tile/facts/…               the facts of those entries, beside each bundle
 //! <shard>/node/<hex>.vkey            keys of its nodes, by their SHA-256: what receipts are checked with
+//! <shard>/evidence/<hex>.note        the note by which the root announces the evidence key, by the SHA-256 of that
 //! rows/head                          which live rows were read beside the log, and when; not in every export
 //! rows/<hex>                         a page of them, by its SHA-256
 //! ```
@@ -26,6 +27,12 @@ pub const CHECKPOINT: &str = "root/checkpoint";
 #[must_use]
 pub fn node_vkey(shard: u32, digest: &[u8]) -> String {
     format!("{shard}/node/{}.vkey", crate::hash::to_hex(digest))
+}
+
+/// The announcement of an evidence key, by the digest that its entry carries.
+#[must_use]
+pub fn evidence_note(shard: u32, digest: &[u8]) -> String {
+    format!("{shard}/evidence/{}.note", crate::hash::to_hex(digest))
 }
 
 /// Gives the files of an export.

@@ -98,6 +98,13 @@ pub enum Finding {
         /// What is wrong with it.
         why: String,
     },
+    /// The log announces another evidence key than before.
+    EvidenceKeyChanged {
+        /// The shard.
+        shard: u32,
+        /// The entry.
+        entry: u64,
+    },
     /// Facts are not those that their entry records.
     FactAltered {
         /// The shard.
@@ -289,6 +296,19 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// Is it about what somebody disclosed, and not about the log itself?
+    #[must_use]
+    pub const fn is_of_disclosure(&self) -> bool {
+        matches!(
+            self,
+            Self::DisclosedName { .. }
+                | Self::DisclosedSession { .. }
+                | Self::DisclosureBeyondLog { .. }
+                | Self::DisclosureIncomplete { .. }
+                | Self::DisclosureOfAnotherLog { .. }
+        )
+    }
+
     /// A word for programs. Stable.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -306,6 +326,7 @@ impl Finding {
             Self::EntriesMissing { .. } => "entries-missing",
             Self::EntryMalformed { .. } => "entry-malformed",
             Self::EntryOutOfOrder { .. } => "entry-out-of-order",
+            Self::EvidenceKeyChanged { .. } => "evidence-key-changed",
             Self::FactAltered { .. } => "fact-altered",
             Self::FactMissing { .. } => "fact-missing",
             Self::FactOutOfOrder { .. } => "fact-out-of-order",
@@ -380,6 +401,10 @@ impl fmt::Display for Finding {
             Self::EntryOutOfOrder { shard, entry } => {
                 write!(f, "entry {entry} of shard {shard} goes back in its epoch")
             }
+            Self::EvidenceKeyChanged { shard, entry } => write!(
+                f,
+                "entry {entry} of shard {shard} announces another evidence key than the log did before: a deployment has one for its whole life"
+            ),
             Self::FactAltered { shard, entry, why } => {
                 write!(f, "the facts of entry {entry} of shard {shard} are not those that it records: {why}")
             }

@@ -8,11 +8,12 @@
 //! each entry are those that it records, and each follows from the one before about the same object; each snapshot is of the
 //! state that the facts before it yield; live rows that lie beside the log are what the facts say of the time in which they were
 //! read; what sessions commit to is there; what is disclosed of them is what they commit to, and all of it; and the log holds what
-//! receipts promised.
+//! receipts promised; and the evidence key that the log announces is one alone, of which the root says so.
 //!
 //! What the facts yield are all objects as they stand after the last entry, or as they stood at a moment before: in one walk, in
 //! memory that grows with the objects and not with the entries.
 
+mod announced;
 mod beside;
 mod disclosed;
 mod files;
@@ -33,8 +34,8 @@ mod window;
 use std::collections::BTreeMap;
 
 pub use files::{
-    CHECKPOINT, Files, Newer, NoFile, ROOT, ROOT_VKEY, WalkError, bundles, for_each_entry, node_vkey, read,
-    read_vkey,
+    CHECKPOINT, Files, Newer, NoFile, ROOT, ROOT_VKEY, WalkError, bundles, evidence_note, for_each_entry,
+    node_vkey, read, read_vkey,
 };
 pub use finding::Finding;
 pub use live::{Comparison, LiveState};
@@ -48,7 +49,7 @@ use watch::Watching;
 pub use watch::{SeenEntry, Watcher};
 
 use crate::session::Disclosure;
-use crate::{Checkpoint, VerifierKey};
+use crate::{Checkpoint, EvidenceKey, VerifierKey};
 use disclosed::Disclosed;
 
 /// What to verify an export with.
@@ -115,6 +116,8 @@ pub struct Verified {
     pub receipts_kept: usize,
     /// Whether live rows were held against the log.
     pub live_state: LiveState,
+    /// The evidence key that the log announces; of an older release none.
+    pub evidence_key: Option<EvidenceKey>,
     /// What does not hold; empty if all does.
     pub findings: Vec<Finding>,
 }
@@ -234,7 +237,8 @@ fn walk(
             let is_in = |moment: Moment| moment.is_in(walked.end, cuts.newest_at);
             verified.moment =
                 walked.moment.or_else(|| moment.filter(|moment| is_in(*moment)).map(|_| walked.end));
-            of_shard.judge(files, (*number, size), &wanted, &walked.nodes, request.node_keys, verified)
+            of_shard.judge(files, (*number, size), &wanted, &walked.nodes, request.node_keys, verified)?;
+            announced::judge(files, *number, &walked.announced, request.key, verified)
         }) {
             Ok(()) => {}
             // The other shards can still be verified.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::announced::Announced;
 use super::beside::{Beside, Bundles, Hashed};
 use super::disclosed::{Disclosed, judge_record};
 use super::files::{Files, Newer, Part, WalkError, for_each_of_first};
@@ -16,7 +17,7 @@ use super::snapshots::Snapshots;
 use super::watch::{SeenEntry, Watching};
 use crate::fact::Fact;
 use crate::tree::{Frontier, leaf_hash};
-use crate::{Entry, EntryError, Op};
+use crate::{Entry, EntryError, Op, Outcome};
 
 /// Digests of the keys of the nodes that the log says have started.
 pub(super) type Nodes = BTreeSet<Vec<u8>>;
@@ -25,6 +26,8 @@ pub(super) type Nodes = BTreeSet<Vec<u8>>;
 #[derive(Debug, Default)]
 pub(super) struct Walked {
     pub(super) nodes: Nodes,
+    /// Evidence keys that entries announce.
+    pub(super) announced: Announced,
     /// Snapshots that were held against the state.
     pub(super) snapshots: u64,
     /// The moment that was asked for, where an entry lies behind it.
@@ -255,6 +258,9 @@ impl<'a, 'd> Shard<'a, 'd> {
             }
             (Op::NodeStart, Some(digest)) => {
                 self.walked.nodes.insert(digest.to_vec());
+            }
+            (Op::AnnounceEvidenceKey, Some(digest)) if entry.out == Outcome::Ok => {
+                self.walked.announced.entry(digest.to_vec()).or_insert(index);
             }
             _ => {}
         }

@@ -398,7 +398,7 @@ pub struct SignEvidence {
 /// The signature of an evidence pack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EvidenceSignature {
-    /// Signed note (C2SP signed-note) by the key of the root log's checkpoints: `MANIFEST.sig`.
+    /// Signed note (C2SP signed-note) by the key of the root log's checkpoints and by the evidence key: `MANIFEST.sig`.
     #[schema(example = "shop/audit/root evidence pack\n...\n\n— shop/audit/root ...")]
     pub note: String,
 }

@@ -22,6 +22,8 @@ pub(super) const CHECKS: super::Checks = &[
 
 /// What nodes say of a root that software keeps, whatever holds it.
 const SOFTWARE_ROOTS: [&str; 2] = ["insecure_software_root", "insecure_software_token"];
+const IN_SOFTWARE: &str =
+    "its root is kept by software, and opened by a secret on the host: no hardware module, no components";
 /// Strength in bits of the KEK of a ring: 32 random bytes for AES-256.
 const RING_KEK_STRENGTH: u16 = 256;
 
@@ -32,6 +34,17 @@ fn said<'n>(words: &'n [String], name: &str) -> Option<&'n str> {
 
 fn keeps_root_in_software(node: &OpenNode) -> bool {
     node.insecure.iter().any(|weakening| SOFTWARE_ROOTS.contains(&weakening.as_str()))
+}
+
+/// Is the root of a node in a hardware module? One that does not say which key of it seals does not say what it is.
+fn of_root(node: &OpenNode, in_software: &str) -> Judgement {
+    if keeps_root_in_software(node) {
+        Judgement::violated(in_software)
+    } else if said(&node.root_keys, "seal").is_none() {
+        Judgement::unknown("it has not said what its root is")
+    } else {
+        Judgement::Holds
+    }
 }
 
 /// Strength of the key of the root that has this task, in bits.
@@ -192,11 +205,7 @@ impl Check for NoPlaintext {
             }
             Object::Node(id) => {
                 let Some(node) = estate.nodes.get(&id) else { return };
-                let because = keeps_root_in_software(node).then(|| {
-                    "its root is kept by software, and opened by a secret on the host: no hardware module, no components"
-                        .to_owned()
-                });
-                self.ledger.judge(object, event.at, Judgement::of(because));
+                self.ledger.judge(object, event.at, of_root(node, IN_SOFTWARE));
             }
             _ => {}
         }
@@ -382,11 +391,9 @@ impl Check for RootCustody {
             return;
         }
         let Some(node) = estate.nodes.get(&id) else { return };
-        let because = keeps_root_in_software(node).then(|| {
-            "its root is neither in a hardware module nor in components, and what opens it is on the node"
-                .to_owned()
-        });
-        self.ledger.judge(object, event.at, Judgement::of(because));
+        let in_software =
+            "its root is neither in a hardware module nor in components, and what opens it is on the node";
+        self.ledger.judge(object, event.at, of_root(node, in_software));
     }
 
     fn end(self: Box<Self>, _end: &End<'_>) -> Outcome {
@@ -627,6 +634,15 @@ mod tests {
         entry.reference = Some(vec![1; 47].into());
         check.scanned(&Event { shard: 1, index: 1, at: hour(2), entry: &entry, facts: &[] }, 0);
         assert_eq!((check.scans, check.ledger.find(&scans())), (0, None));
+    }
+
+    #[test]
+    fn a_root_of_which_a_node_says_nothing_is_not_known() {
+        let judged = |node: &OpenNode| of_root(node, "in software");
+        let silent = OpenNode { root_keys: Vec::new(), ..node(&[], &[]) };
+        assert_eq!(judged(&node(&[], &[])), Judgement::Holds);
+        assert_eq!(judged(&silent), Judgement::unknown("it has not said what its root is"));
+        assert_eq!(judged(&node(&[], &["insecure_software_root"])), Judgement::violated("in software"));
     }
 
     #[test]

@@ -118,6 +118,8 @@ pub struct Ledger {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) population: Population,
+    /// The objects of the population, ascending. It may have other subjects beside them.
+    pub(super) objects: Vec<Object>,
     pub(super) violators: u64,
     pub(super) violations: Vec<Violation>,
     pub(super) undecided: u64,
@@ -335,6 +337,7 @@ impl Kept {
 /// Puts together what a ledger says.
 struct Teller {
     names: Vec<String>,
+    objects: Vec<Object>,
     violators: u64,
     violations: Vec<Violation>,
     undecided: u64,
@@ -345,6 +348,7 @@ impl Teller {
     const fn new() -> Self {
         Self {
             names: Vec::new(),
+            objects: Vec::new(),
             violators: 0,
             violations: Vec::new(),
             undecided: 0,
@@ -354,6 +358,9 @@ impl Teller {
 
     fn count(&mut self, subject: &Subject) {
         self.names.push(format!("{subject}\n"));
+        if let Subject::Object(object) = subject {
+            self.objects.push(*object);
+        }
     }
 
     fn violation(&mut self, violation: impl FnOnce() -> Violation) {
@@ -378,6 +385,7 @@ impl Teller {
         let digest = to_hex(&sha256(self.names.concat().as_bytes()));
         Said {
             population: Population { subjects, digest },
+            objects: self.objects,
             violators: self.violators,
             violations: self.violations,
             undecided: self.undecided,
@@ -522,6 +530,13 @@ mod tests {
             state.digest
         };
         assert_eq!(digest(&["b", "a/10", "a/9"]), to_hex(&sha256(b"a/10\na/9\nb\n")));
+        let [one, other] = [8, 7].map(|id| Object::Key(claviger_core::KeyId::from_bytes([id; 16])));
+        let mut ledger = ledger();
+        for subject in [Subject::named("b"), one.into(), other.into()] {
+            ledger.judge(subject, at(11), Judgement::Holds);
+        }
+        let said = ledger.of_period();
+        assert_eq!((said.population.subjects, said.objects.as_slice()), (3, &[other, one][..]));
         assert_eq!(digest(&[]), to_hex(&sha256(b"")));
     }
 

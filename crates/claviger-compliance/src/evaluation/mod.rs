@@ -29,5 +29,5 @@ pub use outcome::{Emptiness, Outcome};
 pub use result::{ControlResult, MOST_NAMED};
 pub use result::{Counts, Evaluation, LogHead, Period, Population, Undecided, Verdict, Violation};
 pub use run::{RecordedRun, Remade, evaluate_at};
-pub use scan::Scan;
+pub use scan::{Scan, Told};
 pub use setting::{Declared, Setting};

@@ -13,13 +13,26 @@ use claviger_core::Timestamp;
 use super::estate::Estate;
 use super::ledger::Said;
 use super::outcome::{Emptiness, Outcome};
-use super::result::{ControlResult, Evaluation, LogHead, Period, Verdict};
+use super::result::{ControlResult, Evaluation, LogHead, Period, Population, Verdict};
 use super::run::{RecordedRun, Remade, remake};
 use super::said::{self, Parameters, Signed};
 use super::setting::{Declared, Setting};
 use crate::check::{self, Check, CutSeen, End, Event};
 use crate::control::{Control, ControlId, Mode, Task};
 use crate::{Catalogue, Framework};
+
+/// What a result is about, object by object.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The control.
+    pub control: ControlId,
+    /// Of when.
+    pub mode: Mode,
+    /// The population, as the result has it.
+    pub population: &'a Population,
+    /// Its objects, ascending. It may have other subjects beside them.
+    pub objects: &'a [Object],
+}
 
 /// Looks on while a log is verified, and has all checks look on.
 pub struct Scan<'c> {
@@ -133,6 +146,16 @@ impl<'c> Scan<'c> {
     /// The results, and all objects at the instant.
     #[must_use]
     pub fn finish_with_estate(self, verified: &Verified) -> (Evaluation, Estate) {
+        self.finish_telling(verified, &mut |_| ())
+    }
+
+    /// The same; `tell` is told of each result what it is about.
+    #[must_use]
+    pub fn finish_telling(
+        self,
+        verified: &Verified,
+        tell: &mut dyn FnMut(&Told<'_>),
+    ) -> (Evaluation, Estate) {
         let Self { setting, framework, controls, checks, estate, root, first, recorded, remade, .. } = self;
         let (catalogue, period) = (setting.catalogue, setting.period);
         let known_from = recorded.or(first);
@@ -152,7 +175,7 @@ impl<'c> Scan<'c> {
             let outcome = outcomes.remove(&control.id);
             for mode in &control.modes {
                 results.push(match &outcome {
-                    Some(outcome) => decided(control, *mode, outcome, &doubt, &beside),
+                    Some(outcome) => decided(control, *mode, outcome, &doubt, &beside, tell),
                     None => undecided(control, *mode, period),
                 });
             }
@@ -354,6 +377,7 @@ fn decided(
     outcome: &Outcome,
     doubt: &Doubt,
     beside: &Beside<'_>,
+    tell: &mut dyn FnMut(&Told<'_>),
 ) -> ControlResult {
     let said = match mode {
         Mode::State => outcome.ledger.of_state(),
@@ -368,7 +392,8 @@ fn decided(
         outcome.attestations.iter().filter(is_missing).cloned().collect()
     };
     let (result, because) = verdict(&said, outcome, doubt.as_deref(), &missing);
-    let Said { population, violators, violations, undecided, undecided_subjects } = said;
+    tell(&Told { control: control.id, mode, population: &said.population, objects: &said.objects });
+    let Said { population, violators, violations, undecided, undecided_subjects, .. } = said;
     ControlResult {
         control: control.id,
         mode,

@@ -11,11 +11,12 @@ use claviger_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{PackFile, canonical};
+use crate::disclosed::{Disclosed, NOTHING};
 use crate::dossier::Dossier;
 
 /// Where it lies.
 pub const INPUTS: &str = "results/inputs.json";
-const FORMAT: &str = "claviger-evidence-inputs/1";
+const FORMAT: &str = "claviger-evidence-inputs/2";
 const PROGRAM: &str = "claviger";
 
 /// What results depend on.
@@ -43,6 +44,41 @@ pub struct Inputs {
     pub log: LogHead,
     /// SHA-256 of the text of the verifier key that the log was verified by.
     pub root_vkey_sha256: String,
+    /// How much the pack says of who called: a level of disclosures, or `none`. No result depends on it.
+    pub redaction: String,
+    /// The disclosure of that level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disclosure: Option<DisclosureUsed>,
+}
+
+/// Which disclosure.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DisclosureUsed {
+    /// SHA-256 of its file.
+    pub sha256: String,
+    /// The first entry that it is about.
+    pub from: u64,
+    /// The first behind them.
+    pub to: u64,
+}
+
+impl DisclosureUsed {
+    /// This one.
+    #[must_use]
+    pub fn of(disclosed: &Disclosed) -> Self {
+        let of = disclosed.disclosure();
+        Self { sha256: to_hex(&disclosed.digest()), from: of.from, to: of.to }
+    }
+}
+
+/// As much of the file as every form of it has.
+#[derive(Deserialize)]
+struct Form {
+    format: String,
+    program: String,
+    #[serde(default)]
+    version: String,
 }
 
 /// Which catalogue.
@@ -73,6 +109,8 @@ impl Inputs {
             period: asked.period,
             log: dossier.evaluation.log.clone(),
             root_vkey_sha256: to_hex(&dossier.key.digest()),
+            redaction: asked.disclosed.map_or(NOTHING, |disclosed| disclosed.level().name()).to_owned(),
+            disclosure: asked.disclosed.map(DisclosureUsed::of),
         })
     }
 
@@ -82,6 +120,17 @@ impl Inputs {
     /// When it is not of this form.
     pub fn read(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)
+    }
+
+    /// Which release a file needs that is of another form than this one writes. Asked before it is read.
+    #[must_use]
+    pub fn of_another_form(bytes: &[u8]) -> Option<String> {
+        let Form { format, program, version } = serde_json::from_slice(bytes).ok()?;
+        if (format.as_str(), program.as_str()) == (FORMAT, PROGRAM) {
+            return None;
+        }
+        let release = if version.is_empty() { String::new() } else { format!("{version}, ") };
+        Some(format!("{release}one that writes `{format}` of `{program}`"))
     }
 
     /// Which release the results need, where it is not this one.
@@ -220,6 +269,8 @@ mod tests {
             period: Period { from: at, to: at },
             log: LogHead { origin: "d/audit/root".to_owned(), size: 1, root: String::new(), entries: 1 },
             root_vkey_sha256: String::new(),
+            redaction: NOTHING.to_owned(),
+            disclosure: None,
         };
         let needs = |inputs: &Inputs| inputs.needs_another(&catalogue).unwrap();
         assert_eq!(needs(&inputs), None);
@@ -230,7 +281,13 @@ mod tests {
         let mut changed = inputs.clone();
         changed.catalogue.sha256 = "00".repeat(32);
         assert!(needs(&changed).unwrap().contains(&"00".repeat(32)));
-        let form = Inputs { format: "claviger-evidence-inputs/2".to_owned(), ..inputs };
+        let form = Inputs { format: "claviger-evidence-inputs/3".to_owned(), ..inputs.clone() };
         assert!(needs(&form).is_some());
+        // A form that does not read at all says which release it needs.
+        assert_eq!(Inputs::of_another_form(&canonical(&inputs).unwrap()), None);
+        let older = br#"{"format":"claviger-evidence-inputs/1","program":"claviger","version":"0.0.9"}"#;
+        let named = Inputs::of_another_form(older).unwrap();
+        assert!(named.contains("0.0.9") && named.contains("inputs/1"), "{named}");
+        assert_eq!(Inputs::of_another_form(b"{}"), None);
     }
 }

@@ -10,7 +10,7 @@ use super::PackFile;
 use crate::dossier::Dossier;
 
 /// What no release can show.
-pub(crate) const LIMITS: [&str; 12] = [
+pub(crate) const LIMITS: [&str; 13] = [
     "Events that never entered the log. AUD-01 counts results where they leave a node and compares the counts with the entries, which makes \
      leaving one out harder and does not rule it out.",
     "What happened after the newest cut of the log, or outside the period that was asked about. A log that was exported earlier is genuine, \
@@ -28,6 +28,8 @@ pub(crate) const LIMITS: [&str; 12] = [
     "That the program was honest when it recorded. The digest of each program that ran is in the log: compare it with a build of your own.",
     "That the key of a signed statement is that of its signer's certificate: the log has no certificates. The program compared them when the \
      statement was declared.",
+    "That nobody prepared for the samples: they follow from the root of the log, and whoever makes its cuts can make some until one draws what \
+     pleases. Draw some yourself as well.",
     "Anything, if whoever holds the root key and all who keep older checkpoints agree to deceive. Where nobody brings an older checkpoint, \
      whoever holds the root key is enough.",
 ];

@@ -60,7 +60,8 @@ pub fn is_of_an_export(path: &str) -> bool {
         ROOT => is_resource(rest),
         shard if is_shard(shard) => {
             let key = rest.strip_prefix("node/").and_then(|name| name.strip_suffix(".vkey"));
-            key.is_some_and(is_digest) || is_resource(rest)
+            let note = rest.strip_prefix("evidence/").and_then(|name| name.strip_suffix(".note"));
+            key.or(note).is_some_and(is_digest) || is_resource(rest)
         }
         _ => false,
     }
@@ -85,11 +86,13 @@ mod tests {
             "1/tile/facts/000",
             "rows/head",
             &node,
+            &format!("1/evidence/{digest}.note"),
             &format!("rows/{digest}"),
         ] {
             assert!(is_of_an_export(path), "{path}");
         }
-        for path in ["", "root.vkey.old", "01/tile/entries/000", "1/node/x.vkey", "rows/x", "1/x"] {
+        let others = ["", "root.vkey.old", "01/tile/entries/000", "1/node/x.vkey", "1/evidence/x.note"];
+        for path in others.into_iter().chain(["rows/x", "1/x"]) {
             assert!(!is_of_an_export(path), "{path}");
         }
     }

@@ -2,20 +2,22 @@
 //!
 //! ```text
 //! MANIFEST.json       every other file with its size and digest
-//! MANIFEST.sig        a note over the digest of the manifest, by the key of the root log; not in every pack
+//! MANIFEST.sig        a note over the digest of the manifest, by the key of the root log and the evidence key; not in every pack
 //! READ-ME-FIRST.md    how the pack is verified
 //! LIMITS.md           what it does not show
 //! verify.html         a page that holds files and signature against the manifest
 //! report/             for people: the report, and its tables
 //! results/            the results, and all that they depend on
+//! samples.json        entries that nobody chose, each with the proof that the log has it
 //! state/              every object at the end of the period, and what of the log commits to them
 //! oscal/, cbom/       for programs
-//! redaction.json      what the log withholds
+//! redaction.json      what the pack withholds
+//! disclosure/         who called, as far as whoever made the pack let it out; not in every pack
 //! tiles/              of a long log: the hashes by which the page checks a sample
 //! log/                the log as it is exported
 //! ```
 //!
-//! All but `MANIFEST.sig` and `log/` are functions of the log and of `results/inputs.json`.
+//! All but `MANIFEST.sig`, `log/` and the disclosure are functions of these and of `results/inputs.json`.
 
 mod held;
 mod inputs;
@@ -30,11 +32,13 @@ use claviger_core::Timestamp;
 use serde::Serialize;
 
 pub use held::first_difference;
-pub use inputs::{CatalogueUsed, INPUTS, Inputs};
+pub use inputs::{CatalogueUsed, DisclosureUsed, INPUTS, Inputs};
 pub(crate) use limits::LIMITS;
 pub use log::{ReadLog, is_of_an_export};
 pub use manifest::{LOG, Listed, MANIFEST, Manifest, NotAManifest, SIGNATURE};
+pub(crate) use redaction::level;
 
+use crate::disclosed::Disclosed;
 use crate::dossier::Dossier;
 use crate::{cbom, detector, inventory, oscal, page, report};
 
@@ -114,7 +118,9 @@ pub fn files(dossier: &Dossier<'_>) -> Result<Vec<PackFile>, Unmade> {
         limits::file(dossier),
         readme::file(dossier)?,
         redaction::file(dossier)?,
+        dossier.samples.file()?,
     ];
+    files.extend(dossier.asked.disclosed.into_iter().flat_map(Disclosed::files));
     files.extend(state::files(dossier)?);
     for made in [inventory::files, cbom::files, oscal::files, report::files, page::files] {
         files.extend(made(dossier)?);

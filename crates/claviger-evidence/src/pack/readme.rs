@@ -7,7 +7,7 @@ use super::inputs::{Inputs, exact};
 use crate::dossier::Dossier;
 
 pub(super) fn file(dossier: &Dossier<'_>) -> Result<PackFile, serde_json::Error> {
-    let Inputs { version, catalogue, framework, period, log, .. } = Inputs::of(dossier)?;
+    let Inputs { version, catalogue, framework, period, log, redaction, .. } = Inputs::of(dossier)?;
     let (from, to) = (exact(period.from), exact(period.to));
     let controls = match framework {
         Some(id) => format!("the controls that `{id}` asks for"),
@@ -22,7 +22,7 @@ pub(super) fn file(dossier: &Dossier<'_>) -> Result<PackFile, serde_json::Error>
 What the log of a key management system shows of {controls}: for the period {from} to {to}, and for the instant of its end.
 The log is `{origin}`, with {entries} entries in {size} cuts (root {root}).
 
-Do not believe this folder: verify it. All files but `MANIFEST.sig` follow from the log in `log/`. The program `claviger-verify`, which you get from elsewhere,
+Do not believe this folder: verify it. All files but `MANIFEST.sig` and `disclosure/` follow from the log in `log/`; what is disclosed is held against it. The program `claviger-verify`, which you get from elsewhere,
 rebuilds each of them from that log and compares byte for byte.
 
 ## Verify it in five minutes
@@ -64,8 +64,10 @@ same page from elsewhere. It does not rebuild results.
 | `oscal/`, `cbom/` | the same for programs: OSCAL and CycloneDX |
 | `log/` | the log with its facts and live rows, byte for byte as `claviger audit export` writes it |
 | `tiles/` | of a long log: the hashes by which `verify.html` checks a sample |
-| `redaction.json` | what is withheld |
-| `MANIFEST.json`, `MANIFEST.sig` | each file with its SHA-256; the signature of the root's key over that list, where the deployment was asked for it |
+| `samples.json` | entries that nobody chose, each with the proof that the log has it |
+| `redaction.json` | what is withheld; the level of this pack is `{redaction}` |
+| `disclosure/` | who called, at that level; not in every pack |
+| `MANIFEST.json`, `MANIFEST.sig` | each file with its SHA-256; the signatures of the root's key and of the evidence key (ML-DSA-65) over that list, where the deployment was asked for them |
 
 A result is one of FAIL, INDETERMINATE, NEEDS_ATTESTATION, PASS and NOT_APPLICABLE. The first three are not satisfied. There is no total figure, and none of them says
 that an organization meets a regulation.

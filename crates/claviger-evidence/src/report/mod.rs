@@ -30,9 +30,12 @@ const NO_JUDGEMENT: &str = "This report says what was evaluated, and the result 
      meets a regulation: that is for people to judge, and no number here stands for it.";
 
 /// The files of a pack, and what each is.
-const FILES: [(&str, &str); 30] = [
+const FILES: [(&str, &str); 34] = [
     ("MANIFEST.json", "every file with its size and SHA-256, the pack id, the log and the period"),
-    ("MANIFEST.sig", "signature of the manifest by the key of the root log; absent if nobody was asked"),
+    (
+        "MANIFEST.sig",
+        "signatures of the manifest by the key of the root log and by the evidence key; absent if nobody was asked",
+    ),
     ("READ-ME-FIRST.md", "how to verify the pack in five minutes"),
     ("LIMITS.md", "what is not shown"),
     ("verify.html", "the page at the end of this report, alone"),
@@ -50,13 +53,20 @@ const FILES: [(&str, &str); 30] = [
     ("report/nodes.csv", "every node, in its own words"),
     ("report/assets.csv", "data assets"),
     ("report/declarations.csv", "what people declared and signed"),
+    (
+        "report/sessions.csv",
+        "every session of the period, as far as this pack says who it was; absent if it says nothing",
+    ),
+    ("report/names.csv", "names of objects, as far as this pack says them; absent if it says none"),
     ("results/results.json", "every result, as it was evaluated"),
     ("results/inputs.json", "all that the results depend on"),
     ("state/objects.jsonl", "all objects at the end of the period"),
     ("state/proof.json", "what that state follows from"),
     ("oscal/", "OSCAL 1.2.1: catalogue, profile, component definition, plan, results, plan of action"),
     ("cbom/cbom.json", "cryptographic bill of materials (CycloneDX)"),
-    ("redaction.json", "what is withheld"),
+    ("samples.json", "entries that nobody chose, each with the proof that the log has it"),
+    ("redaction.json", "what is withheld, and what the level of this pack lets out"),
+    ("disclosure/who.disclosure", "who called, at that level; absent if the pack says nothing of it"),
     ("log/root/checkpoint", "the newest checkpoint, signed"),
     ("log/root.vkey", "the key of the root log: compare it with one from elsewhere"),
     ("log/", "the log as it was exported, byte for byte"),
@@ -133,6 +143,11 @@ struct Report {
     needs: Vec<Open>,
     parameters: Vec<ParameterPart>,
     declarations: Rows,
+    redaction: &'static str,
+    lets_out: &'static str,
+    callers: Rows,
+    samples: Rows,
+    no_samples: String,
     files: Vec<Meaning>,
     version: &'static str,
 }
@@ -235,6 +250,7 @@ impl Report {
         let waiting = results.keys().filter_map(|id| catalogue.find_control(*id));
         let waiting = waiting.filter(|control| control.waits_for.is_some()).count();
         let (chapters, audit, governance) = chapters(dossier, results);
+        let (redaction, lets_out) = pack::level(dossier);
         Self {
             policy: policy(),
             style_sheet: style_sheet(),
@@ -307,6 +323,11 @@ impl Report {
             needs: parts::of_kind(evaluation, Verdict::NeedsAttestation),
             parameters: parts::parameters(dossier, results),
             declarations: parts::declarations(dossier),
+            redaction,
+            lets_out,
+            callers: parts::callers(dossier),
+            samples: parts::samples(dossier),
+            no_samples: dossier.samples.why_none.clone().unwrap_or_default(),
             files: FILES.map(|(word, meaning)| Meaning { word, meaning }).into(),
             version: env!("CARGO_PKG_VERSION"),
         }

@@ -8,6 +8,7 @@ use claviger_compliance::{Clause, Control, Coverage, Evaluation, Framework, Verd
 
 use super::chart::day;
 use super::words::{self, Piece, anchor, count, pieces};
+use crate::disclosed::Disclosed;
 use crate::dossier::Dossier;
 use crate::inventory::{AlgorithmLine, GeneratorLine};
 use crate::pack::instant;
@@ -227,6 +228,33 @@ pub(super) fn declarations(dossier: &Dossier<'_>) -> Rows {
             said(line.from.as_ref()),
             said(line.until.as_ref()),
             said(line.withdrawn_at.as_ref()),
+        ]
+    })
+}
+
+/// How callers proved who they are, and how often: as far as the pack lets it out.
+pub(super) fn callers(dossier: &Dossier<'_>) -> Rows {
+    let kinds = dossier.asked.disclosed.map(Disclosed::kinds).unwrap_or_default();
+    let kinds: Vec<(Vec<String>, u64)> = kinds.into_iter().collect();
+    rows(&kinds, MOST_ROWS, |(kind, number)| kind.iter().cloned().chain([number.to_string()]).collect())
+}
+
+/// Entries that nobody chose: from what they were drawn, and which they are.
+pub(super) fn samples(dossier: &Dossier<'_>) -> Rows {
+    let has_shards = dossier.samples.window.len() > 1;
+    let place = |(shard, entry): &(u32, u64)| {
+        if has_shards { format!("{shard}/{entry}") } else { entry.to_string() }
+    };
+    rows(&dossier.samples.samples, usize::MAX, |sample| {
+        let entries: BTreeSet<_> = sample.drawn.iter().map(|drawn| (drawn.shard, drawn.entry)).collect();
+        let listed: Vec<String> = entries.iter().map(place).collect();
+        vec![
+            sample.of.clone(),
+            sample.modes.join(", "),
+            sample.subjects.to_string(),
+            sample.entries.to_string(),
+            entries.len().to_string(),
+            listed.join(", "),
         ]
     })
 }

@@ -30,7 +30,8 @@ fn key() -> VerifierKey {
 }
 
 fn dossier<'c>(catalogue: &'c Catalogue, framework: Option<&'c Framework>) -> Dossier<'c> {
-    let asked = Asked { catalogue, framework, period: Period { from: at(0), to: at(31_536_000) } };
+    let period = Period { from: at(0), to: at(31_536_000) };
+    let asked = Asked { catalogue, framework, period, disclosed: None };
     Dossier::gather(&Nothing, &key(), asked, &mut |_| {}).unwrap()
 }
 

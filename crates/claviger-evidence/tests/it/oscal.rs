@@ -12,6 +12,7 @@ use claviger_compliance::{Catalogue, Evaluation, Framework, Period, Scan, Verdic
 use claviger_core::Timestamp;
 use claviger_evidence::detector::Detector;
 use claviger_evidence::inventory::Inventory;
+use claviger_evidence::samples::Samples;
 use claviger_evidence::{Asked, Dossier, PackFile, oscal};
 use serde_json::Value;
 
@@ -60,7 +61,7 @@ fn documents(framework: Option<&str>) -> Vec<PackFile> {
     let period = Period { from: at(1_767_225_600), to: at(1_772_323_200) };
     let estate = Estate::default();
     let dossier = Dossier {
-        asked: Asked { catalogue: &catalogue, framework, period },
+        asked: Asked { catalogue: &catalogue, framework, period, disclosed: None },
         key: VerifierKey::ed25519("log.example", &[7; 32]).unwrap(),
         evaluation: evaluation(&catalogue, framework, period),
         inventory: Inventory::of(&estate, catalogue.algorithms(), period.to),
@@ -71,6 +72,8 @@ fn documents(framework: Option<&str>) -> Vec<PackFile> {
         detection: Detector::new().finish(),
         declared: Declared::new(),
         verified: Verified::default(),
+        misdisclosed: Vec::new(),
+        samples: Samples::default(),
         tiles: Vec::new(),
     };
     oscal::files(&dossier).unwrap()

@@ -32,3 +32,5 @@ mod self_evaluation;
 mod set_up;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod verdicts;

@@ -14,19 +14,19 @@ use tokio::runtime::Handle;
 use crate::support::{Deployment, now};
 
 /// The log as an auditor is given it.
-struct Exported {
+pub(crate) struct Exported {
     client: Client,
     vkey: String,
 }
 
 impl Exported {
-    async fn of(deployment: &Deployment) -> Self {
+    pub(crate) async fn of(deployment: &Deployment) -> Self {
         let client = auditor(deployment);
         let vkey = client.read_checkpoint().await.unwrap().value.root_vkey;
         Self { client, vkey }
     }
 
-    fn key(&self) -> VerifierKey {
+    pub(crate) fn key(&self) -> VerifierKey {
         VerifierKey::parse(&self.vkey).unwrap()
     }
 }

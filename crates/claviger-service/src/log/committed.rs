@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::body::Record;
 use super::hashes::Source;
 use crate::error::ServiceError;
+use crate::evidence_key;
 use crate::road::Road;
 use crate::system::{SHARD, named_node_document};
 use crate::work::At;
@@ -110,6 +111,10 @@ impl CommittedLog {
         if let Some(digest) = rest.strip_prefix("node/").and_then(|name| name.strip_suffix(".vkey")) {
             let Some(document) = named_node_document(digest) else { return Ok(None) };
             return self.at.runtime().block_on(self.store.find_document(&document));
+        }
+        if let Some(digest) = rest.strip_prefix("evidence/").and_then(|name| name.strip_suffix(".note")) {
+            let found = evidence_key::announcement(self.store.as_ref(), &self.key, digest);
+            return self.at.runtime().block_on(found);
         }
         match Resource::parse(rest) {
             Ok(Resource::Bundle { index, width }) if is_root => {

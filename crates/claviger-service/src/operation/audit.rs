@@ -8,6 +8,7 @@ use claviger_core::object::RowCursor;
 
 use crate::call::{Operation, Staged};
 use crate::error::{ErrorKind, ServiceError};
+use crate::evidence_key;
 use crate::log::{EntryFilter, EntryPage, EntryProof, name_damage};
 use crate::reference::TargetRef;
 use crate::system::node_document;
@@ -103,7 +104,7 @@ system_operation!(ReadCheckpoint, ReadAudit, Checkpoints, |_this, view| {
 });
 
 /// Reads a resource of the log by its path under `/audit/`: `root/...` or `<shard>/...`, then `checkpoint`,
-/// `tile/...` (C2SP tlog-tiles) or `node/<digest>.vkey`.
+/// `tile/...` (C2SP tlog-tiles), `node/<digest>.vkey` or `evidence/<digest>.note`.
 #[derive(Debug)]
 pub struct ReadLogResource {
     /// The path.
@@ -125,6 +126,9 @@ impl ReadLogResource {
         }
         if let Some(digest) = rest.strip_prefix("node/").and_then(|name| name.strip_suffix(".vkey")) {
             return node_vkey(view, digest).await;
+        }
+        if let Some(digest) = rest.strip_prefix("evidence/").and_then(|name| name.strip_suffix(".note")) {
+            return Ok(evidence_key::announcement(view.store(), &view.system.root_key, digest).await?);
         }
         match Resource::parse(rest) {
             Err(_) => Ok(None),

@@ -1,4 +1,5 @@
-//! Signs an evidence pack: a note by the root's checkpoint key over the digest of the pack's manifest.
+//! Signs an evidence pack: a note over the digest of the pack's manifest, by the root's checkpoint key and by the evidence key, which is of
+//! ML-DSA-65.
 //!
 //! What the deployment says by it is that it issued this manifest, and the entry has the digest. It has seen nothing of the pack: whether
 //! what stands there is right, whoever holds it finds out by making it again from the log.
@@ -36,7 +37,8 @@ impl Operation for SignEvidence {
         view.enter(Class::Scan).await?;
         let key = &view.system.root_key;
         let text = evidence::text(key.name(), &self.manifest);
-        let note = sign_by_root(view.provider(), key, &text).await?;
+        let mut note = sign_by_root(view.provider(), key, &text).await?;
+        note.push_str(&view.state.evidence_key.sign(&text)?);
         let detail = EntryDetail { reference: reference(&[&self.manifest]), ..EntryDetail::default() };
         Ok(Staged::reading(note, detail))
     }

@@ -36,6 +36,7 @@ use subjects::Subjects;
 
 use crate::error::{ErrorKind, ServiceError};
 use crate::evaluations::Evaluations;
+use crate::evidence_key::AnnouncedKey;
 use crate::job::check_rows::RowCheck;
 use crate::job::destroy_due_keys::Blocked;
 use crate::log::time::LogTime;
@@ -142,6 +143,8 @@ pub(crate) struct State {
     pub(crate) scans: Scans,
     /// Runs of the evaluation of the controls.
     pub(crate) evaluations: Evaluations,
+    /// Signs evidence packs beside the root.
+    pub(crate) evidence_key: AnnouncedKey,
     keys: Cache<KeyId, Arc<Cached<LoadedKey>>>,
     names: Cache<KeyName, KeyId>,
     /// What aliases name to whom, and as of which count of moves.
@@ -186,6 +189,7 @@ impl State {
             self_tests: SelfTests::default(),
             scans: Scans::default(),
             evaluations: Evaluations::default(),
+            evidence_key: AnnouncedKey::default(),
             keys: Cache::new(memory.keys),
             names: Cache::new(memory.keys),
             aliases: Cache::new(memory.keys),

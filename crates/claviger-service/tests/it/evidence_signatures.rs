@@ -1,4 +1,5 @@
-//! Evidence packs are signed by the key in the root, for those who may take out the log, and the log has what was signed.
+//! Evidence packs are signed by the key in the root and by the evidence key, for those who may take out the log, and the log has what was
+//! signed, and which key the second one is.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use claviger_audit::evidence::{self, EvidenceNoteError};
-use claviger_audit::{Checkpoint, Entry, NoteError, Op, Outcome, VerifierKey};
+use claviger_audit::verify::Finding;
+use claviger_audit::{Checkpoint, Entry, EvidenceKey, Note, NoteError, Op, Outcome, VerifierKey};
 use claviger_core::key::{KeyRing, KeyVersion, Protection};
 use claviger_core::port::provider::{
     Generated, Handle, MaterialRequest, ModuleInfo, Provider, ProviderError, ProviderHealth, RootPublicKey,
@@ -15,11 +17,12 @@ use claviger_core::{Action, KeyRingId, Purpose, Spec};
 use claviger_crypto::SecretBytes;
 use claviger_provider::software::SoftwareProvider;
 use claviger_service::log::EntryFilter;
-use claviger_service::operation::{ReadCheckpoint, ReadEntries, SignEvidence};
+use claviger_service::operation::{ReadCheckpoint, ReadEntries, ReadLogResource, ScanStore, SignEvidence};
 use claviger_service::{ErrorKind, WorkFigures};
+use rusqlite::Connection;
 
 use crate::deployment::Deployment;
-use crate::evidence::hold;
+use crate::evidence::{hold, replay};
 
 const MANIFEST: [u8; 32] = [0x5a; 32];
 
@@ -133,7 +136,12 @@ async fn build() -> (Deployment, Arc<Watch>) {
 
 /// What the log says of signatures: index, outcome and reference.
 async fn recorded(deployment: &Deployment) -> Vec<(u64, Outcome, Option<Vec<u8>>)> {
-    let filter = EntryFilter { operation: Some(Op::SignEvidence.code()), ..EntryFilter::default() };
+    recorded_of(deployment, Op::SignEvidence).await
+}
+
+/// The same, of an operation.
+async fn recorded_of(deployment: &Deployment, op: Op) -> Vec<(u64, Outcome, Option<Vec<u8>>)> {
+    let filter = EntryFilter { operation: Some(op.code()), ..EntryFilter::default() };
     let page = deployment.ask("vera", ReadEntries { from: 0, limit: 1000, filter }).await.unwrap().output;
     let of = |index, bytes: &[u8]| {
         let entry = Entry::decode(bytes).unwrap();
@@ -241,4 +249,93 @@ async fn a_root_that_takes_long_to_sign_keeps_nobody_else_waiting() {
 
 fn scan(deployment: &Deployment) -> WorkFigures {
     deployment.road.work_figures().into_iter().find(|figures| figures.class == "scan").unwrap()
+}
+
+/// The note of a pack, by an auditor.
+async fn signed(deployment: &Deployment) -> String {
+    deployment.ask("vera", SignEvidence { manifest: MANIFEST }).await.unwrap().output
+}
+
+/// Is it signed by this evidence key?
+fn is_signed_by(note: &str, key: &EvidenceKey) -> Result<(), NoteError> {
+    key.verify(&Note::parse(note.as_bytes()).unwrap())
+}
+
+/// Does something to the database that a deployment at rest has.
+async fn after(deployment: Deployment, sql: &'static str) -> Deployment {
+    deployment
+        .restart_after(move |database| {
+            assert!(Connection::open(database).unwrap().execute(sql, []).unwrap() > 0, "{sql}");
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_evidence_key_signs_too_and_stays_the_one_that_the_first_start_announced() {
+    let deployment = Deployment::build().await;
+    let key = replay(&deployment).await.evidence_key.unwrap();
+    assert_eq!(key.name(), "test/audit/evidence");
+    let note = signed(&deployment).await;
+    assert_eq!(is_signed_by(&note, &key), Ok(()));
+    let announced = |index: u64| (index, Outcome::Ok, Some(key.digest().to_vec()));
+    let first = recorded_of(&deployment, Op::AnnounceEvidenceKey).await;
+    assert_eq!(first, [announced(first[0].0)]);
+    // Another start says the same again, after a crash as well.
+    let deployment = deployment.restart().await.crash().await;
+    let all = recorded_of(&deployment, Op::AnnounceEvidenceKey).await;
+    assert_eq!(all.len(), 3);
+    assert!(all.iter().all(|one| *one == announced(one.0)), "{all:?}");
+    let verified = replay(&deployment).await;
+    assert_eq!((verified.evidence_key.as_ref(), verified.findings.as_slice()), (Some(&key), &[][..]));
+    assert_eq!(is_signed_by(&signed(&deployment).await, &key), Ok(()));
+    // What announces it is given by its digest, and by no other.
+    let path = |digest: &[u8]| claviger_audit::verify::evidence_note(1, digest);
+    let read = async |path: String| {
+        let read = ReadLogResource { path };
+        deployment.ask("vera", read).await.unwrap().output
+    };
+    let root = &deployment.road.facts().root_key;
+    let note = read(path(&key.digest())).await.unwrap();
+    assert_eq!(evidence::open_announcement(&note, root), Ok(key.clone()));
+    assert_eq!(read(path(&[7; 32])).await, None);
+    hold(&deployment).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_evidence_key_that_is_gone_or_changed_signs_nothing_and_all_else_goes_on() {
+    for (sql, why) in [
+        ("DELETE FROM document WHERE name = 'evidence-key'", "it is gone"),
+        ("UPDATE document SET bytes = x'00' WHERE name = 'evidence-key'", "it does not open in its place"),
+        ("UPDATE document SET bytes = x'00' WHERE name = 'evidence-key/announcement'", ""),
+    ] {
+        let deployment = after(Deployment::build().await, sql).await;
+        let refused = deployment.ask("vera", SignEvidence { manifest: MANIFEST }).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unavailable, "{sql}: {refused:?}");
+        assert!(refused.public_message().contains("evidence key"), "{sql}: {refused}");
+        // It was announced once, and no other one is.
+        assert_eq!(recorded_of(&deployment, Op::AnnounceEvidenceKey).await.len(), 1, "{sql}");
+        let key = deployment.key("cards", Purpose::Encrypt, Spec::Aes256Gcm).await;
+        deployment.grant(&key, &[Action::Encrypt]).await;
+        deployment.encrypt("app", &key, b"x").await.unwrap();
+        let scan = deployment.ask("vera", ScanStore {}).await.unwrap().output;
+        let found = scan.findings.iter().find(|finding| finding.place == "document evidence-key");
+        assert_eq!(found.is_some(), !why.is_empty(), "{sql}: {scan:?}");
+        assert!(found.is_none_or(|found| found.because.starts_with(why)), "{sql}: {scan:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_evidence_key_is_found_by_whoever_verifies() {
+    let deployment = Deployment::build().await;
+    let first = replay(&deployment).await.evidence_key.unwrap();
+    // Somebody takes both out of the database, so that the next start makes others.
+    let deployment = after(deployment, "DELETE FROM document WHERE name LIKE 'evidence-key%'").await;
+    let second = recorded_of(&deployment, Op::AnnounceEvidenceKey).await.pop().unwrap();
+    assert_ne!(second.2, Some(first.digest().to_vec()));
+    assert_ne!(is_signed_by(&signed(&deployment).await, &first), Ok(()));
+    // The announcement of the first one went with it; with a copy of that, the change itself is named.
+    let found = replay(&deployment).await.findings;
+    let is_missed =
+        |finding: &Finding| matches!(finding, Finding::FileMissing { name } if name.contains("evidence/"));
+    assert!(found.iter().any(is_missed), "{found:?}");
 }

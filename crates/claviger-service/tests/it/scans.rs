@@ -45,7 +45,7 @@ async fn every_secret_of_a_healthy_store_opens_and_the_entry_counts_them() {
     let [kek, material] = [SecretKind::RingKek, SecretKind::Material].map(of);
     assert_eq!((kek.scanned, kek.wrapped_by), (1, WrappedBy::Root));
     assert_eq!((material.scanned, material.wrapped_by), (2, WrappedBy::RingKek));
-    assert_eq!((of(SecretKind::AccessKeySecret).scanned, of(SecretKind::Deployment).scanned), (1, 3));
+    assert_eq!((of(SecretKind::AccessKeySecret).scanned, of(SecretKind::Deployment).scanned), (1, 4));
     assert!(of(SecretKind::SubjectKey).scanned > 1 && of(SecretKind::VeilKey).scanned > 1, "{report:?}");
     assert_eq!(scans(&deployment).await, [report.summary()]);
     let status = deployment.ask("vera", ReadSystem {}).await.unwrap().output;

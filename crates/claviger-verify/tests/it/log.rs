@@ -9,8 +9,10 @@ use claviger_audit::cut::{Cut, ShardHead, ShardState};
 use claviger_audit::fact::Facts;
 use claviger_audit::tile::{Resource, WIDTH, push_entry, push_facts};
 use claviger_audit::tree::{Frontier, leaf_hash};
-use claviger_audit::verify::{CHECKPOINT, ROOT_VKEY, bundles, node_vkey};
-use claviger_audit::{Checkpoint, Entry, Op, Outcome, Receipt, SigningKey};
+use claviger_audit::verify::{CHECKPOINT, ROOT_VKEY, bundles, evidence_note, node_vkey};
+use claviger_audit::{
+    Checkpoint, Entry, EvidenceSigner, Op, Outcome, Receipt, SigningKey, assemble_note, evidence,
+};
 
 pub(crate) const ORIGIN: &str = "d/audit/root";
 pub(crate) const KEY: [u8; 16] = [7; 16];
@@ -25,6 +27,8 @@ pub(crate) struct Log {
     pub(crate) cuts: Vec<Vec<u8>>,
     /// Facts by shard and entry.
     pub(crate) facts: BTreeMap<u32, BTreeMap<u64, Vec<u8>>>,
+    /// Announcements of evidence keys, by their places.
+    pub(crate) notes: BTreeMap<String, Vec<u8>>,
     /// The instant of the next entry, in microseconds since 1970.
     pub(crate) clock: u64,
 }
@@ -37,6 +41,11 @@ pub(crate) fn node_key(shard: u32) -> SigningKey {
     SigningKey::from_seed(&format!("d/audit/{shard}"), &[u8::try_from(shard).unwrap() + 2; 32]).unwrap()
 }
 
+/// An evidence key of the deployment.
+pub(crate) fn evidence_key(seed: u8) -> EvidenceSigner {
+    EvidenceSigner::from_seed(&evidence::key_name(ORIGIN), &[seed; 32]).unwrap()
+}
+
 pub(crate) fn bytes_of(entry: &Entry<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     entry.encode_into(&mut bytes).unwrap();
@@ -46,7 +55,7 @@ pub(crate) fn bytes_of(entry: &Entry<'_>) -> Vec<u8> {
 impl Log {
     pub(crate) fn empty() -> Self {
         let (shards, cuts, facts) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
-        Self { shards, cuts, facts, clock: 1_790_000_000_000_000 }
+        Self { shards, cuts, facts, notes: BTreeMap::new(), clock: 1_790_000_000_000_000 }
     }
 
     /// 300 entries in shard 0 and 60 in shard 3, in 7 cuts.
@@ -65,6 +74,25 @@ impl Log {
         log.work(3, [8; 16], 57);
         log.cut();
         log
+    }
+
+    /// The same, after a start of a release that has an evidence key.
+    pub(crate) fn announcing() -> Self {
+        let mut log = Self::honest();
+        log.announce(0, &evidence_key(9));
+        log.cut();
+        log
+    }
+
+    /// Announces an evidence key, as a start does.
+    pub(crate) fn announce(&mut self, shard: u32, signer: &EvidenceSigner) {
+        let (digest, root) = (signer.key().digest(), root_key());
+        self.push(shard, Op::AnnounceEvidenceKey, |entry| {
+            entry.reference = Some(Cow::Owned(digest.to_vec()));
+        });
+        let (text, key) = (evidence::announcement(ORIGIN, signer.key()), root.verifier_key());
+        let note = assemble_note(&text, key.name(), key.key_id(), &root.sign(&text)).unwrap();
+        self.notes.insert(evidence_note(shard, &digest), note.into_bytes());
     }
 
     /// Encrypts so many times, cutting on the way.
@@ -192,6 +220,7 @@ impl Log {
             let name = node_vkey(*shard, &key.verifier_key().digest());
             put(dir, &name, key.verifier_key().to_string().as_bytes());
         }
+        self.notes.iter().for_each(|(name, note)| put(dir, name, note));
         put(dir, CHECKPOINT, self.checkpoint().as_bytes());
         put(dir, ROOT_VKEY, format!("{}\n", root_key().verifier_key()).as_bytes());
     }

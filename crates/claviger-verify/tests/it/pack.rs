@@ -8,13 +8,17 @@ use std::sync::LazyLock;
 
 use claviger_audit::note::signature_line;
 use claviger_audit::verify::{Files, NoFile};
-use claviger_audit::{SigningKey, assemble_note, evidence, sha256};
+use claviger_audit::{EvidenceSigner, SigningKey, assemble_note, evidence, sha256};
 use claviger_compliance::{Catalogue, Period};
-use claviger_evidence::pack::{self, INPUTS, Inputs, LOG, Listed, MANIFEST, Manifest, RESULTS, SIGNATURE};
+use claviger_evidence::disclosed::DISCLOSURE;
+use claviger_evidence::pack::{
+    self, DisclosureUsed, INPUTS, Inputs, LOG, Listed, MANIFEST, Manifest, RESULTS, SIGNATURE,
+};
+use claviger_evidence::samples::SAMPLES;
 use claviger_evidence::{Asked, Dossier};
 use serde_json::{Value, json};
 
-use crate::log::{Log, ORIGIN, node_key, put, root_key};
+use crate::log::{Log, ORIGIN, evidence_key, node_key, put, root_key};
 use crate::program::{Held, run, verify};
 
 struct Dir<'a>(&'a Path);
@@ -35,7 +39,8 @@ fn make(dir: &Path, log: &Log, behind: i64) {
     let to = log.clock.checked_add_signed(behind).unwrap();
     let period: Period =
         serde_json::from_value(json!({"from": instant(to - 1_000_000), "to": instant(to)})).unwrap();
-    let asked = Asked { catalogue: &catalogue, framework: catalogue.find_framework("pci-dss"), period };
+    let framework = catalogue.find_framework("pci-dss");
+    let asked = Asked { catalogue: &catalogue, framework, period, disclosed: None };
     let dossier = Dossier::gather(&Dir(&dir.join(LOG)), &key, asked, &mut |_| {}).unwrap();
     let mut listed = Vec::new();
     for file in pack::files(&dossier).unwrap() {
@@ -51,10 +56,20 @@ fn make(dir: &Path, log: &Log, behind: i64) {
 }
 
 fn sign(dir: &Path, key: &SigningKey) {
+    sign_by(dir, key, &[&evidence_key(9)]);
+}
+
+/// Signs the manifest by a key in the place of the root's, and by evidence keys.
+fn sign_by(dir: &Path, key: &SigningKey, others: &[&EvidenceSigner]) {
     let text = evidence::text(ORIGIN, &sha256(&fs::read(dir.join(MANIFEST)).unwrap()));
+    put(dir, SIGNATURE, signed(&text, key, others).as_bytes());
+}
+
+fn signed(text: &str, key: &SigningKey, others: &[&EvidenceSigner]) -> String {
     let name = key.verifier_key().name();
-    let note = assemble_note(&text, name, key.verifier_key().key_id(), &key.sign(&text)).unwrap();
-    put(dir, SIGNATURE, note.as_bytes());
+    let mut note = assemble_note(text, name, key.verifier_key().key_id(), &key.sign(text)).unwrap();
+    others.iter().for_each(|other| note.push_str(&other.line(text).unwrap()));
+    note
 }
 
 /// The files below a directory.
@@ -71,7 +86,7 @@ fn paths(dir: &Path) -> Vec<String> {
 
 /// The files of an honest pack: made once, for all tests.
 static HONEST: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
-    let (dir, log) = (tempfile::tempdir().unwrap(), Log::honest());
+    let (dir, log) = (tempfile::tempdir().unwrap(), Log::announcing());
     log.write(&dir.path().join(LOG));
     make(dir.path(), &log, 0);
     let read = |path: String| (path.clone(), fs::read(dir.path().join(path)).unwrap());
@@ -122,6 +137,10 @@ fn honest_pack_holds_and_says_what_was_made_again_and_what_is_not_shown() {
     assert_eq!((exit, &report["findings"]), (0, &json!([])), "{report}");
     let pack = &report["pack"];
     assert_eq!((&pack["framework"], &pack["signature"]), (&"pci-dss".into(), &"root".into()));
+    assert_eq!((&pack["evidence_signature"], &pack["redaction"]), (&"evidence-key".into(), &"none".into()));
+    let digest = claviger_audit::to_hex(&evidence_key(9).key().digest());
+    assert_eq!((&pack["evidence_key_sha256"], &pack["other_signatures"]), (&digest.into(), &0.into()));
+    assert!(pack["samples"]["entries"].as_u64().unwrap() >= 25, "{pack}");
     assert!(pack["made_again"].as_u64().unwrap() > 10 && pack["results"].as_u64().unwrap() > 10, "{pack}");
     assert_eq!(pack["id"].as_str().unwrap().len(), 32);
     let path = dir.path().to_str().unwrap();
@@ -129,7 +148,14 @@ fn honest_pack_holds_and_says_what_was_made_again_and_what_is_not_shown() {
     assert_eq!(exit, Some(0), "{text}");
     let key = claviger_audit::to_hex(&root_key().verifier_key().digest());
     assert!(text.starts_with("The key is the pack's own word") && text.contains(&key), "{text}");
-    for words in ["made again", "not shown", "agrees with itself", "of the key of the root log"] {
+    for words in [
+        "made again",
+        "not shown",
+        "agrees with itself",
+        "of the key of the root log",
+        "and of the evidence key (ML-DSA-65) that the log announces",
+        "each of which its own proof shows",
+    ] {
         assert!(text.contains(words), "{words}: {text}");
     }
     // What is asked of an export is asked of the log in a pack.
@@ -202,7 +228,7 @@ fn nothing_hides_under_a_name_that_is_no_utf_8() {
 
 #[test]
 fn what_was_chosen_and_what_was_not_looked_at_is_said() {
-    let (dir, log) = (tempfile::tempdir().unwrap(), Log::honest());
+    let (dir, log) = (tempfile::tempdir().unwrap(), Log::announcing());
     log.write(&dir.path().join(LOG));
     make(dir.path(), &log, -1);
     let signer = node_key(0);
@@ -289,10 +315,8 @@ fn signature_is_of_this_manifest_and_by_the_key_of_the_root() {
     let by_node = after(|dir| sign(dir, &node_key(0)));
     assert_eq!(codes(&by_node), ["signature-wrong"]);
     let of_another = after(|dir| {
-        let text = evidence::text(ORIGIN, &[7; 32]);
-        let key = root_key();
-        let id = key.verifier_key().key_id();
-        put(dir, SIGNATURE, assemble_note(&text, ORIGIN, id, &key.sign(&text)).unwrap().as_bytes());
+        let note = signed(&evidence::text(ORIGIN, &[7; 32]), &root_key(), &[&evidence_key(9)]);
+        put(dir, SIGNATURE, note.as_bytes());
     });
     assert_eq!(codes(&of_another), ["signature-wrong"]);
     assert!(of_another[0].1.contains("not of this `MANIFEST.json`"), "{of_another:?}");
@@ -302,6 +326,112 @@ fn signature_is_of_this_manifest_and_by_the_key_of_the_root() {
     fs::remove_file(dir.path().join(SIGNATURE)).unwrap();
     let (exit, report) = verify(dir.path(), &Held::default());
     assert_eq!((exit, &report["pack"]["signature"]), (0, &"none".into()), "{report}");
+}
+
+#[test]
+fn second_signature_is_by_the_evidence_key_that_the_log_announces() {
+    let (own, other) = (evidence_key(9), evidence_key(8));
+    let removed = after(|dir| sign_by(dir, &root_key(), &[]));
+    assert_eq!(codes(&removed), ["signature-missing"]);
+    assert!(removed[0].1.contains("d/audit/evidence"), "{removed:?}");
+    let by_another = after(|dir| sign_by(dir, &root_key(), &[&other]));
+    assert_eq!(codes(&by_another), ["signature-wrong"]);
+    let id = claviger_audit::to_hex(&other.key().key_id());
+    assert!(by_another[0].1.contains(&id) && by_another[0].1.contains("announces"), "{by_another:?}");
+    // Under the name and id of the key, and of this key, but of another text.
+    let of_another = after(|dir| {
+        let line = own.line("another\n").unwrap();
+        let text = evidence::text(ORIGIN, &sha256(&fs::read(dir.join(MANIFEST)).unwrap()));
+        put(dir, SIGNATURE, (signed(&text, &root_key(), &[]) + &line).as_bytes());
+    });
+    assert_eq!(codes(&of_another), ["signature-wrong"]);
+    // A line more of another one is counted, and changes nothing.
+    let dir = tempfile::tempdir().unwrap();
+    honest(dir.path());
+    sign_by(dir.path(), &root_key(), &[&own, &other]);
+    let (exit, report) = verify(dir.path(), &Held::default());
+    assert_eq!((exit, &report["pack"]["other_signatures"]), (0, &1.into()), "{report}");
+    // The note of the announcement is exchanged for one of the other key, which the root signed as well.
+    let mut forged = Log::announcing();
+    forged.announce(0, &other);
+    let note = forged.notes.values().find(|note| **note != announcement_of(&own)).unwrap().clone();
+    let exchanged = after(|dir| {
+        let place = Log::announcing().notes.into_keys().next().unwrap();
+        put(dir, &format!("{LOG}{place}"), &note);
+        sign_by(dir, &root_key(), &[&other]);
+    });
+    let exchanged = codes(&exchanged);
+    assert!(exchanged.contains(&"file-altered") && exchanged.contains(&"file-malformed"), "{exchanged:?}");
+}
+
+/// What the root says of an evidence key.
+fn announcement_of(signer: &EvidenceSigner) -> Vec<u8> {
+    signed(&evidence::announcement(ORIGIN, signer.key()), &root_key(), &[]).into_bytes()
+}
+
+#[test]
+fn log_that_announces_another_evidence_key_later_or_none_is_named() {
+    let signature_of = |log: &Log| {
+        let dir = tempfile::tempdir().unwrap();
+        log.write(&dir.path().join(LOG));
+        make(dir.path(), log, 0);
+        let (exit, report) = verify(dir.path(), &Held::default());
+        let found: Vec<_> = report["findings"].as_array().unwrap().iter().map(named).collect();
+        (exit, report["pack"]["evidence_signature"].clone(), found)
+    };
+    let mut two = Log::announcing();
+    two.announce(0, &evidence_key(8));
+    two.cut();
+    let (exit, signature, found) = signature_of(&two);
+    assert_eq!((exit, signature), (4, "evidence-key".into()));
+    assert_eq!(codes(&found), ["evidence-key-changed"], "{found:?}");
+    // A start more announces the same.
+    let mut again = Log::announcing();
+    again.announce(3, &evidence_key(9));
+    again.cut();
+    assert_eq!(signature_of(&again).0, 0);
+    let (exit, signature, _) = signature_of(&Log::honest());
+    assert_eq!((exit, signature), (0, "not-announced".into()));
+}
+
+#[test]
+fn samples_are_held_by_their_own_proofs_and_drawn_again() {
+    let edited = |change: &dyn Fn(&mut Value)| {
+        after(|dir| {
+            let mut samples: Value = serde_json::from_slice(&fs::read(dir.join(SAMPLES)).unwrap()).unwrap();
+            change(&mut samples);
+            let bytes = pack::canonical(&samples).unwrap();
+            put(dir, SAMPLES, &bytes);
+            list_anew(dir, |files| {
+                files.retain(|file| file.path != SAMPLES);
+                files.push(Listed::new(SAMPLES, &bytes));
+            });
+        })
+    };
+    let moved = edited(&|samples| {
+        samples["entries"][0]["index"] = (samples["entries"][0]["index"].as_u64().unwrap() + 1).into();
+    });
+    assert_eq!(codes(&moved), ["manifest-differs", "pack-file-differs", "sample-wrong"]);
+    // Others that are in the log as well: their proofs hold, and the log does not yield them.
+    let chosen = edited(&|samples| {
+        let kept = samples["samples"][0]["drawn"][0].clone();
+        samples["samples"][0]["drawn"][1] = kept;
+    });
+    assert_eq!(codes(&chosen), ["manifest-differs", "pack-file-differs"]);
+}
+
+#[test]
+fn disclosure_that_the_inputs_do_not_have_is_no_file_of_the_pack() {
+    let extra = after(|dir| put(dir, DISCLOSURE, b"somebody"));
+    assert_eq!(codes(&extra), ["file-extra"]);
+    let said = after(|dir| {
+        let mut inputs = Inputs::read(&fs::read(dir.join(INPUTS)).unwrap()).unwrap();
+        inputs.redaction = "full".to_owned();
+        inputs.disclosure = Some(DisclosureUsed { sha256: "00".repeat(32), from: 0, to: 1 });
+        put(dir, INPUTS, &pack::canonical(&inputs).unwrap());
+    });
+    assert!(codes(&said).contains(&"file-missing"), "{said:?}");
+    assert!(codes(&said).contains(&"pack-file-differs"), "{said:?}");
 }
 
 #[test]
@@ -331,7 +461,7 @@ fn altered_log_is_found_and_so_is_all_that_does_not_follow_from_it() {
 #[test]
 fn what_the_log_does_not_reach_is_no_period_and_another_release_makes_its_own_results_again() {
     let dir = tempfile::tempdir().unwrap();
-    let log = Log::honest();
+    let log = Log::announcing();
     log.write(&dir.path().join(LOG));
     make(dir.path(), &log, 1_000_000);
     let (exit, report) = verify(dir.path(), &Held::default());

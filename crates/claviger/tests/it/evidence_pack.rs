@@ -14,12 +14,13 @@ use crate::instance::{Instance, claviger, unset};
 use crate::verify::claviger_verify;
 
 /// Files that every pack for PCI DSS of a deployment as below has.
-const LAYOUT: [&str; 34] = [
+const LAYOUT: [&str; 38] = [
     "LIMITS.md",
     "MANIFEST.json",
     "MANIFEST.sig",
     "READ-ME-FIRST.md",
     "cbom/cbom.json",
+    "disclosure/who.disclosure",
     "log/root.vkey",
     "log/root/checkpoint",
     "log/rows/head",
@@ -37,15 +38,18 @@ const LAYOUT: [&str; 34] = [
     "report/declarations.csv",
     "report/generators.csv",
     "report/keys.csv",
+    "report/names.csv",
     "report/nodes.csv",
     "report/report.html",
     "report/report.md",
     "report/results.csv",
     "report/rings.csv",
+    "report/sessions.csv",
     "report/versions.csv",
     "report/violations.csv",
     "results/inputs.json",
     "results/results.json",
+    "samples.json",
     "state/objects.jsonl",
     "state/proof.json",
     "verify.html",
@@ -59,11 +63,13 @@ const INPUTS: &str = "results/inputs.json";
 const RESULTS: &str = "results/results.json";
 const MANIFEST: &str = "MANIFEST.json";
 const SIGNATURE: &str = "MANIFEST.sig";
+const DISCLOSURE: &str = "disclosure/who.disclosure";
+const SESSIONS: &str = "report/sessions.csv";
 
 type Edit = fn(&str) -> String;
 
 /// What somebody who would like another pack does to a file of it.
-const FORGED: [(&str, Edit); 12] = [
+const FORGED: [(&str, Edit); 14] = [
     (RESULTS, |text| replaced(text, r#""result":"FAIL""#, r#""result":"PASS""#)),
     (RESULTS, |text| replaced(text, r#""subjects":"#, r#""subjects":1"#)),
     ("report/report.html", |text| replaced(text, r#"id="f-results">"#, r#"id="f-results">1"#)),
@@ -78,6 +84,8 @@ const FORGED: [(&str, Edit); 12] = [
     ("LIMITS.md", without_last_line),
     ("READ-ME-FIRST.md", without_last_line),
     ("redaction.json", |text| replaced(text, r#""objects":"#, r#""objects":1"#)),
+    ("samples.json", |text| replaced(text, r#""subjects":"#, r#""subjects":1"#)),
+    (SESSIONS, without_last_line),
 ];
 
 #[test]
@@ -131,6 +139,66 @@ fn no_byte_of_a_pack_is_changed_unseen() {
             });
         }
     });
+}
+
+/// What a pack says of who called is of its level; what controls come to is the same at each.
+#[test]
+fn each_level_holds_and_changes_no_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let (instance, auditor) = at_work(dir.path());
+    done(&instance, "auditor", "compliance report --framework pci-dss --redaction minimal --out minimal");
+    let minimal = dir.path().join("minimal");
+    let inputs: Value = serde_json::from_slice(&fs::read(minimal.join(INPUTS)).unwrap()).unwrap();
+    let [from, to] = ["from", "to"].map(|end| inputs["disclosure"][end].as_u64().unwrap());
+    for level in ["pseudonym", "full"] {
+        let range = format!("--from {from} --to {to} --level {level} --out {level}.disclosure");
+        done(&instance, "auditor", &format!("audit disclose {range}"));
+    }
+    let other = format!("--from {from} --to {} --level full --out other.disclosure", to - 1);
+    done(&instance, "auditor", &format!("audit disclose {other}"));
+    instance.stop();
+    let report = |out: &str, disclosure: Option<&str>| {
+        let mut command = claviger();
+        command.current_dir(dir.path());
+        command.args(["compliance", "report", "--framework", "pci-dss", "--offline", "--dir", "minimal/log"]);
+        command.args(["--root-vkey", "root.vkey", "--out", out]);
+        command.args(disclosure.iter().flat_map(|file| ["--disclosure", *file]));
+        command.output().unwrap()
+    };
+    let levels: [(&str, Option<&str>); 4] = [
+        ("none", None),
+        ("minimal", Some("minimal/disclosure/who.disclosure")),
+        ("pseudonym", Some("pseudonym.disclosure")),
+        ("full", Some("full.disclosure")),
+    ];
+    let mut results = Vec::new();
+    for (level, disclosure) in levels {
+        let (out, pack) = (format!("of-{level}"), dir.path().join(format!("of-{level}")));
+        let output = report(&out, disclosure);
+        assert_eq!(output.status.code(), Some(0), "{level}: {}", String::from_utf8_lossy(&output.stderr));
+        let (exit, held) = auditor.verify(&pack);
+        assert_eq!((exit, &held["pack"]["redaction"]), (Some(0), &level.into()), "{held}");
+        assert_eq!(pack.join(DISCLOSURE).exists(), level != "none");
+        results.push(fs::read(pack.join(RESULTS)).unwrap());
+        let said = fs::read_to_string(pack.join(SESSIONS)).unwrap_or_default();
+        // The name of a person, the kind of credential, and where it was.
+        for (words, least) in [("certificate", 1), ("auditor", 3), ("127.0.0.1", 3)] {
+            let is_said = levels.iter().position(|(one, _)| *one == level) >= Some(least);
+            assert_eq!(said.contains(words), is_said, "{level}, {words}: {said}");
+        }
+    }
+    assert!(results.iter().all(|result| *result == results[0]));
+    let refused = report("of-other", Some("other.disclosure"));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(4), "{said}");
+    assert!(said.contains("disclosure-of-another-period") && said.contains(&format!("--to {to}")), "{said}");
+    assert!(!dir.path().join("of-other").exists());
+    // Another disclosure in the place of the one that the inputs name.
+    let forged = copied(&dir.path().join("of-full"), "forged");
+    fs::copy(dir.path().join("pseudonym.disclosure"), forged.join(DISCLOSURE)).unwrap();
+    list_anew(&forged);
+    let wrong = auditor.finds(&forged, "disclosure-wrong");
+    assert!(wrong[0].contains(DISCLOSURE), "{wrong:?}");
 }
 
 #[test]
@@ -259,6 +327,9 @@ fn every_file_is_there_and_holds(auditor: &Auditor, pack: &Path) {
     assert_eq!((exit, &report["verified"]), (Some(0), &true.into()), "{report}");
     let held = &report["pack"];
     assert_eq!((&held["signature"], &held["framework"]), (&"root".into(), &"pci-dss".into()), "{report}");
+    let (second, redaction) = (&held["evidence_signature"], &held["redaction"]);
+    assert_eq!((second, redaction), (&"evidence-key".into(), &"pseudonym".into()), "{report}");
+    assert!(held["samples"]["entries"].as_u64() > Some(0), "{report}");
     assert!(held["results"].as_u64() > Some(20), "{report}");
 
     let pack = pack.to_str().unwrap();
@@ -314,7 +385,8 @@ fn same_log_makes_the_same_bytes(dir: &Path, pack: &Path) -> PathBuf {
         claviger()
             .current_dir(dir)
             .args(["compliance", "report", "--framework", "pci-dss", "--offline", "--dir", "pack/log"])
-            .args(["--root-vkey", "root.vkey", "--out", out])
+            .args(["--root-vkey", "root.vkey", "--disclosure", "pack/disclosure/who.disclosure"])
+            .args(["--out", out])
             .args(further)
             .output()
             .unwrap()

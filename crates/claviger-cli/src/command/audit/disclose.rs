@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use claviger_audit::session::{DisclosedName, DisclosedSession, Disclosure, Level};
+use claviger_client::Client;
 use claviger_client::types::audit::DiscloseAudit;
 use serde::Serialize;
 
@@ -60,31 +61,7 @@ impl DiscloseArgs {
             Some(to) => to,
             None => client.read_checkpoint().await?.value.shard_size,
         };
-        let mut query = DiscloseAudit { from: self.from, to, level: self.level.to_string() };
-        let (mut sessions, mut names) = (BTreeMap::new(), BTreeMap::new());
-        let origin = loop {
-            let page = client.disclose_audit(&query).await?.value;
-            for bytes in &page.sessions {
-                let found = DisclosedSession::decode(bytes.as_ref()).map_err(no_disclosure)?;
-                sessions.insert(found.entry, found);
-            }
-            for bytes in &page.names {
-                let found = DisclosedName::decode(bytes.as_ref()).map_err(no_disclosure)?;
-                names.insert((found.object, found.number), found);
-            }
-            match page.next {
-                Some(next) => query.from = next,
-                None => break page.origin,
-            }
-        };
-        let disclosure = Disclosure {
-            origin,
-            from: self.from,
-            to,
-            level: self.level,
-            sessions: sessions.into_values().collect(),
-            names: names.into_values().collect(),
-        };
+        let disclosure = disclosed(&client, self.from, to, self.level).await?;
         let bytes = disclosure.encode().map_err(no_disclosure)?;
         // It names people, at the level `full`.
         Placed::write(&self.out, Privacy::Owner, self.force.existing(), &bytes)?;
@@ -110,6 +87,37 @@ impl DiscloseArgs {
     }
 }
 
-fn no_disclosure(error: claviger_audit::session::DisclosureError) -> Failure {
+/// Asks who stands behind the entries `from..to`, as far as the level lets it out.
+///
+/// # Errors
+/// When the deployment refuses, or what it gives does not read.
+pub(crate) async fn disclosed(
+    client: &Client,
+    from: u64,
+    to: u64,
+    level: Level,
+) -> Result<Disclosure, Failure> {
+    let mut query = DiscloseAudit { from, to, level: level.to_string() };
+    let (mut sessions, mut names) = (BTreeMap::new(), BTreeMap::new());
+    let origin = loop {
+        let page = client.disclose_audit(&query).await?.value;
+        for bytes in &page.sessions {
+            let found = DisclosedSession::decode(bytes.as_ref()).map_err(no_disclosure)?;
+            sessions.insert(found.entry, found);
+        }
+        for bytes in &page.names {
+            let found = DisclosedName::decode(bytes.as_ref()).map_err(no_disclosure)?;
+            names.insert((found.object, found.number), found);
+        }
+        match page.next {
+            Some(next) => query.from = next,
+            None => break page.origin,
+        }
+    };
+    let (sessions, names) = (sessions.into_values().collect(), names.into_values().collect());
+    Ok(Disclosure { origin, from, to, level, sessions, names })
+}
+
+pub(crate) fn no_disclosure(error: claviger_audit::session::DisclosureError) -> Failure {
     Failure::unverified(format!("what the deployment discloses does not read: {error}"))
 }

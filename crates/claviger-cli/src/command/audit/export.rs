@@ -4,6 +4,7 @@
 //! export, what is in the directory is the old export, the new one, or the new log beside the rows of before, which it covers as well;
 //! with bundles and pages more that do no harm. Run again, it goes on where it was.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,8 +13,10 @@ use clap::Args;
 use claviger_audit::cut::Cut;
 use claviger_audit::tile::{Resource, WIDTH, parse_bundle};
 use claviger_audit::tree::{Frontier, leaf_hash};
-use claviger_audit::verify::{CHECKPOINT, ROOT, ROOT_VKEY, bundles, for_each_entry, node_vkey};
-use claviger_audit::{Checkpoint, Entry, Op, VerifierKey};
+use claviger_audit::verify::{
+    CHECKPOINT, ROOT, ROOT_VKEY, bundles, evidence_note, for_each_entry, node_vkey,
+};
+use claviger_audit::{Checkpoint, Entry, Op, Outcome, VerifierKey};
 use claviger_client::types::audit::Checkpoints;
 use claviger_client::{Client, ClientError};
 use indicatif::ProgressBar;
@@ -145,7 +148,7 @@ async fn take_out(client: &Client, key: &VerifierKey, dir: &Path, what: What) ->
     let mut entries = 0;
     for shard in &cut.shards {
         work.fetch_log(&shard.shard.to_string(), shard.size).await?;
-        work.fetch_node_keys(shard.shard, shard.size).await?;
+        work.fetch_keys(shard.shard, shard.size).await?;
         entries += shard.size;
     }
     Placed::write(&dir.join(ROOT_VKEY), Privacy::Others, Existing::Replace, format!("{key}\n").as_bytes())?;
@@ -320,20 +323,27 @@ impl Work<'_> {
         }
     }
 
-    /// The keys of the nodes that the log says have started: what receipts are checked with.
-    async fn fetch_node_keys(&mut self, shard: u32, size: u64) -> Result<(), Failure> {
-        let mut names = Vec::new();
+    /// The keys of the nodes that the log says have started, with which receipts are checked, and what announces the evidence key.
+    async fn fetch_keys(&mut self, shard: u32, size: u64) -> Result<(), Failure> {
+        let mut names = BTreeSet::new();
         let read = for_each_entry(&Export(self.dir), &shard.to_string(), size, |_, bytes| {
-            if let Ok(Entry { op: Op::NodeStart, reference: Some(digest), .. }) = Entry::decode(bytes) {
-                names.push(node_vkey(shard, &digest));
-            }
+            names.extend(Entry::decode(bytes).ok().and_then(|entry| key_of(shard, &entry)));
         });
         // What is missing is a finding already; the keys before it are of use all the same.
         if self.missing.is_empty() {
             read.map_err(failure)?;
         }
         for name in names.iter().filter(|name| !self.dir.join(name).exists()) {
-            let bytes = self.client.read_log_resource(name).await?.value;
+            let bytes = match self.client.read_log_resource(name).await {
+                Ok(answer) => answer.value,
+                // Taken out of the store: that it is missing is for a verification to say, which needs the rest.
+                Err(ClientError::Problem(problem))
+                    if problem.code == "not-found" && name.contains("/evidence/") =>
+                {
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             self.place(name, &bytes)?;
         }
         Ok(())
@@ -344,6 +354,17 @@ impl Work<'_> {
         let parent = path.parent().unwrap_or(self.dir);
         fs::create_dir_all(parent).map_err(|error| Failure::file(parent, &error))?;
         Placed::write(&path, Privacy::Others, Existing::Replace, bytes)
+    }
+}
+
+/// Where the key lies that an entry names.
+fn key_of(shard: u32, entry: &Entry<'_>) -> Option<String> {
+    match (entry.op, entry.reference.as_deref()) {
+        (Op::NodeStart, Some(digest)) => Some(node_vkey(shard, digest)),
+        (Op::AnnounceEvidenceKey, Some(digest)) if entry.out == Outcome::Ok => {
+            Some(evidence_note(shard, digest))
+        }
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `claviger audit …`.
 
 pub(crate) mod checkpoint;
-mod disclose;
+pub(crate) mod disclose;
 mod entry;
 pub(crate) mod export;
 mod follow;

@@ -9,22 +9,29 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use claviger_audit::session::Level;
 use claviger_audit::verify::CHECKPOINT;
-use claviger_audit::{Hash, VerifierKey, evidence, sha256, to_hex};
+use claviger_audit::{EvidenceKey, Hash, Note, VerifierKey, evidence, sha256, to_hex};
 use claviger_client::Client;
 use claviger_compliance::control::Severity;
 use claviger_compliance::evaluation::Counts;
 use claviger_compliance::{Catalogue, Evaluation};
+use claviger_evidence::disclosed::NOTHING;
 use claviger_evidence::pack::{self, LOG, Listed, MANIFEST, ReadLog, SIGNATURE};
-use claviger_evidence::{Dossier, PackFile, Unmade};
+use claviger_evidence::samples::Span;
+use claviger_evidence::window::Window;
+use claviger_evidence::{Disclosed, Dossier, PackFile, Unmade};
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::asked::{Asked, WhenArgs};
 use super::folder::Folder;
 use super::{find_framework, shown};
+use crate::command::audit::disclose;
 use crate::command::audit::export::export_with_rows;
 use crate::command::audit::offline::{Export, ExportArgs, not_whole};
 use crate::failure::{Exit, Failure};
+use crate::input::word::one_of;
 use crate::output::{record, warn};
 use crate::progress;
 use crate::session::Session;
@@ -34,7 +41,13 @@ use crate::session::Session;
 #[command(after_help = "Examples:
   claviger compliance report --framework pci-dss --out evidence-2027-q1
   claviger compliance report --framework hipaa --as-of 2027-03-31T23:59:59Z --from 90d --out q1
+  claviger compliance report --framework gdpr --redaction minimal --out pack
   claviger compliance report --offline --dir export --root-vkey root.vkey --out pack
+
+Levels of `--redaction`: what the pack says of who called. Results are the same at each.
+  minimal     how callers proved who they are, over what, from what class of address
+  pseudonym   the same, with identifiers of principals and credentials, and names of keys and rings
+  full        everything, with names of principals and addresses
 
 The folder has the report for people (`report/report.html`), tables, results, every object, OSCAL and CycloneDX documents, the log itself, \
 and what is not shown (`LIMITS.md`). Anybody who has it can rebuild each file from the log, with no network: `claviger-verify FOLDER --root-vkey \
@@ -51,6 +64,13 @@ pub struct ReportArgs {
     /// Replace a pack that has the name already
     #[arg(long)]
     force: bool,
+    /// How much the pack says of who called: `pseudonym` unless said otherwise, and nothing with `--offline`
+    #[arg(long, value_name = "LEVEL", value_parser = one_of::<Level>(Level::ALL.map(Level::name)))]
+    #[arg(conflicts_with = "offline")]
+    redaction: Option<Level>,
+    /// With `--offline`: a file of `claviger audit disclose` about the entries of the period, to be put into the pack
+    #[arg(long, value_name = "FILE", requires = "offline")]
+    disclosure: Option<PathBuf>,
     #[command(flatten)]
     when: WhenArgs,
     #[command(flatten)]
@@ -66,12 +86,17 @@ struct Made {
     files: usize,
     /// Did the deployment sign it?
     signed: bool,
+    /// How much it says of who called.
+    redaction: &'static str,
     /// Results by severity and kind.
     counts: std::collections::BTreeMap<Severity, Counts>,
     /// What must not be in a log, and is; the values are not repeated.
     detected: Vec<String>,
     #[serde(skip)]
     manifest: Hash,
+    /// The evidence key that the log announces.
+    #[serde(skip)]
+    evidence_key: Option<EvidenceKey>,
     #[serde(skip)]
     evaluation: Evaluation,
 }
@@ -85,14 +110,16 @@ impl ReportArgs {
         let made = match self.export.offline()? {
             Some((dir, key)) => {
                 copy(dir, &log)?;
-                make(&asked, &folder, &key, &self.out)?
+                let disclosed = self.disclosure.as_deref().map(read_disclosure).transpose()?;
+                make(&asked, &folder, &key, &self.out, Disclosing { of: disclosed, insists: true })?
             }
             None => {
                 let client = session.client()?;
                 let key = self.export.key(&client.read_checkpoint().await?.value.root_vkey)?;
                 fetch(&client, &key, self.export.dir(), &log).await?;
-                let made = make(&asked, &folder, &key, &self.out)?;
-                sign(&client, &key, &made.manifest, &folder).await?;
+                let disclosing = self.disclosing(&client, &asked, &key, &log).await?;
+                let made = make(&asked, &folder, &key, &self.out, disclosing)?;
+                sign(&client, &key, &made, &folder).await?;
                 Made { signed: true, ..made }
             }
         };
@@ -100,6 +127,59 @@ impl ReportArgs {
         session.format.print(&made, Made::text)?;
         made.end()
     }
+
+    /// Who called in the period, as far as the level lets it out. That a deployment does not say so stops nobody who did not ask for it: a log
+    /// that is damaged makes a pack all the same.
+    async fn disclosing(
+        &self,
+        client: &Client,
+        asked: &Asked<'_>,
+        key: &VerifierKey,
+        log: &Path,
+    ) -> Result<Disclosing, Failure> {
+        let level = self.redaction.unwrap_or(Level::Pseudonym);
+        let insists = self.redaction.is_some();
+        match disclose_period(client, level, asked, key, log).await {
+            Ok(disclosed) => Ok(Disclosing { of: Some(disclosed), insists }),
+            Err(failure) if insists => Err(failure.during("who called is not disclosed")),
+            Err(failure) => {
+                warn(&format!("the pack says nothing of who called: {failure}"));
+                Ok(Disclosing { of: None, insists })
+            }
+        }
+    }
+}
+
+/// What is disclosed, and whether a pack without it is none that was asked for.
+struct Disclosing {
+    of: Option<Disclosed>,
+    insists: bool,
+}
+
+/// Asks the deployment who called in the period.
+async fn disclose_period(
+    client: &Client,
+    level: Level,
+    asked: &Asked<'_>,
+    key: &VerifierKey,
+    log: &Path,
+) -> Result<Disclosed, Failure> {
+    let (period, _) = asked.of_log(log, key)?;
+    let window = Window::of(&Export(log), key, period);
+    let window = window.map_err(|error| Failure::unverified(error.to_string()))?;
+    let ranges: Vec<_> = window.ranges().map(|(_, range)| range).collect();
+    let [range] = ranges.as_slice() else {
+        let why = "a disclosure is about one shard, and the log of the period has another number";
+        return Err(Failure::failed(why));
+    };
+    let disclosure = disclose::disclosed(client, range.start, range.end, level).await?;
+    let bytes = disclosure.encode().map_err(disclose::no_disclosure)?;
+    Disclosed::read(bytes).map_err(disclose::no_disclosure)
+}
+
+fn read_disclosure(path: &Path) -> Result<Disclosed, Failure> {
+    let bytes = fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    Disclosed::read(bytes).map_err(|error| Failure::failed(format!("`{}`: {error}", path.display())))
 }
 
 /// Fetches the log, by way of the directory of an export where one is named.
@@ -162,15 +242,30 @@ fn files_in(dir: &Path) -> Result<Vec<String>, Failure> {
 }
 
 /// Makes all files from the log that lies in the folder, and their manifest.
-fn make(asked: &Asked<'_>, folder: &Folder, key: &VerifierKey, out: &Path) -> Result<Made, Failure> {
+fn make(
+    asked: &Asked<'_>,
+    folder: &Folder,
+    key: &VerifierKey,
+    out: &Path,
+    disclosing: Disclosing,
+) -> Result<Made, Failure> {
     let log = folder.path().join(LOG);
     let (period, entries) = asked.of_log(&log, key)?;
     let bar = progress::count("evaluating", entries);
-    let of = claviger_evidence::Asked { catalogue: asked.catalogue, framework: asked.framework, period };
+    let Asked { catalogue, framework, .. } = *asked;
     let export = Export(&log);
     let read = ReadLog::new(&export);
-    let dossier = Dossier::gather(&read, key, of, &mut |seen| bar.set_position(seen))
-        .map_err(|error| Failure::failed(error.to_string()))?;
+    let Disclosing { of: disclosed, insists } = disclosing;
+    let of = claviger_evidence::Asked { catalogue, framework, period, disclosed: disclosed.as_ref() };
+    let mut dossier = gather(&read, key, of, &bar)?;
+    if !dossier.misdisclosed.is_empty() {
+        let failure = misdisclosed(&dossier);
+        if insists {
+            return Err(failure);
+        }
+        warn(&format!("the pack says nothing of who called: {failure}"));
+        dossier = gather(&read, key, claviger_evidence::Asked { disclosed: None, ..of }, &bar)?;
+    }
     bar.finish_and_clear();
     let files = pack::files(&dossier).map_err(|error| unmade(&error))?;
     let mut listed = write(folder, &files)?;
@@ -199,11 +294,37 @@ fn make(asked: &Asked<'_>, folder: &Folder, key: &VerifierKey, out: &Path) -> Re
         pack: pack::id(&dossier),
         files: count,
         signed: false,
+        redaction: dossier.asked.disclosed.map_or(NOTHING, |disclosed| disclosed.level().name()),
         counts: dossier.evaluation.counts(),
         detected: found.chain(more).collect(),
         manifest: sha256(&manifest),
+        evidence_key: dossier.verified.evidence_key,
         evaluation: dossier.evaluation,
     })
+}
+
+/// Walks over the log and gathers what a pack is made from.
+fn gather<'c>(
+    log: &ReadLog<'_>,
+    key: &VerifierKey,
+    asked: claviger_evidence::Asked<'c>,
+    bar: &ProgressBar,
+) -> Result<Dossier<'c>, Failure> {
+    Dossier::gather(log, key, asked, &mut |seen| bar.set_position(seen))
+        .map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// What does not hold of what was disclosed, and what to do.
+fn misdisclosed(dossier: &Dossier<'_>) -> Failure {
+    let findings = dossier.misdisclosed.iter().map(|(code, why)| format!("{code}: {why}")).collect();
+    let failure = Failure::unverified("what is disclosed is not what the log commits to");
+    let failure = failure.with_findings(findings);
+    let Some(Span { from, to, .. }) = dossier.samples.window.first() else {
+        return failure.advise("leave the disclosure out");
+    };
+    failure.advise(format!(
+        "something may have been renamed or erased meanwhile: try again; a file must be of `claviger audit disclose --from {from} --to {to}`"
+    ))
 }
 
 fn write(folder: &Folder, files: &[PackFile]) -> Result<Vec<Listed>, Failure> {
@@ -228,30 +349,43 @@ fn unmade(error: &Unmade) -> Failure {
     }
 }
 
-/// Has the deployment sign the manifest, and checks that it did.
-async fn sign(client: &Client, key: &VerifierKey, manifest: &Hash, folder: &Folder) -> Result<(), Failure> {
-    let answer = client.sign_evidence(&to_hex(manifest)).await.map_err(|error| {
+/// Has the deployment sign the manifest, and checks that it did: by the key of the root log, and by the evidence key that its log announces.
+async fn sign(client: &Client, key: &VerifierKey, made: &Made, folder: &Folder) -> Result<(), Failure> {
+    let answer = client.sign_evidence(&to_hex(&made.manifest)).await.map_err(|error| {
         let advice = "without a signature: `claviger audit export --out DIR`, then this command with `--offline --dir DIR`";
         Failure::from(error).during("the pack is not signed").advise_if_none(advice)
     })?;
     let note = answer.value.note;
+    let fails = |which: &str, error: String| {
+        Err(Failure::unverified(format!("the signature of the pack {which} does not hold: {error}")))
+    };
     match evidence::open(note.as_bytes(), key) {
-        Ok(signed) if signed == *manifest => folder.write(SIGNATURE, note.as_bytes()),
-        Ok(_) => Err(Failure::unverified("the deployment signed another manifest")),
-        Err(error) => Err(Failure::unverified(format!("the signature of the pack does not hold: {error}"))),
+        Ok(signed) if signed == made.manifest => {}
+        Ok(_) => return Err(Failure::unverified("the deployment signed another manifest")),
+        Err(error) => return fails("by the key of the root log", error.to_string()),
     }
+    if let Some(second) = &made.evidence_key
+        && let Err(error) = Note::parse(note.as_bytes()).and_then(|note| second.verify(&note))
+    {
+        return fails("by the evidence key", error.to_string());
+    }
+    folder.write(SIGNATURE, note.as_bytes())
 }
 
 impl Made {
     fn text(&self) -> String {
-        let signed =
-            if self.signed { "by the key of the root log" } else { "by nobody: no deployment was asked" };
+        let signed = match (self.signed, &self.evidence_key) {
+            (false, _) => "by nobody: no deployment was asked",
+            (true, None) => "by the key of the root log",
+            (true, Some(_)) => "by the key of the root log, and by the evidence key (ML-DSA-65)",
+        };
         let next = format!("claviger-verify {} --root-vkey root.vkey", self.folder);
         let made = record(&[
             ("folder", self.folder.clone()),
             ("pack", self.pack.clone()),
             ("files", self.files.to_string()),
             ("signed", signed.to_owned()),
+            ("who called", self.redaction.to_owned()),
             ("must not be there", super::lines(self.detected.iter().cloned())),
             ("next", next),
         ]);
@@ -291,7 +425,8 @@ mod tests {
         let framework = catalogue.find_framework("pci-dss");
         let folder = Folder::create(out, false).unwrap();
         copy(dir, &folder.path().join(LOG)).unwrap();
-        let made = make(&Asked { catalogue: &catalogue, framework, when }, &folder, key, out).unwrap();
+        let asked = Asked { catalogue: &catalogue, framework, when };
+        let made = make(&asked, &folder, key, out, Disclosing { of: None, insists: true }).unwrap();
         folder.commit().unwrap();
         made
     }
@@ -340,6 +475,12 @@ mod tests {
     fn folder_must_be_named_and_frameworks_are_a_closed_list() {
         assert!(parse(&[]).is_err());
         assert!(parse(&["--out", "x", "--framework", "sox"]).is_err());
+        assert_eq!(parse(&["--out", "x", "--redaction", "full"]).unwrap().redaction, Some(Level::Full));
+        let offline = ["--out", "x", "--offline", "--dir", "e"];
+        assert!(parse(&[&offline[..], &["--disclosure", "who"]].concat()).unwrap().disclosure.is_some());
+        assert!(parse(&[&offline[..], &["--redaction", "full"]].concat()).is_err());
+        assert!(parse(&["--out", "x", "--disclosure", "who"]).is_err());
+        assert!(parse(&["--out", "x", "--redaction", "some"]).is_err());
         let args = parse(&["--out", "x", "--offline", "--dir", "e", "--from", "90d", "--force"]).unwrap();
         assert!(args.force && args.export.dir() == Some(Path::new("e")));
     }

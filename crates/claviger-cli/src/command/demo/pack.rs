@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use claviger_audit::{VerifierKey, evidence, sha256};
+use claviger_audit::{Note, VerifierKey, evidence, sha256};
 use claviger_compliance::Catalogue;
+use claviger_evidence::disclosed::DISCLOSURE;
 use claviger_evidence::pack::{
     self, INPUTS, Inputs, LOG, Listed, MANIFEST, Manifest, SIGNATURE, first_difference,
 };
-use claviger_evidence::{Asked, Dossier, PackFile, Unmade};
+use claviger_evidence::{Asked, Disclosed, Dossier, PackFile, Unmade};
 
 use super::evidence::{change_byte, copy_tree, files_in};
 use super::instance::this_program;
@@ -75,7 +76,9 @@ fn hold(dir: &Path, key: &VerifierKey) -> Result<Held, Failure> {
     let inputs = Inputs::read(&read(dir, INPUTS)?);
     let inputs = inputs.map_err(|error| Failure::unverified(format!("`{INPUTS}`: {error}")))?;
     let framework = inputs.framework.as_deref().and_then(|id| catalogue.find_framework(id));
-    let asked = Asked { catalogue: &catalogue, framework, period: inputs.period };
+    let disclosed = inputs.disclosure.is_some().then(|| disclosed(dir)).transpose()?;
+    let period = inputs.period;
+    let asked = Asked { catalogue: &catalogue, framework, period, disclosed: disclosed.as_ref() };
     let log = dir.join(LOG);
     let dossier = Dossier::gather(&Export(&log), key, asked, &mut |_| {})
         .map_err(|error| Failure::failed(error.to_string()))?;
@@ -87,10 +90,17 @@ fn hold(dir: &Path, key: &VerifierKey) -> Result<Held, Failure> {
     }
     let manifest = pack::manifest(&dossier, listed).map_err(|error| unmade(&error))?;
     let mut findings: Vec<_> = dossier.verified.findings.iter().map(ToString::to_string).collect();
-    match evidence::open(&read(dir, SIGNATURE)?, key) {
+    findings.extend(dossier.misdisclosed.iter().map(|(_, why)| why.clone()));
+    let note = read(dir, SIGNATURE)?;
+    match evidence::open(&note, key) {
         Ok(signed) if signed == sha256(&manifest) => {}
         Ok(_) => findings.push(format!("`{SIGNATURE}` is of another list of files")),
         Err(error) => findings.push(format!("`{SIGNATURE}`: {error}")),
+    }
+    if let Some(second) = &dossier.verified.evidence_key
+        && let Err(error) = Note::parse(&note).and_then(|note| second.verify(&note))
+    {
+        findings.push(format!("`{SIGNATURE}`, by the evidence key: {error}"));
     }
     made.push(PackFile::new(MANIFEST, manifest));
     for file in &made {
@@ -99,6 +109,12 @@ fn hold(dir: &Path, key: &VerifierKey) -> Result<Held, Failure> {
         }
     }
     Ok(Held { made_again: made.len(), results: dossier.evaluation.results.len(), findings })
+}
+
+/// What the pack says of who called.
+fn disclosed(dir: &Path) -> Result<Disclosed, Failure> {
+    let disclosed = Disclosed::read(read(dir, DISCLOSURE)?);
+    disclosed.map_err(|error| Failure::unverified(format!("`{DISCLOSURE}`: {error}")))
 }
 
 fn unmade(error: &Unmade) -> Failure {
@@ -125,7 +141,8 @@ mod tests {
         let key = fixture::export(&log, entries);
         let catalogue = Catalogue::load().unwrap();
         let period = Period { from: Timestamp::from_micros(0), to: Timestamp::from_micros(entries - 1) };
-        let asked = Asked { catalogue: &catalogue, framework: catalogue.find_framework(FRAMEWORK), period };
+        let framework = catalogue.find_framework(FRAMEWORK);
+        let asked = Asked { catalogue: &catalogue, framework, period, disclosed: None };
         let dossier = Dossier::gather(&Export(&log), &key, asked, &mut |_| {}).unwrap();
         let mut files = pack::files(&dossier).unwrap();
         let of_log = files_in(&log).unwrap().into_iter().map(|path| {
